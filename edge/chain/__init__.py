@@ -1,0 +1,1 @@
+"""The chain: a Frame goes in, a Verdict comes out. Pure: no I/O, no threads."""

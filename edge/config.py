@@ -1,0 +1,191 @@
+"""station.toml → frozen models. An unknown key, a wrong type or a missing file is one clear line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from edge.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# A station's name is a level of every topic: no separators, no wildcards (MQTT 5, section 4.7).
+StationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EngineConfig(_Section):
+    """Which inference engine, and how many cores it may use."""
+
+    kind: Literal["ort"] = "ort"
+    threads: int = Field(default=1, ge=1, le=64)
+
+
+class CameraConfig(_Section):
+    """Where frames come from.
+
+    files: every image below ``path``, in sorted order; video: every frame of the file ``path``.
+    ``loop`` starts again at the end instead of ending the run.
+    """
+
+    kind: Literal["files", "video"]
+    path: Path
+    loop: bool = False
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return Path(value) if isinstance(value, str) else value
+
+
+class TriggerConfig(_Section):
+    """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter."""
+
+    kind: Literal["belt"] = "belt"
+    rate_hz: float = Field(default=10.0, gt=0, le=1000)
+    jitter: float = Field(default=0.0, ge=0, lt=1)
+    parts: int | None = Field(default=None, ge=1)
+    seed: int = 0
+
+
+class LineConfig(_Section):
+    """From photo-eye to ejector.
+
+    travel_ms: time a part takes from the photo-eye to the ejector. budget_ms: a verdict later than
+    this after the trigger is UNKNOWN. on_unknown: what the ejector does with a part without verdict.
+    """
+
+    travel_ms: float = Field(gt=0)
+    budget_ms: float = Field(gt=0)
+    pulse_ms: float = Field(default=20.0, gt=0)
+    on_unknown: Literal["reject", "pass"] = "reject"
+
+    @property
+    def travel_ns(self) -> int:
+        return round(self.travel_ms * 1e6)
+
+    @property
+    def budget_ns(self) -> int:
+        return round(self.budget_ms * 1e6)
+
+    @property
+    def pulse_us(self) -> int:
+        return round(self.pulse_ms * 1e3)
+
+
+class OutputConfig(_Section):
+    """The reject output. safe_state: what the line does while nobody can say what is right."""
+
+    kind: Literal["simulated"] = "simulated"
+    safe_state: Literal["inactive", "active"] = "inactive"
+    realtime_priority: int = Field(default=50, ge=0, le=99)
+
+
+class JournalConfig(_Section):
+    """The journal's place and the disk it may use, its write-ahead log included."""
+
+    max_mb: float = Field(default=256.0, gt=0)
+
+
+class UplinkConfig(_Section):
+    """The way to the broker. start: whether ``outfeed run`` starts the uplink itself."""
+
+    start: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    protocol: Literal["5", "3.1.1"] = "5"
+    keepalive_s: int = Field(default=15, ge=2, le=3600)
+    topic_prefix: str = Field(default="outfeed/v1", pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$")
+    username: str | None = None
+    password_file: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    max_inflight: int = Field(default=64, ge=1, le=1000)
+    retry_max_s: float = Field(default=30.0, gt=0)
+
+    @field_validator("password_file", "tls_ca", "tls_cert", "tls_key", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return Path(value) if isinstance(value, str) else value
+
+
+class StationConfig(_Section):
+    """One station. Relative paths in the file are taken from the file's own folder."""
+
+    id: StationId
+    bundle: Path
+    state_dir: Path
+    camera: CameraConfig
+    line: LineConfig
+    trigger: TriggerConfig = TriggerConfig()
+    engine: EngineConfig = EngineConfig()
+    output: OutputConfig = OutputConfig()
+    journal: JournalConfig = JournalConfig()
+    uplink: UplinkConfig = UplinkConfig()
+
+    @field_validator("bundle", "state_dir", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return Path(value) if isinstance(value, str) else value
+
+    @property
+    def journal_path(self) -> Path:
+        return self.state_dir / "journal.sqlite"
+
+    @property
+    def cursor_path(self) -> Path:
+        """Where the uplink keeps how far it has published."""
+        return self.state_dir / "uplink.json"
+
+
+def load_config(path: Path) -> StationConfig:
+    """Read and check a station.toml. Raises ConfigError that names the file and the key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    try:
+        config = StationConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe(error)}") from error
+    return _anchored(config, path.resolve().parent)
+
+
+def describe(error: ValidationError) -> str:
+    """The first complaint of pydantic as one line: the key, what was expected, what was found."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(file)"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{more}"
+    if first["type"] == "missing":
+        return f"key '{key}' is missing{more}"
+    return f"key '{key}': {first['msg'].lower()}, found {first['input']!r}{more}"
+
+
+def _anchored(section: Any, folder: Path) -> Any:
+    """A copy of the section with every relative path taken from ``folder``."""
+    changed: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Path):
+            changed[name] = folder / value
+        elif isinstance(value, BaseModel):
+            changed[name] = _anchored(value, folder)
+    return section.model_copy(update=changed)

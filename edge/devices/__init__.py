@@ -1,0 +1,1 @@
+"""Cameras, triggers and outputs: protocols, and one file per device."""

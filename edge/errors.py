@@ -1,0 +1,47 @@
+"""The errors Outfeed raises on purpose, and the exit status each one ends the command with.
+
+    OutfeedError            1   one clear line for a person
+    ├── UsageError          2   the command line asks for something that cannot be
+    ├── ConfigError        78   station.toml: names the file and the key
+    ├── BundleError         1   a bundle that is damaged, altered or for something else
+    ├── FrameError          1   a picture that cannot be inspected as it is
+    ├── DeviceError         1   a camera, trigger or output that does not do its part
+    └── JournalError        1   the journal cannot be opened, read or written
+
+Adapters wrap a library's error with ``raise ... from``. Anything that is not an OutfeedError is a
+bug and shows its traceback.
+"""
+
+
+class OutfeedError(Exception):
+    """Base of all errors that Outfeed raises on purpose; ``str()`` is one line for a person."""
+
+    exit_status = 1
+
+
+class UsageError(OutfeedError):
+    """The command line asks for something that cannot be."""
+
+    exit_status = 2
+
+
+class ConfigError(OutfeedError):
+    """A configuration file is missing, unreadable or wrong; the line names file and key."""
+
+    exit_status = 78
+
+
+class BundleError(OutfeedError):
+    """A bundle is damaged, altered, made for something else, or fails its golden frames."""
+
+
+class FrameError(OutfeedError):
+    """A picture cannot be inspected as it is."""
+
+
+class DeviceError(OutfeedError):
+    """A camera, trigger or output does not do its part."""
+
+
+class JournalError(OutfeedError):
+    """The journal cannot be opened, read or written."""

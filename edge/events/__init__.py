@@ -1,0 +1,1 @@
+"""What a station says: payloads, journal and topics."""

@@ -1,0 +1,1 @@
+"""Parts between the photo-eye and the ejector."""

@@ -1,0 +1,1 @@
+"""A simulated belt, for machines without a line."""
