@@ -1,0 +1,1 @@
+"""Networks, data, training and evaluation: the workstation side of Outfeed."""

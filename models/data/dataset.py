@@ -1,0 +1,208 @@
+"""A data set: samples, the kinds of defect they carry, and how their pixels are read.
+
+A layout (`models/data/layouts.py`) looks at a folder and lists samples; this file reads pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+log = logging.getLogger(__name__)
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
+
+# Published masks are drawn in grey editors and have soft edges: the Magnetic Tile authors' masks
+# carry every value from 0 to 255 along the edge of a defect.
+MASK_THRESHOLD = 127
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff")
+
+
+class DataError(Exception):
+    """The data on disk is not as expected; one line that names the file and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRef:
+    """Where the pixels of a defect are written down.
+
+    kind set: a grey mask, every pixel above the threshold is of that kind. kind None: a colour
+    mask, and `colours` says which colour is which kind; black is the sound surface.
+    """
+
+    path: Path
+    kind: str | None = None
+    colours: tuple[tuple[Colour, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image and what is known of it without reading its pixels.
+
+    name: posix path of the image inside the data folder, unique in the data set.
+    group: images of one physical part share it; a split never puts one group on both sides.
+    kinds: the kinds of defect the part carries, sorted; empty for a good part.
+    masks: later ones win where two overlap.
+    unmasked: the part is known to be defective, yet no pixel says where. Its kind map is all 0 and
+    would teach a network that the defect is sound surface, so `split` leaves it out.
+    """
+
+    name: str
+    image_path: Path
+    group: str
+    kinds: tuple[str, ...] = ()
+    masks: tuple[MaskRef, ...] = ()
+    unmasked: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the part carries no defect."""
+        return not self.kinds
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Samples of one folder, ordered by name.
+
+    kinds: alphabetical; number k in a kind map is kinds[k - 1].
+    channels: 1 or 3; every image is loaded with that many, whatever its file holds.
+    """
+
+    root: Path
+    layout: str
+    kinds: tuple[str, ...]
+    channels: int
+    samples: tuple[Sample, ...]
+
+    def load_image(self, sample: Sample) -> Pixels:
+        """uint8 pixels, H×W when `channels` is 1 and H×W×3 in BGR order when it is 3.
+
+        Raises DataError when the file is missing, is no image or has more than 8 bits.
+        """
+        return as_channels(read_pixels(sample.image_path), self.channels)
+
+    def load_kind_map(self, sample: Sample) -> Pixels:
+        """uint8 H×W: 0 is sound surface, k is `kinds[k - 1]`.
+
+        The image is read too, for its size; use `load_pair` when you want both. Raises DataError.
+        """
+        return self.load_pair(sample)[1]
+
+    def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
+        """The image and its kind map, as `load_image` and `load_kind_map` return them.
+
+        Raises DataError when a file cannot be read, or a mask's size is not its image's.
+        """
+        image = self.load_image(sample)
+        size = image.shape[:2]
+        kind_map = np.zeros(size, np.uint8)
+        for ref in sample.masks:
+            pixels = read_pixels(ref.path)
+            if pixels.shape[:2] != size:
+                raise DataError(
+                    f"{ref.path}: the mask is {_size(pixels)} and its image {sample.name} is "
+                    f"{_size(image)}; expected the same size"
+                )
+            if ref.kind is not None:
+                kind_map[binary_mask(pixels, ref.path)] = self.kinds.index(ref.kind) + 1
+                continue
+            codes = colour_codes(pixels)
+            for colour, kind in ref.colours:
+                kind_map[codes == colour_code(colour)] = self.kinds.index(kind) + 1
+        return image, kind_map
+
+    def verify(self) -> None:
+        """Read every image and mask once; raises DataError at the first that is not right."""
+        for sample in self.samples:
+            self.load_pair(sample)
+
+
+def read_pixels(path: Path) -> Pixels:
+    """uint8 pixels as the file holds them, H×W or H×W×3 (BGR); an alpha channel is dropped.
+
+    EXIF orientation is not applied: a camera on a line has none, and masks have none. Raises
+    DataError when the file is missing, is no image, or has more than 8 bits per channel.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image") from error
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error as error:
+        raise DataError(f"{path}: cannot be decoded; expected an 8-bit image") from error
+    if pixels is None:
+        raise DataError(f"{path}: is not an image that can be decoded; expected an 8-bit image")
+    if pixels.dtype != np.uint8:
+        raise DataError(
+            f"{path}: has {pixels.dtype} pixels; expected 8 bits per channel (convert the images "
+            "the way the station's camera delivers them)"
+        )
+    if pixels.ndim == 3:
+        pixels = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, 0]
+    return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+
+def as_channels(pixels: Pixels, channels: int) -> Pixels:
+    """H×W for channels 1 and H×W×3 for channels 3; three equal channels keep their value."""
+    if channels == 1 and pixels.ndim == 3:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+    if channels == 3 and pixels.ndim == 2:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
+    return pixels
+
+
+def looks_grey(pixels: Pixels) -> bool:
+    """Whether the image is H×W, or has three equal channels as a grey JPEG often has."""
+    return pixels.ndim == 2 or bool(
+        (pixels[:, :, 0] == pixels[:, :, 1]).all() and (pixels[:, :, 1] == pixels[:, :, 2]).all()
+    )
+
+
+def binary_mask(pixels: Pixels, path: Path) -> npt.NDArray[np.bool_]:
+    """bool H×W: above MASK_THRESHOLD; a mask that holds one dark value only (0 and 1) is > 0.
+
+    Raises DataError naming `path` when a mask is dark and holds several values, since then no
+    threshold is right.
+    """
+    grey = as_channels(pixels, 1)
+    top = int(grey.max(initial=0))
+    if 0 < top <= MASK_THRESHOLD:
+        if bool(((grey == 0) | (grey == top)).all()):
+            return grey > 0
+        raise DataError(
+            f"{path}: the mask has several values and none above {MASK_THRESHOLD}; "
+            "expected 0 for sound surface and 255 for defect"
+        )
+    return grey > MASK_THRESHOLD
+
+
+def colour_codes(pixels: Pixels) -> npt.NDArray[np.uint32]:
+    """uint32 H×W: each pixel as 0xRRGGBB."""
+    wide = as_channels(pixels, 3).astype(np.uint32)
+    return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
+
+
+def colour_code(colour: Colour) -> int:
+    """0xRRGGBB of a (red, green, blue) triple."""
+    red, green, blue = colour
+    return red << 16 | green << 8 | blue
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Every image below `folder`, sorted by posix path; hidden files are not looked at."""
+    files = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    return sorted((p for p in files if not p.name.startswith(".")), key=lambda p: p.as_posix())
+
+
+def _size(pixels: Pixels) -> str:
+    height, width = pixels.shape[:2]
+    return f"{width}x{height}"

@@ -1,0 +1,51 @@
+"""Which folder layouts can be read, and which of them a folder has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.data import generic, magnetic_tile
+from models.data.dataset import DataError, DataSet
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one layout is recognised and read; `looks_for` goes into error messages."""
+
+    looks_for: str
+    matches: Callable[[Path], bool]
+    read: Callable[[Path], DataSet]
+
+
+# Tried in this order: the generic layout comes last, a published one may contain images/ too.
+LAYOUTS: Mapping[str, Layout] = {
+    magnetic_tile.LAYOUT: Layout(
+        magnetic_tile.LOOKS_FOR, magnetic_tile.matches, magnetic_tile.read
+    ),
+    generic.LAYOUT: Layout(generic.LOOKS_FOR, generic.matches, generic.read),
+}
+
+
+def open_dataset(path: str | Path, layout: str = "auto") -> DataSet:
+    """The data set at `path`, read by the named layout, or by the first that recognises it.
+
+    Raises DataError when there is no such folder, no such layout, or none recognises it.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise DataError(f"{root}: is not a folder; expected the folder of a data set")
+    if layout != "auto":
+        if layout not in LAYOUTS:
+            raise DataError(f"layout {layout!r}: unknown; expected auto or {_names()}")
+        return LAYOUTS[layout].read(root)
+    for candidate in LAYOUTS.values():
+        if candidate.matches(root):
+            return candidate.read(root)
+    looked_for = "; ".join(candidate.looks_for for candidate in LAYOUTS.values())
+    raise DataError(f"{root}: no layout recognised; looked for {looked_for}")
+
+
+def _names() -> str:
+    return ", ".join(LAYOUTS)

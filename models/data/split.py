@@ -1,0 +1,127 @@
+"""Training and validation parts of a data set, with no physical part on both sides."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data.dataset import DataSet, Sample
+
+log = logging.getLogger(__name__)
+
+GOOD = ""  # the label of good parts among the kinds, whose names are never empty
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Samples by side, each ordered by name; `unmasked` are on neither side (see Sample)."""
+
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+    unmasked: tuple[Sample, ...] = ()
+
+
+def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
+    """Split by group, with each kind and the good parts close to the wanted share.
+
+    Deterministic by seed, whatever the order of the samples. Every kind found in two groups or more
+    has one on each side, unless groups that carry several kinds forbid it (a warning says so); so
+    have the good parts, where that costs no kind. Raises ValueError when validation_share is not
+    inside (0, 1).
+    """
+    if not 0.0 < validation_share < 1.0:
+        raise ValueError(f"validation_share is {validation_share}; expected inside (0, 1)")
+    usable = [sample for sample in dataset.samples if not sample.unmasked]
+    unmasked = [sample for sample in dataset.samples if sample.unmasked]
+    if unmasked:
+        log.info("split-unmasked count=%s: defective without a mask, left out", len(unmasked))
+    counts = _count_labels(usable)
+    order = _shuffled(sorted(counts), seed)
+    validation = _assign(counts, order, validation_share)
+    _repair(counts, order, validation)
+    return Split(
+        train=_by_name([sample for sample in usable if sample.group not in validation]),
+        validation=_by_name([sample for sample in usable if sample.group in validation]),
+        unmasked=_by_name(unmasked),
+    )
+
+
+def _by_name(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda sample: sample.name))
+
+
+def _count_labels(samples: Sequence[Sample]) -> dict[str, Counter[str]]:
+    """Images per label in each group."""
+    counts: dict[str, Counter[str]] = {}
+    for sample in samples:
+        counts.setdefault(sample.group, Counter()).update(sample.kinds or (GOOD,))
+    return counts
+
+
+def _shuffled(groups: Sequence[str], seed: int) -> list[str]:
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    return [groups[index] for index in rng.permutation(len(groups))]
+
+
+def _holders(counts: Mapping[str, Counter[str]], order: Sequence[str], label: str) -> list[str]:
+    return [group for group in order if counts[group][label]]
+
+
+def _labels(counts: Mapping[str, Counter[str]], order: Sequence[str]) -> list[str]:
+    """Kinds from the rarest on, since a rare one has the least choice; the good parts last."""
+    labels = {label for counter in counts.values() for label in counter}
+    return sorted(labels, key=lambda x: (x == GOOD, len(_holders(counts, order, x)), x))
+
+
+def _assign(counts: Mapping[str, Counter[str]], order: Sequence[str], share: float) -> set[str]:
+    """Groups for validation: each is taken when that brings its label nearer to the share."""
+    validation: set[str] = set()
+    decided: set[str] = set()
+    for label in _labels(counts, order):
+        holders = _holders(counts, order, label)
+        wanted = share * sum(counts[group][label] for group in holders)
+        taken = sum(counts[group][label] for group in holders if group in validation)
+        for group in holders:
+            if group in decided:
+                continue
+            decided.add(group)
+            if abs(taken + counts[group][label] - wanted) < abs(taken - wanted):
+                validation.add(group)
+                taken += counts[group][label]
+    return validation
+
+
+def _repair(counts: Mapping[str, Counter[str]], order: Sequence[str], validation: set[str]) -> None:
+    """Move single groups so that every label with two groups or more is on both sides."""
+    for label in _labels(counts, order):
+        holders = _holders(counts, order, label)
+        inside = [group for group in holders if group in validation]
+        if len(holders) < 2 or 0 < len(inside) < len(holders):
+            continue
+        free = [g for g in holders if not _is_last_of_a_kind(counts, order, validation, g, label)]
+        if not free:
+            log.warning("split-one-sided label=%s: its groups are tied to others", label or "good")
+            continue
+        validation ^= {min(free, key=lambda group: counts[group].total())}
+
+
+def _is_last_of_a_kind(
+    counts: Mapping[str, Counter[str]],
+    order: Sequence[str],
+    validation: set[str],
+    group: str,
+    label: str,
+) -> bool:
+    """Whether another kind would have no group left on the side that `group` is on."""
+    for other in counts[group]:
+        if other in (label, GOOD):
+            continue
+        holders = _holders(counts, order, other)
+        mates = [g for g in holders if (g in validation) == (group in validation)]
+        if len(holders) > 1 and len(mates) == 1:
+            return True
+    return False
