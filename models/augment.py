@@ -1,0 +1,165 @@
+"""Crops with shift, flip, rotation, illumination, contrast and noise.
+
+He & Liu 2020 (IEEE Access 8:35583), section III.C.3.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What may change, and how far; every default changes nothing.
+
+    flip: left-right and up-down, each half of the time.
+    rotate_deg: angle uniform in ±rotate_deg.
+    noise_sigma: normal noise in grey levels, its sigma uniform in [0, noise_sigma].
+    illumination: a linear ramp in a random direction multiplies the image, by 1 ± at most this
+    share at its ends; 0 to 1.
+    contrast: factor uniform in 1 ± contrast, about the mean of the crop; 0 to 1.
+    brightness: grey levels added, uniform in ±brightness.
+    centre_on_defect: crop about a random defect pixel, where there is one, not a random place.
+    shift_px: with centre_on_defect, how far the crop may lie off that pixel, each way.
+    """
+
+    flip: bool = False
+    rotate_deg: float = 0.0
+    noise_sigma: float = 0.0
+    illumination: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    centre_on_defect: bool = False
+    shift_px: int = 0
+
+
+def augment(
+    image: Pixels,
+    kind_map: Pixels,
+    options: Augmentation,
+    rng: np.random.Generator,
+    size_px: int,
+) -> tuple[Pixels, Pixels]:
+    """A random crop of size_px × size_px and its kind map, both uint8 and newly allocated.
+
+    image: uint8 H×W or H×W×3. kind_map: uint8 H×W. What is smaller than size_px, and what a
+    rotation brings in from outside, is reflected in both: the reflection of a defect is a defect.
+    Deterministic by `rng`. Raises ValueError when the sizes differ.
+    """
+    if image.shape[:2] != kind_map.shape:
+        raise ValueError(f"image is {image.shape} and kind map {kind_map.shape}; expected equal")
+    image, kind_map = _pad(image, size_px), _pad(kind_map, size_px)
+    left, top = _place(kind_map, options, rng, size_px)
+    flips = rng.random(2) < 0.5 if options.flip else np.zeros(2, np.bool_)
+    if options.rotate_deg > 0.0:
+        angle_deg = rng.uniform(-options.rotate_deg, options.rotate_deg)
+        image, kind_map = _rotated(image, kind_map, left, top, size_px, angle_deg)
+    else:
+        image = image[top : top + size_px, left : left + size_px]
+        kind_map = kind_map[top : top + size_px, left : left + size_px]
+    rows, cols = slice(None, None, -1 if flips[0] else 1), slice(None, None, -1 if flips[1] else 1)
+    image, kind_map = image[rows, cols], kind_map[rows, cols]
+    return _photometric(np.ascontiguousarray(image), options, rng), kind_map.copy()
+
+
+def _pad(pixels: Pixels, size_px: int) -> Pixels:
+    down = max(0, size_px - pixels.shape[0])
+    right = max(0, size_px - pixels.shape[1])
+    if not down and not right:
+        return pixels
+    before, after = (down // 2, right // 2), (down - down // 2, right - right // 2)
+    padded = cv2.copyMakeBorder(
+        pixels, before[0], after[0], before[1], after[1], cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(padded, np.uint8)
+
+
+def _place(
+    kind_map: Pixels, options: Augmentation, rng: np.random.Generator, size_px: int
+) -> tuple[int, int]:
+    """Left and top of the crop, always inside the image."""
+    height, width = kind_map.shape
+    most_left, most_top = width - size_px, height - size_px
+    if options.centre_on_defect:
+        defect = np.flatnonzero(kind_map)
+        if defect.size:
+            row, col = divmod(int(defect[rng.integers(defect.size)]), width)
+            shift = rng.integers(-options.shift_px, options.shift_px + 1, size=2)
+            left = col - size_px // 2 + int(shift[0])
+            top = row - size_px // 2 + int(shift[1])
+            return min(max(left, 0), most_left), min(max(top, 0), most_top)
+    return int(rng.integers(most_left + 1)), int(rng.integers(most_top + 1))
+
+
+def _rotated(
+    image: Pixels, kind_map: Pixels, left: int, top: int, size_px: int, angle_deg: float
+) -> tuple[Pixels, Pixels]:
+    """The crop turned about its own centre, read straight from the whole image."""
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    half = (size_px - 1) / 2
+    x_mid, y_mid = left + half, top + half
+    to_source = np.array(
+        [
+            [cos, -sin, x_mid - cos * half + sin * half],
+            [sin, cos, y_mid - sin * half - cos * half],
+        ]
+    )
+    size = (size_px, size_px)
+    turned = cv2.warpAffine(
+        image,
+        to_source,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    kinds = cv2.warpAffine(
+        kind_map,
+        to_source,
+        size,
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return np.asarray(turned, np.uint8), np.asarray(kinds, np.uint8)
+
+
+def _photometric(image: Pixels, options: Augmentation, rng: np.random.Generator) -> Pixels:
+    neutral = (options.illumination, options.contrast, options.brightness, options.noise_sigma)
+    if not any(value > 0.0 for value in neutral):
+        return image.copy()
+    values = image.astype(np.float32)
+    if options.illumination > 0.0:
+        ramp = _ramp(values.shape[0], values.shape[1], rng)
+        ramp *= np.float32(rng.uniform(0.0, options.illumination))
+        ramp += np.float32(1.0)
+        values *= ramp if values.ndim == 2 else ramp[:, :, None]
+    gain = 1.0 + rng.uniform(-options.contrast, options.contrast) if options.contrast > 0.0 else 1.0
+    offset = rng.uniform(-options.brightness, options.brightness) if options.brightness > 0.0 else 0
+    if gain != 1.0 or offset != 0.0:
+        offset += float(values.mean()) * (1.0 - gain)
+        values *= np.float32(gain)
+        values += np.float32(offset)
+    if options.noise_sigma > 0.0:
+        noise = rng.standard_normal(values.shape, dtype=np.float32)
+        noise *= np.float32(rng.uniform(0.0, options.noise_sigma))
+        values += noise
+    values += np.float32(0.5)
+    np.clip(values, 0.0, 255.0, out=values)
+    return np.asarray(values, np.uint8)
+
+
+def _ramp(height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """float32 H×W in [−1, 1]: 0 in the middle, falling off in a random direction."""
+    angle = rng.uniform(0.0, 2.0 * math.pi)
+    across = np.linspace(-1.0, 1.0, width, dtype=np.float32) * np.float32(math.cos(angle))
+    down = np.linspace(-1.0, 1.0, height, dtype=np.float32) * np.float32(math.sin(angle))
+    ramp: npt.NDArray[np.float32] = down[:, None] + across[None, :]
+    ramp /= np.float32(abs(math.cos(angle)) + abs(math.sin(angle)))
+    return ramp
