@@ -1,0 +1,80 @@
+"""A camera that plays a video file."""
+
+from __future__ import annotations
+
+from logging import getLogger
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import Clock
+from edge.devices.camera import EndOfFrames
+from edge.errors import DeviceError, FrameError
+from edge.records import Frame
+
+_log = getLogger(__name__)
+
+
+class VideoCamera:
+    """Every frame of a video file in order, one per part, whatever the file's frame rate.
+
+    Raises FrameError when the file is no video. A file that breaks off gives the frames before the
+    break; then it is at its end, and one log line says how many frames its header had promised.
+    ``exposed_ns`` is the moment ``capture`` is called. With ``loop`` it starts again.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, loop: bool = False) -> None:
+        self._path = path
+        self._clock = clock
+        self._loop = loop
+        self._closed = False
+        self._taken = 0
+        if not path.is_file():
+            raise FrameError(f"{path}: no such file")
+        self._video = self._open()
+
+    def capture(self, part_id: int, sequence: int, triggered_ns: int) -> Frame:
+        if self._closed:
+            raise DeviceError("camera_video: capture after close")
+        exposed_ns = self._clock.now_ns()
+        pixels = self._read()
+        if pixels is None and self._loop and self._taken:
+            self._say_if_early()
+            self._video.release()
+            self._video, self._taken = self._open(), 0
+            pixels = self._read()
+        if pixels is None:
+            self._say_if_early()
+            self._loop = False
+            raise EndOfFrames
+        return Frame(part_id, sequence, triggered_ns, exposed_ns, pixels)
+
+    def close(self) -> None:
+        self._closed = True
+        self._video.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        video = cv2.VideoCapture(str(self._path))
+        if not video.isOpened():
+            raise FrameError(f"{self._path}: is not a video that can be decoded")
+        self._promised = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+        return video
+
+    def _read(self) -> NDArray[np.uint8] | None:
+        there, pixels = self._video.read()
+        if not there or pixels is None:
+            return None
+        self._taken += 1
+        return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+    def _say_if_early(self) -> None:
+        if self._taken < self._promised:
+            _log.warning(
+                "video_ended_early file=%s frames=%s promised=%s",
+                self._path,
+                self._taken,
+                self._promised,
+            )
+        self._promised = 0

@@ -1,0 +1,78 @@
+"""A reject output that drives nothing and remembers everything."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.devices.output import OutputEdge, Pulse
+from edge.errors import DeviceError
+
+# Two edges per kick: the last 50,000 kicks are remembered.
+_HISTORY = 100_000
+
+
+class SimulatedOutput:
+    """Remembers every edge with its stamp. No jitter, no glitch at claim, no wear, no air.
+
+    With ``record``, each edge is also written at once to that file as ``at_ns 0|1``, so that a
+    test can read what a process did that has died since. Setting the level that it has is no edge.
+    """
+
+    def __init__(self, *, clock: Clock, record: Path | None = None) -> None:
+        self._clock = clock
+        self._active = False
+        self._closed = False
+        self._edges: deque[OutputEdge] = deque(maxlen=_HISTORY)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
+            self._file = None if record is None else os.open(record, flags, 0o644)
+        except OSError as error:
+            raise DeviceError(f"{record}: cannot be written: {error.strerror}") from error
+
+    @property
+    def history(self) -> list[OutputEdge]:
+        """Every edge since the claim, oldest first (the last 100,000)."""
+        return list(self._edges)
+
+    def set(self, active: bool) -> None:
+        if self._closed:
+            raise DeviceError("output_simulated: set after close")
+        if active == self._active:
+            return
+        self._active = active
+        edge = OutputEdge(active, self._clock.now_ns())
+        self._edges.append(edge)
+        if self._file is not None:
+            os.write(self._file, b"%d %d\n" % (edge.at_ns, edge.active))
+
+    def close(self) -> None:
+        self._closed = True
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def read_record(path: Path) -> list[OutputEdge]:
+    """The edges that a SimulatedOutput wrote to its record. Raises DeviceError."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise DeviceError(f"{path}: cannot be read: {error.strerror}") from error
+    return [OutputEdge(level == "1", int(at)) for at, level in map(str.split, lines)]
+
+
+def pulses(edges: Iterable[OutputEdge]) -> list[Pulse]:
+    """The finished pulses of a history; one that is still active at its end is left out."""
+    found: list[Pulse] = []
+    began_ns: int | None = None
+    for edge in edges:
+        if edge.active:
+            began_ns = edge.at_ns
+        elif began_ns is not None:
+            found.append(Pulse(began_ns, (edge.at_ns - began_ns) // 1000))
+            began_ns = None
+    return found
