@@ -21,7 +21,8 @@ class VideoCamera:
     """Every frame of a video file in order, one per part, whatever the file's frame rate.
 
     Raises FrameError when the file is no video. A file that breaks off gives the frames before the
-    break; then it is at its end, and one log line says how many frames its header had promised.
+    break, then it is at its end; a log line says how many frames its header had promised. The last
+    frame of such a file is dropped: decoders hand out the broken one half grey, without an error.
     ``exposed_ns`` is the moment ``capture`` is called. With ``loop`` it starts again.
     """
 
@@ -30,24 +31,20 @@ class VideoCamera:
         self._clock = clock
         self._loop = loop
         self._closed = False
-        self._taken = 0
         if not path.is_file():
             raise FrameError(f"{path}: no such file")
-        self._video = self._open()
+        self._open()
 
     def capture(self, part_id: int, sequence: int, triggered_ns: int) -> Frame:
         if self._closed:
             raise DeviceError("camera_video: capture after close")
         exposed_ns = self._clock.now_ns()
-        pixels = self._read()
-        if pixels is None and self._loop and self._taken:
-            self._say_if_early()
+        pixels = self._take()
+        if pixels is None and self._loop:
             self._video.release()
-            self._video, self._taken = self._open(), 0
-            pixels = self._read()
+            self._open()
+            pixels = self._take()
         if pixels is None:
-            self._say_if_early()
-            self._loop = False
             raise EndOfFrames
         return Frame(part_id, sequence, triggered_ns, exposed_ns, pixels)
 
@@ -55,26 +52,31 @@ class VideoCamera:
         self._closed = True
         self._video.release()
 
-    def _open(self) -> cv2.VideoCapture:
-        video = cv2.VideoCapture(str(self._path))
-        if not video.isOpened():
+    def _open(self) -> None:
+        self._video = cv2.VideoCapture(str(self._path))
+        if not self._video.isOpened():
             raise FrameError(f"{self._path}: is not a video that can be decoded")
-        self._promised = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-        return video
+        self._promised = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._taken = 0
+        self._ahead = self._decode()
 
-    def _read(self) -> NDArray[np.uint8] | None:
-        there, pixels = self._video.read()
-        if not there or pixels is None:
+    def _take(self) -> NDArray[np.uint8] | None:
+        """The frame read ahead, unless it is the last before a break; None at the end."""
+        pixels = self._ahead
+        if pixels is None:
             return None
-        self._taken += 1
-        return np.ascontiguousarray(pixels, dtype=np.uint8)
-
-    def _say_if_early(self) -> None:
-        if self._taken < self._promised:
+        self._ahead = self._decode()
+        if self._ahead is None and self._taken + 1 < self._promised:
             _log.warning(
                 "video_ended_early file=%s frames=%s promised=%s",
                 self._path,
                 self._taken,
                 self._promised,
             )
-        self._promised = 0
+            return None
+        self._taken += 1
+        return pixels
+
+    def _decode(self) -> NDArray[np.uint8] | None:
+        there, pixels = self._video.read()
+        return np.ascontiguousarray(pixels, dtype=np.uint8) if there else None

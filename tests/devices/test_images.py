@@ -1,0 +1,147 @@
+"""read_image: what is decoded, and that nothing half-read ever passes for a picture."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.devices.images import IMAGE_SUFFIXES, list_images, read_image
+from edge.errors import FrameError
+
+RNG = np.random.default_rng(3)
+COLOUR = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+LOSSLESS = (".bmp", ".png", ".ppm", ".pnm", ".tif", ".tiff")
+
+
+def encoded(suffix: str, pixels: np.ndarray) -> bytes:
+    if suffix == ".pgm" and pixels.ndim == 3:
+        pixels = np.ascontiguousarray(pixels[:, :, 0])
+    done, data = cv2.imencode(suffix, pixels)
+    assert done
+    return data.tobytes()
+
+
+def written(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_a_picture_of_every_suffix_is_uint8_and_contiguous(tmp_path, suffix):
+    pixels = read_image(written(tmp_path, "a" + suffix, encoded(suffix, COLOUR)))
+    assert (pixels.dtype, pixels.shape[:2]) == (np.uint8, (40, 60))
+    assert pixels.flags.c_contiguous
+    assert pixels.flags.writeable
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+def test_colour_comes_back_as_bgr(tmp_path, suffix):
+    path = written(tmp_path, "a" + suffix, encoded(suffix, COLOUR))
+    assert np.array_equal(read_image(path), COLOUR)
+
+
+def test_grey_stays_grey_and_grey_looking_colour_stays_colour(tmp_path):
+    grey = COLOUR[:, :, 0].copy()
+    assert read_image(written(tmp_path, "g.png", encoded(".png", grey))).shape == (40, 60)
+    three = np.dstack([grey] * 3)
+    assert read_image(written(tmp_path, "c.png", encoded(".png", three))).shape == (40, 60, 3)
+
+
+def test_alpha_is_dropped(tmp_path):
+    alpha = RNG.integers(0, 256, (40, 60, 1), dtype=np.uint8)
+    path = written(tmp_path, "a.png", encoded(".png", np.concatenate([COLOUR, alpha], axis=2)))
+    pixels = read_image(path)
+    assert np.array_equal(pixels, COLOUR)
+    assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize(("suffix", "channels"), [(".png", 1), (".png", 3), (".tif", 1)])
+def test_sixteen_bits_are_refused_in_one_line(tmp_path, suffix, channels):
+    deep = RNG.integers(0, 65536, (40, 60, channels), dtype=np.uint16)
+    path = written(tmp_path, "deep" + suffix, encoded(suffix, deep))
+    with pytest.raises(FrameError) as caught:
+        read_image(path)
+    assert str(caught.value) == f"{path}: 16 bits per channel, expected 8"
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.95, 0.9999])
+def test_a_file_cut_short_is_refused_and_named(tmp_path, capfd, suffix, share):
+    whole = encoded(suffix, COLOUR)
+    path = written(tmp_path, "cut" + suffix, whole[: int(len(whole) * share)])
+    with pytest.raises(FrameError) as caught:
+        read_image(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+@pytest.mark.parametrize("junk", [b"\0", b"trailing junk \xff\xd9\xff\xda"])
+def test_junk_after_the_end_is_tolerated(tmp_path, suffix, junk):
+    whole = encoded(suffix, COLOUR)
+    clean = read_image(written(tmp_path, "clean" + suffix, whole))
+    assert np.array_equal(read_image(written(tmp_path, "junk" + suffix, whole + junk)), clean)
+
+
+def test_the_end_marker_of_a_thumbnail_is_not_the_end(tmp_path):
+    whole = encoded(".jpg", COLOUR)
+    thumbnail = encoded(".jpg", COLOUR[:8, :8].copy())
+    exif = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    nested = whole[:2] + exif + whole[2:]
+    assert read_image(written(tmp_path, "whole.jpg", nested)).shape == (40, 60, 3)
+    with pytest.raises(FrameError, match=r"cut\.jpg: is cut short: no end-of-image marker"):
+        read_image(written(tmp_path, "cut.jpg", nested[:-100]))
+
+
+def test_a_progressive_jpeg_with_restart_markers_is_whole(tmp_path):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+    done, data = cv2.imencode(".jpg", COLOUR, options)
+    assert done
+    assert read_image(written(tmp_path, "p.jpg", data.tobytes())).shape == (40, 60, 3)
+
+
+def test_a_flipped_bit_in_a_png_is_refused(tmp_path):
+    data = bytearray(encoded(".png", COLOUR))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(FrameError, match="is damaged: checksum of chunk IDAT"):
+        read_image(written(tmp_path, "bent.png", bytes(data)))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("empty.png", b"", "is empty"),
+        ("text.png", b"hello, this is no picture", "is not a picture that can be decoded"),
+        ("huge.pgm", b"P5\n2000000 2000000\n255\n" + b"x" * 99, "decoded"),
+    ],
+)
+def test_what_is_no_picture_is_refused_and_named(tmp_path, name, data, says):
+    with pytest.raises(FrameError, match=f"{name}: .*{says}"):
+        read_image(written(tmp_path, name, data))
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    with pytest.raises(FrameError, match=r"none\.png: cannot be read: No such file"):
+        read_image(tmp_path / "none.png")
+    with pytest.raises(FrameError, match="cannot be read: Is a directory"):
+        read_image(tmp_path)
+
+
+def test_list_images_is_sorted_recursive_and_leaves_hidden_files_out(tmp_path):
+    for name in ("b/2.PNG", "b/1.jpg", "a.bmp", "c.txt", ".h.png", ".trash/x.png", "b/._1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [str(path.relative_to(tmp_path)) for path in list_images(tmp_path)]
+    assert found == ["a.bmp", "b/1.jpg", "b/2.PNG"]
+
+
+def test_list_images_of_one_file_of_nothing_and_of_no_folder(tmp_path):
+    one = written(tmp_path, "one.odd", b"")
+    assert list_images(one) == (one,)
+    with pytest.raises(FrameError, match="no picture below it"):
+        list_images(tmp_path)
+    with pytest.raises(FrameError, match="no such file or folder"):
+        list_images(tmp_path / "none")
