@@ -1,7 +1,8 @@
-"""What every camera must do. A real one joins by a line in CAMERAS (and skips where it is absent)."""
+"""What every camera must do. A real one joins by a line in CAMERAS."""
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -120,7 +121,8 @@ def test_a_video_that_breaks_off_gives_the_frames_before_the_break(tmp_path, cap
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     camera = VideoCamera(path, clock=CLOCK)
     taken = []
-    with caplog.at_level(logging.WARNING), pytest.raises(EndOfFrames):
+    caplog.set_level(logging.WARNING)
+    with suppress(EndOfFrames):
         while True:
             taken.append(int(camera.capture(1, 1, 0).pixels.mean()))
     assert 2 <= len(taken) < 20

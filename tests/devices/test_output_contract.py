@@ -1,4 +1,4 @@
-"""What every output must do. A real one joins by a line in OUTPUTS (and skips where it is absent)."""
+"""What every output must do. A real one joins by a line in OUTPUTS."""
 
 from collections.abc import Callable
 
@@ -11,15 +11,16 @@ from edge.errors import DeviceError
 
 CLOCK = MonotonicClock()
 
-# An implementation and how a test sees which levels its line took since the claim.
-OUTPUTS: dict[str, Callable[[], tuple[Output, Callable[[], list[bool]]]]] = {
-    "simulated": lambda: _simulated(),
-}
-
 
 def _simulated() -> tuple[Output, Callable[[], list[bool]]]:
     output = SimulatedOutput(clock=CLOCK)
     return output, lambda: [edge.active for edge in output.history]
+
+
+# An implementation and how a test sees which levels its line took since the claim.
+OUTPUTS: dict[str, Callable[[], tuple[Output, Callable[[], list[bool]]]]] = {
+    "simulated": _simulated,
+}
 
 
 @pytest.fixture(params=OUTPUTS)
