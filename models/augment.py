@@ -89,7 +89,7 @@ def _place(
     height, width = kind_map.shape
     most_left, most_top = width - size_px, height - size_px
     if options.centre_on_defect:
-        defect = np.flatnonzero(kind_map)
+        defect = np.flatnonzero(kind_map != 0)
         if defect.size:
             row, col = divmod(int(defect[rng.integers(defect.size)]), width)
             shift = rng.integers(-options.shift_px, options.shift_px + 1, size=2)
