@@ -1,0 +1,54 @@
+"""How far a journal has been published: a small file that the uplink writes and the journal reads.
+
+Losing it costs repeats, never events, so whatever is wrong with the file reads as "nothing is
+known" and the uplink starts from the oldest row.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from edge.errors import JournalError
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """All events of ``journal`` up to and including ``published`` are with the broker."""
+
+    journal: str
+    published: int
+
+
+def read_cursor(path: Path) -> Position | None:
+    """The position last written; None where the file is absent, unreadable or damaged."""
+    try:
+        position = _POSITION.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return position if position.published >= 0 else None
+
+
+def write_cursor(path: Path, position: Position) -> None:
+    """Replace the file in one step: after a crash or power loss it holds the old or the new
+    position. Blocks for two fsyncs. Raises JournalError with one line."""
+    fresh = path.with_name(path.name + ".tmp")
+    try:
+        with fresh.open("wb") as file:
+            file.write(_POSITION.dump_json(position))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+_POSITION = TypeAdapter(Position)

@@ -1,0 +1,207 @@
+"""What a station says, as versioned payloads. Receivers ignore keys that they do not know.
+
+A field is only ever added to a version; one that changes its meaning or goes makes a new version.
+Times: ``*_ns`` are CLOCK_MONOTONIC of the boot named by ``boot_id`` and compare within that boot
+only; ``utc`` is the wall clock, for people.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge.clock import boot_id, utc_now
+from edge.records import Decision, Defect, Timings, Verdict
+
+# A payload is bounded, so that a frame full of specks neither fills the journal nor exceeds the
+# packet size of a broker: 64 defects with full guidance are under 50 kB.
+MAX_DEFECTS = 64
+MAX_TEXT_CHARS = 400
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class DefectPayload(_Payload):
+    """One defect of a part, in frame pixels; severities on the scale 0 to 12."""
+
+    kind: str
+    confidence: float = Field(description="share of trust in the kind, 0 to 1")
+    guidance: str = Field(description="what a person should do about this kind")
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom; exclusive ends")
+    area_px: int
+    peak_severity: float
+    mean_severity: float
+
+
+class TimingsPayload(_Payload):
+    """Microseconds spent in each step of the chain."""
+
+    detect: float
+    filter: float
+    components: float
+    classify: float
+    decide: float
+
+
+class _Event(_Payload):
+    station: str
+    boot_id: str = Field(description="the boot to which all *_ns of this event belong")
+    utc: str = Field(description="RFC 3339, microseconds; when the event was made")
+
+    @property
+    def weight(self) -> int:
+        """How many events are lost when this one is."""
+        return 1
+
+
+class PartEvent(_Event):
+    """The verdict on one part."""
+
+    type: Literal["outfeed.part/1"] = "outfeed.part/1"
+    bundle: str = Field(description="id of the model bundle that judged")
+    part_id: int
+    decision: Decision
+    reason: str = Field(description="the rule that decided, or why there is no verdict")
+    peak_severity: float = Field(description="largest severity anywhere in the frame, 0 to 12")
+    defects: tuple[DefectPayload, ...]
+    defects_left_out: int = Field(
+        default=0, description=f"defects beyond the first {MAX_DEFECTS}, not in this payload"
+    )
+    timings_us: TimingsPayload | None = Field(description="null where no chain ran")
+    triggered_ns: int = Field(description="when the photo-eye saw the part")
+
+
+class ActuationEvent(_Event):
+    """What the rejector did with its output line."""
+
+    type: Literal["outfeed.actuation/1"] = "outfeed.actuation/1"
+    part_id: int | None = Field(description="null where no part was meant")
+    due_ns: int | None = Field(description="when the output should have become active")
+    at_ns: int = Field(description="when it did")
+    width_us: int = Field(description="how long it stayed active")
+    error_us: float | None = Field(description="at minus due; positive is late")
+    cause: str = Field(description="why the rejector acted, for example 'order'")
+
+
+class GapEvent(_Event):
+    """Events that were lost on the station, before they could be published.
+
+    Where ``first`` and ``last`` are given, this event has the sequence ``last`` itself and stands
+    for ``first`` to ``last`` of its journal; some of those may have arrived all the same.
+    """
+
+    type: Literal["outfeed.gap/1"] = "outfeed.gap/1"
+    count: int | None = Field(description="events lost; null where nobody can say")
+    first: int | None = Field(description="first sequence lost; null where none was given out")
+    last: int | None = Field(description="last sequence lost; null where none was given out")
+    reason: str
+
+    @property
+    def weight(self) -> int:
+        return self.count or 0
+
+
+class StatusEvent(_Event):
+    """The retained state of a station's uplink; it is not journalled and has no sequence."""
+
+    type: Literal["outfeed.status/1"] = "outfeed.status/1"
+    state: Literal["online", "offline"]
+    cause: Literal["connected", "stopped", "lost"] = Field(
+        description="'lost' is the last will: utc is then the start of the lost connection"
+    )
+    version: str = Field(description="of Outfeed")
+    bundle: str | None
+
+
+Event = PartEvent | ActuationEvent | GapEvent
+"""What can be journalled."""
+
+AnyEvent = Annotated[Event, Field(discriminator="type")]
+"""The same for pydantic, which tells the kinds apart by ``type``."""
+
+
+def part_event(station: str, bundle: str, verdict: Verdict, triggered_ns: int) -> PartEvent:
+    """The event of a verdict. Long texts are cut, defects beyond MAX_DEFECTS only counted."""
+    return PartEvent(
+        station=station,
+        boot_id=boot_id(),
+        utc=utc_now(),
+        bundle=bundle,
+        part_id=verdict.part_id,
+        decision=verdict.decision,
+        reason=verdict.reason[:MAX_TEXT_CHARS],
+        peak_severity=verdict.peak_severity,
+        defects=tuple(_defect(defect) for defect in verdict.defects[:MAX_DEFECTS]),
+        defects_left_out=max(0, len(verdict.defects) - MAX_DEFECTS),
+        timings_us=None if verdict.timings is None else _timings(verdict.timings),
+        triggered_ns=triggered_ns,
+    )
+
+
+def actuation_event(
+    station: str,
+    *,
+    part_id: int | None,
+    due_ns: int | None,
+    at_ns: int,
+    width_us: int,
+    cause: str,
+) -> ActuationEvent:
+    """The event of one pulse of the reject output."""
+    return ActuationEvent(
+        station=station,
+        boot_id=boot_id(),
+        utc=utc_now(),
+        part_id=part_id,
+        due_ns=due_ns,
+        at_ns=at_ns,
+        width_us=width_us,
+        error_us=None if due_ns is None else (at_ns - due_ns) / 1e3,
+        cause=cause[:MAX_TEXT_CHARS],
+    )
+
+
+def gap_event(
+    station: str,
+    *,
+    count: int | None,
+    reason: str,
+    first: int | None = None,
+    last: int | None = None,
+) -> GapEvent:
+    """The event that says what was lost, for instance by a full queue before the journal."""
+    return GapEvent(
+        station=station,
+        boot_id=boot_id(),
+        utc=utc_now(),
+        count=count,
+        first=first,
+        last=last,
+        reason=reason[:MAX_TEXT_CHARS],
+    )
+
+
+def _timings(timings: Timings) -> TimingsPayload:
+    return TimingsPayload(
+        detect=timings.detect_us,
+        filter=timings.filter_us,
+        components=timings.components_us,
+        classify=timings.classify_us,
+        decide=timings.decide_us,
+    )
+
+
+def _defect(defect: Defect) -> DefectPayload:
+    region, box = defect.region, defect.region.box
+    return DefectPayload(
+        kind=defect.kind[:MAX_TEXT_CHARS],
+        confidence=defect.confidence,
+        guidance=defect.guidance[:MAX_TEXT_CHARS],
+        box=(box.left, box.top, box.right, box.bottom),
+        area_px=region.area_px,
+        peak_severity=region.peak_severity,
+        mean_severity=region.mean_severity,
+    )

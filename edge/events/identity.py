@@ -1,0 +1,72 @@
+"""What a published event is known by, and its form on the wire."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from edge.errors import OutfeedError
+from edge.events.event import AnyEvent, Event
+
+
+class Identity(BaseModel):
+    """Put in front of an event's own keys when it is published.
+
+    A receiver that has seen an event_id drops what comes again with it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    event_id: str = Field(description="station:journal:sequence, unique for ever")
+    journal: str = Field(description="UUID of the journal; a new journal counts from 1 again")
+    sequence: int = Field(ge=1, description="grows by one per event; a hole is a loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as the journal has it: its place, and its own keys as JSON text."""
+
+    station: str
+    journal: str
+    sequence: int
+    body: str
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.station}:{self.journal}:{self.sequence}"
+
+    @property
+    def payload(self) -> bytes:
+        """What goes over the wire: one flat JSON object, the identity first."""
+        head = json.dumps(
+            {"event_id": self.event_id, "journal": self.journal, "sequence": self.sequence}
+        )
+        return f"{head[:-1]},{self.body[1:]}".encode()
+
+
+def parse_payload(payload: bytes) -> tuple[Identity, Event]:
+    """What a receiver got on the topic of events. Raises OutfeedError with one line."""
+    try:
+        return Identity.model_validate_json(payload), _events().validate_json(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise OutfeedError(f"not an event of Outfeed: {where}: {first['msg'].lower()}") from error
+
+
+def wire_schema(event: type[BaseModel]) -> dict[str, Any]:
+    """JSON Schema of a journalled event as it is published, identity included."""
+    schema = event.model_json_schema(mode="serialization")
+    identity = Identity.model_json_schema(mode="serialization")
+    schema["properties"] = {**identity["properties"], **schema["properties"]}
+    schema["required"] = [*identity["required"], *schema.get("required", [])]
+    return schema
+
+
+@lru_cache(maxsize=1)
+def _events() -> TypeAdapter[Event]:
+    return TypeAdapter(AnyEvent)

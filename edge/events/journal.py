@@ -1,0 +1,283 @@
+"""The journal: every event of a station on disk, in order, before anyone else hears of it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from edge.errors import JournalError
+from edge.events.cursor import read_cursor
+from edge.events.event import Event, gap_event
+from edge.events.lock import FileLock
+from edge.events.prune import make_room, used_bytes
+from edge.events.store import (
+    companion,
+    connect_writer,
+    create,
+    file_format,
+    is_damage,
+    meta,
+    one,
+    size_bytes,
+    transaction,
+)
+
+log = logging.getLogger(__name__)
+
+MIN_MAX_BYTES = 1 << 20
+
+# Shares of max_bytes. Rows are pruned above ROWS; SQLite itself stops the database at DATABASE.
+# The write-ahead log is emptied above WAL_CHECKPOINT, and above WAL_REFUSE nothing is taken any
+# more: only a reader frozen in the middle of a read can bring it there. A transaction of BATCH
+# events writes at most twice its size into it. 0.64 + 0.20 + 2 * 0.0625 + index < 1.
+ROWS, DATABASE, WAL_CHECKPOINT, WAL_REFUSE, BATCH = 0.60, 0.64, 0.10, 0.20, 0.0625
+
+# A lock on the database is held by readers for microseconds; longer means a frozen process.
+BUSY_TIMEOUT_MS = 1000
+
+
+class Journal:
+    """SQLite in WAL mode; one writer, any number of ``JournalReader``s in other processes.
+
+    Durability: when ``append`` returns, its events are on the disk and survive a crash of the
+    process, of the kernel, and loss of power (synchronous=FULL; one fsync per call). The cheaper
+    NORMAL could forget commits at power loss that the uplink has already published, and would
+    then give their sequences to other events, which receivers would drop as repeats.
+
+    Threads: any thread may call; calls are serialised. ``append`` blocks for a disk write, so it
+    belongs on a thread of its own, behind a bounded queue.
+    """
+
+    def __init__(self, path: Path, station: str, max_bytes: int, cursor_path: Path) -> None:
+        """Use ``Journal.open``."""
+        self._path = path
+        self._station = station
+        self._max_bytes = max_bytes
+        self._cursor_path = cursor_path
+        self._guard = Lock()
+        self._lock = FileLock(
+            path.with_suffix(".lock"), held="another station is running on this folder"
+        )
+        try:
+            with self._one_line():
+                self._db, self._uuid = self._start()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @classmethod
+    def open(cls, path: Path, *, station: str, max_bytes: int, cursor_path: Path) -> Journal:
+        """Open the journal, or begin a new one where there is none.
+
+        max_bytes: the disk that the database, its -wal and its -shm may use together, at least
+        MIN_MAX_BYTES. cursor_path: where the uplink keeps how far it has published.
+
+        A damaged journal is renamed to ``*.damaged`` (the one before is removed) and a new one,
+        with a new uuid, begins with a gap event. Raises JournalError for a folder that cannot be
+        written, a journal of another station or of a newer Outfeed, and while another process
+        has it open.
+        """
+        if max_bytes < MIN_MAX_BYTES:
+            raise JournalError(f"{path}: {max_bytes} bytes are too few, need {MIN_MAX_BYTES}")
+        return cls(path, station, max_bytes, cursor_path)
+
+    @property
+    def uuid(self) -> str:
+        """Identity of this journal; sequences are unique within it."""
+        return self._uuid
+
+    def append(self, events: Sequence[Event]) -> range:
+        """Store the events, in order, and return their sequences.
+
+        All or nothing: one transaction (a batch above a sixteenth of the cap takes several).
+        At the cap the oldest rows go, published ones first; where unpublished ones must go, a
+        GapEvent takes the place and the sequence of the last of them. Raises JournalError when
+        the disk is full or the file cannot be written: the events are then not stored, and the
+        caller may try again. A file found damaged is replaced as in ``open``.
+        """
+        rows = [(event.weight, event.model_dump_json()) for event in events]
+        with self._guard, self._one_line():
+            try:
+                return self._append(rows)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._db.close()
+                self._db, self._uuid = self._begin_anew(str(error))
+                return self._append(rows)
+
+    def close(self) -> None:
+        """Empty the write-ahead log and let go of the files. May be called twice."""
+        with self._guard:
+            self._db.close()
+            self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, rows: list[tuple[int, str]]) -> range:
+        if not rows:
+            return range(0)
+        size = sum(len(body) for _, body in rows)
+        if size > self._max_bytes * BATCH and len(rows) > 1:
+            half = len(rows) // 2
+            first = self._append(rows[:half])
+            return range(first.start, self._append(rows[half:]).stop)
+        if self._wal_bytes() > self._max_bytes * WAL_CHECKPOINT:
+            self._checkpoint()
+            if self._wal_bytes() > self._max_bytes * WAL_REFUSE:
+                raise JournalError(
+                    f"{self._path}: a frozen reader keeps its log from being emptied"
+                )
+        with transaction(self._db):
+            self._prune(size)
+            self._insert(rows)
+            last = one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        return range(last - len(rows) + 1, last + 1)
+
+    def _insert(self, rows: list[tuple[int, str]]) -> None:
+        self._db.executemany("INSERT INTO events (weight, body) VALUES (?, ?)", rows)
+
+    def _prune(self, need_bytes: int) -> None:
+        limit = int(self._max_bytes * ROWS)
+        if used_bytes(self._db, need_bytes) <= limit:
+            return
+        position = read_cursor(self._cursor_path)
+        published = position.published if position and position.journal == self._uuid else 0
+        lost = make_room(self._db, need_bytes=need_bytes, limit=limit, published=published)
+        if lost is None:
+            return
+        gap = gap_event(
+            self._station,
+            count=lost.count,
+            first=lost.first,
+            last=lost.last,
+            reason="the journal was full of unpublished events",
+        )
+        self._db.execute(
+            "INSERT INTO events (sequence, weight, body) VALUES (?, ?, ?)",
+            (lost.last, gap.weight, gap.model_dump_json()),
+        )
+
+    def _start(self) -> tuple[sqlite3.Connection, str]:
+        if not self._path.exists():
+            return self._begin()
+        db = self._connect()
+        try:
+            found = self._check(db)
+        except sqlite3.DatabaseError as error:
+            db.close()
+            if not is_damage(error):
+                raise
+            return self._begin_anew(str(error))
+        except BaseException:
+            db.close()
+            raise
+        if found == "":
+            db.close()
+            return self._begin()
+        if found is None:
+            db.close()
+            return self._begin_anew("not a journal of Outfeed")
+        self._db, self._uuid = db, found
+        self._fit()
+        return db, found
+
+    def _check(self, db: sqlite3.Connection) -> str | None:
+        """The journal's uuid; "" for an empty file, None for a database of something else."""
+        if file_format(db, self._path) == 0:
+            return None if one(db, "SELECT count(*) FROM sqlite_master") else ""
+        # 0.3 s for 256 MB in the page cache; a damaged page would otherwise stop the uplink later.
+        if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {found}")
+        if (owner := meta(db, "station")) != self._station:
+            raise JournalError(f"{self._path}: belongs to station '{owner}', not '{self._station}'")
+        found = meta(db, "journal")
+        position = read_cursor(self._cursor_path)
+        last = one(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        if position and position.journal == found and position.published > last:
+            # The disk forgot what it had confirmed. Sequences must not be given out again.
+            found = str(uuid.uuid4())
+            log.warning("journal_went_back published=%s last=%s", position.published, last)
+            with transaction(db):
+                db.execute("DELETE FROM events")  # all were published
+                db.execute("UPDATE meta SET value = ? WHERE key = 'journal'", (found,))
+        return str(found)
+
+    def _fit(self) -> None:
+        """Bring a journal that was written under a larger cap below the present one."""
+        with transaction(self._db):
+            self._prune(0)
+        limit_pages = int(self._max_bytes * DATABASE) // one(self._db, "PRAGMA page_size")
+        if one(self._db, "PRAGMA page_count") > limit_pages:
+            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        self._checkpoint()
+        self._db.execute(f"PRAGMA max_page_count = {limit_pages}").fetchall()
+
+    def _begin(self) -> tuple[sqlite3.Connection, str]:
+        journal = str(uuid.uuid4())
+        db = self._connect()
+        try:
+            with transaction(db):
+                create(db, journal=journal, station=self._station)
+        except BaseException:
+            db.close()
+            raise
+        self._db, self._uuid = db, journal
+        self._fit()
+        return db, journal
+
+    def _begin_anew(self, why: str) -> tuple[sqlite3.Connection, str]:
+        log.error("journal_damaged path=%s why=%s", self._path, why)
+        # The database goes first: SQLite ignores a -wal beside an empty or missing database, but
+        # would trust a database whose -wal has gone.
+        for suffix in ("", "-wal", "-shm"):
+            file = companion(self._path, suffix)
+            if file.exists():
+                file.replace(companion(self._path, ".damaged" + suffix))
+            else:
+                companion(self._path, ".damaged" + suffix).unlink(missing_ok=True)
+        db, journal = self._begin()
+        gap = gap_event(self._station, count=None, reason="the journal was damaged; begun anew")
+        self._append([(gap.weight, gap.model_dump_json())])
+        return db, journal
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect_writer(
+            self._path,
+            busy_timeout_ms=BUSY_TIMEOUT_MS,
+            wal_bytes=int(self._max_bytes * WAL_CHECKPOINT),
+        )
+
+    def _checkpoint(self) -> None:
+        """Move the log into the database and cut it; does nothing while a reader is reading."""
+        self._db.execute("PRAGMA busy_timeout = 0").fetchall()
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").fetchall()
+
+    def _wal_bytes(self) -> int:
+        return size_bytes(companion(self._path, "-wal"))
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Whatever SQLite or the system says becomes one line that names the file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: {error}") from error
+        except OSError as error:
+            raise JournalError(f"{self._path}: {error.strerror}") from error

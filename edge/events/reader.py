@@ -1,0 +1,98 @@
+"""The journal as other processes see it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote
+
+from edge.errors import JournalError
+from edge.events.cursor import Position
+from edge.events.identity import Stored
+from edge.events.store import file_format, meta
+
+
+class JournalReader:
+    """Reads rows without ever holding up the writer: a read is one short statement, after which
+    no lock and no snapshot is kept (WAL readers and the writer do not wait for each other).
+
+    The file may be missing, appear later, or be replaced by a new journal at any time. For one
+    thread at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens nothing yet."""
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+        self._file = (0, 0)
+        self._journal = ""
+        self._station = ""
+
+    def read(self, after: Position | None, limit: int) -> list[Stored]:
+        """At most ``limit`` rows that come after a position, oldest first.
+
+        A position in another journal, or None, means from the oldest row on. Empty where there is
+        nothing new or no journal yet. Raises JournalError for a file that cannot be read; the
+        next call tries afresh.
+        """
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            same = after is not None and after.journal == self._journal
+            rows = db.execute(
+                "SELECT sequence, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (after.published if after is not None and same else 0, limit),
+            ).fetchall()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        return [Stored(self._station, self._journal, sequence, body) for sequence, body in rows]
+
+    def close(self) -> None:
+        """Let go of the file. A later ``read`` opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _current(self) -> sqlite3.Connection | None:
+        """A connection to the file that is now at the path; None while there is none."""
+        try:
+            state = self._path.stat()
+        except OSError:
+            self.close()
+            return None
+        if self._db is not None and self._file == (state.st_dev, state.st_ino):
+            return self._db
+        self.close()
+        db = sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=0.2, isolation_level=None
+        )
+        try:
+            ready = self._identify(db)
+        except BaseException:
+            db.close()
+            raise
+        if not ready:
+            db.close()
+            return None
+        self._db, self._file = db, (state.st_dev, state.st_ino)
+        return db
+
+    def _identify(self, db: sqlite3.Connection) -> bool:
+        if file_format(db, self._path) == 0:
+            return False  # the writer is about to create it
+        self._journal, self._station = meta(db, "journal"), meta(db, "station")
+        return True

@@ -1,0 +1,103 @@
+"""The journal's file format: one SQLite database in WAL mode, shared by writer and reader."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.errors import JournalError
+
+FORMAT = 1
+"""user_version of the database. A newer one is refused."""
+
+
+def connect_writer(path: Path, *, busy_timeout_ms: int, wal_bytes: int) -> sqlite3.Connection:
+    """The writer's connection; transactions are begun by hand. Creates an empty file."""
+    db = sqlite3.connect(
+        path, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
+    )
+    try:
+        # auto_vacuum lets pages freed by pruning be given back when the cap is lowered. It counts
+        # only before the first page is written, and WAL writes one.
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {wal_bytes}").fetchall()
+        # Half of it, at most SQLite's own 1000 pages: in step with the readers the log seldom
+        # needs to be cut by force.
+        pages = min(1000, wal_bytes // 2 // one(db, "PRAGMA page_size"))
+        db.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchall()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def create(db: sqlite3.Connection, *, journal: str, station: str) -> None:
+    """Make the tables of a new journal, within a transaction."""
+    db.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    # AUTOINCREMENT: a sequence is never given out twice, not even after its row was pruned.
+    db.execute(
+        "CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " weight INTEGER NOT NULL, body TEXT NOT NULL)"
+    )
+    values = [("journal", journal), ("station", station)]
+    db.executemany("INSERT INTO meta VALUES (?, ?)", values)
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def file_format(db: sqlite3.Connection, path: Path) -> int:
+    """The format of the file, 0 for an empty one. Raises JournalError for a newer one."""
+    version = one(db, "PRAGMA user_version")
+    if version > FORMAT:
+        raise JournalError(
+            f"{path}: written by a newer Outfeed (format {version}, this one knows {FORMAT})"
+        )
+    return version
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing. Takes the write lock at the start."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def one(db: sqlite3.Connection, sql: str) -> int:
+    """The single whole number that a statement answers with, or 0 for none."""
+    row = db.execute(sql).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def meta(db: sqlite3.Connection, key: str) -> str:
+    """A value of the meta table, or an empty text."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def companion(path: Path, suffix: str) -> Path:
+    """SQLite's files beside the database: ``-wal`` and ``-shm``."""
+    return path.with_name(path.name + suffix)
+
+
+def size_bytes(path: Path) -> int:
+    """Size of a file, 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is bad, as opposed to the disk, a lock or the folder."""
+    # sqlite_errorcode exists from Python 3.11 on; 3.10 has only the text.
+    text = str(error)
+    return "malformed" in text or "not a database" in text
