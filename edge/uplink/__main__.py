@@ -1,0 +1,35 @@
+"""``python -m edge.uplink --config station.toml``: the uplink as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from edge.config import load_config
+from edge.errors import OutfeedError
+from edge.uplink.publisher import run_uplink
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Publish until SIGTERM or SIGINT; returns the exit status (edge/errors.py)."""
+    parser = argparse.ArgumentParser(prog="outfeed uplink", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the station.toml")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run_uplink(load_config(options.config), stop)
+    except OutfeedError as error:
+        print(f"outfeed uplink: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
