@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from edge.errors import ConfigError
 
@@ -93,7 +100,11 @@ class OutputConfig(_Section):
 class JournalConfig(_Section):
     """The journal's place and the disk it may use, its write-ahead log included."""
 
-    max_mb: float = Field(default=256.0, gt=0)
+    max_mb: float = Field(default=256.0, ge=1)
+
+    @property
+    def max_bytes(self) -> int:
+        return round(self.max_mb * 1024 * 1024)
 
 
 class UplinkConfig(_Section):
@@ -110,6 +121,7 @@ class UplinkConfig(_Section):
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    connect_timeout_s: float = Field(default=5.0, gt=0)
     max_inflight: int = Field(default=64, ge=1, le=1000)
     retry_max_s: float = Field(default=30.0, gt=0)
 
@@ -117,6 +129,16 @@ class UplinkConfig(_Section):
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> UplinkConfig:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs a username")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key come together")
+        if self.tls_cert is not None and self.tls_ca is None:
+            raise ValueError("tls_cert needs tls_ca: there is no TLS without it")
+        return self
 
 
 class StationConfig(_Section):
