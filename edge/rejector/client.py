@@ -1,0 +1,281 @@
+"""What the station holds of the rejector: orders out, reports in, and a new one when it dies."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.errors import DeviceError
+from edge.line.queue import Action, Cause
+from edge.rejector.messages import (
+    MAX_BYTES,
+    VERSION,
+    Actuated,
+    Announce,
+    Counted,
+    Goodbye,
+    Hello,
+    Order,
+    Ready,
+    Resolve,
+    decode_report,
+)
+from edge.rejector.options import RejectorOptions
+
+_log = getLogger(__name__)
+
+_READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
+_PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
+_FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
+
+
+@dataclass(slots=True)
+class _Awaited:
+    due_ns: int
+    kick: bool | None = None
+
+
+class RejectorClient:
+    """Starts, feeds, watches and ends one rejector process.
+
+    ``announce`` and ``resolve`` may be called from any thread and never wait for the rejector.
+    Overflow rule: a socket that takes no more (some 270 orders lie in it unread, measured) means a
+    rejector that hangs; it is killed and started anew. A rejector that dies is started again and
+    told every part that is still under way; parts that went by meanwhile are reported as MISSED
+    with the cause DOWN. Reports are handed to ``on_actuated`` by a thread of the client.
+    """
+
+    def __init__(self, options: RejectorOptions, *, clock: Clock) -> None:
+        self.restarts = 0
+        self._options = options
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._awaited: dict[int, _Awaited] = {}
+        self._link: socket.socket | None = None  # where orders go; None while there is none
+        self._reports: socket.socket | None = None  # the same one, for the thread that reads
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = False
+        self._give_up = threading.Event()
+        self._counted: Counted | None = None
+        self._on_actuated: Callable[[Actuated], None] = lambda report: None
+        self._thread = threading.Thread(target=self._watch, name="rejector-link")
+
+    @property
+    def pid(self) -> int | None:
+        """The process that owns the output now; None while there is none."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    def start(self, on_actuated: Callable[[Actuated], None]) -> Ready:
+        """Start the process and wait until it owns the output. Raises DeviceError."""
+        self._on_actuated = on_actuated
+        ready = self._spawn()
+        self._thread.start()
+        return ready
+
+    def announce(self, part_id: int, due_ns: int) -> None:
+        """A part is under way. Unless resolved in time, it is unknown at due_ns."""
+        with self._lock:
+            self._forget_old()
+            self._awaited[part_id] = _Awaited(due_ns)
+            self._send(Announce(part_id, due_ns))
+
+    def resolve(self, part_id: int, kick: bool) -> None:
+        """The verdict on an announced part. One that comes too late does nothing."""
+        with self._lock:
+            awaited = self._awaited.get(part_id)
+            if awaited is not None and awaited.kick is None:
+                awaited.kick = kick
+            self._send(Resolve(part_id, kick))
+
+    def close(self, timeout_s: float) -> Counted | None:
+        """Let the announced parts go by, end the process, join the thread.
+
+        Waits until the last part is due, and at most timeout_s more; then the process is killed.
+        The counters of the last process, or None where it did not end in order.
+        """
+        with self._lock:
+            self._closing = True
+            last_ns = max((part.due_ns for part in self._awaited.values()), default=0)
+            self._send(Goodbye())
+        if self._thread.ident is None:
+            return None
+        self._thread.join(max(0.0, (last_ns - self._clock.now_ns()) / 1e9) + timeout_s)
+        if self._thread.is_alive():
+            _log.error("rejector_killed reason=no end within %s s of the last part", timeout_s)
+            self._give_up.set()
+            self._kill()
+            self._thread.join(timeout_s)
+        return self._counted
+
+    def _spawn(self) -> Ready:
+        """A new process and its Ready; the link is not yet open to announce and resolve."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "edge.rejector", *self._options.arguments(theirs.fileno())]
+        # The package is found wherever the station was started from.
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        # Blocked signals are inherited: no Ctrl-C can end it before it has learned to ignore them.
+        stops = {signal.SIGINT, signal.SIGTERM}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+        try:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise DeviceError(f"rejector: cannot be started: {error.strerror}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+        self._process = process
+        try:
+            ready = self._greet(ours)
+        except DeviceError:
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
+        self._reports = ours
+        with self._lock:
+            self._link = ours
+            self._replay()
+        _log.info("rejector_ready pid=%s realtime=%s", process.pid, ready.realtime)
+        return ready
+
+    def _greet(self, link: socket.socket) -> Ready:
+        link.settimeout(_READY_S)
+        try:
+            link.send(Hello(VERSION).encode())
+            ready = decode_report(link.recv(MAX_BYTES))
+        except (OSError, ValueError) as error:
+            raise DeviceError(f"rejector: did not become ready: {error}") from error
+        if not isinstance(ready, Ready) or ready.version != VERSION:
+            raise DeviceError(f"rejector: speaks another version, expected {VERSION}: {ready}")
+        link.setblocking(False)
+        return ready
+
+    def _replay(self) -> None:
+        """Tell a new process what is under way, and report what went by without one. Locked."""
+        now_ns = self._clock.now_ns()
+        for part_id, part in list(self._awaited.items()):
+            if part.due_ns + self._options.pulse_us * 1000 <= now_ns:
+                continue
+            self._send(Announce(part_id, part.due_ns), wait_s=0.2)
+            if part.kick is not None:
+                self._send(Resolve(part_id, part.kick), wait_s=0.2)
+        if self._closing:
+            self._send(Goodbye(), wait_s=0.2)
+
+    def _send(self, order: Order, *, wait_s: float = 0.0) -> None:
+        """Hand one order to the socket, if there is one. Locked."""
+        if self._link is None:
+            return
+        try:
+            if wait_s:
+                select.select([], [self._link], [], wait_s)
+            self._link.send(order.encode())
+        except BlockingIOError:
+            _log.error("rejector_hangs: it reads no orders and is killed")
+            self._link = None
+            self._kill()
+        except OSError:
+            self._link = None  # it is dead; the thread sees that too and starts another
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _forget_old(self) -> None:
+        """Drop parts whose report was lost on the way, so that the table cannot grow. Locked."""
+        limit_ns = self._clock.now_ns() - _FORGET_NS
+        while self._awaited:
+            part_id, part = next(iter(self._awaited.items()))
+            if part.due_ns >= limit_ns:
+                return
+            del self._awaited[part_id]
+
+    def _watch(self) -> None:
+        """The thread: read reports; when the process ends before its time, start another."""
+        while True:
+            self._read_reports()
+            with self._lock:
+                self._link = None
+            assert self._process is not None
+            status = self._process.wait()
+            if self._counted is not None or self._give_up.is_set():
+                return
+            self.restarts += 1
+            _log.error("rejector_died status=%s restarts=%s", status, self.restarts)
+            if not self._restart():
+                return
+
+    def _read_reports(self) -> None:
+        """Hand over reports until the process closes its end."""
+        assert self._reports is not None
+        with self._reports as link:
+            while True:
+                select.select([link], [], [])
+                try:
+                    packet = link.recv(MAX_BYTES)
+                except ConnectionError:
+                    return
+                if not packet:
+                    return
+                try:
+                    report = decode_report(packet)
+                except ValueError as error:
+                    _log.error("report_ignored reason=%s", error)
+                    continue
+                if isinstance(report, Counted):
+                    self._counted = report
+                elif isinstance(report, Actuated):
+                    with self._lock:
+                        self._awaited.pop(report.part_id, None)
+                    self._on_actuated(report)
+
+    def _restart(self) -> bool:
+        """Try until there is a process again; False when the client gives up or is done."""
+        for attempt in itertools.count():
+            self._report_gone_by()
+            if self._closing and not self._awaited:
+                return False
+            if self._give_up.wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]):
+                return False
+            try:
+                self._spawn()
+            except DeviceError as error:
+                _log.error("rejector_not_restarted reason=%s", error)
+            else:
+                self._report_gone_by()
+                return True
+        raise AssertionError("unreachable")
+
+    def _report_gone_by(self) -> None:
+        """What became of the parts that were at the ejector while there was no rejector."""
+        with self._lock:
+            limit_ns = self._clock.now_ns() - self._options.pulse_us * 1000
+            gone = [item for item in self._awaited.items() if item[1].due_ns <= limit_ns]
+            for part_id, _ in gone:
+                del self._awaited[part_id]
+        for part_id, part in gone:
+            wanted = self._options.on_unknown == "reject" if part.kick is None else part.kick
+            action = Action.MISSED if wanted else Action.LET_BY
+            self._on_actuated(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))

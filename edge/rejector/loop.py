@@ -1,0 +1,136 @@
+"""The loop of the rejector: orders in, levels of the output out, at the moment they are due."""
+
+from __future__ import annotations
+
+import select
+import socket
+from logging import getLogger
+
+from edge.clock import Clock
+from edge.devices.output import Output
+from edge.line.queue import Passage, RejectQueue
+from edge.rejector.messages import (
+    MAX_BYTES,
+    VERSION,
+    Actuated,
+    Announce,
+    Counted,
+    Goodbye,
+    Hello,
+    Ready,
+    Report,
+    Resolve,
+    decode_order,
+)
+from edge.rejector.realtime import Realtime
+
+_log = getLogger(__name__)
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_STATION_DEAD = 3
+
+
+class Rejector:
+    """Serves one station over one socket. ``run`` blocks until goodbye or until the station dies.
+
+    The queue's policy holds when the station is dead: announced parts are dealt with as ordered,
+    those without verdict as unknown; then the output takes its safe state.
+    """
+
+    def __init__(
+        self, link: socket.socket, *, output: Output, queue: RejectQueue, clock: Clock
+    ) -> None:
+        self._link = link
+        self._output = output
+        self._queue = queue
+        self._clock = clock
+        self._unreported = 0
+        self._goodbye = False
+        self._deaf = False  # the station's end is closed: no order will come
+
+    def run(self, *, realtime: Realtime, safe_active: bool) -> int:
+        """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
+        level_at_end = safe_active
+        try:
+            self._output.set(False)
+            self._link.setblocking(False)
+            self._report(Ready(VERSION, realtime.scheduled, realtime.locked))
+            status = self._serve()
+            if status == EXIT_DONE:
+                level_at_end = False
+            return status
+        finally:
+            self._output.set(level_at_end)
+            self._output.close()
+
+    def _serve(self) -> int:
+        while True:
+            step = self._queue.due(self._clock.now_ns())
+            self._output.set(step.active)
+            if step.passages:
+                at_ns = self._clock.now_ns()
+                for passage in step.passages:
+                    self._report(_actuated(passage, at_ns))
+            next_ns = self._queue.next_ns()
+            if next_ns is None and self._goodbye:
+                self._report(Counted(self._queue.counters, self._unreported))
+                return EXIT_DONE
+            if next_ns is None and self._deaf:
+                return EXIT_STATION_DEAD
+            if not self._wait(next_ns):
+                return EXIT_FAILED
+
+    def _wait(self, next_ns: int | None) -> bool:
+        """Take at most one order, until next_ns at most; False when the station is a stranger.
+
+        select() sleeps on a high-resolution timer and takes microseconds (poll and epoll take
+        milliseconds), so one call waits for orders and for the due time, and an order that comes
+        in the last microsecond still counts.
+        """
+        if self._deaf:
+            assert next_ns is not None
+            self._clock.sleep_until_ns(next_ns)
+            return True
+        left_s = None if next_ns is None else max(0.0, (next_ns - self._clock.now_ns()) / 1e9)
+        if not select.select([self._link], [], [], left_s)[0]:
+            return True
+        try:
+            packet = self._link.recv(MAX_BYTES)
+        except ConnectionError:
+            packet = b""
+        if packet:
+            return self._obey(packet)
+        self._deaf = True
+        if not self._goodbye:
+            _log.error("station_dead parts_announced=%s", len(self._queue))
+        return True
+
+    def _obey(self, packet: bytes) -> bool:
+        try:
+            order = decode_order(packet)
+        except ValueError as error:
+            _log.error("order_ignored reason=%s", error)
+            return True
+        if isinstance(order, Resolve):
+            self._queue.resolve(order.part_id, order.kick)
+        elif isinstance(order, Announce):
+            self._queue.announce(order.part_id, order.due_ns)
+        elif isinstance(order, Goodbye):
+            self._goodbye = True
+        elif isinstance(order, Hello) and order.version != VERSION:
+            _log.error("wrong_version station=%s rejector=%s", order.version, VERSION)
+            return False
+        return True
+
+    def _report(self, report: Report) -> None:
+        """Never waits for the station: what it does not take is counted."""
+        try:
+            self._link.send(report.encode())
+        except (BlockingIOError, ConnectionError):
+            self._unreported += 1
+
+
+def _actuated(passage: Passage, at_ns: int) -> Actuated:
+    width_us = min(passage.width_ns // 1000, 0xFFFFFFFF)
+    return Actuated(passage.part_id, passage.due_ns, at_ns, width_us, passage.action, passage.cause)

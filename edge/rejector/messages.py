@@ -1,0 +1,147 @@
+"""What station and rejector say to each other: one fixed little-endian struct per packet.
+
+SOCK_SEQPACKET keeps packets whole and in order, so there is no framing. The first byte is the
+kind. docs/decisions/0006-rejector-protocol.md has the table and the reasons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from struct import Struct, error
+
+from edge.line.queue import Action, Cause, Counters
+
+VERSION = 1
+MAX_BYTES = 128
+
+_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE = 1, 2, 3, 4
+_READY, _ACTUATED, _COUNTERS = 129, 130, 131
+
+_VERSION = Struct("<BH")
+_PART = Struct("<BQq")
+_VERDICT = Struct("<BQ?")
+_KIND = Struct("<B")
+_STARTED = Struct("<BH??")
+_PASSED = Struct("<BQqqIBB")
+_COUNTED = Struct("<B11Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Station → rejector, first: the version that the station speaks."""
+
+    version: int
+
+    def encode(self) -> bytes:
+        return _VERSION.pack(_HELLO, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Station → rejector: a part will be at the ejector at due_ns (CLOCK_MONOTONIC)."""
+
+    part_id: int
+    due_ns: int
+
+    def encode(self) -> bytes:
+        return _PART.pack(_ANNOUNCE, self.part_id, self.due_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Station → rejector: the verdict on a part. A part without one is unknown at its due time."""
+
+    part_id: int
+    kick: bool
+
+    def encode(self) -> bytes:
+        return _VERDICT.pack(_RESOLVE, self.part_id, self.kick)
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """Station → rejector, last: see the announced parts by, set the output inactive, end."""
+
+    def encode(self) -> bytes:
+        return _KIND.pack(_GOODBYE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Rejector → station, first: it owns the output. realtime: SCHED_FIFO; locked: mlockall."""
+
+    version: int
+    realtime: bool
+    locked: bool
+
+    def encode(self) -> bytes:
+        return _STARTED.pack(_READY, self.version, self.realtime, self.locked)
+
+
+@dataclass(frozen=True, slots=True)
+class Actuated:
+    """Rejector → station: a part went by the ejector.
+
+    at_ns: when the output was active (KICKED), or when the part was looked at; width_us: how long
+    the output stays active for this part, 0 unless KICKED. Pulses that overlap are one pulse on
+    the line, from the first part's at_ns to the end of the last part's width.
+    """
+
+    part_id: int
+    due_ns: int
+    at_ns: int
+    width_us: int
+    action: Action
+    cause: Cause
+
+    def encode(self) -> bytes:
+        return _PASSED.pack(_ACTUATED, *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Rejector → station, last. unreported: Actuated records that the station did not take."""
+
+    queue: Counters
+    unreported: int
+
+    def encode(self) -> bytes:
+        return _COUNTED.pack(_COUNTERS, *astuple(self.queue), self.unreported)
+
+
+Order = Hello | Announce | Resolve | Goodbye
+Report = Ready | Actuated | Counted
+
+
+def decode_order(packet: bytes) -> Order:
+    """What the station said. Raises ValueError for a packet that no version 1 has."""
+    try:
+        kind = packet[0]
+        if kind == _RESOLVE:
+            return Resolve(*_VERDICT.unpack(packet)[1:])
+        if kind == _ANNOUNCE:
+            return Announce(*_PART.unpack(packet)[1:])
+        if kind == _HELLO:
+            return Hello(*_VERSION.unpack(packet)[1:])
+        if kind == _GOODBYE and len(packet) == _KIND.size:
+            return Goodbye()
+    except (error, IndexError) as fault:
+        raise ValueError(f"an order that cannot be read: {packet.hex()}") from fault
+    raise ValueError(f"an order of unknown kind: {packet.hex()}")
+
+
+def decode_report(packet: bytes) -> Report:
+    """What the rejector said. Raises ValueError for a packet that no version 1 has."""
+    try:
+        kind = packet[0]
+        if kind == _ACTUATED:
+            _, part_id, due_ns, at_ns, width_us, action, cause = _PASSED.unpack(packet)
+            return Actuated(part_id, due_ns, at_ns, width_us, Action(action), Cause(cause))
+        if kind == _READY:
+            return Ready(*_STARTED.unpack(packet)[1:])
+        if kind == _COUNTERS:
+            *counts, unreported = _COUNTED.unpack(packet)[1:]
+            return Counted(Counters(*counts), unreported)
+    except (error, IndexError, ValueError) as fault:
+        raise ValueError(f"a report that cannot be read: {packet.hex()}") from fault
+    raise ValueError(f"a report of unknown kind: {packet.hex()}")
