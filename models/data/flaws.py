@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models.data.surfaces import Field, smooth, streaks
 
 _SUBPIXEL_BITS = 4
+_FOOT = 0.35  # a blotch changes nothing below this height
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ def _scuff(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
     angle_deg = float(rng.choice((-1.0, 1.0)) * rng.uniform(30.0, 75.0))
     rubbed = streaks(rng, *_shape(surface), 15, angle_deg)
     mean, deviation = float(surface.mean()), float(surface.std())
-    rubbed *= np.float32(deviation * (0.7 + 0.5 * strength))
-    rubbed += np.float32(mean + float(rng.choice((-1.0, 1.0))) * (2.0 + 16.0 * strength))
+    rubbed *= np.float32(deviation * (0.9 + 0.6 * strength))
+    rubbed += np.float32(mean + float(rng.choice((-1.0, 1.0))) * (4.0 + 14.0 * strength))
     share = np.clip((extent - 0.35) / 0.3, 0.0, 1.0) * (0.65 + 0.35 * strength)
     return Flaw(surface + np.asarray(share, np.float32) * (rubbed - surface), extent > 0.5)
 
@@ -106,7 +107,7 @@ def _stain(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
     body = np.clip((extent - 0.4) / 0.25, 0.0, 1.0)
     rim = np.clip(1.0 - np.abs(extent - 0.55) / 0.12, 0.0, 1.0)
     sign = -1.0 if rng.random() < 0.75 else 1.0
-    depth = _amplitude(surface, strength, 9.0, 34.0) * sign
+    depth = _amplitude(surface, strength, 11.0, 36.0) * sign
     return Flaw(np.asarray(surface + (body * 0.8 + rim * 0.35) * depth, np.float32))
 
 
@@ -152,7 +153,10 @@ def _blotch(rng: np.random.Generator, surface: Field, radius_px: float) -> Field
     ragged = smooth(rng, *_shape(surface), max(6.0, radius_px * 0.6)) * np.float32(0.3)
     square = (along * along + across * across) / np.float32(radius_px * radius_px)
     hill = np.exp(-0.7 * square * (1.0 + np.clip(ragged, -0.5, 0.5)))
-    return np.asarray(hill, np.float32)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((hill > _FOOT).astype(np.uint8))
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if len(stats) > 1 else 0
+    # A blotch is one piece: islands off its coast would each count as a defect.
+    return np.asarray(np.where(parts == largest, hill, np.minimum(hill, _FOOT)), np.float32)
 
 
 def _walk(
