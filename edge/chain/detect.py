@@ -1,0 +1,133 @@
+"""Step 1: Frame → SeverityMap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import DetectorManifest
+from edge.engines.engine import Engine
+from edge.errors import FrameError
+from edge.records import SeverityMap
+
+# A frame smaller than this in either side is refused: nothing can be said of it, and PASS would be
+# a guess. 16 px is one cell of the lean network's coarsest stage.
+MIN_SIDE_PX = 16
+
+
+class Detector(Protocol):
+    """Gives each cell of a frame a severity."""
+
+    def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
+        """pixels: uint8 H×W or H×W×3 (BGR). The map is valid until the next call. Blocks.
+
+        Raises FrameError when the pixels are not what the detector can look at.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Tiles along one axis: tile i covers [i * step, i * step + size); cells are cut half-way
+    through the overlap, where a neighbour sees further than this tile does."""
+
+    size: int
+    step: int
+    count: int
+
+    @classmethod
+    def over(cls, length: int, size: int, overlap: int) -> _Grid:
+        step = size - overlap
+        return cls(size, step, max(1, -(-(length - overlap) // step)))
+
+    def kept(self, index: int, stride: int) -> tuple[int, int]:
+        """First and last (exclusive) pixel of the frame that tile ``index`` answers for."""
+        half = (self.size - self.step) // 2 // stride * stride
+        first = index * self.step + (half if index else 0)
+        last = index * self.step + (self.step + half if index + 1 < self.count else self.size)
+        return first, last
+
+
+class RegressionDetector:
+    """He & Liu 2020, step 1, on an engine of static shape.
+
+    A frame that fits the shape is one run, reflected at its right and bottom where it is smaller; a
+    larger one is cut into overlapping tiles. Owns no thread; one thread at a time.
+    """
+
+    def __init__(self, engine: Engine, manifest: DetectorManifest) -> None:
+        self._engine = engine
+        self._manifest = manifest
+        self._stitched = np.empty((0, 0), np.uint8)
+
+    def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
+        manifest = self._manifest
+        pixels = as_channels(pixels, manifest.channels)
+        height, width = pixels.shape[:2]
+        if min(height, width) < MIN_SIDE_PX:
+            raise FrameError(f"{width}×{height} px; expected at least {MIN_SIDE_PX}×{MIN_SIDE_PX}")
+        stride = manifest.stride_px
+        if height <= manifest.height and width <= manifest.width:
+            cells = self._run(pixels)[: -(-height // stride), : -(-width // stride)]
+        else:
+            cells = self._tiled(pixels)
+        return SeverityMap(cells, manifest.scale, manifest.zero_point, stride)  # type: ignore[arg-type]
+
+    def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """One run; the whole output plane, also of what was reflected."""
+        target = self._engine.input[0]
+        view = pixels if pixels.ndim == 3 else pixels[:, :, None]
+        down, right = target.shape[0] - view.shape[0], target.shape[1] - view.shape[1]
+        if down or right:
+            view = cv2.copyMakeBorder(view, 0, down, 0, right, cv2.BORDER_REFLECT_101).reshape(
+                target.shape
+            )
+        np.copyto(target, view)
+        stride = self._manifest.stride_px
+        cells: NDArray[np.generic] = self._engine.run()[0]
+        return cells.reshape(target.shape[0] // stride, target.shape[1] // stride)
+
+    def _tiled(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+        manifest, stride = self._manifest, self._manifest.stride_px
+        height, width = pixels.shape[:2]
+        rows = _Grid.over(height, manifest.height, manifest.overlap_px)
+        cols = _Grid.over(width, manifest.width, manifest.overlap_px)
+        shape = (-(-height // stride), -(-width // stride))
+        for row in range(rows.count):
+            top, bottom = rows.kept(row, stride)
+            for col in range(cols.count):
+                left, right = cols.kept(col, stride)
+                y, x = row * rows.step, col * cols.step
+                cells = self._run(pixels[y : y + rows.size, x : x + cols.size])
+                if self._stitched.shape != shape or self._stitched.dtype != cells.dtype:
+                    self._stitched = np.empty(shape, cells.dtype)  # once per frame size
+                target = self._stitched[
+                    top // stride : bottom // stride, left // stride : right // stride
+                ]
+                offset_y, offset_x = (top - y) // stride, (left - x) // stride
+                target[...] = cells[
+                    offset_y : offset_y + target.shape[0], offset_x : offset_x + target.shape[1]
+                ]
+        return self._stitched
+
+
+def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Grey as H×W, colour as H×W×3; converts (OpenCV's BGR weights) only where it must.
+
+    Raises FrameError for anything but uint8 H×W, H×W×1 or H×W×3.
+    """
+    if pixels.dtype != np.uint8:
+        raise FrameError(f"pixels are {pixels.dtype}; expected 8 bits per channel")
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
+        raise FrameError(f"pixels have shape {pixels.shape}; expected H×W or H×W×3")
+    if channels == 1 and pixels.ndim == 3:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+    if channels == 3 and pixels.ndim == 2:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
+    return pixels

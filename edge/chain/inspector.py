@@ -1,0 +1,100 @@
+"""The five steps in order, each timed: Frame → Verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import Classifier
+from edge.chain.components import Components, components
+from edge.chain.decide import decide
+from edge.chain.detect import Detector
+from edge.chain.filter import keep
+from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A verdict with what it was drawn from, for tools that show it.
+
+    defect_labels: numbers of the regions in ``found`` that verdict.defects name, in that order.
+    severity is valid until the next frame.
+    """
+
+    verdict: Verdict
+    severity: SeverityMap
+    found: Components | None
+    defect_labels: tuple[int, ...]
+
+    def defect_mask(self, height: int, width: int) -> NDArray[np.uint8]:
+        """uint8 height×width: 255 where a pixel is of a reported defect."""
+        mask = np.zeros((height, width), np.uint8)
+        if self.found is not None and self.defect_labels:
+            labels = self.found.labels
+            bottom, right = self.found.top + labels.shape[0], self.found.left + labels.shape[1]
+            kept = np.isin(labels, self.defect_labels)
+            mask[self.found.top : bottom, self.found.left : right][kept] = 255
+        return mask
+
+
+class Inspector:
+    """The chain of He & Liu 2020 and the decision behind it. One thread at a time.
+
+    now_ns: the clock by which the steps are timed, and the only one the chain has.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        classifier: Classifier,
+        chain: ChainManifest,
+        kinds: tuple[KindManifest, ...],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._detector = detector
+        self._classifier = classifier
+        self._chain = chain
+        self._kinds = kinds
+        self._now_ns = now_ns
+
+    def inspect(self, frame: Frame) -> Verdict:
+        """The verdict; blocks for the network's run. Raises FrameError for unusable pixels."""
+        return self.examine(frame).verdict
+
+    def examine(self, frame: Frame) -> Inspection:
+        """As ``inspect``, with the map and the regions."""
+        now = self._now_ns
+        height, width = frame.pixels.shape[:2]
+        t0 = now()
+        severity = self._detector.detect(frame.pixels)
+        t1 = now()
+        mask = keep(severity, self._chain.threshold, height, width)
+        t2 = t3 = t4 = now()
+        found: Components | None = None
+        named: tuple[Defect | None, ...] = ()
+        crowded = False
+        if mask is not None:
+            found = components(mask, self._chain.join_px)
+            t3 = now()
+            crowded = len(found.regions) > self._chain.max_regions
+            named = self._classifier.classify(
+                frame.pixels, found.regions[: self._chain.max_regions]
+            )
+            t4 = now()
+        labels = tuple(i for i, defect in enumerate(named, start=1) if defect is not None)
+        defects = tuple(defect for defect in named if defect is not None)
+        decision, reason = decide(defects, len(named), self._kinds)
+        if crowded and decision is Decision.PASS:
+            # Not every region was looked at, so nobody may call the part good.
+            decision = Decision.REJECT
+            reason = f"more than {self._chain.max_regions} regions"
+        t5 = now()
+        timings = Timings(
+            (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
+        )
+        verdict = Verdict(frame.part_id, decision, reason, defects, severity.peak(), timings)
+        return Inspection(verdict, severity, found, labels)

@@ -1,0 +1,97 @@
+"""From a verified bundle to a chain that has proven itself on the bundle's golden frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.bundle import Bundle, GoldenDefect
+from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
+from edge.chain.detect import RegressionDetector
+from edge.chain.inspector import Inspector
+from edge.devices.images import decode_image
+from edge.engines.ort import OrtEngine
+from edge.errors import BundleError, FrameError
+from edge.records import Defect, Frame
+
+# Blocks of eight regions in one run; a frame with more regions takes another run.
+CLASSIFIER_BATCH = 8 * BLOCKS_PER_REGION
+# Another engine's rounding may move the edge of a region by about one cell.
+BOX_TOLERANCE_PX = 4
+
+
+def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 1) -> Inspector:
+    """The chain that the bundle describes, on ONNX Runtime. Raises BundleError.
+
+    Blocks while the networks load (some 50 ms each). The chain has not seen the golden frames yet:
+    call ``prove``.
+    """
+    manifest = bundle.manifest
+    spec = manifest.detector
+    detector = RegressionDetector(
+        OrtEngine(
+            bundle.files[spec.file],
+            batch=1,
+            height=spec.height,
+            width=spec.width,
+            channels=spec.channels,
+            threads=threads,
+        ),
+        spec,
+    )
+    classifier: Classifier = Unnamed(manifest.kinds)
+    if manifest.classifier is not None:
+        blocks = manifest.classifier
+        engine = OrtEngine(
+            bundle.files[blocks.file],
+            batch=CLASSIFIER_BATCH,
+            height=blocks.size_px,
+            width=blocks.size_px,
+            channels=blocks.channels,
+            threads=threads,
+        )
+        classifier = BlockVote(engine, blocks.size_px, blocks.channels, manifest.kinds)
+    return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
+
+
+def prove(bundle: Bundle, inspector: Inspector) -> None:
+    """Run the golden frames; raises BundleError that names the first frame and step that differ.
+
+    Decision, kinds and boxes (to BOX_TOLERANCE_PX) must be what the exporting machine got, and the
+    peak severity within the bundle's own tolerance.
+    """
+    for number, golden in enumerate(bundle.manifest.golden):
+        try:
+            pixels = decode_image(bundle.files[golden.file], name=golden.file)
+        except FrameError as error:
+            raise BundleError(f"{bundle.id}: golden frame: {error}") from error
+        verdict = inspector.inspect(Frame(number, number, 0, 0, pixels))
+        where = f"{bundle.id} does not reproduce its golden frame {golden.file}"
+        off = abs(verdict.peak_severity - golden.peak_severity)
+        if off > bundle.manifest.golden_tolerance:
+            raise BundleError(
+                f"{where}: detect: peak severity {verdict.peak_severity:.2f}, "
+                f"expected {golden.peak_severity:.2f}"
+            )
+        if verdict.decision.value != golden.decision:
+            raise BundleError(
+                f"{where}: decide: {verdict.decision.value} ({verdict.reason}), "
+                f"expected {golden.decision}"
+            )
+        kinds = sorted(defect.kind for defect in verdict.defects)
+        wanted = sorted(defect.kind for defect in golden.defects)
+        if kinds != wanted:
+            raise BundleError(
+                f"{where}: classify: {', '.join(kinds) or 'nothing'}, "
+                f"expected {', '.join(wanted) or 'nothing'}"
+            )
+        for defect in golden.defects:
+            if not any(_matches(defect, seen) for seen in verdict.defects):
+                raise BundleError(f"{where}: components: no {defect.kind} at {list(defect.box)}")
+
+
+def _matches(golden: GoldenDefect, seen: Defect) -> bool:
+    box = seen.region.box
+    sides = (box.left, box.top, box.right, box.bottom)
+    return seen.kind == golden.kind and all(
+        abs(a - b) <= BOX_TOLERANCE_PX for a, b in zip(sides, golden.box, strict=True)
+    )

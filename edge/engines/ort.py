@@ -1,0 +1,75 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from edge.errors import BundleError
+
+_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+
+
+class OrtEngine:
+    """An ``Engine`` on ONNX Runtime's CPU provider.
+
+    model: an ONNX file's bytes with one uint8 input batch×height×width×C and one output, uint8 or
+    float32. The free dimensions are fixed here, so that ORT plans its memory once. Raises
+    BundleError when ORT refuses the model or the shapes do not fit.
+    """
+
+    def __init__(
+        self, model: bytes, *, batch: int, height: int, width: int, channels: int, threads: int = 1
+    ) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Spinning workers would steal the core on which the rejector and the journal live.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for name, size in (("height", height), ("width", width)):
+            options.add_free_dimension_override_by_name(name, size)
+        if batch == 1:
+            options.add_free_dimension_override_by_name("batch", 1)
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            line = str(error).splitlines()[0]
+            raise BundleError(f"ONNX Runtime refuses the network: {line}") from error
+        self._bind(batch, height, width, channels)
+
+    def _bind(self, batch: int, height: int, width: int, channels: int) -> None:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(uint8)":
+            raise BundleError("the network must have one uint8 input and one output")
+        if outputs[0].type not in _TYPES:
+            raise BundleError(f"the network's output is {outputs[0].type}; expected uint8 or float")
+        self._input_name, self._output_name = inputs[0].name, outputs[0].name
+        self._input = np.zeros((batch, height, width, channels), np.uint8)
+        try:
+            first = self._session.run(None, {self._input_name: self._input[:1]})[0]
+        except Exception as error:
+            line = str(error).splitlines()[0]
+            raise BundleError(
+                f"the network does not take 1×{height}×{width}×{channels}: {line}"
+            ) from error
+        self._output = np.zeros((batch, *first.shape[1:]), _TYPES[outputs[0].type])
+        self._binding = self._session.io_binding()
+        self._bound = 0
+
+    @property
+    def input(self) -> NDArray[np.uint8]:
+        return self._input
+
+    def run(self, count: int | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
+        n = len(self._input) if count is None else count
+        if n != self._bound:
+            for bind, name, buffer in (
+                (self._binding.bind_input, self._input_name, self._input),
+                (self._binding.bind_output, self._output_name, self._output),
+            ):
+                bind(name, "cpu", 0, buffer.dtype.type, (n, *buffer.shape[1:]), buffer.ctypes.data)
+            self._bound = n
+        self._session.run_with_iobinding(self._binding)
+        return self._output[:n]

@@ -1,0 +1,40 @@
+"""Run a chain over annotated pictures and say how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from edge.chain.inspector import Inspector
+from edge.records import Decision, Frame
+from models.metrics import Outcome, outcome
+from models.patches import Picture
+
+
+def evaluate(
+    inspector: Inspector, pictures: Iterable[Picture], kinds: tuple[str, ...]
+) -> tuple[Outcome, ...]:
+    """What the chain made of each picture, against its annotation. Blocks for all of them."""
+    return tuple(_one(inspector, number, picture, kinds) for number, picture in enumerate(pictures))
+
+
+def _one(inspector: Inspector, number: int, picture: Picture, kinds: tuple[str, ...]) -> Outcome:
+    inspection = inspector.examine(Frame(number, number, 0, 0, picture.pixels))
+    labels = np.zeros(picture.kind_map.shape, np.int64)
+    found = inspection.found
+    if found is not None:
+        # Region numbers → 1 + place among the reported defects; what was dropped becomes 0.
+        place = np.zeros(len(found.regions) + 1, np.int64)
+        place[list(inspection.defect_labels)] = np.arange(1, len(inspection.defect_labels) + 1)
+        height, width = found.labels.shape
+        labels[found.top : found.top + height, found.left : found.left + width] = place[found.labels]
+    return outcome(
+        picture.sample.name,
+        picture.kind_map,
+        kinds,
+        labels,
+        [defect.kind for defect in inspection.verdict.defects],
+        rejected=inspection.verdict.decision is Decision.REJECT,
+        score=inspection.verdict.peak_severity,
+    )

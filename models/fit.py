@@ -1,0 +1,160 @@
+"""The loop that trains detector and classifier: schedule, averaging, checkpoints, resume."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY = 200  # steps; half a minute of the lean detector on two cores
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """AdamW with warm-up over 5 % of the steps, then a cosine to zero."""
+
+    steps: int
+    learning_rate: float
+    weight_decay: float
+    ema: float
+    bfloat16: bool = False
+
+    def rate(self, step: int) -> float:
+        warm = max(1, self.steps // 20)
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        return (
+            self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
+        )
+
+
+class Fit:
+    """One network being trained; can be killed at any moment and taken up at its checkpoint.
+
+    batches(first, last) yields (inputs, targets) of steps first to last - 1 and must give the same
+    for a step whenever it is asked, so that a resumed run sees what it would have seen.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        schedule: Schedule,
+        checkpoint: Path,
+        title: str,
+    ) -> None:
+        self._network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._average: nn.Module = copy.deepcopy(self._network).eval()
+        self._loss = loss
+        self._schedule = schedule
+        self._checkpoint = checkpoint
+        self._title = title
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(),
+            lr=schedule.learning_rate,
+            weight_decay=schedule.weight_decay,
+        )
+        self.history: list[tuple[int, float]] = []
+
+    def run(self, batches: Callable[[int, int], Iterator[tuple[Tensor, Tensor]]]) -> nn.Module:
+        """Train to the end of the schedule; the averaged network in eval mode. Blocks for long.
+
+        Raises FloatingPointError when the loss stops being a number.
+        """
+        first = self._resume()
+        running = self.history[-1][1] if self.history else 0.0
+        self._network.train()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns) as progress:
+            task = progress.add_task(
+                self._title, total=self._schedule.steps, completed=first, loss=running
+            )
+            for step, batch in enumerate(batches(first, self._schedule.steps), start=first):
+                loss = self._step(step, *batch)
+                if not math.isfinite(loss):
+                    raise FloatingPointError(f"{self._title}: the loss is {loss} at step {step}")
+                running = loss if step == 0 else 0.98 * running + 0.02 * loss
+                progress.update(task, advance=1, loss=running)
+                if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == self._schedule.steps:
+                    self.history.append((step + 1, running))
+                    self._save(step + 1)
+                    if not progress.console.is_terminal:
+                        log.info("fit %s step=%s loss=%.4f", self._title, step + 1, running)
+        return self._average
+
+    def _step(self, step: int, inputs: Tensor, targets: Tensor) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._schedule.rate(step)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._schedule.bfloat16):
+            outputs = self._network(inputs)
+        loss = self._loss(outputs.float(), targets)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._follow(step)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        # A young average forgets faster, else it would remember the random start for long.
+        decay = min(self._schedule.ema, (1 + step) / (10 + step)) if self._schedule.ema else 0.0
+        for slow, fast in zip(self._average.parameters(), self._network.parameters(), strict=True):
+            slow.lerp_(fast, 1 - decay)
+        for slow, fast in zip(self._average.buffers(), self._network.buffers(), strict=True):
+            slow.copy_(fast)
+
+    def _save(self, step: int) -> None:
+        state = {
+            "step": step,
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "history": self.history,
+        }
+        save_atomically(state, self._checkpoint)
+
+    def _resume(self) -> int:
+        if not self._checkpoint.exists():
+            return 0
+        state = torch.load(self._checkpoint, weights_only=True)
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.history = [(int(step), float(loss)) for step, loss in state["history"]]
+        log.info("fit-resumed %s step=%s", self._title, state["step"])
+        return int(state["step"])
+
+
+def save_atomically(state: Any, path: Path) -> None:
+    """torch.save by way of a temporary file: a kill leaves the old file or the new one."""
+    part = path.with_suffix(path.suffix + ".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def wants_bfloat16(precision: str) -> bool:
+    """Whether to compute in bfloat16: as the recipe says, or by what the processor has."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,199 @@
+"""How good a chain is, in the paper's metrics and in a line manager's.
+
+He & Liu 2020, section IV.C: pixel precision, recall and F1 (no tolerance here: a pixel is right or
+wrong), IoU, AR = (2/n) Σ max(IoU − 0.5, 0) (their equation 3), and defects found at an IoU
+threshold with and without the kind. To those: image-level average precision, escapes and false
+rejects per part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.chain.components import components
+from edge.chain.filter import Mask
+from models.data.dataset import Pixels
+
+JOIN_PX = 4.0  # the paper's: annotated clusters nearer than this are one defect
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An annotated defect and the reported one that covers it best ('' where none touches it)."""
+
+    kind: str
+    iou: float
+    reported_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one part. Pixel counts are over the whole frame; score is the peak severity."""
+
+    name: str
+    kinds: tuple[str, ...]
+    rejected: bool
+    score: float
+    hit_px: int
+    reported_px: int
+    annotated_px: int
+    matches: tuple[Match, ...]
+    reported_ious: tuple[float, ...]
+    reported_right_kind: tuple[bool, ...]
+
+    @property
+    def iou(self) -> float:
+        """Of all reported with all annotated pixels; 1 where there are neither."""
+        union = self.reported_px + self.annotated_px - self.hit_px
+        return self.hit_px / union if union else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Over a set of parts. Shares are 0 to 1; mean_iou and ar are over parts and defects that are
+    annotated; nan where there is nothing to count."""
+
+    parts: int
+    defective: int
+    image_ap: float
+    mean_iou: float
+    mean_iou_all: float
+    pixel_precision: float
+    pixel_recall: float
+    pixel_f1: float
+    ar: float
+    defect_recall_50: float
+    defect_precision_50: float
+    defect_recall_50_kind: float
+    escapes: int
+    false_rejects: int
+    escape_rate: float
+    false_reject_rate: float
+
+    def as_dict(self) -> dict[str, float]:
+        return {name: float(value) for name, value in asdict(self).items()}
+
+
+def outcome(
+    name: str,
+    kind_map: Pixels,
+    kinds: tuple[str, ...],
+    labels: npt.NDArray[np.integer[npt.NBitBase]],
+    reported_kinds: Sequence[str],
+    *,
+    rejected: bool,
+    score: float,
+) -> Outcome:
+    """Compare one part's report with its annotation.
+
+    kind_map: uint8 H×W, 0 or 1 + index into kinds. labels: H×W, 0 or 1 + index into reported_kinds.
+    """
+    annotated, reported = kind_map > 0, labels > 0
+    truth = [
+        (kinds[value - 1], region)
+        for value in np.unique(kind_map[annotated]).tolist()
+        for region in _defects(kind_map == value)
+    ]
+    ious = np.zeros((len(truth), len(reported_kinds)))
+    areas = np.bincount(labels.ravel(), minlength=len(reported_kinds) + 1)
+    for row, (_, region) in enumerate(truth):
+        inside = np.bincount(labels[region], minlength=len(reported_kinds) + 1)[1:]
+        ious[row] = inside / np.maximum(areas[1:] + region.sum() - inside, 1)
+    matches = tuple(
+        Match(kind, float(row.max(initial=0.0)), reported_kinds[int(row.argmax())] if row.any() else "")
+        for (kind, _), row in zip(truth, ious, strict=True)
+    )
+    best = ious.max(0, initial=0.0)
+    right = tuple(
+        bool(ious[:, j].any()) and truth[int(ious[:, j].argmax())][0] == kind
+        for j, kind in enumerate(reported_kinds)
+    )
+    return Outcome(
+        name,
+        tuple(dict.fromkeys(kind for kind, _ in truth)),
+        rejected,
+        score,
+        int((annotated & reported).sum()),
+        int(reported.sum()),
+        int(annotated.sum()),
+        matches,
+        tuple(float(v) for v in best),
+        right,
+    )
+
+
+def summarise(outcomes: Sequence[Outcome]) -> Metrics:
+    """The metrics of a set of parts. Raises ValueError when there is none."""
+    if not outcomes:
+        raise ValueError("no part to summarise")
+    bad = [o for o in outcomes if o.annotated_px]
+    good = [o for o in outcomes if not o.annotated_px]
+    hit, reported, annotated = (
+        sum(getattr(o, name) for o in outcomes)
+        for name in ("hit_px", "reported_px", "annotated_px")
+    )
+    precision, recall = _share(hit, reported), _share(hit, annotated)
+    matches = [match for o in outcomes for match in o.matches]
+    found = [match for match in matches if match.iou >= 0.5]
+    reports = [iou for o in outcomes for iou in o.reported_ious]
+    escapes = sum(not o.rejected for o in bad)
+    false_rejects = sum(o.rejected for o in good)
+    return Metrics(
+        parts=len(outcomes),
+        defective=len(bad),
+        image_ap=average_precision([bool(o.annotated_px) for o in outcomes], [o.score for o in outcomes]),
+        mean_iou=_mean([o.iou for o in bad]),
+        mean_iou_all=_mean([o.iou for o in outcomes]),
+        pixel_precision=precision,
+        pixel_recall=recall,
+        pixel_f1=_share(2 * hit, reported + annotated),
+        ar=2 * _mean([max(match.iou - 0.5, 0.0) for match in matches]),
+        defect_recall_50=_share(len(found), len(matches)),
+        defect_precision_50=_share(sum(iou >= 0.5 for iou in reports), len(reports)),
+        defect_recall_50_kind=_share(sum(m.kind == m.reported_kind for m in found), len(matches)),
+        escapes=escapes,
+        false_rejects=false_rejects,
+        escape_rate=_share(escapes, len(bad)),
+        false_reject_rate=_share(false_rejects, len(good)),
+    )
+
+
+def average_precision(positive: Sequence[bool], scores: Sequence[float]) -> float:
+    """Area under the precision-recall steps; equal scores are one step. nan without a positive."""
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    labels = np.asarray(positive, np.float64)[order]
+    if not labels.any():
+        return float("nan")
+    ranked = np.asarray(scores, np.float64)[order]
+    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # of each run of equal scores
+    hits = np.cumsum(labels)[last]
+    precision = hits / (last + 1)
+    return float((precision * np.diff(hits, prepend=0.0)).sum() / labels.sum())
+
+
+def confusion(outcomes: Sequence[Outcome], kinds: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Annotated kind (rows) × reported kind, last column: not found. The paper's Table 6."""
+    table = np.zeros((len(kinds), len(kinds) + 1), np.int64)
+    for match in (match for o in outcomes for match in o.matches):
+        found = match.reported_kind in kinds
+        table[kinds.index(match.kind), kinds.index(match.reported_kind) if found else -1] += 1
+    return table
+
+
+def _defects(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
+    """Annotated pixels of one kind, split into defects as the chain splits reported ones."""
+    pixels = mask.view(np.uint8)
+    found = components(Mask(pixels, pixels.astype(np.float32), 0, 0), JOIN_PX)
+    return [found.labels == i for i in range(1, len(found.regions) + 1)]
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

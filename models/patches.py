@@ -1,0 +1,153 @@
+"""Training patches for the detector: crops with their severity targets, made as they are needed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.augment import Augmentation, augment
+from models.data.dataset import DataSet, Pixels, Sample, as_channels
+from models.labels import coverage_cells, severity_cells
+from models.recipe import LabelRecipe, Recipe
+
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One sample in memory. pixels: uint8 H×W or H×W×3; kind_map: uint8 H×W."""
+
+    sample: Sample
+    pixels: Pixels
+    kind_map: Pixels
+
+
+def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
+    """Read the samples' pixels and masks. Raises DataError at the first that is not right."""
+    return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in samples)
+
+
+def severity_target(
+    pixels: Pixels, kind_map: Pixels, cell_px: int, labels: LabelRecipe, truncate: float
+) -> npt.NDArray[np.float32]:
+    """The severity the detector is trained towards, H/cell × W/cell, 0 to 12."""
+    mask = kind_map > 0
+    if not mask.any():
+        return np.zeros((mask.shape[0] // cell_px, mask.shape[1] // cell_px), np.float32)
+    severity = severity_cells(
+        as_channels(pixels, 1),
+        mask,
+        cell_px,
+        truncate,
+        defect_pixels_only=labels.defect_pixels_only,
+    )
+    coverage = coverage_cells(mask, cell_px)
+    lifted = labels.floor + severity * np.float32(1.0 - labels.floor / 12.0)
+    weight = coverage if labels.coverage else (coverage > 0.0)
+    return np.asarray(lifted * weight, np.float32)
+
+
+def find_truncate(pictures: tuple[Picture, ...], cell_px: int, labels: LabelRecipe) -> float:
+    """λ: the recipe's, or the 95th percentile of the training pictures' raw scores.
+
+    Raises ValueError when no picture carries a defect.
+    """
+    if labels.truncate > 0:
+        return labels.truncate
+    scores = []
+    for picture in pictures:
+        if picture.sample.is_good:
+            continue
+        pixels, kind_map = (_whole_cells(p, cell_px) for p in (picture.pixels, picture.kind_map))
+        cells = severity_cells(
+            as_channels(pixels, 1),
+            kind_map > 0,
+            cell_px,
+            510.0,
+            defect_pixels_only=labels.defect_pixels_only,
+        )
+        scores.append(cells[cells > 0] * (510.0 / 12.0))
+    if not scores:
+        raise ValueError("no training picture carries a defect; expected masks of some")
+    return max(float(np.percentile(np.concatenate(scores), 95)), 1.0)
+
+
+class PatchSource:
+    """Batches of augmented patches; batch number i depends on the recipe's seed and i alone."""
+
+    def __init__(
+        self, pictures: tuple[Picture, ...], kinds: tuple[str, ...], recipe: Recipe, truncate: float
+    ) -> None:
+        self._recipe = recipe
+        self._truncate = truncate
+        self._pictures = pictures
+        by_kind = [[p for p in pictures if kind in p.sample.kinds] for kind in kinds]
+        self._by_kind = [group for group in by_kind if group]
+        self._around = recipe.augment.options(centre_on_defect=True)
+        self._anywhere = recipe.augment.options(centre_on_defect=False)
+
+    def batch(self, step: int) -> Batch:
+        """Pixels uint8 N×C×P×P and targets float32 N×1×(P/cell)×(P/cell)."""
+        recipe = self._recipe.detector
+        rng = np.random.default_rng([self._recipe.seed, step])
+        images, targets = [], []
+        for _ in range(recipe.batch):
+            picture, options = self._choose(rng)
+            pixels, kind_map = augment(
+                picture.pixels, picture.kind_map, options, rng, recipe.patch_px
+            )
+            target = severity_target(
+                pixels, kind_map, recipe.resolution, self._recipe.labels, self._truncate
+            )
+            images.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
+            targets.append(target[None])
+        return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), np.stack(targets)
+
+    def _choose(self, rng: np.random.Generator) -> tuple[Picture, Augmentation]:
+        if self._by_kind and rng.random() < self._recipe.detector.defect_share:
+            group = self._by_kind[rng.integers(len(self._by_kind))]
+            return group[rng.integers(len(group))], self._around
+        return self._pictures[rng.integers(len(self._pictures))], self._anywhere
+
+
+def prefetch(source: PatchSource, first: int, last: int, depth: int = 4) -> Iterator[Batch]:
+    """Batches first to last - 1, made ahead by one thread, which ends with the iterator."""
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def make() -> None:
+        try:
+            for step in range(first, last):
+                batch = source.batch(step)
+                while not stop.is_set():
+                    try:
+                        ready.put(batch, timeout=0.5)
+                        break
+                    except queue.Full:
+                        continue
+                if stop.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            ready.put(error)
+
+    worker = threading.Thread(target=make, name="patches", daemon=True)
+    worker.start()
+    try:
+        for _ in range(first, last):
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        worker.join(timeout=10)
+
+
+def _whole_cells(pixels: Pixels, cell_px: int) -> Pixels:
+    height, width = (side // cell_px * cell_px for side in pixels.shape[:2])
+    return pixels[:height, :width]

@@ -1,0 +1,138 @@
+"""A recipe: everything that decides what a training run does, as one strict TOML file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.augment import Augmentation
+from models.data.dataset import DataError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SplitRecipe(_Section):
+    """How the data is divided. Groups (one physical part) are never on both sides."""
+
+    validation_share: float = Field(default=0.25, gt=0, lt=1)
+    seed: int = 0
+
+
+class LabelRecipe(_Section):
+    """Severity targets (models/labels.py).
+
+    truncate: λ of the paper's equation (2); scores are cut there and scaled to 12. 0 takes the
+    95th percentile of the training scores, so that data of low contrast uses the whole scale.
+    floor: severity that any defect cell gets at the least, so that faint defects are not trained
+    towards 0. coverage: weigh a cell by the share of it that is defect (the map, interpolated, is
+    then half-way at the true edge) instead of counting any touched cell whole.
+    defect_pixels_only: see severity_cells.
+    """
+
+    truncate: float = Field(default=500.0, ge=0)
+    floor: float = Field(default=0.0, ge=0, lt=12)
+    coverage: bool = False
+    defect_pixels_only: bool = False
+
+
+class AugmentRecipe(_Section):
+    """Bounds of the random changes (models/augment.py says what each does)."""
+
+    flip: bool = True
+    rotate_deg: float = Field(default=15.0, ge=0, le=180)
+    noise_sigma: float = Field(default=4.0, ge=0)
+    illumination: float = Field(default=0.15, ge=0, le=1)
+    contrast: float = Field(default=0.15, ge=0, le=1)
+    brightness: float = Field(default=12.0, ge=0)
+    shift_px: int = Field(default=96, ge=0)
+
+    def options(self, *, centre_on_defect: bool) -> Augmentation:
+        return Augmentation(**self.model_dump(), centre_on_defect=centre_on_defect)
+
+
+class DetectorRecipe(_Section):
+    """The detection network and how it is trained.
+
+    steps × batch patches are seen. defect_share: of the patches, how many are cut around a defect
+    (kinds in turn, so that rare kinds are seen as often). positive_weight: weight of defect cells
+    in the L2 loss. ema: decay of the averaged weights that are kept, 0 for the last weights.
+    precision: auto computes in bfloat16 where the processor has it (twice as fast on such a core).
+    """
+
+    network: Literal["lean", "paper"] = "lean"
+    resolution: Literal[2, 4] = 2
+    patch_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
+    steps: int = Field(default=4000, ge=1)
+    batch: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    defect_share: float = Field(default=0.6, ge=0, le=1)
+    positive_weight: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class ClassifierRecipe(_Section):
+    """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'."""
+
+    enabled: bool = True
+    steps: int = Field(default=1500, ge=1)
+    batch: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    background_share: float = Field(default=0.4, ge=0, le=1)
+    ema: float = Field(default=0.995, ge=0, lt=1)
+
+
+class ChainRecipe(_Section):
+    """What the station does with the map. join_px: the paper's 4."""
+
+    join_px: float = Field(default=4.0, ge=0, le=64)
+    threshold: float | None = Field(default=None, gt=0, le=12)
+
+
+class Recipe(_Section):
+    """The whole recipe. seed drives weights, patches and augmentation."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    seed: int = 0
+    split: SplitRecipe = SplitRecipe()
+    labels: LabelRecipe = LabelRecipe()
+    augment: AugmentRecipe = AugmentRecipe()
+    detector: DetectorRecipe = DetectorRecipe()
+    classifier: ClassifierRecipe = ClassifierRecipe()
+    chain: ChainRecipe = ChainRecipe()
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """A recipe by the name of one in models/recipes, or by path. Raises DataError, one line."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = RECIPES / f"{name_or_path}.toml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+            raise DataError(f"no recipe '{name_or_path}'; there are: {known}, or a path to a .toml")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: is not TOML: {error}") from error
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(file)"
+        raise DataError(f"{path}: key '{key}': {first['msg'].lower()}") from error

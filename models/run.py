@@ -1,0 +1,168 @@
+"""A training run's folder: what was trained on what, and what came out.
+
+    run.json          recipe, data, split, kinds: written first, never changed
+    detector.ckpt     checkpoints, to go on after a kill
+    classifier.ckpt
+    detector.pt       trained weights
+    classifier.pt
+    result.json       T, the rules, metrics: written last; its presence means the run is complete
+    validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
+    train.log
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from models.data.dataset import DataError, DataSet, Sample
+from models.data.layouts import open_dataset
+from models.fit import save_atomically
+from models.networks import BlockClassifier, LeanDetector, PaperDetector, build_detector
+from models.recipe import Recipe
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunRecord(_Part):
+    """What a run set out to do."""
+
+    recipe: Recipe
+    data: str
+    layout: str
+    kinds: tuple[str, ...]
+    channels: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    unmasked: tuple[str, ...]
+
+
+class CurvePoint(_Part):
+    """One T of the search: mean IoU over defective parts, share of good parts with an alarm."""
+
+    threshold: float
+    mean_iou: float
+    false_alarms: float
+
+
+class RunResult(_Part):
+    """What came of it. metrics: by chain ('float', 'float without classifier'), then by name."""
+
+    threshold: float
+    join_px: float
+    frame_height: int
+    frame_width: int
+    curve: tuple[CurvePoint, ...]
+    metrics: dict[str, dict[str, float]]
+    detector_loss: tuple[tuple[int, float], ...]
+    classifier_loss: tuple[tuple[int, float], ...]
+
+
+class Run:
+    """Paths and contents of one run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record_path = folder / "run.json"
+        self.result_path = folder / "result.json"
+        self.detector_checkpoint = folder / "detector.ckpt"
+        self.classifier_checkpoint = folder / "classifier.ckpt"
+        self.detector_path = folder / "detector.pt"
+        self.classifier_path = folder / "classifier.pt"
+        self.validation_list = folder / "validation.txt"
+
+    def begin(self, record: RunRecord) -> None:
+        """Write run.json, or go on with the run that is there when it is the same.
+
+        Raises DataError when the folder holds another run.
+        """
+        if self.record_path.exists():
+            if self.record() != record:
+                raise DataError(
+                    f"{self.folder}: holds a run of another recipe or other data; "
+                    "name another OUT or delete it"
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(self.record_path, record)
+
+    def record(self) -> RunRecord:
+        """run.json. Raises DataError when there is none, or it is not readable."""
+        return _read(self.record_path, RunRecord, "a training run (make train)")
+
+    def result(self) -> RunResult:
+        """result.json. Raises DataError when the run is not complete."""
+        return _read(self.result_path, RunResult, "a completed training run (make train)")
+
+    def finish(self, result: RunResult) -> None:
+        _write(self.result_path, result)
+
+    def open_data(self) -> tuple[DataSet, dict[str, Sample]]:
+        """The data the run was trained on, and its samples by name. Raises DataError."""
+        record = self.record()
+        dataset = open_dataset(Path(record.data), record.layout)
+        by_name = {sample.name: sample for sample in dataset.samples}
+        missing = [name for name in (*record.train, *record.validation) if name not in by_name]
+        if missing or dataset.kinds != record.kinds:
+            raise DataError(
+                f"{record.data}: has changed since the run was trained"
+                + (f": {missing[0]} is gone" if missing else ": other kinds of defect")
+            )
+        return dataset, by_name
+
+    def save_detector(self, network: PaperDetector | LeanDetector) -> None:
+        save_atomically(network.state_dict(), self.detector_path)
+
+    def save_classifier(self, network: BlockClassifier) -> None:
+        save_atomically(network.state_dict(), self.classifier_path)
+
+    def load_detector(self) -> PaperDetector | LeanDetector:
+        """The trained detector in eval mode. Raises DataError when its file is missing."""
+        record = self.record()
+        network = build_detector(
+            record.recipe.detector.network, record.channels, record.recipe.detector.resolution
+        )
+        network.load_state_dict(_weights(self.detector_path))
+        return network.eval()
+
+    def load_classifier(self) -> BlockClassifier | None:
+        """The trained classifier in eval mode; None where the recipe has none."""
+        record = self.record()
+        if not record.recipe.classifier.enabled:
+            return None
+        network = BlockClassifier(record.channels, len(record.kinds))
+        network.load_state_dict(_weights(self.classifier_path))
+        return network.eval()
+
+
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: cannot be read; expected trained weights") from error
+    return weights
+
+
+def _write(path: Path, part: BaseModel) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(part.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _read(path: Path, model: type[_Model], expected: str) -> _Model:
+    try:
+        return model.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read; expected {expected}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(file)"
+        raise DataError(f"{path}: key '{key}': {first['msg'].lower()}") from error
