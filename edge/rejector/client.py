@@ -38,6 +38,7 @@ _log = getLogger(__name__)
 
 _READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
 _PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
+_REPLAY_S = 0.05  # for a new process to make room for one more order
 _FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
 
 
@@ -177,11 +178,11 @@ class RejectorClient:
         for part_id, part in list(self._awaited.items()):
             if part.due_ns + self._options.pulse_us * 1000 <= now_ns:
                 continue
-            self._send(Announce(part_id, part.due_ns), wait_s=0.2)
+            self._send(Announce(part_id, part.due_ns), wait_s=_REPLAY_S)
             if part.kick is not None:
-                self._send(Resolve(part_id, part.kick), wait_s=0.2)
+                self._send(Resolve(part_id, part.kick), wait_s=_REPLAY_S)
         if self._closing:
-            self._send(Goodbye(), wait_s=0.2)
+            self._send(Goodbye(), wait_s=_REPLAY_S)
 
     def _send(self, order: Order, *, wait_s: float = 0.0) -> None:
         """Hand one order to the socket, if there is one. Locked."""

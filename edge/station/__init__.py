@@ -1,0 +1,6 @@
+"""The process that sees every part: camera → inspector → orders to the rejector, journal."""
+
+from edge.station.station import Inspects, Rejects, Station
+from edge.station.summary import Summary
+
+__all__ = ["Inspects", "Rejects", "Station", "Summary"]

@@ -1,0 +1,147 @@
+"""The thread between the station and the disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from logging import getLogger
+from typing import Protocol
+
+from edge.errors import JournalError
+from edge.events.event import Event, actuation_event, gap_event, part_event
+from edge.line.queue import Action
+from edge.records import Verdict
+from edge.rejector.messages import Actuated
+
+_log = getLogger(__name__)
+
+_CAPACITY = 2048  # 68 s of a disk that does not answer, at 10 parts a second and 3 events each
+_BATCH = 64  # one fsync per batch: at 1,000 parts a second there are 30 of them
+_RETRY_S = 0.5
+
+
+class Appends(Protocol):
+    """The journal, as far as the station knows it."""
+
+    def append(self, events: Sequence[Event], /) -> object:
+        """Store all events or none, durably; may block. Raises JournalError."""
+        ...
+
+    def close(self) -> None:
+        """Nothing is appended afterwards."""
+        ...
+
+
+class JournalWriter:
+    """Takes verdicts and actuations from any thread without waiting, writes them in batches.
+
+    Overflow rule: what finds the queue full is lost and counted, and a gap event with the count is
+    written as soon as the journal takes events again. A batch that the journal refuses is kept and
+    tried again, until ``close`` runs out of time.
+    """
+
+    def __init__(
+        self, journal: Appends, *, station: str, bundle: str, capacity: int = _CAPACITY
+    ) -> None:
+        self.lost = 0
+        self._journal = journal
+        self._station = station
+        self._bundle = bundle
+        self._capacity = capacity
+        self._waiting: deque[tuple[Verdict, int] | Actuated] = deque()
+        self._gap = 0  # lost since the last gap event
+        self._closing = False
+        self._give_up = False
+        self._condition = threading.Condition()
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put_verdict(self, verdict: Verdict, triggered_ns: int) -> None:
+        """Journal a verdict. Never waits for the disk."""
+        self._put((verdict, triggered_ns))
+
+    def put_actuation(self, actuated: Actuated) -> None:
+        """Journal what the ejector did. Never waits for the disk."""
+        self._put(actuated)
+
+    def close(self, timeout_s: float) -> int:
+        """Write what waits, at most timeout_s long, and join. How many events were lost in all."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                self._give_up = True
+                self._thread.join(2 * _RETRY_S)
+        with self._condition:
+            self.lost += len(self._waiting)
+            self._waiting.clear()
+        if self.lost:
+            _log.error("events_lost count=%s", self.lost)
+        return self.lost
+
+    def _put(self, item: tuple[Verdict, int] | Actuated) -> None:
+        with self._condition:
+            if len(self._waiting) >= self._capacity or self._closing:
+                self.lost += 1
+                self._gap += 1
+                return
+            self._waiting.append(item)
+            self._condition.notify()
+
+    def _write(self) -> None:
+        while True:
+            with self._condition:
+                while not (self._waiting or self._gap or self._closing):
+                    self._condition.wait()
+                items = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                gap, self._gap = self._gap, 0
+            if not items and not gap:
+                return
+            events = [self._event(item) for item in items]
+            if gap:
+                events.append(
+                    gap_event(self._station, count=gap, reason="the queue to the journal was full")
+                )
+            if not self._append(events):
+                with self._condition:
+                    self.lost += len(items)
+                return
+
+    def _append(self, events: list[Event]) -> bool:
+        """Try until the journal takes them; False when time has run out."""
+        failed = False
+        while True:
+            try:
+                self._journal.append(events)
+            except JournalError as error:
+                if not failed:
+                    _log.error("journal_refuses reason=%s", error)
+                failed = True
+            else:
+                if failed:
+                    _log.warning("journal_takes_events_again")
+                return True
+            with self._condition:
+                if self._give_up:
+                    return False
+                self._condition.wait_for(lambda: self._give_up, timeout=_RETRY_S)
+
+    def _event(self, item: tuple[Verdict, int] | Actuated) -> Event:
+        if not isinstance(item, Actuated):
+            verdict, triggered_ns = item
+            return part_event(self._station, self._bundle, verdict, triggered_ns)
+        cause = item.cause.name.lower()
+        return actuation_event(
+            self._station,
+            part_id=item.part_id,
+            due_ns=item.due_ns,
+            at_ns=item.at_ns,
+            width_us=item.width_us,
+            cause=cause if item.action is Action.KICKED else f"{cause}, missed",
+        )

@@ -1,0 +1,364 @@
+"""Owns the threads of a station and the order in which they stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from logging import getLogger
+from queue import Full, Queue
+from typing import Protocol, TypeVar
+
+from edge.clock import Clock
+from edge.devices.camera import Camera, EndOfFrames
+from edge.devices.trigger import EndOfParts, Trigger
+from edge.errors import DeviceError, OutfeedError
+from edge.line.ledger import Ledger
+from edge.line.parts import LineTiming, Part, PartTracker
+from edge.line.queue import Action
+from edge.line.stats import Histogram, StageStats
+from edge.records import Decision, Frame, Verdict
+from edge.rejector.messages import Actuated, Counted
+from edge.station.journaling import Appends, JournalWriter
+from edge.station.summary import Summary
+
+_log = getLogger(__name__)
+_T = TypeVar("_T")
+
+_QUEUE_PARTS = 4  # more would be late anyhow: a budget is rarely above four gaps
+_POLL_S = 0.1  # how soon a stop is noticed
+_STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
+
+
+class Inspects(Protocol):
+    """The chain, as far as the station knows it."""
+
+    def inspect(self, frame: Frame, /) -> Verdict:
+        """The verdict on one frame; called by one thread. Raises OutfeedError."""
+        ...
+
+
+class Rejects(Protocol):
+    """The rejector, as far as the station knows it; RejectorClient is one."""
+
+    restarts: int
+
+    def start(self, on_actuated: Callable[[Actuated], None]) -> object: ...
+
+    def announce(self, part_id: int, due_ns: int) -> None: ...
+
+    def resolve(self, part_id: int, kick: bool) -> None: ...
+
+    def close(self, timeout_s: float) -> Counted | None: ...
+
+
+class Station:
+    """Inspects every part that the trigger sees, from ``run`` until ``stop`` or the end of parts.
+
+    Threads: trigger → (queue) → camera → (queue) → inspector; deadline, which gives UNKNOWN to a
+    part the moment its budget is over, whatever the others are doing; journal; and the rejector
+    client's own. A part is announced to the rejector before anything else happens to it. It gets
+    exactly one verdict: the first; UNKNOWN is not sent, as the rejector treats every part without
+    a verdict as ``on_unknown`` says.
+
+    Overflow rule: a part that finds a queue full is UNKNOWN "overload" at once.
+    on_verdict and on_actuated are called on the station's threads and must return soon.
+    """
+
+    def __init__(
+        self,
+        *,
+        station_id: str,
+        bundle_id: str,
+        trigger: Trigger,
+        camera: Camera,
+        inspector: Inspects,
+        rejector: Rejects,
+        journal: Appends,
+        clock: Clock,
+        timing: LineTiming,
+        first_part_id: int = 1,
+        on_verdict: Callable[[Verdict], None] | None = None,
+        on_actuated: Callable[[Actuated], None] | None = None,
+    ) -> None:
+        self.stats = StageStats()
+        self._trigger = trigger
+        self._camera = camera
+        self._inspector = inspector
+        self._rejector = rejector
+        self._journal = journal
+        self._writer = JournalWriter(journal, station=station_id, bundle=bundle_id)
+        self._clock = clock
+        self._timing = timing
+        self._tracker = PartTracker(timing, first_part_id=first_part_id)
+        self._on_verdict = on_verdict
+        self._on_actuated = on_actuated
+        self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
+        self._frames: Queue[tuple[Part, Frame, int] | None] = Queue(_QUEUE_PARTS)
+        self._ledger = Ledger()
+        self._guard = threading.Condition()  # for the ledger and the counts
+        self._decided = dict.fromkeys(Decision, 0)
+        self._late = self._overload = self._kicked = self._missed = 0
+        self._punctuality = Histogram()
+        self._void: set[int] = set()
+        self._stopping = False
+        self._all_seen = False
+        self._failure: DeviceError | None = None
+
+    def stop(self) -> None:
+        """Let no further part in and end in order. From any thread or signal handler; at once."""
+        self._stopping = True  # no lock: a signal handler may interrupt a thread that holds it
+
+    def run(self) -> Summary:
+        """Run until stopped; blocks. Call once. Closes trigger, camera, rejector and journal.
+
+        Raises DeviceError when the rejector does not start or the trigger fails; even then every
+        part that was let in has its verdict, and everything is closed.
+        """
+        began_ns = self._clock.now_ns()
+        threads = {
+            name: threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (
+                ("deadline", self._watch_deadlines),
+                ("inspector", self._inspect_frames),
+                ("camera", self._capture_parts),
+                ("trigger", self._follow_trigger),
+            )
+        }
+        counted: Counted | None = None
+        try:
+            self._rejector.start(self._actuated)
+            self._writer.start()
+            for thread in threads.values():
+                thread.start()
+            while threads["trigger"].is_alive():
+                threads["trigger"].join(_POLL_S)
+        finally:
+            self._stopping = True
+            counted = self._close(threads)
+        if self._failure is not None:
+            raise self._failure
+        return self._summary(began_ns, counted)
+
+    def _close(self, threads: dict[str, threading.Thread]) -> Counted | None:
+        """In the order of a part's way: nothing is closed that something before it still needs."""
+        self._join(threads["trigger"])
+        self._trigger.close()
+        _end(self._parts)
+        self._join(threads["camera"])
+        self._camera.close()
+        _end(self._frames)
+        self._join(threads["inspector"])
+        with self._guard:
+            self._all_seen = True
+            self._guard.notify_all()
+        self._join(threads["deadline"])
+        counted = self._rejector.close(_STOP_S)
+        self._writer.close(_STOP_S)
+        self._journal.close()
+        return counted
+
+    def _join(self, thread: threading.Thread) -> None:
+        if thread.ident is not None:
+            thread.join(self._timing.budget_ns / 1e9 + _STOP_S)
+            if thread.is_alive():
+                _log.error("thread_stuck name=%s", thread.name)
+
+    def _follow_trigger(self) -> None:
+        """The trigger thread: every part is announced first and never waits for anything."""
+        while not self._stopping:
+            try:
+                edge = self._trigger.wait(_POLL_S)
+            except EndOfParts:
+                return
+            except DeviceError as error:
+                _log.error("trigger_failed reason=%s", error)
+                self._failure = error
+                return
+            part = None if edge is None else self._tracker.part(edge.at_ns)
+            if part is None:
+                continue
+            self._rejector.announce(part.part_id, part.due_ns)
+            with self._guard:
+                self._ledger.open(part)
+                self._guard.notify_all()
+            self._took("announce", part.triggered_ns)
+            try:
+                self._parts.put_nowait(part)
+            except Full:
+                self._overloaded(part)
+
+    def _capture_parts(self) -> None:
+        """The camera thread: one frame per part, late or not, so that the two stay in step."""
+        sequence = last_sequence = 0
+        while (part := self._parts.get()) is not None:
+            sequence += 1
+            began_ns = self._clock.now_ns()
+            try:
+                frame = self._attempt(part, partial(self._capture, part, sequence))
+            except EndOfFrames:
+                self._annul(part)
+                continue
+            if frame is None:
+                continue
+            captured_ns = self._took("capture", began_ns)
+            fault = _fault(frame, part, last_sequence)
+            if fault is not None:
+                self._settle(Verdict.unknown(part.part_id, reason=fault))
+                continue
+            last_sequence = frame.sequence
+            try:
+                self._frames.put_nowait((part, frame, captured_ns))
+            except Full:
+                self._overloaded(part)
+
+    def _capture(self, part: Part, sequence: int) -> Frame:
+        return self._camera.capture(part.part_id, sequence, part.triggered_ns)
+
+    def _inspect_frames(self) -> None:
+        """The inspector thread. A part late already is passed over."""
+        while (item := self._frames.get()) is not None:
+            part, frame, captured_ns = item
+            with self._guard:
+                if part.part_id not in self._ledger:
+                    continue
+            began_ns = self._took("wait", captured_ns)
+            verdict = self._attempt(part, partial(self._inspector.inspect, frame))
+            if verdict is None:
+                continue
+            self._took("inspect", began_ns)
+            if verdict.part_id != part.part_id:
+                reason = f"verdict refused: of part {verdict.part_id}, expected {part.part_id}"
+                verdict = Verdict.unknown(part.part_id, reason=reason)
+            self._settle(verdict)
+            if (steps := verdict.timings) is not None:
+                self.stats.add("detect", steps.detect_us)
+                self.stats.add("filter", steps.filter_us)
+                self.stats.add("components", steps.components_us)
+                self.stats.add("classify", steps.classify_us)
+                self.stats.add("decide", steps.decide_us)
+
+    def _watch_deadlines(self) -> None:
+        """The deadline thread: the budget of a part is over when it is over."""
+        while True:
+            with self._guard:
+                now_ns = self._clock.now_ns()
+                overdue = self._ledger.overdue(now_ns)
+                if not overdue:
+                    next_ns = self._ledger.next_deadline_ns()
+                    if next_ns is None and self._all_seen:
+                        return
+                    self._guard.wait(None if next_ns is None else (next_ns - now_ns) / 1e9)
+            for part in overdue:
+                self._settle(self._too_late(part, self._clock.now_ns()))
+
+    def _attempt(self, part: Part, step: Callable[[], _T]) -> _T | None:
+        """The part loop's guard: whatever goes wrong with one part makes that part UNKNOWN."""
+        try:
+            return step()
+        except EndOfFrames:
+            raise
+        except OutfeedError as error:
+            _log.debug("part_unknown part=%s reason=%s", part.part_id, error)
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - the one broad except, see STYLE
+            _log.exception("part_failed part=%s", part.part_id)
+            reason = f"internal error: {type(error).__name__}: {error}"
+        self._settle(Verdict.unknown(part.part_id, reason=reason))
+        return None
+
+    def _settle(self, verdict: Verdict) -> None:
+        """Give a part its verdict, if it has none: to the rejector first, then to the journal."""
+        now_ns = self._clock.now_ns()
+        with self._guard:
+            part = self._ledger.settle(verdict.part_id)
+            if part is None:
+                return
+            if verdict.decision is not Decision.UNKNOWN and now_ns > part.deadline_ns:
+                verdict = self._too_late(part, now_ns)
+            self._decided[verdict.decision] += 1
+            self._late += verdict.reason.startswith("late: ")
+            self._overload += verdict.reason == "overload"
+            self.stats.add("verdict", (now_ns - part.triggered_ns) / 1e3)
+        if verdict.decision is not Decision.UNKNOWN:
+            self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
+        self._writer.put_verdict(verdict, part.triggered_ns)
+        if self._on_verdict is not None:
+            self._on_verdict(verdict)
+
+    def _too_late(self, part: Part, now_ns: int) -> Verdict:
+        took_ms = (now_ns - part.triggered_ns) / 1e6
+        budget_ms = self._timing.budget_ns / 1e6
+        reason = f"late: {took_ms:.1f} ms, budget {budget_ms:g} ms"
+        return Verdict.unknown(part.part_id, reason=reason)
+
+    def _overloaded(self, part: Part) -> None:
+        self._settle(Verdict.unknown(part.part_id, reason="overload"))
+
+    def _annul(self, part: Part) -> None:
+        """The recording is over: what the belt sent after its last picture never was a part."""
+        self._stopping = True
+        with self._guard:
+            if self._ledger.settle(part.part_id) is None:
+                return
+        self._void.add(part.part_id)
+        self._rejector.resolve(part.part_id, False)
+
+    def _actuated(self, report: Actuated) -> None:
+        """On the rejector client's thread."""
+        if report.part_id in self._void:
+            return
+        if report.action is Action.KICKED:
+            self._kicked += 1
+            self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
+        elif report.action is Action.MISSED:
+            self._missed += 1
+            _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
+        if report.action is not Action.LET_BY:
+            self._writer.put_actuation(report)
+        if self._on_actuated is not None:
+            self._on_actuated(report)
+
+    def _took(self, stage: str, began_ns: int) -> int:
+        now_ns = self._clock.now_ns()
+        self.stats.add(stage, (now_ns - began_ns) / 1e3)
+        return now_ns
+
+    def _summary(self, began_ns: int, counted: Counted | None) -> Summary:
+        return Summary(
+            parts=sum(self._decided.values()),
+            passed=self._decided[Decision.PASS],
+            rejected=self._decided[Decision.REJECT],
+            unknown=self._decided[Decision.UNKNOWN],
+            late=self._late,
+            overload=self._overload,
+            bounces=self._tracker.bounces,
+            kicked=self._kicked,
+            missed=self._missed,
+            rejector_restarts=self._rejector.restarts,
+            events_lost=self._writer.lost,
+            duration_s=(self._clock.now_ns() - began_ns) / 1e9,
+            stages=self.stats.percentiles(),
+            timing=self._punctuality.percentiles(),
+            rejector=None if counted is None else counted.queue,
+        )
+
+
+def _fault(frame: Frame, part: Part, last_sequence: int) -> str | None:
+    """Why this frame cannot be the picture of this part."""
+    if frame.part_id != part.part_id:
+        return f"frame refused: of part {frame.part_id}, expected {part.part_id}"
+    if frame.exposed_ns < part.triggered_ns:
+        early_ms = (part.triggered_ns - frame.exposed_ns) / 1e6
+        return f"frame refused: exposed {early_ms:.1f} ms before its trigger"
+    if frame.sequence <= last_sequence:
+        return f"frame refused: sequence {frame.sequence} again, last was {last_sequence}"
+    return None
+
+
+def _end(queue: Queue[_T | None]) -> None:
+    """Put the end marker behind what waits; a consumer that is stuck is not waited for."""
+    try:
+        queue.put(None, timeout=_STOP_S)
+    except Full:
+        _log.error("queue_stuck parts=%s", queue.qsize())

@@ -1,0 +1,37 @@
+"""What a run of a station amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.line.queue import Counters
+from edge.line.stats import Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Every part has one verdict: parts = passed + rejected + unknown.
+
+    late and overload are among the unknown: no verdict within the budget; no room in a queue.
+    kicked and missed are what the rejector reported; timing: start of the pulse minus due time.
+    stages, each a duration: announce (photo-eye → rejector told), capture, wait (captured →
+    inspector), inspect and its steps, verdict (photo-eye → verdict).
+    rejector: counters of the last rejector process, None where it did not end in order.
+    """
+
+    parts: int
+    passed: int
+    rejected: int
+    unknown: int
+    late: int
+    overload: int
+    bounces: int
+    kicked: int
+    missed: int
+    rejector_restarts: int
+    events_lost: int
+    duration_s: float
+    stages: Mapping[str, Percentiles]
+    timing: Percentiles
+    rejector: Counters | None
