@@ -109,6 +109,15 @@ def test_parts_may_be_announced_out_of_order_and_after_their_due_time():
     assert queue.due(250) == Step(True, (Passage(3, 240, 10, KICKED, UNKNOWN),))
 
 
+def test_a_part_announced_behind_time_does_not_shorten_the_pulse_that_is_active():
+    queue = make()
+    queue.announce(1, 100)
+    queue.due(100)
+    queue.announce(2, 95)
+    assert queue.due(110) == Step(True, (Passage(2, 95, 5, KICKED, UNKNOWN),))
+    assert queue.next_ns() == 120
+
+
 def test_a_full_queue_kicks_what_it_cannot_remember():
     queue = make(capacity=2)
     for number in range(1, 5):

@@ -1,0 +1,265 @@
+"""The real process, its real signals and its real deaths. Every wait has a deadline."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.clock import MonotonicClock
+from edge.devices.output_simulated import pulses, read_record
+from edge.line.queue import Counters
+from edge.rejector.client import RejectorClient
+from edge.rejector.messages import Announce, Hello, Resolve, decode_report
+from edge.rejector.options import RejectorOptions
+
+CLOCK = MonotonicClock()
+MS = 1_000_000
+# How punctual a pulse must be for a test: loose, as the machine is shared. bench/ measures it.
+SLACK_NS = 40 * MS
+ROOT = Path(__file__).parents[2]
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    limit = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < limit, "did not come true in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A rejector by the options given; stopped at the end of the test."""
+    clients = []
+
+    def one(**given) -> tuple[RejectorClient, list, Path]:
+        record = tmp_path / f"edges{len(clients)}"
+        options = RejectorOptions(**{"pulse_us": 60_000, "record": record, **given})
+        client, reports = RejectorClient(options, clock=CLOCK), []
+        client.start(reports.append)
+        clients.append(client)
+        return client, reports, record
+
+    yield one
+    for client in clients:
+        client.close(2.0)
+
+
+def fate(reports) -> list[tuple[int, str, str]]:
+    return [(r.part_id, r.action.name, r.cause.name) for r in reports]
+
+
+def test_parts_are_dealt_with_as_ordered_at_their_time(start):
+    client, reports, record = start()
+    first_ns = CLOCK.now_ns() + 150 * MS
+    due = {number: first_ns + number * 120 * MS for number in range(4)}
+    for number, due_ns in due.items():
+        client.announce(number, due_ns)
+    client.resolve(0, True)
+    client.resolve(1, False)
+    client.resolve(3, True)
+    counted = client.close(5.0)
+    assert fate(reports) == [
+        (0, "KICKED", "VERDICT"),
+        (1, "LET_BY", "VERDICT"),
+        (2, "KICKED", "UNKNOWN"),
+        (3, "KICKED", "VERDICT"),
+    ]
+    assert counted.queue == Counters(announced=4, kicked=3, let_by=1, unknown=1)
+    assert counted.unreported == 0
+    began = [pulse.at_ns for pulse in pulses(read_record(record))]
+    assert len(began) == 3
+    for at_ns, number in zip(began, (0, 2, 3), strict=True):
+        assert 0 <= at_ns - due[number] < SLACK_NS
+    assert read_record(record)[-1].active is False
+
+
+def test_start_and_stop_without_parts_make_no_edge(start):
+    client, reports, record = start(safe_state="active")
+    assert client.close(5.0).queue == Counters()
+    assert (reports, read_record(record)) == ([], [])
+
+
+def test_the_process_ends_and_its_thread_is_joined(start):
+    client, _, _ = start()
+    pid = client.pid
+    client.close(5.0)
+    assert client.pid is None
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_sigint_and_sigterm_do_not_end_it(start):
+    client, reports, _ = start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(client.pid, number)
+    client.announce(1, CLOCK.now_ns() + 50 * MS)
+    eventually(lambda: fate(reports) == [(1, "KICKED", "UNKNOWN")])
+    assert client.restarts == 0
+
+
+def test_a_killed_rejector_is_restarted_and_what_went_by_is_reported(start):
+    client, reports, _ = start(pulse_us=5_000)
+    now_ns = CLOCK.now_ns()
+    client.announce(1, now_ns + 1 * MS)
+    eventually(lambda: len(reports) == 1)
+    os.kill(client.pid, signal.SIGKILL)
+    now_ns = CLOCK.now_ns()
+    client.announce(2, now_ns + 1 * MS)  # nobody is there
+    client.announce(3, now_ns + 2 * MS)
+    client.resolve(3, False)
+    client.announce(4, now_ns + 3_000 * MS)  # the next process will be
+    client.announce(5, now_ns + 3_050 * MS)
+    client.resolve(5, False)
+    eventually(lambda: len(reports) == 5)
+    assert client.restarts == 1
+    assert fate(reports) == [
+        (1, "KICKED", "UNKNOWN"),
+        (2, "MISSED", "DOWN"),
+        (3, "LET_BY", "DOWN"),
+        (4, "KICKED", "UNKNOWN"),
+        (5, "LET_BY", "VERDICT"),
+    ]
+
+
+def test_a_rejector_killed_after_the_goodbye_still_sees_the_last_parts_by(start):
+    client, reports, _ = start()
+    client.announce(1, CLOCK.now_ns() + 2_000 * MS)
+    os.kill(client.pid, signal.SIGKILL)
+    assert client.close(5.0).queue.kicked == 1
+    assert fate(reports) == [(1, "KICKED", "UNKNOWN")]
+
+
+def test_a_rejector_that_hangs_is_killed_and_orders_never_wait(start):
+    client, _, _ = start()
+    first = client.pid
+    os.kill(first, signal.SIGSTOP)
+    longest_s, number = 0.0, 0
+    while client.pid == first and number < 20_000:
+        began = time.monotonic()
+        client.announce(number, CLOCK.now_ns() + 60_000 * MS)
+        longest_s = max(longest_s, time.monotonic() - began)
+        number += 1
+    assert number < 20_000
+    assert longest_s < 0.5
+    eventually(lambda: client.pid not in (None, first))
+    assert client.restarts == 1
+    client._awaited.clear()  # the test does not wait a minute for its parts
+    client._kill()
+
+
+def by_hand(record: Path, *more: str) -> tuple[subprocess.Popen, socket.socket]:
+    """A rejector whose station is the test itself."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    options = RejectorOptions(pulse_us=30_000, record=record).arguments(theirs.fileno())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge.rejector", *options, *more],
+        pass_fds=[theirs.fileno()],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    theirs.close()
+    ours.settimeout(10.0)
+    return process, ours
+
+
+@pytest.mark.parametrize(
+    ("policy", "safe", "kicked", "last"),
+    [("reject", "inactive", [1, 2], False), ("pass", "active", [1], True)],
+)
+def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, kicked, last):
+    process, ours = by_hand(tmp_path / "edges", f"--on-unknown={policy}", f"--safe-state={safe}")
+    ours.send(Hello(1).encode())
+    assert decode_report(ours.recv(128)).version == 1
+    now_ns = CLOCK.now_ns()
+    due = {1: now_ns + 100 * MS, 2: now_ns + 200 * MS, 3: now_ns + 300 * MS}
+    for number, due_ns in due.items():
+        ours.send(Announce(number, due_ns).encode())
+    ours.send(Resolve(1, True).encode())
+    ours.send(Resolve(3, False).encode())
+    ours.close()
+    _, complaint = process.communicate(timeout=10)
+    assert process.returncode == 3
+    assert "station_dead parts_announced=" in complaint
+    edges = read_record(tmp_path / "edges")
+    began = [pulse.at_ns for pulse in pulses(edges)]
+    assert len(began) == len(kicked)
+    for at_ns, number in zip(began, kicked, strict=True):
+        assert 0 <= at_ns - due[number] < SLACK_NS
+    assert edges[-1].active is last
+    if last:  # the safe state is taken after the last part, not on its way
+        assert edges[-1].at_ns >= due[3]
+
+
+def test_a_station_of_another_version_is_refused(tmp_path):
+    process, ours = by_hand(tmp_path / "edges")
+    ours.send(Hello(99).encode())
+    _, complaint = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "wrong_version station=99 rejector=1" in complaint
+    ours.close()
+
+
+def test_a_record_that_cannot_be_written_is_one_line(tmp_path):
+    process, ours = by_hand(tmp_path / "none" / "edges")
+    _, complaint = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert complaint.count("\n") == 1
+    assert "cannot be written" in complaint
+    ours.close()
+
+
+STATION = """
+import sys, time
+from pathlib import Path
+from edge.clock import MonotonicClock
+from edge.rejector.client import RejectorClient
+from edge.rejector.options import RejectorOptions
+clock = MonotonicClock()
+options = RejectorOptions(pulse_us=30_000, safe_state="active", record=Path(sys.argv[1]))
+client = RejectorClient(options, clock=clock)
+client.start(lambda report: None)
+due_ns = clock.now_ns() + 400_000_000
+client.announce(1, due_ns)
+print(client.pid, due_ns, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_station_that_is_killed_leaves_its_parts_to_the_rejector(tmp_path, number):
+    station = subprocess.Popen(
+        [sys.executable, "-c", STATION, str(tmp_path / "edges")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid, due_ns = map(int, station.stdout.readline().split())
+    station.send_signal(number)
+    station.communicate(timeout=10)
+    eventually(lambda: not Path(f"/proc/{pid}").exists() or _is_zombie(pid))
+    edges = read_record(tmp_path / "edges")
+    assert [edge.active for edge in edges] == [True, False, True]
+    assert 0 <= edges[0].at_ns - due_ns < SLACK_NS
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+def test_the_process_imports_no_heavy_library():
+    code = (
+        "import sys, edge.rejector.__main__; print(sorted(m for m in sys.modules if '.' not in m))"
+    )
+    names = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert not {"numpy", "cv2", "pydantic", "asyncio", "multiprocessing"} & set(names.split())
