@@ -1,0 +1,139 @@
+"""How punctual a pulse is: the rejector process against a thread in the loaded station process.
+
+    python -m bench.actuation [--kicks 1000]
+
+Every way takes turns in blocks within one run, while this process keeps every core busy as a
+station would: matrix products without the interpreter's lock, and parsing with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.clock import MonotonicClock
+from edge.devices.output_simulated import SimulatedOutput
+from edge.line.queue import Action
+from edge.rejector.client import RejectorClient
+from edge.rejector.messages import Actuated, Ready
+from edge.rejector.options import RejectorOptions
+
+GAP_NS = 20_000_000  # 50 kicks a second
+PULSE_US = 5_000
+BLOCK = 100  # kicks of one way before it is the next one's turn
+LEAD_NS = 300_000_000  # orders are given this long ahead, as on a belt
+
+_CLOCK = MonotonicClock()
+
+
+@dataclass
+class Way:
+    """One way to actuate: kicks the block of due times, returns when the last is done."""
+
+    name: str
+    kick: Callable[[list[int]], None]
+    errors_us: list[float] = field(default_factory=list)
+
+
+def _load(stop: threading.Event) -> None:
+    left = np.random.default_rng(0).random((256, 256), dtype=np.float32)
+    document = {"defects": [{"kind": "crack", "box": [1, 2, 3, 4]} for _ in range(20)]}
+    while not stop.is_set():
+        for _ in range(5):
+            left @ left
+        json.loads(json.dumps(document))
+
+
+def _thread_way() -> Way:
+    output = SimulatedOutput(clock=_CLOCK)
+    way = Way("a thread of the station process", lambda due: None)
+
+    def kick(due: list[int]) -> None:
+        def work() -> None:
+            for due_ns in due:
+                _CLOCK.sleep_until_ns(due_ns)
+                output.set(True)
+                way.errors_us.append((output.history[-1].at_ns - due_ns) / 1e3)
+                _CLOCK.sleep_until_ns(due_ns + PULSE_US * 1000)
+                output.set(False)
+
+        thread = threading.Thread(target=work, name="ejector")
+        thread.start()
+        thread.join()
+
+    way.kick = kick
+    return way
+
+
+def _process_way(priority: int) -> tuple[Way, RejectorClient]:
+    options = RejectorOptions(pulse_us=PULSE_US, realtime_priority=priority)
+    client = RejectorClient(options, clock=_CLOCK)
+    way = Way("", lambda due: None)
+    done = threading.Semaphore(0)
+    missed = 0
+
+    def report(actuated: Actuated) -> None:
+        nonlocal missed
+        if actuated.action is Action.KICKED:
+            way.errors_us.append((actuated.at_ns - actuated.due_ns) / 1e3)
+        else:
+            missed += 1
+            print(f"missed: {actuated}")
+        done.release()
+
+    def kick(due: list[int]) -> None:
+        for due_ns in due:
+            client.announce(due_ns, due_ns)  # due times are as good as any number for a part
+            client.resolve(due_ns, True)
+        for _ in due:
+            done.acquire()
+
+    ready = client.start(report)
+    assert isinstance(ready, Ready)
+    granted = f"SCHED_FIFO {priority}" if ready.realtime else "default scheduling"
+    way.name, way.kick = f"the rejector, {granted}", kick
+    return way, client
+
+
+def main() -> None:
+    """Print one table: start of the pulse minus due time, in microseconds."""
+    parser = argparse.ArgumentParser(description="Measure how punctual a pulse is.")
+    parser.add_argument("--kicks", type=int, default=1000, help="of each way")
+    kicks = parser.parse_args().kicks
+    plain, plain_client = _process_way(0)
+    realtime, realtime_client = _process_way(50)
+    ways = [_thread_way(), plain, realtime]
+    stop = threading.Event()
+    load = [
+        threading.Thread(target=_load, args=(stop,), name=f"load-{n}")
+        for n in range(os.cpu_count() or 1)
+    ]
+    for thread in load:
+        thread.start()
+    try:
+        for _ in range(-(-kicks // BLOCK)):
+            for way in ways:
+                first_ns = _CLOCK.now_ns() + LEAD_NS
+                way.kick([first_ns + n * GAP_NS for n in range(BLOCK)])
+    finally:
+        stop.set()
+        for thread in load:
+            thread.join()
+        for client in (plain_client, realtime_client):
+            client.close(5.0)
+    print(f"{len(load)} cores busy, {len(ways[0].errors_us)} kicks each; µs late\n")
+    print("| who actuates | p50 | p99 | p99.9 | max |\n|---|---|---|---|---|")
+    for way in ways:
+        p50, p99, p999 = np.percentile(way.errors_us, (50, 99, 99.9))
+        worst = max(way.errors_us)
+        print(f"| {way.name} | {p50:,.0f} | {p99:,.0f} | {p999:,.0f} | {worst:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The thread before the journal: it never makes the line wait, and it says what it lost."""
+
+import threading
+
+from edge.errors import JournalError
+from edge.records import Verdict
+from edge.station.journaling import JournalWriter
+
+
+class StubbornJournal:
+    """Takes events only while ``open`` is set; refuses the first ``refusals`` batches."""
+
+    def __init__(self, *, refusals: int = 0) -> None:
+        self.open, self.asked = threading.Event(), threading.Event()
+        self.events, self.refusals = [], refusals
+
+    def append(self, events) -> None:
+        self.asked.set()
+        self.open.wait(30)
+        if self.refusals:
+            self.refusals -= 1
+            raise JournalError("disk full, scripted")
+        self.events += events
+
+    def close(self) -> None: ...
+
+
+def writer(journal: StubbornJournal, capacity: int = 100) -> JournalWriter:
+    made = JournalWriter(journal, station="s1", bundle="b1", capacity=capacity)
+    made.start()
+    return made
+
+
+def put(made: JournalWriter, *numbers: int) -> None:
+    for number in numbers:
+        made.put_verdict(Verdict.unknown(number, reason="scripted"), 0)
+
+
+def said(journal: StubbornJournal) -> list[str]:
+    return [f"gap of {e.count}" if "gap" in e.type else str(e.part_id) for e in journal.events]
+
+
+def test_what_waits_is_written_before_the_end():
+    journal = StubbornJournal()
+    made = writer(journal)
+    put(made, *range(90))
+    journal.open.set()
+    assert made.close(10.0) == 0
+    assert said(journal) == [str(number) for number in range(90)]
+
+
+def test_a_disk_that_does_not_answer_costs_events_and_never_time():
+    journal = StubbornJournal()
+    made = writer(journal, capacity=3)
+    put(made, 1)
+    assert journal.asked.wait(10)
+    put(made, 2, 3, 4, 5, 6)
+    journal.open.set()
+    assert made.close(10.0) == 2
+    assert said(journal) == ["1", "2", "3", "4", "gap of 2"]
+
+
+def test_a_batch_that_is_refused_is_tried_again_and_nothing_is_lost(caplog):
+    journal = StubbornJournal(refusals=1)
+    journal.open.set()
+    made = writer(journal)
+    put(made, 1, 2)
+    assert made.close(10.0) == 0
+    assert said(journal) == ["1", "2"]
+    heads = [record.message.split()[0] for record in caplog.records]
+    assert heads == ["journal_refuses", "journal_takes_events_again"]
+
+
+def test_a_journal_that_refuses_to_the_end_is_given_up_and_counted():
+    journal = StubbornJournal(refusals=10**6)
+    journal.open.set()
+    made = writer(journal)
+    put(made, 1, 2)
+    assert made.close(0.2) == 2
+    assert journal.events == []
+
+
+def test_what_comes_after_the_end_is_counted():
+    journal = StubbornJournal()
+    journal.open.set()
+    made = writer(journal)
+    made.close(10.0)
+    put(made, 1)
+    assert made.lost == 1
