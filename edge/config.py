@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -68,13 +69,23 @@ class LineConfig(_Section):
     """From photo-eye to ejector.
 
     travel_ms: time a part takes from the photo-eye to the ejector. budget_ms: a verdict later than
-    this after the trigger is UNKNOWN. on_unknown: what the ejector does with a part without verdict.
+    this after the trigger is UNKNOWN. on_unknown: what the ejector does with such a part.
+    debounce_ms: an edge of the photo-eye this soon after a part's edge is a bounce.
     """
 
     travel_ms: float = Field(gt=0)
     budget_ms: float = Field(gt=0)
     pulse_ms: float = Field(default=20.0, gt=0)
+    debounce_ms: float = Field(default=2.0, ge=0)
     on_unknown: Literal["reject", "pass"] = "reject"
+
+    @field_validator("budget_ms")
+    @classmethod
+    def _in_time(cls, value: float, info: ValidationInfo) -> float:
+        travel_ms = info.data.get("travel_ms")
+        if travel_ms is not None and value >= travel_ms:
+            raise ValueError(f"must be below travel_ms ({travel_ms:g}): the part is gone by then")
+        return value
 
     @property
     def travel_ns(self) -> int:
@@ -83,6 +94,10 @@ class LineConfig(_Section):
     @property
     def budget_ns(self) -> int:
         return round(self.budget_ms * 1e6)
+
+    @property
+    def debounce_ns(self) -> int:
+        return round(self.debounce_ms * 1e6)
 
     @property
     def pulse_us(self) -> int:
