@@ -325,6 +325,8 @@ class Station:
         return now_ns
 
     def _summary(self, began_ns: int, counted: Counted | None) -> Summary:
+        if counted is not None and counted.queue.crowded:
+            _log.warning("pulse_too_long good_parts_reached=%s", counted.queue.crowded)
         return Summary(
             parts=sum(self._decided.values()),
             passed=self._decided[Decision.PASS],
