@@ -1,4 +1,4 @@
-"""A real Mosquitto for tests: its own folder, port and configuration, started and stopped at will."""
+"""A real Mosquitto for tests: own folder, port and configuration, started and stopped at will."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
+from edge.config import CameraConfig, LineConfig, StationConfig, UplinkConfig
+
+MOSQUITTO = shutil.which(
+    "mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin"
+)
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
@@ -32,6 +37,19 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 15.0
         time.sleep(0.01)
 
 
+def station_config(folder: Path, **uplink: Any) -> StationConfig:
+    """A station that keeps its journal in ``folder``, with the [uplink] keys given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return StationConfig(
+        id="press-3",
+        bundle=folder / "golden.outfeed",
+        state_dir=folder,
+        camera=CameraConfig(kind="files", path=folder),
+        line=LineConfig(travel_ms=500, budget_ms=100),
+        uplink=UplinkConfig(**{"retry_max_s": 0.2, **uplink}),
+    )
+
+
 class Mosquitto:
     """One broker process on 127.0.0.1. ``lines`` are added to its configuration."""
 
@@ -40,14 +58,24 @@ class Mosquitto:
         self.port = free_port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        if not any(line.startswith("allow_anonymous") for line in lines):
+            lines = (*lines, "allow_anonymous true")
         settings = [
             f"listener {self.port} 127.0.0.1",
             "max_queued_messages 0",
             "user root",
-            *(lines if any("allow_anonymous" in line for line in lines) else ("allow_anonymous true", *lines)),
+            *(
+                lines
+                if any("allow_anonymous" in line for line in lines)
+                else ("allow_anonymous true", *lines)
+            ),
         ]
         if persistence:
-            settings += ["persistence true", f"persistence_location {folder}/", "autosave_interval 1"]
+            settings += [
+                "persistence true",
+                f"persistence_location {folder}/",
+                "autosave_interval 1",
+            ]
         (folder / "mosquitto.conf").write_text("\n".join(settings) + "\n", encoding="utf-8")
 
     def start(self) -> None:

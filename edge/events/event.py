@@ -104,6 +104,12 @@ class GapEvent(_Event):
         return self.count or 0
 
 
+class OtherEvent(_Event):
+    """For receivers: an event of a type that this version does not know."""
+
+    type: str
+
+
 class StatusEvent(_Event):
     """The retained state of a station's uplink; it is not journalled and has no sequence."""
 

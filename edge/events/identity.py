@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge.errors import OutfeedError
-from edge.events.event import AnyEvent, Event
+from edge.events.event import AnyEvent, Event, OtherEvent
 
 
 class Identity(BaseModel):
@@ -48,10 +48,16 @@ class Stored:
         return f"{head[:-1]},{self.body[1:]}".encode()
 
 
-def parse_payload(payload: bytes) -> tuple[Identity, Event]:
+def parse_payload(payload: bytes) -> tuple[Identity, Event | OtherEvent]:
     """What a receiver got on the topic of events. Raises OutfeedError with one line."""
     try:
-        return Identity.model_validate_json(payload), _events().validate_json(payload)
+        identity = Identity.model_validate_json(payload)
+        try:
+            return identity, _events().validate_json(payload)
+        except ValidationError as error:
+            if error.errors(include_url=False)[0]["type"] != "union_tag_invalid":
+                raise
+            return identity, OtherEvent.model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "payload"

@@ -174,33 +174,26 @@ class Journal:
         )
 
     def _start(self) -> tuple[sqlite3.Connection, str]:
-        if not self._path.exists():
+        if size_bytes(self._path) == 0:
             return self._begin()
-        db = self._connect()
         try:
-            found = self._check(db)
+            self._db = self._connect()
+            try:
+                self._uuid = self._check(self._db)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.DatabaseError as error:
-            db.close()
             if not is_damage(error):
                 raise
             return self._begin_anew(str(error))
-        except BaseException:
-            db.close()
-            raise
-        if found == "":
-            db.close()
-            return self._begin()
-        if found is None:
-            db.close()
-            return self._begin_anew("not a journal of Outfeed")
-        self._db, self._uuid = db, found
         self._fit()
-        return db, found
+        return self._db, self._uuid
 
-    def _check(self, db: sqlite3.Connection) -> str | None:
-        """The journal's uuid; "" for an empty file, None for a database of something else."""
+    def _check(self, db: sqlite3.Connection) -> str:
+        """The journal's uuid."""
         if file_format(db, self._path) == 0:
-            return None if one(db, "SELECT count(*) FROM sqlite_master") else ""
+            raise sqlite3.DatabaseError("not a database of Outfeed")
         # 0.3 s for 256 MB in the page cache; a damaged page would otherwise stop the uplink later.
         if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(f"malformed: {found}")
@@ -216,7 +209,7 @@ class Journal:
             with transaction(db):
                 db.execute("DELETE FROM events")  # all were published
                 db.execute("UPDATE meta SET value = ? WHERE key = 'journal'", (found,))
-        return str(found)
+        return found
 
     def _fit(self) -> None:
         """Bring a journal that was written under a larger cap below the present one."""
@@ -224,7 +217,7 @@ class Journal:
             self._prune(0)
         limit_pages = int(self._max_bytes * DATABASE) // one(self._db, "PRAGMA page_size")
         if one(self._db, "PRAGMA page_count") > limit_pages:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            self._db.executescript("PRAGMA incremental_vacuum")  # execute() would step once
         self._checkpoint()
         self._db.execute(f"PRAGMA max_page_count = {limit_pages}").fetchall()
 

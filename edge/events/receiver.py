@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from edge.events.event import Event
+from edge.events.event import Event, OtherEvent
 from edge.events.identity import Identity, parse_payload
 
 # Holes that are remembered, in case they are filled after all. Older ones are forgotten, and
@@ -31,7 +31,7 @@ class Received:
     """
 
     identity: Identity
-    event: Event
+    event: Event | OtherEvent
     hole: range
     late: bool
 
@@ -55,6 +55,12 @@ class Receiver:
         self._streams: OrderedDict[str, _Stream] = OrderedDict(
             (journal, _Stream(last)) for journal, last in (last_sequences or {}).items()
         )
+        self._repeats = 0
+
+    @property
+    def repeats(self) -> int:
+        """How many messages were dropped as repeats."""
+        return self._repeats
 
     def accept(self, payload: bytes) -> Received | None:
         """The event of a message, or None for one that came before.
@@ -82,6 +88,7 @@ class Receiver:
                 rest = (range(hole.start, sequence), range(sequence + 1, hole.stop))
                 stream.holes[index : index + 1] = [part for part in rest if part]
                 return Received(identity, event, range(sequence, sequence), late=True)
+        self._repeats += 1
         return None
 
     def last_sequences(self) -> dict[str, int]:

@@ -65,6 +65,10 @@ class Connection:
         self._window: deque[_Sent] = deque()
         self._acknowledged: set[int] = set()
         self._max_inflight = config.max_inflight
+        # Starts with one and doubles with each turn that brings acknowledgements, six turns to 64:
+        # an event that the broker refuses is then alone, and no later one overtakes it. Mosquitto
+        # 2.0.11 also hangs up after a refusal; with more to write, the reason would go unread.
+        self._window_size = 1
         self._connack: ReasonCode | None = None
         self._refused: ReasonCode | None = None
         self._lost = ""
@@ -87,7 +91,7 @@ class Connection:
     @property
     def room(self) -> int:
         """How many more events may be sent before acknowledgements must come."""
-        return max(0, self._max_inflight - len(self._window))
+        return max(0, min(self._window_size, self._max_inflight) - len(self._window))
 
     def open(self, stopping: Callable[[], bool]) -> None:
         """Connect and publish the birth. Blocks for connect_timeout_s per step at most.
@@ -129,10 +133,13 @@ class Connection:
         and when it has not acknowledged one for two keepalives.
         """
         self._loop(timeout_s)
+        before = len(self._window)
         while self._window and self._window[0].message_id in self._acknowledged:
             done = self._window.popleft()
             self._acknowledged.remove(done.message_id)
             self._position = done.position or self._position
+        if len(self._window) < before:
+            self._window_size = min(2 * self._window_size, self._max_inflight)
         if self._refused is not None:
             raise UplinkError(f"the broker refused an event: {self._refused}")
         silence_s = 2.0 * self._config.keepalive_s
@@ -174,7 +181,7 @@ class Connection:
         code = self._client.loop(timeout_s)
         if self._connack is not None and self._connack.is_failure:
             raise UplinkError(f"the broker refused the connection: {self._connack}")
-        if self._lost or code != mqtt.MQTT_ERR_SUCCESS:
+        if self._refused is None and (self._lost or code != mqtt.MQTT_ERR_SUCCESS):
             raise UplinkError(self._lost or mqtt.error_string(code))
 
     def _on_connect(

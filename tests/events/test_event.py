@@ -1,0 +1,135 @@
+"""Payloads: what they hold, that they are bounded, that they survive the wire."""
+
+import json
+
+import pytest
+
+from edge.errors import OutfeedError
+from edge.events.event import (
+    MAX_DEFECTS,
+    MAX_TEXT_CHARS,
+    OtherEvent,
+    PartEvent,
+    actuation_event,
+    gap_event,
+    part_event,
+)
+from edge.events.identity import Stored, parse_payload, wire_schema
+from edge.events.topics import Topics
+from edge.records import Box, Decision, Defect, Region, Timings, Verdict
+
+SCRATCH = Defect(Region(Box(1, 2, 30, 40), 17, 6.5, 3.25), "scratch", 0.75, "clean the roller")
+
+
+def verdict(*defects: Defect, reason: str = "scratch: severity 6.5 above 5") -> Verdict:
+    return Verdict(7, Decision.REJECT, reason, defects, 6.5, Timings(100, 20, 30, 40, 5))
+
+
+def test_a_verdict_arrives_as_it_was_made() -> None:
+    event = part_event("press-3", "steel-1.2", verdict(SCRATCH), triggered_ns=123)
+    stored = Stored("press-3", "0f-uuid", 5, event.model_dump_json())
+
+    flat = json.loads(stored.payload)
+    assert flat == {
+        "event_id": "press-3:0f-uuid:5",
+        "journal": "0f-uuid",
+        "sequence": 5,
+        "station": "press-3",
+        "boot_id": event.boot_id,
+        "utc": event.utc,
+        "type": "outfeed.part/1",
+        "bundle": "steel-1.2",
+        "part_id": 7,
+        "decision": "REJECT",
+        "reason": "scratch: severity 6.5 above 5",
+        "peak_severity": 6.5,
+        "defects": [
+            {
+                "kind": "scratch",
+                "confidence": 0.75,
+                "guidance": "clean the roller",
+                "box": [1, 2, 30, 40],
+                "area_px": 17,
+                "peak_severity": 6.5,
+                "mean_severity": 3.25,
+            }
+        ],
+        "defects_left_out": 0,
+        "timings_us": {
+            "detect": 100.0,
+            "filter": 20.0,
+            "components": 30.0,
+            "classify": 40.0,
+            "decide": 5.0,
+        },
+        "triggered_ns": 123,
+    }
+    identity, back = parse_payload(stored.payload)
+    assert back == event
+    assert (identity.event_id, identity.sequence) == (stored.event_id, 5)
+    assert (
+        set(wire_schema(PartEvent)["required"])
+        <= set(flat)
+        == set(wire_schema(PartEvent)["properties"])
+    )
+
+
+def test_a_part_without_verdict_has_no_timings() -> None:
+    event = part_event("press-3", "steel", Verdict.unknown(8, reason="no frame"), triggered_ns=1)
+    assert (event.decision, event.timings_us, event.defects) == (Decision.UNKNOWN, None, ())
+
+
+def test_a_payload_is_bounded() -> None:
+    long = Defect(SCRATCH.region, "k" * 9999, 1.0, "ü" * 9999)
+    event = part_event("s", "b", verdict(*[long] * 1000, reason="r" * 9999), triggered_ns=1)
+    assert (len(event.defects), event.defects_left_out) == (MAX_DEFECTS, 1000 - MAX_DEFECTS)
+    assert len(event.reason) == MAX_TEXT_CHARS
+    assert len(event.model_dump_json().encode()) < 100_000
+
+
+def test_actuation_error_is_signed() -> None:
+    pulse = actuation_event(
+        "s", part_id=7, due_ns=1_000_000, at_ns=1_012_500, width_us=20_000, cause="order"
+    )
+    assert pulse.error_us == 12.5
+    lone = actuation_event("s", part_id=None, due_ns=None, at_ns=5, width_us=1, cause="safe_state")
+    assert lone.error_us is None
+
+
+def test_weight_is_what_a_loss_would_cost() -> None:
+    assert part_event("s", "b", verdict(), 1).weight == 1
+    assert gap_event("s", count=5, reason="queue full").weight == 5
+    assert gap_event("s", count=None, reason="damaged").weight == 0
+
+
+def test_receivers_take_keys_and_types_they_do_not_know() -> None:
+    event = part_event("s", "b", verdict(SCRATCH), 1)
+    flat = json.loads(Stored("s", "j", 1, event.model_dump_json()).payload)
+    flat["defects"][0]["new_key"] = flat["new_key"] = 1
+    assert parse_payload(json.dumps(flat).encode())[1] == event
+    flat["type"] = "outfeed.part/2"
+    other = parse_payload(json.dumps(flat).encode())[1]
+    assert isinstance(other, OtherEvent)
+    assert other.type == "outfeed.part/2"
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        (b"", "payload"),
+        (b"\xff\xfe", "payload"),
+        (b"[]", "payload"),
+        (b"{}", "event_id"),
+        (b'{"event_id":"a","journal":"j","sequence":0}', "sequence"),
+        (b'{"event_id":"a","journal":"j","sequence":1,"type":"outfeed.gap/1"}', "station"),
+    ],
+)
+def test_what_is_no_event_is_one_line(payload: bytes, line: str) -> None:
+    with pytest.raises(OutfeedError, match=line) as caught:
+        parse_payload(payload)
+    assert "\n" not in str(caught.value)
+
+
+def test_topics() -> None:
+    assert Topics("press-3").events == "outfeed/v1/press-3/events"
+    assert Topics("press-3", "plant/a").status == "plant/a/press-3/status"
