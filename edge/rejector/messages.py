@@ -95,7 +95,15 @@ class Actuated:
     cause: Cause
 
     def encode(self) -> bytes:
-        return _PASSED.pack(_ACTUATED, *astuple(self))
+        return _PASSED.pack(
+            _ACTUATED,
+            self.part_id,
+            self.due_ns,
+            self.at_ns,
+            self.width_us,
+            self.action,
+            self.cause,
+        )
 
 
 @dataclass(frozen=True, slots=True)
