@@ -133,7 +133,10 @@ class BlockSource:
         number = self._good[rng.integers(len(self._good))]
         height, width = self._pictures[number].kind_map.shape
         side = int(rng.integers(4, BlockClassifier.size_px))
-        left, top = int(rng.integers(max(width - side, 1))), int(rng.integers(max(height - side, 1)))
+        left, top = (
+            int(rng.integers(max(width - side, 1))),
+            int(rng.integers(max(height - side, 1))),
+        )
         return LabelledRegion(number, Box(left, top, left + side, top + side), BACKGROUND)
 
     def _block(self, region: LabelledRegion, rng: np.random.Generator) -> Pixels:

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.data.dataset import Pixels
+from models.data.dataset import DataError, Pixels
 from models.fit import Fit, Schedule, wants_bfloat16
+from models.losses import cross_entropy_and_overlap, l2
 from models.networks import (
     SEVERITY_MAX,
-    LeanDetector,
-    PaperDetector,
+    DetectorNetwork,
     build_detector,
     normalise,
 )
@@ -25,6 +25,8 @@ from models.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
+ZOO = Path(__file__).parent / "zoo"
+
 
 def train_detector(
     pictures: tuple[Picture, ...],
@@ -32,22 +34,21 @@ def train_detector(
     channels: int,
     recipe: Recipe,
     checkpoint: Path,
-) -> tuple[PaperDetector | LeanDetector, list[tuple[int, float]]]:
+) -> tuple[DetectorNetwork, list[tuple[int, float]]]:
     """The trained network in eval mode, and the loss by step. Blocks for minutes; resumable."""
     torch.manual_seed(recipe.seed)
     options = recipe.detector
     network = build_detector(options.network, channels, options.resolution)
+    if options.start is not None:
+        _start_from(network, options.start)
     truncate = find_truncate(pictures, options.resolution, recipe.labels)
     log.info("detector network=%s truncate=%.1f", options.network, truncate)
     source = PatchSource(pictures, kinds, recipe, truncate)
-    weight = options.positive_weight
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        # He & Liu 2020, III.B.1: L2 on severity; positive_weight 1 is the paper's.
-        error = (outputs - targets) ** 2
-        return (
-            (error * torch.where(targets > 0, weight, 1.0)).mean() if weight != 1 else error.mean()
-        )
+        if network.logistic:
+            return cross_entropy_and_overlap(outputs, targets, recipe.labels.floor)
+        return l2(outputs, targets)
 
     def batches(first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
         for pixels, targets in prefetch(source, first, last):
@@ -62,12 +63,29 @@ def train_detector(
     )
     fit = Fit(network, loss, schedule, checkpoint, f"detector ({options.network})")
     trained = fit.run(batches)
-    assert isinstance(trained, (PaperDetector, LeanDetector))
+    assert isinstance(trained, DetectorNetwork)
     return trained, fit.history
 
 
+def _start_from(network: DetectorNetwork, name: str) -> None:
+    """Take over every weight of the zoo's network whose shape fits. Raises DataError."""
+    path = ZOO / f"{name}.pt"
+    try:
+        weights = torch.load(path, weights_only=True)
+    except OSError as error:
+        raise DataError(f"recipe key 'detector.start': {path} cannot be read") from error
+    own = network.state_dict()
+    fitting = {
+        key: value.float() if value.is_floating_point() else value
+        for key, value in weights.items()
+        if key in own and own[key].shape == value.shape
+    }
+    network.load_state_dict({**own, **fitting})
+    log.info("detector start=%s weights=%s of %s", name, len(fitting), len(own))
+
+
 @torch.no_grad()
-def severity_map(network: PaperDetector | LeanDetector, pixels: Pixels) -> npt.NDArray[np.float32]:
+def severity_map(network: DetectorNetwork, pixels: Pixels) -> npt.NDArray[np.float32]:
     """Severity of a whole picture, uint8 H×W or H×W×3 → float32 ceil(H/stride) × ceil(W/stride).
 
     The picture is reflected up to the network's multiple, as the station's tiles are.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.chain.inspector import Inspector
 from edge.records import Decision, Frame
@@ -21,14 +22,16 @@ def evaluate(
 
 def _one(inspector: Inspector, number: int, picture: Picture, kinds: tuple[str, ...]) -> Outcome:
     inspection = inspector.examine(Frame(number, number, 0, 0, picture.pixels))
-    labels = np.zeros(picture.kind_map.shape, np.int64)
+    labels: npt.NDArray[np.int64] = np.zeros(picture.kind_map.shape, np.int64)
     found = inspection.found
     if found is not None:
         # Region numbers → 1 + place among the reported defects; what was dropped becomes 0.
         place = np.zeros(len(found.regions) + 1, np.int64)
         place[list(inspection.defect_labels)] = np.arange(1, len(inspection.defect_labels) + 1)
         height, width = found.labels.shape
-        labels[found.top : found.top + height, found.left : found.left + width] = place[found.labels]
+        labels[found.top : found.top + height, found.left : found.left + width] = place[
+            found.labels
+        ]
     return outcome(
         picture.sample.name,
         picture.kind_map,

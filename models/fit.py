@@ -117,8 +117,9 @@ class Fit:
         decay = min(self._schedule.ema, (1 + step) / (10 + step)) if self._schedule.ema else 0.0
         for slow, fast in zip(self._average.parameters(), self._network.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
-        for slow, fast in zip(self._average.buffers(), self._network.buffers(), strict=True):
-            slow.copy_(fast)
+        buffers = zip(self._average.buffers(), self._network.buffers(), strict=True)
+        for old, new in buffers:
+            old.copy_(new)
 
     def _save(self, step: int) -> None:
         state = {

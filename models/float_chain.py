@@ -14,13 +14,13 @@ from edge.chain.detect import as_channels
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from models.detector import severity_map
-from models.networks import BlockClassifier, LeanDetector, PaperDetector, normalise
+from models.networks import BlockClassifier, DetectorNetwork, normalise
 
 
 class TorchDetector:
     """A chain's Detector on torch, float32, the whole frame in one run whatever its size."""
 
-    def __init__(self, network: PaperDetector | LeanDetector, channels: int) -> None:
+    def __init__(self, network: DetectorNetwork, channels: int) -> None:
         self._network = network
         self._channels = channels
 
@@ -48,7 +48,7 @@ class TorchBlocks:
 
 
 def float_inspector(
-    detector: PaperDetector | LeanDetector,
+    detector: DetectorNetwork,
     classifier: BlockClassifier | None,
     channels: int,
     chain: ChainManifest,

@@ -32,7 +32,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one part. Pixel counts are over the whole frame; score is the peak severity."""
+    """What became of one part. Pixels are counted over the frame; score is the peak severity."""
 
     name: str
     kinds: tuple[str, ...]
@@ -82,7 +82,7 @@ def outcome(
     name: str,
     kind_map: Pixels,
     kinds: tuple[str, ...],
-    labels: npt.NDArray[np.integer[npt.NBitBase]],
+    labels: npt.NDArray[np.int64],
     reported_kinds: Sequence[str],
     *,
     rejected: bool,
@@ -104,7 +104,11 @@ def outcome(
         inside = np.bincount(labels[region], minlength=len(reported_kinds) + 1)[1:]
         ious[row] = inside / np.maximum(areas[1:] + region.sum() - inside, 1)
     matches = tuple(
-        Match(kind, float(row.max(initial=0.0)), reported_kinds[int(row.argmax())] if row.any() else "")
+        Match(
+            kind,
+            float(row.max(initial=0.0)),
+            reported_kinds[int(row.argmax())] if row.any() else "",
+        )
         for (kind, _), row in zip(truth, ious, strict=True)
     )
     best = ious.max(0, initial=0.0)
@@ -145,7 +149,9 @@ def summarise(outcomes: Sequence[Outcome]) -> Metrics:
     return Metrics(
         parts=len(outcomes),
         defective=len(bad),
-        image_ap=average_precision([bool(o.annotated_px) for o in outcomes], [o.score for o in outcomes]),
+        image_ap=average_precision(
+            [bool(o.annotated_px) for o in outcomes], [o.score for o in outcomes]
+        ),
         mean_iou=_mean([o.iou for o in bad]),
         mean_iou_all=_mean([o.iou for o in outcomes]),
         pixel_precision=precision,
@@ -169,7 +175,9 @@ def average_precision(positive: Sequence[bool], scores: Sequence[float]) -> floa
     if not labels.any():
         return float("nan")
     ranked = np.asarray(scores, np.float64)[order]
-    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # of each run of equal scores
+    last = np.append(
+        np.flatnonzero(np.diff(ranked)), len(ranked) - 1
+    )  # of each run of equal scores
     hits = np.cumsum(labels)[last]
     precision = hits / (last + 1)
     return float((precision * np.diff(hits, prepend=0.0)).sum() / labels.sum())

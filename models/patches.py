@@ -13,6 +13,7 @@ import numpy.typing as npt
 from models.augment import Augmentation, augment
 from models.data.dataset import DataSet, Pixels, Sample, as_channels
 from models.labels import coverage_cells, severity_cells
+from models.paint import paint_flaw
 from models.recipe import LabelRecipe, Recipe
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
@@ -101,6 +102,8 @@ class PatchSource:
             pixels, kind_map = augment(
                 picture.pixels, picture.kind_map, options, rng, recipe.patch_px
             )
+            if rng.random() < recipe.painted_share:
+                pixels, kind_map = paint_flaw(pixels, kind_map, rng)
             target = severity_target(
                 pixels, kind_map, recipe.resolution, self._recipe.labels, self._truncate
             )

@@ -66,9 +66,10 @@ class DetectorRecipe(_Section):
     """The detection network and how it is trained.
 
     steps × batch patches are seen. defect_share: of the patches, how many are cut around a defect
-    (kinds in turn, so that rare kinds are seen as often). positive_weight: weight of defect cells
-    in the L2 loss. ema: decay of the averaged weights that are kept, 0 for the last weights.
-    precision: auto computes in bfloat16 where the processor has it (twice as fast on such a core).
+    (kinds in turn, so that rare kinds are seen as often). painted_share: of the patches, how many
+    get a generated flaw besides (models/paint.py). start: weights of models/zoo to begin from, NAME
+    of NAME.pt; none to begin at random. ema: decay of the averaged weights that are kept, 0 for
+    the last weights. precision: auto computes in bfloat16 where the processor has it (twice as fast on such a core).
     """
 
     network: Literal["lean", "paper"] = "lean"
@@ -79,7 +80,8 @@ class DetectorRecipe(_Section):
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)
     defect_share: float = Field(default=0.6, ge=0, le=1)
-    positive_weight: float = Field(default=1.0, gt=0)
+    painted_share: float = Field(default=0.0, ge=0, le=1)
+    start: str | None = None
     ema: float = Field(default=0.998, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -104,7 +106,8 @@ class ChainRecipe(_Section):
 
 
 class Recipe(_Section):
-    """The whole recipe. seed drives weights, patches and augmentation."""
+    """The whole recipe. seed drives weights, patches and augmentation. guidance: what to do about
+    each kind of defect, shown with every verdict."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     seed: int = 0
@@ -114,6 +117,7 @@ class Recipe(_Section):
     detector: DetectorRecipe = DetectorRecipe()
     classifier: ClassifierRecipe = ClassifierRecipe()
     chain: ChainRecipe = ChainRecipe()
+    guidance: dict[str, str] = {}
 
 
 def load_recipe(name_or_path: str) -> Recipe:

@@ -1,13 +1,13 @@
 """A training run's folder: what was trained on what, and what came out.
 
-    run.json          recipe, data, split, kinds: written first, never changed
-    detector.ckpt     checkpoints, to go on after a kill
-    classifier.ckpt
-    detector.pt       trained weights
-    classifier.pt
-    result.json       T, the rules, metrics: written last; its presence means the run is complete
-    validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
-    train.log
+run.json          recipe, data, split, kinds: written first, never changed
+detector.ckpt     checkpoints, to go on after a kill
+classifier.ckpt
+detector.pt       trained weights
+classifier.pt
+result.json       T, the rules, metrics: written last; its presence means the run is complete
+validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
+train.log
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
 from models.fit import save_atomically
-from models.networks import BlockClassifier, LeanDetector, PaperDetector, build_detector
+from models.networks import BlockClassifier, DetectorNetwork, build_detector
 from models.recipe import Recipe
-
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -118,13 +117,13 @@ class Run:
             )
         return dataset, by_name
 
-    def save_detector(self, network: PaperDetector | LeanDetector) -> None:
+    def save_detector(self, network: DetectorNetwork) -> None:
         save_atomically(network.state_dict(), self.detector_path)
 
     def save_classifier(self, network: BlockClassifier) -> None:
         save_atomically(network.state_dict(), self.classifier_path)
 
-    def load_detector(self) -> PaperDetector | LeanDetector:
+    def load_detector(self) -> DetectorNetwork:
         """The trained detector in eval mode. Raises DataError when its file is missing."""
         record = self.record()
         network = build_detector(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.filter import keep
+from edge.chain.filter import TOLERANCE, keep
 from edge.records import SeverityMap
 
 GRID = np.round(np.arange(0.2, 11.9, 0.1), 1)
@@ -71,6 +71,7 @@ def search_threshold(
 
 
 def _above(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """How many values are at or above each T of the grid."""
+    """How many values are at or above each T of the grid, as ``keep`` compares them."""
     ordered = np.sort(values)
-    return (len(ordered) - np.searchsorted(ordered, GRID.astype(np.float32))).astype(np.float64)
+    limits = (GRID - TOLERANCE).astype(np.float32)
+    return (len(ordered) - np.searchsorted(ordered, limits)).astype(np.float64)

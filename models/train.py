@@ -6,6 +6,7 @@ Detector, T, classifier, evaluation; each step is skipped when a killed run had 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,7 @@ from models.detector import severity_map, train_detector
 from models.evaluate import evaluate
 from models.float_chain import float_inspector
 from models.metrics import Metrics, summarise
-from models.networks import BlockClassifier, LeanDetector, PaperDetector
+from models.networks import BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
 from models.recipe import Recipe, load_recipe
 from models.run import CurvePoint, Run, RunRecord, RunResult
@@ -104,9 +105,7 @@ def train(data: Path, recipe: Recipe, out: Path) -> RunResult:
     return result
 
 
-def _check(
-    dataset: DataSet, pictures: tuple[Picture, ...], held_back: tuple[Picture, ...]
-) -> None:
+def _check(dataset: DataSet, pictures: tuple[Picture, ...], held_back: tuple[Picture, ...]) -> None:
     for side, some in (("training", pictures), ("validation", held_back)):
         if not any(picture.kind_map.any() for picture in some):
             raise DataError(
@@ -115,12 +114,12 @@ def _check(
             )
 
 
-def _map(network: PaperDetector | LeanDetector, picture: Picture) -> SeverityMap:
+def _map(network: DetectorNetwork, picture: Picture) -> SeverityMap:
     return SeverityMap(severity_map(network, picture.pixels), 1.0, 0, network.stride_px)
 
 
 def _measure(
-    detector: PaperDetector | LeanDetector,
+    detector: DetectorNetwork,
     classifier: BlockClassifier | None,
     dataset: DataSet,
     chain: ChainManifest,
@@ -170,8 +169,8 @@ def main(
             logging.FileHandler(out / "train.log"),
         ]
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
-        if threads:
-            torch.set_num_threads(threads)
+        # torch's own default counts hyper-threads as half a core and leaves them idle.
+        torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
         result = train(data, loaded, out)
     except (DataError, OSError) as error:
         console.print(f"[red]train:[/] {error}", highlight=False, soft_wrap=True)

@@ -1,0 +1,307 @@
+"""From a training run to a bundle: quantise, prove parity, choose golden frames, pack."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from edge import __version__
+from edge.bundle import (
+    Bundle,
+    ChainManifest,
+    ClassifierManifest,
+    DetectorManifest,
+    GoldenDefect,
+    GoldenManifest,
+    KindManifest,
+    Manifest,
+    pack,
+    parse_bundle,
+)
+from edge.chain.inspector import Inspector
+from edge.chain.load import load_inspector, prove
+from edge.records import Decision, Frame, Verdict
+from export.errors import ExportError
+from export.float_onnx import Tail, export_float, station_graph
+from export.parity import Parity, ParityLimits, compare, require
+from export.quantise import Range, quantise
+from models.evaluate import evaluate
+from models.metrics import Metrics, summarise
+from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
+from models.patches import Picture, load_pictures
+from models.run import Run
+
+log = logging.getLogger(__name__)
+
+# Logits that uint8 resolves: at ±6 the logistic is within 0.03 severity of its ends, and a step in
+# the middle is 0.14 severity.
+LOGIT_RANGE = Range(-6.0, 6.0)
+DETECTOR_FILE, CLASSIFIER_FILE = "detector.onnx", "classifier.onnx"
+WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
+TILE_PX, OVERLAP_PX = 512, 64
+GOLDEN_FRAMES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """height, width: the static shape; None takes the usual frame's. precision 'float32' packs the
+    float networks, for a machine where int8 is no gain."""
+
+    name: str
+    version: str = "1"
+    height: int | None = None
+    width: int | None = None
+    precision: str = "int8"
+    calibration_frames: int = 96
+    limits: ParityLimits = field(default_factory=ParityLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The bundle's bytes and what was measured on the way."""
+
+    data: bytes
+    bundle: Bundle
+    parity: Parity
+    metrics: dict[str, Metrics]
+
+
+def export_run(run: Run, options: ExportOptions) -> Exported:
+    """Export a completed run. Blocks for a minute or so. Raises ExportError, DataError."""
+    record, result = run.record(), run.result()
+    dataset, by_name = run.open_data()
+    train = load_pictures(dataset, tuple(by_name[name] for name in record.train))
+    held_back = load_pictures(dataset, tuple(by_name[name] for name in record.validation))
+    detector, classifier = run.load_detector(), run.load_classifier()
+    height, width, overlap = _shape(
+        options, detector.multiple_px, result.frame_height, result.frame_width
+    )
+    log.info("export shape=%sx%s", height, width)
+    guidance = record.recipe.guidance
+    kinds = tuple(KindManifest(name=k, guidance=guidance.get(k, "")) for k in record.kinds)
+    draft = Manifest(
+        name=options.name,
+        version=options.version,
+        outfeed_version=__version__,
+        detector=DetectorManifest(
+            network=record.recipe.detector.network,
+            precision="float32",
+            file=DETECTOR_FILE,
+            channels=1 if record.channels == 1 else 3,
+            height=height,
+            width=width,
+            overlap_px=overlap,
+            multiple_px=detector.multiple_px,
+            stride_px=detector.stride_px,
+            scale=SEVERITY_MAX,
+            zero_point=0,
+        ),
+        classifier=None
+        if classifier is None
+        else ClassifierManifest(
+            precision="float32",
+            file=CLASSIFIER_FILE,
+            channels=1 if record.channels == 1 else 3,
+            size_px=classifier.size_px,
+        ),
+        chain=ChainManifest(threshold=result.threshold, join_px=result.join_px),
+        kinds=kinds,
+        golden=(),
+    )
+    floats = {DETECTOR_FILE: export_float(detector, record.channels)}
+    if classifier is not None:
+        floats[CLASSIFIER_FILE] = export_float(classifier, record.channels)
+    tail = Tail(detector.logistic, detector.shuffle)
+    float_bundle = _bundle(draft, _station_files(floats, tail))
+    if options.precision == "int8":
+        int8 = _quantise_all(floats, detector, classifier, train, (height, width), options)
+        manifest = _as_int8(draft)
+        chosen = _bundle(manifest, _station_files(int8, tail))
+    else:
+        manifest, chosen = draft, float_bundle
+    reference, candidate = (_inspector(bundle) for bundle in (float_bundle, chosen))
+    frames = [(picture.sample.name, picture.pixels) for picture in held_back]
+    parity = compare(reference, candidate, frames, result.threshold)
+    log.info("parity %s", parity)
+    require(parity, options.limits)
+    metrics = {
+        "float32": summarise(evaluate(reference, held_back, record.kinds)),
+        options.precision: summarise(evaluate(candidate, held_back, record.kinds)),
+    }
+    golden, pictures = _golden(candidate, reference, held_back, (height, width))
+    whole = manifest.model_copy(
+        update={
+            "golden": golden,
+            "metrics": {
+                "parity": parity.as_dict(),
+                **{name: values.as_dict() for name, values in metrics.items()},
+            },
+        }
+    )
+    data = pack(whole, {**chosen.files, **pictures})
+    bundle = parse_bundle(data)
+    prove(bundle, _inspector(bundle))
+    return Exported(data, bundle, parity, metrics)
+
+
+def _shape(
+    options: ExportOptions, multiple: int, usual_height: int, usual_width: int
+) -> tuple[int, int, int]:
+    """Height, width and overlap of one run: the usual frame whole where that is not too large."""
+    multiple = max(multiple, 16)
+    height, width = (
+        -(-(given or usual) // multiple) * multiple
+        for given, usual in ((options.height, usual_height), (options.width, usual_width))
+    )
+    if options.height is None and options.width is None and height * width > WHOLE_FRAME_LIMIT_PX:
+        height, width = min(height, TILE_PX), min(width, TILE_PX)
+    overlap = min(OVERLAP_PX, min(height, width) // 2) // multiple * multiple
+    return height, width, overlap
+
+
+def _quantise_all(
+    floats: dict[str, onnx.ModelProto],
+    detector: DetectorNetwork,
+    classifier: BlockClassifier | None,
+    train: tuple[Picture, ...],
+    size: tuple[int, int],
+    options: ExportOptions,
+) -> dict[str, onnx.ModelProto]:
+    rng = np.random.default_rng(0)
+    chosen = _spread(train, options.calibration_frames, rng)
+    log.info("quantise frames=%s", len(chosen))
+    raw = LOGIT_RANGE if detector.logistic else Range(0.0, SEVERITY_MAX)
+    networks = {
+        DETECTOR_FILE: quantise(floats[DETECTOR_FILE], _frames(chosen, size), raw),
+    }
+    if classifier is not None:
+        blocks = _blocks(chosen, classifier.size_px, rng)
+        networks[CLASSIFIER_FILE] = quantise(floats[CLASSIFIER_FILE], blocks, None)
+    return networks
+
+
+def _spread(
+    pictures: tuple[Picture, ...], count: int, rng: np.random.Generator
+) -> tuple[Picture, ...]:
+    """Half defective, half good, as far as there are so many; in a fixed random order."""
+    bad = [picture for picture in pictures if not picture.sample.is_good]
+    good = [picture for picture in pictures if picture.sample.is_good]
+    picked: list[Picture] = []
+    for group in (bad, good):
+        order = rng.permutation(len(group))[: -(-count // 2)]
+        picked += [group[i] for i in order]
+    return tuple(picked)
+
+
+def _frames(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[npt.NDArray[np.uint8]]:
+    """One crop of each picture at the static shape, about its defect where it has one."""
+    for picture in pictures:
+        height, width = picture.kind_map.shape
+        rows, cols = np.nonzero(picture.kind_map)
+        centre_y, centre_x = (
+            (int(rows.mean()), int(cols.mean())) if rows.size else (height // 2, width // 2)
+        )
+        top = min(max(centre_y - size[0] // 2, 0), max(height - size[0], 0))
+        left = min(max(centre_x - size[1] // 2, 0), max(width - size[1], 0))
+        yield _padded(picture.pixels[top : top + size[0], left : left + size[1]], size)
+
+
+def _blocks(
+    pictures: Sequence[Picture], side: int, rng: np.random.Generator
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Two blocks of each picture: one on its defect where it has one, one anywhere."""
+    for picture in pictures:
+        yield from _frames([picture], (side, side))
+        height, width = picture.kind_map.shape
+        top, left = (int(rng.integers(max(n - side, 0) + 1)) for n in (height, width))
+        yield _padded(picture.pixels[top : top + side, left : left + side], (side, side))
+
+
+def _padded(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    down, right = size[0] - pixels.shape[0], size[1] - pixels.shape[1]
+    if not (down or right):
+        return pixels
+    grown = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+    return np.asarray(grown, np.uint8)
+
+
+def _station_files(networks: dict[str, onnx.ModelProto], tail: Tail) -> dict[str, bytes]:
+    return {
+        name: station_graph(network, tail if name == DETECTOR_FILE else None).SerializeToString(
+            deterministic=True
+        )
+        for name, network in networks.items()
+    }
+
+
+def _as_int8(manifest: Manifest) -> Manifest:
+    detector = manifest.detector.model_copy(
+        update={"precision": "int8", "scale": SEVERITY_MAX / 255}
+    )
+    classifier = manifest.classifier and manifest.classifier.model_copy(
+        update={"precision": "int8"}
+    )
+    return manifest.model_copy(update={"detector": detector, "classifier": classifier})
+
+
+def _bundle(manifest: Manifest, files: dict[str, bytes]) -> Bundle:
+    return parse_bundle(pack(manifest, files))
+
+
+def _inspector(bundle: Bundle) -> Inspector:
+    return load_inspector(bundle, now_ns=time.perf_counter_ns)
+
+
+def _golden(
+    candidate: Inspector,
+    reference: Inspector,
+    pictures: tuple[Picture, ...],
+    size: tuple[int, int],
+) -> tuple[tuple[GoldenManifest, ...], dict[str, bytes]]:
+    """Frames whose verdict both chains share: first one per kind, then good ones.
+
+    Of each group the plainest: the defect of the highest peak, the good frame of the lowest, so
+    that another engine's rounding cannot turn them. Cut to the static shape, kept as PNG.
+    """
+    shown: list[tuple[str, float, npt.NDArray[np.uint8], Verdict]] = []
+    for picture, frame in zip(pictures, _frames(pictures, size), strict=True):
+        verdict = candidate.inspect(Frame(0, 0, 0, 0, frame))
+        if reference.inspect(Frame(0, 0, 0, 0, frame)).decision is not verdict.decision:
+            continue
+        if (verdict.decision is Decision.PASS) == picture.sample.is_good:
+            kind = picture.sample.kinds[0] if picture.sample.kinds else ""
+            shown.append((kind, verdict.peak_severity, frame, verdict))
+    rejects = sorted((s for s in shown if s[0]), key=lambda s: -s[1])
+    first = {kind: (kind, peak, frame, verdict) for kind, peak, frame, verdict in reversed(rejects)}
+    passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1])
+    chosen = [first[kind] for kind in sorted(first)][: GOLDEN_FRAMES - 1]
+    chosen += passes[: GOLDEN_FRAMES - len(chosen)]
+    if not any(s[0] for s in chosen):
+        raise ExportError(
+            "no validation picture with a defect is rejected by the float and the int8 chain; "
+            "a station could not prove that the bundle still sees"
+        )
+    golden, files = [], {}
+    for number, (_, _, frame, verdict) in enumerate(chosen):
+        name = f"golden/{number:02d}.png"
+        files[name] = cv2.imencode(".png", frame)[1].tobytes()
+        boxes = (d.region.box for d in verdict.defects)
+        golden.append(
+            GoldenManifest(
+                file=name,
+                decision="PASS" if verdict.decision is Decision.PASS else "REJECT",
+                peak_severity=round(verdict.peak_severity, 4),
+                defects=tuple(
+                    GoldenDefect(kind=d.kind, box=(b.left, b.top, b.right, b.bottom))
+                    for d, b in zip(verdict.defects, boxes, strict=True)
+                ),
+            )
+        )
+    return tuple(golden), files

@@ -1,0 +1,38 @@
+"""What the detectors are trained to minimise. Targets are severity, N×1×h×w, 0 to 12."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.networks import SEVERITY_MAX
+
+
+def l2(severity: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of severity: He & Liu 2020, section III.B.1."""
+    return ((severity - targets) ** 2).mean()
+
+
+def cross_entropy_and_overlap(
+    logits: Tensor, targets: Tensor, floor: float, cross_entropy_weight: float = 4.0
+) -> Tensor:
+    """For networks whose severity is 12 × logistic(logits).
+
+    Cross entropy towards severity / 12 is least where the logistic *is* severity / 12, as L2 is,
+    but its gradient does not fade on faint defects. Under L2 the many cells of large defects drown the
+    few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a smear of
+    10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the defect's
+    extent and says nothing of severities above the floor.
+    """
+    wanted = targets / SEVERITY_MAX
+    loss = cross_entropy_weight * functional.binary_cross_entropy_with_logits(logits, wanted)
+    share = max(floor, 1.0) / SEVERITY_MAX
+    extent = (wanted / share).clamp(max=1).flatten(1)
+    present = extent.sum(1) > 0
+    if present.any():
+        extent = extent[present]
+        found = (torch.sigmoid(logits) / share).clamp(max=1).flatten(1)[present]
+        dice = (2 * (found * extent).sum(1) + 1) / (found.sum(1) + extent.sum(1) + 1)
+        loss = loss + (1 - dice).sum() / len(logits)
+    return loss
