@@ -20,9 +20,9 @@ def cross_entropy_and_overlap(
     """For networks whose severity is 12 × logistic(logits).
 
     Cross entropy towards severity / 12 is least where the logistic *is* severity / 12, as L2 is,
-    but its gradient does not fade on faint defects. Under L2 the many cells of large defects drown the
-    few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a smear of
-    10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the defect's
+    but its gradient does not fade on faint defects. Under L2 the many cells of large defects
+    drown the few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a
+    smear of 10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the defect's
     extent and says nothing of severities above the floor.
     """
     wanted = targets / SEVERITY_MAX

@@ -23,7 +23,8 @@ class DetectorNetwork(nn.Module):
 
     H and W must be multiples of multiple_px. In training mode ``forward`` gives what the loss
     takes: severity itself, or where ``logistic`` is set the logits of severity / 12. In eval mode
-    it gives severity. ``raw`` is the part that is quantised: shuffle × shuffle sub-cells as channels.
+    it gives severity. ``raw`` is the part that is quantised: shuffle × shuffle sub-cells as
+    channels.
     """
 
     stride_px: int

@@ -69,7 +69,8 @@ class DetectorRecipe(_Section):
     (kinds in turn, so that rare kinds are seen as often). painted_share: of the patches, how many
     get a generated flaw besides (models/paint.py). start: weights of models/zoo to begin from, NAME
     of NAME.pt; none to begin at random. ema: decay of the averaged weights that are kept, 0 for
-    the last weights. precision: auto computes in bfloat16 where the processor has it (twice as fast on such a core).
+    the last weights. precision: auto computes in bfloat16 where the processor has it, which is
+    twice as fast on such a core.
     """
 
     network: Literal["lean", "paper"] = "lean"
