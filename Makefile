@@ -1,0 +1,75 @@
+# Every target sets up what it needs in a virtual environment of its own; a machine with Python 3.10
+# to 3.13 and make is enough. `make run` needs neither torch, a compiler, apt nor a broker.
+#
+#   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
+#   make test      everything the tests need, then pytest
+#   make check     ruff, mypy --strict, import contracts
+#   make train     DATA=folder [RECIPE=lean] [OUT=runs/NAME]
+#   make export    RUN=runs/NAME [EXPORT_ARGS=...]
+#   make bench     [BUNDLE=models/zoo/textures-lean.outfeed]
+#   make zoo       makes the shipped bundle again from its recipe
+
+PYTHON ?= python3
+# The CPU build, exactly: a plain `torch` pulls gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
+
+STATION := .venv-run
+DEV := .venv
+BUNDLE ?= models/zoo/textures-lean.outfeed
+RECIPE ?= lean
+OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+EXPORT_ARGS ?=
+BENCH_ARGS ?=
+TRAIN_ARGS ?=
+
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check train export bench zoo clean
+
+run: $(STATION)/.ready
+	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
+		--defective 0.25 --force
+	$(STATION)/bin/outfeed demo --bundle $(BUNDLE) --frames build/demo-parts --out build/demo \
+		$(DEMO_ARGS)
+
+test: $(DEV)/.ready
+	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEV)/.ready
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+
+train: $(DEV)/.ready
+	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m models.train --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(TRAIN_ARGS)
+
+export: $(DEV)/.ready
+	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m export --run "$(RUN)" $(EXPORT_ARGS)
+
+bench: $(STATION)/.ready
+	$(STATION)/bin/outfeed bench --bundle $(BUNDLE) $(BENCH_ARGS)
+
+zoo: $(DEV)/.ready
+	$(DEV)/bin/python -m models.data.textures --out build/textures --count 2400 --seed 20 \
+		--defective 0.5 --force
+	$(DEV)/bin/python -m models.train --data build/textures --recipe textures-lean --out runs/textures-lean
+	$(DEV)/bin/python -m export --run runs/textures-lean --out models/zoo/textures-lean.outfeed
+
+clean:
+	rm -rf build .venv-run .venv .mypy_cache .ruff_cache .pytest_cache
+
+$(STATION)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(STATION)
+	$(STATION)/bin/python $(PIP) --editable '.[demo]'
+	@touch $@
+
+$(DEV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python $(PIP) $(TORCH)
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,dev]'
+	@touch $@
