@@ -94,6 +94,11 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
+    def reload(self) -> None:
+        """Read the access list again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def log(self) -> str:
         return (self._folder / "mosquitto.log").read_text(encoding="utf-8")
 

@@ -12,6 +12,7 @@ from threading import Lock
 from types import TracebackType
 
 from edge.errors import JournalError
+from edge.events.budget import MIN_MAX_BYTES, Budget
 from edge.events.cursor import read_cursor
 from edge.events.event import Event, gap_event
 from edge.events.lock import FileLock
@@ -30,16 +31,21 @@ from edge.events.store import (
 
 log = logging.getLogger(__name__)
 
-MIN_MAX_BYTES = 1 << 20
-
-# Shares of max_bytes. Rows are pruned above ROWS; SQLite itself stops the database at DATABASE.
-# The write-ahead log is emptied above WAL_CHECKPOINT, and above WAL_REFUSE nothing is taken any
-# more: only a reader frozen in the middle of a read can bring it there. A transaction of BATCH
-# events writes at most twice its size into it. 0.64 + 0.20 + 2 * 0.0625 + index < 1.
-ROWS, DATABASE, WAL_CHECKPOINT, WAL_REFUSE, BATCH = 0.60, 0.64, 0.10, 0.20, 0.0625
-
 # A lock on the database is held by readers for microseconds; longer means a frozen process.
 BUSY_TIMEOUT_MS = 1000
+
+
+_Row = tuple[int, str]
+"""The weight of an event, and its keys as JSON."""
+
+
+class PartlyStoredError(JournalError):
+    """A batch above ``Budget.batch`` failed in the middle. ``stored`` are the sequences of the
+    events at its beginning that are in the journal: only the others may be appended again."""
+
+    def __init__(self, path: Path, cause: Exception, stored: range) -> None:
+        super().__init__(f"{path}: only the first {len(stored)} events were stored: {cause}")
+        self.stored = stored
 
 
 class Journal:
@@ -58,7 +64,7 @@ class Journal:
         """Use ``Journal.open``."""
         self._path = path
         self._station = station
-        self._max_bytes = max_bytes
+        self._budget = Budget(max_bytes)
         self._cursor_path = cursor_path
         self._guard = Lock()
         self._lock = FileLock(
@@ -95,13 +101,14 @@ class Journal:
     def append(self, events: Sequence[Event]) -> range:
         """Store the events, in order, and return their sequences.
 
-        All or nothing: one transaction (a batch above a sixteenth of the cap takes several).
+        All or nothing: one transaction (a batch above ``Budget.batch``, 1 MiB for a cap of 16 MiB
+        and more, takes several, and raises PartlyStoredError where a later one fails).
         At the cap the oldest rows go, published ones first; where unpublished ones must go, a
         GapEvent takes the place and the sequence of the last of them. Raises JournalError when
         the disk is full or the file cannot be written: the events are then not stored, and the
         caller may try again. A file found damaged is replaced as in ``open``.
         """
-        rows = [(event.weight, event.model_dump_json()) for event in events]
+        rows: list[_Row] = [(event.weight, event.model_dump_json()) for event in events]
         with self._guard, self._one_line():
             try:
                 return self._append(rows)
@@ -129,31 +136,33 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _append(self, rows: list[tuple[int, str]]) -> range:
-        if not rows:
-            return range(0)
-        size = sum(len(body) for _, body in rows)
-        if size > self._max_bytes * BATCH and len(rows) > 1:
-            half = len(rows) // 2
-            first = self._append(rows[:half])
-            return range(first.start, self._append(rows[half:]).stop)
-        if self._wal_bytes() > self._max_bytes * WAL_CHECKPOINT:
+    def _append(self, rows: list[_Row]) -> range:
+        stored = range(0)
+        for part in _parts(rows, self._budget.batch):
+            try:
+                done = self._store(part)
+            except (sqlite3.Error, JournalError) as error:
+                if not stored:
+                    raise
+                raise PartlyStoredError(self._path, error, stored) from error
+            stored = range(stored.start or done.start, done.stop)
+        return stored
+
+    def _store(self, rows: list[_Row]) -> range:
+        if self._wal_bytes() > self._budget.log_empty:
             self._checkpoint()
-            if self._wal_bytes() > self._max_bytes * WAL_REFUSE:
+            if self._wal_bytes() > self._budget.log_full:
                 raise JournalError(
                     f"{self._path}: a frozen reader keeps its log from being emptied"
                 )
         with transaction(self._db):
-            self._prune(size)
-            self._insert(rows)
+            self._prune(sum(len(body) for _, body in rows))
+            self._db.executemany("INSERT INTO events (weight, body) VALUES (?, ?)", rows)
             last = one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         return range(last - len(rows) + 1, last + 1)
 
-    def _insert(self, rows: list[tuple[int, str]]) -> None:
-        self._db.executemany("INSERT INTO events (weight, body) VALUES (?, ?)", rows)
-
     def _prune(self, need_bytes: int) -> None:
-        limit = int(self._max_bytes * ROWS)
+        limit = self._budget.rows
         if used_bytes(self._db, need_bytes) <= limit:
             return
         position = read_cursor(self._cursor_path)
@@ -215,7 +224,7 @@ class Journal:
         """Bring a journal that was written under a larger cap below the present one."""
         with transaction(self._db):
             self._prune(0)
-        limit_pages = int(self._max_bytes * DATABASE) // one(self._db, "PRAGMA page_size")
+        limit_pages = self._budget.database // one(self._db, "PRAGMA page_size")
         if one(self._db, "PRAGMA page_count") > limit_pages:
             self._db.executescript("PRAGMA incremental_vacuum")  # execute() would step once
         self._checkpoint()
@@ -253,7 +262,7 @@ class Journal:
         return connect_writer(
             self._path,
             busy_timeout_ms=BUSY_TIMEOUT_MS,
-            wal_bytes=int(self._max_bytes * WAL_CHECKPOINT),
+            wal_bytes=self._budget.log_empty,
         )
 
     def _checkpoint(self) -> None:
@@ -274,3 +283,17 @@ class Journal:
             raise JournalError(f"{self._path}: {error}") from error
         except OSError as error:
             raise JournalError(f"{self._path}: {error.strerror}") from error
+
+
+def _parts(rows: list[_Row], limit_bytes: int) -> Iterator[list[_Row]]:
+    """The rows in runs of at most limit_bytes, but at least one row."""
+    part: list[_Row] = []
+    size = 0
+    for row in rows:
+        size += len(row[1])
+        if part and size > limit_bytes:
+            yield part
+            part, size = [], len(row[1])
+        part.append(row)
+    if part:
+        yield part

@@ -43,10 +43,22 @@ def _password(path: Path | None) -> str | None:
         raise ConfigError(f"uplink.password_file: {path}: cannot be read: {error}") from error
 
 
+class _ClosingSocket(ssl.SSLSocket):
+    """paho 2.1 and 2.2 leave the socket open where the handshake fails."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def _tls(ca: Path, cert: Path | None, key: Path | None) -> ssl.SSLContext:
     """Verifies the broker's certificate and name against ``ca`` alone; TLS 1.2 or newer."""
     try:
         context = ssl.create_default_context(cafile=str(ca))
+        context.sslsocket_class = _ClosingSocket
     except OSError as error:
         raise ConfigError(f"uplink.tls_ca: {ca}: cannot be used: {error}") from error
     if cert is not None and key is not None:

@@ -1,16 +1,18 @@
 """The cap: what goes, what is told, and that the disk use stays below it at every moment."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from edge.events.budget import MIN_MAX_BYTES, Budget
 from edge.events.cursor import Position, write_cursor
 from edge.events.event import gap_event
-from edge.events.journal import Journal
+from edge.events.journal import Journal, PartlyStoredError
 from edge.events.reader import JournalReader
 
 MB = 1 << 20
@@ -96,6 +98,24 @@ def test_a_batch_larger_than_the_log_may_be_is_taken_in_parts(tmp_path: Path) ->
     assert gap["last"] == head
 
 
+def test_a_large_batch_that_fails_in_the_middle_says_how_far_it_came(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+        journal._db.execute(f"PRAGMA max_page_count = {pages + 30}")
+        with pytest.raises(PartlyStoredError, match=r"only the first \d+ events") as caught:
+            journal.append([gap_event("s", count=1, reason="x" * 400)] * 900)
+        assert [n for n, _ in rows(tmp_path)] == list(caught.value.stored)
+
+
+@given(st.integers(MIN_MAX_BYTES, 1 << 40))
+def test_the_shares_are_the_whole(max_bytes: int) -> None:
+    budget = Budget(max_bytes)
+    whole = budget.database + budget.log_full + 2 * budget.batch + budget.index
+    assert whole == max_bytes
+    assert max_bytes / 2 < budget.rows < budget.database
+    assert budget.batch < budget.log_empty < budget.log_full
+
+
 @pytest.mark.parametrize("size", [1, 400])
 def test_every_row_is_there_or_told_of(tmp_path: Path, size: int) -> None:
     with open_journal(tmp_path) as journal:
@@ -110,8 +130,6 @@ class JournalModel(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        import tempfile
-
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name)
         self.journal = open_journal(self.path)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.uplink.central import Central, fill, open_journal
 
 pytestmark = needs_mosquitto
 ROOT = Path(__file__).parents[2]
-KILLS = 20
+KILLS = 20  # of the uplink alone; the other tests take fewer, for time
 
 
 def start_uplink(config: StationConfig) -> subprocess.Popen[str]:
@@ -68,6 +69,10 @@ def live_for(process: subprocess.Popen[str], seconds: float) -> None:
         process.wait(seconds)
 
 
+def grown(measure: Callable[[], int], before: int) -> bool:
+    return measure() > before
+
+
 def journal_rows(config: StationConfig) -> list[int]:
     with JournalReader(config.journal_path) as reader:
         return [row.sequence for row in reader.read(None, 1_000_000)]
@@ -92,26 +97,28 @@ def test_uplink_killed_twenty_times(tmp_path: Path) -> None:
         with central.listening(), open_journal(config) as journal:
             for turn in range(KILLS):
                 fill(journal, 30)
+                before = len(central.received)
                 with killed_at_last(start_uplink(config)) as uplink:
                     if turn % 4:  # in the middle of its work, else while it starts
-                        wait_for(lambda n=len(central.received): len(central.received) > n, "work")
+                        wait_for(partial(grown, lambda: len(central.received), before), "work")
                     live_for(uplink, dice.uniform(0.0, 0.06))
             finish(config, central)
         assert central.receiver.repeats > 0  # the kills did hit between publishing and saving
 
 
-def test_writer_killed_twenty_times(tmp_path: Path) -> None:
+def test_writer_killed_many_times(tmp_path: Path) -> None:
     dice = random.Random(8)
     with Mosquitto(tmp_path / "broker") as broker:
         config = station_config(tmp_path / "state", port=broker.port)
         central = Central(config)
+        log = config.state_dir / "writer.log"
+        log_bytes = partial(size_bytes, log)
         with central.listening(), killed_at_last(start_uplink(config)):
-            for seed in range(KILLS):
-                log = config.state_dir / "writer.log"
-                before = size_bytes(log)
+            for seed in range(12):
+                before = log_bytes()
                 with killed_at_last(start_writer(config, seed)) as writer:
                     if seed % 4:  # in the middle of its work, else while it starts
-                        wait_for(lambda n=before: size_bytes(log) > n, "work")
+                        wait_for(partial(grown, log_bytes, before), "work")
                     live_for(writer, dice.uniform(0.0, 0.06))
                 if text := log.read_text(encoding="utf-8").rpartition("\n")[0]:
                     promised = int(text.split()[-1])
@@ -133,7 +140,7 @@ def test_both_killed(tmp_path: Path) -> None:
             ]
             alive = [begin() for begin in starts]
             try:
-                for _ in range(KILLS):
+                for _ in range(16):
                     which = dice.randrange(2)
                     live_for(alive[which], dice.uniform(0.0, 0.7))
                     kill(alive[which])
