@@ -22,8 +22,8 @@ def cross_entropy_and_overlap(
     Cross entropy towards severity / 12 is least where the logistic *is* severity / 12, as L2 is,
     but its gradient does not fade on faint defects. Under L2 the many cells of large defects
     drown the few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a
-    smear of 10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the defect's
-    extent and says nothing of severities above the floor.
+    smear of 10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the
+    defect's extent and says nothing of severities above the floor.
     """
     wanted = targets / SEVERITY_MAX
     loss = cross_entropy_weight * functional.binary_cross_entropy_with_logits(logits, wanted)

@@ -1,0 +1,151 @@
+"""Score what `outfeed inspect` wrote against the annotation: the station's own words, judged.
+
+outfeed inspect --list runs/X/validation.txt --bundle B --out results.jsonl --masks masks
+python -m models.score --data FOLDER --results results.jsonl --masks masks
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from edge.chain.components import components
+from edge.chain.filter import Mask
+from edge.records import Box
+from models.data.dataset import DataError, DataSet, Sample, read_pixels
+from models.data.layouts import open_dataset
+from models.metrics import JOIN_PX, Metrics, Outcome, confusion, outcome, summarise
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ReportedDefect(_Part):
+    """The part of a defect's line in results.jsonl that is scored."""
+
+    box: tuple[int, int, int, int]
+    kind: str
+
+
+class ReportedImage(_Part):
+    """The part of a line of results.jsonl that is scored."""
+
+    file: str
+    decision: str
+    score: float
+    defects: tuple[ReportedDefect, ...]
+
+
+def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
+    """One outcome per line of results.jsonl; masks mirrors its `file` with suffix .png.
+
+    Raises DataError for a line, mask or image that is missing or does not fit.
+    """
+    found = []
+    try:
+        lines = results.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{results}: cannot be read: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            reported = ReportedImage.model_validate(json.loads(line))
+        except (json.JSONDecodeError, ValidationError) as error:
+            raise DataError(f"{results}:{number}: is not a line of outfeed inspect") from error
+        sample = _sample(dataset, reported.file)
+        kind_map = dataset.load_kind_map(sample)
+        mask = read_pixels(masks / Path(reported.file).with_suffix(".png"))
+        if mask.shape != kind_map.shape:
+            raise DataError(f"{masks}/{reported.file}: the mask is not of its image's size")
+        labels, kinds = _labels(mask, reported.defects)
+        found.append(
+            outcome(
+                sample.name,
+                kind_map,
+                dataset.kinds,
+                labels,
+                kinds,
+                rejected=reported.decision != "PASS",
+                score=reported.score,
+            )
+        )
+    if not found:
+        raise DataError(f"{results}: holds no line")
+    return tuple(found)
+
+
+def _sample(dataset: DataSet, file: str) -> Sample:
+    matches = [s for s in dataset.samples if s.name == file or s.name.endswith(f"/{file}")]
+    if len(matches) != 1:
+        raise DataError(f"{file}: is {len(matches)} images of {dataset.root}; expected one")
+    return matches[0]
+
+
+def _labels(
+    mask: npt.NDArray[np.uint8], defects: tuple[ReportedDefect, ...]
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """The mask split into defects again, each of the kind whose reported box fits it best."""
+    pixels = (mask > 0).view(np.uint8)
+    regions = components(Mask(pixels, pixels.astype(np.float32), 0, 0), JOIN_PX)
+    kinds = [
+        max(defects, key=lambda defect: _shared(region.box, defect.box)).kind if defects else ""
+        for region in regions.regions
+    ]
+    return regions.labels.astype(np.int64), kinds
+
+
+def _shared(box: Box, other: tuple[int, int, int, int]) -> float:
+    width = min(box.right, other[2]) - max(box.left, other[0])
+    height = min(box.bottom, other[3]) - max(box.top, other[1])
+    shared = max(width, 0) * max(height, 0)
+    area = (other[2] - other[0]) * (other[3] - other[1])
+    return shared / (box.width * box.height + area - shared)
+
+
+def show(
+    console: Console, metrics: Metrics, table: npt.NDArray[np.int64], kinds: tuple[str, ...]
+) -> None:
+    """Print the metrics and the confusion of kinds."""
+    figures = Table("metric", "value")
+    for name, value in metrics.as_dict().items():
+        figures.add_row(name, f"{value:.4f}".rstrip("0").rstrip("."))
+    console.print(figures)
+    confused = Table("annotated \\ reported", *kinds, "not found")
+    for kind, row in zip(kinds, table.tolist(), strict=True):
+        confused.add_row(kind, *(str(n) for n in row))
+    console.print(confused)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of pictures and masks.")],
+    results: Annotated[Path, typer.Option(help="results.jsonl of outfeed inspect.")],
+    masks: Annotated[Path, typer.Option(help="Folder that outfeed inspect --masks wrote.")],
+    out: Annotated[Path | None, typer.Option(help="Write the metrics here as JSON.")] = None,
+) -> None:
+    """Score results.jsonl and masks of `outfeed inspect` against the annotation."""
+    console = Console()
+    cv2.setNumThreads(1)
+    try:
+        dataset = open_dataset(data)
+        outcomes = score(dataset, results, masks)
+        metrics = summarise(outcomes)
+        show(console, metrics, confusion(outcomes, dataset.kinds), dataset.kinds)
+        if out is not None:
+            out.write_text(json.dumps(metrics.as_dict(), indent=1) + "\n", encoding="utf-8")
+    except (DataError, OSError) as error:
+        console.print(f"[red]score:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
