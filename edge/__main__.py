@@ -1,0 +1,100 @@
+"""The ``outfeed`` command: logging, exit statuses and what is said of errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+import edge
+from edge.cli import bench, bundle, inspect, run, uplink
+from edge.cli.options import Common
+from edge.demo.command import demo
+from edge.errors import OutfeedError
+
+_HELP = """\
+Inspects every part on a production line and kicks the bad ones out.
+
+**outfeed demo** shows all of it on this machine; **outfeed inspect** judges pictures that you have.
+
+Exit status: 0 done, 2 usage, 78 configuration, 1 anything else. One line on stderr says what.
+"""
+
+app = typer.Typer(
+    name="outfeed",
+    help=_HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug shows Python's own traceback
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("uplink")(uplink.uplink)
+app.command("inspect")(inspect.inspect)
+app.add_typer(bundle.app, name="bundle")
+app.command("bench")(bench.bench)
+app.command("demo")(demo)
+
+# These run for months under a supervisor that keeps their log.
+_SERVICES = {"run", "uplink"}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"outfeed {edge.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what happens, for finding out why.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Log errors only; no progress bars.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say the version and end."
+        ),
+    ] = False,
+) -> None:
+    if verbose and quiet:
+        raise typer.BadParameter("--verbose and --quiet exclude each other")
+    level = logging.INFO if context.invoked_subcommand in _SERVICES else logging.WARNING
+    _log_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else level)
+    context.obj = Common(quiet=quiet)
+
+
+def _log_to_stderr(level: int) -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if handler.name == "outfeed"]:
+        root.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.name = "outfeed"
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(level)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line (default: the process's own) and return its exit status.
+
+    An OutfeedError becomes one line on stderr. Any other exception passes: it is a bug.
+    """
+    try:
+        app(args=arguments, prog_name="outfeed")
+    except OutfeedError as error:
+        print(f"outfeed: {error}", file=sys.stderr)
+        return error.exit_status
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

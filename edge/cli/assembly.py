@@ -1,0 +1,122 @@
+"""Builds a station of real parts from its configuration. The only place that knows them all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.bundle import Bundle, read_bundle
+from edge.chain.load import load_inspector, prove
+from edge.cli.uplink_process import UplinkProcess
+from edge.clock import Clock
+from edge.config import CameraConfig, StationConfig
+from edge.devices.camera import Camera
+from edge.devices.camera_files import FilesCamera
+from edge.devices.camera_video import VideoCamera
+from edge.errors import ConfigError, FrameError
+from edge.events.journal import Journal
+from edge.line.parts import LineTiming
+from edge.records import Verdict
+from edge.rejector.client import RejectorClient
+from edge.rejector.options import RejectorOptions
+from edge.sim.belt import Belt
+from edge.station import Inspects, Station
+
+
+def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
+    """The configured bundle and its chain, proven. Raises BundleError: nothing unproven runs."""
+    bundle = read_bundle(config.bundle)
+    inspector = load_inspector(bundle, now_ns=now_ns, threads=config.engine.threads)
+    prove(bundle, inspector)
+    return bundle, inspector
+
+
+def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
+    """Raises ConfigError that names the key when there is nothing to show."""
+    try:
+        if config.kind == "files":
+            return FilesCamera(config.path, clock=clock, loop=config.loop)
+        return VideoCamera(config.path, clock=clock, loop=config.loop)
+    except FrameError as error:
+        raise ConfigError(f"key 'camera.path': {error}") from error
+
+
+def make_belt(config: StationConfig, *, clock: Clock) -> Belt:
+    """The simulated belt that triggers."""
+    return Belt(
+        clock=clock,
+        rate_hz=config.trigger.rate_hz,
+        travel_ns=config.line.travel_ns,
+        parts=config.trigger.parts,
+        jitter=config.trigger.jitter,
+        seed=config.trigger.seed,
+    )
+
+
+def make_rejector(
+    config: StationConfig, *, clock: Clock, record: Path | None = None
+) -> RejectorClient:
+    """record: a file to which the simulated output writes its edges."""
+    return RejectorClient(
+        RejectorOptions(
+            pulse_us=config.line.pulse_us,
+            on_unknown=config.line.on_unknown,
+            safe_state=config.output.safe_state,
+            realtime_priority=config.output.realtime_priority,
+            record=record,
+        ),
+        clock=clock,
+    )
+
+
+def make_station(
+    config: StationConfig,
+    *,
+    bundle: Bundle,
+    inspector: Inspects,
+    camera: Camera,
+    belt: Belt,
+    rejector: RejectorClient,
+    clock: Clock,
+    on_verdict: Callable[[Verdict], None] | None = None,
+) -> Station:
+    """Opens the journal and wires everything; nothing runs yet. Raises JournalError."""
+    config.state_dir.parent.mkdir(parents=True, exist_ok=True)
+    return Station(
+        station_id=config.id,
+        bundle_id=bundle.id,
+        trigger=belt,
+        camera=camera,
+        inspector=inspector,
+        rejector=rejector,
+        journal=open_journal(config),
+        clock=clock,
+        timing=LineTiming(config.line.travel_ns, config.line.budget_ns),
+        on_verdict=on_verdict,
+    )
+
+
+def open_journal(config: StationConfig) -> Journal:
+    """The station's journal; its folder is made. Raises JournalError, one line."""
+    return Journal.open(
+        config.journal_path,
+        station=config.id,
+        max_bytes=config.journal.max_bytes,
+        cursor_path=config.cursor_path,
+    )
+
+
+def make_uplink(config_path: Path, config: StationConfig, log: Path | None = None) -> UplinkProcess:
+    """The uplink as a child. log: a file for what it says, else this process's stderr."""
+    return UplinkProcess(config_path, retry_max_s=config.uplink.retry_max_s, log=log)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = 0.02) -> bool:
+    """Whether the condition came true in time. Blocks."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(poll_s)
+    return True

@@ -1,0 +1,85 @@
+"""A bundle's manifest for people and for programs."""
+
+from __future__ import annotations
+
+import json
+
+from rich.markup import escape
+from rich.table import Table
+
+from edge.bundle import Bundle, KindManifest, Manifest
+
+
+def manifest_json(bundle: Bundle) -> str:
+    """The manifest as JSON, with ``id``, ``digest`` and ``size_bytes`` of the file before it."""
+    head = {"id": bundle.id, "digest": bundle.digest, "size_bytes": bundle.size_bytes}
+    return json.dumps({**head, **bundle.manifest.model_dump(mode="json")}, indent=1)
+
+
+def manifest_table(bundle: Bundle) -> Table:
+    """The manifest as a table of two columns."""
+    manifest = bundle.manifest
+    table = Table(show_header=False, title=escape(bundle.id), title_justify="left")
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, text in _rows(bundle, manifest):
+        table.add_row(name, escape(text))
+    return table
+
+
+def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
+    detector, classifier, chain = manifest.detector, manifest.classifier, manifest.chain
+    rows = [
+        ("name", manifest.name),
+        ("version", manifest.version),
+        ("digest", bundle.digest),
+        ("size", f"{bundle.size_bytes} bytes"),
+        ("made by", f"outfeed {manifest.outfeed_version}"),
+        ("runs on", ", ".join(manifest.compatible)),
+        (
+            "detector",
+            f"{detector.kind} {detector.network}, {detector.precision}\n"
+            f"{detector.width}×{detector.height} px, {_colour(detector.channels)}, "
+            f"tiles overlap by {detector.overlap_px} px, a cell is {detector.stride_px} px",
+        ),
+        (
+            "classifier",
+            "none"
+            if classifier is None
+            else f"{classifier.precision}, blocks of {classifier.size_px} px, "
+            f"{_colour(classifier.channels)}",
+        ),
+        ("threshold T", f"{chain.threshold:g} of 12"),
+        ("joined below", f"{chain.join_px:g} px"),
+        ("regions at most", str(chain.max_regions)),
+    ]
+    rows += [(f"kind {kind.name}", _kind(kind)) for kind in manifest.kinds]
+    for name, values in manifest.metrics.items():
+        rows.append((f"metrics {name}", "\n".join(f"{k} {v:.4g}" for k, v in values.items())))
+    golden = [
+        f"{frame.file}: {frame.decision}, peak severity {frame.peak_severity:.2f}"
+        + "".join(f", {defect.kind} at {list(defect.box)}" for defect in frame.defects)
+        for frame in manifest.golden
+    ]
+    rows.append(("golden frames", "\n".join(golden) or "none"))
+    files = [f"{name}: {entry.bytes} bytes" for name, entry in manifest.files.items()]
+    rows.append(("files", "\n".join(files)))
+    return rows
+
+
+def _kind(kind: KindManifest) -> str:
+    rule = kind.rule
+    if not rule.reject:
+        text = "reported, never rejects"
+    else:
+        limits = [f"from {rule.min_count} of them"] if rule.min_count > 1 else []
+        if rule.min_area_px:
+            limits.append(f"from {rule.min_area_px} px")
+        if rule.min_peak_severity:
+            limits.append(f"from severity {rule.min_peak_severity:g}")
+        text = "rejects " + (", ".join(limits) or "always")
+    return f"{text}\n{kind.guidance}" if kind.guidance else text
+
+
+def _colour(channels: int) -> str:
+    return "grey" if channels == 1 else "colour"

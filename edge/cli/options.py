@@ -1,0 +1,38 @@
+"""What several commands ask for in the same words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+BundleOption = Annotated[
+    Path, typer.Option("--bundle", "-b", help="The model bundle, NAME.outfeed.", show_default=False)
+]
+ConfigOption = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The station.toml; firmware-config/station.toml shows every key.",
+        show_default=False,
+    ),
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, max=64, help="Cores that one run of a network may use.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options before the command's name."""
+
+    quiet: bool = False
+
+
+def is_quiet(context: typer.Context) -> bool:
+    """Whether --quiet was given."""
+    common: Any = context.obj
+    return isinstance(common, Common) and common.quiet

@@ -1,0 +1,54 @@
+"""``outfeed run``: the station."""
+
+from __future__ import annotations
+
+from edge.cli.options import ConfigOption
+
+
+def run(config: ConfigOption) -> None:
+    """Run the station: inspect every part, reject the bad ones, journal, publish.
+
+    The bundle must reproduce its golden frames first. The uplink runs as a child process unless
+    `uplink.start = false`; when it dies it is started again, and inspection does not notice.
+    SIGTERM or Ctrl-C ends the run in order: the parts under way get their verdict and pass the
+    ejector. A summary is printed at the end.
+    """
+    from rich.console import Console
+
+    from edge.cli.assembly import (
+        load_bundle,
+        make_belt,
+        make_camera,
+        make_rejector,
+        make_station,
+        make_uplink,
+    )
+    from edge.cli.signals import stop_signals
+    from edge.cli.summaries import summary_tables
+    from edge.clock import MonotonicClock
+    from edge.config import load_config
+
+    settings = load_config(config)
+    clock = MonotonicClock()
+    bundle, inspector = load_bundle(settings, now_ns=clock.now_ns)
+    station = make_station(
+        settings,
+        bundle=bundle,
+        inspector=inspector,
+        camera=make_camera(settings.camera, clock=clock),
+        belt=make_belt(settings, clock=clock),
+        rejector=make_rejector(settings, clock=clock),
+        clock=clock,
+    )
+    uplink = make_uplink(config, settings) if settings.uplink.start else None
+    with stop_signals(station.stop):
+        try:
+            if uplink is not None:
+                uplink.start()
+            summary = station.run()
+        finally:
+            if uplink is not None:
+                uplink.close()
+    console = Console(highlight=False)
+    for table in summary_tables(summary):
+        console.print(table)

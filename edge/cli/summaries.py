@@ -1,0 +1,61 @@
+"""A station's run as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.markup import escape
+from rich.table import Table
+
+from edge.line.stats import Percentiles
+from edge.station import Summary
+
+
+def summary_tables(summary: Summary) -> tuple[Table, Table]:
+    """What became of the parts, and how long each stage took."""
+    return counts_table("run", summary_counts(summary)), stages_table(summary.stages)
+
+
+def summary_counts(summary: Summary) -> list[tuple[str, str]]:
+    """Label and value, the order in which a person asks."""
+    parts_per_s = summary.parts / summary.duration_s if summary.duration_s else 0.0
+    return [
+        ("parts", f"{summary.parts} in {summary.duration_s:.1f} s ({parts_per_s:.1f} a second)"),
+        ("pass", str(summary.passed)),
+        ("reject", str(summary.rejected)),
+        ("unknown", f"{summary.unknown} ({summary.late} late, {summary.overload} overload)"),
+        ("kicked", f"{summary.kicked}, {summary.missed} missed"),
+        ("reject timing", punctuality(summary.timing)),
+        ("rejector restarts", str(summary.rejector_restarts)),
+        ("events lost", str(summary.events_lost)),
+    ]
+
+
+def punctuality(timing: Percentiles) -> str:
+    """Start of the pulse minus the time at which the part was due."""
+    if not timing.count:
+        return "no kick"
+    p50, p99, worst = timing.p50_us, timing.p99_us, timing.max_us
+    return f"late by p50 {p50:.0f} µs, p99 {p99:.0f} µs, max {worst:.0f} µs"
+
+
+def counts_table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    """Label and value."""
+    table = Table(show_header=False, title=escape(title), title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in rows:
+        table.add_row(label, escape(value))
+    return table
+
+
+def stages_table(stages: Mapping[str, Percentiles], title: str = "stage, ms") -> Table:
+    """One row per stage, in milliseconds."""
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("stage")
+    for heading in ("count", "p50", "p99", "p99.9", "max"):
+        table.add_column(heading, justify="right")
+    for stage, times in stages.items():
+        values = (times.p50_us, times.p99_us, times.p999_us, times.max_us)
+        table.add_row(stage, str(times.count), *(f"{value / 1e3:.3f}" for value in values))
+    return table

@@ -1,0 +1,23 @@
+"""``outfeed uplink``: the journal to the broker, as a process of its own."""
+
+from __future__ import annotations
+
+from edge.cli.options import ConfigOption
+
+
+def uplink(config: ConfigOption) -> None:
+    """Carry a station's journal to the MQTT broker until stopped.
+
+    Runs beside **outfeed run** when its configuration says `uplink.start = false`, for instance as
+    a service of its own. Survives every fault of network and broker; SIGTERM or Ctrl-C ends it.
+    """
+    import threading
+
+    from edge.cli.signals import stop_signals
+    from edge.config import load_config
+    from edge.uplink.publisher import run_uplink
+
+    station = load_config(config)
+    stop = threading.Event()
+    with stop_signals(stop.set):
+        run_uplink(station, stop)

@@ -1,0 +1,1 @@
+"""``outfeed demo``: the whole appliance on one machine, and an account of what it did."""

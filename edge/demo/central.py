@@ -1,0 +1,78 @@
+"""A central system in a thread: it receives what stations publish, and shows it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from edge.config import UplinkConfig
+from edge.errors import OutfeedError
+from edge.events.event import ActuationEvent, GapEvent, PartEvent
+from edge.events.receiver import Received
+from edge.uplink.subscriber import Subscriber
+
+_SHOWN = 8
+_SUBSCRIBE_S = 10.0
+_STYLES = {"PASS": "green", "REJECT": "red", "UNKNOWN": "yellow"}
+
+
+class Central:
+    """Counts events, each once, and remembers the last few. Owns one thread."""
+
+    def __init__(self, broker: UplinkConfig, *, station: str, parts: int) -> None:
+        self.received = 0
+        self._recent: deque[Received] = deque(maxlen=_SHOWN)
+        self._stop = threading.Event()
+        self._subscriber = Subscriber(
+            broker, client_id="outfeed-demo-central", on_event=self._keep, station=station
+        )
+        self._thread = threading.Thread(
+            target=self._subscriber.run, args=(self._stop,), name="central", daemon=True
+        )
+        self._progress = Progress(
+            TextColumn("parts"), BarColumn(), MofNCompleteColumn(), auto_refresh=False
+        )
+        self._task = self._progress.add_task("", total=parts)
+
+    def start(self) -> None:
+        """Returns when the broker has confirmed the subscription. Raises OutfeedError."""
+        self._thread.start()
+        if not self._subscriber.wait_subscribed(_SUBSCRIBE_S):
+            self.close()
+            raise OutfeedError(f"demo: the broker confirms no subscription in {_SUBSCRIBE_S:g} s")
+
+    def close(self) -> None:
+        """End the thread. Nothing is received afterwards."""
+        self._stop.set()
+        self._thread.join(10)
+
+    def view(self) -> RenderableType:
+        """The last events and how far the belt is. Any thread."""
+        table = Table(title="what central receives", title_justify="left", expand=True)
+        for heading in ("event", "part", "what", "details"):
+            table.add_column(heading, no_wrap=True)
+        for received in list(self._recent):
+            number = str(received.identity.sequence)
+            event = received.event
+            if isinstance(event, PartEvent):
+                said = event.decision.value
+                what = f"[{_STYLES[said]}]{said}[/]"
+                table.add_row(number, str(event.part_id), what, escape(event.reason))
+            elif isinstance(event, ActuationEvent):
+                late = "" if event.error_us is None else f"{event.error_us:.0f} µs after it was due"
+                table.add_row(number, str(event.part_id), "kicked", late)
+            elif isinstance(event, GapEvent):
+                table.add_row(number, "", "gap", escape(event.reason))
+        return Group(table, self._progress.get_renderable())
+
+    def _keep(self, received: Received) -> None:
+        """On the thread."""
+        self.received += 1
+        self._recent.append(received)
+        if isinstance(received.event, PartEvent):
+            self._progress.advance(self._task)

@@ -1,0 +1,49 @@
+"""``outfeed demo``: the whole appliance on a simulated belt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.cli.options import BundleOption, is_quiet
+
+
+def demo(
+    context: typer.Context,
+    bundle: BundleOption,
+    frames: Annotated[
+        Path,
+        typer.Option(
+            help="A folder in the generic layout: images/*.png, masks/KIND/same name.png.",
+            show_default=False,
+        ),
+    ],
+    parts: Annotated[int, typer.Option(min=1, help="Parts on the belt.")] = 300,
+    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Parts a second.")] = 20.0,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the journal, the contact sheet and the summary.")
+    ] = Path("build/demo"),
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the broker on the loopback. Default: a free one."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the gaps between the parts.")] = 0,
+) -> None:
+    """Show the whole appliance on this machine: belt, inspection, ejector, journal, MQTT, central.
+
+    A simulated belt carries parts past the camera at line speed; the rejector and the uplink are
+    real processes, the broker a real MQTT 5 broker on the loopback. What central receives is shown
+    live. At the end: verdicts against the masks (a part with a mask is defective), times, wrong
+    parts kicked, events journalled, published and received, and a contact sheet as PNG.
+
+    Exit status 0 only when every event arrived once and no wrong part was kicked.
+    """
+    from edge.demo.run import DemoOptions, run_demo
+
+    options = DemoOptions(bundle, frames, parts, rate, out, port, seed, live=not is_quiet(context))
+    if not run_demo(options):
+        raise typer.Exit(1)

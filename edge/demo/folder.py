@@ -1,0 +1,119 @@
+"""The folder of a demo: what lies in it, and how it is made fresh."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import StationConfig, load_config
+from edge.errors import OutfeedError, UsageError
+
+STATION = "demo"
+TRAVEL_MS, BUDGET_MS = 400.0, 200.0
+
+_STATION_TOML = """\
+# Written by `outfeed demo`; firmware-config/station.toml explains every key.
+id = "{station}"
+bundle = {bundle}
+state_dir = "state"
+
+[camera]
+kind = "files"
+path = {frames}
+loop = true
+
+[trigger]
+kind = "belt"
+rate_hz = {rate_hz}
+jitter = 0.1
+parts = {parts}
+seed = {seed}
+
+[line]
+travel_ms = {travel_ms}
+budget_ms = {budget_ms}
+pulse_ms = {pulse_ms}
+
+[uplink]
+host = "127.0.0.1"
+port = {port}
+retry_max_s = 1.0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFolder:
+    """Paths in the folder; only ``prepare`` removes anything."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "station.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def ejector(self) -> Path:
+        """Every edge of the simulated output."""
+        return self.root / "ejector.txt"
+
+    @property
+    def uplink_log(self) -> Path:
+        return self.root / "uplink.log"
+
+    @property
+    def sheet(self) -> Path:
+        return self.root / "contact-sheet.png"
+
+    @property
+    def account(self) -> Path:
+        return self.root / "summary.json"
+
+    @classmethod
+    def prepare(cls, root: Path) -> DemoFolder:
+        """Make the folder, and what an earlier demo left in it go. Raises OutfeedError.
+
+        A ``state`` folder that holds anything but a journal and its cursor is not touched.
+        """
+        folder = cls(root)
+        try:
+            if folder.state.is_dir():
+                for path in folder.state.iterdir():
+                    if not path.name.startswith(("journal.", "uplink.")):
+                        raise UsageError(f"{path}: not of a demo; give another --out")
+                shutil.rmtree(folder.state)
+            for path in (folder.ejector, folder.uplink_log, folder.sheet, folder.account):
+                path.unlink(missing_ok=True)
+            folder.state.mkdir(parents=True)
+        except OSError as error:
+            raise OutfeedError(f"{error.filename or root}: {error.strerror}") from error
+        return folder
+
+    def configure(
+        self, *, bundle: Path, frames: Path, parts: int, rate_hz: float, seed: int, port: int
+    ) -> StationConfig:
+        """Write station.toml and read it back, as a station would."""
+        text = _STATION_TOML.format(
+            station=STATION,
+            bundle=json.dumps(str(bundle.absolute())),  # a JSON string is a TOML string
+            frames=json.dumps(str((frames / "images").absolute())),
+            rate_hz=float(rate_hz),
+            parts=parts,
+            seed=seed,
+            travel_ms=TRAVEL_MS,
+            budget_ms=BUDGET_MS,
+            # Shorter than the smallest gap less a part's 5 ms, so that a pulse ends before the
+            # next part comes.
+            pulse_ms=max(1.0, min(20.0, 0.4 * 1000 / rate_hz)),
+            port=port,
+        )
+        try:
+            self.config.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutfeedError(f"{self.config}: {error.strerror}") from error
+        return load_config(self.config)

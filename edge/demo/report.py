@@ -1,0 +1,89 @@
+"""The account of a demo, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from edge.cli.summaries import counts_table, punctuality
+from edge.demo.outcome import Carried, Judged, Kicks
+from edge.station import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Everything a demo found out."""
+
+    bundle: str
+    summary: Summary
+    judged: tuple[Judged, ...]
+    kicks: Kicks
+    carried: Carried
+
+    @property
+    def escapes(self) -> int:
+        return sum(one.is_escape for one in self.judged)
+
+    @property
+    def false_rejects(self) -> int:
+        return sum(one.is_false_reject for one in self.judged)
+
+    @property
+    def defective(self) -> int:
+        return sum(one.truth is not None for one in self.judged)
+
+    @property
+    def is_sound(self) -> bool:
+        """Every event arrived once, and no wrong part was kicked."""
+        return self.carried.complete and not self.kicks.wrong
+
+
+def account_json(account: Account) -> str:
+    """Counts and microseconds."""
+    summary = asdict(account.summary)
+    return json.dumps(
+        {
+            "bundle": account.bundle,
+            "defective": account.defective,
+            "escapes": account.escapes,
+            "false_rejects": account.false_rejects,
+            "kicks": asdict(account.kicks),
+            "events": asdict(account.carried),
+            "sound": account.is_sound,
+            "run": summary,
+        },
+        indent=1,
+    )
+
+
+def account_table(account: Account, sheet: Path) -> Table:
+    """What a person asks, in the order of asking."""
+    summary, kicks, carried = account.summary, account.kicks, account.carried
+    good = summary.parts - account.defective
+    wrong = f"{len(kicks.wrong)}{_numbers(kicks.wrong)}"
+    rows = [
+        ("bundle", account.bundle),
+        ("parts", f"{summary.parts} in {summary.duration_s:.1f} s, {account.defective} defective"),
+        ("pass", str(summary.passed)),
+        ("reject", str(summary.rejected)),
+        ("unknown", f"{summary.unknown} ({summary.late} late, {summary.overload} overload)"),
+        ("escapes", f"{account.escapes} of {account.defective} defective parts"),
+        ("false rejects", f"{account.false_rejects} of {good} good parts"),
+        ("kicked", f"{kicks.right} right, {wrong} wrong, {len(kicks.missed)} missed"),
+        ("reject timing", punctuality(summary.timing)),
+        (
+            "events",
+            f"{carried.journalled} journalled, {carried.published} published, "
+            f"{carried.received} received",
+        ),
+        ("contact sheet", str(sheet)),
+        ("verdict", "sound" if account.is_sound else "NOT SOUND"),
+    ]
+    return counts_table("demo", rows)
+
+
+def _numbers(parts: tuple[int, ...]) -> str:
+    return f" (parts {', '.join(map(str, parts))})" if parts else ""

@@ -1,0 +1,157 @@
+"""Sources in, inspections out. Frames are decoded ahead while the chain looks at one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.chain.inspector import Inspection
+from edge.clock import MonotonicClock
+from edge.devices.camera import EndOfFrames
+from edge.devices.camera_video import VideoCamera
+from edge.devices.images import read_image
+from edge.errors import FrameError
+from edge.inspection.sources import Source
+from edge.records import Frame
+
+_T = TypeVar("_T")
+
+_AHEAD = 2  # decoded frames that wait: one hides the decoding, two hide that it varies
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One frame and what the chain says of it; inspection.severity is valid until the next one.
+
+    source: the source's name. file: the same; of a video ``name#000123``, frames counted from 0.
+    """
+
+    file: str
+    source: str
+    pixels: NDArray[np.uint8]
+    inspection: Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What could not be inspected; reason is one line that names the file."""
+
+    file: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    file: str
+    source: str
+    path: str
+    pixels: NDArray[np.uint8]
+
+
+def examine(
+    sources: Iterable[Source], look: Callable[[Frame], Inspection]
+) -> Generator[Examined | Fault, None, None]:
+    """Every frame of every source through ``look`` (Inspector.examine), in the order given.
+
+    What cannot be decoded or inspected is a Fault in its place and the rest goes on. A thread
+    decodes ahead; it ends with the generator, so close that or use it up.
+    """
+    with closing(_ahead(_decode(sources))) as decoded:
+        for number, item in enumerate(decoded):
+            if isinstance(item, Fault):
+                yield item
+                continue
+            try:
+                inspection = look(Frame(number, number, 0, 0, item.pixels))
+            except FrameError as error:
+                yield Fault(item.file, item.source, f"{item.path}: {error}")
+            else:
+                yield Examined(item.file, item.source, item.pixels, inspection)
+
+
+def _decode(sources: Iterable[Source]) -> Iterator[_Decoded | Fault]:
+    for source in sources:
+        if source.is_video:
+            yield from _frames(source)
+            continue
+        try:
+            yield _Decoded(source.name, source.name, str(source.path), read_image(source.path))
+        except FrameError as error:
+            yield Fault(source.name, source.name, str(error))
+
+
+def _frames(source: Source) -> Iterator[_Decoded | Fault]:
+    """A video's frames; a video that breaks off is a Fault behind the last whole one."""
+    try:
+        camera = VideoCamera(source.path, clock=MonotonicClock())
+    except FrameError as error:
+        yield Fault(source.name, source.name, str(error))
+        return
+    taken = 0
+    with closing(camera):
+        while True:
+            try:
+                pixels = camera.capture(taken, taken, 0).pixels
+            except EndOfFrames:
+                break
+            label = f"#{taken:06d}"
+            yield _Decoded(source.name + label, source.name, f"{source.path}{label}", pixels)
+            taken += 1
+    promised = _promised_frames(source.path)
+    if taken < promised:
+        reason = f"{source.path}: breaks off: {taken} whole frames, its header says {promised}"
+        yield Fault(source.name, source.name, reason)
+
+
+def _promised_frames(path: Path) -> int:
+    video = cv2.VideoCapture(str(path))
+    promised = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    video.release()
+    return promised
+
+
+def _ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
+    """The items, computed up to _AHEAD in advance by a thread that this generator owns."""
+    queue: Queue[_T | BaseException | None] = Queue(_AHEAD)
+    stop = threading.Event()
+
+    def put(item: _T | BaseException | None) -> None:
+        while not stop.is_set():
+            with suppress(Full):
+                queue.put(item, timeout=_POLL_S)
+                return
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stop.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised again by the one who asked
+            put(error)
+        else:
+            put(None)
+
+    thread = threading.Thread(target=work, name="decode", daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        with suppress(Empty):
+            queue.get_nowait()  # the thread may wait for room
+        thread.join(10)

@@ -1,0 +1,116 @@
+"""Which files are inspected, in which order, and what each is called in the results."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from edge.devices.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from edge.errors import FrameError, UsageError
+
+_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+_FRAME_OF_VIDEO = re.compile(r"#\d{6,}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One picture or video. name: posix path by which the results call it."""
+
+    path: Path
+    name: str
+
+    @property
+    def is_video(self) -> bool:
+        return self.path.name.lower().endswith(VIDEO_SUFFIXES)
+
+
+def from_paths(paths: Sequence[Path]) -> tuple[Source, ...]:
+    """Every picture and video at or below the paths, sorted by name, each once.
+
+    With one path, a name is relative to that folder, or the file's own name. With several it is
+    relative to the deepest folder that holds them all, so that ``a/x.png`` and ``b/x.png`` stay
+    apart. Hidden files and folders are left out; a file given directly may have any suffix.
+    Raises UsageError for a path that is not there, FrameError for a folder without a picture.
+    """
+    files: list[Path] = []
+    folders: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += _below(path)
+            folders.append(path)
+        elif path.is_file():
+            files.append(path)
+            folders.append(path.parent)
+        else:
+            raise UsageError(f"{path}: no such file or folder")
+    return _named(files, folders)
+
+
+def from_list(path: Path) -> tuple[Source, ...]:
+    """The files named in a text file, one a line, relative to the working folder; blank lines are
+    skipped. Names and order as for several files given to ``from_paths``.
+
+    Raises UsageError for a list that cannot be read or a line that names no file.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text") from error
+    files: list[Path] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        file = Path(line.strip())
+        if not file.is_file():
+            raise UsageError(f"{path}: line {number}: {file}: no such file")
+        files.append(file)
+    if not files:
+        raise UsageError(f"{path}: names no file")
+    return _named(files, [file.parent for file in files])
+
+
+def picture_name(name: str) -> str:
+    """Where, below a folder of results, the picture belonging to a record goes."""
+    if _FRAME_OF_VIDEO.search(name):
+        return name + ".png"  # clip.avi#000123.png
+    return str(PurePosixPath(name).with_suffix(".png"))
+
+
+def check_picture_names(sources: Iterable[Source]) -> None:
+    """Raises UsageError when two sources would write the same picture: a/x.jpg and a/x.png."""
+    taken: dict[str, Source] = {}
+    for source in sources:
+        name = picture_name(source.name) if not source.is_video else source.name
+        other = taken.setdefault(name, source)
+        if other is not source:
+            raise UsageError(f"{other.path} and {source.path} would both write {name}")
+
+
+def _below(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(root, name)
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(_SUFFIXES)
+        ]
+    if not found:
+        raise FrameError(f"{folder}: no picture or video below it")
+    return found
+
+
+def _named(files: Iterable[Path], folders: Iterable[Path]) -> tuple[Source, ...]:
+    # Not resolve(): a link is called by its own name, wherever it points.
+    common = os.path.commonpath([os.path.abspath(folder) for folder in folders])  # noqa: PTH100
+    unique = {os.path.abspath(file): file for file in files}  # noqa: PTH100
+    named = [
+        Source(file, Path(absolute).relative_to(common).as_posix())
+        for absolute, file in unique.items()
+    ]
+    return tuple(sorted(named, key=lambda source: source.name))
