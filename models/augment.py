@@ -22,6 +22,7 @@ class Augmentation:
 
     flip: left-right and up-down, each half of the time.
     rotate_deg: angle uniform in ±rotate_deg.
+    zoom: magnified by a factor between 1 / (1 + zoom) and 1 + zoom, evenly in its logarithm.
     noise_sigma: normal noise in grey levels, its sigma uniform in [0, noise_sigma].
     illumination: a linear ramp in a random direction multiplies the image, by 1 ± at most this
     share at its ends; 0 to 1.
@@ -33,6 +34,7 @@ class Augmentation:
 
     flip: bool = False
     rotate_deg: float = 0.0
+    zoom: float = 0.0
     noise_sigma: float = 0.0
     illumination: float = 0.0
     contrast: float = 0.0
@@ -59,9 +61,10 @@ def augment(
     image, kind_map = _pad(image, size_px), _pad(kind_map, size_px)
     left, top = _place(kind_map, options, rng, size_px)
     flips = rng.random(2) < 0.5 if options.flip else np.zeros(2, np.bool_)
-    if options.rotate_deg > 0.0:
+    if options.rotate_deg > 0.0 or options.zoom > 0.0:
         angle_deg = rng.uniform(-options.rotate_deg, options.rotate_deg)
-        image, kind_map = _rotated(image, kind_map, left, top, size_px, angle_deg)
+        factor = math.exp(rng.uniform(-1.0, 1.0) * math.log1p(options.zoom))
+        image, kind_map = _turned(image, kind_map, left, top, size_px, angle_deg, factor)
     else:
         image = image[top : top + size_px, left : left + size_px]
         kind_map = kind_map[top : top + size_px, left : left + size_px]
@@ -99,11 +102,18 @@ def _place(
     return int(rng.integers(most_left + 1)), int(rng.integers(most_top + 1))
 
 
-def _rotated(
-    image: Pixels, kind_map: Pixels, left: int, top: int, size_px: int, angle_deg: float
+def _turned(
+    image: Pixels,
+    kind_map: Pixels,
+    left: int,
+    top: int,
+    size_px: int,
+    angle_deg: float,
+    factor: float,
 ) -> tuple[Pixels, Pixels]:
-    """The crop turned about its own centre, read straight from the whole image."""
-    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    """The crop turned and magnified about its own centre, read straight from the whole image."""
+    cos = math.cos(math.radians(angle_deg)) / factor
+    sin = math.sin(math.radians(angle_deg)) / factor
     half = (size_px - 1) / 2
     x_mid, y_mid = left + half, top + half
     to_source = np.array(

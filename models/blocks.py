@@ -98,6 +98,7 @@ class BlockSource:
         self._options = Augmentation(
             flip=augmentation.flip,
             rotate_deg=augmentation.rotate_deg,
+            zoom=augmentation.zoom / 2,
             noise_sigma=augmentation.noise_sigma,
             illumination=augmentation.illumination,
             contrast=augmentation.contrast,

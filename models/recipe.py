@@ -52,6 +52,7 @@ class AugmentRecipe(_Section):
 
     flip: bool = True
     rotate_deg: float = Field(default=15.0, ge=0, le=180)
+    zoom: float = Field(default=0.0, ge=0, le=1)
     noise_sigma: float = Field(default=4.0, ge=0)
     illumination: float = Field(default=0.15, ge=0, le=1)
     contrast: float = Field(default=0.15, ge=0, le=1)
