@@ -66,11 +66,17 @@ def read_record(path: Path) -> list[OutputEdge]:
 
 
 def pulses(edges: Iterable[OutputEdge]) -> list[Pulse]:
-    """The finished pulses of a history; one that is still active at its end is left out."""
+    """The pulses of a history; one that is still active at its end is left out.
+
+    Two rising edges in a row are a process that died while active and the one after it: when the
+    first pulse ended is not known, and it has the width 0.
+    """
     found: list[Pulse] = []
     began_ns: int | None = None
     for edge in edges:
         if edge.active:
+            if began_ns is not None:
+                found.append(Pulse(began_ns, 0))
             began_ns = edge.at_ns
         elif began_ns is not None:
             found.append(Pulse(began_ns, (edge.at_ns - began_ns) // 1000))

@@ -89,8 +89,11 @@ class RejectQueue:
         """Parts that wait for their due time."""
         return len(self._due)
 
-    def announce(self, part_id: int, due_ns: int) -> None:
-        """A part will be at the ejector at due_ns. A due time in the past is handled by ``due``."""
+    def announce(self, part_id: int, due_ns: int, kick: bool | None = None) -> None:
+        """A part will be at the ejector at due_ns; kick: its verdict, where there is one already.
+
+        A due time in the past is handled by ``due``.
+        """
         if part_id in self._kick or part_id in self._gone:
             self.counters.duplicate += 1
             return
@@ -100,7 +103,7 @@ class RejectQueue:
             if self._kick_unknown:
                 self._widen(part_id, due_ns)
             return
-        self._kick[part_id] = None
+        self._kick[part_id] = kick
         heappush(self._due, (due_ns, part_id))
 
     def resolve(self, part_id: int, kick: bool) -> None:

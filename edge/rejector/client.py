@@ -155,8 +155,10 @@ class RejectorClient:
             raise
         self._reports = ours
         with self._lock:
+            gone = self._take_gone_by()
             self._link = ours
             self._replay()
+        self._report_down(gone)
         _log.info("rejector_ready pid=%s realtime=%s", process.pid, ready.realtime)
         return ready
 
@@ -173,14 +175,9 @@ class RejectorClient:
         return ready
 
     def _replay(self) -> None:
-        """Tell a new process what is under way, and report what went by without one. Locked."""
-        now_ns = self._clock.now_ns()
-        for part_id, part in list(self._awaited.items()):
-            if part.due_ns + self._options.pulse_us * 1000 <= now_ns:
-                continue
-            self._send(Announce(part_id, part.due_ns), wait_s=_REPLAY_S)
-            if part.kick is not None:
-                self._send(Resolve(part_id, part.kick), wait_s=_REPLAY_S)
+        """Tell a new process what is still under way. Locked."""
+        for part_id, part in self._awaited.items():
+            self._send(Announce(part_id, part.due_ns, part.kick), wait_s=_REPLAY_S)
         if self._closing:
             self._send(Goodbye(), wait_s=_REPLAY_S)
 
@@ -255,7 +252,9 @@ class RejectorClient:
     def _restart(self) -> bool:
         """Try until there is a process again; False when the client gives up or is done."""
         for attempt in itertools.count():
-            self._report_gone_by()
+            with self._lock:
+                gone = self._take_gone_by()
+            self._report_down(gone)
             if self._closing and not self._awaited:
                 return False
             if self._give_up.wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]):
@@ -265,18 +264,24 @@ class RejectorClient:
             except DeviceError as error:
                 _log.error("rejector_not_restarted reason=%s", error)
             else:
-                self._report_gone_by()
                 return True
         raise AssertionError("unreachable")
 
-    def _report_gone_by(self) -> None:
-        """What became of the parts that were at the ejector while there was no rejector."""
-        with self._lock:
-            limit_ns = self._clock.now_ns() - self._options.pulse_us * 1000
-            gone = [item for item in self._awaited.items() if item[1].due_ns <= limit_ns]
-            for part_id, _ in gone:
+    def _take_gone_by(self) -> list[Actuated]:
+        """What became of the parts whose time is over and whom no process has. Locked.
+
+        They leave the table before a new process is told the rest: each part is reported once.
+        """
+        limit_ns = self._clock.now_ns() - self._options.pulse_us * 1000
+        gone = []
+        for part_id, part in list(self._awaited.items()):
+            if part.due_ns <= limit_ns:
                 del self._awaited[part_id]
-        for part_id, part in gone:
-            wanted = self._options.on_unknown == "reject" if part.kick is None else part.kick
-            action = Action.MISSED if wanted else Action.LET_BY
-            self._on_actuated(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
+                wanted = self._options.on_unknown == "reject" if part.kick is None else part.kick
+                action = Action.MISSED if wanted else Action.LET_BY
+                gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
+        return gone
+
+    def _report_down(self, gone: list[Actuated]) -> None:
+        for report in gone:
+            self._on_actuated(report)

@@ -125,7 +125,7 @@ class Rejector:
         if isinstance(order, Resolve):
             self._queue.resolve(order.part_id, order.kick)
         elif isinstance(order, Announce):
-            self._queue.announce(order.part_id, order.due_ns)
+            self._queue.announce(order.part_id, order.due_ns, order.kick)
         elif isinstance(order, Goodbye):
             self._goodbye = True
         elif isinstance(order, Hello) and order.version != VERSION:

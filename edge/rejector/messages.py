@@ -18,9 +18,10 @@ _HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE = 1, 2, 3, 4
 _READY, _ACTUATED, _COUNTERS = 129, 130, 131
 
 _VERSION = Struct("<BH")
-_PART = Struct("<BQq")
+_PART = Struct("<BQqB")
 _VERDICT = Struct("<BQ?")
 _KIND = Struct("<B")
+_KICKS: tuple[bool | None, ...] = (None, False, True)  # by the number that stands for it
 _STARTED = Struct("<BH??")
 _PASSED = Struct("<BQqqIBB")
 _COUNTED = Struct("<B11Q")
@@ -38,13 +39,18 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Station → rejector: a part will be at the ejector at due_ns (CLOCK_MONOTONIC)."""
+    """Station → rejector: a part will be at the ejector at due_ns (CLOCK_MONOTONIC).
+
+    kick: the verdict where there is one already, which is so when a new rejector is told what is
+    under way: in one packet, so that the part cannot become due between the two.
+    """
 
     part_id: int
     due_ns: int
+    kick: bool | None = None
 
     def encode(self) -> bytes:
-        return _PART.pack(_ANNOUNCE, self.part_id, self.due_ns)
+        return _PART.pack(_ANNOUNCE, self.part_id, self.due_ns, _KICKS.index(self.kick))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,8 @@ def decode_order(packet: bytes) -> Order:
         if kind == _RESOLVE:
             return Resolve(*_VERDICT.unpack(packet)[1:])
         if kind == _ANNOUNCE:
-            return Announce(*_PART.unpack(packet)[1:])
+            _, part_id, due_ns, verdict = _PART.unpack(packet)
+            return Announce(part_id, due_ns, _KICKS[verdict])
         if kind == _HELLO:
             return Hello(*_VERSION.unpack(packet)[1:])
         if kind == _GOODBYE and len(packet) == _KIND.size:

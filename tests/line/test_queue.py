@@ -118,6 +118,16 @@ def test_a_part_announced_behind_time_does_not_shorten_the_pulse_that_is_active(
     assert queue.next_ns() == 120
 
 
+def test_a_part_may_be_announced_together_with_its_verdict():
+    queue = make()
+    queue.announce(1, 100, False)
+    assert queue.due(101) == Step(False, (Passage(1, 100, 0, LET_BY, VERDICT),))
+    queue.announce(2, 200, True)
+    queue.resolve(2, False)
+    assert queue.due(200) == Step(True, (Passage(2, 200, PULSE, KICKED, VERDICT),))
+    assert queue.counters.duplicate == 1
+
+
 def test_a_full_queue_kicks_what_it_cannot_remember():
     queue = make(capacity=2)
     for number in range(1, 5):

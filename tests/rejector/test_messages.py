@@ -21,7 +21,7 @@ u64, i64 = st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1)
 
 orders = st.one_of(
     st.builds(Hello, st.integers(0, 2**16 - 1)),
-    st.builds(Announce, u64, i64),
+    st.builds(Announce, u64, i64, st.sampled_from([None, False, True])),
     st.builds(Resolve, u64, st.booleans()),
     st.just(Goodbye()),
 )
@@ -64,7 +64,9 @@ def test_anything_else_is_a_value_error_and_never_more(packet, decode):
 
 
 def test_the_bytes_are_the_ones_of_the_decision_record():
-    assert Announce(7, 1_000).encode().hex() == "020700000000000000e803000000000000"
+    for verdict, byte in ((None, "00"), (False, "01"), (True, "02")):
+        packet = Announce(7, 1_000, verdict).encode().hex()
+        assert packet == "020700000000000000e803000000000000" + byte
     assert Resolve(7, True).encode().hex() == "03070000000000000001"
     assert Hello(1).encode().hex() == "010100"
     assert Goodbye().encode().hex() == "04"

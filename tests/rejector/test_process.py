@@ -13,7 +13,7 @@ import pytest
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import pulses, read_record
-from edge.line.queue import Counters
+from edge.line.queue import Action, Cause, Counters
 from edge.rejector.client import RejectorClient
 from edge.rejector.messages import Announce, Hello, Resolve, decode_report
 from edge.rejector.options import RejectorOptions
@@ -124,6 +124,23 @@ def test_a_killed_rejector_is_restarted_and_what_went_by_is_reported(start):
         (4, "KICKED", "UNKNOWN"),
         (5, "LET_BY", "VERDICT"),
     ]
+
+
+def test_a_new_rejector_never_kicks_a_part_that_has_its_pass_already(start):
+    """The windows of many parts are open when it starts: none may be taken for unknown."""
+    client, reports, record = start(pulse_us=500_000)
+    first_ns = CLOCK.now_ns() + 200 * MS
+    for number in range(130):  # 260 orders fit into the socket even if nobody reads them
+        client.announce(number, first_ns + number * 5 * MS)
+        client.resolve(number, False)
+    eventually(lambda: len(reports) > 20)
+    os.kill(client.pid, signal.SIGKILL)
+    client.close(5.0)
+    assert sorted(report.part_id for report in reports) == list(range(130))
+    assert {report.action for report in reports} == {Action.LET_BY}
+    assert {report.cause for report in reports} <= {Cause.VERDICT, Cause.DOWN}
+    assert read_record(record) == []
+    assert client.restarts == 1
 
 
 def test_a_rejector_killed_after_the_goodbye_still_sees_the_last_parts_by(start):
