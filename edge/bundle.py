@@ -12,13 +12,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 from edge.errors import BundleError
 
@@ -30,10 +39,12 @@ MAX_BYTES = 256 * 1024 * 1024  # the largest network anyone put on a Pi is a ten
 _DIGEST_CHARS = 64
 
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*\.[a-z]+$")]
+# One line of text: it stands in reasons, events and on a technician's screen.
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DetectorManifest(_Part):
@@ -77,8 +88,8 @@ class RuleManifest(_Part):
 class KindManifest(_Part):
     """A kind of defect, what to do about it, and its rule."""
 
-    name: str = Field(min_length=1)
-    guidance: str = ""
+    name: Line = Field(min_length=1)
+    guidance: Line = ""
     rule: RuleManifest = RuleManifest()
 
 
@@ -114,6 +125,18 @@ class FileManifest(_Part):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+def _measure(value: object) -> object:
+    return float("nan") if value is None else value
+
+
+Measure = Annotated[
+    float,
+    Field(allow_inf_nan=True),
+    BeforeValidator(_measure),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None, when_used="json"),
+]
+
+
 class Manifest(_Part):
     """Everything a bundle says of itself."""
 
@@ -127,8 +150,9 @@ class Manifest(_Part):
     chain: ChainManifest
     kinds: tuple[KindManifest, ...]
     golden: tuple[GoldenManifest, ...]
-    golden_tolerance: float = Field(default=0.5, ge=0)
-    metrics: dict[str, dict[str, float]] = {}
+    golden_tolerance: float = Field(default=0.5, ge=0, le=12)
+    # nan (null in the file) where there was nothing to measure, as by models.metrics.
+    metrics: dict[str, dict[str, Measure]] = {}
     files: dict[FileName, FileManifest] = {}
 
 
@@ -148,13 +172,18 @@ class Bundle:
 
 
 def pack(manifest: Manifest, files: dict[str, bytes]) -> bytes:
-    """The bundle's bytes; the manifest's ``files`` table is made here. Deterministic."""
+    """The bundle's bytes; the manifest's ``files`` table is made here. Deterministic.
+
+    Raises BundleError for what ``read_bundle`` would refuse.
+    """
     table = {
         name: FileManifest(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         for name, data in sorted(files.items())
     }
-    whole = Manifest.model_validate({**manifest.model_dump(), "files": table})
-    text = json.dumps(whole.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+    whole = manifest.model_copy(update={"files": table})
+    content = whole.model_dump(mode="json")
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    _check(_manifest(text.encode()))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in [(MANIFEST, text.encode()), *sorted(files.items())]:
@@ -168,47 +197,59 @@ def pack(manifest: Manifest, files: dict[str, bytes]) -> bytes:
 
 
 def write_bundle(path: Path, data: bytes) -> None:
-    """Write by way of a temporary file in the same folder: never half a bundle."""
+    """Write by way of a temporary file in the same folder: never half a bundle, and no leftovers
+    of a write that failed. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read and verify every byte. Raises BundleError, one line that names the file and the fault."""
+    """Read and verify every byte. Raises BundleError, one line that names file and fault."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise BundleError(f"{path}: {size} bytes; a bundle has at most {MAX_BYTES}")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise BundleError(f"{path}: is larger than {MAX_BYTES} bytes, the most a bundle may have")
     try:
-        return _parse(data)
+        return parse_bundle(data)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
-def _parse(data: bytes) -> Bundle:
+def parse_bundle(data: bytes) -> Bundle:
+    """A bundle from its bytes, verified as ``read_bundle`` does. Raises BundleError."""
     body, claimed = data[:-_DIGEST_CHARS], data[-_DIGEST_CHARS:]
     digest = hashlib.sha256(body).hexdigest()
     if claimed != digest.encode():
         raise BundleError("is damaged, altered or not a bundle: its SHA-256 does not match")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if archive.comment != claimed:
+                raise BundleError("is not a bundle: its SHA-256 is not the archive's comment")
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
             if len(set(names)) != len(names):
                 raise BundleError("holds two files of one name")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise BundleError("holds a compressed file; expected stored ones")
+            if sum(entry.file_size for entry in entries) > len(data):
+                raise BundleError("holds files that overlap")
             content = {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise BundleError(f"is not a bundle: {error}") from error
+    # What zipfile raises for archives that somebody made up: EOFError and RuntimeError (encrypted,
+    # NotImplementedError), struct.error, ValueError (UnicodeDecodeError), OSError (seek).
+    except (zipfile.BadZipFile, EOFError, RuntimeError, struct.error, ValueError, OSError) as error:
+        raise BundleError(f"is not a bundle: {' '.join(str(error).split())}") from error
     manifest = _manifest(content.pop(MANIFEST, None))
     for name in sorted(content.keys() - manifest.files.keys()):
         raise BundleError(f"holds {name!r}, which its manifest does not name")
@@ -216,7 +257,7 @@ def _parse(data: bytes) -> Bundle:
         found = content.get(name)
         if found is None:
             raise BundleError(f"lacks {name!r}, which its manifest names")
-        if hashlib.sha256(found).hexdigest() != entry.sha256:
+        if len(found) != entry.bytes or hashlib.sha256(found).hexdigest() != entry.sha256:
             raise BundleError(f"{name!r} is not the file that its manifest names")
     _check(manifest)
     return Bundle(manifest, digest, content, len(data))
@@ -230,11 +271,14 @@ def _manifest(text: bytes | None) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise BundleError(f"{MANIFEST}: key '{key}': {first['msg'].lower()}") from error
+        fault = first["msg"][:1].lower() + first["msg"][1:]
+        raise BundleError(f"{MANIFEST}: key {key!r}: {fault}") from error
 
 
 def _check(manifest: Manifest) -> None:
     """What no single field can say."""
+    if MANIFEST in manifest.files:
+        raise BundleError(f"names {MANIFEST} among its files")
     if COMPATIBLE not in manifest.compatible:
         raise BundleError(
             f"is for {', '.join(manifest.compatible) or 'nothing'}; this station runs {COMPATIBLE}"
@@ -243,8 +287,16 @@ def _check(manifest: Manifest) -> None:
     for side in ("height", "width", "overlap_px"):
         if getattr(detector, side) % detector.multiple_px:
             raise BundleError(f"detector.{side} is no multiple of {detector.multiple_px}")
+    if detector.multiple_px % detector.stride_px:
+        raise BundleError(f"detector.multiple_px is no multiple of stride_px {detector.stride_px}")
     if detector.overlap_px >= min(detector.height, detector.width):
         raise BundleError("detector.overlap_px is not smaller than a tile")
+    top = detector.scale * (255 - detector.zero_point)
+    if detector.precision == "int8" and manifest.chain.threshold > top:
+        raise BundleError(f"chain.threshold is above {top:g}, the most that the detector can say")
+    names = [kind.name for kind in manifest.kinds]
+    if len(set(names)) != len(names):
+        raise BundleError("kinds: two of one name")
     used = {detector.file, *(golden.file for golden in manifest.golden)}
     if manifest.classifier is not None:
         used.add(manifest.classifier.file)

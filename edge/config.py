@@ -1,10 +1,10 @@
-"""station.toml → frozen models. An unknown key, a wrong type or a missing file is one clear line."""
+"""station.toml → frozen models. An unknown key, wrong type or missing file is one clear line."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -27,8 +27,14 @@ else:
 StationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
+_ESCAPED = {code: repr(chr(code))[1:-1] for code in range(32)}  # a key may hold a line break
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+_AnySection = TypeVar("_AnySection", bound=_Section)
 
 
 class EngineConfig(_Section):
@@ -188,7 +194,7 @@ class StationConfig(_Section):
 def load_config(path: Path) -> StationConfig:
     """Read and check a station.toml. Raises ConfigError that names the file and the key."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -207,22 +213,29 @@ def load_config(path: Path) -> StationConfig:
 def describe(error: ValidationError) -> str:
     """The first complaint of pydantic as one line: the key, what was expected, what was found."""
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "(file)"
+    key = ".".join(str(part) for part in first["loc"]).translate(_ESCAPED) or "(file)"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key '{key}'{more}"
     if first["type"] == "missing":
         return f"key '{key}' is missing{more}"
-    return f"key '{key}': {first['msg'].lower()}, found {first['input']!r}{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if first["type"] == "value_error" and isinstance(first["input"], dict):
+        return f"key '{key}': {message}{more}"  # about several keys: no single one was found
+    found = repr(first["input"])
+    if len(found) > 80:
+        found = f"{found[:77]}..."
+    return f"key '{key}': {message}, found {found}{more}"
 
 
-def _anchored(section: Any, folder: Path) -> Any:
+def _anchored(section: _AnySection, folder: Path) -> _AnySection:
     """A copy of the section with every relative path taken from ``folder``."""
     changed: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Path):
             changed[name] = folder / value
-        elif isinstance(value, BaseModel):
+        elif isinstance(value, _Section):
             changed[name] = _anchored(value, folder)
     return section.model_copy(update=changed)

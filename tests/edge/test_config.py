@@ -1,0 +1,237 @@
+"""station.toml: every key, and one line that names file and key for everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from edge.config import StationConfig, load_config
+from edge.errors import (
+    BundleError,
+    ConfigError,
+    DeviceError,
+    FrameError,
+    JournalError,
+    OutfeedError,
+    UsageError,
+)
+
+SMALLEST = """
+id = "press-1"
+bundle = "models/tiles.outfeed"
+state_dir = "state"
+
+[camera]
+kind = "files"
+path = "frames"
+
+[line]
+travel_ms = 500
+budget_ms = 100
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "station.toml"
+
+
+def load(path: Path, text: str) -> StationConfig:
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def refusal(path: Path, text: str | bytes) -> str:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    return line.removeprefix(f"{path}: ")
+
+
+def test_the_smallest_file(path: Path) -> None:
+    config = load(path, SMALLEST)
+    assert config.id == "press-1"
+    assert config.line.on_unknown == "reject"  # the safe side, unasked
+    assert config.output.safe_state == "inactive"
+    assert config.engine.threads == 1
+    assert config.uplink.start is True
+
+
+def test_relative_paths_begin_at_the_files_folder(path: Path, tmp_path: Path) -> None:
+    text = SMALLEST + '[uplink]\nusername = "a"\npassword_file = "secret"\ntls_ca = "/etc/ca.pem"\n'
+    config = load(path, text)
+    assert config.bundle == tmp_path / "models/tiles.outfeed"
+    assert config.state_dir == tmp_path / "state"
+    assert config.camera.path == tmp_path / "frames"
+    assert config.journal_path == tmp_path / "state" / "journal.sqlite"
+    assert config.cursor_path == tmp_path / "state" / "uplink.json"
+    assert config.uplink.password_file == tmp_path / "secret"
+    assert config.uplink.tls_ca == Path("/etc/ca.pem")
+    assert config.uplink.tls_cert is None
+
+
+# Section, key, TOML value, what the model then holds; every key that is not in SMALLEST.
+OPTIONS: list[tuple[str, str, str, Any]] = [
+    ("camera", "loop", "true", True),
+    ("line", "pulse_ms", "5.5", 5.5),
+    ("line", "debounce_ms", "3", 3.0),
+    ("line", "on_unknown", '"pass"', "pass"),
+    ("trigger", "kind", '"belt"', "belt"),
+    ("trigger", "rate_hz", "25", 25.0),
+    ("trigger", "jitter", "0.2", 0.2),
+    ("trigger", "parts", "12", 12),
+    ("trigger", "seed", "3", 3),
+    ("engine", "kind", '"ort"', "ort"),
+    ("engine", "threads", "4", 4),
+    ("output", "kind", '"simulated"', "simulated"),
+    ("output", "safe_state", '"active"', "active"),
+    ("output", "realtime_priority", "0", 0),
+    ("journal", "max_mb", "1.5", 1.5),
+    ("uplink", "start", "false", False),
+    ("uplink", "host", '"broker.example"', "broker.example"),
+    ("uplink", "port", "8883", 8883),
+    ("uplink", "protocol", '"3.1.1"', "3.1.1"),
+    ("uplink", "keepalive_s", "60", 60),
+    ("uplink", "topic_prefix", '"plant/a"', "plant/a"),
+    ("uplink", "username", '"station"', "station"),
+    ("uplink", "connect_timeout_s", "2.5", 2.5),
+    ("uplink", "max_inflight", "10", 10),
+    ("uplink", "retry_max_s", "3", 3.0),
+]
+TOGETHER = {"password_file", "tls_ca", "tls_cert", "tls_key"}  # below
+
+
+@pytest.mark.parametrize(("section", "key", "value", "held"), OPTIONS)
+def test_each_key_is_taken(path: Path, section: str, key: str, value: str, held: Any) -> None:
+    head = f"[{section}]\n"
+    text = SMALLEST if head in SMALLEST else SMALLEST + head
+    config = load(path, text.replace(head, f"{head}{key} = {value}\n"))
+    assert getattr(getattr(config, section), key) == held
+
+
+def test_no_key_is_left_out_above() -> None:
+    told = {(section, key) for section, key, *_ in OPTIONS}
+    told |= {("uplink", key) for key in TOGETHER}
+    told |= {("camera", "kind"), ("camera", "path"), ("line", "travel_ms"), ("line", "budget_ms")}
+    held = {
+        (section, key)
+        for section, field in StationConfig.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for key in field.annotation.model_fields
+    }
+    assert held <= told
+
+
+def test_the_camera_can_be_a_video(path: Path) -> None:
+    text = SMALLEST.replace('kind = "files"', 'kind = "video"')
+    assert load(path, text).camera.kind == "video"
+
+
+def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
+    keys = ["password_file", "tls_ca", "tls_cert", "tls_key"]
+    lines = "".join(f'{key} = "{key}.pem"\n' for key in keys)
+    uplink = load(path, f'{SMALLEST}[uplink]\nusername = "a"\n{lines}').uplink
+    assert [getattr(uplink, key) for key in keys] == [tmp_path / f"{key}.pem" for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('id = "press-1"', "", "key 'id' is missing"),
+        ("travel_ms = 500", "", "key 'line.travel_ms' is missing"),
+        ('path = "frames"', "", "key 'camera.path' is missing"),
+        ("budget_ms = 100", "budget = 100", "key 'line.budget_ms' is missing (and 1 more)"),
+        ("[camera]", "[camera]\nlop = true", "unknown key 'camera.lop'"),
+        ("id =", "colour = 1\nid =", "unknown key 'colour'"),
+        ("[camera]", "[gpio]\n[camera]", "unknown key 'gpio'"),
+        ('"press-1"', "5", "key 'id': input should be a valid string, found 5"),
+        ('"press-1"', '"a/b"', "pattern '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$', found 'a/b'"),
+        ('"press-1"', '"#"', "found '#'"),
+        ('"press-1"', '""', "found ''"),
+        ('"press-1"', f'"{"x" * 500}"', "xxx..."),
+        ('bundle = "models/tiles.outfeed"', "bundle = 5", "key 'bundle': "),
+        (
+            "budget_ms = 100",
+            'budget_ms = "100"',
+            "key 'line.budget_ms': input should be a valid num",
+        ),
+        ("budget_ms = 100", "budget_ms = true", "key 'line.budget_ms': "),
+        (
+            "budget_ms = 100",
+            "budget_ms = 0",
+            "key 'line.budget_ms': input should be greater than 0",
+        ),
+        ("budget_ms = 100", "budget_ms = inf", "key 'line.budget_ms': input should be a finite"),
+        ("budget_ms = 100", "budget_ms = nan", "key 'line.budget_ms': input should be a finite"),
+        ("budget_ms = 100", "budget_ms = 500", "must be below travel_ms (500)"),
+        (
+            'kind = "files"',
+            'kind = "gige"',
+            "key 'camera.kind': input should be 'files' or 'video'",
+        ),
+        ("[line]", "[engine]\nthreads = 1.5\n[line]", "key 'engine.threads': "),
+        ("[line]", "[engine]\nthreads = 0\n[line]", "key 'engine.threads': "),
+        ("[line]", "[line]\non_unknown = 'Pass'", "'reject' or 'pass', found 'Pass'"),
+        ("[line]", "[uplink]\nport = 70000\n[line]", "key 'uplink.port': "),
+        ("[line]", "[uplink]\ntopic_prefix = 'a/#'\n[line]", "key 'uplink.topic_prefix': "),
+        ("[line]", "[trigger]\njitter = 1\n[line]", "key 'trigger.jitter': "),
+        ("[line]", '"a\\nb" = 1\n[line]', "unknown key 'camera.a\\nb'"),
+        ("id =", "line = 3\nid =", "is not TOML"),  # then [line] again
+        ("travel_ms = 500", "travel_ms = ", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(path: Path, old: str, new: str, said: str) -> None:
+    assert SMALLEST.count(old) == 1
+    assert said in refusal(path, SMALLEST.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("password_file = 'secret'", "key 'uplink': password_file needs a username"),
+        ("tls_cert = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
+        ("tls_key = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
+        ("tls_cert = 'a'\ntls_key = 'b'", "key 'uplink': tls_cert needs tls_ca: there is no TLS"),
+    ],
+)
+def test_keys_that_need_each_other(path: Path, lines: str, said: str) -> None:
+    line = refusal(path, f"{SMALLEST}[uplink]\n{lines}\n")
+    assert line.startswith(said)
+    assert "found" not in line  # a whole section would follow
+
+
+def test_a_file_that_is_no_text_no_file_or_not_there(path: Path, tmp_path: Path) -> None:
+    assert refusal(path, b"id = '\xff'") == "is not UTF-8 text"
+    assert refusal(path, "").endswith("(and 4 more)")
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
+        load_config(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_config(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_fault(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + SMALLEST.replace("\n", "\r\n").encode())
+    assert load_config(path).id == "press-1"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OutfeedError, 1),
+        (UsageError, 2),
+        (ConfigError, 78),
+        (BundleError, 1),
+        (FrameError, 1),
+        (DeviceError, 1),
+        (JournalError, 1),
+    ],
+)
+def test_each_error_has_its_exit_status(error: type[OutfeedError], status: int) -> None:
+    assert issubclass(error, OutfeedError)
+    assert error.exit_status == status
