@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge.bundle import KindManifest
 from edge.chain.detect import as_channels
 from edge.engines.engine import Engine
+from edge.errors import BundleError, FrameError
 from edge.records import Box, Defect, Region
 
 BACKGROUND = 0
@@ -32,12 +33,24 @@ class BlockVote:
     """He & Liu 2020, section III.C.2, on an engine that takes size×size blocks.
 
     All blocks of a frame go through in as few runs as the engine's batch allows. Owns no thread;
-    one thread at a time.
+    one thread at a time. Raises BundleError when the engine's shapes are not those of the kinds,
+    and ``classify`` FrameError when a score is not a number: that is not background.
     """
 
     def __init__(
         self, engine: Engine, size_px: int, channels: int, kinds: tuple[KindManifest, ...]
     ) -> None:
+        if engine.input.shape[1:] != (size_px, size_px, channels):
+            raise BundleError(
+                f"the classifier takes {engine.input.shape[1:]}; "
+                f"expected {(size_px, size_px, channels)}"
+            )
+        scores = engine.run(1)
+        if scores.shape != (1, len(kinds) + 1) or scores.dtype != np.float32:
+            raise BundleError(
+                f"the classifier gives {scores.dtype} {scores.shape}; expected float32 scores of "
+                f"background and {len(kinds)} kinds"
+            )
         self._engine = engine
         self._size_px = size_px
         self._channels = channels
@@ -58,7 +71,9 @@ class BlockVote:
             for i, window in enumerate(some):
                 batch[i] = cut_block(pixels, window, self._size_px).reshape(batch.shape[1:])
             scores[start : start + len(some)] = softmax(self._engine.run(len(some)))
-        votes = scores.reshape(len(regions), BLOCKS_PER_REGION, -1)
+        if not np.isfinite(scores).all():
+            raise FrameError("the classifier's score is not a number (NaN)")
+        votes = scores.reshape(len(regions), BLOCKS_PER_REGION, scores.shape[1])
         return tuple(self._name(region, vote) for region, vote in zip(regions, votes, strict=True))
 
     def _name(self, region: Region, scores: NDArray[np.float32]) -> Defect | None:

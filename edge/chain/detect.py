@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.engines.engine import Engine
-from edge.errors import FrameError
+from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap
 
 # A frame smaller than this in either side is refused: nothing can be said of it, and PASS would be
@@ -32,23 +32,32 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Tiles along one axis: tile i covers [i * step, i * step + size); cells are cut half-way
-    through the overlap, where a neighbour sees further than this tile does."""
+    """Tiles along one axis, ``step`` apart; the last is moved back so that it ends where the frame
+    does (to ``multiple``, the network's own grid): it sees surface there and not its reflection.
+    Cells are cut half-way through the overlap, where a neighbour sees further than this tile does.
+    """
 
+    length: int
     size: int
     step: int
+    multiple: int
     count: int
 
     @classmethod
-    def over(cls, length: int, size: int, overlap: int) -> _Grid:
+    def over(cls, length: int, size: int, overlap: int, multiple: int) -> _Grid:
         step = size - overlap
-        return cls(size, step, max(1, -(-(length - overlap) // step)))
+        return cls(length, size, step, multiple, max(1, -(-(length - overlap) // step)))
+
+    def start(self, index: int) -> int:
+        """The frame's pixel at which tile ``index`` begins."""
+        last = -(-max(self.length - self.size, 0) // self.multiple) * self.multiple
+        return min(index * self.step, last)
 
     def kept(self, index: int, stride: int) -> tuple[int, int]:
         """First and last (exclusive) pixel of the frame that tile ``index`` answers for."""
         half = (self.size - self.step) // 2 // stride * stride
-        first = index * self.step + (half if index else 0)
-        last = index * self.step + (self.step + half if index + 1 < self.count else self.size)
+        first = index * self.step + half if index else 0
+        last = (index + 1) * self.step + half if index + 1 < self.count else self.length
         return first, last
 
 
@@ -56,10 +65,18 @@ class RegressionDetector:
     """He & Liu 2020, step 1, on an engine of static shape.
 
     A frame that fits the shape is one run, reflected at its right and bottom where it is smaller; a
-    larger one is cut into overlapping tiles. Owns no thread; one thread at a time.
+    larger one is cut into overlapping tiles. Owns no thread; one thread at a time. Raises
+    BundleError when the engine's shapes are not the manifest's.
     """
 
     def __init__(self, engine: Engine, manifest: DetectorManifest) -> None:
+        stride = manifest.stride_px
+        wanted = (1, manifest.height, manifest.width, manifest.channels)
+        if engine.input.shape != wanted:
+            raise BundleError(f"the detector takes {engine.input.shape}; expected {wanted}")
+        cells, plane = engine.run().shape, (manifest.height // stride, manifest.width // stride)
+        if tuple(side for side in cells if side != 1) != tuple(side for side in plane if side != 1):
+            raise BundleError(f"the detector gives {cells}; expected one plane of {plane}")
         self._engine = engine
         self._manifest = manifest
         self._stitched = np.empty((0, 0), np.uint8)
@@ -83,10 +100,9 @@ class RegressionDetector:
         view = pixels if pixels.ndim == 3 else pixels[:, :, None]
         down, right = target.shape[0] - view.shape[0], target.shape[1] - view.shape[1]
         if down or right:
-            view = cv2.copyMakeBorder(view, 0, down, 0, right, cv2.BORDER_REFLECT_101).reshape(
-                target.shape
-            )
-        np.copyto(target, view)
+            cv2.copyMakeBorder(view, 0, down, 0, right, cv2.BORDER_REFLECT_101, dst=target)
+        else:
+            np.copyto(target, view)
         stride = self._manifest.stride_px
         cells: NDArray[np.generic] = self._engine.run()[0]
         return cells.reshape(target.shape[0] // stride, target.shape[1] // stride)
@@ -94,19 +110,20 @@ class RegressionDetector:
     def _tiled(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         manifest, stride = self._manifest, self._manifest.stride_px
         height, width = pixels.shape[:2]
-        rows = _Grid.over(height, manifest.height, manifest.overlap_px)
-        cols = _Grid.over(width, manifest.width, manifest.overlap_px)
+        overlap, multiple = manifest.overlap_px, manifest.multiple_px
+        rows = _Grid.over(height, manifest.height, overlap, multiple)
+        cols = _Grid.over(width, manifest.width, overlap, multiple)
         shape = (-(-height // stride), -(-width // stride))
         for row in range(rows.count):
             top, bottom = rows.kept(row, stride)
             for col in range(cols.count):
                 left, right = cols.kept(col, stride)
-                y, x = row * rows.step, col * cols.step
+                y, x = rows.start(row), cols.start(col)
                 cells = self._run(pixels[y : y + rows.size, x : x + cols.size])
                 if self._stitched.shape != shape or self._stitched.dtype != cells.dtype:
                     self._stitched = np.empty(shape, cells.dtype)  # once per frame size
                 target = self._stitched[
-                    top // stride : bottom // stride, left // stride : right // stride
+                    top // stride : -(-bottom // stride), left // stride : -(-right // stride)
                 ]
                 offset_y, offset_x = (top - y) // stride, (left - x) // stride
                 target[...] = cells[

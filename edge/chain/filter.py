@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import FrameError
 from edge.records import SeverityMap
+
+# Severity counts as at T from this far below it: float32 is right to 1e-6 at 12, and 4.5 stored in
+# steps of 0.05 must be 4.5.
+TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,19 @@ def keep(severity: SeverityMap, threshold: float, height: int, width: int) -> Ma
     something passes, severity is interpolated (bilinear, cell centres) to the frame's height ×
     width pixels and compared there, so that an edge lies where severity crosses T and not on the
     grid of cells. Interpolation cannot rise above the cells, so no pixel passes where no cell does.
+    (It can stay below: a lone cell between cells of 0 must reach 16/9 of T at stride_px 2, as no
+    pixel's centre lies at a cell's. T is searched with the same interpolation.) Raises FrameError
+    when a severity is not a number: nobody may call that clean.
     """
     cells = severity.values
     limit = stored_limit(severity, threshold)
-    if cells.max() < limit:
+    peak = cells.max()
+    if peak < limit:
         return None
-    rows, cols = np.flatnonzero((cells >= limit).any(1)), np.flatnonzero((cells >= limit).any(0))
+    if peak != peak:
+        raise FrameError("the detector's severity is not a number (NaN)")
+    passing = cells >= limit
+    rows, cols = np.flatnonzero(passing.any(1)), np.flatnonzero(passing.any(0))
     # One cell around reaches every pixel that can pass; one more makes the interpolation at the
     # crop's edge that of the whole map.
     first_row, last_row = max(rows[0] - 2, 0), min(rows[-1] + 3, cells.shape[0])
@@ -52,15 +64,13 @@ def keep(severity: SeverityMap, threshold: float, height: int, width: int) -> Ma
     )
     left, top = int(first_col) * stride, int(first_row) * stride
     fine = fine[: height - top, : width - left]
-    kept = (fine >= np.float32(severity.severity(limit))).view(np.uint8)
+    kept = (fine >= np.float32(threshold - TOLERANCE)).view(np.uint8)
     if not kept.any():
         return None
     return Mask(kept, np.asarray(fine, np.float32), left, top)
 
 
 def stored_limit(severity: SeverityMap, threshold: float) -> float:
-    """The smallest stored value whose severity is at or above ``threshold``."""
-    limit = threshold / severity.scale + severity.zero_point
-    if severity.values.dtype == np.uint8:
-        return math.ceil(limit - 1e-6)  # 4.5 / 0.05 is 90.00000000000001: still 90
-    return limit
+    """The smallest stored value whose severity is at or above ``threshold`` (to TOLERANCE)."""
+    limit = (threshold - TOLERANCE) / severity.scale + severity.zero_point
+    return math.ceil(limit) if severity.values.dtype == np.uint8 else limit

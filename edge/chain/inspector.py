@@ -92,9 +92,10 @@ class Inspector:
             # Not every region was looked at, so nobody may call the part good.
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
+        peak = severity.peak()
         t5 = now()
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
         )
-        verdict = Verdict(frame.part_id, decision, reason, defects, severity.peak(), timings)
+        verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings)
         return Inspection(verdict, severity, found, labels)

@@ -54,20 +54,23 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
 
 
 def prove(bundle: Bundle, inspector: Inspector) -> None:
-    """Run the golden frames; raises BundleError that names the first frame and step that differ.
+    """Run the golden frames; raises BundleError that names the first frame and step that differ,
+    or that there is no frame at all: a chain that nobody has seen work must not run.
 
     Decision, kinds and boxes (to BOX_TOLERANCE_PX) must be what the exporting machine got, and the
     peak severity within the bundle's own tolerance.
     """
+    if not bundle.manifest.golden:
+        raise BundleError(f"{bundle.id} has no golden frame to prove itself on")
     for number, golden in enumerate(bundle.manifest.golden):
         try:
-            pixels = decode_image(bundle.files[golden.file], name=golden.file)
+            pixels = decode_image(bundle.files[golden.file], name="picture")
+            verdict = inspector.inspect(Frame(number, number, 0, 0, pixels))
         except FrameError as error:
-            raise BundleError(f"{bundle.id}: golden frame: {error}") from error
-        verdict = inspector.inspect(Frame(number, number, 0, 0, pixels))
+            raise BundleError(f"{bundle.id}: golden frame {golden.file}: {error}") from error
         where = f"{bundle.id} does not reproduce its golden frame {golden.file}"
         off = abs(verdict.peak_severity - golden.peak_severity)
-        if off > bundle.manifest.golden_tolerance:
+        if not off <= bundle.manifest.golden_tolerance:  # NaN is off
             raise BundleError(
                 f"{where}: detect: peak severity {verdict.peak_severity:.2f}, "
                 f"expected {golden.peak_severity:.2f}"

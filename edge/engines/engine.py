@@ -23,6 +23,7 @@ class Engine(Protocol):
     def run(self, count: int | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
         """Blocks while the first ``count`` (all) of the N inputs are computed.
 
-        Returns a view of the output buffer, count × …, overwritten by the next run.
+        Returns a view of the output buffer, count × …, overwritten by the next run. Raises
+        ValueError unless 1 ≤ count ≤ N.
         """
         ...

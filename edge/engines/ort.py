@@ -35,8 +35,7 @@ class OrtEngine:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            line = str(error).splitlines()[0]
-            raise BundleError(f"ONNX Runtime refuses the network: {line}") from error
+            raise BundleError(f"ONNX Runtime refuses the network: {_line(error)}") from error
         self._bind(batch, height, width, channels)
 
     def _bind(self, batch: int, height: int, width: int, channels: int) -> None:
@@ -47,14 +46,17 @@ class OrtEngine:
             raise BundleError(f"the network's output is {outputs[0].type}; expected uint8 or float")
         self._input_name, self._output_name = inputs[0].name, outputs[0].name
         self._input = np.zeros((batch, height, width, channels), np.uint8)
-        try:
-            first = self._session.run(None, {self._input_name: self._input[:1]})[0]
-        except Exception as error:
-            line = str(error).splitlines()[0]
-            raise BundleError(
-                f"the network does not take 1×{height}×{width}×{channels}: {line}"
-            ) from error
-        self._output = np.zeros((batch, *first.shape[1:]), _TYPES[outputs[0].type])
+        # One input and all of them: the two counts at which a network that is not free in its
+        # batch fails, here and not at the first defect.
+        for count in sorted({1, batch}):
+            given = f"{count}×{height}×{width}×{channels}"
+            try:
+                first = self._session.run(None, {self._input_name: self._input[:count]})[0]
+            except Exception as error:
+                raise BundleError(f"the network does not take {given}: {_line(error)}") from error
+            if first.shape[:1] != (count,):
+                raise BundleError(f"the network makes {first.shape} of {given}; expected {count}×…")
+        self._output = np.zeros(first.shape, _TYPES[outputs[0].type])
         self._binding = self._session.io_binding()
         self._bound = 0
 
@@ -65,6 +67,8 @@ class OrtEngine:
     def run(self, count: int | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
         n = len(self._input) if count is None else count
         if n != self._bound:
+            if not 1 <= n <= len(self._input):
+                raise ValueError(f"count is {n}; expected 1 to {len(self._input)}")
             for bind, name, buffer in (
                 (self._binding.bind_input, self._input_name, self._input),
                 (self._binding.bind_output, self._output_name, self._output),
@@ -73,3 +77,8 @@ class OrtEngine:
             self._bound = n
         self._session.run_with_iobinding(self._binding)
         return self._output[:n]
+
+
+def _line(error: Exception) -> str:
+    """An error of ONNX Runtime as one line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
