@@ -192,6 +192,9 @@ class Journal:
             except BaseException:
                 self._db.close()
                 raise
+            if not self._uuid:
+                self._db.close()
+                return self._begin()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -200,8 +203,10 @@ class Journal:
         return self._db, self._uuid
 
     def _check(self, db: sqlite3.Connection) -> str:
-        """The journal's uuid."""
+        """The journal's uuid; empty for a file that a crash left behind before its tables."""
         if file_format(db, self._path) == 0:
+            if one(db, "SELECT count(*) FROM sqlite_master") == 0:
+                return ""
             raise sqlite3.DatabaseError("not a database of Outfeed")
         # 0.3 s for 256 MB in the page cache; a damaged page would otherwise stop the uplink later.
         if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":

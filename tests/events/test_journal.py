@@ -15,6 +15,7 @@ from edge.events.cursor import Position, read_cursor, write_cursor
 from edge.events.event import Event, gap_event
 from edge.events.journal import Journal
 from edge.events.reader import JournalReader
+from edge.events.store import connect_writer
 
 MB = 1 << 20
 
@@ -159,6 +160,15 @@ def test_a_damaged_journal_is_moved_aside(tmp_path: Path, where: str) -> None:
         assert journal.append([event(7)]) == range(2, 3)
     assert counts(tmp_path) == [(1, None), (2, 7)]
     assert path.with_name("journal.sqlite.damaged").exists()
+
+
+def test_a_crash_before_the_tables_were_made_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    connect_writer(path, busy_timeout_ms=1, wal_bytes=MB).close()
+    assert path.stat().st_size > 0
+    with open_journal(tmp_path) as journal:
+        assert journal.append([event(7)]) == range(1, 2)
+    assert not list(tmp_path.glob("*.damaged"))
 
 
 def test_damage_found_while_running_is_replaced_and_nothing_stops(tmp_path: Path) -> None:
