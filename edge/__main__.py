@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -86,10 +87,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     An OutfeedError becomes one line on stderr. Any other exception passes: it is a bug.
     """
+    # Read when a video is opened; FFmpeg would write its own lines between ours.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         app(args=arguments, prog_name="outfeed")
     except OutfeedError as error:
-        print(f"outfeed: {error}", file=sys.stderr)
+        print("outfeed:", *str(error).splitlines(), file=sys.stderr)
         return error.exit_status
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

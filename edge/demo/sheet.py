@@ -69,12 +69,12 @@ def _tile(judged: Judged, specimen: Specimen, inspector: Inspector) -> NDArray[n
     scale = _TILE_PX / max(picture.shape[:2])
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    square = np.full((_TILE_PX, _TILE_PX, 3), _PAPER_GREY, np.uint8)
-    square[: small.shape[0], : small.shape[1]] = small
+    framed = np.full((small.shape[0], _TILE_PX, 3), _PAPER_GREY, np.uint8)
+    framed[:, : small.shape[1]] = small
     said = "ESCAPE" if judged.is_escape else "FALSE REJECT" if judged.is_false_reject else ""
     lines = (
         f"part {verdict.part_id}  {specimen.path.name}",
         f"{said or verdict.decision.value.lower()}; truth: {specimen.kind or 'good'}",
     )
     colour = COLOURS[Decision.UNKNOWN if said else verdict.decision]
-    return np.concatenate([square, caption_strip(lines, _TILE_PX, 0.45, colour)])
+    return np.concatenate([framed, caption_strip(lines, _TILE_PX, 0.45, colour)])
