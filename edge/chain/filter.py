@@ -47,8 +47,8 @@ def keep(severity: SeverityMap, threshold: float, height: int, width: int) -> Ma
     peak = cells.max()
     if peak < limit:
         return None
-    if peak != peak:
-        raise FrameError("the detector's severity is not a number (NaN)")
+    if not math.isfinite(peak):
+        raise FrameError(f"the detector's severity is not a number ({peak})")
     passing = cells >= limit
     rows, cols = np.flatnonzero(passing.any(1)), np.flatnonzero(passing.any(0))
     # One cell around reaches every pixel that can pass; one more makes the interpolation at the

@@ -58,7 +58,7 @@ class OrtEngine:
                 raise BundleError(f"the network makes {first.shape} of {given}; expected {count}×…")
         self._output = np.zeros(first.shape, _TYPES[outputs[0].type])
         self._binding = self._session.io_binding()
-        self._bound = 0
+        self._bound: int | None = None
 
     @property
     def input(self) -> NDArray[np.uint8]:
