@@ -125,10 +125,12 @@ def bundle_bytes(
     kinds: tuple[KindManifest, ...] = KINDS,
     chain: ChainManifest = CHAIN,
     golden: bool = True,
+    expected: tuple[GoldenManifest, ...] | None = None,
     **manifest: Any,
 ) -> bytes:
     """A whole bundle. size: the detector's static height × width. Golden frames: clean, hole,
-    stain, with the verdicts that this machine's chain gives. manifest: more keys of Manifest."""
+    stain, with the verdicts that this machine's chain gives, or those expected. manifest: more
+    keys of Manifest."""
     files = {"detector.onnx": detector_network(precision, channels)}
     if classifier:
         files["classifier.onnx"] = classifier_network(channels)
@@ -162,8 +164,8 @@ def bundle_bytes(
     )
     if golden:
         frames = {"golden/clean.png": CLEAN, "golden/hole.png": HOLE, "golden/stain.png": STAIN}
-        expected = _golden(content, files, frames)
-        content = content.model_copy(update={"golden": expected})
+        found = _golden(content, files, frames) if expected is None else expected
+        content = content.model_copy(update={"golden": found})
         files |= {file: encode(pixels) for file, pixels in frames.items()}
     return pack(content, files)
 

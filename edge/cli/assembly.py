@@ -14,7 +14,7 @@ from edge.config import CameraConfig, StationConfig
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
 from edge.devices.camera_video import VideoCamera
-from edge.errors import ConfigError, FrameError
+from edge.errors import ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
 from edge.line.parts import LineTiming
 from edge.records import Verdict
@@ -82,7 +82,6 @@ def make_station(
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Station:
     """Opens the journal and wires everything; nothing runs yet. Raises JournalError."""
-    config.state_dir.parent.mkdir(parents=True, exist_ok=True)
     return Station(
         station_id=config.id,
         bundle_id=bundle.id,
@@ -92,13 +91,17 @@ def make_station(
         rejector=rejector,
         journal=open_journal(config),
         clock=clock,
-        timing=LineTiming(config.line.travel_ns, config.line.budget_ns),
+        timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
         on_verdict=on_verdict,
     )
 
 
 def open_journal(config: StationConfig) -> Journal:
     """The station's journal; its folder is made. Raises JournalError, one line."""
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"key 'state_dir': {config.state_dir}: {error.strerror}") from error
     return Journal.open(
         config.journal_path,
         station=config.id,

@@ -71,13 +71,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def bench_frames(bundle: Bundle, path: Path | None) -> list[Pixels]:
-    """The pictures at the path, or the golden frames. Raises FrameError or UsageError."""
+    """The pictures at the path, or the golden frames. Raises FrameError."""
     if path is not None:
         return [read_image(file) for file in list_images(path)]
-    golden = bundle.manifest.golden
-    if not golden:
-        raise UsageError(f"{bundle.id} holds no golden frames: --frames is needed")
-    return [decode_image(bundle.files[frame.file], name=frame.file) for frame in golden]
+    return [
+        decode_image(bundle.files[golden.file], name=golden.file)
+        for golden in bundle.manifest.golden
+    ]
 
 
 def fit(pixels: Pixels, height: int, width: int) -> Pixels:

@@ -23,7 +23,7 @@ def manifest_table(bundle: Bundle) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, text in _rows(bundle, manifest):
-        table.add_row(name, escape(text))
+        table.add_row(escape(name), escape(text))
     return table
 
 

@@ -21,7 +21,7 @@ def demo(
         ),
     ],
     parts: Annotated[int, typer.Option(min=1, help="Parts on the belt.")] = 300,
-    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Parts a second.")] = 20.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=100, help="Parts a second.")] = 20.0,
     out: Annotated[
         Path, typer.Option(help="Folder for the journal, the contact sheet and the summary.")
     ] = Path("build/demo"),

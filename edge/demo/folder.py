@@ -107,9 +107,8 @@ class DemoFolder:
             seed=seed,
             travel_ms=TRAVEL_MS,
             budget_ms=BUDGET_MS,
-            # Shorter than the smallest gap less a part's 5 ms, so that a pulse ends before the
-            # next part comes.
-            pulse_ms=max(1.0, min(20.0, 0.4 * 1000 / rate_hz)),
+            # At 100 parts a second the smallest gap is 9 ms: the pulse has ended before the next.
+            pulse_ms=min(20.0, 400 / rate_hz),
             port=port,
         )
         try:

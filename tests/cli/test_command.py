@@ -1,0 +1,133 @@
+"""The command itself: help, what it loads, exit statuses, logging."""
+
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import edge
+from edge import __main__ as command
+from edge.config import StationConfig, load_config
+from tests.cli.conftest import Outfeed
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(edge.__file__).parents[1]
+EXAMPLE = ROOT / "firmware-config/station.toml"
+COMMANDS = ("run", "uplink", "inspect", "bundle", "bench", "demo")
+
+
+def test_help_names_every_command(outfeed: Outfeed) -> None:
+    result = outfeed("--help")
+    assert result.status == 0
+    for name in COMMANDS:
+        assert re.search(rf"\b{name}\b", result.out)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "bundle show", "bundle verify"])
+def test_each_command_has_help(outfeed: Outfeed, name: str) -> None:
+    result = outfeed(*name.split(), "--help")
+    assert result.status == 0
+    assert "Usage: outfeed" in result.out
+
+
+def test_version(outfeed: Outfeed) -> None:
+    assert outfeed("--version").out == f"outfeed {edge.__version__}\n"
+
+
+def test_help_loads_no_engine_and_nothing_of_the_workstation() -> None:
+    code = (
+        "import sys\nfrom edge.__main__ import main\nmain(['--help'])\n"
+        "print('LOADED', *sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(said.stdout.splitlines()[-1].split())
+    heavy = {"torch", "onnx", "pandas", "sklearn", "scipy", "matplotlib", "models", "export"}
+    assert not loaded & (heavy | {"cv2", "numpy", "onnxruntime", "paho", "pydantic", "sqlite3"})
+
+
+def test_a_station_loads_nothing_of_the_workstation() -> None:
+    code = (
+        "import sys, edge.cli.assembly, edge.cli.inspecting, edge.cli.benchmark, edge.demo.run\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    heavy = {"torch", "onnx", "pandas", "sklearn", "scipy", "matplotlib", "models", "export"}
+    assert not set(said.stdout.split()) & heavy
+
+
+def test_usage_is_status_2(outfeed: Outfeed) -> None:
+    assert outfeed("no-such-command").status == 2
+    assert outfeed("inspect", "--no-such-option").status == 2
+    both = outfeed("--verbose", "--quiet", "bundle", "show", "x")
+    assert (both.status, "exclude each other" in both.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [
+        ((), logging.WARNING),
+        (("--verbose",), logging.DEBUG),
+        (("--quiet",), logging.ERROR),
+    ],
+)
+def test_logging_follows_the_options(
+    outfeed: Outfeed, bundle: Path, options: tuple[str, ...], level: int
+) -> None:
+    assert outfeed(*options, "bundle", "verify", bundle).status == 0
+    assert logging.getLogger().level == level
+    assert [h.name for h in logging.getLogger().handlers].count("outfeed") == 1
+
+
+def test_a_service_logs_what_it_does(outfeed: Outfeed, tmp_path: Path) -> None:
+    assert outfeed("run", "--config", tmp_path / "absent.toml").status == 78
+    assert logging.getLogger().level == logging.INFO
+
+
+def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("edge.cli.manifest.manifest_table", broken)
+    with pytest.raises(ZeroDivisionError):
+        command.main(["bundle", "show", str(bundle)])
+
+
+def test_an_error_stays_one_line(outfeed: Outfeed, tmp_path: Path) -> None:
+    name = tmp_path / "two\nlines.outfeed"
+    assert "two lines.outfeed" in outfeed("bundle", "verify", name).line
+
+
+def test_the_example_configuration_is_valid() -> None:
+    config = load_config(EXAMPLE)
+    assert config.state_dir == Path("/var/lib/outfeed")
+    assert config.bundle == EXAMPLE.parent / "textures-lean.outfeed"
+
+
+def test_the_example_configuration_names_every_key_with_its_default() -> None:
+    """With every commented key switched on, it is still a configuration, and lacks none."""
+    text = re.sub(r"^# (\w+ = .*)$", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.M)
+    written = tomllib.loads(text)
+    config = StationConfig.model_validate(written)
+    optional = {"parts", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
+    for name, field in StationConfig.model_fields.items():
+        section = getattr(config, name)
+        if not isinstance(section, BaseModel):
+            assert name in written
+            continue
+        assert set(written[name]) == set(type(section).model_fields), name
+        for key, inner in type(section).model_fields.items():
+            if key not in optional and not inner.is_required() and key != "loop":
+                assert getattr(section, key) == inner.default, f"{name}.{key}"
+        assert field.annotation is type(section)

@@ -1,0 +1,216 @@
+"""outfeed run and outfeed uplink: wired, stopped, refused."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from edge.bundle import read_bundle
+from edge.cli.uplink_process import UplinkProcess
+from edge.config import load_config
+from edge.events.event import PartEvent
+from edge.events.identity import parse_payload
+from edge.events.reader import JournalReader
+from tests.bundles import CLEAN, HOLE, small_bundle
+from tests.cli.conftest import Outfeed
+from tests.cli.test_inspect import video
+
+STATION_TOML = """\
+id = "press-3"
+bundle = "small.outfeed"
+state_dir = "state"
+[camera]
+kind = "{kind}"
+path = "{path}"
+loop = {loop}
+[trigger]
+rate_hz = 100.0
+[line]
+travel_ms = 120.0
+budget_ms = 100.0
+pulse_ms = 4.0
+[uplink]
+start = {uplink}
+port = {port}
+retry_max_s = 0.2
+"""
+
+
+@pytest.fixture
+def configure(tmp_path: Path, bundle: Path) -> Callable[..., Path]:
+    """A station.toml with a bundle and twelve pictures beside it; every third shows a hole."""
+    (tmp_path / "small.outfeed").write_bytes(bundle.read_bytes())
+    (tmp_path / "frames").mkdir()
+    for number in range(12):
+        name = str(tmp_path / f"frames/{number:02d}.png")
+        cv2.imwrite(name, CLEAN if number % 3 else HOLE)
+
+    def write(extra: str = "", **keys: Any) -> Path:
+        values = {"kind": "files", "path": "frames", "loop": "false", "uplink": "false", "port": 9}
+        path = tmp_path / "station.toml"
+        path.write_text(STATION_TOML.format(**(values | keys)) + extra)
+        return path
+
+    return write
+
+
+def events(folder: Path) -> list[Any]:
+    with JournalReader(folder / "state/journal.sqlite") as reader:
+        return [parse_payload(stored.payload)[1] for stored in reader.read(None, 10_000)]
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline_s, what
+        time.sleep(0.02)
+
+
+def test_a_finite_source_ends_with_a_summary(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = outfeed("run", "--config", configure())
+    assert result.status == 0
+    assert re.search(r"parts +│ 12 in", result.out)
+    assert "detect" in result.out
+    parts = [event for event in events(tmp_path) if isinstance(event, PartEvent)]
+    assert [part.part_id for part in parts] == list(range(1, 13))
+    assert {part.bundle for part in parts} == {read_bundle(tmp_path / "small.outfeed").id}
+    # Another machine's load may make a part late; what was judged was judged right.
+    judged = [part for part in parts if part.decision != "UNKNOWN"]
+    assert len(judged) >= 6
+    assert all((part.decision == "REJECT") == (part.part_id % 3 == 1) for part in judged)
+
+
+def test_a_video_is_a_source(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    video(tmp_path / "clip.avi", 8)
+    result = outfeed("--quiet", "run", "--config", configure(kind="video", path="clip.avi"))
+    assert (result.status, result.err) == (0, "")
+    assert len([event for event in events(tmp_path) if isinstance(event, PartEvent)]) == 8
+
+
+def test_a_signal_stops_an_endless_run_in_order(
+    configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    """With an uplink that finds no broker, which must not matter."""
+    command = [
+        sys.executable,
+        "-m",
+        "edge",
+        "run",
+        "--config",
+        str(configure(loop="true", uplink="true")),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        journal = tmp_path / "state/journal.sqlite"
+        wait_for(
+            lambda: process.poll() is None and journal.exists() and len(events(tmp_path)) > 20,
+            "20 events",
+        )
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    assert process.returncode == 0, err
+    parts = [event.part_id for event in events(tmp_path) if isinstance(event, PartEvent)]
+    assert sorted(parts) == list(range(1, len(parts) + 1))
+    assert f"│ {len(parts)} in" in out
+    assert "Traceback" not in err
+
+
+def test_configurations_that_are_refused(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for extra, keys, said in (
+        ("[engine]\nthread = 2\n", {}, "unknown key 'engine.thread'"),
+        ('[engine]\nthreads = "2"\n', {}, "key 'engine.threads'"),
+        ("[engine\n", {}, "is not TOML"),
+        ("", {"path": "empty"}, "key 'camera.path'"),
+        ("", {"path": "absent"}, "key 'camera.path'"),
+        ("", {"kind": "video", "path": "absent.avi"}, "key 'camera.path'"),
+    ):
+        result = outfeed("run", "--config", configure(extra, **keys))
+        assert (result.status, result.out) == (78, ""), result.err
+        assert said in result.line
+    absent = outfeed("run", "--config", tmp_path / "absent.toml")
+    assert (absent.status, "absent.toml: cannot be read" in absent.line) == (78, True)
+
+
+def test_an_unproven_bundle_does_not_run(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    config, path = configure(), tmp_path / "small.outfeed"
+    golden = read_bundle(path).manifest.golden
+    wrong = tuple(frame.model_copy(update={"peak_severity": 6.0}) for frame in golden)
+    small_bundle(path, expected=wrong)
+    result = outfeed("run", "--config", config)
+    assert (result.status, "does not reproduce its golden frame" in result.line) == (1, True)
+    path.unlink()
+    result = outfeed("run", "--config", config)
+    assert (result.status, "small.outfeed: cannot be read" in result.line) == (1, True)
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_journal_that_cannot_be_written(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file in the folder's place")
+    result = outfeed("run", "--config", configure())
+    assert result.status == 1
+    assert "key 'state_dir'" in result.line
+
+
+def test_uplink_ends_on_a_signal(configure: Callable[..., Path]) -> None:
+    command = [sys.executable, "-m", "edge", "uplink", "--config", str(configure())]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "uplink_down" in stderr.readline()  # nobody listens on port 9
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in stderr.read()
+    assert process.wait(20) == 0
+
+
+def test_uplink_refuses_a_wrong_configuration(
+    outfeed: Outfeed, configure: Callable[..., Path]
+) -> None:
+    result = outfeed("uplink", "--config", configure("host = 5\n"))
+    assert (result.status, "key 'uplink.host'" in result.line) == (78, True)
+
+
+def test_an_uplink_that_dies_is_started_again(
+    configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        path = configure(port=silent.getsockname()[1])
+        uplink = UplinkProcess(path, retry_max_s=0.1, log=tmp_path / "uplink.log")
+        uplink.start()
+        try:
+            wait_for(lambda: uplink.pid is not None, "a first uplink")
+            first = uplink.pid
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: uplink.pid not in (None, first), "a second uplink")
+            assert uplink.restarts == 1
+        finally:
+            uplink.close()
+            uplink.close()
+    assert uplink.pid is None
+    assert uplink.restarts == 1
+    assert load_config(path).uplink.start is False
