@@ -1,0 +1,138 @@
+"""outfeed demo as a process: everything real, and an account that adds up."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.__main__ import main
+from tests.bundles import CLEAN, HOLE, STAIN, small_bundle
+
+pytest.importorskip("iotcore", reason="the broker is not installed: pip install 'outfeed[demo]'")
+
+# What a picture shows, what the truth is said to be: two pass, one escapes, two are rejected, one
+# of them a good part.
+PARTS = (
+    (CLEAN, None),
+    (HOLE, "hole"),
+    (CLEAN, "scratch"),
+    (STAIN, None),
+    (CLEAN, None),
+)
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / "frames"
+    (folder / "images").mkdir(parents=True)
+    for number, (pixels, kind) in enumerate(PARTS):
+        name = f"{number:03d}.png"
+        cv2.imwrite(str(folder / "images" / name), pixels)
+        if kind is not None:
+            (folder / "masks" / kind).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / "masks" / kind / name), np.full(pixels.shape, 255, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return small_bundle(tmp_path / "small.outfeed")
+
+
+def on_a_terminal(command: list[str]) -> tuple[int, str]:
+    """Run with a pseudo-terminal as standard output: exit status and what was shown."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
+    shown = b""
+    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not data:
+                break
+            shown += data
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
+def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "edge", "demo", "--bundle", str(bundle)]
+    command += ["--frames", str(frames), "--out", str(out), "--parts", "40", "--rate", "20"]
+    command += ["--seed", "3"]
+    status, shown = on_a_terminal(command)
+    assert status == 0, shown
+    assert "what central receives" in shown
+    assert "40/40" in shown
+    account = json.loads((out / "summary.json").read_text())
+    run, events, kicks = account["run"], account["events"], account["kicks"]
+    assert account["sound"] is True
+    assert run["parts"] == 40 == run["passed"] + run["rejected"] + run["unknown"]
+    # A part that a busy machine made late is UNKNOWN and kicked; it neither escapes nor is false.
+    unknown = run["unknown"]
+    assert account["defective"] == 16
+    assert 8 - unknown <= account["escapes"] <= 8
+    assert 8 - unknown <= account["false_rejects"] <= 8
+    assert kicks["wrong"] == []
+    assert kicks["right"] + len(kicks["missed"]) == run["rejected"] + unknown
+    assert events["journalled"] == events["published"] == events["received"]
+    assert events["journalled"] == 40 + run["kicked"] + run["missed"]
+    sheet = cv2.imread(str(out / "contact-sheet.png"))
+    assert sheet.shape[1] == 6 * 306 + 6
+    assert sheet.shape[0] > 200
+    # Again in the same folder: it begins afresh.
+    again = [*command, "--parts", "5"]
+    said = subprocess.run(again, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert json.loads((out / "summary.json").read_text())["run"]["parts"] == 5
+
+
+def test_a_port_in_use(
+    frames: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["--bundle", bundle, "--frames", frames, "--out", tmp_path, "--port", port]
+        status = main(["demo", *map(str, arguments)])
+    err = capsys.readouterr().err.splitlines()
+    assert (status, len(err)) == (2, 1), err
+    assert f"127.0.0.1:{port}" in err[0]
+
+
+def test_a_folder_that_is_not_in_the_layout(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["demo", "--bundle", str(bundle), "--frames", str(tmp_path / "absent")])
+    err = capsys.readouterr().err
+    assert status == 2
+    assert err.startswith(f"outfeed: --frames {tmp_path}/absent: expected images/*.png")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_state_folder_of_something_else_is_left_alone(
+    frames: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/thesis.tex").write_text("years of work")
+    arguments = ["--bundle", bundle, "--frames", frames, "--out", tmp_path]
+    status = main(["demo", *map(str, arguments)])
+    assert (status, "give another --out" in capsys.readouterr().err) == (2, True)
+    assert (tmp_path / "state/thesis.tex").read_text() == "years of work"
+
+
+def test_an_out_that_is_a_file(
+    frames: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["demo", "--bundle", str(bundle), "--frames", str(frames), "--out", str(bundle)])
+    err = capsys.readouterr().err
+    assert (status, len(err.splitlines())) == (1, 1), err
+    assert "small.outfeed" in err
