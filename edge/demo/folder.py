@@ -111,8 +111,12 @@ class DemoFolder:
             pulse_ms=min(20.0, 400 / rate_hz),
             port=port,
         )
-        try:
-            self.config.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutfeedError(f"{self.config}: {error.strerror}") from error
+        self.write(self.config, text)
         return load_config(self.config)
+
+    def write(self, path: Path, text: str) -> None:
+        """A file of the folder. Raises OutfeedError."""
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error

@@ -85,7 +85,7 @@ def run_demo(options: DemoOptions) -> bool:
     chosen = choose(judged, lambda one: camera.of(one.verdict.part_id).path)
     write_picture(folder.sheet, contact_sheet(chosen, camera.of, inspector))
     account = Account(bundle.id, run.summary, tuple(judged), kicks, run.carried)
-    folder.account.write_text(account_json(account), encoding="utf-8")
+    folder.write(folder.account, account_json(account))
     console = Console(highlight=False)
     console.print(stages_table(run.summary.stages))
     console.print(account_table(account, folder.sheet))

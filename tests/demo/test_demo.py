@@ -90,10 +90,14 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     assert sheet.shape[1] == 6 * 306 + 6
     assert sheet.shape[0] > 200
     # Again in the same folder: it begins afresh.
-    again = [*command, "--parts", "5"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    again = [*command, "--parts", "5", "--port", str(port)]
+    again.insert(3, "--quiet")
     said = subprocess.run(again, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     assert json.loads((out / "summary.json").read_text())["run"]["parts"] == 5
+    assert f"port = {port}\n" in (out / "station.toml").read_text()
 
 
 def test_a_port_in_use(
