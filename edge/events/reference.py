@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -50,7 +51,7 @@ def reference() -> str:
     models: list[type[BaseModel]] = [*_JOURNALLED, StatusEvent]
     for model in models:
         schema = model.model_json_schema(mode="serialization")
-        text = f"## {_name(model)}\n\n{model.__doc__}\n\n{_fields(schema)}"
+        text = f"## {_name(model)}\n\n{inspect.getdoc(model)}\n\n{_fields(schema)}"
         for name, part in schema.get("$defs", {}).items():
             if "enum" in part:
                 text += f"\n`{name}`: {_type(part)}\n"

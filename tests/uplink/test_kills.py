@@ -81,7 +81,10 @@ def journal_rows(config: StationConfig) -> list[int]:
 def finish(config: StationConfig, central: Central) -> None:
     """A last uplink brings the rest; then what arrived is what the journal holds."""
     rows = journal_rows(config)
+    births = central.causes.count("connected")
     with killed_at_last(start_uplink(config)) as uplink:
+        # The birth: before it, the process may not have its signal handlers yet.
+        wait_for(lambda: central.causes.count("connected") > births, "the birth")
         wait_for(lambda: central.has(rows[-1]), "the last row")
         uplink.send_signal(signal.SIGTERM)
         assert uplink.wait(10) == 0

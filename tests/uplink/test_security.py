@@ -32,6 +32,8 @@ def make_ca(folder: Path, name: str) -> None:
         folder,
         *("req", "-x509", *key, "-days", "2", "-subj", f"/CN={name}"),
         *("-keyout", f"{name}.key", "-out", f"{name}.pem"),
+        # Python 3.13 checks as RFC 5280 has it and misses these where they are absent.
+        *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
     )
 
 
@@ -42,7 +44,9 @@ def make_certificate(folder: Path, name: str, subject: str, alternative: str) ->
         folder,
         *("req", *key, "-subj", f"/CN={subject}", "-keyout", f"{name}.key", "-out", f"{name}.csr"),
     )
-    (folder / f"{name}.ext").write_text(f"subjectAltName={alternative}\n")
+    (folder / f"{name}.ext").write_text(
+        f"subjectAltName={alternative}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
+    )
     openssl(
         folder,
         *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
