@@ -1,0 +1,27 @@
+"""Fixtures that several rooms share."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+# Small networks on shared machines: more threads only wait for one another. Also for subprocesses.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run trained for seconds on pictures that are easy. Read-only."""
+    if not HAS_TORCH:
+        pytest.skip("torch is not installed")
+    from models.train import train
+    from tests.tinyrun import RECIPE, write_pictures
+
+    folder = tmp_path_factory.mktemp("tiny")
+    train(write_pictures(folder / "data"), RECIPE, folder / "run")
+    return folder / "run"

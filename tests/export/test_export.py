@@ -1,0 +1,180 @@
+"""From a trained run to a bundle that a station accepts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import onnx
+import torch
+
+from edge.bundle import parse_bundle, read_bundle
+from edge.chain.load import load_inspector, prove
+from edge.engines.ort import OrtEngine
+from edge.records import Decision, Frame
+from export.errors import ExportError
+from export.float_onnx import PIXELS, Tail, export_float, station_graph
+from export.pack import Exported, ExportOptions, export_run
+from export.parity import Parity, ParityLimits, require
+from export.quantise import Range, quantise
+from models.data.dataset import DataError
+from models.detector import severity_map
+from models.networks import BlockClassifier, build_detector, normalise
+from models.run import Run
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run: Path) -> Exported:
+    return export_run(Run(tiny_run), ExportOptions(name="tiny", calibration_frames=12))
+
+
+@pytest.mark.parametrize(("network", "resolution"), [("lean", 2), ("paper", 4), ("paper", 2)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_float_graph_is_the_torch_network(network: str, resolution: int, channels: int) -> None:
+    torch.manual_seed(0)
+    module = build_detector(network, channels, resolution).eval()
+    graph = station_graph(export_float(module, channels), Tail(module.logistic, module.shuffle))
+    shape = (64, 96) if channels == 1 else (64, 96, 3)
+    pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    engine = OrtEngine(graph.SerializeToString(), batch=1, height=64, width=96, channels=channels)
+    engine.input[0] = pixels.reshape(64, 96, channels)
+    severity = engine.run()[0, 0] * 12.0
+    assert severity.shape == (64 // resolution, 96 // resolution)
+    np.testing.assert_allclose(severity, severity_map(module, pixels), atol=2e-4)
+
+
+def test_quantised_graph_takes_and_gives_uint8() -> None:
+    torch.manual_seed(0)
+    module = build_detector("lean", 1, 2).eval()
+    frames = np.random.default_rng(1).integers(0, 256, (3, 64, 64), np.uint8)
+    graph = station_graph(
+        quantise(export_float(module, 1), frames, Range(-6, 6)), Tail(module.logistic, 2)
+    )
+    assert graph.graph.input[0].name == PIXELS
+    assert graph.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert graph.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    first = next(n for n in graph.graph.node if n.op_type != "Transpose")
+    assert first.op_type == "DequantizeLinear", "no float copy of the frame is quantised again"
+    weights = [t for t in graph.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    assert any(t.dims and t.dims[0] == 64 for t in weights), "weights are int8"
+
+
+def test_classifier_graph_is_the_torch_network() -> None:
+    torch.manual_seed(0)
+    module = BlockClassifier(1, 3).eval()
+    graph = station_graph(export_float(module, 1), None)
+    blocks = np.random.default_rng(1).integers(0, 256, (5, 64, 64, 1), np.uint8)
+    engine = OrtEngine(graph.SerializeToString(), batch=5, height=64, width=64, channels=1)
+    engine.input[:] = blocks
+    with torch.no_grad():
+        wanted = module(normalise(torch.from_numpy(blocks).permute(0, 3, 1, 2))).numpy()
+    np.testing.assert_allclose(engine.run(), wanted, atol=1e-4)
+    np.testing.assert_allclose(engine.run(2), wanted[:2], atol=1e-4)
+
+
+def test_bundle_says_what_it_is(exported: Exported) -> None:
+    manifest = parse_bundle(exported.data).manifest
+    assert manifest.detector.precision == "int8"
+    assert (manifest.detector.height, manifest.detector.width) == (96, 96)
+    assert [kind.name for kind in manifest.kinds] == ["bar", "pit"]
+    assert manifest.kinds[1].guidance == "clean the mould"
+    assert {golden.decision for golden in manifest.golden} == {"PASS", "REJECT"}
+    assert {d.kind for golden in manifest.golden for d in golden.defects} == {"bar", "pit"}
+    assert {"parity", "float32", "int8"} == manifest.metrics.keys()
+    assert manifest.metrics["int8"]["image_ap"] > 0.95
+    assert set(manifest.files) == {
+        "detector.onnx",
+        "classifier.onnx",
+        *(golden.file for golden in manifest.golden),
+    }
+
+
+def test_bundle_proves_itself_and_rejects_a_pit(exported: Exported) -> None:
+    bundle = parse_bundle(exported.data)
+    inspector = load_inspector(bundle, now_ns=time.perf_counter_ns)
+    prove(bundle, inspector)
+    pixels = np.full((96, 96), 128, np.uint8)
+    assert inspector.inspect(Frame(0, 0, 0, 0, pixels)).decision is Decision.PASS
+    pixels[40:54, 30:44] = 10
+    verdict = inspector.inspect(Frame(1, 1, 0, 0, pixels))
+    assert verdict.decision is Decision.REJECT
+    box = verdict.defects[0].region.box
+    assert abs(box.left - 30) <= 4
+    assert abs(box.bottom - 54) <= 4
+
+
+def test_int8_is_smaller_than_float(tiny_run: Path, exported: Exported) -> None:
+    options = ExportOptions(name="tiny", precision="float32")
+    as_float = export_run(Run(tiny_run), options)
+    assert as_float.bundle.manifest.detector.precision == "float32"
+    assert as_float.parity.verdict_agreement == 1.0
+    assert as_float.parity.severity_error_max == 0.0
+    detector = as_float.bundle.manifest.detector.file
+    assert len(exported.bundle.files[detector]) < 0.4 * len(as_float.bundle.files[detector])
+
+
+def test_export_is_deterministic(tiny_run: Path, exported: Exported) -> None:
+    again = export_run(Run(tiny_run), ExportOptions(name="tiny", calibration_frames=12))
+    assert again.data == exported.data
+
+
+def test_shape_and_version_options(tiny_run: Path) -> None:
+    options = ExportOptions(name="other", version="7", height=64, width=80, calibration_frames=4)
+    manifest = export_run(Run(tiny_run), options).bundle.manifest
+    assert (manifest.name, manifest.version) == ("other", "7")
+    assert (manifest.detector.height, manifest.detector.width) == (64, 80)
+
+
+GOOD = Parity(10, 0.01, 0.2, 0.5, 0.95, 1.0, ())
+
+
+@pytest.mark.parametrize(
+    ("parity", "says"),
+    [
+        (replace(GOOD, severity_error_p99=3.0), "severity error p99 3.00"),
+        (replace(GOOD, mask_iou=0.5), "mask IoU 0.500"),
+        (replace(GOOD, verdict_agreement=0.9, disagreements=("a.png",)), "first: a.png"),
+    ],
+)
+def test_a_figure_over_its_limit_fails_and_is_named(parity: Parity, says: str) -> None:
+    require(GOOD, ParityLimits())
+    with pytest.raises(ExportError, match="int8 is not the float chain") as error:
+        require(parity, ParityLimits())
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "line.outfeed"
+    command = [sys.executable, "-m", "export", "--run", str(tiny_run), "--out", str(out)]
+    impossible = subprocess.run(
+        [*command, "--mask-iou", "1.01"], capture_output=True, text=True, check=False
+    )
+    assert impossible.returncode == 1
+    assert "mask IoU" in impossible.stdout
+    assert not out.exists()
+    done = subprocess.run([*command, "--name", "line"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_bundle(out).manifest.name == "line"
+
+
+@pytest.mark.parametrize("option", [("--shape", "12"), ("--precision", "int4")])
+def test_command_refuses_bad_options(tiny_run: Path, option: tuple[str, str]) -> None:
+    command = [sys.executable, "-m", "export", "--run", str(tiny_run), *option]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert option[0] in done.stdout
+
+
+def test_a_run_that_is_not_complete_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a training run"):
+        export_run(Run(tmp_path), ExportOptions(name="x"))

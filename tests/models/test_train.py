@@ -1,0 +1,125 @@
+"""Training as a whole: a run from pictures, a kill, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from models.data.dataset import DataError
+from models.run import Run
+from models.train import train
+from tests.tinyrun import RECIPE, write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_run_learns_and_says_so(tiny_run: Path) -> None:
+    result = Run(tiny_run).result()
+    metrics = result.metrics["float"]
+    assert metrics["image_ap"] > 0.95
+    assert metrics["mean_iou"] > 0.6
+    assert metrics["escapes"] == 0
+    assert result.detector_loss[-1][0] == RECIPE.detector.steps
+    assert 0 < result.threshold < 12
+    best = max(result.curve, key=lambda point: point.mean_iou)
+    assert best.mean_iou - 0.002 <= next(
+        p.mean_iou for p in result.curve if p.threshold == result.threshold
+    )
+
+
+def test_validation_is_apart_from_training_and_listed(tiny_run: Path) -> None:
+    run = Run(tiny_run)
+    record = run.record()
+    assert not set(record.train) & set(record.validation)
+    listed = [Path(line) for line in run.validation_list.read_text().splitlines()]
+    assert [path.name for path in listed] == [Path(name).name for name in record.validation]
+    assert all(path.is_file() for path in listed)
+
+
+def test_killed_run_goes_on(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data")
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\n[detector]\nsteps = 1000000\nbatch = 2\npatch_px = 64\n'
+        'precision = "float32"\n[classifier]\nenabled = false\n'
+    )
+    command = [sys.executable, "-m", "models.train", "--data", str(data)]
+    command += ["--recipe", str(recipe), "--out", str(tmp_path / "run"), "--threads", "1"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    checkpoint = tmp_path / "run" / "detector.ckpt"
+    deadline = time.monotonic() + 90
+    while not checkpoint.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = int(torch.load(checkpoint, weights_only=True)["step"])
+    assert before >= 200
+    # The same command goes on: its log says from where.
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    log = tmp_path / "run" / "train.log"
+    wanted = f"fit-resumed detector (lean) step={before}"
+    while wanted not in log.read_text():
+        assert process.poll() is None
+        assert time.monotonic() < deadline + 60
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+
+
+def test_folder_of_another_run_is_refused(tiny_run: Path) -> None:
+    other = RECIPE.model_copy(update={"seed": 1})
+    with pytest.raises(DataError, match="another recipe or other data"):
+        train(Path(Run(tiny_run).record().data), other, tiny_run)
+
+
+def test_data_without_defects_is_refused(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 9)
+    for mask in (data / "masks").rglob("*.png"):
+        mask.write_bytes(_black(mask))
+    with pytest.raises(DataError, match="carries an annotated defect"):
+        train(data, RECIPE, tmp_path / "run")
+
+
+def test_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "models.train", "--data", str(tmp_path / "none")]
+    command += ["--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert len(done.stdout.strip().splitlines()) == 1
+    assert str(tmp_path / "none") in done.stdout
+
+
+def test_changed_data_is_noticed(tiny_run: Path, tmp_path: Path) -> None:
+    record = Run(tiny_run).record()
+    changed = record.model_copy(update={"train": (*record.train, "images/gone.png")})
+    run = Run(tmp_path / "run")
+    run.begin(changed)
+    with pytest.raises(DataError, match=r"images/gone\.png is gone"):
+        run.open_data()
+    assert json.loads(run.record_path.read_text())["layout"] == "generic"
+
+
+def _black(path: Path) -> bytes:
+    import cv2
+
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    return bytes(cv2.imencode(".png", np.zeros_like(image))[1])
