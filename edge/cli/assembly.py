@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,13 +112,3 @@ def open_journal(config: StationConfig) -> Journal:
 def make_uplink(config_path: Path, config: StationConfig, log: Path | None = None) -> UplinkProcess:
     """The uplink as a child. log: a file for what it says, else this process's stderr."""
     return UplinkProcess(config_path, retry_max_s=config.uplink.retry_max_s, log=log)
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = 0.02) -> bool:
-    """Whether the condition came true in time. Blocks."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(poll_s)
-    return True

@@ -16,7 +16,7 @@ def inspect(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="PATH...", help="Pictures, videos and folders of them.", show_default=False
+            metavar="PATH", help="Pictures, videos and folders of them.", show_default=False
         ),
     ] = None,
     listed: Annotated[

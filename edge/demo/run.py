@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from rich.live import Live
 
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
-from edge.cli.assembly import make_belt, make_rejector, make_station, make_uplink, wait_until
+from edge.cli.assembly import make_belt, make_rejector, make_station, make_uplink
 from edge.cli.loading import load_chain
 from edge.cli.signals import stop_signals
 from edge.cli.summaries import stages_table
@@ -131,7 +133,7 @@ def _run_line(
         summary = station.run()
         with JournalReader(config.journal_path) as reader:
             journalled = len(reader.read(None, 1 << 31))
-        wait_until(lambda: central.received >= journalled, _DRAIN_S)
+        _wait_until(lambda: central.received >= journalled, _DRAIN_S)
     # The uplink has ended: its last position is on the disk.
     position = read_cursor(config.cursor_path)
     published = 0 if position is None else position.published
@@ -141,3 +143,13 @@ def _run_line(
 def _kicks(config: StationConfig, folder: DemoFolder, run: _Run) -> Kicks:
     hits = run.belt.hits(pulses(read_record(folder.ejector)))
     return compare_kicks(hits, run.verdicts, kick_unknown=config.line.on_unknown == "reject")
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = 0.02) -> bool:
+    """Whether the condition came true in time. Blocks."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(poll_s)
+    return True

@@ -92,8 +92,11 @@ def check_picture_names(sources: Iterable[Source]) -> None:
 
 
 def _below(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise FrameError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
     found: list[Path] = []
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [
             Path(root, name)
