@@ -1,0 +1,176 @@
+"""The paper's metrics and a line manager's, against examples worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.metrics import Match, Outcome, average_precision, confusion, outcome, summarise
+
+KINDS = ("crack", "hole")
+
+
+def part(
+    *,
+    rejected: bool = False,
+    score: float = 0.0,
+    hit: int = 0,
+    reported: int = 0,
+    annotated: int = 0,
+    matches: tuple[Match, ...] = (),
+    ious: tuple[float, ...] = (),
+) -> Outcome:
+    return Outcome(
+        "x", (), rejected, score, hit, reported, annotated, matches, ious, (True,) * len(ious)
+    )
+
+
+def picture(*boxes: tuple[int, int, int, int, int]) -> np.ndarray:
+    """20×40: rectangles (left, top, right, bottom, value)."""
+    values = np.zeros((20, 40), np.uint8)
+    for left, top, right, bottom, value in boxes:
+        values[top:bottom, left:right] = value
+    return values
+
+
+def test_one_part_worked_out_by_hand() -> None:
+    # Annotated: a crack of 4×2 = 8 px and a hole of 5×4 = 20 px.
+    # Reported: region 1 (hole) covers 2×2 = 4 px of the crack and 4 px beside it; region 2 (hole)
+    # is the hole less one column: 16 px; region 3 (crack), 4 px, touches nothing.
+    truth = picture((2, 2, 6, 4, 1), (20, 10, 25, 14, 2))
+    labels = picture((4, 2, 8, 4, 1), (20, 10, 24, 14, 2), (34, 2, 36, 4, 3)).astype(np.int64)
+    found = outcome("p", truth, KINDS, labels, ["hole", "hole", "crack"], rejected=True, score=7.5)
+    assert (found.hit_px, found.reported_px, found.annotated_px) == (4 + 16, 8 + 16 + 4, 28)
+    assert found.iou == pytest.approx(20 / (28 + 28 - 20))
+    assert found.kinds == ("crack", "hole")
+    assert found.matches == (
+        Match("crack", pytest.approx(4 / 12), "hole"),  # type: ignore[arg-type]
+        Match("hole", pytest.approx(16 / 20), "hole"),  # type: ignore[arg-type]
+    )
+    assert found.reported_ious == pytest.approx((4 / 12, 16 / 20, 0.0))
+    assert found.reported_right_kind == (False, True, False)
+    assert (found.name, found.rejected, found.score) == ("p", True, 7.5)
+
+
+def test_the_report_that_covers_a_defect_best_names_it() -> None:
+    # A crack of 10 px; one report covers 3 of it (IoU 3/10), another 6 and 2 beside (6/12).
+    truth = picture((0, 0, 10, 1, 1))
+    labels = picture((0, 0, 3, 1, 1), (4, 0, 12, 1, 2)).astype(np.int64)
+    found = outcome("p", truth, KINDS, labels, ["crack", "hole"], rejected=True, score=1)
+    (match,) = found.matches
+    assert (match.reported_kind, match.iou) == ("hole", pytest.approx(0.5))
+
+
+def test_annotated_clusters_nearer_than_four_pixels_are_one_defect() -> None:
+    near = picture((0, 0, 2, 2, 1), (4, 0, 6, 2, 1))  # 2 sound pixels between: distance 3
+    far = picture((0, 0, 2, 2, 1), (5, 0, 7, 2, 1))
+    kinds = picture((0, 0, 2, 2, 1), (4, 0, 6, 2, 2))  # two kinds are never one
+    nothing = np.zeros((20, 40), np.int64)
+    counts = [
+        len(outcome("p", truth, KINDS, nothing, [], rejected=False, score=0).matches)
+        for truth in (near, far, kinds)
+    ]
+    assert counts == [1, 2, 2]
+
+
+def test_nothing_annotated_and_nothing_reported() -> None:
+    nothing = np.zeros((20, 40), np.int64)
+    found = outcome("p", picture(), KINDS, nothing, [], rejected=False, score=0)
+    assert (found.matches, found.reported_ious, found.iou) == ((), (), 1.0)
+
+
+def test_a_set_worked_out_by_hand() -> None:
+    some = [
+        # hit 6, reported 8, annotated 10: IoU 6/12; its defect found at 0.8, right kind
+        part(
+            rejected=True,
+            score=9,
+            hit=6,
+            reported=8,
+            annotated=10,
+            matches=(Match("crack", 0.8, "crack"),),
+            ious=(0.8, 0.1),
+        ),
+        # an escape: IoU 0; two defects, one found at exactly 0.5 under another name
+        part(
+            rejected=False,
+            score=5,
+            hit=0,
+            reported=0,
+            annotated=10,
+            matches=(Match("crack", 0.5, "hole"), Match("hole", 0.0, "")),
+            ious=(0.5,),
+        ),
+        part(score=6, rejected=True, reported=4, ious=(0.0,)),  # a false reject
+        part(score=1),
+        part(score=0),
+    ]
+    found = summarise(some)
+    assert (found.parts, found.defective) == (5, 2)
+    assert found.pixel_precision == pytest.approx(6 / 12)
+    assert found.pixel_recall == pytest.approx(6 / 20)
+    assert found.pixel_f1 == pytest.approx(2 * 0.5 * 0.3 / 0.8)
+    assert found.mean_iou == pytest.approx((0.5 + 0) / 2)
+    assert found.mean_iou_all == pytest.approx((0.5 + 0 + 0 + 1 + 1) / 5)
+    # Equation (3): 2/3 · (0.3 + 0 + 0)
+    assert found.ar == pytest.approx(0.2)
+    assert found.defect_recall_50 == pytest.approx(2 / 3)
+    assert found.defect_recall_50_kind == pytest.approx(1 / 3)
+    assert found.defect_precision_50 == pytest.approx(2 / 4)
+    assert (found.escapes, found.false_rejects) == (1, 1)
+    assert found.escape_rate == pytest.approx(1 / 2)
+    assert found.false_reject_rate == pytest.approx(1 / 3)
+    # Ranked 9 (bad), 6 (good), 5 (bad): (1/1 + 2/3) / 2
+    assert found.image_ap == pytest.approx((1 + 2 / 3) / 2)
+    assert set(found.as_dict()) == set(type(found).__dataclass_fields__)
+
+
+def test_ar_is_the_area_under_recall_against_iou() -> None:
+    """Equation (3) states both forms; the sum must be twice the integral from 0.5 to 1."""
+    ious = np.random.default_rng(0).random(50)
+    matches = tuple(Match("crack", float(iou), "crack") for iou in ious)
+    levels = (np.arange(20000) + 0.5) / 40000 + 0.5
+    integral = 2 * np.mean([(ious >= level).mean() for level in levels]) * 0.5
+    assert summarise([part(annotated=1, matches=matches)]).ar == pytest.approx(integral, abs=1e-4)
+
+
+def test_where_there_is_nothing_to_count_it_is_nan() -> None:
+    good = summarise([part()])
+    for name in ("image_ap", "mean_iou", "ar", "pixel_recall", "escape_rate", "pixel_precision"):
+        assert math.isnan(getattr(good, name))
+    assert good.false_reject_rate == 0
+    assert math.isnan(summarise([part(annotated=3)]).false_reject_rate)
+    with pytest.raises(ValueError, match="no part"):
+        summarise([])
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=30).filter(
+        lambda rows: any(positive for positive, _ in rows)
+    )
+)
+def test_average_precision_by_its_definition(rows: list[tuple[bool, int]]) -> None:
+    """Σ (R_n − R_(n−1)) P_n over the distinct scores, each "at or above this score"."""
+    positive, scores = [p for p, _ in rows], [float(s) for _, s in rows]
+    area, recall = 0.0, 0.0
+    for level in sorted(set(scores), reverse=True):
+        above = [p for p, s in zip(positive, scores, strict=True) if s >= level]
+        now = sum(above) / sum(positive)
+        area += (now - recall) * sum(above) / len(above)
+        recall = now
+    assert average_precision(positive, scores) == pytest.approx(area)
+    backwards = average_precision(positive[::-1], scores[::-1])
+    assert backwards == pytest.approx(area)  # ties in any order
+
+
+def test_the_confusion_matrix() -> None:
+    some = [
+        part(matches=(Match("crack", 0.9, "crack"), Match("crack", 0.2, "hole"))),
+        part(matches=(Match("hole", 0.6, "hole"), Match("crack", 0.0, ""))),
+        part(matches=(Match("hole", 0.6, "defect"),)),  # a name that is no kind: not found as one
+    ]
+    assert confusion(some, KINDS).tolist() == [[1, 1, 1], [0, 1, 1]]

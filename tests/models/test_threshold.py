@@ -1,0 +1,84 @@
+"""The search for T against trying every T with the station's own filter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.chain.filter import keep
+from edge.records import SeverityMap
+from models.threshold import GRID, search_threshold
+
+
+def some_maps(seed: int, quantised: bool, count: int = 6) -> list[tuple[SeverityMap, np.ndarray]]:
+    """Blobs of random severity, annotated or not, on a noisy floor; every third part is good."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        cells = rng.uniform(0, 2, (16, 20)).astype(np.float32)
+        annotated = np.zeros((31, 40), np.bool_)  # a pixel less than the cells
+        for _ in range(3):
+            y, x = rng.integers(0, 12, 2)
+            cells[y : y + 3, x : x + 4] += rng.uniform(1, 9)
+            if number % 3:
+                annotated[2 * y : 2 * y + 6, 2 * x : 2 * x + 8] = True
+        if quantised:
+            # Steps of 0.1: severities lie on the grid of T itself, where rounding would show.
+            stored = np.round(cells / 0.1).clip(0, 255).astype(np.uint8)
+            found.append((SeverityMap(stored, 0.1, 0, 2), annotated))
+        else:
+            found.append((SeverityMap(cells.clip(0, 12), 1.0, 0, 2), annotated))
+    return found
+
+
+def by_trying(maps: list[tuple[SeverityMap, np.ndarray]], threshold: float) -> tuple[float, float]:
+    """Mean IoU of the defective parts and the share of good ones with an alarm."""
+    ious, alarms = [], []
+    for severity, annotated in maps:
+        found = np.zeros(annotated.shape, np.bool_)
+        mask = keep(severity, threshold, *annotated.shape)
+        if mask is not None:
+            h, w = mask.pixels.shape
+            found[mask.top : mask.top + h, mask.left : mask.left + w] = mask.pixels
+        if annotated.any():
+            ious.append((found & annotated).sum() / (found | annotated).sum())
+        else:
+            alarms.append(found.any())
+    return float(np.mean(ious)), float(np.mean(alarms))
+
+
+@pytest.mark.parametrize("quantised", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_curve_is_what_the_station_would_get(seed: int, quantised: bool) -> None:
+    maps = some_maps(seed, quantised)
+    found = search_threshold(maps)
+    assert found.thresholds == tuple(GRID.tolist())
+    tried = [by_trying(maps, threshold) for threshold in found.thresholds]
+    assert found.mean_iou == pytest.approx([iou for iou, _ in tried], abs=1e-9)
+    assert found.false_alarms == pytest.approx([alarm for _, alarm in tried], abs=1e-9)
+    top = max(iou for iou, _ in tried)
+    near = [i for i, (iou, _) in enumerate(tried) if iou >= top - 0.002]
+    fewest = min(tried[i][1] for i in near)
+    assert found.best == next(found.thresholds[i] for i in near if tried[i][1] == fewest)
+
+
+def test_of_equal_thresholds_the_one_with_fewer_false_alarms() -> None:
+    """A defect of severity 9 on 0 has IoU 1 for T up to 9; a good part has an alarm up to 5."""
+    bad, good = np.zeros((2, 10, 10), np.float32)
+    bad[2:6, 2:6], good[2:6, 2:6] = 9, 5
+    flat = 1  # stride 1: no interpolation
+    annotated = np.zeros((10, 10), np.bool_)
+    annotated[2:6, 2:6] = True
+    nothing = np.zeros((10, 10), np.bool_)
+    maps = [(SeverityMap(bad, 1.0, 0, flat), annotated), (SeverityMap(good, 1.0, 0, flat), nothing)]
+    assert search_threshold(maps).best == 5.1
+    assert search_threshold(maps[:1]).best == 0.2
+
+
+def test_a_detector_that_saw_nothing_and_a_set_without_defects() -> None:
+    clean = SeverityMap(np.zeros((8, 8), np.float32), 1.0, 0, 2)
+    annotated = np.zeros((16, 16), np.bool_)
+    with pytest.raises(ValueError, match="no validation picture carries a defect"):
+        search_threshold([(clean, annotated)])
+    annotated[4, 4] = True
+    assert set(search_threshold([(clean, annotated)]).mean_iou) == {0.0}
