@@ -82,7 +82,7 @@ class BlockSource:
 
     Kinds come in equal shares; background blocks are the detector's false positives, and one in
     four a random place of a good part, so that background is known even where the detector errs
-    little.
+    little. Raises ValueError when no region carries a defect.
     """
 
     def __init__(
@@ -93,6 +93,8 @@ class BlockSource:
         self._good = [i for i, picture in enumerate(pictures) if picture.sample.is_good]
         self._background = [region for region in regions if region.label == BACKGROUND]
         labels = sorted({region.label for region in regions} - {BACKGROUND})
+        if not labels:
+            raise ValueError("no annotated defect to train the classifier on")
         self._by_label = [[r for r in regions if r.label == label] for label in labels]
         augmentation = recipe.augment
         self._options = Augmentation(

@@ -1,0 +1,148 @@
+"""The networks: the paper's tables read off the modules, output sizes, and what they cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+import torch
+from torch import nn
+
+from models.networks import (
+    PIXEL_SCALE,
+    BlockClassifier,
+    LeanDetector,
+    PaperDetector,
+    build_detector,
+    normalise,
+)
+
+
+def layers(module: nn.Module) -> list[tuple[str, int, int, int]]:
+    """Convolutions and poolings in order: kind, kernel, stride, filters (0 for a pooling)."""
+    found = []
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            found.append(("conv", part.kernel_size[0], part.stride[0], part.out_channels))
+        elif isinstance(part, nn.AvgPool2d):
+            found.append(("pool", int(part.kernel_size), int(part.stride), 0))
+    return found
+
+
+def stage(narrow: int, wide: int) -> list[tuple[str, int, int, int]]:
+    """Table 2 or 3: 1×1 · 5×5 · 5×5 · 1×1 · 1×1 · 5×5 · 5×5."""
+    kernels = [1, 5, 5, 1, 1, 5, 5]
+    filters = [narrow, narrow, wide, wide, narrow, narrow, wide]
+    return [("conv", kernel, 1, count) for kernel, count in zip(kernels, filters, strict=True)]
+
+
+def mmac(network: nn.Module, channels: int, side: int) -> float:
+    """Multiplications of convolutions and linear layers for one picture, in millions."""
+    total = 0
+
+    def count(layer: Any, _: object, output: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(layer, nn.Conv2d):
+            kernel = layer.kernel_size[0] * layer.kernel_size[1]
+            total += output.numel() * kernel * layer.in_channels // layer.groups
+        else:
+            total += output.numel() * layer.in_features
+
+    hooks = [
+        layer.register_forward_hook(count)
+        for layer in network.modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear))
+    ]
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, channels, side, side))
+    for hook in hooks:
+        hook.remove()
+    return total / 1e6
+
+
+def test_the_papers_tables_1_to_3() -> None:
+    assert layers(PaperDetector(1, 4)) == [
+        ("conv", 5, 1, 16),
+        ("pool", 3, 2, 0),
+        ("conv", 3, 1, 16),
+        *stage(8, 32),
+        ("pool", 3, 2, 0),
+        *stage(16, 64),
+        ("conv", 3, 1, 512),
+        ("conv", 1, 1, 1),
+    ]
+
+
+def test_a_residual_unit_is_bn_conv_relu() -> None:
+    """Figure 4. Each of the twelve that are not a shortcut's projection."""
+    network = PaperDetector(1, 4)
+    units = [
+        part
+        for part in network.modules()
+        if isinstance(part, nn.Sequential) and isinstance(part[0], nn.BatchNorm2d)
+    ]
+    assert len(units) == 12
+    for unit in units:
+        assert [type(part) for part in unit] == [nn.BatchNorm2d, nn.Conv2d, nn.ReLU]
+
+
+@pytest.mark.parametrize("resolution", [2, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_papers_network_gives_one_number_per_cell(resolution: Any, channels: int) -> None:
+    network = PaperDetector(channels, resolution).eval()
+    assert network.stride_px == resolution
+    with torch.no_grad():
+        small = network(torch.zeros(2, channels, 32, 48))
+    assert tuple(small.shape) == (2, 1, 32 // resolution, 48 // resolution)
+    # Table 8's input, and section III.A.1: 4096 numbers at 4×4, 16384 at 2×2.
+    with torch.no_grad():
+        whole = network(torch.zeros(1, channels, 256, 256))
+    assert whole.numel() == {4: 4096, 2: 16384}[resolution]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(16, 16), (48, 80), (256, 256)])
+def test_the_lean_network_gives_one_number_per_cell(channels: int, size: tuple[int, int]) -> None:
+    network = LeanDetector(channels).eval()
+    assert size[0] % network.multiple_px == 0
+    assert network.multiple_px % network.stride_px == 0
+    with torch.no_grad():
+        cells = network(torch.zeros(2, channels, *size))
+    assert tuple(cells.shape) == (2, 1, size[0] // network.stride_px, size[1] // network.stride_px)
+
+
+def test_what_a_256_by_256_block_costs() -> None:
+    """The reference: 1828 MMAC. The lean network must stay below a fifth of it."""
+    paper, lean = mmac(PaperDetector(1, 4), 1, 256), mmac(LeanDetector(1), 1, 256)
+    assert paper == pytest.approx(1827.67, abs=0.01)
+    assert lean < 0.2 * paper  # 251 when this was written; figures of speed are the benchmark's
+
+
+def test_a_block_costs_a_fraction_of_a_frame() -> None:
+    assert mmac(BlockClassifier(1, kinds=3), 1, 64) < 0.1 * mmac(LeanDetector(1), 1, 256)
+
+
+@pytest.mark.parametrize(("channels", "kinds"), [(1, 1), (3, 6)])
+def test_the_classifier_gives_background_and_kinds(channels: int, kinds: int) -> None:
+    network = BlockClassifier(channels, kinds).eval()
+    side = BlockClassifier.size_px
+    with torch.no_grad():
+        assert tuple(network(torch.zeros(5, channels, side, side)).shape) == (5, kinds + 1)
+
+
+def test_pixels_are_normalised_about_mid_grey() -> None:
+    """What the station's quantised input means: scale 1/64, zero point 128."""
+    pixels = torch.tensor([[[[0, 128, 192, 255]]]], dtype=torch.uint8)
+    assert normalise(pixels).flatten().tolist() == [-2.0, 0.0, 1.0, 127 / 64]
+    assert PIXEL_SCALE == 1 / 64
+
+
+def test_networks_by_name() -> None:
+    assert isinstance(build_detector("paper", 1, 4), PaperDetector)
+    assert build_detector("paper", 1, 2).stride_px == 2
+    assert isinstance(build_detector("lean", 3, 2), LeanDetector)
+    for name, resolution in (("lean", 4), ("paper", 1), ("unet", 2)):
+        with pytest.raises(ValueError, match=f"no network '{name}' with resolution {resolution}"):
+            build_detector(name, 1, resolution)
