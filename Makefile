@@ -59,6 +59,7 @@ zoo: $(DEV)/.ready
 		--defective 0.5 --force
 	$(DEV)/bin/python -m models.train --data build/textures --recipe textures-lean --out runs/textures-lean
 	$(DEV)/bin/python -m export --run runs/textures-lean --out models/zoo/textures-lean.outfeed
+	$(DEV)/bin/python -m models.publish --run runs/textures-lean --out models/zoo/textures-lean.pt
 
 clean:
 	rm -rf build .venv-run .venv .mypy_cache .ruff_cache .pytest_cache

@@ -23,8 +23,8 @@ from rich.table import Table
 
 from edge.bundle import Bundle, read_bundle
 from edge.chain.load import load_inspector
-from edge.devices.images import decode_image
 from edge.engines.ort import OrtEngine
+from edge.images import decode_image
 from edge.records import Decision, Frame
 from export.float_onnx import Tail, export_float, station_graph
 from models.networks import build_detector

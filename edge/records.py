@@ -105,11 +105,7 @@ class Timings:
     @property
     def total_us(self) -> float:
         return (
-            self.detect_us
-            + self.filter_us
-            + self.components_us
-            + self.classify_us
-            + self.decide_us
+            self.detect_us + self.filter_us + self.components_us + self.classify_us + self.decide_us
         )
 
 

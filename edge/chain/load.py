@@ -8,9 +8,9 @@ from edge.bundle import Bundle, GoldenDefect
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
 from edge.chain.detect import RegressionDetector
 from edge.chain.inspector import Inspector
-from edge.devices.images import decode_image
 from edge.engines.ort import OrtEngine
 from edge.errors import BundleError, FrameError
+from edge.images import decode_image
 from edge.records import Defect, Frame
 
 # Blocks of eight regions in one run; a frame with more regions takes another run.

@@ -20,8 +20,8 @@ from rich.progress import track
 
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
-from edge.devices.images import decode_image, list_images, read_image
 from edge.errors import OutfeedError, UsageError
+from edge.images import decode_image, list_images, read_image
 from edge.line.stats import Percentiles
 from edge.records import Frame
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.chain.inspector import Inspector
 from edge.demo.outcome import Judged
 from edge.demo.specimens import Specimen
-from edge.devices.images import read_image
+from edge.images import read_image
 from edge.inspection.pictures import COLOURS, caption_strip, overlay
 from edge.records import Decision, Frame
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.devices.images import list_images, read_image
 from edge.errors import FrameError, UsageError
+from edge.images import list_images, read_image
 from edge.records import Frame
 
 

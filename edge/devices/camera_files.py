@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from edge.clock import Clock
 from edge.devices.camera import EndOfFrames
-from edge.devices.images import list_images, read_image
 from edge.errors import DeviceError
+from edge.images import list_images, read_image
 from edge.records import Frame
 
 # Decoded pictures kept for the next round: a looping demo shall not measure PNG decoding.

@@ -18,8 +18,8 @@ from edge.chain.inspector import Inspection
 from edge.clock import MonotonicClock
 from edge.devices.camera import EndOfFrames
 from edge.devices.camera_video import VideoCamera
-from edge.devices.images import read_image
 from edge.errors import FrameError
+from edge.images import read_image
 from edge.inspection.sources import Source
 from edge.records import Frame
 

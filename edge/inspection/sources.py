@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from edge.devices.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from edge.errors import FrameError, UsageError
+from edge.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 _SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
 _FRAME_OF_VIDEO = re.compile(r"#\d{6,}$")

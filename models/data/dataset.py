@@ -14,6 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import FrameError
+from edge.images import read_image
+
 log = logging.getLogger(__name__)
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -128,27 +131,13 @@ class DataSet:
 def read_pixels(path: Path) -> Pixels:
     """uint8 pixels as the file holds them, H×W or H×W×3 (BGR); an alpha channel is dropped.
 
-    EXIF orientation is not applied: a camera on a line has none, and masks have none. Raises
-    DataError when the file is missing, is no image, or has more than 8 bits per channel.
+    Read as the station reads it (edge/images.py). Raises DataError when the file is missing, is no
+    image, is cut short, or has more than 8 bits per channel.
     """
     try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image") from error
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except cv2.error as error:
-        raise DataError(f"{path}: cannot be decoded; expected an 8-bit image") from error
-    if pixels is None:
-        raise DataError(f"{path}: is not an image that can be decoded; expected an 8-bit image")
-    if pixels.dtype != np.uint8:
-        raise DataError(
-            f"{path}: has {pixels.dtype} pixels; expected 8 bits per channel (convert the images "
-            "the way the station's camera delivers them)"
-        )
-    if pixels.ndim == 3:
-        pixels = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, 0]
-    return np.ascontiguousarray(pixels, dtype=np.uint8)
+        return read_image(path)
+    except FrameError as error:
+        raise DataError(str(error)) from error
 
 
 def as_channels(pixels: Pixels, channels: int) -> Pixels:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.devices.images import IMAGE_SUFFIXES, list_images, read_image
 from edge.errors import FrameError
+from edge.images import IMAGE_SUFFIXES, list_images, read_image
 
 RNG = np.random.default_rng(3)
 COLOUR = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
