@@ -1,15 +1,14 @@
-"""Training patches: the same for a step whenever it is asked, and a thread that ends."""
+"""Training patches: the same for a step whenever it is asked."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.data.dataset import Sample
-from models.patches import PatchSource, Picture, find_truncate, prefetch, severity_target
+from models.patches import PatchSource, Picture, find_truncate, severity_target
 from models.recipe import LabelRecipe, Recipe
 
 RECIPE = Recipe.model_validate(
@@ -95,50 +94,3 @@ def test_truncate_is_the_recipes_or_the_datas() -> None:
     assert 180 < found < 240
     with pytest.raises(ValueError, match="no training picture carries a defect"):
         find_truncate((picture(0),), 2, LabelRecipe(truncate=0.0))
-
-
-def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "patches"]
-
-
-def test_prefetch_gives_the_batches_in_order_and_its_thread_ends() -> None:
-    some = source()
-    for step, (pixels, targets) in enumerate(prefetch(some, 2, 6), start=2):
-        expected, and_targets = some.batch(step)
-        assert (pixels == expected).all()
-        assert (targets == and_targets).all()
-    assert workers() == []
-    assert list(prefetch(some, 3, 3)) == []
-    assert workers() == []
-
-
-class Counting(PatchSource):
-    """Batches of nothing; fails at a step."""
-
-    def __init__(self, fails_at: int) -> None:
-        self.made: list[int] = []
-        self._fails_at = fails_at
-
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        if step == self._fails_at:
-            raise RuntimeError(f"step {step} is broken")
-        self.made.append(step)
-        return np.full(1, step, np.uint8), np.zeros(1, np.float32)
-
-
-def test_an_error_reaches_the_caller_after_the_batches_before_it() -> None:
-    batches = prefetch(Counting(3), 0, 10)
-    got = [int(next(batches)[0][0]) for _ in range(3)]
-    with pytest.raises(RuntimeError, match="step 3 is broken"):
-        next(batches)
-    assert got == [0, 1, 2]
-    assert workers() == []
-
-
-def test_leaving_early_ends_the_thread_and_it_makes_few_ahead() -> None:
-    some = Counting(-1)
-    batches = prefetch(some, 0, 1000, depth=2)
-    next(batches)
-    batches.close()
-    assert workers() == []
-    assert len(some.made) <= 5  # one handed over, two in the queue, one in hand, one begun
