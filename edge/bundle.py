@@ -29,6 +29,7 @@ from pydantic import (
     ValidationError,
 )
 
+from edge.complaints import describe
 from edge.errors import BundleError
 
 SUFFIX = ".outfeed"
@@ -269,10 +270,7 @@ def _manifest(text: bytes | None) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        fault = first["msg"][:1].lower() + first["msg"][1:]
-        raise BundleError(f"{MANIFEST}: key {key!r}: {fault}") from error
+        raise BundleError(f"{MANIFEST}: {describe(error)}") from error
 
 
 def _check(manifest: Manifest) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from edge.complaints import describe
 from edge.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -25,9 +26,6 @@ else:
 
 # A station's name is a level of every topic: no separators, no wildcards (MQTT 5, section 4.7).
 StationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-
-
-_ESCAPED = {code: repr(chr(code))[1:-1] for code in range(32)}  # a key may hold a line break
 
 
 class _Section(BaseModel):
@@ -208,25 +206,6 @@ def load_config(path: Path) -> StationConfig:
     except ValidationError as error:
         raise ConfigError(f"{path}: {describe(error)}") from error
     return _anchored(config, path.resolve().parent)
-
-
-def describe(error: ValidationError) -> str:
-    """The first complaint of pydantic as one line: the key, what was expected, what was found."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]).translate(_ESCAPED) or "(file)"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{more}"
-    if first["type"] == "missing":
-        return f"key '{key}' is missing{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    if first["type"] == "value_error" and isinstance(first["input"], dict):
-        return f"key '{key}': {message}{more}"  # about several keys: no single one was found
-    found = repr(first["input"])
-    if len(found) > 80:
-        found = f"{found[:77]}..."
-    return f"key '{key}': {message}, found {found}{more}"
 
 
 def _anchored(section: _AnySection, folder: Path) -> _AnySection:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from edge.chain.classify import BACKGROUND, block_windows, cut_block
 from edge.chain.components import Components, components
@@ -20,6 +19,7 @@ from edge.chain.filter import Mask, keep
 from edge.records import Box, SeverityMap
 from models.augment import Augmentation, augment
 from models.data.dataset import Pixels
+from models.feed import Pair, feed
 from models.networks import BlockClassifier, normalise
 from models.patches import Picture
 from models.recipe import Recipe
@@ -118,11 +118,15 @@ class BlockSource:
             labels.append(region.label)
         return np.ascontiguousarray(np.stack(blocks).transpose(0, 3, 1, 2)), np.array(labels)
 
-    def batches(self, first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, first: int, last: int) -> Iterator[Pair]:
         """The steps as the training loop wants them."""
-        for step in range(first, last):
+
+        def batch(step: int) -> Pair:
             pixels, labels = self.batch(step)
-            yield normalise(torch.from_numpy(pixels)), torch.from_numpy(labels)
+            return torch.from_numpy(pixels), torch.from_numpy(labels)
+
+        for pixels, labels in feed(batch, first, last):
+            yield normalise(pixels), labels
 
     def _choose(self, rng: np.random.Generator) -> LabelledRegion:
         if rng.random() >= self._recipe.classifier.background_share:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models.data.dataset import DataError, Pixels
+from models.feed import Pair, feed
 from models.fit import Fit, Schedule, wants_bfloat16
 from models.losses import cross_entropy_and_overlap, l2
 from models.networks import (
@@ -20,7 +21,7 @@ from models.networks import (
     build_detector,
     normalise,
 )
-from models.patches import PatchSource, Picture, find_truncate, prefetch
+from models.patches import PatchSource, Picture, find_truncate
 from models.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -50,9 +51,13 @@ def train_detector(
             return cross_entropy_and_overlap(outputs, targets, recipe.labels.floor)
         return l2(outputs, targets)
 
-    def batches(first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for pixels, targets in prefetch(source, first, last):
-            yield normalise(torch.from_numpy(pixels)), torch.from_numpy(targets)
+    def batch(step: int) -> Pair:
+        pixels, targets = source.batch(step)
+        return torch.from_numpy(pixels), torch.from_numpy(targets)
+
+    def batches(first: int, last: int) -> Iterator[Pair]:
+        for pixels, targets in feed(batch, first, last):
+            yield normalise(pixels), targets
 
     schedule = Schedule(
         options.steps,

@@ -101,6 +101,7 @@ class Fit:
     def _step(self, step: int, inputs: Tensor, targets: Tensor) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.rate(step)
+        torch.manual_seed(step)  # of dropout: a resumed run draws what the whole one would have
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._schedule.bfloat16):
             outputs = self._network(inputs)

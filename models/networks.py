@@ -68,8 +68,7 @@ class PaperDetector(DetectorNetwork):
     """The detection network of He & Liu 2020, Tables 1 to 3. The reference, not what is shipped.
 
     resolution 4 is the published network: severity per 4×4 cell. For resolution 2 the paper gives
-    no table; here the second average pooling is left out, which is what its Table 8 suggests (the
-    time doubles).
+    no table; here the second average pooling is left out (docs/decisions/0002).
     """
 
     def __init__(self, channels: int = 1, resolution: Literal[2, 4] = 4) -> None:
@@ -160,7 +159,7 @@ class BlockClassifier(nn.Module):
     """64×64 block → N kinds + background (class 0). Logits, N×(kinds + 1).
 
     The paper uses ResNet-101 here; a block costs more then than ten frames of the lean detector.
-    This one has 11 MMAC.
+    This one has 14 MMAC.
     """
 
     size_px = 64

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,39 +113,6 @@ class PatchSource:
             group = self._by_kind[rng.integers(len(self._by_kind))]
             return group[rng.integers(len(group))], self._around
         return self._pictures[rng.integers(len(self._pictures))], self._anywhere
-
-
-def prefetch(source: PatchSource, first: int, last: int, depth: int = 4) -> Iterator[Batch]:
-    """Batches first to last - 1, made ahead by one thread, which ends with the iterator."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def make() -> None:
-        try:
-            for step in range(first, last):
-                batch = source.batch(step)
-                while not stop.is_set():
-                    try:
-                        ready.put(batch, timeout=0.5)
-                        break
-                    except queue.Full:
-                        continue
-                if stop.is_set():
-                    return
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            ready.put(error)
-
-    worker = threading.Thread(target=make, name="patches", daemon=True)
-    worker.start()
-    try:
-        for _ in range(first, last):
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        worker.join(timeout=10)
 
 
 def _whole_cells(pixels: Pixels, cell_px: int) -> Pixels:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.complaints import describe
 from models.augment import Augmentation
 from models.data.dataset import DataError
 
@@ -139,6 +140,4 @@ def load_recipe(name_or_path: str) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise DataError(f"{path}: key '{key}': {first['msg'].lower()}") from error
+        raise DataError(f"{path}: {describe(error)}") from error

@@ -18,6 +18,7 @@ from typing import TypeVar
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge.complaints import describe
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
 from models.fit import save_atomically
@@ -162,6 +163,4 @@ def _read(path: Path, model: type[_Model], expected: str) -> _Model:
     except OSError as error:
         raise DataError(f"{path}: cannot be read; expected {expected}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise DataError(f"{path}: key '{key}': {first['msg'].lower()}") from error
+        raise DataError(f"{path}: {describe(error)}") from error

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from edge.config import LineConfig, describe
+from edge.complaints import describe
+from edge.config import LineConfig
 
 
 def test_a_budget_that_ends_after_the_ejector_is_refused():

@@ -1,0 +1,82 @@
+"""Scoring what outfeed inspect wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from models.data.dataset import DataError
+from models.data.layouts import open_dataset
+from models.metrics import summarise
+from models.score import score
+from tests.tinyrun import SIDE_PX, write_pictures
+
+
+def write_results(folder: Path, data: Path, *, forget: str = "") -> tuple[Path, Path]:
+    """A perfect report of the data: every mask found and named, but the part ``forget``."""
+    dataset = open_dataset(data)
+    lines = []
+    for sample in dataset.samples:
+        kind_map = dataset.load_kind_map(sample)
+        name = Path(sample.name).name
+        mask = np.where(kind_map > 0, 255, 0).astype(np.uint8)
+        if name == forget:
+            mask[:] = 0
+        (folder / "masks").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / "masks" / name), mask)
+        rows, cols = np.nonzero(mask)
+        defects = []
+        if rows.size:
+            box = [int(cols.min()), int(rows.min()), int(cols.max()) + 1, int(rows.max()) + 1]
+            defects = [{"box": box, "kind": sample.kinds[0], "area_px": int(rows.size)}]
+        decision = "REJECT" if defects else "PASS"
+        line = {"file": name, "decision": decision, "score": 9.0 if defects else 1.0}
+        lines.append(json.dumps({**line, "defects": defects}))
+    results = folder / "results.jsonl"
+    results.write_text("\n".join(lines) + "\n")
+    return results, folder / "masks"
+
+
+def test_a_perfect_report_scores_one(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 12)
+    metrics = summarise(score(open_dataset(data), *write_results(tmp_path / "out", data)))
+    assert (metrics.parts, metrics.defective) == (12, 8)
+    assert metrics.mean_iou == metrics.pixel_f1 == metrics.image_ap == 1.0
+    assert (metrics.escapes, metrics.false_rejects) == (0, 0)
+    assert metrics.defect_recall_50_kind == 1.0
+
+
+def test_a_forgotten_defect_is_an_escape(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 12)
+    reported = write_results(tmp_path / "out", data, forget="000.png")
+    metrics = summarise(score(open_dataset(data), *reported))
+    assert metrics.escapes == 1
+    assert metrics.mean_iou == pytest.approx(7 / 8)
+    assert metrics.defect_recall_50 == pytest.approx(7 / 8)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("{", "results.jsonl:1"), ('{"file": "nowhere.png"}', "results.jsonl:1")],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
+    data = write_pictures(tmp_path / "data", 6)
+    results = tmp_path / "results.jsonl"
+    results.write_text(line + "\n")
+    with pytest.raises(DataError, match=says):
+        score(open_dataset(data), results, tmp_path)
+
+
+def test_an_unknown_file_and_a_wrong_mask_are_named(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 6)
+    results, masks = write_results(tmp_path / "out", data)
+    cv2.imwrite(str(masks / "001.png"), np.zeros((SIDE_PX, SIDE_PX + 1), np.uint8))
+    with pytest.raises(DataError, match=r"001\.png: the mask is not of its image's size"):
+        score(open_dataset(data), results, masks)
+    results.write_text(results.read_text().replace("000.png", "other.png"))
+    with pytest.raises(DataError, match=r"other\.png: is 0 images"):
+        score(open_dataset(data), results, masks)
