@@ -81,6 +81,7 @@ def make_station(
     on_verdict: Callable[[Verdict], None] | None = None,
 ) -> Station:
     """Opens the journal and wires everything; nothing runs yet. Raises JournalError."""
+    journal = open_journal(config)
     return Station(
         station_id=config.id,
         bundle_id=bundle.id,
@@ -88,9 +89,11 @@ def make_station(
         camera=camera,
         inspector=inspector,
         rejector=rejector,
-        journal=open_journal(config),
+        journal=journal,
         clock=clock,
         timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
+        # Every part has an event, so no part of an earlier run has this number.
+        first_part_id=journal.last_sequence + 1,
         on_verdict=on_verdict,
     )
 

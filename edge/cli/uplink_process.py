@@ -87,6 +87,7 @@ class UplinkProcess:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "edge.uplink", "--config", str(self._config_path)]
+        command += ["--parent", str(os.getpid())]
         # The package is found wherever the station was started from.
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -98,6 +98,12 @@ class Journal:
         """Identity of this journal; sequences are unique within it."""
         return self._uuid
 
+    @property
+    def last_sequence(self) -> int:
+        """The last sequence given out, 0 for a new journal."""
+        with self._guard, self._one_line():
+            return one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+
     def append(self, events: Sequence[Event]) -> range:
         """Store the events, in order, and return their sequences.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -18,17 +19,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Publish until SIGTERM or SIGINT; returns the exit status (edge/errors.py)."""
     parser = argparse.ArgumentParser(prog="outfeed uplink", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the station.toml")
+    parser.add_argument("--parent", type=int, help="end when this process no longer is the parent")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if options.parent is not None:
+        threading.Thread(
+            target=_end_with, args=(options.parent, stop), name="parent", daemon=True
+        ).start()
     try:
         run_uplink(load_config(options.config), stop)
     except OutfeedError as error:
         print(f"outfeed uplink: {error}", file=sys.stderr)
         return error.exit_status
     return 0
+
+
+def _end_with(parent: int, stop: threading.Event) -> None:
+    """A station that was killed must not leave an uplink behind that shuts out the next one's."""
+    while os.getppid() == parent and not stop.wait(0.5):
+        pass
+    stop.set()
 
 
 if __name__ == "__main__":
