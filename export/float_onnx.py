@@ -61,6 +61,7 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
             dynamic[axis] = network.multiple_px * torch.export.Dim(name, min=2, max=512)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations, not ours to mend
         program = torch.onnx.export(

@@ -53,12 +53,16 @@ def float_inspector(
     channels: int,
     chain: ChainManifest,
     kinds: tuple[KindManifest, ...],
+    *,
+    min_background: float = 0.0,
 ) -> Inspector:
     """The chain on torch. Networks must be in eval mode."""
     classify: Classifier = Unnamed(kinds)
     if classifier is not None:
         blocks = TorchBlocks(classifier, channels)
-        classify = BlockVote(blocks, classifier.size_px, channels, kinds)
+        classify = BlockVote(
+            blocks, classifier.size_px, channels, kinds, min_background=min_background
+        )
     return Inspector(
         TorchDetector(detector, channels), classify, chain, kinds, time.perf_counter_ns
     )

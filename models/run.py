@@ -58,6 +58,7 @@ class RunResult(_Part):
 
     threshold: float
     join_px: float
+    min_background: float
     frame_height: int
     frame_width: int
     curve: tuple[CurvePoint, ...]

@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import BlockVote
 from edge.records import SeverityMap
+from models.background import search_background
 from models.blocks import collect_regions
 from models.classifier import train_classifier
 from models.data.dataset import DataError, DataSet
@@ -26,8 +28,8 @@ from models.data.layouts import open_dataset
 from models.data.split import split
 from models.detector import severity_map, train_detector
 from models.evaluate import evaluate
-from models.float_chain import float_inspector
-from models.metrics import Metrics, summarise
+from models.float_chain import TorchBlocks, TorchDetector, float_inspector
+from models.metrics import summarise
 from models.networks import BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
 from models.recipe import Recipe, load_recipe
@@ -87,17 +89,27 @@ def train(data: Path, recipe: Recipe, out: Path) -> RunResult:
         run.save_classifier(classifier)
 
     chain = ChainManifest(threshold=threshold, join_px=recipe.chain.join_px)
-    metrics = {"float": _measure(detector, classifier, dataset, chain, held_back)}
+    min_background = _min_background(detector, classifier, dataset, chain, held_back)
+
+    def measure(some: BlockClassifier | None) -> dict[str, float]:
+        kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
+        inspector = float_inspector(
+            detector, some, dataset.channels, chain, kinds, min_background=min_background
+        )
+        return summarise(evaluate(inspector, held_back, dataset.kinds)).as_dict()
+
+    metrics = {"float": measure(classifier)}
     if classifier is not None:
-        metrics["float without classifier"] = _measure(detector, None, dataset, chain, held_back)
+        metrics["float without classifier"] = measure(None)
     height, width = _usual_size(pictures)
     result = RunResult(
         threshold=threshold,
         join_px=recipe.chain.join_px,
+        min_background=min_background,
         frame_height=height,
         frame_width=width,
         curve=_curve(found),
-        metrics={name: values.as_dict() for name, values in metrics.items()},
+        metrics=metrics,
         detector_loss=tuple(detector_loss),
         classifier_loss=tuple(classifier_loss),
     )
@@ -118,16 +130,22 @@ def _map(network: DetectorNetwork, picture: Picture) -> SeverityMap:
     return SeverityMap(severity_map(network, picture.pixels), 1.0, 0, network.stride_px)
 
 
-def _measure(
+def _min_background(
     detector: DetectorNetwork,
     classifier: BlockClassifier | None,
     dataset: DataSet,
     chain: ChainManifest,
     pictures: tuple[Picture, ...],
-) -> Metrics:
+) -> float:
+    if classifier is None:
+        return 0.0
     kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
-    inspector = float_inspector(detector, classifier, dataset.channels, chain, kinds)
-    return summarise(evaluate(inspector, pictures, dataset.kinds))
+    vote = BlockVote(
+        TorchBlocks(classifier, dataset.channels), classifier.size_px, dataset.channels, kinds
+    )
+    found = search_background(TorchDetector(detector, dataset.channels), vote, chain, pictures)
+    log.info("background min=%.2f", found.best)
+    return found.best
 
 
 def _usual_size(pictures: tuple[Picture, ...]) -> tuple[int, int]:

@@ -38,8 +38,16 @@ class BlockVote:
     """
 
     def __init__(
-        self, engine: Engine, size_px: int, channels: int, kinds: tuple[KindManifest, ...]
+        self,
+        engine: Engine,
+        size_px: int,
+        channels: int,
+        kinds: tuple[KindManifest, ...],
+        *,
+        min_background: float = 0.0,
     ) -> None:
+        """min_background: a region is dropped only where the blocks' mean background score is at
+        least this; 0 leaves it to the majority alone, which is the paper's rule."""
         if engine.input.shape[1:] != (size_px, size_px, channels):
             raise BundleError(
                 f"the classifier takes {engine.input.shape[1:]}; "
@@ -55,10 +63,16 @@ class BlockVote:
         self._size_px = size_px
         self._channels = channels
         self._kinds = kinds
+        self._min_background = min_background
 
     def classify(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]
     ) -> tuple[Defect | None, ...]:
+        votes = self.scores(pixels, regions)
+        return tuple(self._name(region, vote) for region, vote in zip(regions, votes, strict=True))
+
+    def scores(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> NDArray[np.float32]:
+        """Of each region's blocks: float32 regions × BLOCKS_PER_REGION × (1 + kinds), sum 1."""
         pixels = as_channels(pixels, self._channels)
         count = len(regions) * BLOCKS_PER_REGION
         scores = np.empty((count, len(self._kinds) + 1), np.float32)
@@ -73,13 +87,14 @@ class BlockVote:
             scores[start : start + len(some)] = softmax(self._engine.run(len(some)))
         if not np.isfinite(scores).all():
             raise FrameError("the classifier's score is not a number (NaN)")
-        votes = scores.reshape(len(regions), BLOCKS_PER_REGION, scores.shape[1])
-        return tuple(self._name(region, vote) for region, vote in zip(regions, votes, strict=True))
+        return scores.reshape(len(regions), BLOCKS_PER_REGION, scores.shape[1])
 
     def _name(self, region: Region, scores: NDArray[np.float32]) -> Defect | None:
         label = majority(scores)
         if label == BACKGROUND:
-            return None
+            if scores[:, BACKGROUND].mean() >= self._min_background:
+                return None
+            label = 1 + majority(scores[:, 1:])
         kind = self._kinds[label - 1]
         return Defect(region, kind.name, float(scores[:, label].mean()), kind.guidance)
 

@@ -49,7 +49,13 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
             channels=blocks.channels,
             threads=threads,
         )
-        classifier = BlockVote(engine, blocks.size_px, blocks.channels, manifest.kinds)
+        classifier = BlockVote(
+            engine,
+            blocks.size_px,
+            blocks.channels,
+            manifest.kinds,
+            min_background=blocks.min_background,
+        )
     return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
 
 
