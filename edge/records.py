@@ -113,8 +113,9 @@ class Timings:
 class Verdict:
     """What the chain says of one part, and why.
 
-    peak_severity is the largest severity anywhere in the frame, defect or not: the score by which
-    frames are ranked. timings is None where no chain ran (UNKNOWN).
+    peak_severity is the largest severity anywhere in the frame, defect or not. score, by which
+    frames are ranked, counts what the whole chain says: the peak severity of the reported defects;
+    where nothing is reported, the frame's, but at most T. timings is None where no chain ran.
     """
 
     part_id: int
@@ -123,17 +124,9 @@ class Verdict:
     defects: tuple[Defect, ...]
     peak_severity: float
     timings: Timings | None
+    score: float = 0.0
 
     @classmethod
     def unknown(cls, part_id: int, *, reason: str) -> Verdict:
         """The verdict of a part that the chain could not judge (in time)."""
         return cls(part_id, Decision.UNKNOWN, reason, (), 0.0, None)
-
-
-@dataclass(frozen=True, slots=True)
-class RejectOrder:
-    """Kick one part: the output is active for pulse_us from due_ns (CLOCK_MONOTONIC) on."""
-
-    part_id: int
-    due_ns: int
-    pulse_us: int

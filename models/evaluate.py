@@ -39,5 +39,5 @@ def _one(inspector: Inspector, number: int, picture: Picture, kinds: tuple[str, 
         labels,
         [defect.kind for defect in inspection.verdict.defects],
         rejected=inspection.verdict.decision is Decision.REJECT,
-        score=inspection.verdict.peak_severity,
+        score=inspection.verdict.score,
     )

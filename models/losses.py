@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from models.networks import SEVERITY_MAX
 
-HARD_SHARE = 0.01  # of a patch's cells
-
 
 def l2(severity: Tensor, targets: Tensor) -> Tensor:
     """Mean squared error of severity: He & Liu 2020, section III.B.1."""
@@ -22,7 +20,6 @@ def cross_entropy_and_overlap(
     floor: float,
     *,
     cross_entropy_weight: float = 4.0,
-    hard_weight: float = 0.2,
 ) -> Tensor:
     """For networks whose severity is 12 × logistic(logits).
 
@@ -30,13 +27,10 @@ def cross_entropy_and_overlap(
     but its gradient does not fade on faint defects. Under L2 the many cells of large defects
     drown the few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a
     smear of 10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the
-    defect's extent and says nothing of severities above the floor. The hardest cells of each patch
-    count once more: a part is rejected by its worst place, not by its mean.
+    defect's extent and says nothing of severities above the floor.
     """
     wanted = targets / SEVERITY_MAX
-    cells = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").flatten(1)
-    hardest = cells.topk(max(1, round(HARD_SHARE * cells.shape[1])), dim=1, sorted=False).values
-    loss = cross_entropy_weight * cells.mean() + hard_weight * hardest.mean()
+    loss = cross_entropy_weight * functional.binary_cross_entropy_with_logits(logits, wanted)
     share = max(floor, 1.0) / SEVERITY_MAX
     extent = (wanted / share).clamp(max=1).flatten(1)
     present = extent.sum(1) > 0

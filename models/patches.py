@@ -12,6 +12,7 @@ from models.data.dataset import DataSet, Pixels, Sample, as_channels
 from models.labels import coverage_cells, severity_cells
 from models.paint import paint_flaw
 from models.recipe import LabelRecipe, Recipe
+from models.transplant import transplant
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
@@ -96,9 +97,10 @@ class PatchSource:
         images, targets = [], []
         for _ in range(recipe.batch):
             picture, options = self._choose(rng)
-            pixels, kind_map = augment(
-                picture.pixels, picture.kind_map, options, rng, recipe.patch_px
-            )
+            pixels, kind_map = self._cut(picture, options, rng)
+            if rng.random() < recipe.transplant_share:
+                donor = self._cut(*self._choose(rng), rng)
+                pixels, kind_map = transplant(pixels, kind_map, *donor, rng)
             if rng.random() < recipe.painted_share:
                 pixels, kind_map = paint_flaw(pixels, kind_map, rng)
             target = severity_target(
@@ -107,6 +109,12 @@ class PatchSource:
             images.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
             targets.append(target[None])
         return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), np.stack(targets)
+
+    def _cut(
+        self, picture: Picture, options: Augmentation, rng: np.random.Generator
+    ) -> tuple[Pixels, Pixels]:
+        size_px = self._recipe.detector.patch_px
+        return augment(picture.pixels, picture.kind_map, options, rng, size_px)
 
     def _choose(self, rng: np.random.Generator) -> tuple[Picture, Augmentation]:
         if self._by_kind and rng.random() < self._recipe.detector.defect_share:

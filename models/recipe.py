@@ -68,11 +68,11 @@ class DetectorRecipe(_Section):
     """The detection network and how it is trained.
 
     steps × batch patches are seen. defect_share: of the patches, how many are cut around a defect
-    (kinds in turn, so that rare kinds are seen as often). painted_share: of the patches, how many
-    get a generated flaw besides (models/paint.py). start: weights of models/zoo to begin from, NAME
-    of NAME.pt; none to begin at random. ema: decay of the averaged weights that are kept, 0 for
-    the last weights. precision: auto computes in bfloat16 where the processor has it, which is
-    twice as fast on such a core.
+    (kinds in turn, so that rare kinds are seen as often). transplant_share: how many get a piece of
+    another picture set in (models/transplant.py). painted_share: how many get a generated flaw
+    besides (models/paint.py). start: weights of models/zoo to begin from, NAME of NAME.pt; none to
+    begin at random. ema: decay of the averaged weights that are kept, 0 for the last weights.
+    precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
     network: Literal["lean", "paper"] = "lean"
@@ -83,6 +83,7 @@ class DetectorRecipe(_Section):
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)
     defect_share: float = Field(default=0.6, ge=0, le=1)
+    transplant_share: float = Field(default=0.0, ge=0, le=1)
     painted_share: float = Field(default=0.0, ge=0, le=1)
     start: str | None = None
     ema: float = Field(default=0.998, ge=0, lt=1)

@@ -97,5 +97,9 @@ class Inspector:
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
         )
-        verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings)
+        # Regions come most severe first, so the first defect has the peak.
+        score = defects[0].region.peak_severity if defects else peak
+        if not (defects or crowded):
+            score = min(score, self._chain.threshold)
+        verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings, score)
         return Inspection(verdict, severity, found, labels)

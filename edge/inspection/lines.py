@@ -18,7 +18,7 @@ def result_line(file: str, verdict: Verdict, *, timings: bool = True) -> str:
         "file": file,
         "decision": verdict.decision.value,
         "reason": verdict.reason,
-        "score": round(verdict.peak_severity, 6),
+        "score": round(verdict.score, 6),
         "defects": [_defect(defect) for defect in verdict.defects],
     }
     if timings and verdict.timings is not None:

@@ -194,3 +194,15 @@ def test_the_threshold_is_the_bundles() -> None:
 def test_pixels_that_cannot_be_used_raise() -> None:
     with pytest.raises(FrameError):
         inspector().inspect(Frame(1, 1, 0, 0, np.zeros((4, 4), np.uint8)))
+
+
+def test_score_is_what_the_whole_chain_says() -> None:
+    """Of reported defects their peak; a frame whose regions were dropped ranks no higher than T."""
+    severe, faint = frame((10, 10, 20, 20, 9.0)), frame((10, 10, 20, 20, 3.0))
+    reported = inspector().inspect(severe)
+    assert reported.score == reported.defects[0].region.peak_severity >= 4.0
+    dropped = inspector(Names(None)).inspect(severe)
+    assert dropped.score == 4.0
+    assert dropped.peak_severity == reported.peak_severity > 4.0
+    clean = inspector().inspect(faint)
+    assert clean.score == clean.peak_severity < 4.0
