@@ -41,7 +41,7 @@ def train_detector(
     options = recipe.detector
     network = build_detector(options.network, channels, options.resolution)
     if options.start is not None:
-        _start_from(network, options.start)
+        start_from(network, options.start)
     truncate = find_truncate(pictures, options.resolution, recipe.labels)
     log.info("detector network=%s truncate=%.1f", options.network, truncate)
     source = PatchSource(pictures, kinds, recipe, truncate)
@@ -72,7 +72,7 @@ def train_detector(
     return trained, fit.history
 
 
-def _start_from(network: DetectorNetwork, name: str) -> None:
+def start_from(network: DetectorNetwork, name: str) -> None:
     """Take over every weight of the zoo's network whose shape fits. Raises DataError."""
     path = ZOO / f"{name}.pt"
     try:

@@ -1,0 +1,129 @@
+"""Each option of a recipe that decides what patches and targets are, turned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.augment import Augmentation, augment
+from models.data.dataset import Sample
+from models.paint import PAINTED
+from models.patches import PatchSource, Picture, severity_target
+from models.recipe import LabelRecipe, Recipe
+
+SIDE_PX = 96
+
+
+def picture(*, bad: bool) -> Picture:
+    pixels = np.random.default_rng(int(bad)).normal(128, 3, (SIDE_PX, SIDE_PX)).astype(np.uint8)
+    kind_map = np.zeros_like(pixels)
+    if bad:
+        kind_map[40:47, 40:47] = 1
+        pixels[kind_map > 0] = 90
+    return Picture(Sample("x", Path("x"), "x", ("pit",) if bad else ()), pixels, kind_map)
+
+
+def recipe(**detector: object) -> Recipe:
+    plain = {"flip": False, "rotate_deg": 0.0, "noise_sigma": 0.0, "illumination": 0.0}
+    plain |= {"contrast": 0.0, "brightness": 0.0}
+    return Recipe.model_validate(
+        {
+            "name": "x",
+            "labels": {"floor": 6.0},
+            "augment": plain,
+            "detector": {"patch_px": 64, "batch": 8, "steps": 1, **detector},
+        }
+    )
+
+
+def defective_patches(*pictures: Picture, **detector: object) -> int:
+    source = PatchSource(pictures, ("pit",), recipe(**detector), 500.0)
+    return sum(bool(target.any()) for step in range(4) for target in source.batch(step)[1])
+
+
+def test_defect_share() -> None:
+    both = (picture(bad=False), picture(bad=True))
+    assert defective_patches(both[0], defect_share=1.0) == 0
+    assert defective_patches(*both, defect_share=1.0) == 32
+    assert 0 < defective_patches(*both, defect_share=0.0) < 32
+
+
+def test_painted_share() -> None:
+    assert defective_patches(picture(bad=False), painted_share=0.0) == 0
+    assert defective_patches(picture(bad=False), painted_share=1.0) >= 20
+
+
+def test_transplant_share() -> None:
+    """A good picture in four is cut; with transplants most of those get a defect set in."""
+    pictures = (picture(bad=False),) * 30 + (picture(bad=True),)
+    share = {"defect_share": 0.5}
+    without = defective_patches(*pictures, **share, transplant_share=0.0)
+    assert defective_patches(*pictures, **share, transplant_share=1.0) > without
+
+
+def target(**labels: object) -> np.ndarray:
+    bad = picture(bad=True)
+    return severity_target(bad.pixels, bad.kind_map, 2, LabelRecipe(**labels), 500.0)  # type: ignore[arg-type]
+
+
+def test_floor_lifts_every_defect_cell_and_keeps_the_scale() -> None:
+    plain, lifted = target(), target(floor=6.0)
+    assert plain.max() < 3
+    cells = plain > 0
+    assert (lifted[cells] >= 6).all()
+    assert lifted.max() <= 12
+    assert (lifted[target(floor=0.001) == 0] == 0).all()
+
+
+def test_coverage_weighs_cells_at_the_edge() -> None:
+    whole, weighed = target(floor=6.0), target(floor=6.0, coverage=True)
+    # 7×7 px from an even corner: the last row and column of cells are half covered.
+    assert weighed[21, 23] == pytest.approx(whole[21, 23] / 2)
+    assert weighed[21, 21] == whole[21, 21]
+
+
+def test_defect_pixels_only_changes_cells_at_the_edge() -> None:
+    plain, only = target(), target(defect_pixels_only=True)
+    assert (plain[20:23, 20:23] == only[20:23, 20:23]).all()
+    assert only[21, 23] != plain[21, 23]
+
+
+def test_painted_pixels_are_a_defect_for_the_target() -> None:
+    good = picture(bad=False)
+    kinds = good.kind_map.copy()
+    kinds[10:14, 10:14] = PAINTED
+    painted = severity_target(good.pixels, kinds, 2, LabelRecipe(floor=6.0), 500.0)
+    assert (painted[5:7, 5:7] >= 6).all()
+
+
+@pytest.mark.parametrize(("zoom", "least", "most"), [(0.0, 49, 49), (0.5, 20, 115)])
+def test_zoom_changes_the_size_of_a_defect(zoom: float, least: int, most: int) -> None:
+    bad = picture(bad=True)
+    sizes = []
+    for seed in range(30):
+        options = Augmentation(zoom=zoom, centre_on_defect=True)
+        rng = np.random.default_rng(seed)
+        _, kinds = augment(bad.pixels, bad.kind_map, options, rng, 64)
+        sizes.append(int((kinds > 0).sum()))
+    assert least <= min(sizes)
+    assert max(sizes) <= most
+    assert (max(sizes) > 1.8 * min(sizes)) == (zoom > 0)
+
+
+def test_start_takes_over_the_zoos_weights() -> None:
+    torch = pytest.importorskip("torch")
+    from models.data.dataset import DataError
+    from models.detector import ZOO, start_from
+    from models.networks import build_detector
+
+    network = build_detector("lean", 1, 2)
+    start_from(network, "textures-lean")
+    stored = torch.load(ZOO / "textures-lean.pt", weights_only=True)
+    assert torch.equal(network.head.weight, stored["head.weight"].float())
+    colour = build_detector("lean", 3, 2)
+    start_from(colour, "textures-lean")  # the stem does not fit and stays as it was
+    assert torch.equal(colour.head.weight, stored["head.weight"].float())
+    with pytest.raises(DataError, match=r"detector\.start"):
+        start_from(network, "nowhere")
