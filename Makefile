@@ -55,7 +55,7 @@ bench: $(STATION)/.ready
 	$(STATION)/bin/outfeed bench --bundle $(BUNDLE) $(BENCH_ARGS)
 
 zoo: $(DEV)/.ready
-	$(DEV)/bin/python -m models.data.textures --out build/textures --count 2400 --seed 20 \
+	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \
 		--defective 0.5 --force
 	$(DEV)/bin/python -m models.train --data build/textures --recipe textures-lean --out runs/textures-lean
 	$(DEV)/bin/python -m export --run runs/textures-lean --out models/zoo/textures-lean.outfeed

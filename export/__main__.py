@@ -40,6 +40,10 @@ def main(
     verdict_agreement: Annotated[
         float, typer.Option(help="Parity: least share of equal verdicts.")
     ] = _DEFAULTS.verdict_agreement,
+    new_escapes: Annotated[
+        float,
+        typer.Option(help="Parity: largest share of defects found by float and passed by int8."),
+    ] = _DEFAULTS.new_escapes,
 ) -> None:
     """Quantise a run to int8, prove it against the float chain, and pack it as one file."""
     console = Console()
@@ -52,7 +56,7 @@ def main(
             width=_side(shape, 1),
             precision=_precision(precision),
             calibration_frames=calibration_frames,
-            limits=ParityLimits(severity_error, mask_iou, verdict_agreement),
+            limits=ParityLimits(severity_error, mask_iou, verdict_agreement, new_escapes),
         )
         exported = export_run(Run(run), options)
         path = out or run / f"{options.name}{SUFFIX}"
@@ -64,7 +68,8 @@ def main(
     parity = exported.parity
     console.print(
         f"parity over {parity.frames} frames: severity error p99 {parity.severity_error_p99:.2f}, "
-        f"mask IoU {parity.mask_iou:.3f}, verdicts equal {parity.verdict_agreement:.1%}"
+        f"mask IoU {parity.mask_iou:.3f}, verdicts equal {parity.verdict_agreement:.1%}, "
+        f"new escapes {parity.new_escapes:.1%}"
     )
     console.print(f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB")
 

@@ -27,11 +27,12 @@ from edge.bundle import (
 )
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
+from edge.engines.ort import OrtEngine
 from edge.records import Decision, Frame, Verdict
 from export.errors import ExportError
 from export.float_onnx import Tail, export_float, station_graph
 from export.parity import Parity, ParityLimits, compare, require
-from export.quantise import Range, quantise
+from export.quantise import CALIBRATIONS, Range, quantise
 from models.evaluate import evaluate
 from models.metrics import Metrics, summarise
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
@@ -40,9 +41,9 @@ from models.run import Run
 
 log = logging.getLogger(__name__)
 
-# Logits that uint8 resolves: at ±6 the logistic is within 0.03 severity of its ends, and a step in
-# the middle is 0.14 severity.
-LOGIT_RANGE = Range(-6.0, 6.0)
+# Logits that uint8 resolves: at ±8 the logistic is within 0.004 severity of its ends, and a step in
+# the middle is 0.19 severity.
+LOGIT_RANGE = Range(-8.0, 8.0)
 DETECTOR_FILE, CLASSIFIER_FILE = "detector.onnx", "classifier.onnx"
 WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
 TILE_PX, OVERLAP_PX = 512, 64
@@ -128,7 +129,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     else:
         manifest, chosen = draft, float_bundle
     reference, candidate = (_inspector(bundle) for bundle in (float_bundle, chosen))
-    frames = [(picture.sample.name, picture.pixels) for picture in held_back]
+    frames = [(p.sample.name, p.pixels, not p.sample.is_good) for p in held_back]
     parity = compare(reference, candidate, frames, result.threshold)
     log.info("parity %s", parity)
     require(parity, options.limits)
@@ -179,13 +180,49 @@ def _quantise_all(
     chosen = _spread(train, options.calibration_frames, rng)
     log.info("quantise frames=%s", len(chosen))
     raw = LOGIT_RANGE if detector.logistic else Range(0.0, SEVERITY_MAX)
-    networks = {
-        DETECTOR_FILE: quantise(floats[DETECTOR_FILE], _frames(chosen, size), raw),
-    }
+    tail = Tail(detector.logistic, detector.shuffle)
+    networks = {DETECTOR_FILE: _best_detector(floats[DETECTOR_FILE], chosen, size, raw, tail)}
     if classifier is not None:
         blocks = _blocks(chosen, classifier.size_px, rng)
         networks[CLASSIFIER_FILE] = quantise(floats[CLASSIFIER_FILE], blocks, None)
     return networks
+
+
+def _best_detector(
+    network: onnx.ModelProto,
+    pictures: tuple[Picture, ...],
+    size: tuple[int, int],
+    raw: Range,
+    tail: Tail,
+) -> onnx.ModelProto:
+    """Of both calibrations the one whose severity is nearer to float on the calibration frames."""
+    frames = list(_frames(pictures, size))
+
+    def maps(model: onnx.ModelProto) -> list[npt.NDArray[np.float32]]:
+        graph = station_graph(model, tail)
+        channels = 1 if frames[0].ndim == 2 else 3
+        engine = OrtEngine(
+            graph.SerializeToString(), batch=1, height=size[0], width=size[1], channels=channels
+        )
+        found = []
+        for frame in frames:
+            engine.input[0] = frame.reshape(engine.input.shape[1:])
+            severity = engine.run()[0]
+            unit = SEVERITY_MAX / 255 if severity.dtype == np.uint8 else SEVERITY_MAX
+            found.append(severity.astype(np.float32) * np.float32(unit))
+        return found
+
+    wanted = maps(network)
+    best: tuple[float, onnx.ModelProto] | None = None
+    for calibration in CALIBRATIONS:
+        model = quantise(network, frames, raw, calibration)
+        pairs = zip(maps(model), wanted, strict=True)
+        error = float(np.mean([np.square(got - want).mean() for got, want in pairs]))
+        log.info("quantise calibration=%s mean_squared_error=%.4f", calibration, error)
+        if best is None or error < best[0]:
+            best = (error, model)
+    assert best is not None
+    return best[1]
 
 
 def _spread(

@@ -134,7 +134,7 @@ def test_shape_and_version_options(tiny_run: Path) -> None:
     assert (manifest.detector.height, manifest.detector.width) == (64, 80)
 
 
-GOOD = Parity(10, 0.01, 0.2, 0.5, 0.95, 1.0, ())
+GOOD = Parity(10, 0.01, 0.2, 0.5, 0.95, 1.0, 0.0, ())
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,7 @@ GOOD = Parity(10, 0.01, 0.2, 0.5, 0.95, 1.0, ())
         (replace(GOOD, severity_error_p99=3.0), "severity error p99 3.00"),
         (replace(GOOD, mask_iou=0.5), "mask IoU 0.500"),
         (replace(GOOD, verdict_agreement=0.9, disagreements=("a.png",)), "first: a.png"),
+        (replace(GOOD, new_escapes=0.2, disagreements=("b.png",)), "new escapes 0.200"),
     ],
 )
 def test_a_figure_over_its_limit_fails_and_is_named(parity: Parity, says: str) -> None:
