@@ -48,7 +48,13 @@ def feed(
         # pools they do not use, and never torch's.
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         batches = iter(loader)
-    yield from batches
+    try:
+        yield from batches
+    finally:
+        # An exception's traceback keeps the iterator alive, and its processes with it.
+        end = getattr(batches, "_shutdown_workers", None)
+        if end is not None:
+            end()
 
 
 def _alone(_worker: int) -> None:

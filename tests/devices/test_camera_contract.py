@@ -121,7 +121,7 @@ def test_a_video_that_breaks_off_gives_the_frames_before_the_break(tmp_path, cap
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     camera = VideoCamera(path, clock=CLOCK)
     taken = []
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.WARNING, logger="edge.devices.camera_video")
     with suppress(EndOfFrames):
         while True:
             taken.append(int(camera.capture(1, 1, 0).pixels.mean()))

@@ -213,23 +213,29 @@ def test_two_images_of_one_name(tmp_path: Path) -> None:
     assert "expected one image per name" in message(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\nbroken", b"text"])
-def test_unreadable_image(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"\x89PNG\r\n\x1a\nbroken", "is cut short"),
+        (b"text", "is not a picture that can be decoded"),
+    ],
+)
+def test_unreadable_image(tmp_path: Path, content: bytes, says: str) -> None:
     put(tmp_path / "images/a.png", grey()).write_bytes(content)
-    text = message(tmp_path)
-    assert "images/a.png: is not an image" in text
+    assert f"images/a.png: {says}" in message(tmp_path)
 
 
 def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     put(tmp_path / "images/a.png", grey().astype(np.uint16))
-    assert "a.png: has uint16 pixels; expected 8 bits" in message(tmp_path)
+    assert "a.png: 16 bits per channel, expected 8" in message(tmp_path)
 
 
 def test_a_file_that_went_away(tmp_path: Path) -> None:
     path = put(tmp_path / "images/a.png", grey())
     dataset = open_dataset(tmp_path)
     path.unlink()
-    with pytest.raises(DataError, match=r"a\.png: cannot be read \(No such file"):
+    with pytest.raises(DataError, match=r"a\.png: cannot be read: No such file"):
         dataset.load_image(dataset.samples[0])
 
 
