@@ -20,14 +20,14 @@ LOOKS_FOR = "MT_<kind>/Imgs/*.jpg (Magnetic Tile)"
 GOOD_FOLDER = "MT_Free"
 
 # One tile was photographed at exposures 1 to 6 under rising num_. In the 758 images at hand no gap
-# between neighbours whose exposure rises lies above 100 but nine, 125 to 1257, and all nine were
-# seen to show one tile. Where the exposure starts again, gaps up to 103 occur inside interleaved
-# series of one place, and from 113 on the neighbours looked at (25 pairs) were different tiles.
+# between neighbours whose exposure rises lies above 100 but nine, 125 to 1257, of which seven
+# were looked at and show one tile. Where the exposure starts again, gaps up to 103 occur inside interleaved
+# series of one place, and from 113 on the neighbours looked at (some 20 pairs) were different tiles.
 SAME_PLACE_GAP = 110
 SAME_SERIES_GAP = 1500
 
 # Numbers of one tile that was photographed again much later. Found by correlating the 758 images
-# without their vertical grain: the first pair of each reaches 0.84 or more, every other pair of
+# without their vertical grain: the first pair of each reaches 0.83 or more, every other pair of
 # tiles stays below 0.56; all three were then confirmed by eye.
 SEEN_AGAIN = ((5892, 13549), (8676, 10642), (355732, 358149))
 
