@@ -21,8 +21,9 @@ GOOD_FOLDER = "MT_Free"
 
 # One tile was photographed at exposures 1 to 6 under rising num_. In the 758 images at hand no gap
 # between neighbours whose exposure rises lies above 100 but nine, 125 to 1257, of which seven
-# were looked at and show one tile. Where the exposure starts again, gaps up to 103 occur inside interleaved
-# series of one place, and from 113 on the neighbours looked at (some 20 pairs) were different tiles.
+# were looked at and show one tile. Where the exposure starts again, gaps up to 103 occur inside
+# interleaved series of one place, and from 113 on the neighbours looked at (some 20 pairs) were
+# different tiles.
 SAME_PLACE_GAP = 110
 SAME_SERIES_GAP = 1500
 
