@@ -52,7 +52,8 @@ def test_nothing_is_lost_or_doubled(
     tmp_path: Path,
 ) -> None:
     dice = random.Random(11)
-    with Mosquitto(tmp_path / "broker") as broker:
+    # With persistence: else the broker forgets what it confirmed and had not handed on yet.
+    with Mosquitto(tmp_path / "broker", persistence=True) as broker:
         path = configure(loop="true", uplink="true", port=broker.port)
         central = Central(load_config(path))
         with central.listening():
@@ -79,7 +80,10 @@ def test_nothing_is_lost_or_doubled(
                 # Rejector and uplink do not outlive the station.
                 wait_for(lambda family=family: all(gone(pid) for pid in family), "its children")
                 if turn == KILLS // 2:
+                    wait_for(lambda: not central.subscriber.wait_subscribed(0), "central sees it")
                     broker.start()
+                    # A broker hands an event to those who have subscribed, and central has not.
+                    assert central.subscriber.wait_subscribed(10)
             process = start(path)
             rows = journalled(tmp_path)
             wait_for(lambda: len(journalled(tmp_path)) > len(rows) + 10, "the last run", 30)
