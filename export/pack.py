@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -18,8 +16,6 @@ from edge.bundle import (
     ChainManifest,
     ClassifierManifest,
     DetectorManifest,
-    GoldenDefect,
-    GoldenManifest,
     KindManifest,
     Manifest,
     pack,
@@ -28,9 +24,9 @@ from edge.bundle import (
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
 from edge.engines.ort import OrtEngine
-from edge.records import Decision, Frame, Verdict
-from export.errors import ExportError
+from export.crops import block_crops, frame_crops, spread
 from export.float_onnx import Tail, export_float, station_graph
+from export.golden import choose_golden
 from export.parity import Parity, ParityLimits, compare, require
 from export.quantise import CALIBRATIONS, Range, quantise
 from models.evaluate import evaluate
@@ -47,7 +43,6 @@ LOGIT_RANGE = Range(-8.0, 8.0)
 DETECTOR_FILE, CLASSIFIER_FILE = "detector.onnx", "classifier.onnx"
 WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
 TILE_PX, OVERLAP_PX = 512, 64
-GOLDEN_FRAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +132,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         "float32": summarise(evaluate(reference, held_back, record.kinds)),
         options.precision: summarise(evaluate(candidate, held_back, record.kinds)),
     }
-    golden, pictures = _golden(candidate, reference, held_back, (height, width))
+    golden, pictures = choose_golden(candidate, reference, held_back, (height, width))
     whole = manifest.model_copy(
         update={
             "golden": golden,
@@ -177,13 +172,13 @@ def _quantise_all(
     options: ExportOptions,
 ) -> dict[str, onnx.ModelProto]:
     rng = np.random.default_rng(0)
-    chosen = _spread(train, options.calibration_frames, rng)
+    chosen = spread(train, options.calibration_frames, rng)
     log.info("quantise frames=%s", len(chosen))
     raw = LOGIT_RANGE if detector.logistic else Range(0.0, SEVERITY_MAX)
     tail = Tail(detector.logistic, detector.shuffle)
     networks = {DETECTOR_FILE: _best_detector(floats[DETECTOR_FILE], chosen, size, raw, tail)}
     if classifier is not None:
-        blocks = _blocks(chosen, classifier.size_px, rng)
+        blocks = block_crops(chosen, classifier.size_px, rng)
         networks[CLASSIFIER_FILE] = quantise(floats[CLASSIFIER_FILE], blocks, None)
     return networks
 
@@ -196,7 +191,7 @@ def _best_detector(
     tail: Tail,
 ) -> onnx.ModelProto:
     """Of both calibrations the one whose severity is nearer to float on the calibration frames."""
-    frames = list(_frames(pictures, size))
+    frames = list(frame_crops(pictures, size))
 
     def maps(model: onnx.ModelProto) -> list[npt.NDArray[np.float32]]:
         graph = station_graph(model, tail)
@@ -225,51 +220,6 @@ def _best_detector(
     return best[1]
 
 
-def _spread(
-    pictures: tuple[Picture, ...], count: int, rng: np.random.Generator
-) -> tuple[Picture, ...]:
-    """Half defective, half good, as far as there are so many; in a fixed random order."""
-    bad = [picture for picture in pictures if not picture.sample.is_good]
-    good = [picture for picture in pictures if picture.sample.is_good]
-    picked: list[Picture] = []
-    for group in (bad, good):
-        order = rng.permutation(len(group))[: -(-count // 2)]
-        picked += [group[i] for i in order]
-    return tuple(picked)
-
-
-def _frames(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[npt.NDArray[np.uint8]]:
-    """One crop of each picture at the static shape, about its defect where it has one."""
-    for picture in pictures:
-        height, width = picture.kind_map.shape
-        rows, cols = np.nonzero(picture.kind_map)
-        centre_y, centre_x = (
-            (int(rows.mean()), int(cols.mean())) if rows.size else (height // 2, width // 2)
-        )
-        top = min(max(centre_y - size[0] // 2, 0), max(height - size[0], 0))
-        left = min(max(centre_x - size[1] // 2, 0), max(width - size[1], 0))
-        yield _padded(picture.pixels[top : top + size[0], left : left + size[1]], size)
-
-
-def _blocks(
-    pictures: Sequence[Picture], side: int, rng: np.random.Generator
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Two blocks of each picture: one on its defect where it has one, one anywhere."""
-    for picture in pictures:
-        yield from _frames([picture], (side, side))
-        height, width = picture.kind_map.shape
-        top, left = (int(rng.integers(max(n - side, 0) + 1)) for n in (height, width))
-        yield _padded(picture.pixels[top : top + side, left : left + side], (side, side))
-
-
-def _padded(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    down, right = size[0] - pixels.shape[0], size[1] - pixels.shape[1]
-    if not (down or right):
-        return pixels
-    grown = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REFLECT_101)
-    return np.asarray(grown, np.uint8)
-
-
 def _station_files(networks: dict[str, onnx.ModelProto], tail: Tail) -> dict[str, bytes]:
     return {
         name: station_graph(network, tail if name == DETECTOR_FILE else None).SerializeToString(
@@ -295,51 +245,3 @@ def _bundle(manifest: Manifest, files: dict[str, bytes]) -> Bundle:
 
 def _inspector(bundle: Bundle) -> Inspector:
     return load_inspector(bundle, now_ns=time.perf_counter_ns)
-
-
-def _golden(
-    candidate: Inspector,
-    reference: Inspector,
-    pictures: tuple[Picture, ...],
-    size: tuple[int, int],
-) -> tuple[tuple[GoldenManifest, ...], dict[str, bytes]]:
-    """Frames whose verdict both chains share: first one per kind, then good ones.
-
-    Of each group the plainest: the defect of the highest peak, the good frame of the lowest, so
-    that another engine's rounding cannot turn them. Cut to the static shape, kept as PNG.
-    """
-    shown: list[tuple[str, float, npt.NDArray[np.uint8], Verdict]] = []
-    for picture, frame in zip(pictures, _frames(pictures, size), strict=True):
-        verdict = candidate.inspect(Frame(0, 0, 0, 0, frame))
-        if reference.inspect(Frame(0, 0, 0, 0, frame)).decision is not verdict.decision:
-            continue
-        if (verdict.decision is Decision.PASS) == picture.sample.is_good:
-            kind = picture.sample.kinds[0] if picture.sample.kinds else ""
-            shown.append((kind, verdict.peak_severity, frame, verdict))
-    rejects = sorted((s for s in shown if s[0]), key=lambda s: -s[1])
-    first = {kind: (kind, peak, frame, verdict) for kind, peak, frame, verdict in reversed(rejects)}
-    passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1])
-    chosen = [first[kind] for kind in sorted(first)][: GOLDEN_FRAMES - 1]
-    chosen += passes[: GOLDEN_FRAMES - len(chosen)]
-    if not any(s[0] for s in chosen):
-        raise ExportError(
-            "no validation picture with a defect is rejected by the float and the int8 chain; "
-            "a station could not prove that the bundle still sees"
-        )
-    golden, files = [], {}
-    for number, (_, _, frame, verdict) in enumerate(chosen):
-        name = f"golden/{number:02d}.png"
-        files[name] = cv2.imencode(".png", frame)[1].tobytes()
-        boxes = (d.region.box for d in verdict.defects)
-        golden.append(
-            GoldenManifest(
-                file=name,
-                decision="PASS" if verdict.decision is Decision.PASS else "REJECT",
-                peak_severity=round(verdict.peak_severity, 4),
-                defects=tuple(
-                    GoldenDefect(kind=d.kind, box=(b.left, b.top, b.right, b.bottom))
-                    for d, b in zip(verdict.defects, boxes, strict=True)
-                ),
-            )
-        )
-    return tuple(golden), files
