@@ -1,0 +1,242 @@
+"""The few figures that reports need, as SVG strings that can be written to a file or put inline.
+
+Equal input gives equal bytes: fixed ids, no date, matplotlib's own defaults whatever the user's
+matplotlibrc says. Text stays text. No display is used and no global figure is left behind.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+WIDTH_PX, HEIGHT_PX = 560, 340
+CSS_PX_PER_INCH = 96
+# Okabe & Ito's palette: told apart by the colour-blind too; the line style says it again in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", "--", "-.", ":")
+_SETTINGS = {
+    "svg.hashsalt": "outfeed",
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a name may hold a dollar sign
+    "font.size": 8.0,
+    "axes.titlesize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "axes.formatter.useoffset": False,
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: y over x, nan where it breaks. low and high, as long as y, shade a band around it.
+    marker: a dot at every point."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    marker: bool = False
+
+
+def line_plot(
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    y_limits: tuple[float, float] | None = None,
+    x_log: bool = False,
+    y_log: bool = False,
+    vertical: float | None = None,
+) -> str:
+    """Lines in one pair of axes, as an SVG document of WIDTH_PX × HEIGHT_PX without a prolog.
+
+    vertical: an x to be marked by a line from bottom to top. A logarithmic axis leaves out what is
+    not positive. Raises ValueError when a series' lengths differ.
+    """
+    with _figure(title) as figure:
+        axes = _axes(figure, title, x_label, y_label)
+        for number, one in enumerate(series):
+            colour = COLOURS[number % len(COLOURS)]
+            x, y = _column(one.x), _column(one.y)
+            if x.shape != y.shape:
+                raise ValueError(f"series {one.name!r} has {len(x)} x and {len(y)} y")
+            axes.plot(
+                x,
+                y,
+                color=colour,
+                linestyle=STYLES[number % len(STYLES)],
+                marker="o" if one.marker else None,
+                markersize=3.0,
+                linewidth=1.4,
+                label=one.name,
+            )
+            if one.low is not None and one.high is not None:
+                low, high = _column(one.low), _column(one.high)
+                if low.shape != x.shape or high.shape != x.shape:
+                    raise ValueError(f"series {one.name!r} has a band that is not as long as its y")
+                axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0.0)
+        if vertical is not None:
+            axes.axvline(vertical, color="#555555", linewidth=0.9, linestyle=":")
+        _logarithmic(axes, x_log and _any_positive(one.x for one in series), "x")
+        _logarithmic(axes, y_log and _any_positive(one.y for one in series), "y")
+        if y_limits is not None:
+            axes.set_ylim(*y_limits)
+        if any(one.name for one in series):
+            axes.legend(loc="best", fontsize=7.0)
+        return _svg(figure, title)
+
+
+def scatter_plot(
+    points: Sequence[tuple[str, float, float]],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    x_log: bool = False,
+    front: bool = False,
+) -> str:
+    """Named points (name, x, y), as an SVG document. Points that are not finite are left out, on a
+    logarithmic axis also those whose x is not positive. front: draw ``pareto_front``."""
+    shown = [
+        (name, float(x), float(y))
+        for name, x, y in points
+        if math.isfinite(x) and math.isfinite(y) and not (x_log and x <= 0)
+    ]
+    with _figure(title) as figure:
+        axes = _axes(figure, title, x_label, y_label)
+        best = pareto_front([(x, y) for _, x, y in shown]) if front else ()
+        if best:
+            corner = [shown[i][1:] for i in best]
+            axes.step(
+                [x for x, _ in corner],
+                [y for _, y in corner],
+                where="post",
+                color="#888888",
+                linewidth=1.0,
+                linestyle="--",
+            )
+        for number, (name, x, y) in enumerate(shown):
+            colour = COLOURS[0] if number in best or not front else "#999999"
+            axes.plot([x], [y], marker="o", markersize=4.5, color=colour, linestyle="none")
+            axes.annotate(name, (x, y), (4, 4), textcoords="offset points", fontsize=7.0)
+        axes.margins(0.12)
+        _logarithmic(axes, x_log and bool(shown), "x")
+        return _svg(figure, title)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """Which points (x, y) no other beats with both a smaller-or-equal x and a larger-or-equal y,
+    one of them strictly; by ascending x. Of equal points all are kept."""
+    front: list[int] = []
+    best = -math.inf
+    best_x = math.nan
+    for i in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
+        x, y = points[i]
+        if y > best or (y == best and x == best_x):
+            front.append(i)
+            best, best_x = y, x
+    return tuple(front)
+
+
+def heat_table(rows: Sequence[str], columns: Sequence[str], values: npt.NDArray[np.generic]) -> str:
+    """A table of numbers, rows × columns, each cell as dark as its share of its row's sum; a
+    confusion matrix reads annotated down, reported across. SVG document, WIDTH_PX wide, as high as
+    its rows need. nan is a dash. Raises ValueError when the shape is not that of the names."""
+    if values.shape != (len(rows), len(columns)):
+        raise ValueError(f"values are {values.shape}; expected {(len(rows), len(columns))}")
+    numbers = np.asarray(values, np.float64)
+    filled = np.where(np.isfinite(numbers), numbers, 0.0).clip(0.0)
+    share = filled / np.maximum(filled.sum(1, keepdims=True), 1e-12)
+    whole = bool(np.issubdtype(values.dtype, np.integer))
+    title = "table of " + ", ".join(rows)
+    with _figure(title, height_px=60 + 26 * max(len(rows), 1)) as figure:
+        axes = figure.add_subplot()
+        axes.grid(visible=False)
+        if numbers.size:
+            axes.pcolormesh(
+                share, cmap="Blues", vmin=0.0, vmax=1.0, edgecolors="white", linewidth=1.0
+            )
+        for row, col in np.ndindex(numbers.shape):
+            value = numbers[row, col]
+            text = "–" if math.isnan(value) else f"{int(value)}" if whole else f"{value:.2f}"
+            dark = "white" if share[row, col] > 0.55 else "black"
+            axes.text(col + 0.5, row + 0.5, text, ha="center", va="center", color=dark)
+        axes.set_xticks(np.arange(len(columns)) + 0.5, list(columns))
+        axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
+        axes.set_xlim(0, max(len(columns), 1))
+        axes.set_ylim(max(len(rows), 1), 0)
+        axes.tick_params(length=0)
+        axes.xaxis.tick_top()
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+        return _svg(figure, title)
+
+
+@contextmanager
+def _figure(title: str, height_px: int = HEIGHT_PX) -> Iterator[Figure]:
+    """A figure to be drawn and written under our settings alone."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        size = (WIDTH_PX / CSS_PX_PER_INCH, height_px / CSS_PX_PER_INCH)
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        yield figure
+
+
+def _axes(figure: Figure, title: str, x_label: str, y_label: str):  # type: ignore[no-untyped-def]
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _logarithmic(axes, wanted: bool, which: str) -> None:  # type: ignore[no-untyped-def]
+    if not wanted:
+        return
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    # Numbers, not powers: the usual formatter writes formulas, which are off here.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _any_positive(columns: Iterator[Sequence[float]]) -> bool:
+    return any(bool((_column(column) > 0).any()) for column in columns)
+
+
+def _column(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    return np.asarray(values, np.float64)
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """The figure's SVG, named for screen readers, without prolog, document type and metadata."""
+    target = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(target, format="svg", metadata=nothing)
+    # Put inline, a style of "*" would reach the whole page.
+    text = target.getvalue().replace("*{stroke", "svg *{stroke", 1)
+    start = text.index("<svg ")
+    label = escape(re.sub(r"\s+", " ", title))
+    return f'<svg role="img" aria-label="{label}" {text[start + 5 :]}'
