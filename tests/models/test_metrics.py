@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.metrics import Match, Outcome, average_precision, confusion, outcome, summarise
+from models.metrics import (
+    Match,
+    Outcome,
+    average_precision,
+    confusion,
+    f1,
+    near_px,
+    outcome,
+    summarise,
+    within,
+)
 
 KINDS = ("crack", "hole")
 
@@ -21,12 +31,12 @@ def part(
     hit: int = 0,
     reported: int = 0,
     annotated: int = 0,
+    near: tuple[int, int] | None = None,
     matches: tuple[Match, ...] = (),
     ious: tuple[float, ...] = (),
 ) -> Outcome:
-    return Outcome(
-        "x", (), rejected, score, hit, reported, annotated, matches, ious, (True,) * len(ious)
-    )
+    counts = (hit, reported, annotated, *(near or (hit, hit)))
+    return Outcome("x", (), rejected, score, *counts, matches, ious, (True,) * len(ious))
 
 
 def picture(*boxes: tuple[int, int, int, int, int]) -> np.ndarray:
@@ -77,6 +87,88 @@ def test_annotated_clusters_nearer_than_four_pixels_are_one_defect() -> None:
     assert counts == [1, 2, 2]
 
 
+def test_a_crack_drawn_one_row_off_worked_out_by_hand() -> None:
+    # Annotated: a row of 10 px. Reported: the row 2 below it, 10 px from 2 px further right, and a
+    # spot of 4 px elsewhere.
+    truth = picture((5, 5, 15, 6, 1))
+    labels = picture((7, 7, 17, 8, 1), (30, 15, 32, 17, 2)).astype(np.int64)
+
+    def near(tolerance_px: float) -> tuple[int, ...]:
+        found = outcome(
+            "p",
+            truth,
+            KINDS,
+            labels,
+            ["crack", "crack"],
+            rejected=True,
+            score=1,
+            tolerance_px=tolerance_px,
+        )
+        return found.near_reported_px, found.near_annotated_px, found.hit_px, found.reported_px
+
+    assert near(0) == near(1.9) == (0, 0, 0, 14)
+    # Straight above or below at a distance of 2: columns 7 to 14.
+    assert near(2) == (8, 8, 0, 14)
+    # √5 = 2.24 also reaches one column to the side.
+    assert near(2.24) == (9, 9, 0, 14)
+    found = outcome("p", truth, KINDS, labels, ["crack"] * 2, rejected=True, score=1)
+    assert (found.near_reported_px, found.near_annotated_px) == near(2)[:2]  # 2 px unless told
+
+
+masks = st.integers(0, 2**32 - 1).map(
+    lambda seed: np.random.default_rng(seed).random((2, 9, 13)) > [[[0.8]], [[0.9]]]
+)
+
+
+@given(masks, st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]))
+def test_tolerance_by_its_definition(pair: np.ndarray, tolerance_px: float) -> None:
+    reported, annotated = pair
+    near = []
+    for some, others in ((reported, annotated), (annotated, reported)):
+        gaps = np.argwhere(some)[:, None] - np.argwhere(others)[None]
+        close = (gaps**2).sum(2) <= tolerance_px**2
+        near.append(int(close.any(1).sum()))
+    assert near_px(reported, annotated, tolerance_px) == tuple(near)
+    more = near_px(reported, annotated, tolerance_px + 1)
+    assert more[0] >= near[0]
+    assert more[1] >= near[1]
+    assert not (annotated & ~within(annotated, tolerance_px)).any()
+
+
+@given(masks)
+def test_without_tolerance_the_figures_are_the_plain_ones(pair: np.ndarray) -> None:
+    reported, annotated = pair
+    found = summarise(
+        [
+            outcome(
+                "p",
+                annotated.astype(np.uint8),
+                KINDS,
+                reported.astype(np.int64),
+                ["crack"],
+                rejected=True,
+                score=1,
+                tolerance_px=0,
+            )
+        ]
+    )
+    plain = [found.pixel_precision, found.pixel_recall, found.pixel_f1]
+    tolerant = [found.pixel_precision_tol, found.pixel_recall_tol, found.pixel_f1_tol]
+    assert tolerant == pytest.approx(plain, nan_ok=True)
+
+
+def test_f1_where_a_side_is_undefined() -> None:
+    nan = float("nan")
+    assert f1(0.5, 1.0) == pytest.approx(2 / 3)
+    assert (f1(0.0, 0.0), f1(nan, 0.0), f1(0.0, nan)) == (0.0, 0.0, 0.0)
+    assert math.isnan(f1(nan, nan))
+
+
+def test_a_negative_tolerance_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"-1 px"):
+        near_px(np.ones((2, 2), np.bool_), np.ones((2, 2), np.bool_), -1)
+
+
 def test_nothing_annotated_and_nothing_reported() -> None:
     nothing = np.zeros((20, 40), np.int64)
     found = outcome("p", picture(), KINDS, nothing, [], rejected=False, score=0)
@@ -92,6 +184,7 @@ def test_a_set_worked_out_by_hand() -> None:
             hit=6,
             reported=8,
             annotated=10,
+            near=(7, 9),
             matches=(Match("crack", 0.8, "crack"),),
             ious=(0.8, 0.1),
         ),
@@ -114,6 +207,9 @@ def test_a_set_worked_out_by_hand() -> None:
     assert found.pixel_precision == pytest.approx(6 / 12)
     assert found.pixel_recall == pytest.approx(6 / 20)
     assert found.pixel_f1 == pytest.approx(2 * 0.5 * 0.3 / 0.8)
+    assert found.pixel_precision_tol == pytest.approx(7 / 12)
+    assert found.pixel_recall_tol == pytest.approx(9 / 20)
+    assert found.pixel_f1_tol == pytest.approx(2 * (7 / 12) * (9 / 20) / (7 / 12 + 9 / 20))
     assert found.mean_iou == pytest.approx((0.5 + 0) / 2)
     assert found.mean_iou_all == pytest.approx((0.5 + 0 + 0 + 1 + 1) / 5)
     # Equation (3): 2/3 · (0.3 + 0 + 0)
