@@ -6,6 +6,8 @@ A layout (`models/data/layouts.py`) looks at a folder and lists samples; this fi
 from __future__ import annotations
 
 import logging
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +28,18 @@ Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
 # carry every value from 0 to 255 along the edge of a defect.
 MASK_THRESHOLD = 127
 
+# What scipy's reader raises on a file that is cut short or damaged, found by cutting and flipping.
+_MAT_FAULTS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    zlib.error,
+)
+_GREYS = np.arange(256)
+
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff")
 
 
@@ -37,13 +51,16 @@ class DataError(Exception):
 class MaskRef:
     """Where the pixels of a defect are written down.
 
+    path: a picture, or a MATLAB `.mat` of labels, each read as a grey (see `read_mask`).
     kind set: a grey mask, every pixel above the threshold is of that kind. kind None: a colour
     mask, and `colours` says which colour is which kind; black is the sound surface.
+    dark: with `kind`, the defect is drawn dark on white; the mask is inverted before the threshold.
     """
 
     path: Path
     kind: str | None = None
     colours: tuple[tuple[Colour, str], ...] = ()
+    dark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +125,15 @@ class DataSet:
         size = image.shape[:2]
         kind_map = np.zeros(size, np.uint8)
         for ref in sample.masks:
-            pixels = read_pixels(ref.path)
+            pixels = read_mask(ref.path)
             if pixels.shape[:2] != size:
                 raise DataError(
                     f"{ref.path}: the mask is {_size(pixels)} and its image {sample.name} is "
                     f"{_size(image)}; expected the same size"
                 )
             if ref.kind is not None:
-                kind_map[binary_mask(pixels, ref.path)] = self.kinds.index(ref.kind) + 1
+                defect = binary_mask(255 - pixels if ref.dark else pixels, ref.path)
+                kind_map[defect] = self.kinds.index(ref.kind) + 1
                 continue
             codes = colour_codes(pixels)
             for colour, kind in ref.colours:
@@ -138,6 +156,15 @@ def read_pixels(path: Path) -> Pixels:
         return read_image(path)
     except FrameError as error:
         raise DataError(str(error)) from error
+
+
+def read_mask(path: Path) -> Pixels:
+    """`read_pixels`, but of a `.mat` the labels that lie in `groundTruth.Segmentation`, uint8 H×W.
+
+    That is how the Berkeley segmentation benchmark keeps ground truth, and CrackForest after it.
+    Needs scipy for a `.mat`. Raises DataError as `read_pixels` does, and for other content.
+    """
+    return _read_labels(path) if path.suffix.lower() == ".mat" else read_pixels(path)
 
 
 def as_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -190,6 +217,29 @@ def image_files(folder: Path) -> list[Path]:
     """Every image below `folder`, sorted by posix path; hidden files are not looked at."""
     files = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     return sorted((p for p in files if not p.name.startswith(".")), key=lambda p: p.as_posix())
+
+
+def files_in(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[Path]:
+    """The files right inside `folder` with one of the lower-case suffixes, by name; not hidden."""
+    files = (p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file())
+    return sorted((p for p in files if not p.name.startswith(".")), key=lambda p: p.name)
+
+
+def _read_labels(path: Path) -> Pixels:
+    from scipy.io import loadmat, matlab  # a third of a second; no other layout needs it
+
+    expected = "expected a MATLAB file with the labels in groundTruth.Segmentation"
+    try:
+        with path.open("rb") as file:
+            found = loadmat(file, variable_names=["groundTruth"])
+        labels = np.asarray(found["groundTruth"]["Segmentation"][0, 0])
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except (*_MAT_FAULTS, matlab.MatReadError) as error:
+        raise DataError(f"{path}: cannot be read as labels; {expected}") from error
+    if labels.ndim != 2 or labels.dtype.kind not in "uif" or not np.isin(labels, _GREYS).all():
+        raise DataError(f"{path}: the labels are not H×W whole numbers from 0 to 255; {expected}")
+    return labels.astype(np.uint8)
 
 
 def _size(pixels: Pixels) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data import generic, magnetic_tile
+from models.data import aiglern, crackforest, dagm2007, generic, kolektorsdd, magnetic_tile
 from models.data.dataset import DataError, DataSet
+from models.data.groups import by_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,28 @@ LAYOUTS: Mapping[str, Layout] = {
     magnetic_tile.LAYOUT: Layout(
         magnetic_tile.LOOKS_FOR, magnetic_tile.matches, magnetic_tile.read
     ),
+    crackforest.LAYOUT: Layout(crackforest.LOOKS_FOR, crackforest.matches, crackforest.read),
+    kolektorsdd.LAYOUT: Layout(kolektorsdd.LOOKS_FOR, kolektorsdd.matches, kolektorsdd.read),
+    dagm2007.LAYOUT: Layout(dagm2007.LOOKS_FOR, dagm2007.matches, dagm2007.read),
+    aiglern.LAYOUT: Layout(aiglern.LOOKS_FOR, aiglern.matches, aiglern.read),
     generic.LAYOUT: Layout(generic.LOOKS_FOR, generic.matches, generic.read),
 }
 
 
-def open_dataset(path: str | Path, layout: str = "auto") -> DataSet:
+def open_dataset(path: str | Path, layout: str = "auto", groups: str | None = None) -> DataSet:
     """The data set at `path`, read by the named layout, or by the first that recognises it.
 
-    Raises DataError when there is no such folder, no such layout, or none recognises it.
+    groups: a regular expression that finds the physical part in each sample's name, in place of
+    the groups of the layout (see `models.data.groups.by_pattern`).
+
+    Raises DataError when there is no such folder, no such layout, none recognises it, or `groups`
+    does not fit.
     """
-    root = Path(path)
+    dataset = _read(Path(path), layout)
+    return dataset if groups is None else by_pattern(dataset, groups)
+
+
+def _read(root: Path, layout: str) -> DataSet:
     if not root.is_dir():
         raise DataError(f"{root}: is not a folder; expected the folder of a data set")
     if layout != "auto":

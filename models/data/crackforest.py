@@ -1,0 +1,71 @@
+"""CrackForest road cracks (Shi et al., IEEE T-ITS 17(12), 2016), in their published layout.
+
+`image/<nnn>.jpg` with `groundTruth/<nnn>.mat`, 480×320. Of the labels in `Segmentation` 2 is crack;
+1 is road, and 3 and 4 are road that cracks enclose. Every picture shows a crack: there is no good
+one. The publishers give 118 ground truths and more pictures than that.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from models.data.dataset import DataError, DataSet, MaskRef, Sample, files_in, read_mask
+
+log = logging.getLogger(__name__)
+
+LAYOUT = "crackforest"
+LOOKS_FOR = "image/*.jpg and groundTruth/*.mat (CrackForest)"
+KIND = "crack"
+CRACK = 2
+
+# Name and crack pixels of a ground truth that belongs to another picture. Found by how dark the
+# road is under the crack: 042 and 054 are not darker than beside it, and of these 054, looked at,
+# shows a crack that the sun lights, while that of 042 runs where there is none.
+WRONG = {"042": 2278}
+
+_STEM = re.compile(r"\d+")
+
+
+def matches(root: Path) -> bool:
+    """Whether `root` looks like this layout."""
+    return (root / "image").is_dir() and any((root / "groundTruth").glob("*.mat"))
+
+
+def read(root: Path) -> DataSet:
+    """The data set at `root`; ground truth is read once, for what is empty. Raises DataError.
+
+    One kind, `crack`; each picture is a group of its own, since none is said to show the same road.
+    A picture without ground truth is left out. One whose ground truth is empty or known to be wrong
+    is `unmasked`. The pictures are in colour and loaded as grey: a crack is dark, not coloured.
+    """
+    for folder in (root / "image", root / "groundTruth"):
+        if not folder.is_dir():
+            raise DataError(f"{folder}: is missing; expected {LOOKS_FOR}")
+    paths = files_in(root / "image", (".jpg",))
+    truths = {path.stem: path for path in files_in(root / "groundTruth", (".mat",))}
+    for stem in sorted(set(truths) - {path.stem for path in paths}):
+        raise DataError(f"{root / 'image' / stem}.jpg: is missing; expected the image of its .mat")
+    for path in paths:
+        if not _STEM.fullmatch(path.stem):
+            raise DataError(f"{path}: expected a name like 001.jpg")
+    missing = [path.stem for path in paths if path.stem not in truths]
+    if len(missing) == len(paths):
+        raise DataError(f"{root}: holds no image with ground truth; expected {LOOKS_FOR}")
+    if missing:
+        names = ", ".join(missing)
+        log.warning("truth-missing count=%s: left out of the data set: %s", len(missing), names)
+    samples = [_sample(path, root, truths[path.stem]) for path in paths if path.stem in truths]
+    return DataSet(root, LAYOUT, (KIND,), channels=1, samples=tuple(samples))
+
+
+def _sample(path: Path, root: Path, truth: Path) -> Sample:
+    name = path.relative_to(root).as_posix()
+    crack_px = int((read_mask(truth) == CRACK).sum())
+    unmasked = crack_px in (0, WRONG.get(path.stem))
+    if unmasked:
+        reason = "wrong" if crack_px else "empty"
+        log.info("mask-%s image=%s kind=%s: defective, left out of training", reason, name, KIND)
+    mask = MaskRef(truth, colours=(((CRACK, CRACK, CRACK), KIND),))
+    return Sample(name, path, name, (KIND,), () if unmasked else (mask,), unmasked)

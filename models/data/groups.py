@@ -1,0 +1,40 @@
+"""Groups told by the names of the pictures: which physical part each of them shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from models.data.dataset import DataError, DataSet, Sample
+
+PART = "part"  # the group of the pattern that is the part, where it has one of that name
+
+
+def by_pattern(dataset: DataSet, pattern: str) -> DataSet:
+    r"""The data set with each sample's group read off its name.
+
+    pattern: a regular expression of Python's, looked for anywhere in the sample's name (a posix
+    path like images/kos01_3.png; ^ and $ bind it to the ends). The group named `part`, else the
+    first one, is the physical part: `(kos\d+)_`. It takes the place of what the layout says.
+
+    Raises DataError when the pattern is none, has no group, or tells no part of a name.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DataError(f"groups {pattern!r}: is no regular expression: {error}") from error
+    if not compiled.groups:
+        raise DataError(
+            f"groups {pattern!r}: has no group; expected parentheses around the part, as (part\\d+)"
+        )
+    which = PART if PART in compiled.groupindex else 1
+    samples = tuple(_regrouped(sample, compiled, which) for sample in dataset.samples)
+    return replace(dataset, samples=samples)
+
+
+def _regrouped(sample: Sample, pattern: re.Pattern[str], which: str | int) -> Sample:
+    match = pattern.search(sample.name)
+    part = match[which] if match is not None else None
+    if not part:
+        raise DataError(f"{sample.name}: groups {pattern.pattern!r} finds no part in this name")
+    return replace(sample, group=part)

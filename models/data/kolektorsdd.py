@@ -1,0 +1,72 @@
+"""KolektorSDD commutators (Tabernik et al., J. of Intelligent Manufacturing 2020), as published.
+
+`kos<nn>/Part<m>.jpg` with a `Part<m>_label.bmp`, about 500×1260. A `kos` folder is one commutator,
+photographed at eight places of its surface. The publishers annotate one class, a surface "defect"
+(they describe it as fractions and cracks of the plastic), so that is the kind.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from models.data.dataset import (
+    DataError,
+    DataSet,
+    MaskRef,
+    Sample,
+    binary_mask,
+    files_in,
+    read_pixels,
+)
+
+log = logging.getLogger(__name__)
+
+LAYOUT = "kolektorsdd"
+LOOKS_FOR = "kos<nn>/Part<m>.jpg with Part<m>_label.bmp (KolektorSDD)"
+KIND = "defect"
+
+_STEM = re.compile(r"Part\d+")
+
+
+def matches(root: Path) -> bool:
+    """Whether `root` looks like this layout."""
+    return any(root.glob("kos[0-9]*/Part*.jpg"))
+
+
+def read(root: Path) -> DataSet:
+    """The data set at `root`; labels are read once to find the empty ones. Raises DataError.
+
+    One kind, `defect`; the group is the commutator. A picture whose label is empty is a good one.
+    """
+    folders = sorted(p for p in root.glob("kos[0-9]*") if p.is_dir())
+    samples = [sample for folder in folders for sample in _samples(folder, root)]
+    if not samples:
+        raise DataError(f"{root}: holds no image; expected {LOOKS_FOR}")
+    kinds = (KIND,) if any(sample.kinds for sample in samples) else ()
+    ordered = sorted(samples, key=lambda sample: sample.name)
+    return DataSet(root, LAYOUT, kinds, channels=1, samples=tuple(ordered))
+
+
+def _samples(folder: Path, root: Path) -> list[Sample]:
+    paths = files_in(folder, (".jpg",))
+    labels = {path.with_name(f"{path.stem}_label.bmp"): path for path in paths}
+    for label in files_in(folder, (".bmp",)):
+        if label not in labels:
+            raise DataError(
+                f"{label}: is a label without an image; expected "
+                f"{label.stem.removesuffix('_label')}.jpg beside it"
+            )
+    return [_sample(path, label, root) for label, path in labels.items()]
+
+
+def _sample(path: Path, label: Path, root: Path) -> Sample:
+    name = path.relative_to(root).as_posix()
+    if not _STEM.fullmatch(path.stem):
+        raise DataError(f"{path}: expected a name like Part0.jpg")
+    if not label.is_file():
+        raise DataError(f"{label}: is missing; expected the label of {name}, empty for a good part")
+    if not binary_mask(read_pixels(label), label).any():
+        return Sample(name, path, path.parent.name)
+    return Sample(name, path, path.parent.name, (KIND,), (MaskRef(label, KIND),))
