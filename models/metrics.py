@@ -179,7 +179,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Metrics:
         pixel_precision_tol=near_precision,
         pixel_recall_tol=near_recall,
         pixel_f1_tol=f1(near_precision, near_recall),
-        ar=2 * _mean([max(match.iou - 0.5, 0.0) for match in matches]),
+        ar=average_recall([match.iou for match in matches]),
         defect_recall_50=_share(len(found), len(matches)),
         defect_precision_50=_share(sum(iou >= 0.5 for iou in reports), len(reports)),
         defect_recall_50_kind=_share(sum(m.kind == m.reported_kind for m in found), len(matches)),
@@ -224,6 +224,12 @@ def f1(precision: float, recall: float) -> float:
     if math.isnan(precision) or math.isnan(recall) or precision + recall == 0:
         return 0.0
     return 2 * precision * recall / (precision + recall)
+
+
+def average_recall(ious: Sequence[float]) -> float:
+    """AR, He & Liu 2020, equation (3): twice the area under recall against the IoU threshold, from
+    0.5 to 1. ious: of each annotated defect with what was reported for it. nan without one."""
+    return 2 * _mean([max(iou - 0.5, 0.0) for iou in ious])
 
 
 def average_precision(positive: Sequence[bool], scores: Sequence[float]) -> float:
