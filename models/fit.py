@@ -14,6 +14,8 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from models.networks import DetectorNetwork
+
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 200  # steps; half a minute of the lean detector on two cores
@@ -38,9 +40,24 @@ class Schedule:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Look at the averaged network now and then, keep the best, and stop when it gets no better.
+
+    figure: larger is better; called with the averaged network in eval mode. every: steps between
+    two looks (the last step is always looked at). patience: looks without a better figure after
+    which training ends; 0 goes on to the end.
+    """
+
+    figure: Callable[[nn.Module], float]
+    every: int
+    patience: int = 0
+
+
 class Fit:
     """One network being trained; can be killed at any moment and taken up at its checkpoint.
 
+    Where a check is given the best weights it saw are returned, else the last.
     batches(first, last) yields (inputs, targets) of steps first to last - 1 and must give the same
     for a step whenever it is asked, so that a resumed run sees what it would have seen.
     """
@@ -52,6 +69,7 @@ class Fit:
         schedule: Schedule,
         checkpoint: Path,
         title: str,
+        check: Check | None = None,
     ) -> None:
         self._network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average: nn.Module = copy.deepcopy(self._network).eval()
@@ -59,12 +77,20 @@ class Fit:
         self._schedule = schedule
         self._checkpoint = checkpoint
         self._title = title
+        self._check = check
+        groups = (
+            network.parameter_groups()
+            if isinstance(network, DetectorNetwork)
+            else [(list(network.parameters()), 1.0)]
+        )
         self._optimizer = torch.optim.AdamW(
-            self._network.parameters(),
+            [{"params": some, "share": share} for some, share in groups if some],
             lr=schedule.learning_rate,
             weight_decay=schedule.weight_decay,
         )
         self.history: list[tuple[int, float]] = []
+        self.checks: list[tuple[int, float]] = []
+        self._best: dict[str, Tensor] | None = None
 
     def run(self, batches: Callable[[int, int], Iterator[tuple[Tensor, Tensor]]]) -> nn.Module:
         """Train to the end of the schedule; the averaged network in eval mode. Blocks for long.
@@ -86,21 +112,44 @@ class Fit:
                 self._title, total=self._schedule.steps, completed=first, loss=running
             )
             for step, batch in enumerate(batches(first, self._schedule.steps), start=first):
+                if self._is_over():
+                    break
                 loss = self._step(step, *batch)
                 if not math.isfinite(loss):
                     raise FloatingPointError(f"{self._title}: the loss is {loss} at step {step}")
                 running = loss if step == 0 else 0.98 * running + 0.02 * loss
                 progress.update(task, advance=1, loss=running)
-                if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == self._schedule.steps:
+                last = step + 1 == self._schedule.steps
+                if self._check is not None and ((step + 1) % self._check.every == 0 or last):
+                    self._look(step + 1)
+                if (step + 1) % CHECKPOINT_EVERY == 0 or last or self._is_over():
                     self.history.append((step + 1, running))
                     self._save(step + 1)
                     if not progress.console.is_terminal:
                         log.info("fit %s step=%s loss=%.4f", self._title, step + 1, running)
+        if self._best is not None:
+            self._average.load_state_dict(self._best)
         return self._average
+
+    def _look(self, step: int) -> None:
+        """Check the averaged network; its weights are kept when it is the best so far."""
+        assert self._check is not None
+        figure = self._check.figure(self._average)
+        log.info("check %s step=%s figure=%.4f", self._title, step, figure)
+        if all(figure > earlier for _, earlier in self.checks):
+            self._best = copy.deepcopy(self._average.state_dict())
+        self.checks.append((step, figure))
+
+    def _is_over(self) -> bool:
+        """Whether the last `patience` checks brought nothing better."""
+        if self._check is None or not self._check.patience or not self.checks:
+            return False
+        figures = [figure for _, figure in self.checks]
+        return len(figures) - 1 - figures.index(max(figures)) >= self._check.patience
 
     def _step(self, step: int, inputs: Tensor, targets: Tensor) -> float:
         for group in self._optimizer.param_groups:
-            group["lr"] = self._schedule.rate(step)
+            group["lr"] = self._schedule.rate(step) * group["share"]
         torch.manual_seed(step)  # of dropout: a resumed run draws what the whole one would have
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._schedule.bfloat16):
@@ -129,6 +178,8 @@ class Fit:
             "average": self._average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "history": self.history,
+            "checks": self.checks,
+            "best": self._best,
         }
         save_atomically(state, self._checkpoint)
 
@@ -140,6 +191,8 @@ class Fit:
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.history = [(int(step), float(loss)) for step, loss in state["history"]]
+        self.checks = [(int(step), float(figure)) for step, figure in state["checks"]]
+        self._best = state["best"]
         log.info("fit-resumed %s step=%s", self._title, state["step"])
         return int(state["step"])
 

@@ -1,0 +1,73 @@
+"""What all networks share: the pixels they take, the detector's contract, the basic block.
+
+All take N×C×H×W float32 *normalised* pixels, (pixel - 128) / 64, and are fully convolutional
+(detectors) or fixed at 64×64 (classifier). The normalisation is not part of the network: on the
+station it is the scale (1/64) and zero point (128) of the quantised input, so uint8 pixels go in
+as the camera gave them. Zero padding then stands for mid-grey, in float and in int8 alike.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+PIXEL_ZERO_POINT = 128
+PIXEL_SCALE = 1.0 / 64.0
+SEVERITY_MAX = 12.0
+
+
+class DetectorNetwork(nn.Module):
+    """A network from pixels to severity: N×C×H×W → N×1×(H/stride)×(W/stride).
+
+    H and W must be multiples of multiple_px. In training mode ``forward`` gives what the loss
+    takes: severity itself, or where ``logistic`` is set the logits of severity / 12. In eval mode
+    it gives severity. ``raw`` is the part that is quantised: shuffle × shuffle sub-cells as
+    channels.
+    """
+
+    stride_px: int
+    multiple_px: int
+    shuffle: int = 1
+    logistic: bool = False
+
+    def raw(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        """What is trained, each with its share of the learning rate."""
+        return [(list(self.parameters()), 1.0)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pixel_shuffle(self.raw(x), self.shuffle)
+        return SEVERITY_MAX * torch.sigmoid(x) if self.logistic and not self.training else x
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 N×C×H×W → what the networks take."""
+    return (pixels.float() - PIXEL_ZERO_POINT) * PIXEL_SCALE
+
+
+def conv_bn_relu(
+    channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, padding: int | None = None
+) -> list[nn.Module]:
+    pad = kernel // 2 if padding is None else padding
+    return [
+        nn.Conv2d(channels_in, channels_out, kernel, stride, pad, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    ]
+
+
+class ResidualBlock(nn.Module):
+    """conv 3×3, BN, ReLU, conv 3×3, BN, plus the input, ReLU (ResNet's basic block)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *conv_bn_relu(channels, channels, 3),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))

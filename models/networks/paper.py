@@ -1,0 +1,74 @@
+"""The detection network of He & Liu 2020 (IEEE Access 8:35583), the reference."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.base import DetectorNetwork
+
+
+class ResidualUnit(nn.Module):
+    """Two BN → conv → ReLU units would be ResNet-18's; the paper's has three convolutions.
+
+    He & Liu 2020, Fig. 4 names BN, convolution and ReLU; its Tables 2 and 3 list seven
+    convolutions per stage. They fit two residual units of three convolutions (1×1 reduce, 5×5,
+    5×5 widen) whose first has a 1×1 projection on the shortcut (the table's conv4), as ResNet has
+    wherever the width changes. See docs/decisions/0002.
+    """
+
+    def __init__(self, channels_in: int, narrow: int, wide: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _bn_conv_relu(channels_in, narrow, 1),
+            _bn_conv_relu(narrow, narrow, 5),
+            _bn_conv_relu(narrow, wide, 5),
+        )
+        self.shortcut = (
+            nn.Identity() if channels_in == wide else nn.Conv2d(channels_in, wide, 1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + self.shortcut(x)  # type: ignore[no-any-return]
+
+
+class PaperDetector(DetectorNetwork):
+    """The detection network of He & Liu 2020, Tables 1 to 3. The reference, not what is shipped.
+
+    resolution 4 is the published network: severity per 4×4 cell. For resolution 2 the paper gives
+    no table; here the second average pooling is left out (docs/decisions/0002).
+    """
+
+    def __init__(self, channels: int = 1, resolution: Literal[2, 4] = 4) -> None:
+        super().__init__()
+        self.stride_px = resolution
+        self.multiple_px = resolution
+        self.conv1 = nn.Conv2d(channels, 16, 5, padding=2)
+        self.pool1 = nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)
+        self.conv2 = nn.Conv2d(16, 16, 3, padding=1)
+        self.stage1 = nn.Sequential(ResidualUnit(16, 8, 32), ResidualUnit(32, 8, 32))
+        self.pool2: nn.Module = (
+            nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)
+            if resolution == 4
+            else nn.Identity()
+        )
+        self.stage2 = nn.Sequential(ResidualUnit(32, 16, 64), ResidualUnit(64, 16, 64))
+        self.conv3 = nn.Conv2d(64, 512, 3, padding=1)
+        self.conv4 = nn.Conv2d(512, 1, 1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv1(x))
+        x = torch.relu(self.conv2(self.pool1(x)))
+        x = self.pool2(self.stage1(x))
+        x = torch.relu(self.conv3(self.stage2(x)))
+        return self.conv4(x)  # type: ignore[no-any-return]
+
+
+def _bn_conv_relu(channels_in: int, channels_out: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.BatchNorm2d(channels_in),
+        nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2),
+        nn.ReLU(),
+    )
