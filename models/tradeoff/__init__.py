@@ -1,0 +1,35 @@
+"""What a line manager asks: how many bad parts get out, how many good ones are thrown away, and how
+sure is that?
+
+    python -m models.tradeoff --run RUN [--max-false-rejects 0.5%]
+
+Both shares over T, through the whole chain, on the run's validation pictures. A picture counts as a
+part; where several pictures show one part, less is known than the intervals say.
+"""
+
+from models.tradeoff.interval import interval, parts_to_prove
+from models.tradeoff.point import (
+    Assurance,
+    OperatingPoint,
+    choose,
+    operating_point,
+    parse_share,
+    within,
+)
+from models.tradeoff.sweep import GRID, points_of, sweep, sweep_run, trade_off
+
+__all__ = [
+    "GRID",
+    "Assurance",
+    "OperatingPoint",
+    "choose",
+    "interval",
+    "operating_point",
+    "parse_share",
+    "parts_to_prove",
+    "points_of",
+    "sweep",
+    "sweep_run",
+    "trade_off",
+    "within",
+]

@@ -1,0 +1,62 @@
+"""`python -m models.tradeoff`: the curve as a table, and the T to choose."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.data.dataset import DataError
+from models.run import Run
+from models.tradeoff.interval import span
+from models.tradeoff.point import OperatingPoint, choose, parse_share
+from models.tradeoff.sweep import points_of, sweep_run
+
+
+def _show(console: Console, points: Sequence[OperatingPoint], marks: Mapping[float, str]) -> None:
+    table = Table("T", "escapes", "95%", "false rejects", "95%", "mean IoU", "")
+    for point in points:
+        table.add_row(
+            f"{point.threshold:g}",
+            f"{point.escapes} of {point.defective}",
+            span(point.escape_interval),
+            f"{point.false_rejects} of {point.good}",
+            span(point.false_reject_interval),
+            f"{point.mean_iou:.3f}",
+            marks.get(point.threshold, ""),
+        )
+    console.print(table)
+
+
+def main(
+    run: Annotated[Path, typer.Option(help="Folder of a completed training run.")],
+    max_false_rejects: Annotated[
+        str, typer.Option(help="Choose T: the fewest escapes within this share, as 0.5%.")
+    ] = "",
+) -> None:
+    """Escapes and false rejects over T on a run's validation pictures, and the T to choose."""
+    console = Console()
+    cv2.setNumThreads(1)
+    try:
+        limit = parse_share(max_false_rejects) if max_false_rejects else None
+        opened = Run(run)
+        marks = {opened.result().threshold: "the run's T"}
+        points = points_of(sweep_run(opened))
+        _show(console, points, marks)
+        if limit is not None:
+            chosen = choose(points, limit)
+            console.print(str(chosen), highlight=False, soft_wrap=True)
+            console.print(str(chosen.assurance(limit)), highlight=False, soft_wrap=True)
+    except (DataError, OSError) as error:
+        console.print(f"[red]tradeoff:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

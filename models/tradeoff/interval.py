@@ -1,0 +1,61 @@
+"""Shares that were counted, and how sure they are.
+
+Intervals are those of Clopper & Pearson (1934, Biometrika 26:404): exact, and wide where parts are
+few.
+"""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import beta, binom
+
+CONFIDENCE = 0.95
+
+
+def interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Clopper-Pearson's bounds of a share, 0 to 1, when ``count`` in ``total`` were seen; (0, 1)
+    when total is 0. Raises ValueError for a count outside 0 to total, or a confidence that is not
+    inside (0, 1)."""
+    if not 0 <= count <= total or not 0 < confidence < 1:
+        raise ValueError(f"{count} of {total} at a confidence of {confidence} is no share")
+    tail = (1 - confidence) / 2
+    low = float(beta.ppf(tail, count, total - count + 1)) if count else 0.0
+    high = float(beta.ppf(1 - tail, count + 1, total - count)) if count < total else 1.0
+    return low, high
+
+
+def parts_to_prove(limit: float, found: int = 0, confidence: float = CONFIDENCE) -> int:
+    """The fewest parts that prove, one-sided, a rate of at most ``limit`` when ``found`` are seen
+    among them: the rule of three (3 / limit) for any count. Raises ValueError for a limit that is
+    not inside (0, 1)."""
+    if not 0 < limit < 1:
+        raise ValueError(f"a limit of {limit} cannot be proved; expected inside (0, 1)")
+    low, high = found, found + 1  # low does not prove it: high does, once doubled far enough
+    while binom.cdf(found, high, limit) > 1 - confidence:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if binom.cdf(found, middle, limit) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def percent(share: float) -> str:
+    """'0.5%', three digits at most; '–' for nan."""
+    return "–" if math.isnan(share) else f"{100 * share:.3g}%"
+
+
+def span(bounds: tuple[float, float]) -> str:
+    """'0.947–12.7%'."""
+    return f"{percent(bounds[0])[:-1]}–{percent(bounds[1])}"
+
+
+def counted(count: int, total: int) -> str:
+    """'3 of 66 (4.55%; 95% interval 0.947–12.7%)'."""
+    if not total:
+        return "0 of 0"
+    sure = f"{percent(CONFIDENCE)} interval {span(interval(count, total))}"
+    return f"{count} of {total} ({percent(count / total)}; {sure})"

@@ -1,0 +1,127 @@
+"""The whole chain over many T, with the networks run once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import BlockVote, Classifier, Unnamed
+from edge.chain.detect import Detector
+from edge.chain.inspector import Inspector
+from edge.records import Box, Defect, Region, SeverityMap
+from models.evaluate import evaluate
+from models.float_chain import TorchBlocks, TorchDetector
+from models.metrics import Outcome, summarise
+from models.patches import Picture
+from models.run import Run
+from models.tradeoff.point import OperatingPoint, operating_point
+
+GRID: tuple[float, ...] = tuple(np.round(np.arange(0.3, 11.8, 0.3), 1).tolist())
+
+
+def sweep(
+    detector: Detector,
+    classifier: Classifier,
+    chain: ChainManifest,
+    kinds: tuple[KindManifest, ...],
+    pictures: Iterable[Picture],
+    thresholds: Sequence[float] = GRID,
+) -> tuple[tuple[Outcome, ...], ...]:
+    """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
+
+    kinds: in the order of the pictures' kind maps. The detector runs once per picture, the
+    classifier once per region: its answer must depend on pixels and box alone, as BlockVote's does.
+    """
+    names = tuple(kind.name for kind in kinds)
+    found: list[list[Outcome]] = [[] for _ in thresholds]
+    for picture in pictures:
+        detected = _Detected(detector.detect(picture.pixels))
+        named = _Named(classifier)
+        for outcomes, threshold in zip(found, thresholds, strict=True):
+            at = chain.model_copy(update={"threshold": threshold})
+            inspector = Inspector(detected, named, at, kinds, time.perf_counter_ns)
+            outcomes += evaluate(inspector, (picture,), names)
+    return tuple(tuple(outcomes) for outcomes in found)
+
+
+def trade_off(
+    detector: Detector,
+    classifier: Classifier,
+    chain: ChainManifest,
+    kinds: tuple[KindManifest, ...],
+    pictures: Iterable[Picture],
+    thresholds: Sequence[float] = GRID,
+) -> tuple[OperatingPoint, ...]:
+    """One point per T, as ``sweep`` measures it. Raises ValueError when there is no picture."""
+    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds)
+    return tuple(
+        operating_point(threshold, summarise(some).as_dict())
+        for threshold, some in zip(thresholds, outcomes, strict=True)
+    )
+
+
+def sweep_run(
+    run: Run, pictures: Iterable[Picture] | None = None
+) -> dict[float, tuple[Outcome, ...]]:
+    """The float chain of a completed run over GRID and the run's own T, with the run's
+    min_background throughout: outcomes by T, ascending. pictures: the validation pictures by
+    default. Blocks for a minute or so. Raises DataError."""
+    record, result = run.record(), run.result()
+    if pictures is None:
+        dataset, by_name = run.open_data()
+        samples = (by_name[name] for name in record.validation)
+        pictures = (Picture(sample, *dataset.load_pair(sample)) for sample in samples)
+    kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
+    network = run.load_classifier()
+    classifier: Classifier = Unnamed(kinds)
+    if network is not None:
+        classifier = BlockVote(
+            TorchBlocks(network, record.channels),
+            network.size_px,
+            record.channels,
+            kinds,
+            min_background=result.min_background,
+        )
+    detector = TorchDetector(run.load_detector(), record.channels)
+    chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
+    thresholds = sorted({*GRID, result.threshold})
+    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds)
+    return dict(zip(thresholds, outcomes, strict=True))
+
+
+def points_of(outcomes: Mapping[float, tuple[Outcome, ...]]) -> tuple[OperatingPoint, ...]:
+    """One point per T of ``sweep_run``. Raises ValueError when there is no part."""
+    return tuple(operating_point(t, summarise(some).as_dict()) for t, some in outcomes.items())
+
+
+class _Detected:
+    """A Detector that has already looked: the same map for every threshold."""
+
+    def __init__(self, severity: SeverityMap) -> None:
+        self._severity = severity
+
+    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+        return self._severity
+
+
+class _Named:
+    """A Classifier that remembers one picture's answers by box: most boxes stay from T to T."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._known: dict[Box, Defect | None] = {}
+
+    def classify(
+        self, pixels: npt.NDArray[np.uint8], regions: tuple[Region, ...]
+    ) -> tuple[Defect | None, ...]:
+        new = tuple({r.box: r for r in regions if r.box not in self._known}.values())
+        if new:
+            answers = self._classifier.classify(pixels, new)
+            self._known.update({r.box: a for r, a in zip(new, answers, strict=True)})
+        known = ((region, self._known[region.box]) for region in regions)
+        return tuple(answer and replace(answer, region=region) for region, answer in known)
