@@ -1,0 +1,234 @@
+"""What to photograph next: advice, each piece with the figures that it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from models.data.dataset import Sample
+from models.metrics import Match, Outcome
+from models.report.findings import Findings
+from models.tradeoff.interval import counted, interval, percent
+from models.tradeoff.point import operating_point
+
+FEW_TRAINING, FEW_VALIDATION = 20, 10  # physical parts of a kind: below, single odd parts decide
+LOW_RECALL = 0.9
+GAP = 0.1  # training recall above validation recall by more than this was learned by heart
+FALLING = 0.05  # share by which the loss still fell over the last fifth of the steps
+LOW_ESCAPES = 0.05  # an escape rate that validation must be able to rule out
+MANY_POINTS = 10  # of a loss curve, before its end can be judged
+WHOLE, WITHOUT = "float", "float without classifier"  # as the run's result names them
+LEVELS_APART = 5.0  # grey levels between a region and its surroundings that the eye can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do, and the figures that say so."""
+
+    text: str
+    rests_on: str
+
+
+def advise(findings: Findings) -> tuple[Advice, ...]:
+    """All that the figures support, the costliest faults first; one line when that is nothing."""
+    found = tuple(
+        chain(
+            _kinds(findings),
+            _classifier(findings),
+            _false_alarms(findings),
+            _proof(findings),
+            _gap(findings),
+            _loss(findings),
+            _annotation(findings),
+        )
+    )
+    nothing = Advice("Nothing stands out.", f"{len(findings.outcomes)} validation pictures")
+    return found or (nothing,)
+
+
+def parts(samples: Sequence[Sample]) -> int:
+    """How many physical parts the pictures show: their groups."""
+    return len({sample.group for sample in samples})
+
+
+def of_kind(samples: Sequence[Sample], kind: str) -> tuple[Sample, ...]:
+    """The pictures that carry a kind; '' for the good parts."""
+    return tuple(s for s in samples if (kind in s.kinds if kind else s.is_good))
+
+
+def touched(outcomes: Sequence[Outcome], kind: str = "") -> tuple[int, int]:
+    """Annotated defects that a report touches, and all of them; of a kind, or of every one."""
+    matches: list[Match] = [m for o in outcomes for m in o.matches if m.kind == kind or not kind]
+    return sum(match.iou > 0.0 for match in matches), len(matches)
+
+
+def _kinds(findings: Findings) -> list[Advice]:
+    """Kinds that are missed, and kinds of which too few parts were seen; the most missed first."""
+    found = []
+    for kind in findings.record.kinds:
+        hits, total = touched(findings.outcomes, kind)
+        train, held_back = (
+            parts(of_kind(side, kind)) for side in (findings.train, findings.validation)
+        )
+        recall = hits / total if total else 0.0
+        few = train < FEW_TRAINING or held_back < FEW_VALIDATION
+        if recall >= LOW_RECALL and not few:
+            continue
+        rests_on = f"{train} physical parts in training, {held_back} in validation"
+        if few:
+            rests_on += f" (wanted: {FEW_TRAINING} and {FEW_VALIDATION})"
+        text = f"Photograph more different parts with {kind}"
+        if total:
+            rests_on += f"; defects found: {counted(hits, total)}"
+        if total and recall < LOW_RECALL:
+            text += ", of the look of the misses below" + _smaller(findings, kind)
+        found.append((recall, Advice(f"{text}.", rests_on)))
+    return [advice for _, advice in sorted(found, key=lambda pair: pair[0])]
+
+
+def _smaller(findings: Findings, kind: str) -> str:
+    """Whether those that escape are smaller than those that do not."""
+    areas = [(o.annotated_px, o.rejected) for o in findings.outcomes if kind in o.kinds]
+    lost, kept = ([area for area, rejected in areas if rejected is side] for side in (False, True))
+    if not lost or not kept or np.median(lost) >= np.median(kept) / 2:
+        return ""
+    return (
+        f", small ones above all (median {np.median(lost):.0f} px where {len(lost)} of "
+        f"{len(areas)} parts escape, {np.median(kept):.0f} px where not)"
+    )
+
+
+def _classifier(findings: Findings) -> list[Advice]:
+    """Escapes that the detector had seen."""
+    whole, without = (findings.result.metrics.get(name) for name in (WHOLE, WITHOUT))
+    if whole is None or without is None:
+        return []
+    lost = int(whole["escapes"] - without["escapes"])
+    if 2 * lost <= whole["escapes"]:
+        return []
+    return [
+        Advice(
+            "Most escapes were seen and then called background: show the classifier more defects "
+            "of that look, and good parts that are like them.",
+            f"escapes: {whole['escapes']:.0f} with the classifier, {without['escapes']:.0f} "
+            f"without; false rejects: {whole['false_rejects']:.0f} with, "
+            f"{without['false_rejects']:.0f} without",
+        )
+    ]
+
+
+def _false_alarms(findings: Findings) -> list[Advice]:
+    point = operating_point(findings.result.threshold, findings.metrics)
+    alarms = [alarm for alarm in findings.cases.false_alarms if alarm.good]
+    if not point.false_rejects or not alarms:
+        return []
+    count = len(alarms)
+    kinds = ", ".join(f"{k} {n}" for k, n in Counter(a.kind for a in alarms).most_common(3))
+    at_edge = sum(alarm.at_edge for alarm in alarms)
+    dark = sum(alarm.contrast < -LEVELS_APART for alarm in alarms)
+    light = sum(alarm.contrast > LEVELS_APART for alarm in alarms)
+    area = float(np.median([alarm.area_px for alarm in alarms]))
+    look = [f"{area:.0f} px in the median"]
+    if dark > count / 2 or light > count / 2:
+        look.append("darker than the surface" if dark > light else "lighter than the surface")
+    if at_edge > count / 2:
+        look.append("at the frame's edge")
+    text = f"Photograph good parts with marks like the false alarms below: {', '.join(look)}."
+    if at_edge > count / 2:
+        text += " Or frame the part so that its rim is always the same."
+    return [
+        Advice(
+            text,
+            f"good parts rejected: {counted(point.false_rejects, point.good)}; {count} false "
+            f"regions on them ({kinds}), {dark} darker, {light} lighter, {at_edge} at the edge",
+        )
+    ]
+
+
+def _proof(findings: Findings) -> list[Advice]:
+    point = operating_point(findings.result.threshold, findings.metrics)
+    assurance = point.assurance(findings.limit)
+    found = []
+    if not assurance.proved:
+        more = max(assurance.needed - point.good, 0)
+        text = f"Photograph at least {more} more good parts for validation"
+        text += f" to prove at most {percent(findings.limit)} false rejects"
+        if point.false_reject_rate > findings.limit:
+            text = (
+                f"At most {percent(findings.limit)} false rejects cannot be proved at this T by "
+                "more pictures alone: fewer good parts must be rejected first"
+            )
+        found.append(Advice(f"{text}.", f"{point.good} good validation parts; {assurance}"))
+    blind = interval(0, point.defective)[1]
+    if blind > LOW_ESCAPES:
+        found.append(
+            Advice(
+                "Photograph more defective parts for validation.",
+                f"{point.defective} defective validation parts: even without an escape among them "
+                f"a rate of {percent(blind)} could not be ruled out",
+            )
+        )
+    return found
+
+
+def _gap(findings: Findings) -> list[Advice]:
+    seen, seen_of = touched(findings.trained)
+    hits, total = touched(findings.outcomes)
+    if not seen_of or not total or hits / total >= LOW_RECALL:
+        return []
+    rests_on = (
+        f"defects found: {counted(seen, seen_of)} of training pictures, "
+        f"{counted(hits, total)} of validation pictures"
+    )
+    if seen / seen_of > hits / total + GAP:
+        return [Advice("More pictures of every kind: new parts look different.", rests_on)]
+    return [
+        Advice(
+            "More pictures of the same will not help much: defects of the training pictures are "
+            "missed as well. Look at light, resolution and annotation first.",
+            rests_on,
+        )
+    ]
+
+
+def _loss(findings: Findings) -> list[Advice]:
+    found = []
+    for name in ("detector", "classifier"):
+        curve = getattr(findings.result, f"{name}_loss")
+        if len(curve) < MANY_POINTS:
+            continue
+        before, last = curve[-1 - len(curve) // 5][1], curve[-1][1]
+        if last < (1 - FALLING) * before:
+            found.append(
+                Advice(
+                    f"Train the {name} for more steps.",
+                    f"its loss still fell from {before:.3f} to {last:.3f} over the last fifth of "
+                    f"{curve[-1][0]} steps",
+                )
+            )
+    return found
+
+
+def _annotation(findings: Findings) -> list[Advice]:
+    found = []
+    if findings.record.unmasked:
+        found.append(
+            Advice(
+                "Draw the masks that are missing.",
+                f"{len(findings.record.unmasked)} defective pictures have none and were left out",
+            )
+        )
+    everything = (*findings.train, *findings.validation)
+    if parts(everything) == len(everything):
+        found.append(
+            Advice(
+                "If several pictures show the same part, say so (groups.csv).",
+                f"{len(everything)} pictures, each taken for a part of its own; a part on both "
+                "sides of the split would make validation look better than the line will be",
+            )
+        )
+    return found

@@ -1,0 +1,203 @@
+"""The worst misses and false alarms: which they are, what they look like, as pictures."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.chain.inspector import Inspection, Inspector
+from edge.records import Box, Defect, Frame, SeverityMap
+from models.data.dataset import Pixels, as_channels
+from models.metrics import Outcome
+from models.patches import Picture
+
+MOST = 8  # cases of either sort that are shown
+SIDE_PX = 320
+JPEG_QUALITY = 80
+ANNOTATED, REPORTED, TINT = (178, 114, 0), (0, 94, 213), (66, 228, 240)  # BGR, Okabe & Ito
+_RING_PX = 6  # around a region, to tell whether it is darker than what surrounds it
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One picture, twice, as JPEG data URIs: as it is, and marked."""
+
+    name: str
+    caption: str
+    frame: str
+    marked: str
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarm:
+    """A reported region that touches no annotated defect.
+
+    good: whether the part is. contrast: mean grey level inside minus around it.
+    """
+
+    good: bool
+    kind: str
+    area_px: int
+    at_edge: bool
+    contrast: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """The worst of either sort, worst first; and every false alarm of the validation pictures."""
+
+    misses: tuple[Case, ...]
+    alarms: tuple[Case, ...]
+    false_alarms: tuple[FalseAlarm, ...]
+
+
+def find_cases(
+    inspector: Inspector,
+    outcomes: Sequence[Outcome],
+    groups: Mapping[str, str],
+    load: Callable[[str], Picture],
+) -> Cases:
+    """Look again at every picture with a false alarm and at the worst misses. Blocks.
+
+    outcomes: this chain's. groups: the physical part, and load: the picture, by outcome's name.
+    """
+    shown: list[Case] = []
+    regions: list[FalseAlarm] = []
+    for outcome in _one_per_part(worst_alarms(outcomes), groups):
+        picture = load(outcome.name)
+        inspection = _examine(inspector, picture)
+        false = false_defects(inspection, picture.kind_map)
+        regions += [_false_alarm(picture, defect) for defect in false]
+        if len(shown) < MOST:
+            said = ", ".join(f"{d.kind} {d.region.peak_severity:.1f}" for d in false[:3])
+            part = ", ".join(outcome.kinds) or "good part"
+            shown.append(_case(picture, inspection, f"{part}; falsely reported: {said}"))
+    misses = []
+    for outcome in _one_per_part(worst_misses(outcomes), groups)[:MOST]:
+        picture = load(outcome.name)
+        inspection = _examine(inspector, picture)
+        verdict = inspection.verdict
+        caption = (
+            f"{', '.join(outcome.kinds)}; {'escaped' if _escaped(outcome) else 'rejected'}: "
+            f"{verdict.reason}; {outcome.hit_px} of {outcome.annotated_px} annotated px reported, "
+            f"peak severity {verdict.peak_severity:.1f}"
+        )
+        misses.append(_case(picture, inspection, caption))
+    return Cases(tuple(misses), tuple(shown), tuple(regions))
+
+
+def worst_misses(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Escapes, then rejected parts with a defect that nothing touches; most missed pixels first."""
+    missed = (o for o in outcomes if any(match.iou == 0.0 for match in o.matches) or _escaped(o))
+    return tuple(sorted(missed, key=lambda o: (not _escaped(o), o.hit_px - o.annotated_px, o.name)))
+
+
+def worst_alarms(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Parts with a region that touches no defect: the good ones first, highest score first."""
+    alarmed = (outcome for outcome in outcomes if 0.0 in outcome.reported_ious)
+    return tuple(sorted(alarmed, key=lambda o: (o.annotated_px > 0, -o.score, o.name)))
+
+
+def false_defects(inspection: Inspection, kind_map: Pixels) -> tuple[Defect, ...]:
+    """The reported defects that touch no annotated pixel. kind_map: uint8 H×W."""
+    found = inspection.found
+    if found is None:
+        return ()
+    height, width = found.labels.shape
+    annotated = kind_map[found.top : found.top + height, found.left : found.left + width] > 0
+    touching = set(np.unique(found.labels[annotated]).tolist())
+    named = zip(inspection.defect_labels, inspection.verdict.defects, strict=True)
+    return tuple(defect for label, defect in named if label not in touching)
+
+
+def marked(picture: Picture, severity: SeverityMap, reported: Pixels) -> Pixels:
+    """BGR, enlarged or reduced to at most SIDE_PX: severity as a yellow tint, the annotated outline
+    blue, the reported one orange. reported: uint8 H×W, 255 where reported."""
+    image = as_channels(shrunk(picture.pixels), 3).astype(np.float32)
+    height, width = picture.kind_map.shape
+    cells = (severity.values.astype(np.float32) - severity.zero_point) * severity.scale
+    stride = severity.stride_px
+    fine = cv2.resize(cells, (cells.shape[1] * stride, cells.shape[0] * stride))[:height, :width]
+    size = (image.shape[1], image.shape[0])
+    weight = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)[:, :, None] * (0.6 / 12.0)
+    image += (np.array(TINT, np.float32) - image) * weight.clip(0.0, 0.6)
+    canvas = np.ascontiguousarray(image.clip(0, 255).astype(np.uint8))
+    for mask, colour in ((picture.kind_map > 0, ANNOTATED), (reported > 0, REPORTED)):
+        # A thin defect must not vanish when the picture shrinks: any share of a pixel counts.
+        small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+        outlines, _ = cv2.findContours(
+            small.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        cv2.drawContours(canvas, outlines, -1, colour, 1)
+    return canvas
+
+
+def shrunk(pixels: Pixels) -> Pixels:
+    """The picture, its longer side at most SIDE_PX; a small one is enlarged by a whole factor."""
+    height, width = pixels.shape[:2]
+    longest = max(height, width)
+    factor = SIDE_PX // longest if longest < SIDE_PX else SIDE_PX / longest
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    how = cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+
+
+def data_uri(pixels: Pixels) -> str:
+    """The picture as a JPEG in a data URI."""
+    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+
+
+def _one_per_part(outcomes: Sequence[Outcome], groups: Mapping[str, str]) -> list[Outcome]:
+    """The same, but every physical part's worst first, then every second, and so on: eight pictures
+    of one part say no more than one."""
+    seen: Counter[str] = Counter()
+    places = []
+    for outcome in outcomes:
+        places.append(seen[groups[outcome.name]])
+        seen[groups[outcome.name]] += 1
+    order = sorted(range(len(outcomes)), key=lambda i: places[i])
+    return [outcomes[i] for i in order]
+
+
+def _escaped(outcome: Outcome) -> bool:
+    return outcome.annotated_px > 0 and not outcome.rejected
+
+
+def _examine(inspector: Inspector, picture: Picture) -> Inspection:
+    return inspector.examine(Frame(0, 0, 0, 0, picture.pixels))
+
+
+def _case(picture: Picture, inspection: Inspection, caption: str) -> Case:
+    reported = inspection.defect_mask(*picture.kind_map.shape)
+    return Case(
+        picture.sample.name,
+        caption,
+        data_uri(shrunk(picture.pixels)),
+        data_uri(marked(picture, inspection.severity, reported)),
+    )
+
+
+def _false_alarm(picture: Picture, defect: Defect) -> FalseAlarm:
+    box = defect.region.box
+    height, width = picture.kind_map.shape
+    edge = box.left <= 0 or box.top <= 0 or box.right >= width or box.bottom >= height
+    contrast = _contrast(as_channels(picture.pixels, 1), box)
+    return FalseAlarm(
+        not picture.kind_map.any(), defect.kind, defect.region.area_px, edge, contrast
+    )
+
+
+def _contrast(grey: npt.NDArray[np.uint8], box: Box) -> float:
+    """Mean grey level of the box minus that of a ring around it; 0 where there is no ring."""
+    top, left = max(box.top - _RING_PX, 0), max(box.left - _RING_PX, 0)
+    outer = grey[top : box.bottom + _RING_PX, left : box.right + _RING_PX].astype(np.float64)
+    inner = grey[box.top : box.bottom, box.left : box.right].astype(np.float64)
+    ring = outer.size - inner.size
+    return float(inner.mean() - (outer.sum() - inner.sum()) / ring) if ring else 0.0

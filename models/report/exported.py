@@ -1,0 +1,62 @@
+"""RUN/export.json: what `make export` made of a run, for the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge.bundle import Measure
+from edge.complaints import describe
+from models.data.dataset import DataError
+
+EXPORT = "export.json"
+
+
+class ExportRecord(BaseModel):
+    """The last bundle that was exported from a run.
+
+    max_false_rejects: the limit by which T was chosen, 0 to 1; None for the run's own T. metrics:
+    by chain ('float32', 'int8'), then by name, on the validation pictures at the bundle's T.
+    parity: export's figures of int8 against float, by name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bundle: str
+    file: str
+    precision: str
+    threshold: float
+    min_background: float
+    max_false_rejects: float | None
+    metrics: dict[str, dict[str, Measure]]
+    parity: dict[str, Measure]
+
+
+def write_export(folder: Path, record: ExportRecord) -> None:
+    """Write export.json into the run's folder, whole or not at all. Raises OSError."""
+    write_whole(folder / EXPORT, record.model_dump_json(indent=1) + "\n")
+
+
+def read_export(folder: Path) -> ExportRecord | None:
+    """The run's export.json; None where nothing was exported. Raises DataError for another file."""
+    path = folder / EXPORT
+    try:
+        return ExportRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: {describe(error)}") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Text to a file, UTF-8, by way of a temporary one: never half of it. Raises OSError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

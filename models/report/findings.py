@@ -1,0 +1,135 @@
+"""Everything that the report shows, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.inspector import Inspector
+from models.data.dataset import DataError, DataSet, Sample
+from models.evaluate import evaluate
+from models.float_chain import float_inspector
+from models.metrics import Outcome, summarise
+from models.patches import Picture
+from models.report.cases import Cases, find_cases
+from models.report.exported import ExportRecord, read_export
+from models.run import Run, RunRecord, RunResult
+from models.score import score
+from models.tradeoff import OperatingPoint, points_of, sweep_run
+
+TRAINING_PICTURES = 48  # looked at again, to tell what was learned by heart
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What `outfeed inspect` wrote of a bundle: results.jsonl and the folder of masks."""
+
+    results: Path
+    masks: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A run and what it does on its validation pictures.
+
+    outcomes: of the float chain at the run's T. points: the same chain over T. trained: outcomes on
+    some of the defective training pictures. station: outcomes of what `outfeed inspect` reported,
+    empty where it was not asked. limit: of the false reject rate, 0 to 1.
+    """
+
+    name: str
+    record: RunRecord
+    result: RunResult
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+    outcomes: tuple[Outcome, ...]
+    points: tuple[OperatingPoint, ...]
+    trained: tuple[Outcome, ...]
+    station: tuple[Outcome, ...]
+    exported: ExportRecord | None
+    cases: Cases
+    limit: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of ``outcomes``."""
+        return summarise(self.outcomes).as_dict()
+
+
+def gather(
+    run: Run,
+    limit: float,
+    *,
+    outcomes: Mapping[float, tuple[Outcome, ...]] | None = None,
+    station: Station | None = None,
+) -> Findings:
+    """Everything for the report of a completed run. Blocks for a minute or so.
+
+    outcomes: what ``sweep_run`` gave, when somebody has it already. Raises DataError.
+    """
+    record, result = run.record(), run.result()
+    exported = read_export(run.folder)
+    dataset, by_name = run.open_data()
+    train = tuple(by_name[name] for name in record.train)
+    validation = tuple(by_name[name] for name in record.validation)
+    reported = () if station is None else _reported(dataset, record, station)
+    swept = sweep_run(run, _pictures(dataset, validation)) if outcomes is None else outcomes
+    if result.threshold not in swept:
+        raise DataError(f"{run.folder}: the outcomes given lack the run's T {result.threshold:g}")
+    inspector = _inspector(run, record, result)
+    known = tuple(sample for sample in train if sample.kinds)
+    known = known[:: -(-len(known) // TRAINING_PICTURES) or 1]
+    at_t = swept[result.threshold]
+    return Findings(
+        name=run.folder.resolve().name,
+        record=record,
+        result=result,
+        train=train,
+        validation=validation,
+        outcomes=at_t,
+        points=points_of(swept),
+        trained=evaluate(inspector, _pictures(dataset, known), record.kinds),
+        station=reported,
+        exported=exported,
+        cases=find_cases(
+            inspector,
+            at_t,
+            {sample.name: sample.group for sample in validation},
+            lambda name: _picture(dataset, by_name[name]),
+        ),
+        limit=limit,
+    )
+
+
+def _inspector(run: Run, record: RunRecord, result: RunResult) -> Inspector:
+    return float_inspector(
+        run.load_detector(),
+        run.load_classifier(),
+        record.channels,
+        ChainManifest(threshold=result.threshold, join_px=result.join_px),
+        tuple(KindManifest(name=kind) for kind in record.kinds),
+        min_background=result.min_background,
+    )
+
+
+def _picture(dataset: DataSet, sample: Sample) -> Picture:
+    return Picture(sample, *dataset.load_pair(sample))
+
+
+def _pictures(dataset: DataSet, samples: Iterable[Sample]) -> Iterator[Picture]:
+    return (_picture(dataset, sample) for sample in samples)
+
+
+def _reported(dataset: DataSet, record: RunRecord, station: Station) -> tuple[Outcome, ...]:
+    """The station's outcomes. A training picture among them would flatter it, so it is refused."""
+    outcomes = score(dataset, station.results, station.masks)
+    allowed = set(record.validation)
+    for outcome in outcomes:
+        if outcome.name not in allowed:
+            raise DataError(
+                f"{station.results}: {outcome.name} is no validation picture of the run; "
+                "expected the results of outfeed inspect --list RUN/validation.txt"
+            )
+    return outcomes

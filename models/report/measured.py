@@ -1,0 +1,234 @@
+"""The report's sections of what was measured: Findings → HTML."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data.dataset import DataError
+from models.metrics import Outcome, average_precision, summarise
+from models.plots import Series, heat_table, line_plot
+from models.report import page
+from models.report.findings import Findings
+from models.tradeoff.interval import counted, percent, span
+from models.tradeoff.point import OperatingPoint, choose, operating_point
+
+NOT_FOUND, NO_DEFECT = "not found", "no defect"
+STATION = "station (outfeed inspect)"
+BUNDLE = "bundle "  # begins the names of the chains of which export measured
+
+_WORDS = {
+    "image_ap": "average precision of pictures, ranked by score",
+    "mean_iou": "mean IoU over defective parts",
+    "mean_iou_all": "mean IoU over all parts",
+    "ar": "AR, equation (3) of He & Liu 2020",
+    "defect_recall_50": "annotated defects found at IoU 0.5",
+    "defect_precision_50": "reported defects right at IoU 0.5",
+    "defect_recall_50_kind": "annotated defects found at IoU 0.5 and named right",
+    "escapes": "defective parts passed",
+    "false_rejects": "good parts rejected",
+}
+
+
+def trade_off(findings: Findings) -> str:
+    points = findings.points
+    t = [point.threshold for point in points]
+    escapes, rejects = (
+        Series(name, t, rates, [low for low, _ in spans], [high for _, high in spans])
+        for name, rates, spans in (
+            (
+                "escapes of defective parts",
+                [point.escape_rate for point in points],
+                [point.escape_interval for point in points],
+            ),
+            (
+                "false rejects of good parts",
+                [point.false_reject_rate for point in points],
+                [point.false_reject_interval for point in points],
+            ),
+        )
+    )
+    svg = line_plot(
+        (escapes, rejects),
+        title="Escapes and false rejects",
+        x_label="T",
+        y_label="share of parts",
+        y_limits=(0, 1),
+        vertical=findings.result.threshold,
+    )
+    rows = [
+        (
+            name,
+            f"{point.threshold:g}" if name != STATION else "–",
+            counted(point.escapes, point.defective),
+            counted(point.false_rejects, point.good),
+        )
+        for name, point in _chains(findings)
+    ]
+    curve = [
+        (
+            f"{point.threshold:g}",
+            f"{point.escapes} of {point.defective}",
+            span(point.escape_interval),
+            f"{point.false_rejects} of {point.good}",
+            span(point.false_reject_interval),
+            _number(point.mean_iou),
+        )
+        for point in points
+    ]
+    head = ("T", "escapes", "95% interval", "false rejects", "95% interval", "mean IoU")
+    return page.section(
+        "Escapes and false rejects",
+        page.table(("chain", "T", "escapes", "false rejects"), rows),
+        page.plot(svg, "Float chain with classifier; bands: 95% intervals; dotted: the run's T."),
+        page.paragraph(_chosen(findings)),
+        page.folded("The curve as a table", page.table(head, curve)),
+    )
+
+
+def metrics(findings: Findings) -> str:
+    columns = _metrics(findings)
+    names = dict.fromkeys(name for values in columns.values() for name in values)
+    rows = [
+        (
+            f"{name}: {_WORDS[name]}" if name in _WORDS else name,
+            *(_number(values.get(name, math.nan)) for values in columns.values()),
+        )
+        for name in names
+    ]
+    found = [page.table(("metric", *columns), rows)]
+    exported = findings.exported
+    if exported is not None:
+        parity = [(name, _number(value)) for name, value in exported.parity.items()]
+        found += [page.heading("Parity of the bundle"), page.table(("figure", "value"), parity)]
+    return page.section("Metrics", *found)
+
+
+def threshold_search(findings: Findings) -> str:
+    curve = findings.result.curve
+    t = [point.threshold for point in curve]
+    svg = line_plot(
+        (
+            Series("mean IoU of defective parts", t, [point.mean_iou for point in curve]),
+            Series("good parts with an alarm", t, [point.false_alarms for point in curve]),
+        ),
+        title="Search for T",
+        x_label="T",
+        y_label="share",
+        y_limits=(0, 1),
+        vertical=findings.result.threshold,
+    )
+    caption = f"Before the classifier; dotted: the run's T, {findings.result.threshold:g}."
+    return page.section("Search for T", page.plot(svg, caption))
+
+
+def ranking(findings: Findings) -> str:
+    series = []
+    for name, outcomes in (("float", findings.outcomes), (STATION, findings.station)):
+        if any(o.annotated_px for o in outcomes):
+            recall, precision, area = precision_recall(outcomes)
+            series.append(Series(f"{name}, AP {area:.3f}", recall, precision))
+    svg = line_plot(
+        series,
+        title="Precision and recall of pictures",
+        x_label="recall",
+        y_label="precision",
+        y_limits=(0, 1.02),
+    )
+    return page.section("Precision and recall", page.plot(svg, "Pictures ranked by score."))
+
+
+def precision_recall(outcomes: Sequence[Outcome]) -> tuple[list[float], list[float], float]:
+    """Recall and precision after each distinct score, highest first, and the average precision.
+
+    At least one outcome must be of a defective part.
+    """
+    positive = np.array([o.annotated_px > 0 for o in outcomes])
+    scores = np.array([o.score for o in outcomes])
+    levels = np.unique(scores)[::-1]
+    taken = [scores >= level for level in levels]
+    hits = np.array([int(positive[some].sum()) for some in taken])
+    counts = np.array([int(some.sum()) for some in taken])
+    area = average_precision(positive.tolist(), scores.tolist())
+    return (hits / positive.sum()).tolist(), (hits / counts).tolist(), area
+
+
+def confusion(findings: Findings) -> str:
+    found = []
+    kinds = findings.record.kinds
+    for name, outcomes in (("float", findings.outcomes), (STATION, findings.station)):
+        if not outcomes:
+            continue
+        alarms = Counter(alarm.kind for alarm in findings.cases.false_alarms)
+        rows, columns, table = confused(outcomes, kinds, alarms if name == "float" else {})
+        false = sum(iou == 0.0 for o in outcomes for iou in o.reported_ious)
+        on_good = sum(len(o.reported_ious) for o in outcomes if not o.annotated_px)
+        caption = (
+            f"{name}: annotated down, reported across. {false} reported regions touch no annotated "
+            f"defect, {on_good} of them on good parts."
+        )
+        found.append(page.plot(heat_table(rows, columns, table), caption))
+    return page.section("Confusion of kinds", *found)
+
+
+def confused(
+    outcomes: Sequence[Outcome], kinds: Sequence[str], false_alarms: Mapping[str, int]
+) -> tuple[tuple[str, ...], tuple[str, ...], npt.NDArray[np.int64]]:
+    """Rows (annotated kinds, then 'no defect' where there are false alarms), columns (reported
+    kinds, then 'not found') and counts. A chain without a classifier reports kinds of its own."""
+    matches = [match for o in outcomes for match in o.matches]
+    reported = (*(match.reported_kind for match in matches), *false_alarms)
+    others = sorted({kind for kind in reported if kind} - set(kinds))
+    columns = (*kinds, *others, NOT_FOUND)
+    rows = (*kinds, NO_DEFECT) if false_alarms else tuple(kinds)
+    table = np.zeros((len(rows), len(columns)), np.int64)
+    for match in matches:
+        table[rows.index(match.kind), columns.index(match.reported_kind or NOT_FOUND)] += 1
+    for kind, count in false_alarms.items():
+        table[-1, columns.index(kind)] += count
+    return rows, columns, table
+
+
+def _metrics(findings: Findings) -> dict[str, Mapping[str, float]]:
+    """Every chain's metrics by the name of its column."""
+    columns: dict[str, Mapping[str, float]] = dict(findings.result.metrics)
+    if findings.exported is not None:
+        for name, values in findings.exported.metrics.items():
+            columns[f"{BUNDLE}{name}"] = values
+    if findings.station:
+        columns[STATION] = summarise(findings.station).as_dict()
+    return columns
+
+
+def _chains(findings: Findings) -> list[tuple[str, OperatingPoint]]:
+    """Every chain's point; nobody has said at which T the station ran."""
+    exported = findings.exported
+    found = []
+    for name, values in _metrics(findings).items():
+        threshold = findings.result.threshold
+        if name == STATION:
+            threshold = math.nan
+        elif exported is not None and name.startswith(BUNDLE):
+            threshold = exported.threshold
+        found.append((name, operating_point(threshold, values)))
+    return found
+
+
+def _chosen(findings: Findings) -> str:
+    asked = f"For at most {percent(findings.limit)} false rejects"
+    try:
+        point = choose(findings.points, findings.limit)
+    except DataError as error:
+        return f"{asked}: {error}."
+    return f"{asked}, {point}; {point.assurance(findings.limit)}."
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.4f}"
+    return text.rstrip("0").rstrip(".")

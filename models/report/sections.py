@@ -1,0 +1,97 @@
+"""The report's sections of what went in and what to do about it: Findings → HTML."""
+
+from __future__ import annotations
+
+from models.plots import Series, line_plot
+from models.report import page
+from models.report.advice import advise, of_kind, parts
+from models.report.findings import Findings
+from models.tradeoff.interval import percent
+from models.tradeoff.point import operating_point
+
+
+def summary(findings: Findings) -> str:
+    point = operating_point(findings.result.threshold, findings.metrics)
+    held_back = findings.validation
+    lead = f"The float chain at {point}."
+    note = (
+        f"Measured on {len(held_back)} validation pictures of {parts(held_back)} physical parts, "
+        "none of which was trained on. A picture counts as a part; where several show one part, "
+        "less is known than the intervals (Clopper-Pearson) say. T was chosen on the same pictures."
+    )
+    return page.section(
+        "Summary", page.paragraph(lead, "lead"), page.paragraph(note), _bundle_line(findings)
+    )
+
+
+def next_pictures(findings: Findings) -> str:
+    advice = ((some.text, some.rests_on) for some in advise(findings))
+    return page.section("What to photograph next", page.bullets(advice))
+
+
+def trained_on(findings: Findings) -> str:
+    record = findings.record
+    sides = (findings.train, findings.validation)
+    rows = []
+    for kind in (*record.kinds, ""):
+        cells = [kind or "good"]
+        for side in sides:
+            some = of_kind(side, kind)
+            cells += [str(len(some)), str(parts(some))]
+        rows.append(cells)
+    rows.append(["all", *(str(n) for side in sides for n in (len(side), parts(side)))])
+    head = ("kind", "training pictures", "parts", "validation pictures", "parts")
+    unmasked = f"; {len(record.unmasked)} without a mask left out" if record.unmasked else ""
+    about = (
+        f"Recipe {record.recipe.name}, detector {record.recipe.detector.network}; data "
+        f"{record.data} ({record.layout}, {record.channels} channels){unmasked}. "
+        "The split keeps all pictures of one physical part on one side."
+    )
+    recipe = page.preformatted(record.recipe.model_dump_json(indent=1))
+    return page.section(
+        "What was trained on what",
+        page.paragraph(about),
+        page.table(head, rows),
+        page.folded("The whole recipe", recipe),
+    )
+
+
+def losses(findings: Findings) -> str:
+    found = []
+    for name, curve in (
+        ("Detector", findings.result.detector_loss),
+        ("Classifier", findings.result.classifier_loss),
+    ):
+        if curve:
+            series = Series("", [s for s, _ in curve], [v for _, v in curve], marker=True)
+            title = f"{name}: training loss"
+            found.append(
+                page.plot(line_plot((series,), title=title, x_label="step", y_label="loss"))
+            )
+    return page.section("Loss", *found)
+
+
+def cases(findings: Findings) -> str:
+    found = [
+        page.paragraph(
+            "Float chain at the run's T. Left the frame; right, blue is the annotated outline, "
+            "orange the reported one, and yellow the severity."
+        )
+    ]
+    for title, some in (
+        ("Worst misses", findings.cases.misses),
+        ("Worst false alarms", findings.cases.alarms),
+    ):
+        found.append(page.heading(title))
+        found += [page.case(shown) for shown in some] or [page.paragraph("None.")]
+    return page.section("Misses and false alarms", *found)
+
+
+def _bundle_line(findings: Findings) -> str:
+    exported = findings.exported
+    if exported is None:
+        return page.paragraph("Not exported yet: make export.", "small")
+    text = f"Exported as {exported.file}: bundle {exported.bundle}, T = {exported.threshold:g}"
+    if exported.max_false_rejects is not None:
+        text += f", chosen for at most {percent(exported.max_false_rejects)} false rejects"
+    return page.paragraph(f"{text}.")

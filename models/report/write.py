@@ -1,0 +1,56 @@
+"""One self-contained page per run: RUN/report.html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from models.metrics import Outcome
+from models.report import measured, page, sections
+from models.report.exported import write_whole
+from models.report.findings import Findings, Station, gather
+from models.run import Run
+
+REPORT = "report.html"
+MAX_FALSE_REJECTS = 0.005  # the limit that is looked at where nobody names one
+
+
+def write_report(
+    run: Run,
+    *,
+    outcomes: Mapping[float, tuple[Outcome, ...]] | None = None,
+    station: Station | None = None,
+    max_false_rejects: float = MAX_FALSE_REJECTS,
+) -> Path:
+    """Write the report of a completed run into its folder; its path. Blocks for a minute or so.
+
+    outcomes: what ``sweep_run`` of models.tradeoff gave, to spare doing it again. station: what
+    `outfeed inspect` reported of the validation pictures. max_false_rejects: a share of the good
+    parts, 0 to 1. Raises DataError when the run is not complete or its data changed, and OSError.
+    """
+    findings = gather(run, max_false_rejects, outcomes=outcomes, station=station)
+    path = run.folder / REPORT
+    write_whole(path, render(findings))
+    return path
+
+
+def render(findings: Findings) -> str:
+    """The page. Pure: equal findings give equal text."""
+    return page.page(
+        f"Training run {findings.name}",
+        [
+            make(findings)
+            for make in (
+                sections.summary,
+                sections.next_pictures,
+                sections.trained_on,
+                measured.trade_off,
+                measured.metrics,
+                measured.threshold_search,
+                measured.ranking,
+                measured.confusion,
+                sections.losses,
+                sections.cases,
+            )
+        ],
+    )
