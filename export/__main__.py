@@ -14,10 +14,12 @@ from rich.console import Console
 from edge.bundle import SUFFIX, write_bundle
 from edge.errors import OutfeedError
 from export.errors import ExportError
-from export.pack import ExportOptions, export_run
+from export.pack import Exported, ExportOptions, export_run
 from export.parity import ParityLimits
 from models.data.dataset import DataError
+from models.report.exported import ExportRecord, write_export
 from models.run import Run
+from models.tradeoff import parse_share
 from models.train import print_metrics
 
 _DEFAULTS = ParityLimits()
@@ -31,6 +33,10 @@ def main(
     shape: Annotated[str, typer.Option(help="Static HEIGHTxWIDTH of one run, px.")] = "",
     precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
     calibration_frames: Annotated[int, typer.Option(min=2, help="Frames to calibrate on.")] = 96,
+    max_false_rejects: Annotated[
+        str,
+        typer.Option(help="Choose T: the fewest escapes within this share, as 0.5%; the run's T."),
+    ] = "",
     severity_error: Annotated[
         float, typer.Option(help="Parity: limit of the 99th percentile of severity error.")
     ] = _DEFAULTS.severity_error_p99,
@@ -56,11 +62,13 @@ def main(
             width=_side(shape, 1),
             precision=_precision(precision),
             calibration_frames=calibration_frames,
+            max_false_rejects=parse_share(max_false_rejects) if max_false_rejects else None,
             limits=ParityLimits(severity_error, mask_iou, verdict_agreement, new_escapes),
         )
         exported = export_run(Run(run), options)
         path = out or run / f"{options.name}{SUFFIX}"
         write_bundle(path, exported.data)
+        write_export(run, _record(exported, path, options))
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -71,7 +79,25 @@ def main(
         f"mask IoU {parity.mask_iou:.3f}, verdicts equal {parity.verdict_agreement:.1%}, "
         f"new escapes {parity.new_escapes:.1%}"
     )
+    if exported.point is not None and options.max_false_rejects is not None:
+        assurance = exported.point.assurance(options.max_false_rejects)
+        for line in (exported.point, assurance):
+            console.print(str(line), highlight=False, soft_wrap=True)
     console.print(f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB")
+
+
+def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRecord:
+    manifest = exported.bundle.manifest
+    return ExportRecord(
+        bundle=exported.bundle.id,
+        file=path.name,
+        precision=manifest.detector.precision,
+        threshold=manifest.chain.threshold,
+        min_background=manifest.classifier.min_background if manifest.classifier else 0.0,
+        max_false_rejects=options.max_false_rejects,
+        metrics={name: metrics.as_dict() for name, metrics in exported.metrics.items()},
+        parity=exported.parity.as_dict(),
+    )
 
 
 def _side(shape: str, axis: int) -> int | None:

@@ -27,6 +27,7 @@ from edge.engines.ort import OrtEngine
 from export.crops import block_crops, frame_crops, spread
 from export.float_onnx import Tail, export_float, station_graph
 from export.golden import choose_golden
+from export.operating import choose_point
 from export.parity import Parity, ParityLimits, compare, require
 from export.quantise import CALIBRATIONS, Range, quantise
 from models.evaluate import evaluate
@@ -34,6 +35,7 @@ from models.metrics import Metrics, summarise
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
 from models.run import Run
+from models.tradeoff import OperatingPoint
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ TILE_PX, OVERLAP_PX = 512, 64
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """height, width: the static shape; None takes the usual frame's. precision 'float32' packs the
-    float networks, for a machine where int8 is no gain."""
+    float networks, for a machine where int8 is no gain. max_false_rejects: choose T within this
+    share of the good parts, 0 to 1; None takes the run's T."""
 
     name: str
     version: str = "1"
@@ -56,17 +59,20 @@ class ExportOptions:
     width: int | None = None
     precision: str = "int8"
     calibration_frames: int = 96
+    max_false_rejects: float | None = None
     limits: ParityLimits = field(default_factory=ParityLimits)
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The bundle's bytes and what was measured on the way."""
+    """The bundle's bytes and what was measured on the way. point: the chosen T; None where it is
+    the run's."""
 
     data: bytes
     bundle: Bundle
     parity: Parity
     metrics: dict[str, Metrics]
+    point: OperatingPoint | None
 
 
 def export_run(run: Run, options: ExportOptions) -> Exported:
@@ -116,16 +122,24 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     if classifier is not None:
         floats[CLASSIFIER_FILE] = export_float(classifier, record.channels)
     tail = Tail(detector.logistic, detector.shuffle)
-    float_bundle = _bundle(draft, _station_files(floats, tail))
+    manifest, files = draft, _station_files(floats, tail)
+    float_files = files
     if options.precision == "int8":
         int8 = _quantise_all(floats, detector, classifier, train, (height, width), options)
-        manifest = _as_int8(draft)
-        chosen = _bundle(manifest, _station_files(int8, tail))
-    else:
-        manifest, chosen = draft, float_bundle
-    reference, candidate = (_inspector(bundle) for bundle in (float_bundle, chosen))
+        manifest, files = _as_int8(draft), _station_files(int8, tail)
+    point: OperatingPoint | None = None
+    if options.max_false_rejects is not None:
+        point = choose_point(
+            run,
+            held_back,
+            options.max_false_rejects,
+            lambda threshold: _inspector(_bundle(_at(manifest, threshold), files)),
+        )
+        draft, manifest = _at(draft, point.threshold), _at(manifest, point.threshold)
+    chosen = _bundle(manifest, files)
+    reference, candidate = _inspector(_bundle(draft, float_files)), _inspector(chosen)
     frames = [(p.sample.name, p.pixels, not p.sample.is_good) for p in held_back]
-    parity = compare(reference, candidate, frames, result.threshold)
+    parity = compare(reference, candidate, frames, manifest.chain.threshold)
     log.info("parity %s", parity)
     require(parity, options.limits)
     metrics = {
@@ -145,7 +159,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     data = pack(whole, {**chosen.files, **pictures})
     bundle = parse_bundle(data)
     prove(bundle, _inspector(bundle))
-    return Exported(data, bundle, parity, metrics)
+    return Exported(data, bundle, parity, metrics, point)
 
 
 def _shape(
@@ -237,6 +251,11 @@ def _as_int8(manifest: Manifest) -> Manifest:
         update={"precision": "int8"}
     )
     return manifest.model_copy(update={"detector": detector, "classifier": classifier})
+
+
+def _at(manifest: Manifest, threshold: float) -> Manifest:
+    chain = manifest.chain.model_copy(update={"threshold": threshold})
+    return manifest.model_copy(update={"chain": chain})
 
 
 def _bundle(manifest: Manifest, files: dict[str, bytes]) -> Bundle:

@@ -1,0 +1,129 @@
+"""T chosen at export, by what the line allows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from edge.bundle import ChainManifest, KindManifest, read_bundle
+from edge.chain.classify import Unnamed
+from edge.chain.inspector import Inspector
+from edge.records import SeverityMap
+from export import operating
+from export.errors import ExportError
+from export.operating import choose_point
+from export.pack import ExportOptions, export_run
+from models.data.dataset import DataError
+from models.patches import Picture, load_pictures
+from models.report.exported import read_export
+from models.run import Run
+from models.tradeoff import OperatingPoint, choose, points_of, sweep_run
+
+
+@pytest.fixture
+def own_run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny run whose own T is a bad one, so that the choice shows."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    result = Run(tmp_path / "run").result()
+    Run(tmp_path / "run").finish(result.model_copy(update={"threshold": 11.9}))
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def held_back(tiny_run: Path) -> tuple[Picture, ...]:
+    run = Run(tiny_run)
+    dataset, by_name = run.open_data()
+    return load_pictures(dataset, tuple(by_name[name] for name in run.record().validation))
+
+
+def test_bundle_has_the_chosen_t(own_run: Path) -> None:
+    options = ExportOptions(
+        name="line", precision="float32", calibration_frames=4, max_false_rejects=0.2
+    )
+    exported = export_run(Run(own_run), options)
+    wanted = choose(points_of(sweep_run(Run(own_run))), 0.2)
+    assert exported.bundle.manifest.chain.threshold == wanted.threshold != 11.9
+    assert exported.point is not None
+    assert exported.point.escapes == exported.metrics["float32"].escapes == wanted.escapes
+    assert exported.point.false_reject_rate <= 0.2
+
+
+def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
+    command = [sys.executable, "-m", "export", "--run", str(own_run), "--name", "line"]
+    done = subprocess.run(
+        [*command, "--max-false-rejects", "20%"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    bundle = read_bundle(own_run / "line.outfeed")
+    record = read_export(own_run)
+    assert record is not None
+    assert record.bundle == bundle.id
+    assert (record.file, record.precision) == ("line.outfeed", "int8")
+    assert record.threshold == bundle.manifest.chain.threshold
+    assert record.max_false_rejects == 0.2
+    assert {"float32", "int8"} == record.metrics.keys()
+    assert (
+        json.loads((own_run / "export.json").read_text())["parity"]
+        == (bundle.manifest.metrics["parity"])
+    )
+    assert f"T = {record.threshold:g}: escapes" in done.stdout
+    assert "at 95% confidence false rejects are below" in done.stdout
+    assert not list(own_run.glob(".*.part"))
+
+
+@pytest.mark.parametrize("limit", ["0", "5"])
+def test_command_refuses_what_is_no_share(tiny_run: Path, limit: str) -> None:
+    command = [sys.executable, "-m", "export", "--run", str(tiny_run)]
+    done = subprocess.run(
+        [*command, "--max-false-rejects", limit], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "is no share" in done.stdout
+    assert len(done.stdout.strip().splitlines()) == 1
+
+
+def points(*rejects: tuple[float, int]) -> tuple[OperatingPoint, ...]:
+    return tuple(OperatingPoint(t, 0, 5, count, 4, 0.5) for t, count in rejects)
+
+
+def always(severity: float, threshold: float) -> Inspector:
+    """A chain that gives every frame this severity everywhere."""
+
+    class Flat:
+        def detect(self, pixels: np.ndarray) -> SeverityMap:
+            cells = np.full((pixels.shape[0], pixels.shape[1]), severity, np.float32)
+            return SeverityMap(cells, 1.0, 0, 1)
+
+    kinds = (KindManifest(name="bar"), KindManifest(name="pit"))
+    chain = ChainManifest(threshold=threshold)
+    return Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
+
+
+def test_the_shipped_chain_must_keep_the_limit_too(
+    tiny_run: Path, held_back: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rejects everything up to T = 6: the float chain's first choice, 4, is not taken."""
+    monkeypatch.setattr(operating, "points_of", lambda _: points((4.0, 0), (7.0, 0), (9.0, 0)))
+    found = choose_point(Run(tiny_run), held_back, 0.1, lambda t: always(6.0, t))
+    assert (found.threshold, found.false_rejects) == (7.0, 0)
+    assert found.escapes == found.defective, "the counts are the shipped chain's"
+    with pytest.raises(ExportError, match="rejects more good parts than allowed at every T"):
+        choose_point(Run(tiny_run), held_back, 0.1, lambda t: always(12.0, t))
+
+
+def test_a_limit_that_no_t_reaches_is_refused(
+    tiny_run: Path, held_back: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating, "points_of", lambda _: points((4.0, 2), (7.0, 1)))
+    with pytest.raises(DataError, match=r"no T rejects at most 10% .* 1 of 4 .* at T = 7"):
+        choose_point(Run(tiny_run), held_back, 0.1, lambda t: always(0.0, t))
