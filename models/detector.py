@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from edge.records import SeverityMap
 from models.data.dataset import DataError, Pixels
 from models.feed import Pair, feed
-from models.fit import Fit, Schedule, wants_bfloat16
+from models.fit import Check, Fit, Schedule, wants_bfloat16
 from models.losses import cross_entropy_and_overlap, l2
+from models.metrics import average_precision
 from models.networks import (
     SEVERITY_MAX,
     DetectorNetwork,
@@ -23,9 +25,11 @@ from models.networks import (
 )
 from models.patches import PatchSource, Picture, find_truncate
 from models.recipe import Recipe
+from models.threshold import search_threshold
 
 log = logging.getLogger(__name__)
 
+IMAGENET = "imagenet"  # detector.start
 ZOO = Path(__file__).parent / "zoo"
 
 
@@ -35,8 +39,12 @@ def train_detector(
     channels: int,
     recipe: Recipe,
     checkpoint: Path,
+    held_back: tuple[Picture, ...] = (),
 ) -> tuple[DetectorNetwork, list[tuple[int, float]]]:
-    """The trained network in eval mode, and the loss by step. Blocks for minutes; resumable."""
+    """The trained network in eval mode, and the loss by step. Blocks for minutes; resumable.
+
+    held_back: the pictures that the recipe's checks look at.
+    """
     torch.manual_seed(recipe.seed)
     options = recipe.detector
     network = build_detector(options.network, channels, options.resolution)
@@ -48,7 +56,9 @@ def train_detector(
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         if network.logistic:
-            return cross_entropy_and_overlap(outputs, targets, recipe.labels.floor)
+            return cross_entropy_and_overlap(
+                outputs, targets, recipe.labels.floor, hard_weight=options.hard_weight
+            )
         return l2(outputs, targets)
 
     def batch(step: int) -> Pair:
@@ -66,14 +76,42 @@ def train_detector(
         options.ema,
         wants_bfloat16(options.precision),
     )
-    fit = Fit(network, loss, schedule, checkpoint, f"detector ({options.network})")
+    check: Check | None = None
+    if options.checks:
+        every = max(1, options.steps // options.checks)
+        check = Check(lambda some: _figure(some, held_back), every, options.patience)
+    fit = Fit(network, loss, schedule, checkpoint, f"detector ({options.network})", check)
     trained = fit.run(batches)
     assert isinstance(trained, DetectorNetwork)
     return trained, fit.history
 
 
+def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
+    """How good the averaged network is: the mean of its best mean IoU and its image AP."""
+    assert isinstance(network, DetectorNetwork)
+    maps = [severity_map(network, picture.pixels) for picture in pictures]
+    pairs = [
+        (SeverityMap(values, 1.0, 0, network.stride_px), picture.kind_map > 0)
+        for values, picture in zip(maps, pictures, strict=True)
+    ]
+    found = search_threshold(pairs)
+    ap = average_precision(
+        [bool(annotated.any()) for _, annotated in pairs], [float(m.max()) for m in maps]
+    )
+    return (max(found.mean_iou) + ap) / 2
+
+
 def start_from(network: DetectorNetwork, name: str) -> None:
-    """Take over every weight of the zoo's network whose shape fits. Raises DataError."""
+    """Take over every weight of the zoo's network whose shape fits, or ImageNet's for 'imagenet'.
+
+    Raises DataError.
+    """
+    if name == IMAGENET:
+        try:
+            network.load_imagenet()
+        except (ImportError, ValueError) as error:
+            raise DataError(f"recipe key 'detector.start': imagenet: {error}") from error
+        return
     path = ZOO / f"{name}.pt"
     try:
         weights = torch.load(path, weights_only=True)

@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from models.networks import SEVERITY_MAX
 
+HARD_CELLS = 64  # per patch: 16×16 px at stride 2
+
 
 def l2(severity: Tensor, targets: Tensor) -> Tensor:
     """Mean squared error of severity: He & Liu 2020, section III.B.1."""
@@ -20,6 +22,7 @@ def cross_entropy_and_overlap(
     floor: float,
     *,
     cross_entropy_weight: float = 4.0,
+    hard_weight: float = 0.0,
 ) -> Tensor:
     """For networks whose severity is 12 × logistic(logits).
 
@@ -28,6 +31,9 @@ def cross_entropy_and_overlap(
     drown the few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a
     smear of 10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the
     defect's extent and says nothing of severities above the floor.
+
+    hard_weight: weight of the cross entropy of a batch's HARD_CELLS hardest sound cells per patch.
+    A part is rejected by its one worst cell, and the mean over all cells hardly knows that cell.
     """
     wanted = targets / SEVERITY_MAX
     loss = cross_entropy_weight * functional.binary_cross_entropy_with_logits(logits, wanted)
@@ -39,4 +45,12 @@ def cross_entropy_and_overlap(
         found = (torch.sigmoid(logits) / share).clamp(max=1).flatten(1)[present]
         dice = (2 * (found * extent).sum(1) + 1) / (found.sum(1) + extent.sum(1) + 1)
         loss = loss + (1 - dice).sum() / len(logits)
+    if hard_weight:
+        flat = wanted.flatten(1)
+        cells = functional.binary_cross_entropy_with_logits(
+            logits.flatten(1), flat, reduction="none"
+        )
+        sound = torch.where(flat > 0, torch.zeros_like(cells), cells)
+        count = min(HARD_CELLS, sound.shape[1])
+        loss = loss + hard_weight * sound.topk(count, 1).values.mean()
     return loss

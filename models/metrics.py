@@ -92,7 +92,9 @@ class Metrics:
     false_reject_rate: float
 
     def as_dict(self) -> dict[str, float]:
-        return {name: float(value) for name, value in asdict(self).items()}
+        """By name; what there was nothing to count for is left out, since JSON has no NaN."""
+        values = {name: float(value) for name, value in asdict(self).items()}
+        return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def outcome(

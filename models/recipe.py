@@ -25,10 +25,15 @@ class _Section(BaseModel):
 
 
 class SplitRecipe(_Section):
-    """How the data is divided. Groups (one physical part) are never on both sides."""
+    """How the data is divided. Groups (one physical part) are never on both sides.
+
+    groups: a regular expression on a picture's name whose group `part` (else the first) is the
+    physical part; none leaves it to the layout (groups.csv, or what a published set tells).
+    """
 
     validation_share: float = Field(default=0.25, gt=0, lt=1)
     seed: int = 0
+    groups: str | None = None
 
 
 class LabelRecipe(_Section):
@@ -70,12 +75,15 @@ class DetectorRecipe(_Section):
     steps × batch patches are seen. defect_share: of the patches, how many are cut around a defect
     (kinds in turn, so that rare kinds are seen as often). transplant_share: how many get a piece of
     another picture set in (models/transplant.py). painted_share: how many get a generated flaw
-    besides (models/paint.py). start: weights of models/zoo to begin from, NAME of NAME.pt; none to
+    besides (models/paint.py). start: "imagenet", or weights of models/zoo, NAME of NAME.pt; none to
     begin at random. ema: decay of the averaged weights that are kept, 0 for the last weights.
+    hard_weight: of the hardest sound cells in the loss (models/losses.py). checks: how often, evenly
+    spread, the averaged network is looked at on the validation pictures; the best is kept, and
+    after `patience` looks without a better one training ends (0: never early).
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
-    network: Literal["lean", "paper"] = "lean"
+    network: Literal["lean", "nano", "teacher", "paper"] = "lean"
     resolution: Literal[2, 4] = 2
     patch_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
     steps: int = Field(default=4000, ge=1)
@@ -87,6 +95,9 @@ class DetectorRecipe(_Section):
     painted_share: float = Field(default=0.0, ge=0, le=1)
     start: str | None = None
     ema: float = Field(default=0.998, ge=0, lt=1)
+    hard_weight: float = Field(default=0.0, ge=0)
+    checks: int = Field(default=0, ge=0)
+    patience: int = Field(default=0, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 

@@ -109,7 +109,7 @@ class Run:
     def open_data(self) -> tuple[DataSet, dict[str, Sample]]:
         """The data the run was trained on, and its samples by name. Raises DataError."""
         record = self.record()
-        dataset = open_dataset(Path(record.data), record.layout)
+        dataset = open_dataset(Path(record.data), record.layout, record.recipe.split.groups)
         by_name = {sample.name: sample for sample in dataset.samples}
         missing = [name for name in (*record.train, *record.validation) if name not in by_name]
         if missing or dataset.kinds != record.kinds:

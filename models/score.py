@@ -7,6 +7,7 @@ python -m models.score --data FOLDER --results results.jsonl --masks masks
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,8 @@ from edge.records import Box
 from models.data.dataset import DataError, DataSet, Sample, read_pixels
 from models.data.layouts import open_dataset
 from models.metrics import JOIN_PX, Metrics, Outcome, confusion, outcome, summarise
+
+log = logging.getLogger(__name__)
 
 
 class _Part(BaseModel):
@@ -63,6 +66,9 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
         except (json.JSONDecodeError, ValidationError) as error:
             raise DataError(f"{results}:{number}: is not a line of outfeed inspect") from error
         sample = _sample(dataset, reported.file)
+        if sample.unmasked:
+            log.warning("score-unmasked image=%s: defective without a mask, left out", sample.name)
+            continue
         kind_map = dataset.load_kind_map(sample)
         mask = read_pixels(masks / Path(reported.file).with_suffix(".png"))
         if mask.shape != kind_map.shape:

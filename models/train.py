@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 def train(data: Path, recipe: Recipe, out: Path) -> RunResult:
     """Train everything that the recipe names. Blocks for minutes to hours; may be killed and
     called again. Raises DataError for data that cannot be trained on."""
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, groups=recipe.split.groups)
     divided = split(dataset, recipe.split.validation_share, recipe.split.seed)
     run = Run(out)
     run.begin(
@@ -64,7 +64,7 @@ def train(data: Path, recipe: Recipe, out: Path) -> RunResult:
     _check(dataset, pictures, held_back)
 
     detector, detector_loss = train_detector(
-        pictures, dataset.kinds, dataset.channels, recipe, run.detector_checkpoint
+        pictures, dataset.kinds, dataset.channels, recipe, run.detector_checkpoint, held_back
     )
     run.save_detector(detector)
     found = search_threshold(
@@ -165,10 +165,13 @@ def _curve(found: ThresholdSearch) -> tuple[CurvePoint, ...]:
 def print_metrics(console: Console, metrics: dict[str, dict[str, float]]) -> None:
     """A table with a column per chain."""
     table = Table("metric", *metrics)
-    for name in next(iter(metrics.values())):
-        cells = (f"{values[name]:.3f}".rstrip("0").rstrip(".") for values in metrics.values())
-        table.add_row(name, *cells)
+    for name in dict.fromkeys(name for values in metrics.values() for name in values):
+        table.add_row(name, *(_cell(values.get(name)) for values in metrics.values()))
     console.print(table)
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def main(

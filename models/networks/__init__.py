@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from models.networks.base import (
     PIXEL_SCALE,
     PIXEL_ZERO_POINT,
@@ -11,7 +13,7 @@ from models.networks.base import (
 )
 from models.networks.classifier import BlockClassifier
 from models.networks.efficientnet import EfficientNetDetector
-from models.networks.lean import LeanDetector
+from models.networks.lean import LeanDetector, NanoDetector
 from models.networks.paper import PaperDetector
 
 __all__ = [
@@ -22,16 +24,27 @@ __all__ = [
     "DetectorNetwork",
     "EfficientNetDetector",
     "LeanDetector",
+    "NanoDetector",
     "PaperDetector",
     "build_detector",
     "normalise",
 ]
 
 
+_AT_RESOLUTION_2: dict[str, Callable[[int], DetectorNetwork]] = {
+    "lean": LeanDetector,
+    "nano": NanoDetector,
+    "teacher": EfficientNetDetector,
+}
+
+
 def build_detector(network: str, channels: int, resolution: int) -> DetectorNetwork:
     """The detector that a recipe names. Raises ValueError for a name or resolution there is not."""
     if network == "paper" and resolution in (2, 4):
         return PaperDetector(channels, 4 if resolution == 4 else 2)
-    if network == "lean" and resolution == 2:
-        return LeanDetector(channels)
-    raise ValueError(f"no network '{network}' with resolution {resolution}: paper (2, 4), lean (2)")
+    if network in _AT_RESOLUTION_2 and resolution == 2:
+        return _AT_RESOLUTION_2[network](channels)
+    known = ", ".join(f"{name} (2)" for name in _AT_RESOLUTION_2)
+    raise ValueError(
+        f"no network '{network}' with resolution {resolution}; expected paper (2, 4), {known}"
+    )

@@ -33,6 +33,10 @@ class DetectorNetwork(nn.Module):
     def raw(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def load_imagenet(self) -> None:
+        """Begin with ImageNet's weights. Raises ValueError for a network that has none."""
+        raise ValueError(f"{type(self).__name__} has no ImageNet weights")
+
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """What is trained, each with its share of the learning rate."""
         return [(list(self.parameters()), 1.0)]

