@@ -34,8 +34,11 @@ def train_classifier(
     counts = torch.bincount(torch.tensor([region.label for region in regions]), minlength=kinds + 1)
     log.info("classifier regions=%s background=%s", counts[1:].tolist(), int(counts[0]))
     schedule = Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
+    network = BlockClassifier(channels, kinds)
+    if options.start is not None:
+        network.load_imagenet()
     fit = Fit(
-        BlockClassifier(channels, kinds),
+        network,
         nn.CrossEntropyLoss(label_smoothing=0.05),
         schedule,
         checkpoint,

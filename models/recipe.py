@@ -77,8 +77,8 @@ class DetectorRecipe(_Section):
     another picture set in (models/transplant.py). painted_share: how many get a generated flaw
     besides (models/paint.py). start: "imagenet", or weights of models/zoo, NAME of NAME.pt; none to
     begin at random. ema: decay of the averaged weights that are kept, 0 for the last weights.
-    hard_weight: of the hardest sound cells in the loss (models/losses.py). checks: how often, evenly
-    spread, the averaged network is looked at on the validation pictures; the best is kept, and
+    hard_weight: of the hardest sound cells in the loss (models/losses.py). checks: how often the
+    averaged network is looked at on the validation pictures, evenly spread; the best is kept, and
     after `patience` looks without a better one training ends (0: never early).
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
@@ -102,9 +102,11 @@ class DetectorRecipe(_Section):
 
 
 class ClassifierRecipe(_Section):
-    """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'."""
+    """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'.
+    start: "imagenet", or none to begin at random."""
 
     enabled: bool = True
+    start: Literal["imagenet"] | None = None
     steps: int = Field(default=1500, ge=1)
     batch: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)

@@ -63,13 +63,28 @@ class InvertedBottleneck(nn.Module):
 class EfficientNetLite0(nn.Module):
     """The backbone without its classification head: normalised pixels → the output per stage.
 
-    Strides 2, 4, 8, 16, 16, 32, 32. Padding is symmetric where TensorFlow's is not: at stride 2 the
-    features lie one pixel further left, which fine-tuning takes up.
+    Strides 2, 4, 8, 16, 16, 32, 32, times the reduction. Padding is symmetric where TensorFlow's is
+    not: at stride 2 the features lie one pixel further left, which fine-tuning takes up.
+
+    reduction: on how much less of the resolution it works. The stem does it: its 3×3 kernel at
+    stride 2 becomes, for 2, a 6×6 at stride 4 whose ImageNet weights are each repeated over 2×2
+    pixels. That is, at first, exactly Lite0 on the picture averaged over 2×2, and is free to find
+    detail from then on.
     """
 
-    def __init__(self, channels: int = 1, stages: int = len(STAGES)) -> None:
+    def __init__(self, channels: int = 1, *, stages: int = len(STAGES), reduction: int = 1) -> None:
         super().__init__()
+        self.reduction = reduction
         self.stem = nn.Sequential(*unit(channels, STEM_CHANNELS, 3, 2))
+        if reduction > 1:
+            self.stem[0] = nn.Conv2d(
+                channels,
+                STEM_CHANNELS,
+                3 * reduction,
+                2 * reduction,
+                (reduction + 1) // 2,
+                bias=False,
+            )
         self.stages = nn.ModuleList()
         width = STEM_CHANNELS
         for stage in STAGES[:stages]:
@@ -102,12 +117,14 @@ class EfficientNetLite0(nn.Module):
             if not key.startswith(("_conv_head", "_bn1", "_fc"))
         ]
         own = self.state_dict()
-        if len(published) != len(own):
-            raise ValueError(f"{path}: {len(published)} tensors; expected {len(own)}")
+        if len(published) < len(own):
+            raise ValueError(f"{path}: {len(published)} tensors; expected {len(own)} or more")
         taken = {}
-        for (name, value), (key, tensor) in zip(published, own.items(), strict=True):
+        for (name, value), (key, tensor) in zip(published, own.items(), strict=False):
             if key == "stem.0.weight":
-                value = value * INPUT_SCALE
+                n = self.reduction
+                value = value.repeat_interleave(n, 2).repeat_interleave(n, 3)
+                value = value * (INPUT_SCALE / n**2)
                 value = value.sum(1, keepdim=True) if tensor.shape[1] == 1 else value.flip(1)
             if value.shape != tensor.shape:
                 raise ValueError(

@@ -13,17 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.base import DetectorNetwork
-from models.networks.efficientnet import STAGES, STEM_CHANNELS, EfficientNetLite0, unit
+from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
 
 
 class LeanDetector(DetectorNetwork):
     """Severity per 2×2 cell from EfficientNet-Lite0 on half the resolution, and a thin decoder.
 
-    The reduction lies in the stem: its 3×3 kernel at stride 2 becomes a 6×6 at stride 4 whose
-    ImageNet weights are each repeated over 2×2 pixels, which on the first day is exactly Lite0 on a
-    picture averaged over 2×2, and is free to find detail from then on. Stages 0 to 4 then lie at
-    strides 4, 8, 16, 32 and 32. Each step up adds the coarser features to a 1×1 of the finer ones
-    and mixes them by a 3×3 convolution; the last, at stride 4, gives the 2×2 sub-cells.
+    Stages 0 to 4 lie at strides 4, 8, 16, 32 and 32. Each step up adds the coarser features to a
+    1×1 of the finer ones and mixes them by a 3×3 convolution; the last, at stride 4, gives the 2×2
+    sub-cells.
     """
 
     logistic = True
@@ -34,18 +32,11 @@ class LeanDetector(DetectorNetwork):
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
-        self.channels = channels
         self.stride_px = 2
         self.multiple_px = 16 * self.REDUCTION
         self.shuffle = self.REDUCTION
-        self.backbone = EfficientNetLite0(channels, stages=max(self.TAPS) + 1)
-        self.backbone.stem[0] = nn.Conv2d(
-            channels,
-            STEM_CHANNELS,
-            3 * self.REDUCTION,
-            2 * self.REDUCTION,
-            (self.REDUCTION + 1) // 2,
-            bias=False,
+        self.backbone = EfficientNetLite0(
+            channels, stages=max(self.TAPS) + 1, reduction=self.REDUCTION
         )
         self.lateral = nn.ModuleList(
             nn.Sequential(*unit(STAGES[tap].channels, width, 1, linear=bool(i)))
@@ -72,14 +63,7 @@ class LeanDetector(DetectorNetwork):
         return self.head(x)  # type: ignore[no-any-return]
 
     def load_imagenet(self) -> None:
-        """Begin with the published weights. Raises ImportError where their package is missing."""
-        published = EfficientNetLite0(self.channels)
-        published.load_imagenet()
-        weights = published.state_dict()
-        n = self.REDUCTION
-        spread = weights["stem.0.weight"].repeat_interleave(n, 2).repeat_interleave(n, 3)
-        weights["stem.0.weight"] = spread / n**2
-        self.backbone.load_state_dict({key: weights[key] for key in self.backbone.state_dict()})
+        self.backbone.load_imagenet()
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
         known = {id(p) for p in self.backbone.parameters()}

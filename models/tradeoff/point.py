@@ -99,7 +99,7 @@ def operating_point(threshold: float, metrics: Mapping[str, float]) -> Operating
         defective,
         int(metrics["false_rejects"]),
         int(metrics["parts"]) - defective,
-        metrics["mean_iou"],
+        metrics.get("mean_iou", math.nan),
     )
 
 

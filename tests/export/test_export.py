@@ -37,7 +37,10 @@ def exported(tiny_run: Path) -> Exported:
     return export_run(Run(tiny_run), ExportOptions(name="tiny", calibration_frames=12))
 
 
-@pytest.mark.parametrize(("network", "resolution"), [("lean", 2), ("paper", 4), ("paper", 2)])
+@pytest.mark.parametrize(
+    ("network", "resolution"),
+    [("lean", 2), ("nano", 2), ("teacher", 2), ("paper", 4), ("paper", 2)],
+)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_float_graph_is_the_torch_network(network: str, resolution: int, channels: int) -> None:
     torch.manual_seed(0)
@@ -57,7 +60,8 @@ def test_quantised_graph_takes_and_gives_uint8() -> None:
     module = build_detector("lean", 1, 2).eval()
     frames = np.random.default_rng(1).integers(0, 256, (3, 64, 64), np.uint8)
     graph = station_graph(
-        quantise(export_float(module, 1), frames, Range(-6, 6)), Tail(module.logistic, 2)
+        quantise(export_float(module, 1), frames, Range(-6, 6)),
+        Tail(module.logistic, module.shuffle),
     )
     assert graph.graph.input[0].name == PIXELS
     assert graph.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
@@ -65,7 +69,7 @@ def test_quantised_graph_takes_and_gives_uint8() -> None:
     first = next(n for n in graph.graph.node if n.op_type != "Transpose")
     assert first.op_type == "DequantizeLinear", "no float copy of the frame is quantised again"
     weights = [t for t in graph.graph.initializer if t.data_type == onnx.TensorProto.INT8]
-    assert any(t.dims and t.dims[0] == 64 for t in weights), "weights are int8"
+    assert any(t.dims and t.dims[0] == 96 for t in weights), "weights are int8"
 
 
 def test_classifier_graph_is_the_torch_network() -> None:

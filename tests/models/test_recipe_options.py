@@ -125,5 +125,10 @@ def test_start_takes_over_the_zoos_weights() -> None:
     colour = build_detector("lean", 3, 2)
     start_from(colour, "textures-lean")  # the stem does not fit and stays as it was
     assert torch.equal(colour.head.weight, stored["head.weight"].float())
+    before = network.backbone.stages[2][0].body[0].weight.clone()
+    start_from(network, "imagenet")
+    assert not torch.equal(network.backbone.stages[2][0].body[0].weight, before)
     with pytest.raises(DataError, match=r"detector\.start"):
         start_from(network, "nowhere")
+    with pytest.raises(DataError, match=r"detector\.start.*PaperDetector has no ImageNet"):
+        start_from(build_detector("paper", 1, 4), "imagenet")
