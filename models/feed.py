@@ -6,6 +6,7 @@ needs between any two operators: patches with painted flaws made a step of 0.1 s
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -26,14 +27,16 @@ class _Steps(Dataset[Pair]):
 
 
 def feed(
-    batch: Callable[[int], Pair], first: int, last: int, *, processes: int = 2
+    batch: Callable[[int], Pair], first: int, last: int, *, processes: int | None = None
 ) -> Iterator[Pair]:
     """batch(first) to batch(last - 1), in order; an exception in ``batch`` is raised here.
 
     processes: how many make batches ahead (forked: the pictures are shared, not copied); 0 makes
-    them in the caller, when it asks. They end with the iterator. ``batch`` must depend on the step
-    alone.
+    them in the caller, when it asks; None takes two, or one where there is one core. They end with
+    the iterator. ``batch`` must depend on the step alone.
     """
+    if processes is None:
+        processes = min(2, len(os.sched_getaffinity(0)))
     loader = DataLoader(
         _Steps(batch),
         batch_size=None,

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import nn
 
 from edge.complaints import describe
 from models.data.dataset import DataError, DataSet, Sample
@@ -131,7 +132,7 @@ class Run:
         network = build_detector(
             record.recipe.detector.network, record.channels, record.recipe.detector.resolution
         )
-        network.load_state_dict(_weights(self.detector_path))
+        _fill(network, self.detector_path)
         return network.eval()
 
     def load_classifier(self) -> BlockClassifier | None:
@@ -140,16 +141,22 @@ class Run:
         if not record.recipe.classifier.enabled:
             return None
         network = BlockClassifier(record.channels, len(record.kinds))
-        network.load_state_dict(_weights(self.classifier_path))
+        _fill(network, self.classifier_path)
         return network.eval()
 
 
-def _weights(path: Path) -> dict[str, torch.Tensor]:
+def _fill(network: nn.Module, path: Path) -> None:
     try:
         weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read; expected trained weights") from error
-    return weights
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: holds weights of another network than today's {type(network).__name__}; "
+            "train again"
+        ) from error
 
 
 def _write(path: Path, part: BaseModel) -> None:

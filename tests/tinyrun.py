@@ -18,6 +18,7 @@ RECIPE = Recipe.model_validate(
         "augment": {"rotate_deg": 0.0, "shift_px": 8, "brightness": 4.0, "contrast": 0.05},
         "detector": {
             "network": "lean",
+            "start": "imagenet",
             "patch_px": 64,
             "steps": 80,
             "batch": 8,
@@ -25,7 +26,7 @@ RECIPE = Recipe.model_validate(
             "ema": 0.9,
             "precision": "float32",
         },
-        "classifier": {"steps": 60, "batch": 16, "ema": 0.9},
+        "classifier": {"start": "imagenet", "steps": 60, "batch": 16, "ema": 0.9},
         "guidance": {"pit": "clean the mould"},
     }
 )

@@ -46,12 +46,12 @@ def test_float_graph_is_the_torch_network(network: str, resolution: int, channel
     torch.manual_seed(0)
     module = build_detector(network, channels, resolution).eval()
     graph = station_graph(export_float(module, channels), Tail(module.logistic, module.shuffle))
-    shape = (64, 96) if channels == 1 else (64, 96, 3)
+    shape = (64, 128) if channels == 1 else (64, 128, 3)
     pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    engine = OrtEngine(graph.SerializeToString(), batch=1, height=64, width=96, channels=channels)
-    engine.input[0] = pixels.reshape(64, 96, channels)
+    engine = OrtEngine(graph.SerializeToString(), batch=1, height=64, width=128, channels=channels)
+    engine.input[0] = pixels.reshape(64, 128, channels)
     severity = engine.run()[0, 0] * 12.0
-    assert severity.shape == (64 // resolution, 96 // resolution)
+    assert severity.shape == (64 // resolution, 128 // resolution)
     np.testing.assert_allclose(severity, severity_map(module, pixels), atol=2e-4)
 
 

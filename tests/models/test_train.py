@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,3 +124,11 @@ def _black(path: Path) -> bytes:
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert image is not None
     return bytes(cv2.imencode(".png", np.zeros_like(image))[1])
+
+
+def test_weights_of_another_network_are_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    torch.save({"stem.0.weight": torch.zeros(1)}, folder / "detector.pt")
+    with pytest.raises(DataError, match=r"detector\.pt: holds weights of another network") as error:
+        Run(folder).load_detector()
+    assert "\n" not in str(error.value)

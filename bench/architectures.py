@@ -1,0 +1,271 @@
+"""Every shape of detector that was tried: its cost, its time in each engine, how good it became.
+
+    python -m bench.architectures [--run runs/X ...] [--out FOLDER]
+
+One 256×256 block on one core; all take turns within a round, so that a noisy machine hurts all
+alike. Weights are random (time does not depend on them). --run adds what an exported run reached
+(its export.json), and --out writes the table and the Pareto front of time and mean IoU.
+OpenVINO is timed where it is installed (pip install openvino).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import onnx
+import torch
+import typer
+from rich.console import Console
+from torch import Tensor, nn
+
+from edge.engines.ort import OrtEngine
+from export.float_onnx import Tail, export_float, station_graph
+from export.quantise import quantise
+from models.data.dataset import DataError
+from models.networks import DetectorNetwork, build_detector
+from models.networks.base import ResidualBlock, conv_bn_relu
+from models.papertables.tables import markdown
+from models.plots import scatter_plot
+from models.report.exported import read_export
+from models.run import Run
+
+SIDE_PX = 256
+SHIPPED = (("paper", 4), ("lean", 2), ("nano", 2), ("teacher", 2))
+REFERENCE = "paper, ORT float32"
+
+
+class PatchifyUNet(DetectorNetwork):
+    """First light's: 4×4/4 stem, 64 channels at stride 8, context at 16, detail from stride 4."""
+
+    shuffle = 2
+    logistic = True
+
+    def __init__(
+        self, stem: int = 48, width: int = 64, context: int = 96, blocks: int = 2, detail: int = 16
+    ) -> None:
+        super().__init__()
+        self.stride_px, self.multiple_px = 2, 16
+        self.stem = nn.Sequential(*conv_bn_relu(1, stem, 4, stride=4, padding=0))
+        self.down = nn.Sequential(*conv_bn_relu(stem, width, 3, stride=2))
+        self.context = nn.Sequential(
+            *conv_bn_relu(width, context, 3, stride=2),
+            *(ResidualBlock(context) for _ in range(blocks)),
+            nn.Conv2d(context, width, 1),
+            nn.Upsample(scale_factor=2, mode="nearest"),
+        )
+        self.fuse = ResidualBlock(width)
+        self.up = nn.Sequential(nn.Conv2d(width, 4 * detail, 3, padding=1), nn.PixelShuffle(2))
+        self.detail = nn.Conv2d(stem, detail, 1)
+        self.head = nn.Conv2d(detail, 4, 3, padding=1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        fine = self.stem(x)
+        x = self.down(fine)
+        x = self.fuse(torch.relu(x + self.context(x)))
+        return self.head(torch.relu(self.up(x) + self.detail(fine)))  # type: ignore[no-any-return]
+
+
+class FlatAtEight(DetectorNetwork):
+    """8×8/8 stem that keeps every pixel, wide blocks at strides 8 and 16, 4×4 sub-cells."""
+
+    shuffle = 4
+    logistic = True
+
+    def __init__(self, width: int = 64, context: int = 64, blocks: int = 2, fuse: int = 1) -> None:
+        super().__init__()
+        self.stride_px, self.multiple_px = 2, 16
+        self.stem = nn.Sequential(*conv_bn_relu(1, width, 8, stride=8, padding=0))
+        self.context = nn.Sequential(
+            *conv_bn_relu(width, context, 3, stride=2),
+            *(ResidualBlock(context) for _ in range(blocks)),
+            nn.Conv2d(context, width, 1),
+            nn.Upsample(scale_factor=2, mode="nearest"),
+        )
+        self.fuse = nn.Sequential(*(ResidualBlock(width) for _ in range(fuse)))
+        self.head = nn.Conv2d(width, 16, 3, padding=1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return self.head(self.fuse(torch.relu(x + self.context(x))))  # type: ignore[no-any-return]
+
+
+def shapes() -> dict[str, DetectorNetwork]:
+    """What is shipped, and the shapes that were tried beside it, in eval mode."""
+    found = {name: build_detector(name, 1, resolution) for name, resolution in SHIPPED}
+    found |= {
+        "patchify U, 48/64/96 (first light)": PatchifyUNet(),
+        "patchify U, 32/64/96, one block": PatchifyUNet(stem=32, blocks=1),
+        "patchify U, 16/32/64, one block": PatchifyUNet(16, 32, 64, 1, 8),
+        "flat at 8, 64, two + one blocks": FlatAtEight(),
+        "flat at 8, 64, one + two blocks": FlatAtEight(blocks=1, fuse=2),
+        "flat at 8, 32/64, one + none": FlatAtEight(32, 64, 1, 0),
+    }
+    return {name: network.eval() for name, network in found.items()}
+
+
+def mmac(network: DetectorNetwork, side_px: int = SIDE_PX) -> float:
+    """Million multiply-accumulates of the convolutions on one grey block."""
+    total = 0
+
+    def count(module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(module, nn.Conv2d)
+        total += output.numel() * module.weight[0].numel()
+
+    hooks = [
+        module.register_forward_hook(count)
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network.eval().raw(torch.zeros(1, 1, side_px, side_px))
+    for hook in hooks:
+        hook.remove()
+    return total / 1e6
+
+
+def engines(network: DetectorNetwork) -> dict[str, Callable[[], object]]:
+    """By name of the engine, one run on one core of a 256×256 block of noise."""
+    rng = np.random.default_rng(0)
+    graph = export_float(network, 1)
+    frames = [rng.integers(0, 256, (SIDE_PX, SIDE_PX), np.uint8) for _ in range(2)]
+    tail = Tail(network.logistic, network.shuffle)
+    models = {"float32": graph, "int8": quantise(graph, frames, None)}
+    found: dict[str, Callable[[], object]] = {}
+    for precision, model in models.items():
+        data = station_graph(model, tail).SerializeToString()
+        engine = OrtEngine(data, batch=1, height=SIDE_PX, width=SIDE_PX, channels=1)
+        engine.input[0] = frames[0][:, :, None]
+        found[f"ORT {precision}"] = engine.run
+        if importlib.util.find_spec("openvino") is not None:
+            found[f"OpenVINO {precision}"] = _openvino(data, frames[0])
+    return found
+
+
+def time_all(
+    candidates: dict[str, dict[str, Callable[[], object]]], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Median milliseconds by network and engine. Blocks for three rounds of warm-up and ``rounds``
+    of each."""
+    taken: dict[tuple[str, str], list[float]] = {
+        (name, engine): [] for name, calls in candidates.items() for engine in calls
+    }
+    for number in range(rounds + 3):
+        for (name, engine), times in taken.items():
+            start = time.perf_counter_ns()
+            candidates[name][engine]()
+            if number >= 3:
+                times.append((time.perf_counter_ns() - start) / 1e6)
+    found: dict[str, dict[str, float]] = {}
+    for (name, engine), times in taken.items():
+        found.setdefault(name, {})[engine] = statistics.median(times)
+    return found
+
+
+def reached(runs: list[Path]) -> dict[str, tuple[float, float]]:
+    """Mean IoU, float and int8, by network, of exported runs. Raises DataError."""
+    found: dict[str, tuple[float, float]] = {}
+    for folder in runs:
+        exported = read_export(folder)
+        if exported is None:
+            raise DataError(f"{folder}: holds no export.json; expected an exported run")
+        network = Run(folder).record().recipe.detector.network
+        metrics = exported.metrics
+        found[network] = (metrics["float32"]["mean_iou"], metrics["int8"]["mean_iou"])
+    return found
+
+
+def main(
+    run: Annotated[list[Path] | None, typer.Option(help="Exported runs, for mean IoU.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only shapes that begin so.")] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Rounds of the timing.")] = 100,
+    out: Annotated[Path | None, typer.Option(help="Folder for the table and the plot.")] = None,
+) -> None:
+    """Time every shape of detector beside the paper's."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        quality = reached(run or [])
+    except DataError as error:
+        print(f"architectures: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+    wanted = {
+        name: network
+        for name, network in shapes().items()
+        if not only or name == "paper" or name.startswith(tuple(only))
+    }
+    times = time_all({name: engines(network) for name, network in wanted.items()}, rounds)
+    text = table(wanted, times, quality)
+    Console(width=200).print(text, markup=False, highlight=False)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "architectures.md").write_text(text + "\n", encoding="utf-8")
+        points = [(name, times[name]["ORT int8"], int8) for name, (_, int8) in quality.items()]
+        if points:
+            plot = scatter_plot(
+                points,
+                title="int8 in ONNX Runtime, one core",
+                x_label="ms per 256×256 block",
+                y_label="mean IoU",
+                x_log=True,
+                front=True,
+            )
+            (out / "architectures.svg").write_text(plot, encoding="utf-8")
+
+
+def table(
+    networks: dict[str, DetectorNetwork],
+    times: dict[str, dict[str, float]],
+    quality: dict[str, tuple[float, float]],
+) -> str:
+    """Markdown: a row per shape; 'times' is how much faster its ORT int8 is than the reference."""
+    reference = times["paper"]["ORT float32"]
+    columns = list(times["paper"])
+    rows = []
+    for name, network in networks.items():
+        scores = quality.get(name)
+        rows.append(
+            [
+                name,
+                f"{mmac(network):.0f}",
+                f"{sum(p.numel() for p in network.parameters()) / 1e3:.0f}",
+                *(f"{times[name][column]:.3f}" for column in columns),
+                f"{reference / times[name]['ORT int8']:.1f}",
+                *(f"{value:.3f}" for value in scores or ()),
+                *([] if scores else ["–", "–"]),
+            ]
+        )
+    heads = ("network", "MMAC", "thousand weights", *(f"{c}, ms" for c in columns), "times")
+    return markdown((*heads, "mean IoU float", "int8"), rows)
+
+
+def _openvino(data: bytes, frame: np.ndarray[Any, np.dtype[np.uint8]]) -> Callable[[], object]:
+    import openvino
+
+    model = onnx.load_from_string(data)
+    for dimension, size in zip(
+        model.graph.input[0].type.tensor_type.shape.dim, (1, SIDE_PX, SIDE_PX, 1), strict=True
+    ):
+        dimension.ClearField("dim_param")
+        dimension.dim_value = size
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(model.SerializeToString()), "CPU", {"INFERENCE_NUM_THREADS": 1}
+    )
+    request = compiled.create_infer_request()
+    pixels = frame[None, :, :, None]
+    return lambda: request.infer([pixels])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,55 @@
+"""The bench of architectures: that it counts, times and reports what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+pytest.importorskip("onnx", reason="onnx is not installed")
+from torch import nn
+from typer.testing import CliRunner
+
+from bench import architectures
+from bench.architectures import mmac, shapes
+
+
+def test_every_shape_gives_severity_per_cell() -> None:
+    import torch
+
+    for name, network in shapes().items():
+        with torch.no_grad():
+            cells = network(torch.zeros(1, 1, 128, 128))
+        assert tuple(cells.shape[2:]) == (128 // network.stride_px,) * 2, name
+
+
+def test_mmac_counts_convolutions() -> None:
+    class One(nn.Conv2d):
+        raw = nn.Conv2d.forward
+
+    assert mmac(One(1, 8, 3, padding=1), 10) == pytest.approx(100 * 8 * 9 / 1e6)  # type: ignore[arg-type]
+
+
+def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(architectures, "reached", lambda runs: {"nano": (0.5, 0.49)})
+    monkeypatch.setattr(architectures.os, "sched_setaffinity", lambda *_: None)
+    app = architectures.typer.Typer()
+    app.command()(architectures.main)
+    words = ["--only", "nano", "--rounds", "3", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "architectures.md").read_text(encoding="utf-8").splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == ["paper", "nano"]
+    assert "0.500" in rows[1]
+    assert "0.490" in rows[1]
+    assert "nano" in (tmp_path / "architectures.svg").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_is_no_exported_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(architectures.os, "sched_setaffinity", lambda *_: None)
+    app = architectures.typer.Typer()
+    app.command()(architectures.main)
+    result = CliRunner().invoke(app, ["--run", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "export.json" in result.output or "export.json" in result.stderr
