@@ -4,7 +4,7 @@
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make test      everything the tests need, then pytest
 #   make check     ruff, mypy --strict, import contracts
-#   make train     DATA=folder [RECIPE=lean] [OUT=runs/NAME]
+#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [EXPORT_ARGS=...]
 #   make bench     [BUNDLE=models/zoo/textures-lean.outfeed]
 #   make zoo       makes the shipped bundle again from its recipe
@@ -16,7 +16,7 @@ TORCH ?= torch==2.13.0
 STATION := .venv-run
 DEV := .venv
 BUNDLE ?= models/zoo/textures-lean.outfeed
-RECIPE ?= lean
+RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=

@@ -20,6 +20,7 @@ from rich.table import Table
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import BlockVote
 from edge.records import SeverityMap
+from models import auto
 from models.background import search_background
 from models.blocks import collect_regions
 from models.classifier import train_classifier
@@ -39,11 +40,28 @@ from models.threshold import ThresholdSearch, search_threshold
 log = logging.getLogger(__name__)
 
 
-def train(data: Path, recipe: Recipe, out: Path) -> RunResult:
+def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = None) -> RunResult:
     """Train everything that the recipe names. Blocks for minutes to hours; may be killed and
-    called again. Raises DataError for data that cannot be trained on."""
-    dataset = open_dataset(data, groups=recipe.split.groups)
-    divided = split(dataset, recipe.split.validation_share, recipe.split.seed)
+    called again.
+
+    recipe: None chooses one from the data (models/auto.py) and logs why. groups: in place of the
+    recipe's split.groups. Raises DataError for data that cannot be trained on.
+    """
+    if groups is None and recipe is not None:
+        groups = recipe.split.groups
+    dataset = open_dataset(data, groups=groups)
+    settings = recipe.split if recipe is not None else auto.choose_split(dataset)
+    divided = split(dataset, settings.validation_share, settings.seed)
+    pictures = load_pictures(dataset, divided.train)
+    held_back = load_pictures(dataset, divided.validation)
+    _check(dataset, pictures, held_back)
+    if recipe is None:
+        choice = auto.choose_recipe(dataset, divided, pictures)
+        for line in auto.describe(choice):
+            log.info("auto %s", line)
+        recipe = choice.recipe
+    settings = settings.model_copy(update={"groups": groups})
+    recipe = recipe.model_copy(update={"split": settings})
     run = Run(out)
     run.begin(
         RunRecord(
@@ -59,9 +77,6 @@ def train(data: Path, recipe: Recipe, out: Path) -> RunResult:
     )
     lines = [str(sample.image_path.resolve()) for sample in divided.validation]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    pictures = load_pictures(dataset, divided.train)
-    held_back = load_pictures(dataset, divided.validation)
-    _check(dataset, pictures, held_back)
 
     detector, detector_loss = train_detector(
         pictures, dataset.kinds, dataset.channels, recipe, run.detector_checkpoint, held_back
@@ -177,13 +192,19 @@ def _cell(value: float | None) -> str:
 def main(
     data: Annotated[Path, typer.Option(help="Folder of pictures and masks.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; taken up where it was left.")],
-    recipe: Annotated[str, typer.Option(help="Name in models/recipes, or a .toml file.")] = "lean",
+    recipe: Annotated[
+        str, typer.Option(help="'auto', a name in models/recipes, or a .toml file.")
+    ] = auto.NAME,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Regular expression; its first group is the part a picture shows."),
+    ] = None,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
 ) -> None:
     """Train detector and classifier on annotated pictures, search T, and evaluate."""
     console = Console()
     try:
-        loaded = load_recipe(recipe)
+        loaded = None if recipe == auto.NAME else load_recipe(recipe)
         out.mkdir(parents=True, exist_ok=True)
         handlers: list[logging.Handler] = [
             logging.StreamHandler(),
@@ -192,7 +213,7 @@ def main(
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
         # torch's own default counts hyper-threads as half a core and leaves them idle.
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-        result = train(data, loaded, out)
+        result = train(data, loaded, out, groups)
     except (DataError, OSError) as error:
         console.print(f"[red]train:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
