@@ -192,7 +192,7 @@ def _quantise_all(
     tail = Tail(detector.logistic, detector.shuffle)
     networks = {DETECTOR_FILE: _best_detector(floats[DETECTOR_FILE], chosen, size, raw, tail)}
     if classifier is not None:
-        blocks = block_crops(chosen, classifier.size_px, rng)
+        blocks = list(block_crops(chosen, classifier.size_px, rng))
         networks[CLASSIFIER_FILE] = quantise(floats[CLASSIFIER_FILE], blocks, None)
     return networks
 

@@ -2,14 +2,15 @@
 
 int8 activations would leave the convolutions in float on x86 (ONNX Runtime). Two calibrations are
 offered, since neither is the better one on every network: min-max never clips, and the 99.999th
-percentile resolves finer where one outlier would stretch a range. `export.pack` tries both.
+percentile resolves finer where one outlier would stretch a range. `export.pack` tries both. Biases
+are corrected for the rounding of the weights (export/bias.py).
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,11 +27,13 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export.bias import correct_bias
 from export.float_onnx import NORMALISED, RAW
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
 
 Calibration = Literal["minmax", "percentile"]
 CALIBRATIONS: tuple[Calibration, ...] = ("minmax", "percentile")
+CORRECTION_FRAMES = 32  # a mean per channel needs no more
 _METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
 
 
@@ -62,7 +65,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 def quantise(
     model: onnx.ModelProto,
-    frames: Iterable[npt.NDArray[np.uint8]],
+    frames: Sequence[npt.NDArray[np.uint8]],
     raw_range: Range | None,
     calibration: Calibration = "minmax",
 ) -> onnx.ModelProto:
@@ -99,7 +102,8 @@ def quantise(
                 "CalibPercentile": 99.999,
             },
         )
-        return onnx.load(quantised)
+        feeds = _Reader(iter(frames[:CORRECTION_FRAMES]))
+        return correct_bias(onnx.load(prepared), onnx.load(quantised), iter(feeds.get_next, None))
 
 
 def _fixed(interval: Range) -> dict[str, Any]:
