@@ -39,7 +39,7 @@ from models.report.exported import read_export
 from models.run import Run
 
 SIDE_PX = 256
-SHIPPED = (("paper", 4), ("lean", 2), ("nano", 2), ("teacher", 2))
+SHIPPED = (("paper", 4), ("large", 2), ("lean", 2), ("nano", 2))
 REFERENCE = "paper, ORT float32"
 
 

@@ -82,4 +82,4 @@ def _means(model: onnx.ModelProto, feeds: Iterable[dict[str, Array]]) -> dict[st
             mean = values.mean((0, 2, 3))
             sums[name] = sums[name] + mean if name in sums else mean
         count += 1
-    return {name: total / count for name, total in sums.items()}
+    return {name: (total / count).astype(np.float32) for name, total in sums.items()}

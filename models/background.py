@@ -35,7 +35,11 @@ class BackgroundSearch:
 def search_background(
     detector: Detector, vote: BlockVote, chain: ChainManifest, pictures: Iterable[Picture]
 ) -> BackgroundSearch:
-    """The value with the least sum of escape rate and false-reject rate, the lowest of equals."""
+    """The value with the least sum of escape rate and false-reject rate.
+
+    Of equals the highest: what no part's verdict hangs on is kept, since a region dropped may be a
+    piece of a defect.
+    """
     bad: list[float] = []
     good: list[float] = []
     for picture in pictures:
@@ -44,7 +48,8 @@ def search_background(
     # A part is rejected when any of its regions is kept: when the value asked for is above it.
     escapes = [float(np.mean([least >= value for least in bad])) if bad else 0.0 for value in GRID]
     rejects = [float(np.mean([least < value for least in good])) if good else 0.0 for value in GRID]
-    best = int(np.argmin(np.round(np.add(escapes, rejects), 6)))
+    sums = np.round(np.add(escapes, rejects), 6)
+    best = int(np.flatnonzero(sums == sums.min())[-1])
     return BackgroundSearch(GRID[best], GRID, tuple(escapes), tuple(rejects))
 
 

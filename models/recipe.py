@@ -83,7 +83,7 @@ class DetectorRecipe(_Section):
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
-    network: Literal["lean", "nano", "teacher", "paper"] = "lean"
+    network: Literal["large", "lean", "nano", "paper"] = "lean"
     resolution: Literal[2, 4] = 2
     patch_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
     steps: int = Field(default=4000, ge=1)

@@ -34,6 +34,7 @@ from models.metrics import summarise
 from models.networks import BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
 from models.recipe import Recipe, load_recipe
+from models.report import write_report
 from models.run import CurvePoint, Run, RunRecord, RunResult
 from models.threshold import ThresholdSearch, search_threshold
 
@@ -214,6 +215,7 @@ def main(
         # torch's own default counts hyper-threads as half a core and leaves them idle.
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
         result = train(data, loaded, out, groups)
+        report = write_report(Run(out))
     except (DataError, OSError) as error:
         console.print(f"[red]train:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -221,7 +223,7 @@ def main(
         console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
         sys.exit(130)
     print_metrics(console, result.metrics)
-    console.print(f"T = {result.threshold:.1f}. Next: make export RUN={out}")
+    console.print(f"T = {result.threshold:.1f}. See {report}. Next: make export RUN={out}")
 
 
 if __name__ == "__main__":

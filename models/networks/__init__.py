@@ -1,4 +1,4 @@
-"""The networks: the paper's detector, those that stations run, their teacher, the classifier."""
+"""The networks: the paper's detector, those that stations run, the classifier."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from models.networks.base import (
     normalise,
 )
 from models.networks.classifier import BlockClassifier
-from models.networks.efficientnet import EfficientNetDetector
-from models.networks.lean import LeanDetector, NanoDetector
+from models.networks.lean import LargeDetector, LeanDetector, NanoDetector
 from models.networks.paper import PaperDetector
 
 __all__ = [
@@ -22,7 +21,7 @@ __all__ = [
     "SEVERITY_MAX",
     "BlockClassifier",
     "DetectorNetwork",
-    "EfficientNetDetector",
+    "LargeDetector",
     "LeanDetector",
     "NanoDetector",
     "PaperDetector",
@@ -32,9 +31,9 @@ __all__ = [
 
 
 _AT_RESOLUTION_2: dict[str, Callable[[int], DetectorNetwork]] = {
+    "large": LargeDetector,
     "lean": LeanDetector,
     "nano": NanoDetector,
-    "teacher": EfficientNetDetector,
 }
 
 

@@ -1,9 +1,8 @@
-"""The networks that stations run: EfficientNet-Lite0's first five stages on a reduced picture.
+"""The networks that stations run: EfficientNet-Lite0's first stages on a reduced picture.
 
 A defect is told from the surface by features that ImageNet teaches and some forty defective parts
-do not. At half or a quarter of the resolution Lite0 costs a station 1 or 0.3 ms per 256×256 block
-instead of 4, and sees twice or four times as far around a cell. docs/decisions/0010 has the shapes
-that were tried beside it.
+do not. At half or a quarter of the resolution they cost a station 1 or 0.3 ms per 256×256 block and
+see twice or four times as far around a cell. docs/decisions/0010 has the shapes that were tried.
 """
 
 from __future__ import annotations
@@ -15,28 +14,35 @@ from torch.nn import functional
 from models.networks.base import DetectorNetwork
 from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
 
+_STAGE_STRIDES = (2, 4, 8, 16, 16)  # of EfficientNet-Lite0's, before the reduction
 
-class LeanDetector(DetectorNetwork):
-    """Severity per 2×2 cell from EfficientNet-Lite0 on half the resolution, and a thin decoder.
 
-    Stages 0 to 4 lie at strides 4, 8, 16, 32 and 32. Each step up adds the coarser features to a
-    1×1 of the finer ones and mixes them by a 3×3 convolution; the last, at stride 4, gives the 2×2
-    sub-cells.
+class ReducedDetector(DetectorNetwork):
+    """Severity per 2×2 cell from EfficientNet-Lite0 at a reduced resolution, and a thin decoder.
+
+    Each step of the decoder adds the coarser features to a 1×1 of the finer ones and mixes them by
+    a 3×3 convolution; the last gives the 2×2 px cells as sub-cells in its channels. Where the
+    decoder ends above stage 0, that stage's finer features come in by a strided convolution: a
+    crack of 2 px has no other way.
     """
 
     logistic = True
-    REDUCTION = 2
-    TAPS = (4, 2, 1, 0)  # the stages' outputs that are used, coarse to fine
-    WIDTHS = (48, 32, 16, 16)  # of the decoder at these
+    REDUCTION: int
+    KERNEL: int  # of the stem, px, whose stride is twice the reduction
+    TAPS: tuple[int, ...]  # the stages whose outputs are used, coarse to fine
+    WIDTHS: tuple[int, ...]  # of the decoder at these
     RATE = 0.5  # of the backbone's learning, beside the decoder's
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
         self.stride_px = 2
-        self.multiple_px = 16 * self.REDUCTION
-        self.shuffle = self.REDUCTION
+        end, first, coarsest = (
+            _STAGE_STRIDES[stage] * self.REDUCTION for stage in (self.TAPS[-1], 0, self.TAPS[0])
+        )
+        self.multiple_px = coarsest
+        self.shuffle = end // self.stride_px
         self.backbone = EfficientNetLite0(
-            channels, stages=max(self.TAPS) + 1, reduction=self.REDUCTION
+            channels, stages=self.TAPS[0] + 1, reduction=self.REDUCTION, kernel=self.KERNEL
         )
         self.lateral = nn.ModuleList(
             nn.Sequential(*unit(STAGES[tap].channels, width, 1, linear=bool(i)))
@@ -49,7 +55,14 @@ class LeanDetector(DetectorNetwork):
         self.merge = nn.ModuleList(
             nn.Sequential(*unit(width, width, 3)) for width in self.WIDTHS[1:]
         )
-        self.head = nn.Conv2d(self.WIDTHS[-1], self.REDUCTION**2, 3, padding=1)
+        self.detail: nn.Module | None = None
+        if end > first:
+            step, width = end // first, self.WIDTHS[-1]
+            self.detail = nn.Sequential(
+                nn.Conv2d(STAGES[0].channels, width, step, step, bias=False),
+                nn.BatchNorm2d(width, eps=1e-3),
+            )
+        self.head = nn.Conv2d(self.WIDTHS[-1], self.shuffle**2, 3, padding=1)
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -3.0)  # 0.6: most cells are sound
 
@@ -59,7 +72,10 @@ class LeanDetector(DetectorNetwork):
         steps = zip(self.TAPS[1:], self.lateral[1:], self.narrow, self.merge, strict=True)
         for tap, lateral, narrow, merge in steps:
             x = functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
-            x = merge(torch.relu(x + lateral(outputs[tap])))
+            x = x + lateral(outputs[tap])
+            if tap == self.TAPS[-1] and self.detail is not None:
+                x = x + self.detail(outputs[0])
+            x = merge(torch.relu(x))
         return self.head(x)  # type: ignore[no-any-return]
 
     def load_imagenet(self) -> None:
@@ -71,9 +87,28 @@ class LeanDetector(DetectorNetwork):
         return [(list(self.backbone.parameters()), self.RATE), (decoder, 1.0)]
 
 
-class NanoDetector(LeanDetector):
-    """The same on a quarter of the resolution: a stem of 12×12 at stride 8, severity per 2×2 cell
-    from 4×4 sub-cells. For a Pi Zero 2 or a very fast line; cracks of 2 px are not its own."""
+class LargeDetector(ReducedDetector):
+    """Half the resolution, five stages, a decoder to stride 4: for a PC or a Jetson."""
 
-    REDUCTION = 4
-    WIDTHS = (64, 48, 32, 32)
+    REDUCTION, KERNEL = 2, 6
+    TAPS = (4, 2, 1, 0)
+    WIDTHS = (48, 32, 16, 16)
+
+
+class LeanDetector(ReducedDetector):
+    """Half the resolution, four stages, a decoder to stride 8: for a Raspberry Pi."""
+
+    REDUCTION, KERNEL = 2, 6
+    TAPS = (3, 2, 1)
+    WIDTHS = (32, 32, 32)
+
+
+class NanoDetector(ReducedDetector):
+    """A quarter of the resolution, three stages: for a Pi Zero 2 or a very fast line.
+
+    Cracks of 2 px are not its own.
+    """
+
+    REDUCTION, KERNEL = 4, 8
+    TAPS = (2, 1)
+    WIDTHS = (32, 32)

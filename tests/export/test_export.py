@@ -39,7 +39,7 @@ def exported(tiny_run: Path) -> Exported:
 
 @pytest.mark.parametrize(
     ("network", "resolution"),
-    [("lean", 2), ("nano", 2), ("teacher", 2), ("paper", 4), ("paper", 2)],
+    [("lean", 2), ("nano", 2), ("large", 2), ("paper", 4), ("paper", 2)],
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_float_graph_is_the_torch_network(network: str, resolution: int, channels: int) -> None:

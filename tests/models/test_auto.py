@@ -191,7 +191,7 @@ def test_colour_begins_with_imagenet() -> None:
     assert grey.recipe.detector.start == "textures-lean"
     assert colour.recipe.detector.start == "imagenet"
     assert why(grey, "detector.start") == (
-        'detector.start = "textures-lean": the pictures have 1 channel'
+        'detector.start = "textures-lean": the pictures have 1 channel, as the recipe lean has it'
     )
     assert "3 channels" in why(colour, "detector.start")
 
@@ -260,7 +260,7 @@ def test_classifier_steps_follow_the_pictures_and_the_time() -> None:
 
     assert steps(12) == 300
     assert steps(450) == BASE.classifier.steps
-    assert steps(4000) == 3000
+    assert steps(4000) == 1800
 
 
 def test_faint_thin_defects_are_not_hidden_in_noise() -> None:
