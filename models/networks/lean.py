@@ -96,9 +96,12 @@ class LargeDetector(ReducedDetector):
 
 
 class LeanDetector(ReducedDetector):
-    """Half the resolution, four stages, a decoder to stride 8: for a Raspberry Pi."""
+    """Half the resolution, four stages, a decoder to stride 8: for a Raspberry Pi.
 
-    REDUCTION, KERNEL = 2, 6
+    Its stem sees each 4×4 px once: the 6×6 of ``large`` alone costs 7 % of the whole network.
+    """
+
+    REDUCTION, KERNEL = 2, 4
     TAPS = (3, 2, 1)
     WIDTHS = (32, 32, 32)
 
