@@ -7,7 +7,9 @@
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [EXPORT_ARGS=...]
 #   make bench     [BUNDLE=models/zoo/textures-lean.outfeed]
-#   make zoo       makes the shipped bundle again from its recipe
+#   make report    RUN=runs/NAME: its page again, after export with int8 beside float
+#   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
+#   make zoo       makes the shipped bundles again from their recipes
 
 PYTHON ?= python3
 # The CPU build, exactly: a plain `torch` pulls gigabytes of CUDA libraries.
@@ -23,10 +25,12 @@ PYTEST_ARGS ?=
 EXPORT_ARGS ?=
 BENCH_ARGS ?=
 TRAIN_ARGS ?=
+REPORT_ARGS ?=
+TABLES ?= build/tables
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check train export bench zoo clean
+.PHONY: run test check train export report tables bench zoo clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -57,9 +61,20 @@ bench: $(STATION)/.ready
 zoo: $(DEV)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \
 		--defective 0.5 --force
-	$(DEV)/bin/python -m models.train --data build/textures --recipe textures-lean --out runs/textures-lean
-	$(DEV)/bin/python -m export --run runs/textures-lean --out models/zoo/textures-lean.outfeed
-	$(DEV)/bin/python -m models.publish --run runs/textures-lean --out models/zoo/textures-lean.pt
+	for size in large lean nano; do \
+		$(DEV)/bin/python -m models.train --data build/textures --recipe textures-$$size \
+			--out runs/textures-$$size && \
+		$(DEV)/bin/python -m export --run runs/textures-$$size \
+			--out models/zoo/textures-$$size.outfeed || exit 1; \
+	done
+
+report: $(DEV)/.ready
+	@test -n "$(RUN)" || { echo "make report: RUN=runs/NAME is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m models.report --run "$(RUN)" $(REPORT_ARGS)
+
+tables: $(DEV)/.ready
+	@test -n "$(RUNS)" || { echo "make tables: RUNS='runs/A runs/B' is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m models.papertables $(foreach run,$(RUNS),--run $(run)) --out "$(TABLES)"
 
 clean:
 	rm -rf build .venv-run .venv .mypy_cache .ruff_cache .pytest_cache

@@ -2,7 +2,7 @@
 
     python -m bench.architectures [--run runs/X ...] [--out FOLDER]
 
-One 256×256 block on one core; all take turns within a round, so that a noisy machine hurts all
+One 256×256 block on one core; all take turns, a few runs each, so that a noisy machine hurts all
 alike. Weights are random (time does not depend on them). --run adds what an exported run reached
 (its export.json), and --out writes the table and the Pareto front of time and mean IoU.
 OpenVINO is timed where it is installed (pip install openvino).
@@ -39,8 +39,8 @@ from models.report.exported import read_export
 from models.run import Run
 
 SIDE_PX = 256
+RUNS = 4  # back to back: what the network costs, not what its neighbour left in the caches
 SHIPPED = (("paper", 4), ("large", 2), ("lean", 2), ("nano", 2))
-REFERENCE = "paper, ORT float32"
 
 
 class PatchifyUNet(DetectorNetwork):
@@ -161,10 +161,11 @@ def time_all(
     }
     for number in range(rounds + 3):
         for (name, engine), times in taken.items():
-            start = time.perf_counter_ns()
-            candidates[name][engine]()
-            if number >= 3:
-                times.append((time.perf_counter_ns() - start) / 1e6)
+            for _ in range(RUNS):
+                start = time.perf_counter_ns()
+                candidates[name][engine]()
+                if number >= 3:
+                    times.append((time.perf_counter_ns() - start) / 1e6)
     found: dict[str, dict[str, float]] = {}
     for (name, engine), times in taken.items():
         found.setdefault(name, {})[engine] = statistics.median(times)

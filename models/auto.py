@@ -25,7 +25,6 @@ from models.patches import Picture
 from models.recipe import Recipe, SplitRecipe, load_recipe
 
 BASE, NAME = "lean", "auto"
-IMAGENET = "imagenet"
 
 # The lean detector on two cores: 0.2 s for a step of 16 patches of 256×256; its training shares 20
 # minutes with the classifier (a step of 64 blocks is 0.1 s: 3 minutes) and the evaluation.
@@ -33,7 +32,7 @@ PATCH_S, BLOCK_S = 0.2 / 16, 0.1 / 64
 DETECTOR_S, CLASSIFIER_S = 900.0, 180.0
 USUAL_PX = 256
 BASE_PICTURES = 450  # the base's steps are for so many; half the steps for a quarter of them
-LEAST_STEPS, LEAST_CLASSIFIER_STEPS = 600, 300
+LEAST_STEPS, LEAST_CLASSIFIER_STEPS = 800, 400
 
 PATCHES_PX = tuple(range(128, 385, 64))
 AROUND = 1.5  # a patch shows so many times a defect's length, to show sound surface too
@@ -235,16 +234,9 @@ def _settings(dataset: DataSet, facts: Facts, base: Recipe) -> list[Reason]:
     fewest, rarest = min(parts, default=(0, "any kind"))
     moved = next((share for most, share in FEW_PARTS if fewest < most), MANY_PARTS_SHARE)
     enabled = facts.defective >= FEW_DEFECTIVE
-    colour = facts.channels == 3
     found = [
         Reason("split.validation_share", share, why),
         Reason("detector.network", "lean", "a step takes 0.2 s on two cores"),
-        Reason(
-            "detector.start",
-            IMAGENET if colour else base.detector.start,
-            f"the pictures have {facts.channels} channel{'s' if colour else ''}"
-            + (", the weights of the zoo 1" if colour else f", as the recipe {BASE} has it"),
-        ),
         patch,
         *_shift(patch.value, base),
         *_noise(facts, base),

@@ -37,8 +37,9 @@ def search_background(
 ) -> BackgroundSearch:
     """The value with the least sum of escape rate and false-reject rate.
 
-    Of equals the highest: what no part's verdict hangs on is kept, since a region dropped may be a
-    piece of a defect.
+    Of equals the middle one, which is furthest from either mistake. Where no part is good there is
+    nothing to win by dropping, and the highest is taken: a region dropped may be a piece of a
+    defect.
     """
     bad: list[float] = []
     good: list[float] = []
@@ -49,7 +50,8 @@ def search_background(
     escapes = [float(np.mean([least >= value for least in bad])) if bad else 0.0 for value in GRID]
     rejects = [float(np.mean([least < value for least in good])) if good else 0.0 for value in GRID]
     sums = np.round(np.add(escapes, rejects), 6)
-    best = int(np.flatnonzero(sums == sums.min())[-1])
+    equal = np.flatnonzero(sums == sums.min())
+    best = int(equal[len(equal) // 2] if good else equal[-1])
     return BackgroundSearch(GRID[best], GRID, tuple(escapes), tuple(rejects))
 
 

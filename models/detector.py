@@ -29,9 +29,6 @@ from models.threshold import search_threshold
 
 log = logging.getLogger(__name__)
 
-IMAGENET = "imagenet"  # detector.start
-ZOO = Path(__file__).parent / "zoo"
-
 
 def train_detector(
     pictures: tuple[Picture, ...],
@@ -49,7 +46,7 @@ def train_detector(
     options = recipe.detector
     network = build_detector(options.network, channels, options.resolution)
     if options.start is not None:
-        start_from(network, options.start)
+        start_from_imagenet(network)
     truncate = find_truncate(pictures, options.resolution, recipe.labels)
     log.info("detector network=%s truncate=%.1f", options.network, truncate)
     source = PatchSource(pictures, kinds, recipe, truncate)
@@ -101,30 +98,12 @@ def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
     return (max(found.mean_iou) + ap) / 2
 
 
-def start_from(network: DetectorNetwork, name: str) -> None:
-    """Take over every weight of the zoo's network whose shape fits, or ImageNet's for 'imagenet'.
-
-    Raises DataError.
-    """
-    if name == IMAGENET:
-        try:
-            network.load_imagenet()
-        except (ImportError, ValueError) as error:
-            raise DataError(f"recipe key 'detector.start': imagenet: {error}") from error
-        return
-    path = ZOO / f"{name}.pt"
+def start_from_imagenet(network: DetectorNetwork) -> None:
+    """Begin with ImageNet's weights. Raises DataError where the network or the machine has none."""
     try:
-        weights = torch.load(path, weights_only=True)
-    except OSError as error:
-        raise DataError(f"recipe key 'detector.start': {path} cannot be read") from error
-    own = network.state_dict()
-    fitting = {
-        key: value.float() if value.is_floating_point() else value
-        for key, value in weights.items()
-        if key in own and own[key].shape == value.shape
-    }
-    network.load_state_dict({**own, **fitting})
-    log.info("detector start=%s weights=%s of %s", name, len(fitting), len(own))
+        network.load_imagenet()
+    except (ImportError, ValueError) as error:
+        raise DataError(f"recipe key 'detector.start': imagenet: {error}") from error
 
 
 @torch.no_grad()

@@ -75,11 +75,11 @@ class DetectorRecipe(_Section):
     steps × batch patches are seen. defect_share: of the patches, how many are cut around a defect
     (kinds in turn, so that rare kinds are seen as often). transplant_share: how many get a piece of
     another picture set in (models/transplant.py). painted_share: how many get a generated flaw
-    besides (models/paint.py). start: "imagenet", or weights of models/zoo, NAME of NAME.pt; none to
-    begin at random. ema: decay of the averaged weights that are kept, 0 for the last weights.
-    hard_weight: of the hardest sound cells in the loss (models/losses.py). checks: how often the
-    averaged network is looked at on the validation pictures, evenly spread; the best is kept, and
-    after `patience` looks without a better one training ends (0: never early).
+    besides (models/paint.py). start: "imagenet", or none to begin at random. ema: decay of the
+    averaged weights that are kept, 0 for the last weights. hard_weight: of the hardest sound cells
+    in the loss (models/losses.py). checks: how often the averaged network is looked at on the
+    validation pictures, evenly spread; the best is kept, and after `patience` looks without a
+    better one training ends (0: never early).
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
@@ -93,7 +93,7 @@ class DetectorRecipe(_Section):
     defect_share: float = Field(default=0.6, ge=0, le=1)
     transplant_share: float = Field(default=0.0, ge=0, le=1)
     painted_share: float = Field(default=0.0, ge=0, le=1)
-    start: str | None = None
+    start: Literal["imagenet"] | None = None
     ema: float = Field(default=0.998, ge=0, lt=1)
     hard_weight: float = Field(default=0.0, ge=0)
     checks: int = Field(default=0, ge=0)

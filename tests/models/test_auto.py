@@ -38,7 +38,7 @@ BASE = Recipe.model_validate(
         "name": "base",
         "labels": {"floor": 5.0},
         "augment": {"noise_sigma": 6.0, "shift_px": 96, "zoom": 0.2},
-        "detector": {"steps": 2000, "batch": 16, "start": "textures-lean"},
+        "detector": {"steps": 2000, "batch": 16},
         "classifier": {"steps": 1500, "batch": 64},
     }
 )
@@ -184,16 +184,6 @@ def test_shift_keeps_the_defect_in_the_patch() -> None:
     large = choose(some(size=(300, 300)))
     assert large.recipe.augment.shift_px == BASE.augment.shift_px
     assert not [r for r in large.reasons if r.key == "augment.shift_px"]
-
-
-def test_colour_begins_with_imagenet() -> None:
-    grey, colour = choose(some()), choose(some(), channels=3)
-    assert grey.recipe.detector.start == "textures-lean"
-    assert colour.recipe.detector.start == "imagenet"
-    assert why(grey, "detector.start") == (
-        'detector.start = "textures-lean": the pictures have 1 channel, as the recipe lean has it'
-    )
-    assert "3 channels" in why(colour, "detector.start")
 
 
 @pytest.mark.parametrize(

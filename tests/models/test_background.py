@@ -57,10 +57,17 @@ def searched(*pictures: Picture) -> tuple[float, tuple[float, ...], tuple[float,
     return found.best, found.escape_rate, found.false_reject_rate
 
 
-def test_a_sure_classifier_keeps_the_majority_rule() -> None:
+def test_of_equals_the_middle_one_is_taken() -> None:
     best, escapes, rejects = searched(picture(10, bad=True), picture(250, bad=False))
-    assert best == 0.0
-    assert escapes[0] == rejects[0] == 0.0
+    equal = [v for v, e, r in zip(GRID, escapes, rejects, strict=True) if e == r == 0.0]
+    assert equal[0] == 0.0
+    assert equal[0] < best < equal[-1]
+
+
+def test_without_good_parts_nothing_is_dropped_that_costs_no_escape() -> None:
+    best, escapes, _ = searched(picture(153, bad=True))
+    assert best == 1.0
+    assert escapes[-1] == 0.0
 
 
 def test_a_defect_called_background_half_heartedly_is_kept() -> None:
