@@ -210,7 +210,7 @@ def main(
     Console(width=200).print(text, markup=False, highlight=False)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "architectures.md").write_text(text + "\n", encoding="utf-8")
+        (out / "architectures.md").write_text(text, encoding="utf-8")
         points = [(name, times[name]["ORT int8"], int8) for name, (_, int8) in quality.items()]
         if points:
             plot = scatter_plot(

@@ -32,11 +32,11 @@ def feed(
     """batch(first) to batch(last - 1), in order; an exception in ``batch`` is raised here.
 
     processes: how many make batches ahead (forked: the pictures are shared, not copied); 0 makes
-    them in the caller, when it asks; None takes two, or one where there is one core. They end with
+    them in the caller, when it asks; None takes two. Never more than there are cores. They end with
     the iterator. ``batch`` must depend on the step alone.
     """
-    if processes is None:
-        processes = min(2, len(os.sched_getaffinity(0)))
+    cores = len(os.sched_getaffinity(0))
+    processes = min(2 if processes is None else processes, cores)
     loader = DataLoader(
         _Steps(batch),
         batch_size=None,

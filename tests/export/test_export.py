@@ -132,10 +132,10 @@ def test_export_is_deterministic(tiny_run: Path, exported: Exported) -> None:
 
 
 def test_shape_and_version_options(tiny_run: Path) -> None:
-    options = ExportOptions(name="other", version="7", height=64, width=80, calibration_frames=4)
+    options = ExportOptions(name="other", version="7", height=64, width=96, calibration_frames=4)
     manifest = export_run(Run(tiny_run), options).bundle.manifest
     assert (manifest.name, manifest.version) == ("other", "7")
-    assert (manifest.detector.height, manifest.detector.width) == (64, 80)
+    assert (manifest.detector.height, manifest.detector.width) == (64, 96)
 
 
 GOOD = Parity(10, 0.01, 0.2, 0.5, 0.95, 1.0, 0.0, ())

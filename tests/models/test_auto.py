@@ -20,7 +20,16 @@ pytest.importorskip("torch")
 
 from models import auto
 from models import train as training
-from models.auto import Choice, Reason, choose_recipe, choose_split, describe, measure
+from models.auto import (
+    LEAST_CLASSIFIER_STEPS,
+    LEAST_STEPS,
+    Choice,
+    Reason,
+    choose_recipe,
+    choose_split,
+    describe,
+    measure,
+)
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.groups import by_pattern
 from models.data.layouts import open_dataset
@@ -212,7 +221,7 @@ def test_steps_follow_the_pictures_and_the_time() -> None:
     def steps(count: int, side_px: int = 250) -> int:
         return choose(some(10, count - 10, size=(side_px, side_px))).recipe.detector.steps
 
-    assert steps(20) == 600
+    assert steps(20) == LEAST_STEPS
     assert steps(112) == 900
     assert steps(450) == BASE.detector.steps
     assert steps(900, 130) == 2800
@@ -248,7 +257,7 @@ def test_classifier_steps_follow_the_pictures_and_the_time() -> None:
     def steps(count: int) -> int:
         return choose(some(10, count - 10, size=(64, 64))).recipe.classifier.steps
 
-    assert steps(12) == 300
+    assert steps(12) == LEAST_CLASSIFIER_STEPS
     assert steps(450) == BASE.classifier.steps
     assert steps(4000) == 1800
 
