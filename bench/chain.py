@@ -34,10 +34,10 @@ SIDE_PX = 256
 
 def main(
     bundle: Annotated[Path, typer.Option(help="The bundle to time.")],
-    rounds: Annotated[int, typer.Option(min=10, help="Rounds of the interleaved timing.")] = 100,
+    rounds: Annotated[int, typer.Option(min=10, help="Rounds of the interleaved timing.")] = 20,
     back_to_back: Annotated[
         int, typer.Option(min=1, help="Runs of each in a round; 1 finds the neighbour's caches.")
-    ] = 4,
+    ] = 30,
 ) -> None:
     """Time the bundle's network and chain beside the paper's network."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
