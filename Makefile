@@ -61,11 +61,13 @@ bench: $(STATION)/.ready
 zoo: $(DEV)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \
 		--defective 0.5 --force
-	for size in large lean nano; do \
+	for size in lean nano; do \
 		$(DEV)/bin/python -m models.train --data build/textures --recipe textures-$$size \
 			--out runs/textures-$$size && \
 		$(DEV)/bin/python -m export --run runs/textures-$$size \
-			--out models/zoo/textures-$$size.outfeed || exit 1; \
+			--out models/zoo/textures-$$size.outfeed && \
+		$(DEV)/bin/python -m models.report --run runs/textures-$$size && \
+		cp runs/textures-$$size/report.html models/zoo/textures-$$size.html || exit 1; \
 	done
 
 report: $(DEV)/.ready

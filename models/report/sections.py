@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from models.plots import Series, line_plot
 from models.report import page
 from models.report.advice import advise, of_kind, parts
@@ -44,7 +46,7 @@ def trained_on(findings: Findings) -> str:
     unmasked = f"; {len(record.unmasked)} without a mask left out" if record.unmasked else ""
     about = (
         f"Recipe {record.recipe.name}, detector {record.recipe.detector.network}; data "
-        f"{record.data} ({record.layout}, {record.channels} channels){unmasked}. "
+        f"{Path(record.data).name} ({record.layout}, {record.channels} channels){unmasked}. "
         "The split keeps all pictures of one physical part on one side."
     )
     recipe = page.preformatted(record.recipe.model_dump_json(indent=1))

@@ -54,7 +54,7 @@ def test_every_figure_of_the_result_is_there(run: Run, html: str) -> None:
 def test_data_and_recipe_are_there(findings: Findings, html: str) -> None:
     text = text_of(html)
     record = findings.record
-    assert f"Recipe {record.recipe.name}, detector lean; data {record.data}" in text
+    assert f"Recipe {record.recipe.name}, detector lean; data {Path(record.data).name}" in text
     assert json.dumps(record.recipe.guidance["pit"]) in text
     train, held_back = findings.train, findings.validation
     row = [
