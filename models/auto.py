@@ -12,15 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from edge.chain.components import components
-from edge.chain.filter import Mask
-from models.data.dataset import DataSet, Pixels, Sample, as_channels
+from models.data.dataset import DataSet, Sample
 from models.data.split import Split, split
-from models.metrics import JOIN_PX
+from models.facts import Facts, KindFacts, carriers, measure, parts_of
 from models.patches import Picture
 from models.recipe import Recipe, SplitRecipe, load_recipe
 
@@ -45,9 +41,7 @@ TWICE_SHOWN = 5  # parts of a kind: from here on two are held back, where a larg
 LARGER_SHARES = (0.3, 0.35)
 
 FAINT = 5.0  # grey levels between a defect and its surroundings that the eye can tell
-RING_PX = (1, 5)  # a defect's surroundings, from and to
 NOISE_PX = 8.0  # noise is taken to average out over a defect's width, up to so much
-MOST_MEASURED = 200  # pictures of a kind
 
 # photographs of one part: a short last field (part12_1, part12_b), or a field that says so (exp3)
 _LAST = r"[_-](?:\d{1,2}|[a-z])"
@@ -86,42 +80,6 @@ class Choice:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KindFacts:
-    """What the training pictures tell of one kind; 0 where nothing could be measured.
-
-    parts: physical parts in training. area_px, width_px, contrast: medians over the defects; of the
-    pixels, of the largest circle inside, of the grey levels between inside and surroundings.
-    long_px: the side of a box that 90 % do not exceed.
-    """
-
-    name: str
-    pictures: int
-    parts: int
-    defects: int
-    area_px: float
-    width_px: float
-    long_px: float
-    contrast: float
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the settings rest on. height_px, width_px, short_px: medians; short_low_px and
-    short_high_px: the 10th and 90th percentile of the short sides."""
-
-    channels: int
-    training: int
-    validation: int
-    defective: int
-    height_px: int
-    width_px: int
-    short_px: float
-    short_low_px: float
-    short_high_px: float
-    kinds: tuple[KindFacts, ...]
-
-
 def choose_split(dataset: DataSet) -> SplitRecipe:
     """How to divide the data, from counts alone: no picture is read."""
     base = load_recipe(BASE).split
@@ -150,78 +108,6 @@ def describe(choice: Choice) -> list[str]:
     count = sum(reason.is_setting for reason in choice.reasons)
     first = f"recipe {choice.recipe.name}: {BASE} with {count} settings chosen from the data"
     return [first, *(str(reason) for reason in choice.reasons)]
-
-
-def measure(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...]) -> Facts:
-    """The facts. Raises ValueError when there is no picture."""
-    if not pictures:
-        raise ValueError("no training picture; expected one at least")
-    sizes = np.array([picture.kind_map.shape for picture in pictures])
-    height, width = np.median(sizes, axis=0).tolist()
-    low, short, high = np.percentile(sizes.min(axis=1), (10, 50, 90)).tolist()
-    return Facts(
-        channels=dataset.channels,
-        training=len(pictures),
-        validation=len(divided.validation),
-        defective=sum(not picture.sample.is_good for picture in pictures),
-        height_px=round(height),
-        width_px=round(width),
-        short_px=short,
-        short_low_px=low,
-        short_high_px=high,
-        kinds=tuple(_kind(dataset, number, pictures) for number in range(len(dataset.kinds))),
-    )
-
-
-def _kind(dataset: DataSet, number: int, pictures: tuple[Picture, ...]) -> KindFacts:
-    name = dataset.kinds[number]
-    carriers = [picture for picture in pictures if name in picture.sample.kinds]
-    step = -(-len(carriers) // MOST_MEASURED) or 1
-    found = [row for picture in carriers[::step] for row in _defects(picture, number + 1)]
-    table = np.array(found).reshape(-1, 4)
-    area, width, _, contrast = np.median(table, axis=0).tolist() if found else (0.0,) * 4
-    return KindFacts(
-        name=name,
-        pictures=len(carriers),
-        parts=_parts([picture.sample for picture in carriers]),
-        defects=len(found),
-        area_px=area,
-        width_px=width,
-        long_px=float(np.percentile(table[:, 2], 90)) if found else 0.0,
-        contrast=contrast,
-    )
-
-
-def _defects(picture: Picture, code: int) -> Iterator[tuple[float, float, float, float]]:
-    """Area, width, long side and contrast of each defect of one kind, as the station joins them."""
-    pixels = (picture.kind_map == code).astype(np.uint8)
-    if not pixels.any():
-        return
-    grey = as_channels(picture.pixels, 1)
-    sound = picture.kind_map == 0
-    found = components(Mask(pixels, pixels.astype(np.float32), 0, 0), JOIN_PX)
-    margin = RING_PX[1] + 1
-    for label, region in enumerate(found.regions, start=1):
-        box = region.box
-        rows = slice(max(box.top - margin, 0), box.bottom + margin)
-        cols = slice(max(box.left - margin, 0), box.right + margin)
-        inside = np.pad((found.labels[rows, cols] == label).astype(np.uint8), 1)
-        reach = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        contrast = _contrast(grey[rows, cols], inside[1:-1, 1:-1], sound[rows, cols])
-        # The centre of a line 3 px wide lies 2 px from what is outside.
-        width_px = 2.0 * float(reach.max()) - 1.0
-        yield float(inside.sum()), width_px, float(max(box.width, box.height)), contrast
-
-
-def _contrast(grey: Pixels, inside: Pixels, sound: npt.NDArray[np.bool_]) -> float:
-    """Grey levels between a defect's median and its surroundings'; 0 where none is sound."""
-    near, far = (
-        cv2.dilate(inside, np.ones((2 * px + 1, 2 * px + 1), np.uint8)) > 0 for px in RING_PX
-    )
-    ring = far & ~near & sound
-    if not ring.any():
-        return 0.0
-    return abs(float(np.median(grey[inside > 0])) - float(np.median(grey[ring])))
 
 
 def _settings(dataset: DataSet, facts: Facts, base: Recipe) -> list[Reason]:
@@ -266,13 +152,13 @@ def _validation_share(dataset: DataSet, base: SplitRecipe) -> tuple[float, str]:
     """Larger where that holds back two parts of each kind. Of 2 to 4 parts one is held back
     whatever the share: two would leave too few to learn from."""
     usable = tuple(sample for sample in dataset.samples if not sample.unmasked)
-    parts = {kind: _parts(_carriers(usable, kind)) for kind in dataset.kinds}
+    parts = {kind: parts_of(carriers(usable, kind)) for kind in dataset.kinds}
     masked = replace(dataset, samples=usable)
     usual = base.validation_share
 
     def single(share: float) -> list[str]:
         side = split(masked, share, base.seed).validation
-        return [k for k, n in parts.items() if n >= TWICE_SHOWN and _parts(_carriers(side, k)) < 2]
+        return [k for k, n in parts.items() if n >= TWICE_SHOWN and parts_of(carriers(side, k)) < 2]
 
     alone = single(usual)
     if alone:
@@ -363,7 +249,7 @@ def _told(kind: KindFacts) -> str:
 def _warnings(dataset: DataSet, divided: Split, facts: Facts, base: Recipe) -> Iterator[str]:
     usable = (*divided.train, *divided.validation)
     for kind in dataset.kinds:
-        parts = _parts(_carriers(usable, kind))
+        parts = parts_of(carriers(usable, kind))
         if parts < 2:
             told = _count(parts, "physical part")
             yield f"{kind} is on {told} with masks: it cannot be validated"
@@ -403,14 +289,6 @@ def _series(samples: Sequence[Sample]) -> Iterator[str]:
             f"({min(shots)}) and count as parts of their own: name the parts in a groups.csv, or "
             "give --groups PATTERN (recipe key split.groups)"
         )
-
-
-def _carriers(samples: Sequence[Sample], kind: str) -> list[Sample]:
-    return [sample for sample in samples if kind in sample.kinds]
-
-
-def _parts(samples: Sequence[Sample]) -> int:
-    return len({sample.group for sample in samples})
 
 
 def _count(number: int, what: str) -> str:

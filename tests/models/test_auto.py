@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models import auto
+from models import auto, facts
 from models import train as training
 from models.auto import (
     LEAST_CLASSIFIER_STEPS,
@@ -28,12 +28,12 @@ from models.auto import (
     choose_recipe,
     choose_split,
     describe,
-    measure,
 )
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.groups import by_pattern
 from models.data.layouts import open_dataset
 from models.data.split import Split, split
+from models.facts import measure
 from models.patches import Picture, load_pictures
 from models.recipe import Recipe, load_recipe
 from models.run import Run
@@ -127,7 +127,7 @@ def test_facts_of_a_kind() -> None:
 
 
 def test_many_pictures_of_a_kind_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auto, "MOST_MEASURED", 4)
+    monkeypatch.setattr(facts, "MOST_MEASURED", 4)
     pictures = tuple(some(10))
     dataset = dataset_of(pictures)
     (crack,) = measure(dataset, Split(dataset.samples, ()), pictures).kinds
