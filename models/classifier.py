@@ -13,6 +13,7 @@ from models.fit import Fit, Schedule
 from models.networks import BlockClassifier
 from models.patches import Picture
 from models.recipe import Recipe
+from models.start import start_from_imagenet
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def train_classifier(
     schedule = Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
     network = BlockClassifier(channels, kinds)
     if options.start is not None:
-        network.load_imagenet()
+        start_from_imagenet(network, "classifier.start")
     fit = Fit(
         network,
         nn.CrossEntropyLoss(label_smoothing=0.05),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from edge.records import SeverityMap
-from models.data.dataset import DataError, Pixels
+from models.data.dataset import Pixels
 from models.feed import Pair, feed
 from models.fit import Check, Fit, Schedule, wants_bfloat16
 from models.losses import cross_entropy_and_overlap, l2
@@ -25,6 +25,7 @@ from models.networks import (
 )
 from models.patches import PatchSource, Picture, find_truncate
 from models.recipe import Recipe
+from models.start import start_from_imagenet
 from models.threshold import search_threshold
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def train_detector(
     options = recipe.detector
     network = build_detector(options.network, channels, options.resolution)
     if options.start is not None:
-        start_from_imagenet(network)
+        start_from_imagenet(network, "detector.start")
     truncate = find_truncate(pictures, options.resolution, recipe.labels)
     log.info("detector network=%s truncate=%.1f", options.network, truncate)
     source = PatchSource(pictures, kinds, recipe, truncate)
@@ -96,14 +97,6 @@ def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
         [bool(annotated.any()) for _, annotated in pairs], [float(m.max()) for m in maps]
     )
     return (max(found.mean_iou) + ap) / 2
-
-
-def start_from_imagenet(network: DetectorNetwork) -> None:
-    """Begin with ImageNet's weights. Raises DataError where the network or the machine has none."""
-    try:
-        network.load_imagenet()
-    except (ImportError, ValueError) as error:
-        raise DataError(f"recipe key 'detector.start': imagenet: {error}") from error
 
 
 @torch.no_grad()

