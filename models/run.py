@@ -22,6 +22,7 @@ from torch import nn
 from edge.complaints import describe
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
+from models.files import write_whole
 from models.fit import save_atomically
 from models.networks import BlockClassifier, DetectorNetwork, build_detector
 from models.recipe import Recipe
@@ -160,9 +161,7 @@ def _fill(network: nn.Module, path: Path) -> None:
 
 
 def _write(path: Path, part: BaseModel) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(part.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, part.model_dump_json(indent=1) + "\n")
 
 
 def _read(path: Path, model: type[_Model], expected: str) -> _Model:

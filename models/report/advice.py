@@ -10,6 +10,7 @@ from itertools import chain
 import numpy as np
 
 from models.data.dataset import Sample
+from models.facts import parts_of
 from models.metrics import Match, Outcome
 from models.report.findings import Findings
 from models.tradeoff.interval import counted, interval, percent
@@ -50,11 +51,6 @@ def advise(findings: Findings) -> tuple[Advice, ...]:
     return found or (nothing,)
 
 
-def parts(samples: Sequence[Sample]) -> int:
-    """How many physical parts the pictures show: their groups."""
-    return len({sample.group for sample in samples})
-
-
 def of_kind(samples: Sequence[Sample], kind: str) -> tuple[Sample, ...]:
     """The pictures that carry a kind; '' for the good parts."""
     return tuple(s for s in samples if (kind in s.kinds if kind else s.is_good))
@@ -72,7 +68,7 @@ def _kinds(findings: Findings) -> list[Advice]:
     for kind in findings.record.kinds:
         hits, total = touched(findings.outcomes, kind)
         train, held_back = (
-            parts(of_kind(side, kind)) for side in (findings.train, findings.validation)
+            parts_of(of_kind(side, kind)) for side in (findings.train, findings.validation)
         )
         recall = hits / total if total else 0.0
         few = train < FEW_TRAINING or held_back < FEW_VALIDATION
@@ -223,7 +219,7 @@ def _annotation(findings: Findings) -> list[Advice]:
             )
         )
     everything = (*findings.train, *findings.validation)
-    if parts(everything) == len(everything):
+    if parts_of(everything) == len(everything):
         found.append(
             Advice(
                 "If several pictures show the same part, say so (groups.csv).",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge.bundle import Measure
 from edge.complaints import describe
 from models.data.dataset import DataError
+from models.files import write_whole
 
 EXPORT = "export.json"
 
@@ -49,14 +50,3 @@ def read_export(folder: Path) -> ExportRecord | None:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise DataError(f"{path}: {describe(error)}") from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Text to a file, UTF-8, by way of a temporary one: never half of it. Raises OSError."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from models.facts import parts_of
 from models.plots import Series, line_plot
 from models.report import page
-from models.report.advice import advise, of_kind, parts
+from models.report.advice import advise, of_kind
 from models.report.findings import Findings
 from models.tradeoff.interval import percent
 from models.tradeoff.point import operating_point
@@ -17,9 +18,10 @@ def summary(findings: Findings) -> str:
     held_back = findings.validation
     lead = f"The float chain at {point}."
     note = (
-        f"Measured on {len(held_back)} validation pictures of {parts(held_back)} physical parts, "
-        "none of which was trained on. A picture counts as a part; where several show one part, "
-        "less is known than the intervals (Clopper-Pearson) say. T was chosen on the same pictures."
+        f"Measured on {len(held_back)} validation pictures of {parts_of(held_back)} physical "
+        "parts, none of which was trained on. A picture counts as a part; where several show one "
+        "part, less is known than the intervals (Clopper-Pearson) say. T was chosen on the same "
+        "pictures."
     )
     return page.section(
         "Summary", page.paragraph(lead, "lead"), page.paragraph(note), _bundle_line(findings)
@@ -39,9 +41,9 @@ def trained_on(findings: Findings) -> str:
         cells = [kind or "good"]
         for side in sides:
             some = of_kind(side, kind)
-            cells += [str(len(some)), str(parts(some))]
+            cells += [str(len(some)), str(parts_of(some))]
         rows.append(cells)
-    rows.append(["all", *(str(n) for side in sides for n in (len(side), parts(side)))])
+    rows.append(["all", *(str(n) for side in sides for n in (len(side), parts_of(side)))])
     head = ("kind", "training pictures", "parts", "validation pictures", "parts")
     unmasked = f"; {len(record.unmasked)} without a mask left out" if record.unmasked else ""
     about = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.files import write_whole
 from models.metrics import Outcome
 from models.report import measured, page, sections
-from models.report.exported import write_whole
 from models.report.findings import Findings, Station, gather
 from models.run import Run
 

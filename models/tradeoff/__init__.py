@@ -16,7 +16,7 @@ from models.tradeoff.point import (
     parse_share,
     within,
 )
-from models.tradeoff.sweep import GRID, points_of, sweep, sweep_run, trade_off
+from models.tradeoff.sweep import GRID, points_of, sweep, sweep_run
 
 __all__ = [
     "GRID",
@@ -30,6 +30,5 @@ __all__ = [
     "points_of",
     "sweep",
     "sweep_run",
-    "trade_off",
     "within",
 ]

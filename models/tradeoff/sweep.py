@@ -30,7 +30,7 @@ def sweep(
     chain: ChainManifest,
     kinds: tuple[KindManifest, ...],
     pictures: Iterable[Picture],
-    thresholds: Sequence[float] = GRID,
+    thresholds: Sequence[float],
 ) -> tuple[tuple[Outcome, ...], ...]:
     """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
 
@@ -47,22 +47,6 @@ def sweep(
             inspector = Inspector(detected, named, at, kinds, time.perf_counter_ns)
             outcomes += evaluate(inspector, (picture,), names)
     return tuple(tuple(outcomes) for outcomes in found)
-
-
-def trade_off(
-    detector: Detector,
-    classifier: Classifier,
-    chain: ChainManifest,
-    kinds: tuple[KindManifest, ...],
-    pictures: Iterable[Picture],
-    thresholds: Sequence[float] = GRID,
-) -> tuple[OperatingPoint, ...]:
-    """One point per T, as ``sweep`` measures it. Raises ValueError when there is no picture."""
-    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds)
-    return tuple(
-        operating_point(threshold, summarise(some).as_dict())
-        for threshold, some in zip(thresholds, outcomes, strict=True)
-    )
 
 
 def sweep_run(

@@ -154,26 +154,16 @@ def test_a_check_keeps_the_best_and_stops_early(tmp_path: Path) -> None:
         seen.append(weights(some))
         return next(figures)
 
-    some = Fit(
-        network(),
-        loss,
-        Schedule(STEPS, 1e-2, 1e-2, 0.9),
-        tmp_path / "x.ckpt",
-        "tiny",
-        Check(figure, every=5, patience=2),
-    )
+    def begun() -> Fit:
+        schedule = Schedule(STEPS, 1e-2, 1e-2, 0.9)
+        check = Check(figure, every=5, patience=2)
+        return Fit(network(), loss, schedule, tmp_path / "x.ckpt", "tiny", check)
+
+    some = begun()
     trained = some.run(batches)
     assert [step for step, _ in some.checks] == [5, 10, 15, 20]
     assert weights(trained) == seen[1]
-    again = Fit(
-        network(),
-        loss,
-        Schedule(STEPS, 1e-2, 1e-2, 0.9),
-        tmp_path / "x.ckpt",
-        "tiny",
-        Check(figure, every=5, patience=2),
-    )
-    assert weights(again.run(batches)) == seen[1], "an early end stays one when it is resumed"
+    assert weights(begun().run(batches)) == seen[1], "an early end stays one when it is resumed"
     assert len(seen) == 4
 
 

@@ -31,8 +31,8 @@ from models.tradeoff import (
     parse_share,
     parts_to_prove,
     points_of,
+    sweep,
     sweep_run,
-    trade_off,
     within,
 )
 
@@ -202,12 +202,12 @@ def test_detector_looks_once_per_picture(tiny_run: Path, held_back: tuple[Pictur
             return inner.detect(pixels)  # type: ignore[arg-type]
 
     kinds = tuple(KindManifest(name=kind) for kind in run.record().kinds)
-    points = trade_off(
-        Counting(), Unnamed(kinds), ChainManifest(threshold=5.0), kinds, held_back, (3.0, 9.0)
-    )
+    chain = ChainManifest(threshold=5.0)
+    low, high = sweep(Counting(), Unnamed(kinds), chain, kinds, held_back, (3.0, 9.0))
     assert len(seen) == len(held_back)
-    assert [p.threshold for p in points] == [3.0, 9.0]
-    assert points[0].good + points[0].defective == len(held_back)
+    names = [picture.sample.name for picture in held_back]
+    assert [outcome.name for outcome in low] == [outcome.name for outcome in high] == names
+    assert sum(o.reported_px for o in low) > sum(o.reported_px for o in high)
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
