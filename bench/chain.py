@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.bundle import Bundle, read_bundle
+from edge.bundle import Bundle, ClassifierManifest, read_bundle
 from edge.chain.load import load_inspector
 from edge.engines.ort import OrtEngine
 from edge.images import decode_image
@@ -30,6 +30,7 @@ from export.float_onnx import Tail, export_float, station_graph
 from models.networks import build_detector
 
 SIDE_PX = 256
+BLOCKS = 8
 
 
 def main(
@@ -48,6 +49,10 @@ def main(
         "bundle's network, ORT": _network(loaded),
         "whole chain, clean frame": _chain(loaded, frame),
     }
+    if loaded.manifest.classifier is not None:
+        candidates["bundle's classifier, eight blocks"] = _blocks(
+            loaded, loaded.manifest.classifier
+        )
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 10):
         for name, call in candidates.items():
@@ -78,8 +83,13 @@ def _network(bundle: Bundle) -> Callable[[], object]:
     return _engine(bundle.files[detector.file], detector.channels).run
 
 
-def _engine(model: bytes, channels: int) -> OrtEngine:
-    engine = OrtEngine(model, batch=1, height=SIDE_PX, width=SIDE_PX, channels=channels)
+def _blocks(bundle: Bundle, classifier: ClassifierManifest) -> Callable[[], object]:
+    data, side = bundle.files[classifier.file], classifier.size_px
+    return _engine(data, classifier.channels, side, BLOCKS).run
+
+
+def _engine(model: bytes, channels: int, side: int = SIDE_PX, batch: int = 1) -> OrtEngine:
+    engine = OrtEngine(model, batch=batch, height=side, width=side, channels=channels)
     engine.input[:] = np.random.default_rng(0).integers(0, 256, engine.input.shape, np.uint8)
     return engine
 
