@@ -17,6 +17,7 @@ from html import escape
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -202,7 +203,7 @@ def _figure(title: str, height_px: int = HEIGHT_PX) -> Iterator[Figure]:
         yield figure
 
 
-def _axes(figure: Figure, title: str, x_label: str, y_label: str):  # type: ignore[no-untyped-def]
+def _axes(figure: Figure, title: str, x_label: str, y_label: str) -> Axes:
     axes = figure.add_subplot()
     axes.set_title(title, loc="left")
     axes.set_xlabel(x_label)

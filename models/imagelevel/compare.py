@@ -12,7 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from models.data.dataset import DataError, DataSet, Pixels, Sample
 from models.data.split import Split, split
