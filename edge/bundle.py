@@ -70,14 +70,14 @@ class DetectorManifest(_Part):
 class ClassifierManifest(_Part):
     """The block classifier: size_px square blocks → logits of background (0) and the kinds.
 
-    min_background: a region whose blocks vote for background is dropped only where their mean
-    background score is at least this; 0 is the majority alone."""
+    keep_severity: a region whose blocks vote for background is dropped only where its peak severity
+    times 1 - their mean background score is below this; 12 is the majority alone."""
 
     precision: Literal["int8", "float32"]
     file: FileName
     channels: Literal[1, 3]
     size_px: int = Field(ge=8, le=512)
-    min_background: float = Field(default=0.0, ge=0, le=1)
+    keep_severity: float = Field(default=12.0, ge=0, le=12)
 
 
 class RuleManifest(_Part):

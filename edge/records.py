@@ -84,12 +84,22 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A region that was named. confidence is the share of trust in the kind, 0 to 1."""
+    """A region that was named. confidence is the share of trust in the kind, doubt the share of
+    belief that it is none at all, both 0 to 1."""
 
     region: Region
     kind: str
     confidence: float
     guidance: str = ""
+    doubt: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A region that the classifier takes for sound surface, and how far it does, 0 to 1."""
+
+    region: Region
+    doubt: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +124,8 @@ class Verdict:
     """What the chain says of one part, and why.
 
     peak_severity is the largest severity anywhere in the frame, defect or not. score, by which
-    frames are ranked, counts what the whole chain says: the peak severity of the reported defects;
-    where nothing is reported, the frame's, but at most T. timings is None where no chain ran.
+    frames are ranked, counts what the whole chain says (edge/chain/decide.py). timings is None
+    where no chain ran.
     """
 
     part_id: int

@@ -93,7 +93,7 @@ def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRec
         file=path.name,
         precision=manifest.detector.precision,
         threshold=manifest.chain.threshold,
-        min_background=manifest.classifier.min_background if manifest.classifier else 0.0,
+        keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
         max_false_rejects=options.max_false_rejects,
         metrics={name: metrics.as_dict() for name, metrics in exported.metrics.items()},
         parity=exported.parity.as_dict(),

@@ -23,7 +23,7 @@ def choose_point(
     shipped: Callable[[float], Inspector],
 ) -> OperatingPoint:
     """The best T of the float chain at which the chain to be shipped keeps the limit too, with the
-    counts of the latter; both with the run's min_background.
+    counts of the latter; both with the run's keep_severity.
 
     pictures: the run's validation pictures. limit: of the false reject rate, 0 to 1. shipped: the
     chain at a T. Blocks for a minute or so. Raises DataError when the float chain reaches the limit

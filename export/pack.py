@@ -112,7 +112,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
             file=CLASSIFIER_FILE,
             channels=1 if record.channels == 1 else 3,
             size_px=classifier.size_px,
-            min_background=result.min_background,
+            keep_severity=result.keep_severity,
         ),
         chain=ChainManifest(threshold=result.threshold, join_px=result.join_px),
         kinds=kinds,

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import BlockVote, Classifier, Unnamed
-from edge.chain.detect import as_channels
+from edge.chain.classify import KEEP_NONE, BlockVote, Classifier, Unnamed
+from edge.chain.detect import Detector, as_channels
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from models.detector import severity_map
@@ -27,6 +27,23 @@ class TorchDetector:
     def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
         values = severity_map(self._network, as_channels(pixels, self._channels))
         return SeverityMap(values, 1.0, 0, self._network.stride_px)
+
+
+class RunOnce:
+    """A chain's Detector that runs another once per picture and remembers the maps.
+
+    Pictures are told apart by identity, so the caller keeps the arrays and does not write to them.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._maps: dict[int, SeverityMap] = {}
+
+    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+        key = id(pixels)
+        if key not in self._maps:
+            self._maps[key] = self._detector.detect(pixels)
+        return self._maps[key]
 
 
 class TorchBlocks:
@@ -48,21 +65,19 @@ class TorchBlocks:
 
 
 def float_inspector(
-    detector: DetectorNetwork,
+    detector: Detector,
     classifier: BlockClassifier | None,
     channels: int,
     chain: ChainManifest,
     kinds: tuple[KindManifest, ...],
     *,
-    min_background: float = 0.0,
+    keep_severity: float = KEEP_NONE,
 ) -> Inspector:
-    """The chain on torch. Networks must be in eval mode."""
+    """The chain on torch. The classifier must be in eval mode."""
     classify: Classifier = Unnamed(kinds)
     if classifier is not None:
         blocks = TorchBlocks(classifier, channels)
         classify = BlockVote(
-            blocks, classifier.size_px, channels, kinds, min_background=min_background
+            blocks, classifier.size_px, channels, kinds, keep_severity=keep_severity
         )
-    return Inspector(
-        TorchDetector(detector, channels), classify, chain, kinds, time.perf_counter_ns
-    )
+    return Inspector(detector, classify, chain, kinds, time.perf_counter_ns)

@@ -79,7 +79,8 @@ class DetectorRecipe(_Section):
     averaged weights that are kept, 0 for the last weights. hard_weight: of the hardest sound cells
     in the loss (models/losses.py). checks: how often the averaged network is looked at on the
     validation pictures, evenly spread; the best is kept, and after `patience` looks without a
-    better one training ends (0: never early).
+    better one training ends (0: never early). teacher: folder of a run whose detector is imitated
+    besides the labels, and teacher_share how much of the loss that is (models/distil.py).
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
@@ -98,6 +99,8 @@ class DetectorRecipe(_Section):
     hard_weight: float = Field(default=0.0, ge=0)
     checks: int = Field(default=0, ge=0)
     patience: int = Field(default=0, ge=0)
+    teacher: str | None = None
+    teacher_share: float = Field(default=0.5, gt=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 

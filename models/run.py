@@ -60,7 +60,7 @@ class RunResult(_Part):
 
     threshold: float
     join_px: float
-    min_background: float
+    keep_severity: float
     frame_height: int
     frame_width: int
     curve: tuple[CurvePoint, ...]

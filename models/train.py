@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import BlockVote
+from edge.chain.classify import KEEP_NONE, BlockVote
+from edge.chain.detect import Detector
 from edge.records import SeverityMap
 from models import auto
 from models.background import search_background
@@ -29,7 +30,7 @@ from models.data.layouts import open_dataset
 from models.data.split import split
 from models.detector import severity_map, train_detector
 from models.evaluate import evaluate
-from models.float_chain import TorchBlocks, TorchDetector, float_inspector
+from models.float_chain import RunOnce, TorchBlocks, TorchDetector, float_inspector
 from models.metrics import summarise
 from models.networks import BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
@@ -83,8 +84,10 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
         pictures, dataset.kinds, dataset.channels, recipe, run.detector_checkpoint, held_back
     )
     run.save_detector(detector)
+    # T, keep_severity and the figures ask for the same maps.
+    detected = RunOnce(TorchDetector(detector, dataset.channels))
     found = search_threshold(
-        (_map(detector, picture), picture.kind_map > 0) for picture in held_back
+        (detected.detect(picture.pixels), picture.kind_map > 0) for picture in held_back
     )
     threshold = recipe.chain.threshold or found.best
     log.info("threshold T=%.1f mean_iou=%.3f", threshold, max(found.mean_iou))
@@ -105,12 +108,12 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
         run.save_classifier(classifier)
 
     chain = ChainManifest(threshold=threshold, join_px=recipe.chain.join_px)
-    min_background = _min_background(detector, classifier, dataset, chain, held_back)
+    keep_severity = _keep_severity(detected, classifier, dataset, chain, held_back)
 
     def measure(some: BlockClassifier | None) -> dict[str, float]:
         kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
         inspector = float_inspector(
-            detector, some, dataset.channels, chain, kinds, min_background=min_background
+            detected, some, dataset.channels, chain, kinds, keep_severity=keep_severity
         )
         return summarise(evaluate(inspector, held_back, dataset.kinds)).as_dict()
 
@@ -121,7 +124,7 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
     result = RunResult(
         threshold=threshold,
         join_px=recipe.chain.join_px,
-        min_background=min_background,
+        keep_severity=keep_severity,
         frame_height=height,
         frame_width=width,
         curve=_curve(found),
@@ -146,21 +149,21 @@ def _map(network: DetectorNetwork, picture: Picture) -> SeverityMap:
     return SeverityMap(severity_map(network, picture.pixels), 1.0, 0, network.stride_px)
 
 
-def _min_background(
-    detector: DetectorNetwork,
+def _keep_severity(
+    detector: Detector,
     classifier: BlockClassifier | None,
     dataset: DataSet,
     chain: ChainManifest,
     pictures: tuple[Picture, ...],
 ) -> float:
     if classifier is None:
-        return 0.0
+        return KEEP_NONE
     kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
     vote = BlockVote(
         TorchBlocks(classifier, dataset.channels), classifier.size_px, dataset.channels, kinds
     )
-    found = search_background(TorchDetector(detector, dataset.channels), vote, chain, pictures)
-    log.info("background min=%.2f", found.best)
+    found = search_background(detector, vote, chain, pictures)
+    log.info("keep severity=%.2f", found.best)
     return found.best
 
 

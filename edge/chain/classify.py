@@ -12,11 +12,12 @@ from edge.bundle import KindManifest
 from edge.chain.detect import as_channels
 from edge.engines.engine import Engine
 from edge.errors import BundleError, FrameError
-from edge.records import Box, Defect, Region
+from edge.records import Box, Defect, Dropped, Region
 
 BACKGROUND = 0
 BLOCKS_PER_REGION = 5
 UNNAMED = "defect"
+KEEP_NONE = 12.0  # keep_severity: all that the majority calls background is dropped
 
 
 class Classifier(Protocol):
@@ -24,8 +25,8 @@ class Classifier(Protocol):
 
     def classify(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]
-    ) -> tuple[Defect | None, ...]:
-        """One answer per region, in order; None where the region is background."""
+    ) -> tuple[Defect | Dropped, ...]:
+        """One answer per region, in order; Dropped where the region is background."""
         ...
 
 
@@ -44,10 +45,11 @@ class BlockVote:
         channels: int,
         kinds: tuple[KindManifest, ...],
         *,
-        min_background: float = 0.0,
+        keep_severity: float = KEEP_NONE,
     ) -> None:
-        """min_background: a region is dropped only where the blocks' mean background score is at
-        least this; 0 leaves it to the majority alone, which is the paper's rule."""
+        """keep_severity: a region is dropped only where its peak severity, times what the blocks'
+        mean background score leaves, is below this; KEEP_NONE leaves it to the majority alone,
+        which is the paper's rule."""
         if engine.input.shape[1:] != (size_px, size_px, channels):
             raise BundleError(
                 f"the classifier takes {engine.input.shape[1:]}; "
@@ -63,11 +65,11 @@ class BlockVote:
         self._size_px = size_px
         self._channels = channels
         self._kinds = kinds
-        self._min_background = min_background
+        self._keep_severity = keep_severity
 
     def classify(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]
-    ) -> tuple[Defect | None, ...]:
+    ) -> tuple[Defect | Dropped, ...]:
         votes = self.scores(pixels, regions)
         return tuple(self._name(region, vote) for region, vote in zip(regions, votes, strict=True))
 
@@ -89,14 +91,15 @@ class BlockVote:
             raise FrameError("the classifier's score is not a number (NaN)")
         return scores.reshape(len(regions), BLOCKS_PER_REGION, scores.shape[1])
 
-    def _name(self, region: Region, scores: NDArray[np.float32]) -> Defect | None:
+    def _name(self, region: Region, scores: NDArray[np.float32]) -> Defect | Dropped:
         label = majority(scores)
+        doubt = float(scores[:, BACKGROUND].mean())
         if label == BACKGROUND:
-            if scores[:, BACKGROUND].mean() >= self._min_background:
-                return None
+            if believed(region, doubt) < self._keep_severity:
+                return Dropped(region, doubt)
             label = 1 + majority(scores[:, 1:])
         kind = self._kinds[label - 1]
-        return Defect(region, kind.name, float(scores[:, label].mean()), kind.guidance)
+        return Defect(region, kind.name, float(scores[:, label].mean()), kind.guidance, doubt)
 
 
 class Unnamed:
@@ -107,8 +110,14 @@ class Unnamed:
 
     def classify(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]
-    ) -> tuple[Defect | None, ...]:
+    ) -> tuple[Defect | Dropped, ...]:
         return tuple(Defect(r, self._kind.name, 1.0, self._kind.guidance) for r in regions)
+
+
+def believed(region: Region, doubt: float) -> float:
+    """Peak severity times the share of belief that the region is a defect: detector and classifier
+    are two opinions, and a region that both hold for a defect counts before one that one does."""
+    return region.peak_severity * (1.0 - doubt)
 
 
 def block_windows(box: Box, size_px: int) -> tuple[Box, ...]:

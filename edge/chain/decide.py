@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.bundle import KindManifest, RuleManifest
-from edge.records import Decision, Defect
+from edge.records import Decision, Defect, Dropped
 
 _ANY = RuleManifest()
 
@@ -29,6 +29,22 @@ def decide(
     if regions:
         return Decision.PASS, f"{regions} classified as background"
     return Decision.PASS, "clean"
+
+
+def score(named: tuple[Defect | Dropped, ...], peak_severity: float, threshold: float) -> float:
+    """How much a frame looks like a defective one, 0 to 12: what frames are ranked by.
+
+    Of the regions that are reported, the largest threshold + (peak - threshold) (1 - doubt); where
+    none is, the largest threshold (1 - doubt) of those that were dropped; without any region the
+    frame's peak severity. So a frame with a defect never ranks below one without.
+    """
+    defects = [each for each in named if isinstance(each, Defect)]
+    if defects:
+        above = (max(d.region.peak_severity - threshold, 0.0) * (1.0 - d.doubt) for d in defects)
+        return threshold + max(above)
+    if named:
+        return threshold * max(1.0 - each.doubt for each in named)
+    return min(peak_severity, threshold)
 
 
 def _counts(defect: Defect, rule: RuleManifest) -> bool:

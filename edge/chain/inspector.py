@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Classifier
 from edge.chain.components import Components, components
-from edge.chain.decide import decide
+from edge.chain.decide import decide, score
 from edge.chain.detect import Detector
 from edge.chain.filter import keep
-from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
+from edge.records import Decision, Defect, Dropped, Frame, SeverityMap, Timings, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Inspector:
         mask = keep(severity, self._chain.threshold, height, width)
         t2 = t3 = t4 = now()
         found: Components | None = None
-        named: tuple[Defect | None, ...] = ()
+        named: tuple[Defect | Dropped, ...] = ()
         crowded = False
         if mask is not None:
             found = components(mask, self._chain.join_px)
@@ -85,21 +85,18 @@ class Inspector:
                 frame.pixels, found.regions[: self._chain.max_regions]
             )
             t4 = now()
-        labels = tuple(i for i, defect in enumerate(named, start=1) if defect is not None)
-        defects = tuple(defect for defect in named if defect is not None)
+        labels = tuple(i for i, each in enumerate(named, start=1) if isinstance(each, Defect))
+        defects = tuple(each for each in named if isinstance(each, Defect))
         decision, reason = decide(defects, len(named), self._kinds)
         if crowded and decision is Decision.PASS:
             # Not every region was looked at, so nobody may call the part good.
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
         peak = severity.peak()
+        ranked = peak if crowded else score(named, peak, self._chain.threshold)
         t5 = now()
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
         )
-        # Regions come most severe first, so the first defect has the peak.
-        score = defects[0].region.peak_severity if defects else peak
-        if not (defects or crowded):
-            score = min(score, self._chain.threshold)
-        verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings, score)
+        verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings, ranked)
         return Inspection(verdict, severity, found, labels)

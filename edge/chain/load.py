@@ -54,7 +54,7 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
             blocks.size_px,
             blocks.channels,
             manifest.kinds,
-            min_background=blocks.min_background,
+            keep_severity=blocks.keep_severity,
         )
     return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
 

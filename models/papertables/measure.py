@@ -7,17 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import BlockVote, Classifier, Unnamed
-from edge.chain.detect import Detector
 from edge.chain.inspector import Inspector
-from edge.records import SeverityMap
 from models.data.dataset import DataError, DataSet
 from models.evaluate import evaluate
-from models.float_chain import TorchBlocks, TorchDetector
+from models.float_chain import RunOnce, TorchBlocks, TorchDetector
 from models.metrics import Outcome
 from models.networks import BlockClassifier
 from models.patches import Picture, load_pictures
@@ -100,23 +95,6 @@ def group(measured: Sequence[Measured]) -> tuple[Group, ...]:
     return tuple(groups.values())
 
 
-class RunOnce:
-    """A chain's Detector that runs another once per picture and remembers the maps.
-
-    Pictures are told apart by identity, so the caller keeps the arrays and does not write to them.
-    """
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._maps: dict[int, SeverityMap] = {}
-
-    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
-        key = id(pixels)
-        if key not in self._maps:
-            self._maps[key] = self._detector.detect(pixels)
-        return self._maps[key]
-
-
 def _without_seeds(recipe: Recipe) -> str:
     split = recipe.split.model_copy(update={"seed": 0})
     return recipe.model_copy(update={"seed": 0, "split": split}).model_dump_json()
@@ -131,7 +109,7 @@ def _float(
     named = run.load_classifier()
     classifiers: dict[str, Classifier] = {BARE: Unnamed(kinds)}
     if named is not None:
-        classifiers = {FLOAT: _vote(named, record, kinds, result.min_background), **classifiers}
+        classifiers = {FLOAT: _vote(named, record, kinds, result.keep_severity), **classifiers}
     return {
         name: evaluate(
             Inspector(detector, classifier, chain, kinds, time.perf_counter_ns),
@@ -146,14 +124,14 @@ def _vote(
     network: BlockClassifier,
     record: RunRecord,
     kinds: tuple[KindManifest, ...],
-    min_background: float,
+    keep_severity: float,
 ) -> BlockVote:
     return BlockVote(
         TorchBlocks(network, record.channels),
         network.size_px,
         record.channels,
         kinds,
-        min_background=min_background,
+        keep_severity=keep_severity,
     )
 
 

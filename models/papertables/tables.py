@@ -41,11 +41,11 @@ def runs_table(groups: Sequence[Group]) -> str:
                     str(len(run.record.train)),
                     f"{len(run.best)} ({defective} defective)",
                     f"{run.result.threshold:.1f}",
-                    f"{run.result.min_background:g}",
+                    f"{run.result.keep_severity:g}",
                 ]
             )
     columns = ("recipe", "run", "seed", "network", "data", "split", "trained on")
-    return markdown((*columns, "measured on", "T", "background"), rows)
+    return markdown((*columns, "measured on", "T", "kept from"), rows)
 
 
 def pixel_table(groups: Sequence[Group]) -> str:

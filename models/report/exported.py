@@ -28,7 +28,7 @@ class ExportRecord(BaseModel):
     file: str
     precision: str
     threshold: float
-    min_background: float
+    keep_severity: float | None
     max_false_rejects: float | None
     metrics: dict[str, dict[str, Measure]]
     parity: dict[str, Measure]

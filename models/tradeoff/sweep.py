@@ -13,7 +13,7 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import BlockVote, Classifier, Unnamed
 from edge.chain.detect import Detector
 from edge.chain.inspector import Inspector
-from edge.records import Box, Defect, Region, SeverityMap
+from edge.records import Box, Defect, Dropped, Region, SeverityMap
 from models.evaluate import evaluate
 from models.float_chain import TorchBlocks, TorchDetector
 from models.metrics import Outcome, summarise
@@ -35,7 +35,8 @@ def sweep(
     """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
 
     kinds: in the order of the pictures' kind maps. The detector runs once per picture, the
-    classifier once per region: its answer must depend on pixels and box alone, as BlockVote's does.
+    classifier once per region: its answer must depend on pixels, box and peak alone, as that of
+    BlockVote does.
     """
     names = tuple(kind.name for kind in kinds)
     found: list[list[Outcome]] = [[] for _ in thresholds]
@@ -53,7 +54,7 @@ def sweep_run(
     run: Run, pictures: Iterable[Picture] | None = None
 ) -> dict[float, tuple[Outcome, ...]]:
     """The float chain of a completed run over GRID and the run's own T, with the run's
-    min_background throughout: outcomes by T, ascending. pictures: the validation pictures by
+    keep_severity throughout: outcomes by T, ascending. pictures: the validation pictures by
     default. Blocks for a minute or so. Raises DataError."""
     record, result = run.record(), run.result()
     if pictures is None:
@@ -69,7 +70,7 @@ def sweep_run(
             network.size_px,
             record.channels,
             kinds,
-            min_background=result.min_background,
+            keep_severity=result.keep_severity,
         )
     detector = TorchDetector(run.load_detector(), record.channels)
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
@@ -94,18 +95,19 @@ class _Detected:
 
 
 class _Named:
-    """A Classifier that remembers one picture's answers by box: most boxes stay from T to T."""
+    """A Classifier that remembers one picture's answers by box and peak: most stay from T to T."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._known: dict[Box, Defect | None] = {}
+        self._known: dict[tuple[Box, float], Defect | Dropped] = {}
 
     def classify(
         self, pixels: npt.NDArray[np.uint8], regions: tuple[Region, ...]
-    ) -> tuple[Defect | None, ...]:
-        new = tuple({r.box: r for r in regions if r.box not in self._known}.values())
+    ) -> tuple[Defect | Dropped, ...]:
+        keys = [(region.box, region.peak_severity) for region in regions]
+        new = {key: r for key, r in zip(keys, regions, strict=True) if key not in self._known}
         if new:
-            answers = self._classifier.classify(pixels, new)
-            self._known.update({r.box: a for r, a in zip(new, answers, strict=True)})
-        known = ((region, self._known[region.box]) for region in regions)
-        return tuple(answer and replace(answer, region=region) for region, answer in known)
+            answers = self._classifier.classify(pixels, tuple(new.values()))
+            self._known.update(zip(new, answers, strict=True))
+        pairs = zip(keys, regions, strict=True)
+        return tuple(replace(self._known[key], region=region) for key, region in pairs)

@@ -21,7 +21,7 @@ from edge.chain.classify import (
     softmax,
 )
 from edge.errors import BundleError, FrameError
-from edge.records import Box
+from edge.records import Box, Defect, Dropped
 from tests.chain.fake_engines import VoteEngine, region
 
 KINDS = (KindManifest(name="hole", guidance="Check the punch."), KindManifest(name="crack"))
@@ -148,10 +148,11 @@ def test_votes_name_the_region_and_background_drops_it() -> None:
     engine = VoteEngine(by_grey)
     regions = (region(40, 40, 50, 50), region(140, 40, 150, 50), region(300, 40, 310, 50))
     background, hole, crack = BlockVote(engine, 64, 1, KINDS).classify(pixels, regions)
-    assert background is None
-    assert hole is not None
+    assert isinstance(background, Dropped)
+    assert background.region == regions[0]
+    assert isinstance(hole, Defect)
     assert (hole.kind, hole.guidance, hole.region) == ("hole", "Check the punch.", regions[1])
-    assert crack is not None
+    assert isinstance(crack, Defect)
     assert crack.kind == "crack"
     expected = float(np.exp(4.0) / (np.exp(4.0) + 2))
     assert hole.confidence == pytest.approx(expected, rel=1e-5)
@@ -165,10 +166,25 @@ def test_the_confidence_counts_every_block() -> None:
         pixels, (region(49, 42, 51, 52),)
     )[0]
     # Windows' middle rows: 47, then 47 - 16 twice (moved in to 32), 47 + 16 twice.
-    assert found is not None
+    assert isinstance(found, Defect)
     sure = float(np.exp(4.0) / (np.exp(4.0) + 2))
     unsure = float(1.0 / (np.exp(4.0) + 2))
     assert found.confidence == pytest.approx((3 * sure + 2 * unsure) / 5, rel=1e-5)
+
+
+@pytest.mark.parametrize(("peak", "kept"), [(5.9, False), (6.1, True)])
+def test_background_is_kept_where_enough_severity_is_left(peak: float, kept: bool) -> None:
+    """The blocks are sure of background, and the detector of a defect: it is named by the kind that
+    comes next."""
+    sure = float(np.exp(4.0) / (np.exp(4.0) + 2))
+    vote = BlockVote(VoteEngine(by_grey), 64, 1, KINDS, keep_severity=6.0 * (1 - sure))
+    pixels = np.zeros((100, 100), np.uint8)
+    (answer,) = vote.classify(pixels, (region(40, 40, 50, 50, peak=peak),))
+    assert isinstance(answer, Defect if kept else Dropped)
+    assert answer.doubt == pytest.approx(sure, rel=1e-5)
+    if isinstance(answer, Defect):
+        assert answer.kind == KINDS[0].name
+        assert answer.confidence == pytest.approx((1 - sure) / 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("batch", [1, 4, 5, 7, 40])
@@ -183,7 +199,9 @@ def test_more_blocks_than_the_batch_take_more_runs(batch: int, count: int) -> No
         pixels[:, 150 * i : 150 * (i + 1)] = label
     regions = tuple(region(150 * i + 70, 40, 150 * i + 80, 50) for i in range(count))
     found = vote.classify(pixels, regions)
-    assert [0 if d is None else 1 + [k.name for k in KINDS].index(d.kind) for d in found] == labels
+    names = [k.name for k in KINDS]
+    told = [0 if isinstance(d, Dropped) else 1 + names.index(d.kind) for d in found]
+    assert told == labels
     blocks = count * BLOCKS_PER_REGION
     assert engine.counts == [batch] * (blocks // batch) + [blocks % batch] * (blocks % batch > 0)
 
@@ -240,9 +258,9 @@ def test_without_a_classifier_every_region_is_a_defect() -> None:
     regions = (region(0, 0, 5, 5), region(10, 10, 12, 12))
     pixels = np.zeros((20, 20), np.uint8)
     named = Unnamed((KINDS[0],)).classify(pixels, regions)
-    assert [(d.kind, d.confidence, d.guidance) for d in named if d] == [
+    assert [(d.kind, d.confidence, d.guidance) for d in named if isinstance(d, Defect)] == [
         ("hole", 1.0, "Check the punch.")
     ] * 2
     several = Unnamed(KINDS).classify(pixels, regions)
-    assert [d.kind for d in several if d] == [UNNAMED] * 2
+    assert [d.kind for d in several if isinstance(d, Defect)] == [UNNAMED] * 2
     assert BACKGROUND == 0

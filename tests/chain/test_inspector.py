@@ -13,7 +13,7 @@ from edge.chain.classify import Unnamed
 from edge.chain.detect import RegressionDetector
 from edge.chain.inspector import Inspector
 from edge.errors import FrameError
-from edge.records import Decision, Defect, Frame, Region, Timings
+from edge.records import Decision, Defect, Dropped, Frame, Region, Timings
 from tests.chain.fake_engines import SCALE, CellEngine, detector_manifest
 
 KINDS = (KindManifest(name="hole"),)
@@ -30,17 +30,20 @@ class GreyEngine(CellEngine):
 class Names:
     """A classifier that answers from a list, and keeps what it was asked."""
 
-    def __init__(self, *kinds: str | None) -> None:
+    def __init__(self, *kinds: str | None, doubt: float = 0.0) -> None:
         self._kinds = kinds
+        self._doubt = doubt
         self.asked: list[tuple[Region, ...]] = []
 
     def classify(
         self, pixels: np.ndarray, regions: tuple[Region, ...]
-    ) -> tuple[Defect | None, ...]:
+    ) -> tuple[Defect | Dropped, ...]:
         self.asked.append(regions)
         kinds = itertools.islice(itertools.cycle(self._kinds), len(regions))
         return tuple(
-            None if kind is None else Defect(region, kind, 0.9)
+            Dropped(region, self._doubt)
+            if kind is None
+            else Defect(region, kind, 0.9, doubt=self._doubt)
             for region, kind in zip(regions, kinds, strict=True)
         )
 
@@ -197,12 +200,31 @@ def test_pixels_that_cannot_be_used_raise() -> None:
 
 
 def test_score_is_what_the_whole_chain_says() -> None:
-    """Of reported defects their peak; a frame whose regions were dropped ranks no higher than T."""
+    """Reported, dropped and clean frames rank in this order, each by severity less doubt."""
     severe, faint = frame((10, 10, 20, 20, 9.0)), frame((10, 10, 20, 20, 3.0))
-    reported = inspector().inspect(severe)
-    assert reported.score == reported.defects[0].region.peak_severity >= 4.0
-    dropped = inspector(Names(None)).inspect(severe)
-    assert dropped.score == 4.0
-    assert dropped.peak_severity == reported.peak_severity > 4.0
+    peak = inspector().inspect(severe).peak_severity
+    assert peak > 8.0
+    for doubt in (0.0, 0.25, 1.0):
+        reported = inspector(Names("hole", doubt=doubt)).inspect(severe)
+        assert reported.score == pytest.approx(4.0 + (peak - 4.0) * (1.0 - doubt))
+        assert reported.decision is Decision.REJECT
+        dropped = inspector(Names(None, doubt=doubt)).inspect(severe)
+        assert dropped.score == pytest.approx(4.0 * (1.0 - doubt))
+        assert dropped.peak_severity == peak
     clean = inspector().inspect(faint)
     assert clean.score == clean.peak_severity < 4.0
+
+
+def test_the_score_is_of_the_region_least_in_doubt() -> None:
+    doubts = iter([0.9, 0.1])
+
+    class Unsure(Names):
+        def classify(
+            self, pixels: np.ndarray, regions: tuple[Region, ...]
+        ) -> tuple[Defect | Dropped, ...]:
+            return tuple(Defect(region, "hole", 0.5, doubt=next(doubts)) for region in regions)
+
+    verdict = inspector(Unsure()).inspect(frame((8, 8, 16, 16, 10), (40, 8, 48, 16, 8)))
+    worst, second = (defect.region.peak_severity for defect in verdict.defects)
+    assert worst > second
+    assert verdict.score == pytest.approx(4.0 + (second - 4.0) * 0.9)

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 from edge.records import SeverityMap
 from models.curves import per_picture, picture_ar, together
 from models.data.dataset import DataError
+from models.float_chain import RunOnce
 from models.metrics import Match, Outcome, summarise
 from models.papertables.__main__ import main
 from models.papertables.figures import iou_figure, kind_figure, threshold_figure
@@ -32,7 +33,6 @@ from models.papertables.measure import (
     Group,
     Measured,
     Reported,
-    RunOnce,
     group,
     measure,
 )

@@ -174,12 +174,12 @@ def test_curve_is_what_the_whole_chain_does(tiny_run: Path, held_back: tuple[Pic
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     for found in points[::6]:
         inspector = float_inspector(
-            run.load_detector(),
+            TorchDetector(run.load_detector(), record.channels),
             run.load_classifier(),
             record.channels,
             ChainManifest(threshold=found.threshold, join_px=result.join_px),
             kinds,
-            min_background=result.min_background,
+            keep_severity=result.keep_severity,
         )
         metrics = summarise(evaluate(inspector, held_back, record.kinds)).as_dict()
         assert found == operating_point(found.threshold, metrics)

@@ -21,7 +21,7 @@ def test_export_record_comes_back(tmp_path: Path) -> None:
         file="a.outfeed",
         precision="float32",
         threshold=5.0,
-        min_background=0.0,
+        keep_severity=0.0,
         max_false_rejects=None,
         metrics={"float32": {"parts": 3.0}},
         parity={"mask_iou": 1.0},

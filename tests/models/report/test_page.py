@@ -134,7 +134,7 @@ def test_export_is_shown(run: Run, findings: Findings) -> None:
         file="line.outfeed",
         precision="int8",
         threshold=7.25,
-        min_background=0.5,
+        keep_severity=0.5,
         max_false_rejects=0.01,
         metrics={"float32": findings.metrics, "int8": metrics},
         parity={"mask_iou": 0.987654, "new_escapes": float("nan")},
