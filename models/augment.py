@@ -30,6 +30,8 @@ class Augmentation:
     brightness: grey levels added, uniform in ±brightness.
     centre_on_defect: crop about a random defect pixel, where there is one, not a random place.
     shift_px: with centre_on_defect, how far the crop may lie off that pixel, each way.
+    step_px: 0, or crops are those of a window that slides by so many pixels, its last position in
+    a row or column at the rim; with centre_on_defect, any of them that shows the defect pixel.
     """
 
     flip: bool = False
@@ -41,6 +43,7 @@ class Augmentation:
     brightness: float = 0.0
     centre_on_defect: bool = False
     shift_px: int = 0
+    step_px: int = 0
 
 
 def augment(
@@ -91,15 +94,26 @@ def _place(
     """Left and top of the crop, always inside the image."""
     height, width = kind_map.shape
     most_left, most_top = width - size_px, height - size_px
-    if options.centre_on_defect:
-        defect = np.flatnonzero(kind_map != 0)
+    defect = np.flatnonzero(kind_map != 0) if options.centre_on_defect else np.empty(0)
+    if options.step_px:
+        lefts, tops = (_slid(most, options.step_px) for most in (most_left, most_top))
         if defect.size:
             row, col = divmod(int(defect[rng.integers(defect.size)]), width)
-            shift = rng.integers(-options.shift_px, options.shift_px + 1, size=2)
-            left = col - size_px // 2 + int(shift[0])
-            top = row - size_px // 2 + int(shift[1])
-            return min(max(left, 0), most_left), min(max(top, 0), most_top)
+            lefts = lefts[(lefts <= col) & (col < lefts + size_px)]
+            tops = tops[(tops <= row) & (row < tops + size_px)]
+        return int(rng.choice(lefts)), int(rng.choice(tops))
+    if defect.size:
+        row, col = divmod(int(defect[rng.integers(defect.size)]), width)
+        shift = rng.integers(-options.shift_px, options.shift_px + 1, size=2)
+        left = col - size_px // 2 + int(shift[0])
+        top = row - size_px // 2 + int(shift[1])
+        return min(max(left, 0), most_left), min(max(top, 0), most_top)
     return int(rng.integers(most_left + 1)), int(rng.integers(most_top + 1))
+
+
+def _slid(most: int, step_px: int) -> npt.NDArray[np.int64]:
+    """Where a window that slides from 0 by steps to ``most`` stands."""
+    return np.unique(np.append(np.arange(0, most + 1, step_px), most))
 
 
 def _turned(

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from edge.records import SeverityMap
 from models.data.dataset import Pixels
-from models.distil import Teacher, load_teacher
 from models.feed import Pair, feed
 from models.fit import Check, Fit, Schedule, wants_bfloat16
 from models.losses import cross_entropy_and_overlap, l2
@@ -53,28 +52,12 @@ def train_detector(
     log.info("detector network=%s truncate=%.1f", options.network, truncate)
     source = PatchSource(pictures, kinds, recipe, truncate)
 
-    bfloat16 = wants_bfloat16(options.precision)
-    teacher: Teacher | None = None
-    if options.teacher is not None:
-        names = [picture.sample.name for picture in held_back]
-        teacher = load_teacher(
-            Path(options.teacher), channels, network.stride_px, names, bfloat16=bfloat16
-        )
-
-    def towards(outputs: Tensor, targets: Tensor, hard_weight: float) -> Tensor:
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         if network.logistic:
             return cross_entropy_and_overlap(
-                outputs, targets, recipe.labels.floor, hard_weight=hard_weight
+                outputs, targets, recipe.labels.floor, hard_weight=options.hard_weight
             )
         return l2(outputs, targets)
-
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        """targets: labels, and in a second channel what the teacher says, where there is one."""
-        own = towards(outputs, targets[:, :1], options.hard_weight)
-        if teacher is None:
-            return own
-        share = options.teacher_share
-        return (1 - share) * own + share * towards(outputs, targets[:, 1:], 0.0)
 
     def batch(step: int) -> Pair:
         pixels, targets = source.batch(step)
@@ -82,17 +65,14 @@ def train_detector(
 
     def batches(first: int, last: int) -> Iterator[Pair]:
         for pixels, targets in feed(batch, first, last):
-            inputs = normalise(pixels)
-            if teacher is not None:
-                targets = torch.cat([targets, teacher.severity(inputs)], 1)
-            yield inputs, targets
+            yield normalise(pixels), targets
 
     schedule = Schedule(
         options.steps,
         options.learning_rate,
         options.weight_decay,
         options.ema,
-        bfloat16,
+        wants_bfloat16(options.precision),
     )
     check: Check | None = None
     if options.checks:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.complaints import describe
 from models.augment import Augmentation
@@ -29,11 +29,14 @@ class SplitRecipe(_Section):
 
     groups: a regular expression on a picture's name whose group `part` (else the first) is the
     physical part; none leaves it to the layout (groups.csv, or what a published set tells).
+    names, defective_only: train and validate on a part of the data (models/data/select.py).
     """
 
     validation_share: float = Field(default=0.25, gt=0, lt=1)
     seed: int = 0
     groups: str | None = None
+    names: str | None = None
+    defective_only: bool = False
 
 
 class LabelRecipe(_Section):
@@ -64,6 +67,7 @@ class AugmentRecipe(_Section):
     contrast: float = Field(default=0.15, ge=0, le=1)
     brightness: float = Field(default=12.0, ge=0)
     shift_px: int = Field(default=96, ge=0)
+    step_px: int = Field(default=0, ge=0, le=256)
 
     def options(self, *, centre_on_defect: bool) -> Augmentation:
         return Augmentation(**self.model_dump(), centre_on_defect=centre_on_defect)
@@ -79,8 +83,7 @@ class DetectorRecipe(_Section):
     averaged weights that are kept, 0 for the last weights. hard_weight: of the hardest sound cells
     in the loss (models/losses.py). checks: how often the averaged network is looked at on the
     validation pictures, evenly spread; the best is kept, and after `patience` looks without a
-    better one training ends (0: never early). teacher: folder of a run whose detector is imitated
-    besides the labels, and teacher_share how much of the loss that is (models/distil.py).
+    better one training ends (0: never early).
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
@@ -99,8 +102,6 @@ class DetectorRecipe(_Section):
     hard_weight: float = Field(default=0.0, ge=0)
     checks: int = Field(default=0, ge=0)
     patience: int = Field(default=0, ge=0)
-    teacher: str | None = None
-    teacher_share: float = Field(default=0.5, gt=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
@@ -138,6 +139,16 @@ class Recipe(_Section):
     classifier: ClassifierRecipe = ClassifierRecipe()
     chain: ChainRecipe = ChainRecipe()
     guidance: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _step_inside_patch(self) -> Recipe:
+        """Else a window that slides could pass a defect by."""
+        if self.augment.step_px > self.detector.patch_px:
+            raise ValueError(
+                f"augment.step_px is {self.augment.step_px}; expected at most "
+                f"detector.patch_px, {self.detector.patch_px}"
+            )
+        return self
 
 
 def load_recipe(name_or_path: str) -> Recipe:

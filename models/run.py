@@ -22,10 +22,11 @@ from torch import nn
 from edge.complaints import describe
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
+from models.data.select import select
 from models.files import write_whole
 from models.fit import save_atomically
 from models.networks import BlockClassifier, DetectorNetwork, build_detector
-from models.recipe import Recipe
+from models.recipe import Recipe, SplitRecipe
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -67,6 +68,12 @@ class RunResult(_Part):
     metrics: dict[str, dict[str, float]]
     detector_loss: tuple[tuple[int, float], ...]
     classifier_loss: tuple[tuple[int, float], ...]
+
+
+def open_data(folder: Path, settings: SplitRecipe, layout: str = "auto") -> DataSet:
+    """The part of the data in a folder that a recipe trains and validates on. Raises DataError."""
+    dataset = open_dataset(folder, layout, settings.groups)
+    return select(dataset, settings.names, defective_only=settings.defective_only)
 
 
 class Run:
@@ -111,7 +118,7 @@ class Run:
     def open_data(self) -> tuple[DataSet, dict[str, Sample]]:
         """The data the run was trained on, and its samples by name. Raises DataError."""
         record = self.record()
-        dataset = open_dataset(Path(record.data), record.layout, record.recipe.split.groups)
+        dataset = open_data(Path(record.data), record.recipe.split, record.layout)
         by_name = {sample.name: sample for sample in dataset.samples}
         missing = [name for name in (*record.train, *record.validation) if name not in by_name]
         if missing or dataset.kinds != record.kinds:

@@ -26,7 +26,6 @@ from models.background import search_background
 from models.blocks import collect_regions
 from models.classifier import train_classifier
 from models.data.dataset import DataError, DataSet
-from models.data.layouts import open_dataset
 from models.data.split import split
 from models.detector import severity_map, train_detector
 from models.evaluate import evaluate
@@ -34,9 +33,9 @@ from models.float_chain import RunOnce, TorchBlocks, TorchDetector, float_inspec
 from models.metrics import summarise
 from models.networks import BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
-from models.recipe import Recipe, load_recipe
+from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
-from models.run import CurvePoint, Run, RunRecord, RunResult
+from models.run import CurvePoint, Run, RunRecord, RunResult, open_data
 from models.threshold import ThresholdSearch, search_threshold
 
 log = logging.getLogger(__name__)
@@ -49,10 +48,11 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
     recipe: None chooses one from the data (models/auto.py) and logs why. groups: in place of the
     recipe's split.groups. Raises DataError for data that cannot be trained on.
     """
-    if groups is None and recipe is not None:
-        groups = recipe.split.groups
-    dataset = open_dataset(data, groups=groups)
-    settings = recipe.split if recipe is not None else auto.choose_split(dataset)
+    told = recipe.split if recipe is not None else SplitRecipe()
+    if groups is not None:
+        told = told.model_copy(update={"groups": groups})
+    dataset = open_data(data, told)
+    settings = told if recipe is not None else auto.choose_split(dataset)
     divided = split(dataset, settings.validation_share, settings.seed)
     pictures = load_pictures(dataset, divided.train)
     held_back = load_pictures(dataset, divided.validation)
@@ -62,7 +62,7 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
         for line in auto.describe(choice):
             log.info("auto %s", line)
         recipe = choice.recipe
-    settings = settings.model_copy(update={"groups": groups})
+    settings = settings.model_copy(update={"groups": told.groups})
     recipe = recipe.model_copy(update={"split": settings})
     run = Run(out)
     run.begin(

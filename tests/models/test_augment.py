@@ -177,6 +177,26 @@ def test_a_crop_about_a_defect_holds_it_and_shift_moves_it() -> None:
         assert 38 < max(side) <= 42
 
 
+@pytest.mark.parametrize("centred", [False, True])
+def test_crops_of_a_sliding_window(centred: bool) -> None:
+    """Window 32, step 24, picture 64 high and 90 wide: rows 0, 24, 32; columns 0, 24, 48, 58."""
+    grid = np.arange(64 * 90, dtype=np.uint32).reshape(64, 90)
+    # Each pixel says where it was: its row in one picture, its column in another.
+    rows, cols = (grid // 90).astype(np.uint8), (grid % 90).astype(np.uint8)
+    kind_map = np.zeros((64, 90), np.uint8)
+    kind_map[26, 50] = 1
+    options = Augmentation(centre_on_defect=centred, step_px=24)
+    places = set()
+    for seed in range(200):
+        top = int(augment(rows, kind_map, options, rng(seed), 32)[0][0, 0])
+        crop, kinds = augment(cols, kind_map, options, rng(seed), 32)
+        places.add((top, int(crop[0, 0])))
+        assert bool(kinds.any()) or not centred
+    everywhere = {(top, left) for top in (0, 24, 32) for left in (0, 24, 48, 58)}
+    shows_it = {(top, left) for top, left in everywhere if top <= 26 and left <= 50 < left + 32}
+    assert places == (shows_it if centred else everywhere)
+
+
 def test_a_crop_about_a_defect_in_the_corner_stays_inside() -> None:
     image, kind_map = np.zeros((300, 400), np.uint8), np.zeros((300, 400), np.uint8)
     kind_map[299, 399] = 1

@@ -21,7 +21,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
     recipe = load_recipe("paper")
     assert recipe.detector.network == "paper"
     assert recipe.detector.resolution == 4
-    assert recipe.detector.patch_px == 256
+    assert (recipe.detector.patch_px, recipe.augment.step_px) == (256, 64)
     assert recipe.labels.truncate == 500.0
     assert recipe.chain.join_px == 4.0
 
@@ -47,6 +47,11 @@ def refusal(name_or_path: str) -> str:
         ("name = 'a'\n[detector]\nresolution = 3", "key 'detector.resolution': "),
         ("name = 'a'\n[detector]\nnetwork = 'unet'", "key 'detector.network': "),
         ("name = 'a'\n[labels]\nfloor = 12", "key 'labels.floor': "),
+        ("name = 'a'\n[augment]\nstep_px = 257", "key 'augment.step_px': "),
+        (
+            "name = 'a'\n[augment]\nstep_px = 96\n[detector]\npatch_px = 64",
+            "augment.step_px is 96; expected at most detector.patch_px, 64",
+        ),
         ("name = 'a'\n[augment]\nrotate_deg = -1", "key 'augment.rotate_deg': "),
         ("name = 'a'\n[chain]\nthreshold = 0", "key 'chain.threshold': "),
         ("name = 'a'\n[split]\nvalidation_share = 1", "key 'split.validation_share': "),

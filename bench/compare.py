@@ -1,0 +1,251 @@
+"""Networks side by side on one's own data: the same minutes of training and split, some seeds.
+
+    python -m bench.compare --data ../magnetic_tile --data ../crackforest,share=0.2,minutes=4 \
+        --recipe paper --recipe lean --recipe nano --seeds 3 --minutes 7 --out runs/compare
+
+Every run is trained, exported to int8, and its validation pictures go through `outfeed inspect`;
+tables.md then has float and station side by side. A network gets as many steps as its training
+makes in the minutes on one core of this machine, at most its recipe's own; the steps are found
+before the first run and written to OUT/recipes, so that a run can be made again. One run at a time
+on a core of its own. What is finished is not done again: the same command goes on after a kill.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from models.data.dataset import DataError
+from models.data.split import split
+from models.detector import train_detector
+from models.files import write_whole
+from models.patches import load_pictures
+from models.recipe import Recipe, load_recipe
+from models.run import Run, open_data
+
+TRIAL_STEPS = (2, 8)  # a step takes what the second trial takes longer, by the steps it has more
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Data to train on, the share held back, and the minutes a detector is trained."""
+
+    folder: Path
+    share: float
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: its folder, its recipe's file and its data."""
+
+    folder: Path
+    recipe: Path
+    data: Path
+
+
+def parse_source(text: str, share: float, minutes: float) -> Source:
+    """FOLDER[,share=0.2][,minutes=4]. Raises DataError, one line."""
+    folder, *settings = text.split(",")
+    source = Source(Path(folder), share, minutes)
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if key not in ("share", "minutes") or not number > 0 or (key == "share" and number >= 1):
+            raise DataError(f"--data {text}: {setting!r}; expected share=0.2 or minutes=4")
+        source = (
+            replace(source, share=number) if key == "share" else replace(source, minutes=number)
+        )
+    return source
+
+
+def fit_steps(recipe: Recipe, source: Source) -> int:
+    """The steps that the detector's training makes in the source's minutes on one core; at most the
+    recipe's. Trains a few to see. Raises DataError."""
+    dataset = open_data(source.folder, recipe.split)
+    divided = split(dataset, recipe.split.validation_share, recipe.split.seed)
+    pictures = load_pictures(dataset, divided.train)
+    took = []
+    for steps in TRIAL_STEPS:
+        detector = recipe.detector.model_copy(update={"steps": steps, "checks": 0})
+        trial = recipe.model_copy(update={"detector": detector})
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            train_detector(
+                pictures, dataset.kinds, dataset.channels, trial, Path(folder) / "trial.ckpt"
+            )
+            took.append(time.perf_counter() - started)
+    step_s = max(took[1] - took[0], 1e-3) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
+    return max(1, min(recipe.detector.steps, int(source.minutes * 60 / step_s)))
+
+
+def as_toml(recipe: Recipe) -> str:
+    """The recipe as a file that load_recipe reads to the same recipe."""
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    lines = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
+    for name, section in values.items():
+        if isinstance(section, dict):
+            lines += ["", f"[{name}]", *(_line(key, value) for key, value in section.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: Any) -> str:
+    # JSON's strings, numbers and truths are TOML's too.
+    return f"{json.dumps(key)} = {json.dumps(value)}"
+
+
+def plan(sources: Sequence[Source], recipes: Sequence[str], seeds: int, out: Path) -> list[Job]:
+    """The runs, seed by seed, so that a comparison cut short has every network; their recipes are
+    written to OUT/recipes where they are not there yet. Raises DataError."""
+    folder = out / "recipes"
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = []
+    for seed in range(seeds):
+        for source in sources:
+            for name in recipes:
+                run = f"{source.folder.name}-{Path(name).stem}-{seed}".replace("_", "-")
+                path = folder / f"{run}.toml"
+                if not path.exists():
+                    first = path.with_name(path.name.removesuffix(f"{seed}.toml") + "0.toml")
+                    if seed:
+                        made = load_recipe(str(first)).model_copy(update={"seed": seed})
+                    else:
+                        made = _budgeted(load_recipe(name), source)
+                    write_whole(path, as_toml(made))
+                jobs.append(Job(out / run, path, source.folder))
+    return jobs
+
+
+def _budgeted(base: Recipe, source: Source) -> Recipe:
+    cut = base.split.model_copy(update={"validation_share": source.share})
+    base = base.model_copy(update={"split": cut})
+    detector = base.detector.model_copy(update={"steps": fit_steps(base, source)})
+    return base.model_copy(update={"detector": detector})
+
+
+def commands(job: Job) -> Iterator[list[str]]:
+    """What is left to do for a run, in order."""
+    run = Run(job.folder)
+    bundle = job.folder / f"{job.folder.name}.outfeed"
+    python = [sys.executable, "-W", "ignore", "-m"]
+    if not run.result_path.exists():
+        yield [
+            *(*python, "models.train", "--threads", "1", "--data", str(job.data)),
+            *("--recipe", str(job.recipe), "--out", str(job.folder)),
+        ]
+    if not bundle.exists():
+        # The float chain stands beside it in the tables: nothing is hidden by wide limits.
+        limits = ("--severity-error", "12", "--mask-iou", "0", "--verdict-agreement", "0")
+        yield [
+            *(*python, "export", "--run", str(job.folder), "--out", str(bundle)),
+            *(*limits, "--new-escapes", "1"),
+        ]
+    if not (job.folder / "results.jsonl").exists():
+        yield [
+            *(*python, "edge", "inspect", "--bundle", str(bundle), "--no-timings"),
+            *("--list", str(run.validation_list), "--out", str(job.folder / "results.jsonl")),
+            *("--masks", str(job.folder / "masks")),
+        ]
+
+
+def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
+    """Do the jobs, one at a time on each core. The number that failed; their last words are shown,
+    the rest is in compare.log of the run's folder. Blocks for hours."""
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    failed: list[Job] = []
+
+    def serve(core: int) -> None:
+        while True:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            started = time.perf_counter()
+            said = _do(job, core)
+            minutes = (time.perf_counter() - started) / 60
+            told = said or f"done in {minutes:.1f} min"
+            console.print(f"{job.folder.name}: {told}", highlight=False, soft_wrap=True)
+            if said:
+                failed.append(job)
+
+    workers = [threading.Thread(target=serve, args=(core,)) for core in cores]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return len(failed)
+
+
+def _do(job: Job, core: int) -> str:
+    """Nothing, or why the job failed."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with (job.folder / "compare.log").open("ab") as log:
+        for command in commands(job):
+            done = subprocess.run(
+                ["taskset", "-c", str(core), *command],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                check=False,
+            )
+            if done.returncode:
+                return f"failed with {done.returncode}, see {log.name}: {' '.join(command)}"
+    return ""
+
+
+def main(
+    data: Annotated[list[str], typer.Option(help="FOLDER[,share=0.2][,minutes=4]; repeat.")],
+    recipe: Annotated[
+        list[str], typer.Option(help="A name in models/recipes, or a .toml; repeat.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the runs, recipes and tables.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each network on each data.")] = 3,
+    share: Annotated[float, typer.Option(help="Share of the parts held back.")] = 0.25,
+    minutes: Annotated[float, typer.Option(help="A detector's training, on one core.")] = 7.0,
+    core: Annotated[
+        list[int] | None, typer.Option(help="Cores to use, one run on each; all.")
+    ] = None,
+) -> None:
+    """Train, export, inspect and tabulate every network on every data set."""
+    console = Console()
+    cores = core or sorted(os.sched_getaffinity(0))
+    torch.set_num_threads(1)
+    try:
+        sources = [parse_source(text, share, minutes) for text in data]
+        jobs = plan(sources, recipe, seeds, out)
+    except (DataError, OSError) as error:
+        console.print(f"[red]compare:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    failed = work(jobs, cores, console)
+    done = [job.folder for job in jobs if not list(commands(job))]
+    words = [sys.executable, "-m", "models.papertables", "--out", str(out / "tables")]
+    for folder in done:
+        words += ["--run", str(folder), "--results", str(folder / "results.jsonl")]
+        words += ["--masks", str(folder / "masks")]
+    if done and subprocess.run(words, check=False).returncode:
+        failed += 1
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,122 @@
+"""Networks side by side: budgets, recipes, what is left to do, and one comparison to the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime.quantization")
+
+import bench.compare as compare
+from bench.compare import Job, Source, as_toml, commands, parse_source, plan
+from models.data.dataset import DataError
+from models.recipe import RECIPES, Recipe, load_recipe
+from tests.tinyrun import RECIPE, write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_source() -> None:
+    assert parse_source("a/b", 0.25, 7.0) == Source(Path("a/b"), 0.25, 7.0)
+    assert parse_source("a,minutes=4,share=0.2", 0.25, 7.0) == Source(Path("a"), 0.2, 4.0)
+
+
+@pytest.mark.parametrize("wrong", ["share=1", "share=x", "minutes=0", "hours=1", "share", ""])
+def test_a_wrong_setting_is_one_line(wrong: str) -> None:
+    with pytest.raises(DataError, match=r"expected share=0\.2 or minutes=4"):
+        parse_source(f"a,{wrong}", 0.25, 7.0)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
+def test_a_written_recipe_is_read_as_it_was(name: str, tmp_path: Path) -> None:
+    guided = load_recipe(name).model_copy(update={"guidance": {'a "b"': "größer\n"}})
+    (tmp_path / "x.toml").write_text(as_toml(guided), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "x.toml")) == guided
+
+
+def test_plan_gives_every_network_its_steps_and_every_seed_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fitted(recipe: Recipe, source: Source) -> int:
+        asked.append((recipe.detector.network, source.folder.name))
+        return 11 + len(asked)
+
+    monkeypatch.setattr(compare, "fit_steps", fitted)
+    sources = [Source(tmp_path / "tiles_a", 0.3, 1.0), Source(tmp_path / "b", 0.2, 2.0)]
+    jobs = plan(sources, ["lean", "paper"], 2, tmp_path / "out")
+    assert [job.folder.name for job in jobs] == [
+        *("tiles-a-lean-0", "tiles-a-paper-0", "b-lean-0", "b-paper-0"),
+        *("tiles-a-lean-1", "tiles-a-paper-1", "b-lean-1", "b-paper-1"),
+    ]
+    assert asked == [(n, d) for d in ("tiles_a", "b") for n in ("lean", "paper")]
+    recipes = [load_recipe(str(job.recipe)) for job in jobs]
+    assert [recipe.detector.steps for recipe in recipes] == [12, 13, 14, 15] * 2
+    assert [recipe.seed for recipe in recipes] == [0] * 4 + [1] * 4
+    assert [recipe.split.validation_share for recipe in recipes[:4]] == [0.3, 0.3, 0.2, 0.2]
+    assert len({recipe.split.seed for recipe in recipes}) == 1
+    again = plan(sources, ["lean", "paper"], 2, tmp_path / "out")
+    assert again == jobs
+    assert len(asked) == 4, "recipes that are written are not found again"
+
+
+def test_more_minutes_are_more_steps_up_to_the_recipes_own(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 12)
+    long = RECIPE.detector.model_copy(update={"steps": 10**6})
+    recipe = RECIPE.model_copy(update={"detector": long})
+    few = compare.fit_steps(recipe, Source(data, 0.3, 0.01))
+    many = compare.fit_steps(recipe, Source(data, 0.3, 10.0))
+    assert 1 <= few < many
+    assert compare.fit_steps(RECIPE, Source(data, 0.3, 10**6)) == RECIPE.detector.steps
+
+
+@pytest.mark.timeout(600)
+def test_one_comparison_to_the_end_and_once_only(tmp_path: Path) -> None:
+    """A tiny recipe: trained, exported, inspected, tabulated; then nothing is left."""
+    data = write_pictures(tmp_path / "data")
+    recipe = tmp_path / "tiny.toml"
+    quick = {
+        "detector": RECIPE.detector.model_copy(update={"steps": 20}),
+        "classifier": RECIPE.classifier.model_copy(update={"enabled": False}),
+    }
+    recipe.write_text(as_toml(RECIPE.model_copy(update=quick)), encoding="utf-8")
+    out = tmp_path / "out"
+    words = ["--data", str(data), "--recipe", str(recipe), "--seeds", "1", "--minutes", "60"]
+    command = [sys.executable, "-m", "bench.compare", *words, "--share", "0.3", "--out", str(out)]
+    core = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [*command, "--core", str(core)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = (out / "tables" / "tables.md").read_text(encoding="utf-8")
+    assert "tiny (float, no classifier)" in tables
+    assert "tiny (station)" in tables
+    folder, written = out / "data-tiny-0", out / "recipes" / "data-tiny-0.toml"
+    lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len((folder / "validation.txt").read_text().splitlines()) > 5
+    assert load_recipe(str(written)).split.validation_share == 0.3
+    assert list(commands(Job(folder, written, data))) == []
+    (folder / "result.json").unlink()
+    (left,) = commands(Job(folder, written, data))
+    assert "models.train" in left
+
+
+def test_a_run_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "none"
+    words = ["--data", str(folder), "--recipe", "lean", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.compare", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert line == f"compare: {folder}: is not a folder; expected the folder of a data set"
