@@ -9,6 +9,7 @@
 #   make bench     [BUNDLE=models/zoo/textures-lean.outfeed]
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
+#   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
 #   make zoo       makes the shipped bundles again from their recipes
 
 PYTHON ?= python3
@@ -27,10 +28,12 @@ BENCH_ARGS ?=
 TRAIN_ARGS ?=
 REPORT_ARGS ?=
 TABLES ?= build/tables
+RECIPES ?= paper lean nano
+COMPARE_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check train export report tables bench zoo clean
+.PHONY: run test check train export report tables compare bench zoo clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -77,6 +80,11 @@ report: $(DEV)/.ready
 tables: $(DEV)/.ready
 	@test -n "$(RUNS)" || { echo "make tables: RUNS='runs/A runs/B' is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m models.papertables $(foreach run,$(RUNS),--run $(run)) --out "$(TABLES)"
+
+compare: $(DEV)/.ready
+	@test -n "$(DATA)" || { echo "make compare: DATA='folder folder' is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m bench.compare $(foreach data,$(DATA),--data "$(data)") \
+		$(foreach recipe,$(RECIPES),--recipe $(recipe)) --out runs/compare $(COMPARE_ARGS)
 
 clean:
 	rm -rf build .venv-run .venv .mypy_cache .ruff_cache .pytest_cache
