@@ -31,7 +31,7 @@ from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
 from export.quantise import quantise
 from models.data.dataset import DataError
-from models.networks import DetectorNetwork, build_detector
+from models.networks import DetectorNetwork, build_detector, mmac
 from models.networks.base import ResidualBlock, conv_bn_relu
 from models.papertables.tables import markdown
 from models.plots import scatter_plot
@@ -110,27 +110,6 @@ def shapes() -> dict[str, DetectorNetwork]:
         "flat at 8, 32/64, one + none": FlatAtEight(32, 64, 1, 0),
     }
     return {name: network.eval() for name, network in found.items()}
-
-
-def mmac(network: DetectorNetwork, side_px: int = SIDE_PX) -> float:
-    """Million multiply-accumulates of the convolutions on one grey block."""
-    total = 0
-
-    def count(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        nonlocal total
-        assert isinstance(module, nn.Conv2d)
-        total += output.numel() * module.weight[0].numel()
-
-    hooks = [
-        module.register_forward_hook(count)
-        for module in network.modules()
-        if isinstance(module, nn.Conv2d)
-    ]
-    with torch.no_grad():
-        network.eval().raw(torch.zeros(1, 1, side_px, side_px))
-    for hook in hooks:
-        hook.remove()
-    return total / 1e6
 
 
 def engines(network: DetectorNetwork) -> dict[str, Callable[[], object]]:

@@ -9,6 +9,7 @@ from models.networks.base import (
     PIXEL_ZERO_POINT,
     SEVERITY_MAX,
     DetectorNetwork,
+    mmac,
     normalise,
 )
 from models.networks.classifier import BlockClassifier
@@ -26,6 +27,7 @@ __all__ = [
     "NanoDetector",
     "PaperDetector",
     "build_detector",
+    "mmac",
     "normalise",
 ]
 

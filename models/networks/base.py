@@ -75,3 +75,24 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.body(x))
+
+
+def mmac(network: nn.Module, channels: int = 1, side_px: int = 256) -> float:
+    """Million multiply-accumulates of convolutions and linear layers for one square picture."""
+    total = 0
+
+    def count(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(layer, (nn.Conv2d, nn.Linear))
+        total += output.numel() * layer.weight[0].numel()
+
+    hooks = [
+        layer.register_forward_hook(count)
+        for layer in network.modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear))
+    ]
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, channels, side_px, side_px))
+    for hook in hooks:
+        hook.remove()
+    return total / 1e6

@@ -31,6 +31,7 @@ from models.papertables.tables import (
     confusion_table,
     defect_table,
     kind_table,
+    overview_table,
     pixel_table,
     runs_table,
     source,
@@ -67,6 +68,7 @@ def write(groups: Sequence[Group], out: Path, command: str) -> Path:
     def section(title: str, *content: str, said: str = origin) -> None:
         parts.extend((f"## {title}\n", *content, f"{said}\n"))
 
+    section("Overview", overview_table(groups))
     section("Table 4: pixels", pixel_table(groups))
     section("Table 5: defects", defect_table(groups))
     section("Table 7: with and without the classifier", classifier_table(groups))

@@ -17,6 +17,7 @@ from models.curves import (
     together,
 )
 from models.metrics import TOLERANCE_PX, Outcome, confusion, summarise
+from models.networks import build_detector, mmac
 from models.papertables.measure import BARE, FLOAT, INT8, Group, Measured
 
 Figures = Callable[[Sequence[Outcome]], Sequence[float]]
@@ -46,6 +47,31 @@ def runs_table(groups: Sequence[Group]) -> str:
             )
     columns = ("recipe", "run", "seed", "network", "data", "split", "trained on")
     return markdown((*columns, "measured on", "T", "kept from"), rows)
+
+
+def overview_table(groups: Sequence[Group]) -> str:
+    """What a line asks first: ranking, extent, escapes and false rejects; and what it costs."""
+    names = ("image_ap", "mean_iou", "pixel_f1", "pixel_f1_tol", "ar", "escapes", "false_rejects")
+
+    def figures(outcomes: Sequence[Outcome]) -> list[float]:
+        found = summarise(outcomes)
+        return [float(getattr(found, name)) for name in names]
+
+    rows = []
+    for group in groups:
+        record = group.runs[0].record
+        options = record.recipe.detector
+        network = build_detector(options.network, record.channels, options.resolution)
+        cost = (
+            f"{mmac(network, record.channels):.0f}",
+            f"{sum(p.numel() for p in network.parameters()) / 1e3:.0f}",
+        )
+        for chain in (FLOAT if _has(group, FLOAT) else BARE, INT8):
+            if _has(group, chain):
+                rows.append([_label(group, chain), *_cells(group, chain, figures), *cost])
+    columns = ("chain", "image AP", "mean IoU", "F1", f"F1 within {TOLERANCE_PX:g} px")
+    counts = ("AR (defects)", "escapes", "false rejects", "MMAC", "thousand weights")
+    return markdown((*columns, *counts), rows)
 
 
 def pixel_table(groups: Sequence[Group]) -> str:

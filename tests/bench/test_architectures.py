@@ -8,12 +8,10 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed")
-from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from bench import architectures
-from bench.architectures import mmac, shapes
-from models.networks import DetectorNetwork
+from bench.architectures import shapes
 
 
 def test_every_shape_gives_severity_per_cell() -> None:
@@ -23,18 +21,6 @@ def test_every_shape_gives_severity_per_cell() -> None:
         with torch.no_grad():
             cells = network(torch.zeros(1, 1, 128, 128))
         assert tuple(cells.shape[2:]) == (128 // network.stride_px,) * 2, name
-
-
-def test_mmac_counts_convolutions() -> None:
-    class One(DetectorNetwork):
-        def __init__(self) -> None:
-            super().__init__()
-            self.only = nn.Conv2d(1, 8, 3, padding=1)
-
-        def raw(self, x: Tensor) -> Tensor:
-            return self.only(x)  # type: ignore[no-any-return]
-
-    assert mmac(One(), 10) == pytest.approx(100 * 8 * 9 / 1e6)
 
 
 def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

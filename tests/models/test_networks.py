@@ -17,6 +17,7 @@ from models.networks import (
     LeanDetector,
     PaperDetector,
     build_detector,
+    mmac,
     normalise,
 )
 from models.networks.efficientnet import EfficientNetLite0
@@ -40,28 +41,9 @@ def stage(narrow: int, wide: int) -> list[tuple[str, int, int, int]]:
     return [("conv", kernel, 1, count) for kernel, count in zip(kernels, filters, strict=True)]
 
 
-def mmac(network: nn.Module, channels: int, side: int) -> float:
-    """Multiplications of convolutions and linear layers for one picture, in millions."""
-    total = 0
-
-    def count(layer: Any, _: object, output: torch.Tensor) -> None:
-        nonlocal total
-        if isinstance(layer, nn.Conv2d):
-            kernel = layer.kernel_size[0] * layer.kernel_size[1]
-            total += output.numel() * kernel * layer.in_channels // layer.groups
-        else:
-            total += output.numel() * layer.in_features
-
-    hooks = [
-        layer.register_forward_hook(count)
-        for layer in network.modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear))
-    ]
-    with torch.no_grad():
-        network.eval()(torch.zeros(1, channels, side, side))
-    for hook in hooks:
-        hook.remove()
-    return total / 1e6
+def test_mmac_counts_convolutions_and_linear_layers() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 8, 3, padding=1), nn.Flatten(), nn.Linear(800, 5))
+    assert mmac(network, 2, 10) == pytest.approx((100 * 8 * 2 * 9 + 800 * 5) / 1e6)
 
 
 def test_the_papers_tables_1_to_3() -> None:

@@ -43,6 +43,7 @@ from models.papertables.tables import (
     kind_table,
     markdown,
     number,
+    overview_table,
     pixel_table,
     spread,
 )
@@ -119,6 +120,13 @@ def test_numbers_are_those_of_the_metrics_and_of_training(
     wanted += [metrics.pixel_f1, metrics.false_reject_rate]
     assert cells(defect_table(groups), "tiny (float)") == [f"{value:.4f}" for value in wanted]
     assert cells(classifier_table(groups), "tiny (float)") == [f"{value:.4f}" for value in wanted]
+    counts = [metrics.escapes, metrics.false_rejects]
+    shown = [metrics.image_ap, metrics.mean_iou, metrics.pixel_f1, metrics.pixel_f1_tol, metrics.ar]
+    costs = ["70", "286"]  # decision 10
+    assert cells(overview_table(groups), "tiny (float)") == [
+        *(number(float(v)) for v in (*shown, *counts)),
+        *costs,
+    ]
     plain, near = together(outcomes), together(outcomes, tolerant=True)
     assert cells(pixel_table(groups), "tiny (float) | all pictures")[1:] == [
         number(v) for s in (plain, near) for v in (s.precision, s.recall, s.f1)
