@@ -31,7 +31,7 @@ from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
 from export.quantise import quantise
 from models.data.dataset import DataError
-from models.networks import DetectorNetwork, build_detector, mmac
+from models.networks import DetectorNetwork, build_detector, mmac, normalise
 from models.networks.base import ResidualBlock, conv_bn_relu
 from models.papertables.tables import markdown
 from models.plots import scatter_plot
@@ -119,7 +119,8 @@ def engines(network: DetectorNetwork) -> dict[str, Callable[[], object]]:
     frames = [rng.integers(0, 256, (SIDE_PX, SIDE_PX), np.uint8) for _ in range(2)]
     tail = Tail(network.logistic, network.shuffle)
     models = {"float32": graph, "int8": quantise(graph, frames, None)}
-    found: dict[str, Callable[[], object]] = {}
+    pixels = torch.from_numpy(frames[0])[None, None]
+    found: dict[str, Callable[[], object]] = {"torch float32": lambda: _torch(network, pixels)}
     for precision, model in models.items():
         data = station_graph(model, tail).SerializeToString()
         engine = OrtEngine(data, batch=1, height=SIDE_PX, width=SIDE_PX, channels=1)
@@ -227,6 +228,11 @@ def table(
         )
     heads = ("network", "MMAC", "thousand weights", *(f"{c}, ms" for c in columns), "times")
     return markdown((*heads, "mean IoU float", "int8"), rows)
+
+
+@torch.inference_mode()
+def _torch(network: DetectorNetwork, pixels: Tensor) -> Tensor:
+    return network(normalise(pixels))  # type: ignore[no-any-return]
 
 
 def _openvino(data: bytes, frame: np.ndarray[Any, np.dtype[np.uint8]]) -> Callable[[], object]:

@@ -32,7 +32,9 @@ def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     words = ["--only", "nano", "--rounds", "3", "--out", str(tmp_path)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    rows = (tmp_path / "architectures.md").read_text(encoding="utf-8").splitlines()[2:]
+    head, _, *rows = (tmp_path / "architectures.md").read_text(encoding="utf-8").splitlines()
+    for engine in ("torch float32", "ORT float32", "ORT int8"):
+        assert f"{engine}, ms" in head
     assert [row.split("|")[1].strip() for row in rows] == ["paper", "nano"]
     assert "0.500" in rows[1]
     assert "0.490" in rows[1]

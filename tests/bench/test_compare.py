@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime.quantization")
 
+from rich.console import Console
+
 import bench.compare as compare
-from bench.compare import Job, Source, as_toml, commands, parse_source, plan
+from bench.compare import Job, Source, as_toml, commands, parse_source, plan, work
 from models.data.dataset import DataError
 from models.recipe import RECIPES, Recipe, load_recipe
 from tests.tinyrun import RECIPE, write_pictures
@@ -108,6 +111,16 @@ def test_one_comparison_to_the_end_and_once_only(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """Two jobs without a recipe: both are tried, and each leaves a log."""
+    told = io.StringIO()
+    jobs = [Job(tmp_path / name, tmp_path / "none.toml", tmp_path) for name in ("a", "b")]
+    assert work(jobs, [min(os.sched_getaffinity(0))], Console(file=told)) == 2
+    lines = told.getvalue().splitlines()
+    assert [line.partition(": failed with 1, see ")[0] for line in lines] == ["a", "b"]
+    assert "none.toml" in (tmp_path / "b" / "compare.log").read_text(encoding="utf-8")
+
+
+def test_data_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "none"
     words = ["--data", str(folder), "--recipe", "lean", "--out", str(tmp_path / "out")]
     done = subprocess.run(
