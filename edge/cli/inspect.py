@@ -58,8 +58,8 @@ def inspect(
 
     `file` is the path relative to the folder given; with several paths or --list, relative to the
     deepest folder that holds them all; of a video, `clip.avi#000123`, frames counted from 0. A line
-    has `decision`, `reason`, `score` (peak severity of the defects; without one the frame's, at
-    most T), `defects` (`box` as left, top, right,
+    has `decision`, `reason`, `score` (0 to 12, how much the frame looks like a defective one: above
+    T where a defect is reported, at most T where none is), `defects` (`box` as left, top, right,
     bottom, the last two exclusive; `kind`, `confidence`, `peak_severity`, `area_px`) and
     `timings_us`. Pictures of results mirror the paths, with the suffix .png.
 
