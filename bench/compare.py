@@ -174,13 +174,14 @@ def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
     failed: list[Job] = []
 
     def serve(core: int) -> None:
+        os.sched_setaffinity(0, {core})  # of this thread, and of the processes that it starts
         while True:
             try:
                 job = waiting.get_nowait()
             except queue.Empty:
                 return
             started = time.perf_counter()
-            said = _do(job, core)
+            said = _do(job)
             minutes = (time.perf_counter() - started) / 60
             told = said or f"done in {minutes:.1f} min"
             console.print(f"{job.folder.name}: {told}", highlight=False, soft_wrap=True)
@@ -195,18 +196,14 @@ def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
     return len(failed)
 
 
-def _do(job: Job, core: int) -> str:
+def _do(job: Job) -> str:
     """Nothing, or why the job failed."""
     job.folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with (job.folder / "compare.log").open("ab") as log:
         for command in commands(job):
             done = subprocess.run(
-                ["taskset", "-c", str(core), *command],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                check=False,
+                command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
             )
             if done.returncode:
                 return f"failed with {done.returncode}, see {log.name}: {' '.join(command)}"
