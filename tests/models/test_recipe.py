@@ -24,6 +24,7 @@ def test_the_papers_recipe_is_the_papers() -> None:
     assert (recipe.detector.patch_px, recipe.augment.step_px) == (256, 64)
     assert recipe.labels.truncate == 500.0
     assert recipe.chain.join_px == 4.0
+    assert (recipe.detector.start, recipe.classifier.start) == (None, "imagenet")
 
 
 def refusal(name_or_path: str) -> str:
