@@ -99,3 +99,13 @@ def test_the_chain_does_what_the_search_says(value: float) -> None:
     assert isinstance(answer, Dropped) == (escapes[GRID.index(value)] == 1.0) == (value > 2.6)
     if isinstance(answer, Defect):
         assert answer.kind == "pit"
+
+
+def test_an_escape_weighs_more_than_a_false_reject() -> None:
+    """Two of each: dropping both false alarms would drop one of the two defects as well."""
+    bad = [picture(20, bad=True), picture(200, bad=True)]
+    good = [picture(grey, bad=False) for grey in (180, 190, 128)]
+    best, escapes, rejects = searched(*bad, *good)
+    at = GRID.index(best)
+    assert (escapes[at], rejects[at]) == (0.0, pytest.approx(2 / 3))
+    assert (0.5, 0.0) in zip(escapes, rejects, strict=True), "which is less, weighed alike"
