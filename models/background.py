@@ -23,9 +23,8 @@ from edge.records import Region
 from models.patches import Picture
 
 GRID = (*np.arange(0.0, 6.0, 0.25).tolist(), 6.0, 8.0, KEEP_NONE)
-# A false reject costs a part, an escape what the inspection is for. Where the classifier can hardly
-# tell them apart, equal weights leave the choice between few of either to chance.
-ESCAPES_WEIGH = 2.0
+# Sums of two rates that are nearer than this are equal: on a hundred parts one decides by chance.
+SLACK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ class BackgroundSearch:
 def search_background(
     detector: Detector, vote: BlockVote, chain: ChainManifest, pictures: Iterable[Picture]
 ) -> BackgroundSearch:
-    """The value with the least sum of false-reject rate and ESCAPES_WEIGH times the escape rate.
+    """The value with the least sum of escape rate and false-reject rate; of all that are within
+    SLACK of it the one with the fewest escapes, which are worse.
 
     Of equals the middle one, which is furthest from either mistake. Where no part is good there is
     nothing to win by dropping, and the lowest is taken: a region dropped may be a piece of a
@@ -55,9 +55,11 @@ def search_background(
     # A part is rejected when any of its regions is kept.
     escapes = [float(np.mean([most < value for most in bad])) if bad else 0.0 for value in GRID]
     rejects = [float(np.mean([most >= value for most in good])) if good else 0.0 for value in GRID]
-    sums = np.round(np.add(np.multiply(ESCAPES_WEIGH, escapes), rejects), 6)
-    equal = np.flatnonzero(sums == sums.min())
-    best = int(equal[len(equal) // 2] if good else equal[0])
+    sums = np.add(escapes, rejects)
+    near = np.flatnonzero(sums <= sums.min() + SLACK)
+    rates = {int(i): (escapes[i], rejects[i]) for i in near}
+    equal = [i for i, pair in rates.items() if pair == min(rates.values())]
+    best = equal[len(equal) // 2] if good else equal[0]
     return BackgroundSearch(GRID[best], GRID, tuple(escapes), tuple(rejects))
 
 

@@ -101,11 +101,12 @@ def test_the_chain_does_what_the_search_says(value: float) -> None:
         assert answer.kind == "pit"
 
 
-def test_an_escape_weighs_more_than_a_false_reject() -> None:
-    """Two of each: dropping both false alarms would drop one of the two defects as well."""
-    bad = [picture(20, bad=True), picture(200, bad=True)]
-    good = [picture(grey, bad=False) for grey in (180, 190, 128)]
-    best, escapes, rejects = searched(*bad, *good)
-    at = GRID.index(best)
-    assert (escapes[at], rejects[at]) == (0.0, pytest.approx(2 / 3))
-    assert (0.5, 0.0) in zip(escapes, rejects, strict=True), "which is less, weighed alike"
+def test_an_escape_is_worse_than_a_false_reject() -> None:
+    """One more defect in 300 is worth one more good part in 100, not one in 30."""
+    bad = [picture(20, bad=True)] * 299 + [picture(200, bad=True)]
+    for good, wins in ((100, True), (30, False)):
+        parts = [picture(190, bad=False)] + [picture(128, bad=False)] * (good - 1)
+        best, escapes, rejects = searched(*bad, *parts)
+        at = GRID.index(best)
+        assert escapes[at] == pytest.approx(0.0 if wins else 1 / 300)
+        assert rejects[at] == pytest.approx(1 / good if wins else 0.0)
