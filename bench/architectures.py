@@ -232,7 +232,8 @@ def table(
 
 @torch.inference_mode()
 def _torch(network: DetectorNetwork, pixels: Tensor) -> Tensor:
-    return network(normalise(pixels))  # type: ignore[no-any-return]
+    severity: Tensor = network(normalise(pixels))
+    return severity
 
 
 def _openvino(data: bytes, frame: np.ndarray[Any, np.dtype[np.uint8]]) -> Callable[[], object]:

@@ -12,7 +12,6 @@ on a core of its own. What is finished is not done again: the same command goes 
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import subprocess
@@ -23,7 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -34,7 +33,7 @@ from models.data.split import split
 from models.detector import train_detector
 from models.files import write_whole
 from models.patches import load_pictures
-from models.recipe import Recipe, load_recipe
+from models.recipe import Recipe, as_toml, load_recipe
 from models.run import Run, open_data
 
 TRIAL_STEPS = (2, 8)  # a step takes what the second trial takes longer, by the steps it has more
@@ -94,21 +93,6 @@ def fit_steps(recipe: Recipe, source: Source) -> int:
             took.append(time.perf_counter() - started)
     step_s = max(took[1] - took[0], 1e-3) / (TRIAL_STEPS[1] - TRIAL_STEPS[0])
     return max(1, min(recipe.detector.steps, int(source.minutes * 60 / step_s)))
-
-
-def as_toml(recipe: Recipe) -> str:
-    """The recipe as a file that load_recipe reads to the same recipe."""
-    values = recipe.model_dump(mode="json", exclude_none=True)
-    lines = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
-    for name, section in values.items():
-        if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(_line(key, value) for key, value in section.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _line(key: str, value: Any) -> str:
-    # JSON's strings, numbers and truths are TOML's too.
-    return f"{json.dumps(key)} = {json.dumps(value)}"
 
 
 def plan(sources: Sequence[Source], recipes: Sequence[str], seeds: int, out: Path) -> list[Job]:

@@ -94,19 +94,21 @@ def _place(
     """Left and top of the crop, always inside the image."""
     height, width = kind_map.shape
     most_left, most_top = width - size_px, height - size_px
-    defect = np.flatnonzero(kind_map != 0) if options.centre_on_defect else np.empty(0)
+    spot: tuple[int, int] | None = None  # row and column to be shown
+    if options.centre_on_defect:
+        defect = np.flatnonzero(kind_map != 0)
+        if defect.size:
+            spot = divmod(int(defect[rng.integers(defect.size)]), width)
     if options.step_px:
         lefts, tops = (_slid(most, options.step_px) for most in (most_left, most_top))
-        if defect.size:
-            row, col = divmod(int(defect[rng.integers(defect.size)]), width)
-            lefts = lefts[(lefts <= col) & (col < lefts + size_px)]
-            tops = tops[(tops <= row) & (row < tops + size_px)]
+        if spot is not None:
+            tops = tops[(tops <= spot[0]) & (spot[0] < tops + size_px)]
+            lefts = lefts[(lefts <= spot[1]) & (spot[1] < lefts + size_px)]
         return int(rng.choice(lefts)), int(rng.choice(tops))
-    if defect.size:
-        row, col = divmod(int(defect[rng.integers(defect.size)]), width)
+    if spot is not None:
         shift = rng.integers(-options.shift_px, options.shift_px + 1, size=2)
-        left = col - size_px // 2 + int(shift[0])
-        top = row - size_px // 2 + int(shift[1])
+        left = spot[1] - size_px // 2 + int(shift[0])
+        top = spot[0] - size_px // 2 + int(shift[1])
         return min(max(left, 0), most_left), min(max(top, 0), most_top)
     return int(rng.integers(most_left + 1)), int(rng.integers(most_top + 1))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -169,3 +170,18 @@ def load_recipe(name_or_path: str) -> Recipe:
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise DataError(f"{path}: {describe(error)}") from error
+
+
+def as_toml(recipe: Recipe) -> str:
+    """The recipe as a file that load_recipe reads to the same recipe."""
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    lines = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
+    for name, section in values.items():
+        if isinstance(section, dict):
+            lines += ["", f"[{name}]", *(_line(key, value) for key, value in section.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: Any) -> str:
+    # JSON's strings, numbers and truths are TOML's too, but for its pairs of surrogates.
+    return f"{json.dumps(key, ensure_ascii=False)} = {json.dumps(value, ensure_ascii=False)}"

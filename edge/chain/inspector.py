@@ -93,6 +93,7 @@ class Inspector:
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
         peak = severity.peak()
+        # Of a crowded frame not every region was looked at: its peak may be any of them.
         ranked = peak if crowded else score(named, peak, self._chain.threshold)
         t5 = now()
         timings = Timings(

@@ -20,7 +20,7 @@ from models.networks import (
     mmac,
     normalise,
 )
-from models.networks.efficientnet import EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite0, unit
 
 
 def layers(module: nn.Module) -> list[tuple[str, int, int, int]]:
@@ -68,8 +68,8 @@ def test_a_residual_unit_is_bn_conv_relu() -> None:
         if isinstance(part, nn.Sequential) and isinstance(part[0], nn.BatchNorm2d)
     ]
     assert len(units) == 12
-    for unit in units:
-        assert [type(part) for part in unit] == [nn.BatchNorm2d, nn.Conv2d, nn.ReLU]
+    for one in units:
+        assert [type(part) for part in one] == [nn.BatchNorm2d, nn.Conv2d, nn.ReLU]
 
 
 @pytest.mark.parametrize("resolution", [2, 4])
@@ -185,3 +185,13 @@ def test_networks_by_name() -> None:
     for name, resolution in (("lean", 4), ("paper", 1), ("unet", 2)):
         with pytest.raises(ValueError, match=f"no network '{name}' with resolution {resolution}"):
             build_detector(name, 1, resolution)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_grouped_convolutions_stay_in_float32_under_autocast(groups: int) -> None:
+    """In bfloat16 their backward pass takes several times as long."""
+    convolution = unit(4, 4, 3, groups=groups)[0]
+    pixels = torch.randn(1, 4, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolution(pixels.bfloat16())
+    assert found.dtype is (torch.float32 if groups > 1 else torch.bfloat16)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.data.dataset import DataError
-from models.recipe import RECIPES, load_recipe
+from models.recipe import RECIPES, as_toml, load_recipe
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
@@ -25,6 +25,13 @@ def test_the_papers_recipe_is_the_papers() -> None:
     assert recipe.labels.truncate == 500.0
     assert recipe.chain.join_px == 4.0
     assert (recipe.detector.start, recipe.classifier.start) == (None, "imagenet")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
+def test_a_written_recipe_is_read_as_it_was(name: str, tmp_path: Path) -> None:
+    guided = load_recipe(name).model_copy(update={"guidance": {'a "b"': "größer 😀\n"}})
+    (tmp_path / "x.toml").write_text(as_toml(guided), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "x.toml")) == guided
 
 
 def refusal(name_or_path: str) -> str:
