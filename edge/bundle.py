@@ -49,9 +49,10 @@ class _Part(BaseModel):
 
 
 class DetectorManifest(_Part):
-    """The detector's input and output. height × width is the static shape that one run takes;
-    a larger frame is cut into tiles overlapping by overlap_px. The output is one plane at
-    stride_px: severity = scale * (value - zero_point)."""
+    """The detector's input and output. height × width is the largest shape that one run takes;
+    a larger frame is cut into tiles overlapping by overlap_px. flexible: the network also takes
+    smaller shapes, multiples of multiple_px; else a smaller frame is reflected to height × width.
+    The output is one plane at stride_px: severity = scale * (value - zero_point)."""
 
     kind: Literal["regression"] = "regression"
     network: str
@@ -63,6 +64,7 @@ class DetectorManifest(_Part):
     overlap_px: int = Field(ge=0)
     multiple_px: int = Field(ge=1)
     stride_px: int = Field(ge=1)
+    flexible: bool = False
     scale: float = Field(gt=0)
     zero_point: int = Field(ge=0, le=255)
 

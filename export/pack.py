@@ -102,6 +102,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
             overlap_px=overlap,
             multiple_px=detector.multiple_px,
             stride_px=detector.stride_px,
+            flexible=True,
             scale=SEVERITY_MAX,
             zero_point=0,
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +19,10 @@ from edge.records import SeverityMap
 # A frame smaller than this in either side is refused: nothing can be said of it, and PASS would be
 # a guess. 16 px is one cell of the lean network's coarsest stage.
 MIN_SIDE_PX = 16
+# Engines of smaller shapes that are kept at a time: a line has one size of frame, a folder many.
+KEPT_ENGINES = 4
+# The exporter's graphs are traced for two multiples of multiple_px or more a side.
+MIN_MULTIPLES = 2
 
 
 class Detector(Protocol):
@@ -45,8 +51,10 @@ class _Grid:
 
     @classmethod
     def over(cls, length: int, size: int, overlap: int, multiple: int) -> _Grid:
+        if length <= size:
+            return cls(length, size, size, multiple, 1)
         step = size - overlap
-        return cls(length, size, step, multiple, max(1, -(-(length - overlap) // step)))
+        return cls(length, size, step, multiple, -(-(length - overlap) // step))
 
     def start(self, index: int) -> int:
         """The frame's pixel at which tile ``index`` begins."""
@@ -64,22 +72,27 @@ class _Grid:
 class RegressionDetector:
     """He & Liu 2020, step 1, on an engine of static shape.
 
-    A frame that fits the shape is one run, reflected at its right and bottom where it is smaller; a
-    larger one is cut into overlapping tiles. Owns no thread; one thread at a time. Raises
-    BundleError when the engine's shapes are not the manifest's.
+    A frame that fits the shape is one run; a larger one is cut into overlapping tiles. A side
+    shorter than the shape's is run at its own length, to the next multiple_px, where ``smaller``
+    makes engines (some 20 ms at the first frame of a size, which counts as its time); else it is
+    reflected at its right or bottom. Owns no thread; one thread at a time. Raises BundleError when
+    the engine's shapes are not the manifest's.
     """
 
-    def __init__(self, engine: Engine, manifest: DetectorManifest) -> None:
-        stride = manifest.stride_px
-        wanted = (1, manifest.height, manifest.width, manifest.channels)
-        if engine.input.shape != wanted:
-            raise BundleError(f"the detector takes {engine.input.shape}; expected {wanted}")
-        cells, plane = engine.run().shape, (manifest.height // stride, manifest.width // stride)
-        if tuple(side for side in cells if side != 1) != tuple(side for side in plane if side != 1):
-            raise BundleError(f"the detector gives {cells}; expected one plane of {plane}")
-        self._engine = engine
+    def __init__(
+        self,
+        engine: Engine,
+        manifest: DetectorManifest,
+        smaller: Callable[[int, int], Engine] | None = None,
+    ) -> None:
         self._manifest = manifest
+        self._whole = (manifest.height, manifest.width)
+        _require_shapes(engine, manifest, self._whole)
+        self._engine = engine
+        self._smaller = smaller
+        self._made: OrderedDict[tuple[int, int], Engine] = OrderedDict()
         self._stitched = np.empty((0, 0), np.uint8)
+        self._engine_for(1, 1)  # a network that takes no smaller shape is found here
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
         manifest = self._manifest
@@ -88,15 +101,36 @@ class RegressionDetector:
         if min(height, width) < MIN_SIDE_PX:
             raise FrameError(f"{width}×{height} px; expected at least {MIN_SIDE_PX}×{MIN_SIDE_PX}")
         stride = manifest.stride_px
+        engine = self._engine_for(height, width)
         if height <= manifest.height and width <= manifest.width:
-            cells = self._run(pixels)[: -(-height // stride), : -(-width // stride)]
+            cells = self._run(engine, pixels)[: -(-height // stride), : -(-width // stride)]
         else:
-            cells = self._tiled(pixels)
+            cells = self._tiled(engine, pixels)
         return SeverityMap(cells, manifest.scale, manifest.zero_point, stride)  # type: ignore[arg-type]
 
-    def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+    def _engine_for(self, height: int, width: int) -> Engine:
+        """The engine whose shape reaches least beyond the frame."""
+        if self._smaller is None:
+            return self._engine
+        multiple = self._manifest.multiple_px
+        rows, cols = (max(-(-side // multiple), MIN_MULTIPLES) for side in (height, width))
+        most_height, most_width = self._whole
+        shape = min(most_height, rows * multiple), min(most_width, cols * multiple)
+        if shape == self._whole:
+            return self._engine
+        made = self._made.get(shape)
+        if made is None:
+            made = self._smaller(*shape)
+            _require_shapes(made, self._manifest, shape)
+            self._made[shape] = made
+            if len(self._made) > KEPT_ENGINES:
+                self._made.popitem(last=False)
+        self._made.move_to_end(shape)
+        return made
+
+    def _run(self, engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """One run; the whole output plane, also of what was reflected."""
-        target = self._engine.input[0]
+        target = engine.input[0]
         view = pixels if pixels.ndim == 3 else pixels[:, :, None]
         down, right = target.shape[0] - view.shape[0], target.shape[1] - view.shape[1]
         if down or right:
@@ -104,22 +138,23 @@ class RegressionDetector:
         else:
             np.copyto(target, view)
         stride = self._manifest.stride_px
-        cells: NDArray[np.generic] = self._engine.run()[0]
+        cells: NDArray[np.generic] = engine.run()[0]
         return cells.reshape(target.shape[0] // stride, target.shape[1] // stride)
 
-    def _tiled(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+    def _tiled(self, engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         manifest, stride = self._manifest, self._manifest.stride_px
         height, width = pixels.shape[:2]
         overlap, multiple = manifest.overlap_px, manifest.multiple_px
-        rows = _Grid.over(height, manifest.height, overlap, multiple)
-        cols = _Grid.over(width, manifest.width, overlap, multiple)
+        tile_height, tile_width = engine.input.shape[1:3]
+        rows = _Grid.over(height, tile_height, overlap, multiple)
+        cols = _Grid.over(width, tile_width, overlap, multiple)
         shape = (-(-height // stride), -(-width // stride))
         for row in range(rows.count):
             top, bottom = rows.kept(row, stride)
             for col in range(cols.count):
                 left, right = cols.kept(col, stride)
                 y, x = rows.start(row), cols.start(col)
-                cells = self._run(pixels[y : y + rows.size, x : x + cols.size])
+                cells = self._run(engine, pixels[y : y + rows.size, x : x + cols.size])
                 if self._stitched.shape != shape or self._stitched.dtype != cells.dtype:
                     self._stitched = np.empty(shape, cells.dtype)  # once per frame size
                 target = self._stitched[
@@ -130,6 +165,17 @@ class RegressionDetector:
                     offset_y : offset_y + target.shape[0], offset_x : offset_x + target.shape[1]
                 ]
         return self._stitched
+
+
+def _require_shapes(engine: Engine, manifest: DetectorManifest, shape: tuple[int, int]) -> None:
+    height, width = shape
+    wanted = (1, height, width, manifest.channels)
+    if engine.input.shape != wanted:
+        raise BundleError(f"the detector takes {engine.input.shape}; expected {wanted}")
+    stride = manifest.stride_px
+    cells, plane = engine.run().shape, (height // stride, width // stride)
+    if tuple(side for side in cells if side != 1) != tuple(side for side in plane if side != 1):
+        raise BundleError(f"the detector gives {cells}; expected one plane of {plane}")
 
 
 def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

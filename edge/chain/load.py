@@ -27,16 +27,21 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
     """
     manifest = bundle.manifest
     spec = manifest.detector
-    detector = RegressionDetector(
-        OrtEngine(
+
+    def detector_engine(height: int, width: int) -> OrtEngine:
+        return OrtEngine(
             bundle.files[spec.file],
             batch=1,
-            height=spec.height,
-            width=spec.width,
+            height=height,
+            width=width,
             channels=spec.channels,
             threads=threads,
-        ),
+        )
+
+    detector = RegressionDetector(
+        detector_engine(spec.height, spec.width),
         spec,
+        smaller=detector_engine if spec.flexible else None,
     )
     classifier: Classifier = Unnamed(manifest.kinds)
     if manifest.classifier is not None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.chain.detect import MIN_SIDE_PX, RegressionDetector, as_channels
+from edge.chain.detect import KEPT_ENGINES, MIN_SIDE_PX, RegressionDetector, as_channels
 from edge.errors import BundleError, FrameError
 from tests.chain.fake_engines import CellEngine, detector_manifest, local_cells, reflected
 
@@ -140,6 +140,63 @@ def test_a_smaller_frame_is_reflected_to_the_shape(height: int, width: int, chan
     assert (engine.runs[-1] == wide.reshape(64, 96, channels)).all()
     assert values.shape == (-(-height // 2), -(-width // 2))
     assert (values == local_cells(wide, 2, 0)[: values.shape[0], : values.shape[1]]).all()
+
+
+class Maker:
+    """Makes engines of smaller shapes and remembers which."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[int, int]] = []
+        self.engines: list[CellEngine] = []
+
+    def __call__(self, height: int, width: int) -> CellEngine:
+        self.made.append((height, width))
+        self.engines.append(CellEngine(height, width, reach_px=6))
+        return self.engines[-1]
+
+
+def flexible(make: Maker, height: int = 64, width: int = 96) -> RegressionDetector:
+    whole = CellEngine(height, width, reach_px=6)
+    manifest = detector_manifest(height, width, multiple_px=8, overlap_px=16)
+    return RegressionDetector(whole, manifest, smaller=make)
+
+
+@settings(deadline=None, max_examples=60)
+@given(height=st.integers(16, 64), width=st.integers(16, 200))
+def test_a_shorter_side_is_run_at_its_own_length(height: int, width: int) -> None:
+    """Reflected to the next multiple only; a longer side is cut into tiles as ever."""
+    make = Maker()
+    pixels = noise(height, width, seed=height + width)
+    values = flexible(make).detect(pixels).values
+    down, right = -height % 8, -width % 8
+    wide = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+    whole = local_cells(wide, 2, 6)[: -(-height // 2), : -(-width // 2)]
+    assert (values == whole).all()
+
+
+def test_engines_of_smaller_shapes_are_made_once_and_the_oldest_goes() -> None:
+    make = Maker()
+    detector = flexible(make)
+    assert make.made == [(16, 16)]  # the least there is, to see that the network takes it
+    sizes = [(40, 40), (40, 48), (40, 56), (40, 40)]
+    for height, width in sizes * 3:
+        detector.detect(noise(height, width))
+    assert make.made == [(16, 16), (40, 40), (40, 48), (40, 56)]
+    detector.detect(noise(40, 64))  # a fifth: the first made goes
+    detector.detect(noise(39, 37))  # as good as 40×40, which is still there
+    assert make.made[4:] == [(40, 64)]
+    detector.detect(noise(16, 16))
+    assert make.made[5:] == [(16, 16)]
+    assert KEPT_ENGINES == 4
+
+
+def test_a_network_of_one_shape_that_calls_itself_flexible_is_refused_at_once() -> None:
+    with pytest.raises(BundleError, match=r"takes \(1, 64, 64, 1\); expected \(1, 8, 8, 1\)"):
+        RegressionDetector(
+            CellEngine(64, 64),
+            detector_manifest(64, 64, multiple_px=4),
+            smaller=lambda height, width: CellEngine(64, 64),
+        )
 
 
 def test_frames_of_changing_size_do_not_mix() -> None:

@@ -116,6 +116,28 @@ def test_bundle_proves_itself_and_rejects_a_pit(exported: Exported) -> None:
     assert abs(box.bottom - 54) <= 4
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (70, 90), (96, 64), (40, 200)])
+def test_a_smaller_frame_is_seen_as_by_a_bundle_of_its_size(
+    exported: Exported, height: int, width: int
+) -> None:
+    bundle = parse_bundle(exported.data)
+    detector = bundle.manifest.detector
+    assert detector.flexible
+    up = -height % detector.multiple_px
+    own = {"height": height + up, "width": 96, "flexible": False}
+    if width < 96:
+        own["width"] = width + -width % detector.multiple_px
+    manifest = bundle.manifest.model_copy(update={"detector": detector.model_copy(update=own)})
+    pixels = np.full((height, width), 128, np.uint8)
+    pixels[10:20, 30:44] = 20
+    found = [
+        load_inspector(each, now_ns=time.perf_counter_ns).examine(Frame(0, 0, 0, 0, pixels))
+        for each in (bundle, replace(bundle, manifest=manifest))
+    ]
+    assert found[0].severity.values.max() > 100
+    np.testing.assert_array_equal(found[0].severity.values, found[1].severity.values)
+
+
 def test_int8_is_smaller_than_float(tiny_run: Path, exported: Exported) -> None:
     options = ExportOptions(name="tiny", precision="float32")
     as_float = export_run(Run(tiny_run), options)
