@@ -24,6 +24,7 @@ from rich.table import Table
 from edge.bundle import Bundle, ClassifierManifest, read_bundle
 from edge.chain.load import load_inspector
 from edge.engines.ort import OrtEngine
+from edge.engines.registry import EngineChoice
 from edge.images import decode_image
 from edge.records import Decision, Frame
 from export.float_onnx import Tail, export_float, station_graph
@@ -80,11 +81,14 @@ def _paper(channels: int) -> Callable[[], object]:
 
 def _network(bundle: Bundle) -> Callable[[], object]:
     detector = bundle.manifest.detector
-    return _engine(bundle.files[detector.file], detector.channels).run
+    build = EngineChoice().build(bundle)
+    return _engine(bundle.files[build.detector.file], detector.channels).run
 
 
 def _blocks(bundle: Bundle, classifier: ClassifierManifest) -> Callable[[], object]:
-    data, side = bundle.files[classifier.file], classifier.size_px
+    file, side = EngineChoice().build(bundle).classifier, classifier.size_px
+    assert file is not None
+    data = bundle.files[file]
     return _engine(data, classifier.channels, side, BLOCKS).run
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from edge.bundle import SUFFIX, write_bundle
+from edge.bundle.manifest import Precision
 from edge.errors import OutfeedError
 from export.errors import ExportError
 from export.pack import Exported, ExportOptions, export_run
@@ -91,7 +92,7 @@ def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRec
     return ExportRecord(
         bundle=exported.bundle.id,
         file=path.name,
-        precision=manifest.detector.precision,
+        precision=manifest.builds[0].precision,
         threshold=manifest.chain.threshold,
         keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
         max_false_rejects=options.max_false_rejects,
@@ -109,10 +110,12 @@ def _side(shape: str, axis: int) -> int | None:
     return int(match.group(axis + 1))
 
 
-def _precision(precision: str) -> str:
-    if precision not in ("int8", "float32"):
-        raise ExportError(f"--precision {precision}: expected int8 or float32")
-    return precision
+def _precision(precision: str) -> Precision:
+    if precision == "int8":
+        return "int8"
+    if precision == "float32":
+        return "float32"
+    raise ExportError(f"--precision {precision}: expected int8 or float32")
 
 
 def _slug(name: str) -> str:

@@ -12,15 +12,18 @@ import onnx
 
 from edge import __version__
 from edge.bundle import (
+    BuildManifest,
     Bundle,
     ChainManifest,
     ClassifierManifest,
+    DetectorFile,
     DetectorManifest,
     KindManifest,
     Manifest,
     pack,
     parse_bundle,
 )
+from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
 from edge.engines.ort import OrtEngine
@@ -57,7 +60,7 @@ class ExportOptions:
     version: str = "1"
     height: int | None = None
     width: int | None = None
-    precision: str = "int8"
+    precision: Precision = "int8"
     calibration_frames: int = 96
     max_false_rejects: float | None = None
     limits: ParityLimits = field(default_factory=ParityLimits)
@@ -94,29 +97,23 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         outfeed_version=__version__,
         detector=DetectorManifest(
             network=record.recipe.detector.network,
-            precision="float32",
-            file=DETECTOR_FILE,
             channels=1 if record.channels == 1 else 3,
             height=height,
             width=width,
             overlap_px=overlap,
             multiple_px=detector.multiple_px,
             stride_px=detector.stride_px,
-            flexible=True,
-            scale=SEVERITY_MAX,
-            zero_point=0,
         ),
         classifier=None
         if classifier is None
         else ClassifierManifest(
-            precision="float32",
-            file=CLASSIFIER_FILE,
             channels=1 if record.channels == 1 else 3,
             size_px=classifier.size_px,
             keep_severity=result.keep_severity,
         ),
         chain=ChainManifest(threshold=result.threshold, join_px=result.join_px),
         kinds=kinds,
+        builds=(_build("float32", classifier is not None),),
         golden=(),
     )
     floats = {DETECTOR_FILE: export_float(detector, record.channels)}
@@ -127,7 +124,9 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     float_files = files
     if options.precision == "int8":
         int8 = _quantise_all(floats, detector, classifier, train, (height, width), options)
-        manifest, files = _as_int8(draft), _station_files(int8, tail)
+        builds = (_build("int8", classifier is not None),)
+        manifest = draft.model_copy(update={"builds": builds})
+        files = _station_files(int8, tail)
     point: OperatingPoint | None = None
     if options.max_false_rejects is not None:
         point = choose_point(
@@ -143,7 +142,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     parity = compare(reference, candidate, frames, manifest.chain.threshold)
     log.info("parity %s", parity)
     require(parity, options.limits)
-    metrics = {
+    metrics: dict[str, Metrics] = {
         "float32": summarise(evaluate(reference, held_back, record.kinds)),
         options.precision: summarise(evaluate(candidate, held_back, record.kinds)),
     }
@@ -244,14 +243,15 @@ def _station_files(networks: dict[str, onnx.ModelProto], tail: Tail) -> dict[str
     }
 
 
-def _as_int8(manifest: Manifest) -> Manifest:
-    detector = manifest.detector.model_copy(
-        update={"precision": "int8", "scale": SEVERITY_MAX / 255}
+def _build(precision: Precision, classifier: bool) -> BuildManifest:
+    """The ONNX build whose files ``_station_files`` makes."""
+    scale = SEVERITY_MAX / 255 if precision == "int8" else SEVERITY_MAX
+    return BuildManifest(
+        format="onnx",
+        precision=precision,
+        detector=DetectorFile(file=DETECTOR_FILE, scale=scale, flexible=True),
+        classifier=CLASSIFIER_FILE if classifier else None,
     )
-    classifier = manifest.classifier and manifest.classifier.model_copy(
-        update={"precision": "int8"}
-    )
-    return manifest.model_copy(update={"detector": detector, "classifier": classifier})
 
 
 def _at(manifest: Manifest, threshold: float) -> Manifest:

@@ -24,9 +24,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.bundle import (
+    BuildManifest,
     Bundle,
     ChainManifest,
     ClassifierManifest,
+    DetectorFile,
     DetectorManifest,
     GoldenDefect,
     GoldenManifest,
@@ -141,22 +143,24 @@ def bundle_bytes(
         outfeed_version="0.1.0",
         detector=DetectorManifest(
             network="dark",
-            precision=precision,
-            file="detector.onnx",
             channels=channels,
             height=size[0],
             width=size[1],
             overlap_px=overlap_px,
             multiple_px=STRIDE_PX,
             stride_px=STRIDE_PX,
-            scale=SEVERITY_SCALE if quantised else 1.0,
-            zero_point=0,
         ),
-        classifier=ClassifierManifest(
-            precision="float32", file="classifier.onnx", channels=channels, size_px=BLOCK_PX
-        )
-        if classifier
-        else None,
+        classifier=ClassifierManifest(channels=channels, size_px=BLOCK_PX) if classifier else None,
+        builds=(
+            BuildManifest(
+                format="onnx",
+                precision=precision,
+                detector=DetectorFile(
+                    file="detector.onnx", scale=SEVERITY_SCALE if quantised else 1.0
+                ),
+                classifier="classifier.onnx" if classifier else None,
+            ),
+        ),
         chain=chain,
         kinds=kinds,
         golden=(),
@@ -186,9 +190,7 @@ def encode(pixels: NDArray[Any], suffix: str = ".png") -> bytes:
 def _golden(
     content: Manifest, files: dict[str, bytes], frames: dict[str, Pixels]
 ) -> tuple[GoldenManifest, ...]:
-    inspector = load_inspector(
-        Bundle(content, "0" * 64, files, 0), now_ns=time.monotonic_ns, threads=1
-    )
+    inspector = load_inspector(Bundle(content, "0" * 64, files, 0), now_ns=time.monotonic_ns)
     found = []
     for number, (file, pixels) in enumerate(frames.items()):
         verdict = inspector.inspect(Frame(number, number, 0, 0, pixels))

@@ -83,9 +83,15 @@ class RegressionDetector:
         self,
         engine: Engine,
         manifest: DetectorManifest,
+        *,
+        scale: float,
+        zero_point: int = 0,
         smaller: Callable[[int, int], Engine] | None = None,
     ) -> None:
+        """severity = scale * (value - zero_point) of the engine's output. smaller: an engine of
+        height × width."""
         self._manifest = manifest
+        self._scale, self._zero_point = scale, zero_point
         self._whole = (manifest.height, manifest.width)
         _require_shapes(engine, manifest, self._whole)
         self._engine = engine
@@ -106,7 +112,7 @@ class RegressionDetector:
             cells = self._run(engine, pixels)[: -(-height // stride), : -(-width // stride)]
         else:
             cells = self._tiled(engine, pixels)
-        return SeverityMap(cells, manifest.scale, manifest.zero_point, stride)  # type: ignore[arg-type]
+        return SeverityMap(cells, self._scale, self._zero_point, stride)  # type: ignore[arg-type]
 
     def _engine_for(self, height: int, width: int) -> Engine:
         """The engine whose shape reaches least beyond the frame."""

@@ -8,7 +8,8 @@ from edge.bundle import Bundle, GoldenDefect
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
 from edge.chain.detect import RegressionDetector
 from edge.chain.inspector import Inspector
-from edge.engines.ort import OrtEngine
+from edge.engines.engine import Engine
+from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError, FrameError
 from edge.images import decode_image
 from edge.records import Defect, Frame
@@ -19,18 +20,22 @@ CLASSIFIER_BATCH = 8 * BLOCKS_PER_REGION
 BOX_TOLERANCE_PX = 4
 
 
-def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 1) -> Inspector:
-    """The chain that the bundle describes, on ONNX Runtime. Raises BundleError.
+def load_inspector(
+    bundle: Bundle, *, now_ns: Callable[[], int], engine: EngineChoice | None = None
+) -> Inspector:
+    """The chain that the bundle describes, on an engine (ONNX Runtime). Raises BundleError.
 
     Blocks while the networks load (some 50 ms each). The chain has not seen the golden frames yet:
     call ``prove``.
     """
-    manifest = bundle.manifest
+    engine = engine or EngineChoice()
+    make, threads = ENGINES[engine.name].make, engine.threads
+    manifest, build = bundle.manifest, engine.build(bundle)
     spec = manifest.detector
 
-    def detector_engine(height: int, width: int) -> OrtEngine:
-        return OrtEngine(
-            bundle.files[spec.file],
+    def detector_engine(height: int, width: int) -> Engine:
+        return make(
+            bundle.files[build.detector.file],
             batch=1,
             height=height,
             width=width,
@@ -41,13 +46,15 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
     detector = RegressionDetector(
         detector_engine(spec.height, spec.width),
         spec,
-        smaller=detector_engine if spec.flexible else None,
+        scale=build.detector.scale,
+        zero_point=build.detector.zero_point,
+        smaller=detector_engine if build.detector.flexible else None,
     )
     classifier: Classifier = Unnamed(manifest.kinds)
-    if manifest.classifier is not None:
+    if manifest.classifier is not None and build.classifier is not None:
         blocks = manifest.classifier
-        engine = OrtEngine(
-            bundle.files[blocks.file],
+        blocks_engine = make(
+            bundle.files[build.classifier],
             batch=CLASSIFIER_BATCH,
             height=blocks.size_px,
             width=blocks.size_px,
@@ -55,7 +62,7 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
             threads=threads,
         )
         classifier = BlockVote(
-            engine,
+            blocks_engine,
             blocks.size_px,
             blocks.channels,
             manifest.kinds,
@@ -64,13 +71,14 @@ def load_inspector(bundle: Bundle, *, now_ns: Callable[[], int], threads: int = 
     return Inspector(detector, classifier, manifest.chain, manifest.kinds, now_ns)
 
 
-def prove(bundle: Bundle, inspector: Inspector) -> None:
+def prove(bundle: Bundle, inspector: Inspector, engine: EngineChoice | None = None) -> None:
     """Run the golden frames; raises BundleError that names the first frame and step that differ,
     or that there is no frame at all: a chain that nobody has seen work must not run.
 
     Decision, kinds and boxes (to BOX_TOLERANCE_PX) must be what the exporting machine got, and the
-    peak severity within the bundle's own tolerance.
+    peak severity within the tolerance of the build that the engine takes.
     """
+    tolerance = (engine or EngineChoice()).build(bundle).golden_tolerance
     if not bundle.manifest.golden:
         raise BundleError(f"{bundle.id} has no golden frame to prove itself on")
     for number, golden in enumerate(bundle.manifest.golden):
@@ -81,7 +89,7 @@ def prove(bundle: Bundle, inspector: Inspector) -> None:
             raise BundleError(f"{bundle.id}: golden frame {golden.file}: {error}") from error
         where = f"{bundle.id} does not reproduce its golden frame {golden.file}"
         off = abs(verdict.peak_severity - golden.peak_severity)
-        if not off <= bundle.manifest.golden_tolerance:  # NaN is off
+        if not off <= tolerance:  # NaN is off
             raise BundleError(
                 f"{where}: detect: peak severity {verdict.peak_severity:.2f}, "
                 f"expected {golden.peak_severity:.2f}"

@@ -13,6 +13,7 @@ from edge.config import CameraConfig, StationConfig
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
 from edge.devices.camera_video import VideoCamera
+from edge.engines.registry import EngineChoice
 from edge.errors import ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
 from edge.line.parts import LineTiming
@@ -26,8 +27,9 @@ from edge.station import Inspects, Station
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
     """The configured bundle and its chain, proven. Raises BundleError: nothing unproven runs."""
     bundle = read_bundle(config.bundle)
-    inspector = load_inspector(bundle, now_ns=now_ns, threads=config.engine.threads)
-    prove(bundle, inspector)
+    engine = EngineChoice(config.engine.kind, config.engine.threads)
+    inspector = load_inspector(bundle, now_ns=now_ns, engine=engine)
+    prove(bundle, inspector, engine)
     return bundle, inspector
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge.bundle import read_bundle
 from edge.chain.load import load_inspector, prove
+from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError
 from edge.records import Frame
 
@@ -21,7 +22,9 @@ def main() -> int:
     path, threads = Path(sys.argv[1]), int(sys.argv[2])
     try:
         bundle = read_bundle(path)
-        inspector = load_inspector(bundle, now_ns=time.monotonic_ns, threads=threads)
+        inspector = load_inspector(
+            bundle, now_ns=time.monotonic_ns, engine=EngineChoice(threads=threads)
+        )
         prove(bundle, inspector)
     except OutfeedError as error:
         print(error, file=sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.bundle import Bundle, read_bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
+from edge.engines.registry import EngineChoice
 from edge.errors import UsageError
 
 
@@ -23,10 +24,11 @@ def load_chain(
     if threshold is not None and not 0 < threshold <= 12:
         raise UsageError(f"--threshold {threshold:g}: expected above 0 and at most 12")
     bundle = read_bundle(path)
-    inspector = load_inspector(bundle, now_ns=time.monotonic_ns, threads=threads)
-    prove(bundle, inspector)
+    engine = EngineChoice(threads=threads)
+    inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+    prove(bundle, inspector, engine)
     if threshold is None:
         return bundle, inspector
     chain = bundle.manifest.chain.model_copy(update={"threshold": threshold})
     bundle = replace(bundle, manifest=bundle.manifest.model_copy(update={"chain": chain}))
-    return bundle, load_inspector(bundle, now_ns=time.monotonic_ns, threads=threads)
+    return bundle, load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)

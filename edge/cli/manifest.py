@@ -38,7 +38,7 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
         ("runs on", ", ".join(manifest.compatible)),
         (
             "detector",
-            f"{detector.kind} {detector.network}, {detector.precision}\n"
+            f"{detector.kind} {detector.network}\n"
             f"{detector.width}×{detector.height} px, {_colour(detector.channels)}, "
             f"tiles overlap by {detector.overlap_px} px, a cell is {detector.stride_px} px",
         ),
@@ -46,9 +46,9 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
             "classifier",
             "none"
             if classifier is None
-            else f"{classifier.precision}, blocks of {classifier.size_px} px, "
-            f"{_colour(classifier.channels)}",
+            else f"blocks of {classifier.size_px} px, {_colour(classifier.channels)}",
         ),
+        ("builds", ", ".join(build.name for build in manifest.builds)),
         ("threshold T", f"{chain.threshold:g} of 12"),
         ("joined below", f"{chain.join_px:g} px"),
         ("regions at most", str(chain.max_regions)),

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
+from edge.chain.detect import RegressionDetector
+from edge.engines.engine import Engine
 from edge.records import Box, Region
 
 Pixels = NDArray[np.uint8]
@@ -77,18 +79,21 @@ class VoteEngine:
 def detector_manifest(height: int, width: int, **changes: Any) -> DetectorManifest:
     content = {
         "network": "fake",
-        "precision": "int8",
-        "file": "detector.onnx",
         "channels": 1,
         "height": height,
         "width": width,
         "overlap_px": 16,
         "multiple_px": 4,
         "stride_px": 2,
-        "scale": SCALE,
-        "zero_point": 0,
     }
     return DetectorManifest(**{**content, **changes})
+
+
+def regression(
+    engine: Engine, manifest: DetectorManifest, *, scale: float = SCALE, **options: Any
+) -> RegressionDetector:
+    """A detector on the engine, by default of the scale that the tests' maps have."""
+    return RegressionDetector(engine, manifest, scale=scale, **options)
 
 
 def region(

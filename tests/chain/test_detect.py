@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from edge.chain.detect import KEPT_ENGINES, MIN_SIDE_PX, RegressionDetector, as_channels
 from edge.errors import BundleError, FrameError
-from tests.chain.fake_engines import CellEngine, detector_manifest, local_cells, reflected
+from tests.chain.fake_engines import (
+    CellEngine,
+    detector_manifest,
+    local_cells,
+    reflected,
+    regression,
+)
 
 
 def noise(height: int, width: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -22,7 +28,7 @@ def noise(height: int, width: int, channels: int = 1, seed: int = 0) -> np.ndarr
 
 def test_a_frame_of_the_static_shape_is_one_run_and_no_copy_of_the_map() -> None:
     engine = CellEngine(64, 96)
-    detector = RegressionDetector(engine, detector_manifest(64, 96, scale=0.04, zero_point=3))
+    detector = regression(engine, detector_manifest(64, 96), scale=0.04, zero_point=3)
     pixels = noise(64, 96)
     engine.runs.clear()
     severity = detector.detect(pixels)
@@ -40,7 +46,7 @@ def test_a_frame_of_the_static_shape_allocates_nothing_of_its_size(channels: int
             return self.output
 
     side = 512
-    detector = RegressionDetector(
+    detector = regression(
         Still(side, side, channels), detector_manifest(side, side, channels=channels)
     )
     pixels = noise(side, side, channels)
@@ -76,7 +82,7 @@ def test_tiles_give_what_the_whole_frame_gives(
     pixels = noise(height, width, seed=height * 1000 + width)
     engine = CellEngine(*tile, stride=stride, reach_px=reach)
     manifest = detector_manifest(*tile, overlap_px=overlap, stride_px=stride, multiple_px=4)
-    values = RegressionDetector(engine, manifest).detect(pixels).values
+    values = regression(engine, manifest).detect(pixels).values
     assert values.shape == (-(-height // stride), -(-width // stride))
     whole = local_cells(reflected(pixels, 4), stride, reach)[: values.shape[0], : values.shape[1]]
     # Along an axis that is longer than a tile, all of it: the last tile ends where the whole frame
@@ -100,7 +106,7 @@ class Numbered(CellEngine):
 @given(height=st.integers(65, 300), width=st.integers(16, 300), overlap=st.sampled_from([0, 8, 32]))
 def test_every_cell_is_answered_by_one_tile(height: int, width: int, overlap: int) -> None:
     engine = Numbered(64, 64)
-    detector = RegressionDetector(engine, detector_manifest(64, 64, overlap_px=overlap))
+    detector = regression(engine, detector_manifest(64, 64, overlap_px=overlap))
     engine.runs.clear()
     detector._stitched = np.zeros((-(-height // 2), -(-width // 2)), np.uint8)  # 0: by nobody
     values = detector.detect(noise(height, width)).values
@@ -117,7 +123,7 @@ def test_every_cell_is_answered_by_one_tile(height: int, width: int, overlap: in
 
 def test_the_last_tile_sees_surface_and_not_its_reflection() -> None:
     engine = CellEngine(64, 64)
-    detector = RegressionDetector(engine, detector_manifest(64, 64, overlap_px=16))
+    detector = regression(engine, detector_manifest(64, 64, overlap_px=16))
     engine.runs.clear()
     pixels = noise(64, 130)
     detector.detect(pixels)
@@ -132,7 +138,7 @@ def test_the_last_tile_sees_surface_and_not_its_reflection() -> None:
 @given(height=st.integers(16, 64), width=st.integers(16, 96), channels=st.sampled_from([1, 3]))
 def test_a_smaller_frame_is_reflected_to_the_shape(height: int, width: int, channels: int) -> None:
     engine = CellEngine(64, 96, channels)
-    detector = RegressionDetector(engine, detector_manifest(64, 96, channels=channels))
+    detector = regression(engine, detector_manifest(64, 96, channels=channels))
     engine.input[...] = 99  # of another frame
     pixels = noise(height, width, channels)
     values = detector.detect(pixels).values
@@ -158,7 +164,7 @@ class Maker:
 def flexible(make: Maker, height: int = 64, width: int = 96) -> RegressionDetector:
     whole = CellEngine(height, width, reach_px=6)
     manifest = detector_manifest(height, width, multiple_px=8, overlap_px=16)
-    return RegressionDetector(whole, manifest, smaller=make)
+    return regression(whole, manifest, smaller=make)
 
 
 @settings(deadline=None, max_examples=60)
@@ -192,7 +198,7 @@ def test_engines_of_smaller_shapes_are_made_once_and_the_oldest_goes() -> None:
 
 def test_a_network_of_one_shape_that_calls_itself_flexible_is_refused_at_once() -> None:
     with pytest.raises(BundleError, match=r"takes \(1, 64, 64, 1\); expected \(1, 8, 8, 1\)"):
-        RegressionDetector(
+        regression(
             CellEngine(64, 64),
             detector_manifest(64, 64, multiple_px=4),
             smaller=lambda height, width: CellEngine(64, 64),
@@ -200,14 +206,14 @@ def test_a_network_of_one_shape_that_calls_itself_flexible_is_refused_at_once() 
 
 
 def test_frames_of_changing_size_do_not_mix() -> None:
-    detector = RegressionDetector(CellEngine(64, 64), detector_manifest(64, 64))
+    detector = regression(CellEngine(64, 64), detector_manifest(64, 64))
     for height, width in [(100, 80), (64, 64), (70, 200), (16, 16), (100, 80)]:
         pixels = noise(height, width, seed=height)
         assert (detector.detect(pixels).values == local_cells(pixels, 2, 0)).all()
 
 
 def test_a_view_that_is_not_contiguous_is_taken() -> None:
-    detector = RegressionDetector(CellEngine(64, 64), detector_manifest(64, 64))
+    detector = regression(CellEngine(64, 64), detector_manifest(64, 64))
     pixels = noise(64, 200)[:, 30:158:2]
     assert (detector.detect(pixels).values == local_cells(pixels, 2, 0)).all()
 
@@ -215,10 +221,10 @@ def test_a_view_that_is_not_contiguous_is_taken() -> None:
 def test_grey_for_a_colour_network_and_the_other_way_round() -> None:
     grey, colour = noise(64, 64), noise(64, 64, 3)
     of_colour = CellEngine(64, 64, 3)
-    RegressionDetector(of_colour, detector_manifest(64, 64, channels=3)).detect(grey)
+    regression(of_colour, detector_manifest(64, 64, channels=3)).detect(grey)
     assert (of_colour.runs[-1] == grey[:, :, None]).all()
     of_grey = CellEngine(64, 64)
-    RegressionDetector(of_grey, detector_manifest(64, 64)).detect(colour)
+    regression(of_grey, detector_manifest(64, 64)).detect(colour)
     assert (of_grey.runs[-1][:, :, 0] == cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)).all()
 
 
@@ -243,13 +249,13 @@ def test_pixels_that_fit_are_not_copied() -> None:
     ],
 )
 def test_pixels_that_cannot_be_looked_at_are_refused(pixels: np.ndarray, said: str) -> None:
-    detector = RegressionDetector(CellEngine(64, 64), detector_manifest(64, 64))
+    detector = regression(CellEngine(64, 64), detector_manifest(64, 64))
     with pytest.raises(FrameError, match=said):
         detector.detect(pixels)
 
 
 def test_an_engine_of_another_shape_is_refused_at_once() -> None:
     with pytest.raises(BundleError, match=r"takes \(1, 64, 64, 1\); expected \(1, 64, 96, 1\)"):
-        RegressionDetector(CellEngine(64, 64), detector_manifest(64, 96))
+        regression(CellEngine(64, 64), detector_manifest(64, 96))
     with pytest.raises(BundleError, match=r"gives \(1, 1, 16, 16\); expected one plane of"):
-        RegressionDetector(CellEngine(64, 64, stride=4), detector_manifest(64, 64))
+        regression(CellEngine(64, 64, stride=4), detector_manifest(64, 64))

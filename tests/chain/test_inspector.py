@@ -10,11 +10,10 @@ import pytest
 
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Unnamed
-from edge.chain.detect import RegressionDetector
 from edge.chain.inspector import Inspector
 from edge.errors import FrameError
 from edge.records import Decision, Defect, Dropped, Frame, Region, Timings
-from tests.chain.fake_engines import SCALE, CellEngine, detector_manifest
+from tests.chain.fake_engines import SCALE, CellEngine, detector_manifest, regression
 
 KINDS = (KindManifest(name="hole"),)
 
@@ -62,7 +61,7 @@ def inspector(
     manifest = detector_manifest(64, 96)
     ticks = clock or itertools.count(0, 1000)
     return Inspector(
-        RegressionDetector(GreyEngine(64, 96), manifest),
+        regression(GreyEngine(64, 96), manifest),
         classifier or Unnamed(KINDS),  # type: ignore[arg-type]
         ChainManifest(**{"threshold": 4.0, **chain}),  # type: ignore[arg-type]
         KINDS,
@@ -172,7 +171,7 @@ def test_noise_all_over_is_never_passed() -> None:
     manifest = detector_manifest(512, 512)
     ticks = itertools.count(0, 1000)
     chain = Inspector(
-        RegressionDetector(GreyEngine(512, 512), manifest),
+        regression(GreyEngine(512, 512), manifest),
         Names(None),
         ChainManifest(threshold=6.0, max_regions=1000),
         KINDS,

@@ -13,6 +13,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 from edge.bundle import Bundle, GoldenDefect, parse_bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import BOX_TOLERANCE_PX, load_inspector, prove
+from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame
 from tests.bundles import FAINT, HOLE, KINDS, STAIN, bundle_bytes, classifier_network, encode
@@ -21,7 +22,7 @@ GOOD = parse_bundle(bundle_bytes())
 
 
 def chain(bundle: Bundle, threads: int = 1) -> Inspector:
-    return load_inspector(bundle, now_ns=time.monotonic_ns, threads=threads)
+    return load_inspector(bundle, now_ns=time.monotonic_ns, engine=EngineChoice(threads=threads))
 
 
 def with_golden(number: int, **changes: Any) -> Bundle:

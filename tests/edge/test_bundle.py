@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from edge import bundle as bundle_module
 from edge.bundle import (
     COMPATIBLE,
     MANIFEST,
+    BuildManifest,
     ChainManifest,
     ClassifierManifest,
+    DetectorFile,
     DetectorManifest,
     GoldenManifest,
     KindManifest,
@@ -28,30 +29,34 @@ from edge.bundle import (
     read_bundle,
     write_bundle,
 )
+from edge.bundle import archive as bundle_module
 from edge.errors import BundleError
 
 FILES = {"detector.onnx": b"network", "classifier.onnx": b"blocks", "golden/one.png": b"picture"}
 DETECTOR = DetectorManifest(
     network="lean",
-    precision="int8",
-    file="detector.onnx",
     channels=1,
     height=64,
     width=96,
     overlap_px=32,
     multiple_px=16,
     stride_px=2,
-    scale=0.05,
-    zero_point=0,
+)
+BUILD = BuildManifest(
+    format="onnx",
+    precision="int8",
+    detector=DetectorFile(file="detector.onnx", scale=0.05),
+    classifier="classifier.onnx",
 )
 CONTENT = Manifest(
     name="tiles",
     version="1.0",
     outfeed_version="0.1.0",
     detector=DETECTOR,
-    classifier=ClassifierManifest(precision="int8", file="classifier.onnx", channels=1, size_px=64),
+    classifier=ClassifierManifest(channels=1, size_px=64),
     chain=ChainManifest(threshold=4.0),
     kinds=(KindManifest(name="hole"), KindManifest(name="crack")),
+    builds=(BUILD,),
     golden=(GoldenManifest(file="golden/one.png", decision="PASS", peak_severity=1.0),),
     metrics={"int8": {"mean_iou": 0.8, "image_ap": float("nan")}},
 )
@@ -257,23 +262,37 @@ def test_a_manifest_names_a_file_that_is_not_there(path: Path) -> None:
         ({"detector__colour": "red"}, "unknown key 'detector.colour'"),
         ({"name": None}, "key 'name' is missing"),
         ({"name": "Tiles"}, "key 'name': string should match pattern '^[a-z0-9]"),
-        ({"format": 2}, "key 'format'"),
+        ({"format": 1}, "key 'format'"),
         (
             {"compatible": ["outfeed-chain-9"]},
             f"is for outfeed-chain-9; this station runs {COMPATIBLE}",
         ),
         ({"compatible": []}, f"is for nothing; this station runs {COMPATIBLE}"),
-        ({"detector__scale": float("inf")}, "key 'detector.scale': input should be a finite"),
+        (
+            {"builds__0__detector__scale": float("inf")},
+            "key 'builds.0.detector.scale': input should be a finite",
+        ),
         ({"golden__0__peak_severity": float("nan")}, "peak_severity': input should be a finite"),
-        ({"golden_tolerance": 13.0}, "key 'golden_tolerance'"),
+        ({"builds__0__golden_tolerance": 13.0}, "key 'builds.0.golden_tolerance'"),
+        ({"builds": []}, "key 'builds': tuple should have at least 1 item"),
+        ({"builds__0__format": "torch"}, "key 'builds.0.format'"),
+        (
+            {"builds": [BUILD.model_dump(), BUILD.model_dump()]},
+            "builds: two of one format and precision",
+        ),
+        ({"builds__0__classifier": None}, "builds: onnx-int8 lacks the classifier"),
+        ({"classifier": None}, "key 'classifier' is missing"),
         ({"detector__height": 72}, "detector.height is no multiple of 16"),
         ({"detector__width": 100}, "detector.width is no multiple of 16"),
         ({"detector__overlap_px": 20}, "detector.overlap_px is no multiple of 16"),
         ({"detector__overlap_px": 64}, "detector.overlap_px is not smaller than a tile"),
         ({"detector__multiple_px": 1}, "detector.multiple_px is no multiple of stride_px 2"),
-        ({"detector__file": "../x.onnx"}, "key 'detector.file': string should match"),
-        ({"detector__file": "x.onnx"}, "names 'x.onnx' and does not hold it"),
-        ({"classifier__file": "y.onnx"}, "names 'y.onnx' and does not hold it"),
+        (
+            {"builds__0__detector__file": "../x.onnx"},
+            "key 'builds.0.detector.file': string should match",
+        ),
+        ({"builds__0__detector__file": "x.onnx"}, "names 'x.onnx' and does not hold it"),
+        ({"builds__0__classifier": "y.onnx"}, "names 'y.onnx' and does not hold it"),
         ({"classifier__channels": 3}, "classifier.channels is not the detector's"),
         ({"kinds": []}, "has a classifier and no kinds"),
         ({"kinds__1__name": "hole"}, "kinds: two of one name"),
@@ -282,8 +301,11 @@ def test_a_manifest_names_a_file_that_is_not_there(path: Path) -> None:
         ({"chain__threshold": 12.5}, "key 'chain.threshold'"),
         ({"chain__max_regions": 1001}, "key 'chain.max_regions'"),
         # 0.01 * 255 = 2.55 is below T = 4: every part would pass.
-        ({"detector__scale": 0.01}, "chain.threshold is above 2.55, the most that the detector"),
-        ({"detector__zero_point": 200}, "chain.threshold is above 2.75, the most"),
+        (
+            {"builds__0__detector__scale": 0.01},
+            "chain.threshold is above 2.55, the most that the detector",
+        ),
+        ({"builds__0__detector__zero_point": 200}, "chain.threshold is above 2.75, the most"),
     ],
 )
 def test_a_manifest_that_cannot_be_right_is_refused(

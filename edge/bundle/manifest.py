@@ -1,0 +1,223 @@
+"""What a bundle says of itself: its manifest, and what no single field of it can say."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
+
+from edge.complaints import describe
+from edge.errors import BundleError
+
+MANIFEST = "manifest.json"
+# What this station's chain can run; a bundle must name it. Raised when the chain's meaning changes.
+COMPATIBLE = "outfeed-chain-2"
+
+Format = Literal["onnx", "tflite"]
+Precision = Literal["int8", "float32"]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*\.[a-z]+$")]
+# One line of text: it stands in reasons, events and on a technician's screen.
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DetectorManifest(_Part):
+    """The detector's input and output, of every build. height × width is the largest shape that
+    one run takes; a larger frame is cut into tiles overlapping by overlap_px. The output is one
+    plane at stride_px."""
+
+    kind: Literal["regression"] = "regression"
+    network: str
+    channels: Literal[1, 3]
+    height: int = Field(ge=16, le=8192)
+    width: int = Field(ge=16, le=8192)
+    overlap_px: int = Field(ge=0)
+    multiple_px: int = Field(ge=1)
+    stride_px: int = Field(ge=1)
+
+
+class ClassifierManifest(_Part):
+    """The block classifier: size_px square blocks → logits of background (0) and the kinds.
+
+    keep_severity: a region whose blocks vote for background is dropped only where its peak severity
+    times 1 - their mean background score is below this; 12 is the majority alone."""
+
+    channels: Literal[1, 3]
+    size_px: int = Field(ge=8, le=512)
+    keep_severity: float = Field(default=12.0, ge=0, le=12)
+
+
+class DetectorFile(_Part):
+    """A build's detector: severity = scale * (value - zero_point). flexible: the network also
+    takes shapes smaller than the manifest's, multiples of multiple_px; else a smaller frame is
+    reflected to height × width."""
+
+    file: FileName
+    scale: float = Field(gt=0)
+    zero_point: int = Field(default=0, ge=0, le=255)
+    flexible: bool = False
+
+
+class BuildManifest(_Part):
+    """The same networks as files for one family of engines: ``onnx`` for ONNX Runtime and OpenVINO,
+    ``tflite`` for LiteRT. golden_tolerance: how far a golden frame's peak severity may be from what
+    the exporting machine got from the bundle's first build."""
+
+    format: Format
+    precision: Precision
+    detector: DetectorFile
+    classifier: FileName | None = None
+    golden_tolerance: float = Field(default=0.5, ge=0, le=12)
+
+    @property
+    def name(self) -> str:
+        """As ``onnx-int8``: what a person calls it by, and the folder its files are in."""
+        return f"{self.format}-{self.precision}"
+
+
+class RuleManifest(_Part):
+    """When defects of a kind reject the part: min_count of them, each at least that large and
+    that severe. reject = false lets the kind pass whatever it is (it is still reported)."""
+
+    reject: bool = True
+    min_peak_severity: float = Field(default=0.0, ge=0, le=12)
+    min_area_px: int = Field(default=0, ge=0)
+    min_count: int = Field(default=1, ge=1)
+
+
+class KindManifest(_Part):
+    """A kind of defect, what to do about it, and its rule."""
+
+    name: Line = Field(min_length=1)
+    guidance: Line = ""
+    rule: RuleManifest = RuleManifest()
+
+
+class ChainManifest(_Part):
+    """threshold: T of He & Liu 2020, equation (1). join_px: clusters nearer than this are one
+    defect (their 4). max_regions: a frame with more is rejected without classifying them."""
+
+    threshold: float = Field(gt=0, le=12)
+    join_px: float = Field(default=4.0, ge=0, le=64)
+    max_regions: int = Field(default=64, ge=1, le=1000)
+
+
+class GoldenDefect(_Part):
+    """A defect that the chain must find on a golden frame."""
+
+    kind: str
+    box: tuple[int, int, int, int]
+
+
+class GoldenManifest(_Part):
+    """A frame and the verdict that the exporting machine's station chain gave it."""
+
+    file: FileName
+    decision: Literal["PASS", "REJECT"]
+    peak_severity: float
+    defects: tuple[GoldenDefect, ...] = ()
+
+
+class FileManifest(_Part):
+    """Size and SHA-256 of one file of the bundle."""
+
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+def _measure(value: object) -> object:
+    return float("nan") if value is None else value
+
+
+Measure = Annotated[
+    float,
+    Field(allow_inf_nan=True),
+    BeforeValidator(_measure),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None, when_used="json"),
+]
+
+
+class Manifest(_Part):
+    """Everything a bundle says of itself. builds: the first is the one it was judged by; an engine
+    takes the first of its format (and of the precision, where one is asked for)."""
+
+    format: Literal[2] = 2
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]*$")
+    compatible: tuple[str, ...] = (COMPATIBLE,)
+    outfeed_version: str
+    detector: DetectorManifest
+    classifier: ClassifierManifest | None
+    chain: ChainManifest
+    kinds: tuple[KindManifest, ...]
+    builds: tuple[BuildManifest, ...] = Field(min_length=1)
+    golden: tuple[GoldenManifest, ...]
+    # nan (null in the file) where there was nothing to measure, as by models.metrics.
+    metrics: dict[str, dict[str, Measure]] = {}
+    files: dict[FileName, FileManifest] = {}
+
+
+def parse_manifest(text: bytes | None) -> Manifest:
+    """The manifest of its JSON text; None where the bundle has none. Raises BundleError that names
+    the key."""
+    if text is None:
+        raise BundleError(f"lacks {MANIFEST}")
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise BundleError(f"{MANIFEST}: {describe(error)}") from error
+
+
+def check(manifest: Manifest) -> None:
+    """What no single field can say. Raises BundleError."""
+    if MANIFEST in manifest.files:
+        raise BundleError(f"names {MANIFEST} among its files")
+    if COMPATIBLE not in manifest.compatible:
+        raise BundleError(
+            f"is for {', '.join(manifest.compatible) or 'nothing'}; this station runs {COMPATIBLE}"
+        )
+    detector = manifest.detector
+    for side in ("height", "width", "overlap_px"):
+        if getattr(detector, side) % detector.multiple_px:
+            raise BundleError(f"detector.{side} is no multiple of {detector.multiple_px}")
+    if detector.multiple_px % detector.stride_px:
+        raise BundleError(f"detector.multiple_px is no multiple of stride_px {detector.stride_px}")
+    if detector.overlap_px >= min(detector.height, detector.width):
+        raise BundleError("detector.overlap_px is not smaller than a tile")
+    names = [kind.name for kind in manifest.kinds]
+    if len(set(names)) != len(names):
+        raise BundleError("kinds: two of one name")
+    classifier = manifest.classifier
+    if classifier is not None:
+        if classifier.channels != detector.channels:
+            raise BundleError("classifier.channels is not the detector's")
+        if not manifest.kinds:
+            raise BundleError("has a classifier and no kinds")
+    if len({build.name for build in manifest.builds}) != len(manifest.builds):
+        raise BundleError("builds: two of one format and precision")
+    used = {golden.file for golden in manifest.golden}
+    for build in manifest.builds:
+        top = build.detector.scale * (255 - build.detector.zero_point)
+        if build.precision == "int8" and manifest.chain.threshold > top:
+            raise BundleError(
+                f"chain.threshold is above {top:g}, the most that the detector of {build.name} "
+                "can say"
+            )
+        if build.classifier is None and classifier is not None:
+            raise BundleError(f"builds: {build.name} lacks the classifier")
+        if build.classifier is not None and classifier is None:
+            raise BundleError(f"builds: {build.name} has a classifier, the bundle has none")
+        used |= {build.detector.file} | ({build.classifier} if build.classifier else set())
+    for name in sorted(used - manifest.files.keys()):
+        raise BundleError(f"names {name!r} and does not hold it")
