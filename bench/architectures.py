@@ -118,7 +118,7 @@ def engines(network: DetectorNetwork) -> dict[str, Callable[[], object]]:
     graph = export_float(network, 1)
     frames = [rng.integers(0, 256, (SIDE_PX, SIDE_PX), np.uint8) for _ in range(2)]
     tail = Tail(network.logistic, network.shuffle)
-    models = {"float32": graph, "int8": quantise(graph, frames, None)}
+    models = {"float32": graph, "int8": quantise(graph, frames)}
     pixels = torch.from_numpy(frames[0])[None, None]
     found: dict[str, Callable[[], object]] = {"torch float32": lambda: _torch(network, pixels)}
     for precision, model in models.items():

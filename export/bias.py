@@ -20,19 +20,17 @@ Array = npt.NDArray[np.float32]
 
 
 def correct_bias(
-    prepared: onnx.ModelProto, quantised: onnx.ModelProto, feeds: Iterable[dict[str, Array]]
+    prepared: onnx.ModelProto, quantised: onnx.ModelProto, means: dict[str, Array]
 ) -> onnx.ModelProto:
     """A copy of the quantised (QDQ) network with corrected biases of its convolutions.
 
-    prepared: the float network it was made of, with the same names of tensors. feeds: inputs of
-    calibration frames, one at a time; sums are kept, not activations. A convolution without a bias
-    is left as it is.
+    prepared: the float network it was made of, with the same names of tensors. means: of
+    `channel_means`. A convolution without a bias, or in float, is left as it is.
     """
     corrected = onnx.ModelProto.FromString(quantised.SerializeToString())
     floats = {tensor.name: tensor for tensor in prepared.graph.initializer}
     stored = {tensor.name: tensor for tensor in corrected.graph.initializer}
     made_by = {node.output[0]: node for node in corrected.graph.node}
-    means = _means(prepared, feeds)
     for node in prepared.graph.node:
         if node.op_type != "Conv" or node.input[1] not in floats:
             continue
@@ -62,8 +60,11 @@ def _reader(graph: onnx.GraphProto, tensor: str) -> onnx.NodeProto | None:
     return next((n for n in graph.node if n.op_type == "Conv" and n.input[1] == tensor), None)
 
 
-def _means(model: onnx.ModelProto, feeds: Iterable[dict[str, Array]]) -> dict[str, Array]:
-    """Mean per channel of what every convolution takes in, over all frames and places."""
+def channel_means(model: onnx.ModelProto, feeds: Iterable[dict[str, Array]]) -> dict[str, Array]:
+    """Mean per channel of what every convolution takes in, over all frames and places.
+
+    feeds: inputs of calibration frames, one at a time; sums are kept, not activations.
+    """
     names = sorted({node.input[0] for node in model.graph.node if node.op_type == "Conv"})
     inner = [name for name in names if name not in {value.name for value in model.graph.input}]
     watched = onnx.ModelProto.FromString(model.SerializeToString())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from export import quantise as module
+from export.bias import channel_means
 from export.float_onnx import NORMALISED, RAW, export_float
-from export.quantise import quantise
+from export.quantise import CALIBRATIONS, Calibration, Quantiser, Scheme
 from models.networks import DetectorNetwork
 
 
@@ -45,18 +49,19 @@ def values(model: onnx.ModelProto, frame: np.ndarray) -> np.ndarray:
     return np.asarray(session.run([RAW], {NORMALISED: pixels})[0])
 
 
-@pytest.mark.parametrize("calibration", ["minmax", "percentile"])
-def test_the_shift_is_gone(calibration: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("calibration", CALIBRATIONS)
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_the_shift_is_gone(calibration: Calibration, per_channel: bool) -> None:
     torch.manual_seed(0)
     graph = export_float(PerChannel().eval(), 1)
     rng = np.random.default_rng(0)
     frames = [rng.integers(90, 170, (32, 32), np.uint8) for _ in range(8)]
     unseen = rng.integers(90, 170, (32, 32), np.uint8)
     wanted = values(graph, unseen)
-    corrected = values(quantise(graph, frames, None, calibration), unseen)  # type: ignore[arg-type]
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "correct_bias", lambda _prepared, quantised, _feeds: quantised)
-        plain = values(quantise(graph, frames, None, calibration), unseen)  # type: ignore[arg-type]
+    quantiser = Quantiser(graph, frames)
+    scheme = Scheme(calibration, per_channel)
+    corrected = values(quantiser.quantise(scheme), unseen)
+    plain = values(quantiser.quantise(replace(scheme, corrected=False)), unseen)
     inside = (slice(None), slice(None), slice(2, -2), slice(2, -2))  # the rim sees padding
     before = abs(float((plain - wanted)[inside].mean()))
     after = abs(float((corrected - wanted)[inside].mean()))
@@ -67,13 +72,17 @@ def test_the_shift_is_gone(calibration: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_more_frames_are_read_than_a_mean_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def count(_prepared: object, quantised: onnx.ModelProto, feeds: object) -> onnx.ModelProto:
-        seen.append(sum(1 for _ in feeds))  # type: ignore[attr-defined]
-        return quantised
+    def count(model: onnx.ModelProto, feeds: Any) -> dict[str, Any]:
+        feeds = list(feeds)
+        seen.append(len(feeds))
+        return channel_means(model, feeds)
 
-    monkeypatch.setattr(module, "correct_bias", count)
+    monkeypatch.setattr(module, "channel_means", count)
     monkeypatch.setattr(module, "CORRECTION_FRAMES", 3)
     graph = export_float(PerChannel().eval(), 1)
     frames = [np.full((16, 16), 100 + i, np.uint8) for i in range(5)]
-    quantise(graph, frames, None)
-    assert seen == [3]
+    quantiser = Quantiser(graph, frames)
+    quantiser.quantise(Scheme(corrected=False))
+    quantiser.quantise()
+    quantiser.quantise(Scheme("percentile"))
+    assert seen == [3], "once, whatever the number of schemes"

@@ -19,7 +19,7 @@ import resource, sys
 import numpy as np
 from torch import nn
 from export.float_onnx import export_float
-from export.quantise import Range, quantise
+from export.quantise import Range, Scheme, quantise
 from models.networks import DetectorNetwork
 
 class Wide(DetectorNetwork):
@@ -37,7 +37,7 @@ graph = export_float(Wide(), 1)
 rng = np.random.default_rng(0)
 for count in (4, 44):
     frames = list(rng.integers(0, 256, (count, 64, 64), np.uint8))
-    quantise(graph, frames, Range(-6, 6), sys.argv[1])
+    quantise(graph, frames, Range(-6, 6), Scheme(sys.argv[1]))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
