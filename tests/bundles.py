@@ -13,6 +13,7 @@ a ``hole``. So with T = 4 (grey 85) on a surface of grey 160:
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,22 +25,25 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.bundle import (
+    CERTIFICATE,
     BuildManifest,
     Bundle,
+    Certificate,
     ChainManifest,
     ClassifierManifest,
     DetectorFile,
     DetectorManifest,
-    GoldenDefect,
     GoldenManifest,
     KindManifest,
     Manifest,
     RuleManifest,
     pack,
+    subject_of,
     write_bundle,
 )
+from edge.chain.golden import golden_of
 from edge.chain.load import load_inspector
-from edge.records import Box, Decision, Frame
+from edge.records import Frame
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
@@ -128,6 +132,8 @@ def bundle_bytes(
     chain: ChainManifest = CHAIN,
     golden: bool = True,
     expected: tuple[GoldenManifest, ...] | None = None,
+    certified: bool = True,
+    builds: tuple[BuildManifest, ...] = (),
     **manifest: Any,
 ) -> bytes:
     """A whole bundle. size: the detector's static height × width. Golden frames: clean, hole,
@@ -151,7 +157,8 @@ def bundle_bytes(
             stride_px=STRIDE_PX,
         ),
         classifier=ClassifierManifest(channels=channels, size_px=BLOCK_PX) if classifier else None,
-        builds=(
+        builds=builds
+        or (
             BuildManifest(
                 format="onnx",
                 precision=precision,
@@ -171,7 +178,20 @@ def bundle_bytes(
         found = _golden(content, files, frames) if expected is None else expected
         content = content.model_copy(update={"golden": found})
         files |= {file: encode(pixels) for file, pixels in frames.items()}
+    if certified:
+        files[CERTIFICATE] = certificate_of(content, files)
     return pack(content, files)
+
+
+def certificate_of(content: Manifest, files: dict[str, bytes]) -> bytes:
+    """A certificate of nothing, for this very bundle."""
+    networks = {
+        name: hashlib.sha256(files[name]).hexdigest()
+        for build in content.builds
+        for name in build.files
+    }
+    certificate = Certificate(subject=subject_of(content, networks), steps=())
+    return certificate.model_dump_json().encode()
 
 
 def small_bundle(path: Path, **options: Any) -> Path:
@@ -191,26 +211,10 @@ def _golden(
     content: Manifest, files: dict[str, bytes], frames: dict[str, Pixels]
 ) -> tuple[GoldenManifest, ...]:
     inspector = load_inspector(Bundle(content, "0" * 64, files, 0), now_ns=time.monotonic_ns)
-    found = []
-    for number, (file, pixels) in enumerate(frames.items()):
-        verdict = inspector.inspect(Frame(number, number, 0, 0, pixels))
-        defects = tuple(
-            GoldenDefect(kind=defect.kind, box=_sides(defect.region.box))
-            for defect in verdict.defects
-        )
-        found.append(
-            GoldenManifest(
-                file=file,
-                decision="REJECT" if verdict.decision is Decision.REJECT else "PASS",
-                peak_severity=verdict.peak_severity,
-                defects=defects,
-            )
-        )
-    return tuple(found)
-
-
-def _sides(box: Box) -> tuple[int, int, int, int]:
-    return box.left, box.top, box.right, box.bottom
+    return tuple(
+        golden_of(file, inspector.examine(Frame(number, number, 0, 0, pixels)))
+        for number, (file, pixels) in enumerate(frames.items())
+    )
 
 
 def _model(

@@ -9,6 +9,7 @@ from edge.bundle.archive import (
     read_bundle,
     write_bundle,
 )
+from edge.bundle.certificate import CERTIFICATE, Certificate, check_certificate, subject_of
 from edge.bundle.manifest import (
     COMPATIBLE,
     MANIFEST,
@@ -18,6 +19,7 @@ from edge.bundle.manifest import (
     DetectorFile,
     DetectorManifest,
     GoldenDefect,
+    GoldenLimits,
     GoldenManifest,
     KindManifest,
     Manifest,
@@ -26,24 +28,29 @@ from edge.bundle.manifest import (
 )
 
 __all__ = [
+    "CERTIFICATE",
     "COMPATIBLE",
     "MANIFEST",
     "MAX_BYTES",
     "SUFFIX",
     "BuildManifest",
     "Bundle",
+    "Certificate",
     "ChainManifest",
     "ClassifierManifest",
     "DetectorFile",
     "DetectorManifest",
     "GoldenDefect",
+    "GoldenLimits",
     "GoldenManifest",
     "KindManifest",
     "Manifest",
     "Measure",
     "RuleManifest",
+    "check_certificate",
     "pack",
     "parse_bundle",
     "read_bundle",
+    "subject_of",
     "write_bundle",
 ]

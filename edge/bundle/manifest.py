@@ -28,11 +28,13 @@ FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of the manifest: unknown keys, NaN and infinity are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DetectorManifest(_Part):
+class DetectorManifest(Part):
     """The detector's input and output, of every build. height × width is the largest shape that
     one run takes; a larger frame is cut into tiles overlapping by overlap_px. The output is one
     plane at stride_px."""
@@ -47,7 +49,7 @@ class DetectorManifest(_Part):
     stride_px: int = Field(ge=1)
 
 
-class ClassifierManifest(_Part):
+class ClassifierManifest(Part):
     """The block classifier: size_px square blocks → logits of background (0) and the kinds.
 
     keep_severity: a region whose blocks vote for background is dropped only where its peak severity
@@ -58,7 +60,7 @@ class ClassifierManifest(_Part):
     keep_severity: float = Field(default=12.0, ge=0, le=12)
 
 
-class DetectorFile(_Part):
+class DetectorFile(Part):
     """A build's detector: severity = scale * (value - zero_point). flexible: the network also
     takes shapes smaller than the manifest's, multiples of multiple_px; else a smaller frame is
     reflected to height × width."""
@@ -69,24 +71,39 @@ class DetectorFile(_Part):
     flexible: bool = False
 
 
-class BuildManifest(_Part):
+class GoldenLimits(Part):
+    """How far a build's answer on a golden frame may be from that of the bundle's first build:
+    severity anywhere (0 to 12), the sides of a defect's box, its area (share of it), and the
+    classifier's confidence."""
+
+    severity: float = Field(default=0.5, ge=0, le=12)
+    box_px: int = Field(default=4, ge=0)
+    area: float = Field(default=0.25, ge=0)
+    confidence: float = Field(default=0.25, ge=0, le=1)
+
+
+class BuildManifest(Part):
     """The same networks as files for one family of engines: ``onnx`` for ONNX Runtime and OpenVINO,
-    ``tflite`` for LiteRT. golden_tolerance: how far a golden frame's peak severity may be from what
-    the exporting machine got from the bundle's first build."""
+    ``tflite`` for LiteRT. golden: within what it must reproduce the golden frames."""
 
     format: Format
     precision: Precision
     detector: DetectorFile
     classifier: FileName | None = None
-    golden_tolerance: float = Field(default=0.5, ge=0, le=12)
+    golden: GoldenLimits = GoldenLimits()
 
     @property
     def name(self) -> str:
-        """As ``onnx-int8``: what a person calls it by, and the folder its files are in."""
+        """As ``onnx-int8``: what a person calls it by."""
         return f"{self.format}-{self.precision}"
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its networks' files."""
+        return (self.detector.file, *((self.classifier,) if self.classifier else ()))
 
-class RuleManifest(_Part):
+
+class RuleManifest(Part):
     """When defects of a kind reject the part: min_count of them, each at least that large and
     that severe. reject = false lets the kind pass whatever it is (it is still reported)."""
 
@@ -96,7 +113,7 @@ class RuleManifest(_Part):
     min_count: int = Field(default=1, ge=1)
 
 
-class KindManifest(_Part):
+class KindManifest(Part):
     """A kind of defect, what to do about it, and its rule."""
 
     name: Line = Field(min_length=1)
@@ -104,7 +121,7 @@ class KindManifest(_Part):
     rule: RuleManifest = RuleManifest()
 
 
-class ChainManifest(_Part):
+class ChainManifest(Part):
     """threshold: T of He & Liu 2020, equation (1). join_px: clusters nearer than this are one
     defect (their 4). max_regions: a frame with more is rejected without classifying them."""
 
@@ -113,23 +130,31 @@ class ChainManifest(_Part):
     max_regions: int = Field(default=64, ge=1, le=1000)
 
 
-class GoldenDefect(_Part):
-    """A defect that the chain must find on a golden frame."""
+class GoldenDefect(Part):
+    """A defect that the chain must find on a golden frame. box: left, top, right, bottom, px."""
 
     kind: str
     box: tuple[int, int, int, int]
+    area_px: int = Field(ge=1)
+    peak_severity: float
+    confidence: float
 
 
-class GoldenManifest(_Part):
-    """A frame and the verdict that the exporting machine's station chain gave it."""
+class GoldenManifest(Part):
+    """A frame and what the exporting machine's chain made of it. grid: the severity map's peaks by
+    blocks, at most 8×8 of them (edge/chain/golden.py)."""
 
     file: FileName
     decision: Literal["PASS", "REJECT"]
-    peak_severity: float
+    grid: tuple[tuple[float, ...], ...] = Field(min_length=1)
     defects: tuple[GoldenDefect, ...] = ()
 
+    @property
+    def peak_severity(self) -> float:
+        return max(max(row) for row in self.grid)
 
-class FileManifest(_Part):
+
+class FileManifest(Part):
     """Size and SHA-256 of one file of the bundle."""
 
     bytes: int = Field(ge=0)
@@ -148,7 +173,7 @@ Measure = Annotated[
 ]
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """Everything a bundle says of itself. builds: the first is the one it was judged by; an engine
     takes the first of its format (and of the precision, where one is asked for)."""
 
@@ -218,6 +243,6 @@ def check(manifest: Manifest) -> None:
             raise BundleError(f"builds: {build.name} lacks the classifier")
         if build.classifier is not None and classifier is None:
             raise BundleError(f"builds: {build.name} has a classifier, the bundle has none")
-        used |= {build.detector.file} | ({build.classifier} if build.classifier else set())
+        used |= set(build.files)
     for name in sorted(used - manifest.files.keys()):
         raise BundleError(f"names {name!r} and does not hold it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,23 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
-from edge.bundle import Bundle, GoldenDefect, parse_bundle
+from edge.bundle import Bundle, GoldenDefect, GoldenLimits, parse_bundle
+from edge.chain.golden import golden_of
 from edge.chain.inspector import Inspector
-from edge.chain.load import BOX_TOLERANCE_PX, load_inspector, prove
+from edge.chain.load import load_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame
-from tests.bundles import FAINT, HOLE, KINDS, STAIN, bundle_bytes, classifier_network, encode
+from tests.bundles import (
+    FAINT,
+    HOLE,
+    KINDS,
+    STAIN,
+    THRESHOLD,
+    bundle_bytes,
+    classifier_network,
+    encode,
+)
 
 GOOD = parse_bundle(bundle_bytes())
 
@@ -76,11 +87,43 @@ def test_without_a_classifier_every_region_is_a_defect() -> None:
     assert [defect.kind for defect in verdict.defects] == ["hole"]
 
 
+def golden_defect(**changes: Any) -> GoldenDefect:
+    """The hole of the second golden frame, changed."""
+    return GOOD.manifest.golden[1].defects[0].model_copy(update=changes)
+
+
+def raised(by: float) -> tuple[tuple[float, ...], ...]:
+    """The second golden frame's grid with its hottest block raised."""
+    grid = [list(row) for row in GOOD.manifest.golden[1].grid]
+    row = next(i for i, values in enumerate(grid) if max(values) == 12.0)
+    col = grid[row].index(12.0)
+    grid[row][col] += by
+    return tuple(map(tuple, grid))
+
+
 def test_detect_is_the_step_that_differs() -> None:
-    said = refusal(with_golden(1, peak_severity=11.0))
-    assert "its golden frame golden/hole.png: detect: peak severity 12.00, expected 11.00" in said
-    near = with_golden(1, peak_severity=12.4)
-    prove(near, chain(near))  # within the bundle's golden_tolerance, 0.5
+    said = refusal(with_golden(1, grid=raised(-1.0)))
+    assert "its golden frame golden/hole.png: detect: severity 12.00 in block " in said
+    assert said.endswith(", expected 11.00")
+    near = with_golden(1, grid=raised(0.4))
+    prove(near, chain(near))  # within the build's limit, 0.5
+    said = refusal(with_golden(1, grid=((1.0,),)))
+    assert "detect: a map of (8, 8) blocks, expected (1, 1)" in said
+
+
+def test_the_limits_are_the_builds() -> None:
+    build = GOOD.manifest.builds[0]
+    for limit, fine in ((1.1, True), (0.9, False)):
+        wide = build.model_copy(update={"golden": GoldenLimits(severity=limit)})
+        bundle = parse_bundle(bundle_bytes(builds=(wide,)))
+        golden = list(bundle.manifest.golden)
+        golden[1] = golden[1].model_copy(update={"grid": raised(1.0)})
+        manifest = bundle.manifest.model_copy(update={"golden": tuple(golden)})
+        other = replace(bundle, manifest=manifest)
+        if fine:
+            prove(other, chain(other))
+        else:
+            assert "detect: severity" in refusal(other)
 
 
 def test_decide_is_the_step_that_differs() -> None:
@@ -90,26 +133,65 @@ def test_decide_is_the_step_that_differs() -> None:
 
 
 def test_classify_is_the_step_that_differs() -> None:
-    golden = GOOD.manifest.golden[1].defects[0]
-    wrong = golden.model_copy(update={"kind": "stain"})
-    assert refusal(with_golden(1, defects=(wrong,))).endswith(
-        "golden/hole.png: classify: hole, expected stain"
-    )
-    assert refusal(with_golden(1, defects=())).endswith("classify: hole, expected nothing")
-    assert refusal(with_golden(0, defects=(golden,))).endswith(
-        "golden/clean.png: classify: nothing, expected hole"
-    )
+    place = list(golden_defect().box)
+    said = refusal(with_golden(1, defects=(golden_defect(kind="stain"),)))
+    assert said.endswith(f"golden/hole.png: classify: hole at {place}, expected stain")
+    said = refusal(with_golden(1, defects=()))
+    assert said.endswith(f"classify: hole at {place}, expected nothing")
+    sure = golden_defect().confidence
+    said = refusal(with_golden(1, defects=(golden_defect(confidence=sure - 0.3),)))
+    assert f"classify: hole at {place} with confidence {sure:.2f}, expected" in said
+    near = with_golden(1, defects=(golden_defect(confidence=sure - 0.2),))
+    prove(near, chain(near))
+
+
+def test_what_the_classifier_drops_is_told_from_what_is_not_found() -> None:
+    faint = with_file("golden/hole.png", encode(FAINT))
+    found = chain(faint).examine(Frame(0, 0, 0, 0, FAINT))
+    assert found.found is not None
+    box = found.found.regions[0].box
+    place = (box.left, box.top, box.right, box.bottom)
+    wanted = golden_defect(box=place, area_px=found.found.regions[0].area_px)
+    grid = golden_of("golden/hole.png", found).grid
+    golden = list(GOOD.manifest.golden)
+    golden[1] = golden[1].model_copy(update={"grid": grid, "defects": (wanted,)})
+    manifest = GOOD.manifest.model_copy(update={"golden": tuple(golden)})
+    said = refusal(replace(faint, manifest=manifest))
+    assert said.endswith(f"classify: background at {list(place)}, expected hole")
 
 
 @pytest.mark.parametrize("side", range(4))
 def test_components_is_the_step_that_differs(side: int) -> None:
-    box = list(GOOD.manifest.golden[1].defects[0].box)
-    box[side] += BOX_TOLERANCE_PX
-    near = with_golden(1, defects=(GoldenDefect(kind="hole", box=tuple(box)),))  # type: ignore[arg-type]
+    box = list(golden_defect().box)
+    box[side] += GoldenLimits().box_px
+    near = with_golden(1, defects=(golden_defect(box=tuple(box)),))
     prove(near, chain(near))
     box[side] += 1
-    far = with_golden(1, defects=(GoldenDefect(kind="hole", box=tuple(box)),))  # type: ignore[arg-type]
-    assert refusal(far).endswith(f"golden/hole.png: components: no hole at {box}")
+    said = refusal(with_golden(1, defects=(golden_defect(box=tuple(box)),)))
+    assert said.endswith(f"golden/hole.png: components: no region at {box}, expected hole")
+
+
+def test_filter_is_the_step_that_differs() -> None:
+    area = golden_defect().area_px
+    near = with_golden(1, defects=(golden_defect(area_px=round(area * 1.2)),))
+    prove(near, chain(near))
+    said = refusal(with_golden(1, defects=(golden_defect(area_px=area * 2),)))
+    assert f"filter: {area} px at " in said
+    assert said.endswith(f"expected {area * 2}")
+
+
+def test_a_defect_at_the_threshold_may_be_there_or_not() -> None:
+    """An engine's rounding may put it on either side; a frame's decision must not hang on it."""
+    edge = golden_defect(peak_severity=THRESHOLD + 0.4, box=(1, 1, 9, 9))
+    near = with_golden(1, defects=(golden_defect(), edge))
+    prove(near, chain(near))
+    sure = golden_defect(peak_severity=THRESHOLD + 0.6, box=(1, 1, 9, 9))
+    assert "components: no region at" in refusal(with_golden(1, defects=(golden_defect(), sure)))
+
+
+def test_a_bundle_without_a_certificate_is_refused() -> None:
+    bundle = parse_bundle(bundle_bytes(certified=False))
+    assert refusal(bundle).startswith(f"{bundle.id}: has no parity certificate")
 
 
 def test_a_network_that_was_exchanged_does_not_reproduce() -> None:
@@ -119,9 +201,7 @@ def test_a_network_that_was_exchanged_does_not_reproduce() -> None:
         np.array([[0, -99.0, 6.8]], np.float32).tobytes(),
     )
     assert swapped != classifier_network()
-    assert "golden/hole.png: classify: stain, expected hole" in refusal(
-        with_file("classifier.onnx", swapped)
-    )
+    assert "golden/hole.png: classify: stain at " in refusal(with_file("classifier.onnx", swapped))
 
 
 def test_a_bundle_without_golden_frames_proves_nothing() -> None:

@@ -57,7 +57,7 @@ CONTENT = Manifest(
     chain=ChainManifest(threshold=4.0),
     kinds=(KindManifest(name="hole"), KindManifest(name="crack")),
     builds=(BUILD,),
-    golden=(GoldenManifest(file="golden/one.png", decision="PASS", peak_severity=1.0),),
+    golden=(GoldenManifest(file="golden/one.png", decision="PASS", grid=((1.0,),)),),
     metrics={"int8": {"mean_iou": 0.8, "image_ap": float("nan")}},
 )
 
@@ -272,8 +272,8 @@ def test_a_manifest_names_a_file_that_is_not_there(path: Path) -> None:
             {"builds__0__detector__scale": float("inf")},
             "key 'builds.0.detector.scale': input should be a finite",
         ),
-        ({"golden__0__peak_severity": float("nan")}, "peak_severity': input should be a finite"),
-        ({"builds__0__golden_tolerance": 13.0}, "key 'builds.0.golden_tolerance'"),
+        ({"golden__0__grid": [[float("nan")]]}, "grid.0.0': input should be a finite"),
+        ({"builds__0__golden__severity": 13.0}, "key 'builds.0.golden.severity'"),
         ({"builds": []}, "key 'builds': tuple should have at least 1 item"),
         ({"builds__0__format": "torch"}, "key 'builds.0.format'"),
         (

@@ -1,0 +1,17 @@
+"""A bundle's version: dotted numbers, which say what is newer, and a label, which does not."""
+
+from __future__ import annotations
+
+# As 1.4.2+trial: at most 8 numbers of 9 digits.
+VERSION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9}){0,7}(\+[0-9A-Za-z._-]{1,32})?$"
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """What versions are compared by: the numbers, so that 1.10 is above 1.9 and 1.0 equals 1.
+
+    version: one that VERSION_PATTERN accepts; ValueError otherwise.
+    """
+    numbers = [int(number) for number in version.partition("+")[0].split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
