@@ -27,3 +27,35 @@ class Engine(Protocol):
         ValueError unless 1 ≤ count ≤ N.
         """
         ...
+
+
+class MakesEngine(Protocol):
+    """An engine's class. Raises BundleError, one line, for a network that it refuses.
+
+    model: the network's file. batch: N, the most inputs of one run. threads: cores that a run may
+    use. group: the counts that will be asked for are multiples of it (any other works too).
+    dequantise: a quantised output that knows its own scale (LiteRT's) comes as float32; ONNX
+    networks give what they were exported to give.
+    """
+
+    def __call__(
+        self,
+        model: bytes,
+        *,
+        batch: int,
+        height: int,
+        width: int,
+        channels: int,
+        threads: int = 1,
+        group: int = 1,
+        dequantise: bool = False,
+    ) -> Engine: ...
+
+
+def require_count(count: int | None, batch: int) -> int:
+    """How many inputs a run computes; ValueError unless 1 ≤ count ≤ batch."""
+    if count is None:
+        return batch
+    if not 1 <= count <= batch:
+        raise ValueError(f"count is {count}; expected 1 to {batch}")
+    return count

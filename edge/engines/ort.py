@@ -1,27 +1,61 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: the CPU, or what its providers reach."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from edge.engines.engine import require_count
 from edge.errors import BundleError
 
+CPU = "CPUExecutionProvider"
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
+def library() -> str:
+    """What runs the networks, with its version."""
+    return f"onnxruntime {ort.__version__}"
+
+
+def missing_provider(providers: Sequence[str]) -> str | None:
+    """Why these providers cannot be had from the ONNX Runtime that is installed; None: they can."""
+    available = ort.get_available_providers()
+    for name in providers:
+        if name not in available:
+            return f"ONNX Runtime has no {name} here; it has {', '.join(available)}"
+    return None
+
+
 class OrtEngine:
-    """An ``Engine`` on ONNX Runtime's CPU provider.
+    """An ``Engine`` on ONNX Runtime.
 
     model: an ONNX file's bytes with one uint8 input batch×height×width×C and one output, uint8 or
-    float32. The free dimensions are fixed here, so that ORT plans its memory once. Raises
-    BundleError when ORT refuses the model or the shapes do not fit.
+    float32. The free dimensions are fixed here, so that ORT plans its memory once. providers: ONNX
+    Runtime's execution providers, the preferred one first; buffers stay in main memory. Raises
+    BundleError when ORT refuses the model, the shapes do not fit, or a provider is not there or
+    does not start.
     """
 
     def __init__(
-        self, model: bytes, *, batch: int, height: int, width: int, channels: int, threads: int = 1
+        self,
+        model: bytes,
+        *,
+        batch: int,
+        height: int,
+        width: int,
+        channels: int,
+        threads: int = 1,
+        group: int = 1,
+        dequantise: bool = False,
+        providers: Sequence[str] = (CPU,),
     ) -> None:
+        del group, dequantise  # the batch is free; an ONNX network gives what it was exported to
+        missing = missing_provider(providers)
+        if missing is not None:
+            raise BundleError(missing)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -33,9 +67,14 @@ class OrtEngine:
         if batch == 1:
             options.add_free_dimension_override_by_name("batch", 1)
         try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(model, options, providers=list(providers))
         except Exception as error:
             raise BundleError(f"ONNX Runtime refuses the network: {_line(error)}") from error
+        # A provider whose libraries are missing is left out with no more than a line in a log.
+        started = self._session.get_providers()
+        for name in providers:
+            if name not in started:
+                raise BundleError(f"{name} does not start; ONNX Runtime has {', '.join(started)}")
         self._bind(batch, height, width, channels)
 
     def _bind(self, batch: int, height: int, width: int, channels: int) -> None:
@@ -65,10 +104,8 @@ class OrtEngine:
         return self._input
 
     def run(self, count: int | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
-        n = len(self._input) if count is None else count
+        n = require_count(count, len(self._input))
         if n != self._bound:
-            if not 1 <= n <= len(self._input):
-                raise ValueError(f"count is {n}; expected 1 to {len(self._input)}")
             for bind, name, buffer in (
                 (self._binding.bind_input, self._input_name, self._input),
                 (self._binding.bind_output, self._output_name, self._output),

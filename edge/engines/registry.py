@@ -1,45 +1,111 @@
-"""Which inference engines there are, and what each of them reads."""
+"""Which inference engines there are, and what each of them reads.
+
+An engine's library is imported when the engine is used, and not before: each is an extra.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 from edge.bundle import BuildManifest, Bundle
 from edge.bundle.manifest import Format, Precision
-from edge.engines.engine import Engine
-from edge.engines.ort import OrtEngine
+from edge.engines.engine import MakesEngine
 from edge.errors import BundleError
 
 
-class MakesEngine(Protocol):
-    """An engine's class. Raises BundleError for a network that it refuses."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An engine whose library is there. library: its name and version."""
 
-    def __call__(
-        self, model: bytes, *, batch: int, height: int, width: int, channels: int, threads: int = 1
-    ) -> Engine: ...
+    make: MakesEngine
+    library: str
+
+
+def _ort(providers: tuple[str, ...]) -> Loaded:
+    from edge.engines import ort
+
+    # Without providers the engine's own default: the CPU.
+    make = partial(ort.OrtEngine, providers=providers) if providers else ort.OrtEngine
+    return Loaded(make, ort.library())
+
+
+def _litert(providers: tuple[str, ...]) -> Loaded:
+    from edge.engines import litert
+
+    return Loaded(litert.LiteRtEngine, litert.library())
+
+
+def _openvino(providers: tuple[str, ...]) -> Loaded:
+    from edge.engines import openvino
+
+    return Loaded(openvino.OpenVinoEngine, openvino.library())
 
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """name: what a configuration calls it. format: the builds that it reads."""
+    """name: what a configuration calls it. format: the builds that it reads. install: what pip
+    installs it by. load: raises ImportError where its library is not there."""
 
     name: str
+    title: str
     format: Format
-    make: MakesEngine
+    install: str
+    load: Callable[[tuple[str, ...]], Loaded]
+
+    def missing(self) -> str | None:
+        """Why it cannot be used here; None: it can. Imports its library."""
+        try:
+            self.load(())
+        except ModuleNotFoundError:
+            return f"{self.title} is not installed: pip install '{self.install}'"
+        except ImportError as error:
+            return f"{self.title} cannot be loaded: {' '.join(str(error).split())}"
+        return None
 
 
-ENGINES = {kind.name: kind for kind in (EngineKind("ort", "onnx", OrtEngine),)}
 DEFAULT_ENGINE = "ort"
+ENGINES = {
+    kind.name: kind
+    for kind in (
+        EngineKind("ort", "ONNX Runtime", "onnx", "onnxruntime", _ort),
+        EngineKind("litert", "LiteRT", "tflite", "outfeed[litert]", _litert),
+        EngineKind("openvino", "OpenVINO", "onnx", "outfeed[openvino]", _openvino),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """What runs a bundle. precision None: whichever build of the engine's format comes first."""
+    """What runs a bundle. precision None: whichever build of the engine's format comes first.
+    providers: ONNX Runtime's execution providers, the preferred one first; none: its CPU."""
 
     name: str = DEFAULT_ENGINE
     threads: int = 1
     precision: Precision | None = None
+    providers: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [self.name, self.precision, *self.providers]
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return " ".join(filter(None, [*parts, threads]))
+
+    def missing(self) -> str | None:
+        """Why it cannot be used here; None: it can. Imports its library."""
+        found = ENGINES[self.name].missing()
+        if found is None and self.name == "ort":
+            from edge.engines.ort import missing_provider
+
+            return missing_provider(self.providers)
+        return found
+
+    def load(self) -> Loaded:
+        """The engine. Raises BundleError where it cannot be used here."""
+        missing = self.missing()
+        if missing is not None:
+            raise BundleError(missing)
+        return ENGINES[self.name].load(self.providers)
 
     def build(self, bundle: Bundle) -> BuildManifest:
         """The bundle's build for this engine. Raises BundleError where it has none."""
