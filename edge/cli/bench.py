@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import BundleOption, ThreadsOption, is_quiet
+from edge.cli.options import (
+    BundleOption,
+    EngineOption,
+    PrecisionOption,
+    ThreadsOption,
+    is_quiet,
+)
 
 
 def bench(
@@ -31,6 +37,8 @@ def bench(
             "given several times. Default: the frames as they are."
         ),
     ] = None,
+    engine: EngineOption = "ort",
+    precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
     json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False,
 ) -> None:
@@ -45,10 +53,11 @@ def bench(
 
     from edge.cli.benchmark import bench_frames, measure_all, parse_size
     from edge.cli.benchmark_report import report_json, report_tables
-    from edge.cli.loading import load_chain
+    from edge.cli.loading import engine_choice, load_chain
 
     sizes = [parse_size(text) for text in size or []]
-    loaded, inspector = load_chain(bundle, threads=threads)
+    choice = engine_choice(engine, precision, threads)
+    loaded, inspector = load_chain(bundle, engine=choice)
     report = measure_all(
         bundle,
         loaded,
@@ -57,7 +66,7 @@ def bench(
         sizes=sizes,
         seconds=seconds,
         repeat=repeat,
-        threads=threads,
+        engine=choice,
         progress=not is_quiet(context),
     )
     if json:

@@ -19,7 +19,9 @@ from rich.console import Console
 from rich.progress import track
 
 from edge.bundle import Bundle
+from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
+from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError, UsageError
 from edge.images import decode_image, list_images, read_image
 from edge.line.stats import Percentiles
@@ -56,6 +58,8 @@ class Report:
 
     bundle: str
     bundle_bytes: int
+    engine: str
+    build: str
     threads: int
     samples: tuple[Sample, ...]
     cold_start: ColdStart
@@ -97,11 +101,12 @@ def measure_all(
     sizes: Sequence[tuple[int, int]],
     seconds: float,
     repeat: int | None,
-    threads: int,
+    engine: EngineChoice,
     progress: bool,
 ) -> Report:
     """Cold start first, then every size. Blocks for about ``seconds`` per size."""
-    cold = cold_start(path, threads=threads)
+    build = engine.build(bundle)
+    cold = cold_start(path, engine.name, build.precision, engine.threads)
     groups = [[fit(frame, *size) for frame in frames] for size in sizes] or [list(frames)]
     console = Console(stderr=True)
     samples: list[Sample] = []
@@ -113,7 +118,15 @@ def measure_all(
         disable=not (progress and console.is_terminal),
     ):
         samples += measure(inspector, group, seconds=seconds, repeat=repeat)
-    return Report(bundle.id, bundle.size_bytes, threads, tuple(samples), cold)
+    return Report(
+        bundle.id,
+        bundle.size_bytes,
+        engine.name,
+        build.name,
+        engine.threads,
+        tuple(samples),
+        cold,
+    )
 
 
 def measure(
@@ -143,14 +156,15 @@ def measure(
     return [_sample(size, sort, np.array(rows)) for (size, sort), rows in sorted(taken.items())]
 
 
-def cold_start(path: Path, *, threads: int) -> ColdStart:
+def cold_start(path: Path, engine: str, precision: Precision, threads: int) -> ColdStart:
     """A process that reads the bundle, proves it and judges one frame. Raises OutfeedError."""
     root = str(Path(__file__).parents[2])
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")])),
     }
-    command = [sys.executable, "-m", "edge.cli.first_verdict", str(path), str(threads)]
+    command = [sys.executable, "-m", "edge.cli.first_verdict", str(path), engine]
+    command += [precision, str(threads)]
     began_ns = time.monotonic_ns()
     child = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False

@@ -26,6 +26,7 @@ def report_tables(report: Report) -> list[Table]:
     rows = [
         ("bundle", report.bundle),
         ("bundle size", f"{report.bundle_bytes / 1024:.0f} KiB"),
+        ("engine", f"{report.engine}, {report.build}"),
         ("threads", str(report.threads)),
         ("warm-up", f"{WARM_UP_FRAMES} frames per size, not counted"),
         ("cold start", f"{cold.first_verdict_ms:.0f} ms from process start to first verdict"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ThreadsOption
+from edge.cli.options import EngineOption, PrecisionOption, ThreadsOption
 
 app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
 
@@ -36,14 +36,19 @@ def show(
 
 
 @app.command()
-def verify(bundle: _Bundle, threads: ThreadsOption = 1) -> None:
-    """Verify every byte, then run the golden frames on this machine's engine.
+def verify(
+    bundle: _Bundle,
+    engine: EngineOption = "ort",
+    precision: PrecisionOption = None,
+    threads: ThreadsOption = 1,
+) -> None:
+    """Verify every byte, then run the golden frames on an engine of this machine.
 
     One line: OK, or what is wrong with an exit status of 1.
     """
-    from edge.cli.loading import load_chain
+    from edge.cli.loading import engine_choice, load_chain
 
-    found, _ = load_chain(bundle, threads=threads)
+    found, _ = load_chain(bundle, engine=engine_choice(engine, precision, threads))
     manifest = found.manifest
     print(
         f"OK {found.id}: {found.size_bytes} bytes, {len(manifest.files)} files, "

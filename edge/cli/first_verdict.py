@@ -1,5 +1,6 @@
-"""``python -m edge.cli.first_verdict BUNDLE THREADS``: the child of ``outfeed bench`` that measures
-a cold start. Prints the moment of its first verdict and its memory, as JSON."""
+"""``python -m edge.cli.first_verdict BUNDLE ENGINE PRECISION THREADS``: the child of ``outfeed
+bench`` that measures a cold start. Prints the moment of its first verdict and its memory, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle import read_bundle
-from edge.chain.load import load_inspector, prove
-from edge.engines.registry import EngineChoice
+from edge.cli.loading import engine_choice, load_chain
 from edge.errors import OutfeedError
 from edge.records import Frame
 
 
 def main() -> int:
     """Load, prove on the golden frames as a station does, judge one grey frame."""
-    path, threads = Path(sys.argv[1]), int(sys.argv[2])
+    path, name, precision, threads = sys.argv[1:]
     try:
-        bundle = read_bundle(path)
-        inspector = load_inspector(
-            bundle, now_ns=time.monotonic_ns, engine=EngineChoice(threads=threads)
-        )
-        prove(bundle, inspector)
+        engine = engine_choice(name, precision, int(threads))
+        bundle, inspector = load_chain(Path(path), engine=engine)
     except OutfeedError as error:
         print(error, file=sys.stderr)
         return error.exit_status

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import BundleOption, ThreadsOption, is_quiet
+from edge.cli.options import (
+    BundleOption,
+    EngineOption,
+    PrecisionOption,
+    ThreadsOption,
+    is_quiet,
+)
 
 
 def inspect(
@@ -42,6 +48,8 @@ def inspect(
     overlays: Annotated[
         Path | None, typer.Option(help="Folder for pictures with every defect boxed and named.")
     ] = None,
+    engine: EngineOption = "ort",
+    precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
     threshold: Annotated[
         float | None, typer.Option(help="T instead of the bundle's own: above 0, at most 12.")
@@ -67,7 +75,7 @@ def inspect(
     status is 1.
     """
     from edge.cli.inspecting import Outputs, inspect_sources
-    from edge.cli.loading import load_chain
+    from edge.cli.loading import engine_choice, load_chain
     from edge.errors import UsageError
     from edge.inspection.sources import check_picture_names, from_list, from_paths
 
@@ -77,7 +85,8 @@ def inspect(
     outputs = Outputs(out, masks, severity, overlays, timings)
     if outputs.has_pictures:
         check_picture_names(sources)
-    _, inspector = load_chain(bundle, threads=threads, threshold=threshold)
+    choice = engine_choice(engine, precision, threads)
+    _, inspector = load_chain(bundle, engine=choice, threshold=threshold)
     failed = inspect_sources(sources, inspector, outputs, progress=not is_quiet(context))
     if failed:
         raise typer.Exit(1)

@@ -5,16 +5,34 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from edge.bundle import Bundle, read_bundle
+from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
-from edge.engines.registry import EngineChoice
+from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import UsageError
+
+_PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
+
+
+def engine_choice(name: str, precision: str | None, threads: int) -> EngineChoice:
+    """What --engine, --precision and --threads ask for. Raises UsageError for what is not there.
+    Imports the engine's library."""
+    if name not in ENGINES:
+        raise UsageError(f"--engine {name}: expected {', '.join(ENGINES)}")
+    if precision is not None and precision not in _PRECISIONS:
+        raise UsageError(f"--precision {precision}: expected {' or '.join(_PRECISIONS)}")
+    choice = EngineChoice(name, threads, _PRECISIONS[precision] if precision else None)
+    missing = choice.missing()
+    if missing is not None:
+        raise UsageError(f"--engine {name}: {missing}")
+    return choice
 
 
 def load_chain(
-    path: Path, *, threads: int = 1, threshold: float | None = None
+    path: Path, *, engine: EngineChoice | None = None, threshold: float | None = None
 ) -> tuple[Bundle, Inspector]:
     """The bundle, verified, and its chain, proven on the golden frames.
 
@@ -24,7 +42,7 @@ def load_chain(
     if threshold is not None and not 0 < threshold <= 12:
         raise UsageError(f"--threshold {threshold:g}: expected above 0 and at most 12")
     bundle = read_bundle(path)
-    engine = EngineChoice(threads=threads)
+    engine = engine or EngineChoice()
     inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
     prove(bundle, inspector, engine)
     if threshold is None:

@@ -23,6 +23,18 @@ ConfigOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=64, help="Cores that one run of a network may use.")
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option("--engine", metavar="ENGINE", help="ort (ONNX Runtime), litert or openvino."),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="PRECISION",
+        help="int8 or float32. Default: the first of the bundle's builds that the engine reads.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
