@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-_ESCAPED = {code: repr(chr(code))[1:-1] for code in range(32)}  # a key may hold a line break
+# A key may hold a line break or what a terminal takes for a command.
+_ESCAPED = {
+    code: repr(chr(code))[1:-1] for code in (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029)
+}
 
 
 def describe(error: ValidationError) -> str:

@@ -7,12 +7,15 @@ from edge.bundle.archive import (
     pack,
     parse_bundle,
     read_bundle,
+    sign_bundle,
     write_bundle,
 )
 from edge.bundle.certificate import CERTIFICATE, Certificate, check_certificate, subject_of
+from edge.bundle.container import MANIFEST
+from edge.bundle.keys import key_id, read_trusted
 from edge.bundle.manifest import (
+    CHAIN,
     COMPATIBLE,
-    MANIFEST,
     BuildManifest,
     ChainManifest,
     ClassifierManifest,
@@ -29,6 +32,7 @@ from edge.bundle.manifest import (
 
 __all__ = [
     "CERTIFICATE",
+    "CHAIN",
     "COMPATIBLE",
     "MANIFEST",
     "MAX_BYTES",
@@ -48,9 +52,12 @@ __all__ = [
     "Measure",
     "RuleManifest",
     "check_certificate",
+    "key_id",
     "pack",
     "parse_bundle",
     "read_bundle",
+    "read_trusted",
+    "sign_bundle",
     "subject_of",
     "write_bundle",
 ]

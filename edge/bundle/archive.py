@@ -1,39 +1,44 @@
 """The model bundle: one file, ``NAME.outfeed``, that a station accepts whole or not at all.
 
-A bundle is a zip archive (stored, not compressed, fixed time stamps: the same content gives the
-same bytes) that holds ``manifest.json``, the networks and the golden frames. Its archive comment is
-the SHA-256, in 64 hex digits, of every byte before the comment; that is checked before anything is
-parsed, so any flipped bit is refused. The manifest names size and SHA-256 of every other file.
-Nothing is ever unpacked to disk. Signatures come later (ARCHITECTURE.md).
+A bundle is a zip archive in one fixed form (edge/bundle/container.py) that holds ``manifest.json``,
+the networks and the golden frames; the same content gives the same bytes. A seal at its end
+(edge/bundle/seal.py) covers every byte before it and is verified before anything is parsed. The
+manifest names size and SHA-256 of every other file. Nothing is ever unpacked to disk.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
-import struct
-import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge.bundle.manifest import MANIFEST, FileManifest, Manifest, check, parse_manifest
+from edge.bundle.container import MANIFEST, join, split
+from edge.bundle.manifest import FileManifest, Manifest, check, manifest_text, parse_manifest
+from edge.bundle.picture import check_picture
+from edge.bundle.seal import SEAL_BYTES, make_seal, open_seal, require_signer
 from edge.errors import BundleError
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 SUFFIX = ".outfeed"
+GOLDEN_TILES = 4  # a golden frame may need tiles: so many along each side
 MAX_BYTES = 256 * 1024 * 1024  # the largest network anyone put on a Pi is a tenth of this
-_DIGEST_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle in memory, verified. digest: SHA-256 of the file, which names this very build."""
+    """A bundle in memory, verified. digest: SHA-256 of all before the seal, which names this very
+    build. signer: the public key in hex; None: unsigned."""
 
     manifest: Manifest
     digest: str
     files: dict[str, bytes]
     size_bytes: int
+    signer: str | None = None
 
     @property
     def id(self) -> str:
@@ -41,29 +46,31 @@ class Bundle:
         return f"{self.manifest.name}-{self.manifest.version}-{self.digest[:12]}"
 
 
-def pack(manifest: Manifest, files: dict[str, bytes]) -> bytes:
-    """The bundle's bytes; the manifest's ``files`` table is made here. Deterministic.
-
-    Raises BundleError for what ``read_bundle`` would refuse.
+def pack(
+    manifest: Manifest, files: dict[str, bytes], key: Ed25519PrivateKey | None = None
+) -> bytes:
+    """The bundle's bytes, signed where there is a key; the manifest's ``files`` table is made here.
+    Deterministic. Raises BundleError for what ``read_bundle`` would refuse.
     """
     table = {
         name: FileManifest(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         for name, data in sorted(files.items())
     }
     whole = manifest.model_copy(update={"files": table})
-    content = whole.model_dump(mode="json")
-    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    check(parse_manifest(text.encode()))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in [(MANIFEST, text.encode()), *sorted(files.items())]:
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16
-            entry.create_system = 3
-            archive.writestr(entry, data)
-        archive.comment = b"0" * _DIGEST_CHARS
-    body = buffer.getvalue()[:-_DIGEST_CHARS]
-    return body + hashlib.sha256(body).hexdigest().encode()
+    text = manifest_text(whole.model_dump(mode="json")).encode()
+    _check(parse_manifest(text), files)
+    body = join({**files, MANIFEST: text}, SEAL_BYTES)
+    if len(body) + SEAL_BYTES > MAX_BYTES:
+        raise BundleError(_TOO_LARGE.format(MAX_BYTES))
+    return body + make_seal(body, key)
+
+
+def sign_bundle(data: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The bundle signed with this key, in place of whoever signed it before. Nothing else of it
+    changes. Raises BundleError for what ``parse_bundle`` refuses."""
+    parse_bundle(data)
+    body = data[:-SEAL_BYTES]
+    return body + make_seal(body, key)
 
 
 def write_bundle(path: Path, data: bytes) -> None:
@@ -82,52 +89,53 @@ def write_bundle(path: Path, data: bytes) -> None:
         raise
 
 
-def read_bundle(path: Path) -> Bundle:
-    """Read and verify every byte. Raises BundleError, one line that names file and fault."""
+def read_bundle(path: Path, trusted: Collection[str] | None = None) -> Bundle:
+    """Read and verify every byte. trusted: public keys in hex, one of which must have signed; None
+    asks for no signature (one that is there must be right all the same). Raises BundleError, one
+    line that names file and fault."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise BundleError(f"{path}: is larger than {MAX_BYTES} bytes, the most a bundle may have")
     try:
-        return parse_bundle(data)
+        return parse_bundle(data, trusted)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
-def parse_bundle(data: bytes) -> Bundle:
+def parse_bundle(data: bytes, trusted: Collection[str] | None = None) -> Bundle:
     """A bundle from its bytes, verified as ``read_bundle`` does. Raises BundleError."""
-    body, claimed = data[:-_DIGEST_CHARS], data[-_DIGEST_CHARS:]
-    digest = hashlib.sha256(body).hexdigest()
-    if claimed != digest.encode():
-        raise BundleError("is damaged, altered or not a bundle: its SHA-256 does not match")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if archive.comment != claimed:
-                raise BundleError("is not a bundle: its SHA-256 is not the archive's comment")
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            if len(set(names)) != len(names):
-                raise BundleError("holds two files of one name")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise BundleError("holds a compressed file; expected stored ones")
-            if sum(entry.file_size for entry in entries) > len(data):
-                raise BundleError("holds files that overlap")
-            content = {name: archive.read(name) for name in names}
-    # What zipfile raises for archives that somebody made up: EOFError and RuntimeError (encrypted,
-    # NotImplementedError), struct.error, ValueError (UnicodeDecodeError), OSError (seek).
-    except (zipfile.BadZipFile, EOFError, RuntimeError, struct.error, ValueError, OSError) as error:
-        raise BundleError(f"is not a bundle: {' '.join(str(error).split())}") from error
-    manifest = parse_manifest(content.pop(MANIFEST, None))
-    for name in sorted(content.keys() - manifest.files.keys()):
+    if len(data) > MAX_BYTES:
+        raise BundleError(_TOO_LARGE.format(MAX_BYTES))
+    body, seal = open_seal(data)
+    if trusted is not None:
+        require_signer(seal, trusted)
+    files = split(body, SEAL_BYTES)
+    manifest = parse_manifest(files.pop(MANIFEST, None))
+    for name in sorted(files.keys() - manifest.files.keys()):
         raise BundleError(f"holds {name!r}, which its manifest does not name")
     for name, entry in manifest.files.items():
-        found = content.get(name)
+        found = files.get(name)
         if found is None:
             raise BundleError(f"lacks {name!r}, which its manifest names")
         if len(found) != entry.bytes or hashlib.sha256(found).hexdigest() != entry.sha256:
             raise BundleError(f"{name!r} is not the file that its manifest names")
+    _check(manifest, files)
+    return Bundle(manifest, seal.digest, files, len(data), seal.signer)
+
+
+def _check(manifest: Manifest, files: dict[str, bytes]) -> None:
+    """What manifest and files must be to each other. Raises BundleError."""
     check(manifest)
-    return Bundle(manifest, digest, content, len(data))
+    height, width = manifest.detector.height, manifest.detector.width
+    for golden in manifest.golden:
+        check_picture(
+            golden.file,
+            files[golden.file],
+            height=height * GOLDEN_TILES,
+            width=width * GOLDEN_TILES,
+        )
+
+
+_TOO_LARGE = "is larger than {} bytes, the most a bundle may have"

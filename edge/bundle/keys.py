@@ -87,7 +87,9 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
     # TypeError: encrypted in a way that the PEM label does not say.
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if encrypted:
-            raise BundleError(f"{path}: the passphrase does not open it, or it is damaged") from error
+            raise BundleError(
+                f"{path}: the passphrase does not open it, or it is damaged"
+            ) from error
         raise BundleError(f"{path}: is no private key; expected PEM (PKCS8)") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise BundleError(f"{path}: is a key of another kind; expected Ed25519")

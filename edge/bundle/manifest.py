@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,18 +15,26 @@ from pydantic import (
     ValidationError,
 )
 
+from edge.bundle.container import MANIFEST, MAX_FILES, NAME_PATTERN
+from edge.bundle.picture import MAX_PIXELS
+from edge.bundle.version import VERSION_PATTERN
 from edge.complaints import describe
 from edge.errors import BundleError
 
-MANIFEST = "manifest.json"
-# What this station's chain can run; a bundle must name it. Raised when the chain's meaning changes.
-COMPATIBLE = "outfeed-chain-2"
+# What this station's chain is; a bundle must require it. Raised when the chain's meaning changes.
+CHAIN = "outfeed-chain-2"
+# What a bundle is for, and what a station calls itself, where nobody says otherwise.
+COMPATIBLE = "outfeed"
+MAX_MANIFEST_BYTES = 1024 * 1024
 
 Format = Literal["onnx", "tflite"]
 Precision = Literal["int8", "float32"]
-FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*\.[a-z]+$")]
+FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
+BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
+Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
+Compatible = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 # One line of text: it stands in reasons, events and on a technician's screen.
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$", max_length=1000)]
 
 
 class Part(BaseModel):
@@ -40,7 +49,7 @@ class DetectorManifest(Part):
     plane at stride_px."""
 
     kind: Literal["regression"] = "regression"
-    network: str
+    network: Line
     channels: Literal[1, 3]
     height: int = Field(ge=16, le=8192)
     width: int = Field(ge=16, le=8192)
@@ -133,7 +142,7 @@ class ChainManifest(Part):
 class GoldenDefect(Part):
     """A defect that the chain must find on a golden frame. box: left, top, right, bottom, px."""
 
-    kind: str
+    kind: Line
     box: tuple[int, int, int, int]
     area_px: int = Field(ge=1)
     peak_severity: float
@@ -141,12 +150,13 @@ class GoldenDefect(Part):
 
 
 class GoldenManifest(Part):
-    """A frame and what the exporting machine's chain made of it. grid: the severity map's peaks by
-    blocks, at most 8×8 of them (edge/chain/golden.py)."""
+    """A frame, a PNG of at most 4 times the detector's sides, and what the exporting machine's chain
+    made of it. grid: the severity map's peaks by blocks, at most 8×8 of them
+    (edge/chain/golden.py)."""
 
     file: FileName
     decision: Literal["PASS", "REJECT"]
-    grid: tuple[tuple[float, ...], ...] = Field(min_length=1)
+    grid: tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...] = Field(min_length=1)
     defects: tuple[GoldenDefect, ...] = ()
 
     @property
@@ -174,14 +184,16 @@ Measure = Annotated[
 
 
 class Manifest(Part):
-    """Everything a bundle says of itself. builds: the first is the one it was judged by; an engine
-    takes the first of its format (and of the precision, where one is asked for)."""
+    """Everything a bundle says of itself. compatible: the stations it is for. requires: the chain
+    that they must have. builds: the first is the one it was judged by; an engine takes the first of
+    its format (and of the precision, where one is asked for)."""
 
     format: Literal[2] = 2
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]*$")
-    compatible: tuple[str, ...] = (COMPATIBLE,)
-    outfeed_version: str
+    name: BundleName
+    version: Version
+    compatible: tuple[Compatible, ...] = Field(default=(COMPATIBLE,), min_length=1)
+    requires: Line = CHAIN
+    outfeed_version: Line
     detector: DetectorManifest
     classifier: ClassifierManifest | None
     chain: ChainManifest
@@ -189,8 +201,13 @@ class Manifest(Part):
     builds: tuple[BuildManifest, ...] = Field(min_length=1)
     golden: tuple[GoldenManifest, ...]
     # nan (null in the file) where there was nothing to measure, as by models.metrics.
-    metrics: dict[str, dict[str, Measure]] = {}
-    files: dict[FileName, FileManifest] = {}
+    metrics: dict[Line, dict[Line, Measure]] = {}
+    files: Annotated[dict[FileName, FileManifest], Field(max_length=MAX_FILES - 1)] = {}
+
+
+def manifest_text(content: Any) -> str:
+    """JSON values as a bundle holds them: the same values give the same text. Raises ValueError."""
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def parse_manifest(text: bytes | None) -> Manifest:
@@ -198,21 +215,39 @@ def parse_manifest(text: bytes | None) -> Manifest:
     the key."""
     if text is None:
         raise BundleError(f"lacks {MANIFEST}")
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise BundleError(f"{MANIFEST}: is larger than {MAX_MANIFEST_BYTES} bytes")
     try:
-        return Manifest.model_validate_json(text)
+        manifest = Manifest.model_validate_json(text, strict=True)
+        # Two readers of JSON must not see two manifests: there is one way to write it.
+        is_canonical = manifest_text(json.loads(text, object_pairs_hook=_unique)).encode() == text
     except ValidationError as error:
         raise BundleError(f"{MANIFEST}: {describe(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{MANIFEST}: {' '.join(str(error).split())}") from error
+    if not is_canonical:
+        raise BundleError(f"{MANIFEST}: is not written in the one way that a bundle's is")
+    return manifest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {key[:60]!r} is there twice")
+        found[key] = value
+    return found
 
 
 def check(manifest: Manifest) -> None:
     """What no single field can say. Raises BundleError."""
     if MANIFEST in manifest.files:
         raise BundleError(f"names {MANIFEST} among its files")
-    if COMPATIBLE not in manifest.compatible:
-        raise BundleError(
-            f"is for {', '.join(manifest.compatible) or 'nothing'}; this station runs {COMPATIBLE}"
-        )
+    if manifest.requires != CHAIN:
+        raise BundleError(f"requires {manifest.requires}; this is {CHAIN}")
     detector = manifest.detector
+    if detector.height * detector.width > MAX_PIXELS:
+        raise BundleError(f"detector: height × width is above {MAX_PIXELS} px")
     for side in ("height", "width", "overlap_px"):
         if getattr(detector, side) % detector.multiple_px:
             raise BundleError(f"detector.{side} is no multiple of {detector.multiple_px}")

@@ -6,6 +6,9 @@ import struct
 
 from edge.errors import BundleError
 
+# Of one picture and of one run of a detector; a run at 4096×4096 px needs gigabytes already.
+MAX_PIXELS = 4096 * 4096
+
 _START = b"\x89PNG\r\n\x1a\n"
 # What Outfeed writes. A chunk of any other kind could hold a profile or text that unpacks to
 # gigabytes, or a second picture of another size.
@@ -16,7 +19,8 @@ _HEADER = struct.Struct(">2L5B")
 
 
 def check_picture(name: str, data: bytes, *, height: int, width: int) -> None:
-    """A plain PNG, 8 bits, grey or colour, of at most height × width px. Raises BundleError.
+    """A plain PNG, 8 bits, grey or colour, of at most height × width px and MAX_PIXELS. Raises
+    BundleError.
 
     Only its structure is looked at, so a few bytes that claim a huge picture cost nothing.
     """
@@ -40,7 +44,8 @@ def check_picture(name: str, data: bytes, *, height: int, width: int) -> None:
     columns, rows, bits, colours, *methods = _HEADER.unpack_from(data, len(_START) + _CHUNK.size)
     if bits != 8 or colours not in (_GREY, _COLOUR) or any(methods):
         raise BundleError(f"{name!r}: expected 8 bits, grey or colour, not interlaced (PNG)")
-    if not (0 < rows <= height and 0 < columns <= width):
+    if not (0 < rows <= height and 0 < columns <= width and rows * columns <= MAX_PIXELS):
         raise BundleError(
-            f"{name!r}: claims {columns}×{rows} px; the detector takes {width}×{height} at most"
+            f"{name!r}: claims {columns}×{rows} px; for this detector {width}×{height} px and "
+            f"{MAX_PIXELS} px in all are the most"
         )

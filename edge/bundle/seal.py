@@ -60,7 +60,9 @@ def open_seal(data: bytes) -> tuple[memoryview, Seal]:
         raise BundleError("is damaged or altered: its seal holds no signature")
     signer = found[1].decode()
     if not _is_signed(body, signer, bytes.fromhex(found[2].decode())):
-        raise BundleError(f"is damaged or altered: its signature is not that of key {key_id(signer)}")
+        raise BundleError(
+            f"is damaged or altered: its signature is not that of key {key_id(signer)}"
+        )
     return body, Seal(digest, signer)
 
 
