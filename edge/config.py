@@ -36,10 +36,28 @@ _AnySection = TypeVar("_AnySection", bound=_Section)
 
 
 class EngineConfig(_Section):
-    """Which inference engine, and how many cores it may use."""
+    """Which inference engine, and how many cores it may use.
 
-    kind: Literal["ort"] = "ort"
-    threads: int = Field(default=1, ge=1, le=64)
+    auto: what ``outfeed bench --select`` found to be the fastest here, else ONNX Runtime. threads:
+    None leaves it to that too, else 1. providers: ONNX Runtime's, the preferred one first; none is
+    its CPU provider.
+    """
+
+    kind: Literal["auto", "ort", "litert", "openvino"] = "auto"
+    precision: Literal["int8", "float32"] | None = None
+    threads: int | None = Field(default=None, ge=1, le=64)
+    providers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+ExecutionProvider$")], ...] = ()
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _of_ort(self) -> EngineConfig:
+        if self.providers and self.kind not in ("auto", "ort"):
+            raise ValueError(f"providers are ONNX Runtime's; kind is {self.kind}")
+        return self
 
 
 class CameraConfig(_Section):
@@ -182,6 +200,11 @@ class StationConfig(_Section):
     @property
     def journal_path(self) -> Path:
         return self.state_dir / "journal.sqlite"
+
+    @property
+    def engine_path(self) -> Path:
+        """Where ``outfeed bench --select`` keeps which engine is the fastest."""
+        return self.state_dir / "engine.json"
 
     @property
     def cursor_path(self) -> Path:

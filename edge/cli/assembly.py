@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
 from edge.devices.camera_video import VideoCamera
 from edge.engines.registry import EngineChoice
-from edge.errors import ConfigError, FrameError, JournalError
+from edge.engines.selection import default_engine, selected_engine
+from edge.errors import BundleError, ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
 from edge.line.parts import LineTiming
 from edge.records import Verdict
@@ -23,14 +25,33 @@ from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.station import Inspects, Station
 
+_log = logging.getLogger(__name__)
+
 
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
-    """The configured bundle and its chain, proven. Raises BundleError: nothing unproven runs."""
+    """The configured bundle and its chain, proven. Raises BundleError: nothing unproven runs.
+
+    With engine.kind "auto" it runs on the engine that ``outfeed bench --select`` found, where that
+    still holds and still proves itself; else on the default one, and the log says why. Raises
+    ConfigError for an engine that is not there.
+    """
     bundle = read_bundle(config.bundle)
-    engine = EngineChoice(config.engine.kind, config.engine.threads)
+    if config.engine.kind == "auto":
+        try:
+            engine = selected_engine(config.engine_path, config.engine, bundle)
+            inspector = _proven(bundle, engine, now_ns)
+        except (ConfigError, BundleError) as error:
+            _log.warning("engine_default reason=%s (run outfeed bench --select)", error)
+        else:
+            _log.info("engine_selected engine=%s", engine)
+            return bundle, inspector
+    return bundle, _proven(bundle, default_engine(config.engine, bundle), now_ns)
+
+
+def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> Inspects:
     inspector = load_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
-    return bundle, inspector
+    return inspector
 
 
 def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:

@@ -107,12 +107,23 @@ class EngineChoice:
             raise BundleError(missing)
         return ENGINES[self.name].load(self.providers)
 
+    def reads(self, bundle: Bundle) -> bool:
+        """Whether the bundle has a build for this engine."""
+        return self._build(bundle) is not None
+
     def build(self, bundle: Bundle) -> BuildManifest:
         """The bundle's build for this engine. Raises BundleError where it has none."""
+        build = self._build(bundle)
+        if build is not None:
+            return build
+        wanted = ENGINES[self.name].format
+        held = ", ".join(build.name for build in bundle.manifest.builds)
+        precision = f"-{self.precision}" if self.precision else ""
+        raise BundleError(f"{bundle.id} has no {wanted}{precision} for {self.name}; it has {held}")
+
+    def _build(self, bundle: Bundle) -> BuildManifest | None:
         wanted = ENGINES[self.name].format
         for build in bundle.manifest.builds:
             if build.format == wanted and self.precision in (None, build.precision):
                 return build
-        held = ", ".join(build.name for build in bundle.manifest.builds)
-        precision = f"-{self.precision}" if self.precision else ""
-        raise BundleError(f"{bundle.id} has no {wanted}{precision} for {self.name}; it has {held}")
+        return None

@@ -27,8 +27,8 @@ class Result:
 
     @property
     def line(self) -> str:
-        """The one line on stderr."""
-        lines = self.err.splitlines()
+        """The one line on stderr, beside the log's that no engine was chosen yet."""
+        lines = [line for line in self.err.splitlines() if " engine_default " not in line]
         assert len(lines) == 1, self.err
         return lines[0]
 

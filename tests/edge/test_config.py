@@ -59,7 +59,8 @@ def test_the_smallest_file(path: Path) -> None:
     assert config.id == "press-1"
     assert config.line.on_unknown == "reject"  # the safe side, unasked
     assert config.output.safe_state == "inactive"
-    assert config.engine.threads == 1
+    assert config.engine.kind == "auto"
+    assert config.engine.threads is None
     assert config.uplink.start is True
 
 
@@ -87,7 +88,9 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("trigger", "jitter", "0.2", 0.2),
     ("trigger", "parts", "12", 12),
     ("trigger", "seed", "3", 3),
-    ("engine", "kind", '"ort"', "ort"),
+    ("engine", "kind", '"openvino"', "openvino"),
+    ("engine", "precision", '"float32"', "float32"),
+    ("engine", "providers", '["CUDAExecutionProvider"]', ("CUDAExecutionProvider",)),
     ("engine", "threads", "4", 4),
     ("output", "kind", '"simulated"', "simulated"),
     ("output", "safe_state", '"active"', "active"),
