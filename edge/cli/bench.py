@@ -7,24 +7,21 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import (
-    BundleOption,
-    EngineOption,
-    PrecisionOption,
-    ThreadsOption,
-    is_quiet,
-)
+from edge.cli.options import EngineOption, PrecisionOption, is_quiet
 
 
 def bench(
     context: typer.Context,
-    bundle: BundleOption,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", "-b", help="The model bundle, NAME.outfeed.", show_default=False),
+    ] = None,
     frames: Annotated[
         Path | None,
         typer.Option(help="A picture or a folder of them. Default: the bundle's golden frames."),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.01, help="Measure each size for this long.")
+        float, typer.Option(min=0.01, help="Measure each size, or engine, for this long.")
     ] = 3.0,
     repeat: Annotated[
         int | None,
@@ -37,9 +34,32 @@ def bench(
             "given several times. Default: the frames as they are."
         ),
     ] = None,
-    engine: EngineOption = "ort",
+    engine: EngineOption = None,
     precision: PrecisionOption = None,
-    threads: ThreadsOption = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Cores that one run of a network may use. Default: 1; with --select one, and all.",
+        ),
+    ] = None,
+    select: Annotated[
+        bool,
+        typer.Option(
+            "--select", help="Time every engine on the golden frames and name the fastest."
+        ),
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="With --select, instead of --bundle: the station.toml whose bundle is measured "
+            "and in whose state the fastest is kept, for its engine.kind auto.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False,
 ) -> None:
     """Time every step of the chain: p50, p99, p99.9 and the worst, per frame.
@@ -48,15 +68,33 @@ def bench(
     sees all day. Twenty frames per size run before anything is counted. Cold start is the time from
     the start of a process to its first verdict, measured on a child; its memory is read then.
     p99.9 means little below some thousand frames: the count is beside it.
+
+    With --select every engine that is installed runs every build of the bundle that it reads, on
+    one core and on all of them (--threads, or engine.threads of the configuration, at most), in
+    turns; one that does not reproduce the golden frames is shown and never chosen.
     """
     from rich.console import Console
 
     from edge.cli.benchmark import bench_frames, measure_all, parse_size
     from edge.cli.benchmark_report import report_json, report_tables
+    from edge.cli.benchmark_select import run_select, wanted_engines
     from edge.cli.loading import engine_choice, load_chain
+    from edge.errors import UsageError
 
+    if select:
+        if frames is not None or size or engine is not None:
+            raise UsageError("--select takes every engine, and the golden frames as they are")
+        wanted = wanted_engines(bundle, config, precision=precision, threads=threads)
+        run_select(
+            wanted, seconds=seconds, repeat=repeat, json=json, progress=not is_quiet(context)
+        )
+        return
+    if config is not None:
+        raise UsageError("--config goes with --select")
+    if bundle is None:
+        raise UsageError("bench takes --bundle, or --select with --config")
     sizes = [parse_size(text) for text in size or []]
-    choice = engine_choice(engine, precision, threads)
+    choice = engine_choice(engine, precision, threads or 1)
     loaded, inspector = load_chain(bundle, engine=choice)
     report = measure_all(
         bundle,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from rich.markup import escape
 from rich.table import Table
 
 from edge.cli.benchmark import WARM_UP_FRAMES, Report
 from edge.cli.summaries import counts_table, stages_table
+from edge.engines.selection import Measured, Selection, Times
 
 
 def report_json(report: Report) -> str:
@@ -33,3 +35,46 @@ def report_tables(report: Report) -> list[Table]:
         ("memory", f"{cold.rss_kib / 1024:.0f} MiB resident, peak {cold.peak_rss_kib / 1024:.0f}"),
     ]
     return [*tables, counts_table("process", rows)]
+
+
+def selection_table(selection: Selection) -> Table:
+    """Every engine and build that proved itself, milliseconds per frame."""
+    title = f"{selection.processor}, {selection.cores} cores: ms per frame, whole chain"
+    table = Table(title=escape(title), title_justify="left")
+    for heading in ("engine", "build"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("cores", "clean p50", "p99", "regions p50", "p99"):
+        table.add_column(heading, justify="right")
+    for each in selection.measured:
+        if each.refused is None:
+            table.add_row(
+                escape(_engine(each)),
+                each.build,
+                str(each.threads),
+                *_ms(each.clean),
+                *_ms(each.regions),
+                style="bold" if each == selection.chosen else "",
+            )
+    return table
+
+
+def selection_lines(selection: Selection) -> list[str]:
+    """What was refused and why, and what was chosen."""
+    lines = []
+    for each in selection.measured:
+        if each.refused is not None:
+            what = " ".join(filter(None, [_engine(each), each.build]))
+            cores = f", cores {each.threads}" if each.threads else ""
+            lines.append(f"refused: {what}{cores}: {each.refused}")
+    best = selection.chosen
+    if best is not None:
+        lines.append(f"fastest: {_engine(best)}, {best.build}, cores {best.threads}")
+    return lines
+
+
+def _engine(measured: Measured) -> str:
+    return " ".join([measured.library or measured.engine, *measured.providers])
+
+
+def _ms(times: Times | None) -> tuple[str, str]:
+    return ("", "") if times is None else (f"{times.p50_ms:.3f}", f"{times.p99_ms:.3f}")

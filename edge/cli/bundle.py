@@ -38,7 +38,7 @@ def show(
 @app.command()
 def verify(
     bundle: _Bundle,
-    engine: EngineOption = "ort",
+    engine: EngineOption = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
 ) -> None:

@@ -48,7 +48,7 @@ def inspect(
     overlays: Annotated[
         Path | None, typer.Option(help="Folder for pictures with every defect boxed and named.")
     ] = None,
-    engine: EngineOption = "ort",
+    engine: EngineOption = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
     threshold: Annotated[

@@ -11,24 +11,30 @@ from edge.bundle import Bundle, read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
-from edge.engines.registry import ENGINES, EngineChoice
+from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import UsageError
 
 _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
 
 
-def engine_choice(name: str, precision: str | None, threads: int) -> EngineChoice:
+def engine_choice(name: str | None, precision: str | None, threads: int) -> EngineChoice:
     """What --engine, --precision and --threads ask for. Raises UsageError for what is not there.
     Imports the engine's library."""
+    name = name or DEFAULT_ENGINE
     if name not in ENGINES:
         raise UsageError(f"--engine {name}: expected {', '.join(ENGINES)}")
-    if precision is not None and precision not in _PRECISIONS:
-        raise UsageError(f"--precision {precision}: expected {' or '.join(_PRECISIONS)}")
-    choice = EngineChoice(name, threads, _PRECISIONS[precision] if precision else None)
+    choice = EngineChoice(name, threads, parse_precision(precision))
     missing = choice.missing()
     if missing is not None:
         raise UsageError(f"--engine {name}: {missing}")
     return choice
+
+
+def parse_precision(text: str | None) -> Precision | None:
+    """What --precision asks for. Raises UsageError."""
+    if text is not None and text not in _PRECISIONS:
+        raise UsageError(f"--precision {text}: expected {' or '.join(_PRECISIONS)}")
+    return _PRECISIONS[text] if text else None
 
 
 def load_chain(

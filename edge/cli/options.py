@@ -24,8 +24,10 @@ ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=64, help="Cores that one run of a network may use.")
 ]
 EngineOption = Annotated[
-    str,
-    typer.Option("--engine", metavar="ENGINE", help="ort (ONNX Runtime), litert or openvino."),
+    str | None,
+    typer.Option(
+        "--engine", metavar="ENGINE", help="ort (ONNX Runtime, the default), litert or openvino."
+    ),
 ]
 PrecisionOption = Annotated[
     str | None,

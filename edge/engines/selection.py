@@ -56,12 +56,12 @@ class Measured(_Record):
 
 class Selection(_Record):
     """The choice, and for what it holds. bundle: SHA-256 of the file. processor: as ``processor``
-    says."""
+    says. chosen: None where no engine proved itself."""
 
     bundle: str
     processor: str
     cores: int = Field(ge=1)
-    chosen: Measured
+    chosen: Measured | None
     measured: tuple[Measured, ...]
 
 
@@ -111,8 +111,8 @@ def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineC
     except ValidationError as error:
         raise ConfigError(f"{path}: is damaged: {describe(error)}") from error
     chosen = selection.chosen
-    if chosen.engine not in ENGINES or chosen.threads is None:
-        raise ConfigError(f"{path}: is damaged: it chooses {chosen.engine!r}")
+    if chosen is None or chosen.engine not in ENGINES or chosen.threads is None:
+        raise ConfigError(f"{path}: is damaged: it chooses no engine")
     if selection.bundle != bundle.digest:
         raise ConfigError(f"{selection.bundle[:12]} was measured, this is {bundle.id}")
     if selection.processor != processor():
