@@ -1,0 +1,219 @@
+"""Detector and classifier → TFLite files, by the tool chain in an environment of its own.
+
+The tool chain is two gigabytes and wants other versions than a station: `make export` builds it a
+virtual environment, .venv-tflite. A network goes there as torch.export wrote it, with the
+calibration frames in one file, and comes back as a .tflite; worker.py is what runs there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge.bundle.manifest import Precision
+from export.errors import ExportError
+from export.tflite.program import export_program, layer_paths
+from models.networks import (
+    PIXEL_SCALE,
+    PIXEL_ZERO_POINT,
+    SEVERITY_MAX,
+    BlockClassifier,
+    DetectorNetwork,
+)
+
+ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-tflite"
+# Another Python that holds the tool chain of requirements.txt.
+PYTHON_VARIABLE = "OUTFEED_TFLITE_PYTHON"
+WORKER = Path(__file__).with_name("worker.py")
+# Logits that int8 resolves: at ±8 the logistic is within 0.004 severity of its ends.
+LOGIT_RANGE = (-8.0, 8.0)
+PIXEL_RANGE = (-PIXEL_ZERO_POINT * PIXEL_SCALE, (255 - PIXEL_ZERO_POINT) * PIXEL_SCALE)
+INT8_OFFSET = 128  # a uint8 is the int8 of the file and this
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteJob:
+    """A network to convert, at one static shape.
+
+    calibration: uint8 H×W or H×W×C, all height × width; read once, one at a time; none for float32.
+    percentile: of each tensor's values that its range takes in; None takes in all. corrected: take
+    the shift of rounded weights off the biases (decision 11). keep_float: layers that stay in
+    float, by the path of their module or of one that holds them ("head", "backbone.stages.0").
+    Jobs of the same network and shape share one conversion; those with the same calibration object
+    one pass over it.
+    """
+
+    network: DetectorNetwork | BlockClassifier
+    channels: int
+    height: int
+    width: int
+    batch: int = 1
+    calibration: Iterable[npt.NDArray[np.uint8]] = ()
+    precision: Precision = "int8"
+    percentile: float | None = None
+    corrected: bool = True
+    keep_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteFile:
+    """A .tflite that takes int8 N×H×W×C, each pixel less 128.
+
+    It gives int8 (of precision float32: float32) N×h×w×1 severity, or N×K logits. scale,
+    zero_point: severity or logit = scale * (value - zero_point), of an int8 value shifted to uint8
+    by 128, of a float one as it is. floats: the operators that are computed in float.
+    """
+
+    data: bytes
+    scale: float
+    zero_point: int
+    floats: tuple[str, ...]
+
+
+def convert(jobs: Mapping[str, TfliteJob]) -> dict[str, TfliteFile]:
+    """Convert all jobs in one process of the other environment. Blocks: 4 s and 10 s a network.
+
+    The same jobs give the same bytes. Raises ExportError when the environment is missing, the
+    worker fails, or a file is not what was asked for.
+    """
+    python = tflite_python()
+    with tempfile.TemporaryDirectory(prefix="outfeed-tflite-") as name:
+        folder = Path(name)
+        _write(folder, jobs)
+        _work(python, folder)
+        told = json.loads((folder / "result.json").read_text())
+        return {
+            name: _checked(name, job, told[name], (folder / f"{name}.tflite").read_bytes())
+            for name, job in jobs.items()
+        }
+
+
+def tflite_python() -> Path:
+    """The tool chain's Python. Raises ExportError when it is not there."""
+    given = os.environ.get(PYTHON_VARIABLE)
+    python = Path(given) if given else ENVIRONMENT / "bin" / "python"
+    # Ready: an installation that was cut off is no environment.
+    if not python.is_file() or not (given or (ENVIRONMENT / ".ready").is_file()):
+        raise ExportError(
+            f"{python}: no TFLite tool chain; `make {ENVIRONMENT.name}/.ready` builds it, "
+            f"or {PYTHON_VARIABLE} names another Python that has it"
+        )
+    return python
+
+
+def _write(folder: Path, jobs: Mapping[str, TfliteJob]) -> None:
+    programs: dict[tuple[Any, ...], str] = {}
+    frames: dict[tuple[Any, ...], str] = {}
+    networks = {}
+    for name, job in jobs.items():
+        int8 = job.precision == "int8"
+        shape = (job.height, job.width, job.channels)
+        pictures = (id(job.calibration), *shape)
+        key = (id(job.network), *shape, job.batch, _clamped_by_range(job))
+        if key not in programs:
+            programs[key] = f"{len(programs)}.pt2"
+            program = export_program(
+                job.network,
+                job.channels,
+                job.height,
+                job.width,
+                job.batch,
+                raw_severity=_clamped_by_range(job),
+            )
+            torch.export.save(program, folder / programs[key])
+        if int8 and pictures not in frames:
+            frames[pictures] = f"{len(frames)}.frames"
+            _write_frames(folder / frames[pictures], job, shape, name)
+        networks[name] = {
+            "program": programs[key],
+            "layers": layer_paths(job.network),
+            "frames": frames[pictures] if int8 else None,
+            "precision": job.precision,
+            "percentile": job.percentile,
+            "corrected": job.corrected,
+            "keep_float": job.keep_float,
+            "raw_range": _raw_range(job),
+        }
+    description = {
+        "torch": torch.__version__.partition("+")[0],
+        "pixels": {"scale": PIXEL_SCALE, "zero_point": PIXEL_ZERO_POINT, "range": PIXEL_RANGE},
+        "networks": networks,
+    }
+    (folder / "job.json").write_text(json.dumps(description))
+
+
+def _write_frames(path: Path, job: TfliteJob, shape: tuple[int, ...], name: str) -> None:
+    with path.open("wb") as file:
+        for frame in job.calibration:
+            if frame.dtype != np.uint8 or frame.size != np.prod(shape):
+                raise ExportError(
+                    f"{name}: a calibration frame is {frame.dtype} {frame.shape}; "
+                    f"expected uint8 {shape}"
+                )
+            file.write(np.ascontiguousarray(frame).data)
+
+
+def _raw_range(job: TfliteJob) -> tuple[float, float] | None:
+    if isinstance(job.network, BlockClassifier):
+        return None
+    return LOGIT_RANGE if job.network.logistic else (0.0, SEVERITY_MAX)
+
+
+def _clamped_by_range(job: TfliteJob) -> bool:
+    """Whether the int8 output's range is what keeps severity within 0 and 12."""
+    network = job.network
+    return job.precision == "int8" and isinstance(network, DetectorNetwork) and not network.logistic
+
+
+def _work(python: Path, folder: Path) -> None:
+    # -I: neither this project nor the user's site; it has the versions it was tried with.
+    command = [str(python), "-I", str(WORKER), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise ExportError(f"{python}: {error.strerror}") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        last = lines[-1].strip() if lines else f"ended with status {done.returncode}"
+        raise ExportError(f"TFLite tool chain: {last}")
+
+
+def _checked(name: str, job: TfliteJob, told: dict[str, Any], data: bytes) -> TfliteFile:
+    """The file, if it is what was asked for. Raises ExportError."""
+    given, made = told["input"], told["output"]
+    shape = [job.batch, job.height, job.width, job.channels]
+    pixels = {
+        "type": "INT8",
+        "shape": shape,
+        "scale": PIXEL_SCALE,
+        "zero_point": PIXEL_ZERO_POINT - INT8_OFFSET,
+    }
+    if given != pixels:
+        raise ExportError(f"{name}.tflite takes {given}; expected {pixels}")
+    wanted = "INT8" if job.precision == "int8" else "FLOAT32"
+    if made["type"] != wanted:
+        raise ExportError(f"{name}.tflite gives {made['type']}; expected {wanted}")
+    floats = tuple(told["floats"])
+    if job.precision == "int8":
+        stray = [op for op in floats if not _under(op, job.keep_float)]
+        if stray:
+            raise ExportError(f"{name}.tflite is not all int8: {', '.join(stray)}")
+    detector = isinstance(job.network, DetectorNetwork)
+    unit = SEVERITY_MAX if detector and not _clamped_by_range(job) else 1.0
+    if job.precision == "float32":
+        return TfliteFile(data, unit, 0, floats)
+    return TfliteFile(data, unit * made["scale"], made["zero_point"] + INT8_OFFSET, floats)
+
+
+def _under(layer: str, paths: tuple[str, ...]) -> bool:
+    return any(f"{layer}.".startswith(f"{path}.") for path in paths)

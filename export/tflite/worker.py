@@ -1,0 +1,399 @@
+"""The other environment's half: exported programs → TFLite files.
+
+Run by `export.tflite` as ``python -I worker.py FOLDER`` in .venv-tflite, which holds the tool chain
+and nothing of this project: this file imports none of it. FOLDER/job.json says what to make (see
+export/tflite/convert.py, which writes it); the files and result.json are written beside it. A fault
+ends the process with status 1 and one line on stderr.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+warnings.simplefilter("ignore")  # the libraries' own deprecations
+
+import litert_torch  # noqa: E402
+import torch  # noqa: E402
+from ai_edge_litert import schema_py_generated as schema  # noqa: E402
+from ai_edge_litert.interpreter import Interpreter  # noqa: E402
+from ai_edge_litert.tools import flatbuffer_utils  # noqa: E402
+from ai_edge_quantizer import quantizer, recipe  # noqa: E402
+
+ALL = quantizer.qtyping.TFLOperationName.ALL_SUPPORTED
+Array = npt.NDArray[Any]
+# Of each operator with weights: the axis of its output channels.
+WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+MOVES = ("RESHAPE", "TRANSPOSE")  # an output's values are its input's
+OPERATORS: dict[int, str] = {v: k for k, v in vars(schema.BuiltinOperator).items()}
+TYPES: dict[int, str] = {v: k for k, v in vars(schema.TensorType).items()}
+PIXELS, OUTPUT = "pixels", "output"
+BINS = 4096  # of the histogram that a percentile is taken from
+# The bias of a channel whose weights are next to nothing overflows at the scale that these ask for,
+# and the quantiser writes it with the wrong sign. Half of int32 leaves room for the correction.
+BIAS_LIMIT = 2.0**30
+
+
+class JobError(Exception):
+    """What stops the job; one line for a person."""
+
+
+class Model:
+    """A TFLite file as objects: one graph, its tensors and operators by name."""
+
+    def __init__(self, data: bytes) -> None:
+        self.model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+        if len(self.model.subgraphs) != 1:
+            raise JobError(f"the converter made {len(self.model.subgraphs)} graphs; expected one")
+        self.graph = self.model.subgraphs[0]
+
+    def kind(self, operator: Any) -> str:
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        return OPERATORS[flatbuffer_utils.get_builtin_code_from_operator_code(code)]
+
+    def name(self, tensor: int) -> str:
+        return f"{self.graph.tensors[tensor].name.decode()}"
+
+    def weighted(self) -> Iterator[Any]:
+        """The operators with weights, in order."""
+        return (op for op in self.graph.operators if self.kind(op) in WEIGHTED)
+
+    def layer(self, operator: Any) -> str:
+        """The path of the module that an operator with weights stands for (see ``named``)."""
+        return self.name(operator.inputs[1]).removesuffix(".weight")
+
+    def values(self, tensor: int) -> Array | None:
+        """A constant's values; None where the tensor is computed."""
+        held = self.graph.tensors[tensor]
+        data = self.model.buffers[held.buffer].data
+        if data is None or not len(data):
+            return None
+        return np.frombuffer(bytes(data), TYPES[held.type].lower()).reshape(held.shape)
+
+    def store(self, tensor: int, values: Array) -> None:
+        """Give a constant new values of the same type and shape."""
+        buffer = self.model.buffers[self.graph.tensors[tensor].buffer]
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+
+    def own(self, operator: Any, position: int, name: str) -> None:
+        """Give an operator's constant a name, and where others use it too, a copy of its own."""
+        index = operator.inputs[position]
+        users = sum(list(op.inputs).count(index) for op in self.graph.operators)
+        shared = [t for t in self.graph.tensors if t.buffer == self.graph.tensors[index].buffer]
+        if users > 1 or len(shared) > 1:
+            self.graph.tensors.append(copy.copy(self.graph.tensors[index]))
+            self.model.buffers.append(copy.copy(self.model.buffers[shared[0].buffer]))
+            self.graph.tensors[-1].buffer = len(self.model.buffers) - 1
+            index = operator.inputs[position] = len(self.graph.tensors) - 1
+        self.graph.tensors[index].name = name.encode()
+
+    def data(self) -> bytes:
+        """The file, with every constant inside: tflite-runtime cannot read them behind it."""
+        for buffer in self.model.buffers:
+            buffer.offset = buffer.size = 0
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(self.model))
+
+
+@dataclass
+class Measured:
+    """What calibration frames tell of a float model: each computed tensor's least and greatest
+    value, by name, and the mean per channel of what each layer takes in, by the layer's name."""
+
+    low: dict[str, float] = field(default_factory=dict)
+    high: dict[str, float] = field(default_factory=dict)
+    means: dict[str, Array] = field(default_factory=dict)
+
+
+@cache
+def converted(program: Path, layers: tuple[str, ...]) -> bytes:
+    """The float32 TFLite file of an exported program, its layers named by their modules."""
+    exported = torch.export.load(program)
+    made = litert_torch.convert(exported.module(), exported.example_inputs[0])
+    return named(made.model_content(), layers)
+
+
+def named(data: bytes, layers: tuple[str, ...]) -> bytes:
+    """Tensors called by their layer, or by operator and number; no two layers share a constant."""
+    model = Model(data)
+    graph = model.graph
+    marks = {"layer_" + path.replace(".", "/"): path for path in layers}
+    used: Counter[str] = Counter()
+    for operator in list(graph.operators):
+        kind = model.kind(operator)
+        name = kind.lower()
+        if kind in WEIGHTED:
+            parts = re.split(r";\d*", model.name(operator.inputs[1]))
+            found = sorted({marks[part] for part in parts if part in marks})
+            if len(found) != 1:
+                raise JobError(f"{kind} {parts[0]}: stands for {len(found)} layers; expected one")
+            name = found[0]
+        used[name] += 1
+        if used[name] > 1 or kind not in WEIGHTED:
+            name = f"{name}.{used[name]}"
+        for position, part in ((1, "weight"), (2, "bias")) if kind in WEIGHTED else ():
+            if position < len(operator.inputs) and operator.inputs[position] >= 0:
+                model.own(operator, position, f"{name}.{part}")
+        for output in operator.outputs:
+            graph.tensors[output].name = name.encode()
+    for (end,), fields, name in (
+        (graph.inputs, model.model.signatureDefs[0].inputs, PIXELS),
+        (graph.outputs, model.model.signatureDefs[0].outputs, OUTPUT),
+    ):
+        graph.tensors[end].name = fields[0].name = name.encode()
+    for number, tensor in enumerate(graph.tensors):
+        if b"layer_" in tensor.name or tensor.name.startswith(b"arith"):
+            tensor.name = f"constant.{number}".encode()
+    return model.data()
+
+
+@cache
+def measured(
+    data: bytes, frames: Path, scale: float, zero_point: int, percentile: float | None
+) -> Measured:
+    """Run the float model over frames, uint8 one after the other, a batch at a time.
+
+    Only sums and extremes are kept: memory does not grow with the number of frames. percentile:
+    of each tensor's values that the range takes in; None takes in all.
+    """
+    model = Model(data)
+    inputs = {model.layer(op): op.inputs[0] for op in model.weighted()}
+    computed = [i for op in model.graph.operators for i in op.outputs] + list(model.graph.inputs)
+    found, batches = Measured(), 0
+    for values in run(data, frames, scale, zero_point):
+        batches += 1
+        for index in computed:
+            name, held = model.name(index), values(index)
+            low, high = float(held.min()), float(held.max())
+            found.low[name] = min(found.low.get(name, low), low)
+            found.high[name] = max(found.high.get(name, high), high)
+        for layer, index in inputs.items():
+            held = values(index)
+            mean = held.mean(tuple(range(held.ndim - 1)), dtype=np.float64)
+            found.means[layer] = found.means.get(layer, 0.0) + mean
+    if not batches:
+        raise JobError("no calibration frame")
+    found.means = {layer: total / batches for layer, total in found.means.items()}
+    if percentile is not None:
+        narrow(found, model, computed, run(data, frames, scale, zero_point), percentile)
+    return found
+
+
+def narrow(
+    found: Measured, model: Model, computed: list[int], batches: Iterator[Any], percentile: float
+) -> None:
+    """Draw the ranges in to what holds that percentage of the values, half of the rest each end."""
+    counts = {index: np.zeros(BINS, np.int64) for index in computed}
+    for values in batches:
+        for index in computed:
+            name = model.name(index)
+            limits = (found.low[name], max(found.high[name], found.low[name] + 1e-9))
+            counts[index] += np.histogram(values(index), BINS, limits)[0]
+    for index, count in counts.items():
+        name = model.name(index)
+        edges = np.linspace(found.low[name], found.high[name], BINS + 1)
+        share = np.cumsum(count) / count.sum()
+        tail = (1.0 - percentile / 100.0) / 2
+        found.low[name] = float(edges[np.searchsorted(share, tail, "right")])
+        found.high[name] = float(edges[np.searchsorted(share, 1.0 - tail) + 1])
+
+
+def run(data: bytes, frames: Path, scale: float, zero_point: int) -> Iterator[Any]:
+    """The float model on frames: of each batch, what gives a tensor's values by its index. The last
+    batch is filled up with its own frames."""
+    interpreter = Interpreter(
+        model_content=data, num_threads=1, experimental_preserve_all_tensors=True
+    )
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]
+    shape = tuple(int(side) for side in source["shape"])
+    with frames.open("rb") as file:
+        while len(some := np.fromfile(file, np.uint8, int(np.prod(shape)))):
+            batch = np.resize(some.reshape(-1, *shape[1:]), shape).astype(np.float32)
+            interpreter.set_tensor(source["index"], (batch - zero_point) * np.float32(scale))
+            interpreter.invoke()
+            yield interpreter.get_tensor
+
+
+def quantise(
+    data: bytes,
+    found: Measured,
+    pixel_range: tuple[float, float],
+    raw_range: tuple[float, float] | None,
+    keep_float: list[str],
+) -> bytes:
+    """The int8 model: weights per channel, symmetric; activations by their ranges.
+
+    raw_range: fixes what the network gives, before a logistic where there is one.
+    """
+    model = Model(data)
+    ranges = {name: (found.low[name], found.high[name]) for name in found.low}
+    ranges[PIXELS] = pixel_range
+    if raw_range is not None:
+        made_by = {output: op for op in model.graph.operators for output in op.outputs}
+        end = model.graph.outputs[0]
+        path = [end]
+        while model.kind(made_by[end]) in (*MOVES, "LOGISTIC"):
+            # The range of a logistic's output is the quantiser's own: 1/256, from zero.
+            path = [] if model.kind(made_by[end]) == "LOGISTIC" else path
+            end = made_by[end].inputs[0]
+            path.append(end)
+        ranges.update({model.name(index): raw_range for index in path})
+    made = quantizer.Quantizer(bytearray(data), recipe.static_wi8_ai8())
+    for name in kept(model, keep_float):
+        scope = f"^{re.escape(name)};$"
+        made.update_quantization_recipe(scope, ALL, algorithm_key="no_quantize")
+    return bytes(made.quantize(_calibration(ranges), enable_progress_report=False).quantized_model)
+
+
+def kept(model: Model, keep_float: list[str]) -> list[str]:
+    """Outputs of the operators that stay in float: the layers that are named, or lie under a name,
+    and what has no weights between two of them, so that the tensor there is not rounded either."""
+    operators = list(model.graph.operators)
+    layers = {model.layer(op): op for op in model.weighted()}
+    chosen: set[int] = set()
+    for wanted in keep_float:
+        under = [op for layer, op in layers.items() if f"{layer}.".startswith(f"{wanted}.")]
+        if not under:
+            raise JobError(f"keep_float: no layer {wanted!r}; there are {', '.join(layers)}")
+        chosen.update(op.outputs[0] for op in under)
+    # In order, and the other way: what chosen layers reach, and what reaches them, without weights.
+    after, before = (
+        set(chosen),
+        {i for op in operators if op.outputs[0] in chosen for i in op.inputs},
+    )
+    for op in operators:
+        if model.kind(op) not in WEIGHTED and after.intersection(op.inputs):
+            after.update(op.outputs)
+    for op in reversed(operators):
+        if model.kind(op) not in WEIGHTED and before.intersection(op.outputs):
+            before.update(op.inputs)
+    return [model.name(index) for index in sorted(chosen | (after & before))]
+
+
+def pixels_only(data: bytes, pixel_range: tuple[float, float]) -> bytes:
+    """The float model with int8 pixels in, as the int8 one takes them."""
+    made = quantizer.Quantizer(bytearray(data))
+    made.add_static_config(".*", quantizer.qtyping.TFLOperationName.INPUT, 8, 8)
+    calibration = _calibration({PIXELS: pixel_range})
+    return bytes(made.quantize(calibration, enable_progress_report=False).quantized_model)
+
+
+def _calibration(ranges: dict[str, tuple[float, float]]) -> dict[str, dict[str, Array]]:
+    # float64: in float32 the pixels' scale is not exactly theirs.
+    return {
+        name: {"min": np.array([low], np.float64), "max": np.array([high], np.float64)}
+        for name, (low, high) in ranges.items()
+    }
+
+
+def corrected(data: bytes, quantised: bytes, means: dict[str, Array] | None) -> bytes:
+    """The int8 model with biases that take out the shift of its rounded weights (decision 11).
+
+    means: of what each layer takes in; None leaves the shift. Either way a channel whose bias would
+    overflow gets a coarser scale for its weights.
+    """
+    exact, made = Model(data), Model(quantised)
+    twins = {exact.name(op.outputs[0]): op for op in exact.weighted()}
+    for operator in made.weighted():
+        kind = made.kind(operator)
+        twin = twins[made.name(operator.outputs[0])]
+        if len(operator.inputs) < 3 or operator.inputs[2] < 0:
+            continue
+        stored, bias = (made.graph.tensors[operator.inputs[i]] for i in (1, 2))
+        rounded = made.values(operator.inputs[1])
+        weight, offset = (exact.values(twin.inputs[i]) for i in (1, 2))
+        if rounded is None or rounded.dtype != np.int8 or weight is None or offset is None:
+            continue  # kept in float
+        axis = WEIGHTED[kind]
+        unit = float(made.graph.tensors[operator.inputs[0]].quantization.scale[0])
+        scale = np.asarray(stored.quantization.scale, np.float64)
+        scale = np.maximum(scale, np.abs(offset) / (unit * BIAS_LIMIT)).astype(np.float32)
+        along = [-1 if i == axis else 1 for i in range(weight.ndim)]
+        levels = np.clip(np.rint(weight / scale.reshape(along)), -127, 127)
+        shift: Array = np.zeros(1)
+        if means is not None:
+            change = levels * scale.reshape(along) - weight
+            shift = expected(change, means[exact.layer(twin)], kind)
+        step = scale.astype(np.float64) * unit
+        whole = np.clip(np.rint((offset - shift) / step), -(2.0**31), 2.0**31 - 1)
+        made.store(operator.inputs[1], levels.astype(np.int8))
+        made.store(operator.inputs[2], whole.astype(np.int32))
+        stored.quantization.scale = scale
+        bias.quantization.scale = step.astype(np.float32)
+    return made.data()
+
+
+def expected(change: Array, mean: Array, kind: str) -> Array:
+    """What a change of the weights adds to each output channel, of inputs at their mean."""
+    if kind == "DEPTHWISE_CONV_2D":  # 1 × rows × cols × (inputs · multiplier)
+        return np.asarray(change.sum((0, 1, 2)) * mean.repeat(change.shape[3] // len(mean)))
+    per_input = change.reshape(len(change), -1, change.shape[-1]).sum(1)  # out × in of its group
+    groups = len(mean) // per_input.shape[1]
+    inputs = mean.reshape(groups, -1).repeat(len(change) // groups, 0)
+    return np.asarray((per_input * inputs).sum(1))
+
+
+def described(data: bytes) -> dict[str, Any]:
+    """What the finished file says of itself."""
+    model = Model(data)
+
+    def end(index: int) -> dict[str, Any]:
+        tensor = model.graph.tensors[index]
+        made: dict[str, Any] = {"type": TYPES[tensor.type], "shape": list(map(int, tensor.shape))}
+        if tensor.quantization is not None and tensor.quantization.scale is not None:
+            made["scale"] = float(tensor.quantization.scale[0])
+            made["zero_point"] = int(tensor.quantization.zeroPoint[0])
+        return made
+
+    floats = [
+        model.name(op.outputs[0])
+        for op in model.graph.operators
+        if model.kind(op) not in ("QUANTIZE", "DEQUANTIZE")
+        and any(TYPES[model.graph.tensors[i].type] == "FLOAT32" for i in op.outputs)
+    ]
+    ends = {"input": end(model.graph.inputs[0]), "output": end(model.graph.outputs[0])}
+    return {**ends, "floats": floats}
+
+
+def make(folder: Path, job: dict[str, Any], pixels: dict[str, Any]) -> bytes:
+    """One file of the job."""
+    program, pixel_range = job["program"], tuple(pixels["range"])
+    data = converted(folder / program, tuple(job["layers"]))
+    if job["precision"] == "float32":
+        return Model(pixels_only(data, pixel_range)).data()
+    frames, percentile = folder / job["frames"], job["percentile"]
+    found = measured(data, frames, pixels["scale"], pixels["zero_point"], percentile)
+    made = quantise(data, found, pixel_range, job["raw_range"], job["keep_float"])
+    return corrected(data, made, found.means if job["corrected"] else None)
+
+
+def main(folder: Path) -> None:
+    job = json.loads((folder / "job.json").read_text())
+    version = torch.__version__.partition("+")[0]
+    if job["torch"] != version:
+        raise JobError(f"torch {version} here, {job['torch']} where the network was exported")
+    result = {}
+    for name, wanted in job["networks"].items():
+        data = make(folder, wanted, job["pixels"])
+        (folder / f"{name}.tflite").write_bytes(data)
+        result[name] = described(data)
+    (folder / "result.json").write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except JobError as error:
+        sys.exit(str(error))
