@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -58,6 +59,36 @@ class EngineConfig(_Section):
         if self.providers and self.kind not in ("auto", "ort"):
             raise ValueError(f"providers are ONNX Runtime's; kind is {self.kind}")
         return self
+
+
+class TrustConfig(_Section):
+    """Which bundles may run.
+
+    keys: who may sign them: public keys as text, ``ed25519:…``, or files of one. compatible: what
+    this station is; a bundle must name it. allow_downgrade: also a bundle of a lower version than
+    one that ran here.
+    """
+
+    keys: tuple[str | Path, ...] = ()
+    compatible: str = Field(default="outfeed", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    allow_downgrade: bool = False
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _keys(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(_key(entry) for entry in value)
+
+
+def _key(entry: object) -> object:
+    if isinstance(entry, str) and entry.startswith("ed25519:"):
+        if re.fullmatch(r"ed25519:[0-9a-f]{64}", entry) is None:
+            raise ValueError("a key is ed25519: and 64 hex digits")
+        return entry
+    if isinstance(entry, Path) or (isinstance(entry, str) and entry):
+        return Path(entry)
+    raise ValueError("a key is a text, ed25519: and 64 hex digits or the path of a file")
 
 
 class CameraConfig(_Section):
@@ -186,6 +217,7 @@ class StationConfig(_Section):
     state_dir: Path
     camera: CameraConfig
     line: LineConfig
+    trust: TrustConfig = TrustConfig()
     trigger: TriggerConfig = TriggerConfig()
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
@@ -200,6 +232,11 @@ class StationConfig(_Section):
     @property
     def journal_path(self) -> Path:
         return self.state_dir / "journal.sqlite"
+
+    @property
+    def accepted_path(self) -> Path:
+        """Where the station keeps which versions of bundles it has accepted."""
+        return self.state_dir / "bundles.json"
 
     @property
     def engine_path(self) -> Path:
@@ -238,6 +275,8 @@ def _anchored(section: _AnySection, folder: Path) -> _AnySection:
         value = getattr(section, name)
         if isinstance(value, Path):
             changed[name] = folder / value
+        elif isinstance(value, tuple):
+            changed[name] = tuple(folder / v if isinstance(v, Path) else v for v in value)
         elif isinstance(value, _Section):
             changed[name] = _anchored(value, folder)
     return section.model_copy(update=changed)

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from edge.bundle import (
@@ -44,6 +45,7 @@ from edge.bundle import (
 from edge.chain.golden import golden_of
 from edge.chain.load import load_inspector
 from edge.records import Frame
+from tests.keys import KEY
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
@@ -134,11 +136,12 @@ def bundle_bytes(
     expected: tuple[GoldenManifest, ...] | None = None,
     certified: bool = True,
     builds: tuple[BuildManifest, ...] = (),
+    key: Ed25519PrivateKey | None = KEY,
     **manifest: Any,
 ) -> bytes:
-    """A whole bundle. size: the detector's static height × width. Golden frames: clean, hole,
-    stain, with the verdicts that this machine's chain gives, or those expected. manifest: more
-    keys of Manifest."""
+    """A whole bundle, signed where there is a key. size: the detector's static height × width.
+    Golden frames: clean, hole, stain, with the verdicts that this machine's chain gives, or those
+    expected. manifest: more keys of Manifest."""
     files = {"detector.onnx": detector_network(precision, channels)}
     if classifier:
         files["classifier.onnx"] = classifier_network(channels)
@@ -180,7 +183,7 @@ def bundle_bytes(
         files |= {file: encode(pixels) for file, pixels in frames.items()}
     if certified:
         files[CERTIFICATE] = certificate_of(content, files)
-    return pack(content, files)
+    return pack(content, files, key)
 
 
 def certificate_of(content: Manifest, files: dict[str, bytes]) -> bytes:

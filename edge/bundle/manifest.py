@@ -150,8 +150,8 @@ class GoldenDefect(Part):
 
 
 class GoldenManifest(Part):
-    """A frame, a PNG of at most 4 times the detector's sides, and what the exporting machine's chain
-    made of it. grid: the severity map's peaks by blocks, at most 8×8 of them
+    """A frame, a PNG of at most 4 times the detector's sides, and what the exporting machine's
+    chain made of it. grid: the severity map's peaks by blocks, at most 8×8 of them
     (edge/chain/golden.py)."""
 
     file: FileName

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.bundle import Bundle, read_bundle
+from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
+from edge.cli.admission import admit, remember
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
 from edge.config import CameraConfig, StationConfig
@@ -29,13 +30,21 @@ _log = logging.getLogger(__name__)
 
 
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
-    """The configured bundle and its chain, proven. Raises BundleError: nothing unproven runs.
+    """The configured bundle and its chain: signed by a key that the station trusts, meant for it,
+    no downgrade, and proven. Raises BundleError: nothing else runs. No older version of it is
+    accepted afterwards.
 
     With engine.kind "auto" it runs on the engine that ``outfeed bench --select`` found, where that
     still holds and still proves itself; else on the default one, and the log says why. Raises
-    ConfigError for an engine that is not there.
+    ConfigError for an engine or a key that is not there.
     """
-    bundle = read_bundle(config.bundle)
+    bundle = admit(config)
+    inspector = _on_engine(config, bundle, now_ns)
+    remember(config, bundle)
+    return bundle, inspector
+
+
+def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> Inspects:
     if config.engine.kind == "auto":
         try:
             engine = selected_engine(config.engine_path, config.engine, bundle)
@@ -44,8 +53,8 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bu
             _log.warning("engine_default reason=%s (run outfeed bench --select)", error)
         else:
             _log.info("engine_selected engine=%s", engine)
-            return bundle, inspector
-    return bundle, _proven(bundle, default_engine(config.engine, bundle), now_ns)
+            return inspector
+    return _proven(bundle, default_engine(config.engine, bundle), now_ns)
 
 
 def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> Inspects:

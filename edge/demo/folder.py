@@ -84,7 +84,7 @@ class DemoFolder:
         try:
             if folder.state.is_dir():
                 for path in folder.state.iterdir():
-                    if not path.name.startswith(("journal.", "uplink.")):
+                    if not path.name.startswith(("journal.", "uplink.", "bundles.")):
                         raise UsageError(f"{path}: not of a demo; give another --out")
                 shutil.rmtree(folder.state)
             for path in (folder.ejector, folder.uplink_log, folder.sheet, folder.account):

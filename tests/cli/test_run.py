@@ -23,6 +23,7 @@ from edge.events.reader import JournalReader
 from tests.bundles import CLEAN, HOLE, small_bundle
 from tests.cli.conftest import Outfeed
 from tests.cli.test_inspect import video
+from tests.keys import TRUST
 
 STATION_TOML = """\
 id = "press-3"
@@ -38,6 +39,8 @@ rate_hz = 100.0
 travel_ms = 120.0
 budget_ms = 100.0
 pulse_ms = 4.0
+[trust]
+keys = ["{trust}"]
 [uplink]
 start = {uplink}
 port = {port}
@@ -56,6 +59,7 @@ def configure(tmp_path: Path, bundle: Path) -> Callable[..., Path]:
 
     def write(extra: str = "", **keys: Any) -> Path:
         values = {"kind": "files", "path": "frames", "loop": "false", "uplink": "false", "port": 9}
+        values["trust"] = TRUST
         path = tmp_path / "station.toml"
         path.write_text(STATION_TOML.format(**(values | keys)) + extra)
         return path
@@ -157,7 +161,10 @@ def test_an_unproven_bundle_does_not_run(
 ) -> None:
     config, path = configure(), tmp_path / "small.outfeed"
     golden = read_bundle(path).manifest.golden
-    wrong = tuple(frame.model_copy(update={"peak_severity": 6.0}) for frame in golden)
+    wrong = tuple(
+        frame.model_copy(update={"grid": tuple((6.0,) * len(row) for row in frame.grid)})
+        for frame in golden
+    )
     small_bundle(path, expected=wrong)
     result = outfeed("run", "--config", config)
     assert (result.status, "does not reproduce its golden frame" in result.line) == (1, True)

@@ -29,10 +29,8 @@ from edge.bundle.container import join, split
 from edge.bundle.keys import public_of
 from edge.bundle.seal import SEAL_BYTES, make_seal
 from edge.errors import BundleError
+from tests.keys import KEY
 
-# Always the same, so that a failure can be repeated.
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 TRUSTED = frozenset({public_of(KEY)})
 
 PICTURE = cv2.imencode(".png", np.full((4, 6), 160, np.uint8))[1].tobytes()

@@ -18,14 +18,13 @@ from edge.errors import BundleError
 from tests.edge.archives import (
     CONTENT,
     FILES,
-    KEY,
-    OTHER_KEY,
     archive,
     body_of,
     manifest_of,
     refusal,
     sealed,
 )
+from tests.keys import KEY, OTHER_KEY
 
 
 @pytest.fixture

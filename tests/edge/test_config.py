@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from edge.bundle import COMPATIBLE
 from edge.config import StationConfig, load_config
 from edge.errors import (
     BundleError,
@@ -18,6 +19,7 @@ from edge.errors import (
     OutfeedError,
     UsageError,
 )
+from tests.keys import TRUST
 
 SMALLEST = """
 id = "press-1"
@@ -64,14 +66,23 @@ def test_the_smallest_file(path: Path) -> None:
     assert config.uplink.start is True
 
 
+def test_nothing_is_trusted_unasked(path: Path) -> None:
+    trust = load(path, SMALLEST).trust
+    assert (trust.keys, trust.allow_downgrade) == ((), False)
+    assert trust.compatible == COMPATIBLE
+
+
 def test_relative_paths_begin_at_the_files_folder(path: Path, tmp_path: Path) -> None:
-    text = SMALLEST + '[uplink]\nusername = "a"\npassword_file = "secret"\ntls_ca = "/etc/ca.pem"\n'
+    text = SMALLEST + f'[trust]\nkeys = ["keys/zoo.pub", "{TRUST}"]\n'
+    text += '[uplink]\nusername = "a"\npassword_file = "secret"\ntls_ca = "/etc/ca.pem"\n'
     config = load(path, text)
     assert config.bundle == tmp_path / "models/tiles.outfeed"
     assert config.state_dir == tmp_path / "state"
     assert config.camera.path == tmp_path / "frames"
     assert config.journal_path == tmp_path / "state" / "journal.sqlite"
     assert config.cursor_path == tmp_path / "state" / "uplink.json"
+    assert config.accepted_path == tmp_path / "state" / "bundles.json"
+    assert config.trust.keys == (tmp_path / "keys/zoo.pub", TRUST)
     assert config.uplink.password_file == tmp_path / "secret"
     assert config.uplink.tls_ca == Path("/etc/ca.pem")
     assert config.uplink.tls_cert is None
@@ -83,6 +94,9 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("line", "pulse_ms", "5.5", 5.5),
     ("line", "debounce_ms", "3", 3.0),
     ("line", "on_unknown", '"pass"', "pass"),
+    ("trust", "keys", f'["{TRUST}", "/a/b.pub"]', (TRUST, Path("/a/b.pub"))),
+    ("trust", "compatible", '"press-line"', "press-line"),
+    ("trust", "allow_downgrade", "true", True),
     ("trigger", "kind", '"belt"', "belt"),
     ("trigger", "rate_hz", "25", 25.0),
     ("trigger", "jitter", "0.2", 0.2),
@@ -179,6 +193,28 @@ def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
             "key 'camera.kind': input should be 'files' or 'video'",
         ),
         ("[line]", "[engine]\nthreads = 1.5\n[line]", "key 'engine.threads': "),
+        (
+            "[line]",
+            "[trust]\nkeys = 'zoo.pub'\n[line]",
+            "key 'trust.keys': input should be a valid",
+        ),
+        (
+            "[line]",
+            "[trust]\nkeys = ['']\n[line]",
+            "key 'trust.keys': a key is a text, ed25519: and",
+        ),
+        (
+            "[line]",
+            "[trust]\nkeys = [5]\n[line]",
+            "key 'trust.keys': a key is a text, ed25519: and",
+        ),
+        (
+            "[line]",
+            "[trust]\nkeys = ['ed25519:12']\n[line]",
+            "key 'trust.keys': a key is ed25519: and 64 hex digits, found",
+        ),
+        ("[line]", "[trust]\ncompatible = 'a b'\n[line]", "key 'trust.compatible': string should"),
+        ("[line]", "[trust]\nallow_downgrade = 1\n[line]", "key 'trust.allow_downgrade': "),
         ("[line]", "[engine]\nthreads = 0\n[line]", "key 'engine.threads': "),
         ("[line]", "[line]\non_unknown = 'Pass'", "'reject' or 'pass', found 'Pass'"),
         ("[line]", "[uplink]\nport = 70000\n[line]", "key 'uplink.port': "),

@@ -1,0 +1,72 @@
+"""Whether a station may run a bundle: who signed it, what it is for, and what ran here before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge.bundle import Bundle, key_id, read_bundle, read_trusted
+from edge.bundle.accepted import Accepted, read_accepted, write_accepted
+from edge.config import StationConfig
+from edge.errors import BundleError, ConfigError, UsageError
+
+
+def admit(config: StationConfig) -> Bundle:
+    """The configured bundle, signed by a trusted key, for this station and no downgrade. Raises
+    BundleError, and ConfigError for the keys of the [trust] section. Writes nothing."""
+    if not config.trust.keys:
+        raise ConfigError(
+            "key 'trust.keys': names no key, so no bundle may run; "
+            "`outfeed bundle keygen` makes keys"
+        )
+    try:
+        trusted = read_trusted(config.trust.keys)
+    except BundleError as error:
+        raise ConfigError(f"key 'trust.keys': {error}") from error
+    bundle = read_bundle(config.bundle, trusted)
+    manifest, own = bundle.manifest, config.trust.compatible
+    if own not in manifest.compatible:
+        raise BundleError(
+            f"{config.bundle}: is for {', '.join(manifest.compatible)}; this station is {own} "
+            "(trust.compatible)"
+        )
+    accepted = _accepted(config)
+    if not config.trust.allow_downgrade:
+        try:
+            accepted.refuse_downgrade(manifest)
+        except BundleError as error:
+            raise BundleError(f"{config.bundle}: {error}") from error
+    return bundle
+
+
+def remember(config: StationConfig, bundle: Bundle) -> None:
+    """From now on no older version of the bundle is admitted. Raises BundleError."""
+    accepted = _accepted(config)
+    after = accepted.after(bundle.manifest)
+    if after is accepted:
+        return
+    try:
+        write_accepted(config.accepted_path, after)
+    except BundleError as error:
+        raise BundleError(f"key 'state_dir': {error}") from error
+
+
+def trusted_by(keys: Iterable[str] | None) -> frozenset[str] | None:
+    """What --trust names; None where it was not given. Raises UsageError."""
+    if not keys:
+        return None
+    try:
+        return read_trusted(keys)
+    except BundleError as error:
+        raise UsageError(f"--trust {error}") from error
+
+
+def signed_by(bundle: Bundle) -> str:
+    """Who answers for it, in words."""
+    return "unsigned" if bundle.signer is None else f"signed by key {key_id(bundle.signer)}"
+
+
+def _accepted(config: StationConfig) -> Accepted:
+    try:
+        return read_accepted(config.accepted_path)
+    except BundleError as error:
+        raise BundleError(f"key 'state_dir': {error}") from error
