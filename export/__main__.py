@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 
 from edge.bundle import SUFFIX, write_bundle
-from edge.bundle.manifest import Precision
+from edge.bundle.manifest import Format, Precision
 from edge.errors import OutfeedError
 from export.errors import ExportError
-from export.pack import Exported, ExportOptions, export_run
+from export.pack import Exported, ExportOptions, WithFloat, export_run
 from export.parity import ParityLimits
+from export.search import describe
 from models.data.dataset import DataError
-from models.report.exported import ExportRecord, write_export
+from models.report.exported import ExportRecord, TriedRecord, write_export
 from models.run import Run
 from models.tradeoff import parse_share
 from models.train import print_metrics
@@ -38,6 +39,18 @@ def main(
         str,
         typer.Option(help="Choose T: the fewest escapes within this share, as 0.5%; the run's T."),
     ] = "",
+    formats: Annotated[
+        str, typer.Option(help="What to pack, the one that the bundle is judged by first.")
+    ] = "onnx,tflite",
+    search_parts: Annotated[
+        int, typer.Option(min=1, help="Training pictures on which ways to quantise are tried.")
+    ] = 200,
+    keep_float: Annotated[
+        bool, typer.Option(help="Keep layers in float where int8 loses defects otherwise.")
+    ] = True,
+    with_float: Annotated[
+        str, typer.Option(help="The float network beside int8: always, never, or auto: if faster.")
+    ] = "auto",
     severity_error: Annotated[
         float, typer.Option(help="Parity: limit of the 99th percentile of severity error.")
     ] = _DEFAULTS.severity_error_p99,
@@ -47,10 +60,16 @@ def main(
     verdict_agreement: Annotated[
         float, typer.Option(help="Parity: least share of equal verdicts.")
     ] = _DEFAULTS.verdict_agreement,
-    new_escapes: Annotated[
+    regions: Annotated[
+        float, typer.Option(help="Parity: least share of defects that both chains report.")
+    ] = _DEFAULTS.regions,
+    kinds: Annotated[
+        float, typer.Option(help="Parity: least share of those that both name alike.")
+    ] = _DEFAULTS.kinds,
+    missed: Annotated[
         float,
         typer.Option(help="Parity: largest share of defects found by float and passed by int8."),
-    ] = _DEFAULTS.new_escapes,
+    ] = _DEFAULTS.missed,
 ) -> None:
     """Quantise a run to int8, prove it against the float chain, and pack it as one file."""
     console = Console()
@@ -64,7 +83,13 @@ def main(
             precision=_precision(precision),
             calibration_frames=calibration_frames,
             max_false_rejects=parse_share(max_false_rejects) if max_false_rejects else None,
-            limits=ParityLimits(severity_error, mask_iou, verdict_agreement, new_escapes),
+            formats=_formats(formats),
+            search_parts=search_parts,
+            keep_float=keep_float,
+            with_float=_with_float(with_float),
+            limits=ParityLimits(
+                severity_error, mask_iou, regions, kinds, verdict_agreement, missed
+            ),
         )
         exported = export_run(Run(run), options)
         path = out or run / f"{options.name}{SUFFIX}"
@@ -74,12 +99,11 @@ def main(
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     print_metrics(console, {name: m.as_dict() for name, m in exported.metrics.items()})
-    parity = exported.parity
-    console.print(
-        f"parity over {parity.frames} frames: severity error p99 {parity.severity_error_p99:.2f}, "
-        f"mask IoU {parity.mask_iou:.3f}, verdicts equal {parity.verdict_agreement:.1%}, "
-        f"new escapes {parity.new_escapes:.1%}"
-    )
+    for tried in exported.tried:
+        console.print(f"tried {tried}", highlight=False, soft_wrap=True)
+    for name, parity in exported.parity.items():
+        console.print(f"{name} against torch, {parity}", highlight=False, soft_wrap=True)
+    console.print(_latency(exported), highlight=False, soft_wrap=True)
     if exported.point is not None and options.max_false_rejects is not None:
         assurance = exported.point.assurance(options.max_false_rejects)
         for line in (exported.point, assurance):
@@ -97,7 +121,21 @@ def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRec
         keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
         max_false_rejects=options.max_false_rejects,
         metrics={name: metrics.as_dict() for name, metrics in exported.metrics.items()},
-        parity=exported.parity.as_dict(),
+        parity={name: parity.as_dict() for name, parity in exported.parity.items()},
+        tried=tuple(
+            TriedRecord(
+                network=tried.network,
+                way=describe(tried.scheme),
+                figures=tried.parity.as_dict(),
+                fault=tried.fault,
+            )
+            for tried in exported.tried
+        ),
+        latency_ms={latency.name: latency.ms for latency in exported.latency},
+        builds={
+            build.name: sum(manifest.files[name].bytes for name in build.files)
+            for build in manifest.builds
+        },
     )
 
 
@@ -116,6 +154,36 @@ def _precision(precision: str) -> Precision:
     if precision == "float32":
         return "float32"
     raise ExportError(f"--precision {precision}: expected int8 or float32")
+
+
+def _formats(text: str) -> tuple[Format, ...]:
+    known: dict[str, Format] = {"onnx": "onnx", "tflite": "tflite"}
+    names = text.split(",")
+    if not set(names) <= known.keys() or len(set(names)) != len(names):
+        raise ExportError(f"--formats {text}: expected onnx, tflite, or both with a comma")
+    return tuple(known[name] for name in names)
+
+
+def _with_float(text: str) -> WithFloat:
+    known: dict[str, WithFloat] = {"auto": "auto", "always": "always", "never": "never"}
+    if text not in known:
+        raise ExportError(f"--with-float {text}: expected {', '.join(known)}")
+    return known[text]
+
+
+def _latency(exported: Exported) -> str:
+    """Whether int8 is worth it here."""
+    if not exported.latency:
+        return "float32 alone: nothing to compare"
+    int8, in_float = exported.latency
+    said = (
+        f"detector in ONNX Runtime, one core of this machine: {int8.name} {int8.ms:.3g} ms, "
+        f"{in_float.name} {in_float.ms:.3g} ms"
+    )
+    if int8.ms >= in_float.ms:
+        said += "; int8 is NOT faster here"
+    packed = any(build.name == in_float.name for build in exported.bundle.manifest.builds)
+    return f"{said}; float is packed beside it" if packed else said
 
 
 def _slug(name: str) -> str:

@@ -2,55 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from typing import overload
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from models.patches import Picture
+from models.data.dataset import Pixels, Sample
 
-
-def spread(
-    pictures: tuple[Picture, ...], count: int, rng: np.random.Generator
-) -> tuple[Picture, ...]:
-    """Half defective, half good, as far as there are so many; in a fixed random order."""
-    bad = [picture for picture in pictures if not picture.sample.is_good]
-    good = [picture for picture in pictures if picture.sample.is_good]
-    picked: list[Picture] = []
-    for group in (bad, good):
-        order = rng.permutation(len(group))[: -(-count // 2)]
-        picked += [group[i] for i in order]
-    return tuple(picked)
+Load = Callable[[Sample], tuple[Pixels, Pixels]]
 
 
-def frame_crops(
-    pictures: Sequence[Picture], size: tuple[int, int]
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """One crop of each picture at the static shape, about its defect where it has one."""
-    for picture in pictures:
-        height, width = picture.kind_map.shape
-        rows, cols = np.nonzero(picture.kind_map)
-        centre_y, centre_x = (
-            (int(rows.mean()), int(cols.mean())) if rows.size else (height // 2, width // 2)
-        )
-        top = min(max(centre_y - size[0] // 2, 0), max(height - size[0], 0))
-        left = min(max(centre_x - size[1] // 2, 0), max(width - size[1], 0))
-        yield _padded(picture.pixels[top : top + size[0], left : left + size[1]], size)
+def spread(samples: Sequence[Sample], count: int, seed: int = 0) -> tuple[Sample, ...]:
+    """At most count: half defective, the kinds in turn, and half good, as far as there are so many;
+    in a fixed random order."""
+    rng = np.random.default_rng(seed)
+    order = [samples[i] for i in rng.permutation(len(samples))]
+    good = [sample for sample in order if sample.is_good]
+    by_kind: dict[str, list[Sample]] = {}
+    for sample in order:
+        if not sample.is_good:
+            by_kind.setdefault(sample.kinds[0], []).append(sample)
+    turns = zip_longest(*(by_kind[kind] for kind in sorted(by_kind)))
+    bad = [sample for turn in turns for sample in turn if sample is not None]
+    few_good = good[: max(count // 2, count - len(bad))]
+    return (*bad[: count - len(few_good)], *few_good)
 
 
-def block_crops(
-    pictures: Sequence[Picture], side: int, rng: np.random.Generator
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Two blocks of each picture: one on its defect where it has one, one anywhere."""
-    for picture in pictures:
-        yield from frame_crops([picture], (side, side))
-        height, width = picture.kind_map.shape
-        top, left = (int(rng.integers(max(n - side, 0) + 1)) for n in (height, width))
-        yield _padded(picture.pixels[top : top + side, left : left + side], (side, side))
+class FrameCrops(Sequence[Pixels]):
+    """One crop of each picture at the static shape, about its defect where it has one.
+
+    load: a sample's pixels and kind map; called at every look, so that memory holds one picture.
+    """
+
+    def __init__(self, samples: Sequence[Sample], load: Load, size: tuple[int, int]) -> None:
+        self._samples, self._load, self._size = samples, load, size
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pixels]: ...
+    def __getitem__(self, index: int | slice) -> Pixels | Sequence[Pixels]:
+        if isinstance(index, slice):
+            return FrameCrops(self._samples[index], self._load, self._size)
+        return crop(*self._load(self._samples[index]), self._size)
 
 
-def _padded(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+class BlockCrops(Sequence[Pixels]):
+    """Two square blocks of each picture: one on its defect where it has one, one anywhere."""
+
+    def __init__(self, samples: Sequence[Sample], load: Load, side: int) -> None:
+        self._samples, self._load, self._side = samples, load, side
+
+    def __len__(self) -> int:
+        return 2 * len(self._samples)
+
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pixels]: ...
+    def __getitem__(self, index: int | slice) -> Pixels | Sequence[Pixels]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        pixels, kind_map = self._load(self._samples[index // 2])
+        side = self._side
+        if index % 2 == 0:
+            return crop(pixels, kind_map, (side, side))
+        rng = np.random.default_rng(index)
+        top, left = (int(rng.integers(max(n - side, 0) + 1)) for n in pixels.shape[:2])
+        return padded(pixels[top : top + side, left : left + side], (side, side))
+
+
+def crop(pixels: Pixels, kind_map: Pixels, size: tuple[int, int]) -> Pixels:
+    """The part of a picture that is size, about its defect where it has one; reflected where the
+    picture is smaller."""
+    height, width = kind_map.shape
+    rows, cols = np.nonzero(kind_map)
+    centre_y, centre_x = (
+        (int(rows.mean()), int(cols.mean())) if rows.size else (height // 2, width // 2)
+    )
+    top = min(max(centre_y - size[0] // 2, 0), max(height - size[0], 0))
+    left = min(max(centre_x - size[1] // 2, 0), max(width - size[1], 0))
+    return padded(pixels[top : top + size[0], left : left + size[1]], size)
+
+
+def padded(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Reflected at the right and the bottom, as the station does with a smaller frame."""
     down, right = size[0] - pixels.shape[0], size[1] - pixels.shape[1]
     if not (down or right):
         return pixels

@@ -2,63 +2,95 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from edge.bundle import GoldenDefect, GoldenManifest
-from edge.chain.inspector import Inspector
-from edge.records import Decision, Frame, Verdict
-from export.crops import frame_crops
+import cv2
+
+from edge.bundle import GoldenLimits, GoldenManifest
+from edge.chain.golden import difference, golden_of
+from edge.records import Decision, Frame
+from export.chains import Examines
+from export.crops import crop
 from export.errors import ExportError
+from models.data.dataset import Pixels
 from models.patches import Picture
 
 GOLDEN_FRAMES = 6
+# Tried in this order: the closest within which every build shares enough frames.
+LIMITS = tuple(
+    GoldenLimits(severity=severity, area=area, confidence=confidence)
+    for severity, area, confidence in ((0.5, 0.25, 0.25), (1.0, 0.35, 0.4), (2.0, 0.5, 0.5))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """The frames, their pictures by name of file, and how closely every build reproduces them."""
+
+    frames: tuple[GoldenManifest, ...]
+    files: dict[str, bytes]
+    limits: GoldenLimits
 
 
 def choose_golden(
-    candidate: Inspector,
-    reference: Inspector,
-    pictures: tuple[Picture, ...],
+    chains: Mapping[str, Examines],
+    pictures: Iterable[Picture],
     size: tuple[int, int],
-) -> tuple[tuple[GoldenManifest, ...], dict[str, bytes]]:
-    """Frames whose verdict both chains share: first one per kind, then good ones.
+    threshold: float,
+) -> Golden:
+    """Frames of which every chain says what the first one says: one per kind, then good ones.
 
-    Of each group the plainest: the defect of the highest peak, the good frame of the lowest, so
-    that another engine's rounding cannot turn them. Cut to the static shape, kept as PNG.
+    chains: the build the bundle is judged by first, then the others and float. Of each group the
+    plainest: the defect of the highest peak, the good frame of the lowest, so that another engine's
+    rounding cannot turn them. Cut to the static shape, kept as PNG. Raises ExportError where no
+    defect is seen alike by all.
     """
-    shown: list[tuple[str, float, npt.NDArray[np.uint8], Verdict]] = []
-    for picture, frame in zip(pictures, frame_crops(pictures, size), strict=True):
-        verdict = candidate.inspect(Frame(0, 0, 0, 0, frame))
-        if reference.inspect(Frame(0, 0, 0, 0, frame)).decision is not verdict.decision:
+    first, *others = chains.values()
+    shown = []
+    for picture in pictures:
+        frame = Frame(0, 0, 0, 0, crop(picture.pixels, picture.kind_map, size))
+        golden = golden_of("golden/x.png", first.examine(frame))
+        if (golden.decision == Decision.PASS.value) != picture.sample.is_good:
             continue
-        if (verdict.decision is Decision.PASS) == picture.sample.is_good:
+        seen = [other.examine(frame) for other in others]
+        limits = next(
+            (
+                limits
+                for limits in LIMITS
+                if all(difference(golden, each, limits, threshold) is None for each in seen)
+            ),
+            None,
+        )
+        if limits is not None:
             kind = picture.sample.kinds[0] if picture.sample.kinds else ""
-            shown.append((kind, verdict.peak_severity, frame, verdict))
-    rejects = sorted((s for s in shown if s[0]), key=lambda s: -s[1])
-    first = {kind: (kind, peak, frame, verdict) for kind, peak, frame, verdict in reversed(rejects)}
-    passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1])
-    chosen = [first[kind] for kind in sorted(first)][: GOLDEN_FRAMES - 1]
-    chosen += passes[: GOLDEN_FRAMES - len(chosen)]
-    if not any(s[0] for s in chosen):
-        raise ExportError(
-            "no validation picture with a defect is rejected by the float and the int8 chain; "
-            "a station could not prove that the bundle still sees"
-        )
-    golden, files = [], {}
-    for number, (_, _, frame, verdict) in enumerate(chosen):
+            shown.append((kind, golden, frame.pixels, limits))
+    for limits in LIMITS:
+        close = [each[:3] for each in shown if LIMITS.index(each[3]) <= LIMITS.index(limits)]
+        chosen = _plainest(close)
+        if any(kind for kind, _, _ in chosen):
+            return _as_files(chosen, limits)
+    raise ExportError(
+        f"no validation picture with a defect is rejected alike by {', '.join(chains)}; "
+        "a station could not prove that the bundle still sees"
+    )
+
+
+_Shown = tuple[str, GoldenManifest, Pixels]
+
+
+def _plainest(shown: list[_Shown]) -> list[_Shown]:
+    rejects = sorted((s for s in shown if s[0]), key=lambda s: s[1].peak_severity)
+    best = {kind: (kind, golden, pixels) for kind, golden, pixels in rejects}
+    passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1].peak_severity)
+    chosen = [best[kind] for kind in sorted(best)][: GOLDEN_FRAMES - 1]
+    return chosen + passes[: GOLDEN_FRAMES - len(chosen)]
+
+
+def _as_files(chosen: list[_Shown], limits: GoldenLimits) -> Golden:
+    frames, files = [], {}
+    for number, (_, golden, pixels) in enumerate(chosen):
         name = f"golden/{number:02d}.png"
-        files[name] = cv2.imencode(".png", frame)[1].tobytes()
-        boxes = (d.region.box for d in verdict.defects)
-        golden.append(
-            GoldenManifest(
-                file=name,
-                decision="PASS" if verdict.decision is Decision.PASS else "REJECT",
-                peak_severity=round(verdict.peak_severity, 4),
-                defects=tuple(
-                    GoldenDefect(kind=d.kind, box=(b.left, b.top, b.right, b.bottom))
-                    for d, b in zip(verdict.defects, boxes, strict=True)
-                ),
-            )
-        )
-    return tuple(golden), files
+        files[name] = cv2.imencode(".png", pixels)[1].tobytes()
+        frames.append(golden.model_copy(update={"file": name}))
+    return Golden(tuple(frames), files, limits)

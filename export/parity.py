@@ -1,130 +1,229 @@
-"""Parity: the int8 chain against the float chain, frame by frame, before anything is packed."""
+"""Parity: one chain against another, frame by frame and step by step, before anything is packed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.inspector import Inspection, Inspector
-from edge.records import Decision, Frame
+from edge.chain.inspector import Inspection
+from edge.records import Box, Decision, Defect, Frame
+from export.chains import Examines
 from export.errors import ExportError
+from models.tradeoff.interval import upper_bound
+
+MATCH_IOU = 0.5
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
 class ParityLimits:
-    """How far int8 may be from float; over any of these the export fails.
+    """How far a chain may be from another; over any of these the export fails.
 
     severity_error_p99: of the cells that either chain puts at T / 2 or above, the 99th percentile
     of the difference in severity (0 to 12). mask_iou: mean IoU of the two masks over the frames
-    where either reports a defect. verdict_agreement: share of frames with the same decision; parts
-    whose peak lies within the rounding error of T fall either way. new_escapes: of the defective
-    parts that float rejects, the share that int8 passes: the error that costs most.
+    where either reports a defect. regions: share of one chain's defects that the other reports too
+    (boxes of IoU 0.5), both ways. kinds: share of those that have the same kind. verdict_agreement:
+    share of frames with the same decision; parts whose peak lies within the rounding error of T
+    fall either way. missed: of the defective parts that the first chain rejects, the share that the
+    second passes: the error that costs most.
     """
 
     severity_error_p99: float = 2.5
     mask_iou: float = 0.8
+    regions: float = 0.8
+    kinds: float = 0.9
     verdict_agreement: float = 0.95
-    new_escapes: float = 0.02
+    missed: float = 0.02
+
+
+# In float it is the same arithmetic in another order: only what lies at T may fall either way.
+FLOAT_LIMITS = ParityLimits(0.05, 0.98, 0.95, 0.95, 0.95, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What was found. disagreements: names of frames whose decisions differ."""
+    """What was found over ``frames``. found: defective parts that the first chain rejects; missed:
+    how many of them the second passes. new_rejects: good parts that only the second rejects.
+    disagreements: names of frames whose decisions differ; missed_names: those that are missed."""
 
     frames: int
     severity_error_mean: float
     severity_error_p99: float
     severity_error_max: float
     mask_iou: float
+    regions: float
+    kinds: float
     verdict_agreement: float
-    new_escapes: float
+    found: int
+    missed: int
+    new_rejects: int
     disagreements: tuple[str, ...]
+    missed_names: tuple[str, ...]
+
+    @property
+    def missed_share(self) -> float:
+        return self.missed / self.found if self.found else 0.0
+
+    @property
+    def missed_bound(self) -> float:
+        """With 95 % confidence no larger share is missed (Clopper-Pearson, one-sided)."""
+        return upper_bound(self.missed, self.found)
 
     def as_dict(self) -> dict[str, float]:
-        """The figures, for the bundle's manifest."""
-        return {
-            "frames": float(self.frames),
-            "severity_error_mean": self.severity_error_mean,
-            "severity_error_p99": self.severity_error_p99,
-            "severity_error_max": self.severity_error_max,
-            "mask_iou": self.mask_iou,
-            "verdict_agreement": self.verdict_agreement,
-            "new_escapes": self.new_escapes,
+        """The figures, by name."""
+        figures = {
+            name: float(value)
+            for name, value in asdict(self).items()
+            if not isinstance(value, tuple)
         }
+        return {**figures, "missed_bound": self.missed_bound}
+
+    def __str__(self) -> str:
+        return (
+            f"{self.frames} frames: severity error p99 {self.severity_error_p99:.2f}, mask IoU "
+            f"{self.mask_iou:.3f}, defects matched {self.regions:.1%}, kinds equal "
+            f"{self.kinds:.1%}, verdicts equal {self.verdict_agreement:.1%}, missed {self.missed} "
+            f"of {self.found} (with 95% confidence at most {self.missed_bound:.1%})"
+        )
+
+
+class Comparison:
+    """One chain against another, frame by frame. threshold: the T of both."""
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._hot: list[npt.NDArray[np.float32]] = []
+        self._error, self._cells = 0.0, 0
+        self._overlaps: list[float] = []
+        self._reported, self._matched, self._same_kind = 0, 0, 0
+        self._differ: list[str] = []
+        self._missed: list[str] = []
+        self._frames, self._found, self._new_rejects = 0, 0, 0
+
+    def add(
+        self,
+        name: str,
+        size: tuple[int, int],
+        expected: Inspection,
+        found: Inspection,
+        *,
+        defective: bool,
+    ) -> None:
+        """What both made of a frame of height × width; the part is defective, or is not."""
+        self._frames += 1
+        wanted, got = _severity(expected), _severity(found)
+        error = np.abs(wanted - got)
+        self._error += float(error.sum())
+        self._cells += error.size
+        self._hot.append(error[np.maximum(wanted, got) >= self._threshold / 2])
+        one, other = (each.defect_mask(*size) for each in (expected, found))
+        union = cv2.countNonZero(cv2.bitwise_or(one, other))
+        if union:
+            self._overlaps.append(cv2.countNonZero(cv2.bitwise_and(one, other)) / union)
+        self._add_regions(expected.verdict.defects, found.verdict.defects)
+        rejects, rejected = (e.verdict.decision is Decision.REJECT for e in (expected, found))
+        self._found += defective and rejects
+        if rejects is not rejected:
+            self._differ.append(name)
+            if defective and rejects:
+                self._missed.append(name)
+            self._new_rejects += rejected and not defective
+
+    def parity(self) -> Parity:
+        """Of the frames so far. Raises ExportError when there was none."""
+        if not self._frames:
+            raise ExportError("no validation picture to compare the chains on")
+        hot = np.concatenate(self._hot)
+        return Parity(
+            frames=self._frames,
+            severity_error_mean=self._error / self._cells,
+            severity_error_p99=float(np.percentile(hot, 99)) if hot.size else 0.0,
+            severity_error_max=float(hot.max(initial=0.0)),
+            mask_iou=float(np.mean(self._overlaps)) if self._overlaps else 1.0,
+            regions=self._matched / self._reported if self._reported else 1.0,
+            kinds=self._same_kind / self._matched if self._matched else 1.0,
+            verdict_agreement=1.0 - len(self._differ) / self._frames,
+            found=self._found,
+            missed=len(self._missed),
+            new_rejects=self._new_rejects,
+            disagreements=tuple(self._differ),
+            missed_names=tuple(self._missed),
+        )
+
+    def _add_regions(self, expected: tuple[Defect, ...], found: tuple[Defect, ...]) -> None:
+        """Each defect's best partner on the other side, both ways."""
+        for mine, others in ((expected, found), (found, expected)):
+            for defect in mine:
+                box = defect.region.box
+                partner = max(others, key=lambda o: box_iou(box, o.region.box), default=None)
+                self._reported += 1
+                if partner and box_iou(box, partner.region.box) >= MATCH_IOU:
+                    self._matched += 1
+                    self._same_kind += partner.kind == defect.kind
 
 
 def compare(
-    reference: Inspector,
-    candidate: Inspector,
+    reference: Examines,
+    candidates: Mapping[_Key, Examines],
     frames: Iterable[tuple[str, npt.NDArray[np.uint8], bool]],
     threshold: float,
-) -> Parity:
-    """Run both chains over frames: name, pixels, whether the part is defective. Blocks.
+) -> dict[_Key, Parity]:
+    """Run the chains over frames: name, pixels, whether the part is defective. Blocks.
 
     Raises ExportError when there is no frame.
     """
-    errors: list[npt.NDArray[np.float32]] = []
-    overlaps: list[float] = []
-    differ: list[str] = []
-    count, total, cells = 0, 0.0, 0
-    rejects, lost = 0, 0
-    for name, pixels, defective in frames:
-        frame = Frame(count, count, 0, 0, pixels)
-        expected, found = reference.examine(frame), candidate.examine(frame)
-        wanted, got = _severity(expected), _severity(found)
-        error = np.abs(wanted - got)
-        total, cells = total + float(error.sum()), cells + error.size
-        errors.append(error[np.maximum(wanted, got) >= threshold / 2])
-        overlap = _overlap(expected, found, pixels)
-        if overlap is not None:
-            overlaps.append(overlap)
-        if expected.verdict.decision is not found.verdict.decision:
-            differ.append(name)
-            lost += defective and expected.verdict.decision is Decision.REJECT
-        rejects += defective and expected.verdict.decision is Decision.REJECT
-        count += 1
-    if not count:
-        raise ExportError("no validation picture to compare the int8 chain with the float chain on")
-    hot = np.concatenate(errors)
-    return Parity(
-        count,
-        total / cells,
-        float(np.percentile(hot, 99)) if hot.size else 0.0,
-        float(hot.max(initial=0.0)),
-        float(np.mean(overlaps)) if overlaps else 1.0,
-        1.0 - len(differ) / count,
-        lost / rejects if rejects else 0.0,
-        tuple(differ),
-    )
+    comparisons = {key: Comparison(threshold) for key in candidates}
+    for number, (name, pixels, defective) in enumerate(frames):
+        frame = Frame(number, number, 0, 0, pixels)
+        height, width = pixels.shape[:2]
+        expected = reference.examine(frame)
+        for key, candidate in candidates.items():
+            found = candidate.examine(frame)
+            comparisons[key].add(name, (height, width), expected, found, defective=defective)
+    return {key: comparison.parity() for key, comparison in comparisons.items()}
 
 
-def require(parity: Parity, limits: ParityLimits) -> None:
-    """Raises ExportError that names the figure over its limit, and the frames where it shows."""
-    faults = []
+def faults(parity: Parity, limits: ParityLimits) -> list[str]:
+    """The figures over their limits, in words; none where the certificate may be given."""
+    said = []
+    for name in ("mask_iou", "regions", "kinds", "verdict_agreement"):
+        value, least = getattr(parity, name), getattr(limits, name)
+        if value < least:
+            said.append(f"{name.replace('_', ' ')} {value:.3f} (limit {least:g})")
     if parity.severity_error_p99 > limits.severity_error_p99:
-        faults.append(
+        said.append(
             f"severity error p99 {parity.severity_error_p99:.2f} "
-            f"(limit {limits.severity_error_p99})"
+            f"(limit {limits.severity_error_p99:g})"
         )
-    if parity.mask_iou < limits.mask_iou:
-        faults.append(f"mask IoU {parity.mask_iou:.3f} (limit {limits.mask_iou})")
-    if parity.verdict_agreement < limits.verdict_agreement:
-        some = ", ".join(parity.disagreements[:3])
-        faults.append(
-            f"verdict agreement {parity.verdict_agreement:.3f} (limit {limits.verdict_agreement}; "
-            f"first: {some})"
+    if parity.missed_share > limits.missed:
+        said.append(
+            f"{parity.missed} of {parity.found} found defects are missed (limit "
+            f"{limits.missed:.3g}; first: {', '.join(parity.missed_names[:3])})"
         )
-    if parity.new_escapes > limits.new_escapes:
-        faults.append(
-            f"new escapes {parity.new_escapes:.3f} (limit {limits.new_escapes}; "
-            f"among: {', '.join(parity.disagreements[:3])})"
-        )
-    if faults:
-        raise ExportError("int8 is not the float chain: " + "; ".join(faults))
+    if said and parity.disagreements:
+        said.append(f"verdicts differ at {', '.join(parity.disagreements[:3])}")
+    return said
+
+
+def require(parity: Parity, limits: ParityLimits, chain: str, against: str) -> None:
+    """Raises ExportError that names the chains, the figures over their limits, and frames where it
+    shows."""
+    said = faults(parity, limits)
+    if said:
+        raise ExportError(f"{chain} is not the chain of {against}: {'; '.join(said)}")
+
+
+def box_iou(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    shared = max(width, 0) * max(height, 0)
+    return shared / (one.width * one.height + other.width * other.height - shared)
 
 
 def _severity(inspection: Inspection) -> npt.NDArray[np.float32]:
@@ -132,11 +231,3 @@ def _severity(inspection: Inspection) -> npt.NDArray[np.float32]:
     severity = inspection.severity
     values = severity.values.astype(np.float32)
     return np.asarray((values - severity.zero_point) * np.float32(severity.scale), np.float32)
-
-
-def _overlap(
-    expected: Inspection, found: Inspection, pixels: npt.NDArray[np.uint8]
-) -> float | None:
-    one, other = (i.defect_mask(*pixels.shape[:2]) for i in (expected, found))
-    union = cv2.countNonZero(cv2.bitwise_or(one, other))
-    return cv2.countNonZero(cv2.bitwise_and(one, other)) / union if union else None

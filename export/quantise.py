@@ -120,6 +120,7 @@ class Quantiser:
             {"TensorQuantOverrides": self._overrides},
         )
         quantiser.quantize_model()
+        quantiser.model.topological_sort()  # what goes behind it is appended
         quantised: onnx.ModelProto = quantiser.model.model
         return (
             correct_bias(self._prepared, quantised, self._means) if scheme.corrected else quantised

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.inspector import Inspector
+from edge.chain.inspector import Inspection, Inspector
 from edge.records import Decision, Frame
 from models.metrics import Outcome, outcome
 from models.patches import Picture
@@ -17,11 +17,14 @@ def evaluate(
     inspector: Inspector, pictures: Iterable[Picture], kinds: tuple[str, ...]
 ) -> tuple[Outcome, ...]:
     """What the chain made of each picture, against its annotation. Blocks for all of them."""
-    return tuple(_one(inspector, number, picture, kinds) for number, picture in enumerate(pictures))
+    return tuple(
+        outcome_of(inspector.examine(Frame(number, number, 0, 0, picture.pixels)), picture, kinds)
+        for number, picture in enumerate(pictures)
+    )
 
 
-def _one(inspector: Inspector, number: int, picture: Picture, kinds: tuple[str, ...]) -> Outcome:
-    inspection = inspector.examine(Frame(number, number, 0, 0, picture.pixels))
+def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...]) -> Outcome:
+    """What a chain made of one picture, against its annotation."""
     labels: npt.NDArray[np.int64] = np.zeros(picture.kind_map.shape, np.int64)
     found = inspection.found
     if found is not None:

@@ -14,7 +14,7 @@ from edge.chain.detect import Detector, as_channels
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from models.detector import severity_map
-from models.networks import BlockClassifier, DetectorNetwork, normalise
+from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork, normalise
 
 
 class TorchDetector:
@@ -44,6 +44,24 @@ class RunOnce:
         if key not in self._maps:
             self._maps[key] = self._detector.detect(pixels)
         return self._maps[key]
+
+
+class TorchFrames:
+    """An Engine for a detector on torch, float32, at a static shape; severity has scale 1."""
+
+    def __init__(self, network: DetectorNetwork, channels: int, height: int, width: int) -> None:
+        self._network = network
+        self._input = np.zeros((1, height, width, channels), np.uint8)
+
+    @property
+    def input(self) -> npt.NDArray[np.uint8]:
+        return self._input
+
+    @torch.no_grad()
+    def run(self, count: int | None = None) -> npt.NDArray[np.float32]:
+        pixels = torch.from_numpy(self._input[:count]).permute(0, 3, 1, 2)
+        severity = self._network(normalise(pixels)).clamp(0, SEVERITY_MAX)
+        return np.asarray(severity.numpy(), np.float32)
 
 
 class TorchBlocks:

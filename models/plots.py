@@ -143,6 +143,53 @@ def scatter_plot(
         return _svg(figure, title)
 
 
+def bar_plot(
+    names: Sequence[str],
+    values: Sequence[float],
+    *,
+    low: Sequence[float],
+    high: Sequence[float],
+    marked: Sequence[bool],
+    title: str,
+    x_label: str,
+    x_log: bool = False,
+) -> str:
+    """A bar per name, the first on top, with a whisker from low to high and its value beside it;
+    marked ones in a colour of their own. SVG document, WIDTH_PX wide, as high as its bars need.
+    Raises ValueError when the lengths differ."""
+    columns = (values, low, high, marked)
+    if any(len(column) != len(names) for column in columns):
+        raise ValueError(f"{len(names)} names have {[len(column) for column in columns]} values")
+    with _figure(title, height_px=90 + 18 * max(len(names), 1)) as figure:
+        axes = _axes(figure, title, x_label, "")
+        places = np.arange(len(names))
+        x, reach = _column(values), np.array([_column(low), _column(high)])
+        colours = [COLOURS[1] if each else COLOURS[0] for each in marked]
+        axes.barh(
+            places,
+            x,
+            height=0.7,
+            color=colours,
+            xerr=np.abs(reach - x),
+            error_kw={"elinewidth": 0.9, "ecolor": "#333333"},
+        )
+        for place, value, top in zip(places, x, reach[1], strict=True):
+            axes.annotate(
+                f"{value:.3g}",
+                (max(value, top), place),
+                (4, 0),
+                textcoords="offset points",
+                fontsize=7.0,
+                va="center",
+            )
+        axes.set_yticks(places, list(names))
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.12)
+        _logarithmic(axes, x_log and bool((x > 0).any()), "x")
+        return _svg(figure, title)
+
+
 def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
     """Which points (x, y) no other beats with both a smaller-or-equal x and a larger-or-equal y,
     one of them strictly; by ascending x. Of equal points all are kept."""

@@ -14,12 +14,25 @@ from models.files import write_whole
 EXPORT = "export.json"
 
 
+class TriedRecord(BaseModel):
+    """A way to quantise. figures: of parity, by name. fault: why it will not do; '' where it will."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str
+    way: str
+    figures: dict[str, Measure]
+    fault: str
+
+
 class ExportRecord(BaseModel):
     """The last bundle that was exported from a run.
 
     max_false_rejects: the limit by which T was chosen, 0 to 1; None for the run's own T. metrics:
-    by chain ('float32', 'int8'), then by name, on the validation pictures at the bundle's T.
-    parity: export's figures of int8 against float, by name.
+    by chain ('torch-float32', 'onnx-int8'), then by name, on the validation pictures at the
+    bundle's T. parity: export's figures against torch in float, by build, then by name. tried: the
+    ways to quantise. latency_ms: of the detector on the exporting machine, one core, by build.
+    builds: bytes of the networks of what is packed, the one the bundle is judged by first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +44,10 @@ class ExportRecord(BaseModel):
     keep_severity: float | None
     max_false_rejects: float | None
     metrics: dict[str, dict[str, Measure]]
-    parity: dict[str, Measure]
+    parity: dict[str, dict[str, Measure]]
+    tried: tuple[TriedRecord, ...] = ()
+    latency_ms: dict[str, float] = {}
+    builds: dict[str, int] = {}
 
 
 def write_export(folder: Path, record: ExportRecord) -> None:

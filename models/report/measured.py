@@ -103,8 +103,15 @@ def metrics(findings: Findings) -> str:
     found = [page.table(("metric", *columns), rows)]
     exported = findings.exported
     if exported is not None:
-        parity = [(name, _number(value)) for name, value in exported.parity.items()]
-        found += [page.heading("Parity of the bundle"), page.table(("figure", "value"), parity)]
+        figures = dict.fromkeys(name for values in exported.parity.values() for name in values)
+        parity = [
+            (name, *(_number(values.get(name, math.nan)) for values in exported.parity.values()))
+            for name in figures
+        ]
+        found += [
+            page.heading("Parity of the bundle, against torch in float"),
+            page.table(("figure", *exported.parity), parity),
+        ]
     return page.section("Metrics", *found)
 
 

@@ -25,6 +25,12 @@ def interval(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[fl
     return low, high
 
 
+def upper_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float:
+    """The share, 0 to 1, that with this confidence is not exceeded when ``count`` in ``total`` were
+    seen: Clopper-Pearson, one-sided; 1 when total is 0. Raises ValueError as ``interval``."""
+    return interval(count, total, 2 * confidence - 1)[1]
+
+
 def parts_to_prove(limit: float, found: int = 0, confidence: float = CONFIDENCE) -> int:
     """The fewest parts that prove, one-sided, a rate of at most ``limit`` when ``found`` are seen
     among them: the rule of three (3 / limit) for any count. Raises ValueError for a limit that is

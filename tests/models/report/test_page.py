@@ -137,7 +137,7 @@ def test_export_is_shown(run: Run, findings: Findings) -> None:
         keep_severity=0.5,
         max_false_rejects=0.01,
         metrics={"float32": findings.metrics, "int8": metrics},
-        parity={"mask_iou": 0.987654, "new_escapes": float("nan")},
+        parity={"onnx-int8": {"mask_iou": 0.987654, "missed": float("nan")}},
     )
     text = text_of(render(replace(findings, exported=record)))
     assert "bundle line-1-0123456789ab, T = 7.25, chosen for at most 1% false rejects" in text

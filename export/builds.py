@@ -1,0 +1,221 @@
+"""The builds of a bundle: float ONNX, int8 ONNX by search, int8 TFLite."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import nn
+
+from edge.bundle import BuildManifest, DetectorFile
+from edge.chain.classify import BLOCKS_PER_REGION
+from edge.chain.inspector import Inspector
+from edge.engines.ort import OrtEngine
+from export.chains import Build, build_chain, torch_chain
+from export.crops import BlockCrops, FrameCrops, spread
+from export.float_onnx import Tail, export_float, station_graph
+from export.parity import ParityLimits
+from export.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
+from export.search import Found, Trial, Tried, pick, search
+from export.source import Source, onnx_build
+from export.tflite import TfliteFile, TfliteJob, convert
+from models.data.dataset import Pixels
+from models.networks import SEVERITY_MAX
+
+log = logging.getLogger(__name__)
+
+# Logits that uint8 resolves: at ±8 the logistic is within 0.004 severity of its ends, and a step in
+# the middle is 0.19 severity.
+LOGIT_RANGE = Range(-8.0, 8.0)
+ERROR_FRAMES = 8  # on which a layer's share of the error is measured
+CLASSIFIER_SCHEMES = tuple(Scheme(calibration) for calibration in CALIBRATIONS)
+
+
+class Workshop:
+    """Makes builds of a source.
+
+    calibration_frames: pictures that calibrate; search_parts: pictures of the training split on
+    which ways to quantise are judged; of both half are defective where there are so many.
+    """
+
+    def __init__(
+        self, source: Source, *, calibration_frames: int, search_parts: int, limits: ParityLimits
+    ) -> None:
+        self._source, self._limits = source, limits
+        self._tail = Tail(source.detector.logistic, source.detector.shuffle)
+        self._parts = spread(source.train, search_parts, seed=1)
+        chosen, load = spread(source.train, calibration_frames), source.dataset.load_pair
+        log.info("calibrate frames=%s search parts=%s", len(chosen), len(self._parts))
+        self._crops = FrameCrops(chosen, load, source.size)
+        self._float = export_float(source.detector, source.channels)
+        raw = LOGIT_RANGE if source.detector.logistic else Range(0.0, SEVERITY_MAX)
+        self._detector = Quantiser(self._float, self._crops, raw)
+        self._float_blocks: onnx.ModelProto | None = None
+        self._blocks: Quantiser | None = None
+        self._block_crops: Sequence[Pixels] = ()
+        if source.classifier is not None:
+            self._block_crops = BlockCrops(chosen, load, source.classifier.size_px)
+            self._float_blocks = export_float(source.classifier, source.channels)
+            self._blocks = Quantiser(self._float_blocks, self._block_crops)
+
+    def float_onnx(self) -> Build:
+        """As ONNX in float32."""
+        return self._onnx("float32", self._float, self._float_blocks)
+
+    def int8_onnx(self, *, keep_float: bool) -> tuple[Build, tuple[Found, ...]]:
+        """As ONNX in int8, each network by the way that loses least; the searches, detector first.
+
+        keep_float: layers may stay in float where nothing else will do. Blocks for some minutes.
+        """
+        trial = self._trial(flexible=True)
+        blocks = self._blocks.quantise() if self._blocks else None
+        detector = search(
+            "detector",
+            self._detector,
+            lambda model: self._chain(model, blocks),
+            trial,
+            error=self._error if keep_float else None,
+        )
+        if self._blocks is None:
+            return self._onnx("int8", detector.model, None), (detector,)
+        classifier = search(
+            "classifier",
+            self._blocks,
+            lambda model: self._chain(detector.model, model),
+            trial,
+            schemes=CLASSIFIER_SCHEMES,
+        )
+        return self._onnx("int8", detector.model, classifier.model), (detector, classifier)
+
+    def int8_tflite(self, keep_float: tuple[str, ...] = ()) -> tuple[Build, tuple[Tried, ...]]:
+        """As TFLite in int8, by the calibration that loses least; those tried.
+
+        keep_float: layers of the ONNX network that stay in float here too. Raises ExportError where
+        there is no tool chain. Blocks for a minute or so.
+        """
+        source = self._source
+        height, width = source.size
+        paths = self._paths(keep_float)
+        jobs: dict[str, TfliteJob] = {
+            calibration: TfliteJob(
+                source.detector,
+                source.channels,
+                height,
+                width,
+                calibration=self._crops,
+                percentile=PERCENTILE if calibration == "percentile" else None,
+                keep_float=paths,
+            )
+            for calibration in CALIBRATIONS
+        }
+        blocks: dict[str, TfliteJob] = {}
+        if source.classifier is not None:
+            side = source.classifier.size_px
+            blocks["classifier"] = TfliteJob(
+                source.classifier,
+                source.channels,
+                side,
+                side,
+                batch=BLOCKS_PER_REGION,
+                calibration=self._block_crops,
+            )
+        made = convert(jobs | blocks)
+        trial = self._trial(flexible=False)
+        builds = {
+            Scheme(calibration, keep_float=paths): _tflite_build(
+                made[calibration], made.get("classifier")
+            )
+            for calibration in CALIBRATIONS
+        }
+        tried = trial.judge(
+            "tflite detector",
+            {scheme: build_chain(source.draft, build) for scheme, build in builds.items()},
+        )
+        return builds[pick(tried).scheme], tuple(tried)
+
+    def _trial(self, *, flexible: bool) -> Trial:
+        source = self._source
+        chain = torch_chain(source.detector, source.classifier, source.draft, flexible=flexible)
+        threshold = source.draft.chain.threshold
+        return Trial(chain, self._frames, threshold, self._limits)
+
+    def _chain(self, detector: onnx.ModelProto, classifier: onnx.ModelProto | None) -> Inspector:
+        return build_chain(self._source.draft, self._onnx("int8", detector, classifier))
+
+    def _onnx(
+        self, precision: str, detector: onnx.ModelProto, classifier: onnx.ModelProto | None
+    ) -> Build:
+        manifest = onnx_build(precision, classifier is not None)
+        files = {manifest.detector.file: _bytes(station_graph(detector, self._tail))}
+        if classifier is not None and manifest.classifier is not None:
+            files[manifest.classifier] = _bytes(station_graph(classifier, None))
+        return Build(manifest, files)
+
+    def _frames(self) -> Iterator[tuple[str, Pixels, bool]]:
+        for sample in self._parts:
+            yield sample.name, self._source.dataset.load_image(sample), not sample.is_good
+
+    def _error(self, model: onnx.ModelProto) -> float:
+        """Mean squared difference of severity from float's, on crops about defects."""
+        frames = self._crops[:ERROR_FRAMES]
+        pairs = zip(self._maps(model, frames), self._maps(self._float, frames), strict=True)
+        return float(np.mean([np.square(got - want).mean() for got, want in pairs]))
+
+    def _maps(
+        self, model: onnx.ModelProto, frames: Sequence[Pixels]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        height, width = self._source.size
+        engine = OrtEngine(
+            _bytes(station_graph(model, self._tail)),
+            batch=1,
+            height=height,
+            width=width,
+            channels=self._source.channels,
+        )
+        for frame in frames:
+            engine.input[0] = frame.reshape(engine.input.shape[1:])
+            severity = engine.run()[0]
+            unit = SEVERITY_MAX / 255 if severity.dtype == np.uint8 else SEVERITY_MAX
+            yield severity.astype(np.float32) * np.float32(unit)
+
+    def _paths(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The modules behind ONNX layers of the detector: torch runs them in the graph's order."""
+        network, layers = self._source.detector, self._detector.layers
+        order: list[str] = []
+        hooks = [
+            module.register_forward_hook(lambda _m, _i, _o, path=path: order.append(path))
+            for path, module in network.named_modules()
+            if isinstance(module, (nn.Conv2d, nn.Linear))
+        ]
+        side = 8 * network.multiple_px
+        with torch.no_grad():
+            network(torch.zeros(1, self._source.channels, side, side))
+        for hook in hooks:
+            hook.remove()
+        return tuple(path for path, layer in zip(order, layers, strict=True) if layer.name in names)
+
+
+def _bytes(model: onnx.ModelProto) -> bytes:
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _tflite_build(detector: TfliteFile, classifier: TfliteFile | None) -> Build:
+    manifest = BuildManifest(
+        format="tflite",
+        precision="int8",
+        detector=DetectorFile(
+            file="tflite-int8/detector.tflite",
+            scale=detector.scale,
+            zero_point=detector.zero_point,
+        ),
+        classifier=None if classifier is None else "tflite-int8/classifier.tflite",
+    )
+    files = {manifest.detector.file: detector.data}
+    if classifier is not None and manifest.classifier is not None:
+        files[manifest.classifier] = classifier.data
+    return Build(manifest, files)

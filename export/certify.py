@@ -1,0 +1,89 @@
+"""The parity certificate: every chain against torch's, on parts that no network was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from edge.bundle import Manifest
+from edge.bundle.certificate import Certificate, Step, subject_of
+from edge.records import Frame
+from export.chains import TORCH, Build, build_chain, torch_chain
+from export.parity import FLOAT_LIMITS, Comparison, Parity, ParityLimits, require
+from export.source import Source
+from models.evaluate import outcome_of
+from models.metrics import Metrics, Outcome, summarise
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Steps and figures, by build; metrics, of torch and of the builds."""
+
+    steps: tuple[Step, ...]
+    parity: dict[str, Parity]
+    metrics: dict[str, Metrics]
+
+
+def certify(
+    source: Source, manifest: Manifest, builds: Sequence[Build], limits: ParityLimits
+) -> Certified:
+    """Every build's chain against torch's in float, on the validation pictures, in one pass.
+
+    A float build has limits of its own: it is the same arithmetic. Blocks for all chains over all
+    pictures. Raises ExportError over a limit.
+    """
+    references = {
+        flexible: torch_chain(source.detector, source.classifier, manifest, flexible=flexible)
+        for flexible in (True, False)
+    }
+    by_name = {build.name: build for build in builds}
+    chains = {name: build_chain(manifest, build) for name, build in by_name.items()}
+    comparisons = {name: Comparison(manifest.chain.threshold) for name in by_name}
+    kinds = tuple(kind.name for kind in manifest.kinds)
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in (TORCH, *by_name)}
+    for number, picture in enumerate(source.held_back):
+        frame = Frame(number, number, 0, 0, picture.pixels)
+        expected = {flexible: chain.examine(frame) for flexible, chain in references.items()}
+        outcomes[TORCH].append(outcome_of(expected[True], picture, kinds))
+        for name, build in by_name.items():
+            found = chains[name].examine(frame)
+            outcomes[name].append(outcome_of(found, picture, kinds))
+            height, width = picture.kind_map.shape
+            comparisons[name].add(
+                picture.sample.name,
+                (height, width),
+                expected[build.manifest.detector.flexible],
+                found,
+                defective=not picture.sample.is_good,
+            )
+    parity = {name: comparison.parity() for name, comparison in comparisons.items()}
+    steps = []
+    for name, build in by_name.items():
+        log.info("parity %s %s", name, parity[name])
+        allowed = FLOAT_LIMITS if build.manifest.precision == "float32" else limits
+        require(parity[name], allowed, name, TORCH)
+        steps.append(
+            Step(
+                chain=name,
+                against=TORCH,
+                figures=parity[name].as_dict(),
+                limits=asdict(allowed),
+            )
+        )
+    metrics = {name: summarise(found) for name, found in outcomes.items()}
+    return Certified(tuple(steps), parity, metrics)
+
+
+def certificate_for(manifest: Manifest, builds: Sequence[Build], steps: Sequence[Step]) -> bytes:
+    """certificate.json of the manifest, its builds as they will be packed."""
+    networks = {
+        name: hashlib.sha256(data).hexdigest()
+        for build in builds
+        for name, data in sorted(build.files.items())
+    }
+    certificate = Certificate(subject=subject_of(manifest, networks), steps=tuple(steps))
+    return (certificate.model_dump_json(indent=1) + "\n").encode()

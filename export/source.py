@@ -1,0 +1,122 @@
+"""What an export starts from: a completed run, its pictures and the manifest that it leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge import __version__
+from edge.bundle import (
+    BuildManifest,
+    ChainManifest,
+    ClassifierManifest,
+    DetectorFile,
+    DetectorManifest,
+    KindManifest,
+    Manifest,
+)
+from models.data.dataset import DataSet, Sample
+from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
+from models.patches import Picture, load_pictures
+from models.run import Run
+
+WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
+TILE_PX, OVERLAP_PX = 512, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A run, loaded. held_back: the validation pictures, in memory. draft: the manifest without
+    golden frames, whose one build is `onnx-float32`."""
+
+    run: Run
+    dataset: DataSet
+    train: tuple[Sample, ...]
+    held_back: tuple[Picture, ...]
+    detector: DetectorNetwork
+    classifier: BlockClassifier | None
+    draft: Manifest
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of one run, px."""
+        return self.draft.detector.height, self.draft.detector.width
+
+    @property
+    def channels(self) -> Literal[1, 3]:
+        return self.draft.detector.channels
+
+
+def open_source(
+    run: Run, *, name: str, version: str, height: int | None = None, width: int | None = None
+) -> Source:
+    """height, width: the static shape; None takes the usual frame's. Raises DataError."""
+    record, result = run.record(), run.result()
+    dataset, by_name = run.open_data()
+    detector, classifier = run.load_detector(), run.load_classifier()
+    shape = _shape((height, width), detector.multiple_px, (result.frame_height, result.frame_width))
+    channels: Literal[1, 3] = 1 if record.channels == 1 else 3
+    guidance = record.recipe.guidance
+    draft = Manifest(
+        name=name,
+        version=version,
+        outfeed_version=__version__,
+        detector=DetectorManifest(
+            network=record.recipe.detector.network,
+            channels=channels,
+            height=shape[0],
+            width=shape[1],
+            overlap_px=shape[2],
+            multiple_px=detector.multiple_px,
+            stride_px=detector.stride_px,
+        ),
+        classifier=None
+        if classifier is None
+        else ClassifierManifest(
+            channels=channels, size_px=classifier.size_px, keep_severity=result.keep_severity
+        ),
+        chain=ChainManifest(threshold=result.threshold, join_px=result.join_px),
+        kinds=tuple(KindManifest(name=k, guidance=guidance.get(k, "")) for k in record.kinds),
+        builds=(onnx_build("float32", classifier is not None),),
+        golden=(),
+    )
+    return Source(
+        run=run,
+        dataset=dataset,
+        train=tuple(by_name[name] for name in record.train),
+        held_back=load_pictures(dataset, tuple(by_name[name] for name in record.validation)),
+        detector=detector,
+        classifier=classifier,
+        draft=draft,
+    )
+
+
+def onnx_build(precision: str, classifier: bool) -> BuildManifest:
+    """The manifest of an ONNX build; precision 'int8' or 'float32'."""
+    int8 = precision == "int8"
+    folder = Path(f"onnx-{precision}")
+    return BuildManifest(
+        format="onnx",
+        precision="int8" if int8 else "float32",
+        detector=DetectorFile(
+            file=(folder / "detector.onnx").as_posix(),
+            scale=SEVERITY_MAX / 255 if int8 else SEVERITY_MAX,
+            flexible=True,
+        ),
+        classifier=(folder / "classifier.onnx").as_posix() if classifier else None,
+    )
+
+
+def _shape(
+    given: tuple[int | None, int | None], multiple: int, usual: tuple[int, int]
+) -> tuple[int, int, int]:
+    """Height, width and overlap of one run: the usual frame whole where that is not too large."""
+    multiple = max(multiple, 16)
+    height, width = (
+        -(-(side or other) // multiple) * multiple for side, other in zip(given, usual, strict=True)
+    )
+    if given == (None, None) and height * width > WHOLE_FRAME_LIMIT_PX:
+        height, width = min(height, TILE_PX), min(width, TILE_PX)
+    overlap = min(OVERLAP_PX, min(height, width) // 2) // multiple * multiple
+    return height, width, overlap
