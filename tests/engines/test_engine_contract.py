@@ -9,74 +9,27 @@ import numpy as np
 import pytest
 
 from edge.engines.engine import Engine
-from edge.engines.ort import OrtEngine
-from edge.errors import BundleError
-
-onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
-
-BATCH, SIDE, CHANNELS = 6, 64, 3
-FLOAT, UINT8 = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8
+from tests.engines.networks import BATCH, CHANNELS, SHAPE, SIDE, convolutions, network, pictures
 
 
-def network(
-    *,
-    batch: int | str = "batch",
-    height: int | str = "height",
-    kind: int = FLOAT,
-    output: int = FLOAT,
-    nodes: list[Any] | None = None,
-) -> bytes:
-    """ONNX: uint8 N×H×W×3 → the mean of each channel, N×3."""
-    make = onnx.helper.make_node
-    nodes = nodes or [
-        make("Cast", ["pixels"], ["values"], to=FLOAT),
-        make("ReduceMean", ["values"], ["means"], axes=[1, 2], keepdims=0),
-        make("Cast", ["means"], ["logits"], to=output),
-    ]
-    info = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        nodes,
-        "means",
-        [info("pixels", UINT8 if kind == FLOAT else kind, [batch, height, "width", CHANNELS])],
-        [info("logits", output, None)],
-    )
-    opset = onnx.helper.make_opsetid("", 17)
-    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
-    data: bytes = model.SerializeToString()
-    return data
+def ort_engine(**options: Any) -> Engine:
+    from edge.engines.ort import OrtEngine
+
+    return OrtEngine(network(), **{**SHAPE, **options})
 
 
-def convolutions(seed: int = 0) -> bytes:
-    """ONNX: a small network with convolutions, float: something that threads can share."""
-    rng = np.random.default_rng(seed)
-    make, tensor = onnx.helper.make_node, onnx.numpy_helper.from_array
-    info = onnx.helper.make_tensor_value_info
-    shapes = {"w1": (16, CHANNELS, 3, 3), "w2": (16, 16, 3, 3), "w3": (1, 16, 1, 1)}
-    graph = onnx.helper.make_graph(
-        [
-            make("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2]),
-            make("Cast", ["planes"], ["values"], to=FLOAT),
-            make("Conv", ["values", "w1"], ["a"], strides=[2, 2], pads=[1] * 4),
-            make("Relu", ["a"], ["b"]),
-            make("Conv", ["b", "w2"], ["c"], pads=[1] * 4),
-            make("Relu", ["c"], ["d"]),
-            make("Conv", ["d", "w3"], ["out"]),
-        ],
-        "convolutions",
-        [info("pixels", UINT8, ["batch", "height", "width", CHANNELS])],
-        [info("out", FLOAT, ["batch", 1, "rows", "columns"])],
-        [tensor(rng.normal(0, 0.1, s).astype(np.float32), k) for k, s in shapes.items()],
-    )
-    opset = onnx.helper.make_opsetid("", 17)
-    data: bytes = onnx.helper.make_model(
-        graph, opset_imports=[opset], ir_version=8
-    ).SerializeToString()
-    return data
+def openvino_engine(**options: Any) -> Engine:
+    pytest.importorskip("openvino", reason="pip install 'outfeed[openvino]'")
+    from edge.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(network(), **{**SHAPE, **options})
 
 
-def ort_engine(model: bytes | None = None, **options: Any) -> OrtEngine:
-    shape = {"batch": BATCH, "height": SIDE, "width": SIDE, "channels": CHANNELS}
-    return OrtEngine(model or network(), **{**shape, **options})
+def litert_engine(own_batch: int = 1, **options: Any) -> Engine:
+    from edge.engines.litert import LiteRtEngine
+    from tests import tflite
+
+    return LiteRtEngine(tflite.means(own_batch, SIDE, CHANNELS), **{**SHAPE, **options})
 
 
 def torch_engine() -> Engine:
@@ -88,15 +41,30 @@ def torch_engine() -> Engine:
     return TorchBlocks(BlockClassifier(CHANNELS, kinds=2).eval(), CHANNELS, batch=BATCH)
 
 
-@pytest.fixture(params=[ort_engine, torch_engine], ids=["ort", "torch"])
+# Of a run of its own each engine takes 1, all, or as many as do not divide the batch.
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "ort": ort_engine,
+    "openvino-1": openvino_engine,
+    "openvino-4": lambda: openvino_engine(group=4),
+    "openvino-6": lambda: openvino_engine(group=BATCH),
+    "litert-1": litert_engine,
+    "litert-4": lambda: litert_engine(4),
+    "litert-8": lambda: litert_engine(8),
+    "litert-float": lambda: litert_engine(4, dequantise=True),
+    "torch": torch_engine,
+}
+MEANS = [name for name in ENGINES if name != "torch"]  # torch's is a real classifier
+
+
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    make: Callable[[], Engine] = request.param
-    return make()
+    return ENGINES[request.param]()
 
 
-def pictures(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    shape = (BATCH, SIDE, SIDE, CHANNELS)
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+@pytest.fixture(params=MEANS)
+def means(request: pytest.FixtureRequest) -> Engine:
+    """An engine that gives the mean of each channel, to half a step of grey."""
+    return ENGINES[request.param]()
 
 
 def test_the_input_is_one_buffer_of_the_static_shape(engine: Engine) -> None:
@@ -118,13 +86,12 @@ def test_all_or_the_first_few_are_computed(engine: Engine) -> None:
         np.testing.assert_allclose(some, whole[:count], rtol=1e-5, atol=1e-4)
 
 
-def test_ort_refuses_a_count_that_is_not_in_the_batch() -> None:
-    """It hands ORT a bare pointer: a count above the batch would read past the buffer."""
-    engine = ort_engine()
-    for count in (0, -1, BATCH + 1, 1000):
-        with pytest.raises(ValueError, match=f"count is {count}; expected 1 to {BATCH}"):
-            engine.run(count)
-    assert engine.run().shape == (BATCH, 3)  # and it still runs
+def test_what_is_computed_is_right(means: Engine) -> None:
+    shades = np.arange(BATCH * CHANNELS).reshape(BATCH, 1, 1, CHANNELS) * 15
+    means.input[...] = shades
+    np.testing.assert_allclose(means.run(), shades[:, 0, 0], atol=0.5)
+    means.input[...] = pictures(6)
+    np.testing.assert_allclose(means.run(), pictures(6).mean((1, 2)), atol=1.01)
 
 
 def test_the_same_input_gives_the_same_bytes(engine: Engine) -> None:
@@ -143,106 +110,53 @@ def test_an_input_beyond_count_does_not_matter(engine: Engine) -> None:
     assert engine.run(2).tobytes() == first
 
 
-def test_ort_overwrites_its_output_and_allocates_none() -> None:
-    engine = ort_engine()
-    engine.input[...] = 7
-    one = engine.run()
+def test_a_count_that_is_not_in_the_batch_is_refused(means: Engine) -> None:
+    """Behind it lies a bare pointer: a count above the batch would read past the buffer."""
+    for count in (0, -1, BATCH + 1, 1000):
+        with pytest.raises(ValueError, match=f"count is {count}; expected 1 to {BATCH}"):
+            means.run(count)
+    assert means.run().shape == (BATCH, 3)  # and it still runs
+
+
+def test_the_output_is_overwritten_and_none_is_allocated(means: Engine) -> None:
+    means.input[...] = 7
+    one = means.run()
     assert (one == 7).all()
-    engine.input[...] = 9
-    two = engine.run()
+    means.input[...] = 9
+    two = means.run()
     assert np.shares_memory(one, two)
     assert (one == 9).all()
 
 
-def test_two_ort_engines_share_nothing() -> None:
-    a, b = ort_engine(), ort_engine()
+@pytest.mark.parametrize("name", MEANS)
+def test_two_engines_share_nothing(name: str) -> None:
+    a, b = ENGINES[name](), ENGINES[name]()
     a.input[...], b.input[...] = 1, 2
     of_a, of_b = a.run(), b.run()
     assert (of_a == 1).all()
     assert (of_b == 2).all()
 
 
-def test_ort_gives_the_same_bytes_on_any_number_of_threads() -> None:
-    answers = set()
-    for threads in (1, 2, 3):
-        engine = ort_engine(convolutions(), batch=1, threads=threads)
+@pytest.mark.parametrize("name", ["ort", "openvino", "litert"])
+def test_the_bytes_do_not_depend_on_the_number_of_threads(name: str) -> None:
+    def run(threads: int) -> bytes:
+        shape = {**SHAPE, "batch": 1}
+        engine: Engine
+        if name == "litert":
+            from edge.engines.litert import LiteRtEngine
+            from tests import tflite
+
+            engine = LiteRtEngine(tflite.convolutions(SIDE, CHANNELS), **shape, threads=threads)
+        elif name == "openvino":
+            pytest.importorskip("openvino", reason="pip install 'outfeed[openvino]'")
+            from edge.engines.openvino import OpenVinoEngine
+
+            engine = OpenVinoEngine(convolutions(), **shape, threads=threads)
+        else:
+            from edge.engines.ort import OrtEngine
+
+            engine = OrtEngine(convolutions(), **shape, threads=threads)
         engine.input[...] = pictures(5)[:1]
-        answers.add(engine.run().tobytes())
-    assert len(answers) == 1
+        return engine.run().tobytes()
 
-
-def test_ort_uses_the_threads_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxruntime
-
-    seen = []
-    session = onnxruntime.InferenceSession
-
-    def spy(model: bytes, options: Any, **more: Any) -> Any:
-        seen.append((options.intra_op_num_threads, options.inter_op_num_threads))
-        return session(model, options, **more)
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", spy)
-    ort_engine(threads=3)
-    ort_engine()
-    assert seen == [(3, 1), (1, 1)]
-
-
-def test_ort_takes_a_quantised_output() -> None:
-    engine = ort_engine(network(output=UINT8))
-    engine.input[...] = 200
-    assert engine.run(2).dtype == np.uint8
-    assert (engine.run(2) == 200).all()
-
-
-def _two_outputs() -> bytes:
-    model = onnx.load_from_string(network())
-    model.graph.output.append(onnx.helper.make_tensor_value_info("means", FLOAT, None))
-    data: bytes = model.SerializeToString()
-    return data
-
-
-@pytest.mark.parametrize(
-    ("model", "said"),
-    [
-        (b"", "ONNX Runtime refuses the network: "),
-        (b"no network", "ONNX Runtime refuses the network: "),
-        (network()[:-40], "ONNX Runtime refuses the network: "),
-        (network(height=32), "does not take 1×64×64×3: "),
-        (network(kind=FLOAT, batch=1), "does not take 6×64×64×3: "),
-        (network(kind=onnx.TensorProto.INT8), "must have one uint8 input and one output"),
-        (_two_outputs(), "must have one uint8 input and one output"),
-        (
-            network(output=onnx.TensorProto.INT32),
-            "output is tensor(int32); expected uint8 or float",
-        ),
-        (
-            network(
-                nodes=[
-                    onnx.helper.make_node("Cast", ["pixels"], ["values"], to=FLOAT),
-                    onnx.helper.make_node("ReduceMean", ["values"], ["logits"], keepdims=1),
-                ]
-            ),
-            "expected 6×…",
-        ),
-        (
-            network(
-                nodes=[
-                    onnx.helper.make_node("Cast", ["pixels"], ["values"], to=FLOAT),
-                    onnx.helper.make_node("ReduceMean", ["values"], ["logits"], keepdims=0),
-                ]
-            ),
-            "the network makes () of 1×64×64×3",
-        ),
-    ],
-    ids=lambda value: value[:24] if isinstance(value, str) else "network",
-)
-def test_ort_refuses_a_network_that_does_not_fit(model: bytes, said: str) -> None:
-    with pytest.raises(BundleError) as caught:
-        ort_engine(model) if model else OrtEngine(b"", batch=1, height=8, width=8, channels=1)
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_ort_refuses_other_channels() -> None:
-    with pytest.raises(BundleError, match="does not take 1×64×64×1: "):
-        ort_engine(channels=1)
+    assert run(1) == run(2) == run(3)
