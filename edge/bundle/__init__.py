@@ -8,6 +8,7 @@ from edge.bundle.archive import (
     parse_bundle,
     read_bundle,
     sign_bundle,
+    sign_file,
     write_bundle,
 )
 from edge.bundle.certificate import CERTIFICATE, Certificate, check_certificate, subject_of
@@ -58,6 +59,7 @@ __all__ = [
     "read_bundle",
     "read_trusted",
     "sign_bundle",
+    "sign_file",
     "subject_of",
     "write_bundle",
 ]

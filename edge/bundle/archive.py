@@ -65,12 +65,34 @@ def pack(
     return body + make_seal(body, key)
 
 
-def sign_bundle(data: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The bundle signed with this key, in place of whoever signed it before. Nothing else of it
-    changes. Raises BundleError for what ``parse_bundle`` refuses."""
-    parse_bundle(data)
+def sign_bundle(
+    data: bytes, key: Ed25519PrivateKey, compatible: tuple[str, ...] | None = None
+) -> bytes:
+    """The bundle signed with this key, in place of whoever signed it before. compatible: the
+    stations that it is for from now on; None changes nothing but the seal. Raises BundleError for
+    what ``parse_bundle`` refuses."""
+    found = parse_bundle(data)
+    if compatible is not None:
+        return pack(found.manifest.model_copy(update={"compatible": compatible}), found.files, key)
     body = data[:-SEAL_BYTES]
     return body + make_seal(body, key)
+
+
+def sign_file(
+    path: Path, out: Path, key: Ed25519PrivateKey, compatible: tuple[str, ...] | None = None
+) -> Bundle:
+    """As ``sign_bundle``, from a file to a file, which may be the same. Raises BundleError, one
+    line that names file and fault, and then ``out`` is as it was."""
+    data = _read(path)
+    try:
+        data = sign_bundle(data, key, compatible)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from error
+    try:
+        write_bundle(out, data)
+    except OSError as error:
+        raise BundleError(f"{out}: cannot be written: {error.strerror}") from error
+    return parse_bundle(data)
 
 
 def write_bundle(path: Path, data: bytes) -> None:
@@ -93,11 +115,7 @@ def read_bundle(path: Path, trusted: Collection[str] | None = None) -> Bundle:
     """Read and verify every byte. trusted: public keys in hex, one of which must have signed; None
     asks for no signature (one that is there must be right all the same). Raises BundleError, one
     line that names file and fault."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
+    data = _read(path)
     try:
         return parse_bundle(data, trusted)
     except BundleError as error:
@@ -123,6 +141,15 @@ def parse_bundle(data: bytes, trusted: Collection[str] | None = None) -> Bundle:
             raise BundleError(f"{name!r} is not the file that its manifest names")
     _check(manifest, files)
     return Bundle(manifest, seal.digest, files, len(data), seal.signer)
+
+
+def _read(path: Path) -> bytes:
+    """No more of the file than shows that it is too large."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _check(manifest: Manifest, files: dict[str, bytes]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import EngineOption, PrecisionOption, is_quiet
+from edge.cli.options import EngineOption, PrecisionOption, TrustOption, is_quiet
 
 
 def bench(
@@ -60,6 +60,7 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    trust: TrustOption = None,
     json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False,
 ) -> None:
     """Time every step of the chain: p50, p99, p99.9 and the worst, per frame.
@@ -75,6 +76,7 @@ def bench(
     """
     from rich.console import Console
 
+    from edge.cli.admission import trusted_by
     from edge.cli.benchmark import bench_frames, measure_all, parse_size
     from edge.cli.benchmark_report import report_json, report_tables
     from edge.cli.benchmark_select import run_select, wanted_engines
@@ -84,7 +86,9 @@ def bench(
     if select:
         if frames is not None or size or engine is not None:
             raise UsageError("--select takes every engine, and the golden frames as they are")
-        wanted = wanted_engines(bundle, config, precision=precision, threads=threads)
+        wanted = wanted_engines(
+            bundle, config, precision=precision, threads=threads, trusted=trusted_by(trust)
+        )
         run_select(
             wanted, seconds=seconds, repeat=repeat, json=json, progress=not is_quiet(context)
         )
@@ -95,7 +99,7 @@ def bench(
         raise UsageError("bench takes --bundle, or --select with --config")
     sizes = [parse_size(text) for text in size or []]
     choice = engine_choice(engine, precision, threads or 1)
-    loaded, inspector = load_chain(bundle, engine=choice)
+    loaded, inspector = load_chain(bundle, engine=choice, trusted=trusted_by(trust))
     report = measure_all(
         bundle,
         loaded,

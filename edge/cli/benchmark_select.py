@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -13,12 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from edge.bundle import Bundle, read_bundle
+from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
 from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.cli.benchmark_report import selection_lines, selection_table
-from edge.cli.loading import parse_precision
+from edge.cli.loading import open_bundle, parse_precision
 from edge.config import EngineConfig, load_config
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
@@ -65,7 +65,12 @@ class Wanted:
 
 
 def wanted_engines(
-    bundle: Path | None, config: Path | None, *, precision: str | None, threads: int | None
+    bundle: Path | None,
+    config: Path | None,
+    *,
+    precision: str | None,
+    threads: int | None,
+    trusted: Collection[str] | None = None,
 ) -> Wanted:
     """What the command line asks for: a bundle, or a configuration that says everything.
 
@@ -75,12 +80,12 @@ def wanted_engines(
         raise UsageError("--select takes either --bundle or --config")
     if bundle is not None:
         limits = EngineConfig(precision=parse_precision(precision), threads=threads)
-        return Wanted(read_bundle(bundle), limits)
+        return Wanted(open_bundle(bundle, trusted), limits)
     assert config is not None
     if precision is not None or threads is not None:
         raise UsageError("--select --config takes precision and threads from the configuration")
     settings = load_config(config)
-    return Wanted(read_bundle(settings.bundle), settings.engine, settings.engine_path)
+    return Wanted(open_bundle(settings.bundle, trusted), settings.engine, settings.engine_path)
 
 
 def run_select(

@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import EngineOption, PrecisionOption, ThreadsOption
+from edge.cli.options import EngineOption, PrecisionOption, ThreadsOption, TrustOption
 
-app = typer.Typer(help="Look into a model bundle, or verify it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look into a model bundle, verify it, sign it; make the keys for that.",
+    no_args_is_help=True,
+)
 
 _Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="NAME.outfeed", show_default=False)]
+_PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A file that holds the private key's passphrase.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -19,7 +28,7 @@ def show(
     bundle: _Bundle,
     json: Annotated[bool, typer.Option("--json", help="The manifest as JSON.")] = False,
 ) -> None:
-    """Show the manifest: networks, threshold, kinds and their rules, metrics, files.
+    """Show who signed it and the manifest: networks, threshold, kinds, rules, metrics, files.
 
     Every byte is verified first; the networks are not run.
     """
@@ -41,16 +50,72 @@ def verify(
     engine: EngineOption = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
+    trust: TrustOption = None,
 ) -> None:
-    """Verify every byte, then run the golden frames on an engine of this machine.
+    """Verify every byte and the signature, then run the golden frames on an engine of this machine.
 
-    One line: OK, or what is wrong with an exit status of 1.
+    One line: OK and who signed it, or what is wrong with an exit status of 1.
     """
+    from edge.cli.admission import signed_by, trusted_by
     from edge.cli.loading import engine_choice, load_chain
 
-    found, _ = load_chain(bundle, engine=engine_choice(engine, precision, threads))
+    choice = engine_choice(engine, precision, threads)
+    found, _ = load_chain(bundle, engine=choice, trusted=trusted_by(trust))
     manifest = found.manifest
     print(
         f"OK {found.id}: {found.size_bytes} bytes, {len(manifest.files)} files, "
-        f"{len(manifest.golden)} golden frames reproduced"
+        f"{len(manifest.golden)} golden frames reproduced, {signed_by(found)}"
     )
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Option(metavar="NAME", help="Writes NAME.key and NAME.pub.")] = Path(
+        "outfeed"
+    ),
+    passphrase_file: _PassphraseFile = None,
+) -> None:
+    """Make a key pair: NAME.key signs bundles and stays secret, NAME.pub goes to the stations.
+
+    A station trusts the keys in the [trust] section of its station.toml: the file NAME.pub, or the
+    line in it. An existing key is never overwritten.
+    """
+    from edge.bundle import key_id
+    from edge.bundle.keys import read_passphrase, write_key_pair
+
+    passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
+    private, public, key = write_key_pair(out, passphrase)
+    print(f"{private} and {public}: key {key_id(key)}")
+
+
+@app.command()
+def sign(
+    bundle: _Bundle,
+    key: Annotated[Path, typer.Option(help="The private key, NAME.key.", show_default=False)],
+    passphrase_file: _PassphraseFile = None,
+    compatible: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATION",
+            help="What the stations are that it is for (their trust.compatible), in place of what "
+            "the bundle says. May be given several times.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The signed bundle. Default: in place of BUNDLE.")
+    ] = None,
+) -> None:
+    """Sign a bundle that is whole, in place of whoever signed it before.
+
+    Its content and so its id stay as they are, except with --compatible. The networks are not run:
+    `outfeed bundle verify` does.
+    """
+    from edge.bundle import sign_file
+    from edge.bundle.keys import read_passphrase, read_private_key
+    from edge.cli.admission import signed_by
+
+    passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
+    signer = read_private_key(key, passphrase)
+    path = out or bundle
+    signed = sign_file(bundle, path, signer, tuple(compatible) if compatible else None)
+    print(f"{path}: {signed.id}, {signed_by(signed)}")

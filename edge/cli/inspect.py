@@ -12,6 +12,7 @@ from edge.cli.options import (
     EngineOption,
     PrecisionOption,
     ThreadsOption,
+    TrustOption,
     is_quiet,
 )
 
@@ -51,6 +52,7 @@ def inspect(
     engine: EngineOption = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
+    trust: TrustOption = None,
     threshold: Annotated[
         float | None, typer.Option(help="T instead of the bundle's own: above 0, at most 12.")
     ] = None,
@@ -74,6 +76,7 @@ def inspect(
     What cannot be inspected is one line on standard error each; the rest goes on, and the exit
     status is 1.
     """
+    from edge.cli.admission import trusted_by
     from edge.cli.inspecting import Outputs, inspect_sources
     from edge.cli.loading import engine_choice, load_chain
     from edge.errors import UsageError
@@ -86,7 +89,7 @@ def inspect(
     if outputs.has_pictures:
         check_picture_names(sources)
     choice = engine_choice(engine, precision, threads)
-    _, inspector = load_chain(bundle, engine=choice, threshold=threshold)
+    _, inspector = load_chain(bundle, engine=choice, threshold=threshold, trusted=trusted_by(trust))
     failed = inspect_sources(sources, inspector, outputs, progress=not is_quiet(context))
     if failed:
         raise typer.Exit(1)

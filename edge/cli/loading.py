@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -11,9 +13,11 @@ from edge.bundle import Bundle, read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
+from edge.cli.admission import signed_by
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import UsageError
 
+_log = logging.getLogger(__name__)
 _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
 
 
@@ -37,17 +41,30 @@ def parse_precision(text: str | None) -> Precision | None:
     return _PRECISIONS[text] if text else None
 
 
+def open_bundle(path: Path, trusted: Collection[str] | None) -> Bundle:
+    """For a command that drives no output: a bundle that one of the keys signed, or, with None,
+    any that is whole; the log says who signed it. Raises BundleError."""
+    bundle = read_bundle(path, trusted)
+    level = logging.WARNING if bundle.signer is None else logging.INFO
+    _log.log(level, "bundle_opened %s: %s", bundle.id, signed_by(bundle))
+    return bundle
+
+
 def load_chain(
-    path: Path, *, engine: EngineChoice | None = None, threshold: float | None = None
+    path: Path,
+    *,
+    engine: EngineChoice | None = None,
+    threshold: float | None = None,
+    trusted: Collection[str] | None = None,
 ) -> tuple[Bundle, Inspector]:
     """The bundle, verified, and its chain, proven on the golden frames.
 
-    threshold: T instead of the bundle's, set after the golden frames have been reproduced. Raises
-    BundleError, and UsageError for a T that is not on the scale.
+    threshold: T instead of the bundle's, set after the golden frames have been reproduced. trusted:
+    as ``open_bundle`` has it. Raises BundleError, and UsageError for a T that is not on the scale.
     """
     if threshold is not None and not 0 < threshold <= 12:
         raise UsageError(f"--threshold {threshold:g}: expected above 0 and at most 12")
-    bundle = read_bundle(path)
+    bundle = open_bundle(path, trusted)
     engine = engine or EngineChoice()
     inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
     prove(bundle, inspector, engine)

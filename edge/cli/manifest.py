@@ -7,12 +7,21 @@ import json
 from rich.markup import escape
 from rich.table import Table
 
-from edge.bundle import Bundle, KindManifest, Manifest
+from edge.bundle import Bundle, KindManifest, Manifest, key_id
+from edge.bundle.keys import public_text
 
 
 def manifest_json(bundle: Bundle) -> str:
-    """The manifest as JSON, with ``id``, ``digest`` and ``size_bytes`` of the file before it."""
-    head = {"id": bundle.id, "digest": bundle.digest, "size_bytes": bundle.size_bytes}
+    """The manifest as JSON; before it ``id``, ``digest`` and ``size_bytes`` of the file and its
+    ``signer`` and ``key_id``, null where it is unsigned."""
+    signer = bundle.signer
+    head = {
+        "id": bundle.id,
+        "digest": bundle.digest,
+        "size_bytes": bundle.size_bytes,
+        "signer": None if signer is None else public_text(signer),
+        "key_id": None if signer is None else key_id(signer),
+    }
     return json.dumps({**head, **bundle.manifest.model_dump(mode="json")}, indent=1)
 
 
@@ -34,8 +43,10 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
         ("version", manifest.version),
         ("digest", bundle.digest),
         ("size", f"{bundle.size_bytes} bytes"),
+        ("signature", _signature(bundle.signer)),
         ("made by", f"outfeed {manifest.outfeed_version}"),
-        ("runs on", ", ".join(manifest.compatible)),
+        ("for stations", ", ".join(manifest.compatible)),
+        ("requires", manifest.requires),
         (
             "detector",
             f"{detector.kind} {detector.network}\n"
@@ -65,6 +76,10 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
     files = [f"{name}: {entry.bytes} bytes" for name, entry in manifest.files.items()]
     rows.append(("files", "\n".join(files)))
     return rows
+
+
+def _signature(signer: str | None) -> str:
+    return "unsigned" if signer is None else f"key {key_id(signer)}\n{public_text(signer)}"
 
 
 def _kind(kind: KindManifest) -> str:

@@ -38,6 +38,17 @@ PrecisionOption = Annotated[
     ),
 ]
 
+TrustOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="PUB",
+        help="A public key that may have signed the bundle: a file, or ed25519: and its hex "
+        "digits. May be given several times. Default: any bundle, also an unsigned one.",
+        show_default=False,
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Common:

@@ -32,6 +32,15 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the gaps between the parts.")] = 0,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PUB",
+            help="A public key that may have signed the bundle: a file, or ed25519: and its hex "
+            "digits. May be given several times. Default: the key of the shipped bundles.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show the whole appliance on this machine: belt, inspection, ejector, journal, MQTT, central.
 
@@ -44,6 +53,16 @@ def demo(
     """
     from edge.demo.run import DemoOptions, run_demo
 
-    options = DemoOptions(bundle, frames, parts, rate, out, port, seed, live=not is_quiet(context))
+    options = DemoOptions(
+        bundle=bundle,
+        frames=frames,
+        parts=parts,
+        rate_hz=rate,
+        out=out,
+        port=port,
+        seed=seed,
+        trust=tuple(trust or ()),
+        live=not is_quiet(context),
+    )
     if not run_demo(options):
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ _STATION_TOML = """\
 id = "{station}"
 bundle = {bundle}
 state_dir = "state"
+
+[trust]
+keys = {keys}
 
 [camera]
 kind = "files"
@@ -95,12 +99,21 @@ class DemoFolder:
         return folder
 
     def configure(
-        self, *, bundle: Path, frames: Path, parts: int, rate_hz: float, seed: int, port: int
+        self,
+        *,
+        bundle: Path,
+        trust: Sequence[str],
+        frames: Path,
+        parts: int,
+        rate_hz: float,
+        seed: int,
+        port: int,
     ) -> StationConfig:
-        """Write station.toml and read it back, as a station would."""
+        """Write station.toml and read it back, as a station would. trust: public keys, as text."""
         text = _STATION_TOML.format(
             station=STATION,
             bundle=json.dumps(str(bundle.absolute())),  # a JSON string is a TOML string
+            keys=json.dumps(list(trust)),
             frames=json.dumps(str((frames / "images").absolute())),
             rate_hz=float(rate_hz),
             parts=parts,

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.live import Live
 
 from edge.bundle import Bundle
+from edge.bundle.keys import public_text
 from edge.chain.inspector import Inspector
+from edge.cli.admission import trusted_by
 from edge.cli.assembly import make_belt, make_rejector, make_station, make_uplink
 from edge.cli.loading import load_chain
 from edge.cli.signals import stop_signals
@@ -34,12 +36,15 @@ from edge.sim.belt import Belt
 from edge.sim.broker import EmbeddedBroker
 from edge.station import Summary
 
+# Of the bundles that come with Outfeed.
+ZOO_KEY = Path(__file__).parents[2] / "models" / "zoo" / "zoo.pub"
 _DRAIN_S = 10.0  # for the uplink to publish what is left: 1,000 events take it 0.3 s
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What ``outfeed demo`` was asked for. port: None takes a free one."""
+    """What ``outfeed demo`` was asked for. trust: public keys, text or files; none: the zoo's.
+    port: None takes a free one."""
 
     bundle: Path
     frames: Path
@@ -48,6 +53,7 @@ class DemoOptions:
     out: Path = Path("build/demo")
     port: int | None = None
     seed: int = 0
+    trust: tuple[str, ...] = ()
     live: bool = True
 
 
@@ -67,12 +73,14 @@ def run_demo(options: DemoOptions) -> bool:
     Main thread only. Raises OutfeedError: broker, bundle, frames or folder cannot be used.
     """
     specimens = find_specimens(options.frames)
-    bundle, inspector = load_chain(options.bundle)
+    trusted = trusted_by(options.trust or [str(ZOO_KEY)])
+    bundle, inspector = load_chain(options.bundle, trusted=trusted)
     folder = DemoFolder.prepare(options.out)
     camera = SpecimenCamera(specimens, clock=MonotonicClock())
     with EmbeddedBroker(options.port) as broker:
         config = folder.configure(
             bundle=options.bundle,
+            trust=sorted(public_text(key) for key in trusted or ()),
             frames=options.frames,
             parts=options.parts,
             rate_hz=options.rate_hz,

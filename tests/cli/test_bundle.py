@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from edge.bundle import KindManifest, RuleManifest, read_bundle
+from edge.bundle import CHAIN, KindManifest, RuleManifest, read_bundle
 from tests.bundles import KINDS, small_bundle
 from tests.cli.conftest import Outfeed
+from tests.keys import KEY_ID, TRUST
 
 
 def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:
@@ -15,10 +16,15 @@ def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:
     text = re.sub(r"[\s│]+", " ", result.out)
     digest = read_bundle(bundle).digest
     assert digest in text.replace(" ", "")
+    assert TRUST in text.replace(" ", "")
     for said in (
         "version 1.0",
-        "detector regression dark, int8 128×96 px, grey, tiles overlap by 16 px, a cell is 2 px",
-        "classifier float32, blocks of 64 px",
+        f"signature key {KEY_ID}",
+        "for stations outfeed",
+        f"requires {CHAIN}",
+        "detector regression dark 128×96 px, grey, tiles overlap by 16 px, a cell is 2 px",
+        "classifier blocks of 64 px",
+        "builds onnx-int8",
         "threshold T 4 of 12",
         "kind hole rejects always Check the punch.",
         "kind stain rejects from 40 px Clean the rollers.",
@@ -35,20 +41,27 @@ def test_show_says_what_a_rule_asks_for(outfeed: Outfeed, tmp_path: Path) -> Non
         KindManifest(name="[red]dent", rule=RuleManifest(min_count=3, min_peak_severity=5.5)),
         KindManifest(name="dust", rule=RuleManifest(reject=False)),
     )
-    path = small_bundle(tmp_path / "b.outfeed", kinds=kinds, golden=False, classifier=False)
+    path = small_bundle(
+        tmp_path / "b.outfeed", kinds=kinds, golden=False, classifier=False, key=None
+    )
     text = re.sub(r"[\s│]+", " ", outfeed("bundle", "show", path).out)
     assert "kind [red]dent rejects from 3 of them, from severity 5.5" in text
     assert "kind dust reported, never rejects" in text
     assert "classifier none" in text
+    assert "signature unsigned" in text
     assert "golden frames none" in text
 
 
-def test_show_as_json_is_the_manifest(outfeed: Outfeed, bundle: Path) -> None:
+def test_show_as_json_is_the_manifest(outfeed: Outfeed, bundle: Path, tmp_path: Path) -> None:
     said = json.loads(outfeed("bundle", "show", bundle, "--json").out)
     found = read_bundle(bundle)
     assert (said.pop("id"), said.pop("digest")) == (found.id, found.digest)
     assert said.pop("size_bytes") == bundle.stat().st_size
+    assert (said.pop("signer"), said.pop("key_id")) == (TRUST, KEY_ID)
     assert said == found.manifest.model_dump(mode="json")
+    unsigned = small_bundle(tmp_path / "b.outfeed", key=None)
+    said = json.loads(outfeed("bundle", "show", unsigned, "--json").out)
+    assert (said["signer"], said["key_id"]) == (None, None)
 
 
 def test_verify_runs_the_golden_frames(outfeed: Outfeed, bundle: Path) -> None:
@@ -57,7 +70,8 @@ def test_verify_runs_the_golden_frames(outfeed: Outfeed, bundle: Path) -> None:
         size = bundle.stat().st_size
         assert (result.status, result.err) == (0, "")
         assert result.out == (
-            f"OK {read_bundle(bundle).id}: {size} bytes, 5 files, 3 golden frames reproduced\n"
+            f"OK {read_bundle(bundle).id}: {size} bytes, 6 files, 3 golden frames reproduced, "
+            f"signed by key {KEY_ID}\n"
         )
 
 

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 from edge.__main__ import main
+from edge.bundle import key_id, read_bundle
+from edge.bundle.keys import read_public_key
+from edge.demo.run import ZOO_KEY
 from tests.bundles import CLEAN, HOLE, STAIN, small_bundle
+from tests.keys import KEY_ID, OTHER_KEY_ID, OTHER_TRUST, TRUST
 
 pytest.importorskip("iotcore", reason="the broker is not installed: pip install 'outfeed[demo]'")
 
@@ -68,7 +72,7 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "edge", "demo", "--bundle", str(bundle)]
     command += ["--frames", str(frames), "--out", str(out), "--parts", "40", "--rate", "20"]
-    command += ["--seed", "3"]
+    command += ["--seed", "3", "--trust", TRUST]
     status, shown = on_a_terminal(command)
     assert status == 0, shown
     assert "what central receives" in shown
@@ -106,6 +110,7 @@ def test_a_port_in_use(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         arguments = ["--bundle", bundle, "--frames", frames, "--out", tmp_path, "--port", port]
+        arguments += ["--trust", TRUST]
         status = main(["demo", *map(str, arguments)])
     err = capsys.readouterr().err.splitlines()
     assert (status, len(err)) == (2, 1), err
@@ -127,7 +132,7 @@ def test_a_state_folder_of_something_else_is_left_alone(
 ) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state/thesis.tex").write_text("years of work")
-    arguments = ["--bundle", bundle, "--frames", frames, "--out", tmp_path]
+    arguments = ["--bundle", bundle, "--frames", frames, "--out", tmp_path, "--trust", TRUST]
     status = main(["demo", *map(str, arguments)])
     assert (status, "give another --out" in capsys.readouterr().err) == (2, True)
     assert (tmp_path / "state/thesis.tex").read_text() == "years of work"
@@ -136,7 +141,34 @@ def test_a_state_folder_of_something_else_is_left_alone(
 def test_an_out_that_is_a_file(
     frames: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = main(["demo", "--bundle", str(bundle), "--frames", str(frames), "--out", str(bundle)])
+    arguments = ["--bundle", bundle, "--frames", frames, "--out", bundle, "--trust", TRUST]
+    status = main(["demo", *map(str, arguments)])
     err = capsys.readouterr().err
     assert (status, len(err.splitlines())) == (1, 1), err
     assert "small.outfeed" in err
+
+
+def test_the_shipped_key_is_trusted_unless_another_is_given(
+    frames: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo = key_id(read_public_key(ZOO_KEY))
+    arguments = ["--bundle", bundle, "--frames", frames, "--out", tmp_path]
+    for options, trusted in (
+        ([], zoo),
+        (["--trust", OTHER_TRUST], OTHER_KEY_ID),
+        (["--trust", OTHER_TRUST, "--trust", ZOO_KEY], f"{zoo}, {OTHER_KEY_ID}"),
+    ):
+        assert main(["demo", *map(str, [*arguments, *options])]) == 1
+        assert capsys.readouterr().err == (
+            f"outfeed: {bundle}: is signed by key {KEY_ID}; trusted here: {trusted}\n"
+        )
+    assert main(["demo", *map(str, [*arguments, "--trust", frames / "none.pub"])]) == 2
+    assert "none.pub: cannot be read" in capsys.readouterr().err
+
+
+def test_the_shipped_bundles_are_signed_with_the_shipped_key() -> None:
+    zoo = read_public_key(ZOO_KEY)
+    bundles = sorted(ZOO_KEY.parent.glob("*.outfeed"))
+    assert len(bundles) >= 2
+    for path in bundles:
+        assert read_bundle(path, {zoo}).signer == zoo

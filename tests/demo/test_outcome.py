@@ -10,6 +10,7 @@ from edge.demo.outcome import Carried, Judged, Kicks, compare_kicks
 from edge.demo.sheet import COLUMNS, ROWS, choose
 from edge.demo.specimens import Specimen, SpecimenCamera
 from edge.records import Decision, Verdict
+from tests.keys import TRUST
 
 
 def verdict(number: int, decision: Decision) -> Verdict:
@@ -94,10 +95,17 @@ def test_a_part_shows_the_picture_of_its_number() -> None:
 def test_the_configuration_it_writes_is_read_back(tmp_path: Path, rate_hz: float) -> None:
     folder = DemoFolder.prepare(tmp_path / 'a "quoted" folder')
     config = folder.configure(
-        bundle=Path("b.outfeed"), frames=Path("f"), parts=7, rate_hz=rate_hz, seed=2, port=1234
+        bundle=Path("b.outfeed"),
+        trust=[TRUST],
+        frames=Path("f"),
+        parts=7,
+        rate_hz=rate_hz,
+        seed=2,
+        port=1234,
     )
     assert config == load_config(folder.config)
     assert (config.trigger.parts, config.trigger.seed, config.uplink.port) == (7, 2, 1234)
     assert config.bundle == Path.cwd() / "b.outfeed"
+    assert config.trust.keys == (TRUST,)
     # A pulse and a part in front of the ejector fit into the smallest gap.
     assert config.line.pulse_ms + 5 <= 0.9 * 1000 / rate_hz
