@@ -42,8 +42,8 @@ def selection_table(selection: Selection) -> Table:
     title = f"{selection.processor}, {selection.cores} cores: ms per frame, whole chain"
     table = Table(title=escape(title), title_justify="left")
     for heading in ("engine", "build"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("cores", "clean p50", "p99", "regions p50", "p99"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("cores", "clean\np50", "\np99", "regions\np50", "\np99"):
         table.add_column(heading, justify="right")
     for each in selection.measured:
         if each.refused is None:
