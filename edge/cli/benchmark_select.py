@@ -16,6 +16,7 @@ from rich.progress import Progress
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
+from edge.cli.admission import admit
 from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.cli.benchmark_report import selection_lines, selection_table
 from edge.cli.loading import open_bundle, parse_precision
@@ -82,10 +83,10 @@ def wanted_engines(
         limits = EngineConfig(precision=parse_precision(precision), threads=threads)
         return Wanted(open_bundle(bundle, trusted), limits)
     assert config is not None
-    if precision is not None or threads is not None:
-        raise UsageError("--select --config takes precision and threads from the configuration")
+    if precision is not None or threads is not None or trusted is not None:
+        raise UsageError("--config says which precision, threads and keys; give it alone")
     settings = load_config(config)
-    return Wanted(open_bundle(settings.bundle, trusted), settings.engine, settings.engine_path)
+    return Wanted(admit(settings), settings.engine, settings.engine_path)
 
 
 def run_select(
@@ -98,7 +99,8 @@ def run_select(
     if json:
         print(selection.model_dump_json(indent=1))
     else:
-        Console(highlight=False).print(selection_table(selection))
+        if selection.chosen is not None:
+            Console(highlight=False).print(selection_table(selection))
         print("\n".join(selection_lines(selection)))
     if selection.chosen is None:
         raise BundleError(f"{wanted.bundle.id}: no engine of this machine reproduces it")
@@ -167,7 +169,8 @@ def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | Me
         some = [build for build in bundle.manifest.builds if build.format == kind.format]
         builds = [build for build in some if limits.precision in (None, build.precision)]
         if not builds:
-            yield Measured(engine=kind.name, refused=f"the bundle has no {kind.format} for it")
+            wanted = "-".join(filter(None, [kind.format, limits.precision]))
+            yield Measured(engine=kind.name, refused=f"the bundle has no {wanted} for it")
             continue
         ways = {(), limits.providers} if kind.name == "ort" else {()}
         for providers in sorted(ways):
