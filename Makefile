@@ -97,5 +97,5 @@ $(STATION)/.ready: pyproject.toml
 $(DEV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) $(TORCH)
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,dev]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,dev]'
 	@touch $@
