@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-# A key may hold a line break or what a terminal takes for a command.
-_ESCAPED = {
-    code: repr(chr(code))[1:-1] for code in (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029)
-}
-
 
 def describe(error: ValidationError) -> str:
     """The first complaint of pydantic as one line: the key, what was expected, what was found."""
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]).translate(_ESCAPED) or "(file)"
+    key = ".".join(str(part) for part in first["loc"]) or "(file)"
+    # It may hold a line break, or what a terminal takes for a command.
+    key = "".join(c if c.isprintable() else repr(c)[1:-1] for c in key)
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key '{key}'{more}"

@@ -33,8 +33,10 @@ FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Compatible = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-# One line of text: it stands in reasons, events and on a technician's screen.
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$", max_length=1000)]
+# One line, read in one direction: it stands in reasons, events and on a technician's screen.
+Line = Annotated[
+    str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$", max_length=1000)
+]
 
 
 class Part(BaseModel):

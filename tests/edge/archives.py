@@ -83,10 +83,13 @@ def files_of(data: bytes) -> dict[str, bytes]:
     return split(memoryview(body_of(data)), SEAL_BYTES)
 
 
+_TEXT = files_of(pack(CONTENT, FILES))[MANIFEST]
+
+
 def manifest_of(files: dict[str, bytes], **changes: Any) -> bytes:
     """CONTENT's manifest with keys replaced, or taken out where the value is None; a change
     detector__scale goes below."""
-    content = json.loads(files_of(pack(CONTENT, FILES))[MANIFEST])
+    content = json.loads(_TEXT)
     content["files"] = {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in files.items()

@@ -39,6 +39,7 @@ def path(tmp_path: Path) -> Path:
         ({"compatible": ["a b"]}, "key 'compatible.0': string should match pattern"),
         ({"compatible": COMPATIBLE}, "key 'compatible': input should be a valid array"),
         ({"outfeed_version": "0\x1b[2J"}, "key 'outfeed_version': string should match pattern"),
+        ({"kinds__1__name": "a\u202eb"}, "key 'kinds.1.name': string should match"),
         ({"outfeed_version": "0" * 1001}, "key 'outfeed_version': string should have at most"),
         ({"detector__height": "64"}, "key 'detector.height': input should be a valid integer"),
         ({"detector__height": 1 << 40}, "key 'detector.height': input should be less than"),
