@@ -6,7 +6,7 @@
 #   make check     ruff, mypy --strict, import contracts
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [EXPORT_ARGS=...]
-#   make bench     [BUNDLE=models/zoo/textures-lean.outfeed]
+#   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
@@ -24,6 +24,7 @@ OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 EXPORT_ARGS ?=
+BENCH ?= build/bench
 BENCH_ARGS ?=
 TRAIN_ARGS ?=
 REPORT_ARGS ?=
@@ -58,8 +59,8 @@ export: $(DEV)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m export --run "$(RUN)" $(EXPORT_ARGS)
 
-bench: $(STATION)/.ready
-	$(STATION)/bin/outfeed bench --bundle $(BUNDLE) $(BENCH_ARGS)
+bench: $(DEV)/.ready
+	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
 
 zoo: $(DEV)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \

@@ -10,35 +10,34 @@ OpenVINO is timed where it is installed (pip install openvino).
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import os
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import onnx
 import torch
 import typer
 from rich.console import Console
 from torch import Tensor, nn
 
-from edge.engines.ort import OrtEngine
-from export.float_onnx import Tail, export_float, station_graph
-from export.quantise import quantise
+from bench.runners import (
+    graphs,
+    has_openvino,
+    noise,
+    run_openvino,
+    run_ort,
+    run_torch,
+)
+from bench.timing import Call, Turns, bind, interleave
 from models.data.dataset import DataError
-from models.networks import DetectorNetwork, build_detector, mmac, normalise
+from models.networks import DetectorNetwork, build_detector, mmac
 from models.networks.base import ResidualBlock, conv_bn_relu
 from models.papertables.tables import markdown
 from models.plots import scatter_plot
 from models.report.exported import read_export
 from models.run import Run
 
-SIDE_PX = 256
 RUNS = 20  # back to back: what the network costs, not what its neighbour left in the caches
 SHIPPED = (("paper", 4), ("large", 2), ("lean", 2), ("nano", 2))
 
@@ -112,40 +111,22 @@ def shapes() -> dict[str, DetectorNetwork]:
     return {name: network.eval() for name, network in found.items()}
 
 
-def engines(network: DetectorNetwork) -> dict[str, Callable[[], object]]:
+def engines(network: DetectorNetwork) -> dict[str, Call]:
     """By name of the engine, one run on one core of a 256×256 block of noise."""
-    rng = np.random.default_rng(0)
-    graph = export_float(network, 1)
-    frames = [rng.integers(0, 256, (SIDE_PX, SIDE_PX), np.uint8) for _ in range(2)]
-    tail = Tail(network.logistic, network.shuffle)
-    models = {"float32": graph, "int8": quantise(graph, frames)}
-    pixels = torch.from_numpy(frames[0])[None, None]
-    found: dict[str, Callable[[], object]] = {"torch float32": lambda: _torch(network, pixels)}
-    for precision, model in models.items():
-        data = station_graph(model, tail).SerializeToString()
-        engine = OrtEngine(data, batch=1, height=SIDE_PX, width=SIDE_PX, channels=1)
-        engine.input[0] = frames[0][:, :, None]
-        found[f"ORT {precision}"] = engine.run
-        if importlib.util.find_spec("openvino") is not None:
-            found[f"OpenVINO {precision}"] = _openvino(data, frames[0])
+    pixels = noise()
+    found = {"torch float32": run_torch(network, pixels)}
+    for precision, model in graphs(network).items():
+        found[f"ORT {precision}"] = run_ort(model, pixels)
+        if has_openvino():
+            found[f"OpenVINO {precision}"] = run_openvino(model, pixels)
     return found
 
 
-def time_all(
-    candidates: dict[str, dict[str, Callable[[], object]]], rounds: int
-) -> dict[str, dict[str, float]]:
+def time_all(candidates: dict[str, dict[str, Call]], rounds: int) -> dict[str, dict[str, float]]:
     """Median milliseconds by network and engine. Blocks for three rounds of warm-up and ``rounds``
     of each."""
-    taken: dict[tuple[str, str], list[float]] = {
-        (name, engine): [] for name, calls in candidates.items() for engine in calls
-    }
-    for number in range(rounds + 3):
-        for (name, engine), times in taken.items():
-            for _ in range(RUNS):
-                start = time.perf_counter_ns()
-                candidates[name][engine]()
-                if number >= 3:
-                    times.append((time.perf_counter_ns() - start) / 1e6)
+    calls = {(name, engine): call for name, of in candidates.items() for engine, call in of.items()}
+    taken = interleave(calls, Turns(rounds, RUNS, warm_up=3))
     found: dict[str, dict[str, float]] = {}
     for (name, engine), times in taken.items():
         found.setdefault(name, {})[engine] = statistics.median(times)
@@ -172,7 +153,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Folder for the table and the plot.")] = None,
 ) -> None:
     """Time every shape of detector beside the paper's."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    bind()
     torch.set_num_threads(1)
     logging.getLogger().setLevel(logging.ERROR)
     try:
@@ -228,30 +209,6 @@ def table(
         )
     heads = ("network", "MMAC", "thousand weights", *(f"{c}, ms" for c in columns), "times")
     return markdown((*heads, "mean IoU float", "int8"), rows)
-
-
-@torch.inference_mode()
-def _torch(network: DetectorNetwork, pixels: Tensor) -> Tensor:
-    severity: Tensor = network(normalise(pixels))
-    return severity
-
-
-def _openvino(data: bytes, frame: np.ndarray[Any, np.dtype[np.uint8]]) -> Callable[[], object]:
-    import openvino
-
-    model = onnx.load_from_string(data)
-    for dimension, size in zip(
-        model.graph.input[0].type.tensor_type.shape.dim, (1, SIDE_PX, SIDE_PX, 1), strict=True
-    ):
-        dimension.ClearField("dim_param")
-        dimension.dim_value = size
-    core = openvino.Core()
-    compiled = core.compile_model(
-        core.read_model(model.SerializeToString()), "CPU", {"INFERENCE_NUM_THREADS": 1}
-    )
-    request = compiled.create_infer_request()
-    pixels = frame[None, :, :, None]
-    return lambda: request.infer([pixels])
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ hurts all alike. The paper's own figures are of a GPU.
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +24,7 @@ import torch
 import typer
 from rich.console import Console
 
+from bench.timing import Turns, bind, interleave
 from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
 from models.data.dataset import DataError
@@ -83,15 +83,10 @@ def time_batches(
     """Median milliseconds of a whole batch, by engine and batch size. Blocks for a warm-up and
     ``rounds`` runs of each."""
     prepared = {engine: _PREPARE[engine](candidate, max(batches)) for engine in engines}
-    taken: dict[tuple[Engine, int], list[float]] = {
-        (engine, batch): [] for engine in engines for batch in batches
+    calls = {
+        (engine, batch): partial(prepared[engine], batch) for engine in engines for batch in batches
     }
-    for number in range(rounds + 1):
-        for (engine, batch), times in taken.items():
-            start = time.perf_counter_ns()
-            prepared[engine](batch)
-            if number:  # the first round warms caches and ORT's arena
-                times.append((time.perf_counter_ns() - start) / 1e6)
+    taken = interleave(calls, Turns(rounds))  # its warm-up fills caches and ORT's arena
     return {key: statistics.median(times) for key, times in taken.items()}
 
 
@@ -167,7 +162,7 @@ def main(
 ) -> None:
     """Time detectors on batches of 256×256 patches, on one core."""
     console = Console()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    bind()
     torch.set_num_threads(1)
     engines, batches = list(engine or Engine), sorted(set(batch or BATCHES))
     try:

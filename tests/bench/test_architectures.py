@@ -26,7 +26,7 @@ def test_every_shape_gives_severity_per_cell() -> None:
 def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(architectures, "RUNS", 1)
     monkeypatch.setattr(architectures, "reached", lambda runs: {"nano": (0.5, 0.49)})
-    monkeypatch.setattr(architectures.os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setattr(architectures, "bind", lambda: 0)
     app = architectures.typer.Typer()
     app.command()(architectures.main)
     words = ["--only", "nano", "--rounds", "3", "--out", str(tmp_path)]
@@ -42,7 +42,7 @@ def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_folder_that_is_no_exported_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(architectures.os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setattr(architectures, "bind", lambda: 0)
     app = architectures.typer.Typer()
     app.command()(architectures.main)
     result = CliRunner().invoke(app, ["--run", str(tmp_path)])

@@ -1,0 +1,1 @@
+"""Outfeed beside what a user would pick instead: `make bench`."""
