@@ -127,7 +127,11 @@ class Network:
         )
 
     def reduce(
-        self, source: Tensor, how: str, axes: Sequence[int], quantised: tuple[float, int] = PIXELS
+        self,
+        source: Tensor,
+        how: str,
+        axes: Sequence[int],
+        quantised: tuple[float, int] | None = PIXELS,
     ) -> Tensor:
         """how: MEAN or REDUCE_MIN, over the axes, which vanish."""
         options = schema.ReducerOptionsT()

@@ -86,6 +86,8 @@ class LiteRtEngine:
         scale, zero_point = found["quantization"]
         self._scale, self._zero_point = np.float32(scale), np.float32(zero_point)
         self._dequantise = dequantise and self._out_type is not np.float32
+        if self._dequantise and not scale > 0:
+            raise BundleError("the network's output has no scale: its logits cannot be told")
         self._input = np.zeros((batch, height, width, channels), np.uint8)
         self._interpreter.invoke()
         shape = self._found().shape

@@ -12,6 +12,8 @@ from edge.engines.engine import require_count
 from edge.errors import BundleError
 
 CPU = "CPUExecutionProvider"
+# Rounds the weights of a layer that an export kept in float, because int8 loses defects in it.
+_QUANTISES_FLOAT_LAYERS = "WeightBiasQuantization"
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
@@ -67,7 +69,12 @@ class OrtEngine:
         if batch == 1:
             options.add_free_dimension_override_by_name("batch", 1)
         try:
-            self._session = ort.InferenceSession(model, options, providers=list(providers))
+            self._session = ort.InferenceSession(
+                model,
+                options,
+                providers=list(providers),
+                disabled_optimizers=[_QUANTISES_FLOAT_LAYERS],
+            )
         except Exception as error:
             raise BundleError(f"ONNX Runtime refuses the network: {_line(error)}") from error
         # A provider whose libraries are missing is left out with no more than a line in a log.

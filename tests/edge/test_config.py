@@ -216,6 +216,10 @@ def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
         ("[line]", "[trust]\ncompatible = 'a b'\n[line]", "key 'trust.compatible': string should"),
         ("[line]", "[trust]\nallow_downgrade = 1\n[line]", "key 'trust.allow_downgrade': "),
         ("[line]", "[engine]\nthreads = 0\n[line]", "key 'engine.threads': "),
+        ("[line]", "[engine]\nkind = 'tpu'\n[line]", "key 'engine.kind': input should be 'auto', "),
+        ("[line]", "[engine]\nprecision = 'int4'\n[line]", "'int8' or 'float32', found 'int4'"),
+        ("[line]", "[engine]\nproviders = 'CUDA'\n[line]", "key 'engine.providers': "),
+        ("[line]", "[engine]\nproviders = ['CUDA']\n[line]", "key 'engine.providers.0': "),
         ("[line]", "[line]\non_unknown = 'Pass'", "'reject' or 'pass', found 'Pass'"),
         ("[line]", "[uplink]\nport = 70000\n[line]", "key 'uplink.port': "),
         ("[line]", "[uplink]\ntopic_prefix = 'a/#'\n[line]", "key 'uplink.topic_prefix': "),
@@ -236,6 +240,10 @@ def test_what_is_wrong_is_named(path: Path, old: str, new: str, said: str) -> No
         ("password_file = 'secret'", "key 'uplink': password_file needs a username"),
         ("tls_cert = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
         ("tls_key = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
+        (
+            "[engine]\nkind = 'litert'\nproviders = ['CPUExecutionProvider']",
+            "key 'engine': providers are ONNX Runtime's; kind is litert",
+        ),
         ("tls_cert = 'a'\ntls_key = 'b'", "key 'uplink': tls_cert needs tls_ca: there is no TLS"),
     ],
 )

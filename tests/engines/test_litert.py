@@ -90,6 +90,14 @@ def test_the_output_lives_longer_than_the_engine() -> None:
     assert (found == 77).all()
 
 
+def test_logits_without_a_scale() -> None:
+    network = tflite.Network()
+    pixels = network.input((1, SIDE, SIDE, CHANNELS))
+    model = network.data(network.reduce(pixels, "MEAN", [1, 2], None))
+    with pytest.raises(BundleError, match="the network's output has no scale"):
+        engine_of(model, dequantise=True)
+
+
 def _two_inputs() -> bytes:
     network = tflite.Network()
     network.input((1, SIDE, SIDE, CHANNELS))
