@@ -18,6 +18,7 @@ TORCH ?= torch==2.13.0
 
 STATION := .venv-run
 DEV := .venv
+TFLITE := .venv-tflite
 BUNDLE ?= models/zoo/textures-lean.outfeed
 RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
@@ -42,7 +43,7 @@ run: $(STATION)/.ready
 	$(STATION)/bin/outfeed demo --bundle $(BUNDLE) --frames build/demo-parts --out build/demo \
 		$(DEMO_ARGS)
 
-test: $(DEV)/.ready
+test: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 
 check: $(DEV)/.ready
@@ -55,14 +56,14 @@ train: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m models.train --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(TRAIN_ARGS)
 
-export: $(DEV)/.ready
+export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m export --run "$(RUN)" $(EXPORT_ARGS)
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
 
-zoo: $(DEV)/.ready
+zoo: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \
 		--defective 0.5 --force
 	for size in lean nano; do \
@@ -88,7 +89,7 @@ compare: $(DEV)/.ready
 		$(foreach recipe,$(RECIPES),--recipe $(recipe)) --out runs/compare $(COMPARE_ARGS)
 
 clean:
-	rm -rf build .venv-run .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build .venv-run .venv .venv-tflite .mypy_cache .ruff_cache .pytest_cache
 
 $(STATION)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(STATION)
@@ -99,4 +100,11 @@ $(DEV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) $(TORCH)
 	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,dev]'
+	@touch $@
+
+# Two gigabytes apart from the others: it wants other versions than a station and than training.
+$(TFLITE)/.ready: export/tflite/requirements.txt
+	$(PYTHON) -m venv $(TFLITE)
+	$(TFLITE)/bin/python $(PIP) $(TORCH)
+	$(TFLITE)/bin/python $(PIP) --requirement export/tflite/requirements.txt
 	@touch $@

@@ -105,7 +105,7 @@ def tflite_python() -> Path:
     # Ready: an installation that was cut off is no environment.
     if not python.is_file() or not (given or (ENVIRONMENT / ".ready").is_file()):
         raise ExportError(
-            f"{python}: no TFLite tool chain; `make {ENVIRONMENT.name}/.ready` builds it, "
+            f"{python}: no TFLite tool chain; `make export` builds it, "
             f"or {PYTHON_VARIABLE} names another Python that has it"
         )
     return python
@@ -176,8 +176,8 @@ def _clamped_by_range(job: TfliteJob) -> bool:
 
 
 def _work(python: Path, folder: Path) -> None:
-    # -I: neither this project nor the user's site; it has the versions it was tried with.
-    command = [str(python), "-I", str(WORKER), str(folder)]
+    # -I: neither this project nor the user's packages. -W: the libraries' own deprecations.
+    command = [str(python), "-I", "-W", "ignore", str(WORKER), str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -204,16 +204,10 @@ def _checked(name: str, job: TfliteJob, told: dict[str, Any], data: bytes) -> Tf
     if made["type"] != wanted:
         raise ExportError(f"{name}.tflite gives {made['type']}; expected {wanted}")
     floats = tuple(told["floats"])
-    if job.precision == "int8":
-        stray = [op for op in floats if not _under(op, job.keep_float)]
-        if stray:
-            raise ExportError(f"{name}.tflite is not all int8: {', '.join(stray)}")
+    if job.precision == "int8" and told["stray"]:
+        raise ExportError(f"{name}.tflite is not all int8: {', '.join(told['stray'])}")
     detector = isinstance(job.network, DetectorNetwork)
     unit = SEVERITY_MAX if detector and not _clamped_by_range(job) else 1.0
     if job.precision == "float32":
         return TfliteFile(data, unit, 0, floats)
     return TfliteFile(data, unit * made["scale"], made["zero_point"] + INT8_OFFSET, floats)
-
-
-def _under(layer: str, paths: tuple[str, ...]) -> bool:
-    return any(f"{layer}.".startswith(f"{path}.") for path in paths)

@@ -6,6 +6,7 @@ engine hands to the chain: one plane of severity N×h×w×1, or the classifier's
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -43,6 +44,21 @@ class _Logits(nn.Module):
         return self.network(pixels.permute(0, 3, 1, 2))  # type: ignore[no-any-return]
 
 
+class _PaddedMean(nn.Module):
+    """AvgPool2d that leaves out the padding, of what TFLite has: its own leaves it out only where
+    it lies at the bottom and right. The mean with zeros, times what the zeros took away."""
+
+    def __init__(self, pool: nn.AvgPool2d) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding)
+        self.gain: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not hasattr(self, "gain"):  # the run before the export
+            self.register_buffer("gain", 1.0 / self.pool(torch.ones_like(x[:1, :1])))
+        return self.pool(x) * self.gain  # type: ignore[no-any-return]
+
+
 def shuffled(value: Tensor, side: int) -> Tensor:
     """Sub-cells in channels, N×h×w×(side·side), to cells N×(h·side)×(w·side)×1.
 
@@ -70,16 +86,21 @@ def export_program(
     the layers. raw_severity: leave out the clamp of a detector without a logistic, where the range
     of the int8 output clamps.
     """
-    network.eval()
+    network = copy.deepcopy(network).eval()
+    for path, pool in list(network.named_modules()):
+        if isinstance(pool, nn.AvgPool2d) and pool.padding and not pool.count_include_pad:
+            network.set_submodule(path, _PaddedMean(pool))
     module: nn.Module = (
         _Logits(network)
         if isinstance(network, BlockClassifier)
         else _Severity(network, raw_severity=raw_severity)
     )
     example = torch.zeros(batch, height, width, channels)
+    with torch.no_grad():
+        module.eval()(example)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations, not ours to mend
-        program = torch.export.export(module.eval(), (example,))
+        program = torch.export.export(module, (example,))
     for node in program.graph.nodes:
         stack: dict[str, tuple[str, Any]] = node.meta.get("nn_module_stack", {})
         if stack:

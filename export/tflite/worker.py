@@ -1,9 +1,11 @@
 """The other environment's half: exported programs → TFLite files.
 
-Run by `export.tflite` as ``python -I worker.py FOLDER`` in .venv-tflite, which holds the tool chain
-and nothing of this project: this file imports none of it. FOLDER/job.json says what to make (see
-export/tflite/convert.py, which writes it); the files and result.json are written beside it. A fault
-ends the process with status 1 and one line on stderr.
+Run by `export.tflite` in .venv-tflite, which holds the tool chain and nothing of this project: this
+file imports none of it. FOLDER/job.json says what to make (export/tflite/convert.py writes it); the
+files and result.json are written beside it. A fault ends the process with status 1 and one line on
+stderr.
+
+    python -I -W ignore worker.py FOLDER
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import copy
 import json
 import re
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,19 +21,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import litert_torch
 import numpy as np
 import numpy.typing as npt
+import torch
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.tools import flatbuffer_utils
+from ai_edge_quantizer import quantizer, recipe
+from ai_edge_quantizer.qtyping import TFLOperationName
 
-warnings.simplefilter("ignore")  # the libraries' own deprecations
-
-import litert_torch  # noqa: E402
-import torch  # noqa: E402
-from ai_edge_litert import schema_py_generated as schema  # noqa: E402
-from ai_edge_litert.interpreter import Interpreter  # noqa: E402
-from ai_edge_litert.tools import flatbuffer_utils  # noqa: E402
-from ai_edge_quantizer import quantizer, recipe  # noqa: E402
-
-ALL = quantizer.qtyping.TFLOperationName.ALL_SUPPORTED
 Array = npt.NDArray[Any]
 # Of each operator with weights: the axis of its output channels.
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
@@ -70,9 +68,13 @@ class Model:
         """The operators with weights, in order."""
         return (op for op in self.graph.operators if self.kind(op) in WEIGHTED)
 
-    def layer(self, operator: Any) -> str:
-        """The path of the module that an operator with weights stands for (see ``named``)."""
-        return self.name(operator.inputs[1]).removesuffix(".weight")
+    def title(self, operator: Any) -> str:
+        """The path of the module that an operator with weights stands for (see ``named``); of
+        another its output's name."""
+        weighted = self.kind(operator) in WEIGHTED
+        return self.name(operator.inputs[1] if weighted else operator.outputs[0]).removesuffix(
+            ".weight"
+        )
 
     def values(self, tensor: int) -> Array | None:
         """A constant's values; None where the tensor is computed."""
@@ -168,7 +170,7 @@ def measured(
     of each tensor's values that the range takes in; None takes in all.
     """
     model = Model(data)
-    inputs = {model.layer(op): op.inputs[0] for op in model.weighted()}
+    inputs = {model.title(op): op.inputs[0] for op in model.weighted()}
     computed = [i for op in model.graph.operators for i in op.outputs] + list(model.graph.inputs)
     found, batches = Measured(), 0
     for values in run(data, frames, scale, zero_point):
@@ -226,76 +228,64 @@ def run(data: bytes, frames: Path, scale: float, zero_point: int) -> Iterator[An
             yield interpreter.get_tensor
 
 
-def quantise(
-    data: bytes,
-    found: Measured,
-    pixel_range: tuple[float, float],
-    raw_range: tuple[float, float] | None,
-    keep_float: list[str],
-) -> bytes:
-    """The int8 model: weights per channel, symmetric; activations by their ranges.
+def quantised(data: bytes, ranges: dict[str, tuple[float, float]], keep: list[Any] | None) -> bytes:
+    """The int8 model: weights per channel, symmetric; activations by their ranges, by name.
 
-    raw_range: fixes what the network gives, before a logistic where there is one.
+    keep: operators that stay in float; None: all but the pixels that come in.
     """
     model = Model(data)
-    ranges = {name: (found.low[name], found.high[name]) for name in found.low}
-    ranges[PIXELS] = pixel_range
-    if raw_range is not None:
-        made_by = {output: op for op in model.graph.operators for output in op.outputs}
-        end = model.graph.outputs[0]
-        path = [end]
-        while model.kind(made_by[end]) in (*MOVES, "LOGISTIC"):
-            # The range of a logistic's output is the quantiser's own: 1/256, from zero.
-            path = [] if model.kind(made_by[end]) == "LOGISTIC" else path
-            end = made_by[end].inputs[0]
-            path.append(end)
-        ranges.update({model.name(index): raw_range for index in path})
-    made = quantizer.Quantizer(bytearray(data), recipe.static_wi8_ai8())
-    for name in kept(model, keep_float):
-        scope = f"^{re.escape(name)};$"
-        made.update_quantization_recipe(scope, ALL, algorithm_key="no_quantize")
-    return bytes(made.quantize(_calibration(ranges), enable_progress_report=False).quantized_model)
+    made = quantizer.Quantizer(
+        bytearray(data), recipe.static_wi8_ai8() if keep is not None else None
+    )
+    if keep is None:
+        made.add_static_config(".*", TFLOperationName.INPUT, 8, 8)
+    for operator in keep or ():
+        scope = f"^{re.escape(model.name(operator.outputs[0]))};$"
+        # By kind: the graph's end is an operator of the quantiser, and has the last one's name.
+        kind = TFLOperationName(model.kind(operator))
+        made.update_quantization_recipe(scope, kind, algorithm_key="no_quantize")
+    # float64: in float32 the scale of the pixels is not exactly theirs.
+    calibration = {
+        name: {"min": np.array([low], np.float64), "max": np.array([high], np.float64)}
+        for name, (low, high) in ranges.items()
+    }
+    return bytes(made.quantize(calibration, enable_progress_report=False).quantized_model)
 
 
-def kept(model: Model, keep_float: list[str]) -> list[str]:
-    """Outputs of the operators that stay in float: the layers that are named, or lie under a name,
+def raw_tensors(model: Model) -> list[str]:
+    """What the network gives, before a logistic where there is one, and its copies in new shape.
+
+    The range of a logistic's output is the quantiser's own: 1/256, from zero.
+    """
+    made_by = {output: op for op in model.graph.operators for output in op.outputs}
+    path = [model.graph.outputs[0]]
+    while (kind := model.kind(made_by[path[-1]])) in (*MOVES, "LOGISTIC"):
+        source = made_by[path[-1]].inputs[0]
+        path = [source] if kind == "LOGISTIC" else [*path, source]
+    return [model.name(index) for index in path]
+
+
+def kept(model: Model, keep_float: list[str]) -> list[Any]:
+    """The operators that stay in float: the layers that are named, or lie under a name,
     and what has no weights between two of them, so that the tensor there is not rounded either."""
     operators = list(model.graph.operators)
-    layers = {model.layer(op): op for op in model.weighted()}
+    layers = {model.title(op): op for op in model.weighted()}
     chosen: set[int] = set()
     for wanted in keep_float:
         under = [op for layer, op in layers.items() if f"{layer}.".startswith(f"{wanted}.")]
         if not under:
             raise JobError(f"keep_float: no layer {wanted!r}; there are {', '.join(layers)}")
         chosen.update(op.outputs[0] for op in under)
-    # In order, and the other way: what chosen layers reach, and what reaches them, without weights.
-    after, before = (
-        set(chosen),
-        {i for op in operators if op.outputs[0] in chosen for i in op.inputs},
-    )
+    # What the chosen layers reach without weights, and, the other way, what reaches them.
+    after = set(chosen)
+    before = {i for op in operators if op.outputs[0] in chosen for i in op.inputs}
     for op in operators:
         if model.kind(op) not in WEIGHTED and after.intersection(op.inputs):
             after.update(op.outputs)
     for op in reversed(operators):
         if model.kind(op) not in WEIGHTED and before.intersection(op.outputs):
             before.update(op.inputs)
-    return [model.name(index) for index in sorted(chosen | (after & before))]
-
-
-def pixels_only(data: bytes, pixel_range: tuple[float, float]) -> bytes:
-    """The float model with int8 pixels in, as the int8 one takes them."""
-    made = quantizer.Quantizer(bytearray(data))
-    made.add_static_config(".*", quantizer.qtyping.TFLOperationName.INPUT, 8, 8)
-    calibration = _calibration({PIXELS: pixel_range})
-    return bytes(made.quantize(calibration, enable_progress_report=False).quantized_model)
-
-
-def _calibration(ranges: dict[str, tuple[float, float]]) -> dict[str, dict[str, Array]]:
-    # float64: in float32 the pixels' scale is not exactly theirs.
-    return {
-        name: {"min": np.array([low], np.float64), "max": np.array([high], np.float64)}
-        for name, (low, high) in ranges.items()
-    }
+    return [op for op in operators if op.outputs[0] in chosen | (after & before)]
 
 
 def corrected(data: bytes, quantised: bytes, means: dict[str, Array] | None) -> bytes:
@@ -325,7 +315,7 @@ def corrected(data: bytes, quantised: bytes, means: dict[str, Array] | None) -> 
         shift: Array = np.zeros(1)
         if means is not None:
             change = levels * scale.reshape(along) - weight
-            shift = expected(change, means[exact.layer(twin)], kind)
+            shift = expected(change, means[exact.title(twin)], kind)
         step = scale.astype(np.float64) * unit
         whole = np.clip(np.rint((offset - shift) / step), -(2.0**31), 2.0**31 - 1)
         made.store(operator.inputs[1], levels.astype(np.int8))
@@ -345,8 +335,8 @@ def expected(change: Array, mean: Array, kind: str) -> Array:
     return np.asarray((per_input * inputs).sum(1))
 
 
-def described(data: bytes) -> dict[str, Any]:
-    """What the finished file says of itself."""
+def described(data: bytes, keep: list[str]) -> dict[str, Any]:
+    """What the finished file says of itself. stray: what is in float and not to be kept so."""
     model = Model(data)
 
     def end(index: int) -> dict[str, Any]:
@@ -357,26 +347,36 @@ def described(data: bytes) -> dict[str, Any]:
             made["zero_point"] = int(tensor.quantization.zeroPoint[0])
         return made
 
-    floats = [
-        model.name(op.outputs[0])
+    floats = {
+        model.name(op.outputs[0]): model.title(op)
         for op in model.graph.operators
         if model.kind(op) not in ("QUANTIZE", "DEQUANTIZE")
         and any(TYPES[model.graph.tensors[i].type] == "FLOAT32" for i in op.outputs)
-    ]
-    ends = {"input": end(model.graph.inputs[0]), "output": end(model.graph.outputs[0])}
-    return {**ends, "floats": floats}
+    }
+    return {
+        "input": end(model.graph.inputs[0]),
+        "output": end(model.graph.outputs[0]),
+        "floats": list(floats.values()),
+        "stray": [title for name, title in floats.items() if name not in keep],
+    }
 
 
-def make(folder: Path, job: dict[str, Any], pixels: dict[str, Any]) -> bytes:
-    """One file of the job."""
-    program, pixel_range = job["program"], tuple(pixels["range"])
-    data = converted(folder / program, tuple(job["layers"]))
+def make(folder: Path, job: dict[str, Any], pixels: dict[str, Any]) -> tuple[bytes, Any]:
+    """One file of the job, and what it says of itself."""
+    data = converted(folder / job["program"], tuple(job["layers"]))
+    model, ranges = Model(data), {PIXELS: tuple(pixels["range"])}
     if job["precision"] == "float32":
-        return Model(pixels_only(data, pixel_range)).data()
-    frames, percentile = folder / job["frames"], job["percentile"]
-    found = measured(data, frames, pixels["scale"], pixels["zero_point"], percentile)
-    made = quantise(data, found, pixel_range, job["raw_range"], job["keep_float"])
-    return corrected(data, made, found.means if job["corrected"] else None)
+        made = Model(quantised(data, ranges, None)).data()
+        return made, described(made, [])
+    frames, scale, zero = folder / job["frames"], pixels["scale"], pixels["zero_point"]
+    found = measured(data, frames, scale, zero, job["percentile"])
+    ranges = {name: (found.low[name], found.high[name]) for name in found.low} | ranges
+    if job["raw_range"] is not None:
+        ranges.update(dict.fromkeys(raw_tensors(model), tuple(job["raw_range"])))
+    keep = kept(model, job["keep_float"])
+    made = quantised(data, ranges, keep)
+    made = corrected(data, made, found.means if job["corrected"] else None)
+    return made, described(made, [model.name(op.outputs[0]) for op in keep])
 
 
 def main(folder: Path) -> None:
@@ -386,9 +386,8 @@ def main(folder: Path) -> None:
         raise JobError(f"torch {version} here, {job['torch']} where the network was exported")
     result = {}
     for name, wanted in job["networks"].items():
-        data = make(folder, wanted, job["pixels"])
+        data, result[name] = make(folder, wanted, job["pixels"])
         (folder / f"{name}.tflite").write_bytes(data)
-        result[name] = described(data)
     (folder / "result.json").write_text(json.dumps(result, indent=1))
 
 
