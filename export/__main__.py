@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from edge.bundle import SUFFIX, write_bundle
+from edge.bundle import SUFFIX, key_id, sign_bundle, write_bundle
+from edge.bundle.keys import public_of, read_passphrase, read_private_key
 from edge.bundle.manifest import Format, Precision
+from edge.bundle.version import VERSION_PATTERN
 from edge.errors import OutfeedError
 from export.errors import ExportError
 from export.pack import Exported, ExportOptions, WithFloat, export_run
@@ -32,6 +34,12 @@ def main(
     out: Annotated[Path | None, typer.Option(help="The bundle; RUN/NAME.outfeed.")] = None,
     name: Annotated[str, typer.Option(help="The bundle's name; the run's folder's.")] = "",
     version: Annotated[str, typer.Option(help="The bundle's version.")] = "1",
+    key: Annotated[
+        Path | None, typer.Option(help="Sign with this private key (outfeed bundle keygen).")
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the key's passphrase.")
+    ] = None,
     shape: Annotated[str, typer.Option(help="Static HEIGHTxWIDTH of one run, px.")] = "",
     precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
     calibration_frames: Annotated[int, typer.Option(min=2, help="Frames to calibrate on.")] = 96,
@@ -44,7 +52,7 @@ def main(
     ] = "onnx,tflite",
     search_parts: Annotated[
         int, typer.Option(min=1, help="Training pictures on which ways to quantise are tried.")
-    ] = 200,
+    ] = 300,
     keep_float: Annotated[
         bool, typer.Option(help="Keep layers in float where int8 loses defects otherwise.")
     ] = True,
@@ -77,7 +85,7 @@ def main(
     try:
         options = ExportOptions(
             name=name or _slug(run.resolve().name),
-            version=version,
+            version=_version(version),
             height=_side(shape, 0),
             width=_side(shape, 1),
             precision=_precision(precision),
@@ -91,9 +99,11 @@ def main(
                 severity_error, mask_iou, regions, kinds, verdict_agreement, missed
             ),
         )
+        passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+        signer = read_private_key(key, passphrase) if key else None
         exported = export_run(Run(run), options)
         path = out or run / f"{options.name}{SUFFIX}"
-        write_bundle(path, exported.data)
+        write_bundle(path, sign_bundle(exported.data, signer) if signer else exported.data)
         write_export(run, _record(exported, path, options))
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
@@ -109,6 +119,13 @@ def main(
         for line in (exported.point, assurance):
             console.print(str(line), highlight=False, soft_wrap=True)
     console.print(f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB")
+    console.print(
+        f"signed by key {key_id(public_of(signer))}"
+        if signer
+        else f"unsigned: a station refuses it until `outfeed bundle sign {path} --key NAME.key`",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRecord:
@@ -146,6 +163,14 @@ def _side(shape: str, axis: int) -> int | None:
     if match is None or min(int(side) for side in match.groups()) < 16:
         raise ExportError(f"--shape {shape}: expected HEIGHTxWIDTH of 16 px or more, as 256x256")
     return int(match.group(axis + 1))
+
+
+def _version(version: str) -> str:
+    if re.fullmatch(VERSION_PATTERN, version) is None:
+        raise ExportError(
+            f"--version {version}: expected dotted numbers and perhaps a label, as 1.4 or 1.4+trial"
+        )
+    return version
 
 
 def _precision(precision: str) -> Precision:

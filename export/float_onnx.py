@@ -124,7 +124,9 @@ def station_graph(model: onnx.ModelProto, tail: Tail | None) -> onnx.ModelProto:
         helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, [batch, height, width, channels])
     )
     if tail is not None:
-        _append_tail(graph, tail, int8=bool(quantised))
+        # Also where the first layer stays in float.
+        int8 = any(node.op_type == "QuantizeLinear" for node in graph.node)
+        _append_tail(graph, tail, int8=int8 or bool(quantised))
     model.producer_name = "outfeed"
     onnx.checker.check_model(model)
     return model

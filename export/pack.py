@@ -46,7 +46,7 @@ class ExportOptions:
     precision: Precision = "int8"
     formats: tuple[Format, ...] = ("onnx", "tflite")
     calibration_frames: int = 96
-    search_parts: int = 200
+    search_parts: int = 300
     keep_float: bool = True
     with_float: WithFloat = "auto"
     max_false_rejects: float | None = None

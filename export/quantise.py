@@ -12,7 +12,7 @@ import contextlib
 import io
 import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -82,7 +82,8 @@ class Quantiser:
         raw_range: Range | None = None,
     ) -> None:
         self._frames = frames
-        self._prepared = _prepared(model)
+        with _quiet():
+            self._prepared = _prepared(model)
         self._ranges: dict[Calibration, Any] = {}
         self._overrides = {NORMALISED: [_fixed(PIXEL_RANGE)]}
         if raw_range is not None:
@@ -119,7 +120,8 @@ class Quantiser:
             _OPERATORS,
             {"TensorQuantOverrides": self._overrides},
         )
-        quantiser.quantize_model()
+        with _quiet():
+            quantiser.quantize_model()
         quantiser.model.topological_sort()  # what goes behind it is appended
         quantised: onnx.ModelProto = quantiser.model.model
         return (
@@ -139,8 +141,7 @@ class Quantiser:
     def _calibrate(self, calibration: Calibration) -> Any:
         with (
             tempfile.TemporaryDirectory() as folder,
-            # ORT prints a line for every histogram.
-            contextlib.redirect_stdout(io.StringIO()),
+            _quiet(),
         ):
             path = Path(folder) / "network.onnx"
             onnx.save(self._prepared, path)
@@ -181,8 +182,19 @@ def quantise(
     return Quantiser(model, frames, raw_range).quantise(scheme)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """ORT prints a line for every histogram and logs one for every weight it adjusts."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    logging.getLogger().setLevel(max(logging.getLogger().level, logging.INFO))
     with tempfile.TemporaryDirectory() as folder:
         # By path: given a ModelProto, ORT 1.31 writes external data where it cannot read it again.
         given, prepared = Path(folder) / "given.onnx", Path(folder) / "prepared.onnx"

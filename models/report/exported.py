@@ -15,7 +15,7 @@ EXPORT = "export.json"
 
 
 class TriedRecord(BaseModel):
-    """A way to quantise. figures: of parity, by name. fault: why it will not do; '' where it will."""
+    """A way to quantise. figures: of parity, by name. fault: why it will not do; '' if it will."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -31,6 +31,12 @@ def upper_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float
     return interval(count, total, 2 * confidence - 1)[1]
 
 
+def lower_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float:
+    """The share, 0 to 1, that with this confidence is at least there: as ``upper_bound``; 0 when
+    total is 0."""
+    return interval(count, total, 2 * confidence - 1)[0]
+
+
 def parts_to_prove(limit: float, found: int = 0, confidence: float = CONFIDENCE) -> int:
     """The fewest parts that prove, one-sided, a rate of at most ``limit`` when ``found`` are seen
     among them: the rule of three (3 / limit) for any count. Raises ValueError for a limit that is
