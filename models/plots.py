@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 WIDTH_PX, HEIGHT_PX = 560, 340
+BARS_WIDTH_PX = 800  # half of it is their names
 CSS_PX_PER_INCH = 96
 # Okabe & Ito's palette: told apart by the colour-blind too; the line style says it again in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -155,12 +156,13 @@ def bar_plot(
     x_log: bool = False,
 ) -> str:
     """A bar per name, the first on top, with a whisker from low to high and its value beside it;
-    marked ones in a colour of their own. SVG document, WIDTH_PX wide, as high as its bars need.
-    Raises ValueError when the lengths differ."""
+    marked ones in a colour of their own. SVG document, BARS_WIDTH_PX wide, as high as its bars
+    need. Raises ValueError when the lengths differ."""
     columns = (values, low, high, marked)
     if any(len(column) != len(names) for column in columns):
         raise ValueError(f"{len(names)} names have {[len(column) for column in columns]} values")
-    with _figure(title, height_px=90 + 18 * max(len(names), 1)) as figure:
+    height_px = 90 + 18 * max(len(names), 1)
+    with _figure(title, height_px=height_px, width_px=BARS_WIDTH_PX) as figure:
         axes = _axes(figure, title, x_label, "")
         places = np.arange(len(names))
         x, reach = _column(values), np.array([_column(low), _column(high)])
@@ -239,12 +241,12 @@ def heat_table(rows: Sequence[str], columns: Sequence[str], values: npt.NDArray[
 
 
 @contextmanager
-def _figure(title: str, height_px: int = HEIGHT_PX) -> Iterator[Figure]:
+def _figure(title: str, height_px: int = HEIGHT_PX, width_px: int = WIDTH_PX) -> Iterator[Figure]:
     """A figure to be drawn and written under our settings alone."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        size = (WIDTH_PX / CSS_PX_PER_INCH, height_px / CSS_PX_PER_INCH)
+        size = (width_px / CSS_PX_PER_INCH, height_px / CSS_PX_PER_INCH)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         yield figure

@@ -16,7 +16,7 @@ pytest.importorskip("matplotlib")
 
 import matplotlib
 
-from models.plots import Series, heat_table, line_plot, pareto_front, scatter_plot
+from models.plots import Series, bar_plot, heat_table, line_plot, pareto_front, scatter_plot
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {"title": "A title", "x_label": "across", "y_label": "up"}
@@ -133,3 +133,32 @@ def test_same_input_same_bytes_in_another_process_and_whatever_the_settings() ->
         here = line_plot(series, title="t", x_label="x", y_label="y", vertical=0.5)
         assert matplotlib.rcParams["font.size"] == 20.0
     assert here == done.stdout
+
+
+def test_bars_are_named_valued_and_whiskered() -> None:
+    def draw(high: float = 3.0, marked: bool = False, x_log: bool = True) -> str:
+        return bar_plot(
+            ["slow", "fast <1>"],
+            [2.0, 0.25],
+            low=[1.0, 0.2],
+            high=[high, 0.3],
+            marked=[marked, False],
+            title="A title",
+            x_label="ms",
+            x_log=x_log,
+        )
+
+    svg = draw()
+    assert {"A title", "ms", "slow", "fast <1>", "2", "0.25"} <= set(texts(svg))
+    assert svg.count("#D55E00") == 0
+    assert draw(marked=True).count("#D55E00") == 1
+    assert draw(x_log=False) != svg
+    assert draw(high=2.5) != svg
+    assert draw() == svg
+
+
+def test_bars_of_different_numbers_are_refused() -> None:
+    columns = {"low": [1.0], "high": [1.0], "marked": [False], "title": "t", "x_label": "x"}
+    with pytest.raises(ValueError, match=r"1 names have \[2, 1, 1, 1\] values"):
+        bar_plot(["a"], [1.0, 2.0], **columns)
+    assert "ms" in bar_plot([], [], low=[], high=[], marked=[], title="t", x_label="ms", x_log=True)
