@@ -150,8 +150,8 @@ def test_bars_are_named_valued_and_whiskered() -> None:
 
     svg = draw()
     assert {"A title", "ms", "slow", "fast <1>", "2", "0.25"} <= set(texts(svg))
-    assert svg.count("#D55E00") == 0
-    assert draw(marked=True).count("#D55E00") == 1
+    assert svg.count("#d55e00") == 0
+    assert draw(marked=True).count("#d55e00") == 1
     assert draw(x_log=False) != svg
     assert draw(high=2.5) != svg
     assert draw() == svg
