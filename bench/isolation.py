@@ -32,6 +32,7 @@ from edge.cli.assembly import (
 )
 from edge.clock import MonotonicClock
 from edge.config import load_config
+from edge.demo.run import ZOO_KEY
 from edge.station import Summary
 
 STAGES = ("inspect", "verdict")
@@ -49,6 +50,9 @@ loop = true
 rate_hz = {rate}
 parts = {parts}
 
+[trust]
+keys = ["{trust}"]
+
 [line]
 travel_ms = 300
 budget_ms = 200
@@ -64,6 +68,7 @@ retry_max_s = 1
 def main(
     bundle: Annotated[Path, typer.Option(help="The bundle to run.")],
     frames: Annotated[Path, typer.Option(help="Folder of frames.")],
+    trust: Annotated[Path, typer.Option(help="The public key that signed it.")] = ZOO_KEY,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of both.")] = 4,
     parts: Annotated[int, typer.Option(min=100, help="Parts per run.")] = 600,
     rate: Annotated[float, typer.Option(help="Parts per second.")] = 50.0,
@@ -77,6 +82,7 @@ def main(
                 text = CONFIG.format(
                     bundle=bundle.resolve(),
                     frames=frames.resolve(),
+                    trust=trust.resolve(),
                     start=str(with_uplink).lower(),
                     **values,
                 )
