@@ -5,12 +5,12 @@
 #   make test      everything the tests need, then pytest
 #   make check     ruff, mypy --strict, import contracts
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
-#   make export    RUN=runs/NAME [EXPORT_ARGS=...]
+#   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
-#   make zoo       makes the shipped bundles again from their recipes
+#   make zoo       makes the shipped bundles again from their recipes; KEY=zoo.key signs them
 
 PYTHON ?= python3
 # The CPU build, exactly: a plain `torch` pulls gigabytes of CUDA libraries.
@@ -25,6 +25,7 @@ OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 EXPORT_ARGS ?=
+KEY ?=
 BENCH ?= build/bench
 BENCH_ARGS ?=
 TRAIN_ARGS ?=
@@ -58,7 +59,7 @@ train: $(DEV)/.ready
 
 export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m export --run "$(RUN)" $(EXPORT_ARGS)
+	$(DEV)/bin/python -m export --run "$(RUN)" $(if $(KEY),--key "$(KEY)") $(EXPORT_ARGS)
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
@@ -70,7 +71,7 @@ zoo: $(DEV)/.ready $(TFLITE)/.ready
 		$(DEV)/bin/python -m models.train --data build/textures --recipe textures-$$size \
 			--out runs/textures-$$size && \
 		$(DEV)/bin/python -m export --run runs/textures-$$size \
-			--out models/zoo/textures-$$size.outfeed && \
+			--out models/zoo/textures-$$size.outfeed $(if $(KEY),--key "$(KEY)") && \
 		$(DEV)/bin/python -m models.report --run runs/textures-$$size && \
 		cp runs/textures-$$size/report.html models/zoo/textures-$$size.html || exit 1; \
 	done
