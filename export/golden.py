@@ -42,9 +42,9 @@ def choose_golden(
     """Frames of which every chain says what the first one says: one per kind, then good ones.
 
     chains: the build the bundle is judged by first, then the others and float. Of each group the
-    plainest: the defect of the highest peak, the good frame of the lowest, so that another engine's
-    rounding cannot turn them. Cut to the static shape, kept as PNG. Raises ExportError where no
-    defect is seen alike by all.
+    plainest, so that another engine's rounding cannot turn them: defects that the classifier is
+    sure of, then of the highest peak; good frames of the lowest. Cut to the static shape, kept as
+    PNG. Raises ExportError where no defect is seen alike by all.
     """
     first, *others = chains.values()
     shown = []
@@ -80,11 +80,16 @@ _Shown = tuple[str, GoldenManifest, Pixels]
 
 
 def _plainest(shown: list[_Shown]) -> list[_Shown]:
-    rejects = sorted((s for s in shown if s[0]), key=lambda s: s[1].peak_severity)
+    rejects = sorted((s for s in shown if s[0]), key=lambda s: _plainness(s[1]))
     best = {kind: (kind, golden, pixels) for kind, golden, pixels in rejects}
     passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1].peak_severity)
     chosen = [best[kind] for kind in sorted(best)][: GOLDEN_FRAMES - 1]
     return chosen + passes[: GOLDEN_FRAMES - len(chosen)]
+
+
+def _plainness(golden: GoldenManifest) -> tuple[float, float]:
+    """Of a frame that is rejected: the least sure of its defects counts."""
+    return round(min(defect.confidence for defect in golden.defects), 1), golden.peak_severity
 
 
 def _as_files(chosen: list[_Shown], limits: GoldenLimits) -> Golden:

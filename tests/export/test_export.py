@@ -32,13 +32,7 @@ from models.data.dataset import DataError
 from models.detector import severity_map
 from models.networks import BlockClassifier, build_detector, normalise
 from models.run import Run
-
-OPTIONS = ExportOptions(name="tiny", calibration_frames=12, search_parts=8, formats=("onnx",))
-
-
-@pytest.fixture(scope="module")
-def exported(tiny_run: Path) -> Exported:
-    return export_run(Run(tiny_run), OPTIONS)
+from tests.export.conftest import OPTIONS
 
 
 @pytest.mark.parametrize(
