@@ -14,6 +14,8 @@ def decide(
     """The decision and its reason, one line. defects: most severe first; regions: how many there
     were before the classifier. A kind without a rule rejects on its first defect.
     """
+    if not defects:
+        return Decision.PASS, f"{regions} classified as background" if regions else "clean"
     rules = {kind.name: kind.rule for kind in kinds}
     for kind in dict.fromkeys(defect.kind for defect in defects):
         rule = rules.get(kind, _ANY)
@@ -24,11 +26,7 @@ def decide(
                 f"{kind}: {len(counted)} of severity up to {worst.peak_severity:.1f}, "
                 f"the worst {worst.area_px} px"
             )
-    if defects:
-        return Decision.PASS, f"{len(defects)} within the rules"
-    if regions:
-        return Decision.PASS, f"{regions} classified as background"
-    return Decision.PASS, "clean"
+    return Decision.PASS, f"{len(defects)} within the rules"
 
 
 def score(named: tuple[Defect | Dropped, ...], peak_severity: float, threshold: float) -> float:

@@ -14,7 +14,7 @@ from edge.chain.components import Components, components
 from edge.chain.decide import decide, score
 from edge.chain.detect import Detector
 from edge.chain.filter import keep
-from edge.records import Decision, Defect, Dropped, Frame, SeverityMap, Timings, Verdict
+from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,14 @@ class Inspector:
         severity = self._detector.detect(frame.pixels)
         t1 = now()
         mask = keep(severity, self._chain.threshold, height, width)
-        t2 = t3 = t4 = now()
-        found: Components | None = None
-        named: tuple[Defect | Dropped, ...] = ()
-        crowded = False
-        if mask is not None:
-            found = components(mask, self._chain.join_px)
-            t3 = now()
-            crowded = len(found.regions) > self._chain.max_regions
-            named = self._classifier.classify(
-                frame.pixels, found.regions[: self._chain.max_regions]
-            )
-            t4 = now()
+        t2 = now()
+        if mask is None:
+            return self._clean(frame, severity, t0, t1, t2)
+        found = components(mask, self._chain.join_px)
+        t3 = now()
+        crowded = len(found.regions) > self._chain.max_regions
+        named = self._classifier.classify(frame.pixels, found.regions[: self._chain.max_regions])
+        t4 = now()
         labels = tuple(i for i, each in enumerate(named, start=1) if isinstance(each, Defect))
         defects = tuple(each for each in named if isinstance(each, Defect))
         decision, reason = decide(defects, len(named), self._kinds)
@@ -101,3 +97,13 @@ class Inspector:
         )
         verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings, ranked)
         return Inspection(verdict, severity, found, labels)
+
+    def _clean(self, frame: Frame, severity: SeverityMap, t0: int, t1: int, t2: int) -> Inspection:
+        """Nothing passes T: no step is left, and nothing is built for one."""
+        decision, reason = decide((), 0, self._kinds)
+        peak = severity.peak()
+        ranked = score((), peak, self._chain.threshold)
+        t5 = self._now_ns()
+        timings = Timings((t1 - t0) / 1e3, (t2 - t1) / 1e3, 0.0, 0.0, (t5 - t2) / 1e3)
+        verdict = Verdict(frame.part_id, decision, reason, (), peak, timings, ranked)
+        return Inspection(verdict, severity, None, ())
