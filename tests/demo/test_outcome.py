@@ -109,3 +109,11 @@ def test_the_configuration_it_writes_is_read_back(tmp_path: Path, rate_hz: float
     assert config.trust.keys == (TRUST,)
     # A pulse and a part in front of the ejector fit into the smallest gap.
     assert config.line.pulse_ms + 5 <= 0.9 * 1000 / rate_hz
+
+
+def test_a_folder_that_a_station_ran_in_is_made_fresh(tmp_path: Path) -> None:
+    folder = DemoFolder.prepare(tmp_path)
+    for name in ("journal.sqlite", "uplink.json", "bundles.json"):
+        (folder.state / name).write_text("{}")
+    DemoFolder.prepare(tmp_path)
+    assert list(folder.state.iterdir()) == []
