@@ -141,7 +141,7 @@ def _write(folder: Path, jobs: Mapping[str, TfliteJob]) -> None:
             "precision": job.precision,
             "percentile": job.percentile,
             "corrected": job.corrected,
-            "keep_float": job.keep_float,
+            "keep_float": _kept(name, job),
             "raw_range": _raw_range(job),
         }
     description = {
@@ -161,6 +161,19 @@ def _write_frames(path: Path, job: TfliteJob, shape: tuple[int, ...], name: str)
                     f"expected uint8 {shape}"
                 )
             file.write(np.ascontiguousarray(frame).data)
+
+
+def _kept(name: str, job: TfliteJob) -> list[str]:
+    """The layers at or under the paths of keep_float. Raises ExportError for one with none."""
+    layers, chosen = layer_paths(job.network), []
+    for path in job.keep_float:
+        under = [layer for layer in layers if f"{layer}.".startswith(f"{path}.")]
+        if not under:
+            raise ExportError(
+                f"{name}: keep_float: no layer {path!r}; there are {', '.join(layers)}"
+            )
+        chosen += under
+    return chosen
 
 
 def _raw_range(job: TfliteJob) -> tuple[float, float] | None:

@@ -266,16 +266,11 @@ def raw_tensors(model: Model) -> list[str]:
 
 
 def kept(model: Model, keep_float: list[str]) -> list[Any]:
-    """The operators that stay in float: the layers that are named, or lie under a name,
-    and what has no weights between two of them, so that the tensor there is not rounded either."""
+    """The operators that stay in float: the layers that are named, and what has no weights between
+    two of them, so that the tensor there is not rounded either."""
     operators = list(model.graph.operators)
     layers = {model.title(op): op for op in model.weighted()}
-    chosen: set[int] = set()
-    for wanted in keep_float:
-        under = [op for layer, op in layers.items() if f"{layer}.".startswith(f"{wanted}.")]
-        if not under:
-            raise JobError(f"keep_float: no layer {wanted!r}; there are {', '.join(layers)}")
-        chosen.update(op.outputs[0] for op in under)
+    chosen = {layers[name].outputs[0] for name in keep_float}
     # What the chosen layers reach without weights, and, the other way, what reaches them.
     after = set(chosen)
     before = {i for op in operators if op.outputs[0] in chosen for i in op.inputs}
