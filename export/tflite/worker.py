@@ -1,7 +1,7 @@
 """The other environment's half: exported programs → TFLite files.
 
 Run by `export.tflite` in .venv-tflite, which holds the tool chain and nothing of this project: this
-file imports none of it. FOLDER/job.json says what to make (export/tflite/convert.py writes it); the
+file imports none of it. FOLDER/job.json says what to make (export/tflite/toolchain.py writes it); the
 files and result.json are written beside it. A fault ends the process with status 1 and one line on
 stderr.
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from export.errors import ExportError
 from export.tflite import TfliteFile, TfliteJob, convert, tflite_python
-from export.tflite.convert import PYTHON_VARIABLE, WORKER
+from export.tflite.toolchain import PYTHON_VARIABLE, WORKER
 from export.tflite.program import export_program, layer_paths, shuffled
 from models.networks import BlockClassifier, DetectorNetwork, build_detector, normalise
 
