@@ -1,9 +1,8 @@
 """The other environment's half: exported programs → TFLite files.
 
 Run by `export.tflite` in .venv-tflite, which holds the tool chain and nothing of this project: this
-file imports none of it. FOLDER/job.json says what to make (export/tflite/toolchain.py writes it); the
-files and result.json are written beside it. A fault ends the process with status 1 and one line on
-stderr.
+file imports none of it. FOLDER/job.json says what to make (toolchain.py writes it); the files and
+result.json are written beside it. A fault ends the process with status 1 and one line on stderr.
 
     python -I -W ignore worker.py FOLDER
 """

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from export.errors import ExportError
 from export.tflite import TfliteFile, TfliteJob, convert, tflite_python
-from export.tflite.toolchain import PYTHON_VARIABLE, WORKER
 from export.tflite.program import export_program, layer_paths, shuffled
+from export.tflite.toolchain import PYTHON_VARIABLE, WORKER
 from models.networks import BlockClassifier, DetectorNetwork, build_detector, normalise
 
 pytestmark = pytest.mark.timeout(600)  # ten seconds a network, on an idle machine
