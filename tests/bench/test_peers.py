@@ -31,7 +31,8 @@ from bench.peers.report import not_timed, plot, write
 from bench.peers.roofline import gmac, product
 from bench.timing import Spread, Turns
 from edge.bundle import parse_bundle
-from tests.bundles import HOLE, bundle_bytes, small_bundle
+from edge.records import Verdict
+from tests.bundles import HOLE, SEVERITY_SCALE, bundle_bytes, small_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 PEAKS = {"float32": 50.0, "int8": 200.0}
@@ -219,6 +220,22 @@ def test_ours_without_a_float_build_is_timed_in_float_all_the_same() -> None:
     severity = candidate.prepare()()
     assert isinstance(severity, np.ndarray)
     assert severity.shape == (1, 1, 128, 128)
+
+
+def test_what_a_bundle_has_for_litert_takes_part() -> None:
+    pytest.importorskip("ai_edge_litert")
+    from tests import tflite
+    from tests.engines.both import both_formats
+
+    networks = {"detector.tflite": tflite.dark_detector(256, 256, SEVERITY_SCALE)}
+    bundle = parse_bundle(both_formats(size=(256, 256), networks=networks))
+    found = {each.name: each for each in outfeed(bundle, [])}
+    severity = found[f"{BUNDLE}, LiteRT int8"].prepare()()
+    assert isinstance(severity, np.ndarray)
+    assert severity.size == 128 * 128
+    verdict = found[f"{BUNDLE}, whole chain, LiteRT, clean"].prepare()()
+    assert isinstance(verdict, Verdict)
+    assert verdict.reason == "clean"
 
 
 def test_a_chain_without_a_frame_of_its_sort_is_absent() -> None:
