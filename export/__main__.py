@@ -18,6 +18,7 @@ from edge.bundle.version import VERSION_PATTERN
 from edge.errors import OutfeedError
 from export.errors import ExportError
 from export.pack import Exported, ExportOptions, WithFloat, export_run
+from export.page import latency_words, write_page
 from export.parity import ParityLimits
 from export.search import describe
 from models.data.dataset import DataError
@@ -104,21 +105,23 @@ def main(
         exported = export_run(Run(run), options)
         path = out or run / f"{options.name}{SUFFIX}"
         write_bundle(path, sign_bundle(exported.data, signer) if signer else exported.data)
-        write_export(run, _record(exported, path, options))
+        record = _record(exported, path, options)
+        write_export(run, record)
+        page = write_page(run, record, exported.certified)
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    print_metrics(console, {name: m.as_dict() for name, m in exported.metrics.items()})
+    print_metrics(console, {name: m.as_dict() for name, m in exported.certified.metrics.items()})
     for tried in exported.tried:
         console.print(f"tried {tried}", highlight=False, soft_wrap=True)
-    for name, parity in exported.parity.items():
+    for name, parity in exported.certified.parity.items():
         console.print(f"{name} against torch, {parity}", highlight=False, soft_wrap=True)
-    console.print(_latency(exported), highlight=False, soft_wrap=True)
+    console.print(latency_words(record), highlight=False, soft_wrap=True)
     if exported.point is not None and options.max_false_rejects is not None:
         assurance = exported.point.assurance(options.max_false_rejects)
         for line in (exported.point, assurance):
             console.print(str(line), highlight=False, soft_wrap=True)
-    console.print(f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB")
+    console.print(f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB; see {page}")
     console.print(
         f"signed by key {key_id(public_of(signer))}"
         if signer
@@ -137,8 +140,8 @@ def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRec
         threshold=manifest.chain.threshold,
         keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
         max_false_rejects=options.max_false_rejects,
-        metrics={name: metrics.as_dict() for name, metrics in exported.metrics.items()},
-        parity={name: parity.as_dict() for name, parity in exported.parity.items()},
+        metrics={name: metrics.as_dict() for name, metrics in exported.certified.metrics.items()},
+        parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},
         tried=tuple(
             TriedRecord(
                 network=tried.network,
@@ -194,21 +197,6 @@ def _with_float(text: str) -> WithFloat:
     if text not in known:
         raise ExportError(f"--with-float {text}: expected {', '.join(known)}")
     return known[text]
-
-
-def _latency(exported: Exported) -> str:
-    """Whether int8 is worth it here."""
-    if not exported.latency:
-        return "float32 alone: nothing to compare"
-    int8, in_float = exported.latency
-    said = (
-        f"detector in ONNX Runtime, one core of this machine: {int8.name} {int8.ms:.3g} ms, "
-        f"{in_float.name} {in_float.ms:.3g} ms"
-    )
-    if int8.ms >= in_float.ms:
-        said += "; int8 is NOT faster here"
-    packed = any(build.name == in_float.name for build in exported.bundle.manifest.builds)
-    return f"{said}; float is packed beside it" if packed else said
 
 
 def _slug(name: str) -> str:

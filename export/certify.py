@@ -9,23 +9,31 @@ from dataclasses import asdict, dataclass
 
 from edge.bundle import Manifest
 from edge.bundle.certificate import Certificate, Step, subject_of
+from edge.chain.inspector import Inspector
 from edge.records import Frame
 from export.chains import TORCH, Build, build_chain, torch_chain
 from export.parity import FLOAT_LIMITS, Comparison, Parity, ParityLimits, require
 from export.source import Source
 from models.evaluate import outcome_of
 from models.metrics import Metrics, Outcome, summarise
+from models.patches import Picture
+from models.report.cases import Case, marked_uri
 
 log = logging.getLogger(__name__)
 
 
+SHOWN = 4  # frames of each build whose differences are shown
+
+
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """Steps and figures, by build; metrics, of torch and of the builds."""
+    """Steps and figures, by build; metrics, of torch and of the builds; and of the builds in int8
+    the frames that differ most: torch's answer left, the build's right."""
 
     steps: tuple[Step, ...]
     parity: dict[str, Parity]
     metrics: dict[str, Metrics]
+    differences: tuple[Case, ...]
 
 
 def certify(
@@ -66,16 +74,34 @@ def certify(
         log.info("parity %s %s", name, parity[name])
         allowed = FLOAT_LIMITS if build.manifest.precision == "float32" else limits
         require(parity[name], allowed, name, TORCH)
-        steps.append(
-            Step(
-                chain=name,
-                against=TORCH,
-                figures=parity[name].as_dict(),
-                limits=asdict(allowed),
-            )
-        )
+        figures = parity[name].as_dict()
+        steps.append(Step(chain=name, against=TORCH, figures=figures, limits=asdict(allowed)))
+    differences = [
+        _difference(name, picture, references[build.manifest.detector.flexible], chains[name])
+        for name, build in by_name.items()
+        if build.manifest.precision == "int8"
+        for picture in _named(source.held_back, comparisons[name].worst(SHOWN))
+    ]
     metrics = {name: summarise(found) for name, found in outcomes.items()}
-    return Certified(tuple(steps), parity, metrics)
+    return Certified(tuple(steps), parity, metrics, tuple(differences))
+
+
+def _named(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:
+    by_name = {picture.sample.name: picture for picture in pictures}
+    return [by_name[name] for name in names]
+
+
+def _difference(build: str, picture: Picture, reference: Inspector, chain: Inspector) -> Case:
+    frame = Frame(0, 0, 0, 0, picture.pixels)
+    pair = [(each.examine(frame), name) for each, name in ((reference, TORCH), (chain, build))]
+    said = "; ".join(
+        f"{name}: {seen.verdict.decision.value}, {seen.verdict.reason}, peak severity "
+        f"{seen.verdict.peak_severity:.2f}"
+        for seen, name in pair
+    )
+    kinds = ", ".join(picture.sample.kinds) or "good part"
+    left, right = (marked_uri(picture, seen) for seen, _ in pair)
+    return Case(picture.sample.name, f"{kinds}. {said}", left, right)
 
 
 def certificate_for(manifest: Manifest, builds: Sequence[Build], steps: Sequence[Step]) -> bytes:

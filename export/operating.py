@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge.chain.inspector import Inspector
 from export.errors import ExportError
 from models.evaluate import evaluate
 from models.metrics import summarise
 from models.patches import Picture
-from models.run import Run
-from models.tradeoff import OperatingPoint, choose, operating_point, points_of, sweep_run, within
+from models.tradeoff import OperatingPoint, operating_point, within
 
 log = logging.getLogger(__name__)
 
 
 def choose_point(
-    run: Run,
+    points: Sequence[OperatingPoint],
     pictures: tuple[Picture, ...],
+    kinds: tuple[str, ...],
     limit: float,
     shipped: Callable[[float], Inspector],
 ) -> OperatingPoint:
     """The best T of the float chain at which the chain to be shipped keeps the limit too, with the
-    counts of the latter; both with the run's keep_severity.
+    counts of the latter.
 
-    pictures: the run's validation pictures. limit: of the false reject rate, 0 to 1. shipped: the
-    chain at a T. Blocks for a minute or so. Raises DataError when the float chain reaches the limit
-    at no T, and ExportError when the other does not.
+    points: the float chain's, over T, on the run's validation pictures. limit: of the false reject
+    rate, 0 to 1. shipped: the chain at a T. Blocks for the shipped chain over all pictures, once or
+    more. Raises ExportError when it keeps the limit at no such T.
     """
-    points = points_of(sweep_run(run, pictures))
-    choose(points, limit)  # refuses with the least there is
-    kinds = run.record().kinds
     for point in within(points, limit):
         metrics = summarise(evaluate(shipped(point.threshold), pictures, kinds))
         found = operating_point(point.threshold, metrics.as_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edge.bundle import CERTIFICATE, Bundle, Manifest, pack, parse_bundle
@@ -18,12 +18,11 @@ from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
 from export.operating import choose_point
-from export.parity import Parity, ParityLimits
+from export.parity import ParityLimits
 from export.search import Tried
 from export.source import Source, open_source
-from models.metrics import Metrics
 from models.run import Run
-from models.tradeoff import OperatingPoint
+from models.tradeoff import OperatingPoint, choose, points_of, sweep_run
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +54,14 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The bundle's bytes and what was measured on the way. parity: of each build against torch in
-    float. metrics: by chain. tried: the ways to quantise. latency: of the detector in ONNX Runtime
-    on one core of this machine. point: the chosen T; None where it is the run's."""
+    """The bundle's bytes and what was measured on the way. certified: each build against torch in
+    float, on parts that no network was trained on. tried: the ways to quantise. latency: of the
+    detector in ONNX Runtime on one core of this machine. point: the chosen T; None where it is the
+    run's."""
 
     data: bytes
     bundle: Bundle
-    parity: dict[str, Parity]
-    metrics: dict[str, Metrics]
+    certified: Certified
     tried: tuple[Tried, ...]
     latency: tuple[Latency, ...]
     point: OperatingPoint | None
@@ -78,6 +77,12 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         width=options.width,
     )
     log.info("export shape=%sx%s", *source.size)
+    points: Sequence[OperatingPoint] = ()
+    if options.max_false_rejects is not None:
+        # At this T ways to quantise are judged; the chain to be shipped may need another.
+        points = points_of(sweep_run(run, source.held_back))
+        first = choose(points, options.max_false_rejects)
+        source = replace(source, draft=_at(source.draft, first.threshold))
     workshop = Workshop(
         source,
         calibration_frames=options.calibration_frames,
@@ -90,8 +95,9 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     point: OperatingPoint | None = None
     if options.max_false_rejects is not None:
         point = choose_point(
-            run,
+            points,
             source.held_back,
+            tuple(kind.name for kind in manifest.kinds),
             options.max_false_rejects,
             lambda threshold: build_chain(_at(manifest, threshold), builds[0]),
         )
@@ -103,7 +109,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         {**judged, TORCH: in_torch}, source.held_back, source.size, manifest.chain.threshold
     )
     bundle, data = _pack(manifest, builds, golden, certified)
-    return Exported(data, bundle, certified.parity, certified.metrics, tried, latency, point)
+    return Exported(data, bundle, certified, tried, latency, point)
 
 
 def _make(

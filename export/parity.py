@@ -103,6 +103,7 @@ class Comparison:
         self._reported, self._matched, self._same_kind = 0, 0, 0
         self._differ: list[str] = []
         self._missed: list[str] = []
+        self._largest: dict[str, float] = {}
         self._frames, self._found, self._new_rejects = 0, 0, 0
 
     def add(
@@ -121,6 +122,7 @@ class Comparison:
         self._error += float(error.sum())
         self._cells += error.size
         self._hot.append(error[np.maximum(wanted, got) >= self._threshold / 2])
+        self._largest[name] = float(self._hot[-1].max(initial=0.0))
         one, other = (each.defect_mask(*size) for each in (expected, found))
         union = cv2.countNonZero(cv2.bitwise_or(one, other))
         if union:
@@ -133,6 +135,11 @@ class Comparison:
             if defective and rejects:
                 self._missed.append(name)
             self._new_rejects += rejected and not defective
+
+    def worst(self, count: int) -> tuple[str, ...]:
+        """Names of frames: missed defects, other verdicts that differ, then the largest error."""
+        by_error = sorted(self._largest, key=lambda name: -self._largest[name])
+        return tuple(dict.fromkeys([*self._missed, *self._differ, *by_error]))[:count]
 
     def parity(self) -> Parity:
         """Of the frames so far. Raises ExportError when there was none."""

@@ -175,13 +175,14 @@ def _examine(inspector: Inspector, picture: Picture) -> Inspection:
 
 
 def _case(picture: Picture, inspection: Inspection, caption: str) -> Case:
+    name = picture.sample.name
+    return Case(name, caption, data_uri(shrunk(picture.pixels)), marked_uri(picture, inspection))
+
+
+def marked_uri(picture: Picture, inspection: Inspection) -> str:
+    """``marked`` by what a chain made of the picture, as a data URI."""
     reported = inspection.defect_mask(*picture.kind_map.shape)
-    return Case(
-        picture.sample.name,
-        caption,
-        data_uri(shrunk(picture.pixels)),
-        data_uri(marked(picture, inspection.severity, reported)),
-    )
+    return data_uri(marked(picture, inspection.severity, reported))
 
 
 def _false_alarm(picture: Picture, defect: Defect) -> FalseAlarm:

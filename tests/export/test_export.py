@@ -177,7 +177,7 @@ def test_int8_is_smaller_than_float(tiny_run: Path, exported: Exported) -> None:
     as_float = export_run(Run(tiny_run), options)
     assert [build.name for build in as_float.bundle.manifest.builds] == ["onnx-float32"]
     assert as_float.tried == as_float.latency == ()
-    assert as_float.parity.keys() == {"onnx-float32"}
+    assert as_float.certified.parity.keys() == {"onnx-float32"}
     sizes = [
         len(each.bundle.files[each.bundle.manifest.builds[0].detector.file])
         for each in (exported, as_float)
@@ -219,7 +219,7 @@ def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> N
         [*command, "--mask-iou", "1.01"], capture_output=True, text=True, check=False
     )
     assert impossible.returncode == 1
-    assert "mask IoU" in impossible.stdout
+    assert "mask iou" in impossible.stdout
     assert not out.exists()
     done = subprocess.run([*command, "--name", "line"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -15,15 +14,13 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from edge.bundle import ChainManifest, KindManifest, read_bundle
+from edge.bundle import ChainManifest, KindManifest, check_certificate, read_bundle
 from edge.chain.classify import Unnamed
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
-from export import operating
 from export.errors import ExportError
 from export.operating import choose_point
 from export.pack import ExportOptions, export_run
-from models.data.dataset import DataError
 from models.patches import Picture, load_pictures
 from models.report.exported import read_export
 from models.run import Run
@@ -54,12 +51,17 @@ def test_bundle_has_the_chosen_t(own_run: Path) -> None:
     wanted = choose(points_of(sweep_run(Run(own_run))), 0.2)
     assert exported.bundle.manifest.chain.threshold == wanted.threshold != 11.9
     assert exported.point is not None
-    assert exported.point.escapes == exported.metrics["float32"].escapes == wanted.escapes
+    assert (
+        exported.point.escapes
+        == exported.certified.metrics["onnx-float32"].escapes
+        == wanted.escapes
+    )
     assert exported.point.false_reject_rate <= 0.2
 
 
 def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
     command = [sys.executable, "-m", "export", "--run", str(own_run), "--name", "line"]
+    command += ["--formats", "onnx", "--search-parts", "4"]
     done = subprocess.run(
         [*command, "--max-false-rejects", "20%"], capture_output=True, text=True, check=False
     )
@@ -71,11 +73,11 @@ def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
     assert (record.file, record.precision) == ("line.outfeed", "int8")
     assert record.threshold == bundle.manifest.chain.threshold
     assert record.max_false_rejects == 0.2
-    assert {"float32", "int8"} == record.metrics.keys()
-    assert (
-        json.loads((own_run / "export.json").read_text())["parity"]
-        == (bundle.manifest.metrics["parity"])
-    )
+    assert record.metrics.keys() == {"torch-float32", "onnx-float32", "onnx-int8"}
+    certificate = check_certificate(bundle.manifest, bundle.files)
+    assert record.parity == {step.chain: step.figures for step in certificate.steps}
+    assert len(record.tried) == 6
+    assert (own_run / "export.html").read_text().count(bundle.id) == 3
     assert f"T = {record.threshold:g}: escapes" in done.stdout
     assert "at 95% confidence false rejects are below" in done.stdout
     assert not list(own_run.glob(".*.part"))
@@ -109,21 +111,17 @@ def always(severity: float, threshold: float) -> Inspector:
     return Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
 
 
-def test_the_shipped_chain_must_keep_the_limit_too(
-    tiny_run: Path, held_back: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shipped_chain_must_keep_the_limit_too(held_back: tuple[Picture, ...]) -> None:
     """It rejects everything up to T = 6: the float chain's first choice, 4, is not taken."""
-    monkeypatch.setattr(operating, "points_of", lambda _: points((4.0, 0), (7.0, 0), (9.0, 0)))
-    found = choose_point(Run(tiny_run), held_back, 0.1, lambda t: always(6.0, t))
+    found_by_float = points((4.0, 0), (7.0, 0), (9.0, 0))
+
+    def chosen(severity: float) -> OperatingPoint:
+        return choose_point(
+            found_by_float, held_back, ("bar", "pit"), 0.1, lambda t: always(severity, t)
+        )
+
+    found = chosen(6.0)
     assert (found.threshold, found.false_rejects) == (7.0, 0)
     assert found.escapes == found.defective, "the counts are the shipped chain's"
     with pytest.raises(ExportError, match="rejects more good parts than allowed at every T"):
-        choose_point(Run(tiny_run), held_back, 0.1, lambda t: always(12.0, t))
-
-
-def test_a_limit_that_no_t_reaches_is_refused(
-    tiny_run: Path, held_back: tuple[Picture, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(operating, "points_of", lambda _: points((4.0, 2), (7.0, 1)))
-    with pytest.raises(DataError, match=r"no T rejects at most 10% .* 1 of 4 .* at T = 7"):
-        choose_point(Run(tiny_run), held_back, 0.1, lambda t: always(0.0, t))
+        chosen(12.0)

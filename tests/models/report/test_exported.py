@@ -24,7 +24,7 @@ def test_export_record_comes_back(tmp_path: Path) -> None:
         keep_severity=0.0,
         max_false_rejects=None,
         metrics={"float32": {"parts": 3.0}},
-        parity={"mask_iou": 1.0},
+        parity={"onnx-int8": {"mask_iou": 1.0}},
     )
     write_export(tmp_path, record)
     assert read_export(tmp_path) == record

@@ -1,0 +1,155 @@
+"""RUN/export.html: what an export made, tried and proved, on one self-contained page."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from export.certify import SHOWN, Certified
+from models.files import write_whole
+from models.report import page
+from models.report.exported import ExportRecord
+from models.tradeoff.interval import counted, percent
+
+PAGE = "export.html"
+_FIGURES = {
+    "frames": "validation pictures",
+    "severity_error_mean": "difference in severity (0 to 12), mean",
+    "severity_error_p99": "… 99th percentile where either is at T / 2 or above",
+    "severity_error_max": "… largest",
+    "mask_iou": "IoU of the masks",
+    "regions": "defects that both report",
+    "kinds": "… and name alike",
+    "verdict_agreement": "equal verdicts",
+    "found": "defective parts that torch rejects",
+    "missed": "… and the build passes",
+    "missed_bound": "… with 95% confidence at most (share)",
+    "new_rejects": "good parts that only the build rejects",
+}
+
+
+def write_page(folder: Path, record: ExportRecord, certified: Certified) -> Path:
+    """Write the page into the run's folder, whole or not at all; its path. Raises OSError."""
+    path = folder / PAGE
+    write_whole(path, render(record, certified))
+    return path
+
+
+def render(record: ExportRecord, certified: Certified) -> str:
+    """The page. Pure: equal findings give equal text."""
+    sections = [
+        _summary(record),
+        _parity(record, certified),
+        _search(record),
+        _differences(certified),
+        _metrics(record),
+    ]
+    return page.page(f"Export of {record.bundle}", sections)
+
+
+def latency_words(record: ExportRecord) -> str:
+    """Whether int8 is worth it on the exporting machine, in a sentence."""
+    if len(record.latency_ms) < 2:
+        return "float32 alone: nothing to compare"
+    (int8, ms), (in_float, float_ms) = list(record.latency_ms.items())[:2]
+    said = (
+        f"the detector in ONNX Runtime on one core of this machine: {int8} {ms:.3g} ms, "
+        f"{in_float} {float_ms:.3g} ms"
+    )
+    said += "; int8 is NOT faster here" if ms >= float_ms else f", {float_ms / ms:.1f} times faster"
+    return f"{said}; float is packed beside it" if in_float in record.builds else said
+
+
+def _summary(record: ExportRecord) -> str:
+    lead = f"{record.file}: {record.bundle}, T = {record.threshold:g}"
+    if record.max_false_rejects is not None:
+        lead += f", chosen for at most {percent(record.max_false_rejects)} false rejects"
+    rows = [(name, f"{size / 1e3:.0f} kB") for name, size in record.builds.items()]
+    kept = [tried.way for tried in record.tried if "in float: " in tried.way]
+    words = (
+        f"Layers were kept in float, since int8 alone broke a limit: {kept[-1]}."
+        if kept
+        else "No layer had to be kept in float."
+    )
+    return page.section(
+        "Summary",
+        page.paragraph(f"{lead}.", "lead"),
+        page.table(("build, the one it is judged by first", "networks"), rows),
+        page.paragraph(f"{latency_words(record)[:1].upper()}{latency_words(record)[1:]}."),
+        page.paragraph(words if record.tried else "Nothing was quantised."),
+    )
+
+
+def _parity(record: ExportRecord, certified: Certified) -> str:
+    rows = [
+        (words, *(_number(values.get(name, math.nan)) for values in record.parity.values()))
+        for name, words in _FIGURES.items()
+    ]
+    limits = [
+        (step.chain, *(_number(value) for value in step.limits.values()))
+        for step in certified.steps
+    ]
+    names = list(certified.steps[0].limits) if certified.steps else []
+    return page.section(
+        "Parity certificate",
+        page.paragraph(
+            "Each build against the trained network in torch, through the chain that a station "
+            "runs, on pictures that no network was trained on."
+        ),
+        page.table(("figure", *record.parity), rows),
+        page.folded("The limits that were kept", page.table(("build", *names), limits)),
+    )
+
+
+def _search(record: ExportRecord) -> str:
+    rows = []
+    for tried in record.tried:
+        values = tried.figures
+        rows.append(
+            (
+                f"{tried.network}: {tried.way}",
+                counted(round(values["missed"]), round(values["found"])),
+                _number(values["new_rejects"]),
+                _number(values["severity_error_mean"]),
+                _number(values["severity_error_p99"]),
+                _number(values["mask_iou"]),
+                tried.fault or "keeps the limits",
+            )
+        )
+    head = (
+        *("way", "missed of found defects", "new rejects", "error mean", "error p99"),
+        *("mask IoU", "limits"),
+    )
+    return page.section(
+        "Search for a way to quantise",
+        page.paragraph(
+            "Judged on annotated parts of the training split by the defects that float finds and "
+            "int8 passes; ways whose misses cannot be told apart are told by the error in severity."
+        ),
+        page.table(head, rows) if rows else page.paragraph("Nothing was quantised."),
+    )
+
+
+def _differences(certified: Certified) -> str:
+    found = [
+        page.paragraph(
+            f"The {SHOWN} frames of each int8 build that differ most: missed defects, other "
+            "verdicts, then the largest error. Left torch in float, right the build: blue is the "
+            "annotated outline, orange the reported one, yellow the severity."
+        )
+    ]
+    found += [page.case(shown) for shown in certified.differences] or [page.paragraph("None.")]
+    return page.section("Worst differences", *found)
+
+
+def _metrics(record: ExportRecord) -> str:
+    names = dict.fromkeys(name for values in record.metrics.values() for name in values)
+    rows = [
+        (name, *(_number(values.get(name, math.nan)) for values in record.metrics.values()))
+        for name in names
+    ]
+    return page.section("Metrics on the same pictures", page.table(("", *record.metrics), rows))
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"

@@ -1,0 +1,68 @@
+"""The page of an export shows what was tried, proved and measured, and loads nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
+
+from export.__main__ import _record
+from export.pack import Exported
+from export.page import latency_words, render, write_page
+from models.report.exported import TriedRecord
+from tests.export.conftest import OPTIONS
+
+
+def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
+    record = _record(exported, Path("line.outfeed"), OPTIONS)
+    text = write_page(tmp_path, record, exported.certified).read_text()
+    assert f"line.outfeed: {exported.bundle.id}, T = " in text
+    assert "No layer had to be kept in float." in text
+    assert text.count('<figure class="case">') == 4
+    assert text.count("data:image/jpeg") == 8
+    assert "torch-float32: REJECT" in text
+    assert "onnx-int8: REJECT" in text
+    assert "detector: percentile, per tensor" in text
+    assert "0 of 4 (0%; 95% interval 0–60.2%)" in text
+    assert not re.search(r"https?://|<script|<link", text)
+    assert render(record, exported.certified) == text
+
+
+def test_what_stays_in_float_and_why(exported: Exported) -> None:
+    record = _record(exported, Path("line.outfeed"), OPTIONS)
+    figures = record.tried[0].figures
+    tried = (
+        TriedRecord(network="detector", way="minmax", figures=figures, fault="kinds 0.1"),
+        TriedRecord(network="detector", way="minmax, in float: conv_7", figures=figures, fault=""),
+    )
+    text = render(record.model_copy(update={"tried": tried}), exported.certified)
+    assert "int8 alone broke a limit: minmax, in float: conv_7." in text
+    assert "kinds 0.1" in text
+
+
+def test_whether_int8_is_worth_it(exported: Exported) -> None:
+    record = _record(exported, Path("line.outfeed"), OPTIONS)
+
+    def words(int8: float, in_float: float, *builds: str) -> str:
+        latency = {"onnx-int8": int8, "onnx-float32": in_float}
+        sizes = dict.fromkeys(builds, 1)
+        return latency_words(record.model_copy(update={"latency_ms": latency, "builds": sizes}))
+
+    assert words(1.0, 2.5, "onnx-int8").endswith("onnx-float32 2.5 ms, 2.5 times faster")
+    assert words(2.0, 2.0, "onnx-int8", "onnx-float32").endswith(
+        "; int8 is NOT faster here; float is packed beside it"
+    )
+    alone = record.model_copy(update={"latency_ms": {}})
+    assert latency_words(alone) == "float32 alone: nothing to compare"
+
+
+def test_nothing_to_show(exported: Exported) -> None:
+    record = _record(exported, Path("line.outfeed"), OPTIONS).model_copy(update={"tried": ()})
+    text = render(record, replace(exported.certified, differences=()))
+    assert text.count("Nothing was quantised.") == 2
+    assert "<p>None.</p>" in text
