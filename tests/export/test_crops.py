@@ -41,8 +41,8 @@ def test_kinds_come_in_turn() -> None:
     chosen = spread(samples(50, hole=40, crack=3, fray=9), 36)
     assert Counter(each.kinds for each in chosen if each.kinds) == {
         ("crack",): 3,
-        ("fray",): 7,
-        ("hole",): 8,
+        ("fray",): 8,
+        ("hole",): 7,
     }
 
 
@@ -84,7 +84,6 @@ def test_blocks_are_on_the_defect_and_anywhere() -> None:
     blocks = BlockCrops([sample("7"), sample("9", "hole")], Reader(), 16)
     assert len(blocks) == 4
     assert [int(block.max()) for block in blocks][:3] == [7, 7, 255]
-    assert (blocks[3] == blocks[3]).all()
     assert [block.shape for block in blocks[1:3]] == [(16, 16)] * 2
     with pytest.raises(IndexError):
         blocks[4]
