@@ -7,8 +7,10 @@ import json
 from rich.markup import escape
 from rich.table import Table
 
-from edge.bundle import Bundle, KindManifest, Manifest, key_id
+from edge.bundle import Bundle, KindManifest, Manifest, check_certificate, key_id
+from edge.bundle.certificate import Step
 from edge.bundle.keys import public_text
+from edge.errors import BundleError
 
 
 def manifest_json(bundle: Bundle) -> str:
@@ -65,6 +67,7 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
         ("regions at most", str(chain.max_regions)),
     ]
     rows += [(f"kind {kind.name}", _kind(kind)) for kind in manifest.kinds]
+    rows += _certificate(bundle)
     for name, values in manifest.metrics.items():
         rows.append((f"metrics {name}", "\n".join(f"{k} {v:.4g}" for k, v in values.items())))
     golden = [
@@ -80,6 +83,26 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
 
 def _signature(signer: str | None) -> str:
     return "unsigned" if signer is None else f"key {key_id(signer)}\n{public_text(signer)}"
+
+
+def _certificate(bundle: Bundle) -> list[tuple[str, str]]:
+    """What was proven of each build; or why that is worth nothing."""
+    try:
+        certificate = check_certificate(bundle.manifest, bundle.files)
+    except BundleError as error:
+        return [("certificate", str(error))]
+    return [
+        (f"certified {step.chain}", f"against {step.against}: " + _figures(step))
+        for step in certificate.steps
+    ] or [("certificate", "of no build")]
+
+
+def _figures(step: Step) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.4g}"
+        + (f" (limit {step.limits[name]:g})" if name in step.limits else "")
+        for name, value in step.figures.items()
+    )
 
 
 def _kind(kind: KindManifest) -> str:

@@ -28,6 +28,7 @@ def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:
         "threshold T 4 of 12",
         "kind hole rejects always Check the punch.",
         "kind stain rejects from 40 px Clean the rollers.",
+        "certified onnx-int8 against torch-float32: missed 0 (limit 0.02), missed bound 0.0131",
         "metrics int8 mean_iou 0.9",
         "golden/hole.png: REJECT, peak severity 12.00, hole at [40, 30, 56, 42]",
         "detector.onnx:",
@@ -42,7 +43,12 @@ def test_show_says_what_a_rule_asks_for(outfeed: Outfeed, tmp_path: Path) -> Non
         KindManifest(name="dust", rule=RuleManifest(reject=False)),
     )
     path = small_bundle(
-        tmp_path / "b.outfeed", kinds=kinds, golden=False, classifier=False, key=None
+        tmp_path / "b.outfeed",
+        kinds=kinds,
+        golden=False,
+        classifier=False,
+        certified=False,
+        key=None,
     )
     text = re.sub(r"[\s│]+", " ", outfeed("bundle", "show", path).out)
     assert "kind [red]dent rejects from 3 of them, from severity 5.5" in text
@@ -50,6 +56,7 @@ def test_show_says_what_a_rule_asks_for(outfeed: Outfeed, tmp_path: Path) -> Non
     assert "classifier none" in text
     assert "signature unsigned" in text
     assert "golden frames none" in text
+    assert "certificate has no parity certificate: nobody has shown" in text
 
 
 def test_show_as_json_is_the_manifest(outfeed: Outfeed, bundle: Path, tmp_path: Path) -> None:
