@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import onnx
-import torch
-from torch import nn
 
 from edge.bundle import BuildManifest, DetectorFile
 from edge.chain.classify import BLOCKS_PER_REGION
@@ -183,20 +181,12 @@ class Workshop:
             yield severity.astype(np.float32) * np.float32(unit)
 
     def _paths(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The modules behind ONNX layers of the detector: torch runs them in the graph's order."""
-        network, layers = self._source.detector, self._detector.layers
-        order: list[str] = []
-        hooks = [
-            module.register_forward_hook(lambda _m, _i, _o, path=path: order.append(path))
-            for path, module in network.named_modules()
-            if isinstance(module, (nn.Conv2d, nn.Linear))
-        ]
-        side = 8 * network.multiple_px
-        with torch.no_grad():
-            network(torch.zeros(1, self._source.channels, side, side))
-        for hook in hooks:
-            hook.remove()
-        return tuple(path for path, layer in zip(order, layers, strict=True) if layer.name in names)
+        """The modules behind ONNX layers of the detector, by their weights' names."""
+        return tuple(
+            layer.input[1].removeprefix("network.").removesuffix(".weight")
+            for layer in self._detector.layers
+            if layer.name in names
+        )
 
 
 def _bytes(model: onnx.ModelProto) -> bytes:

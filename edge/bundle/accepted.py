@@ -3,7 +3,6 @@ fault cannot be brought back: a small file in the station's state."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +12,7 @@ from edge.bundle.manifest import BundleName, Manifest, Version
 from edge.bundle.version import version_key
 from edge.complaints import describe
 from edge.errors import BundleError
+from edge.files import write_durably
 
 _MAX_BYTES = 1024 * 1024
 
@@ -63,19 +63,9 @@ def read_accepted(path: Path) -> Accepted:
 def write_accepted(path: Path, accepted: Accepted) -> None:
     """Replace the file in one step: after a crash or power loss it holds the old or the new
     content. Makes its folder. Blocks for two fsyncs. Raises BundleError with one line."""
-    fresh = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("wb") as file:
-            file.write(accepted.model_dump_json(indent=1).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(path, accepted.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -9,7 +9,6 @@ manifest names size and SHA-256 of every other file. Nothing is ever unpacked to
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from edge.bundle.manifest import FileManifest, Manifest, check, manifest_text, p
 from edge.bundle.picture import check_picture
 from edge.bundle.seal import SEAL_BYTES, make_seal, open_seal, require_signer
 from edge.errors import BundleError
+from edge.files import write_durably
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -96,19 +96,9 @@ def sign_file(
 
 
 def write_bundle(path: Path, data: bytes) -> None:
-    """Write by way of a temporary file in the same folder: never half a bundle, and no leftovers
-    of a write that failed. Raises OSError."""
+    """Write the file whole or not at all, and its folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_durably(path, data)
 
 
 def read_bundle(path: Path, trusted: Collection[str] | None = None) -> Bundle:

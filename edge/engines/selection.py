@@ -3,7 +3,6 @@ station's state, and whether it still holds."""
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from edge.complaints import describe
 from edge.config import EngineConfig
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import ConfigError
+from edge.files import write_durably
 
 # Names of a processor in proc(5)'s cpuinfo: x86, then what an Arm kernel says instead.
 _CPU_KEYS = ("model name", "Model", "CPU part")
@@ -84,14 +84,9 @@ def processor() -> str:
 
 def write_selection(path: Path, selection: Selection) -> None:
     """Replace the file in one step; its folder is made. Raises ConfigError, one line."""
-    fresh = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(selection.model_dump_json(indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_durably(path, selection.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
         raise ConfigError(f"key 'state_dir': {path}: {error.strerror}") from error
 

@@ -6,13 +6,13 @@ known" and the uplink starts from the oldest row.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge.errors import JournalError
+from edge.files import write_durably
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,8 @@ def read_cursor(path: Path) -> Position | None:
 def write_cursor(path: Path, position: Position) -> None:
     """Replace the file in one step: after a crash or power loss it holds the old or the new
     position. Blocks for two fsyncs. Raises JournalError with one line."""
-    fresh = path.with_name(path.name + ".tmp")
     try:
-        with fresh.open("wb") as file:
-            file.write(_POSITION.dump_json(position))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(path, _POSITION.dump_json(position))
     except OSError as error:
         raise JournalError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -145,7 +145,7 @@ def test_a_damaged_memory_is_refused_and_kept(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_memory_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "state/bundles.json.tmp").mkdir(parents=True)
+    (tmp_path / "state/.bundles.json.part").mkdir(parents=True)
     result = run()
     assert (result.status, result.out) == (1, "")
     assert result.line.startswith(f"outfeed: key 'state_dir': {tmp_path}/state/bundles.json: ")
