@@ -141,7 +141,7 @@ def commands(job: Job) -> Iterator[list[str]]:
         limits = ("--severity-error", "12", "--mask-iou", "0", "--verdict-agreement", "0")
         yield [
             *(*python, "export", "--run", str(job.folder), "--out", str(bundle)),
-            *(*limits, "--regions", "0", "--kinds", "0", "--missed", "1"),
+            *(*limits, "--regions", "0", "--kinds", "0", "--missed", "1", "--formats", "onnx"),
         ]
     if not (job.folder / "results.jsonl").exists():
         yield [
