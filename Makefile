@@ -73,7 +73,8 @@ zoo: $(DEV)/.ready $(TFLITE)/.ready
 		$(DEV)/bin/python -m export --run runs/textures-$$size \
 			--out models/zoo/textures-$$size.outfeed $(if $(KEY),--key "$(KEY)") && \
 		$(DEV)/bin/python -m models.report --run runs/textures-$$size && \
-		cp runs/textures-$$size/report.html models/zoo/textures-$$size.html || exit 1; \
+		cp runs/textures-$$size/report.html models/zoo/textures-$$size.html && \
+		cp runs/textures-$$size/export.html models/zoo/textures-$$size-export.html || exit 1; \
 	done
 
 report: $(DEV)/.ready
