@@ -112,16 +112,16 @@ def main(
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     print_metrics(console, {name: m.as_dict() for name, m in exported.certified.metrics.items()})
-    for tried in exported.tried:
-        console.print(f"tried {tried}", highlight=False, soft_wrap=True)
-    for name, parity in exported.certified.parity.items():
-        console.print(f"{name} against torch, {parity}", highlight=False, soft_wrap=True)
     console.print(latency_words(record), highlight=False, soft_wrap=True)
     if exported.point is not None and options.max_false_rejects is not None:
         assurance = exported.point.assurance(options.max_false_rejects)
         for line in (exported.point, assurance):
             console.print(str(line), highlight=False, soft_wrap=True)
-    console.print(f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB; see {page}")
+    console.print(
+        f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB; see {page}",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(
         f"signed by key {key_id(public_of(signer))}"
         if signer
