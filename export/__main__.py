@@ -85,7 +85,7 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         options = ExportOptions(
-            name=name or _slug(run.resolve().name),
+            name=_name(name) or _slug(run.resolve().name),
             version=_version(version),
             height=_side(shape, 0),
             width=_side(shape, 1),
@@ -166,6 +166,12 @@ def _side(shape: str, axis: int) -> int | None:
     if match is None or min(int(side) for side in match.groups()) < 16:
         raise ExportError(f"--shape {shape}: expected HEIGHTxWIDTH of 16 px or more, as 256x256")
     return int(match.group(axis + 1))
+
+
+def _name(name: str) -> str:
+    if re.fullmatch(r"([a-z0-9][a-z0-9_-]*)?", name) is None:
+        raise ExportError(f"--name {name}: expected lower-case letters, digits, - and _, as line-3")
+    return name
 
 
 def _version(version: str) -> str:

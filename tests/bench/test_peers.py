@@ -65,7 +65,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     path = small_bundle(folder / "b.outfeed")
     words: list[object] = ["--bundle", path, "--rounds", 2, "--repeat", 3, "--size", "300x200"]
     words += ["--core", max(os.sched_getaffinity(0)), "--only", f"{BUNDLE}, whole chain"]
-    words += ["--only", "autoencoder", "--out", folder / "out"]
+    words += ["--only", "autoencoder", "--only", "paper, OpenVINO int8", "--out", folder / "out"]
     done = call(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "out", done.stdout
@@ -91,6 +91,7 @@ def test_the_rows_are_those_asked_for_and_what_they_are_compared_with(
     )
     assert [name for name in rows if not name.startswith(BUNDLE)] == [
         REFERENCE,
+        "paper, OpenVINO int8",
         "autoencoder, PyTorch and SQLite",
     ]
     assert "has no tflite" in rows[f"{BUNDLE}, LiteRT int8"]["absent"]

@@ -211,10 +211,11 @@ def test_shape_and_version_options(tiny_run: Path) -> None:
     assert (manifest.detector.height, manifest.detector.width) == (64, 96)
 
 
+@pytest.mark.timeout(400)
 def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "line.outfeed"
     command = [sys.executable, "-m", "export", "--run", str(tiny_run), "--out", str(out)]
-    command += ["--formats", "onnx", "--search-parts", "2"]
+    command += ["--formats", "onnx", "--search-parts", "2", "--calibration-frames", "4"]
     impossible = subprocess.run(
         [*command, "--mask-iou", "1.01"], capture_output=True, text=True, check=False
     )
@@ -234,6 +235,7 @@ def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> N
         ("--formats", "onnx,coreml"),
         ("--formats", "onnx,onnx"),
         ("--with-float", "perhaps"),
+        ("--name", "Line A"),
     ],
 )
 def test_command_refuses_bad_options(tiny_run: Path, option: tuple[str, str]) -> None:

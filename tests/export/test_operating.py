@@ -59,6 +59,7 @@ def test_bundle_has_the_chosen_t(own_run: Path) -> None:
     assert exported.point.false_reject_rate <= 0.2
 
 
+@pytest.mark.timeout(400)
 def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
     command = [sys.executable, "-m", "export", "--run", str(own_run), "--name", "line"]
     command += ["--formats", "onnx", "--search-parts", "4"]
