@@ -55,7 +55,7 @@ def torch_chain(
         return TorchFrames(detector, spec.channels, height, width)
 
     detect = RegressionDetector(
-        engine(spec.height, spec.width), spec, scale=1.0, smaller=engine if flexible else None
+        engine(spec.height, spec.width), spec, scale=1.0, shaped=engine if flexible else None
     )
     classify: Classifier = Unnamed(manifest.kinds)
     if classifier is not None and manifest.classifier is not None:

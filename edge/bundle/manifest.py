@@ -46,9 +46,9 @@ class Part(BaseModel):
 
 
 class DetectorManifest(Part):
-    """The detector's input and output, of every build. height × width is the largest shape that
-    one run takes; a larger frame is cut into tiles overlapping by overlap_px. The output is one
-    plane at stride_px."""
+    """The detector's input and output, of every build. height × width is the shape of a run of a
+    build that is not flexible, and of the golden frames; a frame that is larger than a run is cut
+    into tiles overlapping by overlap_px. The output is one plane at stride_px."""
 
     kind: Literal["regression"] = "regression"
     network: Line
@@ -72,9 +72,9 @@ class ClassifierManifest(Part):
 
 
 class DetectorFile(Part):
-    """A build's detector: severity = scale * (value - zero_point). flexible: the network also
-    takes shapes smaller than the manifest's, multiples of multiple_px; else a smaller frame is
-    reflected to height × width."""
+    """A build's detector: severity = scale * (value - zero_point). flexible: the network takes
+    any shape of multiples of multiple_px, and a frame is run at its own; else every run has height
+    × width."""
 
     file: FileName
     scale: float = Field(gt=0)

@@ -19,7 +19,10 @@ from edge.records import SeverityMap
 # A frame smaller than this in either side is refused: nothing can be said of it, and PASS would be
 # a guess. 16 px is one cell of the lean network's coarsest stage.
 MIN_SIDE_PX = 16
-# Engines of smaller shapes that are kept at a time: a line has one size of frame, a folder many.
+# The longest side of one run of a network that takes any shape: tiles see less and cost more, and
+# a run takes memory by its area.
+RUN_SIDE_PX = 1024
+# Engines of other shapes that are kept at a time: a line has one size of frame, a folder many.
 KEPT_ENGINES = 4
 # The exporter's graphs are traced for two multiples of multiple_px or more a side.
 MIN_MULTIPLES = 2
@@ -70,13 +73,14 @@ class _Grid:
 
 
 class RegressionDetector:
-    """He & Liu 2020, step 1, on an engine of static shape.
+    """He & Liu 2020, step 1, on engines of static shape.
 
-    A frame that fits the shape is one run; a larger one is cut into overlapping tiles. A side
-    shorter than the shape's is run at its own length, to the next multiple_px, where ``smaller``
-    makes engines (some 20 ms at the first frame of a size, which counts as its time); else it is
-    reflected at its right or bottom. Owns no thread; one thread at a time. Raises BundleError when
-    the engine's shapes are not the manifest's.
+    With ``shaped``, which makes an engine of any height × width (some 20 ms at the first frame of a
+    size, which counts as its time), a frame is one run at its own size, to the next multiple_px;
+    one of more than RUN_SIDE_PX along a side is cut into equal tiles that overlap. Without it every
+    run has the manifest's shape: a smaller frame is reflected at its right and bottom, a larger one
+    cut into tiles of that shape. Owns no thread; one thread at a time. Raises BundleError when an
+    engine's shapes are not what it was asked for.
     """
 
     def __init__(
@@ -86,19 +90,19 @@ class RegressionDetector:
         *,
         scale: float,
         zero_point: int = 0,
-        smaller: Callable[[int, int], Engine] | None = None,
+        shaped: Callable[[int, int], Engine] | None = None,
     ) -> None:
-        """severity = scale * (value - zero_point) of the engine's output. smaller: an engine of
+        """severity = scale * (value - zero_point) of the engine's output. shaped: an engine of
         height × width."""
         self._manifest = manifest
         self._scale, self._zero_point = scale, zero_point
         self._whole = (manifest.height, manifest.width)
         _require_shapes(engine, manifest, self._whole)
         self._engine = engine
-        self._smaller = smaller
+        self._shaped = shaped
         self._made: OrderedDict[tuple[int, int], Engine] = OrderedDict()
         self._stitched = np.empty((0, 0), np.uint8)
-        self._engine_for(1, 1)  # a network that takes no smaller shape is found here
+        self._engine_for(1, 1)  # a network that takes no other shape is found here
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
         manifest = self._manifest
@@ -108,31 +112,37 @@ class RegressionDetector:
             raise FrameError(f"{width}×{height} px; expected at least {MIN_SIDE_PX}×{MIN_SIDE_PX}")
         stride = manifest.stride_px
         engine = self._engine_for(height, width)
-        if height <= manifest.height and width <= manifest.width:
+        rows, cols = engine.input.shape[1:3]
+        if height <= rows and width <= cols:
             cells = self._run(engine, pixels)[: -(-height // stride), : -(-width // stride)]
         else:
             cells = self._tiled(engine, pixels)
         return SeverityMap(cells, self._scale, self._zero_point, stride)  # type: ignore[arg-type]
 
     def _engine_for(self, height: int, width: int) -> Engine:
-        """The engine whose shape reaches least beyond the frame."""
-        if self._smaller is None:
+        """The engine for a frame of this size, or for its tiles."""
+        if self._shaped is None:
             return self._engine
-        multiple = self._manifest.multiple_px
-        rows, cols = (max(-(-side // multiple), MIN_MULTIPLES) for side in (height, width))
-        most_height, most_width = self._whole
-        shape = min(most_height, rows * multiple), min(most_width, cols * multiple)
+        shape = self._run_side(height, self._whole[0]), self._run_side(width, self._whole[1])
         if shape == self._whole:
             return self._engine
         made = self._made.get(shape)
         if made is None:
-            made = self._smaller(*shape)
+            made = self._shaped(*shape)
             _require_shapes(made, self._manifest, shape)
             self._made[shape] = made
             if len(self._made) > KEPT_ENGINES:
                 self._made.popitem(last=False)
         self._made.move_to_end(shape)
         return made
+
+    def _run_side(self, length: int, usual: int) -> int:
+        """A side of one run: the frame's, or that of as few equal tiles as RUN_SIDE_PX allows."""
+        multiple, overlap = self._manifest.multiple_px, self._manifest.overlap_px
+        most = max(usual, RUN_SIDE_PX // multiple * multiple)
+        tiles = 1 if length <= most else -(-(length - overlap) // (most - overlap))
+        side = -(-(length + (tiles - 1) * overlap) // tiles)
+        return max(-(-side // multiple), MIN_MULTIPLES) * multiple
 
     def _run(self, engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         """One run; the whole output plane, also of what was reflected."""

@@ -47,7 +47,7 @@ def load_inspector(
         spec,
         scale=build.detector.scale,
         zero_point=build.detector.zero_point,
-        smaller=detector_engine if build.detector.flexible else None,
+        shaped=detector_engine if build.detector.flexible else None,
     )
     classifier: Classifier = Unnamed(manifest.kinds)
     if manifest.classifier is not None and build.classifier is not None:

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.chain.detect import KEPT_ENGINES, MIN_SIDE_PX, RegressionDetector, as_channels
+from edge.chain import detect as module
+from edge.chain.detect import (
+    KEPT_ENGINES,
+    MIN_SIDE_PX,
+    RUN_SIDE_PX,
+    RegressionDetector,
+    as_channels,
+)
 from edge.errors import BundleError, FrameError
 from tests.chain.fake_engines import (
     CellEngine,
@@ -149,7 +156,7 @@ def test_a_smaller_frame_is_reflected_to_the_shape(height: int, width: int, chan
 
 
 class Maker:
-    """Makes engines of smaller shapes and remembers which."""
+    """Makes engines of any shape and remembers which."""
 
     def __init__(self) -> None:
         self.made: list[tuple[int, int]] = []
@@ -164,20 +171,35 @@ class Maker:
 def flexible(make: Maker, height: int = 64, width: int = 96) -> RegressionDetector:
     whole = CellEngine(height, width, reach_px=6)
     manifest = detector_manifest(height, width, multiple_px=8, overlap_px=16)
-    return regression(whole, manifest, smaller=make)
+    return regression(whole, manifest, shaped=make)
 
 
 @settings(deadline=None, max_examples=60)
-@given(height=st.integers(16, 64), width=st.integers(16, 200))
-def test_a_shorter_side_is_run_at_its_own_length(height: int, width: int) -> None:
-    """Reflected to the next multiple only; a longer side is cut into tiles as ever."""
+@given(height=st.integers(16, 200), width=st.integers(16, 300), side=st.sampled_from([64, 96, 128]))
+def test_a_frame_is_run_at_its_own_size(height: int, width: int, side: int) -> None:
+    """Reflected to the next multiple only; where a side is longer than a run may be, cut into as
+    few equal tiles as there can be."""
     make = Maker()
     pixels = noise(height, width, seed=height + width)
-    values = flexible(make).detect(pixels).values
+    detector = flexible(make, 64, 64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "RUN_SIDE_PX", side)
+        values = detector.detect(pixels).values
     down, right = -height % 8, -width % 8
     wide = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REFLECT_101)
     whole = local_cells(wide, 2, 6)[: -(-height // 2), : -(-width // 2)]
     assert (values == whole).all()
+    assert all(max(shape) <= side for shape in make.made)
+    if max(height, width) <= side - 8:
+        assert sum(len(engine.runs) for engine in make.engines[1:]) <= 2, "a try, and one run"
+
+
+def test_tiles_are_equal_and_few() -> None:
+    make = Maker()
+    flexible(make).detect(noise(1536, 2048))
+    assert RUN_SIDE_PX == 1024
+    assert make.made == [(16, 16), (776, 696)]  # two by three, 16 px of overlap each
+    assert len(make.engines[1].runs) == 1 + 2 * 3
 
 
 def test_engines_of_smaller_shapes_are_made_once_and_the_oldest_goes() -> None:
@@ -201,7 +223,7 @@ def test_a_network_of_one_shape_that_calls_itself_flexible_is_refused_at_once() 
         regression(
             CellEngine(64, 64),
             detector_manifest(64, 64, multiple_px=4),
-            smaller=lambda height, width: CellEngine(64, 64),
+            shaped=lambda height, width: CellEngine(64, 64),
         )
 
 
