@@ -88,8 +88,9 @@ def test_a_provider_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None
 
     session = onnxruntime.InferenceSession
 
-    def without(model: bytes, options: Any, providers: list[str]) -> Any:
-        return session(model, options, providers=[name for name in providers if name != CUDA])
+    def without(model: bytes, options: Any, providers: list[str], **more: Any) -> Any:
+        started = [name for name in providers if name != CUDA]
+        return session(model, options, providers=started, **more)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", without)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
