@@ -18,9 +18,6 @@ from edge.bundle import (
     BuildManifest,
     ChainManifest,
     DetectorFile,
-    DetectorManifest,
-    KindManifest,
-    Manifest,
 )
 from export.chains import Build, build_chain, torch_chain
 from export.float_onnx import Tail, export_float, station_graph
@@ -30,9 +27,13 @@ from export.quantise import Quantiser, Range, Scheme
 from export.search import SCHEMES, Trial, Tried, describe, pick, search
 from models.networks import SEVERITY_MAX, DetectorNetwork
 from tests.bundles import CLEAN, HOLE, STAIN, picture
+from tests.export.conftest import plain_manifest
 
 FRAMES = [("clean", CLEAN, False), ("hole", HOLE, True), ("stain", STAIN, True)]
 FRAMES += [(f"hole {x}", picture((x, 20, x + 20, 40, 10 + x)), True) for x in (10, 30, 50, 70)]
+
+
+FILE = DetectorFile(file="detector.onnx", scale=SEVERITY_MAX / 255, flexible=True)
 
 
 class Planted(DetectorNetwork):
@@ -73,30 +74,10 @@ class Bench:
         crops = [pixels for _, pixels, _ in FRAMES]
         self.quantiser = Quantiser(graph, crops, Range(0.0, SEVERITY_MAX))
         self.graph = graph
-        self.manifest = Manifest(
-            name="planted",
-            version="1",
-            outfeed_version="0",
-            detector=DetectorManifest(
-                network="planted",
-                channels=1,
-                height=96,
-                width=128,
-                overlap_px=16,
-                multiple_px=2,
-                stride_px=2,
-            ),
-            classifier=None,
-            chain=ChainManifest(threshold=4.0),
-            kinds=(KindManifest(name="dark"),),
-            builds=(BuildManifest(format="onnx", precision="int8", detector=self.file()),),
-            golden=(),
-        )
+        build = BuildManifest(format="onnx", precision="int8", detector=FILE)
+        self.manifest = plain_manifest("planted", build, size=(96, 128))
         reference = torch_chain(self.network, None, self.manifest, flexible=True)
         self.trial = Trial(reference, lambda: FRAMES, 4.0, limits)
-
-    def file(self) -> DetectorFile:
-        return DetectorFile(file="detector.onnx", scale=SEVERITY_MAX / 255, flexible=True)
 
     def chain(self, model: onnx.ModelProto) -> Any:
         data = station_graph(model, Tail(sigmoid=False, shuffle=1)).SerializeToString()

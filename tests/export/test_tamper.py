@@ -31,9 +31,6 @@ from edge.bundle import (
     Bundle,
     Certificate,
     ChainManifest,
-    DetectorManifest,
-    KindManifest,
-    Manifest,
     pack,
     parse_bundle,
     subject_of,
@@ -49,6 +46,7 @@ from models.data.dataset import Sample
 from models.networks import DetectorNetwork
 from models.patches import Picture
 from models.run import Run
+from tests.export.conftest import plain_manifest
 
 DETECTOR, CLASSIFIER = "onnx-int8/detector.onnx", "onnx-int8/classifier.onnx"
 
@@ -220,25 +218,7 @@ def test_channel_order(monkeypatch: pytest.MonkeyPatch) -> None:
 def _colour_bundle() -> Bundle:
     network = Blue().eval()
     build = onnx_build("float32", classifier=False)
-    draft = Manifest(
-        name="blue",
-        version="1",
-        outfeed_version="0",
-        detector=DetectorManifest(
-            network="blue",
-            channels=3,
-            height=64,
-            width=64,
-            overlap_px=16,
-            multiple_px=2,
-            stride_px=2,
-        ),
-        classifier=None,
-        chain=ChainManifest(threshold=4.0),
-        kinds=(KindManifest(name="blot"),),
-        builds=(build,),
-        golden=(),
-    )
+    draft = plain_manifest("blue", build, size=(64, 64), channels=3)
     graph = station_graph(export_float(network, 3), Tail(sigmoid=False, shuffle=1))
     data = {build.detector.file: graph.SerializeToString()}
     pixels = np.full((64, 64, 3), 128, np.uint8)
@@ -246,7 +226,7 @@ def _colour_bundle() -> Bundle:
     kind_map = np.zeros((64, 64), np.uint8)
     kind_map[20:40, 20:40] = 1
     pictures = [
-        Picture(Sample("blot.png", Path("blot.png"), "a", ("blot",)), pixels, kind_map),
+        Picture(Sample("blot.png", Path("blot.png"), "a", ("mark",)), pixels, kind_map),
         Picture(
             Sample("good.png", Path("good.png"), "b"),
             np.full((64, 64, 3), 128, np.uint8),
