@@ -73,7 +73,7 @@ def selection_lines(selection: Selection) -> list[str]:
 
 
 def _engine(measured: Measured) -> str:
-    return " ".join([measured.library or measured.engine, *measured.providers])
+    return " ".join([measured.package or measured.engine, *measured.providers])
 
 
 def _ms(times: Times | None) -> tuple[str, str]:

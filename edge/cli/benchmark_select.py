@@ -188,7 +188,7 @@ def _candidate(bundle: Bundle, choice: EngineChoice | Measured) -> _Candidate | 
         return choice
     told = Measured(
         engine=choice.name,
-        library=choice.load().library,
+        package=choice.load().package,
         build=choice.build(bundle).name,
         precision=choice.precision,
         providers=choice.providers,

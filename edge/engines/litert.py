@@ -27,7 +27,7 @@ _INPUTS = (np.int8, np.uint8)
 _OUTPUTS = (np.int8, np.uint8, np.float32)
 
 
-def library() -> str:
+def package() -> str:
     """What runs the networks, with its version."""
     return f"{_PACKAGE} {version(_PACKAGE)}"
 

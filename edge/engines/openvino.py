@@ -15,7 +15,7 @@ from edge.errors import BundleError
 _TYPES = {"u8": np.uint8, "f32": np.float32}
 
 
-def library() -> str:
+def package() -> str:
     """What runs the networks, with its version."""
     return f"openvino {ov.__version__.partition('-')[0]}"
 

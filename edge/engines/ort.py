@@ -17,7 +17,7 @@ _QUANTISES_FLOAT_LAYERS = "WeightBiasQuantization"
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
-def library() -> str:
+def package() -> str:
     """What runs the networks, with its version."""
     return f"onnxruntime {ort.__version__}"
 

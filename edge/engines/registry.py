@@ -17,10 +17,10 @@ from edge.errors import BundleError
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine whose library is there. library: its name and version."""
+    """An engine whose library is there. package: its name and version."""
 
     make: MakesEngine
-    library: str
+    package: str
 
 
 def _ort(providers: tuple[str, ...]) -> Loaded:
@@ -28,19 +28,19 @@ def _ort(providers: tuple[str, ...]) -> Loaded:
 
     # Without providers the engine's own default: the CPU.
     make = partial(ort.OrtEngine, providers=providers) if providers else ort.OrtEngine
-    return Loaded(make, ort.library())
+    return Loaded(make, ort.package())
 
 
 def _litert(providers: tuple[str, ...]) -> Loaded:
     from edge.engines import litert
 
-    return Loaded(litert.LiteRtEngine, litert.library())
+    return Loaded(litert.LiteRtEngine, litert.package())
 
 
 def _openvino(providers: tuple[str, ...]) -> Loaded:
     from edge.engines import openvino
 
-    return Loaded(openvino.OpenVinoEngine, openvino.library())
+    return Loaded(openvino.OpenVinoEngine, openvino.package())
 
 
 @dataclass(frozen=True, slots=True)

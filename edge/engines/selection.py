@@ -37,7 +37,7 @@ class Measured(_Record):
     used, and then there are no times."""
 
     engine: str
-    library: str | None = None
+    package: str | None = None
     build: str | None = None
     precision: Precision | None = None
     providers: tuple[str, ...] = ()
@@ -124,9 +124,9 @@ def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineC
     missing = choice.missing()
     if missing is not None:
         raise ConfigError(missing)
-    library = choice.load().library
-    if library != chosen.library:
-        raise ConfigError(f"{chosen.library} was measured, this is {library}")
+    package = choice.load().package
+    if package != chosen.package:
+        raise ConfigError(f"{chosen.package} was measured, this is {package}")
     return choice
 
 

@@ -128,8 +128,8 @@ def test_the_station_runs_on_what_was_chosen(
     station: Callable[..., Path], run_on: list[EngineChoice], name: str
 ) -> None:
     config = load_config(station())
-    library = ENGINES[name].load(()).library
-    chosen = Measured(engine=name, library=library, precision="int8", threads=1)
+    package = ENGINES[name].load(()).package
+    chosen = Measured(engine=name, package=package, precision="int8", threads=1)
     write_selection(
         config.engine_path,
         Selection(

@@ -160,7 +160,7 @@ def only_the_predecessor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("only_the_predecessor")
 def test_the_predecessor_serves_where_only_it_is_there() -> None:
     found = importlib.reload(litert)
-    assert found.library() == "tflite-runtime of tflite-runtime"
+    assert found.package() == "tflite-runtime of tflite-runtime"
     engine = found.LiteRtEngine(tflite.means(1, SIDE, CHANNELS), **SHAPE)
     engine.input[...] = 5
     assert (engine.run() == 5).all()

@@ -11,7 +11,7 @@ pytest.importorskip("openvino", reason="pip install 'outfeed[openvino]'")
 
 import openvino
 
-from edge.engines.openvino import OpenVinoEngine, library
+from edge.engines.openvino import OpenVinoEngine, package
 from edge.errors import BundleError
 from tests.engines.networks import (
     BATCH,
@@ -103,4 +103,4 @@ def test_other_channels() -> None:
 
 
 def test_the_library_is_named_with_its_version() -> None:
-    assert library() == f"openvino {openvino.__version__.split('-')[0]}"
+    assert package() == f"openvino {openvino.__version__.split('-')[0]}"

@@ -34,7 +34,7 @@ def measured(**changes: Any) -> Measured:
 
     told = {
         "engine": "ort",
-        "library": f"onnxruntime {onnxruntime.__version__}",
+        "package": f"onnxruntime {onnxruntime.__version__}",
         "build": "onnx-int8",
         "precision": "int8",
         "threads": 2,
@@ -140,7 +140,7 @@ def test_another_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_version_of_the_library(path: Path) -> None:
-    write_selection(path, selection(library="onnxruntime 0.9"))
+    write_selection(path, selection(package="onnxruntime 0.9"))
     assert refusal(path).startswith("onnxruntime 0.9 was measured, this is onnxruntime ")
 
 
