@@ -46,7 +46,8 @@ def certify(
     """
     references = {
         flexible: torch_chain(source.detector, source.classifier, manifest, flexible=flexible)
-        for flexible in (True, False)
+        # Metrics are of torch at the picture's own size; a build of one shape has its like.
+        for flexible in {True, *(build.manifest.detector.flexible for build in builds)}
     }
     by_name = {build.name: build for build in builds}
     chains = {name: build_chain(manifest, build) for name, build in by_name.items()}

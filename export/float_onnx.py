@@ -102,11 +102,8 @@ def station_graph(model: onnx.ModelProto, tail: Tail | None) -> onnx.ModelProto:
     batch, channels, height, width = (
         dimension.dim_param or dimension.dim_value for dimension in _dimensions(model)
     )
-    quantised = [
-        node
-        for node in graph.node
-        if node.op_type == "QuantizeLinear" and node.input[0] == NORMALISED
-    ]
+    quantises = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    quantised = [node for node in quantises if node.input[0] == NORMALISED]
     head = [helper.make_node("Transpose", [PIXELS], ["planes"], perm=[0, 3, 1, 2])]
     for node in quantised:
         _reconnect(graph, node.output[0], "planes")
@@ -124,9 +121,8 @@ def station_graph(model: onnx.ModelProto, tail: Tail | None) -> onnx.ModelProto:
         helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, [batch, height, width, channels])
     )
     if tail is not None:
-        # Also where the first layer stays in float.
-        int8 = any(node.op_type == "QuantizeLinear" for node in graph.node)
-        _append_tail(graph, tail, int8=int8 or bool(quantised))
+        # By any of them: the first layer may have stayed in float.
+        _append_tail(graph, tail, int8=bool(quantises))
     model.producer_name = "outfeed"
     onnx.checker.check_model(model)
     return model

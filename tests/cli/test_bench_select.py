@@ -25,10 +25,8 @@ from edge.engines.selection import Measured, Selection, Times, processor, write_
 from edge.errors import BundleError
 from tests import tflite
 from tests.cli.conftest import Outfeed
-from tests.cli.test_run import configure
 from tests.engines.both import both_formats
 
-__all__ = ["configure"]  # a fixture
 BOTH = both_formats()
 
 

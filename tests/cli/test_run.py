@@ -11,60 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import pytest
-
 from edge.bundle import read_bundle
 from edge.cli.uplink_process import UplinkProcess
 from edge.config import load_config
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
 from edge.events.reader import JournalReader
-from tests.bundles import CLEAN, HOLE, small_bundle
+from tests.bundles import small_bundle
 from tests.cli.conftest import Outfeed
 from tests.cli.test_inspect import video
-from tests.keys import TRUST
-
-STATION_TOML = """\
-id = "press-3"
-bundle = "small.outfeed"
-state_dir = "state"
-[camera]
-kind = "{kind}"
-path = "{path}"
-loop = {loop}
-[trigger]
-rate_hz = 100.0
-[line]
-travel_ms = 120.0
-budget_ms = 100.0
-pulse_ms = 4.0
-[trust]
-keys = ["{trust}"]
-[uplink]
-start = {uplink}
-port = {port}
-retry_max_s = 0.2
-"""
-
-
-@pytest.fixture
-def configure(tmp_path: Path, bundle: Path) -> Callable[..., Path]:
-    """A station.toml with a bundle and twelve pictures beside it; every third shows a hole."""
-    (tmp_path / "small.outfeed").write_bytes(bundle.read_bytes())
-    (tmp_path / "frames").mkdir()
-    for number in range(12):
-        name = str(tmp_path / f"frames/{number:02d}.png")
-        cv2.imwrite(name, CLEAN if number % 3 else HOLE)
-
-    def write(extra: str = "", **keys: Any) -> Path:
-        values = {"kind": "files", "path": "frames", "loop": "false", "uplink": "false", "port": 9}
-        values["trust"] = TRUST
-        path = tmp_path / "station.toml"
-        path.write_text(STATION_TOML.format(**(values | keys)) + extra)
-        return path
-
-    return write
 
 
 def events(folder: Path) -> list[Any]:

@@ -9,14 +9,13 @@ import pytest
 
 from tests.bundles import small_bundle
 from tests.cli.conftest import Outfeed, Result
-from tests.cli.test_run import configure  # noqa: F401 - a fixture
 from tests.keys import KEY_ID, OTHER_KEY, OTHER_KEY_ID, OTHER_TRUST, TRUST
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(outfeed: Outfeed, configure: Callable[..., Path]) -> Run:  # noqa: F811 - the fixture
+def run(outfeed: Outfeed, configure: Callable[..., Path]) -> Run:
     """run("compatible = …\n", trust=…): twelve parts; the lines go into the [trust] section."""
 
     def call(lines: str = "", **keys: Any) -> Result:
@@ -74,7 +73,7 @@ def test_an_altered_bundle_does_not_run(run: Run, path: Path, tmp_path: Path) ->
 
 def test_a_station_that_trusts_nobody_runs_nothing(
     outfeed: Outfeed,
-    configure: Callable[..., Path],  # noqa: F811 - the fixture
+    configure: Callable[..., Path],
 ) -> None:
     path = configure()
     path.write_text(path.read_text().replace(f'keys = ["{TRUST}"]', "keys = []"))

@@ -17,7 +17,6 @@ from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
 from edge.events.reader import JournalReader
 from tests.brokers import Mosquitto, needs_mosquitto, wait_for
-from tests.cli.test_run import configure  # noqa: F401 - a fixture
 from tests.uplink.central import Central
 
 KILLS = 8
@@ -48,7 +47,7 @@ def gone(pid: int) -> bool:
 
 @needs_mosquitto
 def test_nothing_is_lost_or_doubled(
-    configure: Callable[..., Path],  # noqa: F811 - the fixture
+    configure: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
     dice = random.Random(11)
