@@ -15,7 +15,9 @@ from edge.chain.inspector import Inspector
 from edge.engines.ort import OrtEngine
 from export.chains import Build, build_chain, torch_chain
 from export.crops import BlockCrops, FrameCrops, spread
+from export.errors import ExportError
 from export.float_onnx import Tail, export_float, station_graph
+from export.headroom import MOST, overflows
 from export.parity import ParityLimits
 from export.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
 from export.search import Found, Trial, Tried, pick, search
@@ -147,6 +149,13 @@ class Workshop:
     def _onnx(
         self, precision: str, detector: onnx.ModelProto, classifier: onnx.ModelProto | None
     ) -> Build:
+        for network in (detector, classifier):
+            cut = overflows(network) if network is not None else ()
+            if cut:
+                raise ExportError(
+                    f"{cut[0]}: two weights of a channel add up to more than {MOST}; a processor "
+                    "without VNNI cuts their products off"
+                )
         manifest = onnx_build(precision, classifier is not None)
         files = {manifest.detector.file: _bytes(station_graph(detector, self._tail))}
         if classifier is not None and manifest.classifier is not None:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import onnx
+from onnx import numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -34,6 +35,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.bias import channel_means, correct_bias
 from export.float_onnx import NORMALISED, RAW
+from export.headroom import weight_ranges
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
 
 Calibration = Literal["minmax", "percentile"]
@@ -118,7 +120,7 @@ class Quantiser:
             [],
             list(scheme.keep_float),
             _OPERATORS,
-            {"TensorQuantOverrides": self._overrides},
+            {"TensorQuantOverrides": self._overrides | self._weights(scheme)},
         )
         with _quiet():
             quantiser.quantize_model()
@@ -127,6 +129,20 @@ class Quantiser:
         return (
             correct_bias(self._prepared, quantised, self._means) if scheme.corrected else quantised
         )
+
+    def _weights(self, scheme: Scheme) -> dict[str, Any]:
+        """Ranges of the weights that are rounded, by name: no processor cuts off what they add."""
+        stored = {tensor.name: tensor for tensor in self._prepared.graph.initializer}
+        ranges: dict[str, Any] = {}
+        for layer in self.layers:
+            name = layer.input[1]
+            if layer.name in scheme.keep_float or name not in stored:
+                continue
+            weights = numpy_helper.to_array(stored[name])
+            found = weight_ranges(layer, weights, per_channel=scheme.per_channel)
+            if found is not None:  # layers may share their weights
+                ranges[name] = found
+        return ranges
 
     @cached_property
     def _means(self) -> dict[str, npt.NDArray[np.float32]]:
