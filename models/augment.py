@@ -32,6 +32,9 @@ class Augmentation:
     shift_px: with centre_on_defect, how far the crop may lie off that pixel, each way.
     step_px: 0, or crops are those of a window that slides by so many pixels, its last position in
     a row or column at the rim; with centre_on_defect, any of them that shows the defect pixel.
+    rim_share: of the crops, how many are moved to the picture's rim, sideways, up or down or both,
+    and are magnified but not turned. A station runs whole pictures, where the network's padding
+    begins at the rim. With centre_on_defect none is moved so far that it loses the defect.
     """
 
     flip: bool = False
@@ -44,6 +47,7 @@ class Augmentation:
     centre_on_defect: bool = False
     shift_px: int = 0
     step_px: int = 0
+    rim_share: float = 0.0
 
 
 def augment(
@@ -51,9 +55,9 @@ def augment(
     kind_map: Pixels,
     options: Augmentation,
     rng: np.random.Generator,
-    size_px: int,
+    size_px: tuple[int, int],
 ) -> tuple[Pixels, Pixels]:
-    """A random crop of size_px × size_px and its kind map, both uint8 and newly allocated.
+    """A random crop of size_px, height and width, and its kind map, both uint8 and newly allocated.
 
     image: uint8 H×W or H×W×3. kind_map: uint8 H×W. What is smaller than size_px, and what a
     rotation brings in from outside, is reflected in both: the reflection of a defect is a defect.
@@ -62,23 +66,31 @@ def augment(
     if image.shape[:2] != kind_map.shape:
         raise ValueError(f"image is {image.shape} and kind map {kind_map.shape}; expected equal")
     image, kind_map = _pad(image, size_px), _pad(kind_map, size_px)
-    left, top = _place(kind_map, options, rng, size_px)
+    height, width = size_px
+    spot = _defect_pixel(kind_map, rng) if options.centre_on_defect else None
+    left, top = _place(kind_map.shape, spot, options, rng, size_px)
     flips = rng.random(2) < 0.5 if options.flip else np.zeros(2, np.bool_)
+    at_rim = options.rim_share > 0.0 and rng.random() < options.rim_share
+    if at_rim:
+        left, top = _to_rim(left, top, kind_map.shape, spot, rng, size_px)
     if options.rotate_deg > 0.0 or options.zoom > 0.0:
         angle_deg = rng.uniform(-options.rotate_deg, options.rotate_deg)
         factor = math.exp(rng.uniform(-1.0, 1.0) * math.log1p(options.zoom))
-        image, kind_map = _turned(image, kind_map, left, top, size_px, angle_deg, factor)
+        middle = (left + (width - 1) / 2, top + (height - 1) / 2)
+        if at_rim:
+            angle_deg = 0.0
+            factor, middle = _fitted(left, top, kind_map.shape, factor, size_px)
+        image, kind_map = _turned(image, kind_map, middle, size_px, angle_deg, factor)
     else:
-        image = image[top : top + size_px, left : left + size_px]
-        kind_map = kind_map[top : top + size_px, left : left + size_px]
+        image = image[top : top + height, left : left + width]
+        kind_map = kind_map[top : top + height, left : left + width]
     rows, cols = slice(None, None, -1 if flips[0] else 1), slice(None, None, -1 if flips[1] else 1)
     image, kind_map = image[rows, cols], kind_map[rows, cols]
     return _photometric(np.ascontiguousarray(image), options, rng), kind_map.copy()
 
 
-def _pad(pixels: Pixels, size_px: int) -> Pixels:
-    down = max(0, size_px - pixels.shape[0])
-    right = max(0, size_px - pixels.shape[1])
+def _pad(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
+    down, right = (max(0, size - side) for size, side in zip(size_px, pixels.shape, strict=False))
     if not down and not right:
         return pixels
     before, after = (down // 2, right // 2), (down - down // 2, right - right // 2)
@@ -88,29 +100,74 @@ def _pad(pixels: Pixels, size_px: int) -> Pixels:
     return np.asarray(padded, np.uint8)
 
 
+def _defect_pixel(kind_map: Pixels, rng: np.random.Generator) -> tuple[int, int] | None:
+    """Row and column of any defect pixel; None where there is none."""
+    defect = np.flatnonzero(kind_map != 0)
+    if not defect.size:
+        return None
+    return divmod(int(defect[rng.integers(defect.size)]), kind_map.shape[1])
+
+
 def _place(
-    kind_map: Pixels, options: Augmentation, rng: np.random.Generator, size_px: int
+    shape: tuple[int, ...],
+    spot: tuple[int, int] | None,
+    options: Augmentation,
+    rng: np.random.Generator,
+    size_px: tuple[int, int],
 ) -> tuple[int, int]:
-    """Left and top of the crop, always inside the image."""
-    height, width = kind_map.shape
-    most_left, most_top = width - size_px, height - size_px
-    spot: tuple[int, int] | None = None  # row and column to be shown
-    if options.centre_on_defect:
-        defect = np.flatnonzero(kind_map != 0)
-        if defect.size:
-            spot = divmod(int(defect[rng.integers(defect.size)]), width)
+    """Left and top of the crop, always inside the image. spot: row and column to be shown."""
+    height, width = size_px
+    most_left, most_top = shape[1] - width, shape[0] - height
     if options.step_px:
         lefts, tops = (_slid(most, options.step_px) for most in (most_left, most_top))
         if spot is not None:
-            tops = tops[(tops <= spot[0]) & (spot[0] < tops + size_px)]
-            lefts = lefts[(lefts <= spot[1]) & (spot[1] < lefts + size_px)]
+            tops = tops[(tops <= spot[0]) & (spot[0] < tops + height)]
+            lefts = lefts[(lefts <= spot[1]) & (spot[1] < lefts + width)]
         return int(rng.choice(lefts)), int(rng.choice(tops))
     if spot is not None:
         shift = rng.integers(-options.shift_px, options.shift_px + 1, size=2)
-        left = spot[1] - size_px // 2 + int(shift[0])
-        top = spot[0] - size_px // 2 + int(shift[1])
+        left = spot[1] - width // 2 + int(shift[0])
+        top = spot[0] - height // 2 + int(shift[1])
         return min(max(left, 0), most_left), min(max(top, 0), most_top)
     return int(rng.integers(most_left + 1)), int(rng.integers(most_top + 1))
+
+
+def _to_rim(
+    left: int,
+    top: int,
+    shape: tuple[int, ...],
+    spot: tuple[int, int] | None,
+    rng: np.random.Generator,
+    size_px: tuple[int, int],
+) -> tuple[int, int]:
+    """The crop at a rim: of one axis, or in a corner. The spot stays inside."""
+    axes = rng.integers(1, 4)  # 1 sideways, 2 up or down, 3 both
+    places = []
+    for place, axis, bit in ((left, 1, 1), (top, 0, 2)):
+        most = shape[axis] - size_px[axis]
+        ends = [end for end in (0, most) if spot is None or end <= spot[axis] < end + size_px[axis]]
+        moved = ends[int(rng.integers(len(ends)))] if ends else place
+        places.append(moved if axes & bit else place)
+    return places[0], places[1]
+
+
+def _fitted(
+    left: int, top: int, shape: tuple[int, ...], factor: float, size_px: tuple[int, int]
+) -> tuple[float, tuple[float, float]]:
+    """The factor, where the picture is too small for it a larger one, and the middle (x, y) by
+    which a crop that touched a rim still does when it is magnified."""
+    factor = max(factor, *(size / side for size, side in zip(size_px, shape[:2], strict=True)))
+    middle = []
+    for place, axis in ((left, 1), (top, 0)):
+        size, most = size_px[axis], shape[axis] - size_px[axis]
+        reach = size / factor / 2  # from the middle to the crop's ends, in the picture
+        wanted = place + size / 2
+        if place == 0:
+            wanted = reach
+        elif place == most:
+            wanted = shape[axis] - reach
+        middle.append(min(max(wanted, reach), shape[axis] - reach) - 0.5)
+    return factor, (middle[0], middle[1])
 
 
 def _slid(most: int, step_px: int) -> npt.NDArray[np.int64]:
@@ -121,24 +178,23 @@ def _slid(most: int, step_px: int) -> npt.NDArray[np.int64]:
 def _turned(
     image: Pixels,
     kind_map: Pixels,
-    left: int,
-    top: int,
-    size_px: int,
+    middle: tuple[float, float],
+    size_px: tuple[int, int],
     angle_deg: float,
     factor: float,
 ) -> tuple[Pixels, Pixels]:
-    """The crop turned and magnified about its own centre, read straight from the whole image."""
+    """The crop about a point (x, y), turned and magnified, read straight from the whole image."""
     cos = math.cos(math.radians(angle_deg)) / factor
     sin = math.sin(math.radians(angle_deg)) / factor
-    half = (size_px - 1) / 2
-    x_mid, y_mid = left + half, top + half
+    x_half, y_half = (size_px[1] - 1) / 2, (size_px[0] - 1) / 2
+    x_mid, y_mid = middle
     to_source = np.array(
         [
-            [cos, -sin, x_mid - cos * half + sin * half],
-            [sin, cos, y_mid - sin * half - cos * half],
+            [cos, -sin, x_mid - cos * x_half + sin * y_half],
+            [sin, cos, y_mid - sin * x_half - cos * y_half],
         ]
     )
-    size = (size_px, size_px)
+    size = (size_px[1], size_px[0])
     turned = cv2.warpAffine(
         image,
         to_source,

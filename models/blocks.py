@@ -154,5 +154,7 @@ class BlockSource:
         dx, dy = rng.integers(-jitter, jitter + 1, 2).tolist()
         moved = Box(window.left + dx, window.top + dy, window.right + dx, window.bottom + dy)
         block = cut_block(self._pictures[region.picture].pixels, moved, size)
-        block, _ = augment(block, np.zeros(block.shape[:2], np.uint8), self._options, rng, size)
+        block, _ = augment(
+            block, np.zeros(block.shape[:2], np.uint8), self._options, rng, (size, size)
+        )
         return block if block.ndim == 3 else block[:, :, None]

@@ -14,6 +14,9 @@ from models.paint import paint_flaw
 from models.recipe import LabelRecipe, Recipe
 from models.transplant import transplant
 
+CHOICES = 8  # of a picture that is as large as a patch; then a smaller one is reflected at its rim
+MULTIPLE_PX = 32
+
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
 
@@ -91,16 +94,17 @@ class PatchSource:
         self._anywhere = recipe.augment.options(centre_on_defect=False)
 
     def batch(self, step: int) -> Batch:
-        """Pixels uint8 N×C×P×P and targets float32 N×1×(P/cell)×(P/cell)."""
+        """Pixels uint8 N×C×h×w and targets float32 N×1×(h/cell)×(w/cell)."""
         recipe = self._recipe.detector
         rng = np.random.default_rng([self._recipe.seed, step])
+        size_px = self._size(rng)
+        # As many pixels a batch, whatever the patches' size.
+        count = max(1, round(recipe.batch * recipe.patch_px**2 / (size_px[0] * size_px[1])))
         images, targets = [], []
-        for _ in range(recipe.batch):
-            picture, options = self._choose(rng)
-            pixels, kind_map = self._cut(picture, options, rng)
+        for _ in range(count):
+            pixels, kind_map = self._cut(rng, size_px)
             if rng.random() < recipe.transplant_share:
-                donor = self._cut(*self._choose(rng), rng)
-                pixels, kind_map = transplant(pixels, kind_map, *donor, rng)
+                pixels, kind_map = transplant(pixels, kind_map, *self._cut(rng, size_px), rng)
             if rng.random() < recipe.painted_share:
                 pixels, kind_map = paint_flaw(pixels, kind_map, rng)
             target = severity_target(
@@ -110,10 +114,19 @@ class PatchSource:
             targets.append(target[None])
         return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), np.stack(targets)
 
-    def _cut(
-        self, picture: Picture, options: Augmentation, rng: np.random.Generator
-    ) -> tuple[Pixels, Pixels]:
-        size_px = self._recipe.detector.patch_px
+    def _size(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Height and width of a batch's patches."""
+        most = self._recipe.detector.patch_px
+        if self._recipe.detector.patches == "square":
+            return most, most
+        height, width = self._choose(rng)[0].kind_map.shape
+        return _down(height, most), _down(width, most)
+
+    def _cut(self, rng: np.random.Generator, size_px: tuple[int, int]) -> tuple[Pixels, Pixels]:
+        for _ in range(CHOICES):
+            picture, options = self._choose(rng)
+            if all(have >= px for have, px in zip(picture.kind_map.shape, size_px, strict=True)):
+                break
         return augment(picture.pixels, picture.kind_map, options, rng, size_px)
 
     def _choose(self, rng: np.random.Generator) -> tuple[Picture, Augmentation]:
@@ -121,6 +134,11 @@ class PatchSource:
             group = self._by_kind[rng.integers(len(self._by_kind))]
             return group[rng.integers(len(group))], self._around
         return self._pictures[rng.integers(len(self._pictures))], self._anywhere
+
+
+def _down(side: int, most: int) -> int:
+    """A picture's side, down to a multiple that the networks take."""
+    return max(MULTIPLE_PX, min(side, most) // MULTIPLE_PX * MULTIPLE_PX)
 
 
 def _whole_cells(pixels: Pixels, cell_px: int) -> Pixels:

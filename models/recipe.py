@@ -69,6 +69,7 @@ class AugmentRecipe(_Section):
     brightness: float = Field(default=12.0, ge=0)
     shift_px: int = Field(default=96, ge=0)
     step_px: int = Field(default=0, ge=0, le=256)
+    rim_share: float = Field(default=0.0, ge=0, le=1)
 
     def options(self, *, centre_on_defect: bool) -> Augmentation:
         return Augmentation(**self.model_dump(), centre_on_defect=centre_on_defect)
@@ -77,20 +78,23 @@ class AugmentRecipe(_Section):
 class DetectorRecipe(_Section):
     """The detection network and how it is trained.
 
-    steps × batch patches are seen. defect_share: of the patches, how many are cut around a defect
-    (kinds in turn, so that rare kinds are seen as often). transplant_share: how many get a piece of
-    another picture set in (models/transplant.py). painted_share: how many get a generated flaw
-    besides (models/paint.py). start: "imagenet", or none to begin at random. ema: decay of the
-    averaged weights that are kept, 0 for the last weights. hard_weight: of the hardest sound cells
-    in the loss (models/losses.py). checks: how often the averaged network is looked at on the
-    validation pictures, evenly spread; the best is kept, and after `patience` looks without a
-    better one training ends (0: never early).
+    steps × batch patches are seen. patches: "square" ones of patch_px, or as large as the
+    "pictures", patch_px at most a side and more of them a batch, so that small pictures are seen as
+    the station runs them, with their own rim. defect_share: of the patches, how many are cut
+    around a defect (kinds in turn, so that rare kinds are seen as often). transplant_share: how
+    many get a piece of another picture set in (models/transplant.py). painted_share: how many get
+    a generated flaw besides (models/paint.py). start: "imagenet", or none to begin at random. ema:
+    decay of the averaged weights that are kept, 0 for the last weights. hard_weight: of the hardest
+    sound cells in the loss (models/losses.py). checks: how often the averaged network is looked at
+    on the validation pictures, evenly spread; the best is kept, and after `patience` looks without
+    a better one training ends (0: never early).
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
     network: Literal["large", "lean", "nano", "paper"] = "lean"
     resolution: Literal[2, 4] = 2
     patch_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
+    patches: Literal["square", "pictures"] = "square"
     steps: int = Field(default=4000, ge=1)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)

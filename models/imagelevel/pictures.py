@@ -89,7 +89,7 @@ def training_set(real: Labelled, settings: Settings, seed: int) -> Labelled:
             rng = np.random.default_rng([seed, 1, number])
             flat = picture[:, :, 0] if picture.shape[2] == 1 else picture
             nothing = np.zeros(flat.shape[:2], np.uint8)
-            changed, _ = augment(flat, nothing, options, rng, settings.size_px)
+            changed, _ = augment(flat, nothing, options, rng, (settings.size_px,) * 2)
             pixels[number] = changed.reshape(picture.shape)
     return Labelled(pixels, real.labels[chosen])
 

@@ -39,7 +39,7 @@ def picture(height: int = 64, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
 
 def test_defaults_change_nothing() -> None:
     image, kind_map = picture()
-    out, kinds = augment(image, kind_map, Augmentation(), rng(), 64)
+    out, kinds = augment(image, kind_map, Augmentation(), rng(), (64, 64))
     np.testing.assert_array_equal(out, image)
     np.testing.assert_array_equal(kinds, kind_map)
     assert not np.shares_memory(out, image)
@@ -62,7 +62,7 @@ def test_defaults_change_nothing() -> None:
 )
 def test_each_option_changes_the_image(options: Augmentation) -> None:
     image, kind_map = picture()
-    changed = [augment(image, kind_map, options, rng(seed), 64)[0] for seed in range(6)]
+    changed = [augment(image, kind_map, options, rng(seed), (64, 64))[0] for seed in range(6)]
     assert any(not np.array_equal(out, image) for out in changed)
     assert any(not np.array_equal(out, changed[0]) for out in changed[1:])
 
@@ -78,14 +78,14 @@ def test_each_option_changes_the_image(options: Augmentation) -> None:
 )
 def test_light_does_not_move_the_kind_map(options: Augmentation) -> None:
     image, kind_map = picture()
-    np.testing.assert_array_equal(augment(image, kind_map, options, rng(), 64)[1], kind_map)
+    np.testing.assert_array_equal(augment(image, kind_map, options, rng(), (64, 64))[1], kind_map)
 
 
 def test_flip_gives_the_four_mirror_images() -> None:
     image, kind_map = picture()
     seen = set()
     for seed in range(40):
-        out, kinds = augment(image, kind_map, Augmentation(flip=True), rng(seed), 64)
+        out, kinds = augment(image, kind_map, Augmentation(flip=True), rng(seed), (64, 64))
         for rows in (1, -1):
             for cols in (1, -1):
                 if np.array_equal(out, image[::rows, ::cols]):
@@ -98,7 +98,7 @@ def test_flip_gives_the_four_mirror_images() -> None:
 def test_a_turned_defect_keeps_its_mask(seed: int, flip: bool) -> None:
     image, kind_map = picture()
     options = Augmentation(rotate_deg=180.0, flip=flip)
-    out, kinds = augment(image, kind_map, options, rng(seed), 64)
+    out, kinds = augment(image, kind_map, options, rng(seed), (64, 64))
     assert set(np.unique(kinds)) <= {0, 2}
     # The square is 220 and the surface at most 107: half-way is the edge, whatever interpolation.
     disagree = np.count_nonzero((out > 165) != (kinds > 0))
@@ -108,7 +108,7 @@ def test_a_turned_defect_keeps_its_mask(seed: int, flip: bool) -> None:
 def test_rotation_is_bounded_by_its_option() -> None:
     image, kind_map = picture()
     for seed in range(20):
-        _, kinds = augment(image, kind_map, Augmentation(rotate_deg=2.0), rng(seed), 64)
+        _, kinds = augment(image, kind_map, Augmentation(rotate_deg=2.0), rng(seed), (64, 64))
         assert np.count_nonzero(kinds != kind_map) < 60
 
 
@@ -116,7 +116,7 @@ def test_brightness_is_an_offset_within_bounds() -> None:
     image = np.full((32, 32), 128, np.uint8)
     kinds = np.zeros_like(image)
     levels = [
-        int(augment(image, kinds, Augmentation(brightness=20.0), rng(s), 32)[0][0, 0])
+        int(augment(image, kinds, Augmentation(brightness=20.0), rng(s), (32, 32))[0][0, 0])
         for s in range(60)
     ]
     assert 108 <= min(levels) < 118
@@ -128,7 +128,7 @@ def test_contrast_stretches_about_the_mean() -> None:
     kinds = np.zeros_like(image)
     spreads = []
     for seed in range(60):
-        out = augment(image, kinds, Augmentation(contrast=0.5), rng(seed), 32)[0]
+        out = augment(image, kinds, Augmentation(contrast=0.5), rng(seed), (32, 32))[0]
         spreads.append(int(out.max()) - int(out.min()))
         assert abs(float(out.mean()) - 120.0) <= 1.0
     assert 20 <= min(spreads) < 30
@@ -139,7 +139,9 @@ def test_illumination_is_a_ramp_about_the_middle() -> None:
     image = np.full((65, 65), 100, np.uint8)
     kinds = np.zeros_like(image)
     for seed in range(20):
-        out = augment(image, kinds, Augmentation(illumination=0.4), rng(seed), 65)[0].astype(int)
+        out = augment(image, kinds, Augmentation(illumination=0.4), rng(seed), (65, 65))[0].astype(
+            int
+        )
         assert out[32, 32] == 100
         assert out.min() >= 60
         assert out.max() <= 140
@@ -150,7 +152,7 @@ def test_noise_has_no_more_than_its_sigma() -> None:
     image = np.full((128, 128), 128, np.uint8)
     kinds = np.zeros_like(image)
     sigmas = [
-        float(augment(image, kinds, Augmentation(noise_sigma=8.0), rng(s), 128)[0].std())
+        float(augment(image, kinds, Augmentation(noise_sigma=8.0), rng(s), (128, 128))[0].std())
         for s in range(40)
     ]
     assert max(sigmas) < 8.3
@@ -160,7 +162,7 @@ def test_noise_has_no_more_than_its_sigma() -> None:
 
 def test_noise_does_not_wrap_around() -> None:
     image = np.full((64, 64), 255, np.uint8)
-    out = augment(image, np.zeros_like(image), Augmentation(noise_sigma=9.0), rng(3), 64)[0]
+    out = augment(image, np.zeros_like(image), Augmentation(noise_sigma=9.0), rng(3), (64, 64))[0]
     assert out.min() > 150
 
 
@@ -188,8 +190,8 @@ def test_crops_of_a_sliding_window(centred: bool) -> None:
     options = Augmentation(centre_on_defect=centred, step_px=24)
     places = set()
     for seed in range(200):
-        top = int(augment(rows, kind_map, options, rng(seed), 32)[0][0, 0])
-        crop, kinds = augment(cols, kind_map, options, rng(seed), 32)
+        top = int(augment(rows, kind_map, options, rng(seed), (32, 32))[0][0, 0])
+        crop, kinds = augment(cols, kind_map, options, rng(seed), (32, 32))
         places.add((top, int(crop[0, 0])))
         assert bool(kinds.any()) or not centred
     everywhere = {(top, left) for top in (0, 24, 32) for left in (0, 24, 48, 58)}
@@ -206,7 +208,7 @@ def test_a_crop_about_a_defect_in_the_corner_stays_inside() -> None:
 def _found(
     image: np.ndarray, kind_map: np.ndarray, options: Augmentation, seed: int
 ) -> tuple[int, int]:
-    kinds = augment(image, kind_map, options, rng(seed), 64)[1]
+    kinds = augment(image, kind_map, options, rng(seed), (64, 64))[1]
     ((row, col),) = np.argwhere(kinds)
     return int(row), int(col)
 
@@ -215,21 +217,23 @@ def test_without_a_defect_the_place_is_random() -> None:
     image = np.arange(200 * 200, dtype=np.uint32).reshape(200, 200).astype(np.uint8)
     kinds = np.zeros_like(image)
     options = Augmentation(centre_on_defect=True)
-    crops = {augment(image, kinds, options, rng(s), 32)[0].tobytes() for s in range(10)}
+    crops = {augment(image, kinds, options, rng(s), (32, 32))[0].tobytes() for s in range(10)}
     assert len(crops) > 5
 
 
 def test_a_small_image_is_reflected_with_its_kind_map() -> None:
     image = np.array([[1, 2, 3]] * 3, np.uint8)
     kind_map = np.array([[0, 0, 5]] * 3, np.uint8)
-    out, kinds = augment(image, kind_map, Augmentation(), rng(), 5)
+    out, kinds = augment(image, kind_map, Augmentation(), rng(), (5, 5))
     assert out[2].tolist() == [2, 1, 2, 3, 2]
     assert kinds[2].tolist() == [0, 0, 0, 5, 0]
 
 
 def test_sizes_must_agree() -> None:
     with pytest.raises(ValueError, match="expected equal"):
-        augment(np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8), Augmentation(), rng(), 8)
+        augment(
+            np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8), Augmentation(), rng(), (8, 8)
+        )
 
 
 @settings(max_examples=60)
@@ -248,8 +252,8 @@ def test_any_image_gives_the_size_asked_for_and_the_same_again(
     image = source.integers(0, 256, shape, dtype=np.uint8)
     kind_map = (source.random((height, width)) < 0.1).astype(np.uint8) * 4
     before = image.copy(), kind_map.copy()
-    first = augment(image, kind_map, EVERYTHING, rng(seed), size_px)
-    again = augment(image, kind_map, EVERYTHING, rng(seed), size_px)
+    first = augment(image, kind_map, EVERYTHING, rng(seed), (size_px, size_px))
+    again = augment(image, kind_map, EVERYTHING, rng(seed), (size_px, size_px))
     assert first[0].shape == (size_px, size_px, *shape[2:])
     assert first[1].shape == (size_px, size_px)
     assert first[0].dtype == first[1].dtype == np.uint8
@@ -265,6 +269,6 @@ def test_fast_enough_for_a_loader() -> None:
     times_ms = []
     for _ in range(20):
         start = time.perf_counter()
-        augment(image, kind_map, EVERYTHING, source, 256)
+        augment(image, kind_map, EVERYTHING, source, (256, 256))
         times_ms.append((time.perf_counter() - start) * 1e3)
     assert min(times_ms) < 3.0  # the budget is 1.5 ms on a free core

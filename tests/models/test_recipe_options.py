@@ -106,7 +106,7 @@ def test_zoom_changes_the_size_of_a_defect(zoom: float, least: int, most: int) -
     for seed in range(30):
         options = Augmentation(zoom=zoom, centre_on_defect=True)
         rng = np.random.default_rng(seed)
-        _, kinds = augment(bad.pixels, bad.kind_map, options, rng, 64)
+        _, kinds = augment(bad.pixels, bad.kind_map, options, rng, (64, 64))
         sizes.append(int((kinds > 0).sum()))
     assert least <= min(sizes)
     assert max(sizes) <= most
