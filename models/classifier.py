@@ -34,7 +34,13 @@ def train_classifier(
     options = recipe.classifier
     counts = torch.bincount(torch.tensor([region.label for region in regions]), minlength=kinds + 1)
     log.info("classifier regions=%s background=%s", counts[1:].tolist(), int(counts[0]))
-    schedule = Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
+    schedule = Schedule(
+        options.steps,
+        options.learning_rate,
+        options.weight_decay,
+        options.ema,
+        rounded_share=options.rounded_share,
+    )
     network = BlockClassifier(channels, kinds)
     if options.start is not None:
         start_from_imagenet(network, "classifier.start")

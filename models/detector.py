@@ -73,6 +73,7 @@ def train_detector(
         options.weight_decay,
         options.ema,
         wants_bfloat16(options.precision),
+        options.rounded_share,
     )
     check: Check | None = None
     if options.checks:

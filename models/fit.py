@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from models.networks import DetectorNetwork
+from models.rounding import call_rounded
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +24,18 @@ CHECKPOINT_EVERY = 200  # steps; half a minute of the lean detector on two cores
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """AdamW with warm-up over 5 % of the steps, then a cosine to zero."""
+    """AdamW with warm-up over 5 % of the steps, then a cosine to zero. rounded_share: of the steps,
+    the last ones, in which weights are rounded as int8 will have them (models/rounding.py)."""
 
     steps: int
     learning_rate: float
     weight_decay: float
     ema: float
     bfloat16: bool = False
+    rounded_share: float = 0.0
+
+    def is_rounded(self, step: int) -> bool:
+        return step >= self.steps * (1 - self.rounded_share)
 
     def rate(self, step: int) -> float:
         warm = max(1, self.steps // 20)
@@ -153,7 +159,10 @@ class Fit:
         torch.manual_seed(step)  # of dropout: a resumed run draws what the whole one would have
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._schedule.bfloat16):
-            outputs = self._network(inputs)
+            if self._schedule.is_rounded(step):
+                outputs = call_rounded(self._network, inputs)
+            else:
+                outputs = self._network(inputs)
         loss = self._loss(outputs.float(), targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -88,6 +88,7 @@ class DetectorRecipe(_Section):
     sound cells in the loss (models/losses.py). checks: how often the averaged network is looked at
     on the validation pictures, evenly spread; the best is kept, and after `patience` looks without
     a better one training ends (0: never early).
+    rounded_share: of the steps, the last ones, with weights rounded as int8 will have them.
     precision: auto computes in bfloat16 where the processor has it, which is twice as fast there.
     """
 
@@ -107,12 +108,13 @@ class DetectorRecipe(_Section):
     hard_weight: float = Field(default=0.0, ge=0)
     checks: int = Field(default=0, ge=0)
     patience: int = Field(default=0, ge=0)
+    rounded_share: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class ClassifierRecipe(_Section):
     """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'.
-    start: "imagenet", or none to begin at random."""
+    start: "imagenet", or none to begin at random. rounded_share: as of the detector."""
 
     enabled: bool = True
     start: Literal["imagenet"] | None = None
@@ -122,6 +124,7 @@ class ClassifierRecipe(_Section):
     weight_decay: float = Field(default=1e-2, ge=0)
     background_share: float = Field(default=0.4, ge=0, le=1)
     ema: float = Field(default=0.995, ge=0, lt=1)
+    rounded_share: float = Field(default=0.0, ge=0, lt=1)
 
 
 class ChainRecipe(_Section):
