@@ -105,7 +105,8 @@ def _defect_pixel(kind_map: Pixels, rng: np.random.Generator) -> tuple[int, int]
     defect = np.flatnonzero(kind_map != 0)
     if not defect.size:
         return None
-    return divmod(int(defect[rng.integers(defect.size)]), kind_map.shape[1])
+    row, column = divmod(int(defect[rng.integers(defect.size)]), int(kind_map.shape[1]))
+    return row, column
 
 
 def _place(
