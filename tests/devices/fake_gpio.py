@@ -113,7 +113,7 @@ class FakeChip:
     def get_info(self) -> gpiod.ChipInfo:
         return gpiod.ChipInfo(Path(self.path).name, self.label, len(self.lines))
 
-    def line_offset_from_id(self, id: str | int) -> int:  # noqa: A002 - gpiod calls it that
+    def line_offset_from_id(self, id: str | int) -> int:
         if isinstance(id, str):
             for number, line in enumerate(self.lines):
                 if line.name == id:

@@ -173,7 +173,9 @@ def test_what_cannot_be_claimed_is_one_line(kernel, path, tmp_path, where, said)
 def test_two_chips_of_one_label_are_named(kernel, path, tmp_path):
     kernel.chips[f"{tmp_path}/gpiochip7"] = ("fake-chip", [FakeLine()])
     (tmp_path / "gpiochip7").touch()
-    with pytest.raises(DeviceError, match=r"several chips are labelled fake-chip: .*gpiochip0, .*gpiochip7"):
+    with pytest.raises(
+        DeviceError, match=r"several chips are labelled fake-chip: .*gpiochip0, .*gpiochip7"
+    ):
         GpioOutput(GpioLine("fake-chip", 0))
 
 
@@ -196,5 +198,5 @@ def test_without_the_library_the_line_says_what_to_install(monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(ConfigError, match="pip install 'gpiod>=2.2'"):
+    with pytest.raises(ConfigError, match=r"pip install 'gpiod>=2\.2'"):
         GpioOutput(GpioLine("chip", 0))
