@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +42,8 @@ class LineRequest(Protocol):
 
     def read_edge_events(self) -> Sequence[Any]: ...
 
+    def fileno(self) -> int: ...
+
     def release(self) -> None: ...
 
 
@@ -56,24 +58,29 @@ def load_gpiod() -> Any:
     return gpiod
 
 
-def claim(where: GpioLine, settings: Any, *, buffered_events: int = 0) -> tuple[LineRequest, int]:
-    """The line with these gpiod.LineSettings, and its number. Blocks for microseconds.
+def claim(
+    wanted: Mapping[GpioLine, Any], *, buffered_events: int = 0
+) -> tuple[LineRequest, tuple[int, ...]]:
+    """The lines, of one chip, with these gpiod.LineSettings; and their numbers, in that order.
 
-    buffered_events: how many edges the kernel keeps until they are read; 0: its default. Raises
-    DeviceError: no such chip or line, held by somebody else, no permission, or a setting that the
-    chip cannot do.
+    buffered_events: how many edges the kernel keeps until they are read; 0: its default. Blocks for
+    microseconds. Raises DeviceError: no such chip or line, held by somebody else, no permission, or
+    a setting that the chip cannot do.
     """
     gpiod = load_gpiod()
+    where = next(iter(wanted))
     path = _chip_path(gpiod, where.chip)
     try:
         with gpiod.Chip(path) as chip:
-            number: int = chip.line_offset_from_id(where.line)
+            numbers = []
+            for where in wanted:
+                numbers.append(chip.line_offset_from_id(where.line))
             request: LineRequest = chip.request_lines(
-                {number: settings},
+                dict(zip(numbers, wanted.values(), strict=True)),
                 consumer=_CONSUMER,
                 event_buffer_size=buffered_events or None,
             )
-            return request, number
+            return request, tuple(numbers)
     except (OSError, ValueError) as error:
         raise DeviceError(f"gpio: {where}: {_reason(error)}") from error
 

@@ -31,7 +31,7 @@ class GpioOutput:
         self._where = where
         self._levels = {True: line.Value.ACTIVE, False: line.Value.INACTIVE}
         self._request: LineRequest | None
-        self._request, self._number = claim(where, settings)
+        self._request, (self._number,) = claim({where: settings})
         self._released = gpiod.RequestReleasedError
 
     def set(self, active: bool) -> None:

@@ -55,7 +55,7 @@ class GpioTrigger:
         self.lost = 0
         self._where = where
         self._request: LineRequest | None
-        self._request, _ = claim(where, settings, buffered_events=_BUFFERED)
+        self._request, _ = claim({where: settings}, buffered_events=_BUFFERED)
         self._released = gpiod.RequestReleasedError
         self._events: deque[Any] = deque()
         self._sequence = 0

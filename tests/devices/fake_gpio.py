@@ -3,7 +3,8 @@
 Settings, enums and events are the library's own, so what the drivers ask of it is checked by it.
 It does what the kernel's character device does: a line has one owner; the output takes its level in
 one step; logical levels follow active_low; edges are stamped, counted per line from 1, and kept up
-to the size of the buffer, the oldest dropped. No electrical behaviour, no delay.
+to the size of the buffer (per line here), the oldest dropped; 64 are read at once. No electrical
+behaviour, no delay.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class FakeLine:
     buffer: int = 16
     events: deque[gpiod.EdgeEvent] = field(default_factory=deque)
     sequence: int = 0
+    request: FakeRequest | None = None
     gone: bool = False
 
     def drive(self, high: bool) -> None:
@@ -73,9 +75,12 @@ class FakeKernel:
         kind = gpiod.EdgeEvent.Type.RISING_EDGE if rising else gpiod.EdgeEvent.Type.FALLING_EDGE
         if len(line.events) == line.buffer:
             line.events.popleft()
+        assert line.request is not None
+        line.request.number = (line.request.number + 1) % (1 << 32)
         line.events.append(
-            gpiod.EdgeEvent(kind.value, self.now_ns(), number, line.sequence, line.sequence)
+            gpiod.EdgeEvent(kind.value, self.now_ns(), number, line.request.number, line.sequence)
         )
+        os.eventfd_write(line.request.fd, 1)
 
     def install(self, monkeypatch, folder: Path) -> FakeKernel:
         """Let gpiod open these chips, and Outfeed find them: /dev becomes ``folder``."""
@@ -150,6 +155,10 @@ class FakeChip:
 class FakeRequest:
     def __init__(self, kernel: FakeKernel, lines: dict[int, FakeLine]) -> None:
         self.kernel, self.lines, self.released = kernel, lines, False
+        self.number = 0  # of the last edge of any of its lines
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK)
+        for line in lines.values():
+            line.request = self
 
     def _check(self) -> None:
         if self.released:
@@ -178,12 +187,23 @@ class FakeRequest:
 
     def read_edge_events(self, max_events: int | None = None) -> list[gpiod.EdgeEvent]:
         self._check()
-        found = [event for line in self.lines.values() for event in line.events]
-        for line in self.lines.values():
-            line.events.clear()
-        return sorted(found, key=lambda event: event.timestamp_ns)
+        events = [event for line in self.lines.values() for event in line.events]
+        events.sort(key=lambda event: event.global_seqno)
+        taken, left = events[: max_events or 64], events[max_events or 64 :]
+        for number, line in self.lines.items():
+            line.events = deque(event for event in left if event.line_offset == number)
+        if not left:
+            os.eventfd_read(self.fd)
+        return taken
+
+    def fileno(self) -> int:
+        self._check()
+        return self.fd
 
     def release(self) -> None:
+        if self.released:
+            return
         self.released = True
+        os.close(self.fd)
         for line in self.lines.values():
-            line.settings = line.consumer = None
+            line.settings = line.consumer = line.request = None

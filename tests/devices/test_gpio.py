@@ -40,7 +40,7 @@ def path(kernel):
         (
             FakeRequest,
             gpiod.LineRequest,
-            ["set_value", "get_value", "wait_edge_events", "read_edge_events", "release"],
+            ["set_value", "get_value", "wait_edge_events", "read_edge_events", "fileno", "release"],
         ),
     ],
 )
