@@ -16,3 +16,7 @@ def triggers() -> dict[str, Any]:
 
 def outputs() -> dict[str, Any]:
     return {}
+
+
+def cameras() -> dict[str, Any]:
+    return {}

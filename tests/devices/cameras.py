@@ -1,0 +1,106 @@
+"""Every camera, and what a test needs to know of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.clock import MonotonicClock
+from edge.devices.camera import Camera
+from edge.devices.camera_files import FilesCamera
+from edge.devices.camera_v4l2 import V4l2Camera, V4l2Settings
+from edge.devices.camera_video import VideoCamera
+from tests.devices.fake_v4l2 import FakeVideo
+
+CLOCK = MonotonicClock()
+FRAMES = 3
+
+
+@dataclass
+class CameraRig:
+    """A camera, the clock of its stamps and the time that passes between two parts."""
+
+    camera: Camera
+    now_ns: Callable[[], int]
+    pause: Callable[[], None] = lambda: None
+
+
+def picture(number: int) -> np.ndarray:
+    return np.full((48, 64, 3), 40 * (number + 1), dtype=np.uint8)
+
+
+def folder(at: Path) -> Path:
+    (at / "in").mkdir(parents=True)
+    for number in range(FRAMES):
+        cv2.imwrite(str(at / "in" / f"{number}.png"), picture(number))
+    return at
+
+
+def video(at: Path, frames: int = FRAMES) -> Path:
+    path = at / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for number in range(frames):
+        writer.write(picture(number % 5))
+    writer.release()
+    return path
+
+
+RECORDED: dict[str, Callable[[Path, bool], Camera]] = {
+    "files": lambda at, loop: FilesCamera(folder(at), clock=CLOCK, loop=loop),
+    "video": lambda at, loop: VideoCamera(video(at), clock=CLOCK, loop=loop),
+}
+
+
+def recorded(kind: str) -> Callable[[Path], Iterator[CameraRig]]:
+    def make(at: Path) -> Iterator[CameraRig]:
+        yield CameraRig(RECORDED[kind](at, True), CLOCK.now_ns)
+
+    return make
+
+
+def v4l2(pixel_format: str, **given: object) -> Callable[[Path], Iterator[CameraRig]]:
+    """On a device that is not there. Parts come 13 ms apart, frames every 20 ms."""
+
+    def make(at: Path) -> Iterator[CameraRig]:
+        video = FakeVideo(**given)  # type: ignore[arg-type]
+        settings = V4l2Settings(video.path, video.width, video.height, pixel_format)  # type: ignore[arg-type]
+        camera = V4l2Camera(settings, clock=video.clock, calls=video)
+
+        def pause() -> None:
+            video.clock.ns += 13_000_000
+
+        yield CameraRig(camera, video.clock.now_ns, pause)
+
+    return make
+
+
+def vivid(pixel_format: str) -> Callable[[Path], Iterator[CameraRig]]:
+    """On a real device of the kernel: vivid, or whatever /dev/video0 is."""
+
+    def make(at: Path) -> Iterator[CameraRig]:
+        device = Path("/dev/video0")
+        if not device.exists():
+            pytest.skip(f"no camera: {device} is not there (modprobe vivid)")
+        settings = V4l2Settings(device, 640, 480, pixel_format)  # type: ignore[arg-type]
+        camera = V4l2Camera(settings, clock=CLOCK)
+        yield CameraRig(camera, CLOCK.now_ns, lambda: time.sleep(0.05))
+
+    return make
+
+
+CAMERAS: dict[str, Callable[[Path], Iterator[CameraRig]]] = {
+    "files": recorded("files"),
+    "video": recorded("video"),
+    "v4l2 grey": v4l2("grey", padding=8),
+    "v4l2 yuyv": v4l2("yuyv"),
+    "v4l2 mjpeg": v4l2("mjpeg"),
+    "v4l2 end of frame": v4l2("grey", stamp_flags=0x2000),
+    "vivid grey": vivid("grey"),
+    "vivid yuyv": vivid("yuyv"),
+}
