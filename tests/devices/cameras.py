@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,11 @@ import pytest
 from edge.clock import MonotonicClock
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
+from edge.devices.camera_reopening import ReopeningCamera
 from edge.devices.camera_v4l2 import V4l2Camera, V4l2Settings
 from edge.devices.camera_video import VideoCamera
+from edge.sim.camera import SimulatedCamera, SimulatedSensor
+from tests.devices.clocks import FakeClock
 from tests.devices.fake_v4l2 import FakeVideo
 
 CLOCK = MonotonicClock()
@@ -94,7 +98,24 @@ def vivid(pixel_format: str) -> Callable[[Path], Iterator[CameraRig]]:
     return make
 
 
+def simulated(at: Path) -> Iterator[CameraRig]:
+    sensor = SimulatedSensor(FakeClock())
+    yield CameraRig(SimulatedCamera(sensor), sensor.clock.now_ns, partial(_step, sensor))
+
+
+def reopening(at: Path) -> Iterator[CameraRig]:
+    sensor = SimulatedSensor(FakeClock())
+    camera = ReopeningCamera(partial(SimulatedCamera, sensor), retry_max_s=1)
+    yield CameraRig(camera, sensor.clock.now_ns, partial(_step, sensor))
+
+
+def _step(sensor: SimulatedSensor) -> None:
+    sensor.clock.sleep_until_ns(sensor.clock.now_ns() + 13_000_000)
+
+
 CAMERAS: dict[str, Callable[[Path], Iterator[CameraRig]]] = {
+    "simulated": simulated,
+    "reopening": reopening,
     "files": recorded("files"),
     "video": recorded("video"),
     "v4l2 grey": v4l2("grey", padding=8),
