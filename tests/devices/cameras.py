@@ -15,12 +15,16 @@ import pytest
 from edge.clock import MonotonicClock
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
+from edge.devices.camera_pi import PiCamera, PiSettings
 from edge.devices.camera_reopening import ReopeningCamera
+from edge.devices.camera_stream import StreamCamera
 from edge.devices.camera_v4l2 import V4l2Camera, V4l2Settings
 from edge.devices.camera_video import VideoCamera
 from edge.sim.camera import SimulatedCamera, SimulatedSensor
 from tests.devices.clocks import FakeClock
+from tests.devices.fake_picamera2 import FakeSensor
 from tests.devices.fake_v4l2 import FakeVideo
+from tests.devices.streams import JpegStream
 
 CLOCK = MonotonicClock()
 FRAMES = 3
@@ -84,6 +88,32 @@ def v4l2(pixel_format: str, **given: object) -> Callable[[Path], Iterator[Camera
     return make
 
 
+def pi(pixel_format: str) -> Callable[[Path], Iterator[CameraRig]]:
+    """On a stand-in for picamera2, which is needed while the camera is opened only."""
+
+    def make(at: Path) -> Iterator[CameraRig]:
+        sensor = FakeSensor()
+        settings = PiSettings(48, 32, pixel_format=pixel_format)  # type: ignore[arg-type]
+        with pytest.MonkeyPatch.context() as patch:
+            sensor.install(patch)
+            camera = PiCamera(settings, clock=sensor.clock, boottime_ns=sensor.boottime_ns)
+
+        def pause() -> None:
+            sensor.clock.ns += 13_000_000
+
+        yield CameraRig(camera, sensor.clock.now_ns, pause)
+
+    return make
+
+
+def stream(at: Path) -> Iterator[CameraRig]:
+    served = JpegStream()
+    camera = StreamCamera(served.url, latency_ns=0, timeout_ns=3_000_000_000, clock=CLOCK)
+    yield CameraRig(camera, CLOCK.now_ns, lambda: time.sleep(0.005))
+    camera.close()
+    served.close()
+
+
 def vivid(pixel_format: str) -> Callable[[Path], Iterator[CameraRig]]:
     """On a real device of the kernel: vivid, or whatever /dev/video0 is."""
 
@@ -122,6 +152,9 @@ CAMERAS: dict[str, Callable[[Path], Iterator[CameraRig]]] = {
     "v4l2 yuyv": v4l2("yuyv"),
     "v4l2 mjpeg": v4l2("mjpeg"),
     "v4l2 end of frame": v4l2("grey", stamp_flags=0x2000),
+    "pi bgr": pi("bgr"),
+    "pi grey": pi("grey"),
+    "stream": stream,
     "vivid grey": vivid("grey"),
     "vivid yuyv": vivid("yuyv"),
 }
