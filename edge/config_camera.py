@@ -88,6 +88,8 @@ class CameraConfig(Section):
             raise ValueError(
                 f"pixel_format {self.pixel_format} is not of kind {self.kind}: {known}"
             )
+        if self.kind == "pi" and (self.exposure_us is None) != (self.gain is None):
+            raise ValueError("of kind pi, exposure_us and gain come together")
         if min(self.colour_gains) <= 0:
             raise ValueError("colour_gains must be above 0")
         return self

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
+from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
 from edge.config import StationConfig
@@ -23,6 +24,7 @@ from edge.engines.registry import EngineChoice
 from edge.engines.selection import default_engine, selected_engine
 from edge.errors import BundleError, ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
+from edge.line.freshness import Freshness
 from edge.line.parts import LineTiming
 from edge.records import Verdict
 from edge.rejector.client import RejectorClient
@@ -68,7 +70,10 @@ def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> 
 
 
 def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
-    """Raises ConfigError that names the key when there is nothing to show."""
+    """Raises ConfigError that names the key when there is nothing to show. A sensor that is not
+    there is no error: it is tried for, and parts are UNKNOWN meanwhile."""
+    if config.live:
+        return make_live_camera(config, clock=clock)
     assert config.path is not None
     try:
         if config.kind == "files":
@@ -152,6 +157,7 @@ def make_station(
         timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
         # Every part has an event, so no part of an earlier run has this number.
         first_part_id=journal.last_sequence + 1,
+        freshness=Freshness(freshness_rules(config.camera)),
         on_verdict=on_verdict,
     )
 

@@ -155,7 +155,6 @@ DEVICES: list[tuple[str, str, str, str, Any]] = [
             ("index", "1", 1),
             ("pixel_format", '"bgr"', "bgr"),
             ("colour_gains", "[2, 1.5]", (2.0, 1.5)),
-            ("gain", "4", 4.0),
         ]
     ),
     *(
@@ -223,6 +222,7 @@ def with_section(section: str, lines: str) -> str:
             f"{PI}pixel_format = 'yuyv'",
             "pixel_format yuyv is not of kind pi: bgr or grey",
         ),
+        ("camera", f"{PI}gain = 2", "of kind pi, exposure_us and gain come together"),
         ("camera", f"{PI}colour_gains = [1, 0]", "colour_gains must be above 0"),
         ("trigger", "kind = 'gpio'\nchip = 'a'", "kind gpio needs line"),
         ("trigger", f"{GPIO}rate_hz = 5", "rate_hz is of kind belt; kind is gpio"),
