@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     Field,
@@ -92,6 +93,12 @@ class TriggerConfig(_Section):
     """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter.
     gpio: a photo-eye at line ``line`` of the GPIO chip ``chip``."""
 
+    only: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed"), "belt"),
+        **dict.fromkeys(("chip", "line", "active_low", "edge", "bias", "debounce_us"), "gpio"),
+    }
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
+
     kind: Literal["belt", "gpio"] = "belt"
     rate_hz: float = Field(default=10.0, gt=0, le=1000)
     jitter: float = Field(default=0.0, ge=0, lt=1)
@@ -106,9 +113,7 @@ class TriggerConfig(_Section):
 
     @model_validator(mode="after")
     def _of_kind(self) -> TriggerConfig:
-        only = dict.fromkeys(("rate_hz", "jitter", "parts", "seed"), "belt")
-        only |= dict.fromkeys(("chip", "line", "active_low", "edge", "bias", "debounce_us"), "gpio")
-        check_kind(self, self.kind, only=only, needs={"gpio": ("chip", "line")})
+        check_kind(self, self.kind)
         return self
 
 
@@ -155,6 +160,11 @@ class OutputConfig(_Section):
     """The reject output. safe_state: what the line does while nobody can say what is right.
     gpio: line ``line`` of the GPIO chip ``chip``."""
 
+    only: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("chip", "line", "active_low", "drive"), "gpio"
+    )
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
+
     kind: Literal["simulated", "gpio"] = "simulated"
     safe_state: Literal["inactive", "active"] = "inactive"
     realtime_priority: int = Field(default=50, ge=0, le=99)
@@ -165,8 +175,7 @@ class OutputConfig(_Section):
 
     @model_validator(mode="after")
     def _of_kind(self) -> OutputConfig:
-        only = dict.fromkeys(("chip", "line", "active_low", "drive"), "gpio")
-        check_kind(self, self.kind, only=only, needs={"gpio": ("chip", "line")})
+        check_kind(self, self.kind)
         return self
 
 

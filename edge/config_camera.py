@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from edge.config_section import Section, check_kind
 
 _LIVE = "pi v4l2 stream"
-_ONLY = {
-    "path": "files video",
-    "loop": "files video",
-    "device": "v4l2",
-    "index": "pi",
-    "url": "stream",
-    "width": "pi v4l2",
-    "height": "pi v4l2",
-    "pixel_format": "pi v4l2",
-    "rate_hz": "pi v4l2",
-    "exposure_us": "pi v4l2",
-    "gain": "pi v4l2",
-    "colour_gains": "pi",
-    "triggered": "pi v4l2",
-    "latency_ms": "v4l2 stream",
-    "early_ms": _LIVE,
-    "exposed_within_ms": _LIVE,
-    "timeout_ms": _LIVE,
-    "retry_max_s": _LIVE,
-}
-_NEEDS = {
-    "files": ("path",),
-    "video": ("path",),
-    "pi": ("width", "height"),
-    "v4l2": ("device", "width", "height"),
-    "stream": ("url", "latency_ms"),
-}
 _FORMATS = {"pi": ("bgr", "grey"), "v4l2": ("grey", "yuyv", "mjpeg")}
 
 
@@ -48,6 +22,34 @@ class CameraConfig(Section):
     v4l2: a camera of the Linux kernel, most with USB; stream: RTSP or HTTP. Keys of another kind
     are refused; what they mean says firmware-config/station.toml.
     """
+
+    only: ClassVar[Mapping[str, str]] = {
+        "path": "files video",
+        "loop": "files video",
+        "device": "v4l2",
+        "index": "pi",
+        "url": "stream",
+        "width": "pi v4l2",
+        "height": "pi v4l2",
+        "pixel_format": "pi v4l2",
+        "rate_hz": "pi v4l2",
+        "exposure_us": "pi v4l2",
+        "gain": "pi v4l2",
+        "colour_gains": "pi",
+        "triggered": "pi v4l2",
+        "latency_ms": "v4l2 stream",
+        "early_ms": _LIVE,
+        "exposed_within_ms": _LIVE,
+        "timeout_ms": _LIVE,
+        "retry_max_s": _LIVE,
+    }
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "files": ("path",),
+        "video": ("path",),
+        "pi": ("width", "height"),
+        "v4l2": ("device", "width", "height"),
+        "stream": ("url", "latency_ms"),
+    }
 
     kind: Literal["files", "video", "pi", "v4l2", "stream"]
     path: Path | None = None
@@ -81,7 +83,7 @@ class CameraConfig(Section):
 
     @model_validator(mode="after")
     def _of_kind(self) -> CameraConfig:
-        check_kind(self, self.kind, only=_ONLY, needs=_NEEDS)
+        check_kind(self, self.kind)
         formats = _FORMATS.get(self.kind, ())
         if self.pixel_format is not None and self.pixel_format not in formats:
             known = " or ".join(formats)
