@@ -12,12 +12,13 @@ from edge.cli.admission import admit, remember
 from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
-from edge.config import StationConfig
+from edge.config import OutputConfig, StationConfig
 from edge.config_camera import CameraConfig
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
 from edge.devices.camera_video import VideoCamera
 from edge.devices.gpio import GpioLine
+from edge.devices.output_gpio import GpioOutput
 from edge.devices.trigger import Trigger
 from edge.devices.trigger_gpio import GpioTrigger
 from edge.engines.registry import EngineChoice
@@ -92,9 +93,18 @@ def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
     return GpioTrigger(where, slope=eye.edge, bias=eye.bias, debounce_us=eye.debounce_us)
 
 
+def make_gpio_output(config: OutputConfig) -> GpioOutput:
+    """The reject output in this process, where no rejector holds it. Raises DeviceError."""
+    return GpioOutput(_output_line(config), drive=config.drive)
+
+
+def _output_line(config: OutputConfig) -> GpioLine:
+    return _gpio_line(config.chip, config.line, config.active_low)
+
+
 def _gpio_line(chip: str | None, line: int | str | None, active_low: bool) -> GpioLine:
-    assert chip is not None  # the configuration has seen to it
-    assert line is not None
+    if chip is None or line is None:  # the configuration has seen to it, of kind gpio
+        raise ConfigError("a GPIO line needs kind 'gpio'")
     return GpioLine(chip, line, active_low)
 
 
@@ -115,9 +125,7 @@ def make_rejector(
 ) -> RejectorClient:
     """record: a file to which the simulated output writes its edges."""
     output = config.output
-    gpio = None
-    if output.kind == "gpio":
-        gpio = _gpio_line(output.chip, output.line, output.active_low)
+    gpio = _output_line(output) if output.kind == "gpio" else None
     return RejectorClient(
         RejectorOptions(
             pulse_us=config.line.pulse_us,
