@@ -121,7 +121,7 @@ def run_station(text: str) -> Summary:
             bundle=bundle,
             inspector=inspector,
             camera=make_camera(config.camera, clock=clock),
-            belt=make_belt(config, clock=clock),
+            trigger=make_belt(config, clock=clock),
             rejector=make_rejector(config, clock=clock),
             clock=clock,
         )

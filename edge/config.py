@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -18,6 +17,9 @@ from pydantic import (
 )
 
 from edge.complaints import describe
+from edge.config_camera import CameraConfig
+from edge.config_section import Section as _Section
+from edge.config_section import check_kind
 from edge.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -27,10 +29,6 @@ else:
 
 # A station's name is a level of every topic: no separators, no wildcards (MQTT 5, section 4.7).
 StationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 _AnySection = TypeVar("_AnySection", bound=_Section)
@@ -91,31 +89,32 @@ def _key(entry: object) -> object:
     raise ValueError("a key is a text, ed25519: and 64 hex digits or the path of a file")
 
 
-class CameraConfig(_Section):
-    """Where frames come from.
-
-    files: every image below ``path``, in sorted order; video: every frame of the file ``path``.
-    ``loop`` starts again at the end instead of ending the run.
-    """
-
-    kind: Literal["files", "video"]
-    path: Path
-    loop: bool = False
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _path(cls, value: object) -> object:
-        return Path(value) if isinstance(value, str) else value
-
-
 class TriggerConfig(_Section):
-    """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter."""
+    """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter.
+    gpio: a photo-eye at line ``line`` of the GPIO chip ``chip``."""
 
-    kind: Literal["belt"] = "belt"
+    only: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed"), "belt"),
+        **dict.fromkeys(("chip", "line", "active_low", "edge", "bias", "debounce_us"), "gpio"),
+    }
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
+
+    kind: Literal["belt", "gpio"] = "belt"
     rate_hz: float = Field(default=10.0, gt=0, le=1000)
     jitter: float = Field(default=0.0, ge=0, lt=1)
     parts: int | None = Field(default=None, ge=1)
     seed: int = 0
+    chip: str | None = Field(default=None, min_length=1)
+    line: int | str | None = None
+    active_low: bool = False
+    edge: Literal["rising", "falling"] = "rising"
+    bias: Literal["as-is", "disabled", "pull-up", "pull-down"] = "as-is"
+    debounce_us: int = Field(default=0, ge=0, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _of_kind(self) -> TriggerConfig:
+        check_kind(self, self.kind)
+        return self
 
 
 class LineConfig(_Section):
@@ -158,11 +157,26 @@ class LineConfig(_Section):
 
 
 class OutputConfig(_Section):
-    """The reject output. safe_state: what the line does while nobody can say what is right."""
+    """The reject output. safe_state: what the line does while nobody can say what is right.
+    gpio: line ``line`` of the GPIO chip ``chip``."""
 
-    kind: Literal["simulated"] = "simulated"
+    only: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("chip", "line", "active_low", "drive"), "gpio"
+    )
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
+
+    kind: Literal["simulated", "gpio"] = "simulated"
     safe_state: Literal["inactive", "active"] = "inactive"
     realtime_priority: int = Field(default=50, ge=0, le=99)
+    chip: str | None = Field(default=None, min_length=1)
+    line: int | str | None = None
+    active_low: bool = False
+    drive: Literal["push-pull", "open-drain", "open-source"] = "push-pull"
+
+    @model_validator(mode="after")
+    def _of_kind(self) -> OutputConfig:
+        check_kind(self, self.kind)
+        return self
 
 
 class JournalConfig(_Section):

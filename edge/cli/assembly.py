@@ -9,16 +9,23 @@ from pathlib import Path
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
+from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
-from edge.config import CameraConfig, StationConfig
+from edge.config import OutputConfig, StationConfig
+from edge.config_camera import CameraConfig
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
 from edge.devices.camera_video import VideoCamera
+from edge.devices.gpio import GpioLine
+from edge.devices.output_gpio import GpioOutput
+from edge.devices.trigger import Trigger
+from edge.devices.trigger_gpio import GpioTrigger
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import default_engine, selected_engine
 from edge.errors import BundleError, ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
+from edge.line.freshness import Freshness
 from edge.line.parts import LineTiming
 from edge.records import Verdict
 from edge.rejector.client import RejectorClient
@@ -64,13 +71,41 @@ def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> 
 
 
 def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
-    """Raises ConfigError that names the key when there is nothing to show."""
+    """Raises ConfigError that names the key when there is nothing to show. A sensor that is not
+    there is no error: it is tried for, and parts are UNKNOWN meanwhile."""
+    if config.live:
+        return make_live_camera(config, clock=clock)
+    assert config.path is not None
     try:
         if config.kind == "files":
             return FilesCamera(config.path, clock=clock, loop=config.loop)
         return VideoCamera(config.path, clock=clock, loop=config.loop)
     except FrameError as error:
         raise ConfigError(f"key 'camera.path': {error}") from error
+
+
+def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
+    """What says that a part is there. Raises DeviceError when its line cannot be claimed."""
+    eye = config.trigger
+    if eye.kind == "belt":
+        return make_belt(config, clock=clock)
+    where = _gpio_line(eye.chip, eye.line, eye.active_low)
+    return GpioTrigger(where, slope=eye.edge, bias=eye.bias, debounce_us=eye.debounce_us)
+
+
+def make_gpio_output(config: OutputConfig) -> GpioOutput:
+    """The reject output in this process, where no rejector holds it. Raises DeviceError."""
+    return GpioOutput(_output_line(config), drive=config.drive)
+
+
+def _output_line(config: OutputConfig) -> GpioLine:
+    return _gpio_line(config.chip, config.line, config.active_low)
+
+
+def _gpio_line(chip: str | None, line: int | str | None, active_low: bool) -> GpioLine:
+    if chip is None or line is None:  # the configuration has seen to it, of kind gpio
+        raise ConfigError("a GPIO line needs kind 'gpio'")
+    return GpioLine(chip, line, active_low)
 
 
 def make_belt(config: StationConfig, *, clock: Clock) -> Belt:
@@ -89,13 +124,17 @@ def make_rejector(
     config: StationConfig, *, clock: Clock, record: Path | None = None
 ) -> RejectorClient:
     """record: a file to which the simulated output writes its edges."""
+    output = config.output
+    gpio = _output_line(output) if output.kind == "gpio" else None
     return RejectorClient(
         RejectorOptions(
             pulse_us=config.line.pulse_us,
             on_unknown=config.line.on_unknown,
-            safe_state=config.output.safe_state,
-            realtime_priority=config.output.realtime_priority,
+            safe_state=output.safe_state,
+            realtime_priority=output.realtime_priority,
             record=record,
+            gpio=gpio,
+            drive=output.drive,
         ),
         clock=clock,
     )
@@ -107,7 +146,7 @@ def make_station(
     bundle: Bundle,
     inspector: Inspects,
     camera: Camera,
-    belt: Belt,
+    trigger: Trigger,
     rejector: RejectorClient,
     clock: Clock,
     on_verdict: Callable[[Verdict], None] | None = None,
@@ -117,7 +156,7 @@ def make_station(
     return Station(
         station_id=config.id,
         bundle_id=bundle.id,
-        trigger=belt,
+        trigger=trigger,
         camera=camera,
         inspector=inspector,
         rejector=rejector,
@@ -126,6 +165,7 @@ def make_station(
         timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
         # Every part has an event, so no part of an earlier run has this number.
         first_part_id=journal.last_sequence + 1,
+        freshness=Freshness(freshness_rules(config.camera)),
         on_verdict=on_verdict,
     )
 

@@ -17,10 +17,10 @@ def run(config: ConfigOption) -> None:
 
     from edge.cli.assembly import (
         load_bundle,
-        make_belt,
         make_camera,
         make_rejector,
         make_station,
+        make_trigger,
         make_uplink,
     )
     from edge.cli.signals import stop_signals
@@ -36,7 +36,7 @@ def run(config: ConfigOption) -> None:
         bundle=bundle,
         inspector=inspector,
         camera=make_camera(settings.camera, clock=clock),
-        belt=make_belt(settings, clock=clock),
+        trigger=make_trigger(settings, clock=clock),
         rejector=make_rejector(settings, clock=clock),
         clock=clock,
     )

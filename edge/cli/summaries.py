@@ -24,11 +24,18 @@ def summary_counts(summary: Summary) -> list[tuple[str, str]]:
         ("pass", str(summary.passed)),
         ("reject", str(summary.rejected)),
         ("unknown", f"{summary.unknown} ({summary.late} late, {summary.overload} overload)"),
+        ("no frame of its own", _refused(summary.refused)),
+        ("edges lost", str(summary.edges_lost)),
         ("kicked", f"{summary.kicked}, {summary.missed} missed"),
         ("reject timing", punctuality(summary.timing)),
         ("rejector restarts", str(summary.rejector_restarts)),
         ("events lost", str(summary.events_lost)),
     ]
+
+
+def _refused(refused: Mapping[str, int]) -> str:
+    told = [f"{count} {reason}" for reason, count in refused.items() if count]
+    return ", ".join(told) or "0"
 
 
 def punctuality(timing: Percentiles) -> str:

@@ -120,7 +120,7 @@ def _run_line(
         bundle=bundle,
         inspector=inspector,
         camera=camera,
-        belt=belt,
+        trigger=belt,
         rejector=make_rejector(config, clock=clock, record=folder.ejector),
         clock=clock,
         on_verdict=lambda verdict: verdicts.__setitem__(verdict.part_id, verdict),

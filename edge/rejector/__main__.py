@@ -7,12 +7,14 @@ import signal
 import socket
 import sys
 
-from edge.clock import MonotonicClock
+from edge.clock import Clock, MonotonicClock
+from edge.devices.output import Output
+from edge.devices.output_gpio import GpioOutput
 from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import OutfeedError
 from edge.line.queue import RejectQueue
 from edge.rejector.loop import Rejector
-from edge.rejector.options import parse_arguments
+from edge.rejector.options import RejectorOptions, parse_arguments
 from edge.rejector.realtime import claim_realtime
 
 
@@ -26,7 +28,7 @@ def main() -> int:
     fd, options = parse_arguments(sys.argv[1:])
     clock = MonotonicClock()
     try:
-        output = SimulatedOutput(clock=clock, record=options.record)
+        output = _output(options, clock)
         link = socket.socket(fileno=fd)
         queue = RejectQueue(
             pulse_ns=options.pulse_us * 1000,
@@ -39,6 +41,12 @@ def main() -> int:
     except OutfeedError as error:
         logging.getLogger(__name__).error("%s", error)
         return error.exit_status
+
+
+def _output(options: RejectorOptions, clock: Clock) -> Output:
+    if options.gpio is not None:
+        return GpioOutput(options.gpio, drive=options.drive)
+    return SimulatedOutput(clock=clock, record=options.record)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge.devices.gpio import GpioLine
+from edge.devices.output_gpio import Drive
+
 Policy = Literal["reject", "pass"]
 SafeState = Literal["inactive", "active"]
 
@@ -18,7 +21,8 @@ class RejectorOptions:
 
     safe_state: the output's level once the station is dead and the announced parts are gone.
     realtime_priority: of SCHED_FIFO, 0 for none. capacity: parts between photo-eye and ejector.
-    record: a file to which the simulated output writes its edges.
+    record: a file to which the simulated output writes its edges. gpio: the line that it drives,
+    and how; None: the output is simulated.
     """
 
     pulse_us: int
@@ -27,12 +31,20 @@ class RejectorOptions:
     realtime_priority: int = 50
     capacity: int = 4096
     record: Path | None = None
+    gpio: GpioLine | None = None
+    drive: Drive = "push-pull"
 
     def arguments(self, fd: int) -> list[str]:
         """The command line after ``python -m edge.rejector``; fd: the inherited socket."""
         line = [f"--fd={fd}", f"--pulse-us={self.pulse_us}", f"--on-unknown={self.on_unknown}"]
         line += [f"--safe-state={self.safe_state}", f"--priority={self.realtime_priority}"]
         line += [f"--capacity={self.capacity}"]
+        if self.gpio is not None:
+            # A number and a name that looks like one are different lines.
+            named = "name" if isinstance(self.gpio.line, str) else "number"
+            line += [f"--gpio-chip={self.gpio.chip}", f"--gpio-line-{named}={self.gpio.line}"]
+            line += [f"--gpio-drive={self.drive}"]
+            line += ["--gpio-active-low"] if self.gpio.active_low else []
         return line if self.record is None else [*line, f"--record={self.record}"]
 
 
@@ -49,7 +61,18 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
     parser.add_argument("--priority", type=int, required=True)
     parser.add_argument("--capacity", type=int, required=True)
     parser.add_argument("--record", type=Path)
+    parser.add_argument("--gpio-chip")
+    parser.add_argument("--gpio-line-name", dest="gpio_line")
+    parser.add_argument("--gpio-line-number", dest="gpio_line", type=int)
+    parser.add_argument("--gpio-active-low", action="store_true")
+    drives = ("push-pull", "open-drain", "open-source")
+    parser.add_argument("--gpio-drive", choices=drives, default="push-pull")
     given = parser.parse_args(arguments)
+    if (given.gpio_chip is None) != (given.gpio_line is None):
+        parser.error("--gpio-chip and a line come together")
+    gpio = None
+    if given.gpio_chip is not None:
+        gpio = GpioLine(given.gpio_chip, given.gpio_line, given.gpio_active_low)
     return given.fd, RejectorOptions(
         pulse_us=given.pulse_us,
         on_unknown=given.on_unknown,
@@ -57,4 +80,6 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
         realtime_priority=given.priority,
         capacity=given.capacity,
         record=given.record,
+        gpio=gpio,
+        drive=given.gpio_drive,
     )

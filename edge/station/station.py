@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
 from edge.devices.trigger import EndOfParts, Trigger
-from edge.errors import DeviceError, OutfeedError
+from edge.errors import DeviceError, FrameError, OutfeedError
+from edge.line.freshness import Freshness, Refusal
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
 from edge.line.queue import Action
@@ -78,6 +79,7 @@ class Station:
         clock: Clock,
         timing: LineTiming,
         first_part_id: int = 1,
+        freshness: Freshness | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
         on_actuated: Callable[[Actuated], None] | None = None,
     ) -> None:
@@ -91,6 +93,7 @@ class Station:
         self._clock = clock
         self._timing = timing
         self._tracker = PartTracker(timing, first_part_id=first_part_id)
+        self._freshness = freshness or Freshness()
         self._on_verdict = on_verdict
         self._on_actuated = on_actuated
         self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
@@ -99,6 +102,7 @@ class Station:
         self._guard = threading.Condition()  # for the ledger and the counts
         self._decided = dict.fromkeys(Decision, 0)
         self._late = self._overload = self._kicked = self._missed = 0
+        self._edges_lost = 0
         self._punctuality = Histogram()
         self._void: set[int] = set()
         self._stopping = False
@@ -166,6 +170,7 @@ class Station:
 
     def _follow_trigger(self) -> None:
         """The trigger thread: every part is announced first and never waits for anything."""
+        last_edge = 0
         while not self._stopping:
             try:
                 edge = self._trigger.wait(_POLL_S)
@@ -175,7 +180,11 @@ class Station:
                 _log.error("trigger_failed reason=%s", error)
                 self._failure = error
                 return
-            part = None if edge is None else self._tracker.part(edge.at_ns)
+            if edge is None:
+                continue
+            self._edges_lost += edge.sequence - last_edge - 1
+            last_edge = edge.sequence
+            part = self._tracker.part(edge.at_ns)
             if part is None:
                 continue
             self._rejector.announce(part.part_id, part.due_ns)
@@ -190,7 +199,7 @@ class Station:
 
     def _capture_parts(self) -> None:
         """The camera thread: one frame per part, late or not, so that the two stay in step."""
-        sequence = last_sequence = 0
+        sequence = 0
         while (part := self._parts.get()) is not None:
             sequence += 1
             began_ns = self._clock.now_ns()
@@ -202,18 +211,30 @@ class Station:
             if frame is None:
                 continue
             captured_ns = self._took("capture", began_ns)
-            fault = _fault(frame, part, last_sequence)
+            fault = self._freshness.fault(frame, part, self._next_triggered_ns())
             if fault is not None:
                 self._settle(Verdict.unknown(part.part_id, reason=fault))
                 continue
-            last_sequence = frame.sequence
             try:
                 self._frames.put_nowait((part, frame, captured_ns))
             except Full:
                 self._overloaded(part)
 
     def _capture(self, part: Part, sequence: int) -> Frame:
-        return self._camera.capture(part.part_id, sequence, part.triggered_ns)
+        try:
+            return self._camera.capture(part.part_id, sequence, part.triggered_ns)
+        except DeviceError:
+            self._freshness.missing(part, Refusal.NO_CAMERA)
+            raise
+        except FrameError:
+            self._freshness.missing(part, Refusal.NO_FRAME)
+            raise
+
+    def _next_triggered_ns(self) -> int | None:
+        """When the part was triggered that waits for the camera, if one does."""
+        with self._parts.mutex:
+            following = self._parts.queue[0] if self._parts.queue else None
+        return None if following is None else following.triggered_ns
 
     def _inspect_frames(self) -> None:
         """The inspector thread. A part late already is passed over."""
@@ -343,19 +364,9 @@ class Station:
             stages=self.stats.percentiles(),
             timing=self._punctuality.percentiles(),
             rejector=None if counted is None else counted.queue,
+            refused={refusal.value: n for refusal, n in self._freshness.counts.items()},
+            edges_lost=self._edges_lost,
         )
-
-
-def _fault(frame: Frame, part: Part, last_sequence: int) -> str | None:
-    """Why this frame cannot be the picture of this part."""
-    if frame.part_id != part.part_id:
-        return f"frame refused: of part {frame.part_id}, expected {part.part_id}"
-    if frame.exposed_ns < part.triggered_ns:
-        early_ms = (part.triggered_ns - frame.exposed_ns) / 1e6
-        return f"frame refused: exposed {early_ms:.1f} ms before its trigger"
-    if frame.sequence <= last_sequence:
-        return f"frame refused: sequence {frame.sequence} again, last was {last_sequence}"
-    return None
 
 
 def _end(queue: Queue[_T | None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.line.queue import Counters
 from edge.line.stats import Percentiles
@@ -18,6 +18,8 @@ class Summary:
     stages, each a duration: announce (photo-eye → rejector told), capture, wait (captured →
     inspector), inspect and its steps, verdict (photo-eye → verdict).
     rejector: counters of the last rejector process, None where it did not end in order.
+    refused: parts without a frame of their own, by Refusal. edges_lost: the photo-eye's edges that
+    nobody read in time; the parts behind them were not inspected.
     """
 
     parts: int
@@ -35,3 +37,5 @@ class Summary:
     stages: Mapping[str, Percentiles]
     timing: Percentiles
     rejector: Counters | None
+    refused: Mapping[str, int] = field(default_factory=dict)
+    edges_lost: int = 0

@@ -1,33 +1,95 @@
 """What every output must do. A real one joins by a line in OUTPUTS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from edge.clock import MonotonicClock
+from edge.devices.gpio import GpioLine
 from edge.devices.output import Output, OutputEdge, Pulse
+from edge.devices.output_gpio import GpioOutput
 from edge.devices.output_simulated import SimulatedOutput, pulses, read_record
 from edge.errors import DeviceError
+from tests.devices import board
+from tests.devices.clocks import FakeClock
+from tests.devices.gpio_sim import SimChip
+from tests.devices.triggers import fake_kernel
 
 CLOCK = MonotonicClock()
+# An output, and how a test sees which levels its line took since the claim.
+Line = tuple[Output, Callable[[], list[bool]]]
 
 
-def _simulated() -> tuple[Output, Callable[[], list[bool]]]:
+def _simulated(_: pytest.FixtureRequest) -> Iterator[Line]:
     output = SimulatedOutput(clock=CLOCK)
-    return output, lambda: [edge.active for edge in output.history]
+    yield output, lambda: [edge.active for edge in output.history]
 
 
-# An implementation and how a test sees which levels its line took since the claim.
-OUTPUTS: dict[str, Callable[[], tuple[Output, Callable[[], list[bool]]]]] = {
+def _gpio(active_low: bool) -> Callable[[pytest.FixtureRequest], Iterator[Line]]:
+    def make(request: pytest.FixtureRequest) -> Iterator[Line]:
+        kernel = fake_kernel(request, FakeClock())
+        (path,) = kernel.chips
+        line = kernel.line(path, 2)
+        line.high = active_low  # the pull resistor holds the line inactive
+        output = GpioOutput(GpioLine(path, 2, active_low))
+        yield output, lambda: [high != active_low for high in line.history]
+
+    return make
+
+
+@dataclass
+class Sampled:
+    """An output whose wire is looked at after every call: a level that comes and goes in between
+    is not seen."""
+
+    output: Output
+    active: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        self.levels = [False]
+        self.look()
+
+    def look(self) -> None:
+        if (active := self.active()) != self.levels[-1]:
+            self.levels.append(active)
+
+    def set(self, active: bool) -> None:
+        self.output.set(active)
+        self.look()
+
+    def close(self) -> None:
+        self.output.close()
+
+
+def _gpio_sim(active_low: bool) -> Callable[[pytest.FixtureRequest], Iterator[Line]]:
+    def make(_: pytest.FixtureRequest) -> Iterator[Line]:
+        chip = SimChip()
+        chip.pull(2, active_low)
+        output = GpioOutput(GpioLine(chip.label, 2, active_low))
+        sampled = Sampled(output, lambda: chip.high(2) != active_low)
+        yield sampled, lambda: sampled.levels[1:]
+        output.close()
+        chip.close()
+
+    return make
+
+
+OUTPUTS: dict[str, Callable[[pytest.FixtureRequest], Iterator[Line]]] = {
     "simulated": _simulated,
+    "gpio": _gpio(False),
+    "gpio-active-low": _gpio(True),
+    "gpio-sim": _gpio_sim(False),
+    "gpio-sim-active-low": _gpio_sim(True),
+    **board.outputs(),
 }
 
 
 @pytest.fixture(params=OUTPUTS)
 def line(request):
-    output, levels = OUTPUTS[request.param]()
-    yield output, levels
-    output.close()
+    for output, levels in OUTPUTS[request.param](request):
+        yield output, levels
+        output.close()
 
 
 def test_the_claim_makes_no_edge(line):

@@ -1,71 +1,77 @@
 """What every trigger must do, and what the simulated belt knows besides."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from edge.devices.output import Pulse
-from edge.devices.trigger import EndOfParts, Trigger, TriggerEdge
+from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
 from edge.sim.belt import Belt, Misbehaviour
-
-MS = 1_000_000
-
-
-class FakeClock:
-    """Time moves when somebody sleeps, and by hand."""
-
-    def __init__(self) -> None:
-        self.ns = 1_000 * MS
-
-    def now_ns(self) -> int:
-        return self.ns
-
-    def sleep_until_ns(self, due_ns: int) -> None:
-        self.ns = max(self.ns, due_ns)
+from tests.devices import board
+from tests.devices.clocks import MS, FakeClock
+from tests.devices.triggers import TriggerRig, fake_gpio_trigger, sim_gpio_trigger
 
 
 def belt(clock: FakeClock, **given) -> Belt:
     return Belt(**{"clock": clock, "rate_hz": 10, "travel_ns": 500 * MS, "parts": 5, **given})
 
 
-# A trigger on which one part comes every 100 ms.
-TRIGGERS: dict[str, Callable[[FakeClock], Trigger]] = {"belt": belt}
+@dataclass
+class BeltRig(TriggerRig):
+    clock: FakeClock
+
+    def pass_parts(self, count: int) -> list[tuple[int, int]]:
+        assert self.trigger.wait(0) is None  # the belt begins to run
+        began_ns = self.clock.ns
+        self.clock.ns += count * 100 * MS
+        return [(began_ns + n * 100 * MS,) * 2 for n in range(1, count + 1)]
+
+
+def _belt(_: pytest.FixtureRequest) -> Iterator[TriggerRig]:
+    clock = FakeClock()
+    yield BeltRig(belt(clock), clock.now_ns, clock)
+
+
+TRIGGERS: dict[str, Callable[[pytest.FixtureRequest], Iterator[TriggerRig]]] = {
+    "belt": _belt,
+    "gpio": fake_gpio_trigger,
+    "gpio-sim": sim_gpio_trigger,
+    **board.triggers(),
+}
 
 
 @pytest.fixture(params=TRIGGERS)
-def trigger(request):
-    clock = FakeClock()
-    made = TRIGGERS[request.param](clock)
-    yield made, clock
-    made.close()
+def rig(request):
+    for made in TRIGGERS[request.param](request):
+        yield made
+        made.trigger.close()
 
 
-def test_edges_are_numbered_and_stamped_with_when_they_happened(trigger):
-    made, clock = trigger
-    first = made.wait(1.0)
-    assert first == TriggerEdge(1, 1_100 * MS)
-    clock.ns += 250 * MS  # the reader is late, the stamps are not
-    assert [made.wait(1.0), made.wait(1.0)] == [
-        TriggerEdge(2, 1_200 * MS),
-        TriggerEdge(3, 1_300 * MS),
-    ]
+def test_edges_are_numbered_and_stamped_with_when_they_happened_not_when_they_are_read(rig):
+    windows = rig.pass_parts(3)
+    edges = [rig.trigger.wait(1.0) for _ in range(3)]
+    assert [edge.sequence for edge in edges] == [1, 2, 3]
+    for edge, (earliest_ns, latest_ns) in zip(edges, windows, strict=True):
+        assert earliest_ns <= edge.at_ns <= latest_ns
 
 
-def test_none_when_no_edge_comes_in_time(trigger):
-    made, clock = trigger
-    assert made.wait(0.04) is None
-    assert clock.ns == 1_040 * MS
-    assert made.wait(0.07) == TriggerEdge(1, 1_100 * MS)
+def test_none_when_no_edge_comes_in_time_and_the_next_one_is_not_lost(rig):
+    before_ns = rig.now_ns()
+    assert rig.trigger.wait(0.04) is None
+    assert rig.now_ns() - before_ns >= 40 * MS
+    rig.pass_parts(1)
+    assert rig.trigger.wait(1.0).sequence == 1
 
 
-def test_close_twice_then_wait_is_a_device_error(trigger):
-    made, _ = trigger
-    made.close()
-    made.close()
+def test_close_twice_then_wait_is_a_device_error(rig):
+    trigger: Trigger = rig.trigger
+    trigger.close()
+    trigger.close()
     with pytest.raises(DeviceError, match="after close"):
-        made.wait(0.1)
+        trigger.wait(0.1)
 
 
 def edges_of(made: Belt) -> list[int]:

@@ -121,6 +121,62 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("uplink", "max_inflight", "10", 10),
     ("uplink", "retry_max_s", "3", 3.0),
 ]
+# Keys of one kind of device: section, what the section must say besides, key, value, what is held.
+GPIO = 'kind = "gpio"\nchip = "pinctrl-rp1"\nline = 17\n'
+PI = 'kind = "pi"\nwidth = 640\nheight = 480\n'
+V4L2 = 'kind = "v4l2"\ndevice = "/dev/video0"\nwidth = 640\nheight = 480\n'
+STREAM = 'kind = "stream"\nurl = "rtsp://a/b"\nlatency_ms = 80\n'
+DEVICES: list[tuple[str, str, str, str, Any]] = [
+    *(
+        ("trigger", GPIO, key, value, held)
+        for key, value, held in [
+            ("chip", '"/dev/gpiochip4"', "/dev/gpiochip4"),
+            ("line", '"GPIO17"', "GPIO17"),
+            ("line", "17", 17),
+            ("active_low", "true", True),
+            ("edge", '"falling"', "falling"),
+            ("bias", '"pull-up"', "pull-up"),
+            ("debounce_us", "500", 500),
+        ]
+    ),
+    *(
+        ("output", GPIO, key, value, held)
+        for key, value, held in [
+            ("chip", '"tegra234-gpio"', "tegra234-gpio"),
+            ("line", '"PQ.05"', "PQ.05"),
+            ("active_low", "true", True),
+            ("drive", '"open-drain"', "open-drain"),
+            ("safe_state", '"active"', "active"),
+        ]
+    ),
+    *(
+        ("camera", PI, key, value, held)
+        for key, value, held in [
+            ("index", "1", 1),
+            ("pixel_format", '"bgr"', "bgr"),
+            ("colour_gains", "[2, 1.5]", (2.0, 1.5)),
+        ]
+    ),
+    *(
+        ("camera", V4L2, key, value, held)
+        for key, value, held in [
+            ("device", '"/dev/v4l/by-id/cam"', Path("/dev/v4l/by-id/cam")),
+            ("width", "1280", 1280),
+            ("height", "720", 720),
+            ("pixel_format", '"mjpeg"', "mjpeg"),
+            ("rate_hz", "60", 60.0),
+            ("exposure_us", "250", 250),
+            ("gain", "8", 8.0),
+            ("triggered", "true", True),
+            ("latency_ms", "3.5", 3.5),
+            ("early_ms", "0.2", 0.2),
+            ("exposed_within_ms", "40", 40.0),
+            ("timeout_ms", "500", 500.0),
+            ("retry_max_s", "60", 60.0),
+        ]
+    ),
+    ("camera", STREAM, "url", '"http://cam/stream.mjpg"', "http://cam/stream.mjpg"),
+]
 TOGETHER = {"password_file", "tls_ca", "tls_cert", "tls_key"}  # below
 
 
@@ -132,9 +188,74 @@ def test_each_key_is_taken(path: Path, section: str, key: str, value: str, held:
     assert getattr(getattr(config, section), key) == held
 
 
+@pytest.mark.parametrize(("section", "kind", "key", "value", "held"), DEVICES)
+def test_each_key_of_a_device_is_taken(
+    path: Path, section: str, kind: str, key: str, value: str, held: Any
+) -> None:
+    lines = "".join(line for line in kind.splitlines(True) if not line.startswith(f"{key} ="))
+    text = with_section(section, f"{lines}{key} = {value}\n")
+    assert getattr(getattr(load(path, text), section), key) == held
+
+
+def with_section(section: str, lines: str) -> str:
+    """SMALLEST with this section, and its own one of that name left out."""
+    files = '[camera]\nkind = "files"\npath = "frames"\n'
+    text = SMALLEST.replace(files, "") if section == "camera" else SMALLEST
+    return f"{text}[{section}]\n{lines}"
+
+
+@pytest.mark.parametrize(
+    ("section", "lines", "said"),
+    [
+        ("camera", f"{PI}path = 'a'", "path is of kind files and video; kind is pi"),
+        ("camera", f"{STREAM}gain = 1", "gain is of kind pi and v4l2; kind is stream"),
+        (
+            "camera",
+            "kind = 'files'\npath = 'a'\nearly_ms = 1",
+            "early_ms is of kind pi and v4l2 and",
+        ),
+        ("camera", "kind = 'files'", "kind files needs path"),
+        ("camera", "kind = 'v4l2'\nwidth = 64", "kind v4l2 needs device and height"),
+        ("camera", "kind = 'stream'\nurl = 'rtsp://a'", "kind stream needs latency_ms"),
+        (
+            "camera",
+            f"{PI}pixel_format = 'yuyv'",
+            "pixel_format yuyv is not of kind pi: bgr or grey",
+        ),
+        ("camera", f"{PI}gain = 2", "of kind pi, exposure_us and gain come together"),
+        ("camera", f"{PI}colour_gains = [1, 0]", "colour_gains must be above 0"),
+        ("trigger", "kind = 'gpio'\nchip = 'a'", "kind gpio needs line"),
+        ("trigger", f"{GPIO}rate_hz = 5", "rate_hz is of kind belt; kind is gpio"),
+        ("trigger", "edge = 'falling'", "edge is of kind gpio; kind is belt"),
+        ("output", "kind = 'gpio'", "kind gpio needs chip and line"),
+        ("output", "line = 3", "line is of kind gpio; kind is simulated"),
+    ],
+)
+def test_keys_of_another_kind_and_keys_that_a_kind_needs(
+    path: Path, section: str, lines: str, said: str
+) -> None:
+    line = refusal(path, with_section(section, f"{lines}\n"))
+    assert line.startswith(f"key '{section}': {said}")
+    assert "found" not in line
+
+
+@pytest.mark.parametrize(("kind", "live"), [(PI, True), (V4L2, True), (STREAM, True), ("", False)])
+def test_which_cameras_are_sensors(path: Path, kind: str, live: bool) -> None:
+    assert load(path, with_section("camera", kind) if kind else SMALLEST).camera.live is live
+
+
+def test_a_live_cameras_times_in_nanoseconds(path: Path) -> None:
+    camera = load(
+        path, with_section("camera", f"{PI}early_ms = 0.25\nexposed_within_ms = 40")
+    ).camera
+    assert (camera.early_ns, camera.within_ns) == (250_000, 40_000_000)
+    assert load(path, with_section("camera", PI)).camera.within_ns is None
+
+
 def test_no_key_is_left_out_above() -> None:
     told = {(section, key) for section, key, *_ in OPTIONS}
     told |= {("uplink", key) for key in TOGETHER}
+    told |= {(section, key) for section, _, key, *_ in DEVICES}
     told |= {("camera", "kind"), ("camera", "path"), ("line", "travel_ms"), ("line", "budget_ms")}
     held = {
         (section, key)
@@ -162,7 +283,6 @@ def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
     [
         ('id = "press-1"', "", "key 'id' is missing"),
         ("travel_ms = 500", "", "key 'line.travel_ms' is missing"),
-        ('path = "frames"', "", "key 'camera.path' is missing"),
         ("budget_ms = 100", "budget = 100", "key 'line.budget_ms' is missing (and 1 more)"),
         ("[camera]", "[camera]\nlop = true", "unknown key 'camera.lop'"),
         ("id =", "colour = 1\nid =", "unknown key 'colour'"),
@@ -190,7 +310,7 @@ def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
         (
             'kind = "files"',
             'kind = "gige"',
-            "key 'camera.kind': input should be 'files' or 'video'",
+            "key 'camera.kind': input should be 'files', 'video', 'pi', 'v4l2' or 'stream'",
         ),
         ("[line]", "[engine]\nthreads = 1.5\n[line]", "key 'engine.threads': "),
         (

@@ -1,0 +1,123 @@
+"""Where a GPIO line is, and how it is claimed with libgpiod 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.errors import ConfigError, DeviceError
+
+DEV = Path("/dev")
+_CONSUMER = "outfeed"  # what `gpioinfo` says of who holds the line
+
+
+@dataclass(frozen=True, slots=True)
+class GpioLine:
+    """One line of one chip.
+
+    chip: the path of its device (/dev/gpiochip0), or its label as `gpiodetect` prints it:
+    pinctrl-bcm2711 on a Pi 4, pinctrl-rp1 on a Pi 5, tegra234-gpio on a Jetson Orin. The label is
+    the better one: kernels have numbered the chips of a Pi 5 differently. line: its number on that
+    chip or its name, as `gpioinfo` prints it. active_low: a low level is "active".
+    """
+
+    chip: str
+    line: int | str
+    active_low: bool = False
+
+    def __str__(self) -> str:
+        return f"line {self.line} of {self.chip}"
+
+
+class LineRequest(Protocol):
+    """A claimed line, as far as Outfeed knows libgpiod's. Used by one thread."""
+
+    def set_value(self, line: int, value: Any) -> None: ...
+
+    def get_value(self, line: int) -> Any: ...
+
+    def wait_edge_events(self, timeout: float) -> bool: ...
+
+    def read_edge_events(self) -> Sequence[Any]: ...
+
+    def fileno(self) -> int: ...
+
+    def release(self) -> None: ...
+
+
+def load_gpiod() -> Any:
+    """libgpiod's module. Raises ConfigError, one line, where it is not installed."""
+    try:
+        import gpiod
+    except ImportError as error:
+        raise ConfigError(
+            f"kind 'gpio' needs libgpiod's Python bindings (pip install 'gpiod>=2.2'): {error}"
+        ) from error
+    return gpiod
+
+
+def claim(
+    wanted: Mapping[GpioLine, Any], *, buffered_events: int = 0
+) -> tuple[LineRequest, tuple[int, ...]]:
+    """The lines, of one chip, with these gpiod.LineSettings; and their numbers, in that order.
+
+    buffered_events: how many edges the kernel keeps until they are read; 0: its default. Blocks for
+    microseconds. Raises DeviceError: no such chip or line, held by somebody else, no permission, or
+    a setting that the chip cannot do.
+    """
+    gpiod = load_gpiod()
+    where = next(iter(wanted))
+    path = _chip_path(gpiod, where.chip)
+    try:
+        with gpiod.Chip(path) as chip:
+            numbers = []
+            for where in wanted:
+                numbers.append(chip.line_offset_from_id(where.line))
+            request: LineRequest = chip.request_lines(
+                dict(zip(numbers, wanted.values(), strict=True)),
+                consumer=_CONSUMER,
+                event_buffer_size=buffered_events or None,
+            )
+            return request, tuple(numbers)
+    except (OSError, ValueError) as error:
+        raise DeviceError(f"gpio: {where}: {_reason(error)}") from error
+
+
+def failed(where: GpioLine, error: Exception) -> DeviceError:
+    """What to raise when a claimed line no longer does its part."""
+    return DeviceError(f"gpio: {where}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such chip or line (gpiodetect and gpioinfo list them)"
+    if isinstance(error, PermissionError):
+        return "not permitted (is the user in the group of the device, often 'gpio'?)"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
+
+
+def _chip_path(gpiod: Any, name: str) -> str:
+    """The device of a chip that is named by its path or by its label."""
+    if "/" in name:
+        return name
+    found, seen = set(), set()
+    # A link beside the device is the same chip: Raspberry Pi OS has made gpiochip4 one of chip 0.
+    for path in sorted({str(path.resolve()) for path in DEV.glob("gpiochip*")}):
+        try:
+            with gpiod.Chip(path) as chip:
+                label = chip.get_info().label
+        except OSError:
+            continue  # not ours to open; where it is the one wanted, it is missed below
+        seen.add(label)
+        if label == name:
+            found.add(path)
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise DeviceError(f"gpio: several chips are labelled {name}: {', '.join(sorted(found))}")
+    there = ", ".join(sorted(seen)) or "none that can be opened"
+    raise DeviceError(f"gpio: no chip is labelled {name}; there: {there}")

@@ -1,0 +1,104 @@
+"""A camera above the belt that can be told to misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import Clock
+from edge.errors import DeviceError, FrameError
+from edge.records import Frame
+
+
+class Fault(Enum):
+    """What a camera does wrong with one part."""
+
+    EARLY = auto()  # the last frame that began before the trigger of the part before, if any
+    LAGGING = auto()  # a frame that began between the trigger of the part before and its own
+    REPEATED = auto()  # the last frame again, with its stamp
+    FROZEN = auto()  # the last pixels again, with a new stamp
+    AHEAD = auto()  # a frame that began ten frames late
+    DAMAGED = auto()  # none: it was damaged on its way
+    SILENT = auto()  # none: the camera says nothing until its timeout
+
+
+@dataclass(slots=True)
+class SimulatedSensor:
+    """The thing that can be pulled out while a camera is open. Frames begin at whole multiples of
+    frame_ns on the clock, and each is there when the next one begins.
+
+    scene: what it sees at a moment; without one, each frame has a level of its own.
+    """
+
+    clock: Clock
+    frame_ns: int = 5_000_000
+    scene: Callable[[int], NDArray[np.uint8]] | None = None
+    present: bool = True
+    opened: int = 0
+
+    def first_after(self, at_ns: int) -> int:
+        """When the first frame begins that does not begin before at_ns."""
+        return -(-at_ns // self.frame_ns) * self.frame_ns
+
+    def picture(self, exposed_ns: int) -> NDArray[np.uint8]:
+        if self.scene is not None:
+            return self.scene(exposed_ns)
+        return np.full((8, 8), exposed_ns // self.frame_ns % 251, np.uint8)
+
+
+@dataclass(slots=True)
+class SimulatedCamera:
+    """A Camera: the first frame that began after the trigger, unless ``faults`` says otherwise for
+    the part's number. No noise, no rolling shutter, no motion, no jitter of its stamps.
+    """
+
+    sensor: SimulatedSensor
+    faults: Mapping[int, Fault] = field(default_factory=dict)
+    timeout_ns: int = 100_000_000
+    _last: Frame | None = None
+    _before_ns: int | None = None
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.sensor.present:
+            raise DeviceError("camera_simulated: is not there")
+        self.sensor.opened += 1
+
+    def capture(self, part_id: int, sequence: int, triggered_ns: int) -> Frame:
+        if self._closed:
+            raise DeviceError("camera_simulated: capture after close")
+        sensor, fault = self.sensor, self.faults.get(part_id)
+        before_ns, self._before_ns = self._before_ns, triggered_ns
+        if not sensor.present:
+            raise DeviceError("camera_simulated: is unplugged")
+        if fault is Fault.SILENT:
+            sensor.clock.sleep_until_ns(triggered_ns + self.timeout_ns)
+            raise DeviceError("camera_simulated: gives no frame")
+        exposed_ns = sensor.first_after(triggered_ns)
+        if self._last is not None:
+            exposed_ns = max(exposed_ns, self._last.exposed_ns + sensor.frame_ns)
+        if fault is Fault.AHEAD:
+            exposed_ns += 10 * sensor.frame_ns
+        elif fault is Fault.EARLY:
+            limit_ns = triggered_ns if before_ns is None else before_ns
+            exposed_ns = sensor.first_after(limit_ns) - sensor.frame_ns
+        elif fault is Fault.LAGGING:
+            exposed_ns = sensor.first_after(triggered_ns) - sensor.frame_ns
+        sensor.clock.sleep_until_ns(exposed_ns + sensor.frame_ns)
+        if fault is Fault.DAMAGED:
+            raise FrameError("camera_simulated: a frame was damaged on its way")
+        pixels = sensor.picture(exposed_ns)
+        if fault in (Fault.REPEATED, Fault.FROZEN) and self._last is not None:
+            pixels = self._last.pixels
+            exposed_ns = self._last.exposed_ns if fault is Fault.REPEATED else exposed_ns
+        self._last = Frame(part_id, sequence, triggered_ns, exposed_ns, pixels)
+        return self._last
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self.sensor.opened -= 1
