@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
+from edge.cli.belt import belt_plan, count_tracking, ejector_eye
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
 from edge.config import CameraConfig, StationConfig
@@ -24,9 +25,14 @@ from edge.records import Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
+from edge.sim.driven_belt import DrivenBelt
 from edge.station import Inspects, Station
 
 _log = logging.getLogger(__name__)
+
+# A driven belt stands this long at first: the rejector, whose encoder must see every count, is
+# there 0.1 s after its start, and 0.5 s on a machine with every core busy.
+_STANDS_NS = 2_000_000_000
 
 
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
@@ -73,8 +79,11 @@ def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
         raise ConfigError(f"key 'camera.path': {error}") from error
 
 
-def make_belt(config: StationConfig, *, clock: Clock) -> Belt:
-    """The simulated belt that triggers."""
+def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
+    """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
+    if config.encoder is not None or config.ejector_eye is not None:
+        return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
+    assert config.line.travel_ns is not None
     return Belt(
         clock=clock,
         rate_hz=config.trigger.rate_hz,
@@ -86,9 +95,17 @@ def make_belt(config: StationConfig, *, clock: Clock) -> Belt:
 
 
 def make_rejector(
-    config: StationConfig, *, clock: Clock, record: Path | None = None
+    config: StationConfig,
+    *,
+    clock: Clock,
+    belt: Belt | DrivenBelt | None = None,
+    record: Path | None = None,
 ) -> RejectorClient:
-    """record: a file to which the simulated output writes its edges."""
+    """belt: what the simulated encoder and ejector's eye look at.
+
+    record: a file to which the simulated output writes its edges.
+    """
+    plan = belt.plan if isinstance(belt, DrivenBelt) else belt_plan(config, began_ns=0)
     return RejectorClient(
         RejectorOptions(
             pulse_us=config.line.pulse_us,
@@ -96,6 +113,9 @@ def make_rejector(
             safe_state=config.output.safe_state,
             realtime_priority=config.output.realtime_priority,
             record=record,
+            spacing=config.spacing,
+            counts=count_tracking(config, plan),
+            ejector_eye=ejector_eye(config, plan),
         ),
         clock=clock,
     )
@@ -107,7 +127,7 @@ def make_station(
     bundle: Bundle,
     inspector: Inspects,
     camera: Camera,
-    belt: Belt,
+    belt: Belt | DrivenBelt,
     rejector: RejectorClient,
     clock: Clock,
     on_verdict: Callable[[Verdict], None] | None = None,

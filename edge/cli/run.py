@@ -31,13 +31,14 @@ def run(config: ConfigOption) -> None:
     settings = load_config(config)
     clock = MonotonicClock()
     bundle, inspector = load_bundle(settings, now_ns=clock.now_ns)
+    belt = make_belt(settings, clock=clock)
     station = make_station(
         settings,
         bundle=bundle,
         inspector=inspector,
         camera=make_camera(settings.camera, clock=clock),
-        belt=make_belt(settings, clock=clock),
-        rejector=make_rejector(settings, clock=clock),
+        belt=belt,
+        rejector=make_rejector(settings, clock=clock, belt=belt),
         clock=clock,
     )
     uplink = make_uplink(config, settings) if settings.uplink.start else None

@@ -19,12 +19,14 @@ def summary_tables(summary: Summary) -> tuple[Table, Table]:
 def summary_counts(summary: Summary) -> list[tuple[str, str]]:
     """Label and value, the order in which a person asks."""
     parts_per_s = summary.parts / summary.duration_s if summary.duration_s else 0.0
+    belt = ", ".join(f"{count} {cause}" for cause, count in sorted(summary.causes.items()))
     return [
         ("parts", f"{summary.parts} in {summary.duration_s:.1f} s ({parts_per_s:.1f} a second)"),
         ("pass", str(summary.passed)),
         ("reject", str(summary.rejected)),
         ("unknown", f"{summary.unknown} ({summary.late} late, {summary.overload} overload)"),
         ("kicked", f"{summary.kicked}, {summary.missed} missed"),
+        ("on the belt", belt or "nothing unusual"),
         ("reject timing", punctuality(summary.timing)),
         ("rejector restarts", str(summary.rejector_restarts)),
         ("events lost", str(summary.events_lost)),

@@ -76,6 +76,7 @@ class Lane:
         self._arrival_ns: int | None = None
         self._silent = 0  # edges of the photo-eye in a row without a count between them
         self._change = 0  # the encoder's position at the last of them
+        self._failed = False
 
     def __len__(self) -> int:
         return len(self.queue)
@@ -116,6 +117,11 @@ class Lane:
         self.queue.lose(here, here + self._counts.travel)
         self.queue.reach(here, now_ns)
 
+    def fail(self, now_ns: int) -> None:
+        """The encoder is broken: as ``lose``, and no part has a place any more."""
+        self._failed = True
+        self.lose(now_ns)
+
     def announce(self, part_id: int, due_ns: int, kick: bool | None = None) -> None:
         """By time: a part will be at the ejector at due_ns."""
         self.queue.announce(part_id, due_ns, kick)
@@ -128,6 +134,9 @@ class Lane:
         It begins none while the belt backs up, or near to the place of a part that is known. A part
         whose place nobody knows is reported as LOST.
         """
+        if self._failed:
+            self.queue.drop(part_id, now_ns, kick)
+            return None
         spot = self._odometer.at(seen_ns)
         if spot is None:
             self._unplaced(part_id, now_ns, kick)

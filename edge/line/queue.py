@@ -145,6 +145,10 @@ class RejectQueue:
             self.counters.unannounced += 1
         insort(self._due, (place, part_id))
 
+    def ignore_eye(self) -> None:
+        """The ejector's eye is gone: from now on parts need not be seen by it."""
+        self._confirm = False
+
     def lose(self, begin: int, end: int) -> None:
         """By counts: from begin to end anything may be on the belt, and nobody knows what.
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from edge.clock import Clock
 from edge.errors import DeviceError
-from edge.line.queue import Action, Cause
+from edge.line.passage import Action, Cause
+from edge.rejector.loop import DRAIN_NS
 from edge.rejector.messages import (
     MAX_BYTES,
     VERSION,
@@ -27,9 +28,13 @@ from edge.rejector.messages import (
     Counted,
     Goodbye,
     Hello,
+    Lose,
     Order,
+    Placed,
     Ready,
     Resolve,
+    Restore,
+    Sighted,
     decode_report,
 )
 from edge.rejector.options import RejectorOptions
@@ -44,18 +49,24 @@ _FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
 
 @dataclass(slots=True)
 class _Awaited:
-    due_ns: int
+    """due_ns: by time. seen_ns, place: by counts; place: None until the rejector has said it."""
+
+    due_ns: int | None = None
+    seen_ns: int = 0
+    place: int | None = None
     kick: bool | None = None
 
 
 class RejectorClient:
     """Starts, feeds, watches and ends one rejector process.
 
-    ``announce`` and ``resolve`` may be called from any thread and never wait for the rejector.
+    ``announce``, ``sighted`` and ``resolve`` may be called from any thread and never wait.
     Overflow rule: a socket that takes no more (some 270 orders lie in it unread, measured) means a
     rejector that hangs; it is killed and started anew. A rejector that dies is started again and
     told every part that is still under way; parts that went by meanwhile are reported as MISSED
-    with the cause DOWN. Reports are handed to ``on_actuated`` by a thread of the client.
+    with the cause DOWN. By counts the new one takes them over where its encoder counts on; where it
+    begins anew, they are reported as LOST and it is told so. Reports are handed to ``on_actuated``
+    by a thread of the client.
     """
 
     def __init__(self, options: RejectorOptions, *, clock: Clock) -> None:
@@ -67,6 +78,7 @@ class RejectorClient:
         self._link: socket.socket | None = None  # where orders go; None while there is none
         self._reports: socket.socket | None = None  # the same one, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
+        self._origin: int | None = None  # of the last process's counts
         self._closing = False
         self._give_up = threading.Event()
         self._counted: Counted | None = None
@@ -93,6 +105,16 @@ class RejectorClient:
             self._awaited[part_id] = _Awaited(due_ns)
             self._send(Announce(part_id, due_ns))
 
+    def sighted(self, part_id: int, seen_ns: int) -> None:
+        """The photo-eye had an edge: the rejector finds the place of the part by its encoder.
+
+        Unless resolved before the belt brings it there, it is unknown. Options need ``counts``.
+        """
+        with self._lock:
+            self._forget_old()
+            self._awaited[part_id] = _Awaited(seen_ns=seen_ns)
+            self._send(Sighted(part_id, seen_ns))
+
     def resolve(self, part_id: int, kick: bool) -> None:
         """The verdict on an announced part. One that comes too late does nothing."""
         with self._lock:
@@ -104,12 +126,16 @@ class RejectorClient:
     def close(self, timeout_s: float) -> Counted | None:
         """Let the announced parts go by, end the process, join the thread.
 
-        Waits until the last part is due, and at most timeout_s more; then the process is killed.
+        Waits until the last part is due, and at most timeout_s more; then the process is killed. By
+        counts nobody knows when that is: the rejector gives up parts on a belt that stands for 1 s,
+        and all after 30 s.
         The counters of the last process, or None where it did not end in order.
         """
         with self._lock:
             self._closing = True
-            last_ns = max((part.due_ns for part in self._awaited.values()), default=0)
+            now_ns = self._clock.now_ns()
+            dues = (part.due_ns or now_ns + DRAIN_NS for part in self._awaited.values())
+            last_ns = max(dues, default=0)
             self._send(Goodbye())
         if self._thread.ident is None:
             return None
@@ -155,9 +181,10 @@ class RejectorClient:
             raise
         self._reports = ours
         with self._lock:
-            gone = self._take_gone_by()
+            gone = self._take_gone_by() + self._take_lost(ready.origin)
             self._link = ours
-            self._replay()
+            self._replay(ready.origin)
+            self._origin = ready.origin
         self._report_down(gone)
         _log.info("rejector_ready pid=%s realtime=%s", process.pid, ready.realtime)
         return ready
@@ -174,10 +201,19 @@ class RejectorClient:
         link.setblocking(False)
         return ready
 
-    def _replay(self) -> None:
+    def _replay(self, origin: int) -> None:
         """Tell a new process what is still under way. Locked."""
+        counts = self._options.counts
+        started = self._origin is None
+        if counts is not None and (counts.clear_at_start if started else origin != self._origin):
+            self._send(Lose(), wait_s=_REPLAY_S)
         for part_id, part in self._awaited.items():
-            self._send(Announce(part_id, part.due_ns, part.kick), wait_s=_REPLAY_S)
+            order: Order = Sighted(part_id, part.seen_ns, part.kick)
+            if part.due_ns is not None:
+                order = Announce(part_id, part.due_ns, part.kick)
+            elif part.place is not None:
+                order = Restore(part_id, part.place, part.kick)
+            self._send(order, wait_s=_REPLAY_S)
         if self._closing:
             self._send(Goodbye(), wait_s=_REPLAY_S)
 
@@ -206,7 +242,11 @@ class RejectorClient:
         limit_ns = self._clock.now_ns() - _FORGET_NS
         while self._awaited:
             part_id, part = next(iter(self._awaited.items()))
-            if part.due_ns >= limit_ns:
+            # A part on a belt that stands may wait for hours: by counts their number is the limit,
+            # and a rejector that is full has reported what is beyond its capacity.
+            if part.due_ns is None and len(self._awaited) <= 2 * self._options.capacity:
+                return
+            if part.due_ns is not None and part.due_ns >= limit_ns:
                 return
             del self._awaited[part_id]
 
@@ -244,6 +284,10 @@ class RejectorClient:
                     continue
                 if isinstance(report, Counted):
                     self._counted = report
+                elif isinstance(report, Placed):
+                    with self._lock:
+                        if (part := self._awaited.get(report.part_id)) is not None:
+                            part.place = report.place
                 elif isinstance(report, Actuated):
                     with self._lock:
                         self._awaited.pop(report.part_id, None)
@@ -275,12 +319,29 @@ class RejectorClient:
         limit_ns = self._clock.now_ns() - self._options.pulse_us * 1000
         gone = []
         for part_id, part in list(self._awaited.items()):
-            if part.due_ns <= limit_ns:
+            if part.due_ns is not None and part.due_ns <= limit_ns:
                 del self._awaited[part_id]
                 wanted = self._options.on_unknown == "reject" if part.kick is None else part.kick
                 action = Action.MISSED if wanted else Action.LET_BY
                 gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
         return gone
+
+    def _take_lost(self, origin: int) -> list[Actuated]:
+        """What becomes of parts placed by counts that mean nothing to the new process. Locked.
+
+        Where unknown parts are kicked, it kicks everything on the belt that could be one of them.
+        """
+        if self._origin is None or origin == self._origin:
+            return []
+        lost, now_ns = [], self._clock.now_ns()
+        for part_id, part in list(self._awaited.items()):
+            if part.due_ns is None:
+                del self._awaited[part_id]
+                action = Action.MISSED if part.kick else Action.LET_BY
+                if self._options.on_unknown == "reject":
+                    action = Action.KICKED
+                lost.append(Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST))
+        return lost
 
     def _report_down(self, gone: list[Actuated]) -> None:
         for report in gone:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.line.queue import Counters
 from edge.line.stats import Percentiles
@@ -17,6 +17,7 @@ class Summary:
     kicked and missed are what the rejector reported; timing: start of the pulse minus due time.
     stages, each a duration: announce (photo-eye → rejector told), capture, wait (captured →
     inspector), inspect and its steps, verdict (photo-eye → verdict).
+    causes: how many reports of the rejector had which cause, beside verdict and unknown.
     rejector: counters of the last rejector process, None where it did not end in order.
     """
 
@@ -35,3 +36,4 @@ class Summary:
     stages: Mapping[str, Percentiles]
     timing: Percentiles
     rejector: Counters | None
+    causes: Mapping[str, int] = field(default_factory=dict)
