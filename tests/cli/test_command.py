@@ -116,19 +116,28 @@ def test_the_example_configuration_is_valid() -> None:
 
 
 def test_the_example_configuration_names_every_key_with_its_default() -> None:
-    """With every commented key switched on, it is still a configuration, and lacks none."""
-    text = re.sub(r"^# (\w+ = .*)$", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.M)
-    written = tomllib.loads(text)
-    config = StationConfig.model_validate(written)
+    """With every commented key switched on, it is still a configuration, and lacks none: once with
+    the keys in milliseconds, once with those in counts that replace them."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    text = re.sub(r"^# ((?:\w+ = .*)|\[\w+\])$", r"\1", text, flags=re.M)
+    by_time = tomllib.loads(text)
+    text = re.sub(r"^(travel|min_spacing|to_ejector|tolerance)_ms = .*$", "", text, flags=re.M)
+    by_counts = tomllib.loads(re.sub(r"^## (.*)$", r"\1", text, flags=re.M))
     optional = {"parts", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
-    optional |= {"precision", "threads", "providers", "keys"}
-    for name, field in StationConfig.model_fields.items():
-        section = getattr(config, name)
-        if not isinstance(section, BaseModel):
-            assert name in written
-            continue
-        assert set(written[name]) == set(type(section).model_fields), name
-        for key, inner in type(section).model_fields.items():
-            if key not in optional and not inner.is_required() and key != "loop":
-                assert getattr(section, key) == inner.default, f"{name}.{key}"
-        assert field.annotation is type(section)
+    optional |= {"precision", "threads", "providers", "keys", "loop"}
+    optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
+    optional |= {
+        f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")
+    }
+    for written in (by_time, by_counts):
+        config = StationConfig.model_validate(written)
+        for name in StationConfig.model_fields:
+            section = getattr(config, name)
+            if not isinstance(section, BaseModel):
+                assert name in written or (name, written) == ("encoder", by_time)
+                continue
+            both = {*by_time.get(name, ()), *by_counts[name]}
+            assert both == set(type(section).model_fields), name
+            for key, inner in type(section).model_fields.items():
+                if key not in optional and not inner.is_required():
+                    assert getattr(section, key) == inner.default, f"{name}.{key}"
