@@ -12,49 +12,33 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
 
 from edge.clock import Clock
 from edge.errors import DeviceError
-from edge.line.passage import Action, Cause
 from edge.rejector.loop import DRAIN_NS
 from edge.rejector.messages import (
     MAX_BYTES,
     VERSION,
     Actuated,
-    Announce,
     Counted,
     Goodbye,
     Hello,
-    Lose,
     Order,
     Placed,
     Ready,
     Resolve,
-    Restore,
-    Sighted,
     decode_report,
 )
 from edge.rejector.options import RejectorOptions
+from edge.rejector.underway import Underway
 
 _log = getLogger(__name__)
 
 _READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
 _PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
 _REPLAY_S = 0.05  # for a new process to make room for one more order
-_FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
-
-
-@dataclass(slots=True)
-class _Awaited:
-    """due_ns: by time. seen_ns, place: by counts; place: None until the rejector has said it."""
-
-    due_ns: int | None = None
-    seen_ns: int = 0
-    place: int | None = None
-    kick: bool | None = None
 
 
 class RejectorClient:
@@ -74,11 +58,14 @@ class RejectorClient:
         self._options = options
         self._clock = clock
         self._lock = threading.Lock()
-        self._awaited: dict[int, _Awaited] = {}
+        self._underway = Underway(
+            pulse_us=options.pulse_us,
+            kick_unknown=options.on_unknown == "reject",
+            capacity=options.capacity,
+        )
         self._link: socket.socket | None = None  # where orders go; None while there is none
         self._reports: socket.socket | None = None  # the same one, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
-        self._origin: int | None = None  # of the last process's counts
         self._closing = False
         self._give_up = threading.Event()
         self._counted: Counted | None = None
@@ -101,9 +88,7 @@ class RejectorClient:
     def announce(self, part_id: int, due_ns: int) -> None:
         """A part is under way. Unless resolved in time, it is unknown at due_ns."""
         with self._lock:
-            self._forget_old()
-            self._awaited[part_id] = _Awaited(due_ns)
-            self._send(Announce(part_id, due_ns))
+            self._send(self._underway.announce(part_id, due_ns, self._clock.now_ns()))
 
     def sighted(self, part_id: int, seen_ns: int) -> None:
         """The photo-eye had an edge: the rejector finds the place of the part by its encoder.
@@ -111,16 +96,12 @@ class RejectorClient:
         Unless resolved before the belt brings it there, it is unknown. Options need ``counts``.
         """
         with self._lock:
-            self._forget_old()
-            self._awaited[part_id] = _Awaited(seen_ns=seen_ns)
-            self._send(Sighted(part_id, seen_ns))
+            self._send(self._underway.sighted(part_id, seen_ns, self._clock.now_ns()))
 
     def resolve(self, part_id: int, kick: bool) -> None:
         """The verdict on an announced part. One that comes too late does nothing."""
         with self._lock:
-            awaited = self._awaited.get(part_id)
-            if awaited is not None and awaited.kick is None:
-                awaited.kick = kick
+            self._underway.resolve(part_id, kick)
             self._send(Resolve(part_id, kick))
 
     def close(self, timeout_s: float) -> Counted | None:
@@ -133,9 +114,7 @@ class RejectorClient:
         """
         with self._lock:
             self._closing = True
-            now_ns = self._clock.now_ns()
-            dues = (part.due_ns or now_ns + DRAIN_NS for part in self._awaited.values())
-            last_ns = max(dues, default=0)
+            last_ns = self._underway.last_due_ns(self._clock.now_ns() + DRAIN_NS)
             self._send(Goodbye())
         if self._thread.ident is None:
             return None
@@ -181,10 +160,10 @@ class RejectorClient:
             raise
         self._reports = ours
         with self._lock:
-            gone = self._take_gone_by() + self._take_lost(ready.origin)
+            now_ns = self._clock.now_ns()
+            gone = self._underway.gone_by(now_ns) + self._underway.lost(ready.origin, now_ns)
             self._link = ours
             self._replay(ready.origin)
-            self._origin = ready.origin
         self._report_down(gone)
         _log.info("rejector_ready pid=%s realtime=%s", process.pid, ready.realtime)
         return ready
@@ -204,15 +183,8 @@ class RejectorClient:
     def _replay(self, origin: int) -> None:
         """Tell a new process what is still under way. Locked."""
         counts = self._options.counts
-        started = self._origin is None
-        if counts is not None and (counts.clear_at_start if started else origin != self._origin):
-            self._send(Lose(), wait_s=_REPLAY_S)
-        for part_id, part in self._awaited.items():
-            order: Order = Sighted(part_id, part.seen_ns, part.kick)
-            if part.due_ns is not None:
-                order = Announce(part_id, part.due_ns, part.kick)
-            elif part.place is not None:
-                order = Restore(part_id, part.place, part.kick)
+        clear_at_start = counts is not None and counts.clear_at_start
+        for order in self._underway.orders(origin, clear_at_start=clear_at_start):
             self._send(order, wait_s=_REPLAY_S)
         if self._closing:
             self._send(Goodbye(), wait_s=_REPLAY_S)
@@ -236,19 +208,6 @@ class RejectorClient:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-
-    def _forget_old(self) -> None:
-        """Drop parts whose report was lost on the way, so that the table cannot grow. Locked."""
-        limit_ns = self._clock.now_ns() - _FORGET_NS
-        while self._awaited:
-            part_id, part = next(iter(self._awaited.items()))
-            # A part on a belt that stands may wait for hours: by counts their number is the limit,
-            # and a rejector that is full has reported what is beyond its capacity.
-            if part.due_ns is None and len(self._awaited) <= 2 * self._options.capacity:
-                return
-            if part.due_ns is not None and part.due_ns >= limit_ns:
-                return
-            del self._awaited[part_id]
 
     def _watch(self) -> None:
         """The thread: read reports; when the process ends before its time, start another."""
@@ -286,20 +245,19 @@ class RejectorClient:
                     self._counted = report
                 elif isinstance(report, Placed):
                     with self._lock:
-                        if (part := self._awaited.get(report.part_id)) is not None:
-                            part.place = report.place
+                        self._underway.placed(report)
                 elif isinstance(report, Actuated):
                     with self._lock:
-                        self._awaited.pop(report.part_id, None)
+                        self._underway.reported(report.part_id)
                     self._on_actuated(report)
 
     def _restart(self) -> bool:
         """Try until there is a process again; False when the client gives up or is done."""
         for attempt in itertools.count():
             with self._lock:
-                gone = self._take_gone_by()
+                gone = self._underway.gone_by(self._clock.now_ns())
             self._report_down(gone)
-            if self._closing and not self._awaited:
+            if self._closing and not len(self._underway):
                 return False
             if self._give_up.wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]):
                 return False
@@ -310,38 +268,6 @@ class RejectorClient:
             else:
                 return True
         raise AssertionError("unreachable")
-
-    def _take_gone_by(self) -> list[Actuated]:
-        """What became of the parts whose time is over and whom no process has. Locked.
-
-        They leave the table before a new process is told the rest: each part is reported once.
-        """
-        limit_ns = self._clock.now_ns() - self._options.pulse_us * 1000
-        gone = []
-        for part_id, part in list(self._awaited.items()):
-            if part.due_ns is not None and part.due_ns <= limit_ns:
-                del self._awaited[part_id]
-                wanted = self._options.on_unknown == "reject" if part.kick is None else part.kick
-                action = Action.MISSED if wanted else Action.LET_BY
-                gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
-        return gone
-
-    def _take_lost(self, origin: int) -> list[Actuated]:
-        """What becomes of parts placed by counts that mean nothing to the new process. Locked.
-
-        Where unknown parts are kicked, it kicks everything on the belt that could be one of them.
-        """
-        if self._origin is None or origin == self._origin:
-            return []
-        lost, now_ns = [], self._clock.now_ns()
-        for part_id, part in list(self._awaited.items()):
-            if part.due_ns is None:
-                del self._awaited[part_id]
-                action = Action.MISSED if part.kick else Action.LET_BY
-                if self._options.on_unknown == "reject":
-                    action = Action.KICKED
-                lost.append(Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST))
-        return lost
 
     def _report_down(self, gone: list[Actuated]) -> None:
         for report in gone:

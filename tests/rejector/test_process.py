@@ -165,7 +165,7 @@ def test_a_rejector_that_hangs_is_killed_and_orders_never_wait(start):
     assert longest_s < 0.5
     eventually(lambda: client.pid not in (None, first))
     assert client.restarts == 1
-    client._awaited.clear()  # the test does not wait a minute for its parts
+    client._underway.clear()  # the test does not wait a minute for its parts
     client._kill()
 
 
