@@ -65,11 +65,14 @@ class Lane:
         *,
         counts: CountRules | None = None,
         eye: EyeRules | None = None,
+        began_ns: int = 0,
     ) -> None:
+        """began_ns: by time, since when the ejector's eye is looked at."""
         self.queue = queue
         self._counts = counts or CountRules(0)
         self._by_counts = counts is not None
         self._eye = eye
+        self._began_ns = began_ns
         self._odometer = Odometer(backlash=self._counts.backlash)
         self._parts = Sightings(nearer_than=self._counts.debounce)
         self._arrivals = Sightings(nearer_than=self._counts.debounce)
@@ -125,6 +128,7 @@ class Lane:
     def announce(self, part_id: int, due_ns: int, kick: bool | None = None) -> None:
         """By time: a part will be at the ejector at due_ns."""
         self.queue.announce(part_id, due_ns, kick)
+        self._excuse(part_id, due_ns, self._began_ns)
 
     def sighted(
         self, part_id: int, seen_ns: int, now_ns: int, kick: bool | None = None
@@ -174,6 +178,7 @@ class Lane:
         if place <= self._odometer.count:
             reached_ns = self._odometer.reached_ns(place, 0)
         self.queue.announce(part_id, place, kick, reached_ns=reached_ns)
+        self._excuse(part_id, place, self._odometer.oldest_count)
 
     def resolve(self, part_id: int, kick: bool) -> None:
         """The verdict on a part."""
@@ -214,6 +219,12 @@ class Lane:
         self._silent = self._silent + 1 if spot.change == self._change else 1
         self._change = spot.change
         return 0 < self._counts.silent_edges <= self._silent
+
+    def _excuse(self, part_id: int, place: int, since: int) -> None:
+        """A part may have come to the ejector's eye before this process looked."""
+        eye = self._eye
+        if eye is not None and place - eye.to_ejector - eye.tolerance <= since:
+            self.queue.excuse(part_id)
 
     def _unplaced(self, part_id: int, now_ns: int, kick: bool | None) -> None:
         """A part seen before this process remembers: it lies behind the last one that is known,

@@ -60,6 +60,7 @@ class RejectQueue:
         self._reached: list[tuple[int, int, int]] = []  # place, part, moment
         self._kick: dict[int, bool | None] = {}  # part → verdict, None until there is one
         self._seen: set[int] = set()  # by the ejector's eye
+        self._excused: set[int] = set()  # they need not be seen
         self._absences = 0  # in a row
         self._gone: dict[int, None] = {}  # the last ``capacity`` parts gone, oldest first
         self._notes: list[Passage] = []  # what is known before its moment, until the next step
@@ -74,6 +75,11 @@ class RejectQueue:
     def __len__(self) -> int:
         """Parts that wait for their moment."""
         return len(self._due) + len(self._reached)
+
+    @property
+    def is_blind(self) -> bool:
+        """By counts: the output is active because nobody knows what is there."""
+        return self._in_lost
 
     @property
     def next_place(self) -> int | None:
@@ -144,6 +150,11 @@ class RejectQueue:
             self._kick[part_id] = None
             self.counters.unannounced += 1
         insort(self._due, (place, part_id))
+
+    def excuse(self, part_id: int) -> None:
+        """The part may have passed the ejector's eye while nobody looked."""
+        if self._confirm and part_id in self._kick:
+            self._excused.add(part_id)
 
     def ignore_eye(self) -> None:
         """The ejector's eye is gone: from now on parts need not be seen by it."""
@@ -261,7 +272,7 @@ class RejectQueue:
             cause = Cause.STRANGER
         else:
             self.counters.unknown += verdict is None
-        if self._confirm and part_id > 0 and part_id not in self._seen:
+        if self._confirm and part_id > 0 and not self._was_seen(part_id):
             self.counters.absent += 1
             self._absences += 1
             if self._absences <= _TRUSTED_ABSENCES:
@@ -269,6 +280,7 @@ class RejectQueue:
                 if not self._kick_absent:
                     return False, cause
         self._seen.discard(part_id)
+        self._excused.discard(part_id)
         if kick:
             return True, cause
         if self._in_lost:
@@ -277,6 +289,9 @@ class RejectQueue:
             self.counters.joined += 1
             return True, Cause.CROWDED
         return False, cause
+
+    def _was_seen(self, part_id: int) -> bool:
+        return part_id in self._seen or part_id in self._excused
 
     def _goes_along(self, place: int) -> bool:
         """Whether a neighbour that the ejector cannot tell from this part is kicked."""
@@ -298,6 +313,7 @@ class RejectQueue:
         self._due.clear()
         self._reached.clear()
         self._seen.clear()
+        self._excused.clear()
         self._kicked_at = None
 
     def _note(self, part_id: int, now_ns: int, verdict: bool | None, cause: Cause) -> None:

@@ -18,8 +18,8 @@ from edge.rejector.options import RejectorOptions, parse_arguments
 from edge.rejector.realtime import claim_realtime
 
 
-def make_lane(options: RejectorOptions) -> Lane:
-    """The belt as these options describe it."""
+def make_lane(options: RejectorOptions, *, began_ns: int) -> Lane:
+    """The belt as these options describe it, looked at since began_ns."""
     counts, eye = options.counts, options.ejector_eye
     queue = RejectQueue(
         pulse_ns=options.pulse_us * 1000,
@@ -34,6 +34,7 @@ def make_lane(options: RejectorOptions) -> Lane:
         queue,
         counts=None if counts is None else counts.rules,
         eye=None if eye is None else eye.rules,
+        began_ns=began_ns,
     )
 
 
@@ -53,7 +54,7 @@ def main() -> int:
         rejector = Rejector(
             link,
             output=output,
-            lane=make_lane(options),
+            lane=make_lane(options, began_ns=clock.now_ns()),
             clock=clock,
             encoder=None if counts is None else open_encoder(counts.encoder, clock=clock),
             eye=None if eye is None else open_eye(eye.eye, clock=clock),
