@@ -17,7 +17,7 @@ from edge.devices.encoder import EncoderPosition
 from edge.line.lane import CountRules, EyeRules, Lane
 from edge.line.passage import Counters
 from edge.line.queue import RejectQueue
-from edge.rejector.messages import Actuated, Lose, Order, Placed, Resolve, Restore, Sighted
+from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve, Restore, Sighted
 from edge.rejector.underway import Underway
 from edge.sim.motion import Drive, DrivenMotion
 
@@ -39,8 +39,9 @@ class SoakedLine:
         self.referee = Referee(plan, self.belt)
         self.now_ns = 0
         self._part_id = 0
-        self._sent_ns = 0  # of the last order: the socket keeps them in order
-        self._orders: list[tuple[int, int, Order]] = []  # when they are read, number, order
+        # What the station will do: when, number, and seen_ns of a sighting or a verdict.
+        self._deeds: list[tuple[int, int, Sighted | Resolve]] = []
+        self._orders: deque[Order] = deque()  # to a new process
         self._number = 0
         self._lane: Lane | None = None
         self._opened = 0  # the encoder's zero
@@ -94,16 +95,15 @@ class SoakedLine:
             self.referee.struck(belt.strike(low, high), now_ns)
         if lane is not None:
             self._turn(lane, positions)
-        elif now_ns >= self._back_ns:
-            self._start()
+        else:
+            self._act(None)
+            if now_ns >= self._back_ns:
+                self._start()
         if now_ns >= self._second_ns:
             self._second_ns += 1_000 * MS
             self._happen()
-        if self._lane is not None and not self._deaf and not self._has_order():
+        if self._lane is not None and not self._deaf and not self._first:
             self.referee.close()
-
-    def _has_order(self) -> bool:
-        return bool(self._orders) and self._orders[0][0] <= self.now_ns
 
     def _next_look(self) -> int:
         lane = self._lane
@@ -111,15 +111,15 @@ class SoakedLine:
             length_ns, self._stalled_ns = self._stalled_ns, 0
             return self.now_ns + length_ns
         if lane is None:
-            return min(self._back_ns, self.now_ns + _POLL_NS)
+            return max(self.now_ns + 1, min(self._back_ns, self.now_ns + _POLL_NS))
         left = lane.counts_left
         near = left is not None and left <= _NEAR_COUNTS
         next_ns = self.now_ns + (_NEAR_POLL_NS if near else _POLL_NS)
         moment_ns = lane.next_ns()
         if moment_ns is not None:
             next_ns = min(next_ns, max(moment_ns, self.now_ns + 1_000))
-        if self._orders and not self._deaf:
-            next_ns = min(next_ns, max(self._orders[0][0], self.now_ns + 1_000))
+        if self._deeds:
+            next_ns = min(next_ns, max(self._deeds[0][0], self.now_ns + 1_000))
         return next_ns
 
     def _turn(self, lane: Lane, positions: list[EncoderPosition]) -> None:
@@ -131,15 +131,12 @@ class SoakedLine:
         lane.moved(positions)
         while self._arrivals:
             lane.arrived(self._arrivals.popleft())
-        while not self._deaf and self._has_order():
-            self._obey(lane, heappop(self._orders)[2])
+        while self._orders:
+            self._obey(lane, self._orders.popleft())
+        self._act(lane)
         step = lane.due(self.now_ns)
         if lane.queue.is_blind:
             self.referee.blind(self.now_ns)
-        if step.active and not self._active:
-            count = self.belt.count
-            self.referee.struck(self.belt.strike(count, count), self.now_ns)
-        self._active = step.active
         for passage in step.passages:
             self._report(
                 Actuated(
@@ -151,8 +148,25 @@ class SoakedLine:
                     passage.cause,
                 )
             )
+        if step.active and not self._active:
+            count = self.belt.count
+            self.referee.struck(self.belt.strike(count, count), self.now_ns)
+        self._active = step.active
         if self._deaf:
             self._drain(lane)
+
+    def _act(self, lane: Lane | None) -> None:
+        """What the station does by now; without a rejector it only remembers."""
+        deeds, underway = self._deeds, self._underway
+        while deeds and deeds[0][0] <= self.now_ns:
+            deed = heappop(deeds)[2]
+            if isinstance(deed, Sighted):
+                underway.sighted(deed.part_id, deed.seen_ns, self.now_ns)
+            else:
+                underway.resolve(deed.part_id, deed.kick)
+                self.referee.resolved(deed.part_id, deed.kick)
+            if lane is not None:
+                self._obey(lane, deed)
 
     def _obey(self, lane: Lane, order: Order) -> None:
         if isinstance(order, Sighted):
@@ -162,9 +176,9 @@ class SoakedLine:
         elif isinstance(order, Restore):
             lane.restore(order.part_id, order.place, self.now_ns, order.kick)
         elif isinstance(order, Resolve):
-            self.referee.resolved(order.part_id, order.kick)
-            self._underway.resolve(order.part_id, order.kick)
             lane.resolve(order.part_id, order.kick)
+        elif isinstance(order, Known):
+            lane.known(order.part_id, order.place)
         elif isinstance(order, Lose):
             lane.lose(self.now_ns)
 
@@ -180,23 +194,23 @@ class SoakedLine:
             self.referee.laid(thing)
         if self._station_dead:
             self.counters["unheard"] += 1
+            thing.unheard = True
             return
         plan, chance = self.plan, self._chance
         self._part_id += 1
         thing.ids.append(self._part_id)
         self.referee.told(Told(self._part_id, thing, thing.x))
-        told_ns = at_ns + chance.randint(100_000, 8 * MS)
-        self._send(self._underway.sighted(self._part_id, at_ns, at_ns), told_ns)
+        self._later(Sighted(self._part_id, at_ns), at_ns + chance.randint(100_000, 8 * MS))
         fate = chance.random()
         if fate < plan.lost_verdicts:
             return
         late = fate < plan.lost_verdicts + plan.late_verdicts
         delay_ns = chance.randint(300, 1_500) * MS if late else chance.randint(9, 90) * MS
-        self._send(Resolve(self._part_id, chance.random() < plan.defective), at_ns + delay_ns)
+        self._later(Resolve(self._part_id, chance.random() < plan.defective), at_ns + delay_ns)
 
-    def _send(self, order: Order, at_ns: int) -> None:
+    def _later(self, deed: Sighted | Resolve, at_ns: int) -> None:
         self._number += 1
-        heappush(self._orders, (at_ns, self._number, order))
+        heappush(self._deeds, (at_ns, self._number, deed))
 
     def _start(self) -> None:
         """A new rejector, and a new station where that was dead too."""
@@ -218,24 +232,9 @@ class SoakedLine:
         self._origin = 0 if plan.survives else self._origin + 1
         self._first, self._gap, self._lost = True, False, 0
         self._arrivals.clear()
-        # What the dead one had not read is told anew; a verdict that is not there yet comes later.
-        while self._orders and self._orders[0][0] <= self.now_ns:
-            order = heappop(self._orders)[2]
-            if isinstance(order, Resolve):
-                self.referee.resolved(order.part_id, order.kick)
-                self._underway.resolve(order.part_id, order.kick)
         for report in self._underway.lost(self._origin, self.now_ns):
             self.referee.reported(report)
-        replay = self._underway.orders(self._origin, clear_at_start=True)
-        told = {order.part_id for order in replay if isinstance(order, Sighted | Restore)}
-        self._orders = [
-            entry
-            for entry in self._orders
-            if not (isinstance(entry[2], Sighted) and entry[2].part_id in told)
-        ]
-        self._orders.sort()
-        for number, order in enumerate(replay):
-            heappush(self._orders, (self.now_ns, number - (1 << 40), order))
+        self._orders.extend(self._underway.orders(self._origin, clear_at_start=True))
         self._second_ns = max(self._second_ns, self.now_ns)
 
     def _end(self, lane: Lane, back_ns: int) -> None:
@@ -278,6 +277,7 @@ class SoakedLine:
             self.counters["station_deaths"] += 1
             self._station_dead = self._deaf = True
             self.referee.orphan()
+            self._deeds.clear()
             self._orders.clear()
             self._moved_ns = self.now_ns
         elif chance.random() < plan.gaps:
@@ -299,13 +299,15 @@ class SoakedLine:
 
     def _put_on(self) -> None:
         plan = self.plan
-        x = self.belt.count - self._chance.randint(15, plan.travel - plan.to_ejector - 15)
-        apart = plan.spacing + 2 * plan.tolerance + plan.part + 1
-        if self.referee.is_free(x, apart):
-            thing = Thing(x, x, met=True)
-            self.belt.put(thing)
-            self.referee.laid(thing)
-            self.counters["added"] += 1
+        apart = plan.spacing + plan.part + (2 * plan.tolerance if plan.eye else 0)
+        for _ in range(8):
+            x = self.belt.count - self._chance.randint(15, plan.travel - plan.to_ejector - 15)
+            if self.referee.is_free(x, apart):
+                thing = Thing(x, x, met=True)
+                self.belt.put(thing)
+                self.referee.laid(thing)
+                self.counters["added"] += 1
+                return
 
     def _slip(self) -> None:
         plan = self.plan

@@ -13,7 +13,8 @@ from bench.soak.plan import SoakPlan
 class Thing:
     """A real part. x: the count at which its front is at the photo-eye.
 
-    ids: under which the station knows it. met: it has an account.
+    ids: under which the station knows it. met: it has an account. unheard: it came to the
+    photo-eye while the station was dead.
     hit: the ejector's pulse touched it.
     """
 
@@ -21,6 +22,7 @@ class Thing:
     announced_x: int
     ids: list[int] = field(default_factory=list)
     met: bool = False
+    unheard: bool = False
     taken: bool = False
     hit: bool = False
     excuse: str = ""  # why a hit may be right though nobody announced the part

@@ -180,6 +180,11 @@ class Lane:
         self.queue.announce(part_id, place, kick, reached_ns=reached_ns)
         self._excuse(part_id, place, self._odometer.oldest_count)
 
+    def known(self, part_id: int, place: int) -> None:
+        """By counts, in a new process: a part that an earlier one has dealt with."""
+        self._parts.add(place - self._counts.travel)
+        self.queue.gone(part_id)
+
     def resolve(self, part_id: int, kick: bool) -> None:
         """The verdict on a part."""
         self.queue.resolve(part_id, kick)

@@ -196,6 +196,10 @@ class RejectQueue:
         self.counters.announced += 1
         self._note(part_id, now_ns, kick, cause)
 
+    def gone(self, part_id: int) -> None:
+        """A part has had its outcome: whatever comes for it is late."""
+        self._forget_later(part_id)
+
     def note_no_part(self, part_id: int, at_ns: int, cause: Cause) -> None:
         """Report an edge of the photo-eye that began no part."""
         self._notes.append(Passage(part_id, at_ns, 0, Action.NO_PART, cause))

@@ -22,6 +22,7 @@ from edge.rejector.messages import (
     Counted,
     Goodbye,
     Hello,
+    Known,
     Lose,
     Order,
     Placed,
@@ -246,6 +247,8 @@ class Rejector:
                 self._report(Placed(order.part_id, place))
         elif isinstance(order, Restore):
             self._lane.restore(order.part_id, order.place, now_ns, order.kick)
+        elif isinstance(order, Known):
+            self._lane.known(order.part_id, order.place)
         elif isinstance(order, Lose):
             self._lane.lose(now_ns)
 

@@ -14,7 +14,7 @@ from edge.line.queue import Action, Cause, Counters
 VERSION = 2
 MAX_BYTES = 256
 
-_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _SIGHTED, _RESTORE, _LOSE = range(1, 8)
+_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _SIGHTED, _RESTORE, _LOSE, _KNOWN = range(1, 9)
 _READY, _ACTUATED, _COUNTERS, _PLACED = range(129, 133)
 NO_ENCODER = -1
 
@@ -80,6 +80,20 @@ class Restore:
 
     def encode(self) -> bytes:
         return _PART.pack(_RESTORE, self.part_id, self.place, _KICKS.index(self.kick))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Station → a new rejector whose counts go on: a part that has its outcome was due here.
+
+    The photo-eye may see it again, on a belt that backs up that far and returns.
+    """
+
+    part_id: int
+    place: int
+
+    def encode(self) -> bytes:
+        return _PLACE.pack(_KNOWN, self.part_id, self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +191,7 @@ class Counted:
         return _COUNTED.pack(_COUNTERS, *astuple(self.queue), self.unreported)
 
 
-Order = Hello | Announce | Sighted | Restore | Lose | Resolve | Goodbye
+Order = Hello | Announce | Sighted | Restore | Known | Lose | Resolve | Goodbye
 Report = Ready | Placed | Actuated | Counted
 
 
@@ -196,6 +210,8 @@ def decode_order(packet: bytes) -> Order:
         if kind == _RESTORE:
             _, part_id, place, verdict = _PART.unpack(packet)
             return Restore(part_id, place, _KICKS[verdict])
+        if kind == _KNOWN:
+            return Known(*_PLACE.unpack(packet)[1:])
         if kind == _LOSE and len(packet) == _KIND.size:
             return Lose()
         if kind == _HELLO:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from edge.line.passage import Action, Cause
-from edge.rejector.messages import Actuated, Announce, Lose, Order, Placed, Restore, Sighted
+from edge.rejector.messages import Actuated, Announce, Known, Lose, Order, Placed, Restore, Sighted
 
+# How many parts that have gone by a belt may bring back to the photo-eye after a restart and be
+# recognised; together with those under way they should fit into the socket, which holds 270.
+_KNOWN_PARTS = 64
 _FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
 
 
@@ -33,6 +37,7 @@ class Underway:
         self._capacity = capacity
         self._origin: int | None = None  # of the counts of the last process
         self._parts: dict[int, _Part] = {}
+        self._done: deque[Known] = deque(maxlen=_KNOWN_PARTS)
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -62,7 +67,9 @@ class Underway:
 
     def reported(self, part_id: int) -> None:
         """The rejector has said what became of the part."""
-        self._parts.pop(part_id, None)
+        part = self._parts.pop(part_id, None)
+        if part is not None and part.place is not None:
+            self._done.append(Known(part_id, part.place))
 
     def clear(self) -> None:
         """Remember nothing."""
@@ -112,7 +119,10 @@ class Underway:
         orders: list[Order] = []
         if clear_at_start if self._origin is None else origin != self._origin:
             orders.append(Lose())
+        if origin != self._origin:
+            self._done.clear()
         self._origin = origin
+        orders += self._done
         for part_id, part in self._parts.items():
             if part.due_ns is not None:
                 orders.append(Announce(part_id, part.due_ns, part.kick))

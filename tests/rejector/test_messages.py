@@ -12,6 +12,7 @@ from edge.rejector.messages import (
     Counted,
     Goodbye,
     Hello,
+    Known,
     Lose,
     Placed,
     Ready,
@@ -36,6 +37,7 @@ orders = st.one_of(
     st.builds(Restore, u64, i64, st.sampled_from([None, False, True])),
     st.builds(Resolve, u64, st.booleans()),
     st.just(Goodbye()),
+    st.builds(Known, u64, i64),
     st.just(Lose()),
 )
 actuated = st.builds(
@@ -86,6 +88,7 @@ def test_the_bytes_are_the_ones_of_the_decision_record():
     assert Goodbye().encode().hex() == "04"
     assert Sighted(7, 1_000, True).encode().hex() == "050700000000000000e80300000000000002"
     assert Restore(7, -1, False).encode().hex() == "060700000000000000ffffffffffffffff01"
+    assert Known(7, 1_000).encode().hex() == "080700000000000000e803000000000000"
     assert Lose().encode().hex() == "07"
     assert Placed(7, 1_000).encode().hex() == "840700000000000000e803000000000000"
     assert Ready(2, True, False, 5).encode().hex() == "81020001000500000000000000"
