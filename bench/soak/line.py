@@ -21,7 +21,7 @@ from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve
 from edge.rejector.underway import Underway
 from edge.sim.motion import Drive, DrivenMotion
 
-_POLL_NS, _NEAR_POLL_NS, _NEAR_COUNTS = 3 * MS, 400_000, 3
+_POLL_NS, _NEAR_POLL_NS, _NEAR_COUNTS = 5 * MS, 400_000, 3
 _STANDING_NS = 1_000 * MS
 
 
@@ -74,10 +74,13 @@ class SoakedLine:
         """One turn of the rejector's loop, or of the time in which there is none."""
         lane, belt, before_ns = self._lane, self.belt, self.now_ns
         self.now_ns = now_ns = self._next_look()
-        low = high = belt.count
         positions: list[EncoderPosition] = []
-        for count, at_ns in self._motion.changes(before_ns, now_ns):
-            low, high = min(low, count), max(high, count)
+        changes = list(self._motion.changes(before_ns, now_ns))
+        if self._active:
+            counts = [belt.count, *(count for count, _ in changes)]
+        if changes:
+            self._moved_ns = now_ns
+        for count, at_ns in changes:
             eye, ejector_eye = belt.step(count)
             if eye is not None:
                 self._seen(eye, at_ns)
@@ -89,10 +92,8 @@ class SoakedLine:
             else:
                 positions.append(EncoderPosition(count - self._opened, at_ns, self._gap))
                 self._gap = False
-        if low != high:
-            self._moved_ns = now_ns
         if self._active:
-            self.referee.struck(belt.strike(low, high), now_ns)
+            self.referee.struck(belt.strike(min(counts), max(counts)), now_ns)
         if lane is not None:
             self._turn(lane, positions)
         else:
@@ -101,9 +102,9 @@ class SoakedLine:
                 self._start()
         if now_ns >= self._second_ns:
             self._second_ns += 1_000 * MS
+            if self._lane is not None and not self._deaf and not self._first:
+                self.referee.close()
             self._happen()
-        if self._lane is not None and not self._deaf and not self._first:
-            self.referee.close()
 
     def _next_look(self) -> int:
         lane = self._lane

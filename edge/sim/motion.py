@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _COUNT = 1_000_000_000  # positions are integers of 1e-9 count: counts a second times nanoseconds
-_KEPT = 4_096  # stretches remembered: an hour of the default drive
+_KEPT = 1_024  # stretches remembered: a quarter of an hour
 _REVERSE_SHARE = 0.3  # a belt backs up slower than it runs
 
 
@@ -82,7 +82,7 @@ class Drive:
 class DrivenMotion:
     """The motion of a drive. Speed changes at once: no ramps, no vibration, no slip.
 
-    The last 4,096 stretches are remembered; what lies before them stands at their beginning.
+    The last 1,024 stretches are remembered; what lies before them stands at their beginning.
     """
 
     def __init__(self, drive: Drive) -> None:
