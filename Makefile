@@ -7,6 +7,7 @@
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
+#   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
@@ -30,13 +31,14 @@ BENCH ?= build/bench
 BENCH_ARGS ?=
 TRAIN_ARGS ?=
 REPORT_ARGS ?=
+SOAK_ARGS ?=
 TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check train export report tables compare bench zoo clean
+.PHONY: run test check train export report tables compare bench soak zoo clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -63,6 +65,10 @@ export: $(DEV)/.ready $(TFLITE)/.ready
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
+
+# One core, some six minutes.
+soak: $(DEV)/.ready
+	$(DEV)/bin/python -m bench.soak $(SOAK_ARGS)
 
 zoo: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \

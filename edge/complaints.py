@@ -18,6 +18,8 @@ def describe(error: ValidationError) -> str:
         return f"key '{key}' is missing{more}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if first["type"] == "value_error" and not first["loc"]:
+        return f"{message}{more}"  # about sections: it names them
     if first["type"] == "value_error" and isinstance(first["input"], dict):
         return f"key '{key}': {message}{more}"  # about several keys: no single one was found
     found = repr(first["input"])

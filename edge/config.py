@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from edge.complaints import describe
 from edge.config_camera import CameraConfig
-from edge.config_section import Section as _Section
-from edge.config_section import check_kind
+from edge.config_line import EjectorEyeConfig, EncoderConfig, LineConfig
+from edge.config_section import Section, check_kind
 from edge.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -31,10 +31,10 @@ else:
 StationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
-_AnySection = TypeVar("_AnySection", bound=_Section)
+_AnySection = TypeVar("_AnySection", bound=Section)
 
 
-class EngineConfig(_Section):
+class EngineConfig(Section):
     """Which inference engine, and how many cores it may use.
 
     auto: what ``outfeed bench --select`` found to be the fastest here, else ONNX Runtime. threads:
@@ -59,7 +59,7 @@ class EngineConfig(_Section):
         return self
 
 
-class TrustConfig(_Section):
+class TrustConfig(Section):
     """Which bundles may run.
 
     keys: who may sign them: public keys as text, ``ed25519:…``, or files of one. compatible: what
@@ -89,7 +89,7 @@ def _key(entry: object) -> object:
     raise ValueError("a key is a text, ed25519: and 64 hex digits or the path of a file")
 
 
-class TriggerConfig(_Section):
+class TriggerConfig(Section):
     """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter.
     gpio: a photo-eye at line ``line`` of the GPIO chip ``chip``."""
 
@@ -117,46 +117,7 @@ class TriggerConfig(_Section):
         return self
 
 
-class LineConfig(_Section):
-    """From photo-eye to ejector.
-
-    travel_ms: time a part takes from the photo-eye to the ejector. budget_ms: a verdict later than
-    this after the trigger is UNKNOWN. on_unknown: what the ejector does with such a part.
-    debounce_ms: an edge of the photo-eye this soon after a part's edge is a bounce.
-    """
-
-    travel_ms: float = Field(gt=0)
-    budget_ms: float = Field(gt=0)
-    pulse_ms: float = Field(default=20.0, gt=0)
-    debounce_ms: float = Field(default=2.0, ge=0)
-    on_unknown: Literal["reject", "pass"] = "reject"
-
-    @field_validator("budget_ms")
-    @classmethod
-    def _in_time(cls, value: float, info: ValidationInfo) -> float:
-        travel_ms = info.data.get("travel_ms")
-        if travel_ms is not None and value >= travel_ms:
-            raise ValueError(f"must be below travel_ms ({travel_ms:g}): the part is gone by then")
-        return value
-
-    @property
-    def travel_ns(self) -> int:
-        return round(self.travel_ms * 1e6)
-
-    @property
-    def budget_ns(self) -> int:
-        return round(self.budget_ms * 1e6)
-
-    @property
-    def debounce_ns(self) -> int:
-        return round(self.debounce_ms * 1e6)
-
-    @property
-    def pulse_us(self) -> int:
-        return round(self.pulse_ms * 1e3)
-
-
-class OutputConfig(_Section):
+class OutputConfig(Section):
     """The reject output. safe_state: what the line does while nobody can say what is right.
     gpio: line ``line`` of the GPIO chip ``chip``."""
 
@@ -179,7 +140,7 @@ class OutputConfig(_Section):
         return self
 
 
-class JournalConfig(_Section):
+class JournalConfig(Section):
     """The journal's place and the disk it may use, its write-ahead log included."""
 
     max_mb: float = Field(default=256.0, ge=1)
@@ -189,7 +150,7 @@ class JournalConfig(_Section):
         return round(self.max_mb * 1024 * 1024)
 
 
-class UplinkConfig(_Section):
+class UplinkConfig(Section):
     """The way to the broker. start: whether ``outfeed run`` starts the uplink itself."""
 
     start: bool = True
@@ -223,7 +184,7 @@ class UplinkConfig(_Section):
         return self
 
 
-class StationConfig(_Section):
+class StationConfig(Section):
     """One station. Relative paths in the file are taken from the file's own folder."""
 
     id: StationId
@@ -234,6 +195,8 @@ class StationConfig(_Section):
     trust: TrustConfig = TrustConfig()
     trigger: TriggerConfig = TriggerConfig()
     engine: EngineConfig = EngineConfig()
+    encoder: EncoderConfig | None = None
+    ejector_eye: EjectorEyeConfig | None = None
     output: OutputConfig = OutputConfig()
     journal: JournalConfig = JournalConfig()
     uplink: UplinkConfig = UplinkConfig()
@@ -242,6 +205,51 @@ class StationConfig(_Section):
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_belt(self) -> StationConfig:
+        line, encoder, eye = self.line, self.encoder, self.ejector_eye
+        if (encoder is None) != (line.travel_counts is None):
+            raise ValueError("line.travel_counts and an [encoder] section come together")
+        if eye is not None:
+            if eye.by_counts != (encoder is not None):
+                unit = "milliseconds" if encoder is None else "counts"
+                raise ValueError(f"ejector_eye is to be in {unit}, as line.travel is")
+            if eye.to_ejector >= (line.travel_counts or line.travel_ns or 0):
+                raise ValueError("ejector_eye must be nearer to the ejector than the photo-eye is")
+        if encoder is None or line.travel_counts is None:
+            return self
+        fastest_ms = line.travel_counts * 1e3 / encoder.max_counts_per_s
+        if line.budget_ms >= fastest_ms:
+            raise ValueError(
+                f"line.budget_ms must be below {fastest_ms:g}, the travel at max_counts_per_s: "
+                "the part is gone by then"
+            )
+        if line.on_crowded == "reject" and self.spacing < self.pulse_counts:
+            raise ValueError(
+                f"line.min_spacing_counts must be at least {self.pulse_counts}, a pulse at "
+                "max_counts_per_s"
+            )
+        return self
+
+    @property
+    def pulse_counts(self) -> int:
+        """How far the belt comes in one pulse at most; 0 without an encoder."""
+        if self.encoder is None:
+            return 0
+        return ceil(self.line.pulse_ms * self.encoder.max_counts_per_s / 1e3)
+
+    @property
+    def spacing(self) -> int:
+        """Parts nearer than this are kicked together: counts, or nanoseconds. 0: never."""
+        line = self.line
+        if line.on_crowded == "each":
+            return 0
+        if self.encoder is not None:
+            given = line.min_spacing_counts
+            return self.pulse_counts if given is None else given
+        spacing_ms = line.pulse_ms if line.min_spacing_ms is None else line.min_spacing_ms
+        return round(spacing_ms * 1e6)
 
     @property
     def journal_path(self) -> Path:
@@ -291,6 +299,6 @@ def _anchored(section: _AnySection, folder: Path) -> _AnySection:
             changed[name] = folder / value
         elif isinstance(value, tuple):
             changed[name] = tuple(folder / v if isinstance(v, Path) else v for v in value)
-        elif isinstance(value, _Section):
+        elif isinstance(value, Section):
             changed[name] = _anchored(value, folder)
     return section.model_copy(update=changed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
+from edge.cli.belt import belt_plan, count_tracking, ejector_eye
 from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
@@ -31,9 +32,14 @@ from edge.records import Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
+from edge.sim.driven_belt import DrivenBelt
 from edge.station import Inspects, Station
 
 _log = logging.getLogger(__name__)
+
+# A driven belt stands this long at first: the rejector, whose encoder must see every count, is
+# there 0.1 s after its start, and 0.5 s on a machine with every core busy.
+_STANDS_NS = 2_000_000_000
 
 
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
@@ -108,8 +114,11 @@ def _gpio_line(chip: str | None, line: int | str | None, active_low: bool) -> Gp
     return GpioLine(chip, line, active_low)
 
 
-def make_belt(config: StationConfig, *, clock: Clock) -> Belt:
-    """The simulated belt that triggers."""
+def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
+    """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
+    if config.encoder is not None or config.ejector_eye is not None:
+        return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
+    assert config.line.travel_ns is not None
     return Belt(
         clock=clock,
         rate_hz=config.trigger.rate_hz,
@@ -121,11 +130,19 @@ def make_belt(config: StationConfig, *, clock: Clock) -> Belt:
 
 
 def make_rejector(
-    config: StationConfig, *, clock: Clock, record: Path | None = None
+    config: StationConfig,
+    *,
+    clock: Clock,
+    trigger: Trigger | None = None,
+    record: Path | None = None,
 ) -> RejectorClient:
-    """record: a file to which the simulated output writes its edges."""
+    """trigger: a simulated belt, at which the simulated encoder and ejector's eye look.
+
+    record: a file to which the simulated output writes its edges.
+    """
     output = config.output
     gpio = _output_line(output) if output.kind == "gpio" else None
+    plan = trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
     return RejectorClient(
         RejectorOptions(
             pulse_us=config.line.pulse_us,
@@ -135,6 +152,9 @@ def make_rejector(
             record=record,
             gpio=gpio,
             drive=output.drive,
+            spacing=config.spacing,
+            counts=count_tracking(config, plan),
+            ejector_eye=ejector_eye(config, plan),
         ),
         clock=clock,
     )

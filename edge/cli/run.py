@@ -31,13 +31,14 @@ def run(config: ConfigOption) -> None:
     settings = load_config(config)
     clock = MonotonicClock()
     bundle, inspector = load_bundle(settings, now_ns=clock.now_ns)
+    trigger = make_trigger(settings, clock=clock)
     station = make_station(
         settings,
         bundle=bundle,
         inspector=inspector,
         camera=make_camera(settings.camera, clock=clock),
-        trigger=make_trigger(settings, clock=clock),
-        rejector=make_rejector(settings, clock=clock),
+        trigger=trigger,
+        rejector=make_rejector(settings, clock=clock, trigger=trigger),
         clock=clock,
     )
     uplink = make_uplink(config, settings) if settings.uplink.start else None

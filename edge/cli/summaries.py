@@ -19,6 +19,7 @@ def summary_tables(summary: Summary) -> tuple[Table, Table]:
 def summary_counts(summary: Summary) -> list[tuple[str, str]]:
     """Label and value, the order in which a person asks."""
     parts_per_s = summary.parts / summary.duration_s if summary.duration_s else 0.0
+    belt = ", ".join(f"{count} {cause}" for cause, count in sorted(summary.causes.items()))
     return [
         ("parts", f"{summary.parts} in {summary.duration_s:.1f} s ({parts_per_s:.1f} a second)"),
         ("pass", str(summary.passed)),
@@ -27,6 +28,7 @@ def summary_counts(summary: Summary) -> list[tuple[str, str]]:
         ("no frame of its own", _refused(summary.refused)),
         ("edges lost", str(summary.edges_lost)),
         ("kicked", f"{summary.kicked}, {summary.missed} missed"),
+        ("on the belt", belt or "nothing unusual"),
         ("reject timing", punctuality(summary.timing)),
         ("rejector restarts", str(summary.rejector_restarts)),
         ("events lost", str(summary.events_lost)),

@@ -34,6 +34,7 @@ from edge.inspection.pictures import write_picture
 from edge.records import Verdict
 from edge.sim.belt import Belt
 from edge.sim.broker import EmbeddedBroker
+from edge.sim.driven_belt import DrivenBelt
 from edge.station import Summary
 
 # Of the bundles that come with Outfeed.
@@ -63,7 +64,7 @@ class _Run:
 
     summary: Summary
     verdicts: dict[int, Verdict]
-    belt: Belt
+    belt: Belt | DrivenBelt
     carried: Carried
 
 
@@ -121,7 +122,7 @@ def _run_line(
         inspector=inspector,
         camera=camera,
         trigger=belt,
-        rejector=make_rejector(config, clock=clock, record=folder.ejector),
+        rejector=make_rejector(config, clock=clock, trigger=belt, record=folder.ejector),
         clock=clock,
         on_verdict=lambda verdict: verdicts.__setitem__(verdict.part_id, verdict),
     )

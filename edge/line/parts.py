@@ -9,23 +9,27 @@ from dataclasses import dataclass
 class LineTiming:
     """What the line is like. All nanoseconds.
 
-    travel_ns: from the photo-eye to the ejector. budget_ns: a verdict later than this after the
-    trigger is UNKNOWN. debounce_ns: an edge this soon after an accepted one is a bounce.
+    travel_ns: from the photo-eye to the ejector; None: encoder counts say so. budget_ns: a verdict
+    later than this after the trigger is UNKNOWN. debounce_ns: an edge this soon after an accepted
+    one is a bounce.
     """
 
-    travel_ns: int
+    travel_ns: int | None
     budget_ns: int
     debounce_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. CLOCK_MONOTONIC: seen by the photo-eye, verdict wanted by, at the ejector."""
+    """One part. CLOCK_MONOTONIC: seen by the photo-eye, verdict wanted by, at the ejector.
+
+    due_ns: None where it meets the ejector after encoder counts.
+    """
 
     part_id: int
     triggered_ns: int
     deadline_ns: int
-    due_ns: int
+    due_ns: int | None
 
 
 class PartTracker:
@@ -49,4 +53,5 @@ class PartTracker:
         self._last_ns = at_ns
         part_id = self._next_id
         self._next_id += 1
-        return Part(part_id, at_ns, at_ns + timing.budget_ns, at_ns + timing.travel_ns)
+        due_ns = None if timing.travel_ns is None else at_ns + timing.travel_ns
+        return Part(part_id, at_ns, at_ns + timing.budget_ns, due_ns)

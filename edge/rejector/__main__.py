@@ -12,10 +12,32 @@ from edge.devices.output import Output
 from edge.devices.output_gpio import GpioOutput
 from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import OutfeedError
+from edge.line.lane import Lane
 from edge.line.queue import RejectQueue
+from edge.rejector.hardware import open_encoder, open_eye
 from edge.rejector.loop import Rejector
 from edge.rejector.options import RejectorOptions, parse_arguments
 from edge.rejector.realtime import claim_realtime
+
+
+def make_lane(options: RejectorOptions, *, began_ns: int) -> Lane:
+    """The belt as these options describe it, looked at since began_ns."""
+    counts, eye = options.counts, options.ejector_eye
+    queue = RejectQueue(
+        pulse_ns=options.pulse_us * 1000,
+        kick_unknown=options.on_unknown == "reject",
+        capacity=options.capacity,
+        spacing=options.spacing,
+        by_counts=counts is not None,
+        confirm=eye is not None,
+        kick_absent=eye is None or eye.on_absent == "kick",
+    )
+    return Lane(
+        queue,
+        counts=None if counts is None else counts.rules,
+        eye=None if eye is None else eye.rules,
+        began_ns=began_ns,
+    )
 
 
 def main() -> int:
@@ -30,12 +52,16 @@ def main() -> int:
     try:
         output = _output(options, clock)
         link = socket.socket(fileno=fd)
-        queue = RejectQueue(
-            pulse_ns=options.pulse_us * 1000,
-            kick_unknown=options.on_unknown == "reject",
-            capacity=options.capacity,
+        counts, eye = options.counts, options.ejector_eye
+        rejector = Rejector(
+            link,
+            output=output,
+            lane=make_lane(options, began_ns=clock.now_ns()),
+            clock=clock,
+            encoder=None if counts is None else open_encoder(counts.encoder, clock=clock),
+            eye=None if eye is None else open_eye(eye.eye, clock=clock),
+            max_counts_per_s=0 if counts is None else counts.max_counts_per_s,
         )
-        rejector = Rejector(link, output=output, queue=queue, clock=clock)
         realtime = claim_realtime(options.realtime_priority)
         return rejector.run(realtime=realtime, safe_active=options.safe_state == "active")
     except OutfeedError as error:

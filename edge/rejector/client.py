@@ -12,50 +12,45 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
 
 from edge.clock import Clock
 from edge.errors import DeviceError
-from edge.line.queue import Action, Cause
+from edge.rejector.loop import DRAIN_NS
 from edge.rejector.messages import (
     MAX_BYTES,
     VERSION,
     Actuated,
-    Announce,
     Counted,
     Goodbye,
     Hello,
     Order,
+    Placed,
     Ready,
     Resolve,
     decode_report,
 )
 from edge.rejector.options import RejectorOptions
+from edge.rejector.underway import Underway
 
 _log = getLogger(__name__)
 
 _READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
 _PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
 _REPLAY_S = 0.05  # for a new process to make room for one more order
-_FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
-
-
-@dataclass(slots=True)
-class _Awaited:
-    due_ns: int
-    kick: bool | None = None
 
 
 class RejectorClient:
     """Starts, feeds, watches and ends one rejector process.
 
-    ``announce`` and ``resolve`` may be called from any thread and never wait for the rejector.
+    ``announce``, ``sighted`` and ``resolve`` may be called from any thread and never wait.
     Overflow rule: a socket that takes no more (some 270 orders lie in it unread, measured) means a
     rejector that hangs; it is killed and started anew. A rejector that dies is started again and
     told every part that is still under way; parts that went by meanwhile are reported as MISSED
-    with the cause DOWN. Reports are handed to ``on_actuated`` by a thread of the client.
+    with the cause DOWN. By counts the new one takes them over where its encoder counts on; where it
+    begins anew, they are reported as LOST and it is told so. Reports are handed to ``on_actuated``
+    by a thread of the client.
     """
 
     def __init__(self, options: RejectorOptions, *, clock: Clock) -> None:
@@ -63,7 +58,11 @@ class RejectorClient:
         self._options = options
         self._clock = clock
         self._lock = threading.Lock()
-        self._awaited: dict[int, _Awaited] = {}
+        self._underway = Underway(
+            pulse_us=options.pulse_us,
+            kick_unknown=options.on_unknown == "reject",
+            capacity=options.capacity,
+        )
         self._link: socket.socket | None = None  # where orders go; None while there is none
         self._reports: socket.socket | None = None  # the same one, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,27 +88,33 @@ class RejectorClient:
     def announce(self, part_id: int, due_ns: int) -> None:
         """A part is under way. Unless resolved in time, it is unknown at due_ns."""
         with self._lock:
-            self._forget_old()
-            self._awaited[part_id] = _Awaited(due_ns)
-            self._send(Announce(part_id, due_ns))
+            self._send(self._underway.announce(part_id, due_ns, self._clock.now_ns()))
+
+    def sighted(self, part_id: int, seen_ns: int) -> None:
+        """The photo-eye had an edge: the rejector finds the place of the part by its encoder.
+
+        Unless resolved before the belt brings it there, it is unknown. Options need ``counts``.
+        """
+        with self._lock:
+            self._send(self._underway.sighted(part_id, seen_ns, self._clock.now_ns()))
 
     def resolve(self, part_id: int, kick: bool) -> None:
         """The verdict on an announced part. One that comes too late does nothing."""
         with self._lock:
-            awaited = self._awaited.get(part_id)
-            if awaited is not None and awaited.kick is None:
-                awaited.kick = kick
+            self._underway.resolve(part_id, kick)
             self._send(Resolve(part_id, kick))
 
     def close(self, timeout_s: float) -> Counted | None:
         """Let the announced parts go by, end the process, join the thread.
 
-        Waits until the last part is due, and at most timeout_s more; then the process is killed.
+        Waits until the last part is due, and at most timeout_s more; then the process is killed. By
+        counts nobody knows when that is: the rejector gives up parts on a belt that stands for 1 s,
+        and all after 30 s.
         The counters of the last process, or None where it did not end in order.
         """
         with self._lock:
             self._closing = True
-            last_ns = max((part.due_ns for part in self._awaited.values()), default=0)
+            last_ns = self._underway.last_due_ns(self._clock.now_ns() + DRAIN_NS)
             self._send(Goodbye())
         if self._thread.ident is None:
             return None
@@ -155,9 +160,10 @@ class RejectorClient:
             raise
         self._reports = ours
         with self._lock:
-            gone = self._take_gone_by()
+            now_ns = self._clock.now_ns()
+            gone = self._underway.gone_by(now_ns) + self._underway.lost(ready.origin, now_ns)
             self._link = ours
-            self._replay()
+            self._replay(ready.origin)
         self._report_down(gone)
         _log.info("rejector_ready pid=%s realtime=%s", process.pid, ready.realtime)
         return ready
@@ -174,10 +180,12 @@ class RejectorClient:
         link.setblocking(False)
         return ready
 
-    def _replay(self) -> None:
+    def _replay(self, origin: int) -> None:
         """Tell a new process what is still under way. Locked."""
-        for part_id, part in self._awaited.items():
-            self._send(Announce(part_id, part.due_ns, part.kick), wait_s=_REPLAY_S)
+        counts = self._options.counts
+        clear_at_start = counts is not None and counts.clear_at_start
+        for order in self._underway.orders(origin, clear_at_start=clear_at_start):
+            self._send(order, wait_s=_REPLAY_S)
         if self._closing:
             self._send(Goodbye(), wait_s=_REPLAY_S)
 
@@ -200,15 +208,6 @@ class RejectorClient:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-
-    def _forget_old(self) -> None:
-        """Drop parts whose report was lost on the way, so that the table cannot grow. Locked."""
-        limit_ns = self._clock.now_ns() - _FORGET_NS
-        while self._awaited:
-            part_id, part = next(iter(self._awaited.items()))
-            if part.due_ns >= limit_ns:
-                return
-            del self._awaited[part_id]
 
     def _watch(self) -> None:
         """The thread: read reports; when the process ends before its time, start another."""
@@ -244,18 +243,21 @@ class RejectorClient:
                     continue
                 if isinstance(report, Counted):
                     self._counted = report
+                elif isinstance(report, Placed):
+                    with self._lock:
+                        self._underway.placed(report)
                 elif isinstance(report, Actuated):
                     with self._lock:
-                        self._awaited.pop(report.part_id, None)
+                        self._underway.reported(report.part_id)
                     self._on_actuated(report)
 
     def _restart(self) -> bool:
         """Try until there is a process again; False when the client gives up or is done."""
         for attempt in itertools.count():
             with self._lock:
-                gone = self._take_gone_by()
+                gone = self._underway.gone_by(self._clock.now_ns())
             self._report_down(gone)
-            if self._closing and not self._awaited:
+            if self._closing and not len(self._underway):
                 return False
             if self._give_up.wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]):
                 return False
@@ -266,21 +268,6 @@ class RejectorClient:
             else:
                 return True
         raise AssertionError("unreachable")
-
-    def _take_gone_by(self) -> list[Actuated]:
-        """What became of the parts whose time is over and whom no process has. Locked.
-
-        They leave the table before a new process is told the rest: each part is reported once.
-        """
-        limit_ns = self._clock.now_ns() - self._options.pulse_us * 1000
-        gone = []
-        for part_id, part in list(self._awaited.items()):
-            if part.due_ns <= limit_ns:
-                del self._awaited[part_id]
-                wanted = self._options.on_unknown == "reject" if part.kick is None else part.kick
-                action = Action.MISSED if wanted else Action.LET_BY
-                gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
-        return gone
 
     def _report_down(self, gone: list[Actuated]) -> None:
         for report in gone:

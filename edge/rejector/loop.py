@@ -7,19 +7,30 @@ import socket
 from logging import getLogger
 
 from edge.clock import Clock
+from edge.devices.encoder import Encoder
 from edge.devices.output import Output
-from edge.line.queue import Passage, RejectQueue
+from edge.devices.trigger import EndOfParts, Trigger
+from edge.errors import DeviceError
+from edge.line.lane import Lane
+from edge.line.passage import Passage
 from edge.rejector.messages import (
     MAX_BYTES,
+    NO_ENCODER,
     VERSION,
     Actuated,
     Announce,
     Counted,
     Goodbye,
     Hello,
+    Known,
+    Lose,
+    Order,
+    Placed,
     Ready,
     Report,
     Resolve,
+    Restore,
+    Sighted,
     decode_order,
 )
 from edge.rejector.realtime import Realtime
@@ -31,6 +42,16 @@ _log = getLogger(__name__)
 # at 20 parts a second, are 1 % of a core.
 _EARLY_S = 150e-6
 
+# With an encoder or an eye, how long it is not looked at. A kernel keeps 16 edges of a line unless
+# told otherwise, and gpiod at most 1,024: 0.1 s at 10,000 counts a second.
+_POLL_NS = 2_000_000
+# The same for an encoder without a descriptor while a part may be due before the next look.
+_NEAR_POLL_NS = 200_000
+# After a goodbye, or the station's death: parts on a belt that stands this long are given up, and
+# so are those on one that creeps; the output is needed by the next station.
+STANDING_NS = 1_000_000_000
+DRAIN_NS = 30_000_000_000
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_STATION_DEAD = 3
@@ -40,19 +61,35 @@ class Rejector:
     """Serves one station over one socket. ``run`` blocks until goodbye or until the station dies.
 
     The queue's policy holds when the station is dead: announced parts are dealt with as ordered,
-    those without verdict as unknown; then the output takes its safe state.
+    those without verdict as unknown; then the output takes its safe state. With an encoder the
+    belt must run for that: one that stands for 1 s, or does not bring all parts within 30 s, is
+    given up, and the parts are reported as DOWN. An encoder that fails makes everything unknown.
     """
 
     def __init__(
-        self, link: socket.socket, *, output: Output, queue: RejectQueue, clock: Clock
+        self,
+        link: socket.socket,
+        *,
+        output: Output,
+        lane: Lane,
+        clock: Clock,
+        encoder: Encoder | None = None,
+        eye: Trigger | None = None,
+        max_counts_per_s: int = 0,
     ) -> None:
         self._link = link
         self._output = output
-        self._queue = queue
+        self._lane = lane
         self._clock = clock
+        self._encoder = encoder
+        self._eye = eye
+        self._near_counts = 1 + max_counts_per_s * _POLL_NS // 1_000_000_000
         self._unreported = 0
         self._goodbye = False
         self._deaf = False  # the station's end is closed: no order will come
+        self._ends_ns: int | None = None  # when parts are given up, once nothing new can come
+        self._moved_ns = clock.now_ns()
+        self._losses = 0
 
     def run(self, *, realtime: Realtime, safe_active: bool) -> int:
         """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
@@ -60,7 +97,8 @@ class Rejector:
         try:
             self._output.set(False)
             self._link.setblocking(False)
-            self._report(Ready(VERSION, realtime.scheduled, realtime.locked))
+            origin = NO_ENCODER if self._encoder is None else self._encoder.origin
+            self._report(Ready(VERSION, realtime.scheduled, realtime.locked, origin))
             status = self._serve()
             if status == EXIT_DONE:
                 level_at_end = False
@@ -68,11 +106,15 @@ class Rejector:
         finally:
             self._output.set(level_at_end)
             self._output.close()
+            for device in (self._encoder, self._eye):
+                if device is not None:
+                    device.close()
 
     def _serve(self) -> int:
         active = False
         while True:
-            step = self._queue.due(self._clock.now_ns())
+            self._look()
+            step = self._lane.due(self._clock.now_ns())
             if step.active != active:
                 active = step.active
                 self._output.set(active)
@@ -80,30 +122,89 @@ class Rejector:
                 at_ns = self._clock.now_ns()
                 for passage in step.passages:
                     self._report(_actuated(passage, at_ns))
-            next_ns = self._queue.next_ns()
-            if next_ns is None and self._goodbye:
-                self._report(Counted(self._queue.counters, self._unreported))
+            next_ns = self._lane.next_ns()
+            if next_ns is None and (self._goodbye or self._deaf) and self._is_drained():
+                if self._deaf and not self._goodbye:
+                    return EXIT_STATION_DEAD
+                self._report(Counted(self._lane.queue.counters, self._unreported))
                 return EXIT_DONE
-            if next_ns is None and self._deaf:
-                return EXIT_STATION_DEAD
             if not self._wait(next_ns):
                 return EXIT_FAILED
+
+    def _is_drained(self) -> bool:
+        """Whether no part waits any more; gives those up that wait for a belt that stands."""
+        if not len(self._lane):
+            return True
+        now_ns = self._clock.now_ns()
+        if self._ends_ns is None:
+            self._ends_ns = now_ns + DRAIN_NS
+            self._moved_ns = now_ns
+        if now_ns >= self._ends_ns or now_ns - self._moved_ns >= STANDING_NS:
+            _log.error("parts_given_up count=%s", len(self._lane))
+            self._lane.queue.abandon(now_ns)
+        return False
+
+    def _look(self) -> None:
+        """Take in what encoder and eye have seen."""
+        # The eye first: the counts at the moments of its edges are then known.
+        arrivals = [] if self._eye is None else self._arrivals(self._eye)
+        if self._encoder is not None:
+            self._follow(self._encoder)
+        for at_ns in arrivals:
+            self._lane.arrived(at_ns)
+        losses = self._lane.queue.counters.losses
+        if losses != self._losses:
+            self._losses = losses
+            _log.error("places_lost times=%s: what is on the belt is unknown", losses)
+
+    def _follow(self, encoder: Encoder) -> None:
+        try:
+            positions = encoder.read()
+        except DeviceError as error:
+            _log.error("encoder_failed reason=%s", error)
+            self._encoder = None
+            encoder.close()
+            self._lane.fail(self._clock.now_ns())
+            return
+        if positions:
+            self._moved_ns = positions[-1].at_ns
+            self._lane.moved(positions)
+
+    def _arrivals(self, eye: Trigger) -> list[int]:
+        found = []
+        try:
+            while (edge := eye.wait(0.0)) is not None:
+                found.append(edge.at_ns)
+        except EndOfParts:
+            self._eye = None
+        except DeviceError as error:
+            _log.error("ejector_eye_failed reason=%s", error)
+            self._eye = None
+            eye.close()
+            self._lane.queue.ignore_eye()
+        return found
 
     def _wait(self, next_ns: int | None) -> bool:
         """Take at most one order, until next_ns at most; False when the station is a stranger.
 
         select() sleeps on a high-resolution timer and takes microseconds (poll and epoll take
-        milliseconds), so one call waits for orders and for the due time, and an order that comes
-        just before it still counts.
+        milliseconds), so one call waits for orders, for the encoder's next edge while a part is
+        near, and for the due time, and an order that comes just before it still counts.
         """
-        if self._deaf:
-            assert next_ns is not None
-            self._clock.sleep_until_ns(next_ns)
-            return True
-        left_s = (
-            None if next_ns is None else max(0.0, (next_ns - self._clock.now_ns()) / 1e9 - _EARLY_S)
-        )
-        if not select.select([self._link], [], [], left_s)[0]:
+        now_ns = self._clock.now_ns()
+        left_s = None if next_ns is None else max(0.0, (next_ns - now_ns) / 1e9 - _EARLY_S)
+        waited: list[socket.socket | int] = [] if self._deaf else [self._link]
+        if self._encoder is not None or self._eye is not None:
+            poll_s = _POLL_NS / 1e9
+            counts = self._lane.counts_left
+            if self._encoder is not None and counts is not None and counts <= self._near_counts:
+                fd = self._encoder.fileno()
+                if fd is None:
+                    poll_s = _NEAR_POLL_NS / 1e9
+                else:
+                    waited.append(fd)
+            left_s = poll_s if left_s is None else min(left_s, poll_s)
+        if self._link not in select.select(waited, [], [], left_s)[0]:
             return True
         try:
             packet = self._link.recv(MAX_BYTES)
@@ -113,7 +214,7 @@ class Rejector:
             return self._obey(packet)
         self._deaf = True
         if not self._goodbye:
-            _log.error("station_dead parts_announced=%s", len(self._queue))
+            _log.error("station_dead parts_announced=%s", len(self._lane))
         return True
 
     def _obey(self, packet: bytes) -> bool:
@@ -123,15 +224,33 @@ class Rejector:
             _log.error("order_ignored reason=%s", error)
             return True
         if isinstance(order, Resolve):
-            self._queue.resolve(order.part_id, order.kick)
+            self._lane.resolve(order.part_id, order.kick)
         elif isinstance(order, Announce):
-            self._queue.announce(order.part_id, order.due_ns, order.kick)
+            self._lane.announce(order.part_id, order.due_ns, order.kick)
         elif isinstance(order, Goodbye):
             self._goodbye = True
-        elif isinstance(order, Hello) and order.version != VERSION:
-            _log.error("wrong_version station=%s rejector=%s", order.version, VERSION)
-            return False
+        elif isinstance(order, Hello):
+            if order.version != VERSION:
+                _log.error("wrong_version station=%s rejector=%s", order.version, VERSION)
+                return False
+        else:
+            self._obey_by_counts(order)
         return True
+
+    def _obey_by_counts(self, order: Order) -> None:
+        """Orders that mean a place on the belt, which is where it is now."""
+        self._look()
+        now_ns = self._clock.now_ns()
+        if isinstance(order, Sighted):
+            place = self._lane.sighted(order.part_id, order.seen_ns, now_ns, order.kick)
+            if place is not None:
+                self._report(Placed(order.part_id, place))
+        elif isinstance(order, Restore):
+            self._lane.restore(order.part_id, order.place, now_ns, order.kick)
+        elif isinstance(order, Known):
+            self._lane.known(order.part_id, order.place)
+        elif isinstance(order, Lose):
+            self._lane.lose(now_ns)
 
     def _report(self, report: Report) -> None:
         """Never waits for the station: what it does not take is counted."""

@@ -11,20 +11,22 @@ from struct import Struct, error
 
 from edge.line.queue import Action, Cause, Counters
 
-VERSION = 1
-MAX_BYTES = 128
+VERSION = 2
+MAX_BYTES = 256
 
-_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE = 1, 2, 3, 4
-_READY, _ACTUATED, _COUNTERS = 129, 130, 131
+_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _SIGHTED, _RESTORE, _LOSE, _KNOWN = range(1, 9)
+_READY, _ACTUATED, _COUNTERS, _PLACED = range(129, 133)
+NO_ENCODER = -1
 
 _VERSION = Struct("<BH")
 _PART = Struct("<BQqB")
 _VERDICT = Struct("<BQ?")
 _KIND = Struct("<B")
 _KICKS: tuple[bool | None, ...] = (None, False, True)  # by the number that stands for it
-_STARTED = Struct("<BH??")
+_STARTED = Struct("<BH??q")
 _PASSED = Struct("<BQqqIBB")
-_COUNTED = Struct("<B11Q")
+_PLACE = Struct("<BQq")
+_COUNTED = Struct("<B18Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,55 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighted:
+    """Station → rejector with an encoder: the photo-eye had an edge at seen_ns, for this part.
+
+    kick: as in Announce.
+    """
+
+    part_id: int
+    seen_ns: int
+    kick: bool | None = None
+
+    def encode(self) -> bytes:
+        return _PART.pack(_SIGHTED, self.part_id, self.seen_ns, _KICKS.index(self.kick))
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Station → a new rejector whose counts go on: a part that an earlier one had placed."""
+
+    part_id: int
+    place: int
+    kick: bool | None = None
+
+    def encode(self) -> bytes:
+        return _PART.pack(_RESTORE, self.part_id, self.place, _KICKS.index(self.kick))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Station → a new rejector whose counts go on: a part that has its outcome was due here.
+
+    The photo-eye may see it again, on a belt that backs up that far and returns.
+    """
+
+    part_id: int
+    place: int
+
+    def encode(self) -> bytes:
+        return _PLACE.pack(_KNOWN, self.part_id, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """Station → rejector with an encoder: nobody knows what is on the belt."""
+
+    def encode(self) -> bytes:
+        return _KIND.pack(_LOSE)
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve:
     """Station → rejector: the verdict on a part. A part without one is unknown at its due time."""
 
@@ -74,19 +125,36 @@ class Goodbye:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Rejector → station, first: it owns the output. realtime: SCHED_FIFO; locked: mlockall."""
+    """Rejector → station, first: it owns the output. realtime: SCHED_FIFO; locked: mlockall.
+
+    origin: of its encoder's counts, NO_ENCODER where it has none.
+    """
 
     version: int
     realtime: bool
     locked: bool
+    origin: int = NO_ENCODER
 
     def encode(self) -> bytes:
-        return _STARTED.pack(_READY, self.version, self.realtime, self.locked)
+        return _STARTED.pack(_READY, self.version, self.realtime, self.locked, self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Rejector → station: at this count of the encoder the part is at the ejector."""
+
+    part_id: int
+    place: int
+
+    def encode(self) -> bytes:
+        return _PLACE.pack(_PLACED, self.part_id, self.place)
 
 
 @dataclass(frozen=True, slots=True)
 class Actuated:
-    """Rejector → station: a part went by the ejector.
+    """Rejector → station: a part went by the ejector; NO_PART: what was sighted is none.
+
+    part_id: 0 for a stranger. due_ns: for a part placed by counts the moment of its count.
 
     at_ns: when the output was active (KICKED), or when the part was looked at; width_us: how long
     the output stays active for this part, 0 unless KICKED. Pulses that overlap are one pulse on
@@ -123,12 +191,12 @@ class Counted:
         return _COUNTED.pack(_COUNTERS, *astuple(self.queue), self.unreported)
 
 
-Order = Hello | Announce | Resolve | Goodbye
-Report = Ready | Actuated | Counted
+Order = Hello | Announce | Sighted | Restore | Known | Lose | Resolve | Goodbye
+Report = Ready | Placed | Actuated | Counted
 
 
 def decode_order(packet: bytes) -> Order:
-    """What the station said. Raises ValueError for a packet that no version 1 has."""
+    """What the station said. Raises ValueError for a packet that no version 2 has."""
     try:
         kind = packet[0]
         if kind == _RESOLVE:
@@ -136,6 +204,16 @@ def decode_order(packet: bytes) -> Order:
         if kind == _ANNOUNCE:
             _, part_id, due_ns, verdict = _PART.unpack(packet)
             return Announce(part_id, due_ns, _KICKS[verdict])
+        if kind == _SIGHTED:
+            _, part_id, seen_ns, verdict = _PART.unpack(packet)
+            return Sighted(part_id, seen_ns, _KICKS[verdict])
+        if kind == _RESTORE:
+            _, part_id, place, verdict = _PART.unpack(packet)
+            return Restore(part_id, place, _KICKS[verdict])
+        if kind == _KNOWN:
+            return Known(*_PLACE.unpack(packet)[1:])
+        if kind == _LOSE and len(packet) == _KIND.size:
+            return Lose()
         if kind == _HELLO:
             return Hello(*_VERSION.unpack(packet)[1:])
         if kind == _GOODBYE and len(packet) == _KIND.size:
@@ -146,12 +224,14 @@ def decode_order(packet: bytes) -> Order:
 
 
 def decode_report(packet: bytes) -> Report:
-    """What the rejector said. Raises ValueError for a packet that no version 1 has."""
+    """What the rejector said. Raises ValueError for a packet that no version 2 has."""
     try:
         kind = packet[0]
         if kind == _ACTUATED:
             _, part_id, due_ns, at_ns, width_us, action, cause = _PASSED.unpack(packet)
             return Actuated(part_id, due_ns, at_ns, width_us, Action(action), Cause(cause))
+        if kind == _PLACED:
+            return Placed(*_PLACE.unpack(packet)[1:])
         if kind == _READY:
             return Ready(*_STARTED.unpack(packet)[1:])
         if kind == _COUNTERS:

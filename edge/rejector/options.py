@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edge.devices.gpio import GpioLine
 from edge.devices.output_gpio import Drive
+from edge.line.lane import CountRules, EyeRules
+from edge.rejector.hardware import EncoderSpec, EyeSpec, encoder_spec, eye_spec, spec_json
 
 Policy = Literal["reject", "pass"]
 SafeState = Literal["inactive", "active"]
+
+
+@dataclass(frozen=True, slots=True)
+class CountTracking:
+    """Parts meet the ejector after encoder counts.
+
+    max_counts_per_s: the belt is never faster. clear_at_start: what is on the belt at the start is
+    unknown, and dealt with as such; else the belt is taken to be empty.
+    """
+
+    rules: CountRules
+    encoder: EncoderSpec
+    max_counts_per_s: int
+    clear_at_start: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EjectorEye:
+    """A second photo-eye. on_absent: what is done with a part that must be kicked and that this
+    eye did not see: "kick", or "pass" as long as the eye sees others."""
+
+    rules: EyeRules
+    eye: EyeSpec
+    on_absent: Literal["kick", "pass"] = "kick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +49,8 @@ class RejectorOptions:
     safe_state: the output's level once the station is dead and the announced parts are gone.
     realtime_priority: of SCHED_FIFO, 0 for none. capacity: parts between photo-eye and ejector.
     record: a file to which the simulated output writes its edges. gpio: the line that it drives,
-    and how; None: the output is simulated.
+    and how; None: the output is simulated. spacing: parts nearer than this are kicked together, in
+    counts where there are ``counts``, else nanoseconds; 0: each by itself.
     """
 
     pulse_us: int
@@ -33,12 +61,21 @@ class RejectorOptions:
     record: Path | None = None
     gpio: GpioLine | None = None
     drive: Drive = "push-pull"
+    spacing: int = 0
+    counts: CountTracking | None = None
+    ejector_eye: EjectorEye | None = None
 
     def arguments(self, fd: int) -> list[str]:
         """The command line after ``python -m edge.rejector``; fd: the inherited socket."""
         line = [f"--fd={fd}", f"--pulse-us={self.pulse_us}", f"--on-unknown={self.on_unknown}"]
         line += [f"--safe-state={self.safe_state}", f"--priority={self.realtime_priority}"]
-        line += [f"--capacity={self.capacity}"]
+        line += [f"--capacity={self.capacity}", f"--spacing={self.spacing}"]
+        if self.counts is not None:
+            data = {**asdict(self.counts), "encoder": spec_json(self.counts.encoder)}
+            line += [f"--counts={json.dumps(data)}"]
+        if self.ejector_eye is not None:
+            data = {**asdict(self.ejector_eye), "eye": spec_json(self.ejector_eye.eye)}
+            line += [f"--ejector-eye={json.dumps(data)}"]
         if self.gpio is not None:
             # A number and a name that looks like one are different lines.
             named = "name" if isinstance(self.gpio.line, str) else "number"
@@ -60,6 +97,9 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
     parser.add_argument("--safe-state", choices=("inactive", "active"), required=True)
     parser.add_argument("--priority", type=int, required=True)
     parser.add_argument("--capacity", type=int, required=True)
+    parser.add_argument("--spacing", type=int, default=0)
+    parser.add_argument("--counts", type=json.loads)
+    parser.add_argument("--ejector-eye", type=json.loads)
     parser.add_argument("--record", type=Path)
     parser.add_argument("--gpio-chip")
     parser.add_argument("--gpio-line-name", dest="gpio_line")
@@ -82,4 +122,17 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
         record=given.record,
         gpio=gpio,
         drive=given.gpio_drive,
+        spacing=given.spacing,
+        counts=None if given.counts is None else _counts(given.counts),
+        ejector_eye=None if given.ejector_eye is None else _ejector_eye(given.ejector_eye),
     )
+
+
+def _counts(data: dict[str, Any]) -> CountTracking:
+    rules, encoder = CountRules(**data["rules"]), encoder_spec(data["encoder"])
+    return CountTracking(**{**data, "rules": rules, "encoder": encoder})
+
+
+def _ejector_eye(data: dict[str, Any]) -> EjectorEye:
+    rules, eye = EyeRules(**data["rules"]), eye_spec(data["eye"])
+    return EjectorEye(**{**data, "rules": rules, "eye": eye})

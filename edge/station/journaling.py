@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edge.errors import JournalError
 from edge.events.event import Event, actuation_event, gap_event, part_event
-from edge.line.queue import Action
+from edge.line.passage import Action
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
 
@@ -19,6 +19,12 @@ _log = getLogger(__name__)
 _CAPACITY = 2048  # 68 s of a disk that does not answer, at 10 parts a second and 3 events each
 _BATCH = 64  # one fsync per batch: at 1,000 parts a second there are 30 of them
 _RETRY_S = 0.5
+_OUTCOMES = {
+    Action.KICKED: "",
+    Action.MISSED: ", missed",
+    Action.LET_BY: ", let by",
+    Action.NO_PART: ", no part",
+}
 
 
 class Appends(Protocol):
@@ -139,9 +145,9 @@ class JournalWriter:
         cause = item.cause.name.lower()
         return actuation_event(
             self._station,
-            part_id=item.part_id,
+            part_id=item.part_id or None,
             due_ns=item.due_ns,
             at_ns=item.at_ns,
             width_us=item.width_us,
-            cause=cause if item.action is Action.KICKED else f"{cause}, missed",
+            cause=cause + _OUTCOMES[item.action],
         )

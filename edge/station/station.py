@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from logging import getLogger
@@ -16,7 +17,7 @@ from edge.errors import DeviceError, FrameError, OutfeedError
 from edge.line.freshness import Freshness, Refusal
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
-from edge.line.queue import Action
+from edge.line.passage import Action, Cause
 from edge.line.stats import Histogram, StageStats
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
@@ -28,6 +29,8 @@ _T = TypeVar("_T")
 
 _QUEUE_PARTS = 4  # more would be late anyhow: a budget is rarely above four gaps
 _POLL_S = 0.1  # how soon a stop is noticed
+# What is journalled of a part that was let by: beside these the verdict has said it all.
+_TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
 _STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
 
 
@@ -47,6 +50,8 @@ class Rejects(Protocol):
     def start(self, on_actuated: Callable[[Actuated], None]) -> object: ...
 
     def announce(self, part_id: int, due_ns: int) -> None: ...
+
+    def sighted(self, part_id: int, seen_ns: int) -> None: ...
 
     def resolve(self, part_id: int, kick: bool) -> None: ...
 
@@ -105,6 +110,9 @@ class Station:
         self._edges_lost = 0
         self._punctuality = Histogram()
         self._void: set[int] = set()
+        self._causes: Counter[str] = Counter()  # of reports, beside verdict and unknown
+        self._opened_id = first_part_id - 1  # the last part in the ledger
+        self._refused: set[int] = set()  # no parts, as the rejector said before they were in it
         self._stopping = False
         self._all_seen = False
         self._failure: DeviceError | None = None
@@ -187,8 +195,15 @@ class Station:
             part = self._tracker.part(edge.at_ns)
             if part is None:
                 continue
-            self._rejector.announce(part.part_id, part.due_ns)
+            if part.due_ns is None:
+                self._rejector.sighted(part.part_id, part.triggered_ns)
+            else:
+                self._rejector.announce(part.part_id, part.due_ns)
             with self._guard:
+                self._opened_id = part.part_id
+                if part.part_id in self._refused:
+                    self._refused.discard(part.part_id)
+                    continue
                 self._ledger.open(part)
                 self._guard.notify_all()
             self._took("announce", part.triggered_ns)
@@ -329,16 +344,29 @@ class Station:
         """On the rejector client's thread."""
         if report.part_id in self._void:
             return
-        if report.action is Action.KICKED:
+        if report.cause not in (Cause.VERDICT, Cause.UNKNOWN):
+            self._causes[report.cause.name.lower()] += 1
+        if report.action is Action.NO_PART:
+            self._refuse(report.part_id)
+        elif report.action is Action.KICKED:
             self._kicked += 1
-            self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
+            if report.cause is not Cause.LOST:
+                self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
         elif report.action is Action.MISSED:
             self._missed += 1
             _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
-        if report.action is not Action.LET_BY:
+        if report.action is not Action.LET_BY or report.cause in _TOLD:
             self._writer.put_actuation(report)
         if self._on_actuated is not None:
             self._on_actuated(report)
+
+    def _refuse(self, part_id: int) -> None:
+        """The encoder says that the edge began no part: there is nothing to judge."""
+        with self._guard:
+            if part_id > self._opened_id:
+                self._refused.add(part_id)
+            else:
+                self._ledger.settle(part_id)
 
     def _took(self, stage: str, began_ns: int) -> int:
         now_ns = self._clock.now_ns()
@@ -366,6 +394,7 @@ class Station:
             rejector=None if counted is None else counted.queue,
             refused={refusal.value: n for refusal, n in self._freshness.counts.items()},
             edges_lost=self._edges_lost,
+            causes=dict(self._causes),
         )
 
 

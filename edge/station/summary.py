@@ -17,6 +17,7 @@ class Summary:
     kicked and missed are what the rejector reported; timing: start of the pulse minus due time.
     stages, each a duration: announce (photo-eye → rejector told), capture, wait (captured →
     inspector), inspect and its steps, verdict (photo-eye → verdict).
+    causes: how many reports of the rejector had which cause, beside verdict and unknown.
     rejector: counters of the last rejector process, None where it did not end in order.
     refused: parts without a frame of their own, by Refusal. edges_lost: the photo-eye's edges that
     nobody read in time; the parts behind them were not inspected.
@@ -39,3 +40,4 @@ class Summary:
     rejector: Counters | None
     refused: Mapping[str, int] = field(default_factory=dict)
     edges_lost: int = 0
+    causes: Mapping[str, int] = field(default_factory=dict)

@@ -117,34 +117,50 @@ def test_the_example_configuration_is_valid() -> None:
 
 
 def test_the_example_configuration_names_every_key_with_its_default() -> None:
-    """With every commented key switched on, it is still a configuration, and lacks none."""
-    text = re.sub(r"^# (\w+ = .*)$", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.M)
-    written = tomllib.loads(text)
+    """With every commented key switched on, it is still a configuration, and lacks none: once with
+    the keys in milliseconds, once with those in counts that replace them."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    text = re.sub(r"^# ((?:\w+ = .*)|\[\w+\])$", r"\1", text, flags=re.M)
+    by_time = tomllib.loads(text)
+    text = re.sub(r"^(travel|min_spacing|to_ejector|tolerance)_ms = .*$", "", text, flags=re.M)
+    by_counts = tomllib.loads(re.sub(r"^## (.*)$", r"\1", text, flags=re.M))
     optional = {"parts", "chip", "line", "device", "url", "width", "height", "pixel_format"}
     optional |= {"camera.rate_hz", "exposure_us", "gain", "latency_ms", "exposed_within_ms"}
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
-    optional |= {"precision", "threads", "providers", "keys"}
-    for name, field in StationConfig.model_fields.items():
-        kind = field.annotation
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            assert name in written
-            continue
-        assert set(written[name]) == set(kind.model_fields), name
-        for key, inner in kind.model_fields.items():
-            if not {key, f"{name}.{key}"} & optional and not inner.is_required() and key != "loop":
-                default = list(inner.default) if key == "colour_gains" else inner.default
-                assert written[name][key] == default, f"{name}.{key}"
-    # A section with kinds is one for each of them, with the keys that it has.
-    for name in ("camera", "trigger", "output"):
-        kind = StationConfig.model_fields[name].annotation
-        assert kind is not None
-        for choice in get_args(kind.model_fields["kind"].annotation):
-            keys = {
-                key: value
-                for key, value in written[name].items()
-                if choice in kind.only.get(key, choice).split()
-            }
-            StationConfig.model_validate({**plain(written), name: {**keys, "kind": choice}})
+    optional |= {"precision", "threads", "providers", "keys", "loop"}
+    optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
+    optional |= {
+        f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")
+    }
+    for written in (by_time, by_counts):
+        config = StationConfig.model_validate(plain(written))
+        for name in StationConfig.model_fields:
+            section = getattr(config, name)
+            if not isinstance(section, BaseModel):
+                assert name in written or (name, written) == ("encoder", by_time)
+                continue
+            both = {*by_time.get(name, ()), *by_counts[name]}
+            assert both == set(type(section).model_fields), name
+            for key, inner in type(section).model_fields.items():
+                if not {key, f"{name}.{key}"} & optional and not inner.is_required():
+                    default = list(inner.default) if key == "colour_gains" else inner.default
+                    assert both_of(by_time, by_counts, name)[key] == default, f"{name}.{key}"
+        # A section with kinds is one for each of them, with the keys that it has.
+        for name in ("camera", "trigger", "output"):
+            kind = StationConfig.model_fields[name].annotation
+            assert kind is not None
+            for choice in get_args(kind.model_fields["kind"].annotation):
+                keys = {
+                    key: value
+                    for key, value in written[name].items()
+                    if choice in kind.only.get(key, choice).split()
+                }
+                StationConfig.model_validate({**plain(written), name: {**keys, "kind": choice}})
+
+
+def both_of(by_time: dict[str, Any], by_counts: dict[str, Any], name: str) -> dict[str, Any]:
+    """A section's keys in either form."""
+    return {**by_time.get(name, {}), **by_counts[name]}
 
 
 def plain(written: dict[str, Any]) -> dict[str, Any]:

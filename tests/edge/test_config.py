@@ -19,6 +19,8 @@ from edge.errors import (
     OutfeedError,
     UsageError,
 )
+from tests.edge.test_config_line import OPTIONS as BELT
+from tests.edge.test_config_line import REQUIRED
 from tests.keys import TRUST
 
 SMALLEST = """
@@ -256,7 +258,8 @@ def test_no_key_is_left_out_above() -> None:
     told = {(section, key) for section, key, *_ in OPTIONS}
     told |= {("uplink", key) for key in TOGETHER}
     told |= {(section, key) for section, _, key, *_ in DEVICES}
-    told |= {("camera", "kind"), ("camera", "path"), ("line", "travel_ms"), ("line", "budget_ms")}
+    told |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
+    told |= {(section, key) for section, key, *_ in BELT} | REQUIRED
     held = {
         (section, key)
         for section, field in StationConfig.model_fields.items()
@@ -282,7 +285,7 @@ def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ('id = "press-1"', "", "key 'id' is missing"),
-        ("travel_ms = 500", "", "key 'line.travel_ms' is missing"),
+        ("travel_ms = 500", "", "key 'line': expected travel_ms, or travel_counts"),
         ("budget_ms = 100", "budget = 100", "key 'line.budget_ms' is missing (and 1 more)"),
         ("[camera]", "[camera]\nlop = true", "unknown key 'camera.lop'"),
         ("id =", "colour = 1\nid =", "unknown key 'colour'"),

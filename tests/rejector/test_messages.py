@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.line.queue import Action, Cause, Counters
+from edge.line.lane import CountRules, EyeRules
+from edge.line.passage import Action, Cause, Counters
+from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
 from edge.rejector.messages import (
     MAX_BYTES,
     Actuated,
@@ -10,20 +12,33 @@ from edge.rejector.messages import (
     Counted,
     Goodbye,
     Hello,
+    Known,
+    Lose,
+    Placed,
     Ready,
     Resolve,
+    Restore,
+    Sighted,
     decode_order,
     decode_report,
 )
-from edge.rejector.options import RejectorOptions, parse_arguments
+from edge.rejector.options import CountTracking, EjectorEye, RejectorOptions, parse_arguments
+from edge.sim.driven_belt import BeltPlan
+from edge.sim.motion import Drive
+
+DRIVE = Drive(1, 1_000, variation=0.1, stops=0.2, reversals=0.05, seed=3)
 
 u64, i64 = st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1)
 
 orders = st.one_of(
     st.builds(Hello, st.integers(0, 2**16 - 1)),
     st.builds(Announce, u64, i64, st.sampled_from([None, False, True])),
+    st.builds(Sighted, u64, i64, st.sampled_from([None, False, True])),
+    st.builds(Restore, u64, i64, st.sampled_from([None, False, True])),
     st.builds(Resolve, u64, st.booleans()),
     st.just(Goodbye()),
+    st.builds(Known, u64, i64),
+    st.just(Lose()),
 )
 actuated = st.builds(
     Actuated,
@@ -35,9 +50,10 @@ actuated = st.builds(
     st.sampled_from(Cause),
 )
 reports = st.one_of(
-    st.builds(Ready, st.integers(0, 2**16 - 1), st.booleans(), st.booleans()),
+    st.builds(Ready, st.integers(0, 2**16 - 1), st.booleans(), st.booleans(), i64),
+    st.builds(Placed, u64, i64),
     actuated,
-    st.builds(Counted, st.builds(Counters, *[u64] * 10), u64),
+    st.builds(Counted, st.builds(Counters, *[u64] * 17), u64),
 )
 
 
@@ -70,6 +86,12 @@ def test_the_bytes_are_the_ones_of_the_decision_record():
     assert Resolve(7, True).encode().hex() == "03070000000000000001"
     assert Hello(1).encode().hex() == "010100"
     assert Goodbye().encode().hex() == "04"
+    assert Sighted(7, 1_000, True).encode().hex() == "050700000000000000e80300000000000002"
+    assert Restore(7, -1, False).encode().hex() == "060700000000000000ffffffffffffffff01"
+    assert Known(7, 1_000).encode().hex() == "080700000000000000e803000000000000"
+    assert Lose().encode().hex() == "07"
+    assert Placed(7, 1_000).encode().hex() == "840700000000000000e803000000000000"
+    assert Ready(2, True, False, 5).encode().hex() == "81020001000500000000000000"
     kicked = Actuated(1, 2, 3, 4, Action.KICKED, Cause.UNKNOWN).encode().hex()
     assert kicked == "82" + "01" + "00" * 7 + "02" + "00" * 7 + "03" + "00" * 7 + "040000000102"
 
@@ -82,6 +104,18 @@ def test_options_survive_the_command_line(tmp_path):
         realtime_priority=0,
         capacity=9,
         record=tmp_path / "a b",
+        spacing=40,
+        counts=CountTracking(
+            CountRules(500, debounce=3, backlash=4, silent_edges=7),
+            SimulatedEncoderSpec(DRIVE, "single", False),
+            max_counts_per_s=9_000,
+            clear_at_start=False,
+        ),
+        ejector_eye=EjectorEye(
+            EyeRules(50, 5, debounce=2),
+            SimulatedEyeSpec(BeltPlan(DRIVE, 100, 20, 500, 50, parts=3, taken=0.5, seed=2)),
+            on_absent="pass",
+        ),
     )
     assert parse_arguments(options.arguments(5)) == (5, options)
     plain = RejectorOptions(pulse_us=1)

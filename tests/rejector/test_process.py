@@ -165,7 +165,7 @@ def test_a_rejector_that_hangs_is_killed_and_orders_never_wait(start):
     assert longest_s < 0.5
     eventually(lambda: client.pid not in (None, first))
     assert client.restarts == 1
-    client._awaited.clear()  # the test does not wait a minute for its parts
+    client._underway.clear()  # the test does not wait a minute for its parts
     client._kill()
 
 
@@ -191,8 +191,8 @@ def by_hand(record: Path, *more: str) -> tuple[subprocess.Popen, socket.socket]:
 )
 def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, kicked, last):
     process, ours = by_hand(tmp_path / "edges", f"--on-unknown={policy}", f"--safe-state={safe}")
-    ours.send(Hello(1).encode())
-    assert decode_report(ours.recv(128)).version == 1
+    ours.send(Hello(2).encode())
+    assert decode_report(ours.recv(128)).version == 2
     now_ns = CLOCK.now_ns()
     due = {1: now_ns + 100 * MS, 2: now_ns + 200 * MS, 3: now_ns + 300 * MS}
     for number, due_ns in due.items():
@@ -218,7 +218,7 @@ def test_a_station_of_another_version_is_refused(tmp_path):
     ours.send(Hello(99).encode())
     _, complaint = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert "wrong_version station=99 rejector=1" in complaint
+    assert "wrong_version station=99 rejector=2" in complaint
     ours.close()
 
 

@@ -83,6 +83,9 @@ class RecordedRejector:
     def announce(self, part_id, due_ns):
         self.orders.append(("announce", part_id))
 
+    def sighted(self, part_id, seen_ns):
+        self.orders.append(("sighted", part_id))
+
     def resolve(self, part_id, kick):
         self.orders.append(("resolve", part_id, kick))
 

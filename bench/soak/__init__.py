@@ -1,0 +1,1 @@
+"""`make soak`: a line on which everything goes wrong, on a clock of its own."""

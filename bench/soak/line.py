@@ -1,0 +1,321 @@
+"""A soaked line: station, rejector and everything that happens to them, step by step.
+
+What the rejector's loop does with its devices and its socket is done here with a belt of numbers;
+places, moments, the queue, and what the station remembers are the ones that run on a line.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from heapq import heappop, heappush
+
+from bench.soak.plan import MS, SoakPlan
+from bench.soak.referee import Referee, Told
+from bench.soak.world import Belt, Thing
+from edge.devices.encoder import EncoderPosition
+from edge.line.lane import CountRules, EyeRules, Lane
+from edge.line.passage import Counters
+from edge.line.queue import RejectQueue
+from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve, Restore, Sighted
+from edge.rejector.underway import Underway
+from edge.sim.motion import Drive, DrivenMotion
+
+_POLL_NS, _NEAR_POLL_NS, _NEAR_COUNTS = 5 * MS, 400_000, 3
+_STANDING_NS = 1_000 * MS
+
+
+class SoakedLine:
+    """Runs parts until ``run`` has seen enough of them; ``referee`` has the account."""
+
+    def __init__(self, plan: SoakPlan, seed: int) -> None:
+        self.plan = plan
+        self.counters: Counter[str] = Counter()
+        self._chance = random.Random(seed)
+        self._motion = DrivenMotion(
+            Drive(0, plan.counts_per_s, plan.variation, plan.stops, plan.reversals, seed)
+        )
+        self.belt = Belt(plan, self._chance)
+        self.referee = Referee(plan, self.belt)
+        self.now_ns = 0
+        self._part_id = 0
+        # What the station will do: when, number, and seen_ns of a sighting or a verdict.
+        self._deeds: list[tuple[int, int, Sighted | Resolve]] = []
+        self._orders: deque[Order] = deque()  # to a new process
+        self._number = 0
+        self._lane: Lane | None = None
+        self._opened = 0  # the encoder's zero
+        self._origin = 0
+        self._lost = 0  # edges of the encoder still to lose
+        self._gap = False
+        self._first = False
+        self._active = False
+        self._deaf = False
+        self._back_ns = 0  # when the rejector, or the station with its rejector, is there again
+        self._station_dead = False
+        self._moved_ns = 0
+        self._second_ns = 0
+        self._underway = self._new_underway()
+        self._arrivals: deque[int] = deque()
+        self._stalled_ns = 0
+
+    def run(self, parts: int) -> None:
+        """Until so many parts have come to the photo-eye and every one of them is accounted for."""
+        while self.belt.born < parts:
+            self._look()
+
+    def _new_underway(self) -> Underway:
+        plan = self.plan
+        return Underway(
+            pulse_us=plan.pulse_ns // 1000, kick_unknown=plan.kick_unknown, capacity=4096
+        )
+
+    def _look(self) -> None:
+        """One turn of the rejector's loop, or of the time in which there is none."""
+        lane, belt, before_ns = self._lane, self.belt, self.now_ns
+        self.now_ns = now_ns = self._next_look()
+        positions: list[EncoderPosition] = []
+        changes = list(self._motion.changes(before_ns, now_ns))
+        if self._active:
+            counts = [belt.count, *(count for count, _ in changes)]
+        if changes:
+            self._moved_ns = now_ns
+        for count, at_ns in changes:
+            eye, ejector_eye = belt.step(count)
+            if eye is not None:
+                self._seen(eye, at_ns)
+            if ejector_eye is not None and lane is not None:
+                self._arrivals.append(at_ns)
+            if self._lost:
+                self._lost -= 1
+                self._gap = True
+            else:
+                positions.append(EncoderPosition(count - self._opened, at_ns, self._gap))
+                self._gap = False
+        if self._active:
+            self.referee.struck(belt.strike(min(counts), max(counts)), now_ns)
+        if lane is not None:
+            self._turn(lane, positions)
+        else:
+            self._act(None)
+            if now_ns >= self._back_ns:
+                self._start()
+        if now_ns >= self._second_ns:
+            self._second_ns += 1_000 * MS
+            if self._lane is not None and not self._deaf and not self._first:
+                self.referee.close()
+            self._happen()
+
+    def _next_look(self) -> int:
+        lane = self._lane
+        if self._stalled_ns:
+            length_ns, self._stalled_ns = self._stalled_ns, 0
+            return self.now_ns + length_ns
+        if lane is None:
+            return max(self.now_ns + 1, min(self._back_ns, self.now_ns + _POLL_NS))
+        left = lane.counts_left
+        near = left is not None and left <= _NEAR_COUNTS
+        next_ns = self.now_ns + (_NEAR_POLL_NS if near else _POLL_NS)
+        moment_ns = lane.next_ns()
+        if moment_ns is not None:
+            next_ns = min(next_ns, max(moment_ns, self.now_ns + 1_000))
+        if self._deeds:
+            next_ns = min(next_ns, max(self._deeds[0][0], self.now_ns + 1_000))
+        return next_ns
+
+    def _turn(self, lane: Lane, positions: list[EncoderPosition]) -> None:
+        if self._first:
+            self._first = False
+            count = self.belt.count if self.plan.survives else 0
+            positions.insert(0, EncoderPosition(count, self.now_ns))
+            positions[1:] = []
+        lane.moved(positions)
+        while self._arrivals:
+            lane.arrived(self._arrivals.popleft())
+        while self._orders:
+            self._obey(lane, self._orders.popleft())
+        self._act(lane)
+        step = lane.due(self.now_ns)
+        if lane.queue.is_blind:
+            self.referee.blind(self.now_ns)
+        for passage in step.passages:
+            self._report(
+                Actuated(
+                    passage.part_id,
+                    passage.due_ns,
+                    self.now_ns,
+                    passage.width_ns // 1000,
+                    passage.action,
+                    passage.cause,
+                )
+            )
+        if step.active and not self._active:
+            count = self.belt.count
+            self.referee.struck(self.belt.strike(count, count), self.now_ns)
+        self._active = step.active
+        if self._deaf:
+            self._drain(lane)
+
+    def _act(self, lane: Lane | None) -> None:
+        """What the station does by now; without a rejector it only remembers."""
+        deeds, underway = self._deeds, self._underway
+        while deeds and deeds[0][0] <= self.now_ns:
+            deed = heappop(deeds)[2]
+            if isinstance(deed, Sighted):
+                underway.sighted(deed.part_id, deed.seen_ns, self.now_ns)
+            else:
+                underway.resolve(deed.part_id, deed.kick)
+                self.referee.resolved(deed.part_id, deed.kick)
+            if lane is not None:
+                self._obey(lane, deed)
+
+    def _obey(self, lane: Lane, order: Order) -> None:
+        if isinstance(order, Sighted):
+            place = lane.sighted(order.part_id, order.seen_ns, self.now_ns, order.kick)
+            if place is not None:
+                self._underway.placed(Placed(order.part_id, place))
+        elif isinstance(order, Restore):
+            lane.restore(order.part_id, order.place, self.now_ns, order.kick)
+        elif isinstance(order, Resolve):
+            lane.resolve(order.part_id, order.kick)
+        elif isinstance(order, Known):
+            lane.known(order.part_id, order.place)
+        elif isinstance(order, Lose):
+            lane.lose(self.now_ns)
+
+    def _report(self, report: Actuated) -> None:
+        if not self._station_dead:
+            self._underway.reported(report.part_id)
+        self.referee.reported(report)
+
+    def _seen(self, thing: Thing, at_ns: int) -> None:
+        """The photo-eye has an edge. While the station is dead nobody hears of it."""
+        if not thing.met:
+            thing.met = True
+            self.referee.laid(thing)
+        if self._station_dead:
+            self.counters["unheard"] += 1
+            thing.unheard = True
+            return
+        plan, chance = self.plan, self._chance
+        self._part_id += 1
+        thing.ids.append(self._part_id)
+        self.referee.told(Told(self._part_id, thing, thing.x))
+        self._later(Sighted(self._part_id, at_ns), at_ns + chance.randint(100_000, 8 * MS))
+        fate = chance.random()
+        if fate < plan.lost_verdicts:
+            return
+        late = fate < plan.lost_verdicts + plan.late_verdicts
+        delay_ns = chance.randint(300, 1_500) * MS if late else chance.randint(9, 90) * MS
+        self._later(Resolve(self._part_id, chance.random() < plan.defective), at_ns + delay_ns)
+
+    def _later(self, deed: Sighted | Resolve, at_ns: int) -> None:
+        self._number += 1
+        heappush(self._deeds, (at_ns, self._number, deed))
+
+    def _start(self) -> None:
+        """A new rejector, and a new station where that was dead too."""
+        plan = self.plan
+        if self._station_dead:
+            self._station_dead = self._deaf = False
+            self._underway = self._new_underway()
+        queue = RejectQueue(
+            pulse_ns=plan.pulse_ns,
+            kick_unknown=plan.kick_unknown,
+            spacing=plan.spacing,
+            by_counts=True,
+            confirm=plan.eye,
+            kick_absent=plan.on_absent_kick,
+        )
+        eye = EyeRules(plan.to_ejector, plan.tolerance) if plan.eye else None
+        self._lane = Lane(queue, counts=CountRules(plan.travel, debounce=plan.debounce), eye=eye)
+        self._opened = 0 if plan.survives else self.belt.count
+        self._origin = 0 if plan.survives else self._origin + 1
+        self._first, self._gap, self._lost = True, False, 0
+        self._arrivals.clear()
+        for report in self._underway.lost(self._origin, self.now_ns):
+            self.referee.reported(report)
+        self._orders.extend(self._underway.orders(self._origin, clear_at_start=True))
+        self._second_ns = max(self._second_ns, self.now_ns)
+
+    def _end(self, lane: Lane, back_ns: int) -> None:
+        """The rejector is gone; the kernel has released its line."""
+        self._add(lane.queue.counters)
+        self._lane, self._active = None, False
+        self._back_ns = self.now_ns + back_ns
+
+    def _drain(self, lane: Lane) -> None:
+        """After the station's death: until no part waits, or the belt stands."""
+        if len(lane) and self.now_ns - self._moved_ns >= _STANDING_NS:
+            lane.queue.abandon(self.now_ns)
+            for passage in lane.due(self.now_ns).passages:
+                self.referee.reported(
+                    Actuated(passage.part_id, 0, 0, 0, passage.action, passage.cause)
+                )
+        if not len(lane) and lane.next_ns() is None:
+            self._end(lane, self._chance.randint(500, 3_000) * MS)
+
+    def _add(self, counters: Counters) -> None:
+        for name in Counters.__slots__:
+            self.counters[name] += getattr(counters, name)
+
+    def _happen(self) -> None:
+        """Once a second: what people and machines do to a line."""
+        plan, chance, lane = self.plan, self._chance, self._lane
+        rate = plan.counts_per_s * 2 / (plan.gap_low + plan.gap_high)
+        if chance.random() < plan.taken * rate:
+            self._take_off()
+        if chance.random() < plan.added * rate:
+            self._put_on()
+        if plan.slipped and chance.random() < plan.slipped * rate:
+            self._slip()
+        if lane is None or self._deaf:
+            return
+        if chance.random() < plan.rejector_deaths:
+            self.counters["rejector_deaths"] += 1
+            self._end(lane, chance.randint(100, 500) * MS)
+        elif chance.random() < plan.station_deaths:
+            self.counters["station_deaths"] += 1
+            self._station_dead = self._deaf = True
+            self.referee.orphan()
+            self._deeds.clear()
+            self._orders.clear()
+            self._moved_ns = self.now_ns
+        elif chance.random() < plan.gaps:
+            self.counters["gaps"] += 1
+            self._lost = chance.randint(1, 30)
+        if not self._active and chance.random() < plan.stalls:
+            # Held up in the middle of a pulse it would leave the output active: see decision 6.
+            self.counters["stalls"] += 1
+            self._stalled_ns = chance.randint(1, 30) * MS
+
+    def _take_off(self) -> None:
+        plan = self.plan
+        there = self.belt.between(5, plan.travel - plan.to_ejector - 5)
+        if there:
+            thing = self._chance.choice(there)
+            thing.taken = True
+            self.belt.remove(thing)
+            self.counters["taken"] += 1
+
+    def _put_on(self) -> None:
+        plan = self.plan
+        apart = plan.spacing + plan.part + (2 * plan.tolerance if plan.eye else 0)
+        for _ in range(8):
+            x = self.belt.count - self._chance.randint(15, plan.travel - plan.to_ejector - 15)
+            if self.referee.is_free(x, apart):
+                thing = Thing(x, x, met=True)
+                self.belt.put(thing)
+                self.referee.laid(thing)
+                self.counters["added"] += 1
+                return
+
+    def _slip(self) -> None:
+        plan = self.plan
+        there = self.belt.between(15, plan.travel - plan.to_ejector - 15)
+        if there:
+            thing = self._chance.choice(there)
+            by = self._chance.randint(-plan.tolerance, plan.tolerance) + thing.announced_x - thing.x
+            if self.belt.count - thing.x - by > plan.part:
+                self.belt.slip(thing, by)
+                self.counters["slipped"] += 1

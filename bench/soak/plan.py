@@ -1,0 +1,55 @@
+"""What happens on a soaked line, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SoakPlan:
+    """Distances in counts. Chances are per part, unless they are said to be per second of the belt.
+
+    The least gap between announced parts is ``gap_low``: where it is below ``spacing``, some parts
+    are crowded.
+    """
+
+    name: str
+    counts_per_s: int = 1_000
+    variation: float = 0.5
+    stops: float = 0.08
+    reversals: float = 0.06
+    travel: int = 200
+    part: int = 3
+    gap_low: int = 9
+    gap_high: int = 40
+    spacing: int = 10
+    pulse_ns: int = 4 * MS
+    debounce: int = 4
+    kick_unknown: bool = True
+    survives: bool = True
+    eye: bool = False
+    to_ejector: int = 40
+    tolerance: int = 3
+    on_absent_kick: bool = True
+    defective: float = 0.3
+    lost_verdicts: float = 0.02
+    late_verdicts: float = 0.02
+    taken: float = 0.02
+    added: float = 0.02
+    slipped: float = 0.0
+    rejector_deaths: float = 0.0  # per second
+    station_deaths: float = 0.0  # per second
+    gaps: float = 0.0  # per second
+    stalls: float = 0.0  # per second: the rejector is held up for up to 30 ms
+
+
+MIXED = (
+    SoakPlan("steady", rejector_deaths=0.02, stalls=0.2),
+    SoakPlan("eye", eye=True, slipped=0.2, rejector_deaths=0.02, stalls=0.1, on_absent_kick=False),
+    SoakPlan("fragile", survives=False, rejector_deaths=0.02, station_deaths=0.01, gaps=0.02),
+    SoakPlan(
+        "lenient", kick_unknown=False, survives=False, rejector_deaths=0.02, gaps=0.01, stalls=0.2
+    ),
+)

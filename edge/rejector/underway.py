@@ -1,0 +1,143 @@
+"""What the station remembers of the parts that it has told the rejector of. Pure: no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from edge.line.passage import Action, Cause
+from edge.rejector.messages import Actuated, Announce, Known, Lose, Order, Placed, Restore, Sighted
+
+# How many parts that have gone by a belt may bring back to the photo-eye after a restart and be
+# recognised; together with those under way they should fit into the socket, which holds 270.
+_KNOWN_PARTS = 64
+_FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
+
+
+@dataclass(slots=True)
+class _Part:
+    """due_ns: by time. seen_ns, place: by counts; place: None until the rejector has said it."""
+
+    due_ns: int | None = None
+    seen_ns: int = 0
+    place: int | None = None
+    kick: bool | None = None
+
+
+class Underway:
+    """Parts between the photo-eye and their report, to tell a new rejector what is coming.
+
+    The caller locks. At most 2 × ``capacity`` parts by counts are remembered: a rejector that is
+    full has reported at once what is beyond its capacity.
+    """
+
+    def __init__(self, *, pulse_us: int, kick_unknown: bool, capacity: int) -> None:
+        self._pulse_ns = pulse_us * 1000
+        self._kick_unknown = kick_unknown
+        self._capacity = capacity
+        self._origin: int | None = None  # of the counts of the last process
+        self._parts: dict[int, _Part] = {}
+        self._done: deque[Known] = deque(maxlen=_KNOWN_PARTS)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def announce(self, part_id: int, due_ns: int, now_ns: int) -> Order:
+        """By time: a part, and the order that says so."""
+        self._forget_old(now_ns)
+        self._parts[part_id] = _Part(due_ns)
+        return Announce(part_id, due_ns)
+
+    def sighted(self, part_id: int, seen_ns: int, now_ns: int) -> Order:
+        """By counts: a part, and the order that says so."""
+        self._forget_old(now_ns)
+        self._parts[part_id] = _Part(seen_ns=seen_ns)
+        return Sighted(part_id, seen_ns)
+
+    def resolve(self, part_id: int, kick: bool) -> None:
+        """The verdict on a part; the first one counts."""
+        part = self._parts.get(part_id)
+        if part is not None and part.kick is None:
+            part.kick = kick
+
+    def placed(self, report: Placed) -> None:
+        """The rejector knows at which count the part is due."""
+        if (part := self._parts.get(report.part_id)) is not None:
+            part.place = report.place
+
+    def reported(self, part_id: int) -> None:
+        """The rejector has said what became of the part."""
+        part = self._parts.pop(part_id, None)
+        if part is not None and part.place is not None:
+            self._done.append(Known(part_id, part.place))
+
+    def clear(self) -> None:
+        """Remember nothing."""
+        self._parts.clear()
+
+    def last_due_ns(self, otherwise_ns: int) -> int:
+        """When the last part is due; by counts nobody knows, and it is ``otherwise_ns``."""
+        dues = (
+            otherwise_ns if part.due_ns is None else part.due_ns for part in self._parts.values()
+        )
+        return max(dues, default=0)
+
+    def gone_by(self, now_ns: int) -> list[Actuated]:
+        """By time: what became of the parts whose window is over and whom no process has.
+
+        They leave the table before a new process is told the rest: each part is reported once.
+        """
+        limit_ns = now_ns - self._pulse_ns
+        gone = []
+        for part_id, part in list(self._parts.items()):
+            if part.due_ns is not None and part.due_ns <= limit_ns:
+                del self._parts[part_id]
+                wanted = self._kick_unknown if part.kick is None else part.kick
+                action = Action.MISSED if wanted else Action.LET_BY
+                gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
+        return gone
+
+    def lost(self, origin: int, now_ns: int) -> list[Actuated]:
+        """By counts: what becomes of parts whose places mean nothing to a process of this origin.
+
+        Where unknown parts are kicked, it kicks everything on the belt that could be one of them.
+        """
+        if self._origin is None or origin == self._origin:
+            return []
+        lost = []
+        for part_id, part in list(self._parts.items()):
+            if part.due_ns is None:
+                del self._parts[part_id]
+                action = Action.MISSED if part.kick else Action.LET_BY
+                if self._kick_unknown:
+                    action = Action.KICKED
+                lost.append(Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST))
+        return lost
+
+    def orders(self, origin: int, *, clear_at_start: bool) -> list[Order]:
+        """What a new process, whose counts have this origin, is told first; it is the last then."""
+        orders: list[Order] = []
+        if clear_at_start if self._origin is None else origin != self._origin:
+            orders.append(Lose())
+        if origin != self._origin:
+            self._done.clear()
+        self._origin = origin
+        orders += self._done
+        for part_id, part in self._parts.items():
+            if part.due_ns is not None:
+                orders.append(Announce(part_id, part.due_ns, part.kick))
+            elif part.place is not None:
+                orders.append(Restore(part_id, part.place, part.kick))
+            else:
+                orders.append(Sighted(part_id, part.seen_ns, part.kick))
+        return orders
+
+    def _forget_old(self, now_ns: int) -> None:
+        """Drop parts whose report was lost on the way, so that the table cannot grow."""
+        while self._parts:
+            part_id, part = next(iter(self._parts.items()))
+            if part.due_ns is None and len(self._parts) < 2 * self._capacity:
+                return
+            if part.due_ns is not None and part.due_ns >= now_ns - _FORGET_NS:
+                return
+            del self._parts[part_id]
