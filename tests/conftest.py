@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("outfeed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("outfeed")
 
 # Small networks on shared machines: more threads only wait for one another. Also for subprocesses.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
