@@ -198,6 +198,8 @@ class SoakedLine:
             thing.unheard = True
             return
         plan, chance = self.plan, self._chance
+        # While edges get lost, and nobody knows it yet, two parts seem to be at one count.
+        thing.unheard = thing.unheard or self._lost > 0
         self._part_id += 1
         thing.ids.append(self._part_id)
         self.referee.told(Told(self._part_id, thing, thing.x))

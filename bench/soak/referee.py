@@ -137,7 +137,7 @@ class Referee:
                 self._wrong(f"the wrong part was hit: {thing} {parts}")
         if not thing.ids:
             self.account["never told"] += 1
-        elif not parts and reports and not (thing.taken or thing.hit or thing.unheard):
+        elif not (parts or thing.unheard) and any(r.cause is Cause.SEEN_AGAIN for r in reports):
             self._wrong(f"a part was taken for none: {thing} {reports}")
         for one in kicked:
             if one.cause is Cause.CROWDED and not self._is_crowded(tolds):

@@ -14,7 +14,7 @@ class Thing:
     """A real part. x: the count at which its front is at the photo-eye.
 
     ids: under which the station knows it. met: it has an account. unheard: it came to the
-    photo-eye while the station was dead.
+    photo-eye while the station was dead, or while edges of the encoder were lost.
     hit: the ejector's pulse touched it.
     """
 
