@@ -146,8 +146,10 @@ class Referee:
                 continue
             if one.cause not in _ORDERED:
                 self.account["lost, and gone by meanwhile"] += 1
-            elif thing.x != thing.announced_x:
-                self.account["slid, and the eye's look at it was lost"] += 1
+            elif thing.slid:
+                # The eye's look at it fell into a restart, or it slid once more on a belt that had
+                # backed up.
+                self.account["slid behind the eye's back"] += 1
             elif one.width_us * 1000 < self._plan.pulse_ns - MS:
                 self.account["pulse too short to hit"] += 1
             else:

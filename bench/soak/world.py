@@ -23,6 +23,7 @@ class Thing:
     ids: list[int] = field(default_factory=list)
     met: bool = False
     unheard: bool = False
+    slid: bool = False
     taken: bool = False
     hit: bool = False
     excuse: str = ""  # why a hit may be right though nobody announced the part
@@ -64,6 +65,7 @@ class Belt:
         """It slides on the belt."""
         self.remove(thing)
         thing.x += counts
+        thing.slid = True
         self.put(thing)
 
     def step(self, count: int) -> tuple[Thing | None, Thing | None]:
