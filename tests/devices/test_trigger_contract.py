@@ -9,6 +9,8 @@ from edge.devices.output import Pulse
 from edge.devices.trigger import EndOfParts, Trigger, TriggerEdge
 from edge.errors import DeviceError
 from edge.sim.belt import Belt, Misbehaviour
+from edge.sim.driven_belt import BeltPlan, DrivenBelt
+from edge.sim.motion import Drive
 
 MS = 1_000_000
 
@@ -31,7 +33,12 @@ def belt(clock: FakeClock, **given) -> Belt:
 
 
 # A trigger on which one part comes every 100 ms.
-TRIGGERS: dict[str, Callable[[FakeClock], Trigger]] = {"belt": belt}
+TRIGGERS: dict[str, Callable[[FakeClock], Trigger]] = {
+    "belt": belt,
+    "driven belt": lambda clock: DrivenBelt(
+        BeltPlan(Drive(clock.now_ns(), 1_000), 100, 20, 500, parts=5), clock=clock
+    ),
+}
 
 
 @pytest.fixture(params=TRIGGERS)
