@@ -85,7 +85,7 @@ class ActuationEvent(_Event):
     error_us: float | None = Field(description="at minus due; positive is late")
     cause: str = Field(
         description="why: verdict, unknown, safe, down, crowded, lost, absent, stranger, "
-        "seen_again or backward; then ', missed', ', let by' or ', no part' where there was no pulse"
+        "seen_again or backward; then ', missed', ', let by' or ', no part' without a pulse"
     )
 
 
