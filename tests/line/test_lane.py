@@ -3,7 +3,7 @@
 from edge.devices.encoder import EncoderPosition
 from edge.line.lane import CountRules, EyeRules, Lane
 from edge.line.odometer import Odometer, Spot
-from edge.line.passage import Step
+from edge.line.passage import Cause, Step
 from edge.line.queue import RejectQueue
 from edge.line.sightings import Sightings
 
@@ -235,6 +235,15 @@ def test_the_ejectors_eye_on_a_belt_that_backs_up_sees_each_part_once():
     line.to(130)
     assert line.told == [(1, "KICKED", "VERDICT")]
     assert (line.queue.counters.backward, line.queue.counters.seen_again) == (1, 1)
+
+
+def test_a_part_that_came_by_while_nobody_looked_was_seen_before_it_was_due():
+    line = Line(eye=EyeRules(30, 5))
+    line.edge(True)
+    positions = [EncoderPosition(count, count * 1_000) for count in range(1, 121)]
+    line.lane.moved(positions, [72_500])
+    (passage,) = line.lane.due(120_000).passages
+    assert (passage.due_ns, passage.cause) == (102_000, Cause.VERDICT)
 
 
 def test_by_time_the_ejectors_eye_has_a_debounce_and_excuses_what_came_before_it_looked():

@@ -44,6 +44,7 @@ def run(belt: list[EncoderPosition], seen: dict[int, bool | None], looks: list[i
     return passages, levels
 
 
+@settings(deadline=None)
 @given(moves, edges, st.lists(st.integers(1, 60), max_size=30))
 def test_a_part_has_its_moment_where_the_belt_first_is_at_its_place(steps, gaps, lateness):
     belt = positions(steps)

@@ -35,7 +35,7 @@ class Rejector:
     """A real one on a belt that starts when it is there."""
 
     def __init__(self, folder: Path, drive: Drive, *, survives: bool = True, **given) -> None:
-        self.record = folder / "edges"
+        self.record = folder / f"edges{drive.began_ns}"
         self.motion = DrivenMotion(drive)
         counts = CountTracking(
             CountRules(TRAVEL, silent_edges=3),
@@ -43,6 +43,9 @@ class Rejector:
             max_counts_per_s=1_000,
             clear_at_start=given.pop("clear_at_start", False),
         )
+        if (plan := given.pop("plan", None)) is not None:
+            rules, on_absent = EyeRules(60, 5), given.pop("on_absent")
+            given["ejector_eye"] = EjectorEye(rules, SimulatedEyeSpec(plan), on_absent=on_absent)
         options = RejectorOptions(pulse_us=30_000, record=self.record, counts=counts, **given)
         self.client = RejectorClient(options, clock=CLOCK)
         self.reports: list[Actuated] = []
@@ -69,10 +72,19 @@ class Rejector:
 def start(tmp_path):
     made = []
 
-    def one(*, speed: int = 1_000, delay_ms: int = 1_500, **given) -> Rejector:
-        drive = given.pop("drive", None) or Drive(CLOCK.now_ns() + delay_ms * MS, speed)
-        made.append(Rejector(tmp_path, drive, **given))
-        return made[-1]
+    def one(*, delay_ms: int = 1_500, moves=None, **given) -> Rejector:
+        """One that is there before its belt begins to run, however busy the machine is."""
+        while True:
+            drive = Drive(CLOCK.now_ns() + delay_ms * MS, **(moves or {"counts_per_s": 1_000}))
+            plan = given.get("plan")
+            rejector = Rejector(
+                tmp_path, drive, **(given if plan is None else {**given, "plan": plan(drive)})
+            )
+            made.append(rejector)
+            if CLOCK.now_ns() < drive.began_ns or not delay_ms:
+                return rejector
+            rejector.client.close(3.0)
+            delay_ms *= 2
 
     yield one
     for rejector in made:
@@ -81,8 +93,7 @@ def start(tmp_path):
 
 
 def test_parts_are_kicked_where_the_belt_brings_them_however_fast_it_runs(start):
-    drive = Drive(CLOCK.now_ns() + 1_500 * MS, 600, variation=0.5, stops=0.2, seed=11)
-    rejector = start(drive=drive)
+    rejector = start(moves={"counts_per_s": 600, "variation": 0.5, "stops": 0.2, "seed": 11})
     for number, kick in ((1, True), (2, False), (3, None), (4, True)):
         rejector.see(number, 100 * number, kick)
     counted = rejector.client.close(5.0)
@@ -110,7 +121,7 @@ def test_an_edge_of_a_part_that_is_known_is_no_part(start):
 
 
 def test_a_count_that_survives_the_process_goes_on_in_the_next(start):
-    rejector = start(speed=100)
+    rejector = start(moves={"counts_per_s": 100})
     rejector.see(1, 20, False)
     rejector.see(2, 40, True)
     eventually(lambda: rejector.client._underway._parts[2].place is not None)
@@ -171,12 +182,12 @@ def test_a_goodbye_on_a_belt_that_stands_gives_its_parts_up(start):
 
 @pytest.mark.parametrize(("on_absent", "fate"), [("kick", "KICKED"), ("pass", "LET_BY")])
 def test_the_ejectors_eye_sees_who_comes(start, on_absent, fate):
-    drive = Drive(CLOCK.now_ns() + 1_500 * MS, 1_000)
     # Parts at 100, 200 and 300. With this seed somebody takes the second off and puts others on at
     # 150 and 350.
-    plan = BeltPlan(drive, 100, 20, TRAVEL, 60, parts=3, taken=0.5, added=0.5, seed=6)
-    eye = EjectorEye(EyeRules(60, 5), SimulatedEyeSpec(plan), on_absent=on_absent)
-    rejector = start(drive=drive, ejector_eye=eye)
+    def plan(drive: Drive) -> BeltPlan:
+        return BeltPlan(drive, 100, 20, TRAVEL, 60, parts=3, taken=0.5, added=0.5, seed=6)
+
+    rejector = start(plan=plan, on_absent=on_absent)
     for number in (1, 2, 3):
         rejector.see(number, 100 * number, True)
     counted = rejector.client.close(5.0).queue

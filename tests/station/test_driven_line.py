@@ -47,7 +47,7 @@ def line(tmp_path):
         cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), np.full((8, 8), level, np.uint8))
 
     def run(*, survives=True, eye=False, during=lambda client, verdicts: None, **moves):
-        drive = Drive(CLOCK.now_ns() + 1_500 * MS, 1_000, **moves)
+        drive = Drive(CLOCK.now_ns() + 3_000 * MS, 1_000, **moves)
         plan = BeltPlan(
             *(drive, 90, 20, 400, 80 if eye else 0),
             parts=PARTS,
