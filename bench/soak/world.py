@@ -14,7 +14,7 @@ class Thing:
     """A real part. x: the count at which its front is at the photo-eye.
 
     ids: under which the station knows it. met: it has an account. unheard: it came to the
-    photo-eye while the station was dead.
+    photo-eye while the station was dead, or while edges of the encoder were lost.
     hit: the ejector's pulse touched it.
     """
 
@@ -23,6 +23,7 @@ class Thing:
     ids: list[int] = field(default_factory=list)
     met: bool = False
     unheard: bool = False
+    slid: bool = False
     taken: bool = False
     hit: bool = False
     excuse: str = ""  # why a hit may be right though nobody announced the part
@@ -64,6 +65,7 @@ class Belt:
         """It slides on the belt."""
         self.remove(thing)
         thing.x += counts
+        thing.slid = True
         self.put(thing)
 
     def step(self, count: int) -> tuple[Thing | None, Thing | None]:

@@ -75,15 +75,18 @@ class PartEvent(_Event):
 
 
 class ActuationEvent(_Event):
-    """What the rejector did with its output line."""
+    """What the rejector did with its output line, or found on the belt instead of a part."""
 
     type: Literal["outfeed.actuation/1"] = "outfeed.actuation/1"
-    part_id: int | None = Field(description="null where no part was meant")
+    part_id: int | None = Field(description="null for a part that nobody announced")
     due_ns: int | None = Field(description="when the output should have become active")
     at_ns: int = Field(description="when it did")
     width_us: int = Field(description="how long it stayed active")
     error_us: float | None = Field(description="at minus due; positive is late")
-    cause: str = Field(description="why the rejector acted, for example 'order'")
+    cause: str = Field(
+        description="why: verdict, unknown, safe, down, crowded, lost, absent, stranger, "
+        "seen_again or backward; then ', missed', ', let by' or ', no part' without a pulse"
+    )
 
 
 class GapEvent(_Event):

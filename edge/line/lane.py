@@ -7,6 +7,7 @@ there on everything is as with parts tracked by time. Nothing is predicted betwe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,10 +96,18 @@ class Lane:
         place = self.queue.next_place if self._by_counts else None
         return None if place is None else place - self._odometer.count
 
-    def moved(self, positions: Sequence[EncoderPosition]) -> None:
-        """The belt moved: positions in the order in which the encoder gave them."""
+    def moved(self, positions: Sequence[EncoderPosition], arrivals: Sequence[int] = ()) -> None:
+        """The belt moved: positions in the order in which the encoder gave them.
+
+        arrivals: when the ejector's eye had edges meanwhile, oldest first. They are taken in
+        between the positions, so that a part that came by while nobody looked was seen before it
+        was due.
+        """
         odometer, queue = self._odometer, self.queue
+        waiting = deque(arrivals)
         for position in positions:
+            while waiting and waiting[0] < position.at_ns:
+                self.arrived(waiting.popleft())
             lost = position.gap and odometer.changes > 0
             odometer.moved(position)
             if lost:
@@ -106,6 +115,8 @@ class Lane:
             place = queue.next_place
             if place is not None and place <= position.count:
                 queue.reach(position.count, position.at_ns)
+        while waiting:
+            self.arrived(waiting.popleft())
 
     def lose(self, now_ns: int) -> None:
         """Nobody knows what is where: everything between the photo-eye and the ejector is unknown.

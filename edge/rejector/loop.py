@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Sequence
 from logging import getLogger
 
 from edge.clock import Clock
-from edge.devices.encoder import Encoder
+from edge.devices.encoder import Encoder, EncoderPosition
 from edge.devices.output import Output
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
@@ -148,16 +149,14 @@ class Rejector:
         """Take in what encoder and eye have seen."""
         # The eye first: the counts at the moments of its edges are then known.
         arrivals = [] if self._eye is None else self._arrivals(self._eye)
-        if self._encoder is not None:
-            self._follow(self._encoder)
-        for at_ns in arrivals:
-            self._lane.arrived(at_ns)
+        positions = [] if self._encoder is None else self._follow(self._encoder)
+        self._lane.moved(positions, arrivals)
         losses = self._lane.queue.counters.losses
         if losses != self._losses:
             self._losses = losses
             _log.error("places_lost times=%s: what is on the belt is unknown", losses)
 
-    def _follow(self, encoder: Encoder) -> None:
+    def _follow(self, encoder: Encoder) -> Sequence[EncoderPosition]:
         try:
             positions = encoder.read()
         except DeviceError as error:
@@ -165,10 +164,10 @@ class Rejector:
             self._encoder = None
             encoder.close()
             self._lane.fail(self._clock.now_ns())
-            return
+            return ()
         if positions:
             self._moved_ns = positions[-1].at_ns
-            self._lane.moved(positions)
+        return positions
 
     def _arrivals(self, eye: Trigger) -> list[int]:
         found = []

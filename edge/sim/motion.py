@@ -105,7 +105,7 @@ class DrivenMotion:
         ends_ns = until_ns + 1
         for stretch in reversed(self._stretches):
             needed.append((stretch, ends_ns))
-            ends_ns = stretch.began_ns
+            ends_ns = min(ends_ns, stretch.began_ns)
             if ends_ns <= after_ns:
                 break
         for stretch, ends_ns in reversed(needed):

@@ -27,6 +27,9 @@ def test_changes_in_pieces_are_the_changes_of_the_whole_and_agree_with_the_count
         at_ns += step_ns
         assert (pieces[-1][0] if pieces else 0) == motion.count_at(at_ns)
     assert pieces == list(DrivenMotion(drive).changes(drive.began_ns, at_ns))
+    far = DrivenMotion(drive)
+    far.count_at(at_ns + 10_000 * MS)  # what was is the same when more is known
+    assert pieces == list(far.changes(drive.began_ns, at_ns))
     before = 0
     for count, change_ns in pieces:
         assert abs(count - before) == 1

@@ -10,6 +10,8 @@ from edge.devices.output import Pulse
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
 from edge.sim.belt import Belt, Misbehaviour
+from edge.sim.driven_belt import BeltPlan, DrivenBelt
+from edge.sim.motion import Drive
 from tests.devices import board
 from tests.devices.clocks import MS, FakeClock
 from tests.devices.triggers import TriggerRig, fake_gpio_trigger, sim_gpio_trigger
@@ -35,8 +37,16 @@ def _belt(_: pytest.FixtureRequest) -> Iterator[TriggerRig]:
     yield BeltRig(belt(clock), clock.now_ns, clock)
 
 
+def _driven_belt(_: pytest.FixtureRequest) -> Iterator[TriggerRig]:
+    """100 counts from part to part at 1,000 a second."""
+    clock = FakeClock()
+    plan = BeltPlan(Drive(clock.now_ns(), 1_000), 100, 20, 500, parts=5)
+    yield BeltRig(DrivenBelt(plan, clock=clock), clock.now_ns, clock)
+
+
 TRIGGERS: dict[str, Callable[[pytest.FixtureRequest], Iterator[TriggerRig]]] = {
     "belt": _belt,
+    "driven belt": _driven_belt,
     "gpio": fake_gpio_trigger,
     "gpio-sim": sim_gpio_trigger,
     **board.triggers(),

@@ -74,6 +74,7 @@ class ScriptedInspector:
 class RecordedRejector:
     def __init__(self, *, starts: bool = True) -> None:
         self.restarts, self.orders, self.starts, self.report = 0, [], starts, None
+        self.refused: tuple[int, ...] = ()
 
     def start(self, on_actuated):
         if not self.starts:
@@ -85,6 +86,8 @@ class RecordedRejector:
 
     def sighted(self, part_id, seen_ns):
         self.orders.append(("sighted", part_id))
+        if part_id in self.refused:  # faster than the station can open the part
+            self.report(Actuated(part_id, seen_ns, seen_ns, 0, Action.NO_PART, Cause.BACKWARD))
 
     def resolve(self, part_id, kick):
         self.orders.append(("resolve", part_id, kick))

@@ -1,0 +1,100 @@
+"""What the station tells a new rejector, and what it reports by itself."""
+
+from edge.line.passage import Action, Cause
+from edge.rejector.messages import (
+    Actuated,
+    Announce,
+    Known,
+    Lose,
+    Placed,
+    Restore,
+    Sighted,
+)
+from edge.rejector.underway import Underway
+
+MS = 1_000_000
+
+
+def make(*, kick_unknown: bool = True, capacity: int = 4096) -> Underway:
+    return Underway(pulse_us=10_000, kick_unknown=kick_unknown, capacity=capacity)
+
+
+def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
+    underway = make(kick_unknown=False)
+    assert underway.announce(1, 100 * MS, 0) == Announce(1, 100 * MS)
+    for number, due_ns in ((2, 120 * MS), (3, 140 * MS), (4, 500 * MS)):
+        underway.announce(number, due_ns, 0)
+    for number, kick in ((1, True), (2, False), (4, True), (4, False)):
+        underway.resolve(number, kick)
+    assert underway.gone_by(150 * MS) == [
+        Actuated(1, 100 * MS, 100 * MS, 0, Action.MISSED, Cause.DOWN),
+        Actuated(2, 120 * MS, 120 * MS, 0, Action.LET_BY, Cause.DOWN),
+        Actuated(3, 140 * MS, 140 * MS, 0, Action.LET_BY, Cause.DOWN),
+    ]
+    assert underway.orders(-1, clear_at_start=False) == [Announce(4, 500 * MS, True)]
+    assert underway.last_due_ns(9) == 500 * MS
+    underway.reported(4)
+    assert (len(underway), underway.last_due_ns(9)) == (0, 0)
+
+
+def test_by_counts_that_go_on_places_are_restored_and_known():
+    underway = make()
+    assert underway.orders(7, clear_at_start=True) == [Lose()]
+    for number in (1, 2, 3):
+        assert underway.sighted(number, number * MS, 0) == Sighted(number, number * MS)
+        underway.resolve(number, number == 2)
+    underway.placed(Placed(1, 100))
+    underway.placed(Placed(2, 200))
+    underway.placed(Placed(9, 900))  # never heard of
+    underway.reported(1)
+    assert underway.lost(7, 50 * MS) == []
+    assert underway.gone_by(10**15) == []
+    assert underway.last_due_ns(9) == 9
+    assert underway.orders(7, clear_at_start=True) == [
+        Known(1, 100),
+        Restore(2, 200, True),
+        Sighted(3, 3 * MS, False),
+    ]
+
+
+def test_by_counts_that_begin_anew_everything_is_lost():
+    for kick_unknown, fates in (
+        (True, [Action.KICKED] * 3),
+        (False, [Action.MISSED, Action.LET_BY, Action.LET_BY]),
+    ):
+        underway = make(kick_unknown=kick_unknown)
+        assert underway.orders(7, clear_at_start=False) == []
+        for number in (0, 1, 2, 3):
+            underway.sighted(number, number * MS, 0)
+            underway.placed(Placed(number, 100 * number))
+        underway.reported(0)
+        underway.resolve(1, True)
+        underway.resolve(2, False)
+        lost = underway.lost(8, 50 * MS)
+        assert [(r.part_id, r.action) for r in lost] == list(zip((1, 2, 3), fates, strict=True))
+        assert {(r.cause, r.at_ns, r.width_us) for r in lost} == {(Cause.LOST, 50 * MS, 0)}
+        assert underway.orders(8, clear_at_start=False) == [Lose()]
+        assert underway.orders(8, clear_at_start=False) == []
+
+
+def test_what_is_never_reported_is_forgotten():
+    underway = make(capacity=5)
+    for number in range(50):
+        underway.announce(number, number * MS, number * MS)
+    assert len(underway) == 50
+    underway.announce(99, 20_000 * MS, 10_020 * MS)
+    assert len(underway) == 31
+    underway.clear()
+    for number in range(50):
+        underway.sighted(number, number, 10**15)
+    assert len(underway) == 10
+
+
+def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
+    underway = make()
+    underway.orders(7, clear_at_start=False)
+    for number in range(500):
+        underway.sighted(number, number, 0)
+        underway.placed(Placed(number, number))
+        underway.reported(number)
+    assert underway.orders(7, clear_at_start=False) == [Known(n, n) for n in range(436, 500)]
