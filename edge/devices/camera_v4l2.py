@@ -27,8 +27,10 @@ PixelFormat = Literal["grey", "yuyv", "mjpeg"]
 
 # 4: one is filled, one waits to be, one is read, and one for a reader that is late by a frame.
 _BUFFERS = 4
+# A step of 100 µs is a quarter of 400: nearer than that is rounding, farther is another picture.
+_ROUNDED = 0.25
 # Some drivers reckon their stamps from a rate and a beginning and are a little ahead of the clock
-# (vivid: by up to some ms). All stamps are taken for that much too late.
+# (vivid: by half a frame). All stamps are taken for that much too late.
 _AHEAD_NS = 50_000_000
 _FORMATS: dict[PixelFormat, tuple[str, Callable[..., NDArray[np.uint8]]]] = {
     "grey": ("GREY", pixels.grey),
@@ -227,7 +229,12 @@ class V4l2Camera:
         return True
 
     def _compare(self, key: str, asked: float | None, taken: float) -> None:
-        if asked is not None and abs(taken - asked) > 0.001 * asked:
+        """The kernel rounds what a camera cannot do to what it can, however far that is."""
+        if asked is None:
+            return
+        if abs(taken - asked) > _ROUNDED * asked:
+            raise self._refused(f"takes {taken:g} for {key} {asked:g}")
+        if abs(taken - asked) > 0.001 * asked:
             _log.warning("camera_rounds key=%s asked=%g taken=%g", key, asked, taken)
 
     def _prove(self) -> None:

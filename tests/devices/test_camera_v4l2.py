@@ -163,9 +163,9 @@ def test_without_the_keys_exposure_and_gain_stay_as_they_are():
 
 
 def test_what_the_camera_rounds_is_a_line_in_the_log(caplog):
-    opened(FakeVideo(), exposure_us=250, rate_hz=400)
+    opened(FakeVideo(), exposure_us=250, rate_hz=120)
     assert [record.message for record in caplog.records] == [
-        "camera_rounds key=rate_hz asked=400 taken=100",
+        "camera_rounds key=rate_hz asked=120 taken=100",
         "camera_rounds key=exposure_us asked=250 taken=200",
     ]
 
@@ -186,7 +186,14 @@ def test_an_analogue_gain_is_a_gain():
         (FakeVideo(formats=("YUYV",)), {}, "gives 32×24 YUYV, asked for 32×24 GREY"),
         (FakeVideo(controls={}), {"exposure_us": 100}, "has no control of its exposure: leave"),
         (FakeVideo(controls={}), {"gain": 1}, "has no control of its gain: leave the key out"),
-        (FakeVideo(), {"gain": 256}, "cannot do gain 256"),
+        (
+            FakeVideo(controls={Control.EXPOSURE_AUTO: [0, 0, 0]}),
+            {"exposure_us": 100},
+            "cannot do exposure_auto 1",
+        ),
+        (FakeVideo(), {"gain": 400}, "takes 255 for gain 400"),
+        (FakeVideo(), {"rate_hz": 200}, "takes 100 for rate_hz 200"),
+        (FakeVideo(), {"exposure_us": 10}, "takes 100 for exposure_us 10"),
         (FakeVideo(rates=False), {"rate_hz": 50}, "inappropriate ioctl for device"),
         (FakeVideo(pulses=deque()), {}, "gives no fresh frame within 500 ms"),
     ],

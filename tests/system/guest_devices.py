@@ -61,11 +61,11 @@ def test_a_line_that_is_held_by_somebody_is_busy():
 
 
 def test_a_line_that_is_not_there_and_a_chip_that_is_not_there():
-    with pytest.raises(DeviceError, match="line 8 of .*: line offset of out range"):
+    with pytest.raises(DeviceError, match=r"line 8 of .*: line offset of out range"):
         GpioOutput(GpioLine(CHIP, 8))
     with pytest.raises(DeviceError, match=f"no chip is labelled rp1; there: .*{CHIP}"):
         GpioOutput(GpioLine("rp1", 1))
-    with pytest.raises(DeviceError, match="line GPIO17 of .*: no such chip or line"):
+    with pytest.raises(DeviceError, match=r"line GPIO17 of .*: no such chip or line"):
         GpioOutput(GpioLine(CHIP, "GPIO17"))
 
 
@@ -114,7 +114,7 @@ def test_vivid_gives_fresh_frames_after_pauses():
 def test_vivids_controls():
     settings = V4l2Settings(Path("/dev/video0"), 640, 360, "grey", gain=50, timeout_ns=10_000 * MS)
     V4l2Camera(settings, clock=CLOCK).close()
-    with pytest.raises(DeviceError, match="cannot do gain 5000"):
+    with pytest.raises(DeviceError, match="takes 255 for gain 5000"):
         V4l2Camera(V4l2Settings(Path("/dev/video0"), 640, 360, "grey", gain=5000), clock=CLOCK)
     with pytest.raises(DeviceError, match="has no control of its exposure"):
         V4l2Camera(
