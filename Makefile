@@ -3,6 +3,7 @@
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make test      everything the tests need, then pytest
+#   make system-test  [SYSTEM=folder]: the drivers on an emulated arm64 machine's chip and camera; root
 #   make check     ruff, mypy --strict, import contracts
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
@@ -28,6 +29,7 @@ PYTEST_ARGS ?=
 EXPORT_ARGS ?=
 KEY ?=
 BENCH ?= build/bench
+SYSTEM ?= build/system
 BENCH_ARGS ?=
 TRAIN_ARGS ?=
 REPORT_ARGS ?=
@@ -38,7 +40,7 @@ COMPARE_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check train export report tables compare bench soak zoo clean
+.PHONY: run test system-test check train export report tables compare bench soak zoo clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -48,6 +50,10 @@ run: $(STATION)/.ready
 
 test: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+system-test: $(DEV)/.ready
+	tests/system/build.sh $(SYSTEM) $(DEV)/bin/python
+	$(DEV)/bin/python tests/system/run.py --image $(SYSTEM) --log $(SYSTEM)/console.log
 
 check: $(DEV)/.ready
 	$(DEV)/bin/ruff check .

@@ -27,6 +27,11 @@ PixelFormat = Literal["grey", "yuyv", "mjpeg"]
 
 # 4: one is filled, one waits to be, one is read, and one for a reader that is late by a frame.
 _BUFFERS = 4
+# A step of 100 µs is a quarter of 400: nearer than that is rounding, farther is another picture.
+_ROUNDED = 0.25
+# Some drivers reckon their stamps from a rate and a beginning and are a little ahead of the clock
+# (vivid: by half a frame). All stamps are taken for that much too late.
+_AHEAD_NS = 50_000_000
 _FORMATS: dict[PixelFormat, tuple[str, Callable[..., NDArray[np.uint8]]]] = {
     "grey": ("GREY", pixels.grey),
     "yuyv": ("YUYV", pixels.yuyv),
@@ -82,6 +87,7 @@ class V4l2Camera:
         self._fourcc, self._decode = _FORMATS[settings.pixel_format]
         self._maps: list[mmap.mmap | bytearray] = []
         self._frame_ns: int | None = None
+        self._ahead_ns = 0  # the most by which a stamp was ahead of the clock
         self._fd: int | None = None
         try:
             self._fd = self._calls.open(settings.device)
@@ -223,7 +229,12 @@ class V4l2Camera:
         return True
 
     def _compare(self, key: str, asked: float | None, taken: float) -> None:
-        if asked is not None and abs(taken - asked) > 0.001 * asked:
+        """The kernel rounds what a camera cannot do to what it can, however far that is."""
+        if asked is None:
+            return
+        if abs(taken - asked) > _ROUNDED * asked:
+            raise self._refused(f"takes {taken:g} for {key} {asked:g}")
+        if abs(taken - asked) > 0.001 * asked:
             _log.warning("camera_rounds key=%s asked=%g taken=%g", key, asked, taken)
 
     def _prove(self) -> None:
@@ -259,12 +270,14 @@ class V4l2Camera:
         if buffer.flags & BufferFlag.STAMP_CLOCK != BufferFlag.STAMP_MONOTONIC:
             raise self._refused("stamps its frames by no clock that can be compared")
         stamp_ns = int(buffer.stamp_s) * 10**9 + int(buffer.stamp_us) * 1000
-        if stamp_ns > self._clock.now_ns():
+        ahead_ns = stamp_ns - self._clock.now_ns()
+        if ahead_ns > _AHEAD_NS:
             raise self._refused("stamps a frame in the future: not CLOCK_MONOTONIC")
+        self._ahead_ns = max(self._ahead_ns, ahead_ns)
         latency_ns = self._settings.latency_ns
         if latency_ns is None:
             latency_ns = self._latency_ns(buffer.flags)
-        return stamp_ns - latency_ns
+        return stamp_ns - self._ahead_ns - latency_ns
 
     def _latency_ns(self, flags: int) -> int:
         if flags & BufferFlag.STAMP_OF == BufferFlag.STAMP_OF_EXPOSURE:

@@ -139,9 +139,10 @@ class FakeVideo:
         if wanted.id not in self.controls:
             raise _error(errno.EINVAL)
         held = self.controls[wanted.id]
-        if not held[1] <= wanted.value <= held[2]:
-            raise _error(errno.ERANGE)
-        held[0] = wanted.value
+        if wanted.id == Control.EXPOSURE_AUTO and not held[1] <= wanted.value <= held[2]:
+            raise _error(errno.ERANGE)  # a menu
+        # As the kernel does it for numbers: into the range, without a word (seen of vivid).
+        held[0] = wanted.value = min(held[2], max(held[1], wanted.value))
 
     def _g_ctrl(self, asked: v4l2.ControlValue) -> None:
         asked.value = self.controls[asked.id][0]
