@@ -7,6 +7,7 @@ import gc
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from resource import getpagesize
 
@@ -18,12 +19,12 @@ _SAMPLES = 20  # of memory, per plan
 _MAX_BLOCKS_PER_PART = 0.05
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs every plan on its share of the parts, one after the other, on one core."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--parts", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     wrong = sum(_soak(plan, given.parts // len(MIXED), given.seed) for plan in MIXED)
     print("no wrong part, one outcome each" if not wrong else f"WRONG: {wrong}")
     return 1 if wrong else 0
