@@ -25,6 +25,7 @@ class Told:
     place: int
     kick: bool | None = None
     report: Actuated | None = None
+    receded: bool = False  # the belt had backed up again when the report was made
     orphan: bool = False  # its station died: nobody reads the report
 
 
@@ -91,6 +92,7 @@ class Referee:
             self._wrong(f"part {report.part_id} was reported twice: {report}")
             return
         told.report = report
+        told.receded = self._belt.count < told.place + self._plan.travel
         wanted = self._plan.kick_unknown if told.kick is None else told.kick
         if report.cause in (Cause.VERDICT, Cause.UNKNOWN):
             if (report.cause is Cause.VERDICT) != (told.kick is not None):
@@ -150,6 +152,8 @@ class Referee:
                 # The eye's look at it fell into a restart, or it slid once more on a belt that had
                 # backed up.
                 self.account["slid behind the eye's back"] += 1
+            elif any(told.receded for told in tolds):
+                self.account["the belt backed up in the moment of the pulse"] += 1
             elif one.width_us * 1000 < self._plan.pulse_ns - MS:
                 self.account["pulse too short to hit"] += 1
             else:
