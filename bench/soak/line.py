@@ -58,6 +58,7 @@ class SoakedLine:
         self._underway = self._new_underway()
         self._arrivals: list[int] = []
         self._stalled_ns = 0
+        self._epoch = 0  # how often places were lost
 
     def run(self, parts: int) -> None:
         """Until so many parts have come to the photo-eye and every one of them is accounted for."""
@@ -201,7 +202,7 @@ class SoakedLine:
         thing.unheard = thing.unheard or self._lost > 0
         self._part_id += 1
         thing.ids.append(self._part_id)
-        self.referee.told(Told(self._part_id, thing, thing.x))
+        self.referee.told(Told(self._part_id, thing, thing.x, self._epoch))
         self._later(Sighted(self._part_id, at_ns), at_ns + chance.randint(100_000, 8 * MS))
         fate = chance.random()
         if fate < plan.lost_verdicts:
@@ -232,6 +233,7 @@ class SoakedLine:
         self._lane = Lane(queue, counts=CountRules(plan.travel, debounce=plan.debounce), eye=eye)
         self._opened = 0 if plan.survives else self.belt.count
         self._origin = 0 if plan.survives else self._origin + 1
+        self._epoch += not plan.survives
         self._first, self._gap, self._lost = True, False, 0
         self._arrivals.clear()
         for report in self._underway.lost(self._origin, self.now_ns):
@@ -278,6 +280,7 @@ class SoakedLine:
         elif chance.random() < plan.station_deaths:
             self.counters["station_deaths"] += 1
             self._station_dead = self._deaf = True
+            self._epoch += 1
             self.referee.orphan()
             self._deeds.clear()
             self._orders.clear()
@@ -285,6 +288,7 @@ class SoakedLine:
         elif chance.random() < plan.gaps:
             self.counters["gaps"] += 1
             self._lost = chance.randint(1, 30)
+            self._epoch += 1
         if not self._active and chance.random() < plan.stalls:
             # Held up in the middle of a pulse it would leave the output active: see decision 6.
             self.counters["stalls"] += 1

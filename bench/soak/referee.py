@@ -13,16 +13,21 @@ from edge.rejector.messages import Actuated
 
 _BEYOND = 150  # counts past the ejector at which nothing can be added to a part's account
 _ORDERED = (Cause.VERDICT, Cause.UNKNOWN, Cause.CROWDED, Cause.ABSENT)
+_RESTARTED = (Cause.LOST, Cause.DOWN)
 _UNSEEN_NS = 10 * MS  # around a report or the end of a blind time: a pulse and two looks
 
 
 @dataclass(slots=True)
 class Told:
-    """A part as the station knows it. place: its count at the photo-eye."""
+    """A part as the station knows it. place: its count at the photo-eye.
+
+    epoch: how often the place of everything had been lost by then.
+    """
 
     part_id: int
     thing: Thing
     place: int
+    epoch: int
     kick: bool | None = None
     report: Actuated | None = None
     receded: bool = False  # the belt had backed up again when the report was made
@@ -130,7 +135,9 @@ class Referee:
                 self._wrong(f"part {told.part_id} has no outcome")
         parts = [one for one in reports if one.action is not Action.NO_PART]
         kicked = [one for one in parts if one.action is Action.KICKED]
-        if len(parts) > 1 and not any(one.cause in (Cause.LOST, Cause.DOWN) for one in parts):
+        # When places are lost, so is what has gone by: brought back to the eye, it is a new part.
+        epochs = {told.epoch for told in tolds if told.report in parts}
+        if len(parts) > len(epochs) and not any(p.cause in _RESTARTED for p in parts):
             self._wrong(f"one part, {len(parts)} outcomes: {parts}")
         if thing.hit and not kicked:
             if thing.excuse:
