@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from heapq import heappop, heappush
+from math import ceil
 
 from bench.soak.plan import MS, SoakPlan
 from bench.soak.referee import Referee, Told
@@ -21,7 +22,7 @@ from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve
 from edge.rejector.underway import Underway
 from edge.sim.motion import Drive, DrivenMotion
 
-_POLL_NS, _NEAR_POLL_NS, _NEAR_COUNTS = 5 * MS, 400_000, 3
+_POLL_NS, _NEAR_POLL_NS = 4 * MS, 300_000
 _STANDING_NS = 1_000 * MS
 
 
@@ -58,6 +59,8 @@ class SoakedLine:
         self._underway = self._new_underway()
         self._arrivals: list[int] = []
         self._stalled_ns = 0
+        fastest = plan.counts_per_s * (1 + plan.variation)
+        self._near_counts = 1 + ceil(fastest * _POLL_NS / 1e9)  # as the rejector's loop does
         self._epoch = 0  # how often places were lost
 
     def run(self, parts: int) -> None:
@@ -115,7 +118,7 @@ class SoakedLine:
         if lane is None:
             return max(self.now_ns + 1, min(self._back_ns, self.now_ns + _POLL_NS))
         left = lane.counts_left
-        near = left is not None and left <= _NEAR_COUNTS
+        near = left is not None and left <= self._near_counts
         next_ns = self.now_ns + (_NEAR_POLL_NS if near else _POLL_NS)
         moment_ns = lane.next_ns()
         if moment_ns is not None:
