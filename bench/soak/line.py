@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from heapq import heappop, heappush
+from math import ceil
 
 from bench.soak.plan import MS, SoakPlan
 from bench.soak.referee import Referee, Told
@@ -21,7 +22,7 @@ from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve
 from edge.rejector.underway import Underway
 from edge.sim.motion import Drive, DrivenMotion
 
-_POLL_NS, _NEAR_POLL_NS, _NEAR_COUNTS = 5 * MS, 400_000, 3
+_POLL_NS, _NEAR_POLL_NS = 4 * MS, 300_000
 _STANDING_NS = 1_000 * MS
 
 
@@ -58,6 +59,9 @@ class SoakedLine:
         self._underway = self._new_underway()
         self._arrivals: list[int] = []
         self._stalled_ns = 0
+        fastest = plan.counts_per_s * (1 + plan.variation)
+        self._near_counts = 1 + ceil(fastest * _POLL_NS / 1e9)  # as the rejector's loop does
+        self._epoch = 0  # how often places were lost
 
     def run(self, parts: int) -> None:
         """Until so many parts have come to the photo-eye and every one of them is accounted for."""
@@ -114,7 +118,7 @@ class SoakedLine:
         if lane is None:
             return max(self.now_ns + 1, min(self._back_ns, self.now_ns + _POLL_NS))
         left = lane.counts_left
-        near = left is not None and left <= _NEAR_COUNTS
+        near = left is not None and left <= self._near_counts
         next_ns = self.now_ns + (_NEAR_POLL_NS if near else _POLL_NS)
         moment_ns = lane.next_ns()
         if moment_ns is not None:
@@ -201,7 +205,7 @@ class SoakedLine:
         thing.unheard = thing.unheard or self._lost > 0
         self._part_id += 1
         thing.ids.append(self._part_id)
-        self.referee.told(Told(self._part_id, thing, thing.x))
+        self.referee.told(Told(self._part_id, thing, thing.x, self._epoch))
         self._later(Sighted(self._part_id, at_ns), at_ns + chance.randint(100_000, 8 * MS))
         fate = chance.random()
         if fate < plan.lost_verdicts:
@@ -232,6 +236,7 @@ class SoakedLine:
         self._lane = Lane(queue, counts=CountRules(plan.travel, debounce=plan.debounce), eye=eye)
         self._opened = 0 if plan.survives else self.belt.count
         self._origin = 0 if plan.survives else self._origin + 1
+        self._epoch += not plan.survives
         self._first, self._gap, self._lost = True, False, 0
         self._arrivals.clear()
         for report in self._underway.lost(self._origin, self.now_ns):
@@ -278,6 +283,7 @@ class SoakedLine:
         elif chance.random() < plan.station_deaths:
             self.counters["station_deaths"] += 1
             self._station_dead = self._deaf = True
+            self._epoch += 1
             self.referee.orphan()
             self._deeds.clear()
             self._orders.clear()
@@ -285,6 +291,7 @@ class SoakedLine:
         elif chance.random() < plan.gaps:
             self.counters["gaps"] += 1
             self._lost = chance.randint(1, 30)
+            self._epoch += 1
         if not self._active and chance.random() < plan.stalls:
             # Held up in the middle of a pulse it would leave the output active: see decision 6.
             self.counters["stalls"] += 1

@@ -13,18 +13,24 @@ from edge.rejector.messages import Actuated
 
 _BEYOND = 150  # counts past the ejector at which nothing can be added to a part's account
 _ORDERED = (Cause.VERDICT, Cause.UNKNOWN, Cause.CROWDED, Cause.ABSENT)
+_RESTARTED = (Cause.LOST, Cause.DOWN)
 _UNSEEN_NS = 10 * MS  # around a report or the end of a blind time: a pulse and two looks
 
 
 @dataclass(slots=True)
 class Told:
-    """A part as the station knows it. place: its count at the photo-eye."""
+    """A part as the station knows it. place: its count at the photo-eye.
+
+    epoch: how often the place of everything had been lost by then.
+    """
 
     part_id: int
     thing: Thing
     place: int
+    epoch: int
     kick: bool | None = None
     report: Actuated | None = None
+    receded: bool = False  # the belt had backed up again when the report was made
     orphan: bool = False  # its station died: nobody reads the report
 
 
@@ -91,6 +97,7 @@ class Referee:
             self._wrong(f"part {report.part_id} was reported twice: {report}")
             return
         told.report = report
+        told.receded = self._belt.count < told.place + self._plan.travel
         wanted = self._plan.kick_unknown if told.kick is None else told.kick
         if report.cause in (Cause.VERDICT, Cause.UNKNOWN):
             if (report.cause is Cause.VERDICT) != (told.kick is not None):
@@ -128,7 +135,9 @@ class Referee:
                 self._wrong(f"part {told.part_id} has no outcome")
         parts = [one for one in reports if one.action is not Action.NO_PART]
         kicked = [one for one in parts if one.action is Action.KICKED]
-        if len(parts) > 1 and not any(one.cause in (Cause.LOST, Cause.DOWN) for one in parts):
+        # When places are lost, so is what has gone by: brought back to the eye, it is a new part.
+        epochs = {told.epoch for told in tolds if told.report in parts}
+        if len(parts) > len(epochs) and not any(p.cause in _RESTARTED for p in parts):
             self._wrong(f"one part, {len(parts)} outcomes: {parts}")
         if thing.hit and not kicked:
             if thing.excuse:
@@ -150,6 +159,8 @@ class Referee:
                 # The eye's look at it fell into a restart, or it slid once more on a belt that had
                 # backed up.
                 self.account["slid behind the eye's back"] += 1
+            elif any(told.receded for told in tolds):
+                self.account["the belt backed up in the moment of the pulse"] += 1
             elif one.width_us * 1000 < self._plan.pulse_ns - MS:
                 self.account["pulse too short to hit"] += 1
             else:
