@@ -8,7 +8,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class TriggerEdge:
-    """The photo-eye saw something begin. sequence counts edges from 1; at_ns: CLOCK_MONOTONIC."""
+    """The photo-eye saw something begin. at_ns: CLOCK_MONOTONIC.
+
+    sequence counts edges from 1; where it leaves numbers out, so many edges were lost unread.
+    """
 
     sequence: int
     at_ns: int
@@ -19,7 +22,10 @@ class EndOfParts(Exception):  # noqa: N818 - an end, not an error, as StopIterat
 
 
 class Trigger(Protocol):
-    """Opened by its constructor, used by one thread at a time, closed by ``close``."""
+    """Opened by its constructor, used by one thread at a time, closed by ``close``.
+
+    Every implementation passes tests/devices/test_trigger_contract.py.
+    """
 
     def wait(self, timeout_s: float) -> TriggerEdge | None:
         """Block until the next edge, at most timeout_s; None when there was none.
