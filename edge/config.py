@@ -209,6 +209,9 @@ class StationConfig(Section):
     @model_validator(mode="after")
     def _one_belt(self) -> StationConfig:
         line, encoder, eye = self.line, self.encoder, self.ejector_eye
+        for name, section in (("encoder", encoder), ("ejector_eye", eye)):
+            if section is not None and (section.kind == "gpio") != (self.trigger.kind == "gpio"):
+                raise ValueError(f"{name}.kind and trigger.kind must both be gpio, or neither")
         if (encoder is None) != (line.travel_counts is None):
             raise ValueError("line.travel_counts and an [encoder] section come together")
         if eye is not None:

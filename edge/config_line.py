@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -11,7 +12,9 @@ from pydantic import (
     model_validator,
 )
 
-from edge.config_section import Section
+from edge.config_section import Section, check_kind
+
+Bias = Literal["as-is", "disabled", "pull-up", "pull-down"]
 
 _MOST_COUNTS = 10_000_000  # between photo-eye and ejector: 10 m at a micrometre each
 
@@ -86,9 +89,20 @@ class EncoderConfig(Section):
     backlash_counts: a count that falls by less is no reversal. silent_edges: so many edges of the
     photo-eye without a count between them are a dead encoder; 0 is never. clear_at_start: the belt
     is not empty at the start, and what is on it is unknown.
+
+    gpio: channels a, and for quadrature b, at lines ``line_a`` and ``line_b`` of the GPIO chip
+    ``chip``; the count grows when a leads b.
     """
 
-    kind: Literal["simulated"] = "simulated"
+    only: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("counts_per_s", "variation", "stops", "reversals", "survives"), "simulated"
+        ),
+        **dict.fromkeys(("chip", "line_a", "line_b", "active_low", "bias"), "gpio"),
+    }
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line_a")}
+
+    kind: Literal["simulated", "gpio"] = "simulated"
     max_counts_per_s: int = Field(ge=1, le=1_000_000)
     channels: Literal["quadrature", "single"] = "quadrature"
     backlash_counts: int = Field(default=2, ge=1, le=_MOST_COUNTS)
@@ -99,9 +113,19 @@ class EncoderConfig(Section):
     stops: float = Field(default=0.0, ge=0, le=0.5)
     reversals: float = Field(default=0.0, ge=0, le=0.4)
     survives: bool = False
+    chip: str | None = Field(default=None, min_length=1)
+    line_a: int | str | None = None
+    line_b: int | str | None = None
+    active_low: bool = False
+    bias: Bias = "as-is"
 
     @model_validator(mode="after")
     def _possible(self) -> EncoderConfig:
+        check_kind(self, self.kind)
+        if self.kind == "gpio":
+            if (self.channels == "quadrature") != (self.line_b is not None):
+                raise ValueError("line_b is the second channel of quadrature, and of nothing else")
+            return self
         fastest = self.counts_per_s * (1 + self.variation)
         if fastest > self.max_counts_per_s:
             raise ValueError(f"max_counts_per_s must be at least {fastest:g}, its speed")
@@ -116,10 +140,17 @@ class EjectorEyeConfig(Section):
     to_ejector_ms or to_ejector_counts: from it to the ejector. tolerance_ms or tolerance_counts:
     how far from its place a part may come and still be the one announced. on_absent: what is done
     with a part that must be kicked and that this eye did not see. taken, added: on a simulated
-    belt, the shares of parts that somebody takes off and puts on before this eye.
+    belt, the shares of parts that somebody takes off and puts on before this eye. gpio: the eye is
+    at line ``line`` of the GPIO chip ``chip``.
     """
 
-    kind: Literal["simulated"] = "simulated"
+    only: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("taken", "added"), "simulated"),
+        **dict.fromkeys(("chip", "line", "active_low", "edge", "bias"), "gpio"),
+    }
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
+
+    kind: Literal["simulated", "gpio"] = "simulated"
     to_ejector_ms: float | None = Field(default=None, gt=0)
     to_ejector_counts: int | None = Field(default=None, ge=1, le=_MOST_COUNTS)
     tolerance_ms: float | None = Field(default=None, gt=0)
@@ -127,9 +158,15 @@ class EjectorEyeConfig(Section):
     on_absent: Literal["kick", "pass"] = "kick"
     taken: float = Field(default=0.0, ge=0, le=1)
     added: float = Field(default=0.0, ge=0, le=1)
+    chip: str | None = Field(default=None, min_length=1)
+    line: int | str | None = None
+    active_low: bool = False
+    edge: Literal["rising", "falling"] = "rising"
+    bias: Bias = "as-is"
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> EjectorEyeConfig:
+        check_kind(self, self.kind)
         by_time = self.to_ejector_ms, self.tolerance_ms
         by_counts = self.to_ejector_counts, self.tolerance_counts
         for given, others in ((by_time, by_counts), (by_counts, by_time)):

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from edge.config import StationConfig
+from edge.config_line import EjectorEyeConfig, EncoderConfig
+from edge.devices.gpio import GpioLine
 from edge.line.lane import CountRules, EyeRules
-from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
+from edge.rejector.hardware import (
+    EncoderSpec,
+    EyeSpec,
+    GpioEncoderSpec,
+    GpioEyeSpec,
+    SimulatedEncoderSpec,
+    SimulatedEyeSpec,
+)
 from edge.rejector.options import CountTracking, EjectorEye
 from edge.sim.driven_belt import BeltPlan
 from edge.sim.motion import Drive
@@ -56,7 +65,7 @@ def count_tracking(config: StationConfig, plan: BeltPlan) -> CountTracking | Non
             backlash=encoder.backlash_counts,
             silent_edges=encoder.silent_edges,
         ),
-        SimulatedEncoderSpec(plan.drive, encoder.channels, encoder.survives),
+        _encoder_spec(encoder, plan),
         max_counts_per_s=encoder.max_counts_per_s,
         clear_at_start=encoder.clear_at_start,
     )
@@ -68,4 +77,20 @@ def ejector_eye(config: StationConfig, plan: BeltPlan) -> EjectorEye | None:
     if eye is None:
         return None
     rules = EyeRules(eye.to_ejector, eye.tolerance, debounce=config.line.debounce_ns)
-    return EjectorEye(rules, SimulatedEyeSpec(plan), on_absent=eye.on_absent)
+    return EjectorEye(rules, _eye_spec(eye, plan), on_absent=eye.on_absent)
+
+
+def _encoder_spec(encoder: EncoderConfig, plan: BeltPlan) -> EncoderSpec:
+    if encoder.chip is None or encoder.line_a is None:  # of kind gpio they are there
+        return SimulatedEncoderSpec(plan.drive, encoder.channels, encoder.survives)
+    a = GpioLine(encoder.chip, encoder.line_a, encoder.active_low)
+    b = None
+    if encoder.line_b is not None:
+        b = GpioLine(encoder.chip, encoder.line_b, encoder.active_low)
+    return GpioEncoderSpec(a, b, encoder.bias)
+
+
+def _eye_spec(eye: EjectorEyeConfig, plan: BeltPlan) -> EyeSpec:
+    if eye.chip is None or eye.line is None:  # of kind gpio they are there
+        return SimulatedEyeSpec(plan)
+    return GpioEyeSpec(GpioLine(eye.chip, eye.line, eye.active_low), eye.edge, eye.bias)

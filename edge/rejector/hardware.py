@@ -10,7 +10,10 @@ from typing import Any
 
 from edge.clock import Clock
 from edge.devices.encoder import Encoder
+from edge.devices.encoder_gpio import GpioEncoder
+from edge.devices.gpio import GpioLine
 from edge.devices.trigger import Trigger
+from edge.devices.trigger_gpio import Bias, GpioTrigger, TriggerSlope
 from edge.errors import DeviceError
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.sim.encoder import Channels, SimulatedEncoder
@@ -33,19 +36,41 @@ class SimulatedEyeSpec:
     plan: BeltPlan
 
 
-EncoderSpec = SimulatedEncoderSpec
-EyeSpec = SimulatedEyeSpec
+@dataclass(frozen=True, slots=True)
+class GpioEncoderSpec:
+    """An encoder at GPIO lines; without b it has one channel."""
+
+    a: GpioLine
+    b: GpioLine | None = None
+    bias: Bias = "as-is"
+
+
+@dataclass(frozen=True, slots=True)
+class GpioEyeSpec:
+    """An eye at a GPIO line."""
+
+    where: GpioLine
+    slope: TriggerSlope = "rising"
+    bias: Bias = "as-is"
+
+
+EncoderSpec = SimulatedEncoderSpec | GpioEncoderSpec
+EyeSpec = SimulatedEyeSpec | GpioEyeSpec
 
 
 def open_encoder(spec: EncoderSpec, *, clock: Clock) -> Encoder:
-    """Raises DeviceError."""
+    """Raises DeviceError, and ConfigError where libgpiod is needed and not installed."""
+    if isinstance(spec, GpioEncoderSpec):
+        return GpioEncoder(spec.a, spec.b, clock=clock, bias=spec.bias)
     return SimulatedEncoder(
         DrivenMotion(spec.drive), clock=clock, channels=spec.channels, survives=spec.survives
     )
 
 
 def open_eye(spec: EyeSpec, *, clock: Clock) -> Trigger:
-    """Raises DeviceError."""
+    """Raises DeviceError, and ConfigError where libgpiod is needed and not installed."""
+    if isinstance(spec, GpioEyeSpec):
+        return GpioTrigger(spec.where, slope=spec.slope, bias=spec.bias)
     return DrivenBelt(spec.plan, clock=clock, ejector=True)
 
 
@@ -57,7 +82,11 @@ def spec_json(spec: EncoderSpec | EyeSpec) -> dict[str, Any]:
 def encoder_spec(data: dict[str, Any]) -> EncoderSpec:
     """The reverse of ``spec_json``. Raises DeviceError."""
     data = dict(data)
-    if data.pop("kind", None) != SimulatedEncoderSpec.__name__:
+    kind = data.pop("kind", None)
+    if kind == GpioEncoderSpec.__name__:
+        b = None if data["b"] is None else GpioLine(**data["b"])
+        return GpioEncoderSpec(**{**data, "a": GpioLine(**data["a"]), "b": b})
+    if kind != SimulatedEncoderSpec.__name__:
         raise DeviceError(f"rejector: an encoder of unknown kind: {data}")
     return SimulatedEncoderSpec(**{**data, "drive": Drive(**data["drive"])})
 
@@ -65,7 +94,10 @@ def encoder_spec(data: dict[str, Any]) -> EncoderSpec:
 def eye_spec(data: dict[str, Any]) -> EyeSpec:
     """The reverse of ``spec_json``. Raises DeviceError."""
     data = dict(data)
-    if data.pop("kind", None) != SimulatedEyeSpec.__name__:
+    kind = data.pop("kind", None)
+    if kind == GpioEyeSpec.__name__:
+        return GpioEyeSpec(**{**data, "where": GpioLine(**data["where"])})
+    if kind != SimulatedEyeSpec.__name__:
         raise DeviceError(f"rejector: an eye of unknown kind: {data}")
     plan = dict(data["plan"])
     return SimulatedEyeSpec(BeltPlan(**{**plan, "drive": Drive(**plan["drive"])}))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from logging import getLogger
 from queue import Full, Queue
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
@@ -22,6 +22,7 @@ from edge.line.stats import Histogram, StageStats
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.journaling import Appends, JournalWriter
+from edge.station.roles import Inspects, Rejects
 from edge.station.summary import Summary
 
 _log = getLogger(__name__)
@@ -32,30 +33,6 @@ _POLL_S = 0.1  # how soon a stop is noticed
 # What is journalled of a part that was let by: beside these the verdict has said it all.
 _TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
 _STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
-
-
-class Inspects(Protocol):
-    """The chain, as far as the station knows it."""
-
-    def inspect(self, frame: Frame, /) -> Verdict:
-        """The verdict on one frame; called by one thread. Raises OutfeedError."""
-        ...
-
-
-class Rejects(Protocol):
-    """The rejector, as far as the station knows it; RejectorClient is one."""
-
-    restarts: int
-
-    def start(self, on_actuated: Callable[[Actuated], None]) -> object: ...
-
-    def announce(self, part_id: int, due_ns: int) -> None: ...
-
-    def sighted(self, part_id: int, seen_ns: int) -> None: ...
-
-    def resolve(self, part_id: int, kick: bool) -> None: ...
-
-    def close(self, timeout_s: float) -> Counted | None: ...
 
 
 class Station:

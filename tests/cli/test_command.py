@@ -12,7 +12,10 @@ from pydantic import BaseModel
 
 import edge
 from edge import __main__ as command
-from edge.config import StationConfig, load_config
+from edge.config import OutputConfig, StationConfig, TriggerConfig, load_config
+from edge.config_camera import CameraConfig
+from edge.config_line import EjectorEyeConfig, EncoderConfig
+from edge.config_section import Section
 from tests.cli.conftest import Outfeed
 
 if sys.version_info >= (3, 11):
@@ -125,6 +128,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     text = re.sub(r"^(travel|min_spacing|to_ejector|tolerance)_ms = .*$", "", text, flags=re.M)
     by_counts = tomllib.loads(re.sub(r"^## (.*)$", r"\1", text, flags=re.M))
     optional = {"parts", "chip", "line", "device", "url", "width", "height", "pixel_format"}
+    optional |= {"line_a", "line_b"}
     optional |= {"camera.rate_hz", "exposure_us", "gain", "latency_ms", "exposed_within_ms"}
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
     optional |= {"precision", "threads", "providers", "keys", "loop"}
@@ -146,16 +150,20 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
                     default = list(inner.default) if key == "colour_gains" else inner.default
                     assert both_of(by_time, by_counts, name)[key] == default, f"{name}.{key}"
         # A section with kinds is one for each of them, with the keys that it has.
-        for name in ("camera", "trigger", "output"):
-            kind = StationConfig.model_fields[name].annotation
-            assert kind is not None
-            for choice in get_args(kind.model_fields["kind"].annotation):
-                keys = {
-                    key: value
-                    for key, value in written[name].items()
-                    if choice in kind.only.get(key, choice).split()
-                }
-                StationConfig.model_validate({**plain(written), name: {**keys, "kind": choice}})
+        for kind in get_args(CameraConfig.model_fields["kind"].annotation):
+            camera = of_kind(written["camera"], CameraConfig, kind)
+            StationConfig.model_validate({**plain(written), "camera": camera})
+        for kind in get_args(OutputConfig.model_fields["kind"].annotation):
+            output = of_kind(written["output"], OutputConfig, kind)
+            StationConfig.model_validate({**plain(written), "output": output})
+        wired = {"trigger": of_kind(written["trigger"], TriggerConfig, "gpio")}
+        for name, section in BELT_SECTIONS.items():
+            if name in written:
+                wired[name] = of_kind(written[name], section, "gpio")
+        StationConfig.model_validate({**plain(written), **wired})
+
+
+BELT_SECTIONS = {"encoder": EncoderConfig, "ejector_eye": EjectorEyeConfig}
 
 
 def both_of(by_time: dict[str, Any], by_counts: dict[str, Any], name: str) -> dict[str, Any]:
@@ -163,8 +171,21 @@ def both_of(by_time: dict[str, Any], by_counts: dict[str, Any], name: str) -> di
     return {**by_time.get(name, {}), **by_counts[name]}
 
 
+def of_kind(written: dict[str, Any], section: type[Section], kind: str) -> dict[str, Any]:
+    """The keys of a section that this kind has."""
+    keys = {
+        key: value for key, value in written.items() if kind in section.only.get(key, kind).split()
+    }
+    return {**keys, "kind": kind}
+
+
 def plain(written: dict[str, Any]) -> dict[str, Any]:
-    """Without the sections that have kinds, but for the camera, which must be there."""
-    camera = {"kind": "files", "path": "frames"}
-    sections = {key: value for key, value in written.items() if key not in ("trigger", "output")}
-    return {**sections, "camera": camera}
+    """With the first kind of each section that has kinds."""
+    sections = dict(written)
+    for name, section in BELT_SECTIONS.items():
+        if name in written:
+            sections[name] = of_kind(written[name], section, "simulated")
+    sections["camera"] = of_kind(written["camera"], CameraConfig, "files")
+    sections["trigger"] = of_kind(written["trigger"], TriggerConfig, "belt")
+    sections["output"] = of_kind(written["output"], OutputConfig, "simulated")
+    return sections

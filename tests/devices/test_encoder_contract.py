@@ -12,6 +12,7 @@ from edge.devices.encoder import Encoder, EncoderPosition
 from edge.errors import DeviceError
 from edge.sim.encoder import SimulatedEncoder
 from edge.sim.motion import HandTurned
+from tests.devices.encoders import fake_gpio_encoder, sim_gpio_encoder
 
 CLOCK = MonotonicClock()
 
@@ -50,7 +51,30 @@ def _simulated(channels: str, survives: bool) -> Rig:
     return Rig(encoder, turn, channels == "single")
 
 
+def _gpio(single: bool) -> Rig:
+    encoder, shaft, _ = fake_gpio_encoder(single=single)
+    return Rig(encoder, shaft.turn, single)
+
+
+def _gpio_sim(single: bool) -> Rig:
+    """Its chip goes with the encoder."""
+    encoder, shaft, chip = sim_gpio_encoder(single=single)
+    close = encoder.close
+
+    def both() -> None:
+        close()
+        if chip.home.is_dir():
+            chip.close()
+
+    encoder.close = both  # type: ignore[method-assign]
+    return Rig(encoder, shaft.turn, single)
+
+
 ENCODERS: dict[str, Callable[[], Rig]] = {
+    "gpio": lambda: _gpio(False),
+    "gpio, single": lambda: _gpio(True),
+    "gpio-sim": lambda: _gpio_sim(False),
+    "gpio-sim, single": lambda: _gpio_sim(True),
     "simulated": lambda: _simulated("quadrature", False),
     "simulated, survives": lambda: _simulated("quadrature", True),
     "simulated, single": lambda: _simulated("single", False),
