@@ -158,11 +158,39 @@ class LineConfig(_Section):
 
 
 class OutputConfig(_Section):
-    """The reject output. safe_state: what the line does while nobody can say what is right."""
+    """The reject output. safe_state: what the line does while nobody can say what is right.
+
+    silence_ms: whoever of station and rejector hears nothing from the other for so long acts.
+    record: a file to which the simulated output writes every edge.
+    """
 
     kind: Literal["simulated"] = "simulated"
     safe_state: Literal["inactive", "active"] = "inactive"
     realtime_priority: int = Field(default=50, ge=0, le=99)
+    # They speak every 100 ms; on a loaded machine without real-time priority one may miss a turn.
+    silence_ms: int = Field(default=500, ge=200, le=10_000)
+    record: Path | None = None
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return Path(value) if isinstance(value, str) else value
+
+
+class WatchdogConfig(_Section):
+    """How long a stage of the station may take for one turn before it counts as hung, and the
+    process ends to be started anew. journal_s: of the journal alone."""
+
+    stage_s: float = Field(default=3.0, ge=0.5, le=600)
+    journal_s: float = Field(default=30.0, ge=1, le=600)
+
+    @property
+    def stage_ns(self) -> int:
+        return round(self.stage_s * 1e9)
+
+    @property
+    def journal_ns(self) -> int:
+        return round(self.journal_s * 1e9)
 
 
 class JournalConfig(_Section):
@@ -221,6 +249,7 @@ class StationConfig(_Section):
     trigger: TriggerConfig = TriggerConfig()
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
+    watchdog: WatchdogConfig = WatchdogConfig()
     journal: JournalConfig = JournalConfig()
     uplink: UplinkConfig = UplinkConfig()
 
@@ -228,6 +257,12 @@ class StationConfig(_Section):
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _late_is_not_hung(self) -> StationConfig:
+        if self.watchdog.stage_s * 1e3 < 2 * self.line.budget_ms:
+            raise ValueError("watchdog.stage_s must be two budgets at least: late is not hung")
+        return self
 
     @property
     def journal_path(self) -> Path:

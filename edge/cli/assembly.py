@@ -25,6 +25,7 @@ from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.station import Inspects, Station
+from edge.watchdog import SILENT, Notifier, Patience
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +96,8 @@ def make_rejector(
             on_unknown=config.line.on_unknown,
             safe_state=config.output.safe_state,
             realtime_priority=config.output.realtime_priority,
-            record=record,
+            record=record or config.output.record,
+            silence_ms=config.output.silence_ms,
         ),
         clock=clock,
     )
@@ -111,6 +113,7 @@ def make_station(
     rejector: RejectorClient,
     clock: Clock,
     on_verdict: Callable[[Verdict], None] | None = None,
+    notifier: Notifier = SILENT,
 ) -> Station:
     """Opens the journal and wires everything; nothing runs yet. Raises JournalError."""
     journal = open_journal(config)
@@ -127,6 +130,8 @@ def make_station(
         # Every part has an event, so no part of an earlier run has this number.
         first_part_id=journal.last_sequence + 1,
         on_verdict=on_verdict,
+        notifier=notifier,
+        patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
     )
 
 

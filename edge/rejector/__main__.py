@@ -33,7 +33,9 @@ def main() -> int:
             kick_unknown=options.on_unknown == "reject",
             capacity=options.capacity,
         )
-        rejector = Rejector(link, output=output, queue=queue, clock=clock)
+        rejector = Rejector(
+            link, output=output, queue=queue, clock=clock, silence_ns=options.silence_ms * 1_000_000
+        )
         realtime = claim_realtime(options.realtime_priority)
         return rejector.run(realtime=realtime, safe_active=options.safe_state == "active")
     except OutfeedError as error:

@@ -17,6 +17,8 @@ from edge.rejector.messages import (
     Counted,
     Goodbye,
     Hello,
+    Ping,
+    Pong,
     Ready,
     Report,
     Resolve,
@@ -40,11 +42,18 @@ class Rejector:
     """Serves one station over one socket. ``run`` blocks until goodbye or until the station dies.
 
     The queue's policy holds when the station is dead: announced parts are dealt with as ordered,
-    those without verdict as unknown; then the output takes its safe state.
+    those without verdict as unknown; then the output takes its safe state. A station that says
+    nothing for silence_ns (0: for ever) counts as dead until it speaks again.
     """
 
     def __init__(
-        self, link: socket.socket, *, output: Output, queue: RejectQueue, clock: Clock
+        self,
+        link: socket.socket,
+        *,
+        output: Output,
+        queue: RejectQueue,
+        clock: Clock,
+        silence_ns: int = 0,
     ) -> None:
         self._link = link
         self._output = output
@@ -53,6 +62,9 @@ class Rejector:
         self._unreported = 0
         self._goodbye = False
         self._deaf = False  # the station's end is closed: no order will come
+        self._silence_ns = silence_ns
+        self._heard_ns = clock.now_ns()
+        self._silent = False
 
     def run(self, *, realtime: Realtime, safe_active: bool) -> int:
         """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
@@ -61,7 +73,7 @@ class Rejector:
             self._output.set(False)
             self._link.setblocking(False)
             self._report(Ready(VERSION, realtime.scheduled, realtime.locked))
-            status = self._serve()
+            status = self._serve(safe_active)
             if status == EXIT_DONE:
                 level_at_end = False
             return status
@@ -69,18 +81,20 @@ class Rejector:
             self._output.set(level_at_end)
             self._output.close()
 
-    def _serve(self) -> int:
+    def _serve(self, safe_active: bool) -> int:
         active = False
         while True:
             step = self._queue.due(self._clock.now_ns())
-            if step.active != active:
-                active = step.active
+            next_ns = self._queue.next_ns()
+            abandoned = self._silent and next_ns is None and not self._goodbye
+            wanted = step.active or (abandoned and safe_active)
+            if wanted != active:
+                active = wanted
                 self._output.set(active)
             if step.passages:
                 at_ns = self._clock.now_ns()
                 for passage in step.passages:
                     self._report(_actuated(passage, at_ns))
-            next_ns = self._queue.next_ns()
             if next_ns is None and self._goodbye:
                 self._report(Counted(self._queue.counters, self._unreported))
                 return EXIT_DONE
@@ -100,21 +114,43 @@ class Rejector:
             assert next_ns is not None
             self._clock.sleep_until_ns(next_ns)
             return True
+        until_ns = self._until_ns(next_ns)
         left_s = (
-            None if next_ns is None else max(0.0, (next_ns - self._clock.now_ns()) / 1e9 - _EARLY_S)
+            None
+            if until_ns is None
+            else max(0.0, (until_ns - self._clock.now_ns()) / 1e9 - _EARLY_S)
         )
         if not select.select([self._link], [], [], left_s)[0]:
+            self._notice_silence()
             return True
         try:
             packet = self._link.recv(MAX_BYTES)
         except ConnectionError:
             packet = b""
         if packet:
+            self._heard_ns = self._clock.now_ns()
+            if self._silent:
+                self._silent = False
+                _log.warning("station_speaks_again")
             return self._obey(packet)
         self._deaf = True
         if not self._goodbye:
             _log.error("station_dead parts_announced=%s", len(self._queue))
         return True
+
+    def _until_ns(self, next_ns: int | None) -> int | None:
+        """When to wake without an order: a part is due, or the station has been silent too long."""
+        if not self._silence_ns or self._silent or self._goodbye:
+            return next_ns
+        silent_ns = self._heard_ns + self._silence_ns
+        return silent_ns if next_ns is None else min(next_ns, silent_ns)
+
+    def _notice_silence(self) -> None:
+        if not self._silence_ns or self._silent or self._goodbye:
+            return
+        if self._clock.now_ns() >= self._heard_ns + self._silence_ns:
+            self._silent = True
+            _log.error("station_silent parts_announced=%s", len(self._queue))
 
     def _obey(self, packet: bytes) -> bool:
         try:
@@ -126,6 +162,8 @@ class Rejector:
             self._queue.resolve(order.part_id, order.kick)
         elif isinstance(order, Announce):
             self._queue.announce(order.part_id, order.due_ns, order.kick)
+        elif isinstance(order, Ping):
+            self._report(Pong())
         elif isinstance(order, Goodbye):
             self._goodbye = True
         elif isinstance(order, Hello) and order.version != VERSION:

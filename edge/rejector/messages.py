@@ -14,8 +14,8 @@ from edge.line.queue import Action, Cause, Counters
 VERSION = 1
 MAX_BYTES = 128
 
-_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE = 1, 2, 3, 4
-_READY, _ACTUATED, _COUNTERS = 129, 130, 131
+_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _PING = 1, 2, 3, 4, 5
+_READY, _ACTUATED, _COUNTERS, _PONG = 129, 130, 131, 132
 
 _VERSION = Struct("<BH")
 _PART = Struct("<BQqB")
@@ -73,6 +73,14 @@ class Goodbye:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Station → rejector, ten times a second, by the thread that announces: it sees the line."""
+
+    def encode(self) -> bytes:
+        return _KIND.pack(_PING)
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Rejector → station, first: it owns the output. realtime: SCHED_FIFO; locked: mlockall."""
 
@@ -123,8 +131,16 @@ class Counted:
         return _COUNTED.pack(_COUNTERS, *astuple(self.queue), self.unreported)
 
 
-Order = Hello | Announce | Resolve | Goodbye
-Report = Ready | Actuated | Counted
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Rejector → station, for each Ping: its loop comes round."""
+
+    def encode(self) -> bytes:
+        return _KIND.pack(_PONG)
+
+
+Order = Hello | Announce | Resolve | Goodbye | Ping
+Report = Ready | Actuated | Counted | Pong
 
 
 def decode_order(packet: bytes) -> Order:
@@ -140,6 +156,8 @@ def decode_order(packet: bytes) -> Order:
             return Hello(*_VERSION.unpack(packet)[1:])
         if kind == _GOODBYE and len(packet) == _KIND.size:
             return Goodbye()
+        if kind == _PING and len(packet) == _KIND.size:
+            return Ping()
     except (error, IndexError) as fault:
         raise ValueError(f"an order that cannot be read: {packet.hex()}") from fault
     raise ValueError(f"an order of unknown kind: {packet.hex()}")
@@ -157,6 +175,8 @@ def decode_report(packet: bytes) -> Report:
         if kind == _COUNTERS:
             *counts, unreported = _COUNTED.unpack(packet)[1:]
             return Counted(Counters(*counts), unreported)
+        if kind == _PONG and len(packet) == _KIND.size:
+            return Pong()
     except (error, IndexError, ValueError) as fault:
         raise ValueError(f"a report that cannot be read: {packet.hex()}") from fault
     raise ValueError(f"a report of unknown kind: {packet.hex()}")

@@ -18,7 +18,8 @@ class RejectorOptions:
 
     safe_state: the output's level once the station is dead and the announced parts are gone.
     realtime_priority: of SCHED_FIFO, 0 for none. capacity: parts between photo-eye and ejector.
-    record: a file to which the simulated output writes its edges.
+    record: a file to which the simulated output writes its edges. silence_ms: whoever of station
+    and rejector hears nothing from the other for so long takes it for dead; 0 for never.
     """
 
     pulse_us: int
@@ -27,12 +28,13 @@ class RejectorOptions:
     realtime_priority: int = 50
     capacity: int = 4096
     record: Path | None = None
+    silence_ms: int = 0
 
     def arguments(self, fd: int) -> list[str]:
         """The command line after ``python -m edge.rejector``; fd: the inherited socket."""
         line = [f"--fd={fd}", f"--pulse-us={self.pulse_us}", f"--on-unknown={self.on_unknown}"]
         line += [f"--safe-state={self.safe_state}", f"--priority={self.realtime_priority}"]
-        line += [f"--capacity={self.capacity}"]
+        line += [f"--capacity={self.capacity}", f"--silence-ms={self.silence_ms}"]
         return line if self.record is None else [*line, f"--record={self.record}"]
 
 
@@ -48,6 +50,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
     parser.add_argument("--safe-state", choices=("inactive", "active"), required=True)
     parser.add_argument("--priority", type=int, required=True)
     parser.add_argument("--capacity", type=int, required=True)
+    parser.add_argument("--silence-ms", type=int, required=True)
     parser.add_argument("--record", type=Path)
     given = parser.parse_args(arguments)
     return given.fd, RejectorOptions(
@@ -57,4 +60,5 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
         realtime_priority=given.priority,
         capacity=given.capacity,
         record=given.record,
+        silence_ms=given.silence_ms,
     )

@@ -1,6 +1,7 @@
 """The process that sees every part: camera → inspector → orders to the rejector, journal."""
 
-from edge.station.station import Inspects, Rejects, Station
+from edge.station.roles import Inspects, Rejects
+from edge.station.station import Station
 from edge.station.summary import Summary
 
 __all__ = ["Inspects", "Rejects", "Station", "Summary"]

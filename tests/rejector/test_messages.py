@@ -10,6 +10,8 @@ from edge.rejector.messages import (
     Counted,
     Goodbye,
     Hello,
+    Ping,
+    Pong,
     Ready,
     Resolve,
     decode_order,
@@ -24,6 +26,7 @@ orders = st.one_of(
     st.builds(Announce, u64, i64, st.sampled_from([None, False, True])),
     st.builds(Resolve, u64, st.booleans()),
     st.just(Goodbye()),
+    st.just(Ping()),
 )
 actuated = st.builds(
     Actuated,
@@ -38,6 +41,7 @@ reports = st.one_of(
     st.builds(Ready, st.integers(0, 2**16 - 1), st.booleans(), st.booleans()),
     actuated,
     st.builds(Counted, st.builds(Counters, *[u64] * 10), u64),
+    st.just(Pong()),
 )
 
 
@@ -70,6 +74,7 @@ def test_the_bytes_are_the_ones_of_the_decision_record():
     assert Resolve(7, True).encode().hex() == "03070000000000000001"
     assert Hello(1).encode().hex() == "010100"
     assert Goodbye().encode().hex() == "04"
+    assert (Ping().encode().hex(), Pong().encode().hex()) == ("05", "84")
     kicked = Actuated(1, 2, 3, 4, Action.KICKED, Cause.UNKNOWN).encode().hex()
     assert kicked == "82" + "01" + "00" * 7 + "02" + "00" * 7 + "03" + "00" * 7 + "040000000102"
 
@@ -82,6 +87,7 @@ def test_options_survive_the_command_line(tmp_path):
         realtime_priority=0,
         capacity=9,
         record=tmp_path / "a b",
+        silence_ms=700,
     )
     assert parse_arguments(options.arguments(5)) == (5, options)
     plain = RejectorOptions(pulse_us=1)

@@ -1,0 +1,69 @@
+"""What has to move in a station, for its watchdog to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from queue import Empty, Queue
+from typing import TypeVar
+
+from edge.clock import Clock
+from edge.watchdog import Patience, Stage
+
+_T = TypeVar("_T")
+
+TURN_S = 0.1  # how long a loop waits in vain before it comes round
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """One Stage per thread, and one for the rejector, which answers the trigger's pings."""
+
+    trigger: Stage
+    camera: Stage
+    inspector: Stage
+    deadline: Stage
+    rejector: Stage
+    journal: Stage
+
+    @classmethod
+    def make(cls, patience: Patience, clock: Clock) -> Stages:
+        """All of them, with their bounds."""
+
+        def stage(name: str, bound_ns: int = patience.stage_ns) -> Stage:
+            return Stage(name, bound_ns=bound_ns, clock=clock)
+
+        return cls(
+            stage("trigger"),
+            stage("camera"),
+            stage("inspector"),
+            stage("deadline"),
+            stage("rejector"),
+            stage("journal", patience.journal_ns),
+        )
+
+    def begin(self) -> None:
+        """The first turn of every stage begins now."""
+        for stage in self.all:
+            stage.beat()
+
+    @property
+    def all(self) -> tuple[Stage, ...]:
+        """In the order of a part's way."""
+        return (
+            self.trigger,
+            self.camera,
+            self.inspector,
+            self.deadline,
+            self.rejector,
+            self.journal,
+        )
+
+
+def take(queue: Queue[_T], stage: Stage) -> _T:
+    """What comes next out of the queue; the stage beats at every turn of the wait."""
+    while True:
+        stage.beat()
+        try:
+            return queue.get(timeout=TURN_S)
+        except Empty:
+            continue
