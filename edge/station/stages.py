@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from typing import TypeVar
 
 from edge.clock import Clock
@@ -67,3 +68,14 @@ def take(queue: Queue[_T], stage: Stage) -> _T:
             return queue.get(timeout=TURN_S)
         except Empty:
             continue
+
+
+def end_at_once(queue: Queue[_T | None]) -> None:
+    """Put the end marker in place of what waits. Never blocks."""
+    while True:
+        try:
+            queue.put_nowait(None)
+            return
+        except Full:
+            with suppress(Empty):
+                queue.get_nowait()

@@ -22,7 +22,7 @@ from edge.rejector.messages import Actuated, Counted
 from edge.station.fault import fault_of
 from edge.station.journaling import Appends, JournalWriter
 from edge.station.roles import Inspects, Rejects
-from edge.station.stages import TURN_S, Stages, take
+from edge.station.stages import TURN_S, Stages, end_at_once, take
 from edge.station.summary import Summary
 from edge.watchdog import SILENT, Notifier, Patience, Watchdog
 
@@ -132,7 +132,7 @@ class Station:
                 threads["trigger"].join(TURN_S)
                 watchdog.look(self._status())
         except StalledError as error:
-            self._die(str(error))
+            self._die(str(error), threads["trigger"])
             raise
         except BaseException:
             self._close(threads)
@@ -166,18 +166,20 @@ class Station:
         if not self._writer.stuck:
             self._journal.close()
 
-    def _die(self, reason: str) -> None:
-        """A stage hangs, perhaps with a lock in its hand. Give the open parts their verdict,
-        journal what the ejector makes of them, and leave the line to the rejector. Waits for no
-        thread."""
+    def _die(self, reason: str, trigger: threading.Thread) -> None:
+        """A stage hangs, perhaps with a lock in its hand, and is not waited for. The open parts get
+        their verdict, what the ejector makes of them is journalled, the line is the rejector's."""
         _log.error("station_stalled reason=%s", reason)
-        self._stopping = True
+        self._stopping = self._all_seen = True
+        trigger.join(_DYING_S)  # no part comes after those that get their verdict here
         if self._guard.acquire(timeout=_DYING_S):
             try:
                 for part in self._ledger.overdue(1 << 63):
                     self._settle(Verdict.unknown(part.part_id, reason=reason))
             finally:
                 self._guard.release()
+        end_at_once(self._parts)
+        end_at_once(self._frames)
         self._rejector.abandon(_DYING_S)
         self._close_journal(_DYING_S)
 
