@@ -91,12 +91,11 @@ def test_a_station_reads_nothing(plant: Plant, broker: Mosquitto, tmp_path: Path
     config = station(plant, "press-3", broker, tmp_path / "state")
     other = station(plant, "press-4", broker, tmp_path / "other")
     spy, central = Central(other), central_of(plant, config)
-    with central.listening(), open_journal(config) as journal:
-        with running(spy.subscriber.run):
-            fill(journal, 1)
-            with running(run_uplink, config):
-                wait_for(lambda: len(central.received) == 10, "10 events")
-            wait_for(lambda: "stopped" in central.causes, "the farewell")
+    with central.listening(), open_journal(config) as journal, running(spy.subscriber.run):
+        fill(journal, 1)
+        with running(run_uplink, config):
+            wait_for(lambda: len(central.received) == 10, "10 events")
+        wait_for(lambda: "stopped" in central.causes, "the farewell")
     assert (spy.received, spy.statuses) == ([], [])
 
 

@@ -56,7 +56,7 @@ def stalls(house: House, stage: str, within_s: float) -> str:
     began = time.monotonic()
     with pytest.raises(StalledError, match=f"hung: .*{stage} for") as caught:
         house.station.run()
-    # The hang, then at most one second each for the trigger, the open parts, the rejector and the journal.
+    # The hang, then at most one second each for trigger, open parts, rejector and journal.
     assert time.monotonic() - began < within_s + 5
     return str(caught.value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +12,24 @@ from types import TracebackType
 
 @dataclass(frozen=True)
 class Notice:
-    """One datagram: its assignments, and when it was read (CLOCK_MONOTONIC, seconds)."""
+    """One datagram: its assignments, and when it came (CLOCK_MONOTONIC, seconds)."""
 
     said: dict[str, str]
     at_s: float
 
 
 class Manager:
-    """Binds a datagram socket and reads what services say."""
+    """Binds a datagram socket and reads on a thread what services say, the moment they say it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notices: list[Notice] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
+        self._thread = threading.Thread(target=self._read, name="manager")
 
     def __enter__(self) -> Manager:
+        self._thread.start()
         return self
 
     def __exit__(
@@ -35,32 +38,24 @@ class Manager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(b"", str(self.path))
+        self._thread.join(10)
         self._socket.close()
 
-    def next(self, timeout_s: float = 30.0) -> Notice | None:
-        """The next datagram, None when none came in time."""
-        self._socket.settimeout(max(timeout_s, 0.001))
-        try:
-            data = self._socket.recv(4096).decode()
-        except TimeoutError:
-            return None
-        lines = (line.partition("=") for line in data.split("\n"))
-        notice = Notice({key: value for key, _, value in lines}, time.monotonic())
-        self.notices.append(notice)
-        return notice
-
-    def wait(self, key: str, timeout_s: float = 60.0) -> Notice:
-        """Read until one says ``key``, for example READY."""
+    def wait(self, key: str, count: int = 1, timeout_s: float = 60.0) -> Notice:
+        """Until ``count`` notices in all have said ``key``, for example READY; the last of them."""
         limit_s = time.monotonic() + timeout_s
-        while (left_s := limit_s - time.monotonic()) > 0:
-            notice = self.next(left_s)
-            if notice is not None and key in notice.said:
-                return notice
-        raise AssertionError(f"no {key} in {timeout_s} s: {self.notices}")
+        while len(found := [notice for notice in self.notices if key in notice.said]) < count:
+            assert time.monotonic() < limit_s, f"no {key} in {timeout_s} s: {self.notices}"
+            time.sleep(0.01)
+        return found[count - 1]
 
-    def drain(self, for_s: float) -> list[Notice]:
-        """All that comes within for_s."""
-        first, limit_s = len(self.notices), time.monotonic() + for_s
-        while (left_s := limit_s - time.monotonic()) > 0:
-            self.next(left_s)
-        return self.notices[first:]
+    def said(self, key: str, from_s: float = 0.0) -> list[Notice]:
+        """The notices since from_s that said ``key``."""
+        return [each for each in list(self.notices) if key in each.said and each.at_s > from_s]
+
+    def _read(self) -> None:
+        while data := self._socket.recv(4096):
+            lines = (line.partition("=") for line in data.decode().split("\n"))
+            self.notices.append(Notice({key: value for key, _, value in lines}, time.monotonic()))
