@@ -43,7 +43,8 @@ class Rejector:
 
     The queue's policy holds when the station is dead: announced parts are dealt with as ordered,
     those without verdict as unknown; then the output takes its safe state. A station that says
-    nothing for silence_ns (0: for ever) counts as dead until it speaks again.
+    nothing for silence_ns (0: for ever) counts as dead, until it has spoken without such a pause
+    for as long again: a process that is woken only to be killed says a word or two.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Rejector:
         self._silence_ns = silence_ns
         self._heard_ns = clock.now_ns()
         self._silent = False
+        self._safe = False  # its parts are gone: the safe state holds while it is silent
+        self._back_ns: int | None = None  # since when a silent station speaks again
 
     def run(self, *, realtime: Realtime, safe_active: bool) -> int:
         """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
@@ -86,8 +89,8 @@ class Rejector:
         while True:
             step = self._queue.due(self._clock.now_ns())
             next_ns = self._queue.next_ns()
-            abandoned = self._silent and next_ns is None and not self._goodbye
-            wanted = step.active or (abandoned and safe_active)
+            self._safe = self._silent and (self._safe or next_ns is None) and not self._goodbye
+            wanted = step.active or (self._safe and safe_active)
             if wanted != active:
                 active = wanted
                 self._output.set(active)
@@ -128,10 +131,7 @@ class Rejector:
         except ConnectionError:
             packet = b""
         if packet:
-            self._heard_ns = self._clock.now_ns()
-            if self._silent:
-                self._silent = False
-                _log.warning("station_speaks_again")
+            self._hear(self._clock.now_ns())
             return self._obey(packet)
         self._deaf = True
         if not self._goodbye:
@@ -140,17 +140,27 @@ class Rejector:
 
     def _until_ns(self, next_ns: int | None) -> int | None:
         """When to wake without an order: a part is due, or the station has been silent too long."""
-        if not self._silence_ns or self._silent or self._goodbye:
+        if not self._silence_ns or self._goodbye or (self._silent and self._back_ns is None):
             return next_ns
         silent_ns = self._heard_ns + self._silence_ns
         return silent_ns if next_ns is None else min(next_ns, silent_ns)
 
+    def _hear(self, now_ns: int) -> None:
+        if self._silent:
+            if self._back_ns is None or now_ns - self._heard_ns >= self._silence_ns:
+                self._back_ns = now_ns
+            elif now_ns - self._back_ns >= self._silence_ns:
+                self._silent, self._back_ns = False, None
+                _log.warning("station_speaks_again")
+        self._heard_ns = now_ns
+
     def _notice_silence(self) -> None:
-        if not self._silence_ns or self._silent or self._goodbye:
+        if not self._silence_ns or self._goodbye:
             return
         if self._clock.now_ns() >= self._heard_ns + self._silence_ns:
-            self._silent = True
-            _log.error("station_silent parts_announced=%s", len(self._queue))
+            if not self._silent:
+                _log.error("station_silent parts_announced=%s", len(self._queue))
+            self._silent, self._back_ns = True, None
 
     def _obey(self, packet: bytes) -> bool:
         try:

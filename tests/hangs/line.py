@@ -1,4 +1,4 @@
-"""A line for tests that kill and stop: its station.toml, and the rules that its history must obey."""
+"""A line for tests that kill and stop: its station.toml, and the rules its history must obey."""
 
 from __future__ import annotations
 
