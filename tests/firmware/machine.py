@@ -35,7 +35,7 @@ exec systemd-nspawn --quiet --register=no --keep-unit --directory=$1/root --boot
 _PYTHON = Path(sys.base_prefix)
 _START = f"""\
 #!/bin/sh
-export PYTHONPATH=/opt/outfeed/lib:/opt/outfeed/site
+export PYTHONPATH=/opt/outfeed/lib:/opt/outfeed/site LD_LIBRARY_PATH=/opt/outfeed/python/lib
 exec /opt/outfeed/python/bin/python{sys.version_info.major}.{sys.version_info.minor} {{}}"$@"
 """
 

@@ -7,11 +7,14 @@ import re
 import pytest
 
 from edge.clock import MonotonicClock
+from tests.brokers import wait_for
+from tests.firmware.conftest import Plant
 from tests.firmware.machine import Machine
 from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, History
+from tests.uplink.central import Central
 
 CLOCK = MonotonicClock()
-STATION = "outfeed-station"
+STATION, UPLINK = "outfeed-station", "outfeed-uplink"
 S = 1_000_000_000
 STATE = "/var/lib/outfeed"
 
@@ -215,3 +218,48 @@ def test_a_wrong_configuration_is_not_tried_again(machine: Machine) -> None:
         assert "key 'line.travel_ms' is missing" in machine.log(STATION)
     finally:
         machine.run("mv", f"{toml}.bak", toml)
+
+
+def test_both_units_and_a_tls_broker_with_the_uplink_killed_and_frozen(
+    machine: Machine, plant: Plant
+) -> None:
+    """The whole of it: a sandboxed station, its certificate, the broker's access list, central.
+    WatchdogSec of the uplink is cut from 90 s to 3 s by a drop-in."""
+    drop_in = "/run/systemd/system/outfeed-uplink.service.d"
+    text = "[Service]\nWatchdogSec=3\n"
+    machine.run("sh", "-c", f"mkdir -p {drop_in} && cat > {drop_in}/short.conf", input=text)
+    machine.run("systemctl", "daemon-reload")
+    # tmpfiles.d has given the key to the service.
+    key = machine.run("stat", "-c", "%U %G %a", "/etc/outfeed/station.key")
+    assert key == "root outfeed 640"
+    with plant.broker:
+        central = Central(plant.central)
+        with central.listening():
+            start(machine)
+            said = machine.run("systemctl", "start", UPLINK)
+            assert said == "", machine.log(UPLINK)
+            wait_for(lambda: len(central.received) > 20, "20 events", 60)
+            status = machine.show(UPLINK, "StatusText")
+            assert status.startswith(f"connected to 127.0.0.1:{plant.broker.port}; "), status
+            station = main_pid(machine)
+            for number in ("KILL", "STOP"):
+                first = machine.show(UPLINK, "MainPID")
+                before, began_ns = len(central.received), CLOCK.now_ns()
+                machine.run("kill", f"-{number}", first)
+                machine.eventually(
+                    lambda first=first: machine.show(UPLINK, "MainPID") not in ("0", first),  # type: ignore[misc]
+                    "another uplink",
+                )
+                wait_for(lambda before=before: len(central.received) > before + 20, "more", 60)  # type: ignore[misc]
+                print(f"events again {(CLOCK.now_ns() - began_ns) / 1e9:.1f} s after SIG{number}")
+            assert "Watchdog timeout" in machine.log(UPLINK)
+            assert main_pid(machine) == station  # it never noticed
+            made = end(machine)
+            made.obeys()
+            events = len(made.parts) + len(made.actuations)
+            wait_for(lambda: central.has(events), "the last event", 60)
+            machine.run("systemctl", "stop", UPLINK)
+            wait_for(lambda: central.causes[-1] == "stopped", "the farewell", 30)
+    assert central.sequences == list(range(1, events + 1))
+    machine.run("rm", "-r", drop_in)
+    machine.run("systemctl", "daemon-reload")

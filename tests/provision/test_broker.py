@@ -18,27 +18,15 @@ from edge.provision import make_authority
 from edge.uplink.publisher import run_uplink
 from tests.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.provision.conftest import Plant
+from tests.provision.shipped import shipped_broker
 from tests.uplink.central import Central, fill, open_journal, running
 
 pytestmark = needs_mosquitto
-SHIPPED = Path(__file__).parents[2] / "firmware-config/mosquitto"
 
 
 @pytest.fixture
 def broker(plant: Plant, tmp_path: Path) -> Iterator[Mosquitto]:
-    """The shipped files, with other paths and another port."""
-    folder = tmp_path / "broker"
-    text = (SHIPPED / "outfeed.conf").read_text()
-    for shipped, here in (
-        ("/etc/mosquitto/certs", plant.folder / "broker"),
-        ("/etc/mosquitto/outfeed.acl", SHIPPED / "outfeed.acl"),
-        ("/var/lib/mosquitto/", f"{folder}/"),
-    ):
-        assert shipped in text
-        text = text.replace(shipped, str(here))
-    lines = [line for line in text.splitlines() if line != "listener 8883"]
-    assert len(lines) < len(text.splitlines())
-    with Mosquitto(folder, *lines) as made:
+    with shipped_broker(tmp_path / "broker", plant.folder / "broker") as made:
         yield made
 
 
