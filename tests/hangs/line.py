@@ -151,5 +151,6 @@ class History:
         last = [span for span in self.spans if dead.has(span.from_ns)][-1]
         assert last.to_ns >= dead.to_ns, "it did not stay in its safe state"
         took_ns = last.from_ns - dead.from_ns
+        print(f"safe after {took_ns / 1e6:.0f} ms")
         assert took_ns <= limit_ns, f"safe after {took_ns / 1e6:.0f} ms"
         return took_ns

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edge.bundle import read_bundle
+from tests.bundles import small_bundle
 from tests.hangs.conftest import CLOCK, Unit
 from tests.hangs.line import MS, SILENCE_MS, STAGE_S, TRAVEL_MS, Dead
 
@@ -212,3 +216,34 @@ def test_a_rejector_that_is_killed_or_frozen_is_replaced_without_the_station(
     numbers = sorted(part.part_id for part in history.parts)
     assert numbers == list(range(1, len(numbers) + 1))
     assert unit.log().count("rejector_died") == 1
+
+
+@pytest.mark.parametrize("fault", ["golden", "output"])
+def test_it_is_never_ready_before_the_bundle_is_proven_and_the_output_claimed(
+    unit: Unit, fault: str
+) -> None:
+    if fault == "golden":
+        path = unit.folder / "small.outfeed"
+        golden = read_bundle(path).manifest.golden
+        wrong = tuple(
+            frame.model_copy(update={"grid": tuple((6.0,) * len(row) for row in frame.grid)})
+            for frame in golden
+        )
+        small_bundle(path, expected=wrong)
+        said = "does not reproduce its golden frame"
+    else:
+        (unit.state / "edges").mkdir()  # in place of the file that stands for the line
+        said = "rejector: did not become ready"
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "run", "--config", str(unit.config)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "NOTIFY_SOCKET": str(unit.manager.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert unit.manager.said("STATUS")
+    assert unit.manager.said("READY") == unit.manager.said("WATCHDOG") == []
