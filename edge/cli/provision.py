@@ -27,7 +27,7 @@ def authority(
     name: Annotated[str, typer.Option(help="What the plant is called.")] = "Outfeed plant",
     days: _Days = 7300,
 ) -> None:
-    """Make the plant's authority, once: ca.pem and ca.key.
+    """Make the plant's authority, once: ca.pem, ca.key, and revoked.pem, on which nobody is yet.
 
     Whoever has ca.key can make a station of any name: keep it off the stations and the broker.
     """
@@ -47,14 +47,15 @@ def broker(
     out: _Out = Path("broker"),
     days: _Days = 3650,
 ) -> None:
-    """Make the broker's certificate: ca.pem, broker.pem, broker.key, for Mosquitto's certs/.
+    """Make the broker's certificate for Mosquitto's certs/: ca.pem, revoked.pem, broker.pem, broker.key.
 
     firmware-config/mosquitto/ holds the configuration and the access list that use them.
     """
-    from edge.provision import Authority, make_broker
+    from edge.provision import REVOKED_FILE, Authority, make_broker, read_file
 
-    make_broker(out, Authority.read(authority), hosts, days=days)
-    print(f"{out}: ca.pem, broker.pem, broker.key for {', '.join(hosts)}")
+    revoked = read_file(authority / REVOKED_FILE)
+    make_broker(out, Authority.read(authority), revoked, hosts, days=days)
+    print(f"{out}: ca.pem, revoked.pem, broker.pem, broker.key for {', '.join(hosts)}")
 
 
 @app.command()
@@ -115,3 +116,23 @@ def station(
     folder = out or Path(name)
     make_station_kit(folder, Authority.read(authority), kit, days=days)
     print(f"{folder}: station.toml, station.pem, station.key, ca.pem; copy it to /etc/outfeed")
+
+
+@app.command()
+def revoke(
+    certificates: Annotated[
+        list[Path],
+        typer.Argument(metavar="CERT...", help="The certificates of lost units: station.pem."),
+    ],
+    authority: _Authority = Path("authority"),
+) -> None:
+    """Let certificates hold no more: puts them on the authority's revoked.pem.
+
+    Copy that file to the broker and restart it.
+    """
+    from edge.provision import REVOKED_FILE, Authority
+    from edge.provision import revoke as put_on_list
+
+    own = Authority.read(authority)
+    count = put_on_list(authority, own.certificate, own.key, certificates)
+    print(f"{authority / REVOKED_FILE}: {count} on it; copy it to the broker and restart that")

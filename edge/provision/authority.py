@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.provision.folder import NewFile, ProvisionError, write_folder
+from edge.provision.folder import NewFile, ProvisionError, read_file, write_folder
+from edge.provision.revocation import REVOKED_FILE, empty_list
 
 CA_FILE, CA_KEY_FILE = "ca.pem", "ca.key"
 MAX_DAYS = 36_500
@@ -32,11 +33,11 @@ class Authority:
         """From the folder that ``make_authority`` made. Raises ProvisionError."""
         certificate, key = folder / CA_FILE, folder / CA_KEY_FILE
         try:
-            own = x509.load_pem_x509_certificate(_read(certificate))
+            own = x509.load_pem_x509_certificate(read_file(certificate))
         except ValueError as error:
             raise ProvisionError(f"{certificate}: is no certificate; expected PEM") from error
         try:
-            private = serialization.load_pem_private_key(_read(key), None)
+            private = serialization.load_pem_private_key(read_file(key), None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise ProvisionError(f"{key}: is no private key without passphrase") from error
         if not isinstance(private, ec.EllipticCurvePrivateKey):
@@ -79,8 +80,8 @@ class Authority:
 
 
 def make_authority(folder: Path, *, name: str = "Outfeed plant", days: int = 7300) -> Authority:
-    """A new authority in a new folder: ca.pem for everybody, ca.key (0600) for nobody. Raises
-    ProvisionError; an authority is never overwritten."""
+    """A new authority in a new folder: ca.pem for everybody, ca.key (0600) for nobody, an empty
+    revoked.pem. Raises ProvisionError; an authority is never overwritten."""
     check_name(name)
     check_days(days)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -92,7 +93,11 @@ def make_authority(folder: Path, *, name: str = "Outfeed plant", days: int = 730
         .sign(key, hashes.SHA256())
     )
     made = Authority(certificate, key)
-    files = {CA_FILE: NewFile(made.pem()), CA_KEY_FILE: NewFile(private_pem(key), private=True)}
+    files = {
+        CA_FILE: NewFile(made.pem()),
+        CA_KEY_FILE: NewFile(private_pem(key), private=True),
+        REVOKED_FILE: NewFile(empty_list(certificate, key)),
+    }
     write_folder(folder, files)
     return made
 
@@ -116,13 +121,6 @@ def check_name(name: str) -> None:
     """X.520's bound for a common name, and one line. Raises ProvisionError."""
     if not 1 <= len(name) <= 64 or not name.isprintable():
         raise ProvisionError(f"name {name[:80]!r}: expected 1 to 64 printable characters")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ProvisionError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _subject(name: str) -> x509.Name:

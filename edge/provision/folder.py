@@ -24,6 +24,14 @@ class NewFile:
     private: bool = False
 
 
+def read_file(path: Path) -> bytes:
+    """Raises ProvisionError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProvisionError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def write_folder(
     path: Path,
     files: Mapping[str, NewFile],

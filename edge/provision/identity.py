@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge.provision.authority import CA_FILE, Authority, check_days, private_pem
 from edge.provision.folder import NewFile, ProvisionError, write_folder
+from edge.provision.revocation import REVOKED_FILE
 
 CENTRAL = "central"
 """The name that the broker's access list lets read; no station may have it."""
@@ -40,17 +41,18 @@ class Identity:
 
 
 def make_broker(
-    folder: Path, authority: Authority, hosts: Sequence[str], *, days: int = 3650
+    folder: Path, authority: Authority, revoked: bytes, hosts: Sequence[str], *, days: int = 3650
 ) -> None:
-    """broker.pem, broker.key and ca.pem in a new folder. hosts: the names and addresses under which
-    clients reach it; they verify them. Raises ProvisionError."""
+    """broker.pem, broker.key, ca.pem and revoked.pem in a new folder. hosts: the names and
+    addresses under which clients reach it; they verify them. Raises ProvisionError."""
     check_days(days)
     if not hosts:
         raise ProvisionError("a broker needs the names or addresses under which it is reached")
     alternatives = [_alternative(host) for host in hosts]
     name = hosts[0][:64]
     identity = _identity(authority, name, days, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
-    write_folder(folder, identity.files("broker", authority))
+    files = identity.files("broker", authority)
+    write_folder(folder, {**files, REVOKED_FILE: NewFile(revoked)})
 
 
 def make_central(folder: Path, authority: Authority, *, days: int = 3650) -> None:

@@ -9,7 +9,7 @@ from edge.bundle.keys import parse_public_key, public_text, read_public_key
 from edge.config import load_config
 from edge.errors import BundleError, ConfigError
 from edge.provision.authority import Authority
-from edge.provision.folder import NewFile, ProvisionError, write_folder
+from edge.provision.folder import NewFile, ProvisionError, read_file, write_folder
 from edge.provision.identity import make_station_identity
 
 _TOML = """\
@@ -69,7 +69,7 @@ def make_station_kit(
     bundle = "model.outfeed"
     if kit.bundle is not None:
         bundle = kit.bundle.name
-        files[bundle] = NewFile(_read(kit.bundle))
+        files[bundle] = NewFile(read_file(kit.bundle))
     text = _TOML.format(
         name=kit.name,
         bundle=_quoted(bundle),
@@ -98,13 +98,6 @@ def _public(key: str) -> str:
         return public_text(read_public_key(Path(key)))
     except BundleError as error:
         raise ProvisionError(str(error)) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ProvisionError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _quoted(text: str) -> str:

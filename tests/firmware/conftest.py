@@ -33,7 +33,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     """The broker is not started. ``etc`` beside it is the provisioned folder of press-3."""
     folder = tmp_path_factory.mktemp("plant")
     authority = make_authority(folder / "authority")
-    make_broker(folder / "certs", authority, ["127.0.0.1"])
+    revoked = (folder / "authority/revoked.pem").read_bytes()
+    make_broker(folder / "certs", authority, revoked, ["127.0.0.1"])
     make_central(folder / "central", authority)
     broker = shipped_broker(folder / "broker", folder / "certs")
     kit = StationKit("press-3", "127.0.0.1", trust=(TRUST,), port=broker.port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import ssl
 import threading
 import time
@@ -153,3 +154,26 @@ def test_strangers_are_refused(
             assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
         assert central.received == []
         assert central.statuses == []
+
+
+def test_a_revoked_station_is_refused_and_the_others_are_not(
+    plant: Plant, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = plant.station("lost-1")
+    shutil.copytree(plant.authority, tmp_path / "authority")
+    shutil.copytree(plant.folder / "broker", tmp_path / "certs")
+    words = ("revoke", lost / "station.pem", "--authority", tmp_path / "authority")
+    assert plant.call(*words) == 0
+    shutil.copy(tmp_path / "authority/revoked.pem", tmp_path / "certs")
+    with shipped_broker(tmp_path / "broker", tmp_path / "certs") as broker:
+        config = station(plant, "lost-1", broker, tmp_path / "lost")
+        central = central_of(plant, config)
+        with central.listening(), open_journal(config) as journal:
+            fill(journal, 1)
+            with caplog.at_level(logging.DEBUG), running(run_uplink, config):
+                wait_for(lambda: caplog.text.count("uplink_down") >= 2, "two refusals")
+            assert central.statuses == []
+            sound = station(plant, "press-3", broker, tmp_path / "sound")
+            with running(run_uplink, sound):
+                wait_for(lambda: "connected" in central.causes, "the birth of the other")
+    shutil.rmtree(lost)

@@ -31,11 +31,12 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def test_private_keys_are_their_owners_and_there_is_nothing_else(plant: Plant) -> None:
-    assert modes(plant.authority) == {"ca.key": 0o600, "ca.pem": 0o644}
+    assert modes(plant.authority) == {"ca.key": 0o600, "ca.pem": 0o644, "revoked.pem": 0o644}
     assert modes(plant.folder / "broker") == {
         "broker.key": 0o600,
         "broker.pem": 0o644,
         "ca.pem": 0o644,
+        "revoked.pem": 0o644,
     }
     assert modes(plant.folder / "press-3") == {
         "ca.pem": 0o644,
@@ -54,7 +55,7 @@ def test_a_umask_of_nothing_opens_no_key(tmp_path: Path) -> None:
         make_authority(tmp_path / "a")
     finally:
         os.umask(before)
-    assert modes(tmp_path / "a") == {"ca.key": 0o600, "ca.pem": 0o644}
+    assert modes(tmp_path / "a") == {"ca.key": 0o600, "ca.pem": 0o644, "revoked.pem": 0o644}
 
 
 def test_certificates_say_who_and_what_for_and_for_how_long(plant: Plant) -> None:
@@ -215,3 +216,42 @@ def test_an_authority_that_is_damaged_is_refused(plant: Plant, tmp_path: Path) -
         shutil.copy(plant.folder / f"press-3/station.{name}", folder / f"ca.{name}")
     with pytest.raises(ProvisionError, match="is not an authority's own"):
         Authority.read(folder)
+
+
+def test_a_list_of_revoked_certificates(
+    plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "authority"
+    shutil.copytree(plant.authority, folder)
+    station = plant.folder / "press-4/station.pem"
+
+    def revoke(*paths: Path) -> tuple[int, str]:
+        status = main(["provision", "revoke", *map(str, paths), "--authority", str(folder)])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    def listed() -> list[int]:
+        made = x509.load_pem_x509_crl((folder / "revoked.pem").read_bytes())
+        assert made.is_signature_valid(certificate(folder / "ca.pem").public_key())  # type: ignore[arg-type]
+        return [entry.serial_number for entry in made]
+
+    assert listed() == []
+    for _ in range(2):  # once more is once
+        assert "1 on it; copy it to the broker" in revoke(station)[1]
+        assert listed() == [certificate(station).serial_number]
+    central = plant.folder / "central/central.pem"
+    assert "2 on it" in revoke(station, central)[1]
+    other = tmp_path / "other"
+    make_authority(other)
+    before = (folder / "revoked.pem").read_bytes()
+    for path, said in (
+        (other / "ca.pem", "was signed by another authority"),
+        (folder / "ca.pem", "is the authority's own"),
+        (folder / "ca.key", "is no certificate"),
+        (folder / "absent.pem", "cannot be read"),
+    ):
+        status, line = revoke(path)
+        assert (status, said in line, line.count("\n")) == (1, True, 1)
+    assert (folder / "revoked.pem").read_bytes() == before
+    (folder / "revoked.pem").write_text("damaged")
+    assert "is no list of certificates" in revoke(station)[1]
