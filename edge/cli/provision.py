@@ -47,7 +47,7 @@ def broker(
     out: _Out = Path("broker"),
     days: _Days = 3650,
 ) -> None:
-    """Make the broker's certificate for Mosquitto's certs/: ca.pem, revoked.pem, broker.pem, broker.key.
+    """Make the broker's certificate for Mosquitto: ca.pem, revoked.pem, broker.pem, broker.key.
 
     firmware-config/mosquitto/ holds the configuration and the access list that use them.
     """

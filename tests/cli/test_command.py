@@ -121,7 +121,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     written = tomllib.loads(text)
     config = StationConfig.model_validate(written)
     optional = {"parts", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
-    optional |= {"precision", "threads", "providers", "keys"}
+    optional |= {"precision", "threads", "providers", "keys", "record"}
     for name, field in StationConfig.model_fields.items():
         section = getattr(config, name)
         if not isinstance(section, BaseModel):
