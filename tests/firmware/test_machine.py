@@ -9,7 +9,7 @@ import pytest
 from edge.clock import MonotonicClock
 from tests.brokers import wait_for
 from tests.firmware.conftest import Plant
-from tests.firmware.machine import Machine
+from tests.firmware.machine import FIRMWARE, Machine
 from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, History
 from tests.uplink.central import Central
 
@@ -91,6 +91,47 @@ def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:
     history(machine).obeys()
     # An orderly end: the last level is inactive, not the safe state "active".
     assert history(machine).spans[-1].to_ns < 1 << 62
+
+
+# Tries to open devices as the station would, and says what became of each.
+_PROBE = """
+import errno, sys
+for path in sys.argv[1:]:
+    try:
+        open(path, "r+b", buffering=0).close()
+        print("opened")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+"""
+
+
+def test_devices_are_reached_by_group_and_list_and_no_others(machine: Machine) -> None:
+    """Neither a camera nor a gpiochip is here: the processor's cpuid device stands for one, added
+    to the unit's own list. PrivateUsers= must not take the group away."""
+    devices = {
+        "allowed": ("203", "video", "660"),
+        "not-its-group": ("203", "root", "660"),
+        "not-on-the-list": ("7", "video", "660"),  # a virtual console
+    }
+    for name, (major, group, mode) in devices.items():
+        path = f"/dev/outfeed-{name}"
+        words = f"rm -f {path} && mknod {path} c {major} 0 && chgrp {group} {path}"
+        said = machine.run("sh", "-c", f"{words} && chmod {mode} {path}")
+        if said:
+            pytest.skip(f"no devices can be made here: {said}")
+    unit = (FIRMWARE / f"systemd/{STATION}.service").read_text()
+    service = unit[unit.index("[Service]") : unit.index("[Install]")]
+    lines = [line for line in service.splitlines() if re.match(r"[A-Za-z]+=", line)]
+    lines = [
+        line for line in lines if not re.match(r"Exec|Type|Notify|Restart|Watchdog|Kill", line)
+    ]
+    given = [word for line in (*lines, "DeviceAllow=char-cpu/cpuid rw") for word in ("-p", line)]
+    probe = ("/opt/outfeed/bin/python", "-c", _PROBE)
+    paths = [f"/dev/outfeed-{name}" for name in devices]
+    said = machine.run("systemd-run", "--pipe", "--wait", "-q", *given, *probe, *paths)
+    assert said.splitlines()[:2] == ["opened", "EACCES"]
+    # DevicePolicy= needs BPF in the kernel's control groups; where it has none, groups alone hold.
+    assert said.splitlines()[2] in ("EPERM", "opened")
 
 
 def test_the_rejector_has_real_time_and_locked_memory_without_root(machine: Machine) -> None:
