@@ -25,7 +25,9 @@ set -eu
 mount --make-rprivate /
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t overlay overlay -o lowerdir=/,upperdir=$1/upper,workdir=$1/work $1/root
+# bpf: with it systemd filters devices and addresses, as on a real machine.
 exec systemd-nspawn --quiet --register=no --keep-unit --directory=$1/root --boot --console=pipe \\
+    --system-call-filter=bpf \\
     --bind-ro=$2:/opt/outfeed/python --bind-ro=$3:/opt/outfeed/site \\
     --bind-ro=$4:/opt/outfeed/lib/edge --bind=$1/state:/var/lib/outfeed \\
     systemd.unit=outfeed-test.target
