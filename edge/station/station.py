@@ -122,11 +122,11 @@ class Station:
         }
         try:
             self._rejector.start(self._actuated)
+            self._notifier.ready(self._status())
             self._stages.begin()
             self._writer.start()
             for thread in threads.values():
                 thread.start()
-            self._notifier.ready(self._status())
             watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
             while threads["trigger"].is_alive():
                 threads["trigger"].join(TURN_S)

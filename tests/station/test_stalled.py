@@ -29,8 +29,9 @@ class Hanging:
         self.let_go.wait(60)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def hang() -> Iterator[Hanging]:
+    """After the test no thread of its station is left, also where that one did not wait for it."""
     made = Hanging()
     yield made
     made.let_go.set()
