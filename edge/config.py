@@ -119,16 +119,24 @@ class TriggerConfig(Section):
 
 class OutputConfig(Section):
     """The reject output. safe_state: what the line does while nobody can say what is right.
-    gpio: line ``line`` of the GPIO chip ``chip``."""
 
-    only: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("chip", "line", "active_low", "drive"), "gpio"
-    )
+    silence_ms: whoever of station and rejector hears nothing from the other for so long acts.
+    record: a file to which the simulated output writes every edge. gpio: line ``line`` of the GPIO
+    chip ``chip``.
+    """
+
+    only: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("chip", "line", "active_low", "drive"), "gpio"),
+        "record": "simulated",
+    }
     needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
 
     kind: Literal["simulated", "gpio"] = "simulated"
     safe_state: Literal["inactive", "active"] = "inactive"
     realtime_priority: int = Field(default=50, ge=0, le=99)
+    # They speak every 100 ms; on a loaded machine without real-time priority one may miss a turn.
+    silence_ms: int = Field(default=500, ge=200, le=10_000)
+    record: Path | None = None
     chip: str | None = Field(default=None, min_length=1)
     line: int | str | None = None
     active_low: bool = False
@@ -138,6 +146,27 @@ class OutputConfig(Section):
     def _of_kind(self) -> OutputConfig:
         check_kind(self, self.kind)
         return self
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return Path(value) if isinstance(value, str) else value
+
+
+class WatchdogConfig(Section):
+    """How long a stage of the station may take for one turn before it counts as hung, and the
+    process ends to be started anew. journal_s: of the journal alone."""
+
+    stage_s: float = Field(default=3.0, ge=0.5, le=600)
+    journal_s: float = Field(default=30.0, ge=1, le=600)
+
+    @property
+    def stage_ns(self) -> int:
+        return round(self.stage_s * 1e9)
+
+    @property
+    def journal_ns(self) -> int:
+        return round(self.journal_s * 1e9)
 
 
 class JournalConfig(Section):
@@ -198,6 +227,7 @@ class StationConfig(Section):
     encoder: EncoderConfig | None = None
     ejector_eye: EjectorEyeConfig | None = None
     output: OutputConfig = OutputConfig()
+    watchdog: WatchdogConfig = WatchdogConfig()
     journal: JournalConfig = JournalConfig()
     uplink: UplinkConfig = UplinkConfig()
 
@@ -205,6 +235,12 @@ class StationConfig(Section):
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _late_is_not_hung(self) -> StationConfig:
+        if self.watchdog.stage_s * 1e3 < 2 * self.line.budget_ms:
+            raise ValueError("watchdog.stage_s must be two budgets at least: late is not hung")
+        return self
 
     @model_validator(mode="after")
     def _one_belt(self) -> StationConfig:

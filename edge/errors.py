@@ -6,7 +6,8 @@
     ├── BundleError         1   a bundle that is damaged, altered or for something else
     ├── FrameError          1   a picture that cannot be inspected as it is
     ├── DeviceError         1   a camera, trigger or output that does not do its part
-    └── JournalError        1   the journal cannot be opened, read or written
+    ├── JournalError        1   the journal cannot be opened, read or written
+    └── StalledError        1   something that must move does not: the process has to end
 
 Adapters wrap a library's error with ``raise ... from``. Anything that is not an OutfeedError is a
 bug and shows its traceback.
@@ -45,3 +46,8 @@ class DeviceError(OutfeedError):
 
 class JournalError(OutfeedError):
     """The journal cannot be opened, read or written."""
+
+
+class StalledError(OutfeedError):
+    """A stage hangs and cannot be helped from within: the process has to end at once, without
+    waiting for it, and be started anew."""

@@ -15,9 +15,9 @@ from bench.soak.line import SoakedLine
 from bench.soak.plan import MIXED, SoakPlan
 
 _SAMPLES = 200  # of memory, per plan
-# A leak of one object a part is a slope of 1. The histories of a rejector, 40,000 objects, are empty
-# after each of its deaths, which makes a slope of some 0.05 either way. Resident memory is printed
-# too, but counts pages.
+# A leak of one object a part is a slope of 1. The histories of a rejector, 40,000 objects, are
+# empty after each of its deaths, which makes a slope of some 0.05 either way. Resident memory is
+# printed too, but counts pages.
 _MAX_BLOCKS_PER_PART = 0.2
 
 

@@ -34,6 +34,7 @@ from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.sim.driven_belt import DrivenBelt
 from edge.station import Inspects, Station
+from edge.watchdog import SILENT, Notifier, Patience
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ def make_rejector(
             on_unknown=config.line.on_unknown,
             safe_state=output.safe_state,
             realtime_priority=output.realtime_priority,
-            record=record,
+            record=record or output.record,
+            silence_ms=output.silence_ms,
             gpio=gpio,
             drive=output.drive,
             spacing=config.spacing,
@@ -170,6 +172,7 @@ def make_station(
     rejector: RejectorClient,
     clock: Clock,
     on_verdict: Callable[[Verdict], None] | None = None,
+    notifier: Notifier = SILENT,
 ) -> Station:
     """Opens the journal and wires everything; nothing runs yet. Raises JournalError."""
     journal = open_journal(config)
@@ -187,6 +190,8 @@ def make_station(
         first_part_id=journal.last_sequence + 1,
         freshness=Freshness(freshness_rules(config.camera)),
         on_verdict=on_verdict,
+        notifier=notifier,
+        patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
     )
 
 

@@ -12,7 +12,13 @@ def run(config: ConfigOption) -> None:
     `uplink.start = false`; when it dies it is started again, and inspection does not notice.
     SIGTERM or Ctrl-C ends the run in order: the parts under way get their verdict and pass the
     ejector. A summary is printed at the end.
+
+    Under systemd it says when it is ready, and gives a heartbeat only while every stage moves. One
+    that hangs ends the process with status 1, and the rejector takes the output to its safe state.
     """
+    import faulthandler
+    import os
+
     from rich.console import Console
 
     from edge.cli.assembly import (
@@ -23,13 +29,21 @@ def run(config: ConfigOption) -> None:
         make_trigger,
         make_uplink,
     )
+    from edge.cli.end import end_now
     from edge.cli.signals import stop_signals
     from edge.cli.summaries import summary_tables
     from edge.clock import MonotonicClock
     from edge.config import load_config
+    from edge.errors import StalledError
+    from edge.watchdog import find_notifier
 
+    # Where systemd's watchdog ends a process that does not even do this itself (SIGABRT), the log
+    # shows where every thread was.
+    faulthandler.enable(2)
+    notifier = find_notifier(os.environ)
     settings = load_config(config)
     clock = MonotonicClock()
+    notifier.say(f"proving {settings.bundle.name} on its golden frames")
     bundle, inspector = load_bundle(settings, now_ns=clock.now_ns)
     trigger = make_trigger(settings, clock=clock)
     station = make_station(
@@ -40,6 +54,7 @@ def run(config: ConfigOption) -> None:
         trigger=trigger,
         rejector=make_rejector(settings, clock=clock, trigger=trigger),
         clock=clock,
+        notifier=notifier,
     )
     uplink = make_uplink(config, settings) if settings.uplink.start else None
     with stop_signals(station.stop):
@@ -47,6 +62,9 @@ def run(config: ConfigOption) -> None:
             if uplink is not None:
                 uplink.start()
             summary = station.run()
+        except StalledError as error:
+            # Not through the interpreter's own end, which may wait for what hangs.
+            end_now(error)
         finally:
             if uplink is not None:
                 uplink.close()

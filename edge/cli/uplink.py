@@ -10,14 +10,20 @@ def uplink(config: ConfigOption) -> None:
 
     Runs beside **outfeed run** when its configuration says `uplink.start = false`, for instance as
     a service of its own. Survives every fault of network and broker; SIGTERM or Ctrl-C ends it.
+    Under systemd it says when it is ready, and gives heartbeats while its loop comes round.
     """
+    import faulthandler
+    import os
     import threading
 
     from edge.cli.signals import stop_signals
     from edge.config import load_config
     from edge.uplink.publisher import run_uplink
+    from edge.watchdog import find_notifier
 
+    faulthandler.enable(2)  # where systemd's watchdog ends it, the log shows where it was
+    notifier = find_notifier(os.environ)
     station = load_config(config)
     stop = threading.Event()
     with stop_signals(stop.set):
-        run_uplink(station, stop)
+        run_uplink(station, stop, notifier)

@@ -61,6 +61,7 @@ def main() -> int:
             encoder=None if counts is None else open_encoder(counts.encoder, clock=clock),
             eye=None if eye is None else open_eye(eye.eye, clock=clock),
             max_counts_per_s=0 if counts is None else counts.max_counts_per_s,
+            silence_ns=options.silence_ms * 1_000_000,
         )
         realtime = claim_realtime(options.realtime_priority)
         return rejector.run(realtime=realtime, safe_active=options.safe_state == "active")

@@ -26,6 +26,7 @@ from edge.rejector.messages import (
     Goodbye,
     Hello,
     Order,
+    Ping,
     Placed,
     Ready,
     Resolve,
@@ -38,6 +39,7 @@ _log = getLogger(__name__)
 
 _READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
 _PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
+_ABANDON_S = 0.02  # between two looks at whether the last report is in
 _REPLAY_S = 0.05  # for a new process to make room for one more order
 
 
@@ -50,7 +52,8 @@ class RejectorClient:
     told every part that is still under way; parts that went by meanwhile are reported as MISSED
     with the cause DOWN. By counts the new one takes them over where its encoder counts on; where it
     begins anew, they are reported as LOST and it is told so. Reports are handed to ``on_actuated``
-    by a thread of the client.
+    by a thread of the client. ``beat`` keeps the rejector from taking the station for dead, and
+    finds out whether it hangs.
     """
 
     def __init__(self, options: RejectorOptions, *, clock: Clock) -> None:
@@ -67,6 +70,8 @@ class RejectorClient:
         self._reports: socket.socket | None = None  # the same one, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = False
+        self._answered_ns = clock.now_ns()
+        self._asked_ns: int | None = None  # the first ping without an answer
         self._give_up = threading.Event()
         self._counted: Counted | None = None
         self._on_actuated: Callable[[Actuated], None] = lambda report: None
@@ -103,6 +108,50 @@ class RejectorClient:
         with self._lock:
             self._underway.resolve(part_id, kick)
             self._send(Resolve(part_id, kick))
+
+    def beat(self) -> int:
+        """Say that the station sees its line; when the rejector last said something, nanoseconds.
+
+        For the thread that announces, every 0.1 s. A rejector that has not answered for
+        silence_ms hangs: it is killed and started anew.
+        """
+        with self._lock:
+            now_ns = self._clock.now_ns()
+            limit_ns = self._options.silence_ms * 1_000_000
+            asked_ns, link = self._asked_ns, self._link
+            if link is not None and asked_ns is not None and 0 < limit_ns < now_ns - asked_ns:
+                # An answer that lies there unread is our own delay.
+                if not select.select([link], [], [], 0)[0]:
+                    _log.error("rejector_hangs: no answer in %s ms, killed", limit_ns // 1_000_000)
+                    self._link = None
+                    self._kill()
+            elif link is not None:
+                self._asked_ns = now_ns if asked_ns is None else asked_ns
+                self._send(Ping())
+            return self._answered_ns
+
+    def abandon(self, timeout_s: float) -> None:
+        """For a station that has to die: no goodbye, so that the rejector deals with what is
+        announced and takes its safe state.
+
+        Reports come in until the last announced part is by, and for timeout_s more at most.
+        """
+        self._give_up.set()
+        if self._thread.ident is None:
+            return
+        now_ns = self._clock.now_ns()
+        with self._lock:
+            limit_ns = max(self._underway.last_due_ns(now_ns), now_ns) + round(timeout_s * 1e9)
+        while len(self._underway) and self._thread.is_alive() and self._clock.now_ns() < limit_ns:
+            self._thread.join(_ABANDON_S)
+        link = self._reports
+        if link is not None:
+            with suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():  # no part is under way any more: it hangs
+            self._kill()
+            self._thread.join(timeout_s)
 
     def close(self, timeout_s: float) -> Counted | None:
         """Let the announced parts go by, end the process, join the thread.
@@ -162,6 +211,7 @@ class RejectorClient:
         with self._lock:
             now_ns = self._clock.now_ns()
             gone = self._underway.gone_by(now_ns) + self._underway.lost(ready.origin, now_ns)
+            self._answered_ns, self._asked_ns = now_ns, None
             self._link = ours
             self._replay(ready.origin)
         self._report_down(gone)
@@ -241,6 +291,7 @@ class RejectorClient:
                 except ValueError as error:
                     _log.error("report_ignored reason=%s", error)
                     continue
+                self._answered_ns, self._asked_ns = self._clock.now_ns(), None
                 if isinstance(report, Counted):
                     self._counted = report
                 elif isinstance(report, Placed):

@@ -26,7 +26,9 @@ from edge.rejector.messages import (
     Known,
     Lose,
     Order,
+    Ping,
     Placed,
+    Pong,
     Ready,
     Report,
     Resolve,
@@ -35,6 +37,7 @@ from edge.rejector.messages import (
     decode_order,
 )
 from edge.rejector.realtime import Realtime
+from edge.rejector.silence import Silence
 
 _log = getLogger(__name__)
 
@@ -65,6 +68,8 @@ class Rejector:
     those without verdict as unknown; then the output takes its safe state. With an encoder the
     belt must run for that: one that stands for 1 s, or does not bring all parts within 30 s, is
     given up, and the parts are reported as DOWN. An encoder that fails makes everything unknown.
+    A station that says nothing for silence_ns counts as dead (edge/rejector/silence.py), but no
+    part is given up for that.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Rejector:
         encoder: Encoder | None = None,
         eye: Trigger | None = None,
         max_counts_per_s: int = 0,
+        silence_ns: int = 0,
     ) -> None:
         self._link = link
         self._output = output
@@ -91,6 +97,8 @@ class Rejector:
         self._ends_ns: int | None = None  # when parts are given up, once nothing new can come
         self._moved_ns = clock.now_ns()
         self._losses = 0
+        self._silence = Silence(silence_ns, clock.now_ns())
+        self._safe = False  # its parts are gone: the safe state holds while it is silent
 
     def run(self, *, realtime: Realtime, safe_active: bool) -> int:
         """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
@@ -100,7 +108,7 @@ class Rejector:
             self._link.setblocking(False)
             origin = NO_ENCODER if self._encoder is None else self._encoder.origin
             self._report(Ready(VERSION, realtime.scheduled, realtime.locked, origin))
-            status = self._serve()
+            status = self._serve(safe_active)
             if status == EXIT_DONE:
                 level_at_end = False
             return status
@@ -111,19 +119,24 @@ class Rejector:
                 if device is not None:
                     device.close()
 
-    def _serve(self) -> int:
+    def _serve(self, safe_active: bool) -> int:
         active = False
         while True:
             self._look()
             step = self._lane.due(self._clock.now_ns())
-            if step.active != active:
-                active = step.active
+            next_ns = self._lane.next_ns()
+            nothing_waits = next_ns is None and not len(self._lane)
+            self._safe = (
+                self._silence.silent and (self._safe or nothing_waits) and not self._goodbye
+            )
+            wanted = step.active or (self._safe and safe_active)
+            if wanted != active:
+                active = wanted
                 self._output.set(active)
             if step.passages:
                 at_ns = self._clock.now_ns()
                 for passage in step.passages:
                     self._report(_actuated(passage, at_ns))
-            next_ns = self._lane.next_ns()
             if next_ns is None and (self._goodbye or self._deaf) and self._is_drained():
                 if self._deaf and not self._goodbye:
                     return EXIT_STATION_DEAD
@@ -191,7 +204,10 @@ class Rejector:
         near, and for the due time, and an order that comes just before it still counts.
         """
         now_ns = self._clock.now_ns()
-        left_s = None if next_ns is None else max(0.0, (next_ns - now_ns) / 1e9 - _EARLY_S)
+        hearing = not (self._goodbye or self._deaf)
+        wakes = (next_ns, self._silence.next_ns() if hearing else None)
+        until_ns = min((some for some in wakes if some is not None), default=None)
+        left_s = None if until_ns is None else max(0.0, (until_ns - now_ns) / 1e9 - _EARLY_S)
         waited: list[socket.socket | int] = [] if self._deaf else [self._link]
         if self._encoder is not None or self._eye is not None:
             poll_s = _POLL_NS / 1e9
@@ -204,12 +220,16 @@ class Rejector:
                     waited.append(fd)
             left_s = poll_s if left_s is None else min(left_s, poll_s)
         if self._link not in select.select(waited, [], [], left_s)[0]:
+            if hearing and self._silence.look(self._clock.now_ns()):
+                _log.error("station_silent parts_announced=%s", len(self._lane))
             return True
         try:
             packet = self._link.recv(MAX_BYTES)
         except ConnectionError:
             packet = b""
         if packet:
+            if self._silence.hear(self._clock.now_ns()):
+                _log.warning("station_speaks_again")
             return self._obey(packet)
         self._deaf = True
         if not self._goodbye:
@@ -226,6 +246,8 @@ class Rejector:
             self._lane.resolve(order.part_id, order.kick)
         elif isinstance(order, Announce):
             self._lane.announce(order.part_id, order.due_ns, order.kick)
+        elif isinstance(order, Ping):
+            self._report(Pong())
         elif isinstance(order, Goodbye):
             self._goodbye = True
         elif isinstance(order, Hello):

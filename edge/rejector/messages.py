@@ -14,9 +14,9 @@ from edge.line.queue import Action, Cause, Counters
 VERSION = 2
 MAX_BYTES = 256
 
-_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE = 1, 2, 3, 4
+_HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _PING = 1, 2, 3, 4, 5
 _SIGHTED, _RESTORE, _LOSE, _KNOWN = 6, 7, 8, 9
-_READY, _ACTUATED, _COUNTERS, _PLACED = 129, 130, 131, 133
+_READY, _ACTUATED, _COUNTERS, _PONG, _PLACED = 129, 130, 131, 132, 133
 NO_ENCODER = -1
 
 _VERSION = Struct("<BH")
@@ -125,6 +125,14 @@ class Goodbye:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Station → rejector, ten times a second, by the thread that announces: it sees the line."""
+
+    def encode(self) -> bytes:
+        return _KIND.pack(_PING)
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Rejector → station, first: it owns the output. realtime: SCHED_FIFO; locked: mlockall.
 
@@ -192,8 +200,16 @@ class Counted:
         return _COUNTED.pack(_COUNTERS, *astuple(self.queue), self.unreported)
 
 
-Order = Hello | Announce | Sighted | Restore | Known | Lose | Resolve | Goodbye
-Report = Ready | Placed | Actuated | Counted
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Rejector → station, for each Ping: its loop comes round."""
+
+    def encode(self) -> bytes:
+        return _KIND.pack(_PONG)
+
+
+Order = Hello | Announce | Sighted | Restore | Known | Lose | Resolve | Goodbye | Ping
+Report = Ready | Placed | Actuated | Counted | Pong
 
 
 def decode_order(packet: bytes) -> Order:
@@ -219,6 +235,8 @@ def decode_order(packet: bytes) -> Order:
             return Hello(*_VERSION.unpack(packet)[1:])
         if kind == _GOODBYE and len(packet) == _KIND.size:
             return Goodbye()
+        if kind == _PING and len(packet) == _KIND.size:
+            return Ping()
     except (error, IndexError) as fault:
         raise ValueError(f"an order that cannot be read: {packet.hex()}") from fault
     raise ValueError(f"an order of unknown kind: {packet.hex()}")
@@ -238,6 +256,8 @@ def decode_report(packet: bytes) -> Report:
         if kind == _COUNTERS:
             *counts, unreported = _COUNTED.unpack(packet)[1:]
             return Counted(Counters(*counts), unreported)
+        if kind == _PONG and len(packet) == _KIND.size:
+            return Pong()
     except (error, IndexError, ValueError) as fault:
         raise ValueError(f"a report that cannot be read: {packet.hex()}") from fault
     raise ValueError(f"a report of unknown kind: {packet.hex()}")

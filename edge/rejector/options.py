@@ -48,9 +48,10 @@ class RejectorOptions:
 
     safe_state: the output's level once the station is dead and the announced parts are gone.
     realtime_priority: of SCHED_FIFO, 0 for none. capacity: parts between photo-eye and ejector.
-    record: a file to which the simulated output writes its edges. gpio: the line that it drives,
-    and how; None: the output is simulated. spacing: parts nearer than this are kicked together, in
-    counts where there are ``counts``, else nanoseconds; 0: each by itself.
+    record: a file to which the simulated output writes its edges. silence_ms: whoever of station
+    and rejector hears nothing from the other for so long takes it for dead; 0 for never. gpio: the
+    line that it drives, and how; None: the output is simulated. spacing: parts nearer than this are
+    kicked together, in counts where there are ``counts``, else nanoseconds; 0: each by itself.
     """
 
     pulse_us: int
@@ -64,12 +65,14 @@ class RejectorOptions:
     spacing: int = 0
     counts: CountTracking | None = None
     ejector_eye: EjectorEye | None = None
+    silence_ms: int = 0
 
     def arguments(self, fd: int) -> list[str]:
         """The command line after ``python -m edge.rejector``; fd: the inherited socket."""
         line = [f"--fd={fd}", f"--pulse-us={self.pulse_us}", f"--on-unknown={self.on_unknown}"]
         line += [f"--safe-state={self.safe_state}", f"--priority={self.realtime_priority}"]
         line += [f"--capacity={self.capacity}", f"--spacing={self.spacing}"]
+        line += [f"--silence-ms={self.silence_ms}"]
         if self.counts is not None:
             data = {**asdict(self.counts), "encoder": spec_json(self.counts.encoder)}
             line += [f"--counts={json.dumps(data)}"]
@@ -100,6 +103,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
     parser.add_argument("--spacing", type=int, default=0)
     parser.add_argument("--counts", type=json.loads)
     parser.add_argument("--ejector-eye", type=json.loads)
+    parser.add_argument("--silence-ms", type=int, required=True)
     parser.add_argument("--record", type=Path)
     parser.add_argument("--gpio-chip")
     parser.add_argument("--gpio-line-name", dest="gpio_line")
@@ -125,6 +129,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
         spacing=given.spacing,
         counts=None if given.counts is None else _counts(given.counts),
         ejector_eye=None if given.ejector_eye is None else _ejector_eye(given.ejector_eye),
+        silence_ms=given.silence_ms,
     )
 
 

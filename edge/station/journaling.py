@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Protocol
 
@@ -19,6 +19,7 @@ _log = getLogger(__name__)
 _CAPACITY = 2048  # 68 s of a disk that does not answer, at 10 parts a second and 3 events each
 _BATCH = 64  # one fsync per batch: at 1,000 parts a second there are 30 of them
 _RETRY_S = 0.5
+_TURN_S = 0.1  # how long the loop waits in vain before it comes round
 _OUTCOMES = {
     Action.KICKED: "",
     Action.MISSED: ", missed",
@@ -44,23 +45,36 @@ class JournalWriter:
 
     Overflow rule: what finds the queue full is lost and counted, and a gap event with the count is
     written as soon as the journal takes events again. A batch that the journal refuses is kept and
-    tried again, until ``close`` runs out of time.
+    tried again, until ``close`` runs out of time. ``beat`` is called at every turn of the loop: a
+    journal that refuses does not hang, one whose ``append`` does not return does.
     """
 
     def __init__(
-        self, journal: Appends, *, station: str, bundle: str, capacity: int = _CAPACITY
+        self,
+        journal: Appends,
+        *,
+        station: str,
+        bundle: str,
+        capacity: int = _CAPACITY,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.lost = 0
         self._journal = journal
         self._station = station
         self._bundle = bundle
         self._capacity = capacity
+        self._beat = beat
         self._waiting: deque[tuple[Verdict, int] | Actuated] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
         self._give_up = False
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+
+    @property
+    def stuck(self) -> bool:
+        """After ``close``: the journal has not returned, and whoever touches it waits too."""
+        return self._closing and self._thread.is_alive()
 
     def start(self) -> None:
         """Start the thread."""
@@ -102,13 +116,17 @@ class JournalWriter:
 
     def _write(self) -> None:
         while True:
+            self._beat()
             with self._condition:
-                while not (self._waiting or self._gap or self._closing):
-                    self._condition.wait()
+                if not (self._waiting or self._gap or self._closing):
+                    self._condition.wait(_TURN_S)
                 items = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 gap, self._gap = self._gap, 0
+                closing = self._closing
             if not items and not gap:
-                return
+                if closing:
+                    return
+                continue
             events = [self._event(item) for item in items]
             if gap:
                 events.append(
@@ -123,6 +141,7 @@ class JournalWriter:
         """Try until the journal takes them; False when time has run out."""
         failed = False
         while True:
+            self._beat()
             try:
                 self._journal.append(events)
             except JournalError as error:

@@ -1,4 +1,4 @@
-"""What a station needs besides its devices, as far as it knows them."""
+"""Who works for a station besides its devices, as far as it knows them."""
 
 from __future__ import annotations
 
@@ -29,5 +29,13 @@ class Rejects(Protocol):
     def sighted(self, part_id: int, seen_ns: int) -> None: ...
 
     def resolve(self, part_id: int, kick: bool) -> None: ...
+
+    def beat(self) -> int:
+        """Ten times a second, by the thread that announces; when the rejector last answered, ns."""
+        ...
+
+    def abandon(self, timeout_s: float) -> None:
+        """In place of ``close`` by a station that dies: no goodbye."""
+        ...
 
     def close(self, timeout_s: float) -> Counted | None: ...

@@ -13,7 +13,7 @@ from typing import TypeVar
 from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
 from edge.devices.trigger import EndOfParts, Trigger
-from edge.errors import DeviceError, FrameError, OutfeedError
+from edge.errors import DeviceError, FrameError, OutfeedError, StalledError
 from edge.line.freshness import Freshness, Refusal
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
@@ -23,16 +23,19 @@ from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.journaling import Appends, JournalWriter
 from edge.station.roles import Inspects, Rejects
+from edge.station.stages import TURN_S, Stages, end_at_once, take
 from edge.station.summary import Summary
+from edge.watchdog import SILENT, Notifier, Patience, Watchdog
 
 _log = getLogger(__name__)
 _T = TypeVar("_T")
 
 _QUEUE_PARTS = 4  # more would be late anyhow: a budget is rarely above four gaps
-_POLL_S = 0.1  # how soon a stop is noticed
+_PATIENCE = Patience()
 # What is journalled of a part that was let by: beside these the verdict has said it all.
 _TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
 _STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
+_DYING_S = 1.0  # the same where a stage hangs and the process has to end
 
 
 class Station:
@@ -43,6 +46,11 @@ class Station:
     client's own. A part is announced to the rejector before anything else happens to it. It gets
     exactly one verdict: the first; UNKNOWN is not sent, as the rejector treats every part without
     a verdict as ``on_unknown`` says.
+
+    The thread that calls ``run`` is the watchdog: ten times a second it looks at when each of the
+    others, and the rejector, last came round. All well: the notifier gets a heartbeat. A stage that
+    hangs: the open parts become UNKNOWN, and ``run`` ends with StalledError, without a goodbye to
+    the rejector; the process must then end without waiting for its threads.
 
     Overflow rule: a part that finds a queue full is UNKNOWN "overload" at once.
     on_verdict and on_actuated are called on the station's threads and must return soon.
@@ -64,14 +72,21 @@ class Station:
         freshness: Freshness | None = None,
         on_verdict: Callable[[Verdict], None] | None = None,
         on_actuated: Callable[[Actuated], None] | None = None,
+        notifier: Notifier = SILENT,
+        patience: Patience = _PATIENCE,
     ) -> None:
         self.stats = StageStats()
+        self._bundle_id = bundle_id
         self._trigger = trigger
         self._camera = camera
         self._inspector = inspector
         self._rejector = rejector
         self._journal = journal
-        self._writer = JournalWriter(journal, station=station_id, bundle=bundle_id)
+        self._stages = Stages.make(patience, clock)
+        self._notifier = notifier
+        self._writer = JournalWriter(
+            journal, station=station_id, bundle=bundle_id, beat=self._stages.journal.beat
+        )
         self._clock = clock
         self._timing = timing
         self._tracker = PartTracker(timing, first_part_id=first_part_id)
@@ -102,7 +117,7 @@ class Station:
         """Run until stopped; blocks. Call once. Closes trigger, camera, rejector and journal.
 
         Raises DeviceError when the rejector does not start or the trigger fails; even then every
-        part that was let in has its verdict, and everything is closed.
+        part that was let in has its verdict, and everything is closed. Raises StalledError.
         """
         began_ns = self._clock.now_ns()
         threads = {
@@ -114,23 +129,32 @@ class Station:
                 ("trigger", self._follow_trigger),
             )
         }
-        counted: Counted | None = None
         try:
             self._rejector.start(self._actuated)
+            self._notifier.ready(self._status())
+            self._stages.begin()
             self._writer.start()
             for thread in threads.values():
                 thread.start()
+            watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
             while threads["trigger"].is_alive():
-                threads["trigger"].join(_POLL_S)
-        finally:
-            self._stopping = True
-            counted = self._close(threads)
+                threads["trigger"].join(TURN_S)
+                watchdog.look(self._status())
+        except StalledError as error:
+            self._die(str(error), threads["trigger"])
+            raise
+        except BaseException:
+            self._close(threads)
+            raise
+        counted = self._close(threads)
         if self._failure is not None:
             raise self._failure
         return self._summary(began_ns, counted)
 
     def _close(self, threads: dict[str, threading.Thread]) -> Counted | None:
         """In the order of a part's way: nothing is closed that something before it still needs."""
+        self._stopping = True
+        self._notifier.stopping(self._status())
         self._join(threads["trigger"])
         self._trigger.close()
         _end(self._parts)
@@ -143,22 +167,54 @@ class Station:
             self._guard.notify_all()
         self._join(threads["deadline"])
         counted = self._rejector.close(_STOP_S)
-        self._writer.close(_STOP_S)
-        self._journal.close()
+        self._close_journal(_STOP_S)
         return counted
 
+    def _close_journal(self, timeout_s: float) -> None:
+        self._writer.close(timeout_s)
+        if not self._writer.stuck:
+            self._journal.close()
+
+    def _die(self, reason: str, trigger: threading.Thread) -> None:
+        """A stage hangs, perhaps with a lock in its hand, and is not waited for. The open parts get
+        their verdict, what the ejector makes of them is journalled, the line is the rejector's."""
+        _log.error("station_stalled reason=%s", reason)
+        self._stopping = self._all_seen = True
+        trigger.join(_DYING_S)  # no part comes after those that get their verdict here
+        if self._guard.acquire(timeout=_DYING_S):
+            try:
+                for part in self._ledger.overdue(1 << 63):
+                    self._settle(Verdict.unknown(part.part_id, reason=reason))
+            finally:
+                self._guard.release()
+        end_at_once(self._parts)
+        end_at_once(self._frames)
+        self._rejector.abandon(_DYING_S)
+        self._close_journal(_DYING_S)
+
     def _join(self, thread: threading.Thread) -> None:
-        if thread.ident is not None:
-            thread.join(self._timing.budget_ns / 1e9 + _STOP_S)
-            if thread.is_alive():
-                _log.error("thread_stuck name=%s", thread.name)
+        """The rejector must not take a station for dead that is about to say goodbye."""
+        if thread.ident is None:
+            return
+        limit_ns = self._clock.now_ns() + self._timing.budget_ns + round(_STOP_S * 1e9)
+        while thread.is_alive() and self._clock.now_ns() < limit_ns:
+            self._rejector.beat()
+            thread.join(TURN_S)
+        if thread.is_alive():
+            _log.error("thread_stuck name=%s", thread.name)
 
     def _follow_trigger(self) -> None:
         """The trigger thread: every part is announced first and never waits for anything."""
         last_edge = 0
+        beat_ns = 0
         while not self._stopping:
+            self._stages.trigger.beat()
+            if (now_ns := self._clock.now_ns()) >= beat_ns:
+                # By this thread and no other: who announces is who sees the line.
+                self._stages.rejector.beat_at(self._rejector.beat())
+                beat_ns = now_ns + round(TURN_S * 1e9)
             try:
-                edge = self._trigger.wait(_POLL_S)
+                edge = self._trigger.wait(TURN_S)
             except EndOfParts:
                 return
             except DeviceError as error:
@@ -192,7 +248,7 @@ class Station:
     def _capture_parts(self) -> None:
         """The camera thread: one frame per part, late or not, so that the two stay in step."""
         sequence = 0
-        while (part := self._parts.get()) is not None:
+        while (part := take(self._parts, self._stages.camera)) is not None:
             sequence += 1
             began_ns = self._clock.now_ns()
             try:
@@ -230,7 +286,7 @@ class Station:
 
     def _inspect_frames(self) -> None:
         """The inspector thread. A part late already is passed over."""
-        while (item := self._frames.get()) is not None:
+        while (item := take(self._frames, self._stages.inspector)) is not None:
             part, frame, captured_ns = item
             with self._guard:
                 if part.part_id not in self._ledger:
@@ -254,6 +310,7 @@ class Station:
     def _watch_deadlines(self) -> None:
         """The deadline thread: the budget of a part is over when it is over."""
         while True:
+            self._stages.deadline.beat()
             with self._guard:
                 now_ns = self._clock.now_ns()
                 overdue = self._ledger.overdue(now_ns)
@@ -261,7 +318,8 @@ class Station:
                     next_ns = self._ledger.next_deadline_ns()
                     if next_ns is None and self._all_seen:
                         return
-                    self._guard.wait(None if next_ns is None else (next_ns - now_ns) / 1e9)
+                    left_s = TURN_S if next_ns is None else (next_ns - now_ns) / 1e9
+                    self._guard.wait(min(left_s, TURN_S))
             for part in overdue:
                 self._settle(self._too_late(part, self._clock.now_ns()))
 
@@ -349,6 +407,14 @@ class Station:
         now_ns = self._clock.now_ns()
         self.stats.add(stage, (now_ns - began_ns) / 1e3)
         return now_ns
+
+    def _status(self) -> str:
+        """One line for a person; the counts may be of slightly different moments."""
+        return (
+            f"{self._bundle_id}: {sum(self._decided.values())} parts, "
+            f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
+            f"{self._kicked} kicked, {self._missed} missed, {self._writer.lost} events lost"
+        )
 
     def _summary(self, began_ns: int, counted: Counted | None) -> Summary:
         if counted is not None and counted.queue.crowded:

@@ -19,6 +19,7 @@ from edge.events.reader import JournalReader
 from edge.events.topics import Topics
 from edge.uplink.backoff import Backoff
 from edge.uplink.connection import Connection, StatusTexts, UplinkError
+from edge.watchdog import SILENT, Notifier
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,12 @@ POLL_S = 0.05
 SAVE_S = 1.0
 
 
-def run_uplink(config: StationConfig, stop: threading.Event) -> None:
+def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier = SILENT) -> None:
     """Publish the station's journal until ``stop`` is set; returns within seconds of that.
 
     Blocks; starts no thread. Survives every fault of network and broker. Raises ConfigError for
     credentials that cannot be used, JournalError while another uplink runs on the same folder.
+    The notifier hears that it is ready once the folder is its own, whether or not a broker answers.
     """
     config.state_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(
@@ -44,7 +46,10 @@ def run_uplink(config: StationConfig, stop: threading.Event) -> None:
     )
     try:
         with JournalReader(config.journal_path) as reader:
-            Publisher(config, reader).run(stop)
+            publisher = Publisher(config, reader, notifier)
+            notifier.ready("no broker yet")
+            publisher.run(stop)
+            notifier.stopping("")
     finally:
         lock.release()
 
@@ -53,10 +58,17 @@ class Publisher:
     """Reads behind the cursor, publishes, and moves the cursor over what was acknowledged.
 
     Memory: two windows of max_inflight events at most, however long the journal is.
-    All methods on one thread.
+    All methods on one thread, which gives the heartbeats itself, at every turn: a step that does
+    not return ends them. The longest that does return is a connection: connect_timeout_s for each
+    of TCP, TLS and CONNACK, and what the system's resolver takes, half a minute with nobody there.
     """
 
-    def __init__(self, config: StationConfig, reader: JournalReader) -> None:
+    def __init__(
+        self, config: StationConfig, reader: JournalReader, notifier: Notifier = SILENT
+    ) -> None:
+        self._notifier = notifier
+        self._alive_s = 0.0
+        self._state = "no broker yet"
         self._uplink: UplinkConfig = config.uplink
         self._topics = Topics(config.id, config.uplink.topic_prefix)
         self._bundle = config.bundle.name
@@ -76,10 +88,12 @@ class Publisher:
             try:
                 connection.open(stop.is_set)
                 log.info("uplink_connected host=%s port=%s", self._uplink.host, self._uplink.port)
+                self._state = f"connected to {self._uplink.host}:{self._uplink.port}"
                 self._carry(connection, stop)
                 connection.close()
             except UplinkError as error:
                 if not stop.is_set():
+                    self._state = f"no broker: {error}"
                     self._complain("uplink_down reason=%s", str(error))
             finally:
                 connection.drop()
@@ -87,13 +101,26 @@ class Publisher:
                 self._save()
             if time.monotonic() - opened_s > self._uplink.retry_max_s:
                 self._backoff.reset()
-            if not stop.is_set():
-                stop.wait(self._backoff.next_s())
+            self._pause(stop, self._backoff.next_s())
+
+    def _pause(self, stop: threading.Event, pause_s: float) -> None:
+        until_s = time.monotonic() + pause_s
+        while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            self._alive()
+            stop.wait(min(left_s, self._notifier.interval_s))
+
+    def _alive(self) -> None:
+        """The loop has come round. Waiting for a broker is no hang: no restart would help."""
+        if (now_s := time.monotonic()) - self._alive_s >= self._notifier.interval_s:
+            done = 0 if self._published is None else self._published.published
+            self._notifier.alive(f"{self._state}; published up to {done}")
+            self._alive_s = now_s
 
     def _carry(self, connection: Connection, stop: threading.Event) -> None:
         sent = self._published
         waiting: deque[Stored] = deque()
         while not stop.is_set():
+            self._alive()
             if not waiting and connection.room:
                 waiting.extend(self._read(sent))
             while waiting and connection.room:

@@ -17,6 +17,7 @@ from edge.errors import (
     FrameError,
     JournalError,
     OutfeedError,
+    StalledError,
     UsageError,
 )
 from tests.edge.test_config_line import OPTIONS as BELT
@@ -111,6 +112,10 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("output", "kind", '"simulated"', "simulated"),
     ("output", "safe_state", '"active"', "active"),
     ("output", "realtime_priority", "0", 0),
+    ("output", "silence_ms", "800", 800),
+    ("output", "record", '"/var/tmp/edges"', Path("/var/tmp/edges")),
+    ("watchdog", "stage_s", "1.5", 1.5),
+    ("watchdog", "journal_s", "60", 60.0),
     ("journal", "max_mb", "1.5", 1.5),
     ("uplink", "start", "false", False),
     ("uplink", "host", '"broker.example"', "broker.example"),
@@ -345,6 +350,14 @@ def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:
         ("[line]", "[engine]\nproviders = ['CUDA']\n[line]", "key 'engine.providers.0': "),
         ("[line]", "[line]\non_unknown = 'Pass'", "'reject' or 'pass', found 'Pass'"),
         ("[line]", "[uplink]\nport = 70000\n[line]", "key 'uplink.port': "),
+        ("[line]", "[output]\nsilence_ms = 100\n[line]", "key 'output.silence_ms': "),
+        ("[line]", "[watchdog]\nstage_s = 0\n[line]", "key 'watchdog.stage_s': "),
+        ("[line]", "[watchdog]\njournal_s = 0\n[line]", "key 'watchdog.journal_s': "),
+        (
+            "travel_ms = 500\nbudget_ms = 100",
+            "travel_ms = 9000\nbudget_ms = 2000",
+            "watchdog.stage_s must be two budgets at least",
+        ),
         ("[line]", "[uplink]\ntopic_prefix = 'a/#'\n[line]", "key 'uplink.topic_prefix': "),
         ("[line]", "[trigger]\njitter = 1\n[line]", "key 'trigger.jitter': "),
         ("[line]", '"a\\nb" = 1\n[line]', "unknown key 'camera.a\\nb'"),
@@ -400,6 +413,7 @@ def test_a_byte_order_mark_is_no_fault(path: Path) -> None:
         (FrameError, 1),
         (DeviceError, 1),
         (JournalError, 1),
+        (StalledError, 1),
     ],
 )
 def test_each_error_has_its_exit_status(error: type[OutfeedError], status: int) -> None:

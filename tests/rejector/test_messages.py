@@ -14,7 +14,9 @@ from edge.rejector.messages import (
     Hello,
     Known,
     Lose,
+    Ping,
     Placed,
+    Pong,
     Ready,
     Resolve,
     Restore,
@@ -39,6 +41,7 @@ orders = st.one_of(
     st.just(Goodbye()),
     st.builds(Known, u64, i64),
     st.just(Lose()),
+    st.just(Ping()),
 )
 actuated = st.builds(
     Actuated,
@@ -54,6 +57,7 @@ reports = st.one_of(
     st.builds(Placed, u64, i64),
     actuated,
     st.builds(Counted, st.builds(Counters, *[u64] * 17), u64),
+    st.just(Pong()),
 )
 
 
@@ -92,6 +96,7 @@ def test_the_bytes_are_the_ones_of_the_decision_record():
     assert Lose().encode().hex() == "08"
     assert Placed(7, 1_000).encode().hex() == "850700000000000000e803000000000000"
     assert Ready(2, True, False, 5).encode().hex() == "81020001000500000000000000"
+    assert (Ping().encode().hex(), Pong().encode().hex()) == ("05", "84")
     kicked = Actuated(1, 2, 3, 4, Action.KICKED, Cause.UNKNOWN).encode().hex()
     assert kicked == "82" + "01" + "00" * 7 + "02" + "00" * 7 + "03" + "00" * 7 + "040000000102"
 
@@ -116,6 +121,7 @@ def test_options_survive_the_command_line(tmp_path):
             SimulatedEyeSpec(BeltPlan(DRIVE, 100, 20, 500, 50, parts=3, taken=0.5, seed=2)),
             on_absent="pass",
         ),
+        silence_ms=700,
     )
     assert parse_arguments(options.arguments(5)) == (5, options)
     plain = RejectorOptions(pulse_us=1)

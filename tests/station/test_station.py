@@ -92,6 +92,12 @@ class RecordedRejector:
     def resolve(self, part_id, kick):
         self.orders.append(("resolve", part_id, kick))
 
+    def beat(self) -> int:
+        return CLOCK.now_ns()
+
+    def abandon(self, timeout_s):
+        self.orders.append(("abandon",))
+
     def close(self, timeout_s):
         self.orders.append(("close",))
 

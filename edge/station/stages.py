@@ -1,0 +1,82 @@
+"""What has to move in a station, for its watchdog to look at."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+from edge.clock import Clock
+from edge.watchdog import Patience, Stage
+
+_T = TypeVar("_T")
+
+TURN_S = 0.1  # how long a loop waits in vain before it comes round
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """One Stage per thread, and one for the rejector, which answers the trigger's pings."""
+
+    trigger: Stage
+    camera: Stage
+    inspector: Stage
+    deadline: Stage
+    rejector: Stage
+    journal: Stage
+
+    @classmethod
+    def make(cls, patience: Patience, clock: Clock) -> Stages:
+        """All of them, with their bounds."""
+
+        def stage(name: str, bound_ns: int = patience.stage_ns) -> Stage:
+            return Stage(name, bound_ns=bound_ns, clock=clock)
+
+        return cls(
+            stage("trigger"),
+            stage("camera"),
+            stage("inspector"),
+            stage("deadline"),
+            # Through the trigger's thread: where that one hangs, it shall be named first.
+            stage("rejector", patience.stage_ns + round(3 * TURN_S * 1e9)),
+            stage("journal", patience.journal_ns),
+        )
+
+    def begin(self) -> None:
+        """The first turn of every stage begins now."""
+        for stage in self.all:
+            stage.beat()
+
+    @property
+    def all(self) -> tuple[Stage, ...]:
+        """In the order of a part's way."""
+        return (
+            self.trigger,
+            self.camera,
+            self.inspector,
+            self.deadline,
+            self.rejector,
+            self.journal,
+        )
+
+
+def take(queue: Queue[_T], stage: Stage) -> _T:
+    """What comes next out of the queue; the stage beats at every turn of the wait."""
+    while True:
+        stage.beat()
+        try:
+            return queue.get(timeout=TURN_S)
+        except Empty:
+            continue
+
+
+def end_at_once(queue: Queue[_T | None]) -> None:
+    """Put the end marker in place of what waits. Never blocks."""
+    while True:
+        try:
+            queue.put_nowait(None)
+            return
+        except Full:
+            with suppress(Empty):
+                queue.get_nowait()

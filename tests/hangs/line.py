@@ -1,0 +1,156 @@
+"""A line for tests that kill and stop: its station.toml, and the rules its history must obey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from edge.devices.output_simulated import read_record
+from edge.events.event import ActuationEvent, PartEvent
+from edge.events.identity import parse_payload
+from edge.events.reader import JournalReader
+from tests.bundles import CLEAN, HOLE
+from tests.keys import TRUST
+
+MS = 1_000_000
+TRAVEL_MS, PULSE_MS, SILENCE_MS, STAGE_S = 400, 20, 500, 1.5
+# The machine is shared: a pulse may begin so late. bench/ measures how punctual it is.
+SLACK_NS = 75 * MS
+
+_TOML = """\
+id = "press-3"
+bundle = "small.outfeed"
+state_dir = "{state}"
+[trust]
+keys = ["{trust}"]
+[camera]
+kind = "files"
+path = "frames"
+loop = true
+[trigger]
+rate_hz = 8.0
+[line]
+travel_ms = {travel_ms}
+budget_ms = 300
+pulse_ms = {pulse_ms}
+[output]
+safe_state = "active"
+silence_ms = {silence_ms}
+record = "{state}/edges"
+[watchdog]
+stage_s = {stage_s}
+journal_s = 2.0
+[uplink]
+start = false
+retry_max_s = 0.2
+{uplink}
+"""
+
+
+def write_line(folder: Path, bundle: bytes, *, state: str = "state", uplink: str = "") -> Path:
+    """station.toml, the bundle and twelve pictures, of which every third shows a hole. uplink:
+    more keys of its section."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small.outfeed").write_bytes(bundle)
+    (folder / "frames").mkdir()
+    if not Path(state).is_absolute():
+        (folder / state).mkdir()
+    for number in range(12):
+        cv2.imwrite(str(folder / f"frames/{number:02d}.png"), CLEAN if number % 3 else HOLE)
+    text = _TOML.format(
+        trust=TRUST,
+        travel_ms=TRAVEL_MS,
+        pulse_ms=PULSE_MS,
+        silence_ms=SILENCE_MS,
+        stage_s=STAGE_S,
+        state=state,
+        uplink=uplink,
+    )
+    path = folder / "station.toml"
+    path.write_text(text)
+    return path
+
+
+@dataclass(frozen=True)
+class Span:
+    """The output was active from the one to the other, CLOCK_MONOTONIC."""
+
+    from_ns: int
+    to_ns: int
+
+
+@dataclass(frozen=True)
+class Dead:
+    """From a station's hang or death to the first part of the next one. The line is in its safe
+    state then; parts that were announced have no verdict in the journal where it was killed."""
+
+    from_ns: int
+    to_ns: int
+
+    def has(self, at_ns: int) -> bool:
+        return self.from_ns <= at_ns <= self.to_ns
+
+
+@dataclass(frozen=True)
+class History:
+    """What a line has left behind: journal and output, from the first run to the last."""
+
+    parts: list[PartEvent]
+    actuations: list[ActuationEvent]
+    spans: list[Span]
+
+    @classmethod
+    def read(cls, state: Path) -> History:
+        """Fails where the journal has a hole or something twice."""
+        with JournalReader(state / "journal.sqlite") as reader:
+            rows = reader.read(None, 1 << 30)
+        assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
+        events = [parse_payload(row.payload)[1] for row in rows]
+        assert {event.type for event in events} <= {"outfeed.part/1", "outfeed.actuation/1"}
+        parts = [event for event in events if isinstance(event, PartEvent)]
+        numbers = [part.part_id for part in parts]
+        assert len(set(numbers)) == len(numbers), "a part has two verdicts"
+        spans: list[Span] = []
+        began: int | None = None
+        for edge in read_record(state / "edges") if (state / "edges").exists() else []:
+            if began is not None:
+                spans.append(Span(began, edge.at_ns))
+            began = edge.at_ns if edge.active else None
+        if began is not None:
+            spans.append(Span(began, 1 << 62))
+        return cls(parts, [event for event in events if isinstance(event, ActuationEvent)], spans)
+
+    def obeys(self, *dead: Dead) -> None:
+        """Outside of ``dead``: every part that is not PASS is kicked in its window, or journalled
+        as missed; no PASS is; and the output is active for no other reason."""
+        missed = {event.part_id for event in self.actuations if "missed" in event.cause}
+        wanted: list[int] = []
+        for part in self.parts:
+            due_ns = part.triggered_ns + TRAVEL_MS * MS
+            hit = any(
+                span.from_ns < due_ns + PULSE_MS * MS and span.to_ns > due_ns for span in self.spans
+            )
+            if part.decision != "PASS":
+                wanted.append(due_ns)
+            if any(each.has(due_ns) for each in dead):
+                continue
+            if part.decision == "PASS":
+                assert not hit, f"a good part was kicked: {part}"
+            else:
+                assert hit or part.part_id in missed, f"a bad part went by unseen: {part}"
+        for span in self.spans:
+            explained = any(0 <= span.from_ns - due_ns < SLACK_NS for due_ns in wanted)
+            explained = explained or any(each.has(span.from_ns) for each in dead)
+            assert explained, f"a pulse for nobody: {span}"
+
+    def safe_within(self, limit_ns: int, dead: Dead) -> int:
+        """The output took its safe state, active, at most limit_ns after ``dead`` began and kept it
+        to the end: how long it took, nanoseconds."""
+        last = [span for span in self.spans if dead.has(span.from_ns)][-1]
+        assert last.to_ns >= dead.to_ns, "it did not stay in its safe state"
+        took_ns = last.from_ns - dead.from_ns
+        print(f"safe after {took_ns / 1e6:.0f} ms")
+        assert took_ns <= limit_ns, f"safe after {took_ns / 1e6:.0f} ms"
+        return took_ns

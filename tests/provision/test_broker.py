@@ -1,0 +1,179 @@
+"""The shipped Mosquitto configuration, on a real broker, with what `outfeed provision` made."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edge.config import StationConfig, UplinkConfig, load_config
+from edge.provision import make_authority
+from edge.uplink.publisher import run_uplink
+from tests.brokers import Mosquitto, needs_mosquitto, wait_for
+from tests.provision.conftest import Plant
+from tests.provision.shipped import shipped_broker
+from tests.uplink.central import Central, fill, open_journal, running
+
+pytestmark = needs_mosquitto
+
+
+@pytest.fixture
+def broker(plant: Plant, tmp_path: Path) -> Iterator[Mosquitto]:
+    with shipped_broker(tmp_path / "broker", plant.folder / "broker") as made:
+        yield made
+
+
+def station(plant: Plant, name: str, broker: Mosquitto, state: Path) -> StationConfig:
+    """What the provisioned station.toml says, on this broker's port and with this state."""
+    config = load_config(plant.folder / name / "station.toml")
+    state.mkdir(exist_ok=True)
+    uplink = config.uplink.model_copy(update={"port": broker.port, "retry_max_s": 0.2})
+    return config.model_copy(update={"state_dir": state, "uplink": uplink})
+
+
+def central_of(plant: Plant, config: StationConfig) -> Central:
+    folder = plant.folder / "central"
+    own = {"tls_cert": folder / "central.pem", "tls_key": folder / "central.key"}
+    uplink = config.uplink.model_copy(update=own)
+    return Central(config.model_copy(update={"uplink": uplink}))
+
+
+def test_a_provisioned_stations_events_arrive(
+    plant: Plant, broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    central = central_of(plant, config)
+    with central.listening(), open_journal(config) as journal:
+        fill(journal, 2)
+        with running(run_uplink, config):
+            wait_for(lambda: len(central.received) == 20, "20 events")
+            wait_for(lambda: "connected" in central.causes, "the birth")
+        wait_for(lambda: "stopped" in central.causes, "the farewell")
+    assert central.sequences == list(range(1, 21))
+
+
+def test_a_station_cannot_speak_in_anothers_name(
+    plant: Plant, broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """press-4 with its own certificate, configured as press-3: the broker refuses its events."""
+    config = station(plant, "press-4", broker, tmp_path / "state")
+    central = central_of(plant, config)
+    posing = config.model_copy(update={"id": "press-3"})
+    with central.listening(), open_journal(posing) as journal:
+        fill(journal, 1)
+        with caplog.at_level(logging.WARNING), running(run_uplink, posing):
+            wait_for(lambda: "Not authorized" in caplog.text, "a refusal")
+    assert central.received == []
+    assert central.statuses == []
+
+
+def test_a_station_reads_nothing(plant: Plant, broker: Mosquitto, tmp_path: Path) -> None:
+    """It may ask Mosquitto for a subscription; what matters is that nothing comes."""
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    other = station(plant, "press-4", broker, tmp_path / "other")
+    spy, central = Central(other), central_of(plant, config)
+    with central.listening(), open_journal(config) as journal, running(spy.subscriber.run):
+        fill(journal, 1)
+        with running(run_uplink, config):
+            wait_for(lambda: len(central.received) == 10, "10 events")
+        wait_for(lambda: "stopped" in central.causes, "the farewell")
+    assert (spy.received, spy.statuses) == ([], [])
+
+
+def test_a_station_cannot_push_another_off_by_its_client_id(
+    plant: Plant, broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    central = central_of(plant, config)
+    with central.listening(), open_journal(config) as journal, running(run_uplink, config):
+        wait_for(lambda: "connected" in central.causes, "the birth")
+        other = plant.folder / "press-4"
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id="outfeed-press-3",
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
+        context = ssl.create_default_context(cafile=str(other / "ca.pem"))
+        context.load_cert_chain(str(other / "station.pem"), str(other / "station.key"))
+        client.tls_set_context(context)
+        connected = threading.Event()
+        client.on_connect = lambda *_: connected.set()
+        client.connect("127.0.0.1", broker.port)
+        limit_s = time.monotonic() + 10
+        while not connected.is_set() and time.monotonic() < limit_s:
+            client.loop(0.05)
+        assert connected.is_set()
+        fill(journal, 1)
+        wait_for(lambda: len(central.received) == 10, "10 events")
+        client.disconnect()
+        client.loop(0.1)
+    assert central.causes.count("connected") == 1
+    assert "lost" not in central.causes
+
+
+@pytest.mark.parametrize("who", ["plain", "no certificate", "unknown certificate", "wrong broker"])
+def test_strangers_are_refused(
+    plant: Plant, broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture, who: str
+) -> None:
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    stranger = tmp_path / "stranger"
+    make_authority(stranger / "authority")
+    assert (
+        plant.call(
+            *("station", "press-3", "--broker", "127.0.0.1", "--out", stranger / "press-3"),
+            *("--authority", stranger / "authority", "--trust", config.trust.keys[0]),
+        )
+        == 0
+    )
+    unknown = stranger / "press-3"
+    keys = {
+        "plain": {"tls_ca": None, "tls_cert": None, "tls_key": None},
+        "no certificate": {"tls_cert": None, "tls_key": None},
+        "unknown certificate": {
+            "tls_cert": unknown / "station.pem",
+            "tls_key": unknown / "station.key",
+        },
+        "wrong broker": {"tls_ca": unknown / "ca.pem"},
+    }[who]
+    wrong = config.model_copy(update={"uplink": config.uplink.model_copy(update=keys)})
+    UplinkConfig.model_validate(wrong.uplink.model_dump())  # a configuration that could be
+    central = central_of(plant, config)
+    with central.listening(), open_journal(config) as journal:
+        fill(journal, 1)
+        with caplog.at_level(logging.DEBUG), running(run_uplink, wrong):
+            wait_for(lambda: caplog.text.count("uplink_down") >= 2, "two refusals")
+        if who == "wrong broker":
+            assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+        assert central.received == []
+        assert central.statuses == []
+
+
+def test_a_revoked_station_is_refused_and_the_others_are_not(
+    plant: Plant, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = plant.station("lost-1")
+    shutil.copytree(plant.authority, tmp_path / "authority")
+    shutil.copytree(plant.folder / "broker", tmp_path / "certs")
+    words = ("revoke", lost / "station.pem", "--authority", tmp_path / "authority")
+    assert plant.call(*words) == 0
+    shutil.copy(tmp_path / "authority/revoked.pem", tmp_path / "certs")
+    with shipped_broker(tmp_path / "broker", tmp_path / "certs") as broker:
+        config = station(plant, "lost-1", broker, tmp_path / "lost")
+        central = central_of(plant, config)
+        with central.listening(), open_journal(config) as journal:
+            fill(journal, 1)
+            with caplog.at_level(logging.DEBUG), running(run_uplink, config):
+                wait_for(lambda: caplog.text.count("uplink_down") >= 2, "two refusals")
+            assert central.statuses == []
+            sound = station(plant, "press-3", broker, tmp_path / "sound")
+            with running(run_uplink, sound):
+                wait_for(lambda: "connected" in central.causes, "the birth of the other")
+    shutil.rmtree(lost)
