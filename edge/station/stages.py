@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from logging import getLogger
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
 from edge.clock import Clock
 from edge.watchdog import Patience, Stage
 
+_log = getLogger(__name__)
 _T = TypeVar("_T")
 
 TURN_S = 0.1  # how long a loop waits in vain before it comes round
@@ -69,6 +71,14 @@ def take(queue: Queue[_T], stage: Stage) -> _T:
             return queue.get(timeout=TURN_S)
         except Empty:
             continue
+
+
+def end(queue: Queue[_T | None], timeout_s: float) -> None:
+    """Put the end marker behind what waits; a consumer that is stuck is waited for so long only."""
+    try:
+        queue.put(None, timeout=timeout_s)
+    except Full:
+        _log.error("queue_stuck parts=%s", queue.qsize())
 
 
 def end_at_once(queue: Queue[_T | None]) -> None:

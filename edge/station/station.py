@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from logging import getLogger
@@ -18,13 +17,13 @@ from edge.line.freshness import Freshness, Refusal
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
 from edge.line.passage import Action, Cause
-from edge.line.stats import Histogram, StageStats
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.journaling import Appends, JournalWriter
 from edge.station.roles import Inspects, Rejects
-from edge.station.stages import TURN_S, Stages, end_at_once, take
+from edge.station.stages import TURN_S, Stages, end, end_at_once, take
 from edge.station.summary import Summary
+from edge.station.tally import Tally
 from edge.watchdog import SILENT, Notifier, Patience, Watchdog
 
 _log = getLogger(__name__)
@@ -75,7 +74,8 @@ class Station:
         notifier: Notifier = SILENT,
         patience: Patience = _PATIENCE,
     ) -> None:
-        self.stats = StageStats()
+        self._tally = Tally()
+        self.stats = self._tally.stats
         self._bundle_id = bundle_id
         self._trigger = trigger
         self._camera = camera
@@ -97,12 +97,7 @@ class Station:
         self._frames: Queue[tuple[Part, Frame, int] | None] = Queue(_QUEUE_PARTS)
         self._ledger = Ledger()
         self._guard = threading.Condition()  # for the ledger and the counts
-        self._decided = dict.fromkeys(Decision, 0)
-        self._late = self._overload = self._kicked = self._missed = 0
-        self._edges_lost = 0
-        self._punctuality = Histogram()
         self._void: set[int] = set()
-        self._causes: Counter[str] = Counter()  # of reports, beside verdict and unknown
         self._opened_id = first_part_id - 1  # the last part in the ledger
         self._refused: set[int] = set()  # no parts, as the rejector said before they were in it
         self._stopping = False
@@ -149,7 +144,14 @@ class Station:
         counted = self._close(threads)
         if self._failure is not None:
             raise self._failure
-        return self._summary(began_ns, counted)
+        return self._tally.summary(
+            duration_s=(self._clock.now_ns() - began_ns) / 1e9,
+            bounces=self._tracker.bounces,
+            rejector_restarts=self._rejector.restarts,
+            events_lost=self._writer.lost,
+            freshness=self._freshness,
+            counted=counted,
+        )
 
     def _close(self, threads: dict[str, threading.Thread]) -> Counted | None:
         """In the order of a part's way: nothing is closed that something before it still needs."""
@@ -157,10 +159,10 @@ class Station:
         self._notifier.stopping(self._status())
         self._join(threads["trigger"])
         self._trigger.close()
-        _end(self._parts)
+        end(self._parts, _STOP_S)
         self._join(threads["camera"])
         self._camera.close()
-        _end(self._frames)
+        end(self._frames, _STOP_S)
         self._join(threads["inspector"])
         with self._guard:
             self._all_seen = True
@@ -223,7 +225,7 @@ class Station:
                 return
             if edge is None:
                 continue
-            self._edges_lost += edge.sequence - last_edge - 1
+            self._tally.edges_lost += edge.sequence - last_edge - 1
             last_edge = edge.sequence
             part = self._tracker.part(edge.at_ns)
             if part is None:
@@ -300,12 +302,7 @@ class Station:
                 reason = f"verdict refused: of part {verdict.part_id}, expected {part.part_id}"
                 verdict = Verdict.unknown(part.part_id, reason=reason)
             self._settle(verdict)
-            if (steps := verdict.timings) is not None:
-                self.stats.add("detect", steps.detect_us)
-                self.stats.add("filter", steps.filter_us)
-                self.stats.add("components", steps.components_us)
-                self.stats.add("classify", steps.classify_us)
-                self.stats.add("decide", steps.decide_us)
+            self._tally.inspected(verdict)
 
     def _watch_deadlines(self) -> None:
         """The deadline thread: the budget of a part is over when it is over."""
@@ -347,10 +344,7 @@ class Station:
                 return
             if verdict.decision is not Decision.UNKNOWN and now_ns > part.deadline_ns:
                 verdict = self._too_late(part, now_ns)
-            self._decided[verdict.decision] += 1
-            self._late += verdict.reason.startswith("late: ")
-            self._overload += verdict.reason == "overload"
-            self.stats.add("verdict", (now_ns - part.triggered_ns) / 1e3)
+            self._tally.judged(verdict, (now_ns - part.triggered_ns) / 1e3)
         if verdict.decision is not Decision.UNKNOWN:
             self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
         self._writer.put_verdict(verdict, part.triggered_ns)
@@ -379,16 +373,10 @@ class Station:
         """On the rejector client's thread."""
         if report.part_id in self._void:
             return
-        if report.cause not in (Cause.VERDICT, Cause.UNKNOWN):
-            self._causes[report.cause.name.lower()] += 1
+        self._tally.actuated(report)
         if report.action is Action.NO_PART:
             self._refuse(report.part_id)
-        elif report.action is Action.KICKED:
-            self._kicked += 1
-            if report.cause is not Cause.LOST:
-                self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
         elif report.action is Action.MISSED:
-            self._missed += 1
             _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
         if report.action is not Action.LET_BY or report.cause in _TOLD:
             self._writer.put_actuation(report)
@@ -409,41 +397,4 @@ class Station:
         return now_ns
 
     def _status(self) -> str:
-        """One line for a person; the counts may be of slightly different moments."""
-        return (
-            f"{self._bundle_id}: {sum(self._decided.values())} parts, "
-            f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
-            f"{self._kicked} kicked, {self._missed} missed, {self._writer.lost} events lost"
-        )
-
-    def _summary(self, began_ns: int, counted: Counted | None) -> Summary:
-        if counted is not None and counted.queue.crowded:
-            _log.warning("pulse_too_long good_parts_reached=%s", counted.queue.crowded)
-        return Summary(
-            parts=sum(self._decided.values()),
-            passed=self._decided[Decision.PASS],
-            rejected=self._decided[Decision.REJECT],
-            unknown=self._decided[Decision.UNKNOWN],
-            late=self._late,
-            overload=self._overload,
-            bounces=self._tracker.bounces,
-            kicked=self._kicked,
-            missed=self._missed,
-            rejector_restarts=self._rejector.restarts,
-            events_lost=self._writer.lost,
-            duration_s=(self._clock.now_ns() - began_ns) / 1e9,
-            stages=self.stats.percentiles(),
-            timing=self._punctuality.percentiles(),
-            rejector=None if counted is None else counted.queue,
-            refused={refusal.value: n for refusal, n in self._freshness.counts.items()},
-            edges_lost=self._edges_lost,
-            causes=dict(self._causes),
-        )
-
-
-def _end(queue: Queue[_T | None]) -> None:
-    """Put the end marker behind what waits; a consumer that is stuck is not waited for."""
-    try:
-        queue.put(None, timeout=_STOP_S)
-    except Full:
-        _log.error("queue_stuck parts=%s", queue.qsize())
+        return self._tally.status(self._bundle_id, self._writer.lost)
