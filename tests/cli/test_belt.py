@@ -73,7 +73,7 @@ def test_the_rejector_looks_at_the_belt_that_triggers(tmp_path: Path) -> None:
     belt = make_belt(config, clock=clock)
     assert isinstance(belt, DrivenBelt)
     assert belt.plan.drive.began_ns > clock.now_ns()
-    options = make_rejector(config, clock=clock, belt=belt)._options
+    options = make_rejector(config, clock=clock, trigger=belt)._options
     assert options.counts == count_tracking(config, belt.plan)
     assert options.ejector_eye == ejector_eye(config, belt.plan)
     assert options.spacing == 40

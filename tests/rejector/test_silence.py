@@ -17,7 +17,17 @@ from typing import Any
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import read_record
 from edge.rejector.client import RejectorClient
-from edge.rejector.messages import Announce, Goodbye, Hello, Ping, Pong, Ready, decode_report
+from edge.rejector.messages import (
+    MAX_BYTES,
+    VERSION,
+    Announce,
+    Goodbye,
+    Hello,
+    Ping,
+    Pong,
+    Ready,
+    decode_report,
+)
 from edge.rejector.options import RejectorOptions
 
 CLOCK = MonotonicClock()
@@ -52,8 +62,8 @@ def station(record: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket
     theirs.close()
     ours.settimeout(10.0)
     try:
-        ours.send(Hello(1).encode())
-        assert isinstance(decode_report(ours.recv(128)), Ready)
+        ours.send(Hello(VERSION).encode())
+        assert isinstance(decode_report(ours.recv(MAX_BYTES)), Ready)
         yield process, ours
     finally:
         ours.close()
@@ -71,7 +81,7 @@ def test_a_silent_station_puts_the_output_into_its_safe_state_until_it_speaks(
     with station(record) as (process, ours):
         for _ in range(8):  # twice the bound: pings keep it as it is
             ours.send(Ping().encode())
-            assert isinstance(decode_report(ours.recv(128)), Pong)
+            assert isinstance(decode_report(ours.recv(MAX_BYTES)), Pong)
             time.sleep(0.1)
         assert edges(record) == []
         last_ns = CLOCK.now_ns()
