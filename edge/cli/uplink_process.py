@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,25 +12,38 @@ from logging import getLogger
 from pathlib import Path
 
 from edge.uplink.backoff import Backoff
+from edge.watchdog.listener import Listener
 
 _log = getLogger(__name__)
 
 _STOP_S = 5.0  # it says goodbye to the broker within 2 s
+_SILENCE_S = 90.0  # as WatchdogSec of its unit: it may be connecting to nobody for that long
+_LOOK_S = 0.25  # how long an end goes unnoticed
 
 
 class UplinkProcess:
     """``python -m edge.uplink`` with one configuration, kept alive by a thread of its own.
 
     Nothing of it reaches the inspection: a child that cannot be started or dies is a log line and
-    another try, with pauses growing up to retry_max_s. It has its own process group, so that Ctrl-C
-    reaches the station first, which ends the uplink last.
+    another try, with pauses growing up to retry_max_s. One that hangs, that is, gives no heartbeat
+    for silence_s, is ended as systemd would do it: SIGABRT, so that its stacks are in the log, and
+    SIGKILL. It has its own process group, so that Ctrl-C reaches the station first, which ends the
+    uplink last.
     """
 
-    def __init__(self, config_path: Path, *, retry_max_s: float, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        config_path: Path,
+        *,
+        retry_max_s: float,
+        log: Path | None = None,
+        silence_s: float = _SILENCE_S,
+    ) -> None:
         """log: a file for the child's stderr; None: this process's own."""
         self.restarts = 0
         self._config_path = config_path
         self._retry_max_s = retry_max_s
+        self._silence_s = silence_s
         self._log_path = log
         self._stop = threading.Event()
         self._guard = threading.Lock()
@@ -77,20 +91,43 @@ class UplinkProcess:
     def _run_once(self) -> int | str:
         """One child from start to end; its exit status, or why there was none."""
         try:
+            listener = Listener()
+        except OSError as error:
+            return str(error)
+        try:
             with self._guard:
                 if self._stop.is_set():
                     return "stopped"
-                self._process = process = self._spawn()
+                self._process = process = self._spawn(listener)
+            return self._listen(process, listener)
         except OSError as error:
             return str(error)
-        return process.wait()
+        finally:
+            listener.close()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _listen(self, process: subprocess.Popen[bytes], listener: Listener) -> int | str:
+        """Until the child's end, or until it was silent for too long and has been ended."""
+        heard_s = time.monotonic()
+        while (status := process.poll()) is None:
+            if listener.heard(_LOOK_S):
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > self._silence_s:
+                process.send_signal(signal.SIGABRT)
+                try:
+                    process.wait(_STOP_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                return f"hung: no heartbeat for {self._silence_s:g} s"
+        return status
+
+    def _spawn(self, listener: Listener) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "edge.uplink", "--config", str(self._config_path)]
         command += ["--parent", str(os.getpid())]
         # The package is found wherever the station was started from.
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        environment |= listener.environment(self._silence_s)
         log = None if self._log_path is None else self._log_path.open("ab")
         try:
             return subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from edge.config import load_config
 from edge.errors import OutfeedError
 from edge.uplink.publisher import run_uplink
+from edge.watchdog import find_notifier
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, help="end when this process no longer is the parent")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    faulthandler.enable(2)  # where a parent ends it for its silence, the log shows where it was
+    notifier = find_notifier(os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -30,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             target=_end_with, args=(options.parent, stop), name="parent", daemon=True
         ).start()
     try:
-        run_uplink(load_config(options.config), stop)
+        run_uplink(load_config(options.config), stop, notifier)
     except OutfeedError as error:
         print(f"outfeed uplink: {error}", file=sys.stderr)
         return error.exit_status

@@ -180,6 +180,25 @@ def test_an_uplink_that_dies_is_started_again(
     assert load_config(path).uplink.start is False
 
 
+def test_an_uplink_that_hangs_is_ended_and_started_again(
+    configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    log = tmp_path / "uplink.log"
+    uplink = UplinkProcess(configure(), retry_max_s=0.1, log=log, silence_s=2.0)
+    uplink.start()
+    try:
+        wait_for(lambda: log.exists() and "uplink_down" in log.read_text(), "a working uplink")
+        first = uplink.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        wait_for(lambda: uplink.restarts == 1, "its end")
+        wait_for(lambda: uplink.pid not in (None, first), "a second uplink")
+        wait_for(lambda: log.read_text().count("uplink_down") > 1, "it to work")
+        assert uplink.restarts == 1
+    finally:
+        uplink.close()
+
+
 BY_COUNTS = (
     "[encoder]\nmax_counts_per_s = 2000\nvariation = 0.3\nstops = 0.1\n"
     "[ejector_eye]\nto_ejector_counts = 60\ntolerance_counts = 3\ntaken = 0.2\nadded = 0.2\n"
