@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +12,10 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
+import onnx
+from click.testing import Result
+from typer.testing import CliRunner
+
 from edge.bundle import (
     BuildManifest,
     ChainManifest,
@@ -17,10 +23,38 @@ from edge.bundle import (
     KindManifest,
     Manifest,
 )
+from export import builds
+from export.__main__ import app
+from export.float_onnx import export_float
 from export.pack import Exported, ExportOptions, export_run
+from models.networks import BlockClassifier, DetectorNetwork
 from models.run import Run
 
-OPTIONS = ExportOptions(name="tiny", calibration_frames=12, search_parts=8, formats=("onnx",))
+# Whether float is packed beside int8 would else be a matter of the clock, and so would the bytes.
+OPTIONS = ExportOptions(
+    name="tiny", calibration_frames=12, search_parts=8, formats=("onnx",), with_float="never"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_network_is_traced_once() -> Iterator[None]:
+    """torch takes some ten seconds to trace the tiny run's two networks, and most tests here export
+    that very run. What is traced again in a test of its own: test_export_is_deterministic."""
+    traced: dict[str, bytes] = {}
+
+    def once(network: DetectorNetwork | BlockClassifier, channels: int) -> onnx.ModelProto:
+        digest = hashlib.sha256(f"{network!r} {channels}".encode())
+        for name, values in network.state_dict().items():
+            digest.update(name.encode() + values.numpy().tobytes())
+        key = digest.hexdigest()
+        if key not in traced:
+            traced[key] = export_float(network, channels).SerializeToString()
+        return onnx.ModelProto.FromString(traced[key])
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(builds, "export_float", once)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +86,8 @@ def plain_manifest(
         builds=(build,),
         golden=(),
     )
+
+
+def run_export(*arguments: object) -> Result:
+    """`python -m export` with these arguments, in this process: torch need not be loaded anew."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])

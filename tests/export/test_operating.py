@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from models.patches import Picture, load_pictures
 from models.report.exported import read_export
 from models.run import Run
 from models.tradeoff import OperatingPoint, choose, points_of, sweep_run
+from tests.export.conftest import run_export
 
 
 @pytest.fixture
@@ -61,12 +60,9 @@ def test_bundle_has_the_chosen_t(own_run: Path) -> None:
 
 @pytest.mark.timeout(400)
 def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
-    command = [sys.executable, "-m", "export", "--run", str(own_run), "--name", "line"]
-    command += ["--formats", "onnx", "--search-parts", "4"]
-    done = subprocess.run(
-        [*command, "--max-false-rejects", "20%"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    options = ["--run", own_run, "--name", "line", "--formats", "onnx", "--search-parts", "4"]
+    done = run_export(*options, "--max-false-rejects", "20%")
+    assert done.exit_code == 0, done.output
     bundle = read_bundle(own_run / "line.outfeed")
     record = read_export(own_run)
     assert record is not None
@@ -86,11 +82,8 @@ def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "5"])
 def test_command_refuses_what_is_no_share(tiny_run: Path, limit: str) -> None:
-    command = [sys.executable, "-m", "export", "--run", str(tiny_run)]
-    done = subprocess.run(
-        [*command, "--max-false-rejects", limit], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
+    done = run_export("--run", tiny_run, "--max-false-rejects", limit)
+    assert done.exit_code == 1
     assert "is no share" in done.stdout
     assert len(done.stdout.strip().splitlines()) == 1
 

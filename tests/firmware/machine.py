@@ -127,6 +127,7 @@ class Machine:
         return self.run("systemctl", "show", "--value", "-p", key, unit)
 
     def log(self, unit: str) -> str:
+        self.run("journalctl", "--sync")  # what a service said last may still be on its way
         return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit)
 
     @property
