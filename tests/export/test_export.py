@@ -221,6 +221,7 @@ def test_shape_and_version_options(tiny_run: Path) -> None:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.timeout(400)
 def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "line.outfeed"
     options = ["--run", str(tiny_run), "--out", str(out)]
