@@ -19,6 +19,7 @@ from pydantic import (
 from edge.complaints import describe
 from edge.config_camera import CameraConfig
 from edge.config_line import EjectorEyeConfig, EncoderConfig, LineConfig
+from edge.config_pictures import PicturesConfig
 from edge.config_section import Section, check_kind
 from edge.errors import ConfigError
 
@@ -229,6 +230,7 @@ class StationConfig(Section):
     output: OutputConfig = OutputConfig()
     watchdog: WatchdogConfig = WatchdogConfig()
     journal: JournalConfig = JournalConfig()
+    pictures: PicturesConfig = PicturesConfig()
     uplink: UplinkConfig = UplinkConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
@@ -293,6 +295,21 @@ class StationConfig(Section):
     @property
     def journal_path(self) -> Path:
         return self.state_dir / "journal.sqlite"
+
+    @property
+    def album_path(self) -> Path:
+        """The folder of the pictures that are kept."""
+        return self.state_dir / "pictures"
+
+    @property
+    def bundles_path(self) -> Path:
+        """The folder of the bundles by which they were judged."""
+        return self.state_dir / "bundles"
+
+    @property
+    def inbox_path(self) -> Path:
+        """The folder in which people leave what they tell the station."""
+        return self.state_dir / "inbox"
 
     @property
     def accepted_path(self) -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from logging import getLogger
 from typing import Protocol
 
 from edge.errors import JournalError
-from edge.events.event import Event, actuation_event, gap_event, part_event
+from edge.events.event import Event, actuation_event, gap_event, mark_event, part_event
+from edge.inbox import Mark
 from edge.line.passage import Action
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
@@ -26,6 +28,19 @@ _OUTCOMES = {
     Action.LET_BY: ", let by",
     Action.NO_PART: ", no part",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    verdict: Verdict
+    triggered_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    mark: Mark
+    picture: str | None
+    stored: Callable[[], None]
 
 
 class Appends(Protocol):
@@ -64,7 +79,7 @@ class JournalWriter:
         self._bundle = bundle
         self._capacity = capacity
         self._beat = beat
-        self._waiting: deque[tuple[Verdict, int] | Actuated] = deque()
+        self._waiting: deque[_Judged | Actuated | _Marked] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
         self._give_up = False
@@ -82,11 +97,21 @@ class JournalWriter:
 
     def put_verdict(self, verdict: Verdict, triggered_ns: int) -> None:
         """Journal a verdict. Never waits for the disk."""
-        self._put((verdict, triggered_ns))
+        self._put(_Judged(verdict, triggered_ns))
 
     def put_actuation(self, actuated: Actuated) -> None:
         """Journal what the ejector did. Never waits for the disk."""
         self._put(actuated)
+
+    def put_mark(self, mark: Mark, picture: str | None, stored: Callable[[], None]) -> bool:
+        """Journal a person's mark; ``stored`` is called on the journal's thread when it is on the
+        disk. False, and nothing is lost, where there is no room now. Never waits for the disk."""
+        with self._condition:
+            if len(self._waiting) >= self._capacity or self._closing:
+                return False
+            self._waiting.append(_Marked(mark, picture, stored))
+            self._condition.notify()
+            return True
 
     def close(self, timeout_s: float) -> int:
         """Write what waits, at most timeout_s long, and join. How many events were lost in all."""
@@ -105,7 +130,7 @@ class JournalWriter:
             _log.error("events_lost count=%s", self.lost)
         return self.lost
 
-    def _put(self, item: tuple[Verdict, int] | Actuated) -> None:
+    def _put(self, item: _Judged | Actuated) -> None:
         with self._condition:
             if len(self._waiting) >= self._capacity or self._closing:
                 self.lost += 1
@@ -136,6 +161,9 @@ class JournalWriter:
                 with self._condition:
                     self.lost += len(items)
                 return
+            for item in items:
+                if isinstance(item, _Marked):
+                    item.stored()
 
     def _append(self, events: list[Event]) -> bool:
         """Try until the journal takes them; False when time has run out."""
@@ -157,10 +185,11 @@ class JournalWriter:
                     return False
                 self._condition.wait_for(lambda: self._give_up, timeout=_RETRY_S)
 
-    def _event(self, item: tuple[Verdict, int] | Actuated) -> Event:
-        if not isinstance(item, Actuated):
-            verdict, triggered_ns = item
-            return part_event(self._station, self._bundle, verdict, triggered_ns)
+    def _event(self, item: _Judged | Actuated | _Marked) -> Event:
+        if isinstance(item, _Judged):
+            return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
+        if isinstance(item, _Marked):
+            return mark_event(self._station, item.mark, item.picture)
         cause = item.cause.name.lower()
         return actuation_event(
             self._station,
