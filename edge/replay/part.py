@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge.errors import PictureError
-from edge.pictures.png import decode_picture
-from edge.pictures.record import PictureRecord, digest_of, parse_record
-from edge.records import Frame, Verdict
+from edge.pictures.picture import read_picture
+from edge.pictures.record import PictureRecord
+from edge.records import Verdict
 from edge.replay.chains import Chain, Chains
 from edge.replay.compare import Outcome, Tolerance, compare
 from edge.station.attempt import attempt
@@ -32,17 +31,10 @@ class Replayed:
 def replay_part(path: Path, chains: Chains) -> Replayed:
     """Read a picture of an album, judge it again, compare. Raises PictureError and FrameError for a
     picture that is not what was kept, BundleError for a chain that cannot be had."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror}") from error
-    pixels, text = decode_picture(data, name=path.name)
-    record = parse_record(text, name=path.name)
-    if digest_of(pixels) != record.pixels_sha256:
-        raise PictureError(f"{path.name}: its pixels are not those that were judged (SHA-256)")
+    picture = read_picture(path)
+    record = picture.record
     chain = chains.of(record.origin)
-    frame = Frame(record.part_id, record.sequence, record.triggered_ns, record.exposed_ns, pixels)
-    seen = attempt(record.part_id, partial(chain.inspector.inspect, frame))
+    seen = attempt(record.part_id, partial(chain.inspector.inspect, picture.frame))
     changed = chain.origin.differences(record.origin)
     tolerance = chain.tolerance if changed else None
     if record.said is None:

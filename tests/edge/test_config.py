@@ -15,8 +15,10 @@ from edge.errors import (
     ConfigError,
     DeviceError,
     FrameError,
+    InboxError,
     JournalError,
     OutfeedError,
+    PictureError,
     StalledError,
     UsageError,
 )
@@ -84,6 +86,9 @@ def test_relative_paths_begin_at_the_files_folder(path: Path, tmp_path: Path) ->
     assert config.camera.path == tmp_path / "frames"
     assert config.journal_path == tmp_path / "state" / "journal.sqlite"
     assert config.cursor_path == tmp_path / "state" / "uplink.json"
+    assert config.album_path == tmp_path / "state" / "pictures"
+    assert config.bundles_path == tmp_path / "state" / "bundles"
+    assert config.inbox_path == tmp_path / "state" / "inbox"
     assert config.accepted_path == tmp_path / "state" / "bundles.json"
     assert config.trust.keys == (tmp_path / "keys/zoo.pub", TRUST)
     assert config.uplink.password_file == tmp_path / "secret"
@@ -116,6 +121,14 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("output", "record", '"/var/tmp/edges"', Path("/var/tmp/edges")),
     ("watchdog", "stage_s", "1.5", 1.5),
     ("watchdog", "journal_s", "60", 60.0),
+    ("pictures", "enabled", "false", False),
+    ("pictures", "ring_frames", "50", 50),
+    ("pictures", "ring_mb", "16", 16.0),
+    ("pictures", "max_mb", "100", 100.0),
+    ("pictures", "max_mb_per_day", "20.5", 20.5),
+    ("pictures", "min_free_mb", "0", 0.0),
+    ("pictures", "pass_every", "1000", 1000),
+    ("pictures", "before_parts", "3", 3),
     ("journal", "max_mb", "1.5", 1.5),
     ("uplink", "start", "false", False),
     ("uplink", "host", '"broker.example"', "broker.example"),
@@ -377,6 +390,10 @@ def test_what_is_wrong_is_named(path: Path, old: str, new: str, said: str) -> No
         ("tls_cert = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
         ("tls_key = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
         (
+            "[pictures]\nring_frames = 3\nbefore_parts = 3",
+            "key 'pictures': before_parts must be below ring_frames",
+        ),
+        (
             "[engine]\nkind = 'litert'\nproviders = ['CPUExecutionProvider']",
             "key 'engine': providers are ONNX Runtime's; kind is litert",
         ),
@@ -413,6 +430,8 @@ def test_a_byte_order_mark_is_no_fault(path: Path) -> None:
         (FrameError, 1),
         (DeviceError, 1),
         (JournalError, 1),
+        (PictureError, 1),
+        (InboxError, 1),
         (StalledError, 1),
     ],
 )
