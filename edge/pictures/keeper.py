@@ -149,7 +149,7 @@ class Keeper:
             said, self._overflowing = self._overflowing, True
         self._left_out(LeftOut.OVERFLOW)
         if not said:
-            _log.warning("pictures_overflow waiting=%s", self._most_waiting)
+            _log.warning("pictures_overflow waiting=%s", len(self._waiting))
 
     def _left_out(self, why: LeftOut) -> None:
         with self._condition:
@@ -184,9 +184,11 @@ class Keeper:
         try:
             done = self._scribe.keep(shot, reason, mark)
         except PictureError as error:
-            self._refused(error)
+            self._refused(str(error))
             done = LeftOut.DISK
         if isinstance(done, LeftOut):
+            if done is LeftOut.NO_ROOM:
+                self._refused("the disk has no more room than is reserved (min_free_mb)")
             self._left_out(done)
             return None
         if done is not None:
@@ -197,9 +199,9 @@ class Keeper:
             self._refusing = False
         return done
 
-    def _refused(self, error: PictureError) -> None:
+    def _refused(self, reason: str) -> None:
         if not self._refusing:
-            _log.error("pictures_refused reason=%s", error)
+            _log.error("pictures_refused reason=%s", reason)
         self._refusing = True
 
     def _look(self) -> None:
@@ -210,7 +212,7 @@ class Keeper:
         try:
             gone = self._scribe.give_way()
         except PictureError as error:
-            self._refused(error)
+            self._refused(str(error))
             return
         if gone:
             _log.warning("pictures_gave_way count=%s", gone)
@@ -233,7 +235,7 @@ class Keeper:
         try:
             name = self._scribe.mark(mark)
         except PictureError as error:
-            self._refused(error)
+            self._refused(str(error))
             return None
         shot = self._ring.get(mark.part_id) if name is None else None
         return name if shot is None else self._keep(shot, Reason.MARK, mark)
