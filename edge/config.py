@@ -171,9 +171,11 @@ class WatchdogConfig(Section):
 
 
 class JournalConfig(Section):
-    """The journal's place and the disk it may use, its write-ahead log included."""
+    """The journal and the disk it may use, its write-ahead log included. gather_ms: an event waits
+    so long for others that go to the disk with it."""
 
     max_mb: float = Field(default=256.0, ge=1)
+    gather_ms: float = Field(default=0.0, ge=0, le=2_000)
 
     @property
     def max_bytes(self) -> int:
@@ -242,6 +244,12 @@ class StationConfig(Section):
     def _late_is_not_hung(self) -> StationConfig:
         if self.watchdog.stage_s * 1e3 < 2 * self.line.budget_ms:
             raise ValueError("watchdog.stage_s must be two budgets at least: late is not hung")
+        return self
+
+    @model_validator(mode="after")
+    def _gathering_is_not_hanging(self) -> StationConfig:
+        if self.journal.gather_ms > self.watchdog.journal_s * 500:
+            raise ValueError("watchdog.journal_s must be twice journal.gather_ms at least")
         return self
 
     @model_validator(mode="after")

@@ -203,6 +203,7 @@ def make_station(
         on_verdict=on_verdict,
         notifier=notifier,
         patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
+        gather_s=config.journal.gather_ms / 1e3,
     )
 
 

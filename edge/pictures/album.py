@@ -15,7 +15,7 @@ from edge.pictures.record import PictureRecord, parse_record
 
 # What a file costs beside its content: inode, folder and the file system's own journal. ext4,
 # measured by bench/writes.py.
-FILE_COST_BYTES = 32 * 1024
+FILE_COST_BYTES = 37 * 1024
 _BLOCK_BYTES = 4096
 _PART = ".part"
 

@@ -60,8 +60,9 @@ class JournalWriter:
 
     Overflow rule: what finds the queue full is lost and counted, and a gap event with the count is
     written as soon as the journal takes events again. A batch that the journal refuses is kept and
-    tried again, until ``close`` runs out of time. ``beat`` is called at every turn of the loop: a
-    journal that refuses does not hang, one whose ``append`` does not return does.
+    tried again, until ``close`` runs out of time. An event waits ``gather_s`` for others to share
+    the disk's pages and its fsync. ``beat`` is called at every turn of the loop: a journal that
+    refuses does not hang, one whose ``append`` does not return does.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class JournalWriter:
         station: str,
         bundle: str,
         capacity: int = _CAPACITY,
+        gather_s: float = 0.0,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.lost = 0
@@ -78,6 +80,7 @@ class JournalWriter:
         self._station = station
         self._bundle = bundle
         self._capacity = capacity
+        self._gather_s = gather_s
         self._beat = beat
         self._waiting: deque[_Judged | Actuated | _Marked] = deque()
         self._gap = 0  # lost since the last gap event
@@ -145,6 +148,8 @@ class JournalWriter:
             with self._condition:
                 if not (self._waiting or self._gap or self._closing):
                     self._condition.wait(_TURN_S)
+                if self._waiting and self._gather_s:
+                    self._condition.wait_for(self._enough, self._gather_s)
                 items = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 gap, self._gap = self._gap, 0
                 closing = self._closing
@@ -164,6 +169,9 @@ class JournalWriter:
             for item in items:
                 if isinstance(item, _Marked):
                     item.stored()
+
+    def _enough(self) -> bool:
+        return len(self._waiting) >= _BATCH or self._closing
 
     def _append(self, events: list[Event]) -> bool:
         """Try until the journal takes them; False when time has run out."""

@@ -73,6 +73,7 @@ class Station:
         on_actuated: Callable[[Actuated], None] | None = None,
         notifier: Notifier = SILENT,
         patience: Patience = _PATIENCE,
+        gather_s: float = 0.0,
     ) -> None:
         self._tally = Tally()
         self.stats = self._tally.stats
@@ -85,7 +86,11 @@ class Station:
         self._stages = Stages.make(patience, clock)
         self._notifier = notifier
         self._writer = JournalWriter(
-            journal, station=station_id, bundle=bundle_id, beat=self._stages.journal.beat
+            journal,
+            station=station_id,
+            bundle=bundle_id,
+            gather_s=gather_s,
+            beat=self._stages.journal.beat,
         )
         self._clock = clock
         self._timing = timing

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 # A file watch would save that and add a way to miss a row; an event waits 25 ms on average.
 POLL_S = 0.05
 
-# The position goes to the disk at most once a second while events flow: it costs two fsyncs, and
-# a flash card wears. A crash repeats one second of events, which receivers drop.
+# The position goes to the disk at most once a second while events flow: it costs an fsync, and a
+# flash card wears. A crash repeats one second of events, which receivers drop.
 SAVE_S = 1.0
 
 

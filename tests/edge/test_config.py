@@ -121,6 +121,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("output", "record", '"/var/tmp/edges"', Path("/var/tmp/edges")),
     ("watchdog", "stage_s", "1.5", 1.5),
     ("watchdog", "journal_s", "60", 60.0),
+    ("journal", "gather_ms", "200", 200.0),
     ("pictures", "enabled", "false", False),
     ("pictures", "ring_frames", "50", 50),
     ("pictures", "ring_mb", "16", 16.0),
