@@ -69,7 +69,7 @@ def loop_disk(size_mb: int) -> Iterator[Disk]:
         folder.mkdir()
         with image.open("wb") as file:
             file.truncate(size_mb << 20)
-        # 4 KiB as on any card (mkfs takes 1 KiB below 512 MB), and nothing initialised in the middle.
+        # 4 KiB as on a card (mkfs takes 1 KiB below 512 MB); nothing is initialised in the middle.
         options = "lazy_itable_init=0,lazy_journal_init=0"
         subprocess.run(["mkfs.ext4", "-q", "-b", "4096", "-E", options, str(image)], check=True)
         subprocess.run(["mount", "-o", "loop,noatime", str(image), str(folder)], check=True)

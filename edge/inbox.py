@@ -19,7 +19,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from edge.clock import utc_now
 from edge.complaints import describe
 from edge.errors import InboxError
-from edge.files import write_durably
 
 _log = getLogger(__name__)
 
@@ -56,16 +55,25 @@ class Inbox:
         self._stuck: set[str] = set()  # could not be removed; bounded by MAX_WAITING
 
     def post(self, mark: Mark) -> None:
-        """Leave a mark for the station. Blocks for two fsyncs. Raises InboxError."""
+        """Leave a mark for the station. What root writes belongs to whom the state belongs, so that
+        the station can read and remove it. Blocks for an fsync. Raises InboxError."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if sum(1 for _ in self._names()) >= MAX_WAITING:
+            self.make()
+            if len(self._names()) >= MAX_WAITING:
                 raise InboxError(
                     f"{self._folder}: {MAX_WAITING} marks wait already; is the station running?"
                 )
-            write_durably(self._path(mark), _MARK.dump_json(mark))
+            self._write(self._path(mark), _MARK.dump_json(mark))
         except OSError as error:
             raise InboxError(f"{self._folder}: cannot be written: {error.strerror}") from error
+
+    def make(self) -> None:
+        """See to it that the folder is there. Raises OSError."""
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                owner = self._folder.parent.stat()
+                os.chown(self._folder, owner.st_uid, owner.st_gid)
 
     def waiting(self, limit: int = 16) -> list[Mark]:
         """The oldest marks that are there. What is none is removed with one line in the log."""
@@ -84,6 +92,21 @@ class Inbox:
     def _path(self, mark: Mark) -> Path:
         stamp = "".join(c for c in mark.utc if c.isalnum())
         return self._folder / f"{stamp}-{mark.id}{_SUFFIX}"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        part = path.with_name(f".{path.name}.part")
+        try:
+            with part.open("wb") as file:
+                if os.geteuid() == 0:
+                    owner = self._folder.stat()
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     def _names(self) -> list[str]:
         try:

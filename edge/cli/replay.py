@@ -37,6 +37,10 @@ def replay(
             "same, with another --bundle any.",
         ),
     ] = None,
+    journal: Annotated[
+        bool,
+        typer.Option("--journal", help="Compare the records with the journal's events too."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Judge kept parts again, from their stored frames, by the bundle and on the engine that judged
@@ -49,7 +53,7 @@ def replay(
 
     What cannot be replayed is one line on standard error each, and the exit status is 1.
     """
-    from edge.cli.replaying import chosen_engine, replay_all, select
+    from edge.cli.replaying import chosen_engine, compare_with_journal, replay_all, select
     from edge.config import load_config
     from edge.errors import UsageError
     from edge.replay import Chains
@@ -65,5 +69,8 @@ def replay(
         engine=chosen_engine(engine, precision, threads),
     )
     strict = expect == "same" or (expect is None and bundle is None)
-    if not replay_all(paths, chains, strict=strict, as_json=json):
+    agree = replay_all(paths, chains, strict=strict, as_json=json)
+    if journal:
+        agree &= compare_with_journal(paths, settings.journal_path)
+    if not agree:
         raise typer.Exit(1)

@@ -6,14 +6,18 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from edge.cli.loading import engine_choice
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError, PictureError, UsageError
 from edge.pictures.name import list_album
+from edge.pictures.png import read_text
+from edge.pictures.record import PictureRecord, parse_record
 from edge.replay import Chains, Outcome, Replayed, replay_part
 from edge.replay.canonical import canonical
+from edge.replay.journalled import disagreement, part_events
 
 
 def select(album: Path, parts: Sequence[int], *, everything: bool, last: int | None) -> list[Path]:
@@ -66,6 +70,23 @@ def replay_all(paths: Sequence[Path], chains: Chains, *, strict: bool, as_json: 
         told = ", ".join(f"{counts[each]} {each}" for each in (*Outcome, "failed") if counts[each])
         print(f"{len(paths)} parts: {told}")
     return not counts["failed"] and not (strict and counts[Outcome.DIFFERS.value])
+
+
+def compare_with_journal(paths: Sequence[Path], journal: Path) -> bool:
+    """Whether the journal says what the records say; one line on stderr for each that it does not.
+    Raises JournalError."""
+    records: list[PictureRecord] = []
+    for path in paths:
+        with suppress(OutfeedError):  # said when it was replayed
+            records.append(parse_record(read_text(path), name=path.name))
+    events = part_events(journal, {record.part_id for record in records})
+    agree = True
+    for record in records:
+        said = disagreement(record, events.get(record.part_id))
+        if said is not None:
+            agree = False
+            print(f"outfeed: part {record.part_id}: {said}", file=sys.stderr)
+    return agree
 
 
 def _line(found: Replayed) -> str:

@@ -17,8 +17,8 @@ class Ring:
 
     It holds the frames themselves, not copies: a camera's frame is its part's for good (a contract
     of edge/devices/camera.py that every camera's test proves), and a copy of 2048×1536×3 pixels
-    costs 1 to 2 ms and a second time the memory. Any thread may call; a call takes microseconds
-    whatever the disk does.
+    costs 1 ms (bench/pictures.py). Any thread may call; a call takes microseconds whatever the disk
+    does.
     """
 
     def __init__(self, *, frames: int, max_bytes: int) -> None:

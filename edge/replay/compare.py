@@ -61,24 +61,21 @@ def _beyond(recorded: Verdict, seen: Verdict, tolerance: Tolerance) -> str | Non
     off = abs(recorded.peak_severity - seen.peak_severity)
     if not off <= limits.severity:
         return f"peak_severity: {seen.peak_severity:.2f}, recorded {recorded.peak_severity:.2f}"
-    return _unmatched(recorded.defects, seen.defects, tolerance, "not found") or _unmatched(
-        seen.defects, recorded.defects, tolerance, "not recorded"
+    return _missing(recorded.defects, seen.defects, tolerance) or _surplus(
+        recorded.defects, seen.defects, tolerance
     )
 
 
-def _unmatched(
-    wanted: tuple[Defect, ...], there: tuple[Defect, ...], tolerance: Tolerance, words: str
+def _missing(
+    recorded: tuple[Defect, ...], seen: tuple[Defect, ...], tolerance: Tolerance
 ) -> str | None:
-    """The first defect of ``wanted`` that has no match, in words."""
+    """The first recorded defect that is not found within the limits, in words."""
     limits = tolerance.limits
-    for defect in wanted:
-        region = defect.region
-        if region.peak_severity < tolerance.threshold + limits.severity:
-            continue
-        near = [each for each in there if _near(region.box, each.region.box, limits.box_px)]
-        place = [region.box.left, region.box.top, region.box.right, region.box.bottom]
+    for defect in _clear(recorded, tolerance):
+        region, place = defect.region, _place(defect)
+        near = [each for each in seen if _near(region.box, each.region.box, limits.box_px)]
         if not near:
-            return f"defects: {defect.kind} at {place} {words}"
+            return f"defects: {defect.kind} at {place} not found"
         other = min(near, key=lambda each: abs(each.region.area_px - region.area_px))
         if other.kind != defect.kind:
             return f"defects: {other.kind} at {place} instead of {defect.kind}"
@@ -89,6 +86,28 @@ def _unmatched(
         if not abs(other.region.peak_severity - region.peak_severity) <= limits.severity:
             return f"defects: severity {other.region.peak_severity:.2f} at {place}"
     return None
+
+
+def _surplus(
+    recorded: tuple[Defect, ...], seen: tuple[Defect, ...], tolerance: Tolerance
+) -> str | None:
+    """The first defect that nobody recorded, in words."""
+    box_px = tolerance.limits.box_px
+    for defect in _clear(seen, tolerance):
+        if not any(_near(defect.region.box, each.region.box, box_px) for each in recorded):
+            return f"defects: {defect.kind} at {_place(defect)} not recorded"
+    return None
+
+
+def _clear(defects: tuple[Defect, ...], tolerance: Tolerance) -> list[Defect]:
+    """Those that are not so near to T that they may be there or not."""
+    limit = tolerance.threshold + tolerance.limits.severity
+    return [defect for defect in defects if defect.region.peak_severity >= limit]
+
+
+def _place(defect: Defect) -> list[int]:
+    box = defect.region.box
+    return [box.left, box.top, box.right, box.bottom]
 
 
 def _near(one: Box, other: Box, box_px: int) -> bool:

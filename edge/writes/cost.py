@@ -11,7 +11,7 @@ from math import exp, log
 
 # Parts in one transaction → bytes a good part. SQLite writes whole pages: an event of 400 bytes
 # alone dirties three, twice (log, then database), and flushes the disk.
-_GOOD_PART = ((1, 15_000), (2, 8_850), (8, 4_100), (64, 1_300))
+_GOOD_PART = ((1, 14_700), (2, 8_600), (8, 4_000), (64, 1_350))
 
 # A rejected part has two transactions, its verdict's and its kick's, and more to say.
 _REJECTED = 2.1

@@ -184,6 +184,24 @@ def test_what_another_bundle_would_say(outfeed: Outfeed, kept: Path) -> None:
     assert (absent.status, "absent.outfeed: cannot be read" in absent.line) == (1, True)
 
 
+def test_records_and_journal_say_the_same(outfeed: Outfeed, kept: Path) -> None:
+    result = outfeed("replay", "--config", kept, "--all", "--journal")
+    assert (result.status, result.err) == (0, "")
+    path = pictures(kept)[0]
+    pixels, text = decode_picture(path.read_bytes(), name="a")
+    record = json.loads(text)
+    record["verdict"]["reason"] = "clean"
+    path.write_bytes(encode_picture(pixels, json.dumps(record)))
+    result = outfeed("replay", "--config", kept, "--all", "--journal")
+    assert result.status == 1
+    part = record["part_id"]
+    assert result.line.startswith(f"outfeed: part {part}: journal: reason: '")
+    assert result.line.endswith("recorded 'clean'")
+    (kept.parent / "state/journal.sqlite").unlink()
+    result = outfeed("replay", "--config", kept, "--last", 1, "--journal")
+    assert (result.status, "not in the journal any more" in result.line) == (1, True)
+
+
 def test_what_is_asked_for_wrongly(
     outfeed: Outfeed, configure: Callable[..., Path], kept: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,21 @@ def test_a_file_that_cannot_be_removed_is_said_once(
     assert [inbox.waiting(), inbox.waiting()] == [[], []]
     heads = [line.split()[0] for line in caplog.messages]
     assert heads == ["mark_refused", "mark_not_removed"]
+
+
+def test_what_root_writes_belongs_to_whom_the_state_belongs(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 12345, 23456)
+    before = os.umask(0o077)
+    try:
+        Inbox(state / "inbox").post(mark(1))
+    finally:
+        os.umask(before)
+    for path in (state / "inbox", *(state / "inbox").iterdir()):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
