@@ -15,8 +15,8 @@ class PicturesConfig(Section):
     ring_frames, ring_mb: the last frames stay in memory until one of both is full. max_mb: of
     pictures on the disk; the oldest go first. max_mb_per_day: written in any 24 hours.
     min_free_mb: what is left of the disk for the journal before a picture is written. pass_every:
-    one good part in so many is kept too; 0 is none. before_parts: with a part that is kept for its
-    verdict, also so many that came before it.
+    one good part in so many is kept too; 0 is none. before_parts: with a part that was rejected or
+    UNKNOWN, also so many that came before it.
     """
 
     enabled: bool = True

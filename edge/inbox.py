@@ -64,13 +64,17 @@ class Inbox:
                     f"{self._folder}: {MAX_WAITING} marks wait already; is the station running?"
                 )
             self._write(self._path(mark), _MARK.dump_json(mark))
+        except FileNotFoundError as error:
+            raise InboxError(
+                f"{self._folder.parent}: is not there: no station has run on it yet"
+            ) from error
         except OSError as error:
             raise InboxError(f"{self._folder}: cannot be written: {error.strerror}") from error
 
     def make(self) -> None:
         """See to it that the folder is there. Raises OSError."""
         if not self._folder.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)
             if os.geteuid() == 0:
                 owner = self._folder.parent.stat()
                 os.chown(self._folder, owner.st_uid, owner.st_gid)

@@ -34,7 +34,8 @@ class Album:
     """A folder of at most ``max_bytes`` of pictures; the oldest go first, also before the disk has
     less than half of ``min_free_bytes`` left, whoever fills it.
 
-    A file is there whole or not at all: temporary file, fsync, rename. One thread.
+    A file is there whole or not at all: temporary file, fsync, rename. After a PictureError the
+    album is closed, to be opened again. One thread.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int, min_free_bytes: int) -> None:
@@ -48,8 +49,8 @@ class Album:
         self._open = False
 
     def open(self) -> None:
-        """Make the folder and look at what is in it; what a crash left half-written goes. A second
-        call does nothing. Blocks on the disk. Raises PictureError."""
+        """Make the folder and look at what is in it; what a crash left half-written goes. Does
+        nothing where it is open. Blocks on the disk. Raises PictureError."""
         if self._open:
             return
         try:
@@ -59,10 +60,7 @@ class Album:
             for name in list_album(self.folder):
                 self._add(name, (self.folder / str(name)).stat().st_size)
         except OSError as error:
-            self._sizes.clear()
-            self._of_part.clear()
-            self._bytes = 0
-            raise _refusal(self.folder, error) from error
+            raise self._refused(error) from error
         self._open = True
 
     @property
@@ -99,7 +97,7 @@ class Album:
             self._evict(self._max_bytes - len(data))
             _write_whole(self.folder / str(name), data)
         except OSError as error:
-            raise _refusal(self.folder, error) from error
+            raise self._refused(error) from error
         self._add(name, len(data))
 
     def load(self, name: PictureName) -> bytes:
@@ -107,7 +105,7 @@ class Album:
         try:
             return (self.folder / str(name)).read_bytes()
         except OSError as error:
-            raise _refusal(self.folder, error) from error
+            raise self._refused(error) from error
 
     def replace_text(self, name: PictureName, data: bytes, text: str) -> int:
         """Write a picture again, ``data`` as ``load`` gave it, with another record. The bytes
@@ -116,7 +114,7 @@ class Album:
         try:
             _write_whole(self.folder / str(name), data)
         except OSError as error:
-            raise _refusal(self.folder, error) from error
+            raise self._refused(error) from error
         self._bytes += len(data) - self._sizes[name]
         self._sizes[name] = len(data)
         return len(data)
@@ -129,12 +127,8 @@ class Album:
             while self._sizes and self._free_bytes() < self._min_free_bytes // 2:
                 self._evict(self._bytes - 1)
         except OSError as error:
-            raise _refusal(self.folder, error) from error
+            raise self._refused(error) from error
         return before - len(self._sizes)
-
-    def journals_and_parts(self) -> list[PictureName]:
-        """Everything that is there, the oldest first."""
-        return list(self._sizes)
 
     def _add(self, name: PictureName, size: int) -> None:
         self._sizes[name] = size
@@ -153,8 +147,16 @@ class Album:
         try:
             disk = os.statvfs(self.folder)
         except OSError as error:
-            raise _refusal(self.folder, error) from error
+            raise self._refused(error) from error
         return disk.f_bavail * disk.f_frsize
+
+    def _refused(self, error: OSError) -> PictureError:
+        """Whatever happened to the folder is looked at anew by the next ``open``."""
+        self._sizes.clear()
+        self._of_part.clear()
+        self._bytes = 0
+        self._open = False
+        return PictureError(f"{self.folder}: {(error.strerror or str(error)).lower()}")
 
 
 def cost_bytes(size_bytes: int) -> int:
@@ -176,7 +178,3 @@ def _write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-
-
-def _refusal(folder: Path, error: OSError) -> PictureError:
-    return PictureError(f"{folder}: {(error.strerror or str(error)).lower()}")

@@ -128,10 +128,10 @@ class Keeper:
             return
         if (shot := self._ring.ask(verdict.part_id)) is None:
             return
-        before = self._ring.ask_before(verdict.part_id, self._rules.before_parts)
         self._put(shot, reason)
-        for each in before:
-            self._put(each, Reason.BEFORE)
+        if reason is not Reason.PASS:
+            for each in self._ring.ask_before(verdict.part_id, self._rules.before_parts):
+                self._put(each, Reason.BEFORE)
 
     def _put(self, shot: Shot, reason: Reason) -> None:
         size = held_bytes(shot.frame.pixels)
@@ -163,10 +163,11 @@ class Keeper:
             if item is not None:
                 self._keep(*item)
             elif self._closing:
-                return
+                break
             else:
                 self._look()
             self._read_inbox()
+        self._confirm()
 
     def _next(self) -> tuple[Shot, Reason] | None:
         with self._condition:
@@ -217,13 +218,17 @@ class Keeper:
         if gone:
             _log.warning("pictures_gave_way count=%s", gone)
 
-    def _read_inbox(self) -> None:
-        if self._inbox is None or self._on_mark is None or self._closing:
-            return
-        while self._journalled:
+    def _confirm(self) -> None:
+        """What the journal has goes out of the inbox."""
+        while self._inbox is not None and self._journalled:
             mark = self._journalled.popleft()
             self._inbox.remove(mark)
             self._told.discard(mark.id)
+
+    def _read_inbox(self) -> None:
+        self._confirm()
+        if self._inbox is None or self._on_mark is None or self._closing:
+            return
         for mark in self._inbox.waiting():
             if mark.id not in self._told and self._on_mark(
                 mark, self._marked(mark), partial(self._journalled.append, mark)

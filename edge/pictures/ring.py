@@ -69,6 +69,8 @@ class Ring:
 
     def ask_before(self, part_id: int, count: int) -> tuple[Shot, ...]:
         """As ``ask``, of the ``count`` parts that came before this one, the latest first."""
+        if not count:
+            return ()
         with self._guard:
             before = sorted((n for n in self._shots if n < part_id), reverse=True)[:count]
             return tuple(shot for n in before if (shot := self._asked(self._shots[n])) is not None)

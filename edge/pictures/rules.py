@@ -11,7 +11,7 @@ from edge.records import Decision, Verdict
 @dataclass(frozen=True, slots=True)
 class KeepRules:
     """pass_every: one good part in so many, 0 is none. before_parts: so many neighbours before a
-    part that is kept for its verdict."""
+    part that was rejected or UNKNOWN."""
 
     pass_every: int = 0
     before_parts: int = 0

@@ -127,8 +127,8 @@ class Scribe:
 
     def _ready(self) -> Allowance:
         """The album is open and the bundle is kept, both tried again until they are."""
+        self._album.open()
         if self._allowance is None:
-            self._album.open()
             self._keep_bundle()
             last, now_s = self._album.newest_record(), self._now_s()
             self._allowance = Allowance(

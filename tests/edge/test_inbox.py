@@ -91,6 +91,12 @@ def test_what_root_writes_belongs_to_whom_the_state_belongs(tmp_path: Path) -> N
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
 
 
+def test_no_state_is_made_for_a_station_that_never_ran(tmp_path: Path) -> None:
+    """It would be root's, and the station could not write it."""
+    with pytest.raises(InboxError, match="state: is not there: no station has run on it yet"):
+        Inbox(tmp_path / "state/inbox").post(mark(1))
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "inbox").write_bytes(b"")
     with pytest.raises(InboxError, match="inbox: cannot be written: "):

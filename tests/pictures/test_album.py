@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,8 +119,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(disk: Path) -> 
     with pytest.raises(PictureError, match=r"a: no space left on device$"):
         made.store(name(2), bytes(100 * KB))
     assert [path.name for path in (disk / "a").iterdir()] == [str(name(1))]
-    assert (made.size_bytes, made.next_number) == (100 * KB, 2)
     (disk / "filler").unlink()
+    made.open()
+    assert (made.size_bytes, made.next_number) == (100 * KB, 2)
     made.store(name(2), bytes(100 * KB))
     assert numbers(disk / "a") == [1, 2]
 
@@ -147,12 +149,24 @@ def test_a_read_only_disk_is_one_line_and_passes(disk: Path) -> None:
         album(disk / "b")
     album(disk / "a")  # there is nothing to write in order to look
     remount(disk, "rw")
+    made.open()
     made.store(name(2), bytes(KB))
     assert numbers(disk / "a") == [1, 2]
 
 
 def remount(folder: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+
+
+def test_a_folder_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    made = album(tmp_path / "a")
+    made.store(name(1), bytes(KB))
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(PictureError, match="a: no such file"):
+        made.store(name(2), bytes(KB))
+    made.open()
+    made.store(name(made.next_number), bytes(KB))
+    assert (numbers(tmp_path / "a"), made.size_bytes) == ([1], KB)
 
 
 def test_a_file_in_the_folders_place(tmp_path: Path) -> None:

@@ -113,10 +113,11 @@ def test_one_good_part_in_so_many(make: Make, scribe: FakeScribe) -> None:
 
 
 def test_what_came_before_a_defect(make: Make, scribe: FakeScribe) -> None:
-    keeper = make(rules=KeepRules(before_parts=2))
-    for number in range(1, 7):
+    keeper = make(rules=KeepRules(pass_every=10, before_parts=2))
+    for number in range(1, 11):
         part(keeper, number, R if number in (4, 5) else P)
     keeper.close(10.0)
+    assert scribe.kept.pop() == (10, Reason.PASS)  # and nothing before it
     assert scribe.kept == [
         (4, Reason.REJECT),
         (3, Reason.BEFORE),
