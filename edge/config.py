@@ -247,6 +247,13 @@ class StationConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_frame_fits(self) -> StationConfig:
+        if self.pictures.enabled and self.camera.frame_bytes > self.pictures.ring_bytes:
+            frame_mb = self.camera.frame_bytes / 1024 / 1024
+            raise ValueError(f"pictures.ring_mb must be at least {frame_mb:.1f}, one frame")
+        return self
+
+    @model_validator(mode="after")
     def _gathering_is_not_hanging(self) -> StationConfig:
         if self.journal.gather_ms > self.watchdog.journal_s * 500:
             raise ValueError("watchdog.journal_s must be twice journal.gather_ms at least")

@@ -46,10 +46,7 @@ def day_of(
 
 def _sizes(config: StationConfig, picture_kb: float | None) -> tuple[float, float]:
     """Of a frame and of a picture's file."""
-    camera = config.camera
-    frame = 0
-    if camera.width is not None and camera.height is not None:
-        frame = camera.width * camera.height * (1 if camera.pixel_format == "grey" else 3)
+    frame = config.camera.frame_bytes
     if picture_kb is not None:
         if not picture_kb > 0:
             raise UsageError(f"--picture-kb {picture_kb:g}: expected above 0")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigOption, EngineOption, PrecisionOption, ThreadsOption
+from edge.cli.options import ConfigOption, PrecisionOption, ThreadsOption
 
 
 def replay(
@@ -26,7 +26,12 @@ def replay(
             "--bundle", "-b", help="Judge by this bundle instead, to see what it would say."
         ),
     ] = None,
-    engine: EngineOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE", help="ort, litert or openvino. Default: what judged each part."
+        ),
+    ] = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
     expect: Annotated[

@@ -112,6 +112,7 @@ def _json(path: Path, found: Replayed) -> str:
             "changed": list(found.changed),
             "bundle": found.chain.origin.bundle,
             "engine": found.chain.origin.engine,
+            "outfeed_then": record.origin.outfeed,
             "marks": [mark.kind for mark in record.marks],
             "recorded": None if record.said is None else json.loads(canonical(record.said)),
             "seen": json.loads(canonical(found.verdict)),

@@ -20,6 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from edge.errors import JournalError
 from edge.files import write_durably
 
+# While events flow. A crash repeats one second of them, which receivers drop.
+SAVE_S = 1.0
 _BLOCK_BYTES = 4096  # a page of the file system: neither write touches the other's
 
 

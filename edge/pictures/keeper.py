@@ -68,7 +68,7 @@ class Keeper:
         self._journalled: deque[Mark] = deque()  # by the journal's thread
         self._told: set[str] = set()  # marks that the journal has and the inbox still holds
         self._look_s = 0.0
-        self._refusing = self._overflowing = False
+        self._refusing = self._overflowing = self._told_too_large = False
         self._closing = self._give_up = False
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
@@ -89,6 +89,9 @@ class Keeper:
         shot = self._ring.put(frame)
         if shot is None:
             self._left_out(LeftOut.TOO_LARGE)
+            if not self._told_too_large:
+                _log.error("pictures_too_large part=%s: ring_mb holds no frame", frame.part_id)
+            self._told_too_large = True
         elif shot.verdict is not None:  # the verdict was first: late
             self._judge(shot.verdict)
 

@@ -85,10 +85,10 @@ class Scribe:
         self, name: PictureName, shot: Shot, mark: Mark | None, allowance: Allowance
     ) -> LeftOut | None:
         """None: it is written."""
-        pixels = shot.frame.pixels
+        bare = encode_picture(shot.frame.pixels, "")
+        # After that, as the chain of a late part may have answered meanwhile.
         marks = () if mark is None else (mark,)
         record = self._record(name, shot, marks, round(allowance.left(self._now_s())))
-        bare = encode_picture(pixels, "")
         cost = cost_bytes(len(bare) + len(record_text(record)))
         record = replace(record, left_bytes=record.left_bytes - cost)
         data = with_text(bare, record_text(record))

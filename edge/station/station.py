@@ -21,7 +21,7 @@ from edge.rejector.messages import Actuated, Counted
 from edge.station.attempt import attempt
 from edge.station.journaling import Appends, JournalWriter
 from edge.station.roles import NO_PICTURES, Inspects, Keeps, Rejects
-from edge.station.stages import TURN_S, Stages, end, end_at_once, take
+from edge.station.stages import TURN_S, Stages, end, end_at_once, peek, take
 from edge.station.summary import Summary
 from edge.station.tally import Tally
 from edge.watchdog import SILENT, Notifier, Patience, Watchdog
@@ -297,8 +297,7 @@ class Station:
 
     def _next_triggered_ns(self) -> int | None:
         """When the part was triggered that waits for the camera, if one does."""
-        with self._parts.mutex:
-            following = self._parts.queue[0] if self._parts.queue else None
+        following = peek(self._parts)
         return None if following is None else following.triggered_ns
 
     def _inspect_frames(self) -> None:

@@ -7,10 +7,9 @@ from math import inf
 
 from edge.config import StationConfig
 from edge.events.budget import Budget
+from edge.events.cursor import SAVE_S
 from edge.pictures.album import cost_bytes
 from edge.writes.cost import REJECTED_ROW_BYTES, ROW_BYTES, journal_bytes, position_bytes
-
-_SAVES_PER_S = 1.0  # of the uplink's position, while events flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def predict(config: StationConfig, day: Day) -> Prediction:
         parts=day.parts,
         journal_bytes=journal,
         flushes=(day.parts + bad) / at_once + 2 * written,
-        position_bytes=day.hours * 3600 * min(_SAVES_PER_S, day.rate_hz) * position_bytes(),
+        position_bytes=day.hours * 3600 * min(1 / SAVE_S, day.rate_hz) * position_bytes(),
         pictures_wanted=wanted,
         pictures=written,
         picture_bytes=written * cost,

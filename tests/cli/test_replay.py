@@ -113,6 +113,25 @@ def test_another_engine_agrees_within_the_bundles_limits(
     assert said[-2].startswith("compared within severity 0.")
 
 
+def test_a_part_of_another_machine_is_compared_within_the_limits(
+    outfeed: Outfeed, kept: Path
+) -> None:
+    """As a picture that was copied here from an arm64 station; its last digit may differ."""
+    path = pictures(kept)[0]
+    pixels, text = decode_picture(path.read_bytes(), name="a")
+    record = json.loads(text)
+    record["origin"]["machine"] = "another"
+    record["said"]["defects"][0]["confidence"] += 1e-9
+    path.write_bytes(encode_picture(pixels, json.dumps(record)))
+    result = outfeed("replay", "--config", kept, record["part_id"], "--json")
+    assert (result.status, result.err) == (0, "")
+    (told,) = result.records
+    assert told["outcome"] == "within"
+    assert told["difference"].startswith("defects[0].confidence: ")
+    assert told["changed"][0].endswith(", was another")
+    assert told["tolerance"].startswith("severity 0.5, box 4 px")
+
+
 def test_a_picture_that_was_tampered_with(outfeed: Outfeed, kept: Path) -> None:
     flipped, repainted, bare = pictures(kept)[:3]
     data = bytearray(flipped.read_bytes())

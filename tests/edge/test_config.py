@@ -24,6 +24,7 @@ from edge.errors import (
 )
 from tests.edge.test_config_line import OPTIONS as BELT
 from tests.edge.test_config_line import REQUIRED
+from tests.edge.test_config_pictures import OPTIONS as PICTURES
 from tests.keys import TRUST
 
 SMALLEST = """
@@ -122,14 +123,6 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("watchdog", "stage_s", "1.5", 1.5),
     ("watchdog", "journal_s", "60", 60.0),
     ("journal", "gather_ms", "200", 200.0),
-    ("pictures", "enabled", "false", False),
-    ("pictures", "ring_frames", "50", 50),
-    ("pictures", "ring_mb", "16", 16.0),
-    ("pictures", "max_mb", "100", 100.0),
-    ("pictures", "max_mb_per_day", "20.5", 20.5),
-    ("pictures", "min_free_mb", "0", 0.0),
-    ("pictures", "pass_every", "1000", 1000),
-    ("pictures", "before_parts", "3", 3),
     ("journal", "max_mb", "1.5", 1.5),
     ("uplink", "start", "false", False),
     ("uplink", "host", '"broker.example"', "broker.example"),
@@ -278,7 +271,7 @@ def test_no_key_is_left_out_above() -> None:
     told |= {("uplink", key) for key in TOGETHER}
     told |= {(section, key) for section, _, key, *_ in DEVICES}
     told |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
-    told |= {(section, key) for section, key, *_ in BELT} | REQUIRED
+    told |= {(section, key) for section, key, *_ in [*BELT, *PICTURES]} | REQUIRED
     held = {
         (section, key)
         for section, field in StationConfig.model_fields.items()
@@ -390,10 +383,6 @@ def test_what_is_wrong_is_named(path: Path, old: str, new: str, said: str) -> No
         ("password_file = 'secret'", "key 'uplink': password_file needs a username"),
         ("tls_cert = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
         ("tls_key = 'a'\ntls_ca = 'b'", "key 'uplink': tls_cert and tls_key come together"),
-        (
-            "[pictures]\nring_frames = 3\nbefore_parts = 3",
-            "key 'pictures': before_parts must be below ring_frames",
-        ),
         (
             "[engine]\nkind = 'litert'\nproviders = ['CPUExecutionProvider']",
             "key 'engine': providers are ONNX Runtime's; kind is litert",

@@ -177,14 +177,19 @@ def test_a_disk_that_refuses_is_said_once_and_once_more_when_it_takes_pictures(
     assert heads == ["pictures_refused", "pictures_taken_again"]
 
 
-def test_what_a_limit_forbids_is_counted_by_its_name(make: Make, scribe: FakeScribe) -> None:
+def test_what_a_limit_forbids_is_counted_by_its_name(
+    make: Make, scribe: FakeScribe, caplog: pytest.LogCaptureFixture
+) -> None:
     scribe.answers = [LeftOut.PER_DAY, LeftOut.NO_ROOM]
     keeper = make(max_bytes=200)
     part(keeper, 1, R)
     part(keeper, 2, R)
     keeper.close(10.0)
-    keeper.seen(frame(3, (21, 10)))
-    assert keeper.counts == {"per_day": 1, "no_room": 1, "too_large": 1}
+    for number in (3, 4):
+        keeper.seen(frame(number, (21, 10)))
+    assert keeper.counts == {"per_day": 1, "no_room": 1, "too_large": 2}
+    heads = [record.message.split()[0] for record in caplog.records]
+    assert heads == ["pictures_refused", "pictures_too_large"]
 
 
 def test_a_station_that_dies_writes_what_is_in_memory_the_latest_first(
