@@ -115,11 +115,10 @@ def run_station(text: str) -> Summary:
         path = Path(folder) / "station.toml"
         path.write_text(text, encoding="utf-8")
         config = load_config(path)
-        bundle, inspector = load_bundle(config, now_ns=clock.now_ns)
+        loaded = load_bundle(config, now_ns=clock.now_ns)
         station = make_station(
             config,
-            bundle=bundle,
-            inspector=inspector,
+            loaded=loaded,
             camera=make_camera(config.camera, clock=clock),
             trigger=make_belt(config, clock=clock),
             rejector=make_rejector(config, clock=clock),

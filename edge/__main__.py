@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import edge
-from edge.cli import bench, bundle, inspect, provision, run, uplink
+from edge.cli import bench, budget, bundle, inspect, mark, provision, replay, run, uplink
 from edge.cli.options import Common
 from edge.demo.command import demo
 from edge.errors import OutfeedError
@@ -33,6 +33,9 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
+app.command("mark")(mark.mark)
+app.command("replay")(replay.replay)
+app.command("budget")(budget.budget)
 app.command("inspect")(inspect.inspect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")

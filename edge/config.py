@@ -19,6 +19,7 @@ from pydantic import (
 from edge.complaints import describe
 from edge.config_camera import CameraConfig
 from edge.config_line import EjectorEyeConfig, EncoderConfig, LineConfig
+from edge.config_pictures import PicturesConfig
 from edge.config_section import Section, check_kind
 from edge.errors import ConfigError
 
@@ -170,9 +171,11 @@ class WatchdogConfig(Section):
 
 
 class JournalConfig(Section):
-    """The journal's place and the disk it may use, its write-ahead log included."""
+    """The journal and the disk it may use, its write-ahead log included. gather_ms: an event waits
+    so long for others that go to the disk with it."""
 
     max_mb: float = Field(default=256.0, ge=1)
+    gather_ms: float = Field(default=0.0, ge=0, le=2_000)
 
     @property
     def max_bytes(self) -> int:
@@ -229,6 +232,7 @@ class StationConfig(Section):
     output: OutputConfig = OutputConfig()
     watchdog: WatchdogConfig = WatchdogConfig()
     journal: JournalConfig = JournalConfig()
+    pictures: PicturesConfig = PicturesConfig()
     uplink: UplinkConfig = UplinkConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
@@ -240,6 +244,19 @@ class StationConfig(Section):
     def _late_is_not_hung(self) -> StationConfig:
         if self.watchdog.stage_s * 1e3 < 2 * self.line.budget_ms:
             raise ValueError("watchdog.stage_s must be two budgets at least: late is not hung")
+        return self
+
+    @model_validator(mode="after")
+    def _a_frame_fits(self) -> StationConfig:
+        if self.pictures.enabled and self.camera.frame_bytes > self.pictures.ring_bytes:
+            frame_mb = self.camera.frame_bytes / 1024 / 1024
+            raise ValueError(f"pictures.ring_mb must be at least {frame_mb:.1f}, one frame")
+        return self
+
+    @model_validator(mode="after")
+    def _gathering_is_not_hanging(self) -> StationConfig:
+        if self.journal.gather_ms > self.watchdog.journal_s * 500:
+            raise ValueError("watchdog.journal_s must be twice journal.gather_ms at least")
         return self
 
     @model_validator(mode="after")
@@ -293,6 +310,21 @@ class StationConfig(Section):
     @property
     def journal_path(self) -> Path:
         return self.state_dir / "journal.sqlite"
+
+    @property
+    def album_path(self) -> Path:
+        """The folder of the pictures that are kept."""
+        return self.state_dir / "pictures"
+
+    @property
+    def bundles_path(self) -> Path:
+        """The folder of the bundles by which they were judged."""
+        return self.state_dir / "bundles"
+
+    @property
+    def inbox_path(self) -> Path:
+        """The folder in which people leave what they tell the station."""
+        return self.state_dir / "inbox"
 
     @property
     def accepted_path(self) -> Path:

@@ -102,6 +102,13 @@ class CameraConfig(Section):
         return self.kind in _LIVE.split()
 
     @property
+    def frame_bytes(self) -> int:
+        """Of one frame's pixels; 0 where the file does not say."""
+        if self.width is None or self.height is None:
+            return 0
+        return self.width * self.height * (1 if self.pixel_format == "grey" else 3)
+
+    @property
     def early_ns(self) -> int:
         return round(self.early_ms * 1e6)
 

@@ -7,6 +7,8 @@
     ├── FrameError          1   a picture that cannot be inspected as it is
     ├── DeviceError         1   a camera, trigger or output that does not do its part
     ├── JournalError        1   the journal cannot be opened, read or written
+    ├── PictureError        1   a kept picture cannot be read, written or believed
+    ├── InboxError          1   the station cannot be told something
     └── StalledError        1   something that must move does not: the process has to end
 
 Adapters wrap a library's error with ``raise ... from``. Anything that is not an OutfeedError is a
@@ -46,6 +48,14 @@ class DeviceError(OutfeedError):
 
 class JournalError(OutfeedError):
     """The journal cannot be opened, read or written."""
+
+
+class PictureError(OutfeedError):
+    """A kept picture cannot be read, written or believed."""
+
+
+class InboxError(OutfeedError):
+    """The station's inbox takes nothing, or holds what is no message."""
 
 
 class StalledError(OutfeedError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
 from edge.cli.belt import belt_plan, count_tracking, ejector_eye
+from edge.cli.keeping import make_keeper
 from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
@@ -43,7 +45,16 @@ _log = logging.getLogger(__name__)
 _STANDS_NS = 2_000_000_000
 
 
-def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bundle, Inspects]:
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """A bundle that may run here, and its chain on the engine that proved it."""
+
+    bundle: Bundle
+    inspector: Inspects
+    engine: EngineChoice
+
+
+def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBundle:
     """The configured bundle and its chain: signed by a key that the station trusts, meant for it,
     no downgrade, and proven. Raises BundleError: nothing else runs. No older version of it is
     accepted afterwards.
@@ -53,28 +64,28 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> tuple[Bu
     ConfigError for an engine or a key that is not there.
     """
     bundle = admit(config)
-    inspector = _on_engine(config, bundle, now_ns)
+    loaded = _on_engine(config, bundle, now_ns)
     remember(config, bundle)
-    return bundle, inspector
+    return loaded
 
 
-def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> Inspects:
+def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> LoadedBundle:
     if config.engine.kind == "auto":
         try:
             engine = selected_engine(config.engine_path, config.engine, bundle)
-            inspector = _proven(bundle, engine, now_ns)
+            loaded = _proven(bundle, engine, now_ns)
         except (ConfigError, BundleError) as error:
             _log.warning("engine_default reason=%s (run outfeed bench --select)", error)
         else:
             _log.info("engine_selected engine=%s", engine)
-            return inspector
+            return loaded
     return _proven(bundle, default_engine(config.engine, bundle), now_ns)
 
 
-def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> Inspects:
+def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> LoadedBundle:
     inspector = load_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
-    return inspector
+    return LoadedBundle(bundle, inspector, engine)
 
 
 def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
@@ -165,8 +176,7 @@ def make_rejector(
 def make_station(
     config: StationConfig,
     *,
-    bundle: Bundle,
-    inspector: Inspects,
+    loaded: LoadedBundle,
     camera: Camera,
     trigger: Trigger,
     rejector: RejectorClient,
@@ -178,10 +188,10 @@ def make_station(
     journal = open_journal(config)
     return Station(
         station_id=config.id,
-        bundle_id=bundle.id,
+        bundle_id=loaded.bundle.id,
         trigger=trigger,
         camera=camera,
-        inspector=inspector,
+        inspector=loaded.inspector,
         rejector=rejector,
         journal=journal,
         clock=clock,
@@ -189,9 +199,11 @@ def make_station(
         # Every part has an event, so no part of an earlier run has this number.
         first_part_id=journal.last_sequence + 1,
         freshness=Freshness(freshness_rules(config.camera)),
+        pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
         on_verdict=on_verdict,
         notifier=notifier,
         patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
+        gather_s=config.journal.gather_ms / 1e3,
     )
 
 

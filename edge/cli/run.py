@@ -44,12 +44,11 @@ def run(config: ConfigOption) -> None:
     settings = load_config(config)
     clock = MonotonicClock()
     notifier.say(f"proving {settings.bundle.name} on its golden frames")
-    bundle, inspector = load_bundle(settings, now_ns=clock.now_ns)
+    loaded = load_bundle(settings, now_ns=clock.now_ns)
     trigger = make_trigger(settings, clock=clock)
     station = make_station(
         settings,
-        bundle=bundle,
-        inspector=inspector,
+        loaded=loaded,
         camera=make_camera(settings.camera, clock=clock),
         trigger=trigger,
         rejector=make_rejector(settings, clock=clock, trigger=trigger),

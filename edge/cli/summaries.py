@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge.line.stats import Percentiles
+from edge.pictures import LeftOut
 from edge.station import Summary
 
 
@@ -32,7 +33,17 @@ def summary_counts(summary: Summary) -> list[tuple[str, str]]:
         ("reject timing", punctuality(summary.timing)),
         ("rejector restarts", str(summary.rejector_restarts)),
         ("events lost", str(summary.events_lost)),
+        ("pictures", _pictures(summary.pictures)),
     ]
+
+
+def _pictures(counts: Mapping[str, int]) -> str:
+    left_out = {each.value for each in LeftOut}
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for name, count in counts.items():
+        told[name in left_out].append(f"{count} {name.replace('_', ' ')}")
+    kept = f"kept: {', '.join(told[False]) or '0'}"
+    return f"{kept}; left out: {', '.join(told[True])}" if told[True] else kept
 
 
 def _refused(refused: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from edge.config import UplinkConfig
 from edge.errors import OutfeedError
-from edge.events.event import ActuationEvent, GapEvent, PartEvent
+from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent
 from edge.events.receiver import Received
 from edge.uplink.subscriber import Subscriber
 
@@ -66,6 +66,8 @@ class Central:
             elif isinstance(event, ActuationEvent):
                 late = "" if event.error_us is None else f"{event.error_us:.0f} µs after it was due"
                 table.add_row(number, str(event.part_id), "kicked", late)
+            elif isinstance(event, MarkEvent):
+                table.add_row(number, str(event.part_id), event.mark, escape(event.note))
             elif isinstance(event, GapEvent):
                 table.add_row(number, "", "gap", escape(event.reason))
         return Group(table, self._progress.get_renderable())

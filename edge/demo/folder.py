@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.bundle import SUFFIX
 from edge.config import StationConfig, load_config
 from edge.errors import OutfeedError, UsageError
+from edge.pictures.name import parse_name
 
 STATION = "demo"
 TRAVEL_MS, BUDGET_MS = 400.0, 200.0
@@ -82,13 +84,13 @@ class DemoFolder:
     def prepare(cls, root: Path) -> DemoFolder:
         """Make the folder, and what an earlier demo left in it go. Raises OutfeedError.
 
-        A ``state`` folder that holds anything but a journal and its cursor is not touched.
+        A ``state`` folder that holds anything but what a station writes is not touched.
         """
         folder = cls(root)
         try:
             if folder.state.is_dir():
                 for path in folder.state.iterdir():
-                    if not path.name.startswith(("journal.", "uplink.", "bundles.")):
+                    if not _is_of_a_demo(path):
                         raise UsageError(f"{path}: not of a demo; give another --out")
                 shutil.rmtree(folder.state)
             for path in (folder.ejector, folder.uplink_log, folder.sheet, folder.account):
@@ -133,3 +135,11 @@ class DemoFolder:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _is_of_a_demo(path: Path) -> bool:
+    if path.name == "pictures":
+        return all(parse_name(each.name) is not None for each in path.iterdir())
+    if path.name == "bundles":
+        return all(each.suffix == SUFFIX for each in path.iterdir())
+    return path.name.startswith(("journal.", "uplink.", "bundles."))

@@ -15,7 +15,7 @@ from edge.bundle import Bundle
 from edge.bundle.keys import public_text
 from edge.chain.inspector import Inspector
 from edge.cli.admission import trusted_by
-from edge.cli.assembly import make_belt, make_rejector, make_station, make_uplink
+from edge.cli.assembly import LoadedBundle, make_belt, make_rejector, make_station, make_uplink
 from edge.cli.loading import load_chain
 from edge.cli.signals import stop_signals
 from edge.cli.summaries import stages_table
@@ -28,6 +28,7 @@ from edge.demo.report import Account, account_json, account_table
 from edge.demo.sheet import choose, contact_sheet
 from edge.demo.specimens import SpecimenCamera, find_specimens
 from edge.devices.output_simulated import pulses, read_record
+from edge.engines.registry import EngineChoice
 from edge.events.cursor import read_cursor
 from edge.events.reader import JournalReader
 from edge.inspection.pictures import write_picture
@@ -118,8 +119,7 @@ def _run_line(
     verdicts: dict[int, Verdict] = {}
     station = make_station(
         config,
-        bundle=bundle,
-        inspector=inspector,
+        loaded=LoadedBundle(bundle, inspector, EngineChoice()),
         camera=camera,
         trigger=belt,
         rejector=make_rejector(config, clock=clock, trigger=belt, record=folder.ejector),

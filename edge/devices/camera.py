@@ -21,7 +21,8 @@ class Camera(Protocol):
         """Block until the picture of this part is there.
 
         The frame carries the three numbers handed in and ``exposed_ns``, the moment of exposure on
-        CLOCK_MONOTONIC; the pixels may be read but not written. Raises FrameError when this one
+        CLOCK_MONOTONIC; the pixels may be read but not written, and are this part's for good: no
+        later capture changes them. Raises FrameError when this one
         picture is unusable (the next call takes the next picture), DeviceError when the camera
         itself fails, and EndOfFrames when a recording is over.
         """

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.clock import boot_id, utc_now
+from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
 
 # A payload is bounded, so that a frame full of specks neither fills the journal nor exceeds the
@@ -89,6 +90,23 @@ class ActuationEvent(_Event):
     )
 
 
+class MarkEvent(_Event):
+    """What a person says of a part: afterwards, and of any part that has a number."""
+
+    type: Literal["outfeed.mark/1"] = "outfeed.mark/1"
+    part_id: int
+    mark: MarkKind = Field(
+        description="escape: it was let by and is bad; false-reject: it was kicked and is good; "
+        "look: somebody shall look at it"
+    )
+    note: str
+    mark_id: str = Field(description="unique; a crash may journal a mark twice")
+    marked_utc: str = Field(description="when the person said so")
+    picture: str | None = Field(
+        description="the part's picture in the station's album; null where there is none any more"
+    )
+
+
 class GapEvent(_Event):
     """Events that were lost on the station, before they could be published.
 
@@ -125,7 +143,7 @@ class StatusEvent(_Event):
     bundle: str | None
 
 
-Event = PartEvent | ActuationEvent | GapEvent
+Event = PartEvent | ActuationEvent | MarkEvent | GapEvent
 """What can be journalled."""
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]
@@ -170,6 +188,21 @@ def actuation_event(
         width_us=width_us,
         error_us=None if due_ns is None else (at_ns - due_ns) / 1e3,
         cause=cause[:MAX_TEXT_CHARS],
+    )
+
+
+def mark_event(station: str, mark: Mark, picture: str | None) -> MarkEvent:
+    """The event of a person's mark. picture: its file's name."""
+    return MarkEvent(
+        station=station,
+        boot_id=boot_id(),
+        utc=utc_now(),
+        part_id=mark.part_id,
+        mark=mark.kind,
+        note=mark.note[:MAX_TEXT_CHARS],
+        mark_id=mark.id,
+        marked_utc=mark.utc,
+        picture=picture,
     )
 
 

@@ -50,6 +50,20 @@ class JournalReader:
             raise JournalError(f"{self._path}: cannot be read: {error}") from error
         return [Stored(self._station, self._journal, sequence, body) for sequence, body in rows]
 
+    def latest(self, limit: int) -> list[Stored]:
+        """At most ``limit`` rows, the newest first; otherwise as ``read``."""
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            rows = db.execute(
+                "SELECT sequence, body FROM events ORDER BY sequence DESC LIMIT ?", (limit,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        return [Stored(self._station, self._journal, sequence, body) for sequence, body in rows]
+
     def close(self) -> None:
         """Let go of the file. A later ``read`` opens it again."""
         if self._db is not None:

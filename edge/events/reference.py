@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from edge.events.event import ActuationEvent, GapEvent, PartEvent, StatusEvent
+from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent, StatusEvent
 from edge.events.identity import Identity, wire_schema
 from edge.events.topics import Topics
 
-_JOURNALLED: tuple[type[BaseModel], ...] = (PartEvent, ActuationEvent, GapEvent)
+_JOURNALLED: tuple[type[BaseModel], ...] = (PartEvent, ActuationEvent, MarkEvent, GapEvent)
 
 _INTRODUCTION = """\
 # Topics and payloads

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from logging import getLogger
 from typing import Protocol
 
 from edge.errors import JournalError
-from edge.events.event import Event, actuation_event, gap_event, part_event
+from edge.events.event import Event, actuation_event, gap_event, mark_event, part_event
+from edge.inbox import Mark
 from edge.line.passage import Action
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
@@ -26,6 +28,19 @@ _OUTCOMES = {
     Action.LET_BY: ", let by",
     Action.NO_PART: ", no part",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    verdict: Verdict
+    triggered_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    mark: Mark
+    picture: str | None
+    stored: Callable[[], None]
 
 
 class Appends(Protocol):
@@ -45,8 +60,9 @@ class JournalWriter:
 
     Overflow rule: what finds the queue full is lost and counted, and a gap event with the count is
     written as soon as the journal takes events again. A batch that the journal refuses is kept and
-    tried again, until ``close`` runs out of time. ``beat`` is called at every turn of the loop: a
-    journal that refuses does not hang, one whose ``append`` does not return does.
+    tried again, until ``close`` runs out of time. An event waits ``gather_s`` for others to share
+    the disk's pages and its fsync. ``beat`` is called at every turn of the loop: a journal that
+    refuses does not hang, one whose ``append`` does not return does.
     """
 
     def __init__(
@@ -56,6 +72,7 @@ class JournalWriter:
         station: str,
         bundle: str,
         capacity: int = _CAPACITY,
+        gather_s: float = 0.0,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.lost = 0
@@ -63,8 +80,9 @@ class JournalWriter:
         self._station = station
         self._bundle = bundle
         self._capacity = capacity
+        self._gather_s = gather_s
         self._beat = beat
-        self._waiting: deque[tuple[Verdict, int] | Actuated] = deque()
+        self._waiting: deque[_Judged | Actuated | _Marked] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
         self._give_up = False
@@ -82,11 +100,21 @@ class JournalWriter:
 
     def put_verdict(self, verdict: Verdict, triggered_ns: int) -> None:
         """Journal a verdict. Never waits for the disk."""
-        self._put((verdict, triggered_ns))
+        self._put(_Judged(verdict, triggered_ns))
 
     def put_actuation(self, actuated: Actuated) -> None:
         """Journal what the ejector did. Never waits for the disk."""
         self._put(actuated)
+
+    def put_mark(self, mark: Mark, picture: str | None, stored: Callable[[], None]) -> bool:
+        """Journal a person's mark; ``stored`` is called on the journal's thread when it is on the
+        disk. False, and nothing is lost, where there is no room now. Never waits for the disk."""
+        with self._condition:
+            if len(self._waiting) >= self._capacity or self._closing:
+                return False
+            self._waiting.append(_Marked(mark, picture, stored))
+            self._condition.notify()
+            return True
 
     def close(self, timeout_s: float) -> int:
         """Write what waits, at most timeout_s long, and join. How many events were lost in all."""
@@ -105,7 +133,7 @@ class JournalWriter:
             _log.error("events_lost count=%s", self.lost)
         return self.lost
 
-    def _put(self, item: tuple[Verdict, int] | Actuated) -> None:
+    def _put(self, item: _Judged | Actuated) -> None:
         with self._condition:
             if len(self._waiting) >= self._capacity or self._closing:
                 self.lost += 1
@@ -120,6 +148,8 @@ class JournalWriter:
             with self._condition:
                 if not (self._waiting or self._gap or self._closing):
                     self._condition.wait(_TURN_S)
+                if self._waiting and self._gather_s:
+                    self._condition.wait_for(self._enough, self._gather_s)
                 items = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 gap, self._gap = self._gap, 0
                 closing = self._closing
@@ -136,6 +166,12 @@ class JournalWriter:
                 with self._condition:
                     self.lost += len(items)
                 return
+            for item in items:
+                if isinstance(item, _Marked):
+                    item.stored()
+
+    def _enough(self) -> bool:
+        return len(self._waiting) >= _BATCH or self._closing
 
     def _append(self, events: list[Event]) -> bool:
         """Try until the journal takes them; False when time has run out."""
@@ -157,10 +193,11 @@ class JournalWriter:
                     return False
                 self._condition.wait_for(lambda: self._give_up, timeout=_RETRY_S)
 
-    def _event(self, item: tuple[Verdict, int] | Actuated) -> Event:
-        if not isinstance(item, Actuated):
-            verdict, triggered_ns = item
-            return part_event(self._station, self._bundle, verdict, triggered_ns)
+    def _event(self, item: _Judged | Actuated | _Marked) -> Event:
+        if isinstance(item, _Judged):
+            return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
+        if isinstance(item, _Marked):
+            return mark_event(self._station, item.mark, item.picture)
         cause = item.cause.name.lower()
         return actuation_event(
             self._station,

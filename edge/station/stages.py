@@ -73,6 +73,12 @@ def take(queue: Queue[_T], stage: Stage) -> _T:
             continue
 
 
+def peek(queue: Queue[_T]) -> _T | None:
+    """What comes next out of the queue, left there; None: it is empty."""
+    with queue.mutex:
+        return queue.queue[0] if queue.queue else None
+
+
 def end(queue: Queue[_T | None], timeout_s: float) -> None:
     """Put the end marker behind what waits; a consumer that is stuck is waited for so long only."""
     try:

@@ -7,27 +7,26 @@ from collections.abc import Callable
 from functools import partial
 from logging import getLogger
 from queue import Full, Queue
-from typing import TypeVar
 
 from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
 from edge.devices.trigger import EndOfParts, Trigger
-from edge.errors import DeviceError, FrameError, OutfeedError, StalledError
+from edge.errors import DeviceError, FrameError, StalledError
 from edge.line.freshness import Freshness, Refusal
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
 from edge.line.passage import Action, Cause
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
+from edge.station.attempt import attempt
 from edge.station.journaling import Appends, JournalWriter
-from edge.station.roles import Inspects, Rejects
-from edge.station.stages import TURN_S, Stages, end, end_at_once, take
+from edge.station.roles import NO_PICTURES, Inspects, Keeps, Rejects
+from edge.station.stages import TURN_S, Stages, end, end_at_once, peek, take
 from edge.station.summary import Summary
 from edge.station.tally import Tally
 from edge.watchdog import SILENT, Notifier, Patience, Watchdog
 
 _log = getLogger(__name__)
-_T = TypeVar("_T")
 
 _QUEUE_PARTS = 4  # more would be late anyhow: a budget is rarely above four gaps
 _PATIENCE = Patience()
@@ -69,10 +68,12 @@ class Station:
         timing: LineTiming,
         first_part_id: int = 1,
         freshness: Freshness | None = None,
+        pictures: Keeps = NO_PICTURES,
         on_verdict: Callable[[Verdict], None] | None = None,
         on_actuated: Callable[[Actuated], None] | None = None,
         notifier: Notifier = SILENT,
         patience: Patience = _PATIENCE,
+        gather_s: float = 0.0,
     ) -> None:
         self._tally = Tally()
         self.stats = self._tally.stats
@@ -85,12 +86,17 @@ class Station:
         self._stages = Stages.make(patience, clock)
         self._notifier = notifier
         self._writer = JournalWriter(
-            journal, station=station_id, bundle=bundle_id, beat=self._stages.journal.beat
+            journal,
+            station=station_id,
+            bundle=bundle_id,
+            gather_s=gather_s,
+            beat=self._stages.journal.beat,
         )
         self._clock = clock
         self._timing = timing
         self._tracker = PartTracker(timing, first_part_id=first_part_id)
         self._freshness = freshness or Freshness()
+        self._pictures = pictures
         self._on_verdict = on_verdict
         self._on_actuated = on_actuated
         self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
@@ -129,6 +135,7 @@ class Station:
             self._notifier.ready(self._status())
             self._stages.begin()
             self._writer.start()
+            self._pictures.start(self._writer.put_mark)
             for thread in threads.values():
                 thread.start()
             watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
@@ -139,7 +146,7 @@ class Station:
             self._die(str(error), threads["trigger"])
             raise
         except BaseException:
-            self._close(threads)
+            self._close(threads, crashed=True)
             raise
         counted = self._close(threads)
         if self._failure is not None:
@@ -151,9 +158,12 @@ class Station:
             events_lost=self._writer.lost,
             freshness=self._freshness,
             counted=counted,
+            pictures=self._pictures.counts,
         )
 
-    def _close(self, threads: dict[str, threading.Thread]) -> Counted | None:
+    def _close(
+        self, threads: dict[str, threading.Thread], *, crashed: bool = False
+    ) -> Counted | None:
         """In the order of a part's way: nothing is closed that something before it still needs."""
         self._stopping = True
         self._notifier.stopping(self._status())
@@ -170,6 +180,8 @@ class Station:
         self._join(threads["deadline"])
         counted = self._rejector.close(_STOP_S)
         self._close_journal(_STOP_S)
+        # Last: no verdict waits for a picture.
+        (self._pictures.dump if crashed else self._pictures.close)(_STOP_S)
         return counted
 
     def _close_journal(self, timeout_s: float) -> None:
@@ -193,6 +205,7 @@ class Station:
         end_at_once(self._frames)
         self._rejector.abandon(_DYING_S)
         self._close_journal(_DYING_S)
+        self._pictures.dump(_DYING_S)
 
     def _join(self, thread: threading.Thread) -> None:
         """The rejector must not take a station for dead that is about to say goodbye."""
@@ -254,13 +267,15 @@ class Station:
             sequence += 1
             began_ns = self._clock.now_ns()
             try:
-                frame = self._attempt(part, partial(self._capture, part, sequence))
+                frame = attempt(part.part_id, partial(self._capture, part, sequence))
             except EndOfFrames:
                 self._annul(part)
                 continue
-            if frame is None:
+            if isinstance(frame, Verdict):
+                self._settle(frame)
                 continue
             captured_ns = self._took("capture", began_ns)
+            self._pictures.seen(frame)
             fault = self._freshness.fault(frame, part, self._next_triggered_ns())
             if fault is not None:
                 self._settle(Verdict.unknown(part.part_id, reason=fault))
@@ -282,8 +297,7 @@ class Station:
 
     def _next_triggered_ns(self) -> int | None:
         """When the part was triggered that waits for the camera, if one does."""
-        with self._parts.mutex:
-            following = self._parts.queue[0] if self._parts.queue else None
+        following = peek(self._parts)
         return None if following is None else following.triggered_ns
 
     def _inspect_frames(self) -> None:
@@ -294,13 +308,12 @@ class Station:
                 if part.part_id not in self._ledger:
                     continue
             began_ns = self._took("wait", captured_ns)
-            verdict = self._attempt(part, partial(self._inspector.inspect, frame))
-            if verdict is None:
-                continue
+            verdict = attempt(part.part_id, partial(self._inspector.inspect, frame))
             self._took("inspect", began_ns)
             if verdict.part_id != part.part_id:
                 reason = f"verdict refused: of part {verdict.part_id}, expected {part.part_id}"
                 verdict = Verdict.unknown(part.part_id, reason=reason)
+            self._pictures.said(verdict)
             self._settle(verdict)
             self._tally.inspected(verdict)
 
@@ -320,21 +333,6 @@ class Station:
             for part in overdue:
                 self._settle(self._too_late(part, self._clock.now_ns()))
 
-    def _attempt(self, part: Part, step: Callable[[], _T]) -> _T | None:
-        """The part loop's guard: whatever goes wrong with one part makes that part UNKNOWN."""
-        try:
-            return step()
-        except EndOfFrames:
-            raise
-        except OutfeedError as error:
-            _log.debug("part_unknown part=%s reason=%s", part.part_id, error)
-            reason = str(error)
-        except Exception as error:  # noqa: BLE001 - the one broad except, see STYLE
-            _log.exception("part_failed part=%s", part.part_id)
-            reason = f"internal error: {type(error).__name__}: {error}"
-        self._settle(Verdict.unknown(part.part_id, reason=reason))
-        return None
-
     def _settle(self, verdict: Verdict) -> None:
         """Give a part its verdict, if it has none: to the rejector first, then to the journal."""
         now_ns = self._clock.now_ns()
@@ -348,6 +346,7 @@ class Station:
         if verdict.decision is not Decision.UNKNOWN:
             self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
         self._writer.put_verdict(verdict, part.triggered_ns)
+        self._pictures.settled(verdict)
         if self._on_verdict is not None:
             self._on_verdict(verdict)
 

@@ -20,7 +20,8 @@ class Summary:
     causes: how many reports of the rejector had which cause, beside verdict and unknown.
     rejector: counters of the last rejector process, None where it did not end in order.
     refused: parts without a frame of their own, by Refusal. edges_lost: the photo-eye's edges that
-    nobody read in time; the parts behind them were not inspected.
+    nobody read in time; the parts behind them were not inspected. pictures: kept and left out, by
+    the reason.
     """
 
     parts: int
@@ -41,3 +42,4 @@ class Summary:
     refused: Mapping[str, int] = field(default_factory=dict)
     edges_lost: int = 0
     causes: Mapping[str, int] = field(default_factory=dict)
+    pictures: Mapping[str, int] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from logging import getLogger
 
 from edge.line.freshness import Freshness
@@ -71,6 +72,7 @@ class Tally:
         events_lost: int,
         freshness: Freshness,
         counted: Counted | None,
+        pictures: Mapping[str, int],
     ) -> Summary:
         """What the run amounts to, when nothing counts any more."""
         if counted is not None and counted.queue.crowded:
@@ -94,4 +96,5 @@ class Tally:
             refused={refusal.value: n for refusal, n in freshness.counts.items()},
             edges_lost=self.edges_lost,
             causes=dict(self._causes),
+            pictures=pictures,
         )

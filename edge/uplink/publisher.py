@@ -11,7 +11,7 @@ import edge
 from edge.clock import boot_id, utc_now
 from edge.config import StationConfig, UplinkConfig
 from edge.errors import JournalError
-from edge.events.cursor import Position, read_cursor, write_cursor
+from edge.events.cursor import SAVE_S, Position, read_cursor, write_cursor
 from edge.events.event import StatusEvent
 from edge.events.identity import Stored
 from edge.events.lock import FileLock
@@ -27,10 +27,6 @@ log = logging.getLogger(__name__)
 # 7 us; a whole turn with paho's select makes 0.5 % of a core at this rate (measured, idle, x86-64).
 # A file watch would save that and add a way to miss a row; an event waits 25 ms on average.
 POLL_S = 0.05
-
-# The position goes to the disk at most once a second while events flow: it costs two fsyncs, and
-# a flash card wears. A crash repeats one second of events, which receivers drop.
-SAVE_S = 1.0
 
 
 def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier = SILENT) -> None:

@@ -15,13 +15,16 @@ from edge.errors import (
     ConfigError,
     DeviceError,
     FrameError,
+    InboxError,
     JournalError,
     OutfeedError,
+    PictureError,
     StalledError,
     UsageError,
 )
 from tests.edge.test_config_line import OPTIONS as BELT
 from tests.edge.test_config_line import REQUIRED
+from tests.edge.test_config_pictures import OPTIONS as PICTURES
 from tests.keys import TRUST
 
 SMALLEST = """
@@ -84,6 +87,9 @@ def test_relative_paths_begin_at_the_files_folder(path: Path, tmp_path: Path) ->
     assert config.camera.path == tmp_path / "frames"
     assert config.journal_path == tmp_path / "state" / "journal.sqlite"
     assert config.cursor_path == tmp_path / "state" / "uplink.json"
+    assert config.album_path == tmp_path / "state" / "pictures"
+    assert config.bundles_path == tmp_path / "state" / "bundles"
+    assert config.inbox_path == tmp_path / "state" / "inbox"
     assert config.accepted_path == tmp_path / "state" / "bundles.json"
     assert config.trust.keys == (tmp_path / "keys/zoo.pub", TRUST)
     assert config.uplink.password_file == tmp_path / "secret"
@@ -116,6 +122,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("output", "record", '"/var/tmp/edges"', Path("/var/tmp/edges")),
     ("watchdog", "stage_s", "1.5", 1.5),
     ("watchdog", "journal_s", "60", 60.0),
+    ("journal", "gather_ms", "200", 200.0),
     ("journal", "max_mb", "1.5", 1.5),
     ("uplink", "start", "false", False),
     ("uplink", "host", '"broker.example"', "broker.example"),
@@ -264,7 +271,7 @@ def test_no_key_is_left_out_above() -> None:
     told |= {("uplink", key) for key in TOGETHER}
     told |= {(section, key) for section, _, key, *_ in DEVICES}
     told |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
-    told |= {(section, key) for section, key, *_ in BELT} | REQUIRED
+    told |= {(section, key) for section, key, *_ in [*BELT, *PICTURES]} | REQUIRED
     held = {
         (section, key)
         for section, field in StationConfig.model_fields.items()
@@ -413,6 +420,8 @@ def test_a_byte_order_mark_is_no_fault(path: Path) -> None:
         (FrameError, 1),
         (DeviceError, 1),
         (JournalError, 1),
+        (PictureError, 1),
+        (InboxError, 1),
         (StalledError, 1),
     ],
 )

@@ -12,10 +12,12 @@ from edge.events.event import (
     PartEvent,
     actuation_event,
     gap_event,
+    mark_event,
     part_event,
 )
 from edge.events.identity import Stored, parse_payload, wire_schema
 from edge.events.topics import Topics
+from edge.inbox import new_mark
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 
 SCRATCH = Defect(Region(Box(1, 2, 30, 40), 17, 6.5, 3.25), "scratch", 0.75, "clean the roller")
@@ -133,3 +135,13 @@ def test_what_is_no_event_is_one_line(payload: bytes, line: str) -> None:
 def test_topics() -> None:
     assert Topics("press-3").events == "outfeed/v1/press-3/events"
     assert Topics("press-3", "plant/a").status == "plant/a/press-3/status"
+
+
+def test_a_mark_goes_over_the_wire_and_comes_back() -> None:
+    mark = new_mark(12, "false-reject", "clean, ä")
+    event = mark_event("s", mark, "0000000001-1f3a9c2e-12-reject.png")
+    stored = Stored("s", "j", 7, event.model_dump_json())
+    identity, again = parse_payload(stored.payload)
+    assert (identity.sequence, again) == (7, event)
+    assert (event.mark, event.mark_id, event.marked_utc) == ("false-reject", mark.id, mark.utc)
+    assert event.weight == 1

@@ -247,6 +247,31 @@ def test_the_cursor_survives_all_but_is_never_needed(tmp_path: Path) -> None:
         write_cursor(tmp_path / "nowhere" / "uplink.json", Position("j", 5))
 
 
+def test_the_cursor_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "uplink.json"
+    path.write_bytes(b'{"journal":"j","published":5}')
+    assert read_cursor(path) == Position("j", 5)
+    for number in (6, 7, 8):
+        write_cursor(path, Position("j", number))
+        assert read_cursor(path) == Position("j", number)
+
+
+def test_a_position_that_is_cut_short_is_the_old_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "uplink.json"
+    for number in range(1, 6):
+        write_cursor(path, Position("j", number))
+        before = path.read_bytes()
+        write_cursor(path, Position("k" * 36, 1000 + number))
+        after = path.read_bytes()
+        assert len(before) == len(after) == 8192
+        changed = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+        for cut in changed:  # the disk took so many bytes of it
+            path.write_bytes(after[:cut] + before[cut:])
+            assert read_cursor(path) in (Position("j", number), Position("k" * 36, 1000 + number))
+        path.write_bytes(after)
+        assert read_cursor(path) == Position("k" * 36, 1000 + number)
+
+
 KILLED_WRITER = """
 import sys
 from pathlib import Path

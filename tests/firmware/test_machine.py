@@ -75,6 +75,11 @@ def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:
     assert re.search(r"^CapBnd:\t0+$", status, re.MULTILINE)
     assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE)
     assert re.search(r"^Seccomp:\t2$", status, re.MULTILINE)
+    # Pictures are kept, by a thread that has given way to all others.
+    machine.eventually(lambda: any((machine.state / "pictures").glob("*.png")), "a picture")
+    nice = machine.run("ps", "-L", "-o", "ni=", "-p", pid).split()
+    assert sorted(set(nice)) == ["0", "10"]
+    assert nice.count("10") == 1
     groups = {machine.run("getent", "group", name).split(":")[2] for name in ("gpio", "video")}
     assert groups <= set(re.search(r"^Groups:\t(.*)$", status, re.MULTILINE)[1].split())  # type: ignore[index]
     text = machine.show(STATION, "StatusText")
@@ -87,6 +92,7 @@ def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:
     mounts = machine.run("grep", "-E", " (/|/etc) ", f"/proc/{pid}/mounts")
     assert re.search(r" / overlay ro,", mounts), mounts
     machine.run("systemctl", "stop", STATION)
+    print(machine.log(STATION)[-6000:])
     assert machine.show(STATION, "Result") == "success"
     history(machine).obeys()
     # An orderly end: the last level is inactive, not the safe state "active".

@@ -2,14 +2,17 @@
 
 A thread that asks for the time while FOLDER holds a file of its name never returns. Every loop asks
 at each turn, so each stage can be stopped in the middle of what it does, also with a lock in its
-hand; and the rest of the process is the real one.
+hand; and the rest of the process is the real one. The thread of the pictures, which needs no time,
+hangs where a bad disk would hang it: in fsync.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import edge.clock
@@ -20,14 +23,26 @@ class HangingClock(edge.clock.MonotonicClock):
     folder = Path()
 
     def now_ns(self) -> int:
-        name = threading.current_thread().name
-        if (self.folder / name).exists():
-            while True:
-                time.sleep(3600)
+        hang_if_told(self.folder)
         return super().now_ns()
+
+
+def hang_if_told(folder: Path) -> None:
+    if (folder / threading.current_thread().name).exists():
+        while True:
+            time.sleep(3600)
+
+
+def hanging_fsync(folder: Path, fsync: Callable[[int], None]) -> Callable[[int], None]:
+    def call(file: int) -> None:
+        hang_if_told(folder)
+        fsync(file)
+
+    return call
 
 
 if __name__ == "__main__":
     HangingClock.folder = Path(sys.argv[1])
+    os.fsync = hanging_fsync(HangingClock.folder, os.fsync)
     edge.clock.MonotonicClock = HangingClock  # type: ignore[misc]
     sys.exit(main(["run", "--config", sys.argv[2]]))

@@ -25,8 +25,8 @@ class StubbornJournal:
     def close(self) -> None: ...
 
 
-def writer(journal: StubbornJournal, capacity: int = 100) -> JournalWriter:
-    made = JournalWriter(journal, station="s1", bundle="b1", capacity=capacity)
+def writer(journal: StubbornJournal, capacity: int = 100, gather_s: float = 0.0) -> JournalWriter:
+    made = JournalWriter(journal, station="s1", bundle="b1", capacity=capacity, gather_s=gather_s)
     made.start()
     return made
 
@@ -87,3 +87,26 @@ def test_what_comes_after_the_end_is_counted():
     made.close(10.0)
     put(made, 1)
     assert made.lost == 1
+
+
+def test_events_wait_for_one_another_and_not_at_the_end():
+    """A gathering of a minute: what the test puts goes in one batch, as soon as it ends."""
+    journal = StubbornJournal()
+    journal.open.set()
+    sizes = []
+    append = journal.append
+    journal.append = lambda events: (sizes.append(len(events)), append(events))
+    made = writer(journal, gather_s=60.0)
+    put(made, *range(10))
+    assert made.close(10.0) == 0
+    assert sizes == [10]
+
+
+def test_a_full_batch_does_not_wait():
+    journal = StubbornJournal()
+    journal.open.set()
+    made = writer(journal, gather_s=60.0)
+    put(made, *range(64))
+    assert journal.asked.wait(10)
+    assert made.close(10.0) == 0
+    assert len(journal.events) == 64

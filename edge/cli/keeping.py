@@ -1,0 +1,38 @@
+"""What station.toml says of pictures, as the parts that keep them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from edge.bundle import Bundle
+from edge.config import StationConfig
+from edge.engines.registry import EngineChoice
+from edge.events.journal import Journal
+from edge.inbox import Inbox
+from edge.pictures import Album, Keeper, KeepRules, Ring, Scribe, origin_of
+from edge.pictures.bundles import keep_bundle
+from edge.station.roles import NO_PICTURES, Keeps
+
+
+def make_keeper(
+    config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: Journal
+) -> Keeps:
+    """Nothing runs yet and no disk is touched. The inbox is read where pictures are kept."""
+    wanted = config.pictures
+    if not wanted.enabled:
+        return NO_PICTURES
+    scribe = Scribe(
+        Album(config.album_path, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes),
+        origin=origin_of(bundle, engine),
+        station=config.id,
+        journal=lambda: journal.uuid,
+        keep_bundle=partial(keep_bundle, config.bundles_path, bundle, config.bundle),
+        bytes_per_day=wanted.max_bytes_per_day,
+    )
+    return Keeper(
+        ring=Ring(frames=wanted.ring_frames, max_bytes=wanted.ring_bytes),
+        scribe=scribe,
+        rules=KeepRules(wanted.pass_every, wanted.before_parts),
+        max_waiting_bytes=wanted.ring_bytes,
+        inbox=Inbox(config.inbox_path),
+    )

@@ -1,0 +1,53 @@
+"""``outfeed mark``: a person's word on a part."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edge.cli.options import ConfigOption
+
+
+def mark(
+    config: ConfigOption,
+    part: Annotated[
+        int | None,
+        typer.Argument(metavar="PART", min=1, help="The part's number.", show_default=False),
+    ] = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="The last part in the journal instead.")
+    ] = False,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="KIND",
+            help="escape (it was let by and is bad), false-reject (it was kicked and is good) or "
+            "look.",
+        ),
+    ] = "look",
+    note: Annotated[str, typer.Option(help="A line for whoever looks at it.")] = "",
+) -> None:
+    """Mark a part: its picture is kept while it is still in the station's memory, or marked in the
+    album, and the mark goes to the journal and to the central system as `outfeed.mark/1`.
+
+    A station that runs has read it within half a second; one that does not reads it when it starts.
+    Whoever marks must be allowed to write the station's state folder.
+    """
+    from edge.cli.marking import known_kind, last_part
+    from edge.config import load_config
+    from edge.errors import UsageError
+    from edge.inbox import MAX_NOTE_CHARS, Inbox, new_mark
+
+    if (part is None) != last:
+        raise UsageError("mark takes either a PART or --last")
+    if len(note) > MAX_NOTE_CHARS:
+        raise UsageError(f"--note: {len(note)} characters, {MAX_NOTE_CHARS} at most")
+    chosen = known_kind(kind)
+    settings = load_config(config)
+    number = part if part is not None else last_part(settings)
+    if not settings.pictures.enabled:
+        raise UsageError("pictures.enabled is false: the station reads no marks")
+    Inbox(settings.inbox_path).post(new_mark(number, chosen, note))
+    print(f"part {number}: {chosen}")

@@ -1,0 +1,81 @@
+"""``outfeed replay``: kept parts again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.cli.options import ConfigOption, PrecisionOption, ThreadsOption
+
+
+def replay(
+    config: ConfigOption,
+    parts: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="PART", help="Numbers of parts.", show_default=False),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every picture of the album.")] = False,
+    last: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The last N pictures.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", "-b", help="Judge by this bundle instead, to see what it would say."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE", help="ort, litert or openvino. Default: what judged each part."
+        ),
+    ] = None,
+    precision: PrecisionOption = None,
+    threads: ThreadsOption = 1,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="same|any",
+            help="same: a part that differs makes the exit status 1. any: it does not. Default: "
+            "same, with another --bundle any.",
+        ),
+    ] = None,
+    journal: Annotated[
+        bool,
+        typer.Option("--journal", help="Compare the records with the journal's events too."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Judge kept parts again, from their stored frames, by the bundle and on the engine that judged
+    them, and compare with what was recorded then.
+
+    On the same engine, processor and libraries the verdict must be the same, byte for byte. Where
+    one of them is another (`--engine`, another machine), it must agree within the limits that the
+    bundle states for its builds, and each line says so. A part to which the chain never answered
+    (camera or inspection too late) is shown with what it says now, as `unjudged`.
+
+    What cannot be replayed is one line on standard error each, and the exit status is 1.
+    """
+    from edge.cli.replaying import chosen_engine, compare_with_journal, replay_all, select
+    from edge.config import load_config
+    from edge.errors import UsageError
+    from edge.replay import Chains
+
+    if expect not in (None, "same", "any"):
+        raise UsageError(f"--expect {expect}: expected same or any")
+    settings = load_config(config)
+    paths = select(settings.album_path, parts or [], everything=everything, last=last)
+    chains = Chains(
+        settings.bundles_path,
+        configured=settings.bundle,
+        other=bundle,
+        engine=chosen_engine(engine, precision, threads),
+    )
+    strict = expect == "same" or (expect is None and bundle is None)
+    agree = replay_all(paths, chains, strict=strict, as_json=json)
+    if journal:
+        agree &= compare_with_journal(paths, settings.journal_path)
+    if not agree:
+        raise typer.Exit(1)

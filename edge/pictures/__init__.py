@@ -1,0 +1,25 @@
+"""Pictures of parts: the last ones in memory, and on the disk those that somebody will look at.
+
+Pictures are dispensable and verdicts are not: nothing here makes the line or the journal wait
+(docs/decisions/0022-pictures-and-the-write-budget.md).
+"""
+
+from edge.pictures.album import Album, LeftOut
+from edge.pictures.keeper import Keeper
+from edge.pictures.origin import Origin, origin_of
+from edge.pictures.record import PictureRecord
+from edge.pictures.ring import Ring
+from edge.pictures.rules import KeepRules
+from edge.pictures.scribe import Scribe
+
+__all__ = [
+    "Album",
+    "KeepRules",
+    "Keeper",
+    "LeftOut",
+    "Origin",
+    "PictureRecord",
+    "Ring",
+    "Scribe",
+    "origin_of",
+]

@@ -1,0 +1,86 @@
+"""Chains for parts that were judged some time ago."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.bundle import Bundle, read_bundle
+from edge.bundle.manifest import Precision
+from edge.chain.inspector import Inspector
+from edge.chain.load import load_inspector, prove
+from edge.engines.registry import ENGINES, EngineChoice
+from edge.errors import BundleError
+from edge.pictures import Origin, origin_of
+from edge.pictures.bundles import bundle_path
+from edge.replay.compare import Tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A bundle that has proven itself on an engine here."""
+
+    bundle: Bundle
+    inspector: Inspector
+    origin: Origin
+    tolerance: Tolerance
+
+
+class Chains:
+    """Finds the bundle that judged a part, by its digest, and loads it on the engine that did, or
+    on what was asked for instead. Keeps the last chain: parts come in the order in which they were
+    kept. One thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        configured: Path | None = None,
+        other: Path | None = None,
+        engine: EngineChoice | None = None,
+    ) -> None:
+        """folder: of the station's kept bundles. configured: the station's present bundle. other:
+        one to judge by in place of the recorded ones. engine: likewise."""
+        self._folder = folder
+        self._configured = configured
+        self._other = other
+        self._engine = engine
+        self._key: tuple[str, EngineChoice] | None = None
+        self._chain: Chain | None = None
+
+    def of(self, origin: Origin) -> Chain:
+        """The chain for a part of this origin. Raises BundleError, one line, where bundle or engine
+        is not there, or does not reproduce its golden frames."""
+        engine = self._engine or _engine_of(origin)
+        key = (origin.bundle_digest if self._other is None else "", engine)
+        if self._chain is None or key != self._key:
+            bundle = self._bundle(origin)
+            inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+            prove(bundle, inspector, engine)
+            tolerance = Tolerance(engine.build(bundle).golden, bundle.manifest.chain.threshold)
+            self._chain = Chain(bundle, inspector, origin_of(bundle, engine), tolerance)
+            self._key = key
+        return self._chain
+
+    def _bundle(self, origin: Origin) -> Bundle:
+        if self._other is not None:
+            return read_bundle(self._other)
+        path = bundle_path(self._folder, origin.bundle_digest)
+        if path.exists():
+            bundle = read_bundle(path)
+            if bundle.digest != origin.bundle_digest:
+                raise BundleError(f"{path}: is {bundle.id}, not what its name says")
+            return bundle
+        if self._configured is not None and self._configured.exists():
+            bundle = read_bundle(self._configured)
+            if bundle.digest == origin.bundle_digest:
+                return bundle
+        raise BundleError(f"{origin.bundle} is not kept here any more; give it with --bundle")
+
+
+def _engine_of(origin: Origin) -> EngineChoice:
+    if origin.engine not in ENGINES:
+        raise BundleError(f"engine {origin.engine!r} is unknown here; give another with --engine")
+    precision: Precision = "int8" if origin.build.endswith("int8") else "float32"
+    return EngineChoice(origin.engine, origin.threads, precision, origin.providers)

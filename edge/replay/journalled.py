@@ -1,0 +1,49 @@
+"""Whether a picture's record is what the journal says of its part."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from edge.events.cursor import Position
+from edge.events.event import PartEvent, part_event
+from edge.events.identity import parse_payload
+from edge.events.reader import JournalReader
+from edge.pictures.record import PictureRecord
+
+_READ_ROWS = 1_000
+# Made anew for every event.
+_OF_THE_EVENT = {"utc", "boot_id", "timings_us"}
+
+
+def part_events(path: Path, parts: Collection[int]) -> Mapping[int, PartEvent]:
+    """The events of these parts that the journal still has. Blocks for one pass through it: 10 s
+    for 256 MB. Raises JournalError."""
+    wanted, found = set(parts), {}
+    position: Position | None = None
+    with JournalReader(path) as reader:
+        while rows := reader.read(position, _READ_ROWS):
+            for row in rows:
+                if '"outfeed.part/1"' not in row.body:
+                    continue
+                _, event = parse_payload(row.payload)
+                if isinstance(event, PartEvent) and event.part_id in wanted:
+                    found[event.part_id] = event
+            position = Position(rows[-1].journal, rows[-1].sequence)
+    return found
+
+
+def disagreement(record: PictureRecord, event: PartEvent | None) -> str | None:
+    """What record and journal say differently, in words; None: they agree, or neither has a
+    verdict."""
+    if record.verdict is None:
+        return None if event is None else "the journal has a verdict, the record has none"
+    if event is None or event.boot_id != record.boot_id:
+        return "not in the journal any more"
+    own = part_event(record.station, record.origin.bundle, record.verdict, record.triggered_ns)
+    mine = own.model_dump(mode="json", exclude=_OF_THE_EVENT)
+    theirs = event.model_dump(mode="json", exclude=_OF_THE_EVENT)
+    for key, value in mine.items():
+        if value != theirs[key]:
+            return f"journal: {key}: {theirs[key]!r}, recorded {value!r}"
+    return None

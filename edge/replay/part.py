@@ -1,0 +1,43 @@
+"""One part again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edge.pictures.picture import read_picture
+from edge.pictures.record import PictureRecord
+from edge.records import Verdict
+from edge.replay.chains import Chain, Chains
+from edge.replay.compare import Outcome, Tolerance, compare
+from edge.station.attempt import attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """verdict: of this time. difference: the first one, in words. tolerance: within which the two
+    had to agree; None: byte for byte. changed: what judges now and did not then."""
+
+    record: PictureRecord
+    verdict: Verdict
+    outcome: Outcome
+    difference: str | None
+    tolerance: Tolerance | None
+    chain: Chain
+    changed: tuple[str, ...]
+
+
+def replay_part(path: Path, chains: Chains) -> Replayed:
+    """Read a picture of an album, judge it again, compare. Raises PictureError and FrameError for a
+    picture that is not what was kept, BundleError for a chain that cannot be had."""
+    picture = read_picture(path)
+    record = picture.record
+    chain = chains.of(record.origin)
+    seen = attempt(record.part_id, partial(chain.inspector.inspect, picture.frame))
+    changed = chain.origin.differences(record.origin)
+    tolerance = chain.tolerance if changed else None
+    if record.said is None:
+        return Replayed(record, seen, Outcome.UNJUDGED, None, tolerance, chain, changed)
+    outcome, difference = compare(record.said, seen, tolerance)
+    return Replayed(record, seen, outcome, difference, tolerance, chain, changed)

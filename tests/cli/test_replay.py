@@ -1,0 +1,246 @@
+"""outfeed replay: the parts of a station that was run, killed, tampered with, moved on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from edge.bundle import parse_bundle, read_bundle
+from edge.events.event import PartEvent
+from edge.pictures.name import list_album
+from edge.pictures.png import decode_picture, encode_picture
+from tests.bundles import CLEAN, small_bundle
+from tests.cli.conftest import Outfeed
+from tests.cli.test_run import events, wait_for
+
+ZOO = Path(__file__).parents[2] / "models/zoo"
+KEEP_ALL = "[pictures]\npass_every = 1\nmin_free_mb = 0\n"
+
+
+@pytest.fixture
+def kept(outfeed: Outfeed, configure: Callable[..., Path]) -> Path:
+    """station.toml of a run of twelve parts whose pictures were all kept."""
+    path = configure(KEEP_ALL)
+    assert outfeed("--quiet", "run", "--config", path).status == 0
+    return path
+
+
+@pytest.fixture
+def zoo_line(configure: Callable[..., Path], tmp_path: Path) -> Path:
+    """A station on the shipped bundle, whose camera shows that bundle's golden frames."""
+    bundle = read_bundle(ZOO / "textures-lean.outfeed")
+    (tmp_path / "zoo").mkdir()
+    for golden in bundle.manifest.golden:
+        (tmp_path / "zoo" / Path(golden.file).name).write_bytes(bundle.files[golden.file])
+    path = configure(KEEP_ALL, path="zoo", loop="true", trust=ZOO / "zoo.pub")
+    text = path.read_text().replace('"small.outfeed"', f'"{ZOO / "textures-lean.outfeed"}"')
+    path.write_text(text.replace("rate_hz = 100.0", "rate_hz = 10.0"))
+    return path
+
+
+def pictures(config: Path) -> list[Path]:
+    album = config.parent / "state/pictures"
+    return [album / str(name) for name in list_album(album)]
+
+
+def test_every_part_gives_its_verdict_again_byte_for_byte(outfeed: Outfeed, kept: Path) -> None:
+    parts = [event for event in events(kept.parent) if isinstance(event, PartEvent)]
+    result = outfeed("replay", "--config", kept, "--all", "--json")
+    assert (result.status, result.err) == (0, "")
+    assert [record["part_id"] for record in result.records] == [part.part_id for part in parts]
+    for record, part in zip(result.records, parts, strict=True):
+        assert (record["tolerance"], record["difference"]) == (None, None)
+        if record["outcome"] == "unjudged":  # too late on a loaded machine
+            assert part.decision == "UNKNOWN"
+            continue
+        assert record["outcome"] == "same"
+        assert record["seen"] == record["recorded"]
+        if part.decision != "UNKNOWN":
+            assert record["seen"]["decision"] == part.decision
+            assert record["seen"]["peak_severity"] == part.peak_severity
+            assert len(record["seen"]["defects"]) == len(part.defects)
+    text = outfeed("replay", "--config", kept, "--last", 2)
+    assert text.status == 0
+    assert text.out.splitlines()[0].startswith("part 11: ")
+    assert text.out.splitlines()[2].startswith("2 parts: ")
+
+
+def test_parts_of_a_killed_station_on_the_shipped_bundle(outfeed: Outfeed, zoo_line: Path) -> None:
+    """kill -9 in the middle: whatever is in the album is whole and gives its verdict again."""
+    command = [sys.executable, "-m", "edge", "--quiet", "run", "--config", str(zoo_line)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: process.poll() is None and len(pictures(zoo_line)) >= 8, "8 pictures")
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    result = outfeed("replay", "--config", zoo_line, "--all", "--json")
+    assert (result.status, result.err) == (0, "")
+    outcomes = [record["outcome"] for record in result.records]
+    assert len(outcomes) >= 8
+    assert set(outcomes) <= {"same", "unjudged"}
+    assert outcomes.count("same") >= 4
+    # And so does the next process, which finds the album as it is.
+    assert outfeed("replay", "--config", zoo_line, "--all").status == 0
+
+
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_another_engine_agrees_within_the_bundles_limits(
+    outfeed: Outfeed, zoo_line: Path, engine: str
+) -> None:
+    pytest.importorskip({"litert": "ai_edge_litert"}.get(engine, engine))
+    text = zoo_line.read_text()
+    zoo_line.write_text(text.replace("loop = true", "loop = false"))
+    assert outfeed("--quiet", "run", "--config", zoo_line).status == 0
+    arguments = ("replay", "--config", zoo_line, "--all", "--engine", engine)
+    result = outfeed(*arguments, "--json")
+    assert (result.status, result.err) == (0, "")
+    for record in result.records:
+        assert record["outcome"] in ("same", "within", "unjudged")
+        assert record["tolerance"].startswith("severity 0.")
+        assert any(each.startswith(f"engine {engine}, was ort") for each in record["changed"])
+        if record["recorded"] is not None:
+            assert record["seen"]["decision"] == record["recorded"]["decision"]
+    said = outfeed(*arguments).out.splitlines()
+    assert said[-2].startswith("compared within severity 0.")
+
+
+def test_a_part_of_another_machine_is_compared_within_the_limits(
+    outfeed: Outfeed, kept: Path
+) -> None:
+    """As a picture that was copied here from an arm64 station; its last digit may differ."""
+    path = pictures(kept)[0]
+    pixels, text = decode_picture(path.read_bytes(), name="a")
+    record = json.loads(text)
+    record["origin"]["machine"] = "another"
+    record["said"]["defects"][0]["confidence"] += 1e-9
+    path.write_bytes(encode_picture(pixels, json.dumps(record)))
+    result = outfeed("replay", "--config", kept, record["part_id"], "--json")
+    assert (result.status, result.err) == (0, "")
+    (told,) = result.records
+    assert told["outcome"] == "within"
+    assert told["difference"].startswith("defects[0].confidence: ")
+    assert told["changed"][0].endswith(", was another")
+    assert told["tolerance"].startswith("severity 0.5, box 4 px")
+
+
+def test_a_picture_that_was_tampered_with(outfeed: Outfeed, kept: Path) -> None:
+    flipped, repainted, bare = pictures(kept)[:3]
+    data = bytearray(flipped.read_bytes())
+    data[-40] ^= 1
+    flipped.write_bytes(data)
+    pixels, text = decode_picture(repainted.read_bytes(), name="a")
+    pixels[0, 0] ^= 1
+    repainted.write_bytes(encode_picture(pixels, text))
+    cv2.imwrite(str(bare), CLEAN)
+    result = outfeed("replay", "--config", kept, "--all")
+    assert result.status == 1
+    assert result.err.splitlines() == [
+        f"outfeed: {flipped.name}: is damaged: checksum of chunk IDAT (PNG)",
+        f"outfeed: {repainted.name}: its pixels are not those that were judged (SHA-256)",
+        f"outfeed: {bare.name}: carries no record of a part",
+    ]
+    assert result.out.splitlines()[-1].endswith("3 failed")
+
+
+def test_a_verdict_that_was_tampered_with_is_named(outfeed: Outfeed, kept: Path) -> None:
+    path = pictures(kept)[0]
+    pixels, text = decode_picture(path.read_bytes(), name="a")
+    record = json.loads(text)
+    assert record["said"]["decision"] == "REJECT"
+    record["said"]["defects"][0]["confidence"] += 1e-9
+    path.write_bytes(encode_picture(pixels, json.dumps(record)))
+    result = outfeed("replay", "--config", kept, record["part_id"])
+    assert result.status == 1
+    assert "part 1: differs: REJECT" in result.out
+    assert "[defects[0].confidence: " in result.out
+
+
+def test_a_bundle_that_was_replaced_is_still_found(outfeed: Outfeed, kept: Path) -> None:
+    """The station has been given a newer one; the one that judged was kept beside its pictures."""
+    small_bundle(kept.parent / "small.outfeed", version="2.0")
+    assert outfeed("replay", "--config", kept, "--all").status == 0
+    (lain,) = (kept.parent / "state/bundles").iterdir()
+    digest = lain.stem
+    assert parse_bundle(lain.read_bytes()).digest == digest
+    other = small_bundle(kept.parent / "other.outfeed", version="3.0")
+    lain.write_bytes(other.read_bytes())
+    result = outfeed("replay", "--config", kept, "--last", 1)
+    assert (result.status, "not what its name says" in result.line) == (1, True)
+    lain.write_bytes(b"broken")
+    result = outfeed("replay", "--config", kept, "--last", 1)
+    assert (result.status, f"{digest}.outfeed: " in result.line) == (1, True)
+    lain.unlink()
+    result = outfeed("replay", "--config", kept, "--last", 1)
+    assert (result.status, "is not kept here any more" in result.line) == (1, True)
+
+
+def test_the_configured_bundle_serves_where_none_was_kept(outfeed: Outfeed, kept: Path) -> None:
+    (lain,) = (kept.parent / "state/bundles").iterdir()
+    lain.unlink()
+    assert outfeed("replay", "--config", kept, "--all").status == 0
+
+
+def test_what_another_bundle_would_say(outfeed: Outfeed, kept: Path) -> None:
+    """One without kinds, to which every region is a plain defect."""
+    plain = small_bundle(kept.parent / "plain.outfeed", version="2.0", kinds=(), classifier=False)
+    arguments = ("replay", "--config", kept, "--all", "--bundle", plain)
+    result = outfeed(*arguments)
+    assert result.status == 0
+    assert "instead of hole" in result.out
+    assert "bundle digest" in result.out
+    assert outfeed(*arguments, "--expect", "same").status == 1
+    assert outfeed(*arguments, "--expect", "any").status == 0
+    absent = outfeed("replay", "--config", kept, "--last", 1, "--bundle", "absent.outfeed")
+    assert (absent.status, "absent.outfeed: cannot be read" in absent.line) == (1, True)
+
+
+def test_records_and_journal_say_the_same(outfeed: Outfeed, kept: Path) -> None:
+    result = outfeed("replay", "--config", kept, "--all", "--journal")
+    assert (result.status, result.err) == (0, "")
+    path = pictures(kept)[0]
+    pixels, text = decode_picture(path.read_bytes(), name="a")
+    record = json.loads(text)
+    record["verdict"]["reason"] = "clean"
+    path.write_bytes(encode_picture(pixels, json.dumps(record)))
+    result = outfeed("replay", "--config", kept, "--all", "--journal")
+    assert result.status == 1
+    part = record["part_id"]
+    assert result.line.startswith(f"outfeed: part {part}: journal: reason: '")
+    assert result.line.endswith("recorded 'clean'")
+    (kept.parent / "state/journal.sqlite").unlink()
+    result = outfeed("replay", "--config", kept, "--last", 1, "--journal")
+    assert (result.status, "not in the journal any more" in result.line) == (1, True)
+
+
+def test_what_is_asked_for_wrongly(
+    outfeed: Outfeed, configure: Callable[..., Path], kept: Path
+) -> None:
+    for arguments, said in (
+        ((), "replay takes PARTs, --all or --last N"),
+        (("--all", "--last", 1), "replay takes PARTs, --all or --last N"),
+        ((1, "--expect", "more"), "--expect more: expected same or any"),
+        ((1, "--engine", "tpu"), "--engine tpu: expected"),
+        ((1, "--precision", "int8"), "--precision and --threads need --engine"),
+    ):
+        result = outfeed("replay", "--config", kept, *arguments)
+        assert (result.status, said in result.line) == (2, True), result.err
+    result = outfeed("replay", "--config", kept, 1, 77, 99)
+    assert (result.status, "no picture of part 77, 99" in result.line) == (1, True)
+    result = outfeed("replay", "--config", kept.parent / "none.toml", "--all")
+    assert (result.status, "none.toml" in result.line) == (78, True)
+    result = outfeed("replay", "--config", configure("[pictures]\nring = 1\n"), "--all")
+    assert (result.status, "unknown key 'pictures.ring'" in result.line) == (78, True)
+
+
+def test_an_album_without_a_picture(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
+    result = outfeed("replay", "--config", configure(), "--all")
+    assert (result.status, "holds no picture" in result.line) == (1, True)

@@ -1,0 +1,92 @@
+"""Which bundle and engine judge again, and when one of them is not to be had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.bundle import parse_bundle, write_bundle
+from edge.engines.registry import EngineChoice
+from edge.errors import BundleError
+from edge.pictures.bundles import bundle_path
+from edge.pictures.origin import origin_of
+from edge.replay.chains import Chains
+from tests.bundles import bundle_bytes
+
+DATA = bundle_bytes()
+ORIGIN = origin_of(parse_bundle(DATA), EngineChoice("ort", 1, "int8"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_bundle(bundle_path(tmp_path, ORIGIN.bundle_digest), DATA)
+    return tmp_path
+
+
+def test_the_same_origin_is_the_same_digest_and_nothing_differs(folder: Path) -> None:
+    chain = Chains(folder).of(ORIGIN)
+    assert chain.origin.digest == ORIGIN.digest
+    assert chain.origin.differences(ORIGIN) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"machine": "riscv64"}, ", was riscv64"),
+        ({"processor": "another"}, ", was another"),
+        ({"package": "onnxruntime 1.0"}, ", was onnxruntime 1.0"),
+        ({"numpy": "1.0"}, "numpy "),
+        ({"opencv": "1.0"}, "opencv "),
+        ({"build": "onnx-float32"}, "build "),
+    ],
+)
+def test_what_counts_as_another(change: dict[str, str], said: str) -> None:
+    other = replace(ORIGIN, **change)
+    assert other.digest != ORIGIN.digest
+    (difference,) = ORIGIN.differences(other)
+    assert said in difference
+
+
+def test_outfeeds_own_version_does_not_count() -> None:
+    assert replace(ORIGIN, outfeed="9.9").digest == ORIGIN.digest
+
+
+def test_parts_of_one_origin_share_a_chain(folder: Path) -> None:
+    chains = Chains(folder)
+    first = chains.of(ORIGIN)
+    assert chains.of(replace(ORIGIN, processor="another")) is first
+    write_bundle(bundle_path(folder, "other"), b"")
+    newer = bundle_bytes(version="2.0")
+    newer_origin = origin_of(parse_bundle(newer), EngineChoice("ort", 1, "int8"))
+    write_bundle(bundle_path(folder, newer_origin.bundle_digest), newer)
+    assert chains.of(newer_origin).bundle.manifest.version == "2.0"
+    assert chains.of(ORIGIN).bundle.manifest.version == "1.0"
+
+
+def test_an_engine_of_a_later_version(folder: Path) -> None:
+    with pytest.raises(BundleError, match="engine 'npu' is unknown here"):
+        Chains(folder).of(replace(ORIGIN, engine="npu"))
+
+
+def test_a_bundle_that_does_not_prove_itself_replays_nothing(tmp_path: Path) -> None:
+    golden = parse_bundle(DATA).manifest.golden
+    wrong = tuple(
+        frame.model_copy(update={"grid": tuple((6.0,) * len(row) for row in frame.grid)})
+        for frame in golden
+    )
+    data = bundle_bytes(expected=wrong)
+    digest = parse_bundle(data).digest
+    write_bundle(bundle_path(tmp_path, digest), data)
+    with pytest.raises(BundleError, match="does not reproduce its golden frame"):
+        Chains(tmp_path).of(replace(ORIGIN, bundle_digest=digest))
+
+
+def test_a_bundle_that_is_given_serves_every_part(folder: Path) -> None:
+    other = folder / "other.outfeed"
+    write_bundle(other, bundle_bytes(version="2.0"))
+    chains = Chains(folder / "nowhere", other=other)
+    chain = chains.of(ORIGIN)
+    assert chain.bundle.manifest.version == "2.0"
+    assert chains.of(replace(ORIGIN, bundle_digest="00" * 32)) is chain

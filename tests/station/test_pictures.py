@@ -1,0 +1,147 @@
+"""What a station tells whoever keeps its pictures, and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.errors import FrameError, StalledError
+from edge.inbox import new_mark
+from edge.records import Decision, Frame, Verdict
+from edge.watchdog import Patience
+from tests.station.test_station import PIXELS, House, P, R, U, raises
+
+S = 1_000_000_000
+
+
+class RecordedKeeper:
+    def __init__(self) -> None:
+        self.told: list[tuple] = []
+        self.on_mark = None
+        self.counts = {"reject": 3}
+
+    def start(self, on_mark) -> None:
+        self.on_mark = on_mark
+        self.told.append(("start",))
+
+    def seen(self, frame: Frame) -> None:
+        assert frame.pixels is PIXELS
+        self.told.append(("seen", frame.part_id))
+
+    def said(self, verdict: Verdict) -> None:
+        self.told.append(("said", verdict.part_id, verdict.decision))
+
+    def settled(self, verdict: Verdict) -> None:
+        self.told.append(("settled", verdict.part_id, verdict.decision))
+
+    def dump(self, timeout_s: float) -> None:
+        self.told.append(("dump",))
+
+    def close(self, timeout_s: float) -> None:
+        self.told.append(("close",))
+
+
+def test_a_part_is_seen_then_judged_then_settled() -> None:
+    keeper = RecordedKeeper()
+    summary = House(2, inspector={2: lambda: R}, pictures=keeper).run()
+    assert keeper.told == [
+        ("start",),
+        ("seen", 1),
+        ("said", 1, P),
+        ("settled", 1, P),
+        ("seen", 2),
+        ("said", 2, R),
+        ("settled", 2, R),
+        ("close",),
+    ]
+    assert summary.pictures == {"reject": 3}
+
+
+def test_a_frame_that_the_chain_refuses_was_judged_unknown_by_it() -> None:
+    keeper = RecordedKeeper()
+    House(1, inspector={1: raises(FrameError("no surface"))}, pictures=keeper).run()
+    assert keeper.told[1:-1] == [("seen", 1), ("said", 1, U), ("settled", 1, U)]
+
+
+def test_a_part_without_a_frame_is_settled_only() -> None:
+    keeper = RecordedKeeper()
+    House(1, camera={1: raises(FrameError("black"))}, pictures=keeper).run()
+    assert keeper.told[1:-1] == [("settled", 1, U)]
+
+
+def test_what_the_chain_says_too_late_is_told_all_the_same() -> None:
+    keeper = RecordedKeeper()
+    house = House(1, pictures=keeper)
+
+    def slow() -> Decision:
+        while not house.verdicts:
+            pass
+        return R
+
+    house.inspector.script = {1: slow}
+    house.run()
+    assert keeper.told[1:-1] == [("seen", 1), ("settled", 1, U), ("said", 1, R)]
+
+
+def test_a_stale_frame_is_seen_and_its_part_unknown() -> None:
+    keeper = RecordedKeeper()
+    stale = {1: lambda f: Frame(f.part_id, f.sequence, f.triggered_ns, 0, f.pixels)}
+    House(1, camera=stale, pictures=keeper).run()
+    assert keeper.told[1:-1] == [("seen", 1), ("settled", 1, U)]
+
+
+def test_a_station_that_dies_dumps_after_the_journal() -> None:
+    keeper = RecordedKeeper()
+    house = House(10**9, pictures=keeper, patience=Patience(stage_ns=S, journal_ns=2 * S))
+    house.rejector.beat = lambda: 0
+    dump = keeper.dump
+
+    def after_the_journal(timeout_s: float) -> None:
+        assert house.journal.closed
+        dump(timeout_s)
+
+    keeper.dump = after_the_journal
+    with pytest.raises(StalledError):
+        house.station.run()
+    assert keeper.told[-1] == ("dump",)
+    assert ("close",) not in keeper.told
+
+
+def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
+    class Fails:
+        interval_s = 1.0
+
+        def ready(self, status): ...
+
+        def alive(self, status):
+            raise ZeroDivisionError("a bug, scripted")
+
+        def say(self, status): ...
+
+        def stopping(self, status): ...
+
+    keeper = RecordedKeeper()
+    house = House(10**9, pictures=keeper, notifier=Fails())
+    with pytest.raises(ZeroDivisionError):
+        house.station.run()
+    assert keeper.told[-1] == ("dump",)
+
+
+def test_a_mark_becomes_an_event_and_is_confirmed_when_it_is_on_the_disk() -> None:
+    keeper = RecordedKeeper()
+    stored = []
+    house = House(1, pictures=keeper)
+    mark = new_mark(1, "escape", "a crack")
+    begin = keeper.start
+
+    def start(on_mark) -> None:
+        begin(on_mark)
+        assert on_mark(mark, "1.png", lambda: stored.append(list(house.journal.events)))
+
+    keeper.start = start
+    house.run()
+    (event,) = [each for each in house.journal.events if each.type == "outfeed.mark/1"]
+    assert (event.part_id, event.mark, event.note) == (1, "escape", "a crack")
+    assert (event.mark_id, event.marked_utc, event.picture) == (mark.id, mark.utc, "1.png")
+    assert event in stored[0]
+    assert keeper.on_mark(mark, None, lambda: stored.append("never")) is False  # it has ended
+    assert len(stored) == 1
