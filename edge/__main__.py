@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import edge
-from edge.cli import bench, bundle, inspect, provision, run, uplink
+from edge.cli import bench, bundle, commission, inspect, provision, run, uplink
 from edge.cli.options import Common
 from edge.demo.command import demo
 from edge.errors import OutfeedError
@@ -36,6 +36,7 @@ app.command("uplink")(uplink.uplink)
 app.command("inspect")(inspect.inspect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
+app.command("commission")(commission.commission)
 app.command("bench")(bench.bench)
 app.command("demo")(demo)
 

@@ -32,7 +32,7 @@ from edge.records import Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
-from edge.sim.driven_belt import DrivenBelt
+from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.station import Inspects, Station
 from edge.watchdog import SILENT, Notifier, Patience
 
@@ -123,7 +123,7 @@ def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
     return Belt(
         clock=clock,
         rate_hz=config.trigger.rate_hz,
-        travel_ns=config.line.travel_ns,
+        travel_ns=round(config.line.travel_ns * (1 + config.trigger.travel_error)),
         parts=config.trigger.parts,
         jitter=config.trigger.jitter,
         seed=config.trigger.seed,
@@ -141,25 +141,35 @@ def make_rejector(
 
     record: a file to which the simulated output writes its edges.
     """
+    options = rejector_options(config, trigger=trigger, record=record)
+    return RejectorClient(options, clock=clock)
+
+
+def rejector_options(
+    config: StationConfig, *, trigger: Trigger | None = None, record: Path | None = None
+) -> RejectorOptions:
+    """What the rejector is told at its start; arguments as ``make_rejector`` has them."""
     output = config.output
     gpio = _output_line(output) if output.kind == "gpio" else None
-    plan = trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
-    return RejectorClient(
-        RejectorOptions(
-            pulse_us=config.line.pulse_us,
-            on_unknown=config.line.on_unknown,
-            safe_state=output.safe_state,
-            realtime_priority=output.realtime_priority,
-            record=record or output.record,
-            silence_ms=output.silence_ms,
-            gpio=gpio,
-            drive=output.drive,
-            spacing=config.spacing,
-            counts=count_tracking(config, plan),
-            ejector_eye=ejector_eye(config, plan),
-        ),
-        clock=clock,
+    plan = plan_of(config, trigger)
+    return RejectorOptions(
+        pulse_us=config.line.pulse_us,
+        on_unknown=config.line.on_unknown,
+        safe_state=output.safe_state,
+        realtime_priority=output.realtime_priority,
+        record=record or output.record,
+        silence_ms=output.silence_ms,
+        gpio=gpio,
+        drive=output.drive,
+        spacing=config.spacing,
+        counts=count_tracking(config, plan),
+        ejector_eye=ejector_eye(config, plan),
     )
+
+
+def plan_of(config: StationConfig, trigger: Trigger | None) -> BeltPlan:
+    """The plan of this belt; of another trigger what station.toml says of a simulated one."""
+    return trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
 
 
 def make_station(

@@ -43,7 +43,7 @@ def belt_plan(config: StationConfig, *, began_ns: int) -> BeltPlan:
         drive=drive,
         gap_counts=gap_counts,
         part_counts=max(1, gap_counts // _PART_SHARE),
-        travel_counts=max(1, round(travel * per_unit)),
+        travel_counts=max(1, round(travel * (1 + trigger.travel_error) * per_unit)),
         to_ejector_counts=0 if eye is None else round(eye.to_ejector * per_unit),
         parts=trigger.parts,
         jitter=trigger.jitter,
