@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import edge
-from edge.cli import bench, bundle, commission, inspect, provision, run, uplink
+from edge.cli import bench, bundle, commission, doctor, inspect, provision, run, uplink
 from edge.cli.options import Common
 from edge.demo.command import demo
 from edge.errors import OutfeedError
@@ -37,6 +37,7 @@ app.command("inspect")(inspect.inspect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
 app.command("commission")(commission.commission)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
