@@ -52,5 +52,11 @@ def complaint_of(
     if other:
         return f"changed since the commissioning of {record.utc[:10]}: {', '.join(other)}"
     if record.outcome is not Outcome.GO:
-        return f"the commissioning of {record.utc[:10]} ended NO-GO: {record.reason}"
+        return f"the commissioning of {record.utc[:10]} ended NO-GO: {_first(record)}"
     return None
+
+
+def _first(record: CommissionRecord) -> str:
+    """What was wrong, as far as one line has room for it; the record has the rest."""
+    first, _, more = record.reason.partition("; ")
+    return f"{first} (and more)" if more else first

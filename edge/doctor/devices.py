@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def camera(patient: Patient) -> Finding:
     try:
         device = patient.camera()
         try:
-            frame = device.capture(1, 1, 0 if not patient.config.camera.live else _now_ns())
+            frame = device.capture(1, 1, time.monotonic_ns())
         finally:
             device.close()
     except OutfeedError as error:
@@ -85,9 +86,9 @@ def _lines(patient: Patient) -> Iterator[tuple[str, str, int | str]]:
     for name, chip, line in (
         ("trigger", config.trigger.chip, config.trigger.line),
         ("output", config.output.chip, config.output.line),
-        ("ejector_eye", eye and eye.chip, eye and eye.line),
-        ("encoder", encoder and encoder.chip, encoder and encoder.line_a),
-        ("encoder", encoder and encoder.chip, encoder and encoder.line_b),
+        ("ejector_eye", eye.chip if eye else None, eye.line if eye else None),
+        ("encoder", encoder.chip if encoder else None, encoder.line_a if encoder else None),
+        ("encoder", encoder.chip if encoder else None, encoder.line_b if encoder else None),
     ):
         if chip is not None and line is not None:
             yield name, chip, line
@@ -128,9 +129,3 @@ def _chip_path(gpiod: Any, patient: Patient, chip: str) -> str | None:
         except OSError:
             continue
     return None
-
-
-def _now_ns() -> int:
-    import time
-
-    return time.monotonic_ns()

@@ -79,7 +79,7 @@ def journal(patient: Patient) -> Finding:
 def parts(patient: Patient) -> Finding | None:
     """What became of the last parts, and how long ago."""
     rows = _rows(patient, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_LATELY}")
-    events = [json.loads(row[0]) for row in rows]
+    events = [json.loads(str(row[0])) for row in rows]
     judged = [event for event in events if "decision" in event]
     if not judged:
         return None
@@ -115,7 +115,7 @@ def uplink(patient: Patient) -> Finding | None:
     rows = _rows(patient, f"SELECT body FROM events WHERE sequence = {first}")
     since_s = 0.0
     if rows:
-        since_s = patient.machine.now_s() - _seconds(json.loads(rows[0][0]).get("utc", ""))
+        since_s = patient.machine.now_s() - _seconds(json.loads(str(rows[0][0])).get("utc", ""))
     said = f"{count} events unpublished, the oldest {_age(since_s)} old"
     if since_s > _BEHIND_S:
         return warn("uplink", said, "systemctl status outfeed-uplink; check broker")

@@ -14,6 +14,20 @@ _SCHED_FIFO = 1  # linux/sched.h
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """words: as in /proc/PID/limits; name: of systemd's Limit… and of RLIMIT_…; capability: its
+    number (linux/capability.h), which goes beyond the limit."""
+
+    words: str
+    name: str
+    capability: int
+
+
+RTPRIO = Limit("Max realtime priority", "RTPRIO", 23)  # CAP_SYS_NICE
+MEMLOCK = Limit("Max locked memory", "MEMLOCK", 14)  # CAP_IPC_LOCK
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """A process that holds the lock of the journal. pid: 0 where the kernel does not say."""
 
@@ -67,24 +81,33 @@ def is_realtime(machine: Machine, pid: int) -> bool | None:
 def unit(machine: Machine, name: str = _STATION_UNIT) -> dict[str, str]:
     """What systemd says of a unit; empty where there is no systemd or no such unit."""
     said = machine.run(["systemctl", "show", name, f"--property={_SHOWN},LimitMEMLOCK"])
-    found = dict(
-        (key, value)
-        for key, _, value in (line.partition("=") for line in (said or "").splitlines())
-    )
+    pairs = (line.partition("=") for line in (said or "").splitlines())
+    found = {key: value for key, _, value in pairs}
     return found if found.get("LoadState") == "loaded" else {}
 
 
-def limit_of(machine: Machine, station: Running | None, words: str, name: str) -> tuple[int, str]:
+def limit_of(machine: Machine, station: Running | None, limit: Limit) -> tuple[int, str]:
     """A limit that the station has, -1 for none, and who says so: its process, its unit, or this
-    process, whose shell may have others. words: as /proc/PID/limits; name: as systemd."""
+    process, whose shell may have others."""
+    words, name = limit.words, limit.name
     if station is not None:
         for line in (machine.text(f"/proc/{station.pid}/limits") or "").splitlines():
             if line.startswith(words):
-                return _limit(line[len(words) :].split()[0]), "the station"
+                capable = _is_capable(machine, str(station.pid), limit)
+                return -1 if capable else _limit(line[len(words) :].split()[0]), "the station"
     said = unit(machine).get(f"Limit{name}")
     if said:
         return _limit(said), "outfeed-station.service"
-    return machine.limit(f"RLIMIT_{name}"), "this shell"
+    capable = _is_capable(machine, "self", limit)
+    return -1 if capable else machine.limit(f"RLIMIT_{name}"), "this shell"
+
+
+def _is_capable(machine: Machine, pid: str, limit: Limit) -> bool:
+    """Whether the process has the capability that makes the limit void (proc(5), CapEff)."""
+    for line in (machine.text(f"/proc/{pid}/status") or "").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> limit.capability & 1)
+    return False
 
 
 def _limit(text: str) -> int:

@@ -18,10 +18,8 @@ def service(patient: Patient) -> Finding:
     said = unit(patient.machine)
     state = f"{said.get('ActiveState', '')} ({said.get('SubState', '')})" if said else ""
     if patient.running is not None:
-        status = said.get("StatusText", "")
-        return fine(
-            "station", f"runs, pid {patient.running.pid}" + (f"; {status}" if status else "")
-        )
+        status = f"; {said['StatusText']}" if said.get("StatusText") else ""
+        return fine("station", f"runs, pid {patient.running.pid}{status}")
     if not said:
         return warn("station", "does not run, and is no service here", "outfeed run --config …")
     if said.get("ActiveState") == "failed":

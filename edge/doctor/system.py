@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.patient import Patient
-from edge.doctor.running import limit_of
+from edge.doctor.running import MEMLOCK, RTPRIO, limit_of
 
 _HOT_C, _TOO_HOT_C = 75.0, 84.0  # a Pi slows down at 80 °C, and hard at 85 °C
 _UNIT = "LimitRTPRIO= in outfeed-station.service"
@@ -17,7 +17,7 @@ def realtime(patient: Patient) -> Finding | None:
     wanted = patient.config.output.realtime_priority
     if not wanted:
         return None
-    limit, who = limit_of(patient.machine, patient.running, "Max realtime priority", "RTPRIO")
+    limit, who = limit_of(patient.machine, patient.running, RTPRIO)
     if limit < 0 or limit >= wanted:
         return fine("real time", f"priority {wanted} is allowed to {who}")
     said = f"priority {wanted} is wanted, {who} may take {limit}: kicks may be ms late"
@@ -26,7 +26,7 @@ def realtime(patient: Patient) -> Finding | None:
 
 def memory(patient: Patient) -> Finding:
     """Whether the rejector may lock its memory."""
-    limit, who = limit_of(patient.machine, patient.running, "Max locked memory", "MEMLOCK")
+    limit, who = limit_of(patient.machine, patient.running, MEMLOCK)
     if limit < 0 or limit >= 64 << 20:
         return fine("locked memory", f"allowed to {who}")
     said = f"{who} may lock {limit >> 10} KiB: a kick may wait for the disk"
