@@ -91,11 +91,11 @@ def _key(entry: object) -> object:
 
 class TriggerConfig(Section):
     """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter;
-    travel_error: the share by which the ejector is further away than line.travel says. gpio: a
+    ejector_at: the true way to the ejector, ms or counts, where line.travel is to be wrong. gpio: a
     photo-eye at line ``line`` of the GPIO chip ``chip``."""
 
     only: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed", "travel_error"), "belt"),
+        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed", "ejector_at"), "belt"),
         **dict.fromkeys(("chip", "line", "active_low", "edge", "bias", "debounce_us"), "gpio"),
     }
     needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
@@ -105,7 +105,7 @@ class TriggerConfig(Section):
     jitter: float = Field(default=0.0, ge=0, lt=1)
     parts: int | None = Field(default=None, ge=1)
     seed: int = 0
-    travel_error: float = Field(default=0.0, gt=-1, lt=10)
+    ejector_at: float | None = Field(default=None, gt=0)
     chip: str | None = Field(default=None, min_length=1)
     line: int | str | None = None
     active_low: bool = False

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
-from edge.cli.belt import belt_plan, count_tracking, ejector_eye
+from edge.cli.belt import belt_plan, count_tracking, ejector_eye, true_travel
 from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
@@ -119,11 +119,10 @@ def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
     """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
     if config.encoder is not None or config.ejector_eye is not None:
         return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
-    assert config.line.travel_ns is not None
     return Belt(
         clock=clock,
         rate_hz=config.trigger.rate_hz,
-        travel_ns=round(config.line.travel_ns * (1 + config.trigger.travel_error)),
+        travel_ns=true_travel(config),
         parts=config.trigger.parts,
         jitter=config.trigger.jitter,
         seed=config.trigger.seed,

@@ -191,7 +191,8 @@ def show_result(console: Console, result: StepResult) -> None:
     for note in result.notes:
         console.print(f"  {escape(note)}")
     for one in result.proposals:
-        console.print(f"  for station.toml, \\[{one.section}]: {escape(one.line)}   ({one.why})")
+        why = f"({one.why}; --write puts it there)"
+        console.print(f"  for station.toml, \\[{one.section}]: {escape(one.line)}   {why}")
 
 
 def _show_verdict(console: Console, record: CommissionRecord, page: Path) -> None:

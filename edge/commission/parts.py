@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from edge.clock import Clock
 from edge.commission.quantile import rule_of_three
-from edge.commission.result import Figure, StepResult, judged
+from edge.commission.result import Figure, StepResult, judged, skipped
 from edge.commission.workbench import Workbench
 from edge.devices.trigger import Trigger, TriggerEdge
 from edge.errors import DeviceError, StalledError
@@ -26,7 +26,9 @@ def run_parts(bench: Workbench) -> StepResult:
     """Runs a station whose rejector is nobody and whose journal forgets, until enough parts have
     their verdict or none has come for wait_s. Blocks. Raises StalledError."""
     wanted = bench.settings.parts
-    bench.person.confirm(f"Let {wanted} good parts run, and only good ones; press Enter to begin")
+    asked = f"Let {wanted} good parts run, and only good ones; press Enter to begin"
+    if bench.person.there and not bench.person.confirm(asked):
+        return skipped("parts", "no parts were let run")
     try:
         trigger = EdgeLog(bench.devices.trigger())
         verdicts: list[Verdict] = []
@@ -81,6 +83,7 @@ def judge_parts(
         Figure(name="unknown", value=len(unknown), high=0),
         Figure(name="top severity", value=top),
         Figure(name="margin to T", value=100 * (1 - top / threshold), unit="%"),
+        Figure(name="parts above T", value=sum(severity >= threshold for severity in seen)),
     ]
     for stage in ("capture", "inspect", "verdict"):
         if (times := summary.stages.get(stage)) is not None:
@@ -94,6 +97,12 @@ def judge_parts(
     if real:
         figures.append(Figure(name="least gap", value=min(real) / 1e6, unit="ms"))
     notes = [f"{count} {reason}" for reason, count in summary.refused.items() if count]
+    sound = sum(one.peak_severity >= threshold for one in verdicts if one.decision is Decision.PASS)
+    if sound:
+        notes.append(
+            f"on {sound} good parts something passed T and was then taken for sound surface, or is "
+            "within the rules: little margin"
+        )
     if not rejected and not unknown and verdicts:
         share = 100 * rule_of_three(len(verdicts))
         notes.append(

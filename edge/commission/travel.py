@@ -139,10 +139,12 @@ class _Unit:
 
 def _by_eye(bench: Workbench, eye: EjectorEyeConfig) -> StepResult:
     config, settings = bench.config, bench.settings
-    bench.person.confirm(
+    asked = (
         f"Let {settings.parts} parts run at the usual speed, on a belt that is empty at first; "
         "press Enter to begin"
     )
+    if bench.person.there and not bench.person.confirm(asked):
+        return skipped("travel", "no parts were let run")
     expected = _Unit(config).configured - eye.to_ejector
     with ExitStack() as stack:
         trigger = stack.enter_context(closing(bench.devices.trigger()))

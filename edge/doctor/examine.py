@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     disk.parts,
     disk.disk,
     disk.journal,
+    station.uplink_service,
     disk.uplink,
     network.broker,
     network.certificates,

@@ -38,6 +38,17 @@ def restarts(patient: Patient) -> Finding | None:
     return fine("restarts", "none")
 
 
+def uplink_service(patient: Patient) -> Finding | None:
+    """The uplink where it is a service of its own."""
+    said = unit(patient.machine, "outfeed-uplink")
+    if not said or patient.config.uplink.start:
+        return None
+    if said.get("ActiveState") == "active":
+        return fine("uplink service", said.get("StatusText") or "runs")
+    state = f"{said.get('ActiveState', '')} ({said.get('SubState', '')})"
+    return fail("uplink service", f"does not run: {state}", "systemctl status outfeed-uplink")
+
+
 def rejector(patient: Patient) -> Finding | None:
     """The process that owns the output, of a station that runs."""
     if patient.running is None or not patient.running.pid:

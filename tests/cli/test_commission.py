@@ -23,8 +23,8 @@ from tests.commission.pictures import blurred, lit, tiles
 # As many as p99.9 takes, and not more: each is 3 ms.
 ENOUGH = ("--kicks", "3000", "--inspections", "3000", "--parts", "10", "--frames", "5")
 FEW = ("--parts", "6", "--frames", "3", "--wait-s", "5")
-# Another machine's load may hold a kick up for milliseconds: half of this pulse is no limit here.
-SLOW = {"rate_hz": 4.0, "pulse_ms": 60.0}
+# Another machine's load may hold a kick, a frame or the chain up for tens of milliseconds.
+SLOW = {"rate_hz": 4.0, "pulse_ms": 60.0, "travel_ms": 900.0, "budget_ms": 800.0}
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,6 @@ def record_of(path: Path) -> CommissionRecord:
 
 def outcomes(path: Path) -> dict[str, str]:
     return {result.step: result.outcome.value for result in record_of(path).steps}
-
-
-def with_travel(path: Path, travel_ms: float) -> Path:
-    text = path.read_text()
-    assert "travel_ms = 120.0" in text
-    path.write_text(text.replace("travel_ms = 120.0", f"travel_ms = {travel_ms}"))
-    return path
 
 
 def test_a_good_line_is_go(tmp_path: Path, outfeed: Outfeed) -> None:
@@ -118,7 +111,7 @@ def test_pictures_that_are_wrong(tmp_path: Path, pictures: list, said: str) -> N
 
 
 def test_a_wrong_travel_is_measured_proposed_and_written_only_when_asked(tmp_path: Path) -> None:
-    path = write_station(tmp_path, EYE, trigger="travel_error = 0.25")
+    path = write_station(tmp_path, EYE, trigger="ejector_at = 150")
     before = path.read_text()
     done = commission(path, "--step", "travel", *FEW)
     assert done.status == 1
@@ -142,7 +135,7 @@ def test_a_wrong_travel_is_measured_proposed_and_written_only_when_asked(tmp_pat
 
 
 def test_a_travel_that_the_budget_does_not_fit_is_not_written(tmp_path: Path) -> None:
-    path = write_station(tmp_path, EYE, trigger="travel_error = -0.4")
+    path = write_station(tmp_path, EYE, trigger="ejector_at = 72")
     before = path.read_text()
     done = commission(path, "--step", "travel", "--write", *FEW)
     assert done.status == 78

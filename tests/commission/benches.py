@@ -33,8 +33,8 @@ rate_hz = {rate_hz}
 jitter = 0.3
 {trigger}
 [line]
-travel_ms = 120.0   # with a ruler
-budget_ms = 100.0
+travel_ms = {travel_ms}   # with a ruler
+budget_ms = {budget_ms}
 pulse_ms = {pulse_ms}
 [output]
 realtime_priority = 0
@@ -52,6 +52,8 @@ def write_station(
     rate_hz: float = 20.0,
     trigger: str = "",
     pulse_ms: float = 10.0,
+    travel_ms: float = 120.0,
+    budget_ms: float = 100.0,
 ) -> Path:
     """station.toml, a bundle whose golden frames are tiles, and eight good pictures or those."""
     golden = {f"golden/{seed}.png": tiles(seed=seed) for seed in range(3)}
@@ -60,7 +62,14 @@ def write_station(
     for number, pixels in enumerate(pictures or [tiles(seed=50 + n) for n in range(8)]):
         (folder / f"frames/{number}.png").write_bytes(encode(pixels))
     path = folder / "station.toml"
-    text = TOML.format(trust=TRUST, rate_hz=rate_hz, trigger=trigger, pulse_ms=pulse_ms)
+    text = TOML.format(
+        trust=TRUST,
+        rate_hz=rate_hz,
+        trigger=trigger,
+        pulse_ms=pulse_ms,
+        travel_ms=travel_ms,
+        budget_ms=budget_ms,
+    )
     path.write_text(text + extra)
     return path
 
@@ -81,6 +90,13 @@ class Scripted:
     def choose(self, text: str, answers: Sequence[str]) -> str | None:
         self.asked.append(text)
         return self._answer(text)
+
+
+class Declining(Scripted):
+    """Agrees to nothing."""
+
+    def confirm(self, text: str) -> bool:
+        return False
 
 
 def bench_of(

@@ -12,8 +12,8 @@ from edge.devices.camera import Camera
 from edge.devices.trigger import Trigger
 from edge.errors import DeviceError
 from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
-from tests.bundles import HOLE
-from tests.commission.benches import Scripted, bench_of, write_station
+from tests.bundles import FAINT, HOLE
+from tests.commission.benches import Declining, Scripted, bench_of, write_station
 from tests.commission.pictures import tiles
 
 FEW = Settings(parts=8, wait_s=5.0)
@@ -52,6 +52,15 @@ def test_false_rejects(tmp_path: Path, allowed: int) -> None:
         assert result.reason.startswith("false reject: hole")
 
 
+def test_severity_that_was_taken_for_sound_surface_is_told(tmp_path: Path) -> None:
+    path = write_station(tmp_path, rate_hz=50.0, pictures=[FAINT, tiles(), tiles(), tiles()])
+    result = run_parts(bench_of(path, settings=FEW))
+    assert result.outcome is Outcome.GO
+    assert result.figure("parts above T") == 2
+    assert (result.figure("margin to T") or 0) < 0
+    assert result.notes[0].startswith("on 2 good parts something passed T")
+
+
 def test_unknown_parts_say_why(tmp_path: Path) -> None:
     bench = bench_of(write_station(tmp_path, rate_hz=50.0), settings=FEW)
     sensor = SimulatedSensor(bench.clock, scene=lambda at_ns: tiles(seed=at_ns % 7))
@@ -66,6 +75,11 @@ def test_unknown_parts_say_why(tmp_path: Path) -> None:
     assert "unknown: camera_simulated: a frame was damaged on its way" in result.reason
     assert "unknown: frame refused: exposed when the last one was" in result.reason
     assert {"1 repeated", "1 no_frame"} <= set(result.notes)
+
+
+def test_a_person_who_lets_none_run(tmp_path: Path) -> None:
+    result = run_parts(bench_of(write_station(tmp_path), person=Declining(), settings=FEW))
+    assert (result.outcome, result.reason) == (Outcome.SKIPPED, "no parts were let run")
 
 
 def test_too_few_parts(tmp_path: Path) -> None:

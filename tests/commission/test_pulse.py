@@ -8,8 +8,7 @@ from edge.commission.person import Nobody
 from edge.commission.pulse import run_pulse
 from edge.commission.result import Outcome
 from edge.commission.workbench import Settings
-from tests.commission.benches import Scripted, bench_of, write_station
-from tests.commission.test_travel import Declining
+from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
 FEW = Settings(wait_s=5.0)
 

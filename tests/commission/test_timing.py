@@ -9,8 +9,7 @@ from edge.commission.result import Figure, Outcome, judged
 from edge.commission.subject import subject
 from edge.commission.timing import Timed, judge_timing, run_timing
 from edge.commission.workbench import Settings
-from tests.commission.benches import Scripted, bench_of, write_station
-from tests.commission.test_travel import Declining
+from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
 MS = 1_000.0
 

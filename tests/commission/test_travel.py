@@ -10,7 +10,7 @@ from edge.commission.result import Outcome
 from edge.commission.travel import judge_distance, run_travel
 from edge.commission.workbench import Settings
 from edge.config import load_config
-from tests.commission.benches import EYE, Scripted, bench_of, write_station
+from tests.commission.benches import EYE, Declining, Scripted, bench_of, write_station
 
 FEW = Settings(parts=10, wait_s=5.0)
 COUNTS = "[encoder]\nmax_counts_per_s = 2000\ncounts_per_s = 1500\nvariation = 0.3\n"
@@ -22,13 +22,10 @@ def by_counts(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome", "travel_ms"),
-    [(0.0, Outcome.GO, 120), (0.02, Outcome.GO, 122.4), (0.25, Outcome.NO_GO, 150)],
+    ("travel_ms", "outcome"), [(120, Outcome.GO), (122.4, Outcome.GO), (150, Outcome.NO_GO)]
 )
-def test_the_second_eye_measures_it(
-    tmp_path: Path, error: float, outcome: Outcome, travel_ms: float
-) -> None:
-    path = write_station(tmp_path, EYE, trigger=f"travel_error = {error}")
+def test_the_second_eye_measures_it(tmp_path: Path, travel_ms: float, outcome: Outcome) -> None:
+    path = write_station(tmp_path, EYE, trigger=f"ejector_at = {travel_ms}")
     result = run_travel(bench_of(path, settings=FEW))
     assert result.outcome is outcome, result.reason
     assert result.figure("travel") == pytest.approx(travel_ms, abs=1)  # the belt counts in 1 ms
@@ -42,19 +39,19 @@ def test_the_second_eye_measures_it(
         assert "at least 117, at most 123" in result.reason
 
 
-@pytest.mark.parametrize(("error", "outcome"), [(0.0, Outcome.GO), (0.3, Outcome.NO_GO)])
+@pytest.mark.parametrize(("counts", "outcome"), [(210, Outcome.GO), (273, Outcome.NO_GO)])
 def test_by_counts_on_a_belt_that_varies_its_speed(
-    tmp_path: Path, error: float, outcome: Outcome
+    tmp_path: Path, counts: int, outcome: Outcome
 ) -> None:
-    path = write_station(tmp_path, COUNTS, trigger=f"travel_error = {error}")
+    path = write_station(tmp_path, COUNTS, trigger=f"ejector_at = {counts}")
     by_counts(path)
     result = run_travel(bench_of(path, settings=FEW))
     assert result.outcome is outcome, result.reason
-    assert result.figure("travel") == pytest.approx(210 * (1 + error), abs=2)
+    assert result.figure("travel") == pytest.approx(counts, abs=2)
     gap = result.figure("least gap")
     assert gap is not None
     assert 75 * 0.7 - 2 <= gap <= 75 * 1.3
-    if error:
+    if outcome is Outcome.NO_GO:
         assert result.proposals[0].line == f"travel_counts = {result.proposals[0].value}"
 
 
@@ -63,6 +60,11 @@ def test_parts_that_are_taken_and_added_are_noticed(tmp_path: Path) -> None:
     result = run_travel(bench_of(path, settings=FEW))
     assert result.outcome is Outcome.NO_GO
     assert "seen by the first only" in result.reason or "too even" in result.reason
+
+
+def test_a_person_who_lets_none_run(tmp_path: Path) -> None:
+    result = run_travel(bench_of(write_station(tmp_path, EYE), person=Declining()))
+    assert (result.outcome, result.reason) == (Outcome.SKIPPED, "no parts were let run")
 
 
 def test_no_parts(tmp_path: Path) -> None:
@@ -119,11 +121,6 @@ def test_without_eye_and_person_it_is_skipped(tmp_path: Path) -> None:
     assert result.outcome is Outcome.SKIPPED
     assert run_travel(bench_of(path, person=Scripted(), settings=FEW)).reason == "nobody answered"
     assert run_travel(bench_of(path, person=Declining())).reason == "test kicks were not agreed to"
-
-
-class Declining(Scripted):
-    def confirm(self, text: str) -> bool:
-        return False
 
 
 def test_kicks_by_counts(tmp_path: Path) -> None:

@@ -50,6 +50,16 @@ def test_whether_it_runs(tmp_path: Path, properties: dict, running: bool, said: 
     assert str(station.service(one)).startswith(said)
 
 
+def test_the_uplinks_service(tmp_path: Path) -> None:
+    assert station.uplink_service(patient(tmp_path)) is None
+    runs = patient(tmp_path, run=unit(ActiveState="active", StatusText="connected"))
+    assert str(station.uplink_service(runs)) == "OK uplink service: connected"
+    failed = patient(tmp_path, run=unit(ActiveState="failed", SubState="failed"))
+    assert level(station.uplink_service(failed)) is Level.FAIL
+    text = ("start = false", "start = true")  # then it is the station's child
+    assert station.uplink_service(patient(tmp_path, text=text, run=unit())) is None
+
+
 def test_restarts(tmp_path: Path) -> None:
     assert station.restarts(patient(tmp_path)) is None  # no systemd
     assert level(station.restarts(patient(tmp_path, run=unit(NRestarts=0)))) is Level.OK

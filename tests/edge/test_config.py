@@ -106,7 +106,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("trigger", "jitter", "0.2", 0.2),
     ("trigger", "parts", "12", 12),
     ("trigger", "seed", "3", 3),
-    ("trigger", "travel_error", "0.1", 0.1),
+    ("trigger", "ejector_at", "510", 510.0),
     ("engine", "kind", '"openvino"', "openvino"),
     ("engine", "precision", '"float32"', "float32"),
     ("engine", "providers", '["CUDAExecutionProvider"]', ("CUDAExecutionProvider",)),
