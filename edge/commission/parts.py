@@ -100,8 +100,8 @@ def judge_parts(
     sound = sum(one.peak_severity >= threshold for one in verdicts if one.decision is Decision.PASS)
     if sound:
         notes.append(
-            f"on {sound} good parts something passed T and was then taken for sound surface, or is "
-            "within the rules: little margin"
+            f"on {sound} of {len(verdicts)} good parts something passed T, and was taken for sound "
+            "surface or is within the rules: little margin"
         )
     if not rejected and not unknown and verdicts:
         share = 100 * rule_of_three(len(verdicts))

@@ -58,7 +58,7 @@ def test_severity_that_was_taken_for_sound_surface_is_told(tmp_path: Path) -> No
     assert result.outcome is Outcome.GO
     assert result.figure("parts above T") == 2
     assert (result.figure("margin to T") or 0) < 0
-    assert result.notes[0].startswith("on 2 good parts something passed T")
+    assert result.notes[0].startswith("on 2 of 8 good parts something passed T")
 
 
 def test_unknown_parts_say_why(tmp_path: Path) -> None:
