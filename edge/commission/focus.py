@@ -158,6 +158,8 @@ def _while_showing(show: Callable[[], None], stop: threading.Event, bench: Workb
     finally:
         stop.set()
         thread.join(_JOIN_S + bench.settings.wait_s)
+    if thread.is_alive():  # one thread at a time may use a camera
+        raise DeviceError("the camera does not come back with a frame")
 
 
 def _light(frames: Sequence[Frame], means: list[float], notes: list[str]) -> list[Figure]:

@@ -7,6 +7,7 @@ from contextlib import closing
 from edge.commission.kicks import TestKicks
 from edge.commission.pulse_search import MARGIN, PulseSearch
 from edge.commission.result import Figure, Proposal, StepResult, judged, skipped
+from edge.commission.travel import measured_travel
 from edge.commission.workbench import Workbench
 from edge.config import StationConfig
 from edge.errors import DeviceError
@@ -29,7 +30,7 @@ def run_pulse(bench: Workbench) -> StepResult:
             kicks = TestKicks(
                 trigger, bench.devices.rejector_options(trigger), bench.devices.rejector
             )
-            delay = config.line.travel_counts or config.line.travel_ns or 0
+            delay = measured_travel(bench)
             while (pulse_us := search.next()) is not None:
                 bench.say(f"kick of {pulse_us / 1e3:g} ms: let one part run")
                 kicks.kick(delay, pulse_us, wait_s=bench.settings.wait_s)

@@ -68,16 +68,27 @@ def least_gap(measured: Measured) -> LeastGap:
     return LeastGap(needs[because], because)
 
 
-def greatest_counts_per_s(
-    measured: Measured, *, gap_counts: float, spacing_counts: float, travel_counts: float
-) -> float:
+@dataclass(frozen=True, slots=True)
+class Belt:
+    """A belt with an encoder. Counts. gap: the least between two parts; spread: how far to either
+    side of its place a part may be; spacing: parts nearer than this are kicked together; travel:
+    from the photo-eye to the ejector."""
+
+    gap: float
+    spread: float
+    spacing: float
+    travel: float
+
+
+def greatest_counts_per_s(measured: Measured, belt: Belt) -> float:
     """The greatest speed of a belt with an encoder. 0: parts are nearer than the spacing.
 
-    Parts that lie gap_counts apart must come least_gap apart, and a verdict (1.2 · latency, and the
-    rejector's error) must be there before the travel is over.
+    Two parts that lie a gap apart, and each a spread off its place, must come least_gap apart; and
+    a verdict (1.2 · latency, and the rejector's error) must be there before the travel is over.
     """
-    if gap_counts < spacing_counts:
+    room = belt.gap - 2 * belt.spread
+    if belt.gap < belt.spacing or room <= 0:
         return 0.0
-    by_gap = gap_counts * 1e3 / least_gap(measured).ms
+    by_gap = room * 1e3 / least_gap(measured).ms
     verdict_ms = MARGIN * measured.latency_ms + measured.error_ms
-    return min(by_gap, travel_counts * 1e3 / verdict_ms)
+    return min(by_gap, belt.travel * 1e3 / verdict_ms)

@@ -119,6 +119,13 @@ def judge_window(config: StationConfig, search: DelaySearch) -> StepResult:
     )
 
 
+def measured_travel(bench: Workbench) -> int:
+    """Nanoseconds, or counts: as step travel measured it, else as configured."""
+    unit = _Unit(bench.config)
+    measured = bench.figure("travel", "travel")
+    return unit.configured if measured is None else unit.whole(measured)
+
+
 class _Unit:
     """Milliseconds, or counts where there is an encoder."""
 
@@ -130,6 +137,9 @@ class _Unit:
 
     def of(self, value: float) -> float:
         return value / self._scale
+
+    def whole(self, value: float) -> int:
+        return round(value * self._scale)
 
     def proposal(self, travel: int, mends: str) -> Proposal:
         key = "travel_counts" if self.by_counts else "travel_ms"

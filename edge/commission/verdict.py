@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.commission.result import Figure, StepResult, judged, skipped
-from edge.commission.speed import LeastGap, Measured, greatest_counts_per_s, least_gap
+from edge.commission.speed import Belt, LeastGap, Measured, greatest_counts_per_s, least_gap
 from edge.commission.workbench import Workbench
 from edge.config import StationConfig
 
@@ -43,8 +43,8 @@ def run_speed(bench: Workbench) -> StepResult:
 
 
 def what_was_measured(bench: Workbench) -> Measured:
-    """Step timing and parts are done; the spread is 0 where no second eye saw it, or in counts,
-    where a change of speed does not move a part."""
+    """Step timing and parts are done. The spread is 0 where no second eye saw it, and in counts with
+    an encoder, which ``Belt`` has."""
     config, line = bench.config, bench.config.line
     frame_ms = 0.0
     if config.camera.rate_hz is not None and not config.camera.triggered:
@@ -98,9 +98,9 @@ def _by_counts(
     if gap_counts is None:
         notes.append("how many counts lie between parts was not measured: no [ejector_eye]")
         return []
-    greatest = greatest_counts_per_s(
-        measured, gap_counts=gap_counts, spacing_counts=config.spacing, travel_counts=travel
-    )
+    spread = (bench.figure("travel", _SPREAD) or 0.0) / 2
+    belt = Belt(gap=gap_counts, spread=spread, spacing=config.spacing, travel=travel)
+    greatest = greatest_counts_per_s(measured, belt)
     return [
         Figure(name="gap of parts", value=gap_counts, unit="counts", low=config.spacing),
         Figure(name="greatest speed", value=greatest, unit="counts/s"),

@@ -22,6 +22,9 @@ def camera(patient: Patient) -> Finding:
         return fine("camera", "in use by the station; see parts")
     try:
         device = patient.camera()
+        if patient.config.camera.triggered:
+            device.close()
+            return fine("camera", "opens; its frames come with parts")
         try:
             frame = device.capture(1, 1, time.monotonic_ns())
         finally:

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from edge.commission.kicks import TestKicks
 from edge.commission.person import Nobody
 from edge.commission.pulse import run_pulse
-from edge.commission.result import Outcome
+from edge.commission.result import Figure, Outcome, judged
+from edge.commission.travel import measured_travel
 from edge.commission.workbench import Settings
+from edge.rejector.messages import Actuated
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
 FEW = Settings(wait_s=5.0)
@@ -39,6 +42,29 @@ def test_the_shortest_pulse_and_its_margin(
     else:
         assert result.proposals[0].key == "pulse_ms"
         assert result.proposals[0].value == pytest.approx(proposed_ms, abs=0.3)
+
+
+def test_kicks_come_where_the_part_is_and_not_where_it_was_thought_to_be(tmp_path: Path) -> None:
+    """Step travel measured 60 ms; station.toml still says 120."""
+    path = write_station(tmp_path, rate_hz=100.0)
+    text = path.read_text().replace("[output]\n", '[output]\nrecord = "edges"\n')
+    path.write_text(text)
+    person, said = ejecting(path, 6)
+    travel = judged("travel", [Figure(name="travel", value=60, unit="ms")])
+    bench = bench_of(path, person=person, say=said.append, settings=FEW, done={"travel": travel})
+    assert measured_travel(bench) == 60_000_000
+    assert measured_travel(bench_of(path)) == 120_000_000
+    stamps: list[int] = []
+    kick = TestKicks.kick
+
+    def remember(self: TestKicks, delay: int, pulse_us: int, *, wait_s: float) -> Actuated:
+        stamps.append(delay)
+        return kick(self, delay, pulse_us, wait_s=wait_s)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestKicks, "kick", remember)
+        assert run_pulse(bench).outcome is Outcome.GO
+    assert set(stamps) == {60_000_000}
 
 
 def test_a_pulse_longer_than_parts_are_apart(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.commission.speed import Measured, greatest_counts_per_s, least_gap
+from edge.commission.speed import Belt, Measured, greatest_counts_per_s, least_gap
 
 EASY = Measured(
     pulse_ms=20,
@@ -48,14 +48,15 @@ measured = st.builds(
 def test_more_of_anything_never_allows_more_speed(one: Measured, name: str, more: float) -> None:
     other = replace(one, **{name: getattr(one, name) + more})
     assert least_gap(other).ms >= least_gap(one).ms
-    belt = {"gap_counts": 500.0, "spacing_counts": 40.0, "travel_counts": 2_000.0}
-    assert greatest_counts_per_s(other, **belt) <= greatest_counts_per_s(one, **belt)
+    belt = Belt(gap=500, spread=5, spacing=40, travel=2_000)
+    assert greatest_counts_per_s(other, belt) <= greatest_counts_per_s(one, belt)
 
 
 def test_by_counts() -> None:
-    belt = {"gap_counts": 224.0, "spacing_counts": 40.0, "travel_counts": 800.0}
-    assert greatest_counts_per_s(EASY, **belt) == 10_000  # 224 counts in 22.4 ms
+    belt = Belt(gap=224, spread=0, spacing=40, travel=800)
+    assert greatest_counts_per_s(EASY, belt) == 10_000  # 224 counts in 22.4 ms
+    assert greatest_counts_per_s(EASY, replace(belt, spread=56)) == 5_000  # half of them are left
     # A verdict takes 1.2 × (8 + 5) + 0.2 = 15.8 ms: too long for a short way at that speed.
-    short = greatest_counts_per_s(EASY, **{**belt, "travel_counts": 79.0})
-    assert round(short, 6) == 5_000
-    assert greatest_counts_per_s(EASY, **{**belt, "gap_counts": 39.0}) == 0
+    assert round(greatest_counts_per_s(EASY, replace(belt, travel=79)), 6) == 5_000
+    for nearer in ({"gap": 39}, {"spread": 112}):
+        assert greatest_counts_per_s(EASY, replace(belt, **nearer)) == 0

@@ -43,6 +43,16 @@ def test_cameras_that_are_dark_or_silent(tmp_path: Path) -> None:
     assert devices.camera(replace(one, camera=gone)).level is Level.FAIL
 
 
+def test_a_triggered_camera_is_only_opened(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    camera = one.config.camera.model_copy(update={"triggered": True})
+    config = one.config.model_copy(update={"camera": camera})
+    sensor = SimulatedSensor(FakeClock())
+    one = replace(one, config=config, camera=lambda: SimulatedCamera(sensor, {1: Fault.SILENT}))
+    assert str(devices.camera(one)) == "OK camera: opens; its frames come with parts"
+    assert sensor.opened == 0
+
+
 @dataclass
 class Chip:
     """What the doctor asks of gpiod.Chip."""
