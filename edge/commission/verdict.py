@@ -43,8 +43,8 @@ def run_speed(bench: Workbench) -> StepResult:
 
 
 def what_was_measured(bench: Workbench) -> Measured:
-    """Step timing and parts are done. The spread is 0 where no second eye saw it, and in counts with
-    an encoder, which ``Belt`` has."""
+    """Step timing and parts are done. The spread is 0 where no second eye saw it; with an encoder
+    it is in counts, which ``Belt`` has."""
     config, line = bench.config, bench.config.line
     frame_ms = 0.0
     if config.camera.rate_hz is not None and not config.camera.triggered:

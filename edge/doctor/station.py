@@ -58,7 +58,8 @@ def rejector(patient: Patient) -> Finding | None:
         return fail("rejector", "none runs beside the station", _STATUS)
     realtime = is_realtime(patient.machine, found[0])
     if realtime is False and patient.config.output.realtime_priority:
-        return warn("rejector", "runs without real-time priority", "LimitRTPRIO= of its unit")
+        said = f"runs, pid {found[0]}, without real-time priority"
+        return warn("rejector", said, "LimitRTPRIO= of its unit")
     return fine("rejector", f"runs, pid {found[0]}" + (", real-time" if realtime else ""))
 
 
