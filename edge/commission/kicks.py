@@ -80,6 +80,7 @@ class TestKicks:
             seen_ns = self._next_part(wait_s)
             if options.counts is None:
                 client.announce(1, seen_ns + delay)
+                wait_s += delay / 1e9
             else:
                 client.sighted(1, seen_ns)
             client.resolve(1, True)

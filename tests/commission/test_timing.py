@@ -48,12 +48,8 @@ def test_limits(tmp_path: Path) -> None:
     assert slow.reason == "verdict bound 108 ms, at most 100"
     parts = judged("parts", [Figure(name="capture max", value=80)])
     held = held_for(parts, subject(bench.config, bench.bundle))
-    bench = bench_of(write_station_again(tmp_path), done={"parts": held})
+    bench = bench_of(tmp_path / "station.toml", done={"parts": held})
     assert judge_timing(bench, timed()).figure("verdict bound") == pytest.approx(1.2 * 85)
-
-
-def write_station_again(folder: Path) -> Path:
-    return folder / "station.toml"
 
 
 def test_what_was_not_granted_is_said(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from edge.commission.result import Figure, Outcome, StepResult, judged
 from edge.commission.verdict import configured_gap_ms, run_speed
 from edge.commission.workbench import Settings
 from edge.config import load_config
-from tests.commission.benches import EYE, bench_of, write_station
+from tests.commission.benches import bench_of, write_station
 
 COUNTS = "[encoder]\nmax_counts_per_s = 2000\ncounts_per_s = 1500\nvariation = 0.3\n"
 
@@ -90,7 +90,3 @@ def test_by_counts(tmp_path: Path) -> None:
     # Without a second eye the simulated belt says it itself: 0.7 × 1500 / 20.
     result = run_speed(bench_of(path, done=unknown))
     assert result.figure("gap of parts") == pytest.approx(52.5)
-
-
-def test_eye_or_not(tmp_path: Path) -> None:
-    assert load_config(write_station(tmp_path, EYE)).ejector_eye is not None
