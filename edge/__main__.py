@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 import edge
-from edge.cli import bench, budget, bundle, inspect, mark, provision, replay, run, uplink
+from edge.cli import (
+    bench,
+    budget,
+    bundle,
+    commission,
+    doctor,
+    inspect,
+    mark,
+    provision,
+    replay,
+    run,
+    uplink,
+)
 from edge.cli.options import Common
 from edge.demo.command import demo
 from edge.errors import OutfeedError
@@ -39,6 +51,8 @@ app.command("budget")(budget.budget)
 app.command("inspect")(inspect.inspect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")
+app.command("commission")(commission.commission)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo)
 

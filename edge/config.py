@@ -91,11 +91,12 @@ def _key(entry: object) -> object:
 
 
 class TriggerConfig(Section):
-    """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter.
-    gpio: a photo-eye at line ``line`` of the GPIO chip ``chip``."""
+    """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter;
+    ejector_at: the true way to the ejector, ms or counts, where line.travel is to be wrong. gpio: a
+    photo-eye at line ``line`` of the GPIO chip ``chip``."""
 
     only: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed"), "belt"),
+        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed", "ejector_at"), "belt"),
         **dict.fromkeys(("chip", "line", "active_low", "edge", "bias", "debounce_us"), "gpio"),
     }
     needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
@@ -105,6 +106,7 @@ class TriggerConfig(Section):
     jitter: float = Field(default=0.0, ge=0, lt=1)
     parts: int | None = Field(default=None, ge=1)
     seed: int = 0
+    ejector_at: float | None = Field(default=None, gt=0)
     chip: str | None = Field(default=None, min_length=1)
     line: int | str | None = None
     active_low: bool = False
@@ -335,6 +337,11 @@ class StationConfig(Section):
     def engine_path(self) -> Path:
         """Where ``outfeed bench --select`` keeps which engine is the fastest."""
         return self.state_dir / "engine.json"
+
+    @property
+    def commission_path(self) -> Path:
+        """Where ``outfeed commission`` keeps what it measured, for ``outfeed run``."""
+        return self.state_dir / "commission.json"
 
     @property
     def cursor_path(self) -> Path:

@@ -28,6 +28,7 @@ class LineConfig(Section):
     after, or this near to, a part's edge is a bounce. min_spacing_ms, min_spacing_counts: parts
     nearer than this cannot be told apart by the ejector (without the key: what a pulse lasts).
     on_crowded: "reject" kicks both if one has to go, "each" leaves each to its own verdict.
+    require_commission: run only as ``outfeed commission`` has found to be safe.
     """
 
     travel_ms: float | None = Field(default=None, gt=0)
@@ -40,6 +41,7 @@ class LineConfig(Section):
     min_spacing_counts: int | None = Field(default=None, ge=0, le=_MOST_COUNTS)
     on_crowded: Literal["reject", "each"] = "reject"
     on_unknown: Literal["reject", "pass"] = "reject"
+    require_commission: bool = False
 
     @field_validator("budget_ms")
     @classmethod

@@ -140,6 +140,7 @@ def bundle_bytes(
     kinds: tuple[KindManifest, ...] = KINDS,
     chain: ChainManifest = CHAIN,
     golden: bool = True,
+    frames: dict[str, Pixels] | None = None,
     expected: tuple[GoldenManifest, ...] | None = None,
     certified: bool = True,
     builds: tuple[BuildManifest, ...] = (),
@@ -147,8 +148,8 @@ def bundle_bytes(
     **manifest: Any,
 ) -> bytes:
     """A whole bundle, signed where there is a key. size: the detector's static height × width.
-    Golden frames: clean, hole, stain, with the verdicts that this machine's chain gives, or those
-    expected. manifest: more keys of Manifest."""
+    Golden frames: clean, hole, stain, or ``frames`` by their names, with the verdicts that this
+    machine's chain gives, or those expected. manifest: more keys of Manifest."""
     files = {"detector.onnx": detector_network(precision, channels)}
     if classifier:
         files["classifier.onnx"] = classifier_network(channels)
@@ -184,7 +185,8 @@ def bundle_bytes(
         **{"metrics": {"int8": {"mean_iou": 0.9}}, **manifest},
     )
     if golden:
-        frames = {"golden/clean.png": CLEAN, "golden/hole.png": HOLE, "golden/stain.png": STAIN}
+        if frames is None:
+            frames = {"golden/clean.png": CLEAN, "golden/hole.png": HOLE, "golden/stain.png": STAIN}
         found = _golden(content, files, frames) if expected is None else expected
         content = content.model_copy(update={"golden": found})
         files |= {file: encode(pixels) for file, pixels in frames.items()}

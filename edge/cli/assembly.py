@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
-from edge.cli.belt import belt_plan, count_tracking, ejector_eye
+from edge.cli.belt import belt_plan, count_tracking, ejector_eye, true_travel
 from edge.cli.keeping import make_keeper
 from edge.cli.live_camera import freshness_rules, make_live_camera
 from edge.cli.uplink_process import UplinkProcess
@@ -34,7 +34,7 @@ from edge.records import Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
-from edge.sim.driven_belt import DrivenBelt
+from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.station import Inspects, Station
 from edge.watchdog import SILENT, Notifier, Patience
 
@@ -130,11 +130,10 @@ def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
     """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
     if config.encoder is not None or config.ejector_eye is not None:
         return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
-    assert config.line.travel_ns is not None
     return Belt(
         clock=clock,
         rate_hz=config.trigger.rate_hz,
-        travel_ns=config.line.travel_ns,
+        travel_ns=true_travel(config),
         parts=config.trigger.parts,
         jitter=config.trigger.jitter,
         seed=config.trigger.seed,
@@ -152,25 +151,35 @@ def make_rejector(
 
     record: a file to which the simulated output writes its edges.
     """
+    options = rejector_options(config, trigger=trigger, record=record)
+    return RejectorClient(options, clock=clock)
+
+
+def rejector_options(
+    config: StationConfig, *, trigger: Trigger | None = None, record: Path | None = None
+) -> RejectorOptions:
+    """What the rejector is told at its start; arguments as ``make_rejector`` has them."""
     output = config.output
     gpio = _output_line(output) if output.kind == "gpio" else None
-    plan = trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
-    return RejectorClient(
-        RejectorOptions(
-            pulse_us=config.line.pulse_us,
-            on_unknown=config.line.on_unknown,
-            safe_state=output.safe_state,
-            realtime_priority=output.realtime_priority,
-            record=record or output.record,
-            silence_ms=output.silence_ms,
-            gpio=gpio,
-            drive=output.drive,
-            spacing=config.spacing,
-            counts=count_tracking(config, plan),
-            ejector_eye=ejector_eye(config, plan),
-        ),
-        clock=clock,
+    plan = plan_of(config, trigger)
+    return RejectorOptions(
+        pulse_us=config.line.pulse_us,
+        on_unknown=config.line.on_unknown,
+        safe_state=output.safe_state,
+        realtime_priority=output.realtime_priority,
+        record=record or output.record,
+        silence_ms=output.silence_ms,
+        gpio=gpio,
+        drive=output.drive,
+        spacing=config.spacing,
+        counts=count_tracking(config, plan),
+        ejector_eye=ejector_eye(config, plan),
     )
+
+
+def plan_of(config: StationConfig, trigger: Trigger | None) -> BeltPlan:
+    """The plan of this belt; of another trigger what station.toml says of a simulated one."""
+    return trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
 
 
 def make_station(

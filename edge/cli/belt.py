@@ -21,6 +21,16 @@ from edge.sim.motion import Drive
 _PART_SHARE = 4  # of the gap between two parts on a simulated belt is covered by a part
 
 
+def true_travel(config: StationConfig) -> int:
+    """From photo-eye to ejector on the simulated belt, whatever [line] takes it for: counts, or
+    nanoseconds."""
+    configured = config.line.travel_counts or config.line.travel_ns or 0
+    true = config.trigger.ejector_at
+    if true is None:
+        return configured
+    return round(true if config.encoder is not None else true * 1e6)
+
+
 def belt_plan(config: StationConfig, *, began_ns: int) -> BeltPlan:
     """The simulated belt; without an encoder it runs evenly, at 1,000 counts a second."""
     encoder, eye, trigger = config.encoder, config.ejector_eye, config.trigger
@@ -37,13 +47,12 @@ def belt_plan(config: StationConfig, *, began_ns: int) -> BeltPlan:
             seed=trigger.seed,
         )
         per_unit = 1.0
-    travel = config.line.travel_counts or config.line.travel_ns or 0
     gap_counts = max(2, round(drive.counts_per_s / trigger.rate_hz))
     return BeltPlan(
         drive=drive,
         gap_counts=gap_counts,
         part_counts=max(1, gap_counts // _PART_SHARE),
-        travel_counts=max(1, round(travel * per_unit)),
+        travel_counts=max(1, round(true_travel(config) * per_unit)),
         to_ejector_counts=0 if eye is None else round(eye.to_ejector * per_unit),
         parts=trigger.parts,
         jitter=trigger.jitter,

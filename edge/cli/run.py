@@ -33,6 +33,7 @@ def run(config: ConfigOption) -> None:
     from edge.cli.signals import stop_signals
     from edge.cli.summaries import summary_tables
     from edge.clock import MonotonicClock
+    from edge.commission.gate import check_commission
     from edge.config import load_config
     from edge.errors import StalledError
     from edge.watchdog import find_notifier
@@ -45,6 +46,7 @@ def run(config: ConfigOption) -> None:
     clock = MonotonicClock()
     notifier.say(f"proving {settings.bundle.name} on its golden frames")
     loaded = load_bundle(settings, now_ns=clock.now_ns)
+    check_commission(settings, loaded.bundle)
     trigger = make_trigger(settings, clock=clock)
     station = make_station(
         settings,

@@ -29,7 +29,8 @@ kind = "files"
 path = "/var/lib/outfeed/frames"
 
 [line]
-# Measure both: every reject depends on them.
+# Every reject depends on them: `outfeed commission` measures both. Once it says GO, add
+# require_commission = true
 travel_ms = {travel_ms:.1f}
 budget_ms = {budget_ms:.1f}
 

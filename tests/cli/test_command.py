@@ -128,7 +128,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     text = re.sub(r"^(travel|min_spacing|to_ejector|tolerance)_ms = .*$", "", text, flags=re.M)
     by_counts = tomllib.loads(re.sub(r"^## (.*)$", r"\1", text, flags=re.M))
     optional = {"parts", "chip", "line", "device", "url", "width", "height", "pixel_format"}
-    optional |= {"line_a", "line_b"}
+    optional |= {"line_a", "line_b", "ejector_at"}
     optional |= {"camera.rate_hz", "exposure_us", "gain", "latency_ms", "exposed_within_ms"}
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
     optional |= {"precision", "threads", "providers", "keys", "loop", "record"}

@@ -1,0 +1,67 @@
+"""commission.html: the record for people, in one file without scripts."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from pathlib import Path
+
+from edge.commission.record import CommissionRecord
+from edge.commission.result import Outcome, StepResult, rounded
+
+_COLOURS = {Outcome.GO: "#0a7d28", Outcome.NO_GO: "#b00020", Outcome.SKIPPED: "#8a6d00"}
+_STYLE = """body{font:16px/1.4 sans-serif;margin:2em auto;max-width:60em;padding:0 1em}
+table{border-collapse:collapse;margin:.5em 0}td,th{border:1px solid #ccc;padding:.2em .6em}
+td.n{text-align:right}td.wrong{background:#fdd}img{max-width:100%}h2 span,h1 span{float:right}"""
+
+
+def commission_page(record: CommissionRecord, folder: Path) -> str:
+    """HTML. folder: where the pictures are; one that is not there is left out."""
+    facts = [
+        ("station", record.station),
+        ("date", record.utc),
+        ("bundle", record.bundle),
+        ("machine", record.machine),
+        ("Outfeed", record.outfeed),
+    ]
+    rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts)
+    steps = "".join(_step(result, folder) for result in record.steps)
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Commissioning of {escape(record.station)}</title>
+<style>{_STYLE}</style></head><body>
+<h1>Commissioning of {escape(record.station)} {_badge(record.outcome)}</h1>
+<p>{escape(record.reason)}</p><table>{rows}</table>
+{steps}</body></html>
+"""
+
+
+def _step(result: StepResult, folder: Path) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(figure.name)}</td><td class="n{"" if figure.fits else " wrong"}">'
+        f"{rounded(figure.value)} {escape(figure.unit)}</td><td>{figure.limits}</td></tr>"
+        for figure in result.figures
+    )
+    table = f"<table><tr><th>figure</th><th></th><th>limits</th></tr>{rows}</table>" if rows else ""
+    notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
+    notes += "".join(
+        f"<li>for station.toml, [{one.section}]: <code>{escape(one.line)}</code>, "
+        f"{escape(one.why)}</li>"
+        for one in result.proposals
+    )
+    pictures = "".join(_picture(folder / name) for name in result.pictures)
+    return (
+        f"<h2>{result.step} {_badge(result.outcome)}</h2><p>{escape(result.reason)} "
+        f"<small>{result.utc[:19]} UTC</small></p>{table}<ul>{notes}</ul>{pictures}\n"
+    )
+
+
+def _badge(outcome: Outcome) -> str:
+    return f'<span style="color:{_COLOURS[outcome]}">{outcome.value}</span>'
+
+
+def _picture(path: Path) -> str:
+    try:
+        data = base64.b64encode(path.read_bytes()).decode()
+    except OSError:
+        return ""
+    return f'<img alt="{escape(path.name)}" src="data:image/png;base64,{data}">'

@@ -1,0 +1,134 @@
+"""commission.json: what was measured when a station was put into service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import edge
+from edge.clock import utc_now
+from edge.commission.result import FrozenRecord, Outcome, StepResult
+from edge.commission.subject import changed
+from edge.complaints import describe
+from edge.engines.selection import processor
+from edge.errors import ConfigError, OutfeedError
+from edge.files import write_durably
+
+FORMAT = 1
+STEPS = ("focus", "parts", "travel", "pulse", "timing", "speed")
+
+# Which parts of a station each step depends on (edge/commission/subject.py).
+DEPENDS: Mapping[str, tuple[str, ...]] = {
+    "focus": ("camera", "bundle", "machine"),
+    "parts": ("camera", "trigger", "engine", "line", "bundle", "machine"),
+    "travel": ("trigger", "output", "encoder", "ejector_eye", "travel"),
+    "pulse": ("output", "pulse"),
+    "timing": ("engine", "output", "line", "pulse", "bundle", "machine"),
+    "speed": (
+        *("camera", "trigger", "engine", "output", "encoder", "ejector_eye", "line"),
+        *("travel", "pulse", "bundle", "machine"),
+    ),
+}
+
+
+class CommissionRecord(FrozenRecord):
+    """The last result of each step, the verdict, and for which station.
+
+    holds_for: as StepResult has it, for everything. Only a record with GO lets a station run that
+    requires one.
+    """
+
+    format: int = FORMAT
+    station: str
+    utc: str
+    outfeed: str
+    bundle: str
+    machine: str
+    outcome: Outcome
+    reason: str
+    greatest_rate_hz: float | None
+    greatest_counts_per_s: float | None
+    steps: tuple[StepResult, ...]
+    holds_for: dict[str, str]
+
+    def result(self, step: str) -> StepResult | None:
+        """What came of a step, None where it was never done."""
+        return next((one for one in self.steps if one.step == step), None)
+
+
+def conclude(
+    station: str,
+    bundle: str,
+    results: Sequence[StepResult],
+    holds_for: Mapping[str, str],
+    *,
+    may_skip: Sequence[str] = (),
+) -> CommissionRecord:
+    """GO where every step is GO, or was skipped and may be. Results of what was not done are
+    missing, not GO."""
+    by_step = {result.step: result for result in results}
+    wrong = []
+    for step in STEPS:
+        result = by_step.get(step)
+        if result is None:
+            if step not in may_skip:
+                wrong.append(f"{step} was not done")
+        elif result.outcome is Outcome.NO_GO:
+            wrong.append(f"{step}: {result.reason}")
+        elif result.outcome is Outcome.SKIPPED and step not in may_skip:
+            wrong.append(f"{step} was skipped: {result.reason}")
+    speed = by_step.get("speed")
+    return CommissionRecord(
+        station=station,
+        utc=utc_now(),
+        outfeed=edge.__version__,
+        bundle=bundle,
+        machine=processor(),
+        outcome=Outcome.NO_GO if wrong else Outcome.GO,
+        reason="; ".join(wrong) or (speed.reason if speed else "every step that was wanted"),
+        greatest_rate_hz=speed.figure("greatest rate") if speed else None,
+        greatest_counts_per_s=speed.figure("greatest speed") if speed else None,
+        steps=tuple(by_step[step] for step in STEPS if step in by_step),
+        holds_for=dict(holds_for),
+    )
+
+
+def holding(record: CommissionRecord | None, now: Mapping[str, str]) -> dict[str, StepResult]:
+    """The results of an earlier run that still hold, by step."""
+    if record is None:
+        return {}
+    return {one.step: one for one in record.steps if not changed(one.holds_for, now)}
+
+
+def held_for(result: StepResult, now: Mapping[str, str]) -> StepResult:
+    """The result, with what it holds for."""
+    names = DEPENDS[result.step]
+    return result.model_copy(update={"holds_for": {name: now[name] for name in names}})
+
+
+def read_record(path: Path) -> CommissionRecord | None:
+    """None where there is none. Raises ConfigError, one line, for one that cannot be read."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        record = CommissionRecord.model_validate_json(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: is damaged: {describe(error)}") from error
+    if record.format != FORMAT:
+        raise ConfigError(f"{path}: of format {record.format}, expected {FORMAT}")
+    return record
+
+
+def write_record(path: Path, record: CommissionRecord) -> None:
+    """Replace the file in one step. Raises OutfeedError, one line."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, record.model_dump_json(indent=1).encode() + b"\n")
+    except OSError as error:
+        raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error

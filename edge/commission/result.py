@@ -1,0 +1,128 @@
+"""What a step of commissioning found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from pydantic import BaseModel, ConfigDict
+
+from edge.clock import utc_now
+
+
+class Outcome(str, Enum):
+    """SKIPPED: the step needs a person, or a device that this station does not have."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    SKIPPED = "SKIPPED"
+
+
+class FrozenRecord(BaseModel):
+    """Frozen, written as JSON and read back; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Figure(FrozenRecord):
+    """One measured number. low, high: its limits, where it has any; both still pass."""
+
+    name: str
+    value: float
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def fits(self) -> bool:
+        above = self.low is None or self.value >= self.low
+        return above and (self.high is None or self.value <= self.high)
+
+    @property
+    def limits(self) -> str:
+        """In words; empty where there are none."""
+        low = "" if self.low is None else f"at least {rounded(self.low)}"
+        high = "" if self.high is None else f"at most {rounded(self.high)}"
+        return ", ".join(filter(None, (low, high)))
+
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.name} {rounded(self.value)}{unit}"
+
+
+class Proposal(FrozenRecord):
+    """A value for a key of station.toml that was measured. It is never written unasked.
+
+    mends: the figure that is within its limits once it is written.
+    """
+
+    section: str
+    key: str
+    value: float | int
+    why: str
+    mends: str
+
+    @property
+    def line(self) -> str:
+        """As it stands in the file."""
+        return f"{self.key} = {self.value}"
+
+
+class StepResult(FrozenRecord):
+    """A step, when, what came of it, and for what that holds.
+
+    holds_for: names of what the step depends on → digests (edge/commission/subject.py); with
+    another digest the result says nothing any more.
+    """
+
+    step: str
+    outcome: Outcome
+    reason: str
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    pictures: tuple[str, ...] = ()
+    utc: str = ""
+    holds_for: dict[str, str] = {}
+
+    def figure(self, name: str) -> float | None:
+        """The value of a figure, None where it was not measured."""
+        return next((figure.value for figure in self.figures if figure.name == name), None)
+
+
+def judged(
+    step: str,
+    figures: Sequence[Figure],
+    *,
+    faults: Sequence[str] = (),
+    good: str = "",
+    notes: Sequence[str] = (),
+    proposals: Sequence[Proposal] = (),
+    pictures: Sequence[str] = (),
+) -> StepResult:
+    """GO where every figure is within its limits and there is no fault; ``good`` is then the
+    reason. Faults come before figures: they say more."""
+    outside = [f"{figure}, {figure.limits}" for figure in figures if not figure.fits]
+    wrong = [*faults, *outside]
+    return StepResult(
+        step=step,
+        outcome=Outcome.NO_GO if wrong else Outcome.GO,
+        reason="; ".join(wrong) if wrong else good,
+        figures=tuple(figures),
+        notes=tuple(notes),
+        proposals=tuple(proposals),
+        pictures=tuple(pictures),
+        utc=utc_now(),
+    )
+
+
+def skipped(step: str, reason: str) -> StepResult:
+    """A step that was not done."""
+    return StepResult(step=step, outcome=Outcome.SKIPPED, reason=reason, utc=utc_now())
+
+
+def rounded(value: float) -> str:
+    """A number as a person reads it: four digits that mean something."""
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.4g}"

@@ -1,0 +1,65 @@
+"""Changes one number in a TOML file and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from edge.errors import ConfigError
+from edge.files import write_durably
+
+_HEADER = re.compile(r"^\s*\[\s*(?P<name>[A-Za-z0-9_.-]+)\s*\]\s*(#.*)?$")
+_MULTILINE = ('"""', "'''")
+
+
+def set_number(text: str, section: str, key: str, value: float | int) -> str:
+    """The text with ``key = value`` in ``[section]``, comments, order and line ends as they were.
+
+    A key that is not there, or is commented out, is added right after the section's header. Raises
+    ConfigError where it cannot be done safely: no such section header, or text over several lines.
+    """
+    if any(quotes in text for quotes in _MULTILINE):
+        raise ConfigError("has a text over several lines: change it by hand")
+    lines = text.splitlines(keepends=True)
+    headers = [
+        (number, match["name"])
+        for number, line in enumerate(lines)
+        if (match := _HEADER.match(line))
+    ]
+    starts = [number for number, name in headers if name == section]
+    if len(starts) != 1:
+        raise ConfigError(f"has no header [{section}] of its own: change it by hand")
+    start = starts[0]
+    end = min((number for number, _ in headers if number > start), default=len(lines))
+    assignment = re.compile(
+        rf"^(?P<before>\s*{re.escape(key)}\s*=\s*)(?P<old>[^#\s]+)(?P<after>\s*(#.*)?\r?\n?)$"
+    )
+    for number in range(start + 1, end):
+        if match := assignment.match(lines[number]):
+            lines[number] = f"{match['before']}{value}{match['after']}"
+            return "".join(lines)
+    ending = "\r\n" if lines[start].endswith("\r\n") else "\n"
+    if not lines[start].endswith("\n"):
+        lines[start] += ending
+    lines.insert(start + 1, f"{key} = {value}{ending}")
+    return "".join(lines)
+
+
+def write_number(path: Path, section: str, key: str, value: float | int) -> None:
+    """The same in a file, replaced in one step; owner and mode stay. Raises ConfigError that names
+    the file."""
+    try:
+        real = path.resolve()  # a link stays one
+        before = real.stat()
+        text = real.read_bytes().decode("utf-8")
+        write_durably(real, set_number(text, section, key, value).encode())
+        real.chmod(before.st_mode & 0o7777)
+        if os.geteuid() == 0:
+            os.chown(real, before.st_uid, before.st_gid)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,159 @@
+"""The disk, the journal on it, and how far it is published."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from edge.doctor.finding import Finding, fail, fine, warn
+from edge.doctor.patient import Patient
+from edge.events.cursor import read_cursor
+from edge.events.store import FORMAT, companion, meta, one, size_bytes
+
+_LATELY = 200  # events
+_UNKNOWN_SHARE = 0.05
+_QUIET_S = 600.0
+_BEHIND_S = 300.0
+_SPARE_BYTES = 16 << 20  # beside what the journal may still grow to
+
+
+def disk(patient: Patient) -> Finding:
+    """Room for the journal, inodes, and whether it can be written at all."""
+    folder = patient.config.state_dir
+    try:
+        state = patient.machine.statvfs(folder)
+    except OSError as error:
+        return fail("disk", f"{folder}: {error.strerror}", "state_dir of station.toml")
+    if state.f_flag & os.ST_RDONLY:
+        return fail("disk", f"{folder} is read-only", "dmesg: a damaged card is mounted so")
+    if not os.access(folder, os.W_OK):
+        return fail("disk", f"this user may not write to {folder}", "sudo -u outfeed …")
+    free = state.f_bavail * state.f_frsize
+    grows = max(0, patient.config.journal.max_bytes - _journal_bytes(patient.config.journal_path))
+    said = f"{free >> 20} MiB free"
+    if free < _SPARE_BYTES:
+        return fail("disk", said, "du -x; the journal takes nothing more, and verdicts are lost")
+    if free < grows + _SPARE_BYTES:
+        need = f"{said}, the journal may grow by {grows >> 20}"
+        return warn("disk", need, "room, or a smaller journal.max_mb")
+    if state.f_files and state.f_favail < max(100, state.f_files // 100):
+        return warn("disk", f"{state.f_favail} inodes left", "many small files: find and remove")
+    return fine("disk", said)
+
+
+def journal(patient: Patient) -> Finding:
+    """Whether it is whole: every page where no station runs, its head beside one that does."""
+    path = patient.config.journal_path
+    if not size_bytes(path):
+        return fine("journal", "none yet")
+    try:
+        with closing(_open(patient)) as db:
+            version = one(db, "PRAGMA user_version")
+            if version > FORMAT:
+                return fail("journal", f"written by a newer Outfeed (format {version})", "update")
+            owner = meta(db, "station")
+            if owner != patient.config.id:
+                advice = "one folder per station: move it away"
+                return fail("journal", f"belongs to station '{owner}'", advice)
+            if patient.running is None:
+                found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    advice = "it is begun anew at the next start; keep a copy"
+                    return fail("journal", f"damaged: {found}", advice)
+    except sqlite3.Error as error:
+        advice = "a damaged one is set aside at the next start; keep a copy"
+        return fail("journal", f"cannot be read: {error}", advice)
+    size, cap = _journal_bytes(path), patient.config.journal.max_bytes
+    said = f"whole, {size / (1 << 20):.1f} of {cap >> 20} MiB"
+    if size > cap:
+        return warn("journal", said, "above its cap: a reader that hangs? systemctl restart …")
+    return fine("journal", said)
+
+
+def parts(patient: Patient) -> Finding | None:
+    """What became of the last parts, and how long ago."""
+    rows = _rows(patient, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_LATELY}")
+    events = [json.loads(str(row[0])) for row in rows]
+    judged = [event for event in events if "decision" in event]
+    if not judged:
+        return None
+    ago_s = patient.machine.now_s() - _seconds(events[0].get("utc", ""))
+    unknown = [event for event in judged if event["decision"] == "UNKNOWN"]
+    said = f"the last {_age(ago_s)} ago, {len(unknown)} of {len(judged)} unknown"
+    if len(unknown) > _UNKNOWN_SHARE * len(judged):
+        reasons = Counter(str(event.get("reason", "")).split(":")[0] for event in unknown)
+        advice = f"mostly: {reasons.most_common(1)[0][0]}"
+        level = fail if 2 * len(unknown) > len(judged) else warn
+        return level("parts", said, advice)
+    if patient.running is not None and ago_s > _QUIET_S:
+        return warn("parts", said, "does the belt run? the photo-eye's lamp; check gpio")
+    return fine("parts", said)
+
+
+def uplink(patient: Patient) -> Finding | None:
+    """Events that the central system has not got yet."""
+    path = patient.config.journal_path
+    if not size_bytes(path):
+        return None
+    position = read_cursor(patient.config.cursor_path)
+    rows = _rows(patient, "SELECT value FROM meta WHERE key = 'journal'")
+    same = position is not None and bool(rows) and position.journal == rows[0][0]
+    published = position.published if position is not None and same else 0
+    waiting = _rows(
+        patient,
+        f"SELECT count(*), min(sequence) FROM events WHERE sequence > {published}",
+    )
+    count, first = waiting[0] if waiting else (0, None)
+    if not count:
+        return fine("uplink", "everything is published")
+    rows = _rows(patient, f"SELECT body FROM events WHERE sequence = {first}")
+    since_s = 0.0
+    if rows:
+        since_s = patient.machine.now_s() - _seconds(json.loads(str(rows[0][0])).get("utc", ""))
+    said = f"{count} events unpublished, the oldest {_age(since_s)} old"
+    if since_s > _BEHIND_S:
+        return warn("uplink", said, "systemctl status outfeed-uplink; check broker")
+    return fine("uplink", said)
+
+
+def _open(patient: Patient) -> sqlite3.Connection:
+    """Read-only. Beside a station as its uplink does; without one as a file that nobody changes, so
+    that not even SQLite's own files are made."""
+    name = quote(str(patient.config.journal_path))
+    option = "mode=ro" if patient.running is not None else "mode=ro&immutable=1"
+    return sqlite3.connect(f"file:{name}?{option}", uri=True, timeout=0.2, isolation_level=None)
+
+
+def _rows(patient: Patient, statement: str) -> list[tuple[object, ...]]:
+    """Empty where the journal cannot be read, which check "journal" says."""
+    if not size_bytes(patient.config.journal_path):
+        return []
+    try:
+        with closing(_open(patient)) as db:
+            return db.execute(statement).fetchall()
+    except sqlite3.Error:
+        return []
+
+
+def _journal_bytes(path: Path) -> int:
+    return sum(size_bytes(companion(path, suffix)) for suffix in ("", "-wal", "-shm"))
+
+
+def _seconds(utc: str) -> float:
+    try:
+        return datetime.fromisoformat(utc.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,0 +1,93 @@
+"""The broker, and the certificates on the way to it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from cryptography import x509
+
+from edge.config import UplinkConfig
+from edge.doctor.finding import Finding, fail, fine, warn
+from edge.doctor.patient import Patient
+
+_CONNECT_S = 3.0
+_SOON = timedelta(days=30)
+
+
+def broker(patient: Patient) -> Finding:
+    """Whether it answers; with TLS whether it is who it should be. Not whether it lets us log in:
+    that would throw out the uplink that has this name now."""
+    uplink = patient.config.uplink
+    where = f"{uplink.host}:{uplink.port}"
+    advice = "cable, address, firewall; does the broker run?"
+    try:
+        with socket.create_connection((uplink.host, uplink.port), _CONNECT_S) as link:
+            if uplink.tls_ca is None:
+                return fine("broker", f"{where} answers")
+            context = _context(uplink)
+            with context.wrap_socket(link, server_hostname=uplink.host) as secured:
+                return _of_certificate("broker", f"{where} answers by TLS", secured, patient)
+    except ssl.SSLCertVerificationError as error:
+        told = "outfeed provision broker, with the name in uplink.host; the clock"
+        return fail("broker", f"{where}: {error.verify_message}", told)
+    except ssl.SSLError as error:
+        return fail("broker", f"{where}: no TLS: {error.reason}", "uplink.port, tls_ca, tls_cert")
+    except OSError as error:
+        said = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        return fail("broker", f"{where}: {said}", advice)
+
+
+def certificates(patient: Patient) -> Finding | None:
+    """The station's own and the authority's: readable, and how long they last."""
+    uplink = patient.config.uplink
+    paths = [path for path in (uplink.tls_ca, uplink.tls_cert) if path is not None]
+    if not paths:
+        return None
+    ends = []
+    for path in paths:
+        try:
+            loaded = x509.load_pem_x509_certificates(path.read_bytes())
+        except OSError as error:
+            return fail("certificates", f"{path}: {error.strerror}", "outfeed provision station")
+        except ValueError:
+            said = f"{path}: is no certificate"
+            return fail("certificates", said, "outfeed provision station")
+        ends.append(min((one.not_valid_after_utc, path) for one in loaded))
+    key = uplink.tls_key
+    if key is not None and not _readable(key):
+        return fail("certificates", f"{key}: cannot be read", "sudo -u outfeed …; its mode")
+    until, path = min(ends)
+    return _until("certificates", f"{path.name}", until, patient)
+
+
+def _context(uplink: UplinkConfig) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(uplink.tls_ca))
+    if uplink.tls_cert is not None and uplink.tls_key is not None:
+        context.load_cert_chain(str(uplink.tls_cert), str(uplink.tls_key))
+    return context
+
+
+def _of_certificate(name: str, said: str, link: ssl.SSLSocket, patient: Patient) -> Finding:
+    data = link.getpeercert(binary_form=True)
+    if not data:
+        return fine(name, said)
+    until = x509.load_der_x509_certificate(data).not_valid_after_utc
+    return _until(name, f"{said}, its certificate", until, patient)
+
+
+def _until(name: str, what: str, until: datetime, patient: Patient) -> Finding:
+    now = datetime.fromtimestamp(patient.machine.now_s(), timezone.utc)
+    said, advice = f"{what} until {until:%Y-%m-%d}", "outfeed provision makes a new one"
+    if until <= now:
+        return fail(name, f"{what} has ended on {until:%Y-%m-%d}", advice)
+    return warn(name, said, advice) if until - now < _SOON else fine(name, said)
+
+
+def _readable(path: Path) -> bool:
+    with suppress(OSError), path.open("rb"):
+        return True
+    return False

@@ -1,0 +1,132 @@
+"""The station itself: its service, bundle, engine, commissioning and what it judged lately."""
+
+from __future__ import annotations
+
+from edge.commission.gate import complaint_of
+from edge.commission.record import read_record
+from edge.doctor.finding import Finding, fail, fine, warn
+from edge.doctor.machine import Machine
+from edge.doctor.patient import Patient
+from edge.doctor.running import is_realtime, rejectors, unit
+from edge.errors import BundleError, ConfigError, FrameError
+
+_STATUS = "systemctl status outfeed-station; journalctl -u outfeed-station -n 50"
+
+
+def service(patient: Patient) -> Finding:
+    """Whether it runs, and what systemd says of it."""
+    said = unit(patient.machine)
+    state = f"{said.get('ActiveState', '')} ({said.get('SubState', '')})" if said else ""
+    if patient.running is not None:
+        status = f"; {said['StatusText']}" if said.get("StatusText") else ""
+        return fine("station", f"runs, pid {patient.running.pid}{status}")
+    if not said:
+        return warn("station", "does not run, and is no service here", "outfeed run --config …")
+    if said.get("ActiveState") == "failed":
+        status = said.get("ExecMainStatus", "?")
+        return fail("station", f"failed with exit status {status}", _STATUS)
+    return fail("station", f"does not run: {state}", "systemctl start outfeed-station")
+
+
+def restarts(patient: Patient) -> Finding | None:
+    """Crashes that systemd has mended."""
+    count = unit(patient.machine).get("NRestarts", "")
+    if not count.isdigit():
+        return None
+    if int(count):
+        return warn("restarts", f"{count} since it was started", _STATUS)
+    return fine("restarts", "none")
+
+
+def uplink_service(patient: Patient) -> Finding | None:
+    """The uplink where it is a service of its own."""
+    said = unit(patient.machine, "outfeed-uplink")
+    if not said or patient.config.uplink.start:
+        return None
+    if said.get("ActiveState") == "active":
+        return fine("uplink service", said.get("StatusText") or "runs")
+    state = f"{said.get('ActiveState', '')} ({said.get('SubState', '')})"
+    return fail("uplink service", f"does not run: {state}", "systemctl status outfeed-uplink")
+
+
+def rejector(patient: Patient) -> Finding | None:
+    """The process that owns the output, of a station that runs."""
+    if patient.running is None or not patient.running.pid:
+        return None
+    found = rejectors(patient.machine, patient.running)
+    if not found:
+        return fail("rejector", "none runs beside the station", _STATUS)
+    realtime = is_realtime(patient.machine, found[0])
+    if realtime is False and patient.config.output.realtime_priority:
+        said = f"runs, pid {found[0]}, without real-time priority"
+        return warn("rejector", said, "LimitRTPRIO= of its unit")
+    return fine("rejector", f"runs, pid {found[0]}" + (", real-time" if realtime else ""))
+
+
+def bundle(patient: Patient) -> Finding:
+    """Every byte, the signature, whom it is for, no downgrade."""
+    try:
+        found = patient.admit()
+    except (BundleError, ConfigError) as error:
+        return fail("bundle", str(error), "outfeed bundle verify; keys are in [trust]")
+    return fine("bundle", f"{found.id}, signed by a trusted key")
+
+
+def engine(patient: Patient) -> Finding | None:
+    """Whether the choice of ``outfeed bench --select`` still holds."""
+    try:
+        found = patient.admit()
+    except (BundleError, ConfigError):
+        return None
+    try:
+        return fine("engine", patient.engine(found))
+    except ConfigError as error:
+        level = warn if patient.config.engine.kind == "auto" else fail
+        return level("engine", str(error), "outfeed bench --select --config …")
+
+
+def golden(patient: Patient) -> Finding | None:
+    """The golden frames, on this machine, now. Left out beside a station that runs: it has proven
+    itself at its start, and needs the processor."""
+    if not patient.golden or patient.running is not None:
+        return None
+    try:
+        patient.prove(patient.admit())
+    except (BundleError, ConfigError, FrameError) as error:
+        return fail("golden frames", str(error), "another engine, or another bundle")
+    return fine("golden frames", "reproduced")
+
+
+def commissioning(patient: Patient) -> Finding | None:
+    """Whether ``outfeed commission`` found this very station to be GO."""
+    level = fail if patient.config.line.require_commission else warn
+    advice = "outfeed commission --config …"
+    try:
+        record = read_record(patient.config.commission_path)
+        complaint = complaint_of(record, patient.config, patient.admit())
+    except BundleError:
+        return None
+    except ConfigError as error:
+        return level("commissioning", str(error), advice)
+    if complaint is not None:
+        return level("commissioning", complaint, advice)
+    assert record is not None  # or there would be a complaint
+    rate = f", at most {record.greatest_rate_hz:.4g} parts/s" if record.greatest_rate_hz else ""
+    return fine("commissioning", f"GO on {record.utc[:10]}{rate}")
+
+
+def versions(machine: Machine) -> Finding:
+    """What runs here."""
+    import platform
+    from importlib import metadata
+
+    import edge
+
+    found = [f"Outfeed {edge.__version__}", f"Python {platform.python_version()}"]
+    for package in ("onnxruntime", "opencv-python-headless", "gpiod"):
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    kernel = machine.text("/proc/sys/kernel/osrelease")
+    return fine("versions", ", ".join([*found, f"Linux {kernel}"] if kernel else found))

@@ -1,0 +1,87 @@
+"""outfeed doctor: one screen, JSON, its exit status."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from edge.events.reader import JournalReader
+from tests.cli.conftest import Outfeed
+from tests.commission.benches import write_station
+from tests.doctor.test_network import listening
+
+
+def station(tmp_path: Path, port: int) -> Path:
+    path = write_station(tmp_path)
+    text = path.read_text().replace("start = false\n", f"start = false\nport = {port}\n")
+    path.write_text(text)
+    (tmp_path / "state").mkdir()
+    return path
+
+
+def findings(text: str) -> dict[str, str]:
+    return {finding["name"]: finding["level"] for finding in json.loads(text)}
+
+
+def test_a_unit_that_is_well(outfeed: Outfeed, tmp_path: Path) -> None:
+    with listening() as port:
+        path = station(tmp_path, port)
+        result = outfeed("doctor", "--config", path)
+        assert result.status == 0, result.out
+        assert "\n0 FAIL, " in result.out
+        for line in ("OK   bundle ", "OK   golden frames +reproduced", "WARN commissioning "):
+            assert re.search(line, result.out)
+        assert "→ outfeed commission" in result.out
+        quick = outfeed("doctor", "--config", path, "--json", "--no-golden", "--timeout-s", 5)
+    assert quick.status == 0
+    found = findings(quick.out)
+    assert "golden frames" not in found
+    assert found["camera"] == "OK"
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == []  # it wrote nothing
+
+
+def test_a_unit_that_is_ill(outfeed: Outfeed, tmp_path: Path) -> None:
+    path = station(tmp_path, 1)
+    (tmp_path / "small.outfeed").write_bytes(b"short")
+    result = outfeed("doctor", "--config", path, "--json")
+    assert result.status == 1
+    found = findings(result.out)
+    assert (found["bundle"], found["broker"], found["camera"]) == ("FAIL", "FAIL", "OK")
+
+
+def test_a_configuration_that_is_wrong(outfeed: Outfeed, tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text("id = 5\n")
+    result = outfeed("doctor", "--config", path)
+    assert result.status == 1
+    assert "FAIL station.toml" in result.out
+    assert "key 'id'" in result.out
+
+
+def test_beside_a_station_that_runs(outfeed: Outfeed, tmp_path: Path) -> None:
+    """The doctor looks while parts are judged, and none of them is the worse for it."""
+    path = station(tmp_path, 1)
+    command = [sys.executable, "-m", "edge", "run", "--config", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        try:
+            deadline_s = time.monotonic() + 20
+            journal = tmp_path / "state" / "journal.sqlite"
+            while True:
+                assert time.monotonic() < deadline_s
+                assert process.poll() is None
+                if journal.exists():
+                    with JournalReader(journal) as reader:
+                        if len(reader.read(None, 10)) >= 5:
+                            break
+                time.sleep(0.05)
+            found = findings(outfeed("doctor", "--config", path, "--json").out)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert found["journal"] == "OK"
+    if found["station"] == "OK":  # where the kernel shows who holds the lock
+        assert found["rejector"] == "OK"
+        assert "golden frames" not in found

@@ -1,0 +1,160 @@
+"""Step focus on cameras that are played."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.commission.focus import PICTURE, run_focus
+from edge.commission.person import Nobody
+from edge.commission.result import Outcome, StepResult
+from edge.commission.workbench import Settings
+from edge.config_camera import CameraConfig
+from edge.errors import DeviceError
+from edge.sim.camera import SimulatedCamera, SimulatedSensor
+from tests.commission.benches import Scripted, bench_of, write_station
+from tests.commission.pictures import Pixels, blurred, lit, tiles
+from tests.devices.clocks import FakeClock
+
+LIVE = CameraConfig(kind="v4l2", device=Path("/dev/video0"), width=128, height=96)
+
+
+def focus(tmp_path: Path, scene: Callable[[int], Pixels], **settings: int) -> StepResult:
+    """Of a sensor that sees this at a moment."""
+    path = write_station(tmp_path)
+    clock = FakeClock()
+    # Not in step with the mains, which a camera at 50 frames a second is.
+    sensor = SimulatedSensor(clock, frame_ns=5_300_000, scene=scene)
+    bench = bench_of(path, clock=clock, settings=Settings(**settings))
+    devices = replace(bench.devices, camera=lambda: SimulatedCamera(sensor))
+    config = bench.config.model_copy(update={"camera": LIVE})
+    return run_focus(replace(bench, devices=devices, config=config))
+
+
+def noisy(pixels: Pixels, at_ns: int) -> Pixels:
+    noise = np.random.default_rng(at_ns % 997).normal(0, 1, pixels.shape)
+    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+
+
+def test_a_sharp_steady_picture_is_go_and_kept(tmp_path: Path) -> None:
+    result = focus(tmp_path, lambda at_ns: noisy(tiles(seed=9), at_ns), frames=12)
+    assert (result.outcome, result.notes) == (Outcome.GO, ()), result.reason
+    assert result.figure("pictures") == 12
+    assert result.pictures == (PICTURE,)
+    kept = cv2.imread(str(tmp_path / PICTURE))
+    assert kept is not None
+    assert kept.shape[0] > 96  # the figures are below it
+    assert (kept[:96, :128, 0].astype(int) - tiles(seed=9)).max() < 8
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda pixels: blurred(pixels, 2), "sharpness"),
+        (lambda pixels: lit(pixels, 0.5), "mean"),
+        (lambda pixels: lit(pixels, 1.7), "clipped white"),
+        (lambda pixels: pixels[:80], "pictures of 128×80 px, the bundle's are 128×96"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    tmp_path: Path, change: Callable[[Pixels], Pixels], said: str
+) -> None:
+    scene = np.ascontiguousarray(change(tiles(seed=9)))
+    result = focus(tmp_path, lambda at_ns: scene, frames=3)
+    assert result.outcome is Outcome.NO_GO
+    assert said in result.reason
+
+
+def test_light_from_the_mains(tmp_path: Path) -> None:
+    def scene(at_ns: int) -> Pixels:
+        return lit(tiles(seed=9), 1 + 0.08 * np.sin(2 * np.pi * 100 * at_ns / 1e9))
+
+    result = focus(tmp_path, scene, frames=40)
+    assert result.outcome is Outcome.NO_GO
+    assert result.reason.startswith("flicker ")
+    assert "the light pulses at 100 Hz" in result.notes[0]
+    assert "a whole multiple of 10 ms" in result.notes[0]
+
+
+def test_a_camera_that_is_not_there(tmp_path: Path) -> None:
+    bench = bench_of(write_station(tmp_path))
+
+    def gone() -> SimulatedCamera:
+        raise DeviceError("camera /dev/video0: no such device")
+
+    result = run_focus(replace(bench, devices=replace(bench.devices, camera=gone)))
+    assert (result.outcome, result.reason) == (
+        Outcome.NO_GO,
+        "camera /dev/video0: no such device",
+    )
+
+
+def test_recorded_pictures_end_and_do_not_flicker(tmp_path: Path) -> None:
+    path = write_station(tmp_path)
+    path.write_text(path.read_text().replace("loop = true", "loop = false"))
+    result = run_focus(bench_of(path, settings=Settings(frames=20)))
+    assert result.outcome is Outcome.GO, result.reason
+    assert result.figure("pictures") == 8
+    assert result.figure("flicker") is None
+
+
+def test_a_triggered_camera_waits_for_parts(tmp_path: Path) -> None:
+    path = write_station(tmp_path, trigger="parts = 3", rate_hz=100.0)
+    bench = bench_of(path, settings=Settings(frames=20))
+    camera = bench.config.camera.model_copy(update={"triggered": True})
+    result = run_focus(replace(bench, config=bench.config.model_copy(update={"camera": camera})))
+    assert result.figure("pictures") == 3  # as many as parts came
+
+
+def test_a_person_looks_at_a_page_while_he_turns_the_lens(tmp_path: Path) -> None:
+    """What the browser gets is tested in test_live; here, that it is on for as long as he looks."""
+    import urllib.request
+
+    said: list[str] = []
+    pages: list[bytes] = []
+
+    class Looking(Scripted):
+        def confirm(self, text: str) -> bool:
+            (url,) = [line.split()[-1] for line in said]
+            with urllib.request.urlopen(f"{url}stream", timeout=5) as stream:
+                pages.append(stream.read(600))
+            return super().confirm(text)
+
+    person = Looking()
+    bench = bench_of(
+        write_station(tmp_path), person=person, say=said.append, settings=Settings(browser=0)
+    )
+    result = run_focus(bench)
+    assert result.outcome is Outcome.GO
+    assert b"image/jpeg" in pages[0]
+    assert b"\xff\xd8\xff" in pages[0]
+    assert "Lay a good part under the camera" in person.asked[0]
+
+
+def test_without_a_page_the_picture_is_on_the_disk_while_he_looks(tmp_path: Path) -> None:
+    class Looking(Scripted):
+        def confirm(self, text: str) -> bool:
+            import time
+
+            until = time.monotonic() + 10
+            while not (tmp_path / PICTURE).exists():
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            return True
+
+    assert run_focus(bench_of(write_station(tmp_path), person=Looking())).outcome is Outcome.GO
+
+
+def test_with_nobody_there_the_page_is_on_for_a_moment(tmp_path: Path) -> None:
+    said: list[str] = []
+    bench = bench_of(
+        write_station(tmp_path),
+        person=Nobody(),
+        say=said.append,
+        settings=Settings(browser=0, wait_s=0.3),
+    )
+    assert run_focus(bench).outcome is Outcome.GO
+    assert said[0].startswith("live picture: http://127.0.0.1:")

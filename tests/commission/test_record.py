@@ -1,0 +1,121 @@
+"""commission.json: what is GO, what still holds, and that it is read as it was written."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.commission.page import commission_page
+from edge.commission.record import (
+    DEPENDS,
+    STEPS,
+    CommissionRecord,
+    conclude,
+    held_for,
+    holding,
+    read_record,
+    write_record,
+)
+from edge.commission.result import (
+    Figure,
+    Outcome,
+    Proposal,
+    StepResult,
+    judged,
+    rounded,
+    skipped,
+)
+from edge.errors import ConfigError, OutfeedError
+
+NOW = {name: "a" for step in STEPS for name in DEPENDS[step]}
+SPEED = (
+    Figure(name="greatest rate", value=40, unit="parts/s"),
+    Figure(name="greatest speed", value=900, unit="counts/s"),
+)
+
+
+def go(step: str) -> StepResult:
+    return held_for(judged(step, SPEED if step == "speed" else (), good="fine"), NOW)
+
+
+def all_go() -> list[StepResult]:
+    return [go(step) for step in STEPS]
+
+
+def concluded(results: list[StepResult], *may_skip: str) -> CommissionRecord:
+    return conclude("press-3", "tiles-1", results, NOW, may_skip=may_skip)
+
+
+def test_figures_and_their_limits() -> None:
+    assert Figure(name="a", value=2, low=2, high=2).fits
+    assert not Figure(name="a", value=2, low=2.1).fits
+    assert not Figure(name="a", value=2, high=1.9).fits
+    assert Figure(name="a", value=2, low=1, high=3.25).limits == "at least 1, at most 3.25"
+    assert [rounded(value) for value in (0, 0.073271, 1234.5, 22.4)] == [
+        "0",
+        "0.07327",
+        "1234",
+        "22.4",
+    ]
+    result = judged("focus", [Figure(name="mean", value=9, unit="ms", high=5)], faults=["dark"])
+    assert (result.outcome, result.reason) == (Outcome.NO_GO, "dark; mean 9 ms, at most 5")
+
+
+def test_go_takes_every_step() -> None:
+    record = concluded(all_go())
+    assert (record.outcome, record.reason) == (Outcome.GO, "fine")
+    assert (record.greatest_rate_hz, record.greatest_counts_per_s) == (40, 900)
+    for step in STEPS:
+        rest = [result for result in all_go() if result.step != step]
+        assert concluded(rest).reason == f"{step} was not done"
+        assert concluded(rest, step).outcome is Outcome.GO
+        without = [*rest, skipped(step, "nobody there")]
+        assert concluded(without).reason == f"{step} was skipped: nobody there"
+        assert concluded(without, step).outcome is Outcome.GO
+        wrong = [*rest, judged(step, (), faults=["too dark"])]
+        assert concluded(wrong, step).reason == f"{step}: too dark"  # may be skipped, not wrong
+
+
+def test_a_result_holds_as_long_as_what_it_depends_on() -> None:
+    record = concluded(all_go())
+    assert set(holding(record, NOW)) == set(STEPS)
+    assert holding(None, NOW) == {}
+    for name in NOW:
+        left = holding(record, {**NOW, name: "b"})
+        assert set(left) == {step for step in STEPS if name not in DEPENDS[step]}
+
+
+def test_written_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "commission.json"
+    assert read_record(path) is None
+    record = concluded(all_go())
+    write_record(path, record)
+    assert read_record(path) == record
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(ConfigError, match="of format 9, expected 1"):
+        read_record(path)
+    path.write_text("{")
+    with pytest.raises(ConfigError, match=r"commission\.json: is damaged: "):
+        read_record(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        read_record(path)
+    with pytest.raises(OutfeedError, match="cannot be written"):
+        write_record(path, record)
+
+
+def test_the_page_says_it_all_and_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "focus.png").write_bytes(b"picture")
+    proposal = Proposal(section="line", key="travel_ms", value=4.5, why="measured", mends="travel")
+    wrong = judged(
+        "focus",
+        [Figure(name="mean <b>", value=9, unit="ms", high=5)],
+        notes=["a lamp"],
+        proposals=[proposal],
+        pictures=("focus.png", "absent.png"),
+    )
+    page = commission_page(concluded([wrong]), tmp_path)
+    for said in ("press-3", "NO-GO", "mean &lt;b&gt;", "at most 5", "a lamp", "travel_ms = 4.5"):
+        assert said in page
+    assert page.count("<img ") == 1
+    assert "<script" not in page

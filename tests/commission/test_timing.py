@@ -1,0 +1,76 @@
+"""Step timing: kicks of the real rejector while the chain runs."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.commission.record import held_for
+from edge.commission.result import Figure, Outcome, judged
+from edge.commission.subject import subject
+from edge.commission.timing import Timed, judge_timing, run_timing
+from edge.commission.workbench import Settings
+from tests.commission.benches import Declining, Scripted, bench_of, write_station
+
+MS = 1_000.0
+
+
+def timed(late_ms: float = 0.1, inspect_ms: float = 5.0, count: int = 3_000, **more) -> Timed:
+    given = {"missed": 0, "realtime": True, "locked": True, **more}
+    return Timed((late_ms * MS,) * count, given.pop("missed"), (inspect_ms * MS,) * count, **given)
+
+
+def test_the_real_thing(tmp_path: Path) -> None:
+    """Few kicks, so it says that they are too few; but every one was made."""
+    settings = Settings(kicks=150, inspections=60)
+    result = run_timing(bench_of(write_station(tmp_path), settings=settings))
+    assert result.outcome is Outcome.NO_GO
+    assert "too few for p99.9: 150 kicks and " in result.reason
+    assert "2995 of each are needed" in result.reason
+    assert result.figure("kicks") == 150
+    assert (result.figure("inspections") or 0) >= 60
+    middle, most = result.figure("late p50"), result.figure("late max")
+    assert middle is not None
+    assert most is not None
+    assert 0 <= middle <= most
+    assert (result.figure("inspect p50") or 0) > 0
+
+
+def test_limits(tmp_path: Path) -> None:
+    bench = bench_of(write_station(tmp_path))  # pulse 10 ms, budget 100 ms
+    good = judge_timing(bench, timed())
+    assert good.outcome is Outcome.GO
+    assert good.figure("late p99.9 bound") == pytest.approx(0.1)
+    assert good.figure("verdict bound") == pytest.approx(1.2 * 5)
+    assert good.notes == ("without the time of a frame: step parts measures it",)
+    late = judge_timing(bench, timed(late_ms=5.1))
+    assert late.reason == "late p99.9 bound 5.1 ms, at most 5"
+    slow = judge_timing(bench, timed(inspect_ms=90))
+    assert slow.reason == "verdict bound 108 ms, at most 100"
+    parts = judged("parts", [Figure(name="capture max", value=80)])
+    held = held_for(parts, subject(bench.config, bench.bundle))
+    bench = bench_of(tmp_path / "station.toml", done={"parts": held})
+    assert judge_timing(bench, timed()).figure("verdict bound") == pytest.approx(1.2 * 85)
+
+
+def test_what_was_not_granted_is_said(tmp_path: Path) -> None:
+    bench = bench_of(write_station(tmp_path))
+    notes = judge_timing(bench, timed(realtime=False, locked=False, missed=3)).notes
+    assert "no real-time priority was granted (LimitRTPRIO): kicks may be ms late" in notes
+    assert "memory was not locked (LimitMEMLOCK)" in notes
+    assert "3 test kicks of 1 ms were missed" in notes
+
+
+def test_a_real_output_is_not_switched_unasked(tmp_path: Path) -> None:
+    path = write_station(tmp_path)
+    text = path.read_text().replace(
+        "[output]\n", '[output]\nkind = "gpio"\nchip = "no-chip"\nline = 4\n'
+    )
+    path.write_text(text)
+    result = run_timing(bench_of(path))
+    assert result.outcome is Outcome.SKIPPED
+    assert run_timing(bench_of(path, person=Declining())).outcome is Outcome.SKIPPED
+    person = Scripted()
+    result = run_timing(bench_of(path, person=person))
+    assert "shut the ejector's air" in person.asked[0]
+    assert result.outcome is Outcome.NO_GO  # there is no such chip
+    assert "rejector: did not become ready" in result.reason

@@ -1,0 +1,66 @@
+"""One number in station.toml, and not a byte besides."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.commission.toml_edit import set_number, write_number
+from edge.errors import ConfigError
+
+TEXT = """\
+# travel_ms = 1.0
+id = "press-3"   # [line]
+[line]   # the belt
+  travel_ms = 400.0   # measured with a ruler
+budget_ms=200.0
+# pulse_ms = 20.0
+[encoder]
+travel_ms = 7
+"""
+
+
+def test_the_value_is_changed_and_nothing_else() -> None:
+    found = set_number(TEXT, "line", "travel_ms", 412.5)
+    assert found == TEXT.replace("400.0", "412.5")
+    assert set_number(TEXT, "line", "budget_ms", 5) == TEXT.replace("200.0", "5")
+
+
+def test_a_key_that_is_not_there_comes_first() -> None:
+    found = set_number(TEXT, "line", "pulse_ms", 12.3)
+    assert found == TEXT.replace("# the belt\n", "# the belt\npulse_ms = 12.3\n")
+    assert set_number("[line]", "line", "pulse_ms", 3) == "[line]\npulse_ms = 3\n"
+
+
+def test_line_ends_stay() -> None:
+    text = TEXT.replace("\n", "\r\n")
+    assert set_number(text, "line", "travel_ms", 1) == text.replace("400.0", "1")
+    assert "\r\npulse_ms = 3\r\n" in set_number(text, "line", "pulse_ms", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("line = { travel_ms = 4 }\n", "has no header \\[line\\]"),
+        ("[line]\n[line]\n", "has no header \\[line\\]"),
+        ('[line]\na = """\ntravel_ms = 4\n"""\n', "over several lines"),
+    ],
+)
+def test_what_is_not_safe_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        set_number(text, "line", "travel_ms", 1)
+
+
+def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.toml", tmp_path / "station.toml"
+    real.write_text(TEXT)
+    real.chmod(0o640)
+    link.symlink_to(real)
+    write_number(link, "line", "travel_ms", 3)
+    assert link.is_symlink()
+    assert real.read_text() == TEXT.replace("400.0", "3")
+    assert real.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ConfigError, match=r"absent\.toml: cannot be written"):
+        write_number(tmp_path / "absent.toml", "line", "travel_ms", 3)
+    real.write_text("x = 1\n")
+    with pytest.raises(ConfigError, match=r"station\.toml: has no header"):
+        write_number(link, "line", "travel_ms", 3)

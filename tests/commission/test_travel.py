@@ -1,0 +1,133 @@
+"""Step travel: by a second eye on simulated belts, and by a person who sees where kicks come."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.commission.arrivals import Distance
+from edge.commission.person import Nobody
+from edge.commission.result import Outcome
+from edge.commission.travel import judge_distance, run_travel
+from edge.commission.workbench import Settings
+from edge.config import load_config
+from tests.commission.benches import EYE, Declining, Scripted, bench_of, write_station
+
+FEW = Settings(parts=10, wait_s=5.0)
+COUNTS = "[encoder]\nmax_counts_per_s = 2000\ncounts_per_s = 1500\nvariation = 0.3\n"
+COUNTS += "[ejector_eye]\nto_ejector_counts = 40\ntolerance_counts = 8\n"
+
+
+def by_counts(path: Path) -> None:
+    path.write_text(path.read_text().replace("travel_ms = 120.0", "travel_counts = 210"))
+
+
+@pytest.mark.parametrize(
+    ("travel_ms", "outcome"), [(120, Outcome.GO), (122.4, Outcome.GO), (150, Outcome.NO_GO)]
+)
+def test_the_second_eye_measures_it(tmp_path: Path, travel_ms: float, outcome: Outcome) -> None:
+    path = write_station(tmp_path, EYE, trigger=f"ejector_at = {travel_ms}")
+    result = run_travel(bench_of(path, settings=FEW))
+    assert result.outcome is outcome, result.reason
+    assert result.figure("travel") == pytest.approx(travel_ms, abs=1)  # the belt counts in 1 ms
+    assert (result.figure("seen by both eyes") or 0) >= 9
+    if outcome is Outcome.GO:
+        assert result.proposals == ()
+    else:
+        (proposal,) = result.proposals
+        assert (proposal.section, proposal.key) == ("line", "travel_ms")
+        assert proposal.value == pytest.approx(150, abs=1)
+        assert "at least 117, at most 123" in result.reason
+
+
+@pytest.mark.parametrize(("counts", "outcome"), [(210, Outcome.GO), (273, Outcome.NO_GO)])
+def test_by_counts_on_a_belt_that_varies_its_speed(
+    tmp_path: Path, counts: int, outcome: Outcome
+) -> None:
+    path = write_station(tmp_path, COUNTS, trigger=f"ejector_at = {counts}")
+    by_counts(path)
+    result = run_travel(bench_of(path, settings=FEW))
+    assert result.outcome is outcome, result.reason
+    assert result.figure("travel") == pytest.approx(counts, abs=2)
+    gap = result.figure("least gap")
+    assert gap is not None
+    assert 75 * 0.7 - 2 <= gap <= 75 * 1.3
+    if outcome is Outcome.NO_GO:
+        assert result.proposals[0].line == f"travel_counts = {result.proposals[0].value}"
+
+
+def test_parts_that_are_taken_and_added_are_noticed(tmp_path: Path) -> None:
+    path = write_station(tmp_path, EYE + "taken = 0.5\nadded = 0.5\n")
+    result = run_travel(bench_of(path, settings=FEW))
+    assert result.outcome is Outcome.NO_GO
+    assert "seen by the first only" in result.reason or "too even" in result.reason
+
+
+def test_a_person_who_lets_none_run(tmp_path: Path) -> None:
+    result = run_travel(bench_of(write_station(tmp_path, EYE), person=Declining()))
+    assert (result.outcome, result.reason) == (Outcome.SKIPPED, "no parts were let run")
+
+
+def test_no_parts(tmp_path: Path) -> None:
+    path = write_station(tmp_path, EYE, trigger="parts = 4")
+    result = run_travel(bench_of(path, settings=Settings(parts=10, wait_s=3.0)))
+    assert result.reason == "4 parts came, 10 were wanted"
+
+
+def test_even_gaps_on_a_full_belt_are_no_measurement(tmp_path: Path) -> None:
+    config = load_config(write_station(tmp_path, EYE))
+    assert config.ejector_eye is not None
+    found = Distance(90_000_000, 90_000_000, 90_000_000, 0, 10, 0, 0, certain=False)
+    result = judge_distance(config, config.ejector_eye, found, parts=10)
+    assert "too even" in result.reason
+    assert result.proposals == ()
+    assert "seen by both" in judge_distance(config, config.ejector_eye, None, parts=10).reason
+
+
+class Line:
+    """A person who knows that the part is before the ejector from true_ms - 8 to true_ms + 8."""
+
+    def __init__(self, true_ms: float) -> None:
+        self.true_ms = true_ms
+        self.said: list[str] = []
+
+    def answer(self, text: str) -> str:
+        kick_ms = float(self.said[-1].split()[2])
+        if kick_ms < self.true_ms - 8:
+            return "early"
+        return "late" if kick_ms > self.true_ms + 8 else "hit"
+
+
+@pytest.mark.parametrize(("true_ms", "outcome"), [(121, Outcome.GO), (150, Outcome.NO_GO)])
+def test_a_person_sees_where_kicks_come(tmp_path: Path, true_ms: float, outcome: Outcome) -> None:
+    line = Line(true_ms)
+    person = Scripted(line.answer)
+    path = write_station(tmp_path, rate_hz=100.0)
+    text = path.read_text().replace("[output]\n", '[output]\nrecord = "edges"\n')
+    path.write_text(text)
+    result = run_travel(bench_of(path, person=person, say=line.said.append, settings=FEW))
+    assert result.outcome is outcome, result.reason
+    assert result.figure("travel") == pytest.approx(true_ms, abs=2)
+    if outcome is Outcome.NO_GO:
+        assert result.proposals[0].value == pytest.approx(true_ms, abs=2)
+    # Every kick was one pulse of the rejector's process, and nothing else was kicked.
+    edges = (tmp_path / "edges").read_text().split("\n")[:-1]
+    assert len(edges) == 2 * len(line.said)
+    assert "hands off the ejector" in person.asked[0]
+
+
+def test_without_eye_and_person_it_is_skipped(tmp_path: Path) -> None:
+    path = write_station(tmp_path)
+    result = run_travel(bench_of(path, person=Nobody(agrees=True)))
+    assert result.outcome is Outcome.SKIPPED
+    assert run_travel(bench_of(path, person=Scripted(), settings=FEW)).reason == "nobody answered"
+    assert run_travel(bench_of(path, person=Declining())).reason == "test kicks were not agreed to"
+
+
+def test_kicks_by_counts(tmp_path: Path) -> None:
+    """A person, an encoder, no second eye: the delay is the rejector's travel."""
+    person = Scripted(lambda text: "hit")
+    path = write_station(tmp_path, COUNTS.split("[ejector_eye]")[0], rate_hz=50.0)
+    by_counts(path)
+    result = run_travel(bench_of(path, person=person, settings=FEW))
+    # Everything from half to twice the way hits: the middle of that, and the configured is not.
+    assert result.figure("travel") == pytest.approx(262, abs=4)

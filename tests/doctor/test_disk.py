@@ -1,0 +1,142 @@
+"""Disk, journal and what is not published yet."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.cli.assembly import open_journal
+from edge.doctor import disk
+from edge.doctor.finding import Level
+from edge.doctor.patient import Patient
+from edge.events.cursor import Position, write_cursor
+from edge.events.event import Event, part_event
+from edge.records import Decision, Verdict
+from tests.doctor.patients import STATION, disk_of, patient
+
+
+def verdicts(passed: int, unknown: int = 0) -> list[Event]:
+    found = [Verdict(n, Decision.PASS, "no defect", (), 0.0, None) for n in range(1, passed + 1)]
+    late = "late: 101.2 ms, budget 100 ms"
+    found += [Verdict.unknown(passed + n, reason=late) for n in range(1, unknown + 1)]
+    return [part_event("press-3", "dark-spots-1", verdict, 0) for verdict in found]
+
+
+def journalled(one: Patient, events: list[Event]) -> str:
+    with open_journal(one.config) as journal:
+        journal.append(events)
+        return journal.uuid
+
+
+@pytest.mark.parametrize(
+    ("fields", "level", "said"),
+    [
+        ({}, Level.OK, "1024 MiB free"),
+        ({"f_bavail": 1 << 15}, Level.WARN, "the journal may grow by 256"),
+        ({"f_bavail": 1 << 10}, Level.FAIL, "4 MiB free"),
+        ({"f_favail": 40}, Level.WARN, "40 inodes left"),
+        ({"f_files": 0, "f_favail": 0}, Level.OK, "free"),  # a file system without inodes
+        ({"f_flag": os.ST_RDONLY}, Level.FAIL, "is read-only"),
+    ],
+)
+def test_the_disk(tmp_path: Path, fields: dict[str, int], level: Level, said: str) -> None:
+    found = disk.disk(patient(tmp_path, statvfs=lambda path: disk_of(**fields)))
+    assert (found.level, said in found.said) == (level, True), found
+
+
+def test_a_folder_that_is_missing_or_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = patient(tmp_path)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert "may not write" in disk.disk(one).said
+    (tmp_path / "state").rmdir()
+    assert disk.disk(one).level is Level.FAIL
+
+
+def test_a_whole_journal_is_read_without_a_trace(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    assert disk.journal(one).said == "none yet"
+    journalled(one, verdicts(30))
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "state").iterdir())
+    assert disk.journal(one).level is Level.OK
+    assert disk.parts(one) is not None
+    assert disk.uplink(one) is not None
+    after = sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "state").iterdir())
+    assert after == before
+
+
+def test_a_journal_beside_a_station_that_runs(tmp_path: Path) -> None:
+    one = patient(tmp_path, running=STATION)
+    with open_journal(one.config) as journal:
+        journal.append(verdicts(30))  # in its log, not yet in the database
+        assert disk.journal(one).level is Level.OK
+        assert "0 of 30 unknown" in str(disk.parts(one))
+        journal.append(verdicts(5))  # nobody holds it up
+
+
+def test_damage(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    journalled(one, verdicts(200))
+    data = bytearray(one.config.journal_path.read_bytes())
+    data[8192:16384] = bytes(8192)
+    one.config.journal_path.write_bytes(bytes(data))
+    assert disk.journal(one).level is Level.FAIL
+    one.config.journal_path.write_bytes(b"no database at all, and some more" * 100)
+    assert "cannot be read" in disk.journal(one).said
+    assert disk.parts(one) is None
+
+
+def test_a_journal_of_another_station(tmp_path: Path) -> None:
+    journalled(patient(tmp_path), verdicts(3))
+    other = patient(tmp_path, text=('id = "press-3"', 'id = "press-4"'))
+    assert disk.journal(other).said == "belongs to station 'press-3'"
+
+
+def test_a_journal_above_its_cap(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    journalled(one, verdicts(1))
+    with (tmp_path / "state" / "journal.sqlite-shm").open("wb") as file:
+        file.truncate(300 << 20)  # takes no room
+    assert disk.journal(one).level is Level.WARN
+
+
+@pytest.mark.parametrize(
+    ("unknown", "level"), [(0, Level.OK), (1, Level.OK), (10, Level.WARN), (90, Level.FAIL)]
+)
+def test_what_became_of_the_last_parts(tmp_path: Path, unknown: int, level: Level) -> None:
+    one = patient(tmp_path)
+    assert disk.parts(one) is None
+    journalled(one, verdicts(60, unknown))
+    found = disk.parts(one)
+    assert found is not None
+    assert found.level is level
+    assert f"{unknown} of {60 + unknown} unknown" in found.said
+    if level is not Level.OK:
+        assert found.advice == "mostly: late"
+
+
+def test_a_line_that_stands(tmp_path: Path) -> None:
+    one = patient(tmp_path, running=STATION, now_s=lambda: time.time() + 7200)
+    journalled(one, verdicts(3))
+    found = disk.parts(one)
+    assert found is not None
+    assert (found.level, found.said) == (Level.WARN, "the last 2 h ago, 0 of 3 unknown")
+
+
+def test_the_uplinks_lag(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    assert disk.uplink(one) is None
+    uuid = journalled(one, verdicts(9))
+    assert str(disk.uplink(one)).startswith("OK uplink: 9 events unpublished, the oldest 0 s old")
+    later = patient(tmp_path, now_s=lambda: time.time() + 900)
+    found = disk.uplink(later)
+    assert found is not None
+    assert (found.level, "the oldest 15 min old" in found.said) == (Level.WARN, True)
+    write_cursor(one.config.cursor_path, Position(uuid, 4))
+    assert "5 events unpublished" in str(disk.uplink(one))
+    write_cursor(one.config.cursor_path, Position(uuid, 9))
+    assert str(disk.uplink(later)) == "OK uplink: everything is published"
+    write_cursor(one.config.cursor_path, Position("another journal", 9))
+    assert "9 events unpublished" in str(disk.uplink(one))

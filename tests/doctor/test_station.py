@@ -1,0 +1,173 @@
+"""The station itself: does it run, may its bundle run, does what was measured hold."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.bundle import Bundle
+from edge.commission.record import STEPS, conclude, held_for, write_record
+from edge.commission.result import Figure, judged
+from edge.commission.subject import subject
+from edge.doctor import station
+from edge.doctor.finding import Finding, Level
+from edge.doctor.machine import Machine
+from edge.doctor.patient import Patient
+from edge.doctor.running import Running, find_running
+from edge.errors import BundleError, ConfigError
+from edge.events.lock import FileLock
+from tests.doctor.patients import STATION, patient, plant, put, unit
+
+
+def level(found: Finding | None) -> Level:
+    assert found is not None
+    return found.level
+
+
+@pytest.mark.parametrize(
+    ("properties", "running", "said"),
+    [
+        (
+            {"ActiveState": "active", "StatusText": "9 parts"},
+            True,
+            "OK station: runs, pid 4711; 9 pa",
+        ),
+        (
+            {"ActiveState": "failed", "ExecMainStatus": 78},
+            False,
+            "FAIL station: failed with",
+        ),
+        (
+            {"ActiveState": "inactive", "SubState": "dead"},
+            False,
+            "FAIL station: does not run",
+        ),
+        ({"LoadState": "not-found"}, False, "WARN station: does not run, and is no service here"),
+    ],
+)
+def test_whether_it_runs(tmp_path: Path, properties: dict, running: bool, said: str) -> None:
+    one = patient(tmp_path, run=unit(**properties), running=STATION if running else None)
+    assert str(station.service(one)).startswith(said)
+
+
+def test_the_uplinks_service(tmp_path: Path) -> None:
+    assert station.uplink_service(patient(tmp_path)) is None
+    runs = patient(tmp_path, run=unit(ActiveState="active", StatusText="connected"))
+    assert str(station.uplink_service(runs)) == "OK uplink service: connected"
+    failed = patient(tmp_path, run=unit(ActiveState="failed", SubState="failed"))
+    assert level(station.uplink_service(failed)) is Level.FAIL
+    text = ("start = false", "start = true")  # then it is the station's child
+    assert station.uplink_service(patient(tmp_path, text=text, run=unit())) is None
+
+
+def test_restarts(tmp_path: Path) -> None:
+    assert station.restarts(patient(tmp_path)) is None  # no systemd
+    assert level(station.restarts(patient(tmp_path, run=unit(NRestarts=0)))) is Level.OK
+    found = station.restarts(patient(tmp_path, run=unit(NRestarts=3)))
+    assert str(found) == "WARN restarts: 3 since it was started"
+
+
+def test_a_station_is_found_by_its_lock_and_nothing_takes_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.lock"
+    assert find_running(Machine(), path) is None
+    path.touch()
+    place = f"00:fe:{path.stat().st_ino}"  # as an overlay shows it: another device
+    plant(tmp_path / "root", proc__locks=f"1: FLOCK  ADVISORY  WRITE 77 {place} 0 EOF\n")
+    machine = Machine(root=tmp_path / "root")
+    assert find_running(machine, path) is None  # somebody else's inode
+    put(tmp_path / "root", "proc/77/cmdline", "/opt/outfeed/bin/outfeed\0run\0")
+    assert find_running(machine, path) == Running(77)
+
+
+def test_the_real_lock_of_this_process(tmp_path: Path) -> None:
+    path = tmp_path / "journal.lock"
+    lock = FileLock(path, held="held")
+    found = find_running(Machine(), path)
+    lock.release()
+    assert found is None or found.pid >= 0  # a kernel may hide locks of other namespaces
+    assert find_running(Machine(), path) is None
+    FileLock(path, held="held").release()  # nobody took it
+
+
+def test_the_rejector_of_a_station_that_runs(tmp_path: Path) -> None:
+    text = ("realtime_priority = 0", "realtime_priority = 50")
+    one = patient(tmp_path, running=STATION, text=text)
+    assert level(station.rejector(one)) is Level.FAIL
+    root = tmp_path / "root"
+    put(root, "proc/4712/cmdline", "python\0-m\0edge.rejector\0--fd=9\0")
+    put(root, "proc/4712/status", "Name:\tpython (x)\nPPid:\t4711\n")
+    for policy, wanted in ((1, Level.OK), (0, Level.WARN)):
+        rest = " ".join(["0"] * 38 + [str(policy), "0"])
+        put(root, "proc/4712/stat", f"4712 (python (x)) {rest}")
+        assert level(station.rejector(one)) is wanted
+    assert station.rejector(patient(tmp_path)) is None
+
+
+def test_the_bundle(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    assert str(station.bundle(one)).startswith("OK bundle: dark-spots-1.0-")
+    data = bytearray((tmp_path / "small.outfeed").read_bytes())
+    data[200] ^= 1
+    (tmp_path / "small.outfeed").write_bytes(bytes(data))
+    assert level(station.bundle(patient(tmp_path))) is Level.FAIL
+    assert station.engine(patient(tmp_path)) is None  # said once
+    assert station.commissioning(patient(tmp_path)) is None
+
+
+def test_the_engine(tmp_path: Path) -> None:
+    found = station.engine(patient(tmp_path))
+    assert found is not None
+    assert (found.level, found.said) == (Level.WARN, "none was measured yet")
+    text = ("[uplink]", '[engine]\nkind = "ort"\n[uplink]')
+    assert level(station.engine(patient(tmp_path, text=text))) is Level.OK
+
+    def missing(bundle: Bundle) -> str:
+        raise ConfigError("onnxruntime is not installed")
+
+    assert level(station.engine(replace(patient(tmp_path), engine=missing))) is Level.FAIL
+
+
+def test_golden_frames(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    assert str(station.golden(one)) == "OK golden frames: reproduced"
+
+    def differs(bundle: Bundle) -> None:
+        raise BundleError("does not reproduce its golden frame")
+
+    assert level(station.golden(replace(one, prove=differs))) is Level.FAIL
+    assert station.golden(patient(tmp_path, golden=False)) is None
+    assert station.golden(patient(tmp_path, running=STATION)) is None  # it needs the processor
+
+
+def commissioned(one: Patient) -> None:
+    bundle = one.admit()
+    now = subject(one.config, bundle)
+    speed = judged("speed", [Figure(name="greatest rate", value=40)])
+    results = [judged(step, ()) for step in STEPS if step != "speed"]
+    results = [held_for(result, now) for result in [*results, speed]]
+    record = conclude(one.config.id, bundle.id, results, now)
+    write_record(one.config.commission_path, record)
+
+
+def test_commissioning(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    assert str(station.commissioning(one)) == (
+        "WARN commissioning: this station was never commissioned"
+    )
+    commissioned(one)
+    found = station.commissioning(one)
+    assert level(found) is Level.OK
+    assert "at most 40 parts/s" in str(found)
+    text = ("[line]\n", "[line]\nrequire_commission = true\n")
+    required = patient(tmp_path, text=text)
+    assert level(station.commissioning(required)) is Level.OK
+    changed = patient(tmp_path, text=("pulse_ms = 10.0", "pulse_ms = 9.0"))
+    assert level(station.commissioning(changed)) is Level.FAIL
+    one.config.commission_path.write_text("{")
+    assert level(station.commissioning(one)) is Level.WARN
+
+
+def test_versions() -> None:
+    said = station.versions(Machine()).said
+    assert said.startswith("Outfeed ")
+    assert "onnxruntime" in said
