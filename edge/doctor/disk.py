@@ -42,6 +42,10 @@ def disk(patient: Patient) -> Finding:
     if free < grows + _SPARE_BYTES:
         need = f"{said}, the journal may grow by {grows >> 20}"
         return warn("disk", need, "room, or a smaller journal.max_mb")
+    pictures = patient.config.pictures
+    if pictures.enabled and free < pictures.min_free_bytes:
+        need = f"{said}, pictures.min_free_mb is {pictures.min_free_mb:g}: no picture is kept"
+        return warn("disk", need, "room, or a smaller pictures.min_free_mb")
     if state.f_files and state.f_favail < max(100, state.f_files // 100):
         return warn("disk", f"{state.f_favail} inodes left", "many small files: find and remove")
     return fine("disk", said)

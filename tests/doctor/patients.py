@@ -56,7 +56,7 @@ def patient(
     text: what of station.toml is replaced by what. how: of Machine, or running and golden."""
     path = folder / "station.toml"
     if not path.exists():
-        write_station(folder)
+        write_station(folder, extra)
     if text[0]:
         assert text[0] in path.read_text()
         path.write_text(path.read_text().replace(*text))
