@@ -29,14 +29,23 @@ _LEVEL = 1
 def encode_picture(pixels: NDArray[np.uint8], text: str) -> bytes:
     """The file. pixels: uint8, H×W or H×W×3; text: ASCII. The pixels come back byte for byte.
     Blocks for the compression, without the interpreter's lock. Raises PictureError."""
+    return attach(compress(pixels), text)
+
+
+def compress(pixels: NDArray[np.uint8]) -> bytes:
+    """As ``encode_picture``, without a text yet."""
     try:
         done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _LEVEL])
     except cv2.error as error:
         raise PictureError(f"a picture cannot be encoded: {error.err}") from error
     if not done:
         raise PictureError("a picture cannot be encoded")
-    picture = encoded.tobytes()
-    return b"".join((picture[:_AFTER_HEADER], _chunk(text), picture[_AFTER_HEADER:]))
+    return encoded.tobytes()
+
+
+def attach(picture: bytes, text: str) -> bytes:
+    """What ``compress`` gave, with its text. Raises PictureError for one that is too long."""
+    return b"".join((picture[:_AFTER_HEADER], _chunk(text), memoryview(picture)[_AFTER_HEADER:]))
 
 
 def with_text(data: bytes, text: str) -> bytes:
@@ -44,7 +53,8 @@ def with_text(data: bytes, text: str) -> bytes:
     PictureError for a file without one."""
     picture_text(data, name="the picture")
     (size,) = struct.unpack_from(">L", data, _AFTER_HEADER)
-    return b"".join((data[:_AFTER_HEADER], _chunk(text), data[_AFTER_HEADER + 12 + size :]))
+    rest = memoryview(data)[_AFTER_HEADER + 12 + size :]
+    return b"".join((data[:_AFTER_HEADER], _chunk(text), rest))
 
 
 def decode_picture(data: bytes, *, name: str) -> tuple[NDArray[np.uint8], str]:

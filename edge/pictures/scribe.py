@@ -13,7 +13,7 @@ from edge.pictures.album import Album, LeftOut, cost_bytes
 from edge.pictures.allowance import Allowance
 from edge.pictures.name import PictureName
 from edge.pictures.origin import Origin
-from edge.pictures.png import encode_picture, picture_text, with_text
+from edge.pictures.png import attach, compress, picture_text
 from edge.pictures.record import PictureRecord, digest_of, parse_record, record_text
 from edge.pictures.shot import Reason, Shot
 
@@ -85,13 +85,13 @@ class Scribe:
         self, name: PictureName, shot: Shot, mark: Mark | None, allowance: Allowance
     ) -> LeftOut | None:
         """None: it is written."""
-        bare = encode_picture(shot.frame.pixels, "")
+        picture = compress(shot.frame.pixels)
         # After that, as the chain of a late part may have answered meanwhile.
         marks = () if mark is None else (mark,)
         record = self._record(name, shot, marks, round(allowance.left(self._now_s())))
-        cost = cost_bytes(len(bare) + len(record_text(record)))
+        cost = cost_bytes(len(picture) + len(record_text(record)))
         record = replace(record, left_bytes=record.left_bytes - cost)
-        data = with_text(bare, record_text(record))
+        data = attach(picture, record_text(record))
         if (why := self._album.fault(len(data))) is not None:
             return why
         self._last_cost = cost
