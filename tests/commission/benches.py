@@ -41,6 +41,8 @@ realtime_priority = 0
 [uplink]
 start = false
 """
+# Another machine's load may hold a part up for tenths of a second: no part is unknown for that.
+CALM = {"travel_ms": 900.0, "budget_ms": 800.0, "rate_hz": 20.0}
 EYE = "[ejector_eye]\nto_ejector_ms = 30.0\ntolerance_ms = 6.0\n"
 
 
