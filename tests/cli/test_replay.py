@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def test_every_part_gives_its_verdict_again_byte_for_byte(outfeed: Outfeed, kept
     text = outfeed("replay", "--config", kept, "--last", 2)
     assert text.status == 0
     assert text.out.splitlines()[0].startswith("part 11: ")
-    assert text.out.splitlines()[2].startswith("2 parts: ")
+    assert re.fullmatch(r"2 parts: 2 same|2 parts: .*unjudged.*", text.out.splitlines()[2])
 
 
 def test_parts_of_a_killed_station_on_the_shipped_bundle(outfeed: Outfeed, zoo_line: Path) -> None:
@@ -105,12 +106,14 @@ def test_another_engine_agrees_within_the_bundles_limits(
     assert (result.status, result.err) == (0, "")
     for record in result.records:
         assert record["outcome"] in ("same", "within", "unjudged")
-        assert record["tolerance"].startswith("severity 0.")
+        # OpenVINO runs the same build, LiteRT another one: what the certificate grants both.
+        wide = {"openvino": "severity 0.5, box 4 px", "litert": r"severity \S+, box 8 px"}[engine]
+        assert re.match(wide, record["tolerance"])
         assert any(each.startswith(f"engine {engine}, was ort") for each in record["changed"])
         if record["recorded"] is not None:
             assert record["seen"]["decision"] == record["recorded"]["decision"]
     said = outfeed(*arguments).out.splitlines()
-    assert said[-2].startswith("compared within severity 0.")
+    assert said[-2].startswith("compared within severity ")
 
 
 def test_a_part_of_another_machine_is_compared_within_the_limits(
