@@ -10,9 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge.bundle import parse_bundle, read_bundle
 from edge.events.event import PartEvent
@@ -50,6 +53,16 @@ def zoo_line(configure: Callable[..., Path], tmp_path: Path) -> Path:
 def pictures(config: Path) -> list[Path]:
     album = config.parent / "state/pictures"
     return [album / str(name) for name in list_album(album)]
+
+
+def a_hole(config: Path) -> tuple[Path, NDArray[np.uint8], dict[str, Any]]:
+    """A picture that the chain rejected, in time or not: where it lies, pixels, record."""
+    for path in pictures(config):
+        pixels, text = decode_picture(path.read_bytes(), name="a")
+        record = json.loads(text)
+        if record["said"] is not None and record["said"]["decision"] == "REJECT":
+            return path, pixels, record
+    raise AssertionError("the chain said nothing of any hole")
 
 
 def test_every_part_gives_its_verdict_again_byte_for_byte(outfeed: Outfeed, kept: Path) -> None:
@@ -120,9 +133,7 @@ def test_a_part_of_another_machine_is_compared_within_the_limits(
     outfeed: Outfeed, kept: Path
 ) -> None:
     """As a picture that was copied here from an arm64 station; its last digit may differ."""
-    path = pictures(kept)[0]
-    pixels, text = decode_picture(path.read_bytes(), name="a")
-    record = json.loads(text)
+    path, pixels, record = a_hole(kept)
     record["origin"]["machine"] = "another"
     record["said"]["defects"][0]["confidence"] += 1e-9
     path.write_bytes(encode_picture(pixels, json.dumps(record)))
@@ -155,15 +166,12 @@ def test_a_picture_that_was_tampered_with(outfeed: Outfeed, kept: Path) -> None:
 
 
 def test_a_verdict_that_was_tampered_with_is_named(outfeed: Outfeed, kept: Path) -> None:
-    path = pictures(kept)[0]
-    pixels, text = decode_picture(path.read_bytes(), name="a")
-    record = json.loads(text)
-    assert record["said"]["decision"] == "REJECT"
+    path, pixels, record = a_hole(kept)
     record["said"]["defects"][0]["confidence"] += 1e-9
     path.write_bytes(encode_picture(pixels, json.dumps(record)))
     result = outfeed("replay", "--config", kept, record["part_id"])
     assert result.status == 1
-    assert "part 1: differs: REJECT" in result.out
+    assert f"part {record['part_id']}: differs: REJECT" in result.out
     assert "[defects[0].confidence: " in result.out
 
 
