@@ -67,7 +67,8 @@ def replay_all(paths: Sequence[Path], chains: Chains, *, strict: bool, as_json: 
     if not as_json:
         for each in sorted(tolerances):
             print(each)
-        told = ", ".join(f"{counts[each]} {each}" for each in (*Outcome, "failed") if counts[each])
+        names = (*(outcome.value for outcome in Outcome), "failed")
+        told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
         print(f"{len(paths)} parts: {told}")
     return not counts["failed"] and not (strict and counts[Outcome.DIFFERS.value])
 

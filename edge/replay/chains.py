@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
-from edge.bundle import Bundle, read_bundle
+from edge.bundle import Bundle, GoldenLimits, check_certificate, read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
@@ -19,12 +21,32 @@ from edge.replay.compare import Tolerance
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A bundle that has proven itself on an engine here."""
+    """A bundle that has proven itself on an engine here. limits: of its build's golden frames.
+    errors: by the name of a build, the 99th percentile of its severity's error against the network
+    in float, as the bundle's certificate has it."""
 
     bundle: Bundle
     inspector: Inspector
     origin: Origin
-    tolerance: Tolerance
+    limits: GoldenLimits
+    errors: Mapping[str, float]
+
+    def tolerance(self, judged: Origin) -> Tolerance:
+        """For a part of another origin. The same build computes the same on every engine and
+        machine, but for rounding: the golden limits. Another build of the bundle is another
+        network: both errors together, and twice the golden limits, as both may be off once."""
+        threshold = self.bundle.manifest.chain.threshold
+        builds = (judged.build, self.origin.build)
+        if judged.bundle_digest != self.origin.bundle_digest or builds[0] == builds[1]:
+            return Tolerance(self.limits, threshold)
+        limits = self.limits
+        both = GoldenLimits(
+            severity=max(limits.severity, min(12.0, sum(self.errors.get(b, 0) for b in builds))),
+            box_px=2 * limits.box_px,
+            area=2 * limits.area,
+            confidence=min(1.0, 2 * limits.confidence),
+        )
+        return Tolerance(both, threshold)
 
 
 class Chains:
@@ -58,8 +80,10 @@ class Chains:
             bundle = self._bundle(origin)
             inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
             prove(bundle, inspector, engine)
-            tolerance = Tolerance(engine.build(bundle).golden, bundle.manifest.chain.threshold)
-            self._chain = Chain(bundle, inspector, origin_of(bundle, engine), tolerance)
+            limits = engine.build(bundle).golden
+            self._chain = Chain(
+                bundle, inspector, origin_of(bundle, engine), limits, _errors(bundle)
+            )
             self._key = key
         return self._chain
 
@@ -77,6 +101,12 @@ class Chains:
             if bundle.digest == origin.bundle_digest:
                 return bundle
         raise BundleError(f"{origin.bundle} is not kept here any more; give it with --bundle")
+
+
+def _errors(bundle: Bundle) -> dict[str, float]:
+    steps = check_certificate(bundle.manifest, bundle.files).steps
+    found = ((step.chain, step.figures.get("severity_error_p99")) for step in steps)
+    return {name: error for name, error in found if error is not None and isfinite(error)}
 
 
 def _engine_of(origin: Origin) -> EngineChoice:

@@ -22,8 +22,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Within what two engines or machines must agree: the limits within which the bundle's builds
-    reproduce its golden frames, and T."""
+    """Within what two engines, machines or builds must agree (edge/replay/chains.py), and T."""
 
     limits: GoldenLimits
     threshold: float
@@ -31,7 +30,7 @@ class Tolerance:
     def __str__(self) -> str:
         limits = self.limits
         return (
-            f"severity {limits.severity:g}, box {limits.box_px} px, area {limits.area:.0%}, "
+            f"severity {limits.severity:.2g}, box {limits.box_px} px, area {limits.area:.0%}, "
             f"confidence {limits.confidence:g}"
         )
 

@@ -36,7 +36,7 @@ def replay_part(path: Path, chains: Chains) -> Replayed:
     chain = chains.of(record.origin)
     seen = attempt(record.part_id, partial(chain.inspector.inspect, picture.frame))
     changed = chain.origin.differences(record.origin)
-    tolerance = chain.tolerance if changed else None
+    tolerance = chain.tolerance(record.origin) if changed else None
     if record.said is None:
         return Replayed(record, seen, Outcome.UNJUDGED, None, tolerance, chain, changed)
     outcome, difference = compare(record.said, seen, tolerance)

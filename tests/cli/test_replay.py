@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge.bundle import parse_bundle, read_bundle
 from edge.events.event import PartEvent
@@ -51,6 +55,16 @@ def pictures(config: Path) -> list[Path]:
     return [album / str(name) for name in list_album(album)]
 
 
+def a_hole(config: Path) -> tuple[Path, NDArray[np.uint8], dict[str, Any]]:
+    """A picture that the chain rejected, in time or not: where it lies, pixels, record."""
+    for path in pictures(config):
+        pixels, text = decode_picture(path.read_bytes(), name="a")
+        record = json.loads(text)
+        if record["said"] is not None and record["said"]["decision"] == "REJECT":
+            return path, pixels, record
+    raise AssertionError("the chain said nothing of any hole")
+
+
 def test_every_part_gives_its_verdict_again_byte_for_byte(outfeed: Outfeed, kept: Path) -> None:
     parts = [event for event in events(kept.parent) if isinstance(event, PartEvent)]
     result = outfeed("replay", "--config", kept, "--all", "--json")
@@ -70,7 +84,7 @@ def test_every_part_gives_its_verdict_again_byte_for_byte(outfeed: Outfeed, kept
     text = outfeed("replay", "--config", kept, "--last", 2)
     assert text.status == 0
     assert text.out.splitlines()[0].startswith("part 11: ")
-    assert text.out.splitlines()[2].startswith("2 parts: ")
+    assert re.fullmatch(r"2 parts: 2 same|2 parts: .*unjudged.*", text.out.splitlines()[2])
 
 
 def test_parts_of_a_killed_station_on_the_shipped_bundle(outfeed: Outfeed, zoo_line: Path) -> None:
@@ -105,21 +119,21 @@ def test_another_engine_agrees_within_the_bundles_limits(
     assert (result.status, result.err) == (0, "")
     for record in result.records:
         assert record["outcome"] in ("same", "within", "unjudged")
-        assert record["tolerance"].startswith("severity 0.")
+        # OpenVINO runs the same build, LiteRT another one: what the certificate grants both.
+        wide = {"openvino": "severity 0.5, box 4 px", "litert": r"severity \S+, box 8 px"}[engine]
+        assert re.match(wide, record["tolerance"])
         assert any(each.startswith(f"engine {engine}, was ort") for each in record["changed"])
         if record["recorded"] is not None:
             assert record["seen"]["decision"] == record["recorded"]["decision"]
     said = outfeed(*arguments).out.splitlines()
-    assert said[-2].startswith("compared within severity 0.")
+    assert said[-2].startswith("compared within severity ")
 
 
 def test_a_part_of_another_machine_is_compared_within_the_limits(
     outfeed: Outfeed, kept: Path
 ) -> None:
     """As a picture that was copied here from an arm64 station; its last digit may differ."""
-    path = pictures(kept)[0]
-    pixels, text = decode_picture(path.read_bytes(), name="a")
-    record = json.loads(text)
+    path, pixels, record = a_hole(kept)
     record["origin"]["machine"] = "another"
     record["said"]["defects"][0]["confidence"] += 1e-9
     path.write_bytes(encode_picture(pixels, json.dumps(record)))
@@ -152,15 +166,12 @@ def test_a_picture_that_was_tampered_with(outfeed: Outfeed, kept: Path) -> None:
 
 
 def test_a_verdict_that_was_tampered_with_is_named(outfeed: Outfeed, kept: Path) -> None:
-    path = pictures(kept)[0]
-    pixels, text = decode_picture(path.read_bytes(), name="a")
-    record = json.loads(text)
-    assert record["said"]["decision"] == "REJECT"
+    path, pixels, record = a_hole(kept)
     record["said"]["defects"][0]["confidence"] += 1e-9
     path.write_bytes(encode_picture(pixels, json.dumps(record)))
     result = outfeed("replay", "--config", kept, record["part_id"])
     assert result.status == 1
-    assert "part 1: differs: REJECT" in result.out
+    assert f"part {record['part_id']}: differs: REJECT" in result.out
     assert "[defects[0].confidence: " in result.out
 
 

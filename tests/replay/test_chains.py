@@ -65,6 +65,17 @@ def test_parts_of_one_origin_share_a_chain(folder: Path) -> None:
     assert chains.of(ORIGIN).bundle.manifest.version == "1.0"
 
 
+def test_what_another_build_may_differ_by_is_in_the_certificate(folder: Path) -> None:
+    chain = replace(Chains(folder).of(ORIGIN), errors={"onnx-int8": 0.4, "onnx-float32": 0.3})
+    same = chain.tolerance(replace(ORIGIN, processor="another")).limits
+    assert (same.severity, same.box_px, same.area, same.confidence) == (0.5, 4, 0.25, 0.25)
+    other = chain.tolerance(replace(ORIGIN, build="onnx-float32")).limits
+    assert other.severity == pytest.approx(0.7)
+    assert (other.box_px, other.area, other.confidence) == (8, 0.5, 0.5)
+    unknown = chain.tolerance(replace(ORIGIN, build="onnx-float32", bundle_digest="00" * 32))
+    assert unknown.limits == same  # another bundle's certificate says nothing here
+
+
 def test_an_engine_of_a_later_version(folder: Path) -> None:
     with pytest.raises(BundleError, match="engine 'npu' is unknown here"):
         Chains(folder).of(replace(ORIGIN, engine="npu"))
