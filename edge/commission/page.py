@@ -22,7 +22,7 @@ def commission_page(record: CommissionRecord, folder: Path) -> str:
         ("date", record.utc),
         ("bundle", record.bundle),
         ("machine", record.machine),
-        ("Outfeed", record.outfeed),
+        ("versions", ", ".join(f"{name} {one}" for name, one in record.versions.items())),
     ]
     rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts)
     steps = "".join(_step(result, folder) for result in record.steps)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +20,7 @@ from edge.errors import ConfigError, OutfeedError
 from edge.files import write_durably
 
 FORMAT = 1
+_PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "opencv-python-headless", "gpiod")
 STEPS = ("focus", "parts", "travel", "pulse", "timing", "speed")
 
 # Which parts of a station each step depends on (edge/commission/subject.py).
@@ -43,7 +47,7 @@ class CommissionRecord(FrozenRecord):
     format: int = FORMAT
     station: str
     utc: str
-    outfeed: str
+    versions: dict[str, str]
     bundle: str
     machine: str
     outcome: Outcome
@@ -83,7 +87,7 @@ def conclude(
     return CommissionRecord(
         station=station,
         utc=utc_now(),
-        outfeed=edge.__version__,
+        versions=versions(),
         bundle=bundle,
         machine=processor(),
         outcome=Outcome.NO_GO if wrong else Outcome.GO,
@@ -93,6 +97,19 @@ def conclude(
         steps=tuple(by_step[step] for step in STEPS if step in by_step),
         holds_for=dict(holds_for),
     )
+
+
+def versions() -> dict[str, str]:
+    """What did the measuring: Outfeed, Python, the kernel, and the engines that are installed."""
+    found = {
+        "outfeed": edge.__version__,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
+    for package in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def holding(record: CommissionRecord | None, now: Mapping[str, str]) -> dict[str, StepResult]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.commission.gate import complaint_of
 from edge.commission.record import read_record
+from edge.commission.record import versions as record_versions
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.machine import Machine
 from edge.doctor.patient import Patient
@@ -117,16 +118,5 @@ def commissioning(patient: Patient) -> Finding | None:
 
 def versions(machine: Machine) -> Finding:
     """What runs here."""
-    import platform
-    from importlib import metadata
-
-    import edge
-
-    found = [f"Outfeed {edge.__version__}", f"Python {platform.python_version()}"]
-    for package in ("onnxruntime", "opencv-python-headless", "gpiod"):
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
-    kernel = machine.text("/proc/sys/kernel/osrelease")
-    return fine("versions", ", ".join([*found, f"Linux {kernel}"] if kernel else found))
+    found = {**record_versions(), "kernel": machine.text("/proc/sys/kernel/osrelease") or "?"}
+    return fine("versions", ", ".join(f"{name} {one}" for name, one in found.items()))

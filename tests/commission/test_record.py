@@ -63,6 +63,7 @@ def test_figures_and_their_limits() -> None:
 def test_go_takes_every_step() -> None:
     record = concluded(all_go())
     assert (record.outcome, record.reason) == (Outcome.GO, "fine")
+    assert {"outfeed", "python", "kernel", "onnxruntime"} <= set(record.versions)
     assert (record.greatest_rate_hz, record.greatest_counts_per_s) == (40, 900)
     for step in STEPS:
         rest = [result for result in all_go() if result.step != step]

@@ -169,5 +169,5 @@ def test_commissioning(tmp_path: Path) -> None:
 
 def test_versions() -> None:
     said = station.versions(Machine()).said
-    assert said.startswith("Outfeed ")
+    assert said.startswith("outfeed ")
     assert "onnxruntime" in said
