@@ -72,7 +72,8 @@ def _alone(group: Path, timeout_s: float) -> bool:
 
 
 def _others(group: Path) -> list[int]:
-    return [pid for pid in _pids(group) if pid != os.getpid()]
+    # 0 stands for a process of another PID namespace; to kill 0 would be to kill this one's group.
+    return [pid for pid in _pids(group) if pid not in (0, os.getpid())]
 
 
 def _pids(group: Path) -> list[int]:

@@ -260,7 +260,7 @@ def test_a_wrong_configuration_is_not_tried_again(machine: Machine) -> None:
         assert machine.show(STATION, "ActiveState") == "failed"
         assert machine.show(STATION, "ExecMainStatus") == "78"
         assert machine.show(STATION, "NRestarts") == "0"
-        assert "key 'line.travel_ms' is missing" in machine.log(STATION)
+        assert "unknown key 'line.travel'" in machine.log(STATION)
     finally:
         machine.run("mv", f"{toml}.bak", toml)
 
