@@ -14,7 +14,7 @@ from edge.rejector.messages import Actuated
 from edge.rejector.options import RejectorOptions
 
 _END_S = 5.0
-_TRIES = 3
+_TRIES = 5
 
 
 def alone(options: RejectorOptions, *, pulse_us: int) -> RejectorOptions:

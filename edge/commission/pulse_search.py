@@ -6,6 +6,7 @@ from collections import Counter
 from math import ceil
 
 MARGIN = 1.5  # of the shortest pulse that ejects: pressure falls, parts stick, valves age
+LEAST_US = 1_000  # no valve is so fast; a shorter one a busy machine may miss altogether
 _SURE = 3  # kicks in a row by the shortest pulse
 _MOST_KICKS = 40
 
@@ -14,7 +15,8 @@ class PulseSearch:
     """Bisects microseconds. Pure. Ask ``next``, kick, ``answer``; until ``next`` is None.
 
     Begins with the configured pulse; where that does not eject, twice as long each time, up to
-    ``most_us``. The shortest is within ``resolution_us`` and has ejected three times.
+    ``most_us``. The shortest is within ``resolution_us``, or not looked for below LEAST_US, and has
+    ejected three times.
     """
 
     def __init__(self, configured_us: int, *, most_us: int, resolution_us: int = 500) -> None:
@@ -30,6 +32,10 @@ class PulseSearch:
     def shortest_us(self) -> int | None:
         """None while none has ejected."""
         return min(self._ejected, default=None)
+
+    @property
+    def _too_short_us(self) -> int:
+        return max(self._failed_us, LEAST_US)
 
     @property
     def proposed_us(self) -> int | None:
@@ -48,8 +54,8 @@ class PulseSearch:
             if self._failed_us < self._most_us:
                 return min(self._try_us, self._most_us)
             self.fault = f"no pulse up to {self._most_us / 1e3:g} ms ejects"
-        elif shortest - self._failed_us > self._resolution_us:
-            return (self._failed_us + shortest) // 2
+        elif shortest - self._too_short_us > self._resolution_us:
+            return (self._too_short_us + shortest) // 2
         elif self._ejected[shortest] < _SURE:
             return shortest
         return None

@@ -61,7 +61,7 @@ def restarted(machine: Machine, first: str, began_ns: int) -> Dead:
 
 def end(machine: Machine) -> History:
     machine.run("systemctl", "stop", STATION)
-    assert machine.show(STATION, "Result") == "success"
+    assert machine.show(STATION, "Result") == "success", machine.log(STATION)[-4000:]
     return history(machine)
 
 
