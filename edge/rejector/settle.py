@@ -26,7 +26,7 @@ def settle(group: Path, timeout_s: float) -> int:
     if _others(group) and not _alone(group, timeout_s):
         hanging = _others(group)
         for pid in hanging:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         _alone(group, _KILL_S)
         return len(hanging)
