@@ -3,7 +3,7 @@
 #
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make test      everything the tests need, then pytest
-#   make system-test  [SYSTEM=folder]: the drivers on an emulated arm64 machine's chip and camera; root
+#   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
@@ -57,7 +57,7 @@ test: $(DEV)/.ready $(TFLITE)/.ready
 
 system-test: $(DEV)/.ready
 	tests/system/build.sh $(SYSTEM) $(DEV)/bin/python
-	$(DEV)/bin/python tests/system/run.py --image $(SYSTEM) --log $(SYSTEM)/console.log
+	$(DEV)/bin/python -m tests.system.run --image $(SYSTEM) --log $(SYSTEM)/console.log
 
 check: $(DEV)/.ready
 	$(DEV)/bin/ruff check .

@@ -1,37 +1,39 @@
 #!/bin/sh
 # Makes what tests/system/run.py boots: a Debian for arm64, the kernel's modules for a chip and a
-# camera, Outfeed's libraries, and this checkout. All of it is one archive that the kernel unpacks
-# into memory: no disk, no initrd of Debian's, no service.
+# camera, systemd, Outfeed's libraries, and this checkout. All of it is one archive that the kernel
+# unpacks into memory: no disk, no initrd of Debian's.
 #
-#   tests/system/build.sh FOLDER PYTHON      the first time: 6 minutes and 1.2 GB; then seconds
+#   tests/system/build.sh FOLDER PYTHON      the first time: 4 to 6 minutes and 1.2 GB; then seconds
 #
 # Needs root, and on Debian: apt-get install --no-install-recommends qemu-system-arm qemu-user-static
-# mmdebstrap arch-test cpio
+# mmdebstrap arch-test cpio mosquitto
 set -eu
 umask 022
 
 out=$(realpath -m "$1")
 python=$(command -v "$2")
 here=$(cd "$(dirname "$0")/../.." && pwd)
+debian="python3,kmod,systemd,udev"
 packages="numpy onnxruntime opencv-python-headless paho-mqtt pydantic gpiod cryptography rich typer
     pytest pytest-timeout pytest-socket hypothesis"
 
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 2; }
-for tool in qemu-system-aarch64 mmdebstrap arch-test cpio; do
+for tool in qemu-system-aarch64 mmdebstrap arch-test cpio mosquitto; do
     command -v $tool >/dev/null || { echo "$0: $tool is not installed (see the top of this file)" >&2; exit 2; }
 done
 mkdir -p "$out"
 cd "$out"
 
-if [ ! -e base.cpio ]; then
+made_of=$(echo $debian $packages)
+if [ ! -e base.cpio ] || [ "$(cat made-of 2>/dev/null)" != "$made_of" ]; then
     if [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
         mountpoint -q /proc/sys/fs/binfmt_misc ||
             mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
         cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
     fi
-    rm -rf root kernel
+    rm -rf root kernel base.cpio
     # The kernel is unpacked and not installed: its initrd would take minutes and is not used.
-    mmdebstrap --quiet --variant=minbase --arch=arm64 --include=python3,kmod \
+    mmdebstrap --quiet --variant=minbase --arch=arm64 --include="$debian" \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -44,9 +46,11 @@ if [ ! -e base.cpio ]; then
     version=$(ls kernel/lib/modules)
     mkdir -p root/lib/modules
     cp -a "kernel/lib/modules/$version" root/lib/modules/
-    (cd "root/lib/modules/$version/kernel" && rm -rf sound fs net arch crypto &&
+    # Of drivers/net and net: what QEMU's network card needs.
+    (cd "root/lib/modules/$version/kernel" && rm -rf sound fs arch crypto &&
+        find net drivers/net -type f ! -name 'virtio_net.ko*' ! -name '*failover.ko*' -delete &&
         find drivers -mindepth 1 -maxdepth 1 ! -name media ! -name gpio ! -name i2c ! -name input \
-            ! -name base -exec rm -rf {} +)
+            ! -name base ! -name net ! -name virtio -exec rm -rf {} +)
     chroot root depmod "$version"
     # shellcheck disable=SC2086 # a list
     "$python" -m pip install --quiet --disable-pip-version-check --target root/site \
@@ -56,6 +60,7 @@ if [ ! -e base.cpio ]; then
     cp "kernel/boot/vmlinuz-$version" vmlinuz
     (cd root && find . | cpio -o -H newc --quiet) >base.part
     mv base.part base.cpio
+    echo "$made_of" >made-of
     rm -rf root kernel
 fi
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The first process of the emulated machine: mounts, modules, the tests, power off.
+# The first process of the emulated machine in the stage drivers: mounts, modules, the tests, power off.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 HOME=/root
 mount -t proc proc /proc
 mount -t sysfs sys /sys
