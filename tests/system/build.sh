@@ -65,7 +65,8 @@ if [ ! -e base.cpio ] || [ "$(cat made-of 2>/dev/null)" != "$made_of" ]; then
 fi
 
 rm -rf overlay
-mkdir -p overlay/outfeed
+mkdir -p overlay/outfeed/models/zoo
+cp "$here"/models/zoo/*.outfeed overlay/outfeed/models/zoo/
 cp -r "$here/edge" "$here/tests" "$here/pyproject.toml" "$here/firmware-config" overlay/outfeed/
 find overlay -name __pycache__ -prune -exec rm -rf {} +
 install -m 755 "$here/tests/system/guest_init.sh" overlay/init

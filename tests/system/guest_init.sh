@@ -19,7 +19,8 @@ ls /dev/video* /dev/gpiochip*
 echo "SYSTEM booted $(uname -rm)"
 cd /outfeed
 # Slow as it is, no test may fail for its own time limit; the machine as a whole has one.
-python3 -m pytest -p no:cacheprovider -o timeout=0 -q tests/system/guest_devices.py tests/devices
+python3 -m pytest -p no:cacheprovider -o timeout=0 -q tests/system/guest_devices.py \
+    tests/system/guest_bundles.py tests/devices
 echo "SYSTEM status $?"
 echo o >/proc/sysrq-trigger
 sleep 60
