@@ -49,11 +49,15 @@ run: $(STATION)/.ready
 	$(STATION)/bin/outfeed demo --bundle $(BUNDLE) --frames build/demo-parts --out build/demo \
 		$(DEMO_ARGS)
 
-# The workshop's tests compute, one core each; a station's tests watch the clock and run alone.
+# The workshop's tests compute, one core each; a station's tests watch the clock and run alone. With
+# PYTEST_ARGS, which may choose tests, all of it is one run.
 test: $(DEV)/.ready $(TFLITE)/.ready
-	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest $(PYTEST_ARGS) $(WORKSHOP) \
-		--numprocesses auto --maxprocesses 4 --dist loadfile
-	$(DEV)/bin/python -m pytest $(PYTEST_ARGS) $(addprefix --ignore=,$(WORKSHOP))
+ifeq ($(strip $(PYTEST_ARGS)),)
+	$(DEV)/bin/python -m pytest $(WORKSHOP) --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(DEV)/bin/python -m pytest $(addprefix --ignore=,$(WORKSHOP))
+else
+	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+endif
 
 system-test: $(DEV)/.ready
 	tests/system/build.sh $(SYSTEM) $(DEV)/bin/python

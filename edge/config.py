@@ -352,13 +352,18 @@ class StationConfig(Section):
 def load_config(path: Path) -> StationConfig:
     """Read and check a station.toml. Raises ConfigError that names the file and the key."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> StationConfig:
+    """As ``load_config``, of what is or will be in the file."""
     try:
-        data = tomllib.loads(text)
+        data = tomllib.loads(text.removeprefix("\ufeff"))  # with which editors on Windows begin
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
     try:

@@ -19,6 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from edge.clock import utc_now
 from edge.complaints import describe
 from edge.errors import InboxError
+from edge.files import write_whole
 
 _log = getLogger(__name__)
 
@@ -63,7 +64,8 @@ class Inbox:
                 raise InboxError(
                     f"{self._folder}: {MAX_WAITING} marks wait already; is the station running?"
                 )
-            self._write(self._path(mark), _MARK.dump_json(mark))
+            data = _MARK.dump_json(mark)
+            write_whole(self._path(mark), data, owner=self._folder.stat())
         except FileNotFoundError as error:
             raise InboxError(
                 f"{self._folder.parent}: is not there: no station has run on it yet"
@@ -96,21 +98,6 @@ class Inbox:
     def _path(self, mark: Mark) -> Path:
         stamp = "".join(c for c in mark.utc if c.isalnum())
         return self._folder / f"{stamp}-{mark.id}{_SUFFIX}"
-
-    def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_name(f".{path.name}.part")
-        try:
-            with part.open("wb") as file:
-                if os.geteuid() == 0:
-                    owner = self._folder.stat()
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
 
     def _names(self) -> list[str]:
         try:

@@ -29,10 +29,10 @@ from edge.commission.person import Nobody, Person
 from edge.commission.record import STEPS, CommissionRecord, holding, read_record, write_record
 from edge.commission.result import Outcome, Proposal, StepResult, rounded
 from edge.commission.subject import subject
-from edge.commission.toml_edit import write_number
+from edge.commission.toml_edit import write_proposals
 from edge.commission.walk import walk
 from edge.commission.workbench import Devices, Settings, Workbench
-from edge.config import StationConfig, load_config
+from edge.config import StationConfig, load_config, parse_config
 from edge.devices.camera import Camera
 from edge.devices.encoder import Encoder
 from edge.devices.trigger import Trigger
@@ -219,15 +219,15 @@ def _known(config: StationConfig, bundle: Bundle, console: Console) -> dict[str,
 
 def _write(path: Path, bench: Workbench, proposals: Sequence[Proposal]) -> Workbench:
     """The proposals into the file, if it is then still one that a station takes."""
-    before = path.read_bytes()
-    for one in proposals:
-        write_number(path, one.section, one.key, one.value)
-    try:
-        config = load_config(path)
-    except ConfigError as error:
-        write_durably(path.resolve(), before)
-        lines = ", ".join(one.line for one in proposals)
-        raise ConfigError(f"{lines} was not written: {error}") from error
+
+    def check(text: str) -> StationConfig:
+        try:
+            return parse_config(text, path)
+        except ConfigError as error:
+            lines = ", ".join(one.line for one in proposals)
+            raise ConfigError(f"{lines} was not written: {error}") from error
+
+    config = write_proposals(path, proposals, check)
     return replace(bench, config=config, devices=devices_of(config, bench.clock))
 
 

@@ -1,13 +1,17 @@
-"""Changes one number in a TOML file and nothing else."""
+"""Changes numbers in a TOML file and nothing else."""
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
+from edge.commission.result import Proposal
 from edge.errors import ConfigError
 from edge.files import write_durably
+
+_T = TypeVar("_T")
 
 _HEADER = re.compile(r"^\s*\[\s*(?P<name>[A-Za-z0-9_.-]+)\s*\]\s*(#.*)?$")
 _MULTILINE = ('"""', "'''")
@@ -46,20 +50,26 @@ def set_number(text: str, section: str, key: str, value: float | int) -> str:
     return "".join(lines)
 
 
-def write_number(path: Path, section: str, key: str, value: float | int) -> None:
-    """The same in a file, replaced in one step; owner and mode stay. Raises ConfigError that names
-    the file."""
+def write_proposals(path: Path, proposals: Iterable[Proposal], check: Callable[[str], _T]) -> _T:
+    """All of them into a file, in one step; owner and mode stay. check: raises ConfigError for a
+    text that must not be written; what it returns is returned. Raises ConfigError that names the
+    file, which is then as it was."""
     try:
         real = path.resolve()  # a link stays one
         before = real.stat()
         text = real.read_bytes().decode("utf-8")
-        write_durably(real, set_number(text, section, key, value).encode())
-        real.chmod(before.st_mode & 0o7777)
-        if os.geteuid() == 0:
-            os.chown(real, before.st_uid, before.st_gid)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
+    try:
+        for one in proposals:
+            text = set_number(text, one.section, one.key, one.value)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    found = check(text)
+    try:
+        write_durably(real, text.encode(), owner=before, mode=before.st_mode & 0o7777)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    return found

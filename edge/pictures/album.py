@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from edge.errors import PictureError
+from edge.files import write_whole
 from edge.pictures.name import PictureName, list_album
 from edge.pictures.png import read_text, with_text
 from edge.pictures.record import PictureRecord, parse_record
@@ -34,7 +35,8 @@ class Album:
     """A folder of at most ``max_bytes`` of pictures; the oldest go first, also before the disk has
     less than half of ``min_free_bytes`` left, whoever fills it.
 
-    A file is there whole or not at all: temporary file, fsync, rename. After a PictureError the
+    A file is there whole or not at all. Its folder is not synced: after a power loss the last
+    picture may be missing, and a flash card is spared a write. After a PictureError the
     album is closed, to be opened again. One thread.
     """
 
@@ -95,7 +97,7 @@ class Album:
         PictureError."""
         try:
             self._evict(self._max_bytes - len(data))
-            _write_whole(self.folder / str(name), data)
+            write_whole(self.folder / str(name), data)
         except OSError as error:
             raise self._refused(error) from error
         self._add(name, len(data))
@@ -112,7 +114,7 @@ class Album:
         written. Raises PictureError."""
         data = with_text(data, text)
         try:
-            _write_whole(self.folder / str(name), data)
+            write_whole(self.folder / str(name), data)
         except OSError as error:
             raise self._refused(error) from error
         self._bytes += len(data) - self._sizes[name]
@@ -162,19 +164,3 @@ class Album:
 def cost_bytes(size_bytes: int) -> int:
     """What a file of this size costs the disk: whole blocks, and what comes with a file."""
     return -(-size_bytes // _BLOCK_BYTES) * _BLOCK_BYTES + FILE_COST_BYTES
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """As edge.files.write_durably without the fsync of the folder: after a power loss the last
-    picture may not be there, but what is there is whole, and a flash card is spared a write."""
-    part = path.with_name(f".{path.name}{_PART}")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise

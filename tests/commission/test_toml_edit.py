@@ -1,11 +1,15 @@
 """One number in station.toml, and not a byte besides."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from edge.commission.toml_edit import set_number, write_number
+from edge.commission.result import Proposal
+from edge.commission.toml_edit import set_number, write_proposals
 from edge.errors import ConfigError
+
+TRAVEL = Proposal(section="line", key="travel_ms", value=3, why="", mends="")
 
 TEXT = """\
 # travel_ms = 1.0
@@ -55,12 +59,40 @@ def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:
     real.write_text(TEXT)
     real.chmod(0o640)
     link.symlink_to(real)
-    write_number(link, "line", "travel_ms", 3)
+    assert write_proposals(link, [TRAVEL], str.upper) == TEXT.replace("400.0", "3").upper()
     assert link.is_symlink()
     assert real.read_text() == TEXT.replace("400.0", "3")
     assert real.stat().st_mode & 0o777 == 0o640
-    with pytest.raises(ConfigError, match=r"absent\.toml: cannot be written"):
-        write_number(tmp_path / "absent.toml", "line", "travel_ms", 3)
+    with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read"):
+        write_proposals(tmp_path / "absent.toml", [TRAVEL], str)
     real.write_text("x = 1\n")
     with pytest.raises(ConfigError, match=r"station\.toml: has no header"):
-        write_number(link, "line", "travel_ms", 3)
+        write_proposals(link, [TRAVEL], str)
+
+
+def test_a_text_that_must_not_be_written_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(TEXT)
+    before = path.stat()
+    seen: list[str] = []
+
+    def refuse(text: str) -> None:
+        seen.append(text)
+        raise ConfigError("no")
+
+    pulse = Proposal(section="line", key="pulse_ms", value=7, why="", mends="")
+    with pytest.raises(ConfigError, match=r"^no$"):
+        write_proposals(path, [TRAVEL, pulse], refuse)
+    assert [("travel_ms = 3" in text, "pulse_ms = 7" in text) for text in seen] == [(True, True)]
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [each.name for each in tmp_path.iterdir()] == ["station.toml"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_writes_stays_whose_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(TEXT)
+    os.chown(path, 4711, 4712)
+    write_proposals(path, [TRAVEL], str)
+    assert (path.stat().st_uid, path.stat().st_gid) == (4711, 4712)

@@ -48,8 +48,8 @@ def test_the_disk(tmp_path: Path, fields: dict[str, int], level: Level, said: st
 @pytest.mark.parametrize(("enabled", "level"), [("true", Level.WARN), ("false", Level.OK)])
 def test_a_disk_on_which_no_picture_is_kept(tmp_path: Path, enabled: str, level: Level) -> None:
     extra = f"[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 256.0\nenabled = {enabled}\n"
-    few = lambda path: disk_of(f_bavail=1 << 15)  # noqa: E731 - 128 MiB
-    found = disk.disk(patient(tmp_path, extra, statvfs=few))
+    of_128_mib = disk_of(f_bavail=1 << 15)
+    found = disk.disk(patient(tmp_path, extra, statvfs=lambda path: of_128_mib))
     assert found.level is level
     assert ("pictures.min_free_mb is 256" in found.said) == (level is Level.WARN)
 
