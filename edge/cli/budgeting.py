@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from math import isfinite
 
@@ -53,7 +54,10 @@ def _sizes(config: StationConfig, picture_kb: float | None) -> tuple[float, floa
         size = picture_kb * 1e3
     else:
         album = config.album_path
-        sizes = [(album / str(name)).stat().st_size for name in list_album(album)]
+        sizes = []
+        for name in list_album(album):
+            with suppress(FileNotFoundError):  # made room for another one meanwhile
+                sizes.append((album / str(name)).stat().st_size)
         size = sum(sizes) / len(sizes) if sizes else frame * _PNG_SHARE
     if not size:
         raise UsageError("--picture-kb is needed: neither the camera nor an album tells the size")

@@ -74,6 +74,19 @@ def test_the_album_tells_the_size_of_a_picture(
     )
 
 
+def test_a_picture_that_made_room_meanwhile_is_not_counted(
+    outfeed: Outfeed, configure: Callable[..., Path]
+) -> None:
+    path = configure()
+    album = load_config(path).album_path
+    album.mkdir(parents=True)
+    (album / "0000000001-0123abcd-7-reject.png").symlink_to(album / "gone")
+    (album / "0000000002-0123abcd-8-reject.png").write_bytes(bytes(120_000))
+    done = outfeed("budget", "--config", path, "--rate-hz", 1, "--rejected", 0.5, "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["pictures"] > 0
+
+
 def test_what_cannot_be(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     path = with_camera(configure(), V4L2)
     for arguments, said in (
