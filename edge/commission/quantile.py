@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, log
+from math import exp, lgamma, log
 
 SHARE = 0.999
 CONFIDENCE = 0.95
@@ -33,12 +33,19 @@ def upper_bound(
         return None
     above, reached = -1, 0.0
     while True:
-        chance = comb(count, above + 1) * (1 - share) ** (above + 1) * share ** (count - above - 1)
+        chance = _binomial(count, above + 1, 1 - share)
         if reached + chance > 1 - confidence:
             break
         reached += chance
         above += 1
     return sorted(values, reverse=True)[above]
+
+
+def _binomial(count: int, hits: int, share: float) -> float:
+    """The chance of so many hits among count; by logarithms, as a long measurement has coefficients
+    that no float holds."""
+    ways = lgamma(count + 1) - lgamma(hits + 1) - lgamma(count - hits + 1)
+    return exp(ways + hits * log(share) + (count - hits) * log(1 - share))
 
 
 def rule_of_three(passed: int) -> float:

@@ -19,6 +19,16 @@ def test_how_many_may_lie_above(count: int, above: int) -> None:
     assert upper_bound(range(count)) == count - 1 - above
 
 
+@pytest.mark.parametrize("count", [200_000, 2_000_000])
+def test_a_fast_machine_takes_more_values_than_a_float_has_room_for(count: int) -> None:
+    """The coefficients pass 10 ** 308, and 0.999 ** n is no float at all; the binomial is the
+    normal's by then: its 5 % point, within two values."""
+    bound = upper_bound(range(count))
+    assert bound is not None
+    above = count - 1 - bound
+    assert abs(above - (count * 0.001 - 1.645 * (count * 0.001) ** 0.5)) <= 2
+
+
 def test_the_bound_is_above_p999_in_nineteen_of_twenty_samples() -> None:
     chance = random.Random(1)
     held = 0
