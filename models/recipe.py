@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edge.bundle.manifest import DetectorKind
 from edge.complaints import describe
 from models.augment import Augmentation
 from models.data.dataset import DataError
@@ -112,6 +113,30 @@ class DetectorRecipe(_Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
+class AutoencoderRecipe(_Section):
+    """models/methods/autoencoder.py."""
+
+
+class CascadeRecipe(_Section):
+    """models/methods/cascade.py."""
+
+
+class MemoryRecipe(_Section):
+    """models/methods/memory.py."""
+
+
+class TextureRecipe(_Section):
+    """models/methods/texture.py."""
+
+
+class TemplateRecipe(_Section):
+    """models/methods/template.py."""
+
+
+class ThresholdRecipe(_Section):
+    """models/methods/threshold.py."""
+
+
 class ClassifierRecipe(_Section):
     """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'.
     start: "imagenet", or none to begin at random. rounded_share: as of the detector."""
@@ -135,15 +160,24 @@ class ChainRecipe(_Section):
 
 
 class Recipe(_Section):
-    """The whole recipe. seed drives weights, patches and augmentation. guidance: what to do about
-    each kind of defect, shown with every verdict."""
+    """The whole recipe. method: what gives the severity map (models/methods); `labels`, `augment`
+    and `detector` are of regression's and the cascade's training, each other method has a section
+    of its own. seed drives weights, patches and augmentation. guidance: what to do about each kind
+    of defect, shown with every verdict."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     seed: int = 0
+    method: DetectorKind = "regression"
     split: SplitRecipe = SplitRecipe()
     labels: LabelRecipe = LabelRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     detector: DetectorRecipe = DetectorRecipe()
+    autoencoder: AutoencoderRecipe = AutoencoderRecipe()
+    cascade: CascadeRecipe = CascadeRecipe()
+    memory: MemoryRecipe = MemoryRecipe()
+    texture: TextureRecipe = TextureRecipe()
+    template: TemplateRecipe = TemplateRecipe()
+    threshold: ThresholdRecipe = ThresholdRecipe()
     classifier: ClassifierRecipe = ClassifierRecipe()
     chain: ChainRecipe = ChainRecipe()
     guidance: dict[str, str] = {}

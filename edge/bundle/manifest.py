@@ -29,6 +29,11 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 
 Format = Literal["onnx", "tflite"]
 Precision = Literal["int8", "float32"]
+# What gives the severity map. A template and a threshold are files that the station reads itself
+# (edge/chain/readers.py); the others are networks.
+DetectorKind = Literal[
+    "regression", "autoencoder", "cascade", "memory", "texture", "template", "threshold"
+]
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
@@ -50,7 +55,7 @@ class DetectorManifest(Part):
     build that is not flexible, and of the golden frames; a frame that is larger than a run is cut
     into tiles overlapping by overlap_px. The output is one plane at stride_px."""
 
-    kind: Literal["regression"] = "regression"
+    kind: DetectorKind = "regression"
     network: Line
     channels: Literal[1, 3]
     height: int = Field(ge=16, le=8192)

@@ -1,0 +1,90 @@
+"""What every method of the sources is to training: pictures go in, a detector comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from edge.bundle import DetectorManifest
+from edge.bundle.manifest import DetectorKind, Format
+from edge.chain.detect import Detector
+from edge.chain.readers import READERS
+from models.networks import DetectorNetwork
+from models.patches import Picture
+from models.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a method is given. held_back: the validation pictures; those of good parts calibrate the
+    scale of severity. checkpoint: where a long training keeps its state, to go on after a kill."""
+
+    pictures: tuple[Picture, ...]
+    held_back: tuple[Picture, ...]
+    kinds: tuple[str, ...]
+    channels: int
+    recipe: Recipe
+    checkpoint: Path
+
+    @property
+    def good(self) -> tuple[Picture, ...]:
+        """Training pictures of good parts."""
+        return tuple(picture for picture in self.pictures if picture.sample.is_good)
+
+    @property
+    def good_held_back(self) -> tuple[Picture, ...]:
+        return tuple(picture for picture in self.held_back if picture.sample.is_good)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDetector:
+    """A detector that is no network: the bytes of the file that a station reads (READERS)."""
+
+    kind: DetectorKind
+    data: bytes
+    stride_px: int = 1
+    multiple_px: int = 1
+
+    def manifest(self, channels: int, height: int = 256, width: int = 256) -> DetectorManifest:
+        one_or_three: Literal[1, 3] = 1 if channels == 1 else 3
+        return DetectorManifest(
+            kind=self.kind,
+            network=self.kind,
+            channels=one_or_three,
+            height=height,
+            width=width,
+            overlap_px=0,
+            multiple_px=self.multiple_px,
+            stride_px=self.stride_px,
+        )
+
+    def detector(self, channels: int) -> Detector:
+        """The station's own reader on it."""
+        return READERS[self.kind](self.data, self.manifest(channels))
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a method gives: a network in eval mode or a file; the loss by step where there is one."""
+
+    detector: DetectorNetwork | FileDetector
+    loss: list[tuple[int, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to a severity map.
+
+    train: blocks for seconds to minutes; raises DataError for pictures that it cannot learn from.
+    build: an untrained network of the recipe and channels, into which a run's weights are read;
+    None where the method gives a FileDetector. good_only: it needs no annotated defect.
+    formats: what it can be exported to; int8: whether its network may be quantised.
+    """
+
+    train: Callable[[Task], Trained]
+    build: Callable[[Recipe, int], DetectorNetwork] | None
+    good_only: bool
+    formats: tuple[Format, ...] = ("onnx", "tflite")
+    int8: bool = True

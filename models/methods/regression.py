@@ -1,0 +1,22 @@
+"""He & Liu 2020, and the networks that take its place on a station (models/detector.py)."""
+
+from __future__ import annotations
+
+from models.detector import train_detector
+from models.methods.base import Method, Task, Trained
+from models.networks import DetectorNetwork, build_detector
+from models.recipe import Recipe
+
+
+def _train(task: Task) -> Trained:
+    network, loss = train_detector(
+        task.pictures, task.kinds, task.channels, task.recipe, task.checkpoint, task.held_back
+    )
+    return Trained(network, loss)
+
+
+def _build(recipe: Recipe, channels: int) -> DetectorNetwork:
+    return build_detector(recipe.detector.network, channels, recipe.detector.resolution)
+
+
+METHOD = Method(train=_train, build=_build, good_only=False)
