@@ -67,7 +67,7 @@ class FileDetector:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a method gives: a network in eval mode or a file; the loss by step where there is one."""
+    """A network in eval mode, or a file; the loss by step where there is one."""
 
     detector: DetectorNetwork | FileDetector
     loss: list[tuple[int, float]] = field(default_factory=list)
