@@ -130,7 +130,32 @@ class TextureRecipe(_Section):
 
 
 class TemplateRecipe(_Section):
-    """models/methods/template.py."""
+    """Difference from golden images (models/methods/template.py).
+
+    references: golden images, one a variant that the line makes; combine: compare with the "best",
+    which a part matches most, or take the "minimum" difference of all it matches. registration:
+    find where each part lies, within max_rotation_deg, max_shift_share of the longer side and
+    max_scale, both ways; false takes it to lie as the golden image does. min_match: the share of
+    edges in place below which a picture is not this part and is rejected as such. shading: even out
+    light that varies slowly over the part. tolerance_px: good edges may lie so far off; edge_px and
+    noise_grey: how far they go about that, and the camera's noise, which is all there is to go by
+    with one good part and counts less the more there are. smooth_px: differences are averaged over
+    such a square. stride_px: of the severity map.
+    """
+
+    references: int = Field(default=1, ge=1, le=16)
+    combine: Literal["best", "minimum"] = "best"
+    registration: bool = True
+    max_rotation_deg: float = Field(default=5.0, ge=0, le=180)
+    max_shift_share: float = Field(default=0.06, ge=0, le=0.5)
+    max_scale: float = Field(default=0.03, ge=0, le=0.2)
+    min_match: float = Field(default=0.5, gt=0, lt=1)
+    shading: bool = True
+    tolerance_px: int = Field(default=1, ge=0, le=8)
+    edge_px: float = Field(default=0.5, ge=0, le=8)
+    noise_grey: float = Field(default=2.0, ge=0.25, le=30)
+    smooth_px: int = Field(default=3, ge=1, le=31)
+    stride_px: Literal[1, 2, 4] = 2
 
 
 class ThresholdRecipe(_Section):
