@@ -88,8 +88,8 @@ def make_reference(laid: Sequence[Pixels], recipe: TemplateRecipe) -> Reference:
     """A golden image and its spread, of good parts that lie on one another in one light.
 
     The median, and the median deviation from it (times 1.4826). Of few parts that says little, and
-    of one nothing; so it is drawn towards what a picture alone tells: noise_grey, and at an edge its
-    slope times edge_px, by which good edges move.
+    of one nothing; so it is drawn towards what a picture alone tells: noise_grey, and at an edge
+    its slope times edge_px, by which good edges move.
     """
     golden, deviation = _middle(laid)
     grey = cv2.GaussianBlur(as_channels(golden, 1).astype(np.float32), (0, 0), 1.0)
