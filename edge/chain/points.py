@@ -153,12 +153,12 @@ def _choose(plane: Plane) -> tuple[NDArray[np.intp], NDArray[np.intp], Reals, Re
     height, width = plane.shape
     side = max(math.ceil(math.sqrt(height * width / MOST_POINTS)), 2)
     rows, cols = (height - 2) // side, (width - 2) // side
-    blocks = steepness[: rows * side, : cols * side].reshape(rows, side, cols, side)
-    blocks = blocks.transpose(0, 2, 1, 3).reshape(rows * cols, side * side)
+    inner = steepness[: rows * side, : cols * side].reshape(rows, side, cols, side)
+    blocks = inner.transpose(0, 2, 1, 3).reshape(rows * cols, side * side)
     corner = (np.arange(rows)[:, None] * side * width + np.arange(cols) * side).ravel() + width + 1
 
     def index(within: NDArray[np.intp]) -> NDArray[np.intp]:
-        return corner + within // side * width + within % side
+        return np.asarray(corner + within // side * width + within % side, np.intp)
 
     most = blocks.max(1)
     is_steep = most >= max(LEAST_STEEPNESS, 0.1 * float(np.percentile(most, 99)))

@@ -157,7 +157,7 @@ class TemplateDetector:
 
     def _evened(self, channel: NDArray[np.uint8], offset: float) -> NDArray[np.uint8]:
         """The frame in the golden image's light."""
-        cv2.subtract(channel, offset, dst=self._light, dtype=cv2.CV_32F)
+        np.subtract(channel, np.float32(offset), out=self._light)
         cv2.divide(self._light, self._gain, dst=self._even, dtype=cv2.CV_8U)
         return self._even
 

@@ -48,7 +48,7 @@ def variants(
 def lay(pixels: Pixels, pose: Pose) -> Pixels:
     """A part laid on the golden image, in its light; the frame's rim is repeated where it ends."""
     height, width = pixels.shape[:2]
-    even = cv2.subtract(pixels.astype(np.float32), (pose.offset,) * 4) / np.float32(pose.gain)
+    even = (pixels.astype(np.float32) - np.float32(pose.offset)) / np.float32(pose.gain)
     laid = cv2.warpAffine(
         even,
         pose.on_golden(height, width),
