@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge.bundle.manifest import DetectorKind
 from edge.complaints import describe
@@ -140,7 +140,7 @@ class TemplateRecipe(_Section):
     light that varies slowly over the part. tolerance_px: good edges may lie so far off; edge_px and
     noise_grey: how far they go about that, and the camera's noise, which is all there is to go by
     with one good part and counts less the more there are. smooth_px: differences are averaged over
-    such a square. stride_px: of the severity map.
+    such a square.
     """
 
     references: int = Field(default=1, ge=1, le=16)
@@ -155,11 +155,37 @@ class TemplateRecipe(_Section):
     edge_px: float = Field(default=0.5, ge=0, le=8)
     noise_grey: float = Field(default=2.0, ge=0.25, le=30)
     smooth_px: int = Field(default=3, ge=1, le=31)
-    stride_px: Literal[1, 2, 4] = 2
 
 
 class ThresholdRecipe(_Section):
-    """models/methods/threshold.py."""
+    """Distance from the background (models/methods/threshold.py; edge/chain/threshold_file.py says
+    what each does on a station).
+
+    "auto", and 0 px, try several and keep what finds most on the training pictures: defects where
+    some are drawn, else painted ones. search_parts: on so many pictures, half of them good.
+    "nlmeans" takes a hundred times as long as the others and is never tried by itself.
+    """
+
+    channel: Literal["grey", "value"] = "grey"
+    denoise: Literal["auto", "none", "gaussian", "median", "nlmeans"] = "auto"
+    denoise_px: int = Field(default=0, ge=0, le=31)
+    nlmeans_strength: float = Field(default=10.0, gt=0, le=100)
+    level: Literal["auto", "local", "otsu"] = "auto"
+    background: Literal["auto", "mean", "median"] = "auto"
+    window_px: int = Field(default=0, ge=0, le=511)
+    polarity: Literal["auto", "dark", "bright", "both"] = "auto"
+    relative: bool = True
+    open_px: int = Field(default=0, ge=0, le=31)
+    close_px: int = Field(default=0, ge=0, le=31)
+    search_parts: int = Field(default=24, ge=2)
+
+    @field_validator("denoise_px", "window_px", "open_px", "close_px")
+    @classmethod
+    def _odd(cls, side_px: int) -> int:
+        """A square about a pixel."""
+        if side_px and (side_px % 2 == 0):
+            raise ValueError("expected 0, or an odd number")
+        return side_px
 
 
 class ClassifierRecipe(_Section):

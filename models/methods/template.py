@@ -20,6 +20,7 @@ from models.recipe import TemplateRecipe
 
 log = logging.getLogger(__name__)
 
+STRIDE_PX = 2  # of the map: a pixel's own difference is noise
 # The median of 64 is within 0.16 of a spread; more are no better, and take memory.
 MOST_PARTS = 64
 # Parts for which the measured spread counts as much as the one that edges and noise suggest.
@@ -42,7 +43,7 @@ def train_template(task: Task) -> Trained:
     judges = task.good_held_back or task.good
     if not task.good_held_back:
         log.warning("template-scale: no good part is held back; taken from those learnt from")
-    detector = TemplateDetector(file, recipe.stride_px)
+    detector = TemplateDetector(file, STRIDE_PX)
     peaks = []
     for picture in judges:
         cells, why = detector.scores(picture.pixels)
@@ -58,7 +59,7 @@ def train_template(task: Task) -> Trained:
     unit = severity_unit(peaks)
     log.info("template parts=%s peaks=%.1f to %.1f spreads", len(good), min(peaks), max(peaks))
     scaled = TemplateFile(file.header.model_copy(update={"unit": unit}), file.references)
-    return Trained(FileDetector("template", scaled.pack(), recipe.stride_px))
+    return Trained(FileDetector("template", scaled.pack(), STRIDE_PX))
 
 
 def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateFile:
@@ -138,4 +139,11 @@ def _middle(laid: Sequence[Pixels]) -> tuple[Pixels, Plane]:
     return golden, np.asarray(cv2.GaussianBlur(deviation, (0, 0), 1.0), np.float32)
 
 
-METHOD = Method(train=train_template, build=None, good_only=True)
+METHOD = Method(
+    train=train_template,
+    build=None,
+    good_only=True,
+    formats=("onnx",),
+    int8=False,
+    stride_px=STRIDE_PX,
+)
