@@ -45,7 +45,7 @@ from models.data.deeppcb import pairs
 from models.data.layouts import open_dataset
 from models.data.split import split
 from models.float_chain import TorchBlocks
-from models.methods.template import STRIDE_PX, make_template
+from models.methods.template import make_template
 from models.networks import BlockClassifier
 from models.patches import Picture
 from models.recipe import Recipe, TemplateRecipe, load_recipe
@@ -103,7 +103,7 @@ def inspect(
         file = make_template([dataset.load_image(template)], recipe)
         unit = UNIT_GREY / recipe.noise_grey
         scaled = TemplateFile(file.header.model_copy(update={"unit": unit}), file.references)
-        detector = TemplateDetector(scaled, STRIDE_PX)
+        detector = TemplateDetector(scaled)
         picture = Picture(test, *dataset.load_pair(test))
         start_ns = time.perf_counter_ns()
         severity = detector.detect(picture.pixels)

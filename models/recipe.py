@@ -183,9 +183,17 @@ class ThresholdRecipe(_Section):
     @classmethod
     def _odd(cls, side_px: int) -> int:
         """A square about a pixel."""
-        if side_px and (side_px % 2 == 0):
+        if side_px and side_px % 2 == 0:
             raise ValueError("expected 0, or an odd number")
         return side_px
+
+    @field_validator("window_px")
+    @classmethod
+    def _surroundings(cls, window_px: int) -> int:
+        """One pixel has none."""
+        if window_px == 1:
+            raise ValueError("expected 0, or 3 and more")
+        return window_px
 
 
 class ClassifierRecipe(_Section):

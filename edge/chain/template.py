@@ -42,45 +42,34 @@ class TemplateDetector:
     of a frame lies outside the golden image has severity 0: nobody has said how it should look.
     """
 
-    def __init__(self, file: TemplateFile, stride_px: int) -> None:
+    def __init__(self, file: TemplateFile) -> None:
         """Raises BundleError for a golden image that cannot be registered by."""
         header = file.header
         self.header = header
-        self._stride_px = stride_px
         try:
             self._golden = tuple(_Golden(reference, header) for reference in file.references)
         except ValueError as error:
             raise BundleError(f"the template: {error}") from error
-        height, width = header.height, header.width
-        self._light = np.empty((height, width), np.float32)
-        self._gain = np.empty((height, width), np.float32)
-        self._even = np.empty((height, width), np.uint8)
-        self._laid = np.empty((height, width, PLANES), np.uint8)
-        self._planes = [np.empty((height, width), np.uint8) for _ in range(PLANES)]
-        self._score = np.empty((height, width), np.float32)
-        self._worst = np.empty((height, width), np.float32)
-        rows, cols = -(-height // stride_px), -(-width // stride_px)
-        # Cells that reach over the frame's edge are averaged with nothing.
-        self._padded = np.zeros((rows * stride_px, cols * stride_px), np.float32)
-        self._smooth = self._padded[:height, :width]
-        self._cells = np.empty((rows, cols), np.float32)
-        self._least = np.empty((rows, cols), np.float32)
-        self._map = np.empty((rows, cols), np.uint8)
+        shape = header.height, header.width
+        self._light, self._gain, self._score, self._worst, self._smooth, self._least = (
+            np.empty(shape, np.float32) for _ in range(6)
+        )
+        self._even, self._map = (np.empty(shape, np.uint8) for _ in range(2))
+        self._laid = np.empty((*shape, PLANES), np.uint8)
+        self._planes = [np.empty(shape, np.uint8) for _ in range(PLANES)]
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
         """uint8 map in steps of STEP. Raises FrameError for a frame that has not the size of the
         golden images."""
-        cells, why = self.scores(pixels)
-        if cells is None:
+        scores, why = self.scores(pixels)
+        if scores is None:
             self._map.fill(255)
         else:
-            np.multiply(cells, np.float32(1.0 / (self.header.unit * STEP)), out=self._cells)
-            np.rint(self._cells.clip(0.0, 255.0, out=self._cells), out=self._cells)
-            np.copyto(self._map, self._cells, casting="unsafe")
-        return SeverityMap(self._map, STEP, 0, self._stride_px, why)
+            cv2.convertScaleAbs(scores, dst=self._map, alpha=1.0 / (self.header.unit * STEP))
+        return SeverityMap(self._map, STEP, 0, 1, why)
 
     def scores(self, pixels: NDArray[np.uint8]) -> tuple[Plane | None, str]:
-        """The difference of each cell in spreads of good parts, valid until the next call; None,
+        """The difference of each pixel in spreads of good parts, valid until the next call; None,
         and why, where the frame matches no golden image."""
         header = self.header
         pixels = as_channels(pixels, header.channels)
@@ -114,7 +103,7 @@ class TemplateDetector:
     def _difference(
         self, pixels: NDArray[np.uint8], planes: tuple[Plane, ...], golden: _Golden, pose: Pose
     ) -> Plane:
-        """Cells, in spreads."""
+        """Of each pixel, in spreads."""
         header = self.header
         onto = pose.on_frame(header.height, header.width)
         if header.shading:
@@ -135,11 +124,8 @@ class TemplateDetector:
             if number:
                 cv2.max(self._worst, score, dst=self._worst)
         side = header.smooth_px
-        cv2.blur(self._worst, (side, side), dst=self._score)
-        np.copyto(self._smooth, self._score)
-        cells = self._cells.shape[::-1]
-        cv2.resize(self._padded, cells, dst=self._cells, interpolation=cv2.INTER_AREA)
-        return self._cells
+        cv2.blur(self._worst, (side, side), dst=self._smooth)
+        return self._smooth
 
     def _lay(self, channel: NDArray[np.uint8], onto: NDArray[np.float64]) -> None:
         """low, high and weight of a channel on the frame; outside anything is right."""
@@ -205,6 +191,6 @@ def read_template(data: bytes, manifest: DetectorManifest) -> TemplateDetector:
         raise BundleError(
             f"the template has {file.header.channels} channels, the manifest {manifest.channels}"
         )
-    if manifest.stride_px > 8:
-        raise BundleError(f"detector.stride_px is {manifest.stride_px}; expected 1 to 8")
-    return TemplateDetector(file, manifest.stride_px)
+    if manifest.stride_px != 1:
+        raise BundleError(f"detector.stride_px is {manifest.stride_px}; a template has 1")
+    return TemplateDetector(file)

@@ -33,58 +33,42 @@ class ThresholdDetector:
     """Severity by distance from the background. Any size of frame; what it needs for one is kept
     until a frame of another size comes. One thread at a time."""
 
-    def __init__(self, file: ThresholdFile, channels: int, stride_px: int) -> None:
+    def __init__(self, file: ThresholdFile, channels: int) -> None:
         self.file = file
         self._channels = channels
-        self._stride_px = stride_px
         self._opener = np.ones((file.open_px, file.open_px), np.uint8)
         self._closer = np.ones((file.close_px, file.close_px), np.uint8)
-        self._size = (0, 0)
+        self._resize(MIN_SIDE_PX, MIN_SIDE_PX)
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
         """uint8 map in steps of STEP. Raises FrameError for one that is too small."""
-        cells = self.scores(pixels)
-        cells *= np.float32(1.0 / (self.file.unit * STEP))
-        np.rint(cells.clip(0.0, 255.0, out=cells), out=cells)
-        np.copyto(self._map, cells, casting="unsafe")
-        return SeverityMap(self._map, STEP, 0, self._stride_px)
+        scores = self.scores(pixels)
+        cv2.convertScaleAbs(scores, dst=self._map, alpha=1.0 / (self.file.unit * STEP))
+        return SeverityMap(self._map, STEP, 0, 1)
 
     def scores(self, pixels: NDArray[np.uint8]) -> Plane:
-        """The distance of each cell from the background in grey levels, the largest of its pixels;
-        valid until the next call."""
+        """The distance of each pixel from the background in grey levels; valid until the next
+        call."""
         grey = self._grey(as_channels(pixels, self._channels))
         height, width = grey.shape
         if min(height, width) < MIN_SIDE_PX:
             raise FrameError(f"{width}×{height} px; expected at least {MIN_SIDE_PX}×{MIN_SIDE_PX}")
-        if (height, width) != self._size:
+        if grey.shape != self._map.shape:
             self._resize(height, width)
         smooth = self._denoised(grey)
         if self.file.level == "local":
             self._local(smooth)
         else:
             self._otsu(smooth)
-        score = self._score
         if self.file.open_px > 1:
-            cv2.morphologyEx(score, cv2.MORPH_OPEN, self._opener, dst=score)
+            cv2.morphologyEx(self._score, cv2.MORPH_OPEN, self._opener, dst=self._score)
         if self.file.close_px > 1:
-            cv2.morphologyEx(score, cv2.MORPH_CLOSE, self._closer, dst=score)
-        np.copyto(self._padded[:height, :width], score)
-        stride = self._stride_px
-        rows, cols = self._cells.shape
-        # The largest and not the mean: a thread of one pixel is a defect.
-        self._padded.reshape(rows, stride, cols, stride).max((1, 3), out=self._cells)
-        return self._cells
+            cv2.morphologyEx(self._score, cv2.MORPH_CLOSE, self._closer, dst=self._score)
+        return self._score
 
     def _resize(self, height: int, width: int) -> None:
-        stride = self._stride_px
-        rows, cols = -(-height // stride), -(-width // stride)
-        self._smooth = np.empty((height, width), np.uint8)
-        self._score = np.empty((height, width), np.float32)
-        self._behind = np.empty((height, width), np.float32)
-        self._padded = np.zeros((rows * stride, cols * stride), np.float32)
-        self._cells = np.empty((rows, cols), np.float32)
-        self._map = np.empty((rows, cols), np.uint8)
-        self._size = (height, width)
+        self._smooth, self._map = (np.empty((height, width), np.uint8) for _ in range(2))
+        self._score, self._behind = (np.empty((height, width), np.float32) for _ in range(2))
 
     def _grey(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if pixels.ndim == 3 and self.file.channel == "value":
@@ -152,6 +136,6 @@ class ThresholdDetector:
 
 def read_threshold(data: bytes, manifest: DetectorManifest) -> ThresholdDetector:
     """The reader of "threshold" (edge/chain/readers.py). Raises BundleError."""
-    if manifest.stride_px > 8:
-        raise BundleError(f"detector.stride_px is {manifest.stride_px}; expected 1 to 8")
-    return ThresholdDetector(parse_threshold(data), manifest.channels, manifest.stride_px)
+    if manifest.stride_px != 1:
+        raise BundleError(f"detector.stride_px is {manifest.stride_px}; a threshold file has 1")
+    return ThresholdDetector(parse_threshold(data), manifest.channels)

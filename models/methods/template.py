@@ -20,7 +20,6 @@ from models.recipe import TemplateRecipe
 
 log = logging.getLogger(__name__)
 
-STRIDE_PX = 2  # of the map: a pixel's own difference is noise
 # The median of 64 is within 0.16 of a spread; more are no better, and take memory.
 MOST_PARTS = 64
 # Parts for which the measured spread counts as much as the one that edges and noise suggest.
@@ -43,14 +42,14 @@ def train_template(task: Task) -> Trained:
     judges = task.good_held_back or task.good
     if not task.good_held_back:
         log.warning("template-scale: no good part is held back; taken from those learnt from")
-    detector = TemplateDetector(file, STRIDE_PX)
+    detector = TemplateDetector(file)
     peaks = []
     for picture in judges:
-        cells, why = detector.scores(picture.pixels)
-        if cells is None:
+        scores, why = detector.scores(picture.pixels)
+        if scores is None:
             log.warning("template-unmatched picture=%s: %s", picture.sample.name, why)
         else:
-            peaks.append(max(float(cells.max()), LEAST_PEAK))
+            peaks.append(max(float(scores.max()), LEAST_PEAK))
     if not peaks:
         raise DataError(
             "method template: no good part that is held back matches the golden image; expected "
@@ -59,7 +58,7 @@ def train_template(task: Task) -> Trained:
     unit = severity_unit(peaks)
     log.info("template parts=%s peaks=%.1f to %.1f spreads", len(good), min(peaks), max(peaks))
     scaled = TemplateFile(file.header.model_copy(update={"unit": unit}), file.references)
-    return Trained(FileDetector("template", scaled.pack(), STRIDE_PX))
+    return Trained(FileDetector("template", scaled.pack()))
 
 
 def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateFile:
@@ -145,5 +144,4 @@ METHOD = Method(
     good_only=True,
     formats=("onnx",),
     int8=False,
-    stride_px=STRIDE_PX,
 )

@@ -23,7 +23,6 @@ from models.threshold import search_threshold
 
 log = logging.getLogger(__name__)
 
-STRIDE_PX = 2
 # No scale is finer than so many grey levels for a severity of 4: below that it is a camera's noise.
 LEAST_PEAK_GREY = 4.0
 ROUNDS = 2  # through all keys; a third changed nothing on any of the sets in shared/data
@@ -57,7 +56,7 @@ def train_threshold(task: Task) -> Trained:
     unit = severity_unit(_peaks(file, judges, task.channels))
     log.info("threshold %s", file.model_copy(update={"unit": unit}).model_dump_json())
     data = file.model_copy(update={"unit": unit}).pack()
-    return Trained(FileDetector("threshold", data, STRIDE_PX))
+    return Trained(FileDetector("threshold", data))
 
 
 def search(
@@ -94,24 +93,18 @@ def worth(
     """The share of defects that stand out further than any good part does, plus the best mean IoU:
     0 to 2. The first is what a line asks, the second where the defect ends."""
     unit = severity_unit(_peaks(file, good, channels))
-    detector = ThresholdDetector(file.model_copy(update={"unit": unit}), channels, STRIDE_PX)
+    detector = ThresholdDetector(file.model_copy(update={"unit": unit}), channels)
     maps: list[tuple[SeverityMap, npt.NDArray[np.bool_]]] = []
     seen: list[bool] = []
     for picture in bad:
         found = detector.detect(picture.pixels)
         maps.append((replace(found, values=found.values.copy()), picture.kind_map > 0))
-        seen.append(found.severity(float(_inside(found.values, picture).max())) > GOOD_SEVERITY)
+        seen.append(found.severity(float(found.values[picture.kind_map > 0].max())) > GOOD_SEVERITY)
     return float(np.mean(seen)) + search_threshold(maps).best_iou
 
 
-def _inside(values: npt.NDArray[np.generic], picture: Picture) -> npt.NDArray[np.generic]:
-    """The cells that hold an annotated pixel, once for each."""
-    rows, cols = np.nonzero(picture.kind_map)
-    return values[rows // STRIDE_PX, cols // STRIDE_PX]
-
-
 def _peaks(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> list[float]:
-    detector = ThresholdDetector(file, channels, STRIDE_PX)
+    detector = ThresholdDetector(file, channels)
     peaks = []
     for picture in pictures:
         try:
@@ -152,5 +145,4 @@ METHOD = Method(
     good_only=True,
     formats=("onnx",),
     int8=False,
-    stride_px=STRIDE_PX,
 )
