@@ -92,7 +92,8 @@ class TemplateDetector:
         if len(matched) > 1:
             np.copyto(self._least, least)
             for golden, pose in matched[1:]:
-                np.minimum(self._least, self._difference(pixels, planes, golden, pose), self._least)
+                other = self._difference(pixels, planes, golden, pose)
+                np.minimum(self._least, other, out=self._least)
             least = self._least
         return least, ""
 
