@@ -122,7 +122,9 @@ def test_both_ways_of_laying_undo_one_another() -> None:
 
 def test_bilinear_worked_out_by_hand() -> None:
     plane = np.array([[0.0, 10.0], [20.0, 50.0]], np.float32)
-    values, inside = bilinear(plane, np.array([0.0, 0.5, 0.25, 3.0]), np.array([0.0, 0.5, 0.0, 0.0]))
+    values, inside = bilinear(
+        plane, np.array([0.0, 0.5, 0.25, 3.0]), np.array([0.0, 0.5, 0.0, 0.0])
+    )
     assert values[:3].tolist() == [0.0, 20.0, 2.5]
     assert inside.tolist() == [True, True, True, False]
 
