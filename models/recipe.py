@@ -140,7 +140,9 @@ class TemplateRecipe(_Section):
     light that varies slowly over the part. tolerance_px: good edges may lie so far off; edge_px and
     noise_grey: how far they go about that, and the camera's noise, which is all there is to go by
     with one good part and counts less the more there are. smooth_px: differences are averaged over
-    such a square.
+    such a square. grain_limit: a picture that is up to so many times as noisy as those of good
+    parts is taken for one of a noisier camera, and differs less by as much; 1 takes all noise for
+    what the part has.
     """
 
     references: int = Field(default=1, ge=1, le=16)
@@ -155,6 +157,7 @@ class TemplateRecipe(_Section):
     edge_px: float = Field(default=0.5, ge=0, le=8)
     noise_grey: float = Field(default=2.0, ge=0.25, le=30)
     smooth_px: int = Field(default=3, ge=1, le=31)
+    grain_limit: float = Field(default=3.0, ge=1, le=10)
 
 
 class ThresholdRecipe(_Section):
@@ -163,7 +166,8 @@ class ThresholdRecipe(_Section):
 
     "auto", and 0 px, try several and keep what finds most on the training pictures: defects where
     some are drawn, else painted ones. search_parts: on so many pictures, half of them good.
-    "nlmeans" takes a hundred times as long as the others and is never tried by itself.
+    "nlmeans" takes a hundred times as long as the others and is never tried by itself. grain_limit:
+    as of the template.
     """
 
     channel: Literal["grey", "value"] = "grey"
@@ -177,6 +181,7 @@ class ThresholdRecipe(_Section):
     relative: bool = True
     open_px: int = Field(default=0, ge=0, le=31)
     close_px: int = Field(default=0, ge=0, le=31)
+    grain_limit: float = Field(default=3.0, ge=1, le=10)
     search_parts: int = Field(default=24, ge=2)
 
     @field_validator("denoise_px", "window_px", "open_px", "close_px")

@@ -16,6 +16,7 @@ MOST_POINTS = 3000  # one a block of equal size, so that they are spread over th
 LEAST_STEEPNESS = 3.0  # grey levels a pixel, below which it is noise of a camera
 LEAST_INSIDE = 0.25  # share of the points in view, below which nothing can be said
 LEAST_GAIN, MOST_GAIN = 0.3, 3.0  # light so many times as strong is another light
+BLACK, WHITE = 1.0, 254.0  # grey levels at which a camera saturates
 DAMPING = 1e-3  # of the largest curvature: a disc that is turned does not run away
 
 
@@ -117,15 +118,21 @@ class Points:
         )
         if int(inside[: self.count].sum()) < LEAST_INSIDE * self.count:
             return None
-        used = inside & inlying
+        told = inside & ~saturated(values, self._golden)
+        used = told & inlying
         if int(used.sum()) < LEAST_INSIDE * len(used):
-            used = inside
+            used = told if told.any() else inside
         golden, frame = self._golden[used], values[used]
         centred = golden - golden.mean()
         gain = float(centred @ (frame - frame.mean())) / max(float(centred @ centred), 1e-9)
         gain = min(max(gain, LEAST_GAIN), MOST_GAIN)
         offset = float(frame.mean() - gain * golden.mean())
         return (values - offset) / gain - self._golden, inside, gain, offset
+
+
+def saturated(values: Reals, golden: Reals) -> NDArray[np.bool_]:
+    """Where a frame is white or black and the golden image is not: how bright it is nobody saw."""
+    return ((values >= WHITE) & (golden < WHITE)) | ((values <= BLACK) & (golden > BLACK))
 
 
 def bilinear(plane: Plane, x: Reals, y: Reals) -> tuple[Reals, NDArray[np.bool_]]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.chain.points import Plane, Reals, bilinear
+from edge.chain.points import Plane, Reals, bilinear, saturated
 from edge.chain.registration import Pose
 
 SIDE = 24  # cells a side over which the light is compared; a field of second order needs no more
@@ -39,6 +39,7 @@ class Shading:
         seen_x = (pose.linear[0, 0] * x + pose.linear[0, 1] * y + pose.shift[0]) / step[0]
         seen_y = (pose.linear[1, 0] * x + pose.linear[1, 1] * y + pose.shift[1]) / step[1]
         values, inside = bilinear(self._blurred(plane), seen_x + centre_x, seen_y + centre_y)
+        inside &= ~saturated(values, self._golden)
         terms = _terms(seen_x / width * 2.0, seen_y / height * 2.0)
         columns = np.column_stack([terms * self._golden[:, None], np.ones(len(values))])
         start = np.zeros(7)
@@ -59,6 +60,8 @@ def _terms(x: Reals, y: Reals) -> Reals:
 
 def _robust(columns: Reals, values: Reals, inside: NDArray[np.bool_], start: Reals) -> Reals:
     """Least squares that stays near ``start`` where the cells do not say otherwise."""
+    if int(inside.sum()) < 2 * len(start):
+        return start
     scale = np.linalg.norm(columns[inside], axis=0) + 1e-9
     used, found = inside, start
     for _ in range(ROUNDS):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.chain.detect import as_channels
-from edge.chain.points import Plane
+from edge.chain.grain import excess, grain
+from edge.chain.points import BLACK, WHITE, Plane
 from edge.chain.registration import Bounds, Pose, Registration, pyramid
 from edge.chain.shading import Shading
 from edge.chain.template_file import (
@@ -55,6 +56,7 @@ class TemplateDetector:
             np.empty(shape, np.float32) for _ in range(6)
         )
         self._even, self._map = (np.empty(shape, np.uint8) for _ in range(2))
+        self._grain = header.grain
         self._laid = np.empty((*shape, PLANES), np.uint8)
         self._planes = [np.empty(shape, np.uint8) for _ in range(PLANES)]
 
@@ -78,7 +80,9 @@ class TemplateDetector:
                 f"{pixels.shape[1]}×{pixels.shape[0]} px; expected "
                 f"{header.width}×{header.height}, the size of the golden image"
             )
-        planes = pyramid(as_channels(pixels, 1))
+        grey = as_channels(pixels, 1)
+        planes = pyramid(grey)
+        self._grain = grain(grey)
         poses = [(golden, golden.pose(planes)) for golden in self._golden]
         matched = [(golden, pose) for golden, pose in poses if pose is not None]
         best = max((pose.match for _, pose in matched), default=0.0)
@@ -113,15 +117,23 @@ class TemplateDetector:
         else:
             offset = pose.offset
             self._gain.fill(pose.gain)
+        noisier = excess(self._grain / pose.gain, header.grain, header.grain_limit)
+        unit = golden.weight_unit / noisier
         for number, channel in enumerate(golden.planes):
             score = self._score if number else self._worst
             self._lay(channel, onto)
-            even = self._evened(pixels if pixels.ndim == 2 else pixels[:, :, number], offset)
+            seen = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, number])
+            even = self._evened(seen, offset)
             low, high, weight = self._planes[:3]
             cv2.subtract(low, even, dst=low)
             cv2.subtract(even, high, dst=high)
+            # White is as bright as can be: how much brighter it should be nobody can say.
+            cv2.threshold(seen, WHITE - 1.0, 255.0, cv2.THRESH_BINARY, dst=even)
+            cv2.subtract(low, even, dst=low)
+            cv2.threshold(seen, BLACK, 255.0, cv2.THRESH_BINARY_INV, dst=even)
+            cv2.subtract(high, even, dst=high)
             cv2.max(low, high, dst=low)
-            cv2.multiply(low, weight, dst=score, scale=golden.weight_unit, dtype=cv2.CV_32F)
+            cv2.multiply(low, weight, dst=score, scale=unit, dtype=cv2.CV_32F)
             if number:
                 cv2.max(self._worst, score, dst=self._worst)
         side = header.smooth_px

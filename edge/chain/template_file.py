@@ -31,7 +31,9 @@ class TemplateHeader(BaseModel):
     shading: light that varies slowly over the part is made even before the comparison.
     tolerance_px: a pixel is right that lies between the darkest and the brightest of the golden
     image within so many pixels. smooth_px: side of the square over which differences are averaged.
-    unit: how many spreads one severity is.
+    grain: of good parts at the most (edge/chain/grain.py); a frame of more, up to grain_limit times
+    as much, is of a noisier camera and differs less by as much. unit: how many spreads one severity
+    is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -49,6 +51,8 @@ class TemplateHeader(BaseModel):
     shading: bool = True
     tolerance_px: int = Field(default=1, ge=0, le=8)
     smooth_px: int = Field(default=3, ge=1, le=31)
+    grain: float = Field(default=2.0, ge=0.25, le=255)
+    grain_limit: float = Field(default=1.0, ge=1, le=10)
     unit: float = Field(gt=0, le=1e6)
 
     @property

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.chain.detect import MIN_SIDE_PX, as_channels
+from edge.chain.grain import excess, grain
 from edge.chain.threshold_file import ThresholdFile, parse_threshold
 from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap
@@ -64,7 +65,17 @@ class ThresholdDetector:
             cv2.morphologyEx(self._score, cv2.MORPH_OPEN, self._opener, dst=self._score)
         if self.file.close_px > 1:
             cv2.morphologyEx(self._score, cv2.MORPH_CLOSE, self._closer, dst=self._score)
+        noisier = excess(self.grain(grey), self.file.grain, self.file.grain_limit)
+        if noisier > 1.0:
+            self._score *= np.float32(1.0 / noisier)
         return self._score
+
+    def grain(self, grey: NDArray[np.uint8]) -> float:
+        """Of a frame in grey, relative where distances are."""
+        found = grain(grey)
+        if self.file.relative:
+            found *= USUAL_GREY / max(float(cv2.mean(grey)[0]), DARKEST_GREY)
+        return found
 
     def _resize(self, height: int, width: int) -> None:
         self._smooth, self._map = (np.empty((height, width), np.uint8) for _ in range(2))

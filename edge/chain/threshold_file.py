@@ -31,7 +31,9 @@ class ThresholdFile(BaseModel):
     Otsu's threshold makes of the frame, where it is of the smaller one. polarity: which side of the
     background is a defect. relative: by the background's brightness, as if that were 128. open_px:
     what is narrower goes; then close_px: gaps that are narrower are filled; 1 does neither.
-    unit: grey levels of one severity.
+    grain: of good parts at the most (edge/chain/grain.py), relative where distances are; a frame of
+    more, up to grain_limit times as much, is of a noisier camera and its distances count less by as
+    much. unit: grey levels of one severity.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -48,6 +50,8 @@ class ThresholdFile(BaseModel):
     relative: bool = True
     open_px: Side = 1
     close_px: Side = 1
+    grain: float = Field(default=2.0, ge=0.25, le=1024)
+    grain_limit: float = Field(default=1.0, ge=1, le=10)
     unit: float = Field(default=1.0, gt=0, le=1e6)
 
     def pack(self) -> bytes:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.chain.grain import grain
 from edge.chain.registration import Bounds
 from edge.chain.template import TemplateDetector
 from edge.chain.template_file import SPREAD_STEP, Reference, TemplateFile, TemplateHeader
@@ -77,7 +78,8 @@ def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateF
             f"template.references is {recipe.references}; expected at most the number of good "
             f"parts, {len(pixels)}"
         )
-    header = header_of(sizes[0], recipe)
+    grains = [grain(as_channels(each, 1)) for each in pixels]
+    header = header_of(sizes[0], recipe).model_copy(update={"grain": max(grains)})
     bounds = Bounds(header.max_rotation_deg, header.max_shift_px, header.max_scale)
     laid = variants(pixels, recipe.references, bounds)
     log.info("template variants=%s", [len(each) for each in laid])
@@ -122,6 +124,7 @@ def header_of(shape: tuple[int, ...], recipe: TemplateRecipe) -> TemplateHeader:
         shading=recipe.shading,
         tolerance_px=recipe.tolerance_px,
         smooth_px=recipe.smooth_px,
+        grain_limit=recipe.grain_limit,
         unit=1.0,
     )
 

@@ -13,7 +13,7 @@ from edge.chain.threshold_detector import ThresholdDetector
 from edge.chain.threshold_file import ThresholdFile
 from edge.errors import FrameError
 from edge.records import SeverityMap
-from models.data.dataset import DataError
+from models.data.dataset import DataError, as_channels
 from models.methods.base import FileDetector, Method, Task, Trained
 from models.methods.scale import GOOD_SEVERITY, severity_unit
 from models.paint import paint_flaw
@@ -53,10 +53,11 @@ def train_threshold(task: Task) -> Trained:
     judges = task.good_held_back or task.good
     if not task.good_held_back:
         log.warning("threshold-scale: no good part is held back; taken from those searched on")
+    file = file.model_copy(update={"grain": _grain(file, task.good, task.channels)})
     unit = severity_unit(_peaks(file, judges, task.channels))
-    log.info("threshold %s", file.model_copy(update={"unit": unit}).model_dump_json())
-    data = file.model_copy(update={"unit": unit}).pack()
-    return Trained(FileDetector("threshold", data))
+    file = file.model_copy(update={"unit": unit})
+    log.info("threshold %s", file.model_dump_json())
+    return Trained(FileDetector("threshold", file.pack()))
 
 
 def search(
@@ -70,6 +71,7 @@ def search(
     free = {key: values for key, values in TRIED.items() if told[key] in ("auto", 0)}
     told.update({key: values[0] for key, values in free.items()})
     best = ThresholdFile.model_validate(told)
+    best = best.model_copy(update={"grain": _grain(best, good, channels)})
     highest = worth(best, good, bad, channels)
     for _ in range(ROUNDS):
         before = best
@@ -113,6 +115,12 @@ def _peaks(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> l
             raise DataError(f"{picture.sample.name}: {error}") from error
         peaks.append(max(peak, LEAST_PEAK_GREY))
     return peaks
+
+
+def _grain(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> float:
+    """The largest of good parts'."""
+    detector = ThresholdDetector(file, channels)
+    return max(detector.grain(as_channels(picture.pixels, 1)) for picture in pictures)
 
 
 def _painted(pictures: Iterable[Picture], seed: int) -> Iterator[Picture]:

@@ -176,6 +176,7 @@ def test_what_the_file_takes_from_the_recipe() -> None:
         "shading": False,
         "tolerance_px": 2,
         "smooth_px": 5,
+        "grain_limit": 1.5,
     }
     plain = make_template([frame(0)], TemplateRecipe.model_validate(told)).header.model_dump()
     assert plain["max_shift_px"] == pytest.approx(25.6)
@@ -216,9 +217,7 @@ def test_what_cannot_be_learnt_from_is_one_line() -> None:
     some = task(good=2)
     with pytest.raises(DataError, match=r"several sizes \(256×192, 296×192\); expected one, the"):
         train_template(replace(some, pictures=(*some.pictures, other)))
-    with pytest.raises(
-        DataError, match=r"references is 3; expected at most the number .* parts, 2"
-    ):
+    with pytest.raises(DataError, match=r"references is 3; expected at most the number .*, 2"):
         train_template(task(good=2, references=3))
     blank = picture(1, pixels=np.full((HEIGHT, WIDTH), 90, np.uint8))
     with pytest.raises(DataError, match="the golden image is plain; expected edges"):
