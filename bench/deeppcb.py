@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -53,8 +54,8 @@ from models.recipe import Recipe, TemplateRecipe, load_recipe
 # Severity 12 is black where white should be, at the least spread: a template of one picture has no
 # other good parts to take a scale from.
 UNIT_GREY = 255.0 / TOP
-THRESHOLDS = np.round(np.arange(1.0, 10.0, 0.5), 1).tolist()
-JOINS_PX = (4.0, 8.0, 12.0, 16.0, 20.0)
+THRESHOLDS = np.round(np.arange(3.0, 11.5, 0.5), 1).tolist()
+JOINS_PX = (4.0, 8.0, 12.0, 16.0)
 MARGINS_PX = (0, 5, 8, 10, 12, 14)
 
 
@@ -113,21 +114,25 @@ def inspect(
 
 
 def choose(inspected: Sequence[Inspected]) -> Setting:
-    """The setting with the highest F1, whatever the kinds; of equals the first."""
-    best, highest = Setting(THRESHOLDS[0], JOINS_PX[0], MARGINS_PX[0]), -1.0
-    for threshold, join_px in product(THRESHOLDS, JOINS_PX):
-        found = [(each, each.regions(threshold, join_px)) for each in inspected]
-        for margin_px in MARGINS_PX:
-            counts = sum(
-                (
-                    count(each.boxes(regions, margin_px), each.annotated, same_kind=False)
-                    for each, regions in found
-                ),
-                Counts(),
-            )
-            if counts.f1 > highest:
-                best, highest = Setting(threshold, join_px, margin_px), counts.f1
-    return best
+    """The setting with the highest F1, whatever the kinds: T first, then the distance and the
+    margin at that T, and T again; of equals the first."""
+    setting = Setting(THRESHOLDS[0], JOINS_PX[1], MARGINS_PX[3])
+    for turn in range(3):
+        at = setting
+        trials = (
+            product((at.threshold,), JOINS_PX, MARGINS_PX)
+            if turn == 1
+            else product(THRESHOLDS, (at.join_px,), (at.margin_px,))
+        )
+        setting = max((Setting(*one) for one in trials), key=partial(_f1, inspected))
+    return setting
+
+
+def _f1(inspected: Sequence[Inspected], setting: Setting) -> float:
+    found = (reported(each, setting, None) for each in inspected)
+    pairs_of = zip(found, inspected, strict=True)
+    counts = (count(boxes, each.annotated, same_kind=False) for boxes, each in pairs_of)
+    return sum(counts, Counts()).f1
 
 
 def name_kinds(
