@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge.bundle.manifest import DetectorKind
 from edge.complaints import describe
@@ -130,11 +130,75 @@ class TextureRecipe(_Section):
 
 
 class TemplateRecipe(_Section):
-    """models/methods/template.py."""
+    """Difference from golden images (models/methods/template.py).
+
+    references: golden images, one a variant that the line makes; combine: compare with the "best",
+    which a part matches most, or take the "minimum" difference of all it matches. registration:
+    find where each part lies, within max_rotation_deg, max_shift_share of the longer side and
+    max_scale, both ways; false takes it to lie as the golden image does. min_match: the share of
+    edges in place below which a picture is not this part and is rejected as such. shading: even out
+    light that varies slowly over the part. tolerance_px: good edges may lie so far off; edge_px and
+    noise_grey: how far they go about that, and the camera's noise, which is all there is to go by
+    with one good part and counts less the more there are. smooth_px: differences are averaged over
+    such a square. grain_limit: a picture that is up to so many times as noisy as those of good
+    parts is taken for one of a noisier camera, and differs less by as much; 1 takes all noise for
+    what the part has.
+    """
+
+    references: int = Field(default=1, ge=1, le=16)
+    combine: Literal["best", "minimum"] = "best"
+    registration: bool = True
+    max_rotation_deg: float = Field(default=5.0, ge=0, le=180)
+    max_shift_share: float = Field(default=0.06, ge=0, le=0.5)
+    max_scale: float = Field(default=0.03, ge=0, le=0.2)
+    min_match: float = Field(default=0.5, gt=0, lt=1)
+    shading: bool = True
+    tolerance_px: int = Field(default=1, ge=0, le=8)
+    edge_px: float = Field(default=0.5, ge=0, le=8)
+    noise_grey: float = Field(default=2.0, ge=0.25, le=30)
+    smooth_px: int = Field(default=3, ge=1, le=31)
+    grain_limit: float = Field(default=3.0, ge=1, le=10)
 
 
 class ThresholdRecipe(_Section):
-    """models/methods/threshold.py."""
+    """Distance from the background (models/methods/threshold.py; edge/chain/threshold_file.py says
+    what each does on a station).
+
+    "auto", and 0 px, try several and keep what finds most on the training pictures: defects where
+    some are drawn, else painted ones. search_parts: on so many pictures, half of them good.
+    "nlmeans" takes a hundred times as long as the others and is never tried by itself. grain_limit:
+    as of the template.
+    """
+
+    channel: Literal["grey", "value"] = "grey"
+    denoise: Literal["auto", "none", "gaussian", "median", "nlmeans"] = "auto"
+    denoise_px: int = Field(default=0, ge=0, le=31)
+    nlmeans_strength: float = Field(default=10.0, gt=0, le=100)
+    level: Literal["auto", "local", "otsu"] = "auto"
+    background: Literal["auto", "mean", "median"] = "auto"
+    window_px: int = Field(default=0, ge=0, le=511)
+    polarity: Literal["auto", "dark", "bright", "both"] = "auto"
+    relative: bool = True
+    open_px: int = Field(default=0, ge=0, le=31)
+    close_px: int = Field(default=0, ge=0, le=31)
+    grain_limit: float = Field(default=3.0, ge=1, le=10)
+    search_parts: int = Field(default=24, ge=2)
+
+    @field_validator("denoise_px", "window_px", "open_px", "close_px")
+    @classmethod
+    def _odd(cls, side_px: int) -> int:
+        """A square about a pixel."""
+        if side_px and side_px % 2 == 0:
+            raise ValueError("expected 0, or an odd number")
+        return side_px
+
+    @field_validator("window_px")
+    @classmethod
+    def _surroundings(cls, window_px: int) -> int:
+        """One pixel has none."""
+        if window_px == 1:
+            raise ValueError("expected 0, or 3 and more")
+        return window_px
 
 
 class ClassifierRecipe(_Section):

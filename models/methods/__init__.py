@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from edge.bundle.manifest import DetectorKind
-from models.methods import regression
+from models.methods import regression, template, threshold
 from models.methods.base import FileDetector, Method, Task, Trained
 
 __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
 
 METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
+    "template": template.METHOD,
+    "threshold": threshold.METHOD,
 }
