@@ -120,7 +120,8 @@ class AutoencoderRecipe(_Section):
     makes 256×256 px what 128×128 is. width, latent, depth, skip, error_px, window_px, expected: its
     shape and how its error becomes severity (models/networks/autoencoder.py). steps × batch patches
     of patch_px a side are seen. loss: of the reconstruction, l1 or l2. flaw_share, noise_sigma:
-    what is set into the patches that it has to take out (models/corruption.py). flip, rotate_deg,
+    what is set into the patches that it has to take out (models/corruption.py). judge_weight: in
+    the loss, of telling these flaws from sound surface; it needs `expected`. flip, rotate_deg,
     brightness, contrast: what a good part may look like (models/augment.py). ema, rounded_share,
     precision: as of the detector.
     """
@@ -141,6 +142,7 @@ class AutoencoderRecipe(_Section):
     loss: Literal["l1", "l2"] = "l1"
     flaw_share: float = Field(default=0.9, ge=0, le=1)
     noise_sigma: float = Field(default=0.0, ge=0)
+    judge_weight: float = Field(default=1.0, ge=0)
     flip: bool = True
     rotate_deg: float = Field(default=0.0, ge=0, le=180)
     brightness: float = Field(default=5.0, ge=0)
@@ -161,7 +163,12 @@ class AutoencoderRecipe(_Section):
 
 
 class CascadeRecipe(_Section):
-    """models/methods/cascade.py."""
+    """Two autoencoders in a row (models/networks/cascade.py, which says what each option does);
+    how they are trained is in `labels`, `augment` and `detector`."""
+
+    width: int = Field(default=24, ge=8, le=128, multiple_of=8)
+    depth: int = Field(default=3, ge=1, le=3)
+    refine: float = Field(default=1.0, gt=0, le=2)
 
 
 class MemoryRecipe(_Section):

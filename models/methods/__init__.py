@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.bundle.manifest import DetectorKind
-from models.methods import autoencoder, regression
+from models.methods import autoencoder, cascade, regression
 from models.methods.base import FileDetector, Method, Task, Trained
 
 __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
@@ -11,4 +11,5 @@ __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
 METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
     "autoencoder": autoencoder.METHOD,
+    "cascade": cascade.METHOD,
 }

@@ -16,21 +16,22 @@ from torch import Tensor
 
 from models.augment import Augmentation, augment
 from models.corruption import Corruption, corrupt
-from models.data.dataset import DataError
+from models.data.dataset import DataError, Pixels
 from models.detector import severity_map
 from models.feed import Pair, feed
 from models.fit import Fit, Schedule, wants_bfloat16
 from models.methods.base import Method, Task, Trained
 from models.methods.scale import severity_unit
 from models.networks import PIXEL_SCALE, normalise
-from models.networks.autoencoder import Autoencoder, expected_error
+from models.networks.autoencoder import LEAST_ERROR, Autoencoder, expected_error
 from models.patches import Picture
-from models.recipe import Recipe
+from models.recipe import AutoencoderRecipe, Recipe
 
 log = logging.getLogger(__name__)
 
 # Of the expected error's likelihood in the loss, beside the reconstruction's own error.
 TRUST_WEIGHT = 0.1
+STANDS_OUT = 3.0  # times the expected error, from which on a cell is rather a flaw than not
 SOUND_GREY = 1.0  # a patch counts as corrupted where it deviates by more, beyond its noise
 
 
@@ -52,7 +53,8 @@ class GoodPatches:
         """Patches as they are given and as they should come back, uint8 N×C×h×w."""
         rng = np.random.default_rng([self._seed, step])
         size = (self._options.patch_px,) * 2
-        given, wanted = [], []
+        given: list[Pixels] = []
+        wanted: list[Pixels] = []
         for _ in range(self._options.batch):
             picture = self._pictures[rng.integers(len(self._pictures))]
             clean, _ = augment(picture.pixels, picture.kind_map, self._change, rng, size)
@@ -90,9 +92,7 @@ def _train(task: Task) -> Trained:
     source = GoodPatches(task.good, task.recipe)
 
     def loss(outputs: Tensor, clean: Tensor) -> Tensor:
-        return reconstruction_loss(
-            network, outputs, clean, options.loss, SOUND_GREY + options.noise_sigma
-        )
+        return restoration_loss(network, outputs, clean, options)
 
     def batches(first: int, last: int) -> Iterator[Pair]:
         for given, wanted in feed(source.batch, first, last):
@@ -119,27 +119,37 @@ def _train(task: Task) -> Trained:
     return Trained(trained, fit.history)
 
 
-def reconstruction_loss(
-    network: Autoencoder, outputs: Tensor, clean: Tensor, kind: str, noise_grey: float
+def restoration_loss(
+    network: Autoencoder, outputs: Tensor, clean: Tensor, options: AutoencoderRecipe
 ) -> Tensor:
-    """How far the reconstruction is from the clean patch, and how well that was expected.
+    """How far the reconstruction is from the clean patch, how well that was expected, and how well
+    the flaws that were set in stand out.
 
-    outputs: of the network in training mode. clean: N×C×H×W, normalised. kind: l1 or l2. The
-    expectation learns from what was not corrupted by more than noise_grey: else it would learn to
-    expect an error where a flaw is, and forgive it.
+    outputs: of the network in training mode. clean: N×C×H×W, normalised. The expectation learns
+    from what was not corrupted: else it would learn to expect an error where a flaw is, and forgive
+    it. A flaw stands out by what the station sees, the error as a multiple of the expected one:
+    binary cross entropy of the odds multiple / STANDS_OUT, whose gradient reaches the
+    reconstruction too. That a second network learns to tell flaws from their repair is DRAEM's
+    (Zavrtanik et al. 2021, ICCV); here the expected error has to do it.
     """
     made, seen, trust = network.parted(outputs)
     wanted = network.split(clean)
     error = made - wanted
-    loss = error.abs().mean() if kind == "l1" else error.square().mean()
+    loss = error.abs().mean() if options.loss == "l1" else error.square().mean()
     if trust is None:
         return loss
     with torch.no_grad():
         size = network.deviation(error).mean(1, keepdim=True)
         changed = network.deviation(seen - wanted).mean(1, keepdim=True)
-        sound = (changed <= noise_grey * PIXEL_SCALE).float()
-    likelihood = (expected_error(trust, size) * sound).sum() / sound.sum().clamp(min=1.0)
-    return loss + TRUST_WEIGHT * likelihood
+        sound = changed <= (SOUND_GREY + options.noise_sigma) * PIXEL_SCALE
+    likelihood = torch.where(sound, expected_error(trust, size), torch.zeros(()))
+    loss = loss + TRUST_WEIGHT * likelihood.sum() / sound.sum().clamp(min=1)
+    if options.judge_weight:
+        shown = network.deviation(seen - made).mean(1, keepdim=True)
+        odds = shown * torch.sigmoid(trust) / (LEAST_ERROR * STANDS_OUT)
+        judged = torch.where(sound, torch.log1p(odds), torch.log1p(1 / odds.clamp(min=1e-4)))
+        loss = loss + options.judge_weight * judged.mean()
+    return loss
 
 
 METHOD = Method(train=_train, build=_build, good_only=True)

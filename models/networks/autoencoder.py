@@ -68,8 +68,7 @@ class Autoencoder(DetectorNetwork):
         self.latent = nn.Sequential(*conv_bn_relu(widths[-1], latent, 1))
         steps = [latent, *widths[::-1]]
         self.up = nn.ModuleList(
-            nn.Sequential(*conv_bn_relu(coarse, fine, 3))
-            for coarse, fine in pairwise(steps)
+            nn.Sequential(*conv_bn_relu(coarse, fine, 3)) for coarse, fine in pairwise(steps)
         )
         self.past = nn.ModuleList(
             nn.Sequential(*conv_bn_relu(fine, skip, 1), nn.Conv2d(skip, coarse, 1))
