@@ -49,11 +49,12 @@ def corrupt(pixels: Pixels, options: Corruption, rng: np.random.Generator) -> Pi
     if options.noise_sigma > 0.0:
         noise = rng.standard_normal(values.shape, dtype=np.float32)
         values = values + noise * np.float32(rng.uniform(0.0, options.noise_sigma))
-    return np.clip(values + 0.5, 0, 255).astype(np.uint8).reshape(pixels.shape)
+    return np.asarray(np.clip(values + 0.5, 0, 255), np.uint8).reshape(pixels.shape)
 
 
 def _contrast(rng: np.random.Generator) -> float:
-    return math.exp(rng.uniform(*(math.log(grey) for grey in CONTRAST_GREY)))
+    low, high = CONTRAST_GREY
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def _colour(shape: tuple[int, ...], rng: np.random.Generator) -> Plane:

@@ -135,7 +135,7 @@ def restoration_loss(
     made, seen, trust = network.parted(outputs)
     wanted = network.split(clean)
     error = made - wanted
-    loss = error.abs().mean() if options.loss == "l1" else error.square().mean()
+    loss: Tensor = error.abs().mean() if options.loss == "l1" else error.square().mean()
     if trust is None:
         return loss
     with torch.no_grad():
@@ -145,8 +145,8 @@ def restoration_loss(
     likelihood = torch.where(sound, expected_error(trust, size), torch.zeros(()))
     loss = loss + TRUST_WEIGHT * likelihood.sum() / sound.sum().clamp(min=1)
     if options.judge_weight:
-        shown = network.deviation(seen - made).mean(1, keepdim=True)
-        odds = shown * torch.sigmoid(trust) / (LEAST_ERROR * STANDS_OUT)
+        shown = network.deviation(seen - made, trust).mean(1, keepdim=True)
+        odds = shown / (LEAST_ERROR * STANDS_OUT)
         judged = torch.where(sound, torch.log1p(odds), torch.log1p(1 / odds.clamp(min=1e-4)))
         loss = loss + options.judge_weight * judged.mean()
     return loss

@@ -20,6 +20,10 @@ from models.networks.base import PIXEL_SCALE, DetectorNetwork, conv_bn_relu
 CELL_PX = 4  # of the reduced picture
 LEAST_ERROR = PIXEL_SCALE  # one grey level: an expected error below it counts as this
 REACH = 2.5  # sigmas, to which a Gaussian window goes
+# At more a pixel is cut off before the window: else a plain flaw would stretch the range of int8
+# over a hundred severities, and lie in a halo. Half a window of it still makes 12.
+MOST = 24.0
+_CUT = 6.0  # where ReLU6 cuts, which every tool chain has
 
 Places = tuple[tuple[float, float], ...]  # y, x inside a cell
 PIXELS: Places = tuple((float(y), float(x)) for y in range(CELL_PX) for x in range(CELL_PX))
@@ -38,7 +42,8 @@ class Autoencoder(DetectorNetwork):
     error that the network expects at that place, so that a rough surface may err more than a smooth
     one (a Laplace likelihood's scale, Kendall & Gal 2017, NeurIPS, section 2.2).
 
-    A new network's severity is in units of its own error; ``set_unit`` gives it the scale.
+    A new network's severity is in units of its own error; ``set_unit`` gives it the scale. What a
+    pixel does beyond MOST severities is cut off.
     """
 
     def __init__(
@@ -81,6 +86,9 @@ class Autoencoder(DetectorNetwork):
         self.differ = _signed(channels, places, error_px)
         self.window = _window(channels, places, window_px)
         self._unit = 1.0
+        with torch.no_grad():
+            self.differ.weight.mul_(_CUT / MOST)
+            self.window.weight.mul_(MOST / _CUT)
 
     def reconstruct(self, planes: Tensor) -> tuple[Tensor, Tensor | None]:
         """Cells N×planes×h×w → the same reconstructed, and the logits of LEAST_ERROR as a share of
@@ -96,15 +104,21 @@ class Autoencoder(DetectorNetwork):
             x = up(x)
         return self.head(x), None if self.trust is None else self.trust(x)
 
-    def deviation(self, difference: Tensor) -> Tensor:
-        """A difference of cells → how large it is about each quarter of a cell, N×4×h×w, ≥ 0."""
-        return self.window(torch.relu(self.differ(difference)))  # type: ignore[no-any-return]
+    def deviation(self, difference: Tensor, trust: Tensor | None = None) -> Tensor:
+        """A difference of cells → how large it is about each quarter of a cell, N×4×h×w, ≥ 0; with
+        the logits of trust as a multiple of the expected error, times LEAST_ERROR. Not cut off."""
+        size = torch.relu(self.differ(difference))
+        if trust is not None:
+            size = size * torch.sigmoid(trust)
+        return self.window(size)  # type: ignore[no-any-return]
 
     def raw(self, x: Tensor) -> Tensor:
         planes = self.split(x)
         made, trust = self.reconstruct(planes)
-        size = self.deviation(planes - made)
-        return size if trust is None else size * torch.sigmoid(trust)
+        size = self.differ(planes - made)
+        if trust is not None:
+            size = size * torch.sigmoid(trust)
+        return self.window(functional.relu6(size))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
         """In training mode what ``parted`` takes apart; in eval mode severity, not clamped."""
@@ -116,8 +130,8 @@ class Autoencoder(DetectorNetwork):
 
     def parted(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """What training mode gives: the reconstruction, what was seen, the logits of trust."""
-        sizes = [self.planes, self.planes, outputs.shape[1] - 2 * self.planes]
-        made, seen, trust = outputs.split(sizes, 1)
+        made, seen = outputs[:, : self.planes], outputs[:, self.planes : 2 * self.planes]
+        trust = outputs[:, 2 * self.planes :]
         return made, seen, trust if trust.shape[1] else None
 
     @torch.no_grad()
@@ -125,7 +139,7 @@ class Autoencoder(DetectorNetwork):
         """One severity is ``unit`` of a new network's. Raises ValueError unless it is above 0."""
         if not (unit > 0.0 and math.isfinite(unit)):
             raise ValueError(f"a unit of severity is {unit}; expected a number above 0")
-        self.window.weight.mul_(self._unit / unit)
+        self.differ.weight.mul_(self._unit / unit)
         self._unit = unit
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:

@@ -96,8 +96,10 @@ def test_it_finds_what_it_never_saw(trained: Autoencoder) -> None:
     assert min(peaks(trained, BAD)) > max(peaks(trained, GOOD_HELD_BACK))
     for some in BAD:
         severity = severity_map(trained, some.pixels)
-        row, col = (2 * n for n in np.unravel_index(severity.argmax(), severity.shape))
-        assert cv2.dilate(some.kind_map, np.ones((9, 9)))[row, col] == 1, "within 4 px"
+        near = cv2.dilate(some.kind_map, np.ones((9, 9)))[::2, ::2] > 0
+        above = severity > GOOD_SEVERITY
+        assert above.any()
+        assert (above & near).sum() > 0.6 * above.sum()
         assert (
             severity[some.kind_map[::2, ::2] > 0].mean()
             > 4 * severity[some.kind_map[::2, ::2] == 0].mean()

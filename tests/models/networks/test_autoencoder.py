@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.networks.autoencoder import LEAST_ERROR, Autoencoder, expected_error
+from models.networks.autoencoder import LEAST_ERROR, MOST, Autoencoder, expected_error
 
 MIDDLE = (slice(None), slice(None), slice(10, -10), slice(10, -10))  # 2×2 px that no rim reaches
 
@@ -107,9 +108,26 @@ def test_expected_divides_by_the_expected_error() -> None:
     missing = plain.load_state_dict(network.state_dict(), strict=False)
     assert set(missing.unexpected_keys) == {"trust.weight", "trust.bias"}
     with torch.no_grad():
-        _, trust = network.reconstruct(network.split(pixels))
-        assert trust is not None
-        torch.testing.assert_close(network.raw(pixels), plain.raw(pixels) * torch.sigmoid(trust))
+        assert network.trust is not None
+        network.trust.weight.zero_()
+        for share in (0.1, 0.5):
+            network.trust.bias.fill_(math.log(share / (1 - share)))  # type: ignore[union-attr]
+            torch.testing.assert_close(network.raw(pixels), plain.raw(pixels) * share)
+
+
+def test_a_plain_flaw_is_cut_off() -> None:
+    """Whatever it is to be severe by, a pixel counts as 24 at the most."""
+    torch.manual_seed(0)
+    network, pixels = Autoencoder(1).eval(), torch.randn(1, 1, 64, 64)
+    with torch.no_grad():
+        planes = network.split(pixels)
+        made, trust = network.reconstruct(planes)
+        size = network.deviation(planes - made, trust)
+        torch.testing.assert_close(network.raw(pixels), size)
+        network.set_unit(float(size.max()) / 1000)
+        found = network(pixels)[MIDDLE]
+    assert found.max() <= MOST * (1 + 1e-5)
+    assert found.mean() > 0.8 * MOST
 
 
 def test_the_likelihood_is_best_at_the_mean_error() -> None:
