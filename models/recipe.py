@@ -114,11 +114,61 @@ class DetectorRecipe(_Section):
 
 
 class AutoencoderRecipe(_Section):
-    """models/methods/autoencoder.py."""
+    """The autoencoder of good parts (models/methods/autoencoder.py) and how it is trained.
+
+    reduction: the picture is averaged over so many px each way within the network, for speed: 2
+    makes 256×256 px what 128×128 is. width, latent, depth, skip, error_px, window_px, expected: its
+    shape and how its error becomes severity (models/networks/autoencoder.py). steps × batch patches
+    of patch_px a side are seen. loss: of the reconstruction, l1 or l2. flaw_share, noise_sigma:
+    what is set into the patches that it has to take out (models/corruption.py). judge_weight: in
+    the loss, of telling these flaws from sound surface; it needs `expected`. flip, rotate_deg,
+    brightness, contrast: what a good part may look like (models/augment.py). ema, rounded_share,
+    precision: as of the detector.
+    """
+
+    reduction: Literal[1, 2, 4] = 1
+    width: int = Field(default=32, ge=8, le=256, multiple_of=8)
+    latent: int = Field(default=32, ge=1, le=512)
+    depth: int = Field(default=2, ge=1, le=4)
+    skip: int = Field(default=0, ge=0, le=128)
+    error_px: float = Field(default=1.0, ge=0, le=8)
+    window_px: float = Field(default=3.0, ge=0.5, le=16)
+    expected: bool = True
+    patch_px: int = Field(default=128, ge=32, le=1024, multiple_of=32)
+    steps: int = Field(default=3000, ge=1)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-3, ge=0)
+    loss: Literal["l1", "l2"] = "l1"
+    flaw_share: float = Field(default=0.9, ge=0, le=1)
+    noise_sigma: float = Field(default=0.0, ge=0)
+    judge_weight: float = Field(default=1.0, ge=0)
+    flip: bool = True
+    rotate_deg: float = Field(default=0.0, ge=0, le=180)
+    brightness: float = Field(default=5.0, ge=0)
+    contrast: float = Field(default=0.05, ge=0, le=1)
+    ema: float = Field(default=0.99, ge=0, lt=1)
+    rounded_share: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _patch_of_whole_cells(self) -> AutoencoderRecipe:
+        multiple = 4 * self.reduction * 2**self.depth
+        if self.patch_px % multiple:
+            raise ValueError(
+                f"patch_px is {self.patch_px}; expected a multiple of {multiple}, which "
+                "4 × reduction × 2^depth is"
+            )
+        return self
 
 
 class CascadeRecipe(_Section):
-    """models/methods/cascade.py."""
+    """Two autoencoders in a row (models/networks/cascade.py, which says what each option does);
+    how they are trained is in `labels`, `augment` and `detector`."""
+
+    width: int = Field(default=24, ge=8, le=128, multiple_of=8)
+    depth: int = Field(default=3, ge=1, le=3)
+    refine: float = Field(default=1.0, gt=0, le=2)
 
 
 class MemoryRecipe(_Section):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from edge.bundle.manifest import DetectorKind
-from models.methods import regression, template, threshold
+from models.methods import autoencoder, cascade, regression, template, threshold
 from models.methods.base import FileDetector, Method, Task, Trained
 
 __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
 
 METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
+    "autoencoder": autoencoder.METHOD,
+    "cascade": cascade.METHOD,
     "template": template.METHOD,
     "threshold": threshold.METHOD,
 }
