@@ -136,9 +136,9 @@ class TextureRecipe(_Section):
     the picture in "grey", or of "each" channel apart. compare: a block with those of "good" parts,
     or first with the rest of its own "picture". components: how many principal components, or where
     below 1, as many as hold that share of the variance. blocks: of good parts, how many are learned
-    from. model: an isolation "forest" of `trees` trees grown on `samples` blocks each, or a
-    one-class "svm" that leaves the share nu of good blocks outside; gamma: of its kernel, in 1 / the
-    summed variance of the components. smooth_cells: a cell's score is the mean over that many cells
+    from. model: a one-class "svm" that leaves the share nu of good blocks outside; gamma: of its
+    kernel, in 1 / the summed variance of the components; or an isolation "forest" of `trees` trees
+    grown on `samples` blocks each. smooth_cells: a cell's score is the mean over that many cells
     squared.
     """
 
@@ -149,9 +149,9 @@ class TextureRecipe(_Section):
     )
     points: Literal[8, 12, 16, 24] = 8
     radii_px: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field(
-        default=(1, 2), min_length=1, max_length=4, strict=False
+        default=(1,), min_length=1, max_length=4, strict=False
     )
-    margin: float = Field(default=0.0, ge=0, le=64)
+    margin: float = Field(default=4.0, ge=0, le=64)
     colour: Literal["grey", "each"] = "grey"
     compare: Literal["good", "picture"] = "picture"
     components: float = Field(default=20.0, gt=0, le=256)

@@ -134,6 +134,4 @@ def _build(recipe: Recipe, channels: int) -> DetectorNetwork:
     return TextureDetector(recipe.texture, channels)
 
 
-METHOD = Method(
-    train=_train, build=_build, good_only=True, formats=("onnx",), int8=False
-)
+METHOD = Method(train=_train, build=_build, good_only=True, formats=("onnx",), int8=False)

@@ -73,13 +73,9 @@ class TextureDetector(DetectorNetwork):
             margin=recipe.margin,
             each_channel=recipe.colour == "each",
         )
-        self.reduction = Reduction(
-            self.features.count, within_picture=recipe.compare == "picture"
-        )
+        self.reduction = Reduction(self.features.count, within_picture=recipe.compare == "picture")
         self.novelty = (
-            IsolationForest()
-            if recipe.model == "forest"
-            else OneClassSupport(self.features.count)
+            IsolationForest() if recipe.model == "forest" else OneClassSupport(self.features.count)
         )
         self.base: Tensor
         self.unit: Tensor
@@ -88,8 +84,10 @@ class TextureDetector(DetectorNetwork):
 
     def score(self, x: Tensor) -> Tensor:
         """The model's own score, N×1×h×w, before it is smoothed and becomes severity."""
-        score: Tensor = self.novelty(self.reduction(self.features(x)))
-        return score
+        reduced = self.reduction(self.features(x))
+        batch, count, rows, cols = reduced.shape
+        score: Tensor = self.novelty(reduced.permute(0, 2, 3, 1).reshape(-1, count))
+        return score.reshape(batch, 1, rows, cols)
 
     def raw(self, x: Tensor) -> Tensor:
         score = self.score(x)

@@ -120,7 +120,8 @@ class GradientStatistics(nn.Module):
         self.register_buffer("sobel", torch.stack([x, x.T])[:, None], persistent=False)
         angles = torch.arange(DIRECTIONS) * (2.0 * math.pi / DIRECTIONS)
         self.register_buffer(
-            "towards", torch.stack([angles.cos(), angles.sin()], 1)[:, :, None, None],
+            "towards",
+            torch.stack([angles.cos(), angles.sin()], 1)[:, :, None, None],
             persistent=False,
         )
 
@@ -136,8 +137,9 @@ class GradientStatistics(nn.Module):
 
 
 class GreyStatistics(nn.Module):
-    """Of the grey levels: spread, skewness, and how far the darkest and the brightest pixel are from
-    the mean. M×1×H×W → M×4×h×w."""
+    """Spread and skewness of the grey levels, each about the mean of the block around its own cell
+    (so that slow shading is no spread), and how far the brightest and the darkest pixel are from
+    the block's mean. M×1×H×W → M×4×h×w."""
 
     count = 4
 
@@ -147,7 +149,7 @@ class GreyStatistics(nn.Module):
 
     def forward(self, grey: Tensor) -> Tensor:
         level = self.mean(grey)
-        # About the block's own mean: third powers of grey levels would have no digits left.
+        # About a mean close by: third powers of grey levels themselves would have no digits left.
         step_px, cells = self.mean.step_px, self.mean.cells
         about = grey - functional.interpolate(level, scale_factor=float(step_px), mode="nearest")
         first, second, third = self.mean(
