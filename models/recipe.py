@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -176,7 +176,56 @@ class MemoryRecipe(_Section):
 
 
 class TextureRecipe(_Section):
-    """models/methods/texture.py."""
+    """Statistics of overlapping blocks, and what is unlike those of good parts
+    (models/methods/texture.py).
+
+    A cell of step_px is judged by the block_px around it, an odd multiple. features: any of
+    "patterns" (histograms of local binary patterns: `points` neighbours on circles of radii_px, one
+    histogram each; a neighbour is brighter from `margin` grey levels on), "gradient", "grey"
+    (spread, skewness, extremes) and "level" (the mean grey itself, which light changes). colour: of
+    the picture in "grey", or of "each" channel apart. compare: a block with those of "good" parts,
+    or first with the rest of its own "picture". components: how many principal components, or where
+    below 1, as many as hold that share of the variance. blocks: of good parts, how many are learned
+    from. model: a one-class "svm" that leaves the share nu of good blocks outside; gamma: of its
+    kernel, in 1 / the summed variance of the components; or an isolation "forest" of `trees` trees
+    grown on `samples` blocks each. smooth_cells: a cell's score is the mean over that many cells
+    squared.
+    """
+
+    block_px: int = Field(default=24, ge=2, le=512)
+    step_px: Literal[2, 4, 8, 16, 32] = 8
+    features: tuple[Literal["patterns", "gradient", "grey", "level"], ...] = Field(
+        default=("patterns", "gradient", "grey"), min_length=1, strict=False
+    )
+    points: Literal[8, 12, 16, 24] = 8
+    radii_px: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field(
+        default=(1,), min_length=1, max_length=4, strict=False
+    )
+    margin: float = Field(default=4.0, ge=0, le=64)
+    colour: Literal["grey", "each"] = "grey"
+    compare: Literal["good", "picture"] = "picture"
+    components: float = Field(default=20.0, gt=0, le=256)
+    blocks: int = Field(default=20_000, ge=100, le=200_000)
+    model: Literal["forest", "svm"] = "svm"
+    trees: int = Field(default=100, ge=1, le=1000)
+    samples: int = Field(default=256, ge=2, le=4096)
+    nu: float = Field(default=0.01, gt=0, le=1)
+    gamma: float = Field(default=0.3, gt=0, le=100)
+    smooth_cells: Literal[1, 3, 5, 7] = 1
+
+    @model_validator(mode="after")
+    def _check(self) -> TextureRecipe:
+        if self.block_px % self.step_px or self.block_px // self.step_px % 2 == 0:
+            raise ValueError(
+                f"block_px is {self.block_px}; expected an odd multiple of step_px, {self.step_px}"
+            )
+        if self.components > 1 and self.components != int(self.components):
+            raise ValueError(
+                f"components is {self.components:g}; expected a whole number, or a share below 1"
+            )
+        if set(self.features) == {"level"}:
+            raise ValueError('features is ["level"] alone; expected one that describes texture')
+        return self
 
 
 class TemplateRecipe(_Section):
