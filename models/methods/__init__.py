@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from edge.bundle.manifest import DetectorKind
-from models.methods import regression
+from models.methods import memory, regression
 from models.methods.base import FileDetector, Method, Task, Trained
 
 __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
 
 METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
+    "memory": memory.METHOD,
 }
