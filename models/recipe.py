@@ -172,7 +172,22 @@ class CascadeRecipe(_Section):
 
 
 class MemoryRecipe(_Section):
-    """models/methods/memory.py."""
+    """What good parts look like to a network taught by ImageNet (models/methods/memory.py).
+
+    reduction: on how much less of the resolution it works; 1 sees finer flaws at four times the
+    cost. directions: along which a cell may deviate from good parts; units: of the critic. critic:
+    its share of the severity; the rest is the distance from good parts. paintings: pictures with
+    painted flaws that choose the directions and teach the critic. cells: of sound surface, and of
+    flawed, that are kept while learning, 0.7 KB each. steps: of the critic.
+    """
+
+    reduction: Literal[1, 2] = 2
+    directions: int = Field(default=16, ge=1, le=64)
+    units: int = Field(default=32, ge=8, le=256)
+    critic: float = Field(default=0.5, ge=0, le=1)
+    paintings: int = Field(default=600, ge=10, le=20_000)
+    cells: int = Field(default=80_000, ge=1000, le=1_000_000)
+    steps: int = Field(default=1000, ge=1)
 
 
 class TextureRecipe(_Section):
