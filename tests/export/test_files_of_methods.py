@@ -17,6 +17,8 @@ from edge.chain.load import load_inspector, prove
 from edge.errors import BundleError
 from edge.records import Decision, Frame
 from export.pack import ExportOptions, export_run
+from export.planted import none_drawn
+from models.data.dataset import KindBox, Sample
 from models.recipe import Recipe, load_recipe
 from models.run import Run
 from models.train import train
@@ -93,6 +95,14 @@ def test_a_station_s_file_that_is_another_does_not_prove_itself(tmp_path: Path) 
     broken = replace(bundle, files=bundle.files | {name: bytes(data[:-1])})
     with pytest.raises(BundleError, match="the template's planes are"):
         load_inspector(broken, now_ns=lambda: 0)
+
+
+def test_a_box_is_a_drawn_defect() -> None:
+    """Whose parts are annotated by boxes needs no painted flaw."""
+    good = Sample("a.png", Path("a.png"), "a")
+    boxed = replace(good, kinds=("pit",), boxes=(KindBox("pit", 1, 1, 4, 4),))
+    assert none_drawn([good])
+    assert not none_drawn([good, boxed])
 
 
 def test_thresholds_from_folder_to_station(tmp_path: Path) -> None:
