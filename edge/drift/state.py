@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edge.complaints import describe
 from edge.drift.baseline import Baseline
 from edge.drift.picture_data import GreyText, grey_of, text_of
-from edge.drift.streams import COUNT
+from edge.drift.streams import COUNT, Measure
 from edge.drift.template import Template
 from edge.errors import OutfeedError
 
@@ -34,7 +34,7 @@ class AlarmState(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    measure: str = Field(max_length=40)
+    measure: Measure
     grade: Literal["mild", "severe"]
     said: str = Field(max_length=400)
     utc: str = Field(max_length=40)
