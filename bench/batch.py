@@ -28,6 +28,7 @@ from bench.timing import Turns, bind, interleave
 from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
 from models.data.dataset import DataError
+from models.file_detector import FileDetector
 from models.networks import DetectorNetwork, build_detector, normalise
 from models.papertables.tables import markdown
 from models.run import Run
@@ -73,7 +74,10 @@ def candidates(networks: Sequence[str], run: Path | None = None) -> list[Candida
         found += built
     if run is not None:
         trained = Run(run)
-        found.append(_candidate(str(run), trained.load_detector(), trained.record().channels))
+        detector = trained.load_detector()
+        if isinstance(detector, FileDetector):
+            raise DataError(f"{run}: a {detector.kind} is no network")
+        found.append(_candidate(str(run), detector, trained.record().channels))
     return found
 
 

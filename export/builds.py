@@ -24,7 +24,8 @@ from export.search import Found, Trial, Tried, pick, search
 from export.source import Source, onnx_build
 from export.tflite import TfliteFile, TfliteJob, convert
 from models.data.dataset import Pixels
-from models.networks import SEVERITY_MAX
+from models.file_detector import FileDetector
+from models.networks import SEVERITY_MAX, DetectorNetwork
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,30 @@ ERROR_FRAMES = 8  # on which a layer's share of the error is measured
 CLASSIFIER_SCHEMES = tuple(Scheme(calibration) for calibration in CALIBRATIONS)
 
 
+def float_build(source: Source) -> Build:
+    """The one build of a method that is not quantised: float ONNX, or the file that a station reads
+    itself, with the classifier in float."""
+    networks = source.detector, source.classifier
+    detector, classifier = (
+        None
+        if network is None or isinstance(network, FileDetector)
+        else export_float(network, source.channels)
+        for network in networks
+    )
+    manifest = onnx_build("float32", classifier is not None, source.detector)
+    files: dict[str, bytes] = {}
+    if isinstance(source.detector, FileDetector):
+        files[manifest.detector.file] = source.detector.data
+    elif detector is not None:
+        tail = Tail(source.detector.logistic, source.detector.shuffle)
+        files[manifest.detector.file] = _bytes(station_graph(detector, tail))
+    if classifier is not None and manifest.classifier is not None:
+        files[manifest.classifier] = _bytes(station_graph(classifier, None))
+    return Build(manifest, files)
+
+
 class Workshop:
-    """Makes builds of a source.
+    """Makes builds of a source whose detector is a network that may be quantised.
 
     calibration_frames: pictures that calibrate; search_parts: pictures of the training split on
     which ways to quantise are judged; of both half are defective where there are so many.
@@ -45,10 +68,11 @@ class Workshop:
     def __init__(
         self, source: Source, *, calibration_frames: int, search_parts: int, limits: ParityLimits
     ) -> None:
-        self._source, self._limits = source, limits
+        assert isinstance(source.detector, DetectorNetwork)
+        self._source, self._limits, self._network = source, limits, source.detector
         self._tail = Tail(source.detector.logistic, source.detector.shuffle)
         self._parts = spread(source.train, search_parts, seed=1)
-        chosen, load = spread(source.train, calibration_frames), source.dataset.load_pair
+        chosen, load = spread(source.train, calibration_frames), source.load_pair
         log.info("calibrate frames=%s search parts=%s", len(chosen), len(self._parts))
         self._crops = FrameCrops(chosen, load, source.size)
         self._float = export_float(source.detector, source.channels)
@@ -102,7 +126,7 @@ class Workshop:
         paths = self._paths(keep_float)
         jobs: dict[str, TfliteJob] = {
             calibration: TfliteJob(
-                source.detector,
+                self._network,
                 source.channels,
                 height,
                 width,
@@ -156,7 +180,7 @@ class Workshop:
                     f"{cut[0]}: two weights of a channel add up to more than {MOST}; a processor "
                     "without VNNI cuts their products off"
                 )
-        manifest = onnx_build(precision, classifier is not None)
+        manifest = onnx_build(precision, classifier is not None, self._network)
         files = {manifest.detector.file: _bytes(station_graph(detector, self._tail))}
         if classifier is not None and manifest.classifier is not None:
             files[manifest.classifier] = _bytes(station_graph(classifier, None))
@@ -164,7 +188,8 @@ class Workshop:
 
     def _frames(self) -> Iterator[tuple[str, Pixels, bool]]:
         for sample in self._parts:
-            yield sample.name, self._source.dataset.load_image(sample), not sample.is_good
+            pixels, kind_map = self._source.load_pair(sample)
+            yield sample.name, pixels, not sample.is_good or bool(kind_map.any())
 
     def _error(self, model: onnx.ModelProto) -> float:
         """Mean squared difference of severity from float's, on crops about defects."""

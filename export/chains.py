@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from edge.bundle import BuildManifest, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format
 from edge.chain.classify import BlockVote, Classifier, Unnamed
-from edge.chain.detect import RegressionDetector
+from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.inspector import Inspection, Inspector
 from edge.chain.load import load_inspector
+from edge.chain.readers import READERS
 from edge.engines.registry import EngineChoice
 from edge.records import Frame
+from models.file_detector import FileDetector
 from models.float_chain import TorchBlocks, TorchFrames
 from models.networks import BlockClassifier, DetectorNetwork
 
@@ -41,7 +44,7 @@ class Build:
 
 
 def torch_chain(
-    detector: DetectorNetwork,
+    detector: DetectorNetwork | FileDetector,
     classifier: BlockClassifier | None,
     manifest: Manifest,
     *,
@@ -51,12 +54,14 @@ def torch_chain(
     build that is flexible, or not."""
     spec = manifest.detector
 
-    def engine(height: int, width: int) -> TorchFrames:
-        return TorchFrames(detector, spec.channels, height, width)
-
-    detect = RegressionDetector(
-        engine(spec.height, spec.width), spec, scale=1.0, shaped=engine if flexible else None
-    )
+    detect: Detector
+    if isinstance(detector, FileDetector):
+        detect = READERS[detector.kind](detector.data, spec)
+    else:
+        engine = partial(TorchFrames, detector, spec.channels)
+        detect = RegressionDetector(
+            engine(spec.height, spec.width), spec, scale=1.0, shaped=engine if flexible else None
+        )
     classify: Classifier = Unnamed(manifest.kinds)
     if classifier is not None and manifest.classifier is not None:
         classify = BlockVote(

@@ -1,9 +1,14 @@
-"""Golden frames: what a station must reproduce before it runs the bundle."""
+"""Golden frames: what a station must reproduce before it runs the bundle.
+
+Where no defective picture is held back, a flaw is painted on good ones (models/paint.py): a chain
+that passes everything would reproduce any number of good frames.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 
@@ -13,10 +18,13 @@ from edge.records import Decision, Frame
 from export.chains import Examines
 from export.crops import crop
 from export.errors import ExportError
+from export.planted import planted
 from models.data.dataset import Pixels
 from models.patches import Picture
 
 GOLDEN_FRAMES = 6
+PLANTED = "planted"  # stands for the kind of a painted flaw
+PLANTED_PICTURES = 8  # that are painted on
 # Tried in this order: the closest within which every build shares enough frames.
 LIMITS = tuple(
     GoldenLimits(severity=severity, area=area, confidence=confidence)
@@ -35,7 +43,7 @@ class Golden:
 
 def choose_golden(
     chains: Mapping[str, Examines],
-    pictures: Iterable[Picture],
+    pictures: Sequence[Picture],
     size: tuple[int, int],
     threshold: float,
 ) -> Golden:
@@ -46,34 +54,49 @@ def choose_golden(
     sure of, then of the highest peak; good frames of the lowest. Cut to the static shape, kept as
     PNG. Raises ExportError where no defect is seen alike by all.
     """
-    first, *others = chains.values()
-    shown = []
-    for picture in pictures:
-        frame = Frame(0, 0, 0, 0, crop(picture.pixels, picture.kind_map, size))
-        golden = golden_of("golden/x.png", first.examine(frame))
-        if (golden.decision == Decision.PASS.value) != picture.sample.is_good:
-            continue
-        seen = [other.examine(frame) for other in others]
-        limits = next(
-            (
-                limits
-                for limits in LIMITS
-                if all(difference(golden, each, limits, threshold) is None for each in seen)
-            ),
-            None,
+    frames = (
+        (
+            picture.sample.kinds[0] if picture.sample.kinds else "",
+            crop(picture.pixels, picture.kind_map, size),
         )
-        if limits is not None:
-            kind = picture.sample.kinds[0] if picture.sample.kinds else ""
-            shown.append((kind, golden, frame.pixels, limits))
+        for picture in pictures
+    )
+    shown = list(_alike(chains, frames, threshold))
+    if not any(each[0] for each in shown):
+        shown += _alike(chains, _painted(pictures, size), threshold)
     for limits in LIMITS:
         close = [each[:3] for each in shown if LIMITS.index(each[3]) <= LIMITS.index(limits)]
         chosen = _plainest(close)
         if any(kind for kind, _, _ in chosen):
             return _as_files(chosen, limits)
     raise ExportError(
-        f"no validation picture with a defect is rejected alike by {', '.join(chains)}; "
-        "a station could not prove that the bundle still sees"
+        f"no validation picture with a defect, and no good one with a painted flaw, is rejected "
+        f"alike by {', '.join(chains)}; a station could not prove that the bundle still sees"
     )
+
+
+def _alike(
+    chains: Mapping[str, Examines], frames: Iterable[tuple[str, Pixels]], threshold: float
+) -> Iterator[tuple[str, GoldenManifest, Pixels, GoldenLimits]]:
+    """The frames (kind, '' for a good part, and pixels) that every chain judges right and as the
+    first does, each with the closest limits."""
+    first, *others = chains.values()
+    for kind, pixels in frames:
+        frame = Frame(0, 0, 0, 0, pixels)
+        golden = golden_of("golden/x.png", first.examine(frame))
+        if (golden.decision == Decision.PASS.value) != (not kind):
+            continue
+        seen = [other.examine(frame) for other in others]
+        for limits in LIMITS:
+            if all(difference(golden, each, limits, threshold) is None for each in seen):
+                yield kind, golden, pixels, limits
+                break
+
+
+def _painted(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[str, Pixels]]:
+    """Good pictures with a flaw, cut about it."""
+    for picture in islice(planted(pictures), PLANTED_PICTURES):
+        yield PLANTED, crop(picture.pixels, picture.kind_map, size)
 
 
 _Shown = tuple[str, GoldenManifest, Pixels]

@@ -12,9 +12,10 @@ from edge.bundle.manifest import Format, Precision
 from edge.chain.load import load_inspector, prove
 from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
-from export.builds import Workshop
+from export.builds import Workshop, float_build
 from export.certify import Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
+from export.errors import ExportError
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
 from export.operating import choose_point
@@ -83,14 +84,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         points = points_of(sweep_run(run, source.held_back))
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first.threshold))
-    workshop = Workshop(
-        source,
-        calibration_frames=options.calibration_frames,
-        search_parts=options.search_parts,
-        limits=options.limits,
-    )
-    in_float = workshop.float_onnx()
-    builds, tried, latency = _make(workshop, in_float, source, options)
+    in_float, builds, tried, latency = _make(source, options)
     manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
     point: OperatingPoint | None = None
     if options.max_false_rejects is not None:
@@ -113,24 +107,38 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
 
 
 def _make(
-    workshop: Workshop, in_float: Build, source: Source, options: ExportOptions
-) -> tuple[list[Build], tuple[Tried, ...], tuple[Latency, ...]]:
-    """The builds to pack, the one that the bundle is judged by first."""
-    if options.precision == "float32":
-        return [in_float], (), ()
+    source: Source, options: ExportOptions
+) -> tuple[Build, list[Build], tuple[Tried, ...], tuple[Latency, ...]]:
+    """The float build; and those to pack, the one that the bundle is judged by first."""
+    if options.precision == "float32" or not source.quantised:
+        in_float = float_build(source)
+        return in_float, [in_float], (), ()
+    workshop = Workshop(
+        source,
+        calibration_frames=options.calibration_frames,
+        search_parts=options.search_parts,
+        limits=options.limits,
+    )
+    in_float = workshop.float_onnx()
     builds: dict[Format, Build] = {}
     int8, found = workshop.int8_onnx(keep_float=options.keep_float)
     tried = [each for search in found for each in search.tried]
     builds["onnx"] = int8
-    if "tflite" in options.formats:
+    formats = tuple(name for name in options.formats if name in source.formats)
+    if not formats:
+        raise ExportError(
+            f"formats {', '.join(options.formats)}: a {source.draft.detector.kind} can be exported "
+            f"to {', '.join(source.formats)}"
+        )
+    if "tflite" in formats:
         builds["tflite"], more = workshop.int8_tflite(found[0].scheme.keep_float)
         tried += more
     latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
     slower = latency[0].ms >= latency[1].ms
-    packed = [builds[name] for name in options.formats]
+    packed = [builds[name] for name in formats]
     if options.with_float == "always" or (options.with_float == "auto" and slower):
         packed.append(in_float)
-    return packed, tuple(tried), latency
+    return in_float, packed, tuple(tried), latency
 
 
 def _engine(source: Source, build: Build) -> Engine:

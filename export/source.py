@@ -16,7 +16,11 @@ from edge.bundle import (
     KindManifest,
     Manifest,
 )
-from models.data.dataset import DataSet, Sample
+from edge.bundle.manifest import Format
+from export.planted import is_planted, none_drawn, plant
+from models.data.dataset import DataSet, Pixels, Sample
+from models.file_detector import FileDetector
+from models.methods import METHODS
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
 from models.patches import Picture, load_pictures
 from models.run import Run
@@ -34,9 +38,31 @@ class Source:
     dataset: DataSet
     train: tuple[Sample, ...]
     held_back: tuple[Picture, ...]
-    detector: DetectorNetwork
+    detector: DetectorNetwork | FileDetector
     classifier: BlockClassifier | None
     draft: Manifest
+
+    @property
+    def plants(self) -> bool:
+        """Whether painted flaws stand for defects: nobody drew one to train on."""
+        return none_drawn(self.train)
+
+    def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
+        """A training picture and its kind map, perhaps with a planted flaw. Raises DataError."""
+        pair = self.dataset.load_pair(sample)
+        return plant(sample, *pair) if self.plants and is_planted(sample) else pair
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """What its method can be exported to."""
+        return METHODS[self.draft.detector.kind].formats
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the detector has an int8 form."""
+        return METHODS[self.draft.detector.kind].int8 and not isinstance(
+            self.detector, FileDetector
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,7 +81,11 @@ def open_source(
     record, result = run.record(), run.result()
     dataset, by_name = run.open_data()
     detector, classifier = run.load_detector(), run.load_classifier()
-    shape = _shape((height, width), detector.multiple_px, (result.frame_height, result.frame_width))
+    usual = (result.frame_height, result.frame_width)
+    if isinstance(detector, FileDetector):
+        shape = (height or usual[0], width or usual[1], 0)  # it looks at whole frames only
+    else:
+        shape = _shape((height, width), detector.multiple_px, usual)
     channels: Literal[1, 3] = 1 if record.channels == 1 else 3
     guidance = record.recipe.guidance
     draft = Manifest(
@@ -63,7 +93,8 @@ def open_source(
         version=version,
         outfeed_version=__version__,
         detector=DetectorManifest(
-            network=record.recipe.detector.network,
+            kind=record.recipe.method,
+            network=record.recipe.detector_name,
             channels=channels,
             height=shape[0],
             width=shape[1],
@@ -78,7 +109,7 @@ def open_source(
         ),
         chain=ChainManifest(threshold=result.threshold, join_px=result.join_px),
         kinds=tuple(KindManifest(name=k, guidance=guidance.get(k, "")) for k in record.kinds),
-        builds=(onnx_build("float32", classifier is not None),),
+        builds=(onnx_build("float32", classifier is not None, detector),),
         golden=(),
     )
     return Source(
@@ -92,18 +123,25 @@ def open_source(
     )
 
 
-def onnx_build(precision: str, classifier: bool) -> BuildManifest:
-    """The manifest of an ONNX build; precision 'int8' or 'float32'."""
+def onnx_build(
+    precision: str, classifier: bool, detector: DetectorNetwork | FileDetector
+) -> BuildManifest:
+    """The manifest of an ONNX build; precision 'int8' or 'float32'. A detector that is a file says
+    severity itself."""
     int8 = precision == "int8"
     folder = Path(f"onnx-{precision}")
-    return BuildManifest(
-        format="onnx",
-        precision="int8" if int8 else "float32",
-        detector=DetectorFile(
+    if isinstance(detector, FileDetector):
+        file = DetectorFile(file=(folder / f"detector.{detector.kind}").as_posix(), scale=1.0)
+    else:
+        file = DetectorFile(
             file=(folder / "detector.onnx").as_posix(),
             scale=SEVERITY_MAX / 255 if int8 else SEVERITY_MAX,
             flexible=True,
-        ),
+        )
+    return BuildManifest(
+        format="onnx",
+        precision="int8" if int8 else "float32",
+        detector=file,
         classifier=(folder / "classifier.onnx").as_posix() if classifier else None,
     )
 

@@ -50,7 +50,7 @@ def search_background(
     bad: list[float] = []
     good: list[float] = []
     for picture in pictures:
-        side = bad if picture.kind_map.any() else good
+        side = good if picture.sample.is_good else bad
         side.append(_most_believed(detector, vote, chain, picture))
     # A part is rejected when any of its regions is kept.
     escapes = [float(np.mean([most < value for most in bad])) if bad else 0.0 for value in GRID]

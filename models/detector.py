@@ -97,7 +97,7 @@ def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
     ap = average_precision(
         [bool(annotated.any()) for _, annotated in pairs], [float(m.max()) for m in maps]
     )
-    return (max(found.mean_iou) + ap) / 2
+    return (found.best_iou + ap) / 2
 
 
 @torch.no_grad()

@@ -43,4 +43,5 @@ def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...])
         [defect.kind for defect in inspection.verdict.defects],
         rejected=inspection.verdict.decision is Decision.REJECT,
         score=inspection.verdict.score,
+        unmasked=picture.sample.unmasked,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from edge.chain.detect import Detector, as_channels
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from models.detector import severity_map
+from models.file_detector import FileDetector
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork, normalise
 
 
@@ -29,6 +31,13 @@ class TorchDetector:
         return SeverityMap(values, 1.0, 0, self._network.stride_px)
 
 
+def detector_of(trained: DetectorNetwork | FileDetector, channels: int) -> Detector:
+    """What a training gave, as a chain's Detector: a network on torch, a file by its reader."""
+    if isinstance(trained, FileDetector):
+        return trained.detector(channels)
+    return TorchDetector(trained, channels)
+
+
 class RunOnce:
     """A chain's Detector that runs another once per picture and remembers the maps.
 
@@ -42,7 +51,9 @@ class RunOnce:
     def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
         key = id(pixels)
         if key not in self._maps:
-            self._maps[key] = self._detector.detect(pixels)
+            seen = self._detector.detect(pixels)
+            # A map is valid until the next frame only.
+            self._maps[key] = replace(seen, values=seen.values.copy())
         return self._maps[key]
 
 

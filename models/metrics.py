@@ -40,6 +40,8 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one part. Pixels are counted over the frame; score is the peak severity.
+    defective: by its annotation, or because somebody said so without drawing where (``unmasked``:
+    then its pixels say nothing and count nowhere).
 
     near_reported_px: reported pixels with an annotated one within the tolerance. near_annotated_px:
     annotated pixels with a reported one within it. Both are hit_px where the tolerance is 0.
@@ -57,6 +59,11 @@ class Outcome:
     matches: tuple[Match, ...]
     reported_ious: tuple[float, ...]
     reported_right_kind: tuple[bool, ...]
+    unmasked: bool = False
+
+    @property
+    def defective(self) -> bool:
+        return self.unmasked or self.annotated_px > 0
 
     @property
     def iou(self) -> float:
@@ -74,6 +81,7 @@ class Metrics:
     parts: int
     defective: int
     image_ap: float
+    image_auroc: float
     mean_iou: float
     mean_iou_all: float
     pixel_precision: float
@@ -107,6 +115,7 @@ def outcome(
     rejected: bool,
     score: float,
     tolerance_px: float = TOLERANCE_PX,
+    unmasked: bool = False,
 ) -> Outcome:
     """Compare one part's report with its annotation.
 
@@ -149,6 +158,7 @@ def outcome(
         matches,
         tuple(float(v) for v in best),
         right,
+        unmasked,
     )
 
 
@@ -156,25 +166,26 @@ def summarise(outcomes: Sequence[Outcome]) -> Metrics:
     """The metrics of a set of parts. Raises ValueError when there is none."""
     if not outcomes:
         raise ValueError("no part to summarise")
-    bad = [o for o in outcomes if o.annotated_px]
-    good = [o for o in outcomes if not o.annotated_px]
-    hit = sum(o.hit_px for o in outcomes)
-    reported, annotated = sum(o.reported_px for o in outcomes), sum(o.annotated_px for o in bad)
-    near_precision = _share(sum(o.near_reported_px for o in outcomes), reported)
-    near_recall = _share(sum(o.near_annotated_px for o in outcomes), annotated)
-    matches = [match for o in outcomes for match in o.matches]
+    bad = [o for o in outcomes if o.defective]
+    good = [o for o in outcomes if not o.defective]
+    drawn = [o for o in outcomes if not o.unmasked]
+    hit = sum(o.hit_px for o in drawn)
+    reported, annotated = sum(o.reported_px for o in drawn), sum(o.annotated_px for o in drawn)
+    near_precision = _share(sum(o.near_reported_px for o in drawn), reported)
+    near_recall = _share(sum(o.near_annotated_px for o in drawn), annotated)
+    matches = [match for o in drawn for match in o.matches]
     found = [match for match in matches if match.iou >= 0.5]
-    reports = [iou for o in outcomes for iou in o.reported_ious]
+    reports = [iou for o in drawn for iou in o.reported_ious]
+    positive, scores = [o.defective for o in outcomes], [o.score for o in outcomes]
     escapes = sum(not o.rejected for o in bad)
     false_rejects = sum(o.rejected for o in good)
     return Metrics(
         parts=len(outcomes),
         defective=len(bad),
-        image_ap=average_precision(
-            [bool(o.annotated_px) for o in outcomes], [o.score for o in outcomes]
-        ),
-        mean_iou=_mean([o.iou for o in bad]),
-        mean_iou_all=_mean([o.iou for o in outcomes]),
+        image_ap=average_precision(positive, scores),
+        image_auroc=auroc(positive, scores),
+        mean_iou=_mean([o.iou for o in drawn if o.annotated_px]),
+        mean_iou_all=_mean([o.iou for o in drawn]),
         pixel_precision=_share(hit, reported),
         pixel_recall=_share(hit, annotated),
         pixel_f1=_share(2 * hit, reported + annotated),
@@ -247,6 +258,18 @@ def average_precision(positive: Sequence[bool], scores: Sequence[float]) -> floa
     hits = np.cumsum(labels)[last]
     precision = hits / (last + 1)
     return float((precision * np.diff(hits, prepend=0.0)).sum() / labels.sum())
+
+
+def auroc(positive: Sequence[bool], scores: Sequence[float]) -> float:
+    """The chance that a positive scores above a negative, equal scores counting half (Hanley &
+    McNeil, Radiology 143:29, 1982). nan without both."""
+    labels, values = np.asarray(positive, np.bool_), np.asarray(scores, np.float64)
+    negatives = np.sort(values[~labels])
+    if not labels.any() or not len(negatives):
+        return float("nan")
+    below = np.searchsorted(negatives, values[labels], "left")
+    equal = np.searchsorted(negatives, values[labels], "right") - below
+    return float((below + equal / 2).mean() / len(negatives))
 
 
 def confusion(outcomes: Sequence[Outcome], kinds: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -182,6 +182,11 @@ class Recipe(_Section):
     chain: ChainRecipe = ChainRecipe()
     guidance: dict[str, str] = {}
 
+    @property
+    def detector_name(self) -> str:
+        """The network of a method that has several, else the method."""
+        return self.detector.network if self.method == "regression" else self.method
+
     @model_validator(mode="after")
     def _step_inside_patch(self) -> Recipe:
         """Else a window that slides could pass a defect by."""

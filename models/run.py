@@ -3,7 +3,7 @@
 run.json          recipe, data, split, kinds: written first, never changed
 detector.ckpt     checkpoints, to go on after a kill
 classifier.ckpt
-detector.pt       trained weights
+detector.pt       trained weights; detector.bin: the file of a method that is no network
 classifier.pt
 result.json       T, the rules, metrics: written last; its presence means the run is complete
 validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
@@ -20,12 +20,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
 from edge.complaints import describe
+from edge.errors import BundleError
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
 from models.data.select import select
+from models.file_detector import FileDetector
 from models.files import write_whole
 from models.fit import save_atomically
-from models.networks import BlockClassifier, DetectorNetwork, build_detector
+from models.methods import METHODS
+from models.networks import BlockClassifier, DetectorNetwork
 from models.recipe import Recipe, SplitRecipe
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -49,10 +52,11 @@ class RunRecord(_Part):
 
 
 class CurvePoint(_Part):
-    """One T of the search: mean IoU over defective parts, share of good parts with an alarm."""
+    """One T of the search: mean IoU over annotated parts (None without one), share of good parts
+    with an alarm."""
 
     threshold: float
-    mean_iou: float
+    mean_iou: float | None
     false_alarms: float
 
 
@@ -86,6 +90,7 @@ class Run:
         self.detector_checkpoint = folder / "detector.ckpt"
         self.classifier_checkpoint = folder / "classifier.ckpt"
         self.detector_path = folder / "detector.pt"
+        self.detector_file = folder / "detector.bin"
         self.classifier_path = folder / "classifier.pt"
         self.validation_list = folder / "validation.txt"
 
@@ -128,20 +133,36 @@ class Run:
             )
         return dataset, by_name
 
-    def save_detector(self, network: DetectorNetwork) -> None:
-        save_atomically(network.state_dict(), self.detector_path)
+    def save_detector(self, detector: DetectorNetwork | FileDetector) -> None:
+        if isinstance(detector, FileDetector):
+            write_whole(self.detector_file, detector.data)
+        else:
+            save_atomically(detector.state_dict(), self.detector_path)
 
     def save_classifier(self, network: BlockClassifier) -> None:
         save_atomically(network.state_dict(), self.classifier_path)
 
-    def load_detector(self) -> DetectorNetwork:
-        """The trained detector in eval mode. Raises DataError when its file is missing."""
+    def load_detector(self) -> DetectorNetwork | FileDetector:
+        """The trained detector; a network is in eval mode. Raises DataError without its file."""
         record = self.record()
-        network = build_detector(
-            record.recipe.detector.network, record.channels, record.recipe.detector.resolution
-        )
+        build = METHODS[record.recipe.method].build
+        if build is None:
+            return self._load_file(record)
+        network = build(record.recipe, record.channels)
         _fill(network, self.detector_path)
         return network.eval()
+
+    def _load_file(self, record: RunRecord) -> FileDetector:
+        kind = record.recipe.method
+        try:
+            data = self.detector_file.read_bytes()
+            found = FileDetector(kind, data, METHODS[kind].stride_px)
+            found.detector(record.channels)
+        except (OSError, BundleError) as error:
+            raise DataError(
+                f"{self.detector_file}: cannot be read; expected a trained {kind}"
+            ) from error
+        return found
 
     def load_classifier(self) -> BlockClassifier | None:
         """The trained classifier in eval mode; None where the recipe has none."""

@@ -66,9 +66,6 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
         except (json.JSONDecodeError, ValidationError) as error:
             raise DataError(f"{results}:{number}: is not a line of outfeed inspect") from error
         sample = _sample(dataset, reported.file)
-        if sample.unmasked:
-            log.warning("score-unmasked image=%s: defective without a mask, left out", sample.name)
-            continue
         kind_map = dataset.load_kind_map(sample)
         mask = read_pixels(masks / Path(reported.file).with_suffix(".png"))
         if mask.shape != kind_map.shape:
@@ -83,6 +80,7 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
                 kinds,
                 rejected=reported.decision != "PASS",
                 score=reported.score,
+                unmasked=sample.unmasked,
             )
         )
     if not found:

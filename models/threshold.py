@@ -1,10 +1,13 @@
-"""The search for T: the threshold that maximises the mean IoU on validation pictures.
+"""The search for T on validation pictures: by mean IoU, or by good parts alone.
 
-He & Liu 2020, section IV.G and Figs. 16 and 17.
+He & Liu 2020, section IV.G and Figs. 16 and 17, take the T of the best mean IoU. Where nobody drew
+a defect there is no IoU, and T is a percentile of what good parts score, as the second source has
+it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,30 +18,39 @@ from edge.chain.filter import TOLERANCE, keep
 from edge.records import SeverityMap
 
 GRID = np.round(np.arange(0.2, 11.9, 0.1), 1)
+MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdSearch:
     """The best T and the curve it was read from, one value per T of the grid.
 
-    mean_iou: over defective parts, before the classifier. false_alarms: share of good parts with
-    any pixel at or above T.
+    mean_iou: over defective parts, before the classifier; None where none is annotated.
+    false_alarms: share of good parts with any pixel at or above T; 0 where none is good.
     """
 
     best: float
     thresholds: tuple[float, ...]
-    mean_iou: tuple[float, ...]
+    mean_iou: tuple[float, ...] | None
     false_alarms: tuple[float, ...]
+
+    @property
+    def best_iou(self) -> float:
+        """The highest mean IoU; nan where there is none."""
+        return math.nan if self.mean_iou is None else max(self.mean_iou)
 
 
 def search_threshold(
     maps: Iterable[tuple[SeverityMap, npt.NDArray[np.bool_]]],
+    max_false_alarms: float = MAX_FALSE_ALARMS,
 ) -> ThresholdSearch:
     """T by mean IoU over the maps (severity, annotated pixels H×W).
 
     The curve is flat around its top; of all T within 0.002 of the best mean IoU the one with the
-    fewest false alarms on good parts is taken, the lowest of these. Raises ValueError when no part
-    is defective.
+    fewest false alarms on good parts is taken, the lowest of these.
+
+    Where nothing is annotated: the lowest T at which no more than max_false_alarms of the good
+    parts have an alarm, or the highest of the grid. Raises ValueError without any part.
     """
     ious: list[npt.NDArray[np.float64]] = []
     alarms: list[npt.NDArray[np.bool_]] = []
@@ -56,10 +68,14 @@ def search_threshold(
             ious.append(inside / (truth_px + outside))
         else:
             alarms.append(outside > 0)
-    if not ious:
-        raise ValueError("no validation picture carries a defect; T cannot be searched")
-    mean_iou = np.mean(ious, axis=0)
+    if not ious and not alarms:
+        raise ValueError("no validation picture; T cannot be searched")
     false_alarms = np.mean(alarms, axis=0) if alarms else np.zeros(len(GRID))
+    if not ious:
+        within = np.flatnonzero(false_alarms <= max_false_alarms)
+        lowest = float(GRID[within[0]] if len(within) else GRID[-1])
+        return ThresholdSearch(lowest, tuple(GRID.tolist()), None, tuple(false_alarms.tolist()))
+    mean_iou = np.mean(ious, axis=0)
     near = np.flatnonzero(mean_iou >= mean_iou.max() - 0.002)
     best = near[np.argmin(false_alarms[near])]
     return ThresholdSearch(

@@ -1,6 +1,7 @@
 """`make train`: from a folder of pictures to a run that `make export` can pack.
 
-Detector, T, classifier, evaluation; each step is skipped when a killed run had finished it.
+Detector, T, classifier, evaluation; each step is skipped when a killed run had finished it. Methods
+that learn from good parts take the defective ones for checking, drawn or not.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,13 +27,13 @@ from models import auto
 from models.background import search_background
 from models.blocks import collect_regions
 from models.classifier import train_classifier
-from models.data.dataset import DataError, DataSet
+from models.data.dataset import DataError, DataSet, Sample
 from models.data.split import split
-from models.detector import severity_map, train_detector
 from models.evaluate import evaluate
-from models.float_chain import RunOnce, TorchBlocks, TorchDetector, float_inspector
+from models.float_chain import RunOnce, TorchBlocks, detector_of, float_inspector
+from models.methods import METHODS, Task
 from models.metrics import summarise
-from models.networks import BlockClassifier, DetectorNetwork
+from models.networks import BlockClassifier
 from models.patches import Picture, load_pictures
 from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
@@ -56,14 +58,25 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
     divided = split(dataset, settings.validation_share, settings.seed)
     pictures = load_pictures(dataset, divided.train)
     held_back = load_pictures(dataset, divided.validation)
-    _check(dataset, pictures, held_back)
     if recipe is None:
+        _check(dataset, pictures, held_back, good_only=False)
         choice = auto.choose_recipe(dataset, divided, pictures)
         for line in auto.describe(choice):
             log.info("auto %s", line)
         recipe = choice.recipe
     settings = settings.model_copy(update={"groups": told.groups})
-    recipe = recipe.model_copy(update={"split": settings})
+    method = METHODS[recipe.method]
+    validation, unmasked = divided.validation, divided.unmasked
+    if method.good_only:
+        # Who need not be told where a defect is may be checked on one that nobody drew.
+        validation, unmasked = tuple(sorted((*validation, *unmasked), key=_name)), ()
+        held_back = load_pictures(dataset, validation)
+    _check(dataset, pictures, held_back, good_only=method.good_only)
+    classified = recipe.classifier.enabled and any(p.kind_map.any() for p in pictures)
+    if recipe.classifier.enabled and not classified:
+        log.info("classifier off: no training picture carries an annotated defect")
+    off = recipe.classifier.model_copy(update={"enabled": classified})
+    recipe = recipe.model_copy(update={"split": settings, "classifier": off})
     run = Run(out)
     run.begin(
         RunRecord(
@@ -73,24 +86,33 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
             kinds=dataset.kinds,
             channels=dataset.channels,
             train=tuple(sample.name for sample in divided.train),
-            validation=tuple(sample.name for sample in divided.validation),
-            unmasked=tuple(sample.name for sample in divided.unmasked),
+            validation=tuple(sample.name for sample in validation),
+            unmasked=tuple(sample.name for sample in unmasked),
         )
     )
-    lines = [str(sample.image_path.resolve()) for sample in divided.validation]
+    lines = [str(sample.image_path.resolve()) for sample in validation]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    detector, detector_loss = train_detector(
-        pictures, dataset.kinds, dataset.channels, recipe, run.detector_checkpoint, held_back
+    trained = method.train(
+        Task(
+            pictures=pictures,
+            held_back=held_back,
+            kinds=dataset.kinds,
+            channels=dataset.channels,
+            recipe=recipe,
+            checkpoint=run.detector_checkpoint,
+        )
     )
-    run.save_detector(detector)
+    run.save_detector(trained.detector)
+    detector = detector_of(trained.detector, dataset.channels)
     # T, keep_severity and the figures ask for the same maps.
-    detected = RunOnce(TorchDetector(detector, dataset.channels))
+    detected = RunOnce(detector)
+    drawn = tuple(picture for picture in held_back if not picture.sample.unmasked)
     found = search_threshold(
-        (detected.detect(picture.pixels), picture.kind_map > 0) for picture in held_back
+        (detected.detect(picture.pixels), picture.kind_map > 0) for picture in drawn
     )
     threshold = recipe.chain.threshold or found.best
-    log.info("threshold T=%.1f mean_iou=%.3f", threshold, max(found.mean_iou))
+    log.info("threshold T=%.1f mean_iou=%.3f", threshold, found.best_iou)
 
     classifier: BlockClassifier | None = None
     classifier_loss: list[tuple[int, float]] = []
@@ -108,7 +130,7 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
         run.save_classifier(classifier)
 
     chain = ChainManifest(threshold=threshold, join_px=recipe.chain.join_px)
-    keep_severity = _keep_severity(detected, classifier, dataset, chain, held_back)
+    keep_severity = _keep_severity(detected, classifier, dataset, chain, drawn)
 
     def measure(some: BlockClassifier | None) -> dict[str, float]:
         kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
@@ -129,24 +151,43 @@ def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = Non
         frame_width=width,
         curve=_curve(found),
         metrics=metrics,
-        detector_loss=tuple(detector_loss),
+        detector_loss=tuple(trained.loss),
         classifier_loss=tuple(classifier_loss),
     )
     run.finish(result)
     return result
 
 
-def _check(dataset: DataSet, pictures: tuple[Picture, ...], held_back: tuple[Picture, ...]) -> None:
+def _name(sample: Sample) -> str:
+    return sample.name
+
+
+def _check(
+    dataset: DataSet,
+    pictures: tuple[Picture, ...],
+    held_back: tuple[Picture, ...],
+    *,
+    good_only: bool,
+) -> None:
+    """Raises DataError where a method has nothing to learn from, or nothing to be judged on."""
     for side, some in (("training", pictures), ("validation", held_back)):
-        if not any(picture.kind_map.any() for picture in some):
+        if good_only:
+            if not any(picture.sample.is_good for picture in some):
+                raise DataError(
+                    f"{dataset.root}: no {side} picture is of a good part; expected at least two "
+                    "good parts"
+                )
+        elif not any(picture.kind_map.any() for picture in some):
             raise DataError(
                 f"{dataset.root}: no {side} picture carries an annotated defect; "
                 "expected masks of some (at least two parts with each kind)"
             )
 
 
-def _map(network: DetectorNetwork, picture: Picture) -> SeverityMap:
-    return SeverityMap(severity_map(network, picture.pixels), 1.0, 0, network.stride_px)
+def _map(detector: Detector, picture: Picture) -> SeverityMap:
+    """Of its own: a detector's map is valid until its next."""
+    seen = detector.detect(picture.pixels)
+    return replace(seen, values=seen.values.copy())
 
 
 def _keep_severity(
@@ -175,7 +216,8 @@ def _usual_size(pictures: tuple[Picture, ...]) -> tuple[int, int]:
 
 
 def _curve(found: ThresholdSearch) -> tuple[CurvePoint, ...]:
-    columns = zip(found.thresholds, found.mean_iou, found.false_alarms, strict=True)
+    ious = found.mean_iou or (None,) * len(found.thresholds)
+    columns = zip(found.thresholds, ious, found.false_alarms, strict=True)
     return tuple(
         CurvePoint(threshold=t, mean_iou=iou, false_alarms=alarms) for t, iou, alarms in columns
     )

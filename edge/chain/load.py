@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from edge.bundle import Bundle, check_certificate
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
-from edge.chain.detect import RegressionDetector
+from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.golden import difference
 from edge.chain.inspector import Inspector
+from edge.chain.readers import READERS
 from edge.engines.engine import Engine
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError, FrameError
@@ -42,13 +43,17 @@ def load_inspector(
             threads=threads,
         )
 
-    detector = RegressionDetector(
-        detector_engine(spec.height, spec.width),
-        spec,
-        scale=build.detector.scale,
-        zero_point=build.detector.zero_point,
-        shaped=detector_engine if build.detector.flexible else None,
-    )
+    detector: Detector
+    if spec.kind in READERS:
+        detector = READERS[spec.kind](bundle.files[build.detector.file], spec)
+    else:
+        detector = RegressionDetector(
+            detector_engine(spec.height, spec.width),
+            spec,
+            scale=build.detector.scale,
+            zero_point=build.detector.zero_point,
+            shaped=detector_engine if build.detector.flexible else None,
+        )
     classifier: Classifier = Unnamed(manifest.kinds)
     if manifest.classifier is not None and build.classifier is not None:
         blocks = manifest.classifier

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from edge.bundle import DetectorManifest
-from edge.bundle.manifest import DetectorKind, Format
-from edge.chain.detect import Detector
-from edge.chain.readers import READERS
+from edge.bundle.manifest import Format
+from models.file_detector import FileDetector
 from models.networks import DetectorNetwork
 from models.patches import Picture
 from models.recipe import Recipe
+
+__all__ = ["FileDetector", "Method", "Task", "Trained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +38,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class FileDetector:
-    """A detector that is no network: the bytes of the file that a station reads (READERS)."""
-
-    kind: DetectorKind
-    data: bytes
-    stride_px: int = 1
-    multiple_px: int = 1
-
-    def manifest(self, channels: int, height: int = 256, width: int = 256) -> DetectorManifest:
-        one_or_three: Literal[1, 3] = 1 if channels == 1 else 3
-        return DetectorManifest(
-            kind=self.kind,
-            network=self.kind,
-            channels=one_or_three,
-            height=height,
-            width=width,
-            overlap_px=0,
-            multiple_px=self.multiple_px,
-            stride_px=self.stride_px,
-        )
-
-    def detector(self, channels: int) -> Detector:
-        """The station's own reader on it."""
-        return READERS[self.kind](self.data, self.manifest(channels))
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
     """A network in eval mode, or a file; the loss by step where there is one."""
 
@@ -80,7 +52,8 @@ class Method:
     train: blocks for seconds to minutes; raises DataError for pictures that it cannot learn from.
     build: an untrained network of the recipe and channels, into which a run's weights are read;
     None where the method gives a FileDetector. good_only: it needs no annotated defect.
-    formats: what it can be exported to; int8: whether its network may be quantised.
+    formats: what it can be exported to; int8: whether its network may be quantised. stride_px: of a
+    FileDetector's map.
     """
 
     train: Callable[[Task], Trained]
@@ -88,3 +61,4 @@ class Method:
     good_only: bool
     formats: tuple[Format, ...] = ("onnx", "tflite")
     int8: bool = True
+    stride_px: int = 1

@@ -66,9 +66,13 @@ def _search(group: Group) -> Series:
     grid = [point.threshold for point in group.runs[0].result.curve]
     chosen = ", ".join(f"{run.result.threshold:.1f}" for run in group.runs)
     # A run whose grid is another (of an older version) is read at this one's values of T.
+    curves = [
+        [(p.threshold, p.mean_iou) for p in run.result.curve if p.mean_iou is not None]
+        for run in group.runs
+    ]
     values = [
-        np.interp(grid, [p.threshold for p in curve], [p.mean_iou for p in curve]).tolist()
-        for curve in (run.result.curve for run in group.runs)
+        np.interp(grid, [t for t, _ in curve], [iou for _, iou in curve]).tolist()
+        for curve in curves
     ]
     return _spread(f"{group.name}, T = {chosen}", grid, values)
 

@@ -12,7 +12,7 @@ from edge.chain.classify import BlockVote, Classifier, Unnamed
 from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet
 from models.evaluate import evaluate
-from models.float_chain import RunOnce, TorchBlocks, TorchDetector
+from models.float_chain import RunOnce, TorchBlocks, detector_of
 from models.metrics import Outcome
 from models.networks import BlockClassifier
 from models.patches import Picture, load_pictures
@@ -103,7 +103,7 @@ def _without_seeds(recipe: Recipe) -> str:
 def _float(
     run: Run, record: RunRecord, result: RunResult, pictures: tuple[Picture, ...]
 ) -> dict[str, tuple[Outcome, ...]]:
-    detector = RunOnce(TorchDetector(run.load_detector(), record.channels))
+    detector = RunOnce(detector_of(run.load_detector(), record.channels))
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     named = run.load_classifier()

@@ -101,7 +101,7 @@ def worst_misses(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 def worst_alarms(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     """Parts with a region that touches no defect: the good ones first, highest score first."""
     alarmed = (outcome for outcome in outcomes if 0.0 in outcome.reported_ious)
-    return tuple(sorted(alarmed, key=lambda o: (o.annotated_px > 0, -o.score, o.name)))
+    return tuple(sorted(alarmed, key=lambda o: (o.defective, -o.score, o.name)))
 
 
 def false_defects(inspection: Inspection, kind_map: Pixels) -> tuple[Defect, ...]:
@@ -167,7 +167,7 @@ def _one_per_part(outcomes: Sequence[Outcome], groups: Mapping[str, str]) -> lis
 
 
 def _escaped(outcome: Outcome) -> bool:
-    return outcome.annotated_px > 0 and not outcome.rejected
+    return outcome.defective and not outcome.rejected
 
 
 def _examine(inspector: Inspector, picture: Picture) -> Inspection:
@@ -190,9 +190,7 @@ def _false_alarm(picture: Picture, defect: Defect) -> FalseAlarm:
     height, width = picture.kind_map.shape
     edge = box.left <= 0 or box.top <= 0 or box.right >= width or box.bottom >= height
     contrast = _contrast(as_channels(picture.pixels, 1), box)
-    return FalseAlarm(
-        not picture.kind_map.any(), defect.kind, defect.region.area_px, edge, contrast
-    )
+    return FalseAlarm(picture.sample.is_good, defect.kind, defect.region.area_px, edge, contrast)
 
 
 def _contrast(grey: npt.NDArray[np.uint8], box: Box) -> float:

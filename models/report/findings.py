@@ -10,7 +10,7 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet, Sample
 from models.evaluate import evaluate
-from models.float_chain import TorchDetector, float_inspector
+from models.float_chain import detector_of, float_inspector
 from models.metrics import Outcome, summarise
 from models.patches import Picture
 from models.report.cases import Cases, find_cases
@@ -105,7 +105,7 @@ def gather(
 
 def _inspector(run: Run, record: RunRecord, result: RunResult) -> Inspector:
     return float_inspector(
-        TorchDetector(run.load_detector(), record.channels),
+        detector_of(run.load_detector(), record.channels),
         run.load_classifier(),
         record.channels,
         ChainManifest(threshold=result.threshold, join_px=result.join_px),

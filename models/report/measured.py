@@ -118,9 +118,11 @@ def metrics(findings: Findings) -> str:
 def threshold_search(findings: Findings) -> str:
     curve = findings.result.curve
     t = [point.threshold for point in curve]
+    # None of them where nobody drew a defect.
+    ious = [point.mean_iou for point in curve if point.mean_iou is not None]
     svg = line_plot(
         (
-            Series("mean IoU of defective parts", t, [point.mean_iou for point in curve]),
+            *([Series("mean IoU of defective parts", t, ious)] if len(ious) == len(t) else []),
             Series("good parts with an alarm", t, [point.false_alarms for point in curve]),
         ),
         title="Search for T",
@@ -136,7 +138,7 @@ def threshold_search(findings: Findings) -> str:
 def ranking(findings: Findings) -> str:
     series = []
     for name, outcomes in (("float", findings.outcomes), (STATION, findings.station)):
-        if any(o.annotated_px for o in outcomes):
+        if any(o.defective for o in outcomes):
             recall, precision, area = precision_recall(outcomes)
             series.append(Series(f"{name}, AP {area:.3f}", recall, precision))
     svg = line_plot(
@@ -154,7 +156,7 @@ def precision_recall(outcomes: Sequence[Outcome]) -> tuple[list[float], list[flo
 
     At least one outcome must be of a defective part.
     """
-    positive = np.array([o.annotated_px > 0 for o in outcomes])
+    positive = np.array([o.defective for o in outcomes])
     scores = np.array([o.score for o in outcomes])
     levels = np.unique(scores)[::-1]
     taken = [scores >= level for level in levels]
@@ -173,7 +175,7 @@ def confusion(findings: Findings) -> str:
         alarms = Counter(alarm.kind for alarm in findings.cases.false_alarms)
         rows, columns, table = confused(outcomes, kinds, alarms if name == "float" else {})
         false = sum(iou == 0.0 for o in outcomes for iou in o.reported_ious)
-        on_good = sum(len(o.reported_ious) for o in outcomes if not o.annotated_px)
+        on_good = sum(len(o.reported_ious) for o in outcomes if not o.defective)
         caption = (
             f"{name}: annotated down, reported across. {false} reported regions touch no annotated "
             f"defect, {on_good} of them on good parts."

@@ -47,7 +47,7 @@ def trained_on(findings: Findings) -> str:
     head = ("kind", "training pictures", "parts", "validation pictures", "parts")
     unmasked = f"; {len(record.unmasked)} without a mask left out" if record.unmasked else ""
     about = (
-        f"Recipe {record.recipe.name}, detector {record.recipe.detector.network}; data "
+        f"Recipe {record.recipe.name}, detector {record.recipe.detector_name}; data "
         f"{Path(record.data).name} ({record.layout}, {record.channels} channels){unmasked}. "
         "The split keeps all pictures of one physical part on one side."
     )

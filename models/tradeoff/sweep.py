@@ -15,7 +15,7 @@ from edge.chain.detect import Detector
 from edge.chain.inspector import Inspector
 from edge.records import Box, Defect, Dropped, Region, SeverityMap
 from models.evaluate import evaluate
-from models.float_chain import TorchBlocks, TorchDetector
+from models.float_chain import TorchBlocks, detector_of
 from models.metrics import Outcome, summarise
 from models.patches import Picture
 from models.run import Run
@@ -72,7 +72,7 @@ def sweep_run(
             kinds,
             keep_severity=result.keep_severity,
         )
-    detector = TorchDetector(run.load_detector(), record.channels)
+    detector = detector_of(run.load_detector(), record.channels)
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
     thresholds = sorted({*GRID, result.threshold})
     outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from models.metrics import (
     Match,
     Outcome,
+    auroc,
     average_precision,
     confusion,
     f1,
@@ -222,7 +224,25 @@ def test_a_set_worked_out_by_hand() -> None:
     assert found.false_reject_rate == pytest.approx(1 / 3)
     # Ranked 9 (bad), 6 (good), 5 (bad): (1/1 + 2/3) / 2
     assert found.image_ap == pytest.approx((1 + 2 / 3) / 2)
+    # Of six pairs of a bad and a good part all rank right but 5 < 6.
+    assert found.image_auroc == pytest.approx(5 / 6)
     assert set(found.as_dict()) == set(type(found).__dataclass_fields__)
+
+
+def test_a_defective_part_that_nobody_drew_counts_as_a_part_and_not_as_pixels() -> None:
+    drawn = [part(rejected=True, score=8, hit=5, reported=5, annotated=5), part(score=1)]
+    undrawn = [
+        replace(part(rejected=True, score=9, reported=40, ious=(0.0,)), unmasked=True),
+        replace(part(score=0), unmasked=True),
+    ]
+    found = summarise([*drawn, *undrawn])
+    assert (found.parts, found.defective, found.escapes, found.false_rejects) == (4, 3, 1, 0)
+    # Ranked 9 (bad), 8 (bad), 1 (good), 0 (bad)
+    assert found.image_ap == pytest.approx((1 + 1 + 3 / 4) / 3)
+    alone = summarise(drawn)
+    for name in ("mean_iou", "mean_iou_all", "pixel_precision", "pixel_f1_tol", "ar"):
+        assert getattr(found, name) == pytest.approx(getattr(alone, name), nan_ok=True)
+    assert math.isnan(summarise(undrawn).mean_iou)
 
 
 def test_ar_is_the_area_under_recall_against_iou() -> None:
@@ -242,6 +262,17 @@ def test_where_there_is_nothing_to_count_it_is_nan() -> None:
     assert math.isnan(summarise([part(annotated=3)]).false_reject_rate)
     with pytest.raises(ValueError, match="no part"):
         summarise([])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=30))
+def test_auroc_by_its_definition(rows: list[tuple[bool, int]]) -> None:
+    """The share of pairs of a positive and a negative that are ranked right; equal ones half."""
+    pairs = [(a, b) for positive, a in rows if positive for negative, b in rows if not negative]
+    found = auroc([p for p, _ in rows], [float(s) for _, s in rows])
+    if not pairs:
+        assert math.isnan(found)
+    else:
+        assert found == pytest.approx(np.mean([(a > b) + (a == b) / 2 for a, b in pairs]))
 
 
 @given(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,27 @@ def test_of_equal_thresholds_the_one_with_fewer_false_alarms() -> None:
 def test_a_detector_that_saw_nothing_and_a_set_without_defects() -> None:
     clean = SeverityMap(np.zeros((8, 8), np.float32), 1.0, 0, 2)
     annotated = np.zeros((16, 16), np.bool_)
-    with pytest.raises(ValueError, match="no validation picture carries a defect"):
-        search_threshold([(clean, annotated)])
+    found = search_threshold([(clean, annotated)])
+    assert (found.best, found.mean_iou) == (0.2, None)
+    assert math.isnan(found.best_iou)
     annotated[4, 4] = True
-    assert set(search_threshold([(clean, annotated)]).mean_iou) == {0.0}
+    assert set(search_threshold([(clean, annotated)]).mean_iou or ()) == {0.0}
+    with pytest.raises(ValueError, match="no validation picture"):
+        search_threshold([])
+
+
+def test_without_a_drawn_defect_good_parts_alone_say_where_t_is() -> None:
+    """Of ten good parts with peaks of 1 to 10, a limit of a tenth leaves one above T."""
+    maps = []
+    for peak in range(1, 11):
+        good = np.zeros((10, 10), np.float32)
+        good[2:6, 2:6] = peak
+        maps.append((SeverityMap(good, 1.0, 0, 1), np.zeros((10, 10), np.bool_)))
+    assert search_threshold(maps).best == 10.1
+    found = search_threshold(maps, max_false_alarms=0.1)
+    assert found.best == 9.1
+    assert found.false_alarms[found.thresholds.index(9.1)] == 0.1
+    hopeless = [
+        (SeverityMap(np.full((4, 4), 12, np.float32), 1.0, 0, 1), np.zeros((4, 4), np.bool_))
+    ]
+    assert search_threshold(hopeless).best == 11.8  # the highest of the grid
