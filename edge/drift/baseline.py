@@ -39,8 +39,7 @@ class Baseline:
         if reference is None:
             return self.level
         known = reference.levels
-        error = _SURE * reference.spreads / np.sqrt(reference.pictures)
-        allowed = streams.shifts() / 2 + error
+        allowed = streams.shifts() / 2 + _SURE * reference.errors
         held = np.clip(self.level, known - allowed, known + allowed)
         return np.where(np.isnan(known), self.level, held)
 

@@ -70,8 +70,8 @@ def sharpness(pixels: NDArray[np.uint8]) -> float:
     out; a blur takes from the first and leaves the second."""
     fine = coarse = 0.0
     for patch in _patches(pixels):
-        grey = patch if patch.ndim == 2 else patch[:, :, 1]  # green: no conversion
-        wide = grey.astype(np.int32)
+        grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY) if patch.ndim == 3 else patch
+        wide = np.asarray(grey, np.int32)
         fine += _difference(wide, _FINE_PX)
         coarse += _difference(wide, _COARSE_PX)
     return float(np.log((fine + _NOISE) / (coarse + _NOISE)))

@@ -16,6 +16,7 @@ from edge.drift.streams import COUNT
 from edge.drift.template import Template
 from edge.errors import BundleError
 
+LEAST_SCORED = 8  # peak severities; of fewer no level is told
 MAX_BYTES = 128 * 1024  # two times COUNT numbers of 12 digits and a template: 40 kB
 
 Level = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -25,13 +26,15 @@ _All = Field(min_length=COUNT, max_length=COUNT)
 
 class Reference(BaseModel):
     """Good parts' pictures, by stream (edge/drift/streams.py): mean and standard deviation, null
-    for a stream of which they say nothing. pictures: how many they were. template: where parts lie
+    for a stream of which they say nothing. pictures: how many they were, scored: how many of
+    them have a peak severity. template: where parts lie
     alike, what they look like: 128 × 128 grey levels in base64."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal[1] = 1
     pictures: int = Field(ge=2, le=10_000_000)
+    scored: int = Field(default=0, ge=0, le=10_000_000)
     level: Annotated[tuple[Level | None, ...], _All]
     spread: Annotated[tuple[Spread | None, ...], _All]
     template: GreyText | None = None
@@ -43,14 +46,25 @@ class Reference(BaseModel):
         count = np.maximum(said.sum(axis=0), 1)
         level = np.where(said, values, 0.0).sum(axis=0) / count
         variance = (np.where(said, values - level, 0.0) ** 2).sum(axis=0) / np.maximum(count - 1, 1)
-        known = streams.known(said.mean(axis=0), variance)
+        share = said.mean(axis=0)
+        # Peaks are told of pictures that no network was trained on, which are the fewer.
+        share[streams.SCORE] = float(said[:, streams.SCORE].sum() >= LEAST_SCORED)
+        known = streams.known(share, variance)
         lie_alike = bool(known[streams.POSITION].all())
         return cls(
             pictures=len(values),
+            scored=int(said[:, streams.SCORE].sum()),
             level=_rounded(level, known),
             spread=_rounded(np.sqrt(variance), known),
             template=text_of(template.grey) if lie_alike else None,
         )
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """By how much each level may be wrong: its standard error; NaN for null."""
+        count = np.full(COUNT, float(self.pictures))
+        count[streams.SCORE] = max(self.scored, 1)
+        return np.asarray(self.spreads / np.sqrt(count), np.float64)
 
     @property
     def levels(self) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ def test_level_spread_and_template_survive_the_file() -> None:
     measured = values()
     data = Reference.of(measured, Template(GREY)).data()
     found = parse_reference(data)
-    assert found.pictures == 30
+    assert (found.pictures, found.scored) == (30, 30)
     assert found.levels == pytest.approx(measured.mean(axis=0), rel=1e-5)
     assert found.spreads == pytest.approx(measured.std(axis=0, ddof=1), rel=1e-5)
     template = found.seen()
@@ -30,6 +30,17 @@ def test_level_spread_and_template_survive_the_file() -> None:
     assert (template.grey == GREY).all()
     assert found.data() == data
     assert len(data) < MAX_BYTES / 2
+
+
+def test_few_peaks_are_less_sure_and_very_few_are_none() -> None:
+    measured = values(100)
+    measured[9:, streams.SCORE] = np.nan
+    found = Reference.of(measured, Template(GREY))
+    assert found.scored == 9
+    assert found.errors[0] == pytest.approx(found.spreads[0] / 10)
+    assert found.errors[streams.SCORE] == pytest.approx(found.spreads[streams.SCORE] / 3)
+    measured[7:, streams.SCORE] = np.nan
+    assert np.isnan(Reference.of(measured, Template(GREY)).levels[streams.SCORE])
 
 
 def test_what_the_pictures_do_not_say_is_null() -> None:

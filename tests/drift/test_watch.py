@@ -172,7 +172,7 @@ def test_only_the_measures_that_are_wanted() -> None:
 
 def reference(level: np.ndarray, *, pictures: int = 10_000) -> Reference:
     spread = streams.shifts() / 10
-    return Reference(pictures=pictures, level=tuple(level), spread=tuple(spread))
+    return Reference(pictures=pictures, scored=pictures, level=tuple(level), spread=tuple(spread))
 
 
 def test_a_station_that_never_was_what_the_bundle_knows_is_told_so() -> None:
