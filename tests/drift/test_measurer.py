@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from bench import drift_line as production
+from bench.drift_line import Line
 from edge.drift import Measurer, streams
 from edge.drift.measurer import sharpness, small_picture
 from edge.drift.template import Template
-from tests.drift import production
-from tests.drift.production import Line
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 PARTS = 60

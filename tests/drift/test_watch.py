@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from bench import drift_line as production
+from bench.drift_line import SECOND_NS, Change, Line
 from edge.drift import Alarm, Baseline, Budget, Learner, Measurer, Watch, streams
 from edge.drift.measurer import small_picture
 from edge.drift.reference import Reference
 from edge.drift.template import Template
-from tests.drift import production
-from tests.drift.production import SECOND_NS, Change, Line
 
 LEARNED = 400
 # Spreads as on the pictures of production.Line; of the cells the largest that real sets show.

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from bench.drift_line import Line
 from edge.drift import streams
 from edge.drift.reference import parse_reference
 from export.errors import ExportError
 from export.reference import reference_of
-from tests.drift.production import Line
 
 
 def test_a_reference_of_good_pictures() -> None:
