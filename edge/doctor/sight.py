@@ -49,7 +49,7 @@ def sentinel(patient: Patient) -> Finding | None:
 
 _ADVICE = {
     "exposure": "look at lamp, exposure and aperture",
-    "focus": "look at lens and distance: outfeed commission --only focus",
+    "focus": "look at lens and distance: outfeed commission --step focus",
     "lighting": "look at the lamps: one gives less or was turned",
     "dirt": "clean lens and window",
     "position": "look at nest, guides and trigger",

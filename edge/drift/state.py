@@ -108,4 +108,5 @@ def parse_state(data: bytes) -> DriftState:
 
 
 def _kept(values: Floats) -> tuple[float | None, ...]:
-    return tuple(float(value) if np.isfinite(value) else None for value in values)
+    """Nine digits: more than a shift could ever need, in half the bytes."""
+    return tuple(float(f"{value:.9g}") if np.isfinite(value) else None for value in values)

@@ -44,7 +44,7 @@ class Stream:
 SCALARS: tuple[Stream, ...] = (
     Stream("exposure", "brightness", 0.10, "grey levels", log=True),
     Stream("exposure", "clipped pixels", 0.02, "share"),
-    Stream("focus", "sharpness", 0.15, "of 1", log=True),
+    Stream("focus", "sharpness", 0.15, "fine by coarse contrast", log=True),
     Stream("lighting", "light across", 0.10, "right by middle", log=True),
     Stream("lighting", "light down", 0.10, "bottom by middle", log=True),
     Stream("lighting", "light to the rim", 0.10, "rim by middle", log=True),

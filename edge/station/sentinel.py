@@ -96,7 +96,7 @@ class SentinelWatch:
         longest_ns = max(self._took_ns, default=0)
         now_ns = self._clock.now_ns()
         if longest_ns > room_ns:
-            self._next_ns = now_ns + _RETRY_NS
+            self._next_ns = now_ns + min(_RETRY_NS, self._every_ns)
             if not self._is_starved and now_ns - self._last_ns > _STARVED * self._every_ns:
                 self._is_starved = True
                 _log.warning(
