@@ -46,6 +46,7 @@ class GoodPatches:
             rotate_deg=options.rotate_deg,
             brightness=options.brightness,
             contrast=options.contrast,
+            rim_share=options.rim_share,
         )
         self._corruption = Corruption(options.flaw_share, options.noise_sigma)
 
