@@ -203,6 +203,16 @@ def test_patches_are_of_the_pictures() -> None:
         assert any((windows(p.pixels, (32, 32)) == patch).all((2, 3)).any() for p in GOOD)
 
 
+def test_patches_at_the_rim_show_what_the_station_reflects() -> None:
+    """Of 64 px a network of multiples of 48 sees 96: the last 32 are those before, mirrored."""
+    options = {"flip": False, "brightness": 0.0, "contrast": 0.0, "flaw_share": 0.0}
+    source = GoodPatches(GOOD[:1], recipe(**options, rim_share=1.0), 48)
+    whole = np.pad(GOOD[0].pixels, ((0, 32), (0, 32)), "reflect")
+    corner = whole[-32:, -32:]
+    patches = np.concatenate([source.batch(step)[1].numpy() for step in range(10)])[:, 0]
+    assert any(np.array_equal(patch, corner) for patch in patches)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
