@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from edge.bundle.manifest import DetectorKind
-from models.methods import autoencoder, cascade, regression
+from models.methods import (
+    autoencoder,
+    cascade,
+    memory,
+    regression,
+    template,
+    texture,
+    threshold,
+)
 from models.methods.base import FileDetector, Method, Task, Trained
 
 __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
@@ -12,4 +20,8 @@ METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
     "autoencoder": autoencoder.METHOD,
     "cascade": cascade.METHOD,
+    "memory": memory.METHOD,
+    "texture": texture.METHOD,
+    "template": template.METHOD,
+    "threshold": threshold.METHOD,
 }
