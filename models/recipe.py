@@ -122,8 +122,8 @@ class AutoencoderRecipe(_Section):
     of patch_px a side are seen. loss: of the reconstruction, l1 or l2. flaw_share, noise_sigma:
     what is set into the patches that it has to take out (models/corruption.py). judge_weight: in
     the loss, of telling these flaws from sound surface; it needs `expected`. flip, rotate_deg,
-    brightness, contrast: what a good part may look like (models/augment.py). ema, rounded_share,
-    precision: as of the detector.
+    brightness, contrast, rim_share: what a good part may look like (models/augment.py). ema,
+    rounded_share, precision: as of the detector.
     """
 
     reduction: Literal[1, 2, 4] = 1
@@ -147,6 +147,7 @@ class AutoencoderRecipe(_Section):
     rotate_deg: float = Field(default=0.0, ge=0, le=180)
     brightness: float = Field(default=5.0, ge=0)
     contrast: float = Field(default=0.05, ge=0, le=1)
+    rim_share: float = Field(default=0.5, ge=0, le=1)
     ema: float = Field(default=0.99, ge=0, lt=1)
     rounded_share: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
