@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -108,3 +109,21 @@ def test_no_more_than_are_needed(monkeypatch) -> None:
 def test_a_run_with_few_good_parts_has_none(caplog) -> None:
     assert reference_file(source(5, 10), Chain()) == {}
     assert "15 good pictures, drift needs 16" in caplog.text
+
+
+def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from export.pack import ExportOptions, export_run
+    from models.run import Run
+    from models.train import train
+    from tests.export.test_files_of_methods import frame, recipe
+
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    for number in range(24):
+        cv2.imwrite(str(tmp_path / f"data/images/{number:02d}.png"), frame(number))
+    train(tmp_path / "data", recipe("template"), tmp_path / "run")
+    bundle = export_run(Run(tmp_path / "run"), ExportOptions(name="plates")).bundle
+    assert bundle.manifest.reference == "reference.json"
+    found = parse_reference(bundle.files["reference.json"])
+    assert found.pictures == 24
+    assert found.seen() is None  # these plates are shifted and turned, each by its own
