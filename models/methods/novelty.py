@@ -3,6 +3,7 @@ layers that stations run (models/networks/novelty.py)."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def usual_depth(samples: int) -> float:
         return 0.0
     if samples == 2:
         return 1.0
-    return 2.0 * (np.log(samples - 1.0) + _EULER) - 2.0 * (samples - 1.0) / samples
+    return 2.0 * (math.log(samples - 1.0) + _EULER) - 2.0 * (samples - 1.0) / samples
 
 
 def _at_most(limit: float) -> np.float32:
