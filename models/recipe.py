@@ -208,7 +208,7 @@ class TextureRecipe(_Section):
     squared.
     """
 
-    block_px: int = Field(default=24, ge=2, le=512)
+    block_px: int = Field(default=24, ge=2, le=4096)
     step_px: Literal[2, 4, 8, 16, 32] = 8
     features: tuple[Literal["patterns", "gradient", "grey", "level"], ...] = Field(
         default=("patterns", "gradient", "grey"), min_length=1, strict=False
