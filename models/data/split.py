@@ -50,6 +50,23 @@ def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
     )
 
 
+def hold_back_defective(divided: Split, *, drawn: bool) -> Split:
+    """For methods that learn from good parts and need no defect in training: the unmasked samples
+    go to validation, and with ``drawn`` those of training that have masks too.
+
+    A part that a good training picture shows stays where it is: it is not new to the method.
+    """
+    known = {sample.group for sample in divided.train if sample.is_good}
+    moved = [sample for sample in divided.train if drawn and not sample.is_good]
+    moved = [sample for sample in (*moved, *divided.unmasked) if sample.group not in known]
+    names = {sample.name for sample in moved}
+    return Split(
+        train=tuple(sample for sample in divided.train if sample.name not in names),
+        validation=_by_name([*divided.validation, *moved]),
+        unmasked=tuple(sample for sample in divided.unmasked if sample.name not in names),
+    )
+
+
 def _by_name(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.name))
 
