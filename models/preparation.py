@@ -33,6 +33,8 @@ def prepare(data: Path, recipe: Recipe | None, groups: str | None = None) -> Pre
     recipe: None chooses one for regression from the data (models/auto.py) and logs why. groups: in
     place of the recipe's split.groups. Raises DataError for data that cannot be trained on.
     """
+    if recipe is not None:
+        _check_limit(recipe)
     told = recipe.split if recipe is not None else SplitRecipe()
     if groups is not None:
         told = told.model_copy(update={"groups": groups})
@@ -50,14 +52,7 @@ def prepare(data: Path, recipe: Recipe | None, groups: str | None = None) -> Pre
         for line in auto.describe(choice):
             log.info("auto %s", line)
         recipe = choice.recipe
-    good_only = METHODS[recipe.method].good_only
-    _check(dataset, pictures, held_back, good_only=good_only)
-    if recipe.chain.max_false_rejects is not None and not good_only:
-        raise DataError(
-            f"recipe key 'chain.max_false_rejects': {recipe.method} learns from annotated defects "
-            "and takes T from them; give --max-false-rejects to make export instead "
-            "(EXPORT_ARGS)"
-        )
+    _check(dataset, pictures, held_back, good_only=METHODS[recipe.method].good_only)
     classified = recipe.classifier.enabled and any(p.kind_map.any() for p in pictures)
     if recipe.classifier.enabled and not classified:
         log.info("classifier off: no training picture carries an annotated defect")
@@ -74,6 +69,14 @@ def prepare(data: Path, recipe: Recipe | None, groups: str | None = None) -> Pre
         unmasked=tuple(sample.name for sample in divided.unmasked),
     )
     return Preparation(record, dataset, pictures, held_back)
+
+
+def _check_limit(recipe: Recipe) -> None:
+    if recipe.chain.max_false_rejects is not None and not METHODS[recipe.method].good_only:
+        raise DataError(
+            f"recipe key 'chain.max_false_rejects': {recipe.method} learns from annotated defects "
+            "and takes T from them; give --max-false-rejects to make export instead (EXPORT_ARGS)"
+        )
 
 
 def _check(

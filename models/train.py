@@ -14,10 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from models import auto
+from models.candidates import Comparison, plan_for, run_plan
+from models.candidates.advice import how_sure, next_pictures, rests_on
 from models.data.dataset import DataError
-from models.recipe import load_recipe
+from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
-from models.run import Run
+from models.report.write import MAX_FALSE_REJECTS, REPORT
+from models.run import Run, open_data
+from models.tradeoff import operating_point, parse_share
 from models.training import train
 
 __all__ = ["print_metrics", "train"]
@@ -36,7 +40,7 @@ def _cell(value: float | None) -> str:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of pictures and masks.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures, with masks or without.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; taken up where it was left.")],
     recipe: Annotated[
         str, typer.Option(help="'auto', a name in models/recipes, or a .toml file.")
@@ -45,22 +49,32 @@ def main(
         str | None,
         typer.Option(help="Regular expression; its first group is the part a picture shows."),
     ] = None,
+    max_false_rejects: Annotated[
+        str,
+        typer.Option(help="T within this share of held-back good parts, as 0.5%; from good parts."),
+    ] = "",
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
 ) -> None:
-    """Train detector and classifier on annotated pictures, search T, and evaluate."""
+    """Train a detector (and a classifier on annotated pictures), search T, and evaluate."""
     console = Console()
     try:
-        loaded = None if recipe == auto.NAME else load_recipe(recipe)
+        limit = parse_share(max_false_rejects) if max_false_rejects else None
+        loaded = None if recipe == auto.NAME else _limited(load_recipe(recipe), limit)
         out.mkdir(parents=True, exist_ok=True)
         handlers: list[logging.Handler] = [
             logging.StreamHandler(),
-            logging.FileHandler(out / "train.log"),
+            logging.FileHandler(out / "train.log", delay=True),
         ]
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
         # torch's own default counts hyper-threads as half a core and leaves them idle.
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+        if loaded is None and (compared := _compare(data, out, groups, limit)) is not None:
+            _print_comparison(console, compared, out)
+            return
         result = train(data, loaded, out, groups)
-        report = write_report(Run(out))
+        record = Run(out).record()
+        asked = record.recipe.chain.max_false_rejects
+        report = write_report(Run(out), max_false_rejects=asked or MAX_FALSE_REJECTS)
     except (DataError, OSError) as error:
         console.print(f"[red]train:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -68,7 +82,65 @@ def main(
         console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
         sys.exit(130)
     print_metrics(console, result.metrics)
+    if asked is not None:
+        point = operating_point(result.threshold, result.metrics["float"])
+        assurance = point.assurance(asked)
+        more = f": {assurance.needed - point.good} more than there are"
+        _say(console, f"{point}")
+        _say(console, f"{assurance}{'' if assurance.proved else more}")
     console.print(f"T = {result.threshold:.1f}. See {report}. Next: make export RUN={out}")
+
+
+def _limited(recipe: Recipe, limit: float | None) -> Recipe:
+    if limit is None:
+        return recipe
+    chain = recipe.chain.model_copy(update={"max_false_rejects": limit, "threshold": None})
+    return recipe.model_copy(update={"chain": chain})
+
+
+def _compare(data: Path, out: Path, groups: str | None, limit: float | None) -> Comparison | None:
+    """The comparison of candidates; None where there are defects enough for regression alone."""
+    dataset = open_data(data, SplitRecipe(groups=groups))
+    settings = auto.choose_split(dataset).model_copy(update={"groups": groups})
+    some = plan_for(dataset, settings, limit or MAX_FALSE_REJECTS)
+    if some is not None:
+        for warning in auto.series(dataset.samples):
+            logging.getLogger(__name__).info("auto warning: %s", warning)
+        return run_plan(data, out, some, groups, limit or MAX_FALSE_REJECTS)
+    if limit is not None:
+        raise DataError(
+            "--max-false-rejects sets T of methods that learn from good parts; these pictures have "
+            "defects drawn, so give it to make export (EXPORT_ARGS), or name a recipe of such a "
+            "method"
+        )
+    return None
+
+
+def _print_comparison(console: Console, comparison: Comparison, out: Path) -> None:
+    table = Table("method", "AUROC", "95%", "bad passed", "painted passed", "T", "s", "ms")
+    for each in comparison.candidates:
+        table.add_row(
+            each.method,
+            f"{each.figure:.3f}",
+            f"{each.figure_low:.3f}–{each.figure_high:.3f}",
+            f"{each.escapes} of {comparison.bad}",
+            f"{each.painted_escapes} of {comparison.painted}",
+            f"{each.threshold:.1f}",
+            f"{each.training_s:.0f}",
+            f"{each.ms_per_frame:.1f}",
+        )
+    console.print(table)
+    for left in comparison.left_out:
+        _say(console, f"left out: {left.method}: {left.reason}")
+    _say(console, rests_on(comparison))
+    _say(console, how_sure(comparison))
+    for told, basis in next_pictures(comparison):
+        _say(console, f"{told} ({basis})")
+    console.print(f"See {out / REPORT}. Next: make export RUN={out} ({comparison.recommended})")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

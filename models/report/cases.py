@@ -99,8 +99,9 @@ def worst_misses(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def worst_alarms(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Parts with a region that touches no defect: the good ones first, highest score first."""
-    alarmed = (outcome for outcome in outcomes if 0.0 in outcome.reported_ious)
+    """Parts with a region that touches no defect: the good ones first, highest score first. What is
+    reported on a defective part that nobody drew may be the defect."""
+    alarmed = (o for o in outcomes if 0.0 in o.reported_ious and not o.unmasked)
     return tuple(sorted(alarmed, key=lambda o: (o.defective, -o.score, o.name)))
 
 
