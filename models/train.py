@@ -15,7 +15,7 @@ from rich.table import Table
 
 from models import auto
 from models.candidates import Comparison, plan_for, run_plan
-from models.candidates.advice import how_sure, next_pictures, rests_on
+from models.candidates.advice import how_sure, next_pictures, rests_on, verdict
 from models.data.dataset import DataError
 from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
@@ -132,8 +132,8 @@ def _print_comparison(console: Console, comparison: Comparison, out: Path) -> No
     console.print(table)
     for left in comparison.left_out:
         _say(console, f"left out: {left.method}: {left.reason}")
-    _say(console, rests_on(comparison))
-    _say(console, how_sure(comparison))
+    for line in (rests_on(comparison), verdict(comparison), how_sure(comparison)):
+        _say(console, line)
     for told, basis in next_pictures(comparison):
         _say(console, f"{told} ({basis})")
     console.print(f"See {out / REPORT}. Next: make export RUN={out} ({comparison.recommended})")

@@ -10,7 +10,30 @@ from models.tradeoff.interval import counted, interval, parts_to_prove, percent
 from models.tradeoff.point import OperatingPoint
 
 LIKELY = 0.8
+CHANCE = 0.5  # the AUROC of who sees nothing
+MOST_PASSED = 0.5  # of the flaws: above, nobody would call it an inspection
 ESCAPES = 0.05  # a rate of escapes that a line wants to rule out
+
+
+def verdict(comparison: Comparison) -> str:
+    """One sentence on whether the recommended candidate is any good."""
+    first = comparison.candidates[0]
+    flaws = comparison.bad if comparison.ranked_by == "bad" else comparison.bad + comparison.painted
+    passed = first.escapes
+    passed += 0 if comparison.ranked_by == "bad" else first.painted_escapes
+    told = f"{counted(passed, flaws)} are passed at its T"
+    if first.figure_low <= CHANCE:
+        return (
+            f"NO CANDIDATE WORKS on these pictures: the best, {first.method}, is not surely better "
+            f"than chance, and {told}. Do not run it on a line: draw masks of defects and train "
+            "regression, or look at light and resolution first."
+        )
+    if passed > MOST_PASSED * flaws:
+        return (
+            f"{first.method} is better than chance, yet {told}: too many for a line, unless more "
+            "false rejects may be (--max-false-rejects)."
+        )
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def how_sure(comparison: Comparison) -> str:
@@ -93,7 +116,7 @@ def _apart(comparison: Comparison) -> tuple[tuple[str, str], ...]:
         for each in comparison.candidates
         if each in (first, *others)
     )
-    if comparison.needed_bad is not None:
+    if comparison.needed_bad is not None and first.figure_low > CHANCE:
         what = "bad parts" if by_bad else "flaws like the painted ones"
         told = f"About {comparison.needed_bad} {what} would tell {first.method} from "
         told += f"{second.method}."

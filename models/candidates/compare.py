@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.candidates.advice import verdict
 from models.candidates.judge import Judgement, judge, scores_of
 from models.candidates.page import write_page
 from models.candidates.pictures import Judged, judged
@@ -48,12 +49,13 @@ def run_plan(
             f"{data}: nothing to compare candidates on; expected good parts that can be held back, "
             "of 32 px a side or more"
         )
-    scores = {name: scores_of(run, pictures) for name, run in runs.items()}
-    judgement = judge(runs, scores, pictures, max_false_rejects)
+    scores = {name: scores_of(run, pictures, max_false_rejects) for name, run in runs.items()}
+    judgement = judge(runs, scores, pictures)
     comparison = _comparison(data, some, pictures, judgement, max_false_rejects, left_out)
     comparison.write(out)
     for each in comparison.candidates:
         log.info("candidate %s figure=%.3f T=%.1f", each.method, each.figure, each.threshold)
+    log.info("candidates %s", verdict(comparison))
     write_page(out, comparison, runs, scores, pictures)
     return comparison
 

@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edge.bundle import ChainManifest, KindManifest
 from edge.chain.detect import Detector
 from edge.chain.filter import TOLERANCE
+from edge.chain.inspector import Inspector
+from edge.records import Decision, Frame
 from models.candidates.pictures import Judged
 from models.candidates.record import Candidate
 from models.candidates.resample import Floats, better, resampled_auroc
-from models.float_chain import detector_of
+from models.float_chain import detector_of, float_inspector
 from models.metrics import auroc, average_precision
 from models.patches import Picture
 from models.run import Run
@@ -33,12 +36,21 @@ _ONE_SIDED = statistics.NormalDist().inv_cdf(SURE)
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Peak severity of each judged picture, in their order."""
+class Side:
+    """What a chain makes of some pictures, in their order: peak severity, and whether rejected."""
 
-    good: Floats
-    bad: Floats
-    painted: Floats
+    peaks: Floats
+    rejected: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of one candidate, at its T."""
+
+    threshold: float
+    good: Side
+    bad: Side
+    painted: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +62,38 @@ class Judgement:
     needed_bad: int | None
 
 
-def scores_of(run: Run, pictures: Judged) -> Scores:
-    """What a run's detector makes of the pictures, alone on the float chain. Blocks."""
-    detector = detector_of(run.load_detector(), run.record().channels)
+def scores_of(run: Run, pictures: Judged, limit: float) -> Scores:
+    """What a run's detector makes of the pictures, on the float chain without a classifier, at the
+    run's T where that keeps a limit of false rejects, else at the lowest that keeps ``limit``, 0 to
+    1, on the good pictures. Blocks."""
+    record, result = run.record(), run.result()
+    detector = detector_of(run.load_detector(), record.channels)
+    threshold = result.threshold
+    if record.recipe.chain.max_false_rejects is None:
+        peaks = [detector.detect(picture.pixels).peak() for picture in pictures.good]
+        threshold = threshold_within(np.array(peaks, np.float64), limit)
+    inspector = chain_of(run, detector, threshold)
 
-    def peaks(some: Iterable[Picture]) -> Floats:
-        return np.array([detector.detect(p.pixels).peak() for p in some], np.float64)
+    def side(some: Sequence[Picture]) -> Side:
+        verdicts = [inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)) for picture in some]
+        return Side(
+            np.array([verdict.peak_severity for verdict in verdicts], np.float64),
+            np.array([verdict.decision is Decision.REJECT for verdict in verdicts], np.bool_),
+        )
 
-    return Scores(peaks(pictures.good), peaks(pictures.bad), peaks(pictures.painted))
+    return Scores(threshold, side(pictures.good), side(pictures.bad), side(pictures.painted))
 
 
-def judge(
-    runs: Mapping[str, Run], scores: Mapping[str, Scores], pictures: Judged, limit: float
-) -> Judgement:
-    """Every candidate's figures. limit: share of the good pictures that may be rejected, 0 to 1.
+def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
+    """A run's chain in float at a T, without a classifier."""
+    record = run.record()
+    kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
+    chain = ChainManifest(threshold=threshold, join_px=run.result().join_px)
+    return float_inspector(detector, None, record.channels, chain, kinds)
+
+
+def judge(runs: Mapping[str, Run], scores: Mapping[str, Scores], pictures: Judged) -> Judgement:
+    """Every candidate's figures. scores: what ``scores_of`` gave for each.
 
     The best by AUROC to three digits is recommended; among equals the one with fewer flaws passed
     at the limit, then the faster one. Raises ValueError without a good picture, or where neither a
@@ -74,11 +104,11 @@ def judge(
     flawed = pictures.bad if by_bad else (*pictures.bad, *pictures.painted)
     if not pictures.good or not flawed:
         raise ValueError("no good or no bad picture to judge by")
-    good = np.stack([scores[name].good for name in names])
+    good = np.stack([scores[name].good.peaks for name in names])
     bad = np.stack([_flawed(scores[name], by_bad=by_bad) for name in names])
     resampled = resampled_auroc(good, bad, _parts(pictures.good), _parts(flawed))
     found = {
-        name: _figures(run, scores[name], pictures, limit, by_bad, resampled[:, number])
+        name: _figures(run, scores[name], pictures, by_bad, resampled[:, number])
         for number, (name, run) in enumerate(runs.items())
     }
     order = sorted(names, key=lambda name: _rank(found[name]))
@@ -102,11 +132,10 @@ def threshold_within(good: npt.NDArray[np.float64], limit: float) -> float:
 
 
 def _figures(
-    run: Run, scores: Scores, pictures: Judged, limit: float, by_bad: bool, resampled: Floats
+    run: Run, scores: Scores, pictures: Judged, by_bad: bool, resampled: Floats
 ) -> Candidate:
-    threshold = threshold_within(scores.good, limit)
-    level = threshold - TOLERANCE
-    bad, painted = (_against(scores.good, some) for some in (scores.bad, scores.painted))
+    good = scores.good.peaks
+    bad, painted = (_against(good, some.peaks) for some in (scores.bad, scores.painted))
     low, high = np.percentile(resampled, (2.5, 97.5)).tolist()
     result = run.result()
     return Candidate(
@@ -116,14 +145,14 @@ def _figures(
         size_bytes=next(
             p.stat().st_size for p in (run.detector_path, run.detector_file) if p.is_file()
         ),
-        threshold=threshold,
-        escapes=int((scores.bad < level).sum()),
-        false_rejects=int((scores.good >= level).sum()),
-        painted_escapes=int((scores.painted < level).sum()),
+        threshold=scores.threshold,
+        escapes=int((~scores.bad.rejected).sum()),
+        false_rejects=int(scores.good.rejected.sum()),
+        painted_escapes=int((~scores.painted.rejected).sum()),
         image_ap=bad[0],
         image_auroc=bad[1],
         painted_auroc=painted[1],
-        figure=_against(scores.good, _flawed(scores, by_bad=by_bad))[1] or 0.0,
+        figure=_against(good, _flawed(scores, by_bad=by_bad))[1] or 0.0,
         figure_low=low,
         figure_high=high,
     )
@@ -139,7 +168,9 @@ def _against(good: Floats, bad: Floats) -> tuple[float | None, float | None]:
 
 
 def _flawed(scores: Scores, *, by_bad: bool) -> Floats:
-    return scores.bad if by_bad else np.concatenate([scores.bad, scores.painted])
+    if by_bad:
+        return scores.bad.peaks
+    return np.concatenate([scores.bad.peaks, scores.painted.peaks])
 
 
 def _rank(candidate: Candidate) -> tuple[float, int, float]:

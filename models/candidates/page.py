@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle import ChainManifest, KindManifest
-from edge.chain.inspector import Inspector
 from edge.records import Frame
-from models.candidates.advice import alike, how_sure, next_pictures, rests_on
-from models.candidates.judge import Scores
+from models.candidates.advice import alike, how_sure, next_pictures, rests_on, verdict
+from models.candidates.judge import Scores, chain_of
 from models.candidates.pictures import Judged
 from models.candidates.record import Candidate, Comparison
+from models.candidates.resample import Floats
 from models.files import write_whole
-from models.float_chain import detector_of, float_inspector
+from models.float_chain import detector_of
 from models.patches import Picture
 from models.report import page
 from models.report.cases import data_uri, marked_uri, shrunk
@@ -88,7 +87,7 @@ def _recommendation(comparison: Comparison) -> str:
     first = comparison.candidates[0]
     lead = (
         f"{first.method}: AUROC {first.figure:.3f}, {first.ms_per_frame:.1f} ms a picture on one "
-        f"core in float, before int8. {how_sure(comparison)}"
+        f"core in float, before int8. {verdict(comparison)} {how_sure(comparison)}"
     )
     others = alike(comparison)
     found = [page.paragraph(lead, "lead"), page.paragraph(rests_on(comparison))]
@@ -106,7 +105,7 @@ def _recommendation(comparison: Comparison) -> str:
 def _figures(comparison: Comparison) -> str:
     note = (
         f"T is the lowest that rejects at most {percent(comparison.limit)} of the held-back good "
-        "pictures; what is passed is counted there, by the peak of each picture's severity. "
+        "pictures; what is passed is counted there. "
         "Intervals of counts are Clopper and Pearson's, of AUROC from resampling parts, where "
         "equal candidates count half. In counts a picture is a part."
     )
@@ -125,12 +124,15 @@ def _shown(examine: Mapping[str, Examine], scores: Scores, pictures: Judged) -> 
         )
     ]
     for title, some in (
-        ("Bad parts that look best to the recommended one", _lowest(pictures.bad, scores.bad)),
+        (
+            "Bad parts that look best to the recommended one",
+            _lowest(pictures.bad, scores.bad.peaks),
+        ),
         (
             "Painted flaws, from the faintest to the plainest",
-            _spread(pictures.painted, scores.painted),
+            _spread(pictures.painted, scores.painted.peaks),
         ),
-        ("Good parts that look worst to it", _highest(pictures.good, scores.good)),
+        ("Good parts that look worst to it", _highest(pictures.good, scores.good.peaks)),
     ):
         if some:
             found.append(page.heading(title))
@@ -148,11 +150,8 @@ def _row(picture: Picture, examine: Mapping[str, Examine]) -> str:
 
 
 def _examiner(run: Run, candidate: Candidate) -> Examine:
-    record = run.record()
-    kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
-    chain = ChainManifest(threshold=candidate.threshold, join_px=run.result().join_px)
-    detector = detector_of(run.load_detector(), record.channels)
-    inspector: Inspector = float_inspector(detector, None, record.channels, chain, kinds)
+    detector = detector_of(run.load_detector(), run.record().channels)
+    inspector = chain_of(run, detector, candidate.threshold)
 
     def look(picture: Picture) -> tuple[str, float]:
         inspection = inspector.examine(Frame(0, 0, 0, 0, picture.pixels))
@@ -161,17 +160,17 @@ def _examiner(run: Run, candidate: Candidate) -> Examine:
     return look
 
 
-def _lowest(pictures: tuple[Picture, ...], scores: Iterable[float]) -> list[Picture]:
-    return _one_per_part(pictures, np.argsort(np.asarray(list(scores)), kind="stable"), MOST_BAD)
+def _lowest(pictures: tuple[Picture, ...], scores: Floats) -> list[Picture]:
+    return _one_per_part(pictures, np.argsort(scores, kind="stable"), MOST_BAD)
 
 
-def _highest(pictures: tuple[Picture, ...], scores: Iterable[float]) -> list[Picture]:
-    order = np.argsort(-np.asarray(list(scores)), kind="stable")
+def _highest(pictures: tuple[Picture, ...], scores: Floats) -> list[Picture]:
+    order = np.argsort(-scores, kind="stable")
     return _one_per_part(pictures, order, MOST_GOOD)
 
 
-def _spread(pictures: tuple[Picture, ...], scores: Iterable[float]) -> list[Picture]:
-    order = np.argsort(np.asarray(list(scores)), kind="stable")
+def _spread(pictures: tuple[Picture, ...], scores: Floats) -> list[Picture]:
+    order = np.argsort(scores, kind="stable")
     places = np.unique(np.linspace(0, len(order) - 1, MOST_PAINTED).round().astype(int))
     return [pictures[order[place]] for place in places] if len(order) else []
 

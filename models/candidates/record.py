@@ -18,8 +18,9 @@ class _Part(BaseModel):
 class Candidate(_Part):
     """One method's figures on the judged pictures.
 
-    threshold: the lowest T that keeps the limit on the good ones; escapes, false_rejects and
-    painted_escapes are counted there, by each picture's peak. image_ap, image_auroc: of the bad
+    threshold: the run's T, which keeps the limit on held-back good parts; of regression, whose T
+    comes from annotated defects, the lowest that does. escapes, false_rejects and painted_escapes
+    are counted there. image_ap, image_auroc: of the bad
     ones against the good ones, None without a bad one; painted_auroc likewise. figure: the AUROC
     that candidates are ranked by, with the bounds within which 95 % of the resamples lie. behind:
     share of resamples in which the recommended one is better; None for itself. training_s: of the

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-from models.candidates.advice import alike, how_sure, next_pictures, rests_on
+from models.candidates.advice import alike, how_sure, next_pictures, rests_on, verdict
 from models.candidates.record import Candidate, Comparison
 from tests.models.candidates.test_judge import candidate
 
@@ -47,6 +47,20 @@ def test_how_sure(behind: float, said: str) -> None:
     found = comparison(MEMORY, candidate(method="texture", behind=behind))
     assert how_sure(found).endswith(said)
     assert bool(alike(found)) == (behind < 0.95)
+
+
+def test_whether_it_is_any_good() -> None:
+    chance = candidate(figure_low=0.45, painted_escapes=98)
+    assert verdict(comparison(chance)).startswith(
+        "NO CANDIDATE WORKS on these pictures: the best, memory, is not surely better than chance, "
+        "and 98 of 100 (98%"
+    )
+    many = candidate(painted_escapes=1, escapes=60)
+    assert "too many for a line" in verdict(
+        comparison(many, bad=100, bad_parts=100, ranked_by="bad")
+    )
+    fine = verdict(comparison(candidate(painted_escapes=3)))
+    assert fine == "3 of 100 (3%; 95% interval 0.623–8.52%) are passed at its T."
 
 
 def test_one_candidate() -> None:
