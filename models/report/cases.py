@@ -83,9 +83,11 @@ def find_cases(
         picture = load(outcome.name)
         inspection = _examine(inspector, picture)
         verdict = inspection.verdict
+        drawn = f"{outcome.hit_px} of {outcome.annotated_px} annotated px reported"
         caption = (
-            f"{', '.join(outcome.kinds)}; {'escaped' if _escaped(outcome) else 'rejected'}: "
-            f"{verdict.reason}; {outcome.hit_px} of {outcome.annotated_px} annotated px reported, "
+            f"{', '.join(picture.sample.kinds)}; "
+            f"{'escaped' if _escaped(outcome) else 'rejected'}: {verdict.reason}; "
+            f"{'not drawn' if outcome.unmasked else drawn}, "
             f"peak severity {verdict.peak_severity:.1f}"
         )
         misses.append(_case(picture, inspection, caption))

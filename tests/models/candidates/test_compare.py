@@ -242,3 +242,14 @@ def test_a_pointer_that_leads_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "comparison.json").write_text('{"recommended": "../other"}')
     with pytest.raises(DataError, match=r"comparison\.json: key 'recommended'"):
         Run(tmp_path)
+
+
+def test_a_run_on_good_parts_has_a_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    three(monkeypatch, tmp_path)
+    command(write_sorted(tmp_path / "data", 40, 0), tmp_path / "run", recipe="memory", limit="1%")
+    text = text_of((tmp_path / "run/report.html").read_text())
+    assert "It keeps false rejects of the good ones within 1%" in text
+    assert "escapes 0 of 0, false rejects 0 of 10 (0%" in text
+    assert "nan" not in text.lower().split()
