@@ -12,6 +12,7 @@ from models.tradeoff.point import OperatingPoint
 LIKELY = 0.8
 CHANCE = 0.5  # the AUROC of who sees nothing
 MOST_PASSED = 0.5  # of the flaws: above, nobody would call it an inspection
+FEW_PARTS = 10  # fewer physical parts are too much alike for any interval to be trusted
 ESCAPES = 0.05  # a rate of escapes that a line wants to rule out
 
 
@@ -62,6 +63,8 @@ def rests_on(comparison: Comparison) -> str:
         f"{comparison.good} good pictures of {comparison.good_parts} parts and {comparison.bad} "
         f"bad ones of {comparison.bad_parts} parts, none of which was trained on"
     )
+    if comparison.good_parts < FEW_PARTS:
+        told += f"; fewer than {FEW_PARTS} good parts say little, whatever the intervals"
     if comparison.ranked_by == "bad":
         return f"Ranked by AUROC of the bad pictures: {told}."
     few = "no bad part is here"
@@ -71,7 +74,8 @@ def rests_on(comparison: Comparison) -> str:
         f"Ranked by AUROC of {comparison.painted} painted flaws"
         f"{' and the bad pictures' if comparison.bad else ''}: {told}; {few}. A flaw was painted "
         "on good pictures by a generator. Painted flaws are not the line's: they say that a method "
-        "works at all, not which defects of this line it finds."
+        "works at all, not which defects of this line it finds; and a method that was itself tuned "
+        "on generated flaws looks better by them than it is."
     )
 
 

@@ -79,6 +79,8 @@ def test_painted_flaws_are_said_to_be_painted() -> None:
     assert "fewer than 8 bad parts are too few" in few
     real = rests_on(comparison(MEMORY, bad=20, bad_parts=20, ranked_by="bad"))
     assert "ainted" not in real
+    assert "say little" not in real
+    assert "fewer than 10 good parts say little" in rests_on(comparison(MEMORY, good_parts=9))
 
 
 def test_what_to_photograph_next() -> None:
