@@ -15,7 +15,13 @@ from rich.table import Table
 
 from models import auto
 from models.candidates import Comparison, plan_for, run_plan
-from models.candidates.advice import how_sure, next_pictures, rests_on, verdict
+from models.candidates.advice import (
+    export_command,
+    how_sure,
+    next_pictures,
+    rests_on,
+    verdict,
+)
 from models.data.dataset import DataError
 from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
@@ -136,7 +142,8 @@ def _print_comparison(console: Console, comparison: Comparison, out: Path) -> No
         _say(console, line)
     for told, basis in next_pictures(comparison):
         _say(console, f"{told} ({basis})")
-    console.print(f"See {out / REPORT}. Next: make export RUN={out} ({comparison.recommended})")
+    command = export_command(comparison, str(out))
+    _say(console, f"See {out / REPORT}. Next: {command} (it packs {comparison.recommended})")
 
 
 def _say(console: Console, text: str) -> None:

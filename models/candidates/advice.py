@@ -6,6 +6,7 @@ import math
 
 from models.candidates.judge import ENOUGH_BAD, SURE
 from models.candidates.record import Candidate, Comparison
+from models.methods import METHODS
 from models.tradeoff.interval import counted, interval, parts_to_prove, percent
 from models.tradeoff.point import OperatingPoint
 
@@ -50,6 +51,14 @@ def how_sure(comparison: Comparison) -> str:
     if share >= LIKELY:
         return f"{told}: likely, not sure."
     return f"{told}: these pictures cannot tell the two apart."
+
+
+def export_command(comparison: Comparison, folder: str) -> str:
+    """What packs the recommended run at the T of the figures; regression's own is another."""
+    command = f"make export RUN={folder}"
+    if METHODS[comparison.candidates[0].method].good_only:
+        return command
+    return f"{command} EXPORT_ARGS='--max-false-rejects {percent(comparison.limit)}'"
 
 
 def alike(comparison: Comparison) -> tuple[Candidate, ...]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.bundle.manifest import DetectorKind
 from models.candidates.advice import verdict
 from models.candidates.judge import Judgement, judge, scores_of
 from models.candidates.page import write_page
@@ -67,7 +68,7 @@ def _train(
     groups: str | None,
     max_false_rejects: float,
     left_out: list[LeftOut],
-) -> Iterator[tuple[str, Run]]:
+) -> Iterator[tuple[DetectorKind, Run]]:
     """The runs that are complete, by method; the others go to left_out."""
     for number, (name, recipe) in enumerate(some.recipes.items(), start=1):
         log.info("candidate %s: %s of %s", name, number, len(some.recipes))
@@ -90,7 +91,7 @@ def _train(
         yield name, run
 
 
-def _left_out(name: str, error: Exception) -> LeftOut:
+def _left_out(name: DetectorKind, error: Exception) -> LeftOut:
     log.warning("candidate %s is left out: %s", name, error)
     return LeftOut(method=name, reason=str(error))
 

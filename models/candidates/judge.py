@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from edge.bundle import ChainManifest, KindManifest
+from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
 from edge.chain.filter import TOLERANCE
 from edge.chain.inspector import Inspector
@@ -92,7 +93,9 @@ def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
     return float_inspector(detector, None, record.channels, chain, kinds)
 
 
-def judge(runs: Mapping[str, Run], scores: Mapping[str, Scores], pictures: Judged) -> Judgement:
+def judge(
+    runs: Mapping[DetectorKind, Run], scores: Mapping[DetectorKind, Scores], pictures: Judged
+) -> Judgement:
     """Every candidate's figures. scores: what ``scores_of`` gave for each.
 
     The best by AUROC to three digits is recommended; among equals the one with fewer flaws passed

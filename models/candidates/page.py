@@ -7,8 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.bundle.manifest import DetectorKind
 from edge.records import Frame
-from models.candidates.advice import alike, how_sure, next_pictures, rests_on, verdict
+from models.candidates.advice import (
+    alike,
+    export_command,
+    how_sure,
+    next_pictures,
+    rests_on,
+    verdict,
+)
 from models.candidates.judge import Scores, chain_of
 from models.candidates.pictures import Judged
 from models.candidates.record import Candidate, Comparison
@@ -30,8 +38,8 @@ Examine = Callable[[Picture], tuple[str, float]]
 def write_page(
     folder: Path,
     comparison: Comparison,
-    runs: Mapping[str, Run],
-    scores: Mapping[str, Scores],
+    runs: Mapping[DetectorKind, Run],
+    scores: Mapping[DetectorKind, Scores],
     pictures: Judged,
 ) -> Path:
     """Write the page; its path. Looks at the shown pictures again: blocks for seconds."""
@@ -42,7 +50,10 @@ def write_page(
 
 
 def render(
-    comparison: Comparison, examine: Mapping[str, Examine], scores: Scores, pictures: Judged
+    comparison: Comparison,
+    examine: Mapping[DetectorKind, Examine],
+    scores: Scores,
+    pictures: Judged,
 ) -> str:
     """The page. examine: by method, a picture's marked copy as data URI, and its severity. scores:
     the recommended candidate's."""
@@ -90,7 +101,11 @@ def _recommendation(comparison: Comparison) -> str:
         f"core in float, before int8. {verdict(comparison)} {how_sure(comparison)}"
     )
     others = alike(comparison)
-    found = [page.paragraph(lead, "lead"), page.paragraph(rests_on(comparison))]
+    found = [
+        page.paragraph(lead, "lead"),
+        page.paragraph(rests_on(comparison)),
+        page.paragraph(f"To pack it: {export_command(comparison, 'OUT')}"),
+    ]
     if others:
         told = "Not told apart from it: " + ", ".join(
             f"{each.method} ({each.ms_per_frame:.1f} ms)" for each in others
@@ -116,7 +131,7 @@ def _figures(comparison: Comparison) -> str:
     return page.section("Candidates", *found)
 
 
-def _shown(examine: Mapping[str, Examine], scores: Scores, pictures: Judged) -> str:
+def _shown(examine: Mapping[DetectorKind, Examine], scores: Scores, pictures: Judged) -> str:
     found = [
         page.paragraph(
             "Left the picture; then each candidate at its T: yellow is the severity, orange what "
@@ -140,7 +155,7 @@ def _shown(examine: Mapping[str, Examine], scores: Scores, pictures: Judged) -> 
     return page.section("The same pictures, side by side", *found)
 
 
-def _row(picture: Picture, examine: Mapping[str, Examine]) -> str:
+def _row(picture: Picture, examine: Mapping[DetectorKind, Examine]) -> str:
     shown = [(data_uri(shrunk(picture.pixels)), "the picture")]
     for name, look in examine.items():
         uri, severity = look(picture)

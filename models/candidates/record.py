@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from edge.bundle.manifest import DetectorKind
 from models.files import write_whole
 from models.run import COMPARISON
 
@@ -28,7 +29,7 @@ class Candidate(_Part):
     usual size. size_bytes: of the trained detector in float.
     """
 
-    method: str
+    method: DetectorKind
     training_s: float
     ms_per_frame: float
     size_bytes: int
@@ -48,7 +49,7 @@ class Candidate(_Part):
 class LeftOut(_Part):
     """A method that cannot work on the data, and why."""
 
-    method: str
+    method: DetectorKind
     reason: str
 
 
@@ -71,7 +72,7 @@ class Comparison(_Part):
     bad_parts: int
     painted: int
     ranked_by: Literal["bad", "painted and bad"]
-    recommended: str
+    recommended: DetectorKind
     candidates: tuple[Candidate, ...]
     left_out: tuple[LeftOut, ...]
     needed_good: int

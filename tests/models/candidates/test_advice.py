@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-from models.candidates.advice import alike, how_sure, next_pictures, rests_on, verdict
+from models.candidates.advice import (
+    alike,
+    export_command,
+    how_sure,
+    next_pictures,
+    rests_on,
+    verdict,
+)
 from models.candidates.record import Candidate, Comparison
+from models.methods import METHODS
 from tests.models.candidates.test_judge import candidate
 
 
@@ -61,6 +71,15 @@ def test_whether_it_is_any_good() -> None:
     )
     fine = verdict(comparison(candidate(painted_escapes=3)))
     assert fine == "3 of 100 (3%; 95% interval 0.623–8.52%) are passed at its T."
+
+
+def test_it_is_packed_at_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "memory", replace(METHODS["regression"], good_only=True))
+    assert export_command(comparison(MEMORY), "runs/a") == "make export RUN=runs/a"
+    learned = comparison(candidate(method="regression"))
+    assert export_command(learned, "runs/a") == (
+        "make export RUN=runs/a EXPORT_ARGS='--max-false-rejects 0.5%'"
+    )
 
 
 def test_one_candidate() -> None:
