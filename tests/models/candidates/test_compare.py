@@ -13,8 +13,9 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
+from models.candidates.plan import good_only
 from models.data.dataset import DataError
-from models.methods import METHODS, Method
+from models.methods import METHODS, FileDetector, Method
 from models.run import Run
 from models.train import main
 from tests.models.candidates.standins import method, refusing, register, write_sorted
@@ -67,6 +68,25 @@ def test_good_parts_alone(
         assert Run(out / name).record().recipe.chain.max_false_rejects == 0.005
     assert Run(out).folder == out / "memory"
     assert Run(out).load_detector() is not None
+
+
+def test_every_method_that_learns_from_good_parts_is_a_candidate() -> None:
+    known = {name for name, some in METHODS.items() if some.good_only}
+    assert known >= {"memory", "autoencoder", "texture", "template", "threshold"}
+    assert set(good_only()) == known
+
+
+def test_a_method_that_is_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    register(monkeypatch, tmp_path / "recipes", {"threshold": METHODS["threshold"]})
+    out = tmp_path / "run"
+    said = command(write_sorted(tmp_path / "data", 24, 8), out)
+    (only,) = json.loads((out / "comparison.json").read_text())["candidates"]
+    assert only["size_bytes"] == (out / "threshold/detector.bin").stat().st_size
+    assert (only["image_auroc"], only["escapes"]) == (1.0, 0)
+    assert "threshold is the only candidate" in said
+    assert isinstance(Run(out).load_detector(), FileDetector)
 
 
 def test_bad_parts_that_nobody_drew(
