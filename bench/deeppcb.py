@@ -196,6 +196,8 @@ def main(
 ) -> None:
     """Inspect each test picture against its template; score by the set's own rule."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # the confusion of six kinds
     logging.basicConfig(level=logging.WARNING)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -21,7 +21,7 @@ TRIES = 8  # a flaw may be too faint to be seen; then another is painted
 
 def none_drawn(samples: Iterable[Sample]) -> bool:
     """Whether nobody drew a defect on any of them."""
-    return not any(sample.masks for sample in samples)
+    return not any(sample.masks or sample.boxes for sample in samples)
 
 
 def is_planted(sample: Sample) -> bool:

@@ -44,8 +44,9 @@ class Pose:
     """Golden image → frame, both in pixels from their common centre: y = linear @ x + shift.
 
     frame = gain * golden + offset where they agree. match: of the golden image's steepest points in
-    view, the share that is within a pixel of the finest level of where it should be: some 0.9 for a
-    good part, below 0.5 for another one.
+    view, the share that is within a pixel of the finest level of where it should be. A good part
+    has some 0.9 or more; of DeepPCB's boards the test pictures have 0.77 to 1.0, and of 200 other
+    boards 166 have no pose at all and the rest at most 0.75.
     """
 
     linear: Reals

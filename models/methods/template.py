@@ -27,7 +27,7 @@ MOST_PARTS = 64
 PRIOR_PARTS = 4.0
 # No scale is finer than so many spreads a severity of 4: where good parts show next to no
 # difference, every grey level would be a defect.
-LEAST_PEAK = 2.0
+LEAST_PEAK = 4.0
 
 Plane = npt.NDArray[np.float32]
 

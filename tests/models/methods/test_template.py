@@ -104,14 +104,14 @@ def test_rejects_what_is_covered(inspector: Inspector) -> None:
 
 
 def test_the_scale_is_that_of_held_back_good_parts() -> None:
-    """Their worst is at 4, where it is more than the two spreads that are granted."""
+    """Their worst is at 4, where it is more than the four spreads that are granted."""
     some = task(noise_grey=0.25, edge_px=0.0, tolerance_px=0)
     detector = train_template(some).detector
     assert isinstance(detector, FileDetector)
     reader = detector.detector(1)
     peaks = [reader.detect(each.pixels).peak() for each in some.held_back]
     assert max(peaks) == pytest.approx(GOOD_SEVERITY, abs=0.05)
-    assert file_of(task()).header.unit == pytest.approx(2.0 / GOOD_SEVERITY)
+    assert file_of(task()).header.unit == pytest.approx(4.0 / GOOD_SEVERITY)
 
 
 def test_one_good_part_is_enough() -> None:

@@ -1,0 +1,112 @@
+"""Methods whose detector is a file: from a folder of pictures to a bundle that a station runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from edge.bundle import Bundle, parse_bundle
+from edge.chain.load import load_inspector, prove
+from edge.errors import BundleError
+from edge.records import Decision, Frame
+from export.pack import ExportOptions, export_run
+from export.planted import none_drawn
+from models.data.dataset import KindBox, Sample
+from models.recipe import Recipe, load_recipe
+from models.run import Run
+from models.train import train
+from tests.models.methods.parts import drawing, play, seen
+
+HEIGHT, WIDTH = 144, 192
+FLAWS = ("blob", "gone")
+
+
+def frame(seed: int, flaw: str | None = None) -> np.ndarray:
+    return seen(drawing(HEIGHT, WIDTH, flaw=flaw), play(seed), seed=seed)
+
+
+def write(folder: Path, *, flawed: bool) -> Path:
+    """Twelve good parts and, where asked for, six flawed ones with masks."""
+    (folder / "images").mkdir(parents=True)
+    for number in range(18 if flawed else 12):
+        flaw = FLAWS[number % 2] if number >= 12 else None
+        cv2.imwrite(str(folder / f"images/{number:02d}.png"), frame(number, flaw))
+        if flaw:
+            shown = [
+                seen(drawing(HEIGHT, WIDTH, flaw=f), play(number), noise=0) for f in (flaw, None)
+            ]
+            mask = np.where(cv2.absdiff(*shown) > 15, np.uint8(255), np.uint8(0))
+            (folder / "masks" / flaw).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"masks/{flaw}/{number:02d}.png"), mask)
+    return folder
+
+
+def recipe(method: str) -> Recipe:
+    """Without a classifier; a plate with holes is no plain surface, so the thresholds only have to
+    be the same on a station."""
+    loaded = load_recipe(method)
+    off = loaded.classifier.model_copy(update={"enabled": False})
+    few = loaded.threshold.model_copy(
+        update={"search_parts": 4, "level": "local", "denoise": "gaussian", "window_px": 31}
+    )
+    return loaded.model_copy(update={"classifier": off, "threshold": few})
+
+
+def bundle_of(method: str, tmp_path: Path, *, flawed: bool) -> Bundle:
+    data = write(tmp_path / "data", flawed=flawed)
+    out = tmp_path / "run"
+    out.mkdir()
+    train(data, recipe(method), out)
+    return parse_bundle(export_run(Run(out), ExportOptions(name="parts")).data)
+
+
+@pytest.mark.parametrize("flawed", [True, False])
+def test_a_golden_image_from_folder_to_station(tmp_path: Path, flawed: bool) -> None:
+    bundle = bundle_of("template", tmp_path, flawed=flawed)
+    manifest = bundle.manifest
+    assert (manifest.detector.kind, manifest.detector.stride_px) == ("template", 1)
+    assert [build.name for build in manifest.builds] == ["onnx-float32"]
+    assert {golden.decision for golden in manifest.golden} == {"PASS", "REJECT"}
+    inspector = load_inspector(bundle, now_ns=lambda: 0)
+    prove(bundle, inspector)
+    for seed in range(40, 44):
+        good = inspector.inspect(Frame(1, 1, 0, 0, frame(seed)))
+        assert good.decision is Decision.PASS, good.reason
+        bad = inspector.inspect(Frame(2, 2, 0, 0, frame(seed, FLAWS[seed % 2])))
+        assert bad.decision is Decision.REJECT
+
+
+def test_a_station_s_file_that_is_another_does_not_prove_itself(tmp_path: Path) -> None:
+    """Another part's golden image in the bundle: the golden frames are not reproduced."""
+    bundle = bundle_of("template", tmp_path, flawed=True)
+    name = bundle.manifest.builds[0].detector.file
+    data = bytearray(bundle.files[name])
+    data[-2 * HEIGHT * WIDTH : -HEIGHT * WIDTH] = frame(0)[::-1].tobytes()
+    altered = replace(bundle, files=bundle.files | {name: bytes(data)})
+    with pytest.raises(BundleError, match="does not reproduce its golden frame"):
+        prove(altered, load_inspector(altered, now_ns=lambda: 0))
+    broken = replace(bundle, files=bundle.files | {name: bytes(data[:-1])})
+    with pytest.raises(BundleError, match="the template's planes are"):
+        load_inspector(broken, now_ns=lambda: 0)
+
+
+def test_a_box_is_a_drawn_defect() -> None:
+    """Whose parts are annotated by boxes needs no painted flaw."""
+    good = Sample("a.png", Path("a.png"), "a")
+    boxed = replace(good, kinds=("pit",), boxes=(KindBox("pit", 1, 1, 4, 4),))
+    assert none_drawn([good])
+    assert not none_drawn([good, boxed])
+
+
+def test_thresholds_from_folder_to_station(tmp_path: Path) -> None:
+    bundle = bundle_of("threshold", tmp_path, flawed=True)
+    assert bundle.manifest.detector.kind == "threshold"
+    inspector = load_inspector(bundle, now_ns=lambda: 0)
+    prove(bundle, inspector)
