@@ -266,10 +266,10 @@ def _warnings(dataset: DataSet, divided: Split, facts: Facts, base: Recipe) -> I
                 f"{facts_of.name} is {facts_of.contrast:.1f} grey levels off its surroundings: "
                 "try other light"
             )
-    yield from _series(dataset.samples)
+    yield from series(dataset.samples)
 
 
-def _series(samples: Sequence[Sample]) -> Iterator[str]:
+def series(samples: Sequence[Sample]) -> Iterator[str]:
     """Names that look as if several pictures showed one part, where nobody told groups."""
     if any(sample.group != sample.name for sample in samples):
         return

@@ -332,10 +332,19 @@ class ClassifierRecipe(_Section):
 
 
 class ChainRecipe(_Section):
-    """What the station does with the map. join_px: the paper's 4."""
+    """What the station does with the map. join_px: the paper's 4. threshold: T, where it is not to
+    be searched. max_false_rejects: share of the held-back good parts within which T is to stay,
+    whatever is annotated; of methods that learn from good parts."""
 
     join_px: float = Field(default=4.0, ge=0, le=64)
     threshold: float | None = Field(default=None, gt=0, le=12)
+    max_false_rejects: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_way_to_t(self) -> ChainRecipe:
+        if self.threshold is not None and self.max_false_rejects is not None:
+            raise ValueError("threshold and max_false_rejects both say what T is; expected one")
+        return self
 
 
 class Recipe(_Section):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
 from edge.complaints import describe
@@ -30,6 +30,9 @@ from models.fit import save_atomically
 from models.methods import METHODS
 from models.networks import BlockClassifier, DetectorNetwork
 from models.recipe import Recipe, SplitRecipe
+
+RECORD = "run.json"
+COMPARISON = "comparison.json"  # in a folder of several runs, one for each candidate
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -61,7 +64,8 @@ class CurvePoint(_Part):
 
 
 class RunResult(_Part):
-    """What came of it. metrics: by chain ('float', 'float without classifier'), then by name."""
+    """What came of it. metrics: by chain ('float', 'float without classifier'), then by name.
+    training_s: of the sitting that finished it; None of runs that did not say."""
 
     threshold: float
     join_px: float
@@ -72,6 +76,15 @@ class RunResult(_Part):
     metrics: dict[str, dict[str, float]]
     detector_loss: tuple[tuple[int, float], ...]
     classifier_loss: tuple[tuple[int, float], ...]
+    training_s: float | None = None
+
+
+class _Pointer(BaseModel):
+    """The part of comparison.json that says which run to take."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    recommended: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
 
 
 def open_data(folder: Path, settings: SplitRecipe, layout: str = "auto") -> DataSet:
@@ -81,11 +94,15 @@ def open_data(folder: Path, settings: SplitRecipe, layout: str = "auto") -> Data
 
 
 class Run:
-    """Paths and contents of one run's folder."""
+    """Paths and contents of one run's folder.
+
+    The folder of a comparison (models/candidates) stands for the run that it recommends.
+    """
 
     def __init__(self, folder: Path) -> None:
+        folder = _recommended(folder)
         self.folder = folder
-        self.record_path = folder / "run.json"
+        self.record_path = folder / RECORD
         self.result_path = folder / "result.json"
         self.detector_checkpoint = folder / "detector.ckpt"
         self.classifier_checkpoint = folder / "classifier.ckpt"
@@ -172,6 +189,13 @@ class Run:
         network = BlockClassifier(record.channels, len(record.kinds))
         _fill(network, self.classifier_path)
         return network.eval()
+
+
+def _recommended(folder: Path) -> Path:
+    comparison = folder / COMPARISON
+    if (folder / RECORD).exists() or not comparison.is_file():
+        return folder
+    return folder / _read(comparison, _Pointer, "a comparison of candidates").recommended
 
 
 def _fill(network: nn.Module, path: Path) -> None:

@@ -42,15 +42,16 @@ class ThresholdSearch:
 
 def search_threshold(
     maps: Iterable[tuple[SeverityMap, npt.NDArray[np.bool_]]],
-    max_false_alarms: float = MAX_FALSE_ALARMS,
+    max_false_alarms: float | None = None,
 ) -> ThresholdSearch:
     """T by mean IoU over the maps (severity, annotated pixels H×W).
 
     The curve is flat around its top; of all T within 0.002 of the best mean IoU the one with the
     fewest false alarms on good parts is taken, the lowest of these.
 
-    Where nothing is annotated: the lowest T at which no more than max_false_alarms of the good
-    parts have an alarm, or the highest of the grid. Raises ValueError without any part.
+    Where nothing is annotated, or max_false_alarms is given: the lowest T at which no more than so
+    many of the good parts (0 to 1; else MAX_FALSE_ALARMS) have an alarm, or the highest of the
+    grid. Raises ValueError without any part.
     """
     ious: list[npt.NDArray[np.float64]] = []
     alarms: list[npt.NDArray[np.bool_]] = []
@@ -71,17 +72,18 @@ def search_threshold(
     if not ious and not alarms:
         raise ValueError("no validation picture; T cannot be searched")
     false_alarms = np.mean(alarms, axis=0) if alarms else np.zeros(len(GRID))
-    if not ious:
-        within = np.flatnonzero(false_alarms <= max_false_alarms)
-        lowest = float(GRID[within[0]] if len(within) else GRID[-1])
-        return ThresholdSearch(lowest, tuple(GRID.tolist()), None, tuple(false_alarms.tolist()))
-    mean_iou = np.mean(ious, axis=0)
-    near = np.flatnonzero(mean_iou >= mean_iou.max() - 0.002)
-    best = near[np.argmin(false_alarms[near])]
+    mean_iou = np.mean(ious, axis=0) if ious else None
+    if mean_iou is None or max_false_alarms is not None:
+        limit = MAX_FALSE_ALARMS if max_false_alarms is None else max_false_alarms
+        within = np.flatnonzero(false_alarms <= limit)
+        best = within[0] if len(within) else len(GRID) - 1
+    else:
+        near = np.flatnonzero(mean_iou >= mean_iou.max() - 0.002)
+        best = near[np.argmin(false_alarms[near])]
     return ThresholdSearch(
         float(GRID[best]),
         tuple(GRID.tolist()),
-        tuple(mean_iou.tolist()),
+        None if mean_iou is None else tuple(mean_iou.tolist()),
         tuple(false_alarms.tolist()),
     )
 

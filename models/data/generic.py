@@ -6,8 +6,9 @@
     kinds.csv     colour,kind   names the colours, as #rrggbb (else kind_rrggbb)
     groups.csv    file,group    images of one part, file inside images/ (else each its own)
 
-A mask may end in `_mask`. An image without a mask is a good part. A grey mask that lies flat in
-masks/ is of kind `defect` unless kinds.csv names its grey.
+A mask may end in `_mask`. An image without a mask is a good part; but where images/ has a folder
+good/ or ok/, the other folders in it are kinds of defect, drawn or not. A grey mask that lies flat
+in masks/ is of kind `defect` unless kinds.csv names its grey.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 LAYOUT = "generic"
 LOOKS_FOR = "images/ and masks/ (generic)"
 DEFAULT_KIND = "defect"
+GOOD_FOLDERS = ("good", "ok")  # in any case
 
 # A mask saved with smoothed edges has a colour per edge pixel; no one draws 33 kinds by hand.
 MOST_COLOURS = 32
@@ -71,15 +73,20 @@ def read(root: Path) -> DataSet:
     if not paths:
         raise DataError(f"{image_root}: holds no image; expected at least one .png, .jpg or .bmp")
     names = _read_kinds(root / "kinds.csv")
-    groups = _read_groups(root / "groups.csv", image_root, paths)
+    groups = read_groups(root / "groups.csv", image_root, paths)
     masks = _find_masks(root / "masks", image_root, paths)
-    samples = [_sample(path, root, masks.get(path, []), names, groups.get(path)) for path in paths]
+    by_kind = any(_is_good(_folder(path, image_root)) for path in paths)
+    samples = [
+        _sample(path, root, masks.get(path, []), names, groups.get(path), by_kind=by_kind)
+        for path in paths
+    ]
     kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))
     samples.sort(key=lambda sample: sample.name)
-    return DataSet(root, LAYOUT, kinds, _channels(paths), tuple(samples))
+    return DataSet(root, LAYOUT, kinds, channels_of(paths), tuple(samples))
 
 
-def _channels(paths: list[Path]) -> int:
+def channels_of(paths: list[Path]) -> int:
+    """1 where every picture that is looked at is grey, else 3. Raises DataError."""
     step = max(1, len(paths) // CHANNEL_PROBES)
     return 1 if all(looks_grey(read_pixels(path)) for path in paths[::step]) else 3
 
@@ -117,12 +124,18 @@ def _folder(path: Path, root: Path) -> str:
     return "" if parent == "." else parent
 
 
+def _is_good(folder: str) -> bool:
+    return folder.partition("/")[0].lower() in GOOD_FOLDERS
+
+
 def _sample(
     path: Path,
     root: Path,
     masks: list[_Mask],
     names: dict[int, str] | None,
     group: str | None,
+    *,
+    by_kind: bool,
 ) -> Sample:
     name = path.relative_to(root).as_posix()
     refs: list[MaskRef] = []
@@ -132,11 +145,12 @@ def _sample(
             refs.append(ref)
     kinds = {ref.kind for ref in refs if ref.kind} | {k for ref in refs for _, k in ref.colours}
     folder = _folder(path, root / "images")
-    unmasked = not kinds and bool(folder) and (root / "masks" / folder).is_dir()
+    elsewhere = by_kind and not _is_good(folder)
+    unmasked = not kinds and bool(folder) and (elsewhere or (root / "masks" / folder).is_dir())
     if unmasked:
-        # The folder says defective; masks/ has that folder, so good parts are kept elsewhere.
+        # The folder says defective: masks/ has that folder, or good parts have one of their own.
         kinds = {folder}
-        log.info("mask-missing image=%s kind=%s: defective, left out of training", name, folder)
+        log.info("mask-missing image=%s kind=%s: defective, not trained on", name, folder)
     return Sample(name, path, group or name, tuple(sorted(kinds)), tuple(refs), unmasked)
 
 
@@ -192,7 +206,9 @@ def _read_kinds(path: Path) -> dict[int, str] | None:
     return names
 
 
-def _read_groups(path: Path, image_root: Path, paths: list[Path]) -> dict[Path, str]:
+def read_groups(path: Path, image_root: Path, paths: list[Path]) -> dict[Path, str]:
+    """The physical part of each picture that a groups.csv names, which may be missing: lines
+    `file,group`, file inside image_root. Raises DataError."""
     if not path.is_file():
         return {}
     known = {p.relative_to(image_root).as_posix(): p for p in paths}

@@ -14,6 +14,8 @@ from models.data import (
     generic,
     kolektorsdd,
     magnetic_tile,
+    mvtec_ad,
+    sorted_folders,
 )
 from models.data.dataset import DataError, DataSet
 from models.data.groups import by_pattern
@@ -28,7 +30,7 @@ class Layout:
     read: Callable[[Path], DataSet]
 
 
-# Tried in this order: the generic layout comes last, a published one may contain images/ too.
+# Tried in this order: the published ones come first, one of them may contain images/ or good/ too.
 LAYOUTS: Mapping[str, Layout] = {
     magnetic_tile.LAYOUT: Layout(
         magnetic_tile.LOOKS_FOR, magnetic_tile.matches, magnetic_tile.read
@@ -38,7 +40,11 @@ LAYOUTS: Mapping[str, Layout] = {
     deeppcb.LAYOUT: Layout(deeppcb.LOOKS_FOR, deeppcb.matches, deeppcb.read),
     dagm2007.LAYOUT: Layout(dagm2007.LOOKS_FOR, dagm2007.matches, dagm2007.read),
     aiglern.LAYOUT: Layout(aiglern.LOOKS_FOR, aiglern.matches, aiglern.read),
+    mvtec_ad.LAYOUT: Layout(mvtec_ad.LOOKS_FOR, mvtec_ad.matches, mvtec_ad.read),
     generic.LAYOUT: Layout(generic.LOOKS_FOR, generic.matches, generic.read),
+    sorted_folders.LAYOUT: Layout(
+        sorted_folders.LOOKS_FOR, sorted_folders.matches, sorted_folders.read
+    ),
 }
 
 

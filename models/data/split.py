@@ -38,7 +38,7 @@ def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
     usable = [sample for sample in dataset.samples if not sample.unmasked]
     unmasked = [sample for sample in dataset.samples if sample.unmasked]
     if unmasked:
-        log.info("split-unmasked count=%s: defective without a mask, left out", len(unmasked))
+        log.info("split-unmasked count=%s: defective without a mask, not trained on", len(unmasked))
     counts = _count_labels(usable)
     order = _shuffled(sorted(counts), seed)
     validation = _assign(counts, order, validation_share)
@@ -47,6 +47,25 @@ def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
         train=_by_name([sample for sample in usable if sample.group not in validation]),
         validation=_by_name([sample for sample in usable if sample.group in validation]),
         unmasked=_by_name(unmasked),
+    )
+
+
+def hold_back_defective(divided: Split, *, drawn: bool) -> Split:
+    """For methods that learn from good parts and need no defect in training: the unmasked samples
+    go to validation, and with ``drawn`` those of training that have masks too.
+
+    A part that a good training picture shows stays where it is: it is not new to the method.
+    """
+    known = {sample.group for sample in divided.train if sample.is_good}
+    moved = [sample for sample in divided.train if drawn and not sample.is_good]
+    moved = [sample for sample in (*moved, *divided.unmasked) if sample.group not in known]
+    names = {sample.name for sample in moved}
+    if names:
+        log.info("split-held-back count=%s: defective, to check on", len(names))
+    return Split(
+        train=tuple(sample for sample in divided.train if sample.name not in names),
+        validation=_by_name([*divided.validation, *moved]),
+        unmasked=tuple(sample for sample in divided.unmasked if sample.name not in names),
     )
 
 

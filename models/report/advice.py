@@ -11,6 +11,7 @@ import numpy as np
 
 from models.data.dataset import Sample
 from models.facts import parts_of
+from models.methods import METHODS
 from models.metrics import Match, Outcome
 from models.report.findings import Findings
 from models.tradeoff.interval import counted, interval, percent
@@ -63,20 +64,25 @@ def touched(outcomes: Sequence[Outcome], kind: str = "") -> tuple[int, int]:
 
 
 def _kinds(findings: Findings) -> list[Advice]:
-    """Kinds that are missed, and kinds of which too few parts were seen; the most missed first."""
+    """Kinds that are missed, and kinds of which too few parts were seen; the most missed first.
+    Methods that learn from good parts need defective ones for validation alone."""
     found = []
+    good_only = METHODS[findings.record.recipe.method].good_only
     for kind in findings.record.kinds:
         hits, total = touched(findings.outcomes, kind)
         train, held_back = (
             parts_of(of_kind(side, kind)) for side in (findings.train, findings.validation)
         )
         recall = hits / total if total else 0.0
-        few = train < FEW_TRAINING or held_back < FEW_VALIDATION
+        few = held_back < FEW_VALIDATION or (train < FEW_TRAINING and not good_only)
         if recall >= LOW_RECALL and not few:
             continue
         rests_on = f"{train} physical parts in training, {held_back} in validation"
+        wanted = f"{FEW_TRAINING} and {FEW_VALIDATION}"
+        if good_only:
+            rests_on, wanted = f"{held_back} physical parts in validation", f"{FEW_VALIDATION}"
         if few:
-            rests_on += f" (wanted: {FEW_TRAINING} and {FEW_VALIDATION})"
+            rests_on += f" (wanted: {wanted})"
         text = f"Photograph more different parts with {kind}"
         if total:
             rests_on += f"; defects found: {counted(hits, total)}"

@@ -83,9 +83,11 @@ def find_cases(
         picture = load(outcome.name)
         inspection = _examine(inspector, picture)
         verdict = inspection.verdict
+        drawn = f"{outcome.hit_px} of {outcome.annotated_px} annotated px reported"
         caption = (
-            f"{', '.join(outcome.kinds)}; {'escaped' if _escaped(outcome) else 'rejected'}: "
-            f"{verdict.reason}; {outcome.hit_px} of {outcome.annotated_px} annotated px reported, "
+            f"{', '.join(picture.sample.kinds)}; "
+            f"{'escaped' if _escaped(outcome) else 'rejected'}: {verdict.reason}; "
+            f"{'not drawn' if outcome.unmasked else drawn}, "
             f"peak severity {verdict.peak_severity:.1f}"
         )
         misses.append(_case(picture, inspection, caption))
@@ -99,8 +101,9 @@ def worst_misses(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def worst_alarms(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Parts with a region that touches no defect: the good ones first, highest score first."""
-    alarmed = (outcome for outcome in outcomes if 0.0 in outcome.reported_ious)
+    """Parts with a region that touches no defect: the good ones first, highest score first. What is
+    reported on a defective part that nobody drew may be the defect."""
+    alarmed = (o for o in outcomes if 0.0 in o.reported_ious and not o.unmasked)
     return tuple(sorted(alarmed, key=lambda o: (o.defective, -o.score, o.name)))
 
 

@@ -22,6 +22,8 @@ figure{margin:1rem 0}figure svg{width:100%;max-width:40rem;height:auto}
 figcaption,.small{font-size:.875rem;color:#444}
 .case{display:grid;grid-template-columns:1fr 1fr;gap:.3rem;max-width:44rem}
 .case img{max-width:100%;height:auto}.case figcaption{grid-column:1/3}
+.row{display:flex;flex-wrap:wrap;gap:.4rem;align-items:flex-end;margin:1rem 0}
+.row figure{margin:0}.row>p{flex-basis:100%;margin:0}.row img{max-width:100%;height:auto}
 pre{white-space:pre-wrap;font-size:.8rem}li{margin:.5rem 0}nav a{margin-right:.8rem}
 """
 
@@ -100,3 +102,13 @@ def case(shown: Case) -> str:
         f'<img src="{shown.marked}" alt="{escape(shown.name)}, marked">'
         f"<figcaption>{escape(shown.name)}: {escape(shown.caption)}</figcaption></figure>"
     )
+
+
+def row(caption: str, pictures: Iterable[tuple[str, str]]) -> str:
+    """Pictures beside one another, as (data URI, what it is)."""
+    shown = "".join(
+        f'<figure><img src="{uri}" alt="{escape(what)}"><figcaption>{escape(what)}</figcaption>'
+        "</figure>"
+        for uri, what in pictures
+    )
+    return f'<div class="row"><p class="small">{escape(caption)}</p>{shown}</div>'

@@ -23,6 +23,9 @@ def summary(findings: Findings) -> str:
         "part, less is known than the intervals (Clopper-Pearson) say. T was chosen on the same "
         "pictures."
     )
+    limit = findings.record.recipe.chain.max_false_rejects
+    if limit is not None:
+        note += f" It keeps false rejects of the good ones within {percent(limit)}."
     return page.section(
         "Summary", page.paragraph(lead, "lead"), page.paragraph(note), _bundle_line(findings)
     )

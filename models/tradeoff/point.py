@@ -82,12 +82,12 @@ class OperatingPoint:
         )
 
     def __str__(self) -> str:
-        return (
+        told = (
             f"T = {self.threshold:g}: "
             f"escapes {counted(self.escapes, self.defective)}, "
-            f"false rejects {counted(self.false_rejects, self.good)}, "
-            f"mean IoU {self.mean_iou:.3f}"
+            f"false rejects {counted(self.false_rejects, self.good)}"
         )
+        return told if math.isnan(self.mean_iou) else f"{told}, mean IoU {self.mean_iou:.3f}"
 
 
 def operating_point(threshold: float, metrics: Mapping[str, float]) -> OperatingPoint:

@@ -85,6 +85,24 @@ def test_images_sorted_by_kind_too(tmp_path: Path) -> None:
     assert samples["images/dent/2.jpg"].unmasked
 
 
+def test_images_alone_are_good_parts(tmp_path: Path) -> None:
+    put(tmp_path / "images/a.png", grey())
+    put(tmp_path / "images/line2/b.png", grey())
+    dataset = open_dataset(tmp_path)
+    assert (dataset.layout, dataset.kinds) == ("generic", ())
+    assert [s.is_good and not s.unmasked for s in dataset.samples] == [True, True]
+
+
+@pytest.mark.parametrize("good", ["good", "OK"])
+def test_beside_a_folder_of_good_parts_the_others_are_kinds(tmp_path: Path, good: str) -> None:
+    for name in (f"{good}/a", f"{good}/day2/a", "dent/a", "b"):
+        put(tmp_path / f"images/{name}.png", grey())
+    samples = by_name(open_dataset(tmp_path))
+    assert [n for n, s in samples.items() if s.unmasked] == ["images/dent/a.png"]
+    assert samples["images/dent/a.png"].kinds == ("dent",)
+    assert sum(s.is_good for s in samples.values()) == 3
+
+
 def test_an_image_may_carry_two_kinds_and_the_later_wins(tmp_path: Path) -> None:
     put(tmp_path / "images/a.png", grey())
     put(tmp_path / "masks/dent/a.png", square(rows=slice(2, 6)))

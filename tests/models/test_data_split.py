@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.dataset import DataSet, Sample
-from models.data.split import split
+from models.data.split import hold_back_defective, split
 
 KINDS = ("crack", "dent", "stain")
 
@@ -98,6 +98,33 @@ def test_unmasked_samples_are_on_neither_side(caplog: pytest.LogCaptureFixture) 
     assert [s.name for s in parts.unmasked] == ["images/0003.png"]
     assert len(parts.train) + len(parts.validation) == 5
     assert "split-unmasked count=1" in caplog.text
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 15), carried, st.booleans()), max_size=60),
+    drawn=st.booleans(),
+)
+def test_defective_parts_are_held_back_unless_their_part_is_known(
+    rows: list[tuple[int, set[str], bool]], drawn: bool
+) -> None:
+    samples = [
+        sample(number, group, *kinds, unmasked=bool(kinds) and hidden)
+        for number, (group, kinds, hidden) in enumerate(rows)
+    ]
+    divided = split(data_set(samples), 0.3, 0)
+    held = hold_back_defective(divided, drawn=drawn)
+    everything = [*held.train, *held.validation, *held.unmasked]
+    assert sorted(everything, key=lambda s: s.name) == samples
+    known = {s.group for s in divided.train if s.is_good}
+    assert set(divided.validation) <= set(held.validation)
+    assert [s for s in held.train if s.is_good] == [s for s in divided.train if s.is_good]
+    assert all(s.group in known for s in held.unmasked)
+    if drawn:
+        assert all(s.is_good or s.group in known for s in held.train)
+    else:
+        assert held.train == divided.train
+    moved = set(held.validation) - set(divided.validation)
+    assert not {s.group for s in moved} & known
 
 
 def test_groups_tied_in_a_ring_are_reported(caplog: pytest.LogCaptureFixture) -> None:

@@ -104,3 +104,20 @@ def test_without_a_drawn_defect_good_parts_alone_say_where_t_is() -> None:
         (SeverityMap(np.full((4, 4), 12, np.float32), 1.0, 0, 1), np.zeros((4, 4), np.bool_))
     ]
     assert search_threshold(hopeless).best == 11.8  # the highest of the grid
+
+
+def test_a_limit_of_false_alarms_comes_before_mean_iou() -> None:
+    """Good parts peak at 1, 2, 3 and 4; the drawn defect is best cut out at 6."""
+    empty, drawn = np.zeros((8, 8), np.bool_), np.zeros((8, 8), np.bool_)
+    drawn[2:4, 2:4] = True
+    maps = [
+        (SeverityMap(np.full((4, 4), peak, np.float32), 1.0, 0, 2), empty) for peak in (1, 2, 3, 4)
+    ]
+    cells = np.full((4, 4), 5.95, np.float32)
+    cells[1, 1] = 12.0
+    maps.append((SeverityMap(cells, 1.0, 0, 2), drawn))
+    assert search_threshold(maps).best > 5.9
+    for limit, threshold in ((0.1, 4.1), (0.25, 3.1), (0.5, 2.1), (0.8, 1.1)):
+        found = search_threshold(maps, limit)
+        assert found.best == threshold
+        assert found.mean_iou == search_threshold(maps).mean_iou

@@ -12,6 +12,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
 from models.data.dataset import Sample
+from models.methods import METHODS
 from models.report.advice import Advice, advise
 from models.report.cases import (
     FalseAlarm,
@@ -49,6 +50,27 @@ def test_advice_on_rare_and_missed_kinds(findings: Findings) -> None:
     assert "small ones above all (median 10 px where 6 of 10 parts escape, 400 px" in pit.text
     found = tuple(replace(o, rejected=True) for o in parts[6:])
     advice = advice_of(findings, train=many, validation=many, outcomes=found)
+    assert not any("with pit" in one.text for one in advice)
+
+
+def test_who_learns_from_good_parts_needs_no_defects_in_training(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = replace(METHODS["regression"], good_only=True)
+    monkeypatch.setitem(METHODS, "texture", learner)
+    recipe = findings.record.recipe.model_copy(update={"method": "texture"})
+    record = findings.record.model_copy(update={"recipe": recipe})
+    many = tuple(sample(f"{i}", f"{i}", "pit") for i in range(30))
+    few = tuple(sample(f"{i}", f"{i}", "bar") for i in range(3))
+    advice = advice_of(
+        findings, record=record, train=(), validation=many + few, outcomes=(outcome("g"),)
+    )
+    assert about(advice, "with bar").rests_on == "3 physical parts in validation (wanted: 10)"
+    hits = tuple(
+        outcome(f"{i}", annotated_px=9, hit_px=9, rejected=True, reported=("pit",))
+        for i in range(30)
+    )
+    advice = advice_of(findings, record=record, train=(), validation=many, outcomes=hits)
     assert not any("with pit" in one.text for one in advice)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -82,6 +83,25 @@ def test_pictures_of_false_alarms(run: Run) -> None:
     area = picture.kind_map.size
     assert cases.false_alarms == (FalseAlarm(True, "bar", area, True, 0.0),)
     assert [case.caption for case in cases.alarms] == ["good part; falsely reported: bar 3.0"]
+
+
+def test_a_defective_part_that_nobody_drew(run: Run) -> None:
+    """It may escape; what is reported on it may be the defect, so it is no false alarm."""
+    dataset, by_name = run.open_data()
+    some = next(by_name[name] for name in run.record().validation if not by_name[name].is_good)
+    sample = replace(some, masks=(), unmasked=True)
+    pixels = dataset.load_image(some)
+    picture = Picture(sample, pixels, np.zeros(pixels.shape[:2], np.uint8))
+    kinds = (KindManifest(name="bar"), KindManifest(name="pit"))
+    for threshold, missed in ((2.0, 0), (5.0, 1)):
+        chain = ChainManifest(threshold=threshold)
+        inspector = Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
+        outcomes = evaluate(inspector, [picture], ("bar", "pit"))
+        cases = find_cases(inspector, outcomes, {sample.name: "a"}, lambda _: picture)
+        assert (len(cases.misses), cases.alarms) == (missed, ())
+    assert cases.misses[0].caption == (
+        f"{sample.kinds[0]}; escaped: clean; not drawn, peak severity 3.0"
+    )
 
 
 def decoded(uri: str) -> np.ndarray:

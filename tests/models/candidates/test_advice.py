@@ -1,0 +1,127 @@
+"""What the comparison says in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+from models.candidates.advice import (
+    alike,
+    export_command,
+    how_sure,
+    next_pictures,
+    rests_on,
+    verdict,
+)
+from models.candidates.record import Candidate, Comparison
+from models.methods import METHODS
+from tests.models.candidates.test_judge import candidate
+
+
+def comparison(*candidates: Candidate, **changed: object) -> Comparison:
+    usual: dict[str, object] = {
+        "reason": "none is drawn",
+        "data": "/data",
+        "limit": 0.005,
+        "good": 100,
+        "good_parts": 100,
+        "bad": 0,
+        "bad_parts": 0,
+        "painted": 100,
+        "ranked_by": "painted and bad",
+        "recommended": candidates[0].method,
+        "candidates": candidates,
+        "left_out": (),
+        "needed_good": 598,
+        "needed_bad": None,
+    }
+    return Comparison.model_validate(usual | changed)
+
+
+MEMORY = candidate()
+
+
+@pytest.mark.parametrize(
+    ("behind", "said"),
+    [
+        (0.97, "memory is better than texture in 97% of resamples of the parts: that is sure."),
+        (0.85, "85% of resamples of the parts: likely, not sure."),
+        (0.6, "60% of resamples of the parts: these pictures cannot tell the two apart."),
+    ],
+)
+def test_how_sure(behind: float, said: str) -> None:
+    found = comparison(MEMORY, candidate(method="texture", behind=behind))
+    assert how_sure(found).endswith(said)
+    assert bool(alike(found)) == (behind < 0.95)
+
+
+def test_whether_it_is_any_good() -> None:
+    chance = candidate(figure_low=0.45, painted_escapes=98)
+    assert verdict(comparison(chance)).startswith(
+        "NO CANDIDATE WORKS on these pictures: the best, memory, is not surely better than chance, "
+        "and 98 of 100 (98%"
+    )
+    many = candidate(painted_escapes=1, escapes=60)
+    assert "too many for a line" in verdict(
+        comparison(many, bad=100, bad_parts=100, ranked_by="bad")
+    )
+    fine = verdict(comparison(candidate(painted_escapes=3)))
+    assert fine == "3 of 100 (3%; 95% interval 0.623–8.52%) are passed at its T."
+
+
+def test_it_is_packed_at_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "memory", replace(METHODS["regression"], good_only=True))
+    assert export_command(comparison(MEMORY), "runs/a") == "make export RUN=runs/a"
+    learned = comparison(candidate(method="regression"))
+    assert export_command(learned, "runs/a") == (
+        "make export RUN=runs/a EXPORT_ARGS='--max-false-rejects 0.5%'"
+    )
+
+
+def test_one_candidate() -> None:
+    found = comparison(MEMORY)
+    assert how_sure(found) == (
+        "memory is the only candidate that can be trained on these pictures."
+    )
+    assert alike(found) == ()
+
+
+def test_painted_flaws_are_said_to_be_painted() -> None:
+    assert "Painted flaws are not the line's" in rests_on(comparison(MEMORY))
+    assert "no bad part is here" in rests_on(comparison(MEMORY))
+    few = rests_on(comparison(MEMORY, bad=3, bad_parts=2))
+    assert "100 painted flaws and the bad pictures" in few
+    assert "fewer than 8 bad parts are too few" in few
+    real = rests_on(comparison(MEMORY, bad=20, bad_parts=20, ranked_by="bad"))
+    assert "ainted" not in real
+    assert "say little" not in real
+    assert "fewer than 10 good parts say little" in rests_on(comparison(MEMORY, good_parts=9))
+
+
+def test_what_to_photograph_next() -> None:
+    alone = dict(next_pictures(comparison(MEMORY)))
+    assert list(alone) == [
+        "Photograph good parts until 498 more are held back, to prove at most 0.5% false rejects; "
+        "about a quarter of all is.",
+        "Keep every bad part and photograph it, drawn or not: 59 of them, all found, prove less "
+        "than 5% escapes.",
+    ]
+    assert "false rejects are below 2.95%" in next(iter(alone.values()))
+    proved = comparison(MEMORY, good=1000, bad=100, bad_parts=100, ranked_by="bad")
+    assert [told for told, _ in next_pictures(proved)] == [
+        "At most 0.5% false rejects are proved at T = 4.1."
+    ]
+
+
+def test_what_tells_candidates_apart() -> None:
+    two = (MEMORY, candidate(method="texture", behind=0.6, figure=0.88))
+    told, basis = next_pictures(comparison(*two, needed_bad=300))[-1]
+    assert told.startswith("About 300 flaws like the painted ones would tell memory from texture.")
+    assert "8 bad parts of the line or more" in told
+    assert basis == "AUROC: memory 0.900 (0.800–1.000), texture 0.880 (0.800–1.000)"
+    told, _ = next_pictures(comparison(*two, bad=9, bad_parts=9, ranked_by="bad"))[-1]
+    assert told == "memory cannot be told from texture here."

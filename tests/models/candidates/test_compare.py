@@ -1,0 +1,275 @@
+"""`make train` without drawn defects: candidates, a recommendation, and a kill between."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+pytest.importorskip("scipy")
+
+from models.candidates.plan import good_only
+from models.data.dataset import DataError
+from models.methods import METHODS, FileDetector, Method
+from models.run import Run
+from models.train import main
+from tests.models.candidates.standins import method, refusing, register, write_sorted
+from tests.models.report.pages import Reader, text_of
+
+Command = Callable[..., str]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """What `make train` prints."""
+
+    def run(data: Path, out: Path, recipe: str = "auto", limit: str = "") -> str:
+        main(data=data, out=out, recipe=recipe, groups=None, max_false_rejects=limit, threads=1)
+        return " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+def three(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changed: Method) -> None:
+    usual = {"texture": method(blind=True), "memory": method(), "template": refusing()}
+    register(monkeypatch, tmp_path / "recipes", usual | changed)
+
+
+def test_good_parts_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    three(monkeypatch, tmp_path)
+    out = tmp_path / "run"
+    said = command(write_sorted(tmp_path / "data", 40, 0), out)
+    found = json.loads((out / "comparison.json").read_text())
+    assert (found["good"], found["bad"], found["painted"]) == (10, 0, 10)
+    assert found["recommended"] == "memory"
+    assert found["ranked_by"] == "painted and bad"
+    memory, texture = found["candidates"]
+    assert (memory["method"], texture["method"]) == ("memory", "texture")
+    assert (
+        memory["figure"] == memory["painted_auroc"] > texture["figure"] == texture["painted_auroc"]
+    )
+    assert memory["image_ap"] is memory["image_auroc"] is memory["behind"] is None
+    assert texture["behind"] > 0.9
+    assert memory["false_rejects"] == 0
+    assert found["left_out"][0]["reason"].startswith("the pictures are of different sizes")
+    assert "left out: template: the pictures are of different sizes" in said
+    assert "Painted flaws are not the line's" in said
+    # Each candidate is a whole run, and the folder stands for the recommended one.
+    for name in ("memory", "texture"):
+        assert Run(out / name).result().threshold == 4.1
+        assert (out / name / "report.html").is_file()
+        assert Run(out / name).record().recipe.chain.max_false_rejects == 0.005
+    assert Run(out).folder == out / "memory"
+    assert Run(out).load_detector() is not None
+
+
+def test_every_method_that_learns_from_good_parts_is_a_candidate() -> None:
+    known = {name for name, some in METHODS.items() if some.good_only}
+    assert known >= {"memory", "autoencoder", "texture", "template", "threshold"}
+    assert set(good_only()) == known
+
+
+def test_a_method_that_is_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    register(monkeypatch, tmp_path / "recipes", {"threshold": METHODS["threshold"]})
+    out = tmp_path / "run"
+    said = command(write_sorted(tmp_path / "data", 24, 8), out)
+    (only,) = json.loads((out / "comparison.json").read_text())["candidates"]
+    assert only["size_bytes"] == (out / "threshold/detector.bin").stat().st_size
+    assert (only["image_auroc"], only["escapes"]) == (1.0, 0)
+    assert "threshold is the only candidate" in said
+    assert isinstance(Run(out).load_detector(), FileDetector)
+
+
+def test_bad_parts_that_nobody_drew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    three(monkeypatch, tmp_path)
+    out = tmp_path / "run"
+    said = command(write_sorted(tmp_path / "data", 40, 9), out, limit="2%")
+    found = json.loads((out / "comparison.json").read_text())
+    assert (found["good"], found["bad"], found["bad_parts"]) == (10, 9, 9)
+    assert (found["ranked_by"], found["limit"]) == ("bad", 0.02)
+    memory, texture = found["candidates"]
+    assert (memory["image_auroc"], memory["image_ap"], memory["escapes"]) == (1.0, 1.0, 0)
+    assert texture["escapes"] > 5
+    assert texture["behind"] > 0.99
+    assert "memory is better than texture in" in said
+    assert "that is sure" in said
+    assert Run(out / "memory").record().recipe.chain.max_false_rejects == 0.02
+    page = (out / "report.html").read_text()
+    reader = Reader(page)
+    assert all(found.startswith(("data:image/", "#")) for found in reader.references)
+    assert not reader.tags.keys() & {"script", "link", "iframe", "object"}
+    text = text_of(page)
+    # A row of the picture and two candidates for 8 bad, 4 painted and 4 good ones.
+    assert reader.tags["img"] == 3 * (8 + 4 + 4)
+    for told in (
+        f"{texture['escapes']} of 9 (",
+        "0 of 9 (0%",
+        "What to photograph next",
+        "template",
+        "2%",
+    ):
+        assert told in text
+
+
+def test_few_drawn_defects_stand_beside_regression(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    three(monkeypatch, tmp_path)
+    learner = method()
+    drawn = Method(train=learner.train, build=learner.build, good_only=False)
+    monkeypatch.setitem(METHODS, "regression", drawn)
+    out = tmp_path / "run"
+    said = command(write_sorted(tmp_path / "data", 40, 8, masks=8), out)
+    found = json.loads((out / "comparison.json").read_text())
+    assert {each["method"] for each in found["candidates"]} == {"memory", "texture", "regression"}
+    assert "6 training and 2 validation pictures carry a drawn defect" in found["reason"]
+    # What regression trained on judges nobody; fewer than eight bad parts take painted ones along.
+    assert (found["good"], found["bad"], found["painted"]) == (10, 2, 10)
+    assert "fewer than 8 bad parts" in said
+    assert len(Run(out / "memory").record().validation) == 18
+
+
+def test_defects_enough_are_regressions(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    three(monkeypatch, tmp_path)
+    trained = []
+    learner = method(trained=lambda: trained.append("regression"))
+    drawn = Method(train=learner.train, build=learner.build, good_only=False)
+    monkeypatch.setitem(METHODS, "regression", drawn)
+    monkeypatch.setattr("models.training.train_classifier", _stop)
+    data = write_sorted(tmp_path / "data", 40, 16, masks=16)
+    with pytest.raises(_StoppedError):
+        command(data, tmp_path / "run")
+    assert trained == ["regression"]
+    with pytest.raises(SystemExit):
+        command(data, tmp_path / "limited", limit="1%")
+    assert "--max-false-rejects sets T of methods that learn from good" in capsys.readouterr().out
+
+
+class _StoppedError(Exception):
+    """In place of a minute's training."""
+
+
+def _stop(*_: object) -> None:
+    raise _StoppedError
+
+
+def test_a_kill_costs_the_candidate_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: Command,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trained: list[str] = []
+
+    def killed() -> None:
+        trained.append("texture")
+        if trained.count("texture") == 1:
+            raise KeyboardInterrupt
+
+    memory = method(trained=lambda: trained.append("memory"))
+    register(
+        monkeypatch,
+        tmp_path / "recipes",
+        {"memory": memory, "texture": method(blind=True, trained=killed)},
+    )
+    data, out = write_sorted(tmp_path / "data", 40, 0), tmp_path / "run"
+    with pytest.raises(SystemExit) as stopped:
+        command(data, out)
+    assert stopped.value.code == 130
+    assert not (out / "comparison.json").exists()
+    with caplog.at_level(logging.INFO):
+        command(data, out)
+    assert trained == ["memory", "texture", "texture"]
+    assert "candidate texture: 2 of 2" in caplog.text
+    first = json.loads((out / "comparison.json").read_text())
+    command(data, out)
+    assert trained == ["memory", "texture", "texture"]
+    again = json.loads((out / "comparison.json").read_text())
+    for each in (*first["candidates"], *again["candidates"]):
+        del each["ms_per_frame"]
+    assert again == first
+
+
+def test_what_cannot_be_compared_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    three(monkeypatch, tmp_path)
+    data, out = write_sorted(tmp_path / "data", 40, 0), tmp_path / "run"
+    command(data, out)
+    write_sorted(tmp_path / "data", 44, 0)
+    with pytest.raises(SystemExit):
+        command(data, out)
+    assert "another recipe or other data" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command(data, out / "memory")
+    assert "holds a training run" in capsys.readouterr().out
+    register(monkeypatch, tmp_path / "none", {"template": refusing()})
+    with pytest.raises(SystemExit):
+        command(data, tmp_path / "other")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no candidate can be trained: template: the pictures are of different sizes" in said
+
+
+def test_a_limit_of_false_rejects_and_a_named_recipe(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    three(monkeypatch, tmp_path)
+    data = write_sorted(tmp_path / "data", 40, 4)
+    tight = command(data, tmp_path / "tight", recipe="memory", limit="0.5%")
+    run = Run(tmp_path / "tight")
+    assert run.record().recipe.chain.max_false_rejects == 0.005
+    assert run.result().threshold == 4.1
+    assert "at 95% confidence false rejects are below 25.9%" in tight
+    assert (
+        "that takes 598 good parts with no more than 0 rejected: 588 more than there are" in tight
+    )
+    assert "For at most 0.5% false rejects" in text_of((run.folder / "report.html").read_text())
+    command(data, tmp_path / "wide", recipe="memory", limit="25%")
+    wide = Run(tmp_path / "wide").result()
+    assert wide.metrics["float"]["false_rejects"] == 2
+    assert wide.threshold < 4.1
+    with pytest.raises(SystemExit):
+        command(data, tmp_path / "regression", recipe="lean", limit="1%")
+    assert "regression learns from annotated defects" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command(data, tmp_path / "much", recipe="memory", limit="much")
+    assert "is no share" in capsys.readouterr().out
+
+
+def test_a_pointer_that_leads_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "comparison.json").write_text('{"recommended": "../other"}')
+    with pytest.raises(DataError, match=r"comparison\.json: key 'recommended'"):
+        Run(tmp_path)
+
+
+def test_a_run_on_good_parts_has_a_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    three(monkeypatch, tmp_path)
+    command(write_sorted(tmp_path / "data", 40, 0), tmp_path / "run", recipe="memory", limit="1%")
+    text = text_of((tmp_path / "run/report.html").read_text())
+    assert "It keeps false rejects of the good ones within 1%" in text
+    assert "escapes 0 of 0, false rejects 0 of 10 (0%" in text
+    assert "nan" not in text.lower().split()

@@ -1,0 +1,61 @@
+"""T within a limit, ranks, and how many flaws tell two candidates apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from models.candidates.judge import _needed, _rank, threshold_within
+from models.candidates.record import Candidate
+from models.threshold import GRID
+
+
+def candidate(**changed: object) -> Candidate:
+    usual: dict[str, object] = {
+        "method": "memory",
+        "training_s": 1.0,
+        "ms_per_frame": 5.0,
+        "size_bytes": 1000,
+        "threshold": 4.1,
+        "escapes": 0,
+        "false_rejects": 0,
+        "painted_escapes": 0,
+        "image_ap": None,
+        "image_auroc": None,
+        "painted_auroc": 0.9,
+        "figure": 0.9,
+        "figure_low": 0.8,
+        "figure_high": 1.0,
+    }
+    return Candidate.model_validate(usual | changed)
+
+
+def test_threshold_within_a_limit() -> None:
+    good = np.arange(100) / 25.0  # 0 to 3.96
+    assert threshold_within(good, 0.005) == 4.0
+    assert threshold_within(good, 0.01) == 4.0  # 3.9 would reject 3.92 and 3.96
+    assert threshold_within(good, 0.02) == 3.9
+    assert threshold_within(good, 0.5) == 2.0
+    assert threshold_within(np.full(3, 12.0), 0.01) == GRID[-1]
+    assert threshold_within(np.array([4.0]), 0.01) == 4.1  # what is at T is rejected
+
+
+def test_ranks() -> None:
+    better = candidate(figure=0.95, ms_per_frame=90.0)
+    equal = candidate(figure=0.9002, escapes=1)
+    fewer = candidate(escapes=0, ms_per_frame=9.0)
+    faster = candidate()
+    assert sorted((faster, fewer, equal, better), key=_rank) == [better, faster, fewer, equal]
+
+
+def test_flaws_that_would_tell_two_apart() -> None:
+    """A spread of 0.05 at 20 flaws and 0.02 between them: 20 · (1.645 · 0.05 / 0.02)² = 338.2."""
+    spread = np.array([-0.05, 0.05])
+    pair = (candidate(figure=0.92), candidate(figure=0.9, behind=0.7))
+    assert _needed(pair, spread, 20) == 339
+    assert _needed(pair, spread / 100, 20) is None  # told apart already
+    assert _needed((pair[0], candidate(figure=0.9, behind=0.96)), spread, 20) is None
+    assert _needed((candidate(), candidate(behind=0.5)), spread, 20) is None  # alike
+    assert _needed(pair, spread * 10, 20) is None  # more than anybody photographs

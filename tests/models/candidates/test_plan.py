@@ -1,0 +1,95 @@
+"""Which candidates a data set calls for, and which pictures judge them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from models.candidates.pictures import judged
+from models.candidates.plan import good_only, plan_for
+from models.data.layouts import open_dataset
+from models.recipe import Recipe, SplitRecipe
+from models.run import RunRecord
+from tests.models.candidates.standins import method, register, write_sorted
+
+SETTINGS = SplitRecipe(validation_share=0.25, groups=r"(\d+)\.png")
+
+
+@pytest.fixture(autouse=True)
+def _methods(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    register(monkeypatch, tmp_path / "recipes", {"memory": method()})
+    (tmp_path / "recipes/memory.toml").write_text(
+        'name = "memory"\nmethod = "memory"\n[chain]\nthreshold = 5.0\njoin_px = 7.0\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("masks", "names"), [(0, ["memory"]), (9, ["memory", "regression"]), (12, None)]
+)
+def test_by_how_many_are_drawn(tmp_path: Path, masks: int, names: list[str] | None) -> None:
+    dataset = open_dataset(write_sorted(tmp_path / "data", 20, 12, masks))
+    found = plan_for(dataset, SETTINGS, 0.01)
+    assert (list(found.recipes) if found else None) == names
+
+
+def test_candidates_share_division_and_limit(tmp_path: Path) -> None:
+    found = plan_for(open_dataset(write_sorted(tmp_path / "data", 8, 0)), SETTINGS, 0.01)
+    assert found is not None
+    recipe = found.recipes["memory"]
+    assert recipe is not None
+    assert recipe.split == SETTINGS
+    assert not recipe.classifier.enabled
+    assert recipe.chain.max_false_rejects == 0.01
+    assert (recipe.chain.threshold, recipe.chain.join_px) == (None, 7.0)
+
+
+def test_without_good_parts_or_methods_there_is_no_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset(write_sorted(tmp_path / "data", 8, 4))
+    bad = tuple(sample for sample in dataset.samples if not sample.is_good)
+    assert plan_for(replace(dataset, samples=bad), SETTINGS, 0.01) is None
+    register(monkeypatch, tmp_path / "none", {})
+    assert good_only() == ()
+    assert plan_for(dataset, SETTINGS, 0.01) is None
+
+
+def record(dataset_folder: Path, train: list[str], validation: list[str]) -> RunRecord:
+    return RunRecord(
+        recipe=Recipe(name="x"),
+        data=str(dataset_folder),
+        layout="sorted",
+        kinds=("pit",),
+        channels=1,
+        train=tuple(train),
+        validation=tuple(validation),
+        unmasked=(),
+    )
+
+
+def test_nobody_is_judged_on_what_somebody_trained_on(tmp_path: Path) -> None:
+    folder = write_sorted(tmp_path / "data", 6, 3)
+    (folder / "groups.csv").write_text("good/000.png,one\npit/006.png,one\n")
+    dataset = open_dataset(folder)
+    names = [sample.name for sample in dataset.samples]
+    first = record(folder, ["good/000.png", "good/001.png"], names[2:])
+    second = record(folder, ["good/002.png", "pit/007.png"], [*names[:2], *names[3:7], names[8]])
+    found = judged(dataset, [first, second])
+    assert [p.sample.name for p in found.good] == [f"good/{i:03}.png" for i in (3, 4, 5)]
+    # pit/006 shows the part that good/000 showed in training.
+    assert [p.sample.name for p in found.bad] == ["pit/008.png"]
+    assert [p.sample.name for p in found.painted] == [p.sample.name for p in found.good]
+    for painted, good in zip(found.painted, found.good, strict=True):
+        assert painted.sample.kinds == ("painted",)
+        assert set(np.unique(painted.kind_map)) == {0, 1}
+        assert (painted.pixels != good.pixels)[painted.kind_map > 0].all()
+        assert not good.kind_map.any()
+    again = judged(dataset, [first, second])
+    assert all(
+        (a.pixels == b.pixels).all() for a, b in zip(found.painted, again.painted, strict=True)
+    )
