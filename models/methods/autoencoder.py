@@ -22,10 +22,11 @@ from models.feed import Pair, feed
 from models.fit import Fit, Schedule, wants_bfloat16
 from models.methods.base import Method, Task, Trained
 from models.methods.scale import severity_unit
+from models.methods_recipe import AutoencoderRecipe
 from models.networks import PIXEL_SCALE, normalise
 from models.networks.autoencoder import LEAST_ERROR, Autoencoder, expected_error
 from models.patches import Picture
-from models.recipe import AutoencoderRecipe, Recipe
+from models.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
