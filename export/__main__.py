@@ -117,6 +117,9 @@ def main(
         assurance = exported.point.assurance(options.max_false_rejects)
         for line in (exported.point, assurance):
             console.print(str(line), highlight=False, soft_wrap=True)
+    if exported.refused:
+        said = f"int8 is refused, float32 is packed alone: {exported.refused}"
+        console.print(f"[yellow]{said}[/]", highlight=False, soft_wrap=True)
     console.print(
         f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB; see {page}",
         highlight=False,

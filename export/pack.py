@@ -15,7 +15,7 @@ from edge.engines.ort import OrtEngine
 from export.builds import Workshop, float_build
 from export.certify import Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
-from export.errors import ExportError
+from export.errors import ExportError, ParityError
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
 from export.operating import choose_point
@@ -59,7 +59,7 @@ class Exported:
     """The bundle's bytes and what was measured on the way. certified: each build against torch in
     float, on parts that no network was trained on. tried: the ways to quantise. latency: of the
     detector in ONNX Runtime on one core of this machine. point: the chosen T; None where it is the
-    run's."""
+    run's. refused: why int8 is not packed though it was asked for; empty otherwise."""
 
     data: bytes
     bundle: Bundle
@@ -67,6 +67,7 @@ class Exported:
     tried: tuple[Tried, ...]
     latency: tuple[Latency, ...]
     point: OperatingPoint | None
+    refused: str = ""
 
 
 def export_run(run: Run, options: ExportOptions) -> Exported:
@@ -85,7 +86,22 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         points = points_of(sweep_run(run, source.held_back))
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first.threshold))
-    in_float, builds, tried, latency = _make(source, options)
+    made = _make(source, options)
+    try:
+        return _finish(source, made, points, options)
+    except ParityError as error:
+        if made.builds == [made.in_float] or not source.spares_float:
+            raise
+        log.warning("int8-refused float32 is packed alone: %s", error)
+        alone = replace(made, builds=[made.in_float], refused=str(error))
+        return _finish(source, alone, points, options)
+
+
+def _finish(
+    source: Source, made: _Made, points: Sequence[OperatingPoint], options: ExportOptions
+) -> Exported:
+    """T, certificate, golden frames and the bundle. Raises ParityError and others."""
+    builds = made.builds
     manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
     point: OperatingPoint | None = None
     if options.max_false_rejects is not None:
@@ -97,7 +113,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
             lambda threshold: build_chain(_at(manifest, threshold), builds[0]),
         )
         manifest = _at(manifest, point.threshold)
-    certified = certify(source, manifest, [in_float, *builds], options.limits)
+    certified = certify(source, manifest, [made.in_float, *builds], options.limits)
     judged = {b.name: build_chain(manifest, b) for b in builds}
     in_torch = torch_chain(source.detector, source.classifier, manifest, flexible=True)
     golden = choose_golden(
@@ -105,16 +121,24 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     )
     reference = reference_file(source, judged[builds[0].name])
     bundle, data = _pack(manifest, builds, golden, certified, reference)
-    return Exported(data, bundle, certified, tried, latency, point)
+    return Exported(data, bundle, certified, made.tried, made.latency, point, made.refused)
 
 
-def _make(
-    source: Source, options: ExportOptions
-) -> tuple[Build, list[Build], tuple[Tried, ...], tuple[Latency, ...]]:
-    """The float build; and those to pack, the one that the bundle is judged by first."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The float build, and those to pack, the one that the bundle is judged by first."""
+
+    in_float: Build
+    builds: list[Build]
+    tried: tuple[Tried, ...] = ()
+    latency: tuple[Latency, ...] = ()
+    refused: str = ""
+
+
+def _make(source: Source, options: ExportOptions) -> _Made:
     if options.precision == "float32" or not source.quantised:
         in_float = float_build(source)
-        return in_float, [in_float], (), ()
+        return _Made(in_float, [in_float])
     workshop = Workshop(
         source,
         calibration_frames=options.calibration_frames,
@@ -140,7 +164,7 @@ def _make(
     packed = [builds[name] for name in formats]
     if options.with_float == "always" or (options.with_float == "auto" and slower):
         packed.append(in_float)
-    return in_float, packed, tuple(tried), latency
+    return _Made(in_float, packed, tuple(tried), latency)
 
 
 def _engine(source: Source, build: Build) -> Engine:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edge.chain.inspector import Inspection
 from edge.records import Box, Decision, Defect, Frame
 from export.chains import Examines
-from export.errors import ExportError
+from export.errors import ExportError, ParityError
 from models.tradeoff.interval import lower_bound, upper_bound
 
 MATCH_IOU = 0.5
@@ -223,11 +223,11 @@ def faults(parity: Parity, limits: ParityLimits, *, proven: bool = False) -> lis
 
 
 def require(parity: Parity, limits: ParityLimits, chain: str, against: str) -> None:
-    """Raises ExportError that names the chains, the figures over their limits, and frames where it
+    """Raises ParityError that names the chains, the figures over their limits, and frames where it
     shows."""
     said = faults(parity, limits)
     if said:
-        raise ExportError(f"{chain} is not the chain of {against}: {'; '.join(said)}")
+        raise ParityError(f"{chain} is not the chain of {against}: {'; '.join(said)}")
 
 
 def box_iou(one: Box, other: Box) -> float:

@@ -17,6 +17,7 @@ from edge.bundle import parse_bundle, sign_bundle
 from edge.bundle.certificate import CERTIFICATE, check_certificate
 from edge.bundle.manifest import DetectorKind
 from export.pack import ExportOptions, export_run
+from export.parity import ParityLimits
 from models.methods import METHODS
 from models.recipe import Recipe
 from models.run import Run
@@ -96,6 +97,20 @@ def test_the_station_tells_defective_parts_from_good_ones(exported: Path) -> Non
     again = (exported / "r.jsonl").read_bytes()
     subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
     assert (exported / "r.jsonl").read_bytes() == again, "the same pictures, the same verdicts"
+
+
+@pytest.mark.parametrize("exported", ["autoencoder"], indirect=True)
+def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path) -> None:
+    """Severity must be equal to the last digit: int8 cannot, and a float build is."""
+    limits = ParityLimits(severity_error_p99=0.0)
+    options = ExportOptions(
+        name="strict", formats=("onnx",), calibration_frames=8, search_parts=4, limits=limits
+    )
+    made = export_run(Run(exported / "run"), options)
+    assert [build.name for build in made.bundle.manifest.builds] == ["onnx-float32"]
+    assert made.refused.startswith("onnx-int8 is not the chain of torch-float32: severity error")
+    certificate = check_certificate(made.bundle.manifest, made.bundle.files)
+    assert [step.chain for step in certificate.steps] == ["onnx-float32"]
 
 
 @pytest.mark.timeout(300)
