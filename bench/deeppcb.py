@@ -47,9 +47,10 @@ from models.data.layouts import open_dataset
 from models.data.split import split
 from models.float_chain import TorchBlocks
 from models.methods.template import make_template
+from models.methods_recipe import TemplateRecipe
 from models.networks import BlockClassifier
 from models.patches import Picture
-from models.recipe import Recipe, TemplateRecipe, load_recipe
+from models.recipe import Recipe, load_recipe
 
 # Severity 12 is black where white should be, at the least spread: a template of one picture has no
 # other good parts to take a scale from.

@@ -18,6 +18,7 @@ from edge.chain.filter import TOLERANCE, keep
 from edge.records import SeverityMap
 
 GRID = np.round(np.arange(0.2, 11.9, 0.1), 1)
+MOST_FALSE_ALARMS = 0.05  # of good parts, where no classifier takes false alarms back
 MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
 
 
@@ -43,11 +44,13 @@ class ThresholdSearch:
 def search_threshold(
     maps: Iterable[tuple[SeverityMap, npt.NDArray[np.bool_]]],
     max_false_alarms: float | None = None,
+    most_false_alarms: float = 1.0,
 ) -> ThresholdSearch:
     """T by mean IoU over the maps (severity, annotated pixels H×W).
 
     The curve is flat around its top; of all T within 0.002 of the best mean IoU the one with the
-    fewest false alarms on good parts is taken, the lowest of these.
+    fewest false alarms on good parts is taken, the lowest of these. most_false_alarms: T at which
+    more of the good parts (0 to 1) have an alarm are not looked at, where there is another.
 
     Where nothing is annotated, or max_false_alarms is given: the lowest T at which no more than so
     many of the good parts (0 to 1; else MAX_FALSE_ALARMS) have an alarm, or the highest of the
@@ -78,7 +81,8 @@ def search_threshold(
         within = np.flatnonzero(false_alarms <= limit)
         best = within[0] if len(within) else len(GRID) - 1
     else:
-        near = np.flatnonzero(mean_iou >= mean_iou.max() - 0.002)
+        allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
+        near = allowed[mean_iou[allowed] >= mean_iou[allowed].max() - 0.002]
         best = near[np.argmin(false_alarms[near])]
     return ThresholdSearch(
         float(GRID[best]),

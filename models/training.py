@@ -30,7 +30,7 @@ from models.patches import Picture
 from models.preparation import Preparation, prepare
 from models.recipe import Recipe
 from models.run import CurvePoint, Run, RunResult
-from models.threshold import ThresholdSearch, search_threshold
+from models.threshold import MOST_FALSE_ALARMS, ThresholdSearch, search_threshold
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     lines = [str(picture.sample.image_path.resolve()) for picture in held_back]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    trained = METHODS[recipe.method].train(
+    method = METHODS[recipe.method]
+    trained = method.train(
         Task(
             pictures=pictures,
             held_back=held_back,
@@ -72,6 +73,8 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     found = search_threshold(
         ((detected.detect(picture.pixels), picture.kind_map > 0) for picture in drawn),
         recipe.chain.max_false_rejects,
+        # A map of what good parts are not has halos: the best IoU may have an alarm on every part.
+        MOST_FALSE_ALARMS if method.good_only and not recipe.classifier.enabled else 1.0,
     )
     threshold = recipe.chain.threshold or found.best
     log.info("threshold T=%.1f mean_iou=%.3f", threshold, found.best_iou)

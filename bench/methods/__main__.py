@@ -3,11 +3,12 @@
     python -m bench.methods --data ../magnetic_tile --data build/textures \
         --method template --method memory --method lean --out runs/methods
 
-A method is a recipe by its name in models/recipes, or a .toml. Each is trained (those that learn
-from good parts see no others), exported, and its bundle inspects the validation pictures, which are
-the same for all; then the bundles of a data set are timed in turns on one core, and shown changed
-pictures. OUT/tables.md has the tables, OUT/figures.jsonl their numbers. A method that cannot work
-on a data set is named with its reason. What is finished is not done again.
+A method is a recipe by its name in models/recipes, or a .toml. Each is trained, exported, and its
+bundle inspects the validation pictures, which are the same for all; then the bundles of a data set
+are timed in turns on one core, and shown changed pictures. Methods that learn from good parts see
+no others, have no classifier, and take T from good parts alone. OUT/tables.md has the tables,
+OUT/figures.jsonl their numbers. A method that cannot work on a data set is named with its reason.
+What is finished is not done again.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import typer
 from rich.console import Console
 
 from bench.jobs import Job, commands, work
-from bench.methods.figures import Figures
+from bench.methods.figures import LIMIT, Figures
 from bench.methods.measure import bears, score_job, time_jobs
 from bench.methods.table import tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
 from models.files import write_whole
-from models.recipe import as_toml, load_recipe
+from models.methods import METHODS
+from models.recipe import Recipe, as_toml, load_recipe
 
 _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
 Cell = tuple[str, str, Job]
@@ -42,7 +44,7 @@ def plan(data: list[Path], methods: list[str], share: float, out: Path) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     for source in data:
         for name in methods:
-            recipe = load_recipe(name)
+            recipe = _alone(load_recipe(name))
             cut = recipe.split.model_copy(update={"validation_share": share})
             run = f"{source.name}-{Path(name).stem}".replace("_", "-")
             path = folder / f"{run}.toml"
@@ -53,6 +55,16 @@ def plan(data: list[Path], methods: list[str], share: float, out: Path) -> list[
     if twice:
         raise DataError(f"{min(twice)}: two data sets or two methods of one name")
     return cells
+
+
+def _alone(recipe: Recipe) -> Recipe:
+    """Of a method that learns from good parts nothing knows a defect: no classifier, and T by the
+    good parts."""
+    if not METHODS[recipe.method].good_only:
+        return recipe
+    off = recipe.classifier.model_copy(update={"enabled": False})
+    chain = recipe.chain.model_copy(update={"max_false_rejects": LIMIT, "threshold": None})
+    return recipe.model_copy(update={"classifier": off, "chain": chain})
 
 
 def measure(cells: list[Cell], core: int) -> list[Figures]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,6 +83,17 @@ def peek(queue: Queue[_T]) -> _T | None:
     """What comes next out of the queue, left there; None: it is empty."""
     with queue.mutex:
         return queue.queue[0] if queue.queue else None
+
+
+def join(thread: threading.Thread, clock: Clock, limit_ns: int, beat: Callable[[], object]) -> None:
+    """Wait for a thread that was started to end, until the moment of the clock; meanwhile beat."""
+    if thread.ident is None:
+        return
+    while thread.is_alive() and clock.now_ns() < limit_ns:
+        beat()
+        thread.join(TURN_S)
+    if thread.is_alive():
+        _log.error("thread_stuck name=%s", thread.name)
 
 
 def end(queue: Queue[_T | None], timeout_s: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from logging import getLogger
 from queue import Full, Queue
@@ -12,20 +11,22 @@ from queue import Full, Queue
 from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
 from edge.devices.trigger import EndOfParts, Trigger
-from edge.errors import DeviceError, FrameError, StalledError
+from edge.errors import DeviceError, StalledError
 from edge.inbox import Mark
-from edge.line.freshness import Freshness, Refusal
+from edge.line.freshness import Freshness
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
 from edge.line.passage import Action, Cause
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.attempt import attempt
+from edge.station.capture import capture
 from edge.station.journaling import Appends, JournalWriter
 from edge.station.roles import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
-from edge.station.stages import TURN_S, Stages, end, end_at_once, peek, take
+from edge.station.stages import TURN_S, Stages, end, end_at_once, join, peek, take
 from edge.station.summary import Summary
 from edge.station.tally import Tally
+from edge.station.unknown import doubted, late, of_its_part, overload
 from edge.watchdog import SILENT, Notifier, Patience, Watchdog
 
 _log = getLogger(__name__)
@@ -216,19 +217,12 @@ class Station:
 
     def _join(self, thread: threading.Thread) -> None:
         """The rejector must not take a station for dead that is about to say goodbye."""
-        if thread.ident is None:
-            return
         limit_ns = self._clock.now_ns() + self._timing.budget_ns + round(_STOP_S * 1e9)
-        while thread.is_alive() and self._clock.now_ns() < limit_ns:
-            self._rejector.beat()
-            thread.join(TURN_S)
-        if thread.is_alive():
-            _log.error("thread_stuck name=%s", thread.name)
+        join(thread, self._clock, limit_ns, self._rejector.beat)
 
     def _follow_trigger(self) -> None:
         """The trigger thread: every part is announced first and never waits for anything."""
-        last_edge = 0
-        beat_ns = 0
+        last_edge = beat_ns = 0
         while not self._stopping:
             self._stages.trigger.beat()
             if (now_ns := self._clock.now_ns()) >= beat_ns:
@@ -265,7 +259,7 @@ class Station:
             try:
                 self._parts.put_nowait(part)
             except Full:
-                self._overloaded(part)
+                self._settle(overload(part))
 
     def _capture_parts(self) -> None:
         """The camera thread: one frame per part, late or not, so that the two stay in step."""
@@ -274,7 +268,8 @@ class Station:
             sequence += 1
             began_ns = self._clock.now_ns()
             try:
-                frame = attempt(part.part_id, partial(self._capture, part, sequence))
+                take_frame = partial(capture, self._camera, self._freshness, part, sequence)
+                frame = attempt(part.part_id, take_frame)
             except EndOfFrames:
                 self._annul(part)
                 continue
@@ -283,34 +278,20 @@ class Station:
                 continue
             captured_ns = self._took("capture", began_ns)
             self._pictures.seen(frame)
-            fault = self._freshness.fault(frame, part, self._next_triggered_ns())
+            following = peek(self._parts)
+            next_ns = None if following is None else following.triggered_ns
+            fault = self._freshness.fault(frame, part, next_ns)
             if fault is not None:
                 self._settle(Verdict.unknown(part.part_id, reason=fault))
                 continue
             try:
                 self._frames.put_nowait((part, frame, captured_ns))
             except Full:
-                self._overloaded(part)
-
-    def _capture(self, part: Part, sequence: int) -> Frame:
-        try:
-            return self._camera.capture(part.part_id, sequence, part.triggered_ns)
-        except DeviceError:
-            self._freshness.missing(part, Refusal.NO_CAMERA)
-            raise
-        except FrameError:
-            self._freshness.missing(part, Refusal.NO_FRAME)
-            raise
-
-    def _next_triggered_ns(self) -> int | None:
-        """When the part was triggered that waits for the camera, if one does."""
-        following = peek(self._parts)
-        return None if following is None else following.triggered_ns
+                self._settle(overload(part))
 
     def _inspect_frames(self) -> None:
         """The inspector thread. A part late already is passed over."""
-        inspector = self._stages.inspector
-        while (item := take(self._frames, inspector, self._prove)) is not None:
+        while (item := take(self._frames, self._stages.inspector, self._prove)) is not None:
             part, frame, captured_ns = item
             with self._guard:
                 if part.part_id not in self._ledger:
@@ -318,11 +299,9 @@ class Station:
             began_ns = self._took("wait", captured_ns)
             verdict = attempt(part.part_id, partial(self._inspector.inspect, frame))
             self._took("inspect", began_ns)
-            if verdict.part_id != part.part_id:
-                reason = f"verdict refused: of part {verdict.part_id}, expected {part.part_id}"
-                verdict = Verdict.unknown(part.part_id, reason=reason)
+            verdict = of_its_part(verdict, part)
             self._pictures.said(verdict)
-            self._settle(self._doubted(verdict))
+            self._settle(doubted(verdict, self._monitor.doubt()))
             self._tally.inspected(verdict)
             self._monitor.judged(frame, verdict)
 
@@ -339,12 +318,6 @@ class Station:
         if self._monitor.prove(self._timing.budget_ns - usual_ns if is_idle else 0, last_part):
             self._took("sentinel", began_ns)
 
-    def _doubted(self, verdict: Verdict) -> Verdict:
-        """A chain that may be blind calls no part good."""
-        if verdict.decision is not Decision.PASS or (doubt := self._monitor.doubt()) is None:
-            return verdict
-        return replace(verdict, decision=Decision.UNKNOWN, reason=doubt)
-
     def _watch_deadlines(self) -> None:
         """The deadline thread: the budget of a part is over when it is over."""
         while True:
@@ -359,7 +332,7 @@ class Station:
                     left_s = TURN_S if next_ns is None else (next_ns - now_ns) / 1e9
                     self._guard.wait(min(left_s, TURN_S))
             for part in overdue:
-                self._settle(self._too_late(part, self._clock.now_ns()))
+                self._settle(late(part, self._clock.now_ns(), self._timing.budget_ns))
 
     def _settle(self, verdict: Verdict) -> None:
         """Give a part its verdict, if it has none: to the rejector first, then to the journal."""
@@ -369,7 +342,7 @@ class Station:
             if part is None:
                 return
             if verdict.decision is not Decision.UNKNOWN and now_ns > part.deadline_ns:
-                verdict = self._too_late(part, now_ns)
+                verdict = late(part, now_ns, self._timing.budget_ns)
             self._tally.judged(verdict, (now_ns - part.triggered_ns) / 1e3)
             self._monitor.settled(verdict)
         if verdict.decision is not Decision.UNKNOWN:
@@ -378,15 +351,6 @@ class Station:
         self._pictures.settled(verdict)
         if self._on_verdict is not None:
             self._on_verdict(verdict)
-
-    def _too_late(self, part: Part, now_ns: int) -> Verdict:
-        took_ms = (now_ns - part.triggered_ns) / 1e6
-        budget_ms = self._timing.budget_ns / 1e6
-        reason = f"late: {took_ms:.1f} ms, budget {budget_ms:g} ms"
-        return Verdict.unknown(part.part_id, reason=reason)
-
-    def _overloaded(self, part: Part) -> None:
-        self._settle(Verdict.unknown(part.part_id, reason="overload"))
 
     def _annul(self, part: Part) -> None:
         """The recording is over: what the belt sent after its last picture never was a part."""

@@ -22,10 +22,11 @@ from models.feed import Pair, feed
 from models.fit import Fit, Schedule, wants_bfloat16
 from models.methods.base import Method, Task, Trained
 from models.methods.scale import severity_unit
+from models.methods_recipe import AutoencoderRecipe
 from models.networks import PIXEL_SCALE, normalise
 from models.networks.autoencoder import LEAST_ERROR, Autoencoder, expected_error
 from models.patches import Picture
-from models.recipe import AutoencoderRecipe, Recipe
+from models.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +37,22 @@ SOUND_GREY = 1.0  # a patch counts as corrupted where it deviates by more, beyon
 
 
 class GoodPatches:
-    """Batches of patches of good parts; number i depends on the recipe's seed and i alone."""
+    """Batches of patches of good parts; number i depends on the recipe's seed and i alone.
 
-    def __init__(self, pictures: tuple[Picture, ...], recipe: Recipe) -> None:
+    multiple_px: the network's. A station reflects a frame at the right and bottom up to it, and at
+    the rim of a patch the network has to know what that looks like.
+    """
+
+    def __init__(self, pictures: tuple[Picture, ...], recipe: Recipe, multiple_px: int = 1) -> None:
         options = recipe.autoencoder
-        self._pictures, self._seed, self._options = pictures, recipe.seed, options
+        self._pictures = [_reflected(picture, multiple_px) for picture in pictures]
+        self._seed, self._options = recipe.seed, options
         self._change = Augmentation(
             flip=options.flip,
             rotate_deg=options.rotate_deg,
             brightness=options.brightness,
             contrast=options.contrast,
+            rim_share=options.rim_share,
         )
         self._corruption = Corruption(options.flaw_share, options.noise_sigma)
 
@@ -56,8 +63,8 @@ class GoodPatches:
         given: list[Pixels] = []
         wanted: list[Pixels] = []
         for _ in range(self._options.batch):
-            picture = self._pictures[rng.integers(len(self._pictures))]
-            clean, _ = augment(picture.pixels, picture.kind_map, self._change, rng, size)
+            pixels, kinds = self._pictures[rng.integers(len(self._pictures))]
+            clean, _ = augment(pixels, kinds, self._change, rng, size)
             for pixels, some in ((corrupt(clean, self._corruption, rng), given), (clean, wanted)):
                 some.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
         first, second = (
@@ -65,6 +72,16 @@ class GoodPatches:
             for some in (given, wanted)
         )
         return first, second
+
+
+def _reflected(picture: Picture, multiple_px: int) -> tuple[Pixels, Pixels]:
+    """Pixels and kinds, up to a multiple."""
+    down, right = (-side % multiple_px for side in picture.kind_map.shape)
+    if not (down or right):
+        return picture.pixels, picture.kind_map
+    pad = ((0, down), (0, right))
+    colour = ((0, 0),) * (picture.pixels.ndim - 2)
+    return np.pad(picture.pixels, (*pad, *colour), "reflect"), np.pad(picture.kind_map, pad)
 
 
 def _build(recipe: Recipe, channels: int) -> Autoencoder:
@@ -89,7 +106,7 @@ def _train(task: Task) -> Trained:
     options = task.recipe.autoencoder
     torch.manual_seed(task.recipe.seed)
     network = _build(task.recipe, task.channels)
-    source = GoodPatches(task.good, task.recipe)
+    source = GoodPatches(task.good, task.recipe, network.multiple_px)
 
     def loss(outputs: Tensor, clean: Tensor) -> Tensor:
         return restoration_loss(network, outputs, clean, options)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from models.data.dataset import DataError
 from models.methods.base import Method, Task, Trained
 from models.methods.critic import train_critic
+from models.methods.grid import round_for_good
 from models.methods.scale import severity_unit
 from models.methods.surface import Surface, look, planes
 from models.networks.memory import MemoryDetector
@@ -42,6 +43,7 @@ def train(task: Task) -> Trained:
         raise DataError("no training picture is of a good part; expected ten or more")
     network = build(task.recipe, task.channels).eval()
     start_from_imagenet(network, "method")
+    round_for_good(network.backbone)
     surface = look(
         network,
         task.good,

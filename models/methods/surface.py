@@ -83,18 +83,17 @@ def _views(
     paintable = [i for i in turns.tolist() if min(pictures[i].kind_map.shape) >= SIDE_PX]
     for number in range(paintings if paintable else 0):
         picture = pictures[paintable[number % len(paintable)]]
-        pixels, kind_map = _window(picture, rng)
+        pixels, kind_map = picture.pixels.copy(), picture.kind_map.copy()
+        window = _window(picture, rng)
         for _ in range(int(rng.integers(1, MOST_FLAWS + 1))):
-            pixels, kind_map = paint_flaw(pixels, kind_map, rng)
+            pixels[window], kind_map[window] = paint_flaw(pixels[window], kind_map[window], rng)
         yield pixels, kind_map
 
 
-def _window(picture: Picture, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    cut = []
-    for side in picture.kind_map.shape:
-        start = int(rng.integers(0, max(side - WINDOW_PX, 0) + 1))
-        cut.append(slice(start, start + WINDOW_PX))
-    return picture.pixels[tuple(cut)], picture.kind_map[tuple(cut)]
+def _window(picture: Picture, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Where flaws are painted; the network sees the picture whole, or the cut would be a rim."""
+    starts = [int(rng.integers(0, max(side - WINDOW_PX, 0) + 1)) for side in picture.kind_map.shape]
+    return slice(starts[0], starts[0] + WINDOW_PX), slice(starts[1], starts[1] + WINDOW_PX)
 
 
 def _cells(network: MemoryDetector, pixels: Pixels, kind_map: Pixels) -> tuple[Tensor, Tensor]:

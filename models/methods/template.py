@@ -17,7 +17,7 @@ from models.data.dataset import DataError, Pixels, as_channels
 from models.methods.base import FileDetector, Method, Task, Trained
 from models.methods.scale import severity_unit
 from models.methods.variants import variants
-from models.recipe import TemplateRecipe
+from models.methods_recipe import TemplateRecipe
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from edge.records import SeverityMap
 from models.data.dataset import DataError, as_channels
 from models.methods.base import FileDetector, Method, Task, Trained
 from models.methods.scale import GOOD_SEVERITY, severity_unit
+from models.methods_recipe import ThresholdRecipe
 from models.paint import paint_flaw
 from models.patches import Picture
-from models.recipe import ThresholdRecipe
 from models.threshold import search_threshold
 
 log = logging.getLogger(__name__)

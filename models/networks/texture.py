@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.methods_recipe import TextureRecipe
 from models.networks.base import DetectorNetwork
 from models.networks.novelty import IsolationForest, Learned, OneClassSupport
 from models.networks.texture_features import TextureFeatures
-from models.recipe import TextureRecipe
 
 # What a picture's own spread of a feature is never taken to be below, in spreads of good parts: a
 # plain picture's noise is no texture.

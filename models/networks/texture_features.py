@@ -102,7 +102,8 @@ class BinaryPatterns(nn.Module):
         return torch.where(changes <= 2.5, ones, self.points + 1.0)
 
     def forward(self, grey: Tensor) -> Tensor:
-        return self.mean((self.codes(grey) == self.bins).float())
+        shares: Tensor = self.mean((self.codes(grey) == self.bins).float())
+        return shares
 
 
 class GradientStatistics(nn.Module):

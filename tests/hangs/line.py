@@ -11,6 +11,7 @@ from edge.devices.output_simulated import read_record
 from edge.events.event import ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
 from edge.events.reader import JournalReader
+from edge.events.watching import SentinelEvent
 from tests.bundles import CLEAN, HOLE
 from tests.keys import TRUST
 
@@ -108,7 +109,10 @@ class History:
             rows = reader.read(None, 1 << 30)
         assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
         events = [parse_payload(row.payload)[1] for row in rows]
-        assert {event.type for event in events} <= {"outfeed.part/1", "outfeed.actuation/1"}
+        sentinels = [event for event in events if isinstance(event, SentinelEvent)]
+        assert all(event.reproduced for event in sentinels)  # at each start
+        told = {event.type for event in events} - {event.type for event in sentinels}
+        assert told <= {"outfeed.part/1", "outfeed.actuation/1"}
         parts = [event for event in events if isinstance(event, PartEvent)]
         numbers = [part.part_id for part in parts]
         assert len(set(numbers)) == len(numbers), "a part has two verdicts"

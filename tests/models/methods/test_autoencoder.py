@@ -188,6 +188,7 @@ def test_none_held_back_takes_those_trained_on(
 def patches(**options: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Given and wanted, as steps 0 to 4 have them."""
     plain = {"flip": False, "brightness": 0.0, "contrast": 0.0, "flaw_share": 0.0}
+    plain |= {"rim_share": 0.0}
     source = GoodPatches(GOOD, recipe(**(plain | options)))
     pairs = [source.batch(step) for step in range(5)]
     return tuple(np.concatenate([pair[n].numpy() for pair in pairs]) for n in (0, 1))  # type: ignore[return-value]
@@ -202,9 +203,25 @@ def test_patches_are_of_the_pictures() -> None:
         assert any((windows(p.pixels, (32, 32)) == patch).all((2, 3)).any() for p in GOOD)
 
 
+def test_patches_at_the_rim_show_what_the_station_reflects() -> None:
+    """Of 64 px a network of multiples of 48 sees 96: the last 32 are those before, mirrored."""
+    options = {"flip": False, "brightness": 0.0, "contrast": 0.0, "flaw_share": 0.0}
+    source = GoodPatches(GOOD[:1], recipe(**options, rim_share=1.0), 48)
+    whole = np.pad(GOOD[0].pixels, ((0, 32), (0, 32)), "reflect")
+    corner = whole[-32:, -32:]
+    patches = np.concatenate([source.batch(step)[1].numpy() for step in range(10)])[:, 0]
+    assert any(np.array_equal(patch, corner) for patch in patches)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("flip", True), ("rotate_deg", 20.0), ("brightness", 30.0), ("contrast", 0.5)],
+    [
+        ("flip", True),
+        ("rotate_deg", 20.0),
+        ("brightness", 30.0),
+        ("contrast", 0.5),
+        ("rim_share", 1.0),
+    ],
 )
 def test_what_a_good_part_may_look_like_changes_both(option: str, value: Any) -> None:
     given, wanted = patches(**{option: value})

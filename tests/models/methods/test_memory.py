@@ -210,7 +210,7 @@ def test_directions_are_fishers() -> None:
 def test_the_network_adds_up_deviations_no_farther_than_the_limit() -> None:
     torch.manual_seed(0)
     network = MemoryDetector(directions=3, units=8).eval()
-    weight, bias = torch.randn(3, FEATURES) * 100, torch.randn(3)
+    weight, bias = torch.randn(3, FEATURES) * 400, torch.randn(3)
     network.remember((weight, bias), (torch.randn(8, FEATURES), torch.randn(8)))
     network.weigh(1.0, torch.zeros(8), 0.5)
     pixels = normalise(torch.randint(0, 256, (1, 1, 64, 96), dtype=torch.uint8))

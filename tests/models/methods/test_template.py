@@ -23,8 +23,9 @@ from models.file_detector import FileDetector
 from models.methods import METHODS, Task
 from models.methods.scale import GOOD_SEVERITY
 from models.methods.template import make_reference, make_template, train_template
+from models.methods_recipe import TemplateRecipe
 from models.patches import Picture
-from models.recipe import Recipe, TemplateRecipe, load_recipe
+from models.recipe import Recipe, load_recipe
 from tests.models.methods.parts import Lie, drawing, play, seen
 
 HEIGHT, WIDTH = 192, 256

@@ -24,11 +24,12 @@ from models.detector import severity_map
 from models.methods import METHODS, Task
 from models.methods import novelty as fitted
 from models.methods.scale import GOOD_SEVERITY
+from models.methods_recipe import TextureRecipe
 from models.networks import normalise
 from models.networks.novelty import IsolationForest
 from models.networks.texture import TextureDetector
 from models.patches import Picture
-from models.recipe import Recipe, TextureRecipe, as_toml, load_recipe
+from models.recipe import Recipe, as_toml, load_recipe
 
 METHOD = METHODS["texture"]
 SMALL: dict[str, Any] = {"components": 8, "blocks": 1000, "trees": 20, "samples": 64}

