@@ -27,11 +27,15 @@ class Preparation:
     held_back: tuple[Picture, ...]
 
 
-def prepare(data: Path, recipe: Recipe | None, groups: str | None = None) -> Preparation:
+def prepare(
+    data: Path, recipe: Recipe | None, groups: str | None = None, *, hold_back_drawn: bool = False
+) -> Preparation:
     """Read and divide the data as the recipe says. Blocks for seconds to a minute.
 
     recipe: None chooses one for regression from the data (models/auto.py) and logs why. groups: in
-    place of the recipe's split.groups. Raises DataError for data that cannot be trained on.
+    place of the recipe's split.groups. hold_back_drawn: with a method that learns from good parts,
+    hold back drawn defects of the training side too; then it is not divided as for others.
+    Raises DataError for data that cannot be trained on.
     """
     if recipe is not None:
         _check_limit(recipe)
@@ -42,8 +46,7 @@ def prepare(data: Path, recipe: Recipe | None, groups: str | None = None) -> Pre
     settings = told if recipe is not None else auto.choose_split(dataset)
     divided = split(dataset, settings.validation_share, settings.seed)
     if recipe is not None and METHODS[recipe.method].good_only:
-        # With a classifier to be trained, drawn defects are its lesson.
-        divided = hold_back_defective(divided, drawn=not recipe.classifier.enabled)
+        divided = hold_back_defective(divided, drawn=hold_back_drawn)
     pictures = load_pictures(dataset, divided.train)
     held_back = load_pictures(dataset, divided.validation)
     if recipe is None:

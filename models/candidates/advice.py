@@ -46,6 +46,8 @@ def how_sure(comparison: Comparison) -> str:
     second = comparison.candidates[1]
     share = second.behind or 0.0
     told = f"{first} is better than {second.method} in {percent(share)} of resamples of the parts"
+    if share >= LIKELY and comparison.good_parts < FEW_PARTS:
+        return f"{told}: {comparison.good_parts} good parts are too few to be sure."
     if share >= SURE:
         return f"{told}: that is sure."
     if share >= LIKELY:

@@ -57,6 +57,8 @@ def test_how_sure(behind: float, said: str) -> None:
     found = comparison(MEMORY, candidate(method="texture", behind=behind))
     assert how_sure(found).endswith(said)
     assert bool(alike(found)) == (behind < 0.95)
+    few = how_sure(found.model_copy(update={"good_parts": 9}))
+    assert few.endswith("9 good parts are too few to be sure.") == (behind >= 0.8)
 
 
 def test_whether_it_is_any_good() -> None:

@@ -137,7 +137,18 @@ def test_few_drawn_defects_stand_beside_regression(
     # What regression trained on judges nobody; fewer than eight bad parts take painted ones along.
     assert (found["good"], found["bad"], found["painted"]) == (10, 2, 10)
     assert "fewer than 8 bad parts" in said
-    assert len(Run(out / "memory").record().validation) == 18
+    assert Run(out / "memory").record().validation == Run(out / "regression").record().validation
+
+
+def test_the_only_drawn_defect_is_held_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    three(monkeypatch, tmp_path)
+    out = tmp_path / "run"
+    data = write_sorted(tmp_path / "data", 40, 1, masks=1)
+    command(data, out)
+    assert json.loads((out / "comparison.json").read_text())["bad"] == 1
+    assert "pit/040.png" in Run(out / "memory").record().validation
 
 
 def test_defects_enough_are_regressions(
