@@ -49,7 +49,7 @@ def plant(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pix
 
 
 def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """An ellipse, black or white: by chance, or where one of them would hardly be seen the other."""
+    """An ellipse, black or white: by chance, but not what would hardly be seen there."""
     height, width = kind_map.shape
     axes = [int(rng.integers(2, max(min(height, width) // 12, 3) + 1)) for _ in range(2)]
     centre = int(rng.integers(width)), int(rng.integers(height))

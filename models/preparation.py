@@ -46,7 +46,7 @@ def prepare(
     settings = told if recipe is not None else auto.choose_split(dataset)
     divided = split(dataset, settings.validation_share, settings.seed)
     if recipe is not None and METHODS[recipe.method].good_only:
-        divided = hold_back_defective(divided, drawn=hold_back_drawn)
+        divided = hold_back_defective(divided, drawn=hold_back_drawn or settings.good_only)
     pictures = load_pictures(dataset, divided.train)
     held_back = load_pictures(dataset, divided.validation)
     if recipe is None:

@@ -37,6 +37,7 @@ class SplitRecipe(Section):
     groups: a regular expression on a picture's name whose group `part` (else the first) is the
     physical part; none leaves it to the layout (groups.csv, or what a published set tells).
     names, defective_only: train and validate on a part of the data (models/data/select.py).
+    good_only: for methods that learn from good parts, hold back what is defective, drawn or not.
     """
 
     validation_share: float = Field(default=0.25, gt=0, lt=1)
@@ -44,6 +45,7 @@ class SplitRecipe(Section):
     groups: str | None = None
     names: str | None = None
     defective_only: bool = False
+    good_only: bool = False
 
 
 class LabelRecipe(Section):

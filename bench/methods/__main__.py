@@ -4,9 +4,10 @@
         --method template --method memory --method lean --out runs/methods
 
 A method is a recipe by its name in models/recipes, or a .toml. Each is trained, exported, and its
-bundle inspects the validation pictures, which are the same for all; then the bundles of a data set
-are timed in turns on one core, and shown changed pictures. Methods that learn from good parts see
-no others, have no classifier, and take T from good parts alone. OUT/tables.md has the tables,
+bundle inspects the validation pictures; then the bundles of a data set are timed in turns on one
+core, and shown changed pictures. Methods that learn from good parts see no others, have no
+classifier, take T from good parts alone, and are judged on all defective parts of which no good
+picture was trained on; those that need masks on their share of them. OUT/tables.md has the tables,
 OUT/figures.jsonl their numbers. A method that cannot work on a data set is named with its reason.
 What is finished is not done again.
 """
@@ -64,7 +65,8 @@ def _alone(recipe: Recipe) -> Recipe:
         return recipe
     off = recipe.classifier.model_copy(update={"enabled": False})
     chain = recipe.chain.model_copy(update={"max_false_rejects": LIMIT, "threshold": None})
-    return recipe.model_copy(update={"classifier": off, "chain": chain})
+    split = recipe.split.model_copy(update={"good_only": True})
+    return recipe.model_copy(update={"classifier": off, "chain": chain, "split": split})
 
 
 def measure(cells: list[Cell], core: int) -> list[Figures]:

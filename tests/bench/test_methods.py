@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+from bench.methods.__main__ import plan
 from bench.methods.changes import CHANGES, GREY, SHIFT_PX, occlude
 from bench.methods.figures import Figures, escapes_at, figures
 from bench.methods.table import tables
+from models.data.dataset import DataError
 from models.metrics import Outcome
+from models.preparation import prepare
+from models.recipe import load_recipe
+from tests.tinyrun import write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def part(score: float, *, bad: bool = False) -> Outcome:
@@ -79,3 +92,47 @@ def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
     assert "| tiles | memory | 0.900 | – | 0.500 | 0.250 | 1 of 4 | 61 | 1200 | 1.23 |" in text
     assert "| tiles | memory | 50% | – | – | – | – | 100% |" in text
     assert "- tiles, template: pictures of 3 sizes" in text
+
+
+def test_nothing_of_a_defect_reaches_a_method_of_good_parts(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data")
+    (_, _, alone), (_, _, masks) = plan([data], ["threshold", "lean"], 0.3, tmp_path / "out")
+    recipe = load_recipe(str(alone.recipe))
+    assert recipe.chain.max_false_rejects == 0.005
+    assert not recipe.classifier.enabled
+    prepared = prepare(data, recipe)
+    assert all(picture.sample.is_good for picture in prepared.pictures)
+    assert sum(not picture.sample.is_good for picture in prepared.held_back) == 24
+    shared = recipe.model_copy(
+        update={"split": recipe.split.model_copy(update={"good_only": False})}
+    )
+    assert not all(picture.sample.is_good for picture in prepare(data, shared).pictures)
+    assert load_recipe(str(masks.recipe)).classifier.enabled
+    with pytest.raises(DataError, match="two data sets or two methods of one name"):
+        plan([data, data], ["lean"], 0.3, tmp_path / "out")
+
+
+@pytest.mark.timeout(300)
+def test_one_table_to_the_end(tmp_path: Path) -> None:
+    """One method that works on even grey, and one that finds no place to be matched at."""
+    data = write_pictures(tmp_path / "data")
+    words = ["--data", str(data), "--method", "threshold", "--method", "template"]
+    core = str(min(os.sched_getaffinity(0)))
+    command = [sys.executable, "-m", "bench.methods", *words, "--core", core]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = (tmp_path / "out" / "figures.jsonl").read_text(encoding="utf-8").splitlines()
+    found = json.loads(line)
+    assert (found["method"], found["defective"]) == ("threshold", 24)
+    assert found["image_auroc"] > 0.95
+    assert found["ms"] > 0
+    assert found["train_s"] > 0
+    assert set(found["kept"]) == {*CHANGES, "occlusion"}
+    text = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
+    assert "- data, template: train: method template: no good part" in text
