@@ -102,7 +102,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     golden = choose_golden(
         {**judged, TORCH: in_torch}, source.held_back, source.size, manifest.chain.threshold
     )
-    bundle, data = _pack(manifest, builds, golden, certified)
+    bundle, data = pack_proven(manifest, builds, golden, certified)
     return Exported(data, bundle, certified, tried, latency, point)
 
 
@@ -147,7 +147,7 @@ def _engine(source: Source, build: Build) -> Engine:
     return OrtEngine(data, batch=1, height=height, width=width, channels=source.channels)
 
 
-def _pack(
+def pack_proven(
     manifest: Manifest,
     builds: Sequence[Build],
     golden: Golden,

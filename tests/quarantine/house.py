@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge.events.event import mark_event, part_event
 from edge.events.journal import Journal
@@ -38,11 +42,21 @@ class House:
             bytes_per_day=10 << 20,
         )
 
-    def part(self, number: int, decision: Decision, *, kept: bool = True) -> None:
+    def part(
+        self,
+        number: int,
+        decision: Decision,
+        *,
+        kept: bool = True,
+        pixels: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """pixels: in place of noise that no other part has."""
         said = verdict(number, decision)
         self.journal.append([part_event("press-3", ORIGIN.bundle, said, 1000 * number)])
         if kept:
-            shot = Shot(frame(number), said, said)
+            seen = frame(number)
+            seen = seen if pixels is None else replace(seen, pixels=pixels)
+            shot = Shot(seen, said, said)
             assert isinstance(self.scribe.keep(shot, Reason.REJECT), str)
 
     def mark(self, number: int, kind: MarkKind, note: str = "") -> Mark:
