@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -135,12 +135,14 @@ def learn(
         if best is None:
             said = "; ".join(f"{each.route}: {each.fault}" for each in tried)
             raise ExportError(f"nothing is changed: {said}")
-        record = _record(lesson, old, best, tried, options)
         data = _sealed(best.exported.data, key, old.manifest.compatible)
+        # Its id is of what it is for, too.
+        best = replace(best, exported=replace(best.exported, data=data, bundle=parse_bundle(data)))
+        record = _record(lesson, old, best, tried, options)
         name = f"{old.manifest.name}{SUFFIX}"
-        _write(best, lesson, old, name, data, record)
+        _write(best, lesson, old, name, record)
         best.folder.rename(out)
-    return Learned(out, out / name, parse_bundle(data), record)
+    return Learned(out, out / name, best.exported.bundle, record)
 
 
 def _lesson(run: Run, old: Bundle, quarantine: Path, options: LearnOptions) -> Lesson:
@@ -299,12 +301,10 @@ def _proven(lesson: Lesson, taken: _Taken) -> str:
     return "not proven: too few marked parts to hold some back, and the networks have seen them all"
 
 
-def _write(
-    taken: _Taken, lesson: Lesson, old: Bundle, name: str, data: bytes, record: LearnRecord
-) -> None:
+def _write(taken: _Taken, lesson: Lesson, old: Bundle, name: str, record: LearnRecord) -> None:
     """Everything into the candidate's folder."""
     folder = taken.folder
-    write_bundle(folder / name, data)
+    write_bundle(folder / name, taken.exported.data)
     exported = record_of(taken.exported, name)
     before = read_export(lesson.run.folder)
     if record.route == "threshold" and before is not None:

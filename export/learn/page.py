@@ -51,7 +51,7 @@ def _summary(record: LearnRecord) -> str:
         ("T", _number(record.before.threshold), _number(record.after.threshold)),
         ("keep_severity", _kept(record.before), _kept(record.after)),
         ("block classifier", "", "trained further" if record.classifier_changed else "the same"),
-        ("detector", "", "trained anew" if record.detector_changed else "the same"),
+        ("detector", "", _detector(record)),
     ]
     return page.section(
         "Summary",
@@ -120,6 +120,13 @@ def _changed(record: LearnRecord, cases: Sequence[Case]) -> str:
         *(page.case(case) for case in cases),
         page.folded("All of them", page.table(("part", "side", "it is", "before", "now"), rows)),
     )
+
+
+def _detector(record: LearnRecord) -> str:
+    if record.detector_changed:
+        return "trained anew"
+    # It is calibrated on the marked good parts too.
+    return "the same, int8 made anew" if record.classifier_changed else "the same, byte for byte"
 
 
 def _shown(chain: Inspector, picture: Picture) -> str:

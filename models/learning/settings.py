@@ -50,8 +50,10 @@ class Limits:
 def choose_settings(
     beliefs: Beliefs, facts: Facts, old: Settings, limits: Limits, *, classified: bool
 ) -> Settings | None:
-    """The settings within the limits with the fewest escapes, of these the fewest false rejects, of
-    these the nearest to the old ones; None where none keeps the limits.
+    """Of the settings within the limits those that pass the fewest marked escapes, of these those
+    that reject the fewest marked good parts, then the fewest others, then the nearest to the old
+    ones; None where none keeps the limits. What else escapes was known when the old settings were
+    chosen.
 
     int8 is not float, and the next part is not this one: a defective part counts as caught only
     where it is at the next step of both grids too, a good one as passed only where it is at the
@@ -71,13 +73,15 @@ def choose_settings(
     within = (lost <= limits.new_escapes) & (rejected[:, unmarked].sum(1) <= allowed)
     if not within.any():
         return None
-    escapes = (~caught[:, facts.bad]).sum(1)
-    alarms = alarmed[:, ~facts.bad].sum(1)
+    escapes = (~caught[:, facts.bad & facts.marked]).sum(1)
+    alarms = alarmed[:, ~facts.bad & facts.marked].sum(1)
+    others = alarmed[:, unmarked].sum(1)
     i, j = min(
         np.argwhere(within).tolist(),
         key=lambda at: (
             escapes[at[0], at[1]],
             alarms[at[0], at[1]],
+            others[at[0], at[1]],
             abs(at[1] - column),
             abs(at[0] - row),
         ),
