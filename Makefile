@@ -12,7 +12,9 @@
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
+#   make methods   DATA="a b" [METHODS="memory texture"]: every method on every data set, see bench/methods
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
+#   make methods   DATA="a b" [METHODS="memory texture"]: every method on every data set, see bench/methods
 #   make zoo       makes the shipped bundles again from their recipes; KEY=zoo.key signs them
 
 PYTHON ?= python3
@@ -40,10 +42,12 @@ SOAK_ARGS ?=
 TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
+METHODS ?= threshold texture autoencoder memory template cascade lean
+METHODS_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check train export learn report tables compare bench soak zoo clean
+.PHONY: run test system-test check train export learn report tables compare methods bench soak zoo clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -116,6 +120,11 @@ compare: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make compare: DATA='folder folder' is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m bench.compare $(foreach data,$(DATA),--data "$(data)") \
 		$(foreach recipe,$(RECIPES),--recipe $(recipe)) --out runs/compare $(COMPARE_ARGS)
+
+methods: $(DEV)/.ready
+	@test -n "$(DATA)" || { echo "make methods: DATA='folder folder' is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m bench.methods $(foreach data,$(DATA),--data "$(data)") \
+		$(foreach method,$(METHODS),--method $(method)) --out runs/methods $(METHODS_ARGS)
 
 clean:
 	rm -rf build .venv-run .venv .venv-tflite .mypy_cache .ruff_cache .pytest_cache

@@ -13,13 +13,11 @@ on a core of its own. What is finished is not done again: the same command goes 
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -28,13 +26,14 @@ import torch
 import typer
 from rich.console import Console
 
+from bench.jobs import Job, commands, work
 from models.data.dataset import DataError
 from models.data.split import split
 from models.detector import train_detector
 from models.files import write_whole
 from models.patches import load_pictures
 from models.recipe import Recipe, as_toml, load_recipe
-from models.run import Run, open_data
+from models.run import open_data
 
 # A step takes what the last trial takes longer than the one before, by the steps it has more. The
 # first only warms up: the libraries' own first steps are slow.
@@ -48,15 +47,6 @@ class Source:
     folder: Path
     share: float
     minutes: float
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run: its folder, its recipe's file and its data."""
-
-    folder: Path
-    recipe: Path
-    data: Path
 
 
 def parse_source(text: str, share: float, minutes: float) -> Source:
@@ -126,76 +116,6 @@ def _budgeted(base: Recipe, source: Source) -> Recipe:
     return base.model_copy(update={"detector": detector})
 
 
-def commands(job: Job) -> Iterator[list[str]]:
-    """What is left to do for a run, in order."""
-    run = Run(job.folder)
-    bundle = job.folder / f"{job.folder.name}.outfeed"
-    python = [sys.executable, "-W", "ignore", "-m"]
-    if not run.result_path.exists():
-        yield [
-            *(*python, "models.train", "--threads", "1", "--data", str(job.data)),
-            *("--recipe", str(job.recipe), "--out", str(job.folder)),
-        ]
-    if not bundle.exists():
-        # The float chain stands beside it in the tables: nothing is hidden by wide limits.
-        limits = ("--severity-error", "12", "--mask-iou", "0", "--verdict-agreement", "0")
-        yield [
-            *(*python, "export", "--run", str(job.folder), "--out", str(bundle)),
-            *(*limits, "--regions", "0", "--kinds", "0", "--missed", "1", "--formats", "onnx"),
-        ]
-    if not (job.folder / "results.jsonl").exists():
-        yield [
-            *(*python, "edge", "inspect", "--bundle", str(bundle), "--no-timings"),
-            *("--list", str(run.validation_list), "--out", str(job.folder / "results.jsonl")),
-            *("--masks", str(job.folder / "masks")),
-        ]
-
-
-def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
-    """Do the jobs, one at a time on each core. The number that failed; their last words are shown,
-    the rest is in compare.log of the run's folder. Blocks for hours."""
-    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    for job in jobs:
-        waiting.put(job)
-    failed: list[Job] = []
-
-    def serve(core: int) -> None:
-        os.sched_setaffinity(0, {core})  # of this thread, and of the processes that it starts
-        while True:
-            try:
-                job = waiting.get_nowait()
-            except queue.Empty:
-                return
-            started = time.perf_counter()
-            said = _do(job)
-            minutes = (time.perf_counter() - started) / 60
-            told = said or f"done in {minutes:.1f} min"
-            console.print(f"{job.folder.name}: {told}", highlight=False, soft_wrap=True)
-            if said:
-                failed.append(job)
-
-    workers = [threading.Thread(target=serve, args=(core,)) for core in cores]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return len(failed)
-
-
-def _do(job: Job) -> str:
-    """Nothing, or why the job failed."""
-    job.folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with (job.folder / "compare.log").open("ab") as log:
-        for command in commands(job):
-            done = subprocess.run(
-                command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
-            )
-            if done.returncode:
-                return f"failed with {done.returncode}, see {log.name}: {' '.join(command)}"
-    return ""
-
-
 def main(
     data: Annotated[list[str], typer.Option(help="FOLDER[,share=0.2][,minutes=4]; repeat.")],
     recipe: Annotated[
@@ -220,11 +140,11 @@ def main(
         console.print(f"[red]compare:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     failed = work(jobs, cores, console)
-    done = [job.folder for job in jobs if not list(commands(job))]
+    done = [job for job in jobs if not list(commands(job))]
     words = [sys.executable, "-m", "models.papertables", "--out", str(out / "tables")]
-    for folder in done:
-        words += ["--run", str(folder), "--results", str(folder / "results.jsonl")]
-        words += ["--masks", str(folder / "masks")]
+    for job in done:
+        words += ["--run", str(job.folder), "--results", str(job.results)]
+        words += ["--masks", str(job.masks)]
     if done and subprocess.run(words, check=False).returncode:
         failed += 1
     sys.exit(1 if failed else 0)

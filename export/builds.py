@@ -72,7 +72,7 @@ class Workshop:
         self._source, self._limits, self._network = source, limits, source.detector
         self._tail = Tail(source.detector.logistic, source.detector.shuffle)
         self._parts = spread(source.train, search_parts, seed=1)
-        chosen, load = spread(source.train, calibration_frames), source.dataset.load_pair
+        chosen, load = spread(source.train, calibration_frames), source.load_pair
         log.info("calibrate frames=%s search parts=%s", len(chosen), len(self._parts))
         self._crops = FrameCrops(chosen, load, source.size)
         self._float = export_float(source.detector, source.channels)
@@ -188,7 +188,8 @@ class Workshop:
 
     def _frames(self) -> Iterator[tuple[str, Pixels, bool]]:
         for sample in self._parts:
-            yield sample.name, self._source.dataset.load_image(sample), not sample.is_good
+            pixels, kind_map = self._source.load_pair(sample)
+            yield sample.name, pixels, not sample.is_good or bool(kind_map.any())
 
     def _error(self, model: onnx.ModelProto) -> float:
         """Mean squared difference of severity from float's, on crops about defects."""

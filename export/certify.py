@@ -13,6 +13,7 @@ from edge.chain.inspector import Inspector
 from edge.records import Frame
 from export.chains import TORCH, Build, build_chain, torch_chain
 from export.parity import FLOAT_LIMITS, Comparison, Parity, ParityLimits, require
+from export.planted import planted
 from export.source import Source
 from models.evaluate import outcome_of
 from models.metrics import Metrics, Outcome, summarise
@@ -39,7 +40,8 @@ class Certified:
 def certify(
     source: Source, manifest: Manifest, builds: Sequence[Build], limits: ParityLimits
 ) -> Certified:
-    """Every build's chain against torch's in float, on the validation pictures, in one pass.
+    """Every build's chain against torch's in float, on the validation pictures, in one pass; where
+    nobody drew a defect to train on, also on those with a painted flaw, which count in no metric.
 
     A float build has limits of its own: it is the same arithmetic. Blocks for all chains over all
     pictures. Raises ExportError over a limit.
@@ -54,20 +56,24 @@ def certify(
     comparisons = {name: Comparison(manifest.chain.threshold) for name in by_name}
     kinds = tuple(kind.name for kind in manifest.kinds)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in (TORCH, *by_name)}
-    for number, picture in enumerate(source.held_back):
+    flawed = tuple(planted(source.held_back)) if source.plants else ()
+    for number, picture in enumerate((*source.held_back, *flawed)):
         frame = Frame(number, number, 0, 0, picture.pixels)
+        real = number < len(source.held_back)
         expected = {flexible: chain.examine(frame) for flexible, chain in references.items()}
-        outcomes[TORCH].append(outcome_of(expected[True], picture, kinds))
+        if real:
+            outcomes[TORCH].append(outcome_of(expected[True], picture, kinds))
         for name, build in by_name.items():
             found = chains[name].examine(frame)
-            outcomes[name].append(outcome_of(found, picture, kinds))
+            if real:
+                outcomes[name].append(outcome_of(found, picture, kinds))
             height, width = picture.kind_map.shape
             comparisons[name].add(
-                picture.sample.name,
+                picture.sample.name if real else f"{picture.sample.name}, flaw painted on it",
                 (height, width),
                 expected[build.manifest.detector.flexible],
                 found,
-                defective=not picture.sample.is_good,
+                defective=not (real and picture.sample.is_good),
             )
     parity = {name: comparison.parity() for name, comparison in comparisons.items()}
     steps = []
@@ -89,7 +95,7 @@ def certify(
 
 def _named(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:
     by_name = {picture.sample.name: picture for picture in pictures}
-    return [by_name[name] for name in names]
+    return [by_name[name] for name in names if name in by_name]
 
 
 def _difference(build: str, picture: Picture, reference: Inspector, chain: Inspector) -> Case:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
-import numpy as np
 
 from edge.bundle import GoldenLimits, GoldenManifest
 from edge.chain.golden import difference, golden_of
@@ -18,13 +18,13 @@ from edge.records import Decision, Frame
 from export.chains import Examines
 from export.crops import crop
 from export.errors import ExportError
+from export.planted import planted
 from models.data.dataset import Pixels
-from models.paint import paint_flaw
 from models.patches import Picture
 
 GOLDEN_FRAMES = 6
 PLANTED = "planted"  # stands for the kind of a painted flaw
-PLANTED_PICTURES, PLANTED_TRIES = 4, 8  # good pictures that are painted on, and how often each
+PLANTED_PICTURES = 8  # that are painted on
 # Tried in this order: the closest within which every build shares enough frames.
 LIMITS = tuple(
     GoldenLimits(severity=severity, area=area, confidence=confidence)
@@ -94,13 +94,9 @@ def _alike(
 
 
 def _painted(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[str, Pixels]]:
-    """Flaws on good pictures, the same ones for the same pictures."""
-    rng = np.random.default_rng(0)
-    good = [picture for picture in pictures if picture.sample.is_good][:PLANTED_PICTURES]
-    for picture in good:
-        frame = crop(picture.pixels, picture.kind_map, size)
-        for _ in range(PLANTED_TRIES):
-            yield PLANTED, paint_flaw(frame, np.zeros(frame.shape[:2], np.uint8), rng)[0]
+    """Good pictures with a flaw, cut about it."""
+    for picture in islice(planted(pictures), PLANTED_PICTURES):
+        yield PLANTED, crop(picture.pixels, picture.kind_map, size)
 
 
 _Shown = tuple[str, GoldenManifest, Pixels]

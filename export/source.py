@@ -17,7 +17,8 @@ from edge.bundle import (
     Manifest,
 )
 from edge.bundle.manifest import Format
-from models.data.dataset import DataSet, Sample
+from export.planted import is_planted, none_drawn, plant
+from models.data.dataset import DataSet, Pixels, Sample
 from models.file_detector import FileDetector
 from models.methods import METHODS
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
@@ -40,6 +41,16 @@ class Source:
     detector: DetectorNetwork | FileDetector
     classifier: BlockClassifier | None
     draft: Manifest
+
+    @property
+    def plants(self) -> bool:
+        """Whether painted flaws stand for defects: nobody drew one to train on."""
+        return none_drawn(self.train)
+
+    def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
+        """A training picture and its kind map, perhaps with a planted flaw. Raises DataError."""
+        pair = self.dataset.load_pair(sample)
+        return plant(sample, *pair) if self.plants and is_planted(sample) else pair
 
     @property
     def formats(self) -> tuple[Format, ...]:

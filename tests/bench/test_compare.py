@@ -16,7 +16,8 @@ pytest.importorskip("onnxruntime.quantization")
 from rich.console import Console
 
 import bench.compare as compare
-from bench.compare import Job, Source, commands, parse_source, plan, work
+from bench.compare import Source, parse_source, plan
+from bench.jobs import Job, commands, seconds, work
 from models.data.dataset import DataError
 from models.recipe import Recipe, as_toml, load_recipe
 from tests.tinyrun import RECIPE, write_pictures
@@ -99,8 +100,14 @@ def test_one_comparison_to_the_end_and_once_only(tmp_path: Path) -> None:
     assert load_recipe(str(written)).split.validation_share == 0.3
     assert list(commands(Job(folder, written, data))) == []
     (folder / "result.json").unlink()
-    (left,) = commands(Job(folder, written, data))
+    ((step, left),) = commands(Job(folder, written, data))
+    assert step == "train"
     assert "models.train" in left
+    assert (
+        seconds(Job(folder, written, data), "train")
+        > seconds(Job(folder, written, data), "inspect")
+        > 0
+    )
 
 
 def test_a_run_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -110,7 +117,7 @@ def test_a_run_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert work(jobs, [min(os.sched_getaffinity(0))], Console(file=told)) == 2
     lines = told.getvalue().splitlines()
     assert [line.partition(": failed with 1, see ")[0] for line in lines] == ["a", "b"]
-    assert "none.toml" in (tmp_path / "b" / "compare.log").read_text(encoding="utf-8")
+    assert "none.toml" in (tmp_path / "b" / "job.log").read_text(encoding="utf-8")
 
 
 def test_data_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_channel_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _colour_bundle() -> Bundle:
     network = Blue().eval()
-    build = onnx_build("float32", classifier=False)
+    build = onnx_build("float32", False, network)
     draft = plain_manifest("blue", build, size=(64, 64), channels=3)
     graph = station_graph(export_float(network, 3), Tail(sigmoid=False, shuffle=1))
     data = {build.detector.file: graph.SerializeToString()}

@@ -19,7 +19,6 @@ import pytest
 pytest.importorskip("torch")
 
 from models import auto, facts
-from models import train as training
 from models.auto import (
     LEAST_CLASSIFIER_STEPS,
     LEAST_STEPS,
@@ -411,7 +410,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise _EnoughError
 
-    monkeypatch.setattr(training, "train_detector", stop)
+    monkeypatch.setattr("models.methods.regression.train_detector", stop)
 
 
 def begin(data: Path, recipe: Recipe | None, out: Path, groups: str | None = None) -> Recipe:

@@ -1,0 +1,132 @@
+"""Runs that are trained, exported and inspected one after the other, each on a core of its own.
+
+What is finished is not done again: the same jobs go on after a kill.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from models.files import write_whole
+from models.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: its folder, its recipe's file and its data."""
+
+    folder: Path
+    recipe: Path
+    data: Path
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / f"{self.folder.name}.outfeed"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results.jsonl"
+
+    @property
+    def masks(self) -> Path:
+        return self.folder / "masks"
+
+
+def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
+    """What is left to do for a run, in order: train, export and inspect, each with its command."""
+    run, bundle = Run(job.folder), job.bundle
+    python = [sys.executable, "-W", "ignore", "-m"]
+    if not run.result_path.exists():
+        yield (
+            "train",
+            [
+                *(*python, "models.train", "--threads", "1", "--data", str(job.data)),
+                *("--recipe", str(job.recipe), "--out", str(job.folder)),
+            ],
+        )
+    if not bundle.exists():
+        # The float chain stands beside it in the tables: nothing is hidden by wide limits.
+        limits = ("--severity-error", "12", "--mask-iou", "0", "--verdict-agreement", "0")
+        yield (
+            "export",
+            [
+                *(*python, "export", "--run", str(job.folder), "--out", str(bundle)),
+                *(*limits, "--regions", "0", "--kinds", "0", "--missed", "1", "--formats", "onnx"),
+            ],
+        )
+    if not job.results.exists():
+        yield (
+            "inspect",
+            [
+                *(*python, "edge", "inspect", "--bundle", str(bundle), "--no-timings"),
+                *("--list", str(run.validation_list), "--out", str(job.results)),
+                *("--masks", str(job.masks)),
+            ],
+        )
+
+
+def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
+    """Do the jobs, one at a time on each core. The number that failed; their last words are shown,
+    the rest is in job.log of the run's folder. Blocks for hours."""
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    failed: list[Job] = []
+
+    def serve(core: int) -> None:
+        os.sched_setaffinity(0, {core})  # of this thread, and of the processes that it starts
+        while True:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            started = time.perf_counter()
+            said = _do(job)
+            minutes = (time.perf_counter() - started) / 60
+            told = said or f"done in {minutes:.1f} min"
+            console.print(f"{job.folder.name}: {told}", highlight=False, soft_wrap=True)
+            if said:
+                failed.append(job)
+
+    workers = [threading.Thread(target=serve, args=(core,)) for core in cores]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return len(failed)
+
+
+def _do(job: Job) -> str:
+    """Nothing, or why the job failed."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with (job.folder / "job.log").open("ab") as log:
+        for step, command in commands(job):
+            started = time.perf_counter()
+            done = subprocess.run(
+                command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
+            )
+            if done.returncode:
+                return f"failed with {done.returncode}, see {log.name}: {' '.join(command)}"
+            write_whole(job.folder / f"{step}.seconds", f"{time.perf_counter() - started:.1f}\n")
+    return ""
+
+
+def seconds(job: Job, step: str) -> float:
+    """How long a step took, start of the process included; nan where nobody saw it (a run that was
+    killed on its way tells the time of its last attempt)."""
+    try:
+        return float((job.folder / f"{step}.seconds").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return math.nan

@@ -1,0 +1,108 @@
+"""Every method on every data set, in one command.
+
+    python -m bench.methods --data ../magnetic_tile --data build/textures \
+        --method template --method memory --method lean --out runs/methods
+
+A method is a recipe by its name in models/recipes, or a .toml. Each is trained (those that learn
+from good parts see no others), exported, and its bundle inspects the validation pictures, which are
+the same for all; then the bundles of a data set are timed in turns on one core, and shown changed
+pictures. OUT/tables.md has the tables, OUT/figures.jsonl their numbers. A method that cannot work
+on a data set is named with its reason. What is finished is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.jobs import Job, commands, work
+from bench.methods.figures import Figures
+from bench.methods.measure import bears, score_job, time_jobs
+from bench.methods.table import tables
+from bench.timing import Turns, bind
+from models.data.dataset import DataError
+from models.files import write_whole
+from models.recipe import as_toml, load_recipe
+
+_TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
+Cell = tuple[str, str, Job]
+
+
+def plan(data: list[Path], methods: list[str], share: float, out: Path) -> list[Cell]:
+    """Data set, method and job of each; the recipes are written to OUT/recipes. Raises DataError,
+    also where two data sets or two methods have one name."""
+    cells: list[Cell] = []
+    folder = out / "recipes"
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in data:
+        for name in methods:
+            recipe = load_recipe(name)
+            cut = recipe.split.model_copy(update={"validation_share": share})
+            run = f"{source.name}-{Path(name).stem}".replace("_", "-")
+            path = folder / f"{run}.toml"
+            write_whole(path, as_toml(recipe.model_copy(update={"split": cut})))
+            cells.append((source.name, Path(name).stem, Job(out / run, path, source)))
+    names = [job.folder for _, _, job in cells]
+    twice = {str(name.name) for name in names if names.count(name) > 1}
+    if twice:
+        raise DataError(f"{min(twice)}: two data sets or two methods of one name")
+    return cells
+
+
+def measure(cells: list[Cell], core: int) -> list[Figures]:
+    """Of the cells that are done, in their order. Blocks for minutes."""
+    bind(core)
+    found: list[Figures] = []
+    for data in dict.fromkeys(data for data, _, _ in cells):
+        some = [(method, job) for name, method, job in cells if name == data]
+        times = time_jobs([job for _, job in some], _TURNS)
+        for (method, job), ms in zip(some, times, strict=True):
+            each = score_job(job, data, method)
+            found.append(each.model_copy(update={"ms": ms, "kept": bears(job)}))
+    return found
+
+
+def why(job: Job) -> str:
+    """The last words of a run that failed."""
+    try:
+        lines = (job.folder / "job.log").read_text(encoding="utf-8").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "it left no word"
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="A folder of pictures; repeat.")],
+    method: Annotated[list[str], typer.Option(help="A recipe's name, or a .toml; repeat.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs and tables.")],
+    share: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share held back.")] = 0.25,
+    core: Annotated[
+        list[int] | None, typer.Option(help="Cores to use, one run on each; all.")
+    ] = None,
+) -> None:
+    """Train, export, inspect, time and tabulate every method on every data set."""
+    console = Console()
+    cores = core or sorted(os.sched_getaffinity(0))
+    try:
+        cells = plan(data, method, share, out)
+    except (DataError, OSError) as error:
+        console.print(f"[red]methods:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    work([job for _, _, job in cells], cores, console)
+    done = [cell for cell in cells if not list(commands(cell[2]))]
+    left = [(name, made, why(job)) for name, made, job in cells if list(commands(job))]
+    found = measure(done, cores[0]) if done else []
+    lines = [json.dumps(each.model_dump()) for each in found]
+    write_whole(out / "figures.jsonl", "\n".join(lines) + "\n")
+    write_whole(out / "tables.md", tables(found, left))
+    console.print(f"see {out / 'tables.md'}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,58 @@
+"""The figures as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.methods.changes import CHANGES, OCCLUSION
+from bench.methods.figures import LIMIT, Figures
+
+_HEAD = (
+    *("data", "method", "image AP", "AUROC", "pixel F1", "mean IoU"),
+    *(f"escapes at {LIMIT:.1%} false rejects", "training, s", "bundle, kB", "ms a frame"),
+)
+
+
+def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -> str:
+    """left_out: data, method and why it could not be measured."""
+    rows = [
+        (
+            *(each.data, each.method),
+            *(_figure(v) for v in (each.image_ap, each.image_auroc, each.pixel_f1, each.mean_iou)),
+            *(f"{each.escapes} of {each.defective}", _figure(each.train_s, 0)),
+            *(_figure(each.bundle_kb, 0), _figure(each.ms, 2)),
+        )
+        for each in found
+    ]
+    changes = (*CHANGES, OCCLUSION)
+    robust = [
+        (each.data, each.method, *(_percent(each.kept.get(name)) for name in changes))
+        for each in found
+        if each.kept
+    ]
+    lines = [*_table(_HEAD, rows), ""]
+    lines += [
+        "Verdicts that stay under a change of the picture; last, good parts that are rejected when "
+        "something lies on them.",
+        "",
+        *_table(("data", "method", *changes), robust),
+    ]
+    if left_out:
+        lines += ["", *(f"- {data}, {method}: {why}" for data, method, why in left_out)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'|'.join('---' for _ in head)}|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"

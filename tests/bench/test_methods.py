@@ -1,0 +1,81 @@
+"""Methods side by side: what is counted, what a line does to pictures, and the tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from bench.methods.changes import CHANGES, GREY, SHIFT_PX, occlude
+from bench.methods.figures import Figures, escapes_at, figures
+from bench.methods.table import tables
+from models.metrics import Outcome
+
+
+def part(score: float, *, bad: bool = False) -> Outcome:
+    return Outcome("x", (), score > 4, score, 0, 0, 9 if bad else 0, 0, 0, (), (), ())
+
+
+def test_escapes_where_a_share_of_good_parts_may_be_rejected() -> None:
+    good = [part(float(n)) for n in range(10)]  # 0 to 9
+    bad = [part(s, bad=True) for s in (0.5, 8.0, 8.5, 9.0, 9.5, 12.0)]
+    # None rejected: the limit lies just above 9. A tenth: just above 8; two tenths: above 7.
+    assert escapes_at([*good, *bad], 0.005) == 4
+    assert escapes_at([*good, *bad], 0.1) == 2
+    assert escapes_at([*good, *bad], 0.2) == 1
+    assert escapes_at(good) == 0
+    assert escapes_at(bad) == 6, "without a good part nothing may be called found"
+
+
+def test_figures_of_parts() -> None:
+    found = figures("tiles", "memory", [part(1), part(9, bad=True)], float("nan"), 12.5)
+    assert (found.good, found.defective, found.image_auroc, found.escapes) == (1, 1, 1.0, 0)
+    assert (found.train_s, found.bundle_kb, found.ms) == (None, 12.5, None)
+    assert figures("tiles", "memory", [part(1)], 3.0, 1.0).image_ap is None
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3)])
+def test_changes_keep_the_form_and_are_the_same_each_time(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(1).integers(40, 200, shape, np.uint8)
+    for change in (*CHANGES.values(), occlude):
+        changed = change(pixels)
+        assert (changed.shape, changed.dtype) == (pixels.shape, np.uint8)
+        assert changed.flags.c_contiguous
+        assert (changed != pixels).any()
+        assert (changed == change(pixels)).all()
+
+
+def test_what_each_change_does() -> None:
+    pixels = np.random.default_rng(1).integers(40, 120, (40, 60), np.uint8)
+    assert CHANGES["darker"](pixels).mean() == pytest.approx(0.7 * pixels.mean(), rel=0.01)
+    assert CHANGES["brighter"](pixels).mean() == pytest.approx(1.3 * pixels.mean(), rel=0.01)
+    shifted = CHANGES["shift"](pixels)
+    assert (shifted[SHIFT_PX:, SHIFT_PX:] == pixels[:-SHIFT_PX, :-SHIFT_PX]).all()
+    assert CHANGES["blur"](pixels).std() < 0.7 * pixels.std()
+    assert 3 < (CHANGES["noise"](pixels).astype(float) - pixels).std() < 7
+    covered = occlude(pixels)
+    assert (covered == GREY).mean() == pytest.approx(0.15 * 0.15, rel=0.1)
+    assert (covered[:15] == pixels[:15]).all()
+
+
+def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
+    one = Figures(
+        data="tiles",
+        method="memory",
+        good=10,
+        defective=4,
+        image_ap=0.9,
+        image_auroc=None,
+        pixel_f1=0.5,
+        mean_iou=0.25,
+        escapes=1,
+        train_s=61.4,
+        bundle_kb=1200.2,
+        ms=1.234,
+        kept={"darker": 0.5, "occlusion": 1.0},
+    )
+    text = tables([one], [("tiles", "template", "pictures of 3 sizes")])
+    assert "| tiles | memory | 0.900 | – | 0.500 | 0.250 | 1 of 4 | 61 | 1200 | 1.23 |" in text
+    assert "| tiles | memory | 50% | – | – | – | – | 100% |" in text
+    assert "- tiles, template: pictures of 3 sizes" in text
