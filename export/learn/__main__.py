@@ -59,6 +59,9 @@ def main(
     more_false_rejects: Annotated[
         float, typer.Option(min=0, max=1, help="Share of old good parts that may be rejected more.")
     ] = 0.01,
+    painted: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of painted flaws that may be lost.")
+    ] = 0.05,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
 ) -> None:
     """Learn from released marked parts: T, the classifier or the detector, the cheapest first.
@@ -72,7 +75,7 @@ def main(
     try:
         options = LearnOptions(
             routes=_routes(route),
-            limits=Limits(new_escapes, more_false_rejects),
+            limits=Limits(new_escapes, more_false_rejects, painted),
             held_back_share=held_back,
             enough=enough,
             version=_version(version),
@@ -119,6 +122,7 @@ def _table(found: Learned) -> Table:
 
 
 def _exported(run: Path) -> Path:
+    run = Run(run).folder
     record = read_export(run)
     if record is None:
         raise ExportError(f"{run}: nothing was exported from it; make export, or give --bundle")

@@ -17,13 +17,14 @@ from export.chains import engine_of
 from models.learning import Limits
 from models.patches import Picture
 
-Side = Literal["validation", "learned", "held back"]
+Side = Literal["validation", "painted", "learned", "held back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """One part. bad: it is defective. before, after: whether it is rejected. A frame that the chain
-    refuses is rejected: it is not passed as good."""
+    refuses is rejected: it is not passed as good. side painted: a flaw that stands for a defect
+    where no validation part has one."""
 
     name: str
     side: Side
@@ -109,11 +110,18 @@ def golden_fault(old: Bundle, new: Bundle) -> str | None:
 
 def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
     """Why the new bundle may not take the old one's place, in words; None where it may."""
-    escapes = [ruling.name for ruling in rulings if ruling.new_escape]
+    escapes = [r.name for r in rulings if r.new_escape and r.side != "painted"]
     if len(escapes) > limits.new_escapes:
         return (
             f"{len(escapes)} new escapes, {limits.new_escapes} allowed: {escapes[0]} was rejected "
             "and would be passed"
+        )
+    painted = of_side(rulings, "painted")
+    seen, faded = sum(r.before for r in painted), sum(r.new_escape for r in painted)
+    if faded > int(limits.painted * seen):
+        return (
+            f"{faded} of {seen} painted flaws would be passed that were seen, "
+            f"{int(limits.painted * seen)} allowed"
         )
     validation = count(of_side(rulings, "validation"))
     allowed = validation.false_rejects_before + int(limits.more_false_rejects * validation.good)

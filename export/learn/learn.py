@@ -17,6 +17,7 @@ from edge.chain.classify import KEEP_NONE
 from edge.errors import BundleError
 from edge.quarantine import read_index
 from export.errors import ExportError
+from export.golden import PLANTED
 from export.learn import page
 from export.learn.judged import (
     Ruling,
@@ -39,6 +40,7 @@ from export.learn.record import (
 from export.pack import Exported, ExportOptions, export_run
 from export.page import write_page
 from export.parity import ParityLimits
+from export.planted import planted
 from export.recorded import record_of
 from export.repack import repack
 from models.data.dataset import DataError
@@ -164,10 +166,18 @@ def _lesson(run: Run, old: Bundle, quarantine: Path, options: LearnOptions) -> L
     )
     divided = divide(entries, options.held_back_share)
     lesson = open_lesson(run, settings, quarantine, divided.learned, divided.held_back)
+    if all(picture.sample.is_good for picture in lesson.validation):
+        lesson = replace(lesson, painted=tuple(map(_flawed, planted(lesson.validation))))
     chain = open_chain(old)
     pictures = (*lesson.judged, *(marked.picture for marked in lesson.held_back))
     caught = {picture.sample.name: rejected(chain, picture) for picture in pictures}
     return with_caught(lesson, caught)
+
+
+def _flawed(picture: Picture) -> Picture:
+    """As a bad part of its own."""
+    name = f"{picture.sample.name}, flaw painted on it"
+    return replace(picture, sample=replace(picture.sample, name=name, kinds=(PLANTED,)))
 
 
 def _try(
@@ -227,6 +237,7 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
     chain = open_chain(new)
     sides: list[tuple[Side, Sequence[Picture]]] = [
         ("validation", (*lesson.validation, *lesson.earlier)),
+        ("painted", lesson.painted),
         ("learned", [marked.picture for marked in lesson.learned]),
         ("held back", [marked.picture for marked in lesson.held_back]),
     ]
@@ -247,8 +258,10 @@ def _record(
     lesson: Lesson, old: Bundle, taken: _Taken, tried: Sequence[TriedRoute], options: LearnOptions
 ) -> LearnRecord:
     candidate = taken.candidate
-    names: tuple[Side, ...] = ("validation", "learned", "held back")
+    names: tuple[Side, ...] = ("validation", "painted", "learned", "held back")
     sides = {name: count(of_side(taken.rulings, name)) for name in names}
+    if not lesson.painted:
+        del sides["painted"]
     words = {True: "REJECT", False: "PASS"}
     return LearnRecord(
         old_run=str(lesson.run.folder),
@@ -264,6 +277,7 @@ def _record(
         detector_changed=candidate.route == "method",
         new_escapes_allowed=options.limits.new_escapes,
         more_false_rejects_allowed=options.limits.more_false_rejects,
+        painted_allowed=options.limits.painted,
         golden_frames=len(old.manifest.golden),
         sides={name: SideRecord(**asdict(counts)) for name, counts in sides.items()},
         changed=tuple(

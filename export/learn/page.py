@@ -63,6 +63,17 @@ def _summary(record: LearnRecord) -> str:
             f"validation parts growing by {percent(record.more_false_rejects_allowed)} of the good "
             "ones."
         ),
+        *(
+            [
+                page.paragraph(
+                    "No validation part is defective. In their place stand flaws painted on good "
+                    f"parts, of which {percent(record.painted_allowed)} of those that were seen "
+                    "may be lost. That says less than defective parts would: photograph some."
+                )
+            ]
+            if "painted" in record.sides
+            else []
+        ),
     )
 
 

@@ -30,7 +30,8 @@ class Lesson:
     """train, validation: the old run's pictures; earlier: marked parts that an earlier lesson
     learned from, which must stay learned. learned, held_back: the marked parts by side
     (models/learning/division.py). caught: of validation and marked pictures by name, whether the
-    old bundle rejects them. folder: the quarantine's."""
+    old bundle rejects them. folder: the quarantine's. painted: validation pictures with a flaw
+    painted on, which stand for defects where no validation part is bad."""
 
     run: Run
     record: RunRecord
@@ -44,22 +45,27 @@ class Lesson:
     learned: tuple[Marked, ...]
     held_back: tuple[Marked, ...]
     caught: dict[str, bool]
+    painted: tuple[Picture, ...] = ()
 
     @property
     def judged(self) -> tuple[Picture, ...]:
         """What settings are chosen on: the old validation parts and the marked ones that are
         learned from. Those that are held back are never among them."""
-        return (*self.validation, *self.earlier, *(each.picture for each in self.learned))
+        marked = (each.picture for each in self.learned)
+        return (*self.validation, *self.earlier, *self.painted, *marked)
 
     @property
     def facts(self) -> Facts:
         """Of ``judged``."""
         pictures = self.judged
-        first = len(self.validation) + len(self.earlier)
+        place = np.arange(len(pictures))
+        painted = len(self.validation) + len(self.earlier)
+        marked = painted + len(self.painted)
         return Facts(
             bad=np.array([not p.sample.is_good for p in pictures], np.bool_),
             caught=np.array([self.caught[p.sample.name] for p in pictures], np.bool_),
-            marked=np.arange(len(pictures)) >= first,
+            marked=place >= marked,
+            painted=(place >= painted) & (place < marked),
         )
 
     @property

@@ -27,24 +27,29 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Per picture, in the order of the beliefs. bad: the part is defective. caught: the old bundle
-    rejects it. marked: it is of the quarantine, else of the old validation set. All bool N."""
+    rejects it. marked: it is of the quarantine, else of the old validation set. painted: it is bad
+    by a painted flaw alone. All bool N."""
 
     bad: npt.NDArray[np.bool_]
     caught: npt.NDArray[np.bool_]
     marked: npt.NDArray[np.bool_]
+    painted: npt.NDArray[np.bool_]
 
     def without(self, place: int) -> Facts:
         keep = np.arange(len(self.bad)) != place
-        return Facts(self.bad[keep], self.caught[keep], self.marked[keep])
+        return Facts(self.bad[keep], self.caught[keep], self.marked[keep], self.painted[keep])
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """new_escapes: parts that the old bundle rejects, rightly, and the new one passes. more: by how
-    large a share of the old good validation parts their false rejects may grow, 0 to 1."""
+    large a share of the old good validation parts their false rejects may grow, 0 to 1. painted:
+    the share of the painted flaws which the old bundle sees that may be lost: they grow down to the
+    faintest, so that any T above the old one loses some."""
 
     new_escapes: int = 0
     more_false_rejects: float = 0.01
+    painted: float = 0.05
 
 
 def choose_settings(
@@ -69,8 +74,14 @@ def choose_settings(
         some[row, :, column] = rejected[row, :, column]
     unmarked = ~facts.bad & ~facts.marked
     allowed = (unmarked & facts.caught).sum() + int(limits.more_false_rejects * unmarked.sum())
-    lost = (~caught[:, facts.bad & facts.caught]).sum(1)
-    within = (lost <= limits.new_escapes) & (rejected[:, unmarked].sum(1) <= allowed)
+    held = facts.bad & facts.caught
+    lost = (~caught[:, held & ~facts.painted]).sum(1)
+    faded = (~caught[:, held & facts.painted]).sum(1)
+    within = (
+        (lost <= limits.new_escapes)
+        & (faded <= int(limits.painted * (held & facts.painted).sum()))
+        & (rejected[:, unmarked].sum(1) <= allowed)
+    )
     if not within.any():
         return None
     escapes = (~caught[:, facts.bad & facts.marked]).sum(1)

@@ -27,13 +27,11 @@ def peaks(*values: float) -> Beliefs:
     return Beliefs(TS, np.array(rows))
 
 
-def facts(bad: str, marked: str, beliefs: Beliefs, old: Settings) -> Facts:
+def facts(bad: str, marked: str, beliefs: Beliefs, old: Settings, painted: str = "") -> Facts:
     """By letters: x where it is so."""
-    return Facts(
-        np.array([c == "x" for c in bad]),
-        decisions(beliefs, old),
-        np.array([c == "x" for c in marked]),
-    )
+    told = (np.array([c == "x" for c in text.ljust(len(bad))]) for text in (bad, marked, painted))
+    is_bad, is_marked, is_painted = told
+    return Facts(is_bad, decisions(beliefs, old), is_marked, is_painted)
 
 
 OLD = Settings(2.0)
@@ -85,9 +83,19 @@ def test_what_escaped_before_is_no_reason_to_move() -> None:
     assert chosen.threshold > 5.0
 
 
+def test_some_painted_flaws_may_fade_and_no_defect() -> None:
+    found = peaks(3, 8, 8, 8, 2, 2)
+    known = facts("xxxx..", "....xx", found, OLD, painted="xxxx")
+    some, none = Limits(painted=0.25), Limits(painted=0.2)
+    assert choose_settings(found, known, OLD, some, classified=False) == Settings(4.0)
+    assert choose_settings(found, known, OLD, none, classified=False) == OLD
+    drawn = facts("xxxx..", "....xx", found, OLD)
+    assert choose_settings(found, drawn, OLD, some, classified=False) == OLD
+
+
 def test_nothing_may_be_within_the_limits() -> None:
     found = peaks(1, 0)
-    known = Facts(np.array([True, False]), np.array([True, False]), np.array([False, True]))
+    known = Facts(*map(np.array, ([True, False], [True, False], [False, True], [False, False])))
     assert choose_settings(found, known, OLD, Limits(), classified=False) is None
 
 
