@@ -102,10 +102,12 @@ start = false
 
 def stamp(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """A printed ring, darker than the surface, as a new date stamp leaves."""
-    print_ = np.zeros(pixels.shape, np.float32)
-    x, y = rng.integers(20, SIDE_PX - 20, 2).tolist()
-    cv2.circle(print_, (x, y), int(rng.integers(8, 13)), float(rng.uniform(25, 45)), 2)
-    return _as_pixels(pixels - cv2.GaussianBlur(print_, (3, 3), 0))
+    return _ringed(pixels, rng, 25.0, 45.0)
+
+
+def trace(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """A ring that can hardly be seen, as a new gripper leaves."""
+    return _ringed(pixels, rng, 5.0, 12.0)
 
 
 def light(pixels: Pixels, rng: np.random.Generator) -> Pixels:
@@ -120,12 +122,20 @@ def grain(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     return _as_pixels(pixels + 14.0 * coarse / coarse.std())
 
 
+def _ringed(pixels: Pixels, rng: np.random.Generator, least: float, most: float) -> Pixels:
+    ring = np.zeros(pixels.shape, np.float32)
+    x, y = rng.integers(20, SIDE_PX - 20, 2).tolist()
+    cv2.circle(ring, (x, y), int(rng.integers(8, 13)), float(rng.uniform(least, most)), 2)
+    return _as_pixels(pixels - cv2.GaussianBlur(ring, (3, 3), 0))
+
+
 def _as_pixels(values: npt.NDArray[np.floating[Any]]) -> Pixels:
     return np.asarray(np.clip(values, 0, 255), np.uint8)
 
 
 SHIFTS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "stamp": stamp,
+    "trace": trace,
     "light": light,
     "grain": grain,
 }
