@@ -24,7 +24,7 @@ def mark(
             "--as",
             metavar="KIND",
             help="escape (it was let by and is bad), false-reject (it was kicked and is good) or "
-            "look.",
+            "look; look after one of the others takes that back into doubt.",
         ),
     ] = "look",
     note: Annotated[str, typer.Option(help="A line for whoever looks at it.")] = "",

@@ -59,8 +59,9 @@ def main(
     more_false_rejects: Annotated[
         float, typer.Option(min=0, max=1, help="Share of old good parts that may be rejected more.")
     ] = 0.01,
-    painted: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of painted flaws that may be lost.")
+    set_in: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of defects set into good parts that may be lost."),
     ] = 0.05,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
 ) -> None:
@@ -75,7 +76,7 @@ def main(
     try:
         options = LearnOptions(
             routes=_routes(route),
-            limits=Limits(new_escapes, more_false_rejects, painted),
+            limits=Limits(new_escapes, more_false_rejects, set_in),
             held_back_share=held_back,
             enough=enough,
             version=_version(version),

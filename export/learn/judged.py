@@ -17,14 +17,14 @@ from export.chains import engine_of
 from models.learning import Limits
 from models.patches import Picture
 
-Side = Literal["validation", "painted", "learned", "held back"]
+Side = Literal["validation", "set in", "learned", "held back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """One part. bad: it is defective. before, after: whether it is rejected. A frame that the chain
-    refuses is rejected: it is not passed as good. side painted: a flaw that stands for a defect
-    where no validation part has one."""
+    refuses is rejected: it is not passed as good. side set in: a known defect, or a flaw, was set
+    into a good part."""
 
     name: str
     side: Side
@@ -110,18 +110,18 @@ def golden_fault(old: Bundle, new: Bundle) -> str | None:
 
 def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
     """Why the new bundle may not take the old one's place, in words; None where it may."""
-    escapes = [r.name for r in rulings if r.new_escape and r.side != "painted"]
+    escapes = [r.name for r in rulings if r.new_escape and r.side != "set in"]
     if len(escapes) > limits.new_escapes:
         return (
             f"{len(escapes)} new escapes, {limits.new_escapes} allowed: {escapes[0]} was rejected "
             "and would be passed"
         )
-    painted = of_side(rulings, "painted")
-    seen, faded = sum(r.before for r in painted), sum(r.new_escape for r in painted)
-    if faded > int(limits.painted * seen):
+    stand_in = of_side(rulings, "set in")
+    seen, faded = sum(r.before for r in stand_in), sum(r.new_escape for r in stand_in)
+    if faded > int(limits.set_in * seen):
         return (
-            f"{faded} of {seen} painted flaws would be passed that were seen, "
-            f"{int(limits.painted * seen)} allowed"
+            f"{faded} of {seen} defects that were set into good parts would be passed, "
+            f"{int(limits.set_in * seen)} allowed"
         )
     validation = count(of_side(rulings, "validation"))
     allowed = validation.false_rejects_before + int(limits.more_false_rejects * validation.good)

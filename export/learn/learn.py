@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -56,6 +56,7 @@ from models.learning import (
     write_run,
 )
 from models.learning.division import divide
+from models.learning.grafted import MOST, grafted
 from models.learning.lesson import new_entries, open_lesson, with_caught
 from models.patches import Picture
 from models.report.exported import read_export, write_export
@@ -166,12 +167,26 @@ def _lesson(run: Run, old: Bundle, quarantine: Path, options: LearnOptions) -> L
     )
     divided = divide(entries, options.held_back_share)
     lesson = open_lesson(run, settings, quarantine, divided.learned, divided.held_back)
-    if all(picture.sample.is_good for picture in lesson.validation):
-        lesson = replace(lesson, painted=tuple(map(_flawed, planted(lesson.validation))))
     chain = open_chain(old)
-    pictures = (*lesson.judged, *(marked.picture for marked in lesson.held_back))
-    caught = {picture.sample.name: rejected(chain, picture) for picture in pictures}
-    return with_caught(lesson, caught)
+
+    def ruled(pictures: Iterable[Picture]) -> dict[str, bool]:
+        return {picture.sample.name: rejected(chain, picture) for picture in pictures}
+
+    caught = ruled((*lesson.judged, *(marked.picture for marked in lesson.held_back)))
+    lesson = replace(lesson, set_in=_set_in(lesson, caught))
+    return with_caught(lesson, caught | ruled(lesson.set_in))
+
+
+def _set_in(lesson: Lesson, caught: Mapping[str, bool]) -> tuple[Picture, ...]:
+    """Defects of validation parts that the old bundle catches, set into the good parts that are
+    learned from; where no validation part is bad, flaws painted on those and on these."""
+    donors = [p for p in lesson.validation if p.kind_map.any() and caught[p.sample.name]][:MOST]
+    if donors:
+        seed = lesson.record.recipe.seed
+        return grafted(lesson.learned_good, donors, len(donors), seed)
+    if any(not picture.sample.is_good for picture in lesson.validation):
+        return ()
+    return tuple(map(_flawed, planted((*lesson.validation, *lesson.learned_good))))
 
 
 def _flawed(picture: Picture) -> Picture:
@@ -237,7 +252,7 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
     chain = open_chain(new)
     sides: list[tuple[Side, Sequence[Picture]]] = [
         ("validation", (*lesson.validation, *lesson.earlier)),
-        ("painted", lesson.painted),
+        ("set in", lesson.set_in),
         ("learned", [marked.picture for marked in lesson.learned]),
         ("held back", [marked.picture for marked in lesson.held_back]),
     ]
@@ -258,10 +273,10 @@ def _record(
     lesson: Lesson, old: Bundle, taken: _Taken, tried: Sequence[TriedRoute], options: LearnOptions
 ) -> LearnRecord:
     candidate = taken.candidate
-    names: tuple[Side, ...] = ("validation", "painted", "learned", "held back")
+    names: tuple[Side, ...] = ("validation", "set in", "learned", "held back")
     sides = {name: count(of_side(taken.rulings, name)) for name in names}
-    if not lesson.painted:
-        del sides["painted"]
+    if not lesson.set_in:
+        del sides["set in"]
     words = {True: "REJECT", False: "PASS"}
     return LearnRecord(
         old_run=str(lesson.run.folder),
@@ -277,7 +292,7 @@ def _record(
         detector_changed=candidate.route == "method",
         new_escapes_allowed=options.limits.new_escapes,
         more_false_rejects_allowed=options.limits.more_false_rejects,
-        painted_allowed=options.limits.painted,
+        set_in_allowed=options.limits.set_in,
         golden_frames=len(old.manifest.golden),
         sides={name: SideRecord(**asdict(counts)) for name, counts in sides.items()},
         changed=tuple(

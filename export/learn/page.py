@@ -66,12 +66,14 @@ def _summary(record: LearnRecord) -> str:
         *(
             [
                 page.paragraph(
-                    "No validation part is defective. In their place stand flaws painted on good "
-                    f"parts, of which {percent(record.painted_allowed)} of those that were seen "
-                    "may be lost. That says less than defective parts would: photograph some."
+                    "Set in: known defects were set into marked good parts, since no bad part of "
+                    "their look is among the old ones (and flaws were painted on validation parts "
+                    f"where none of these is bad). {percent(record.set_in_allowed)} of them may "
+                    "be passed. Before, most were rejected for the look alone. That says less "
+                    "than bad parts of the new look would: photograph some."
                 )
             ]
-            if "painted" in record.sides
+            if "set in" in record.sides
             else []
         ),
     )

@@ -61,7 +61,7 @@ class LearnRecord(_Part):
     detector_changed: bool
     new_escapes_allowed: int
     more_false_rejects_allowed: float
-    painted_allowed: float
+    set_in_allowed: float
     golden_frames: int
     sides: dict[str, SideRecord]
     changed: tuple[ChangedRecord, ...]

@@ -30,8 +30,8 @@ class Lesson:
     """train, validation: the old run's pictures; earlier: marked parts that an earlier lesson
     learned from, which must stay learned. learned, held_back: the marked parts by side
     (models/learning/division.py). caught: of validation and marked pictures by name, whether the
-    old bundle rejects them. folder: the quarantine's. painted: validation pictures with a flaw
-    painted on, which stand for defects where no validation part is bad."""
+    old bundle rejects them. folder: the quarantine's. set_in: pictures
+    into which known defects, or flaws, were set: they stand for bad parts that nobody has."""
 
     run: Run
     record: RunRecord
@@ -45,27 +45,27 @@ class Lesson:
     learned: tuple[Marked, ...]
     held_back: tuple[Marked, ...]
     caught: dict[str, bool]
-    painted: tuple[Picture, ...] = ()
+    set_in: tuple[Picture, ...] = ()
 
     @property
     def judged(self) -> tuple[Picture, ...]:
         """What settings are chosen on: the old validation parts and the marked ones that are
         learned from. Those that are held back are never among them."""
         marked = (each.picture for each in self.learned)
-        return (*self.validation, *self.earlier, *self.painted, *marked)
+        return (*self.validation, *self.earlier, *self.set_in, *marked)
 
     @property
     def facts(self) -> Facts:
         """Of ``judged``."""
         pictures = self.judged
         place = np.arange(len(pictures))
-        painted = len(self.validation) + len(self.earlier)
-        marked = painted + len(self.painted)
+        first = len(self.validation) + len(self.earlier)
+        marked = first + len(self.set_in)
         return Facts(
             bad=np.array([not p.sample.is_good for p in pictures], np.bool_),
             caught=np.array([self.caught[p.sample.name] for p in pictures], np.bool_),
             marked=place >= marked,
-            painted=(place >= painted) & (place < marked),
+            set_in=(place >= first) & (place < marked),
         )
 
     @property

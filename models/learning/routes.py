@@ -1,8 +1,9 @@
 """The ways to learn, the cheapest first: threshold, classifier, method.
 
 threshold: T and keep_severity alone; both networks stay what they are.
-classifier: the block classifier is trained further, false rejects' regions as background and of
-each escape the region that the detector is surest of as the kind that it looks like most.
+classifier: the block classifier is trained further, false rejects' regions as background, known
+defects set into them as what they are, and of each escape the region that the detector is surest of
+as the kind that it looks like most.
 method: the detector is trained anew by the recipe, with the false rejects among the good pictures.
 """
 
@@ -25,6 +26,7 @@ from models.classifier import train_classifier
 from models.file_detector import FileDetector
 from models.float_chain import RunOnce, TorchBlocks, detector_of
 from models.learning.beliefs import Beliefs, find_beliefs
+from models.learning.grafted import EACH, grafted
 from models.learning.lesson import Lesson
 from models.learning.settings import (
     Limits,
@@ -87,9 +89,10 @@ def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidat
         trained = METHODS[lesson.record.recipe.method].train(_task(lesson, scratch))
         detector, detector_loss = trained.detector, tuple(trained.loss)
     channels = lesson.record.channels
-    seen = RunOnce(detector_of(detector, channels))
+    plain = detector_of(detector, channels)
+    seen = RunOnce(plain)
     if classifier is not None and route != "threshold":
-        classifier, loss = _classifier(lesson, seen, classifier, scratch, anew=route == "method")
+        classifier, loss = _classifier(lesson, plain, classifier, scratch, anew=route == "method")
         classifier_loss = tuple(loss)
     thresholds = sorted({*GRID, lesson.old.threshold})
     vote = None if classifier is None else _vote(classifier, lesson)
@@ -149,16 +152,19 @@ def _classifier(
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
     """The old classifier trained further, or a new one where the detector is new."""
     record = lesson.record
-    pictures = (*lesson.train, *lesson.learned_good, *lesson.learned_bad)
-    sound = len(lesson.train) + len(lesson.learned_good)
+    good = lesson.learned_good
+    # Else whatever lies beside the new look would be called background with it.
+    both = grafted(good, lesson.train, EACH * len(good), record.recipe.seed)
+    pictures = (*lesson.train, *good, *both, *lesson.learned_bad)
+    drawn = len(pictures) - len(lesson.learned_bad)
     maps = tuple(_map(detector, picture) for picture in pictures)
     threshold, join_px = lesson.old.threshold, lesson.result.join_px
     # An escape has no mask, so ``collect_regions`` would call its defect background.
-    regions = collect_regions(pictures[:sound], maps[:sound], threshold, join_px)
+    regions = collect_regions(pictures[:drawn], maps[:drawn], threshold, join_px)
     vote = _vote(old, lesson)
     marked = [
         region
-        for number in range(sound, len(pictures))
+        for number in range(drawn, len(pictures))
         for region in _surest(number, pictures[number], maps[number], vote, threshold, join_px)
     ]
     marked += [region for region in regions if region.picture >= len(lesson.train)]

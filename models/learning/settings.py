@@ -27,29 +27,29 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Per picture, in the order of the beliefs. bad: the part is defective. caught: the old bundle
-    rejects it. marked: it is of the quarantine, else of the old validation set. painted: it is bad
-    by a painted flaw alone. All bool N."""
+    rejects it. marked: it is of the quarantine, else of the old validation set. set_in: it is
+    bad by a defect that was set in. All bool N."""
 
     bad: npt.NDArray[np.bool_]
     caught: npt.NDArray[np.bool_]
     marked: npt.NDArray[np.bool_]
-    painted: npt.NDArray[np.bool_]
+    set_in: npt.NDArray[np.bool_]
 
     def without(self, place: int) -> Facts:
         keep = np.arange(len(self.bad)) != place
-        return Facts(self.bad[keep], self.caught[keep], self.marked[keep], self.painted[keep])
+        return Facts(self.bad[keep], self.caught[keep], self.marked[keep], self.set_in[keep])
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """new_escapes: parts that the old bundle rejects, rightly, and the new one passes. more: by how
-    large a share of the old good validation parts their false rejects may grow, 0 to 1. painted:
-    the share of the painted flaws which the old bundle sees that may be lost: they grow down to the
-    faintest, so that any T above the old one loses some."""
+    large a share of the old good validation parts their false rejects may grow, 0 to 1. set_in:
+    the share of the defects that were set in and are rejected that may be lost: some lie where
+    nobody could see them, and painted flaws grow down to the faintest."""
 
     new_escapes: int = 0
     more_false_rejects: float = 0.01
-    painted: float = 0.05
+    set_in: float = 0.05
 
 
 def choose_settings(
@@ -75,11 +75,11 @@ def choose_settings(
     unmarked = ~facts.bad & ~facts.marked
     allowed = (unmarked & facts.caught).sum() + int(limits.more_false_rejects * unmarked.sum())
     held = facts.bad & facts.caught
-    lost = (~caught[:, held & ~facts.painted]).sum(1)
-    faded = (~caught[:, held & facts.painted]).sum(1)
+    lost = (~caught[:, held & ~facts.set_in]).sum(1)
+    faded = (~caught[:, held & facts.set_in]).sum(1)
     within = (
         (lost <= limits.new_escapes)
-        & (faded <= int(limits.painted * (held & facts.painted).sum()))
+        & (faded <= int(limits.set_in * (held & facts.set_in).sum()))
         & (rejected[:, unmarked].sum(1) <= allowed)
     )
     if not within.any():

@@ -150,9 +150,9 @@ def test_another_decision_on_an_old_golden_frame_is_named(old: Bundle) -> None:
 
 
 def rulings(text: str) -> list[Ruling]:
-    """As "vb10": side (validation, painted, learned, held back), bad or good, rejected before and
+    """As "vb10": side (validation, set in, learned, held back), bad or good, rejected before and
     after."""
-    sides: dict[str, Side] = {"v": "validation", "p": "painted", "l": "learned", "h": "held back"}
+    sides: dict[str, Side] = {"v": "validation", "s": "set in", "l": "learned", "h": "held back"}
     return [
         Ruling(f"{n}.png", sides[word[0]], word[1] == "b", word[2] == "1", word[3] == "1")
         for n, word in enumerate(text.split())
@@ -171,8 +171,8 @@ def rulings(text: str) -> list[Ruling]:
         ("lg11 vb01", Limits(), "1 marked parts would be judged wrongly, 1 before"),
         ("lg10 lg10 hg01", Limits(), "1 marked parts that it did not learn from"),
         ("lb01 vb00", Limits(), None),
-        ("lg10 pb10 pb11", Limits(), "1 of 2 painted flaws would be passed"),
-        ("lg10 pb10 pb11 pb00", Limits(painted=0.5), None),
+        ("lg10 sb10 sb11", Limits(), "1 of 2 defects that were set into good parts"),
+        ("lg10 sb10 sb11 sb00", Limits(set_in=0.5), None),
     ],
 )
 def test_the_gate(text: str, limits: Limits, said: str | None) -> None:

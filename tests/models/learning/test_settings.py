@@ -27,11 +27,11 @@ def peaks(*values: float) -> Beliefs:
     return Beliefs(TS, np.array(rows))
 
 
-def facts(bad: str, marked: str, beliefs: Beliefs, old: Settings, painted: str = "") -> Facts:
+def facts(bad: str, marked: str, beliefs: Beliefs, old: Settings, set_in: str = "") -> Facts:
     """By letters: x where it is so."""
-    told = (np.array([c == "x" for c in text.ljust(len(bad))]) for text in (bad, marked, painted))
-    is_bad, is_marked, is_painted = told
-    return Facts(is_bad, decisions(beliefs, old), is_marked, is_painted)
+    told = (np.array([c == "x" for c in text.ljust(len(bad))]) for text in (bad, marked, set_in))
+    is_bad, is_marked, is_set_in = told
+    return Facts(is_bad, decisions(beliefs, old), is_marked, is_set_in)
 
 
 OLD = Settings(2.0)
@@ -83,10 +83,10 @@ def test_what_escaped_before_is_no_reason_to_move() -> None:
     assert chosen.threshold > 5.0
 
 
-def test_some_painted_flaws_may_fade_and_no_defect() -> None:
+def test_some_of_what_was_set_in_may_be_lost_and_no_defect() -> None:
     found = peaks(3, 8, 8, 8, 2, 2)
-    known = facts("xxxx..", "....xx", found, OLD, painted="xxxx")
-    some, none = Limits(painted=0.25), Limits(painted=0.2)
+    known = facts("xxxx..", "....xx", found, OLD, set_in="xxxx")
+    some, none = Limits(set_in=0.25), Limits(set_in=0.2)
     assert choose_settings(found, known, OLD, some, classified=False) == Settings(4.0)
     assert choose_settings(found, known, OLD, none, classified=False) == OLD
     drawn = facts("xxxx..", "....xx", found, OLD)
