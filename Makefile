@@ -12,7 +12,6 @@
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
-#   make methods   DATA="a b" [METHODS="memory texture"]: every method on every data set, see bench/methods
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
 #   make methods   DATA="a b" [METHODS="memory texture"]: every method on every data set, see bench/methods
 #   make zoo       makes the shipped bundles again from their recipes; KEY=zoo.key signs them

@@ -18,6 +18,7 @@ from pydantic import (
 
 from edge.complaints import describe
 from edge.config_camera import CameraConfig
+from edge.config_drift import DriftConfig
 from edge.config_line import EjectorEyeConfig, EncoderConfig, LineConfig
 from edge.config_pictures import PicturesConfig
 from edge.config_section import Section, check_kind
@@ -235,6 +236,7 @@ class StationConfig(Section):
     watchdog: WatchdogConfig = WatchdogConfig()
     journal: JournalConfig = JournalConfig()
     pictures: PicturesConfig = PicturesConfig()
+    drift: DriftConfig = DriftConfig()
     uplink: UplinkConfig = UplinkConfig()
 
     @field_validator("bundle", "state_dir", mode="before")
@@ -342,6 +344,16 @@ class StationConfig(Section):
     def commission_path(self) -> Path:
         """Where ``outfeed commission`` keeps what it measured, for ``outfeed run``."""
         return self.state_dir / "commission.json"
+
+    @property
+    def drift_path(self) -> Path:
+        """Where the station keeps what it has learned to be usual, and what has drifted."""
+        return self.state_dir / "drift.json"
+
+    @property
+    def sentinel_path(self) -> Path:
+        """Where the station keeps whether its chain still reproduces what it must."""
+        return self.state_dir / "sentinel.json"
 
     @property
     def cursor_path(self) -> Path:

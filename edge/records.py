@@ -37,13 +37,15 @@ class SeverityMap:
 
     values: h×w, uint8 (quantised: severity = scale * (value - zero_point)) or float32 (scale 1,
     zero_point 0). A cell covers stride_px × stride_px pixels of the frame; the map may be a view
-    into an engine's buffer and is valid until the next frame.
+    into an engine's buffer and is valid until the next frame. unmatched: why the frame is none that
+    the detector can judge, where it says so; such a part is never passed.
     """
 
     values: NDArray[np.uint8] | NDArray[np.float32]
     scale: float
     zero_point: int
     stride_px: int
+    unmatched: str = ""
 
     def severity(self, value: float) -> float:
         """The severity that a stored value stands for."""

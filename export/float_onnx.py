@@ -18,6 +18,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from export.trees import plant
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT, BlockClassifier, DetectorNetwork
 
 NORMALISED, RAW = "normalised", "raw"
@@ -83,6 +84,7 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
         node.ClearField("metadata_props")
         node.doc_string = ""
     del model.graph.value_info[:]
+    plant(model, network)
     return model
 
 

@@ -20,6 +20,7 @@ from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
 from export.operating import choose_point
 from export.parity import ParityLimits
+from export.reference import reference_file
 from export.search import Tried
 from export.source import Source, open_source
 from models.run import Run
@@ -102,7 +103,8 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     golden = choose_golden(
         {**judged, TORCH: in_torch}, source.held_back, source.size, manifest.chain.threshold
     )
-    bundle, data = pack_proven(manifest, builds, golden, certified)
+    reference = reference_file(source, judged[builds[0].name])
+    bundle, data = pack_proven(manifest, builds, golden, certified, reference)
     return Exported(data, bundle, certified, tried, latency, point)
 
 
@@ -152,11 +154,13 @@ def pack_proven(
     builds: Sequence[Build],
     golden: Golden,
     certified: Certified,
+    reference: dict[str, bytes],
 ) -> tuple[Bundle, bytes]:
     """The whole bundle, which has proven itself on this machine. Raises BundleError."""
     whole = manifest.model_copy(
         update={
             "golden": golden.frames,
+            "reference": next(iter(reference), None),
             "builds": tuple(
                 b.manifest.model_copy(update={"golden": golden.limits}) for b in builds
             ),
@@ -164,7 +168,7 @@ def pack_proven(
         }
     )
     files = {name: data for build in builds for name, data in build.files.items()}
-    files |= golden.files
+    files |= golden.files | reference
     files[CERTIFICATE] = certificate_for(whole, builds, certified.steps)
     data = pack(whole, files)
     bundle = parse_bundle(data)

@@ -11,6 +11,7 @@ from export.errors import ExportError
 from export.golden import choose_golden
 from export.pack import Exported, pack_proven
 from export.parity import ParityLimits
+from export.reference import reference_file
 from export.source import open_source
 from models.run import Run
 
@@ -44,5 +45,6 @@ def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exporte
     chains = {build.name: build_chain(draft, build) for build in builds}
     chains[TORCH] = torch_chain(source.detector, source.classifier, draft, flexible=True)
     golden = choose_golden(chains, source.held_back, source.size, draft.chain.threshold)
-    bundle, data = pack_proven(draft, builds, golden, certified)
+    reference = reference_file(source, chains[builds[0].name])
+    bundle, data = pack_proven(draft, builds, golden, certified, reference)
     return Exported(data, bundle, certified, (), (), None)

@@ -38,22 +38,29 @@ def train_detector(
     recipe: Recipe,
     checkpoint: Path,
     held_back: tuple[Picture, ...] = (),
+    network: DetectorNetwork | None = None,
 ) -> tuple[DetectorNetwork, list[tuple[int, float]]]:
     """The trained network in eval mode, and the loss by step. Blocks for minutes; resumable.
 
-    held_back: the pictures that the recipe's checks look at.
+    held_back: the pictures that the recipe's checks look at. network: what is trained, in place of
+    the one that the recipe names.
     """
     torch.manual_seed(recipe.seed)
     options = recipe.detector
-    network = build_detector(options.network, channels, options.resolution)
+    name = options.network if network is None else type(network).__name__
+    if network is None:
+        network = build_detector(options.network, channels, options.resolution)
+    stages, logistic = network.stages, network.logistic
     if options.start is not None:
         start_from_imagenet(network, "detector.start")
     truncate = find_truncate(pictures, options.resolution, recipe.labels)
-    log.info("detector network=%s truncate=%.1f", options.network, truncate)
+    log.info("detector network=%s truncate=%.1f", name, truncate)
     source = PatchSource(pictures, kinds, recipe, truncate)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        if network.logistic:
+        if stages > 1:
+            targets = targets.repeat(stages, 1, 1, 1)
+        if logistic:
             return cross_entropy_and_overlap(
                 outputs, targets, recipe.labels.floor, hard_weight=options.hard_weight
             )
@@ -79,7 +86,7 @@ def train_detector(
     if options.checks:
         every = max(1, options.steps // options.checks)
         check = Check(lambda some: _figure(some, held_back), every, options.patience)
-    fit = Fit(network, loss, schedule, checkpoint, f"detector ({options.network})", check)
+    fit = Fit(network, loss, schedule, checkpoint, f"detector ({name})", check)
     trained = fit.run(batches)
     assert isinstance(trained, DetectorNetwork)
     return trained, fit.history

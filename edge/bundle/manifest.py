@@ -193,7 +193,8 @@ Measure = Annotated[
 class Manifest(Part):
     """Everything a bundle says of itself. compatible: the stations it is for. requires: the chain
     that they must have. builds: the first is the one it was judged by; an engine takes the first of
-    its format (and of the precision, where one is asked for)."""
+    its format (and of the precision, where one is asked for). reference: what it was trained on, as
+    numbers that a station watches for drift (edge/drift/reference.py)."""
 
     format: Literal[2] = 2
     name: BundleName
@@ -207,6 +208,7 @@ class Manifest(Part):
     kinds: tuple[KindManifest, ...]
     builds: tuple[BuildManifest, ...] = Field(min_length=1)
     golden: tuple[GoldenManifest, ...]
+    reference: FileName | None = None
     # nan (null in the file) where there was nothing to measure, as by models.metrics.
     metrics: dict[Line, dict[Line, Measure]] = {}
     files: Annotated[dict[FileName, FileManifest], Field(max_length=MAX_FILES - 1)] = {}
@@ -274,6 +276,8 @@ def check(manifest: Manifest) -> None:
     if len({build.name for build in manifest.builds}) != len(manifest.builds):
         raise BundleError("builds: two of one format and precision")
     used = {golden.file for golden in manifest.golden}
+    if manifest.reference is not None:
+        used.add(manifest.reference)
     for build in manifest.builds:
         top = build.detector.scale * (255 - build.detector.zero_point)
         if build.precision == "int8" and manifest.chain.threshold > top:

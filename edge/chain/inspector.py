@@ -88,9 +88,14 @@ class Inspector:
             # Not every region was looked at, so nobody may call the part good.
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
+        if severity.unmatched:
+            # The classifier may call all of it background; it was not asked what part this is.
+            decision, reason = Decision.REJECT, severity.unmatched
         peak = severity.peak()
         # Of a crowded frame not every region was looked at: its peak may be any of them.
-        ranked = peak if crowded else score(named, peak, self._chain.threshold)
+        ranked = (
+            peak if crowded or severity.unmatched else score(named, peak, self._chain.threshold)
+        )
         t5 = now()
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from edge.bundle import DetectorManifest
 from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
+from edge.chain.template import read_template
+from edge.chain.threshold_detector import read_threshold
 
 # A reader takes the file's bytes and the manifest; it raises BundleError, one line, for what it
 # cannot read, and never trusts a length or a shape that the bytes tell.
-READERS: dict[DetectorKind, Callable[[bytes, DetectorManifest], Detector]] = {}
+READERS: dict[DetectorKind, Callable[[bytes, DetectorManifest], Detector]] = {
+    "template": read_template,
+    "threshold": read_threshold,
+}

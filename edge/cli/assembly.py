@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle import Bundle
+from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit, remember
 from edge.cli.belt import belt_plan, count_tracking, ejector_eye, true_travel
 from edge.cli.keeping import make_keeper
 from edge.cli.live_camera import freshness_rules, make_live_camera
+from edge.cli.monitoring import make_monitor
 from edge.cli.uplink_process import UplinkProcess
 from edge.clock import Clock
 from edge.config import OutputConfig, StationConfig
@@ -35,7 +37,7 @@ from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
-from edge.station import Inspects, Station
+from edge.station import Station
 from edge.watchdog import SILENT, Notifier, Patience
 
 _log = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class LoadedBundle:
     """A bundle that may run here, and its chain on the engine that proved it."""
 
     bundle: Bundle
-    inspector: Inspects
+    inspector: Inspector
     engine: EngineChoice
 
 
@@ -193,7 +195,9 @@ def make_station(
     on_verdict: Callable[[Verdict], None] | None = None,
     notifier: Notifier = SILENT,
 ) -> Station:
-    """Opens the journal and wires everything; nothing runs yet. Raises JournalError."""
+    """Opens the journal and wires everything; nothing runs yet. Raises JournalError, and
+    BundleError for a reference that cannot be read."""
+    monitor = make_monitor(config, loaded.bundle, loaded.inspector, loaded.engine, clock=clock)
     journal = open_journal(config)
     return Station(
         station_id=config.id,
@@ -209,6 +213,7 @@ def make_station(
         first_part_id=journal.last_sequence + 1,
         freshness=Freshness(freshness_rules(config.camera)),
         pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
+        monitor=monitor,
         on_verdict=on_verdict,
         notifier=notifier,
         patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),

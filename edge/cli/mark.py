@@ -23,14 +23,17 @@ def mark(
         typer.Option(
             "--as",
             metavar="KIND",
-            help="escape (it was let by and is bad), false-reject (it was kicked and is good) or "
-            "look; look after one of the others takes that back into doubt.",
+            help="escape (it was let by and is bad), false-reject (it was kicked and is good), "
+            "look (after one of these it takes that back into doubt), or sentinel (a known bad part, put on the belt to see whether it is found).",
         ),
     ] = "look",
     note: Annotated[str, typer.Option(help="A line for whoever looks at it.")] = "",
 ) -> None:
     """Mark a part: its picture is kept while it is still in the station's memory, or marked in the
     album, and the mark goes to the journal and to the central system as `outfeed.mark/1`.
+
+    A sentinel that was let by proves that the station does not see: from then on its good parts are
+    UNKNOWN, as `drift.on_blind` says, until it is started anew.
 
     A station that runs has read it within half a second; one that does not reads it when it starts.
     Whoever marks must be allowed to write the station's state folder.

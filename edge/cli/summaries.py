@@ -34,7 +34,12 @@ def summary_counts(summary: Summary) -> list[tuple[str, str]]:
         ("rejector restarts", str(summary.rejector_restarts)),
         ("events lost", str(summary.events_lost)),
         ("pictures", _pictures(summary.pictures)),
+        ("drift, sentinels", _monitor(summary.monitor)),
     ]
+
+
+def _monitor(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "not watched"
 
 
 def _pictures(counts: Mapping[str, int]) -> str:

@@ -142,4 +142,4 @@ def _is_of_a_demo(path: Path) -> bool:
         return all(parse_name(each.name) is not None for each in path.iterdir())
     if path.name == "bundles":
         return all(each.suffix == SUFFIX for each in path.iterdir())
-    return path.name.startswith(("journal.", "uplink.", "bundles."))
+    return path.name.startswith(("journal.", "uplink.", "bundles.", "drift.", "sentinel."))

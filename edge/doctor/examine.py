@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from edge.doctor import devices, disk, network, station, system
+from edge.doctor import devices, disk, network, sight, station, system
 from edge.doctor.finding import Finding, fail
 from edge.doctor.patient import Patient
 
@@ -24,6 +24,8 @@ CHECKS: tuple[Check, ...] = (
     devices.permissions,
     devices.watchdog,
     disk.parts,
+    sight.sentinel,
+    sight.drift,
     disk.disk,
     disk.journal,
     station.uplink_service,

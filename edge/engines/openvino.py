@@ -122,6 +122,8 @@ def _shape(port: ov.ConstOutput) -> str:
 
 
 def _line(error: Exception) -> str:
-    """The last line of OpenVINO's account of itself: the first ones are its source files."""
+    """What OpenVINO's account of itself lists (operations it does not know), else its last line:
+    the first ones are its source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    listed = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    return (listed or lines[-1:] or [type(error).__name__])[0]

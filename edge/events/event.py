@@ -9,23 +9,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from edge.clock import boot_id, utc_now
+from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
+from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
 
-# A payload is bounded, so that a frame full of specks neither fills the journal nor exceeds the
-# packet size of a broker: 64 defects with full guidance are under 50 kB.
+# So that a frame full of specks is bounded too: 64 defects with full guidance are under 50 kB.
 MAX_DEFECTS = 64
-MAX_TEXT_CHARS = 400
 
 
-class _Payload(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class DefectPayload(_Payload):
+class DefectPayload(Payload):
     """One defect of a part, in frame pixels; severities on the scale 0 to 12."""
 
     kind: str
@@ -37,7 +33,7 @@ class DefectPayload(_Payload):
     mean_severity: float
 
 
-class TimingsPayload(_Payload):
+class TimingsPayload(Payload):
     """Microseconds spent in each step of the chain."""
 
     detect: float
@@ -47,18 +43,7 @@ class TimingsPayload(_Payload):
     decide: float
 
 
-class _Event(_Payload):
-    station: str
-    boot_id: str = Field(description="the boot to which all *_ns of this event belong")
-    utc: str = Field(description="RFC 3339, microseconds; when the event was made")
-
-    @property
-    def weight(self) -> int:
-        """How many events are lost when this one is."""
-        return 1
-
-
-class PartEvent(_Event):
+class PartEvent(StationEvent):
     """The verdict on one part."""
 
     type: Literal["outfeed.part/1"] = "outfeed.part/1"
@@ -75,7 +60,7 @@ class PartEvent(_Event):
     triggered_ns: int = Field(description="when the photo-eye saw the part")
 
 
-class ActuationEvent(_Event):
+class ActuationEvent(StationEvent):
     """What the rejector did with its output line, or found on the belt instead of a part."""
 
     type: Literal["outfeed.actuation/1"] = "outfeed.actuation/1"
@@ -90,14 +75,14 @@ class ActuationEvent(_Event):
     )
 
 
-class MarkEvent(_Event):
+class MarkEvent(StationEvent):
     """What a person says of a part: afterwards, and of any part that has a number."""
 
     type: Literal["outfeed.mark/1"] = "outfeed.mark/1"
     part_id: int
     mark: MarkKind = Field(
         description="escape: it was let by and is bad; false-reject: it was kicked and is good; "
-        "look: somebody shall look at it"
+        "look: somebody shall look at it; sentinel: a known bad part that was put on the belt"
     )
     note: str
     mark_id: str = Field(description="unique; a crash may journal a mark twice")
@@ -107,7 +92,7 @@ class MarkEvent(_Event):
     )
 
 
-class GapEvent(_Event):
+class GapEvent(StationEvent):
     """Events that were lost on the station, before they could be published.
 
     Where ``first`` and ``last`` are given, this event has the sequence ``last`` itself and stands
@@ -125,13 +110,13 @@ class GapEvent(_Event):
         return self.count or 0
 
 
-class OtherEvent(_Event):
+class OtherEvent(StationEvent):
     """For receivers: an event of a type that this version does not know."""
 
     type: str
 
 
-class StatusEvent(_Event):
+class StatusEvent(StationEvent):
     """The retained state of a station's uplink; it is not journalled and has no sequence."""
 
     type: Literal["outfeed.status/1"] = "outfeed.status/1"
@@ -143,7 +128,7 @@ class StatusEvent(_Event):
     bundle: str | None
 
 
-Event = PartEvent | ActuationEvent | MarkEvent | GapEvent
+Event = PartEvent | ActuationEvent | MarkEvent | DriftEvent | SentinelEvent | GapEvent
 """What can be journalled."""
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]

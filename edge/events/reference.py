@@ -11,8 +11,16 @@ from pydantic import BaseModel
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent, StatusEvent
 from edge.events.identity import Identity, wire_schema
 from edge.events.topics import Topics
+from edge.events.watching import DriftEvent, SentinelEvent
 
-_JOURNALLED: tuple[type[BaseModel], ...] = (PartEvent, ActuationEvent, MarkEvent, GapEvent)
+_JOURNALLED: tuple[type[BaseModel], ...] = (
+    PartEvent,
+    ActuationEvent,
+    MarkEvent,
+    DriftEvent,
+    SentinelEvent,
+    GapEvent,
+)
 
 _INTRODUCTION = """\
 # Topics and payloads

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from edge.errors import OutfeedError
 from edge.events.cursor import Position
@@ -15,9 +16,11 @@ from edge.inbox import Mark
 from edge.pictures.name import PictureName, list_album
 from edge.pictures.png import picture_text
 from edge.pictures.record import PictureRecord, parse_record
+from edge.quarantine.entry import Claim
 from edge.quarantine.index import read_bounded
 
 _READ_ROWS = 1_000
+_CLAIMS = get_args(Claim)
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ def find_marked(journal: Path, album: Path) -> Found:
         )
         part.marks |= {mark.id: mark for mark in record.marks if mark.part_id == record.part_id}
         part.picture, part.record, part.fault = album / str(name), record, ""
-    claimed = (p for p in found.values() if any(m.kind != "look" for m in p.marks.values()))
+    claimed = (p for p in found.values() if any(m.kind in _CLAIMS for m in p.marks.values()))
     parts = tuple(sorted(claimed, key=lambda part: (part.journal, part.part_id)))
     return Found(parts, tuple(unreadable))
 

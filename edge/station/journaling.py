@@ -11,6 +11,7 @@ from typing import Protocol
 
 from edge.errors import JournalError
 from edge.events.event import Event, actuation_event, gap_event, mark_event, part_event
+from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark
 from edge.line.passage import Action
 from edge.records import Verdict
@@ -41,6 +42,10 @@ class _Marked:
     mark: Mark
     picture: str | None
     stored: Callable[[], None]
+
+
+Made = DriftEvent | SentinelEvent
+"""What comes as an event: its making belongs to the moment at which it was found."""
 
 
 class Appends(Protocol):
@@ -82,7 +87,7 @@ class JournalWriter:
         self._capacity = capacity
         self._gather_s = gather_s
         self._beat = beat
-        self._waiting: deque[_Judged | Actuated | _Marked] = deque()
+        self._waiting: deque[_Judged | Actuated | _Marked | Made] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
         self._give_up = False
@@ -105,6 +110,10 @@ class JournalWriter:
     def put_actuation(self, actuated: Actuated) -> None:
         """Journal what the ejector did. Never waits for the disk."""
         self._put(actuated)
+
+    def put_event(self, event: Made) -> None:
+        """Journal an event that is made already. Never waits for the disk."""
+        self._put(event)
 
     def put_mark(self, mark: Mark, picture: str | None, stored: Callable[[], None]) -> bool:
         """Journal a person's mark; ``stored`` is called on the journal's thread when it is on the
@@ -133,7 +142,7 @@ class JournalWriter:
             _log.error("events_lost count=%s", self.lost)
         return self.lost
 
-    def _put(self, item: _Judged | Actuated) -> None:
+    def _put(self, item: _Judged | Actuated | Made) -> None:
         with self._condition:
             if len(self._waiting) >= self._capacity or self._closing:
                 self.lost += 1
@@ -193,7 +202,9 @@ class JournalWriter:
                     return False
                 self._condition.wait_for(lambda: self._give_up, timeout=_RETRY_S)
 
-    def _event(self, item: _Judged | Actuated | _Marked) -> Event:
+    def _event(self, item: _Judged | Actuated | _Marked | Made) -> Event:
+        if isinstance(item, Made):
+            return item
         if isinstance(item, _Judged):
             return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
         if isinstance(item, _Marked):

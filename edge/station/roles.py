@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark
 from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
@@ -98,3 +99,85 @@ class KeepsNothing:
 
 
 NO_PICTURES = KeepsNothing()
+
+
+PutEvent = Callable[[DriftEvent | SentinelEvent], None]
+"""Takes an event for the journal, from any thread; never waits."""
+
+
+class Monitors(Protocol):
+    """Who watches whether the station still sees, as far as it knows it;
+    edge.station.monitor.Monitor is one. All but ``start`` and ``prove`` never wait."""
+
+    @property
+    def status(self) -> str:
+        """What is wrong, for a person; empty where nothing is."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was measured, raised and proven, by name."""
+        ...
+
+    def start(self, on_event: PutEvent, first_part: int) -> None:
+        """Before the first part; the inspector is not in use yet. Blocks for two inspections."""
+        ...
+
+    def is_due(self) -> bool:
+        """Whether the chain is to be proven."""
+        ...
+
+    def prove(self, room_ns: int, last_part: int) -> bool:
+        """On the inspector's thread, of which room_ns may be taken; whether it was. last_part: the
+        last that has its verdict."""
+        ...
+
+    def judged(self, frame: Frame, verdict: Verdict) -> None:
+        """What the chain said of a frame, after ``settled``."""
+        ...
+
+    def settled(self, verdict: Verdict) -> None:
+        """A part's one verdict."""
+        ...
+
+    def planted(self, part_id: int) -> None:
+        """A person says that this part was a known bad one."""
+        ...
+
+    def doubt(self) -> str | None:
+        """Why no part may be called good now; None: they may."""
+        ...
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+class MonitorsNothing:
+    """For a station that trusts itself."""
+
+    status = ""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {}
+
+    def start(self, on_event: PutEvent, first_part: int) -> None: ...
+
+    def is_due(self) -> bool:
+        return False
+
+    def prove(self, room_ns: int, last_part: int) -> bool:
+        return False
+
+    def judged(self, frame: Frame, verdict: Verdict) -> None: ...
+
+    def settled(self, verdict: Verdict) -> None: ...
+
+    def planted(self, part_id: int) -> None: ...
+
+    def doubt(self) -> str | None:
+        return None
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+NO_MONITOR = MonitorsNothing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from logging import getLogger
@@ -63,10 +64,14 @@ class Stages:
         )
 
 
-def take(queue: Queue[_T], stage: Stage) -> _T:
-    """What comes next out of the queue; the stage beats at every turn of the wait."""
+def take(queue: Queue[_T], stage: Stage, between: Callable[[], None] | None = None) -> _T:
+    """What comes next out of the queue; the stage beats at every turn of the wait. between: what
+    is done at every turn, before it waits, while nothing is in the queue."""
     while True:
         stage.beat()
+        if between is not None and queue.empty():
+            between()
+            stage.beat()
         try:
             return queue.get(timeout=TURN_S)
         except Empty:

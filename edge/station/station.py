@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from logging import getLogger
 from queue import Full, Queue
@@ -12,6 +13,7 @@ from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError, FrameError, StalledError
+from edge.inbox import Mark
 from edge.line.freshness import Freshness, Refusal
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
@@ -20,7 +22,7 @@ from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.attempt import attempt
 from edge.station.journaling import Appends, JournalWriter
-from edge.station.roles import NO_PICTURES, Inspects, Keeps, Rejects
+from edge.station.roles import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
 from edge.station.stages import TURN_S, Stages, end, end_at_once, peek, take
 from edge.station.summary import Summary
 from edge.station.tally import Tally
@@ -69,6 +71,7 @@ class Station:
         first_part_id: int = 1,
         freshness: Freshness | None = None,
         pictures: Keeps = NO_PICTURES,
+        monitor: Monitors = NO_MONITOR,
         on_verdict: Callable[[Verdict], None] | None = None,
         on_actuated: Callable[[Actuated], None] | None = None,
         notifier: Notifier = SILENT,
@@ -97,6 +100,7 @@ class Station:
         self._tracker = PartTracker(timing, first_part_id=first_part_id)
         self._freshness = freshness or Freshness()
         self._pictures = pictures
+        self._monitor = monitor
         self._on_verdict = on_verdict
         self._on_actuated = on_actuated
         self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
@@ -131,11 +135,12 @@ class Station:
             )
         }
         try:
+            self._monitor.start(self._writer.put_event, self._opened_id + 1)
             self._rejector.start(self._actuated)
             self._notifier.ready(self._status())
             self._stages.begin()
             self._writer.start()
-            self._pictures.start(self._writer.put_mark)
+            self._pictures.start(self._marked)
             for thread in threads.values():
                 thread.start()
             watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
@@ -159,6 +164,7 @@ class Station:
             freshness=self._freshness,
             counted=counted,
             pictures=self._pictures.counts,
+            monitor=self._monitor.counts,
         )
 
     def _close(
@@ -179,6 +185,7 @@ class Station:
             self._guard.notify_all()
         self._join(threads["deadline"])
         counted = self._rejector.close(_STOP_S)
+        self._monitor.close(_STOP_S)
         self._close_journal(_STOP_S)
         # Last: no verdict waits for a picture.
         (self._pictures.dump if crashed else self._pictures.close)(_STOP_S)
@@ -302,7 +309,8 @@ class Station:
 
     def _inspect_frames(self) -> None:
         """The inspector thread. A part late already is passed over."""
-        while (item := take(self._frames, self._stages.inspector)) is not None:
+        inspector = self._stages.inspector
+        while (item := take(self._frames, inspector, self._prove)) is not None:
             part, frame, captured_ns = item
             with self._guard:
                 if part.part_id not in self._ledger:
@@ -314,8 +322,28 @@ class Station:
                 reason = f"verdict refused: of part {verdict.part_id}, expected {part.part_id}"
                 verdict = Verdict.unknown(part.part_id, reason=reason)
             self._pictures.said(verdict)
-            self._settle(verdict)
+            self._settle(self._doubted(verdict))
             self._tally.inspected(verdict)
+            self._monitor.judged(frame, verdict)
+
+    def _prove(self) -> None:
+        """A sentinel, where no part is under way and the next one can wait for its end: a part
+        that comes the moment after still has what a verdict takes (p99.9) within its budget."""
+        if not self._monitor.is_due():
+            return
+        with self._guard:
+            is_idle, last_part = not len(self._ledger), self._opened_id
+        verdicts = self.stats.percentiles().get("verdict")
+        usual_ns = 0 if verdicts is None else round(verdicts.p999_us * 1e3)
+        began_ns = self._clock.now_ns()
+        if self._monitor.prove(self._timing.budget_ns - usual_ns if is_idle else 0, last_part):
+            self._took("sentinel", began_ns)
+
+    def _doubted(self, verdict: Verdict) -> Verdict:
+        """A chain that may be blind calls no part good."""
+        if verdict.decision is not Decision.PASS or (doubt := self._monitor.doubt()) is None:
+            return verdict
+        return replace(verdict, decision=Decision.UNKNOWN, reason=doubt)
 
     def _watch_deadlines(self) -> None:
         """The deadline thread: the budget of a part is over when it is over."""
@@ -343,6 +371,7 @@ class Station:
             if verdict.decision is not Decision.UNKNOWN and now_ns > part.deadline_ns:
                 verdict = self._too_late(part, now_ns)
             self._tally.judged(verdict, (now_ns - part.triggered_ns) / 1e3)
+            self._monitor.settled(verdict)
         if verdict.decision is not Decision.UNKNOWN:
             self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
         self._writer.put_verdict(verdict, part.triggered_ns)
@@ -367,6 +396,14 @@ class Station:
                 return
         self._void.add(part.part_id)
         self._rejector.resolve(part.part_id, False)
+
+    def _marked(self, mark: Mark, picture: str | None, stored: Callable[[], None]) -> bool:
+        """A person's word, on the thread that read it."""
+        if not self._writer.put_mark(mark, picture, stored):
+            return False
+        if mark.kind == "sentinel":
+            self._monitor.planted(mark.part_id)
+        return True
 
     def _actuated(self, report: Actuated) -> None:
         """On the rejector client's thread."""
@@ -396,4 +433,4 @@ class Station:
         return now_ns
 
     def _status(self) -> str:
-        return self._tally.status(self._bundle_id, self._writer.lost)
+        return self._tally.status(self._bundle_id, self._writer.lost, self._monitor.status)

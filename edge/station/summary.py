@@ -21,7 +21,7 @@ class Summary:
     rejector: counters of the last rejector process, None where it did not end in order.
     refused: parts without a frame of their own, by Refusal. edges_lost: the photo-eye's edges that
     nobody read in time; the parts behind them were not inspected. pictures: kept and left out, by
-    the reason.
+    the reason. monitor: what was measured for drift, raised and proven, by name.
     """
 
     parts: int
@@ -43,3 +43,4 @@ class Summary:
     edges_lost: int = 0
     causes: Mapping[str, int] = field(default_factory=dict)
     pictures: Mapping[str, int] = field(default_factory=dict)
+    monitor: Mapping[str, int] = field(default_factory=dict)

@@ -55,12 +55,13 @@ class Tally:
         elif report.action is Action.MISSED:
             self._missed += 1
 
-    def status(self, bundle_id: str, events_lost: int) -> str:
-        """One line for a person."""
+    def status(self, bundle_id: str, events_lost: int, trouble: str = "") -> str:
+        """One line for a person. trouble: what is wrong with what the station sees."""
         return (
             f"{bundle_id}: {sum(self._decided.values())} parts, "
             f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
             f"{self._kicked} kicked, {self._missed} missed, {events_lost} events lost"
+            + (f"; {trouble}" if trouble else "")
         )
 
     def summary(
@@ -73,6 +74,7 @@ class Tally:
         freshness: Freshness,
         counted: Counted | None,
         pictures: Mapping[str, int],
+        monitor: Mapping[str, int],
     ) -> Summary:
         """What the run amounts to, when nothing counts any more."""
         if counted is not None and counted.queue.crowded:
@@ -97,4 +99,5 @@ class Tally:
             edges_lost=self.edges_lost,
             causes=dict(self._causes),
             pictures=pictures,
+            monitor=monitor,
         )

@@ -64,13 +64,24 @@ class MaskRef:
 
 
 @dataclass(frozen=True, slots=True)
+class KindBox:
+    """A defect that is annotated by a box only, in pixels; right and bottom exclusive."""
+
+    kind: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image and what is known of it without reading its pixels.
 
     name: posix path of the image inside the data folder, unique in the data set.
     group: images of one physical part share it; a split never puts one group on both sides.
     kinds: the kinds of defect the part carries, sorted; empty for a good part.
-    masks: later ones win where two overlap.
+    masks: later ones win where two overlap. boxes: annotated so; each counts whole as its kind.
     unmasked: the part is known to be defective, yet no pixel says where. Its kind map is all 0 and
     would teach a network that the defect is sound surface, so `split` leaves it out.
     """
@@ -81,6 +92,7 @@ class Sample:
     kinds: tuple[str, ...] = ()
     masks: tuple[MaskRef, ...] = ()
     unmasked: bool = False
+    boxes: tuple[KindBox, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -138,6 +150,14 @@ class DataSet:
             codes = colour_codes(pixels)
             for colour, kind in ref.colours:
                 kind_map[codes == colour_code(colour)] = self.kinds.index(kind) + 1
+        for box in sample.boxes:
+            if not (0 <= box.left < box.right <= size[1] and 0 <= box.top < box.bottom <= size[0]):
+                sides = f"{box.left} {box.top} {box.right} {box.bottom}"
+                raise DataError(
+                    f"{sample.image_path}: is {_size(image)}; expected it to hold the box {sides} "
+                    "of its annotation"
+                )
+            kind_map[box.top : box.bottom, box.left : box.right] = self.kinds.index(box.kind) + 1
         return image, kind_map
 
     def verify(self) -> None:

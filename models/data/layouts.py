@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data import aiglern, crackforest, dagm2007, generic, kolektorsdd, magnetic_tile
+from models.data import (
+    aiglern,
+    crackforest,
+    dagm2007,
+    deeppcb,
+    generic,
+    kolektorsdd,
+    magnetic_tile,
+)
 from models.data.dataset import DataError, DataSet
 from models.data.groups import by_pattern
 
@@ -27,6 +35,7 @@ LAYOUTS: Mapping[str, Layout] = {
     ),
     crackforest.LAYOUT: Layout(crackforest.LOOKS_FOR, crackforest.matches, crackforest.read),
     kolektorsdd.LAYOUT: Layout(kolektorsdd.LOOKS_FOR, kolektorsdd.matches, kolektorsdd.read),
+    deeppcb.LAYOUT: Layout(deeppcb.LOOKS_FOR, deeppcb.matches, deeppcb.read),
     dagm2007.LAYOUT: Layout(dagm2007.LOOKS_FOR, dagm2007.matches, dagm2007.read),
     aiglern.LAYOUT: Layout(aiglern.LOOKS_FOR, aiglern.matches, aiglern.read),
     generic.LAYOUT: Layout(generic.LOOKS_FOR, generic.matches, generic.read),

@@ -13,6 +13,7 @@ from models.networks.base import (
     normalise,
 )
 from models.networks.classifier import BlockClassifier
+from models.networks.memory import MemoryDetector
 from models.networks.paper import PaperDetector
 from models.networks.reduced import LargeDetector, LeanDetector, NanoDetector
 
@@ -24,6 +25,7 @@ __all__ = [
     "DetectorNetwork",
     "LargeDetector",
     "LeanDetector",
+    "MemoryDetector",
     "NanoDetector",
     "PaperDetector",
     "build_detector",

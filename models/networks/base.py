@@ -20,15 +20,16 @@ class DetectorNetwork(nn.Module):
     """A network from pixels to severity: N×C×H×W → N×1×(H/stride)×(W/stride).
 
     H and W must be multiples of multiple_px. In training mode ``forward`` gives what the loss
-    takes: severity itself, or where ``logistic`` is set the logits of severity / 12. In eval mode
-    it gives severity. ``raw`` is the part that is quantised: shuffle × shuffle sub-cells as
-    channels.
+    takes: severity itself, or where ``logistic`` is set the logits of severity / 12; of several
+    ``stages`` all of them, one behind the other in the batch. In eval mode it gives severity.
+    ``raw`` is the part that is quantised: shuffle × shuffle sub-cells as channels.
     """
 
     stride_px: int
     multiple_px: int
     shuffle: int = 1
     logistic: bool = False
+    stages: int = 1
 
     def raw(self, x: Tensor) -> Tensor:
         raise NotImplementedError

@@ -132,6 +132,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     optional |= {"camera.rate_hz", "exposure_us", "gain", "latency_ms", "exposed_within_ms"}
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
     optional |= {"precision", "threads", "providers", "keys", "loop", "record"}
+    optional |= {"parts_per_month"}
     optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
     optional |= {
         f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")
@@ -147,7 +148,8 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
             assert both == set(type(section).model_fields), name
             for key, inner in type(section).model_fields.items():
                 if not {key, f"{name}.{key}"} & optional and not inner.is_required():
-                    default = list(inner.default) if key == "colour_gains" else inner.default
+                    is_list = key in ("colour_gains", "measures")
+                    default = list(inner.default) if is_list else inner.default
                     assert both_of(by_time, by_counts, name)[key] == default, f"{name}.{key}"
         # A section with kinds is one for each of them, with the keys that it has.
         for kind in get_args(CameraConfig.model_fields["kind"].annotation):

@@ -53,6 +53,8 @@ def path(tmp_path: Path) -> Path:
         ),
         ({"golden__0__grid": [[float("nan")]]}, "grid.0.0': input should be a finite"),
         ({"builds__0__golden__severity": 13.0}, "key 'builds.0.golden.severity'"),
+        ({"reference": "absent.json"}, "names 'absent.json' and does not hold it"),
+        ({"reference": "../x.json"}, "key 'reference': string should match pattern"),
         ({"builds": []}, "key 'builds': tuple should have at least 1 item"),
         ({"builds__0__format": "torch"}, "key 'builds.0.format'"),
         (

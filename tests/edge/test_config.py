@@ -22,6 +22,7 @@ from edge.errors import (
     StalledError,
     UsageError,
 )
+from tests.edge.test_config_drift import OPTIONS as DRIFT
 from tests.edge.test_config_line import OPTIONS as BELT
 from tests.edge.test_config_line import REQUIRED
 from tests.edge.test_config_pictures import OPTIONS as PICTURES
@@ -274,6 +275,7 @@ def test_no_key_is_left_out_above() -> None:
     told |= {(section, key) for section, _, key, *_ in DEVICES}
     told |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
     told |= {(section, key) for section, key, *_ in [*BELT, *PICTURES]} | REQUIRED
+    told |= {("drift", key) for key, *_ in DRIFT}
     held = {
         (section, key)
         for section, field in StationConfig.model_fields.items()

@@ -55,6 +55,12 @@ def refusal(name_or_path: str) -> str:
         ("name = 'a'\n[detector]\nresolution = 3", "key 'detector.resolution': "),
         ("name = 'a'\n[detector]\nnetwork = 'unet'", "key 'detector.network': "),
         ("name = 'a'\n[labels]\nfloor = 12", "key 'labels.floor': "),
+        ("name = 'a'\n[autoencoder]\nreduction = 3", "key 'autoencoder.reduction': "),
+        (
+            "name = 'a'\n[autoencoder]\nreduction = 4\ndepth = 4",
+            "key 'autoencoder': patch_px is 128; expected a multiple of 256",
+        ),
+        ("name = 'a'\n[cascade]\nwidth = 20", "key 'cascade.width': "),
         ("name = 'a'\n[augment]\nstep_px = 257", "key 'augment.step_px': "),
         (
             "name = 'a'\n[augment]\nstep_px = 96\n[detector]\npatch_px = 64",

@@ -89,7 +89,7 @@ def test_what_is_new_is_added_and_a_picture_stays(house: House, tmp_path: Path) 
 
 
 def test_marks_that_contradict_or_are_taken_back_are_shown(house: House, tmp_path: Path) -> None:
-    for number, decision in ((1, R), (2, R), (3, P), (4, R), (5, U)):
+    for number, decision in ((1, R), (2, R), (3, P), (4, R), (5, U), (6, R), (7, P), (8, R)):
         house.part(number, decision)
     house.mark(1, "false-reject")
     house.mark(1, "escape")
@@ -98,6 +98,10 @@ def test_marks_that_contradict_or_are_taken_back_are_shown(house: House, tmp_pat
     house.mark(3, "false-reject")
     house.mark(4, "escape")
     house.mark(5, "false-reject")
+    for number, kind in ((6, "false-reject"), (7, "escape")):
+        house.mark(number, "sentinel")
+        house.mark(number, kind)
+    house.mark(8, "sentinel")  # found, as it should be: nobody's mistake
     entries = gather(house, tmp_path / "q").index.entries
     assert [entry.claim for entry in entries] == [
         None,
@@ -105,14 +109,18 @@ def test_marks_that_contradict_or_are_taken_back_are_shown(house: House, tmp_pat
         "false-reject",
         "escape",
         "false-reject",
+        "false-reject",
+        "escape",
     ]
-    said = [entry.doubts[0] for entry in entries]
+    assert entries[6].doubts == ()
+    said = [entry.doubts[0] for entry in entries[:6]]
     assert said[0].startswith("its marks contradict each other: false-reject (")
     assert said[1].startswith("marked false-reject, and later (")
     assert said[2:] == [
         "marked false-reject, and the decision was PASS",
         "marked escape, and the decision was REJECT",
         "marked false-reject, and the decision was UNKNOWN",
+        "marked false-reject, and a sentinel, which is a known bad part",
     ]
 
 

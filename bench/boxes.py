@@ -1,0 +1,95 @@
+"""Reported boxes against annotated ones, by the rule of DeepPCB (Tang et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.records import Box
+
+RIGHT_IOU = 0.33  # "a detection is correct only if the IoU … is larger than 0.33"
+NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A box and its kind; of reported ones the most severe first."""
+
+    box: Box
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Boxes of some pictures. right: pairs of a reported and an annotated box, each box in one
+    pair at the most."""
+
+    right: int = 0
+    reported: int = 0
+    annotated: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.right + other.right,
+            self.reported + other.reported,
+            self.annotated + other.annotated,
+        )
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.reported if self.reported else 1.0
+
+    @property
+    def recall(self) -> float:
+        return self.right / self.annotated if self.annotated else 1.0
+
+    @property
+    def f1(self) -> float:
+        both = self.reported + self.annotated
+        return 2.0 * self.right / both if both else 1.0
+
+
+def pair(
+    reported: Sequence[Marked], annotated: Sequence[Marked], *, same_kind: bool
+) -> tuple[int | None, ...]:
+    """For each annotated box the number of the reported one that is right about it, or None.
+
+    Each reported box, in order, takes the free annotated one (of its kind, where same_kind) that it
+    overlaps most, if by more than RIGHT_IOU.
+    """
+    found: list[int | None] = [None] * len(annotated)
+    for number, mark in enumerate(reported):
+        overlaps = [
+            iou(mark.box, truth.box)
+            if found[index] is None and (mark.kind == truth.kind or not same_kind)
+            else 0.0
+            for index, truth in enumerate(annotated)
+        ]
+        best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
+        if best is not None and overlaps[best] > RIGHT_IOU:
+            found[best] = number
+    return tuple(found)
+
+
+def count(reported: Sequence[Marked], annotated: Sequence[Marked], *, same_kind: bool) -> Counts:
+    """Of one picture."""
+    found = pair(reported, annotated, same_kind=same_kind)
+    return Counts(len(found) - found.count(None), len(reported), len(annotated))
+
+
+def iou(one: Box, other: Box) -> float:
+    """Intersection over union, 0 to 1."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    shared = max(width, 0) * max(height, 0)
+    return shared / (one.width * one.height + other.width * other.height - shared)
+
+
+def widened(box: Box, margin_px: int, height: int, width: int) -> Box:
+    """With a margin on all sides, inside the frame."""
+    return Box(
+        max(box.left - margin_px, 0),
+        max(box.top - margin_px, 0),
+        min(box.right + margin_px, width),
+        min(box.bottom + margin_px, height),
+    )

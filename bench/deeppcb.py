@@ -1,0 +1,249 @@
+"""DeepPCB: each test picture against its own template, by the station's detector and chain.
+
+    python -m bench.deeppcb --data FOLDER
+
+Every pair's template becomes a golden image of its own (models/methods/template.py, one good part),
+and its test picture goes through the very detector, filter and components of a station. T, the
+distance at which regions are joined and the margin of the annotators' boxes are chosen by F1 on the
+training pairs; the block classifier, which names kinds, is trained on these; the figures are of the
+other pairs. A reported box is right by the set's own rule (bench/boxes.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bench.boxes import NOT_FOUND, Counts, Marked, count, pair, widened
+from edge.bundle import KindManifest
+from edge.chain.classify import BlockVote, Classifier
+from edge.chain.components import components
+from edge.chain.filter import keep
+from edge.chain.template import TOP, TemplateDetector
+from edge.chain.template_file import TemplateFile
+from edge.records import Box, Defect, Region, SeverityMap
+from models.blocks import collect_regions
+from models.classifier import train_classifier
+from models.data.dataset import DataError, DataSet, Sample
+from models.data.deeppcb import pairs
+from models.data.layouts import open_dataset
+from models.data.split import split
+from models.float_chain import TorchBlocks
+from models.methods.template import make_template
+from models.networks import BlockClassifier
+from models.patches import Picture
+from models.recipe import Recipe, TemplateRecipe, load_recipe
+
+# Severity 12 is black where white should be, at the least spread: a template of one picture has no
+# other good parts to take a scale from.
+UNIT_GREY = 255.0 / TOP
+THRESHOLDS = np.round(np.arange(3.0, 11.5, 0.5), 1).tolist()
+JOINS_PX = (4.0, 8.0, 12.0, 16.0)
+MARGINS_PX = (0, 5, 8, 10, 12, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A test picture and what its template's detector made of it."""
+
+    picture: Picture
+    severity: SeverityMap
+    detect_ms: float
+
+    @property
+    def annotated(self) -> tuple[Marked, ...]:
+        boxes = self.picture.sample.boxes
+        return tuple(Marked(Box(b.left, b.top, b.right, b.bottom), b.kind) for b in boxes)
+
+    def regions(self, threshold: float, join_px: float) -> tuple[Region, ...]:
+        mask = keep(self.severity, threshold, *self.picture.kind_map.shape)
+        return components(mask, join_px).regions if mask is not None else ()
+
+    def boxes(self, regions: Sequence[Region | Defect], margin_px: int) -> tuple[Marked, ...]:
+        """Widened as the annotators' are, and named where they are."""
+        height, width = self.picture.kind_map.shape
+        marked = []
+        for each in regions:
+            region, kind = (each.region, each.kind) if isinstance(each, Defect) else (each, "")
+            marked.append(Marked(widened(region.box, margin_px, height, width), kind))
+        return tuple(marked)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is chosen on the training pairs."""
+
+    threshold: float
+    join_px: float
+    margin_px: int
+
+
+def inspect(
+    dataset: DataSet, chosen: Iterable[tuple[Sample, Sample]], recipe: TemplateRecipe
+) -> tuple[Inspected, ...]:
+    """The maps of test pictures, each by a detector of its template alone."""
+    inspected = []
+    for template, test in chosen:
+        file = make_template([dataset.load_image(template)], recipe)
+        unit = UNIT_GREY / recipe.noise_grey
+        scaled = TemplateFile(file.header.model_copy(update={"unit": unit}), file.references)
+        detector = TemplateDetector(scaled)
+        picture = Picture(test, *dataset.load_pair(test))
+        start_ns = time.perf_counter_ns()
+        severity = detector.detect(picture.pixels)
+        taken_ms = (time.perf_counter_ns() - start_ns) / 1e6
+        inspected.append(Inspected(picture, severity, taken_ms))
+    return tuple(inspected)
+
+
+def choose(inspected: Sequence[Inspected]) -> Setting:
+    """The setting with the highest F1, whatever the kinds: T first, then the distance and the
+    margin at that T, and T again; of equals the first."""
+    setting = Setting(THRESHOLDS[0], JOINS_PX[1], MARGINS_PX[3])
+    for turn in range(3):
+        at = setting
+        trials = (
+            product((at.threshold,), JOINS_PX, MARGINS_PX)
+            if turn == 1
+            else product(THRESHOLDS, (at.join_px,), (at.margin_px,))
+        )
+        setting = max((Setting(*one) for one in trials), key=partial(_f1, inspected))
+    return setting
+
+
+def _f1(inspected: Sequence[Inspected], setting: Setting) -> float:
+    found = (reported(each, setting, None) for each in inspected)
+    pairs_of = zip(found, inspected, strict=True)
+    counts = (count(boxes, each.annotated, same_kind=False) for boxes, each in pairs_of)
+    return sum(counts, Counts()).f1
+
+
+def name_kinds(
+    inspected: Sequence[Inspected], setting: Setting, dataset: DataSet, recipe: Recipe
+) -> BlockClassifier:
+    """The block classifier, trained on annotated boxes and on what is reported outside them."""
+    pictures = tuple(each.picture for each in inspected)
+    maps = tuple(each.severity for each in inspected)
+    regions = collect_regions(pictures, maps, setting.threshold, setting.join_px)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "classifier.ckpt"
+        kinds = len(dataset.kinds)
+        return train_classifier(pictures, regions, kinds, dataset.channels, recipe, checkpoint)[0]
+
+
+def reported(
+    each: Inspected, setting: Setting, classifier: Classifier | None
+) -> tuple[Marked, ...]:
+    """With a classifier named, and without what it takes for background."""
+    regions = each.regions(setting.threshold, setting.join_px)
+    if classifier is None or not regions:
+        return each.boxes(regions, setting.margin_px)
+    named = classifier.classify(each.picture.pixels, regions)
+    kept = [one for one in named if isinstance(one, Defect)]
+    return each.boxes(kept, setting.margin_px)
+
+
+def show_counts(console: Console, title: str, rows: dict[str, Counts]) -> None:
+    table = Table(title, "precision", "recall", "F1", "right", "reported", "annotated")
+    for name, row in rows.items():
+        shares = (f"{share:.4f}" for share in (row.precision, row.recall, row.f1))
+        table.add_row(name, *shares, str(row.right), str(row.reported), str(row.annotated))
+    console.print(table)
+
+
+def confusion(
+    results: Iterable[tuple[tuple[Marked, ...], tuple[Marked, ...]]], kinds: tuple[str, ...]
+) -> Table:
+    """Of annotated boxes, as what they were reported, wherever a box lies right."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for found, annotated in results:
+        places = pair(found, annotated, same_kind=False)
+        for truth, place in zip(annotated, places, strict=True):
+            seen[truth.kind, NOT_FOUND if place is None else found[place].kind] += 1
+    columns = (*kinds, NOT_FOUND)
+    table = Table("annotated \\ reported", *columns, "recall")
+    for kind in kinds:
+        row = [seen[kind, column] for column in columns]
+        recall = 1.0 - row[-1] / max(sum(row), 1)
+        table.add_row(kind, *(str(number) for number in row), f"{recall:.4f}")
+    return table
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="DeepPCB as published.")],
+    share: Annotated[float, typer.Option(help="Of the pairs, those that are measured.")] = 0.4,
+    seed: Annotated[int, typer.Option(help="Of the division of the pairs.")] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Use every nth pair only.")] = 1,
+    steps: Annotated[int, typer.Option(min=0, help="Of the classifier; 0: none.")] = 1000,
+    recipe: Annotated[str, typer.Option(help="A name in models/recipes, or a .toml.")] = "template",
+) -> None:
+    """Inspect each test picture against its template; score by the set's own rule."""
+    console = Console()
+    logging.basicConfig(level=logging.WARNING)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    try:
+        loaded = load_recipe(recipe)
+        dataset = open_dataset(data)
+        every_pair = pairs(dataset)[::every]
+        held_back = {sample.name for sample in split(dataset, share, seed).validation}
+        train = [each for each in every_pair if each[1].name not in held_back]
+        test = [each for each in every_pair if each[1].name in held_back]
+        if not train or not test:
+            raise DataError(f"{data}: too few pairs; expected some to learn from and to measure")
+        console.print(f"{len(train)} pairs to choose and train on, {len(test)} measured")
+        classify: Classifier | None = None
+        for is_registered in (True, False):
+            variant = loaded.template.model_copy(update={"registration": is_registered})
+            if not is_registered:
+                variant = variant.model_copy(update={"min_match": 0.01})
+            learnt = inspect(dataset, track(train, console=console), variant)
+            measured = inspect(dataset, track(test, console=console), variant)
+            setting = choose(learnt)
+            if steps and classify is None:
+                options = loaded.classifier.model_copy(update={"steps": steps})
+                trained = name_kinds(
+                    learnt, setting, dataset, loaded.model_copy(update={"classifier": options})
+                )
+                classify = BlockVote(
+                    TorchBlocks(trained, dataset.channels),
+                    trained.size_px,
+                    dataset.channels,
+                    tuple(KindManifest(name=kind) for kind in dataset.kinds),
+                )
+            title = "registered" if is_registered else "as it lies"
+            median_ms = float(np.median([each.detect_ms for each in measured]))
+            console.print(f"{title}: {setting}, detector {median_ms:.1f} ms a picture (median)")
+            plain = [(reported(each, setting, None), each.annotated) for each in measured]
+            rows = {"any kind": sum((count(*each, same_kind=False) for each in plain), Counts())}
+            if classify is not None:
+                named = [(reported(each, setting, classify), each.annotated) for each in measured]
+                for label, same in (("any kind, without background", False), ("its kind", True)):
+                    counts = (count(*each, same_kind=same) for each in named)
+                    rows[label] = sum(counts, Counts())
+                console.print(confusion(named, dataset.kinds))
+            show_counts(console, title, rows)
+    except (DataError, OSError) as error:
+        console.print(f"[red]deeppcb:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,42 @@
+"""What a watch says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.drift.streams import Measure
+
+Grade = Literal["mild", "severe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A measure has moved (raised), grown to severe (raised again), or is back (not raised).
+
+    stream, unit: which of its numbers, and in what. since_part: where the change began. place:
+    across and down, as shares of the frame, of a measure that has one."""
+
+    measure: Measure
+    raised: bool
+    grade: Grade
+    stream: str
+    unit: str
+    value: float
+    expected: float
+    since_part: int
+    part: int
+    place: tuple[float, float] | None
+
+    def __str__(self) -> str:
+        if not self.raised:
+            return f"{self.measure}: back, {self.stream} {self.value:.3g}"
+        where = (
+            ""
+            if self.place is None
+            else f" at {self.place[0]:.0%} across, {self.place[1]:.0%} down"
+        )
+        return (
+            f"{self.measure}: {self.stream} {self.value:.3g} ({self.unit}){where}, "
+            f"expected {self.expected:.3g}, since part {self.since_part}"
+        )

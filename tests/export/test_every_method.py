@@ -1,0 +1,135 @@
+"""Every method from a recipe to a station: trained, exported, certified, signed, run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime.quantization")
+
+from edge.bundle import parse_bundle, sign_bundle
+from edge.bundle.certificate import CERTIFICATE, check_certificate
+from edge.bundle.manifest import DetectorKind
+from export.pack import ExportOptions, export_run
+from models.methods import METHODS
+from models.recipe import Recipe
+from models.run import Run
+from models.train import train
+from tests.keys import KEY, TRUST
+from tests.tinyrun import write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+# Enough to see a black pit on even grey; each some seconds.
+TINY: dict[DetectorKind, dict[str, object]] = {
+    "autoencoder": {"autoencoder": {"width": 8, "latent": 8, "patch_px": 64, "steps": 120}},
+    "cascade": {
+        "labels": {"truncate": 0.0, "floor": 6.0, "coverage": True, "defect_pixels_only": True},
+        "augment": {"shift_px": 8},
+        "detector": {"patch_px": 64, "steps": 120, "batch": 8, "ema": 0.9, "precision": "float32"},
+        "cascade": {"width": 8},
+    },
+    "memory": {"memory": {"paintings": 60, "cells": 4000, "steps": 100, "directions": 8}},
+    "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},
+    "template": {},
+    "threshold": {},
+}
+
+
+@pytest.fixture(scope="module", params=[kind for kind in METHODS if kind != "regression"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one method with its signed bundle, run.outfeed."""
+    kind: DetectorKind = request.param
+    folder = tmp_path_factory.mktemp(kind)
+    data = write_pictures(folder / "data", 48)
+    if kind == "template":
+        _print(data)
+    recipe = Recipe.model_validate(
+        {
+            "name": kind,
+            "method": kind,
+            "split": {"validation_share": 0.3},
+            "classifier": {"enabled": False},
+            **TINY[kind],
+        }
+    )
+    train(data, recipe, folder / "run")
+    options = ExportOptions(name=kind, formats=("onnx",), calibration_frames=8, search_parts=12)
+    made = export_run(Run(folder / "run"), options)
+    (folder / "run.outfeed").write_bytes(sign_bundle(made.data, KEY))
+    return folder
+
+
+def test_the_bundle_is_certified_and_says_what_it_is(exported: Path) -> None:
+    bundle = parse_bundle((exported / "run.outfeed").read_bytes())
+    manifest = bundle.manifest
+    method = METHODS[manifest.detector.kind]
+    certificate = check_certificate(manifest, bundle.files)
+    assert CERTIFICATE in bundle.files
+    assert {step.chain for step in certificate.steps} >= {build.name for build in manifest.builds}
+    assert {golden.decision for golden in manifest.golden} == {"PASS", "REJECT"}
+    quantised = method.int8 and method.build is not None
+    assert manifest.builds[0].precision == ("int8" if quantised else "float32")
+
+
+def test_the_station_tells_defective_parts_from_good_ones(exported: Path) -> None:
+    """`outfeed inspect` on the pictures that were held back: black pits and white bars."""
+    words = ["--bundle", str(exported / "run.outfeed"), "--out", str(exported / "r.jsonl")]
+    words += ["--list", str(exported / "run" / "validation.txt"), "--no-timings"]
+    command = [sys.executable, "-m", "edge", "inspect", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in (exported / "r.jsonl").read_text().splitlines()]
+    bad = {Path(name).stem for name in _masks(exported)}
+    wrong = [
+        line["file"]
+        for line in lines
+        if (line["decision"] == "REJECT") != (Path(line["file"]).stem in bad)
+    ]
+    assert len(lines) > 10
+    assert len(wrong) <= 2, wrong
+    again = (exported / "r.jsonl").read_bytes()
+    subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
+    assert (exported / "r.jsonl").read_bytes() == again, "the same pictures, the same verdicts"
+
+
+@pytest.mark.timeout(300)
+def test_a_line_runs_on_it(exported: Path) -> None:
+    """`outfeed demo` is `outfeed run` with a belt, a broker and a receiver: the account adds up."""
+    pytest.importorskip(
+        "iotcore", reason="the broker is not installed: pip install 'outfeed[demo]'"
+    )
+    words = ["--bundle", str(exported / "run.outfeed"), "--frames", str(exported / "data")]
+    words += ["--trust", str(TRUST), "--out", str(exported / "demo"), "--parts", "12"]
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "demo", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _print(data: Path) -> None:
+    """The same drawing on every part, under its defect: even grey has no place to be matched at."""
+    masks = {path.stem: path for path in (data / "masks").rglob("*.png")}
+    for path in (data / "images").iterdir():
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        drawn = image.copy()
+        cv2.circle(drawn, (40, 52), 24, 70, 3)
+        cv2.rectangle(drawn, (8, 10), (80, 20), 190, 2)
+        cv2.line(drawn, (86, 4), (70, 90), 60, 3)
+        if path.stem in masks:
+            defect = cv2.imread(str(masks[path.stem]), cv2.IMREAD_GRAYSCALE) > 0
+            drawn[defect] = image[defect]
+        cv2.imwrite(str(path), drawn)
+
+
+def _masks(exported: Path) -> list[Path]:
+    return list((exported / "data" / "masks").rglob("*.png"))
