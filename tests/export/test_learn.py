@@ -52,6 +52,15 @@ def learned(
     return learn(Run(tiny_run), old, rings, out, options, KEY)
 
 
+def test_another_decision_on_an_old_golden_frame_is_named(old: Bundle) -> None:
+    chain = old.manifest.chain.model_copy(update={"threshold": 12.0})
+    blind = replace(old, manifest=old.manifest.model_copy(update={"chain": chain}))
+    said = golden_fault(old, blind)
+    assert said is not None
+    assert said.startswith("golden frame golden/00.png of tiny-1-")
+    assert said.endswith("is PASS on onnx-int8, and was REJECT")
+
+
 def test_a_new_bundle_passes_what_was_marked(learned: Learned, old: Bundle) -> None:
     bundle, record = read_bundle(learned.bundle_path), learned.record
     assert bundle.signer == public_of(KEY)
@@ -138,15 +147,6 @@ def test_what_is_refused_leaves_nothing(
     with pytest.raises(ExportError, match="cannot be raised by one; give --version"):
         learn(run, replace(old, manifest=last), rings, tmp_path / "out", QUICK)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
-
-
-def test_another_decision_on_an_old_golden_frame_is_named(old: Bundle) -> None:
-    chain = old.manifest.chain.model_copy(update={"threshold": 12.0})
-    blind = replace(old, manifest=old.manifest.model_copy(update={"chain": chain}))
-    said = golden_fault(old, blind)
-    assert said is not None
-    assert said.startswith("golden frame golden/00.png of tiny-1-")
-    assert said.endswith("is PASS on onnx-int8, and was REJECT")
 
 
 def rulings(text: str) -> list[Ruling]:
