@@ -325,7 +325,8 @@ def _bench(
     shown = parts(SHIFTED, line, 0.3, shift)
     inspect(work, bundle, shown, key)
     false_rejects, escapes = mark(work, shown, found)
-    inspect(work, bundle, shown[:1], key)  # reads the inbox
+    while any((work / "state/inbox").iterdir()):
+        inspect(work, bundle, shown[:1], key)  # reads some of the marks each time
     config, folder = str(work / "station.toml"), str(work / "quarantine")
     _outfeed("quarantine", "collect", "--config", config, "--out", folder)
     _outfeed("quarantine", "release", folder, "--all", "--by", "bench")

@@ -63,6 +63,9 @@ def main(
         float,
         typer.Option(min=0, max=1, help="Share of defects set into good parts that may be lost."),
     ] = 0.05,
+    fixed: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of held-back parts that must come right.")
+    ] = 0.5,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
 ) -> None:
     """Learn from released marked parts: T, the classifier or the detector, the cheapest first.
@@ -76,7 +79,7 @@ def main(
     try:
         options = LearnOptions(
             routes=_routes(route),
-            limits=Limits(new_escapes, more_false_rejects, set_in),
+            limits=Limits(new_escapes, more_false_rejects, set_in, fixed),
             held_back_share=held_back,
             enough=enough,
             version=_version(version),

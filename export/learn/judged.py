@@ -134,9 +134,9 @@ def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
     if marked.after >= marked.before:
         return f"{marked.after} marked parts would be judged wrongly, {marked.before} before"
     held_back = count(of_side(rulings, "held back"))
-    if held_back.after > held_back.before:
+    if held_back.after > (1 - limits.fixed) * held_back.before:
         return (
             f"{held_back.after} marked parts that it did not learn from would be judged wrongly, "
-            f"{held_back.before} before"
+            f"{held_back.before} before; {limits.fixed:.0%} of them must come right"
         )
     return None

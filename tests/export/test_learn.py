@@ -171,6 +171,8 @@ def rulings(text: str) -> list[Ruling]:
         ("lg11 vb01", Limits(), "1 marked parts would be judged wrongly, 1 before"),
         ("lg10 lg10 hg01", Limits(), "1 marked parts that it did not learn from"),
         ("lb01 vb00", Limits(), None),
+        ("lg10 hg10 hg11 hg11", Limits(), "2 marked parts that it did not learn from would be"),
+        ("lg10 hg10 hg11 hg11", Limits(fixed=0.3), None),
         ("lg10 sb10 sb11", Limits(), "1 of 2 defects that were set into good parts"),
         ("lg10 sb10 sb11 sb00", Limits(set_in=0.5), None),
     ],
