@@ -14,7 +14,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -44,7 +44,7 @@ from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
 from export.recorded import record_of
 from models.data.dataset import DataError, Sample
-from models.data.textures import KINDS, specimen
+from models.data.textures import KINDS, Specimen, specimen
 from models.learning import ROUTES, Route
 from models.patches import Picture
 from models.recipe import Recipe, load_recipe
@@ -56,6 +56,7 @@ from models.train import train
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 SIDE_PX, TEXTURE = 128, "brushed"
+CLEAR_GREY = 25.0
 TRAINING, SHIFTED, LATER = 0, 1, 2  # series of parts; no part is in two
 RECIPE = Recipe.model_validate(
     {
@@ -161,14 +162,33 @@ class Group:
     new: int
 
 
-def parts(series: int, count: int, defective: float, shift: str | None = None) -> list[Part]:
-    """Parts of a series, with a shift or without; each is the same whichever others are asked
-    for."""
-    found = []
-    for number in range(count):
+def specimens(
+    series: int, count: int, defective: float, *, clear: bool = False
+) -> Iterator[Specimen]:
+    """Generated parts. clear: without those whose defect can hardly be seen."""
+    index = 0
+    while count:
         made = specimen(
-            100 + series, number, (SIDE_PX, SIDE_PX), defective=defective, texture=TEXTURE
+            100 + series, index, (SIDE_PX, SIDE_PX), defective=defective, texture=TEXTURE
         )
+        index += 1
+        if made.kind is None or not clear or _contrast(made) >= CLEAR_GREY:
+            count -= 1
+            yield made
+
+
+def _contrast(made: Specimen) -> float:
+    """Grey levels by which the defect's plainest tenth differs from what is around at the least."""
+    off = np.abs(made.image.astype(np.float32) - cv2.medianBlur(made.image, 31))
+    return float(np.percentile(cv2.blur(off, (3, 3))[made.kind_map > 0], 90))
+
+
+def parts(
+    series: int, count: int, defective: float, shift: str | None = None, *, clear: bool = False
+) -> list[Part]:
+    """Parts of a series, with a shift or without."""
+    found = []
+    for number, made in enumerate(specimens(series, count, defective, clear=clear)):
         pixels = made.image
         if shift is not None:
             pixels = SHIFTS[shift](pixels, np.random.default_rng([series, number]))
@@ -176,22 +196,23 @@ def parts(series: int, count: int, defective: float, shift: str | None = None) -
     return found
 
 
-def write_training(folder: Path, count: int) -> None:
+def write_training(folder: Path, count: int, *, clear: bool) -> None:
     """In the generic layout, as ``models.data.textures`` writes it."""
-    for number in range(count):
-        made = specimen(100 + TRAINING, number, (SIDE_PX, SIDE_PX), defective=0.5, texture=TEXTURE)
+    for number, made in enumerate(specimens(TRAINING, count, 0.5, clear=clear)):
         _write(folder / "images" / f"{number:04d}.png", made.image)
         if made.kind is not None:
             mask = (made.kind_map == KINDS.index(made.kind) + 1).astype(np.uint8) * 255
             _write(folder / "masks" / made.kind / f"{number:04d}.png", mask)
 
 
-def first_bundle(work: Path, recipe: Recipe, count: int, key: Ed25519PrivateKey) -> Path:
+def first_bundle(
+    work: Path, recipe: Recipe, count: int, key: Ed25519PrivateKey, *, clear: bool
+) -> Path:
     """Train and export; what an earlier call made is taken."""
     run = work / "run"
     path = run / "shift.outfeed"
     if not path.exists():
-        write_training(work / "data", count)
+        write_training(work / "data", count, clear=clear)
         train(work / "data", recipe, run)
         options = ExportOptions(
             name="shift",
@@ -238,13 +259,15 @@ def mark(work: Path, shown: Sequence[Part], found: float) -> tuple[int, int]:
     return false_rejects, escapes
 
 
-def later(old: Bundle, new: Bundle, count: int, shift: str) -> list[Group]:
+def later(old: Bundle, new: Bundle, count: int, shift: str, *, clear: bool) -> list[Group]:
     """Parts that came after, of either look."""
     chains = open_chain(old), open_chain(new)
     groups = []
     for look, name in ((None, "old look"), (shift, f"new look ({shift})")):
         for bad in (False, True):
-            shown = parts(LATER + (look is not None) * 2 + bad, count, float(bad), look)
+            shown = parts(
+                LATER + (look is not None) * 2 + bad, count, float(bad), look, clear=clear
+            )
             pictures = [_picture(part) for part in shown]
             before, after = (
                 np.array([rejected(chain, picture) != bad for picture in pictures])
@@ -289,6 +312,7 @@ def main(
     line: Annotated[int, typer.Option(min=10, help="Parts of the new look on the line.")] = 60,
     count: Annotated[int, typer.Option(min=1, help="Later parts of each sort.")] = 200,
     found: Annotated[float, typer.Option(min=0, max=1, help="Share of escapes found.")] = 0.2,
+    clear: Annotated[bool, typer.Option("--clear", help="No defect that is hard to see.")] = False,
     routes: Annotated[str, typer.Option(help="Those to take, each on its own.")] = (
         "threshold,classifier"
     ),
@@ -299,7 +323,7 @@ def main(
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        _bench(console, work, shift, recipe, training, line, count, found, _routes(routes))
+        _bench(console, work, shift, recipe, training, line, count, found, _routes(routes), clear)
     except (OutfeedError, ExportError, DataError) as error:
         console.print(f"[red]learning:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -315,14 +339,17 @@ def _bench(
     count: int,
     found: float,
     routes: Sequence[Route],
+    clear: bool,
 ) -> None:
     if shift not in SHIFTS:
         raise DataError(f"--shift {shift}: expected {', '.join(SHIFTS)}")
     key = Ed25519PrivateKey.generate()
-    bundle = first_bundle(work, load_recipe(recipe) if recipe else RECIPE, training, key)
+    bundle = first_bundle(
+        work, load_recipe(recipe) if recipe else RECIPE, training, key, clear=clear
+    )
     for name in ("state", "quarantine"):
         shutil.rmtree(work / name, ignore_errors=True)
-    shown = parts(SHIFTED, line, 0.3, shift)
+    shown = parts(SHIFTED, line, 0.3, shift, clear=clear)
     inspect(work, bundle, shown, key)
     false_rejects, escapes = mark(work, shown, found)
     while any((work / "state/inbox").iterdir()):
@@ -347,7 +374,7 @@ def _bench(
             console.print(f"{route}: refused: {error}", highlight=False, soft_wrap=True)
             continue
         took = time.monotonic() - begin
-        groups = later(read_bundle(bundle), made.bundle, count, shift)
+        groups = later(read_bundle(bundle), made.bundle, count, shift, clear=clear)
         console.print(_table(route, made, groups, took))
         console.print(made.record.proven, highlight=False, soft_wrap=True)
 
