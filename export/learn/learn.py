@@ -173,8 +173,11 @@ def _lesson(run: Run, old: Bundle, quarantine: Path, options: LearnOptions) -> L
         return {picture.sample.name: rejected(chain, picture) for picture in pictures}
 
     caught = ruled((*lesson.judged, *(marked.picture for marked in lesson.held_back)))
-    lesson = replace(lesson, set_in=_set_in(lesson, caught))
-    return with_caught(lesson, caught | ruled(lesson.set_in))
+    chosen_on = _set_in(lesson, caught)
+    # What a network has learned from by heart says nothing of the defects beside it.
+    judging = _set_in(replace(lesson, learned=lesson.held_back), caught)
+    lesson = replace(lesson, set_in=chosen_on, judging=judging)
+    return with_caught(lesson, caught | ruled((*chosen_on, *judging)))
 
 
 def _set_in(lesson: Lesson, caught: Mapping[str, bool]) -> tuple[Picture, ...]:
@@ -252,7 +255,7 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
     chain = open_chain(new)
     sides: list[tuple[Side, Sequence[Picture]]] = [
         ("validation", (*lesson.validation, *lesson.earlier)),
-        ("set in", lesson.set_in),
+        ("set in", lesson.judging or lesson.set_in),
         ("learned", [marked.picture for marked in lesson.learned]),
         ("held back", [marked.picture for marked in lesson.held_back]),
     ]

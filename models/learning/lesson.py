@@ -31,7 +31,8 @@ class Lesson:
     learned from, which must stay learned. learned, held_back: the marked parts by side
     (models/learning/division.py). caught: of validation and marked pictures by name, whether the
     old bundle rejects them. folder: the quarantine's. set_in: pictures
-    into which known defects, or flaws, were set: they stand for bad parts that nobody has."""
+    into which known defects, or flaws, were set: they stand for bad parts that nobody has.
+    judging: the same with parts that are held back; none where none is."""
 
     run: Run
     record: RunRecord
@@ -46,6 +47,7 @@ class Lesson:
     held_back: tuple[Marked, ...]
     caught: dict[str, bool]
     set_in: tuple[Picture, ...] = ()
+    judging: tuple[Picture, ...] = ()
 
     @property
     def judged(self) -> tuple[Picture, ...]:
