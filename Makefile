@@ -7,6 +7,7 @@
 #   make check     ruff, mypy --strict, import contracts
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
+#   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
@@ -29,6 +30,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 WORKSHOP := tests/bench tests/export tests/models
 EXPORT_ARGS ?=
+LEARN_ARGS ?=
 KEY ?=
 BENCH ?= build/bench
 SYSTEM ?= build/system
@@ -44,7 +46,7 @@ METHODS_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check train export report tables compare methods bench soak zoo clean
+.PHONY: run test system-test check train export learn report tables compare methods bench soak zoo clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -79,6 +81,11 @@ train: $(DEV)/.ready
 export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m export --run "$(RUN)" $(if $(KEY),--key "$(KEY)") $(EXPORT_ARGS)
+
+learn: $(DEV)/.ready $(TFLITE)/.ready
+	@test -n "$(RUN)" || { echo "make learn: RUN=runs/NAME is missing" >&2; exit 2; }
+	@test -n "$(QUARANTINE)" || { echo "make learn: QUARANTINE=folder is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m export.learn --run "$(RUN)" --quarantine "$(QUARANTINE)" $(if $(KEY),--key "$(KEY)") $(LEARN_ARGS)
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)

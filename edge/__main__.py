@@ -19,6 +19,7 @@ from edge.cli import (
     inspect,
     mark,
     provision,
+    quarantine,
     replay,
     run,
     uplink,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("uplink")(uplink.uplink)
 app.command("mark")(mark.mark)
+app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
 app.command("budget")(budget.budget)
 app.command("inspect")(inspect.inspect)

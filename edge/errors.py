@@ -9,6 +9,7 @@
     ├── JournalError        1   the journal cannot be opened, read or written
     ├── PictureError        1   a kept picture cannot be read, written or believed
     ├── InboxError          1   the station cannot be told something
+    ├── QuarantineError     1   a set of marked parts cannot be read, written or believed
     └── StalledError        1   something that must move does not: the process has to end
 
 Adapters wrap a library's error with ``raise ... from``. Anything that is not an OutfeedError is a
@@ -56,6 +57,10 @@ class PictureError(OutfeedError):
 
 class InboxError(OutfeedError):
     """The station's inbox takes nothing, or holds what is no message."""
+
+
+class QuarantineError(OutfeedError):
+    """A set of marked parts cannot be read, written or believed."""
 
 
 class StalledError(OutfeedError):

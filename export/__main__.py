@@ -17,12 +17,12 @@ from edge.bundle.manifest import Format, Precision
 from edge.bundle.version import VERSION_PATTERN
 from edge.errors import OutfeedError
 from export.errors import ExportError
-from export.pack import Exported, ExportOptions, WithFloat, export_run
+from export.pack import ExportOptions, WithFloat, export_run
 from export.page import latency_words, write_page
 from export.parity import ParityLimits
-from export.search import describe
+from export.recorded import record_of
 from models.data.dataset import DataError
-from models.report.exported import ExportRecord, TriedRecord, write_export
+from models.report.exported import write_export
 from models.run import Run
 from models.tradeoff import parse_share
 from models.train import print_metrics
@@ -105,7 +105,7 @@ def main(
         exported = export_run(Run(run), options)
         path = out or run / f"{options.name}{SUFFIX}"
         write_bundle(path, sign_bundle(exported.data, signer) if signer else exported.data)
-        record = _record(exported, path, options)
+        record = record_of(exported, path.name, options.max_false_rejects)
         write_export(run, record)
         page = write_page(run, record, exported.certified)
     except (ExportError, DataError, OutfeedError, OSError) as error:
@@ -131,34 +131,6 @@ def main(
         else f"unsigned: a station refuses it until `outfeed bundle sign {path} --key NAME.key`",
         highlight=False,
         soft_wrap=True,
-    )
-
-
-def _record(exported: Exported, path: Path, options: ExportOptions) -> ExportRecord:
-    manifest = exported.bundle.manifest
-    return ExportRecord(
-        bundle=exported.bundle.id,
-        file=path.name,
-        precision=manifest.builds[0].precision,
-        threshold=manifest.chain.threshold,
-        keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
-        max_false_rejects=options.max_false_rejects,
-        metrics={name: metrics.as_dict() for name, metrics in exported.certified.metrics.items()},
-        parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},
-        tried=tuple(
-            TriedRecord(
-                network=tried.network,
-                way=describe(tried.scheme),
-                figures=tried.parity.as_dict(),
-                fault=tried.fault,
-            )
-            for tried in exported.tried
-        ),
-        latency_ms={latency.name: latency.ms for latency in exported.latency},
-        builds={
-            build.name: sum(manifest.files[name].bytes for name in build.files)
-            for build in manifest.builds
-        },
     )
 
 

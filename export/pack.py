@@ -120,7 +120,7 @@ def _finish(
         {**judged, TORCH: in_torch}, source.held_back, source.size, manifest.chain.threshold
     )
     reference = reference_file(source, judged[builds[0].name])
-    bundle, data = _pack(manifest, builds, golden, certified, reference)
+    bundle, data = pack_proven(manifest, builds, golden, certified, reference)
     return Exported(data, bundle, certified, made.tried, made.latency, point, made.refused)
 
 
@@ -173,7 +173,7 @@ def _engine(source: Source, build: Build) -> Engine:
     return OrtEngine(data, batch=1, height=height, width=width, channels=source.channels)
 
 
-def _pack(
+def pack_proven(
     manifest: Manifest,
     builds: Sequence[Build],
     golden: Golden,

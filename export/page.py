@@ -49,6 +49,8 @@ def render(record: ExportRecord, certified: Certified) -> str:
 
 def latency_words(record: ExportRecord) -> str:
     """Whether int8 is worth it on the exporting machine, in a sentence."""
+    if not record.latency_ms and record.precision == "int8":
+        return "not timed here"
     if len(record.latency_ms) < 2:
         return "float32 alone: nothing to compare"
     (int8, ms), (in_float, float_ms) = list(record.latency_ms.items())[:2]

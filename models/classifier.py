@@ -25,10 +25,12 @@ def train_classifier(
     channels: int,
     recipe: Recipe,
     checkpoint: Path,
+    begun: BlockClassifier | None = None,
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
     """The trained classifier in eval mode and its loss by step. Blocks for minutes; resumable.
 
-    Cross entropy over kinds + background (He & Liu 2020, section III.A.4).
+    Cross entropy over kinds + background (He & Liu 2020, section III.A.4). begun: one to train
+    further, in place of the recipe's start; it is changed.
     """
     torch.manual_seed(recipe.seed + 1)
     options = recipe.classifier
@@ -41,8 +43,8 @@ def train_classifier(
         options.ema,
         rounded_share=options.rounded_share,
     )
-    network = BlockClassifier(channels, kinds)
-    if options.start is not None:
+    network = BlockClassifier(channels, kinds) if begun is None else begun
+    if begun is None and options.start is not None:
         start_from_imagenet(network, "classifier.start")
     fit = Fit(
         network,

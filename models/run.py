@@ -7,11 +7,13 @@ detector.pt       trained weights; detector.bin: the file of a method that is no
 classifier.pt
 result.json       T, the rules, metrics: written last; its presence means the run is complete
 validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
+quarantine/       of a run that learned from marked parts: these parts (models/learning)
 train.log
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
 from edge.complaints import describe
-from edge.errors import BundleError
+from edge.errors import BundleError, QuarantineError
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
+from models.data.quarantined import FOLDER, quarantined
 from models.data.select import select
 from models.file_detector import FileDetector
 from models.files import write_whole
@@ -110,6 +113,7 @@ class Run:
         self.detector_file = folder / "detector.bin"
         self.classifier_path = folder / "classifier.pt"
         self.validation_list = folder / "validation.txt"
+        self.quarantine = folder / FOLDER
 
     def begin(self, record: RunRecord) -> None:
         """Write run.json, or go on with the run that is there when it is the same.
@@ -138,9 +142,15 @@ class Run:
         _write(self.result_path, result)
 
     def open_data(self) -> tuple[DataSet, dict[str, Sample]]:
-        """The data the run was trained on, and its samples by name. Raises DataError."""
+        """The data the run was trained on, marked parts that it learned from included, and its
+        samples by name. Raises DataError."""
         record = self.record()
         dataset = open_data(Path(record.data), record.recipe.split, record.layout)
+        try:
+            marked = quarantined(self.quarantine)
+        except QuarantineError as error:
+            raise DataError(str(error)) from error
+        dataset = replace(dataset, samples=(*dataset.samples, *marked))
         by_name = {sample.name: sample for sample in dataset.samples}
         missing = [name for name in (*record.train, *record.validation) if name not in by_name]
         if missing or dataset.kinds != record.kinds:

@@ -15,3 +15,16 @@ def version_key(version: str) -> tuple[int, ...]:
     while numbers and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+def raised(version: str) -> str:
+    """The next version: its last number and one, as 1.5+trial after 1.4+trial.
+
+    version: one that VERSION_PATTERN accepts. Raises ValueError where no digit is left for it.
+    """
+    numbers, plus, label = version.partition("+")
+    head, _, last = numbers.rpartition(".")
+    following = str(int(last) + 1)
+    if len(following) > 9:
+        raise ValueError(f"version {version} cannot be raised by one")
+    return f"{head}.{following}{plus}{label}" if head else f"{following}{plus}{label}"

@@ -24,7 +24,8 @@ def mark(
             "--as",
             metavar="KIND",
             help="escape (it was let by and is bad), false-reject (it was kicked and is good), "
-            "look, or sentinel (a known bad part, put on the belt to see whether it is found).",
+            "look (after one of these it takes that back into doubt), or sentinel (a known bad "
+            "part, put on the belt to see whether it is found).",
         ),
     ] = "look",
     note: Annotated[str, typer.Option(help="A line for whoever looks at it.")] = "",

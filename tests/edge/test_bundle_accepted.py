@@ -9,7 +9,7 @@ import pytest
 
 from edge.bundle import Manifest
 from edge.bundle.accepted import Accepted, read_accepted, write_accepted
-from edge.bundle.version import version_key
+from edge.bundle.version import raised, version_key
 from edge.errors import BundleError
 from tests.edge.archives import CONTENT
 
@@ -139,3 +139,17 @@ def test_a_write_that_fails_leaves_what_was_there(
         write_accepted(path, before.after(of("2")))
     assert str(caught.value) == f"{path}: cannot be written: No space left on device"
     assert read_accepted(path) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "following"),
+    [("1", "2"), ("1.9", "1.10"), ("1.4.2+trial", "1.4.3+trial"), ("0", "1")],
+)
+def test_the_next_version_is_above(version: str, following: str) -> None:
+    assert raised(version) == following
+    assert version_key(following) > version_key(version)
+
+
+def test_a_version_that_has_no_next_one() -> None:
+    with pytest.raises(ValueError, match="cannot be raised"):
+        raised("1.999999999")

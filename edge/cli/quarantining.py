@@ -1,0 +1,37 @@
+"""What is said of a quarantined part."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from edge.errors import UsageError
+from edge.quarantine import Claim, Entry
+
+_CLAIMS: dict[str, Claim] = {each: each for each in get_args(Claim)}
+
+
+def known_claim(text: str) -> Claim:
+    """What --as says. Raises UsageError."""
+    if text not in _CLAIMS:
+        raise UsageError(f"--as {text}: expected {' or '.join(_CLAIMS)}")
+    return _CLAIMS[text]
+
+
+def told(entry: Entry) -> str:
+    """A part in one line; a note may hold what a terminal takes for a command."""
+    words = [f"part {entry.part_id} of {entry.station}: {entry.claim or 'no one claim'}"]
+    if entry.judged is not None:
+        words.append(f"was {entry.judged.decision} ({entry.judged.reason})")
+    words += [f"note: {mark.note}" for mark in entry.marks if mark.note]
+    words += [f"doubt: {doubt}" for doubt in entry.doubts]
+    if entry.picture is None:
+        words.append(f"no picture: {entry.missing}")
+    if entry.released is not None:
+        assert entry.release is not None
+        words.append(f"released as {entry.released} by {entry.release.by}")
+    elif entry.release is not None:
+        words.append("its release is void: marks or picture are not those that were released")
+    else:
+        words.append("not released")
+    line = "; ".join(words)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in f"{line} [{entry.id}]")

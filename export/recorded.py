@@ -1,0 +1,38 @@
+"""An export as export.json tells it."""
+
+from __future__ import annotations
+
+from export.pack import Exported
+from export.search import describe
+from models.report.exported import ExportRecord, TriedRecord
+
+
+def record_of(
+    exported: Exported, file: str, max_false_rejects: float | None = None
+) -> ExportRecord:
+    """file: the bundle's name in the run's folder. max_false_rejects: as T was chosen by."""
+    manifest = exported.bundle.manifest
+    return ExportRecord(
+        bundle=exported.bundle.id,
+        file=file,
+        precision=manifest.builds[0].precision,
+        threshold=manifest.chain.threshold,
+        keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
+        max_false_rejects=max_false_rejects,
+        metrics={name: metrics.as_dict() for name, metrics in exported.certified.metrics.items()},
+        parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},
+        tried=tuple(
+            TriedRecord(
+                network=tried.network,
+                way=describe(tried.scheme),
+                figures=tried.parity.as_dict(),
+                fault=tried.fault,
+            )
+            for tried in exported.tried
+        ),
+        latency_ms={latency.name: latency.ms for latency in exported.latency},
+        builds={
+            build.name: sum(manifest.files[name].bytes for name in build.files)
+            for build in manifest.builds
+        },
+    )
