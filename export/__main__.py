@@ -102,12 +102,13 @@ def main(
         )
         passphrase = read_passphrase(passphrase_file) if passphrase_file else None
         signer = read_private_key(key, passphrase) if key else None
-        exported = export_run(Run(run), options)
+        opened = Run(run)  # of a comparison, the run that it recommends
+        exported = export_run(opened, options)
         path = out or run / f"{options.name}{SUFFIX}"
         write_bundle(path, sign_bundle(exported.data, signer) if signer else exported.data)
         record = record_of(exported, path.name, options.max_false_rejects)
-        write_export(run, record)
-        page = write_page(run, record, exported.certified)
+        write_export(opened.folder, record)
+        page = write_page(opened.folder, record, exported.certified)
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
