@@ -24,11 +24,12 @@ from models.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: its folder, its recipe's file and its data."""
+    """One run: its folder, its recipe's file and its data. export: more words for its command."""
 
     folder: Path
     recipe: Path
     data: Path
+    export: tuple[str, ...] = ()
 
     @property
     def bundle(self) -> Path:
@@ -63,6 +64,7 @@ def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
             [
                 *(*python, "export", "--run", str(job.folder), "--out", str(bundle)),
                 *(*limits, "--regions", "0", "--kinds", "0", "--missed", "1", "--formats", "onnx"),
+                *job.export,
             ],
         )
     if not job.results.exists():

@@ -98,7 +98,9 @@ def test_nothing_of_a_defect_reaches_a_method_of_good_parts(tmp_path: Path) -> N
     data = write_pictures(tmp_path / "data")
     (_, _, alone), (_, _, masks) = plan([data], ["threshold", "lean"], 0.3, tmp_path / "out")
     recipe = load_recipe(str(alone.recipe))
-    assert recipe.chain.max_false_rejects == 0.005
+    assert recipe.chain.max_false_rejects == 0.05
+    assert alone.export == ("--max-false-rejects", "5%")
+    assert masks.export == ()
     assert not recipe.classifier.enabled
     prepared = prepare(data, recipe)
     assert all(picture.sample.is_good for picture in prepared.pictures)

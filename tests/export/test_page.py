@@ -11,15 +11,15 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
-from export.__main__ import _record
 from export.pack import Exported
 from export.page import latency_words, render, write_page
+from export.recorded import record_of
 from models.report.exported import TriedRecord
 from tests.export.conftest import OPTIONS
 
 
 def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
-    record = _record(exported, Path("line.outfeed"), OPTIONS)
+    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
     text = write_page(tmp_path, record, exported.certified).read_text()
     assert f"line.outfeed: {exported.bundle.id}, T = " in text
     assert "No layer had to be kept in float." in text
@@ -34,7 +34,7 @@ def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
 
 
 def test_what_stays_in_float_and_why(exported: Exported) -> None:
-    record = _record(exported, Path("line.outfeed"), OPTIONS)
+    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
     figures = record.tried[0].figures
     tried = (
         TriedRecord(network="detector", way="minmax", figures=figures, fault="kinds 0.1"),
@@ -46,7 +46,7 @@ def test_what_stays_in_float_and_why(exported: Exported) -> None:
 
 
 def test_whether_int8_is_worth_it(exported: Exported) -> None:
-    record = _record(exported, Path("line.outfeed"), OPTIONS)
+    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
 
     def words(int8: float, in_float: float, *builds: str) -> str:
         latency = {"onnx-int8": int8, "onnx-float32": in_float}
@@ -62,7 +62,9 @@ def test_whether_int8_is_worth_it(exported: Exported) -> None:
 
 
 def test_nothing_to_show(exported: Exported) -> None:
-    record = _record(exported, Path("line.outfeed"), OPTIONS).model_copy(update={"tried": ()})
+    record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects).model_copy(
+        update={"tried": ()}
+    )
     text = render(record, replace(exported.certified, differences=()))
     assert text.count("Nothing was quantised.") == 2
     assert "<p>None.</p>" in text
