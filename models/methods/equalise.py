@@ -11,9 +11,11 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from models.networks.efficientnet import EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite0, InvertedBottleneck
 
 LEAST = 1e-6  # of a channel that never moves
+TOP = 6.0  # of ReLU6
+MOST_GAIN = 16.0  # a channel that hardly moves is not all that counts
 
 
 @torch.no_grad()
@@ -47,3 +49,39 @@ def _first(body: nn.Sequential) -> nn.Conv2d:
     layer = body[0]
     assert isinstance(layer, nn.Conv2d)
     return layer
+
+
+@torch.no_grad()
+def widen(backbone: EfficientNetLite0, pictures: Iterable[Tensor]) -> None:
+    """Let the channels of every ReLU6 within a stage use its whole range on the pictures, in place.
+
+    pictures: as for ``equalise``. What passes their reach is cut off, as ReLU6 cuts; short of that
+    the layer behind takes the scale back exactly. Blocks for one run of every picture.
+    """
+    reach: dict[nn.Module, Tensor] = {}
+
+    def seen(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        found = output.amax((0, 2, 3))
+        reach[layer] = torch.maximum(reach[layer], found) if layer in reach else found
+
+    hooks = [
+        layer.register_forward_hook(seen)
+        for layer in backbone.stages.modules()
+        if isinstance(layer, nn.ReLU6)
+    ]
+    for picture in pictures:
+        backbone(picture)
+    for hook in hooks:
+        hook.remove()
+    for block in backbone.modules():
+        layers = list(block.body.children()) if isinstance(block, InvertedBottleneck) else []
+        for i, layer in enumerate(layers):
+            if isinstance(layer, nn.ReLU6):
+                gain = (TOP / reach[layer].clamp(min=LEAST)).clamp(1.0, MOST_GAIN)
+                before, behind = layers[i - 1], layers[i + 1]
+                assert isinstance(before, nn.BatchNorm2d)
+                assert isinstance(behind, nn.Conv2d)
+                before.weight.mul_(gain)
+                before.bias.mul_(gain)
+                shape = (-1, 1, 1, 1) if behind.groups > 1 else (1, -1, 1, 1)
+                behind.weight.div_(gain.reshape(shape))
