@@ -30,8 +30,9 @@ class MemoryDetector(DetectorNetwork):
     Two things are added up. The distance: the deviations along ``directions`` of the features, each
     no more than FARTHEST, both ways by two units. The critic: ``units`` ReLU6 units, which were
     shown painted flaws. Both are one 1×1 convolution, ReLU6, and another 1×1: no square, no root
-    and no minimum over a bank, so int8 has nothing to lose. Each stage is projected at its own
-    stride and the sums are repeated upwards, which is the projection of all stages at the finest.
+    and no minimum over a bank. Stages are repeated upwards and stand side by side before they are
+    projected, so that int8 rounds no sum in between; their channels must reach equally far
+    (models/methods/equalise.py), since they share one scale.
     """
 
     def __init__(
@@ -42,9 +43,7 @@ class MemoryDetector(DetectorNetwork):
         self.directions, self.units = directions, units
         self.backbone = EfficientNetLite0(channels, stages=TAPS[-1] + 1, reduction=reduction)
         rows = 2 * directions + units
-        self.project = nn.ModuleList(
-            nn.Conv2d(width, rows, 1, bias=not i) for i, width in enumerate(WIDTHS)
-        )
+        self.project = nn.Conv2d(FEATURES, rows, 1)
         self.head = nn.Conv2d(rows, 1, 1)
 
     def taps(self, x: Tensor) -> list[Tensor]:
@@ -57,10 +56,7 @@ class MemoryDetector(DetectorNetwork):
 
     def hidden(self, x: Tensor) -> Tensor:
         """Deviations up, deviations down, and the critic's units: N×(2·directions + units)×h×w."""
-        fine, middle, coarse = (
-            project(tap) for project, tap in zip(self.project, self.taps(x), strict=True)
-        )
-        return functional.relu6(fine + _double(middle + _double(coarse)))
+        return functional.relu6(self.project(grown(self.taps(x))))
 
     def load_imagenet(self) -> None:
         self.backbone.load_imagenet()
@@ -74,11 +70,9 @@ class MemoryDetector(DetectorNetwork):
         """
         weight, bias = (part * (_TOP / FARTHEST) for part in distance)
         rows = torch.cat([weight, -weight, critic[0]])
-        for project, part in zip(self.project, torch.split(rows, list(WIDTHS), 1), strict=True):
-            assert isinstance(project, nn.Conv2d)
-            project.weight.copy_(part[:, :, None, None])
-            if project.bias is not None:
-                project.bias.copy_(torch.cat([bias, -bias, critic[1]]))
+        self.project.weight.copy_(rows[:, :, None, None])
+        assert self.project.bias is not None
+        self.project.bias.copy_(torch.cat([bias, -bias, critic[1]]))
 
     @torch.no_grad()
     def weigh(self, distance: float, critic: Tensor, bias: float) -> None:
@@ -90,12 +84,17 @@ class MemoryDetector(DetectorNetwork):
         self.head.bias.fill_(bias)
 
 
+def grown(taps: list[Tensor]) -> Tensor:
+    """The features side by side at the finest stride: N×FEATURES×h×w, coarse ones repeated."""
+    return torch.cat([_repeat(tap, 2**i) for i, tap in enumerate(taps)], 1)
+
+
 def cells(taps: list[Tensor]) -> Tensor:
     """Every cell's features of one picture, as ``raw`` sees them: (rows·cols)×FEATURES."""
-    fine = taps[0]
-    grown = [functional.interpolate(tap, fine.shape[2:], mode="nearest") for tap in taps]
-    return torch.cat(grown, 1)[0].flatten(1).T
+    return grown(taps)[0].flatten(1).T
 
 
-def _double(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+def _repeat(x: Tensor, times: int) -> Tensor:
+    if times == 1:
+        return x
+    return functional.interpolate(x, scale_factor=float(times), mode="nearest")
