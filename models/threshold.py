@@ -18,7 +18,7 @@ from edge.chain.filter import TOLERANCE, keep
 from edge.records import SeverityMap
 
 GRID = np.round(np.arange(0.2, 11.9, 0.1), 1)
-MOST_FALSE_ALARMS = 0.05  # of good parts, where no classifier takes false alarms back
+MOST_FALSE_ALARMS = 0.05  # of good parts, behind a method that learned from them
 MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
 
 

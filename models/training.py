@@ -74,7 +74,7 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
         ((detected.detect(picture.pixels), picture.kind_map > 0) for picture in drawn),
         recipe.chain.max_false_rejects,
         # A map of what good parts are not has halos: the best IoU may have an alarm on every part.
-        MOST_FALSE_ALARMS if method.good_only and not recipe.classifier.enabled else 1.0,
+        MOST_FALSE_ALARMS if method.good_only else 1.0,
     )
     threshold = recipe.chain.threshold or found.best
     log.info("threshold T=%.1f mean_iou=%.3f", threshold, found.best_iou)
