@@ -59,7 +59,9 @@ def latency_words(record: ExportRecord) -> str:
         f"{in_float} {float_ms:.3g} ms"
     )
     said += "; int8 is NOT faster here" if ms >= float_ms else f", {float_ms / ms:.1f} times faster"
-    return f"{said}; float is packed beside it" if in_float in record.builds else said
+    if in_float not in record.builds:
+        return said
+    return f"{said}; float is packed {'beside it' if int8 in record.builds else 'alone'}"
 
 
 def _summary(record: ExportRecord) -> str:

@@ -57,7 +57,10 @@ def test_whether_int8_is_worth_it(exported: Exported) -> None:
     assert words(2.0, 2.0, "onnx-int8", "onnx-float32").endswith(
         "; int8 is NOT faster here; float is packed beside it"
     )
-    alone = record.model_copy(update={"latency_ms": {}})
+    assert words(1.0, 2.0, "onnx-float32").endswith("2.0 times faster; float is packed alone")
+    untimed = record.model_copy(update={"latency_ms": {}})
+    assert latency_words(untimed) == "not timed here"
+    alone = untimed.model_copy(update={"precision": "float32"})
     assert latency_words(alone) == "float32 alone: nothing to compare"
 
 
