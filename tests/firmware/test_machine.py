@@ -10,7 +10,7 @@ from edge.clock import MonotonicClock
 from tests.brokers import wait_for
 from tests.firmware.conftest import Plant
 from tests.firmware.machine import FIRMWARE, Machine
-from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, History
+from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, History, pulse_is_over
 from tests.uplink.central import Central
 
 CLOCK = MonotonicClock()
@@ -219,6 +219,7 @@ def test_a_rejector_that_dies_or_hangs_costs_no_restart_of_the_station(
     start(machine)
     goes_on(machine)
     first, rejector = main_pid(machine), rejector_pid(machine)
+    machine.eventually(lambda: pulse_is_over(machine.state), "a pulse and its end")
     machine.run("kill", f"-{number}", rejector)
     machine.eventually(lambda: rejector_pid(machine) not in ("", rejector), "another rejector")
     goes_on(machine, 15)
@@ -301,7 +302,7 @@ def test_both_units_and_a_tls_broker_with_the_uplink_killed_and_frozen(
             assert main_pid(machine) == station  # it never noticed
             made = end(machine)
             made.obeys()
-            events = len(made.parts) + len(made.actuations)
+            events = made.events
             wait_for(lambda: central.has(events), "the last event", 60)
             machine.run("systemctl", "stop", UPLINK)
             wait_for(lambda: central.causes[-1] == "stopped", "the farewell", 30)

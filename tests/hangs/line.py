@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 
+from edge.clock import MonotonicClock
 from edge.devices.output_simulated import read_record
 from edge.events.event import ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
@@ -82,6 +83,13 @@ class Span:
     to_ns: int
 
 
+def pulse_is_over(state: Path) -> bool:
+    """The output has just gone back, and the next pulse is more than 200 ms away: the moment to end
+    a rejector. A record ends no pulse where the kernel would, so one cut off seems to last."""
+    last = read_record(state / "edges")[-1]
+    return not last.active and MonotonicClock().now_ns() - last.at_ns < 150 * MS
+
+
 @dataclass(frozen=True)
 class Dead:
     """From a station's hang or death to the first part of the next one. The line is in its safe
@@ -101,6 +109,7 @@ class History:
     parts: list[PartEvent]
     actuations: list[ActuationEvent]
     spans: list[Span]
+    events: int  # all that the journal holds
 
     @classmethod
     def read(cls, state: Path) -> History:
@@ -124,7 +133,8 @@ class History:
             began = edge.at_ns if edge.active else None
         if began is not None:
             spans.append(Span(began, 1 << 62))
-        return cls(parts, [event for event in events if isinstance(event, ActuationEvent)], spans)
+        actuations = [event for event in events if isinstance(event, ActuationEvent)]
+        return cls(parts, actuations, spans, len(events))
 
     def obeys(self, *dead: Dead) -> None:
         """Outside of ``dead``: every part that is not PASS is kicked in its window, or journalled

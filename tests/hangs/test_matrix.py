@@ -17,10 +17,9 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import read_bundle
-from edge.devices.output_simulated import read_record
 from tests.bundles import small_bundle
 from tests.hangs.conftest import CLOCK, Unit
-from tests.hangs.line import MS, SILENCE_MS, STAGE_S, TRAVEL_MS, Dead
+from tests.hangs.line import MS, SILENCE_MS, STAGE_S, TRAVEL_MS, Dead, pulse_is_over
 
 S = 1_000_000_000
 # Beyond what is promised, for a machine that does other things too.
@@ -49,12 +48,6 @@ def rejector_gone(pid: int) -> bool:
         return ") Z " in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except OSError:
         return True
-
-
-def pulse_is_over(unit: Unit) -> bool:
-    """The output has just gone back, so that the next pulse is some parts away."""
-    last = read_record(unit.state / "edges")[-1]
-    return not last.active and CLOCK.now_ns() - last.at_ns < 60 * MS
 
 
 def recovers(unit: Unit, began_ns: int, rejector: int) -> Dead:
@@ -208,8 +201,7 @@ def test_a_rejector_that_is_killed_or_frozen_is_replaced_without_the_station(
     unit.start()
     goes_on(unit)
     first = unit.rejector
-    # A record ends no pulse where the kernel would: killed within one it seems to last.
-    eventually(lambda: pulse_is_over(unit))
+    eventually(lambda: pulse_is_over(unit.state))
     os.kill(first, number)
     began_ns = CLOCK.now_ns()
     eventually(lambda: rejector_gone(first))
