@@ -14,12 +14,12 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 from rich.table import Table
 
+from bench.shifts import SHIFTS
 from edge.__main__ import main as outfeed
 from edge.bundle import Bundle, read_bundle, sign_bundle, write_bundle
 from edge.bundle.keys import public_of, public_text
@@ -99,47 +100,6 @@ keys = ["{key}"]
 [uplink]
 start = false
 """
-
-
-def stamp(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A printed ring, darker than the surface, as a new date stamp leaves."""
-    return _ringed(pixels, rng, 25.0, 45.0)
-
-
-def trace(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A ring that can hardly be seen, as a new gripper leaves."""
-    return _ringed(pixels, rng, 5.0, 12.0)
-
-
-def light(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A new lamp: brighter, of more contrast, and falling off to one side."""
-    tilt = np.linspace(0.7, 1.3, SIDE_PX)[None, :] ** float(rng.uniform(0.5, 1.5))
-    return _as_pixels(pixels * 1.25 * tilt + 10)
-
-
-def grain(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Another coil: coarser grain."""
-    coarse = cv2.GaussianBlur(rng.normal(0, 1, pixels.shape).astype(np.float32), (0, 0), 1.2)
-    return _as_pixels(pixels + 14.0 * coarse / coarse.std())
-
-
-def _ringed(pixels: Pixels, rng: np.random.Generator, least: float, most: float) -> Pixels:
-    ring = np.zeros(pixels.shape, np.float32)
-    x, y = rng.integers(20, SIDE_PX - 20, 2).tolist()
-    cv2.circle(ring, (x, y), int(rng.integers(8, 13)), float(rng.uniform(least, most)), 2)
-    return _as_pixels(pixels - cv2.GaussianBlur(ring, (3, 3), 0))
-
-
-def _as_pixels(values: npt.NDArray[np.floating[Any]]) -> Pixels:
-    return np.asarray(np.clip(values, 0, 255), np.uint8)
-
-
-SHIFTS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
-    "stamp": stamp,
-    "trace": trace,
-    "light": light,
-    "grain": grain,
-}
 
 
 @dataclass(frozen=True, slots=True)
