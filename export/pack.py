@@ -136,6 +136,12 @@ class _Made:
 
 
 def _make(source: Source, options: ExportOptions) -> _Made:
+    formats = tuple(name for name in options.formats if name in source.formats)
+    if not formats:
+        raise ExportError(
+            f"formats {', '.join(options.formats)}: a {source.draft.detector.kind} can be exported "
+            f"to {', '.join(source.formats)}"
+        )
     if options.precision == "float32" or not source.quantised:
         in_float = float_build(source)
         return _Made(in_float, [in_float])
@@ -150,12 +156,6 @@ def _make(source: Source, options: ExportOptions) -> _Made:
     int8, found = workshop.int8_onnx(keep_float=options.keep_float)
     tried = [each for search in found for each in search.tried]
     builds["onnx"] = int8
-    formats = tuple(name for name in options.formats if name in source.formats)
-    if not formats:
-        raise ExportError(
-            f"formats {', '.join(options.formats)}: a {source.draft.detector.kind} can be exported "
-            f"to {', '.join(source.formats)}"
-        )
     if "tflite" in formats:
         builds["tflite"], more = workshop.int8_tflite(found[0].scheme.keep_float)
         tried += more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from edge.bundle import DetectorManifest
 from edge.bundle.manifest import DetectorKind
@@ -13,13 +13,14 @@ from edge.chain.readers import READERS
 
 @dataclass(frozen=True, slots=True)
 class FileDetector:
-    """data: what edge/chain/readers.py reads for this kind. The map has stride_px; a frame's sides
-    are multiples of nothing."""
+    """data: what edge/chain/readers.py reads for this kind. Its map has a cell per pixel, and it
+    takes a frame whole whatever its sides are."""
+
+    stride_px: ClassVar[int] = 1
+    multiple_px: ClassVar[int] = 1
 
     kind: DetectorKind
     data: bytes
-    stride_px: int = 1
-    multiple_px: int = 1
 
     def manifest(self, channels: int, height: int = 256, width: int = 256) -> DetectorManifest:
         one_or_three: Literal[1, 3] = 1 if channels == 1 else 3

@@ -183,7 +183,7 @@ class Run:
         kind = record.recipe.method
         try:
             data = self.detector_file.read_bytes()
-            found = FileDetector(kind, data, METHODS[kind].stride_px)
+            found = FileDetector(kind, data)
             found.detector(record.channels)
         except (OSError, BundleError) as error:
             raise DataError(

@@ -52,8 +52,7 @@ class Method:
     train: blocks for seconds to minutes; raises DataError for pictures that it cannot learn from.
     build: an untrained network of the recipe and channels, into which a run's weights are read;
     None where the method gives a FileDetector. good_only: it needs no annotated defect.
-    formats: what it can be exported to; int8: whether its network may be quantised. stride_px: of a
-    FileDetector's map.
+    formats: what it can be exported to; int8: whether its network may be quantised.
     """
 
     train: Callable[[Task], Trained]
@@ -61,4 +60,3 @@ class Method:
     good_only: bool
     formats: tuple[Format, ...] = ("onnx", "tflite")
     int8: bool = True
-    stride_px: int = 1

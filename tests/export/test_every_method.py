@@ -16,6 +16,7 @@ pytest.importorskip("onnxruntime.quantization")
 from edge.bundle import parse_bundle, sign_bundle
 from edge.bundle.certificate import CERTIFICATE, check_certificate
 from edge.bundle.manifest import DetectorKind
+from export.errors import ExportError
 from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
 from models.methods import METHODS
@@ -111,6 +112,13 @@ def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path)
     assert made.refused.startswith("onnx-int8 is not the chain of torch-float32: severity error")
     certificate = check_certificate(made.bundle.manifest, made.bundle.files)
     assert [step.chain for step in certificate.steps] == ["onnx-float32"]
+
+
+@pytest.mark.parametrize("exported", ["texture"], indirect=True)
+def test_a_format_that_a_method_cannot_have_is_refused(exported: Path) -> None:
+    options = ExportOptions(name="lite", formats=("tflite",))
+    with pytest.raises(ExportError, match="formats tflite: a texture can be exported to onnx"):
+        export_run(Run(exported / "run"), options)
 
 
 @pytest.mark.timeout(300)
