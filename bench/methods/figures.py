@@ -20,7 +20,8 @@ class Figures(BaseModel):
     rejects at most LIMIT of the good parts (the strictest such limit), of so many ``defective``.
     train_s: with the start of the process. ms: of a frame in the whole chain on one core, median.
     kept: under each change of the picture, the share of parts whose verdict stays; under
-    ``occlusion`` the share of good parts that are rejected.
+    ``occlusion`` the share of good parts that are rejected. loosened: the share of good parts that
+    T may reject, where it is not the first of RUN_LIMITS.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class Figures(BaseModel):
     bundle_kb: float
     ms: float | None = None
     kept: dict[str, float] = {}
+    loosened: float | None = None
 
 
 def escapes_at(outcomes: Sequence[Outcome], limit: float = LIMIT) -> int:

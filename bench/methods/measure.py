@@ -20,6 +20,7 @@ from models.run import Run
 from models.score import score
 
 TIMED_FRAMES = 6
+LOOSENED = "limit"  # of a run's folder: the share of good parts that its T rejects at most
 ROBUST_PARTS = 60  # good and defective ones in their order, evenly spread
 
 
@@ -33,7 +34,11 @@ def score_job(job: Job, data: str, method: str) -> Figures:
     dataset, _ = Run(job.folder).open_data()
     outcomes = score(dataset, job.results, job.masks)
     size = job.bundle.stat().st_size / 1e3
-    return figures(data, method, outcomes, seconds(job, "train"), size)
+    found = figures(data, method, outcomes, seconds(job, "train"), size)
+    path = job.folder / LOOSENED
+    return found.model_copy(
+        update={"loosened": float(path.read_text(encoding="utf-8")) if path.exists() else None}
+    )
 
 
 def time_jobs(jobs: Sequence[Job], turns: Turns) -> list[float]:

@@ -17,7 +17,7 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
     """left_out: data, method and why it could not be measured."""
     rows = [
         (
-            *(each.data, each.method),
+            *(each.data, _named(each)),
             *(_figure(v) for v in (each.image_ap, each.image_auroc, each.pixel_f1, each.mean_iou)),
             *(f"{each.escapes} of {each.defective}", _figure(each.train_s, 0)),
             *(_figure(each.bundle_kb, 0), _figure(each.ms, 2)),
@@ -40,6 +40,11 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
     if left_out:
         lines += ["", *(f"- {data}, {method}: {why}" for data, method, why in left_out)]
     return "\n".join(lines) + "\n"
+
+
+def _named(each: Figures) -> str:
+    at = "" if each.loosened is None else f" (T at {each.loosened:.0%} of good parts)"
+    return each.method + at
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from bench.methods.__main__ import plan
+from bench.methods.__main__ import loosened, plan
 from bench.methods.changes import CHANGES, GREY, SHIFT_PX, occlude
 from bench.methods.figures import Figures, escapes_at, figures
 from bench.methods.table import tables
@@ -88,6 +88,8 @@ def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
         ms=1.234,
         kept={"darker": 0.5, "occlusion": 1.0},
     )
+    loose = one.model_copy(update={"loosened": 0.2})
+    assert "| tiles | memory (T at 20% of good parts) | 0.900 |" in tables([loose], [])
     text = tables([one], [("tiles", "template", "pictures of 3 sizes")])
     assert "| tiles | memory | 0.900 | – | 0.500 | 0.250 | 1 of 4 | 61 | 1200 | 1.23 |" in text
     assert "| tiles | memory | 50% | – | – | – | – | 100% |" in text
@@ -110,6 +112,15 @@ def test_nothing_of_a_defect_reaches_a_method_of_good_parts(tmp_path: Path) -> N
     )
     assert not all(picture.sample.is_good for picture in prepare(data, shared).pictures)
     assert load_recipe(str(masks.recipe)).classifier.enabled
+    cells = [("data", "threshold", alone), ("data", "lean", masks)]
+    assert loosened(cells, 0.2) == []  # nothing is trained yet
+    for job in (alone, masks):
+        job.folder.mkdir(parents=True)
+        (job.folder / "result.json").touch()
+    ((_, method, job),) = loosened(cells, 0.2)
+    assert (method, job.export) == ("threshold", ("--max-false-rejects", "20%"))
+    job.bundle.touch()
+    assert loosened(cells, 0.5) == []
     with pytest.raises(DataError, match="two data sets or two methods of one name"):
         plan([data, data], ["lean"], 0.3, tmp_path / "out")
 
