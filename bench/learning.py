@@ -3,9 +3,9 @@ bench.learning``.
 
 A detector is trained on generated parts and exported. Then the line changes: its good parts carry
 something new and harmless. A station (``outfeed run``) inspects such parts; whoever stands at the
-reject bin marks what was kicked wrongly, and a share of what was let by (``outfeed mark``); the
-marks go through inbox, journal, album, ``outfeed quarantine`` and ``make learn`` as on a line.
-The old and the new bundle then judge later parts of both looks, which nobody has seen.
+reject bin marks what was kicked, wrongly or rightly, and a share of what was let by (``outfeed
+mark``); the marks go through inbox, journal, album, ``outfeed quarantine`` and ``make learn`` as on
+a line. The old and the new bundle then judge later parts of both looks, which nobody has seen.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from bench.shifts import SHIFTS
 from edge.__main__ import main as outfeed
 from edge.bundle import Bundle, read_bundle, sign_bundle, write_bundle
 from edge.bundle.keys import public_of, public_text
+from edge.chain.inspector import Inspector
 from edge.errors import OutfeedError
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
@@ -55,6 +56,7 @@ from models.tradeoff.interval import counted
 from models.train import train
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
 SIDE_PX, TEXTURE = 128, "brushed"
 CLEAR_GREY = 25.0
@@ -198,10 +200,10 @@ def inspect(work: Path, bundle: Path, shown: Sequence[Part], key: Ed25519Private
     _outfeed("--quiet", "run", "--config", str(work / "station.toml"))
 
 
-def mark(work: Path, shown: Sequence[Part], found: float) -> tuple[int, int]:
-    """What an operator says of the parts: of every good one that was kicked, and of this share of
-    the bad ones that were let by. How many of either."""
-    false_rejects = escapes = seen = 0
+def mark(work: Path, shown: Sequence[Part], found: float) -> tuple[int, int, int]:
+    """What an operator says of the parts: of every one that was kicked, and of this share of the
+    bad ones that were let by. How many false rejects, escapes, true rejects."""
+    false_rejects = escapes = seen = true_rejects = 0
     with JournalReader(work / "state/journal.sqlite") as reader:
         events = [parse_payload(row.payload)[1] for row in reader.read(None, 100_000)]
     for event in events:
@@ -211,34 +213,43 @@ def mark(work: Path, shown: Sequence[Part], found: float) -> tuple[int, int]:
         if decision == "REJECT" and not part.bad:
             _mark(work, event.part_id, "false-reject")
             false_rejects += 1
+        elif decision == "REJECT":
+            _mark(work, event.part_id, "true-reject")
+            true_rejects += 1
         elif decision == "PASS" and part.bad:
             seen += 1
             if int(seen * found) > int((seen - 1) * found):
                 _mark(work, event.part_id, "escape")
                 escapes += 1
-    return false_rejects, escapes
+    return false_rejects, escapes, true_rejects
 
 
 def later(old: Bundle, new: Bundle, count: int, shift: str, *, clear: bool) -> list[Group]:
-    """Parts that came after, of either look."""
+    """Parts that came after, of either look. A defective part of the new look may be kicked for the
+    look alone, so those are counted too whose defect the old bundle finds without it."""
     chains = open_chain(old), open_chain(new)
     groups = []
     for look, name in ((None, "old look"), (shift, f"new look ({shift})")):
         for bad in (False, True):
-            shown = parts(
-                LATER + (look is not None) * 2 + bad, count, float(bad), look, clear=clear
-            )
-            pictures = [_picture(part) for part in shown]
-            before, after = (
-                np.array([rejected(chain, picture) != bad for picture in pictures])
-                for chain in chains
-            )
+            series = LATER + (look is not None) * 2 + bad
+            shown = parts(series, count, float(bad), look, clear=clear)
+            before, after = (_kicked(chain, shown) != bad for chain in chains)
             sort = "defective parts let by" if bad else "good parts kicked"
-            new_ones = int((after & ~before).sum())
-            groups.append(
-                Group(f"{name}: {sort}", count, int(before.sum()), int(after.sum()), new_ones)
-            )
+            groups.append(_group(f"{name}: {sort}", before, after))
+            if bad and look is not None:
+                plain = _kicked(chains[0], parts(series, count, 1.0, None, clear=clear))
+                sort = "of these whose defect was found without it, let by"
+                groups.append(_group(f"{name}: {sort}", before[plain], after[plain]))
     return groups
+
+
+def _group(name: str, before: Flags, after: Flags) -> Group:
+    new = int((after & ~before).sum())
+    return Group(name, len(before), int(before.sum()), int(after.sum()), new)
+
+
+def _kicked(chain: Inspector, shown: Sequence[Part]) -> Flags:
+    return np.array([rejected(chain, _picture(part)) for part in shown], np.bool_)
 
 
 def _picture(part: Part) -> Picture:
@@ -274,7 +285,7 @@ def main(
     found: Annotated[float, typer.Option(min=0, max=1, help="Share of escapes found.")] = 0.2,
     clear: Annotated[bool, typer.Option("--clear", help="No defect that is hard to see.")] = False,
     routes: Annotated[str, typer.Option(help="Those to take, each on its own.")] = (
-        "threshold,classifier"
+        "threshold,classifier,detector"
     ),
 ) -> None:
     """Shift a line, mark, learn, and count on later parts."""
@@ -311,7 +322,7 @@ def _bench(
         shutil.rmtree(work / name, ignore_errors=True)
     shown = parts(SHIFTED, line, 0.3, shift, clear=clear)
     inspect(work, bundle, shown, key)
-    false_rejects, escapes = mark(work, shown, found)
+    false_rejects, escapes, true_rejects = mark(work, shown, found)
     while any((work / "state/inbox").iterdir()):
         inspect(work, bundle, shown[:1], key)  # reads some of the marks each time
     config, folder = str(work / "station.toml"), str(work / "quarantine")
@@ -319,7 +330,7 @@ def _bench(
     _outfeed("quarantine", "release", folder, "--all", "--by", "bench")
     console.print(
         f"{line} parts of the new look on the line, {sum(not part.bad for part in shown)} good: "
-        f"{false_rejects} marked false-reject, {escapes} marked escape"
+        f"{false_rejects} marked false-reject, {true_rejects} true-reject, {escapes} escape"
     )
     for route in routes:
         out = work / f"run-{route}"

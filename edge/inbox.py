@@ -28,14 +28,15 @@ MAX_NOTE_CHARS = 200
 _MAX_BYTES = 4096
 _SUFFIX = ".json"
 
-MarkKind = Literal["escape", "false-reject", "look", "sentinel"]
+MarkKind = Literal["escape", "false-reject", "true-reject", "look", "sentinel"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A person's word on a part. escape: it was let by and is bad. false-reject: it was kicked and
-    is good. look: somebody shall look at it. sentinel: a known bad part, put on the belt to see
-    whether it is found. id: unique, for receivers that drop repeats."""
+    is good. true-reject: it was kicked and is bad. look: somebody shall look at it. sentinel: a
+    known bad part, put on the belt to see whether it is found. id: unique, for receivers that drop
+    repeats."""
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     part_id: Annotated[int, Field(ge=1)]

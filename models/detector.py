@@ -43,7 +43,7 @@ def train_detector(
     """The trained network in eval mode, and the loss by step. Blocks for minutes; resumable.
 
     held_back: the pictures that the recipe's checks look at. network: what is trained, in place of
-    the one that the recipe names.
+    the one that the recipe names; it is changed.
     """
     torch.manual_seed(recipe.seed)
     options = recipe.detector

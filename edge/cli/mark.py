@@ -24,8 +24,9 @@ def mark(
             "--as",
             metavar="KIND",
             help="escape (it was let by and is bad), false-reject (it was kicked and is good), "
-            "look (after one of these it takes that back into doubt), or sentinel (a known bad "
-            "part, put on the belt to see whether it is found).",
+            "true-reject (it was kicked and is bad: whatever is learned must still see it), look "
+            "(after one of these it takes that back into doubt), or sentinel (a known bad part, "
+            "put on the belt to see whether it is found).",
         ),
     ] = "look",
     note: Annotated[str, typer.Option(help="A line for whoever looks at it.")] = "",

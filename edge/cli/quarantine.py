@@ -31,8 +31,8 @@ def collect(
         Path, typer.Option("--out", metavar="FOLDER", help="Made where it is not there.")
     ],
 ) -> None:
-    """Copy the pictures of parts that were marked `escape` or `false-reject` into a folder, with an
-    index (quarantine.json). Journal and album are only read; the station may run.
+    """Copy the pictures of parts that were marked `escape`, `false-reject` or `true-reject` into a
+    folder, with an index (quarantine.json). Journal and album are only read; the station may run.
 
     The same folder may be used again and for several stations: what is there stays, what is new is
     added. What cannot be taken is one line on standard error each, and the exit status is 1.
@@ -87,7 +87,7 @@ def release(
         typer.Option(
             "--as",
             metavar="KIND",
-            help="escape or false-reject: your own word, which a part in doubt needs.",
+            help="escape, false-reject or true-reject: your own word, which a part in doubt needs.",
         ),
     ] = None,
 ) -> None:

@@ -13,7 +13,7 @@ _CLAIMS: dict[str, Claim] = {each: each for each in get_args(Claim)}
 def known_claim(text: str) -> Claim:
     """What --as says. Raises UsageError."""
     if text not in _CLAIMS:
-        raise UsageError(f"--as {text}: expected {' or '.join(_CLAIMS)}")
+        raise UsageError(f"--as {text}: expected {', '.join(_CLAIMS)}")
     return _CLAIMS[text]
 
 

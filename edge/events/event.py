@@ -82,7 +82,8 @@ class MarkEvent(StationEvent):
     part_id: int
     mark: MarkKind = Field(
         description="escape: it was let by and is bad; false-reject: it was kicked and is good; "
-        "look: somebody shall look at it; sentinel: a known bad part that was put on the belt"
+        "true-reject: it was kicked and is bad; look: somebody shall look at it; sentinel: a known "
+        "bad part that was put on the belt"
     )
     note: str
     mark_id: str = Field(description="unique; a crash may journal a mark twice")

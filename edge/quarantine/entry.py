@@ -10,7 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from edge.inbox import MAX_NOTE_CHARS, Mark, MarkKind
 from edge.records import Decision
 
-Claim = Literal["escape", "false-reject"]
+Claim = Literal["escape", "false-reject", "true-reject"]
+_DECIDED: dict[Claim, Decision] = {
+    "escape": Decision.PASS,
+    "false-reject": Decision.REJECT,
+    "true-reject": Decision.REJECT,
+}
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # A journal's uuid as Python writes it; it becomes a file's name, so nothing else may stand there.
 JournalId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -61,9 +66,9 @@ class Release(_Part):
 
 
 class Entry(_Part):
-    """A part that somebody called an escape or a false reject. claim: what the marks say; None
-    where they contradict one another. doubts: why a person must look at it before it is released by
-    name. picture: None where there is none, and ``missing`` says why."""
+    """A part of which somebody said whether it is bad. claim: what the marks say; None where they
+    contradict one another. doubts: why a person must look at it before it is released by name.
+    picture: None where there is none, and ``missing`` says why."""
 
     station: _Text
     journal: JournalId
@@ -112,9 +117,7 @@ def weigh(
     takes it back into doubt, and so does a verdict that the claim does not fit. A ``sentinel`` is a
     known bad part, so it is no false reject.
     """
-    said: list[Claim] = [
-        mark.kind for mark in marks if mark.kind == "escape" or mark.kind == "false-reject"
-    ]
+    said: list[Claim] = [mark.kind for mark in marks if mark.kind in _DECIDED]
     doubts: list[str] = []
     claim: Claim | None = said[0] if len(set(said)) == 1 else None
     if len(set(said)) > 1:
@@ -124,9 +127,8 @@ def weigh(
         doubts.append("marked false-reject, and a sentinel, which is a known bad part")
     elif claim is not None and marks[-1].kind == "look":
         doubts.append(f"marked {claim}, and later ({marks[-1].utc}) to be looked at")
-    expected = {"escape": Decision.PASS, "false-reject": Decision.REJECT}
     if decision is None:
         doubts.append("what was decided is not known any more")
-    elif claim is not None and decision is not expected[claim]:
+    elif claim is not None and decision is not _DECIDED[claim]:
         doubts.append(f"marked {claim}, and the decision was {decision.value}")
     return claim, tuple(doubts)

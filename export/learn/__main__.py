@@ -44,7 +44,10 @@ def main(
         Path | None, typer.Option(help="A file that holds the key's passphrase.")
     ] = None,
     route: Annotated[
-        str, typer.Option(help="auto (the cheapest that will do), threshold, classifier or method.")
+        str,
+        typer.Option(
+            help="auto (the cheapest that will do), threshold, classifier, detector or method."
+        ),
     ] = "auto",
     version: Annotated[str, typer.Option(help="The new bundle's; the old one raised by one.")] = "",
     held_back: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,11 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.bundle import SUFFIX, Bundle, pack, parse_bundle, sign_bundle, write_bundle
 from edge.bundle.version import raised
-from edge.chain.classify import KEEP_NONE
 from edge.errors import BundleError
-from edge.quarantine import read_index
 from export.errors import ExportError
-from export.golden import PLANTED
 from export.learn import page
 from export.learn.judged import (
     Ruling,
@@ -29,6 +26,7 @@ from export.learn.judged import (
     open_chain,
     rejected,
 )
+from export.learn.opened import open_marked
 from export.learn.record import (
     RECORD,
     ChangedRecord,
@@ -40,7 +38,6 @@ from export.learn.record import (
 from export.pack import Exported, ExportOptions, export_run
 from export.page import write_page
 from export.parity import ParityLimits
-from export.planted import planted
 from export.recorded import record_of
 from export.repack import repack
 from models.data.dataset import DataError
@@ -50,14 +47,11 @@ from models.learning import (
     Lesson,
     Limits,
     Route,
-    Settings,
+    Shortfall,
     routes_of,
     take,
     write_run,
 )
-from models.learning.division import divide
-from models.learning.grafted import MOST, grafted
-from models.learning.lesson import new_entries, open_lesson, with_caught
 from models.patches import Picture
 from models.report.exported import read_export, write_export
 from models.run import Run
@@ -118,7 +112,7 @@ def learn(
     if out.exists():
         raise ExportError(f"{out}: is there already; name another OUT")
     version = options.version or _raised(old)
-    lesson = _lesson(run, old, quarantine, options)
+    lesson = open_marked(run, old, quarantine, options.held_back_share)
     tried: list[TriedRoute] = []
     best: _Taken | None = None
     with _scratch(out) as folder:
@@ -148,64 +142,14 @@ def learn(
     return Learned(out, out / name, best.exported.bundle, record)
 
 
-def _lesson(run: Run, old: Bundle, quarantine: Path, options: LearnOptions) -> Lesson:
-    """The marked parts on their sides, and what the old bundle says of every part."""
-    record = run.record()
-    if tuple(kind.name for kind in old.manifest.kinds) != record.kinds:
-        raise ExportError(f"{old.id} is not of {run.folder}: it knows other kinds of defect")
-    index = read_index(quarantine)
-    entries = new_entries(record, index.entries)
-    if not entries:
-        released = sum(entry.released is not None for entry in index.entries)
-        raise ExportError(
-            f"{quarantine}: {len(index.entries)} parts, {released} released, none of them new to "
-            f"{run.folder}; release some with `outfeed quarantine release`"
-        )
-    classifier = old.manifest.classifier
-    settings = Settings(
-        old.manifest.chain.threshold, KEEP_NONE if classifier is None else classifier.keep_severity
-    )
-    divided = divide(entries, options.held_back_share)
-    lesson = open_lesson(run, settings, quarantine, divided.learned, divided.held_back)
-    chain = open_chain(old)
-
-    def ruled(pictures: Iterable[Picture]) -> dict[str, bool]:
-        return {picture.sample.name: rejected(chain, picture) for picture in pictures}
-
-    caught = ruled((*lesson.judged, *(marked.picture for marked in lesson.held_back)))
-    chosen_on = _set_in(lesson, caught)
-    # What a network has learned from by heart says nothing of the defects beside it.
-    judging = _set_in(replace(lesson, learned=lesson.held_back), caught)
-    lesson = replace(lesson, set_in=chosen_on, judging=judging)
-    return with_caught(lesson, caught | ruled((*chosen_on, *judging)))
-
-
-def _set_in(lesson: Lesson, caught: Mapping[str, bool]) -> tuple[Picture, ...]:
-    """Defects of validation parts that the old bundle catches, set into the good parts that are
-    learned from; where no validation part is bad, flaws painted on those and on these."""
-    donors = [p for p in lesson.validation if p.kind_map.any() and caught[p.sample.name]][:MOST]
-    if donors:
-        seed = lesson.record.recipe.seed
-        return grafted(lesson.learned_good, donors, len(donors), seed)
-    if any(not picture.sample.is_good for picture in lesson.validation):
-        return ()
-    return tuple(map(_flawed, planted((*lesson.validation, *lesson.learned_good))))
-
-
-def _flawed(picture: Picture) -> Picture:
-    """As a bad part of its own."""
-    name = f"{picture.sample.name}, flaw painted on it"
-    return replace(picture, sample=replace(picture.sample, name=name, kinds=(PLANTED,)))
-
-
 def _try(
     route: Route, lesson: Lesson, old: Bundle, version: str, folder: Path, options: LearnOptions
 ) -> _Taken | TriedRoute:
     """Blocks. A route that may not ship is told with its fault."""
     folder.mkdir()
     candidate = take(route, lesson, options.limits, Run(folder))
-    if candidate is None:
-        return TriedRoute(route=route, settings=None, fault="no T keeps the limits")
+    if isinstance(candidate, Shortfall):
+        return TriedRoute(route=route, settings=None, fault=str(candidate))
     settings = _settings(candidate, old)
     if route == "threshold" and candidate.settings == lesson.old:
         return TriedRoute(route=route, settings=settings, fault="no other T is better")
@@ -292,7 +236,7 @@ def _record(
         ),
         after=_settings(candidate, old),
         classifier_changed=candidate.classifier is not None and candidate.route != "threshold",
-        detector_changed=candidate.route == "method",
+        detector_changed=candidate.route in ("detector", "method"),
         new_escapes_allowed=options.limits.new_escapes,
         more_false_rejects_allowed=options.limits.more_false_rejects,
         set_in_allowed=options.limits.set_in,
@@ -323,7 +267,8 @@ def _proven(lesson: Lesson, taken: _Taken) -> str:
     if total:
         return (
             f"on marked parts that nothing was learned from, judged wrongly before: "
-            f"{counted(held_back.before, total)}; after: {counted(held_back.after, total)}"
+            f"{counted(held_back.before, total)}; after: {counted(held_back.after, total)}; "
+            f"{_true_rejects(lesson, taken)}"
         )
     if taken.candidate.left_out is not None:
         return (
@@ -331,6 +276,18 @@ def _proven(lesson: Lesson, taken: _Taken) -> str:
             f"right: {counted(*taken.candidate.left_out)}"
         )
     return "not proven: too few marked parts to hold some back, and the networks have seen them all"
+
+
+def _true_rejects(lesson: Lesson, taken: _Taken) -> str:
+    """What is known of bad parts of the new look; the gate has seen to it that few are let by, so
+    their number is what tells."""
+    names = {m.picture.sample.name for m in lesson.held_back if m.entry.released == "true-reject"}
+    some = [each for each in taken.rulings if each.name in names]
+    if not some:
+        return (
+            "whether bad parts of the new look are let by is not known: none was marked true-reject"
+        )
+    return f"true rejects let by: {counted(sum(not r.after for r in some), len(some))}"
 
 
 def _write(taken: _Taken, lesson: Lesson, old: Bundle, name: str, record: LearnRecord) -> None:

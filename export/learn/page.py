@@ -23,7 +23,8 @@ MOST = 16  # parts whose decision changed that are shown
 def find_cases(lesson: Lesson, record: LearnRecord, old: Bundle, new: Bundle) -> tuple[Case, ...]:
     """Parts whose decision changed: left by the old bundle, right by the new one; the marked ones
     first. Blocks for both chains."""
-    pictures = (*lesson.judged, *(marked.picture for marked in lesson.held_back))
+    held_back = (marked.picture for marked in lesson.held_back)
+    pictures = (*lesson.judged, *lesson.judging, *held_back)
     by_name = {picture.sample.name: picture for picture in pictures}
     chains = open_chain(old), open_chain(new)
     order = sorted(record.changed, key=lambda each: each.side == "validation")
@@ -66,11 +67,13 @@ def _summary(record: LearnRecord) -> str:
         *(
             [
                 page.paragraph(
-                    "Set in: known defects were set into marked good parts, since no bad part of "
-                    "their look is among the old ones (and flaws were painted on validation parts "
-                    f"where none of these is bad). {percent(record.set_in_allowed)} of them may "
-                    "be passed. Before, most were rejected for the look alone. That says less "
-                    "than bad parts of the new look would: photograph some."
+                    "Set in: bad parts of the new look as they may be, since the old parts have "
+                    "none: what is new on marked good parts was laid on bad validation parts, or "
+                    "known defects were set into the good ones where the new look is everywhere "
+                    "(and flaws were painted where no validation part is bad). "
+                    f"{percent(record.set_in_allowed)} of them may be passed. Before, most were "
+                    "rejected for the look alone. That says less than bad parts of the new look "
+                    "do: mark those that are kicked as true-reject."
                 )
             ]
             if "set in" in record.sides
@@ -137,7 +140,7 @@ def _changed(record: LearnRecord, cases: Sequence[Case]) -> str:
 
 def _detector(record: LearnRecord) -> str:
     if record.detector_changed:
-        return "trained anew"
+        return "trained anew" if record.route == "method" else "trained further"
     # It is calibrated on the marked good parts too.
     return "the same, int8 made anew" if record.classifier_changed else "the same, byte for byte"
 

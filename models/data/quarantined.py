@@ -1,7 +1,7 @@
-"""Released parts of a quarantine as samples: good parts that were kicked, bad ones let by.
+"""Released parts of a quarantine as samples: good ones that were kicked, bad ones.
 
-Nobody has drawn where an escape's defect is, so it is ``unmasked``: it may judge a chain, and never
-teaches a detector.
+Nobody has drawn where a bad part's defect is, so it is ``unmasked``: it may judge a chain, and
+never teaches a detector.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edge.quarantine import Entry, read_index
 from models.data.dataset import Sample
 
 FOLDER = "quarantine"  # inside a run: the parts that it learned from or was judged by
-ESCAPE = "escape"  # what stands for the kind of a part that nobody has named
+ESCAPE = "escape"
 
 
 def sample_name(entry: Entry) -> str:
@@ -20,11 +20,12 @@ def sample_name(entry: Entry) -> str:
 
 
 def sample_of(folder: Path, entry: Entry) -> Sample:
-    """A released entry of the quarantine in ``folder``."""
+    """A released entry of the quarantine in ``folder``. The claim stands for the kind of a bad
+    part, which nobody has named."""
     name = sample_name(entry)
-    if entry.released == "false-reject":
+    if entry.released is None or entry.released == "false-reject":
         return Sample(name, folder / entry.file, name)
-    return Sample(name, folder / entry.file, name, kinds=(ESCAPE,), unmasked=True)
+    return Sample(name, folder / entry.file, name, kinds=(entry.released,), unmasked=True)
 
 
 def quarantined(folder: Path) -> tuple[Sample, ...]:

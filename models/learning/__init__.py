@@ -4,7 +4,7 @@
 from models.learning.lesson import Lesson, Marked
 from models.learning.rebuilt import write_run
 from models.learning.routes import ROUTES, Candidate, Route, routes_of, take
-from models.learning.settings import Limits, Settings
+from models.learning.settings import Limits, Settings, Shortfall
 
 __all__ = [
     "ROUTES",
@@ -14,6 +14,7 @@ __all__ = [
     "Marked",
     "Route",
     "Settings",
+    "Shortfall",
     "routes_of",
     "take",
     "write_run",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from edge.quarantine import Entry
+from edge.quarantine import Claim, Entry
 
 # Of a claim; below, all are learned from, and that it helps on other parts is not proven.
 FEWEST_TO_DIVIDE = 5
@@ -25,7 +26,7 @@ def divide(entries: Sequence[Entry], share: float, fewest: int = FEWEST_TO_DIVID
     part was pictured, then by id; deterministic."""
     learned: list[Entry] = []
     held_back: list[Entry] = []
-    for claim in ("escape", "false-reject"):
+    for claim in get_args(Claim):
         some = sorted(
             (entry for entry in entries if entry.released == claim),
             key=lambda entry: (entry.seen_utc, entry.id),

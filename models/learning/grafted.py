@@ -1,8 +1,8 @@
 """Known defects set into marked good parts: what a bad part of the new look would show.
 
-A chain that has learned to pass a new look may pass the defects on it too, and no old validation
-part would tell: none of them has that look. Nobody has photographed such parts yet, so annotated
-defects are set into the marked ones (models/transplant.py).
+The way where the new look is everywhere, as other light is: annotated defects are set into marked
+parts (models/transplant.py). What lies at one place is better laid on bad parts (novelty.py): a
+defect that is set in brings its own rim, and lies on the new thing and never under it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ import numpy as np
 
 from models.patches import Picture
 from models.transplant import transplant
-
-MOST = 100  # to judge by; each donor once
-EACH = 4  # to learn from, for each marked part
 
 
 def grafted(

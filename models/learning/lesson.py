@@ -11,7 +11,8 @@ import numpy as np
 from edge.errors import QuarantineError
 from edge.quarantine import Entry, read_pixels
 from models.data.dataset import DataError, DataSet, as_channels
-from models.data.quarantined import FOLDER, sample_name, sample_of
+from models.data.quarantined import ESCAPE, FOLDER, sample_name, sample_of
+from models.learning.novelty import Novelty
 from models.learning.settings import Facts, Settings
 from models.patches import Picture, load_pictures
 from models.run import Run, RunRecord, RunResult
@@ -30,9 +31,10 @@ class Lesson:
     """train, validation: the old run's pictures; earlier: marked parts that an earlier lesson
     learned from, which must stay learned. learned, held_back: the marked parts by side
     (models/learning/division.py). caught: of validation and marked pictures by name, whether the
-    old bundle rejects them. folder: the quarantine's. set_in: pictures
-    into which known defects, or flaws, were set: they stand for bad parts that nobody has.
-    judging: the same with parts that are held back; none where none is."""
+    old bundle rejects them. folder: the quarantine's. novelties: what is new on those that are
+    learned from. set_in: bad parts of the new look as they may be, of which nobody has pictures
+    (models/learning/newlook.py), or painted flaws. judging: the same by marked parts that are held
+    back; none where none is."""
 
     run: Run
     record: RunRecord
@@ -46,6 +48,7 @@ class Lesson:
     learned: tuple[Marked, ...]
     held_back: tuple[Marked, ...]
     caught: dict[str, bool]
+    novelties: tuple[Novelty, ...] = ()
     set_in: tuple[Picture, ...] = ()
     judging: tuple[Picture, ...] = ()
 
@@ -75,9 +78,10 @@ class Lesson:
         return tuple(m.picture for m in self.learned if m.picture.sample.is_good)
 
     @property
-    def learned_bad(self) -> tuple[Picture, ...]:
-        bad = (m.picture for m in self.learned if not m.picture.sample.is_good)
-        return (*(p for p in self.earlier if not p.sample.is_good), *bad)
+    def escapes(self) -> tuple[Picture, ...]:
+        """Those that are learned from, now or earlier."""
+        pictures = (*self.earlier, *(marked.picture for marked in self.learned))
+        return tuple(picture for picture in pictures if ESCAPE in picture.sample.kinds)
 
 
 def open_lesson(

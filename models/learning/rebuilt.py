@@ -44,11 +44,11 @@ def write_run(folder: Path, lesson: Lesson, candidate: Candidate) -> Run:
 
 
 def _record(lesson: Lesson) -> RunRecord:
-    """False rejects that were learned from are training pictures; escapes, which nobody drew, are
+    """False rejects that were learned from are training pictures; bad parts, which nobody drew, are
     ``unmasked``; those that are held back are validation pictures."""
     old = lesson.record
     good = (sample_name(m.entry) for m in lesson.learned if m.entry.released == "false-reject")
-    bad = (sample_name(m.entry) for m in lesson.learned if m.entry.released == "escape")
+    bad = (sample_name(m.entry) for m in lesson.learned if m.entry.released != "false-reject")
     held_back = (sample_name(m.entry) for m in lesson.held_back)
     return old.model_copy(
         update={

@@ -1,9 +1,10 @@
-"""The ways to learn, the cheapest first: threshold, classifier, method.
+"""The ways to learn, the cheapest first: threshold, classifier, detector, method.
 
 threshold: T and keep_severity alone; both networks stay what they are.
-classifier: the block classifier is trained further, false rejects' regions as background, known
-defects set into them as what they are, and of each escape the region that the detector is surest of
-as the kind that it looks like most.
+classifier: the block classifier is trained further on the new look (models/learning/newlook.py):
+regions where it is sound are background, known defects on it what they are; and of each escape the
+region that the detector is surest of is the kind that it looks like most.
+detector: the detector is trained further on the new look, then the classifier.
 method: the detector is trained anew by the recipe, with the false rejects among the good pictures.
 """
 
@@ -23,33 +24,37 @@ from edge.chain.filter import keep
 from edge.records import SeverityMap
 from models.blocks import LabelledRegion, collect_regions
 from models.classifier import train_classifier
+from models.data.dataset import DataError
 from models.file_detector import FileDetector
 from models.float_chain import RunOnce, TorchBlocks, detector_of
 from models.learning.beliefs import Beliefs, find_beliefs
-from models.learning.grafted import EACH, grafted
 from models.learning.lesson import Lesson
+from models.learning.newlook import new_look
 from models.learning.settings import (
     Limits,
     Settings,
+    Shortfall,
     choose_settings,
     decisions,
     left_out_right,
     mistakes,
 )
-from models.methods import METHODS, Task
+from models.methods import METHODS, Task, Trained
 from models.networks import BlockClassifier, DetectorNetwork
-from models.patches import Picture
+from models.patches import Picture, find_truncate
+from models.recipe import Recipe
 from models.run import Run
 from models.tradeoff.sweep import GRID
 
 log = logging.getLogger(__name__)
 
-Route = Literal["threshold", "classifier", "method"]
-ROUTES: tuple[Route, ...] = ("threshold", "classifier", "method")
-# What is trained further must not forget: smaller steps. As many of them, and half of them on
-# marked parts: with a third of both, 4 of 10 marked parts were still rejected, and more of the
-# defects that had been set in were passed.
+Route = Literal["threshold", "classifier", "detector", "method"]
+ROUTES: tuple[Route, ...] = ("threshold", "classifier", "detector", "method")
+# A classifier that is trained further must not forget: smaller steps. As many of them, and half of
+# them on marked parts: with a third of both, 4 of 10 marked parts were still rejected, and more of
+# the defects that had been set in were passed.
 FURTHER_RATE = 0.5
+FURTHER_STEPS = 2  # times the recipe's; with half of that twice as many bad parts were lost
 MARKED_SHARE = 0.5  # of a label's regions; marked parts are few and are repeated
 
 
@@ -70,24 +75,24 @@ class Candidate:
 
 
 def routes_of(lesson: Lesson) -> tuple[Route, ...]:
-    """Those that are taken where nobody names one: a detector that learns from drawn defects is not
-    trained anew for a few good parts, which takes hours."""
+    """Those that are taken where nobody names one: a detector that learns from drawn defects is
+    trained further, and not anew for a few good parts; one that learns from good parts, anew."""
     routes: list[Route] = ["threshold"]
     if lesson.record.recipe.classifier.enabled:
         routes.append("classifier")
-    if METHODS[lesson.record.recipe.method].good_only:
-        routes.append("method")
+    good_only = METHODS[lesson.record.recipe.method].good_only
+    routes.append("method" if good_only else "detector")
     return tuple(routes)
 
 
-def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidate | None:
-    """What a route leads to; None where it has no settings within the limits. scratch: a run's
+def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidate | Shortfall:
+    """What a route leads to; a shortfall where no settings are within the limits. scratch: a run's
     folder for checkpoints. Blocks for seconds (threshold) to hours (method). Raises DataError."""
     detector, classifier = lesson.run.load_detector(), lesson.run.load_classifier()
     detector_loss = lesson.result.detector_loss
     classifier_loss = lesson.result.classifier_loss
-    if route == "method":
-        trained = METHODS[lesson.record.recipe.method].train(_task(lesson, scratch))
+    if route in ("detector", "method"):
+        trained = _detector(route, lesson, detector, scratch)
         detector, detector_loss = trained.detector, tuple(trained.loss)
     channels = lesson.record.channels
     plain = detector_of(detector, channels)
@@ -102,8 +107,8 @@ def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidat
     classified = classifier is not None
     facts = lesson.facts
     chosen = choose_settings(beliefs, facts, lesson.old, limits, classified=classified)
-    if chosen is None:
-        return None
+    if isinstance(chosen, Shortfall):
+        return chosen
     wrong = mistakes(decisions(beliefs, chosen), facts)
     log.info("learn route=%s settings=%s wrong=%s of %s", route, chosen, wrong, len(lesson.learned))
     return Candidate(
@@ -126,21 +131,49 @@ def _left_out(
     return left_out_right(beliefs, lesson.facts, lesson.old, limits, classified=classified)
 
 
-def _task(lesson: Lesson, scratch: Run) -> Task:
-    return Task(
-        pictures=(*lesson.train, *lesson.learned_good),
-        held_back=lesson.validation,
-        kinds=lesson.dataset.kinds,
-        channels=lesson.record.channels,
-        recipe=lesson.record.recipe,
-        checkpoint=scratch.detector_checkpoint,
-    )
-
-
 def _vote(classifier: BlockClassifier, lesson: Lesson) -> BlockVote:
     kinds = tuple(KindManifest(name=kind) for kind in lesson.record.kinds)
     channels = lesson.record.channels
     return BlockVote(TorchBlocks(classifier, channels), classifier.size_px, channels, kinds)
+
+
+def _detector(
+    route: Route, lesson: Lesson, old: DetectorNetwork | FileDetector, scratch: Run
+) -> Trained:
+    """Trained further, or anew. Raises DataError where the method cannot."""
+    method = METHODS[lesson.record.recipe.method]
+    if route == "method":
+        pictures = (*lesson.train, *lesson.learned_good)
+        return method.train(_task(lesson, pictures, lesson.record.recipe, scratch))
+    if method.further is None or isinstance(old, FileDetector):
+        raise DataError(
+            f"route detector: {lesson.record.recipe.method} cannot be trained further; take method"
+        )
+    recipe = lesson.record.recipe
+    options = recipe.detector.model_copy(
+        # The checks look at parts of the old look, on which the old network is the best.
+        update={"steps": FURTHER_STEPS * recipe.detector.steps, "start": None, "checks": 0}
+    )
+    truncate = find_truncate(lesson.train, options.resolution, recipe.labels)
+    labels = recipe.labels.model_copy(update={"truncate": truncate})
+    recipe = recipe.model_copy(update={"detector": options, "labels": labels})
+    pictures = (*lesson.train, *_new_look(lesson))
+    return method.further(_task(lesson, pictures, recipe, scratch), old)
+
+
+def _task(lesson: Lesson, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run) -> Task:
+    return Task(
+        pictures=pictures,
+        held_back=lesson.validation,
+        kinds=lesson.dataset.kinds,
+        channels=lesson.record.channels,
+        recipe=recipe,
+        checkpoint=scratch.detector_checkpoint,
+    )
+
+
+def _new_look(lesson: Lesson) -> tuple[Picture, ...]:
+    return new_look(lesson.train, lesson.learned_good, lesson.novelties, lesson.record.recipe.seed)
 
 
 def _classifier(
@@ -153,30 +186,25 @@ def _classifier(
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
     """The old classifier trained further, or a new one where the detector is new."""
     record = lesson.record
-    good = lesson.learned_good
     # Else whatever lies beside the new look would be called background with it.
-    both = grafted(good, lesson.train, EACH * len(good), record.recipe.seed)
-    pictures = (*lesson.train, *good, *both, *lesson.learned_bad)
-    drawn = len(pictures) - len(lesson.learned_bad)
+    drawn = (*lesson.train, *_new_look(lesson))
+    pictures = (*drawn, *lesson.escapes)
     maps = tuple(_map(detector, picture) for picture in pictures)
     threshold, join_px = lesson.old.threshold, lesson.result.join_px
     # An escape has no mask, so ``collect_regions`` would call its defect background.
-    regions = collect_regions(pictures[:drawn], maps[:drawn], threshold, join_px)
+    regions = collect_regions(drawn, maps[: len(drawn)], threshold, join_px)
     vote = _vote(old, lesson)
     marked = [
         region
-        for number in range(drawn, len(pictures))
+        for number in range(len(drawn), len(pictures))
         for region in _surest(number, pictures[number], maps[number], vote, threshold, join_px)
     ]
     marked += [region for region in regions if region.picture >= len(lesson.train)]
     others = [region for region in regions if region.picture < len(lesson.train)]
     recipe = record.recipe
     if not anew:
-        options = recipe.classifier.model_copy(
-            update={
-                "learning_rate": recipe.classifier.learning_rate * FURTHER_RATE,
-            }
-        )
+        rate = recipe.classifier.learning_rate * FURTHER_RATE
+        options = recipe.classifier.model_copy(update={"learning_rate": rate})
         recipe = recipe.model_copy(update={"classifier": options})
     return train_classifier(
         pictures,

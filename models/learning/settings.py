@@ -55,13 +55,33 @@ class Limits:
     fixed: float = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Why no settings keep the limits: what those that come nearest lose, and what was allowed.
+    escapes: bad parts that are rejected and would be passed; set_in: the same of those that were
+    made; false_rejects: of old good validation parts."""
+
+    escapes: tuple[int, int]
+    set_in: tuple[int, int]
+    false_rejects: tuple[int, int]
+
+    def __str__(self) -> str:
+        told = (
+            ("bad parts that are rejected would be passed", self.escapes),
+            ("bad parts made of the new look would be passed", self.set_in),
+            ("good validation parts would be rejected", self.false_rejects),
+        )
+        words = ", ".join(f"{found} {what} ({most} allowed)" for what, (found, most) in told)
+        return f"no T keeps the limits; at the nearest {words}"
+
+
 def choose_settings(
     beliefs: Beliefs, facts: Facts, old: Settings, limits: Limits, *, classified: bool
-) -> Settings | None:
+) -> Settings | Shortfall:
     """Of the settings within the limits those that pass the fewest marked escapes, of these those
-    that reject the fewest marked good parts, then the fewest others, then the nearest to the old
-    ones; None where none keeps the limits. What else escapes was known when the old settings were
-    chosen.
+    that reject the fewest marked good parts, then the fewest others, then those that pass the
+    fewest bad parts made of the new look, then the nearest to the old ones. What else escapes was
+    known when the old settings were chosen.
 
     int8 is not float, and the next part is not this one: a defective part counts as caught only
     where it is at the next step of both grids too, a good one as passed only where it is at the
@@ -80,13 +100,18 @@ def choose_settings(
     held = facts.bad & facts.caught
     lost = (~caught[:, held & ~facts.set_in]).sum(1)
     faded = (~caught[:, held & facts.set_in]).sum(1)
-    within = (
-        (lost <= limits.new_escapes)
-        & (faded <= int(limits.set_in * (held & facts.set_in).sum()))
-        & (rejected[:, unmarked].sum(1) <= allowed)
-    )
+    alarmed_now = rejected[:, unmarked].sum(1)
+    may_fade = int(limits.set_in * (held & facts.set_in).sum())
+    bounds = ((lost, limits.new_escapes), (faded, may_fade), (alarmed_now, allowed))
+    beyond = np.sum([np.maximum(values - most, 0) for values, most in bounds], 0)
+    within = beyond == 0
     if not within.any():
-        return None
+        at = np.unravel_index(int(beyond.argmin()), beyond.shape)
+        return Shortfall(
+            (int(lost[at]), limits.new_escapes),
+            (int(faded[at]), may_fade),
+            (int(alarmed_now[at]), int(allowed)),
+        )
     escapes = (~caught[:, facts.bad & facts.marked]).sum(1)
     alarms = alarmed[:, ~facts.bad & facts.marked].sum(1)
     others = alarmed[:, unmarked].sum(1)
@@ -96,6 +121,7 @@ def choose_settings(
             escapes[at[0], at[1]],
             alarms[at[0], at[1]],
             others[at[0], at[1]],
+            faded[at[0], at[1]],
             abs(at[1] - column),
             abs(at[0] - row),
         ),
@@ -113,7 +139,8 @@ def left_out_right(
     for place in places:
         others = Beliefs(beliefs.thresholds, np.delete(beliefs.most, place, 0))
         found = choose_settings(others, facts.without(place), old, limits, classified=classified)
-        right += bool(decisions(beliefs, found or old)[place] == facts.bad[place])
+        kept = found if isinstance(found, Settings) else old
+        right += bool(decisions(beliefs, kept)[place] == facts.bad[place])
     return right, len(places)
 
 

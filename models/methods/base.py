@@ -52,7 +52,9 @@ class Method:
     train: blocks for seconds to minutes; raises DataError for pictures that it cannot learn from.
     build: an untrained network of the recipe and channels, into which a run's weights are read;
     None where the method gives a FileDetector. good_only: it needs no annotated defect.
-    formats: what it can be exported to; int8: whether its network may be quantised.
+    formats: what it can be exported to; int8: whether its network may be quantised. further: train
+    a network of it further, which is changed, with the recipe's detector section; None where the
+    method cannot.
     """
 
     train: Callable[[Task], Trained]
@@ -60,3 +62,4 @@ class Method:
     good_only: bool
     formats: tuple[Format, ...] = ("onnx", "tflite")
     int8: bool = True
+    further: Callable[[Task, DetectorNetwork], Trained] | None = None

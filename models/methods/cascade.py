@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 
 from models.data.dataset import DataError
-from models.detector import train_detector
 from models.methods.base import Method, Task, Trained
+from models.methods.regression import further
 from models.networks.cascade import CascadeDetector
 from models.recipe import Recipe
 
@@ -30,17 +30,7 @@ def _train(task: Task) -> Trained:
             f"recipe key 'detector.resolution' is {options.resolution}; a cascade's cells are of 2"
         )
     torch.manual_seed(task.recipe.seed)
-    network = _build(task.recipe, task.channels)
-    trained, loss = train_detector(
-        task.pictures,
-        task.kinds,
-        task.channels,
-        task.recipe,
-        task.checkpoint,
-        task.held_back,
-        network=network,
-    )
-    return Trained(trained, loss)
+    return further(task, _build(task.recipe, task.channels))
 
 
-METHOD = Method(train=_train, build=_build, good_only=False)
+METHOD = Method(train=_train, build=_build, good_only=False, further=further)

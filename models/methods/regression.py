@@ -9,14 +9,29 @@ from models.recipe import Recipe
 
 
 def _train(task: Task) -> Trained:
-    network, loss = train_detector(
-        task.pictures, task.kinds, task.channels, task.recipe, task.checkpoint, task.held_back
+    return _trained(task, None)
+
+
+def further(task: Task, network: DetectorNetwork) -> Trained:
+    """Go on with a network that drawn defects have taught."""
+    return _trained(task, network)
+
+
+def _trained(task: Task, network: DetectorNetwork | None) -> Trained:
+    trained, loss = train_detector(
+        task.pictures,
+        task.kinds,
+        task.channels,
+        task.recipe,
+        task.checkpoint,
+        task.held_back,
+        network=network,
     )
-    return Trained(network, loss)
+    return Trained(trained, loss)
 
 
 def _build(recipe: Recipe, channels: int) -> DetectorNetwork:
     return build_detector(recipe.detector.network, channels, recipe.detector.resolution)
 
 
-METHOD = Method(train=_train, build=_build, good_only=False)
+METHOD = Method(train=_train, build=_build, good_only=False, further=further)

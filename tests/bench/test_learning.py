@@ -40,14 +40,16 @@ def test_the_operator_marks_what_the_station_got_wrong(tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path / "small.outfeed")
     shown = [Part(HOLE, False), Part(CLEAN, True), Part(HOLE, True), Part(CLEAN, False)] * 2
     inspect(tmp_path, bundle, shown, KEY)
-    assert mark(tmp_path, shown, 0.5) == (2, 1)
+    assert mark(tmp_path, shown, 0.5) == (2, 1, 2)
     inspect(tmp_path, bundle, shown[3:4], KEY)
     state = tmp_path / "state"
     found = collect(state / "journal.sqlite", state / "pictures", tmp_path / "q")
     assert [(e.part_id, e.claim, e.doubts) for e in found.index.entries] == [
         (1, "false-reject", ()),
+        (3, "true-reject", ()),
         (5, "false-reject", ()),
         (6, "escape", ()),
+        (7, "true-reject", ()),
     ]
 
 

@@ -78,7 +78,7 @@ def test_what_is_refused(outfeed: Outfeed, configure: Callable[..., Path], tmp_p
     for arguments, status, said in (
         ((), 2, "mark takes either a PART or --last"),
         ((1, "--last"), 2, "mark takes either a PART or --last"),
-        ((1, "--as", "bad"), 2, "--as bad: expected escape, false-reject, look"),
+        ((1, "--as", "bad"), 2, "--as bad: expected escape, false-reject, true-reject, look"),
         ((1, "--note", "x" * 201), 2, "--note: 201 characters, 200 at most"),
         (("--last",), 1, "journal.sqlite: tells of no part lately"),
     ):

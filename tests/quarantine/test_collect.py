@@ -124,6 +124,18 @@ def test_marks_that_contradict_or_are_taken_back_are_shown(house: House, tmp_pat
     ]
 
 
+def test_a_true_reject_is_a_claim_like_the_others(house: House, tmp_path: Path) -> None:
+    for number, decision in ((1, R), (2, P), (3, R)):
+        house.part(number, decision)
+        house.mark(number, "true-reject")
+    house.mark(3, "false-reject")
+    entries = gather(house, tmp_path / "q").index.entries
+    assert [entry.claim for entry in entries] == ["true-reject", "true-reject", None]
+    assert entries[0].doubts == ()
+    assert entries[1].doubts == ("marked true-reject, and the decision was PASS",)
+    assert entries[2].doubts[0].startswith("its marks contradict each other: true-reject (")
+
+
 def test_a_picture_that_is_gone_is_listed(house: House, tmp_path: Path) -> None:
     house.part(1, P, kept=False)
     house.mark(1, "escape")

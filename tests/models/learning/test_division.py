@@ -34,9 +34,10 @@ def ids(entries: tuple[Entry, ...]) -> list[int]:
 def test_the_latest_of_each_claim_are_held_back() -> None:
     some = [entry(n, "false-reject", seen=20 - n) for n in range(1, 11)]
     some += [entry(n, "escape") for n in range(11, 17)]
+    some += [entry(n, "true-reject") for n in range(21, 26)]
     found = divide(some, 0.4)
-    assert ids(found.held_back) == [15, 16, 4, 3, 2, 1]
-    assert ids(found.learned) == [11, 12, 13, 14, 10, 9, 8, 7, 6, 5]
+    assert ids(found.held_back) == [15, 16, 4, 3, 2, 1, 24, 25]
+    assert ids(found.learned) == [11, 12, 13, 14, 10, 9, 8, 7, 6, 5, 21, 22, 23]
     assert divide(some[::-1], 0.4) == found
 
 

@@ -12,6 +12,7 @@ from models.learning.settings import (
     Facts,
     Limits,
     Settings,
+    Shortfall,
     choose_settings,
     decisions,
     left_out_right,
@@ -42,6 +43,7 @@ def test_t_is_raised_above_the_marked_and_stays_below_the_defects() -> None:
     known = facts("xx...", "...xx", found, OLD)
     chosen = choose_settings(found, known, OLD, Limits(), classified=False)
     # 4 passes them, and 5 is one step of the grid above that; the defects would allow 7.
+    assert isinstance(chosen, Settings)
     assert chosen == Settings(5.0)
     assert mistakes(decisions(found, OLD), known) == 2
     assert mistakes(decisions(found, chosen), known) == 0
@@ -79,7 +81,7 @@ def test_what_escaped_before_is_no_reason_to_move() -> None:
     limits = Limits(more_false_rejects=1.0)
     # The first part was let by when T was chosen; the marked one wants T above 6.
     chosen = choose_settings(found, known, old, limits, classified=False)
-    assert chosen is not None
+    assert isinstance(chosen, Settings)
     assert chosen.threshold > 5.0
 
 
@@ -96,7 +98,26 @@ def test_some_of_what_was_set_in_may_be_lost_and_no_defect() -> None:
 def test_nothing_may_be_within_the_limits() -> None:
     found = peaks(1, 0)
     known = Facts(*map(np.array, ([True, False], [True, False], [False, True], [False, False])))
-    assert choose_settings(found, known, OLD, Limits(), classified=False) is None
+    shortfall = choose_settings(found, known, OLD, Limits(), classified=False)
+    assert isinstance(shortfall, Shortfall)
+    assert str(shortfall) == (
+        "no T keeps the limits; at the nearest 1 bad parts that are rejected would be passed (0 "
+        "allowed), 0 bad parts made of the new look would be passed (0 allowed), 0 good validation "
+        "parts would be rejected (0 allowed)"
+    )
+
+
+def test_among_equals_the_fewest_made_bad_parts_are_passed() -> None:
+    """T 4 and above pass the marked one; at 6 and above a made bad part is lost."""
+    old = Settings(7.0)
+    found = peaks(8, 8, 6, 5, 7)
+    known = facts("xxxx.", "....x", found, old, set_in=".xxx")
+    assert known.caught.tolist() == [True, True, False, False, True]
+    limits = Limits(set_in=1.0)
+    assert choose_settings(found, known, old, limits, classified=False) == old
+    held = Facts(known.bad, known.bad | known.caught, known.marked, known.set_in)
+    # Nothing passes the marked part without losing the drawn one, so the made ones decide.
+    assert choose_settings(found, held, old, limits, classified=False) == Settings(4.0)
 
 
 def test_keep_severity_is_moved_where_there_is_a_classifier() -> None:
@@ -114,7 +135,7 @@ def test_leaving_one_out_is_not_flattered_by_the_part_itself() -> None:
     found = peaks(8, 8, 3, 3, 5)
     known = facts("xx...", "..xxx", found, OLD)
     chosen = choose_settings(found, known, OLD, Limits(), classified=False)
-    assert chosen is not None
+    assert isinstance(chosen, Settings)
     assert mistakes(decisions(found, chosen), known) == 0
     # Without the third marked part T is 5, at which that one is rejected.
     assert left_out_right(found, known, OLD, Limits(), classified=False) == (2, 3)

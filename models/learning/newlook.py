@@ -1,0 +1,38 @@
+"""Pictures of the new look that nobody has taken: to learn from, and to judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.learning.grafted import grafted
+from models.learning.novelty import Novelty, laid_on
+from models.patches import Picture
+
+GRAFTED = 4  # defects set into each marked part
+LAID_ON = 2  # novelties on each training picture
+MOST = 200  # of either kind to judge by, and thrice as many to learn from
+
+
+def bad_parts(
+    donors: Sequence[Picture], good: Sequence[Picture], novelties: Sequence[Novelty], seed: int
+) -> tuple[Picture, ...]:
+    """Annotated bad parts (donors) as the new look shows them: twice each, what is new laid on;
+    where nothing can be lifted off the good parts, their defects set into those, once each. MOST at
+    most."""
+    if novelties:
+        return laid_on(donors, novelties, min(LAID_ON * len(donors), MOST), seed)
+    return grafted(good, donors, min(len(donors), MOST), seed)
+
+
+def new_look(
+    train: Sequence[Picture], good: Sequence[Picture], novelties: Sequence[Novelty], seed: int
+) -> tuple[Picture, ...]:
+    """What a network learns from beside its training pictures: the good parts of the new look,
+    repeated until they are about half as many as these, defects set into them, and what is new laid
+    on training pictures, good and bad ones."""
+    if not good:
+        return ()
+    times = max(len(train) // len(good) // 2, 1)
+    set_in = grafted(good, train, min(GRAFTED * len(good), 3 * MOST), seed)
+    laid = laid_on(train, novelties, min(LAID_ON * len(train), 3 * MOST), seed + 1)
+    return (*(tuple(good) * times), *set_in, *laid)
