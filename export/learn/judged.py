@@ -23,8 +23,8 @@ Side = Literal["validation", "set in", "learned", "held back"]
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """One part. bad: it is defective. before, after: whether it is rejected. A frame that the chain
-    refuses is rejected: it is not passed as good. side set in: a known defect, or a flaw, was set
-    into a good part."""
+    refuses is rejected: it is not passed as good. side set in: a bad part that was made of the new
+    look (models/learning/newlook.py), or a painted flaw."""
 
     name: str
     side: Side
@@ -120,7 +120,7 @@ def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
     seen, faded = sum(r.before for r in stand_in), sum(r.new_escape for r in stand_in)
     if faded > int(limits.set_in * seen):
         return (
-            f"{faded} of {seen} defects that were set into good parts would be passed, "
+            f"{faded} of {seen} bad parts that were made of the new look would be passed, "
             f"{int(limits.set_in * seen)} allowed"
         )
     validation = count(of_side(rulings, "validation"))

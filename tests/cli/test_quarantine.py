@@ -46,7 +46,11 @@ def test_what_is_asked_for_wrongly(outfeed: Outfeed, tmp_path: Path) -> None:
         (("release", tmp_path, "--by", "Ada"), 2, "either PARTs or --all"),
         (("release", tmp_path, 1, "--all", "--by", "Ada"), 2, "either PARTs or --all"),
         (("release", tmp_path, 1), 2, "--by: expected the name"),
-        (("release", tmp_path, 1, "--by", "A", "--as", "good"), 2, "escape, false-reject, true-reject"),
+        (
+            ("release", tmp_path, 1, "--by", "A", "--as", "good"),
+            2,
+            "escape, false-reject, true-reject",
+        ),
         (("release", tmp_path, "--all", "--by", "A", "--as", "escape"), 2, "--as needs PARTs"),
         (("release", tmp_path, 1, "--by", "Ada"), 1, "quarantine.json: cannot be read"),
         (("withhold", tmp_path), 2, "withhold takes PARTs"),

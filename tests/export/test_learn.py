@@ -6,28 +6,36 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from click.testing import Result
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from edge.bundle import Bundle, parse_bundle, read_bundle, sign_bundle, write_bundle
 from edge.bundle.keys import public_of
+from edge.inbox import MarkKind
 from edge.quarantine import read_index
 from export.errors import ExportError
 from export.learn.__main__ import app
 from export.learn.judged import Ruling, Side, count, fault, golden_fault, open_chain
 from export.learn.learn import Learned, LearnOptions, learn
-from export.learn.record import LearnRecord
+from export.learn.opened import open_marked
+from export.learn.page import find_cases
+from export.learn.record import ChangedRecord, LearnRecord
 from export.pack import Exported
 from export.recorded import record_of
 from models.learning import Limits
 from models.report.exported import read_export, write_export
 from models.run import Run
 from tests.keys import KEY
-from tests.marked import pitted, quarantine, ringed
+from tests.marked import pitted, place, quarantine, ringed
+from tests.tinyrun import SIDE_PX
 
 RINGS = 8
+TRUE = 5
 QUICK = LearnOptions(calibration_frames=12, search_parts=8, held_back_share=0.25)
 FOR = ("press-3", "press-4")
 
@@ -129,6 +137,68 @@ def test_the_classifier_is_tried_where_no_t_will_do(
     assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
 
 
+def test_the_detector_learns_what_is_new_and_loses_no_true_reject(
+    tiny_run: Path, old: Bundle, tmp_path: Path
+) -> None:
+    parts: list[tuple[NDArray[np.uint8], MarkKind]] = [
+        (ringed(n, 20), "false-reject") for n in range(RINGS)
+    ]
+    parts += [(both(n), "true-reject") for n in range(20, 20 + TRUE)]
+    marked = quarantine(tmp_path, parts)
+    options = replace(QUICK, routes=("detector",))
+    found = learn(Run(tiny_run), old, marked, tmp_path / "out", options)
+    record = found.record
+    assert (record.route, record.detector_changed, record.classifier_changed) == (
+        *("detector", True),
+        True,
+    )
+    sides = record.sides
+    assert sides["held back"].false_rejects_after == 0
+    assert sum(sides[name].escapes_after for name in ("learned", "held back")) == 0
+    assert sides["learned"].bad + sides["held back"].bad == TRUE
+    assert sides["set in"].bad > 0
+    assert "true rejects let by: 0 of" in record.proven
+    assert "trained further" in (found.folder / "learn.html").read_text()
+    weights = [Run(folder).load_detector().state_dict() for folder in (tiny_run, found.folder)]
+    assert any(not torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
+def test_nothing_is_changed_that_would_pass_a_true_reject(
+    tiny_run: Path, old: Bundle, tmp_path: Path
+) -> None:
+    """Good parts with a ring, and bad ones on which no more is to be seen."""
+    parts: list[tuple[NDArray[np.uint8], MarkKind]] = [
+        (ringed(n), "false-reject") for n in range(RINGS)
+    ]
+    marked = quarantine(tmp_path, [*parts, *((ringed(n), "true-reject") for n in range(RINGS))])
+    options = replace(QUICK, routes=("threshold",))
+    with pytest.raises(ExportError, match="threshold: no other T is better"):
+        learn(Run(tiny_run), old, marked, tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_page_shows_parts_that_were_made(learned: Learned, old: Bundle, rings: Path) -> None:
+    lesson = open_marked(Run(learned.folder), old, more_rings(rings.parent), 0.4)
+    made = lesson.judging[0].sample.name
+    assert made not in {picture.sample.name for picture in lesson.set_in}
+    changed = ChangedRecord(name=made, side="set in", bad=True, before="REJECT", after="PASS")
+    record = learned.record.model_copy(update={"changed": (changed,)})
+    (case,) = find_cases(lesson, record, old, learned.bundle)
+    assert case.caption == "defective part, set in: REJECT before, PASS now"
+
+
+def more_rings(folder: Path) -> Path:
+    return quarantine(folder / "more", [(ringed(n), "false-reject") for n in range(30, 38)])
+
+
+def both(number: int) -> NDArray[np.uint8]:
+    """A bad part of the new look: a pit, and a ring elsewhere."""
+    pixels = pitted(number)
+    x, y = place(number)
+    cv2.circle(pixels, ((x + SIDE_PX // 2) % SIDE_PX, (y + SIDE_PX // 2) % SIDE_PX), 9, 20, 2)
+    return pixels
+
+
 def test_nothing_is_learned_from_what_nobody_released(
     tiny_run: Path, old: Bundle, tmp_path: Path
 ) -> None:
@@ -178,7 +248,7 @@ def rulings(text: str) -> list[Ruling]:
         ("lb01 vb00", Limits(), None),
         ("lg10 hg10 hg11 hg11", Limits(), "2 marked parts that it did not learn from would be"),
         ("lg10 hg10 hg11 hg11", Limits(fixed=0.3), None),
-        ("lg10 sb10 sb11", Limits(), "1 of 2 defects that were set into good parts"),
+        ("lg10 sb10 sb11", Limits(), "1 of 2 bad parts that were made of the new look"),
         ("lg10 sb10 sb11 sb00", Limits(set_in=0.5), None),
     ],
 )
