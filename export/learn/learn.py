@@ -149,7 +149,9 @@ def _try(
     folder.mkdir()
     candidate = take(route, lesson, options.limits, Run(folder))
     if isinstance(candidate, Shortfall):
-        return TriedRoute(route=route, settings=None, fault=str(candidate))
+        names = [lesson.judged[place].sample.name for place in candidate.lost]
+        fell_short = f"{candidate}{': ' if names else ''}{', '.join(names)}"
+        return TriedRoute(route=route, settings=None, fault=fell_short)
     settings = _settings(candidate, old)
     if route == "threshold" and candidate.settings == lesson.old:
         return TriedRoute(route=route, settings=settings, fault="no other T is better")
@@ -284,9 +286,7 @@ def _true_rejects(lesson: Lesson, taken: _Taken) -> str:
     names = {m.picture.sample.name for m in lesson.held_back if m.entry.released == "true-reject"}
     some = [each for each in taken.rulings if each.name in names]
     if not some:
-        return (
-            "whether bad parts of the new look are let by is not known: none was marked true-reject"
-        )
+        return "whether bad parts of the new look are let by is not known: no true reject held back"
     return f"true rejects let by: {counted(sum(not r.after for r in some), len(some))}"
 
 

@@ -38,6 +38,11 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
             f"{quarantine}: {len(index.entries)} parts, {released} released, none of them new to "
             f"{run.folder}; release some with `outfeed quarantine release`"
         )
+    if all(entry.released == "true-reject" for entry in entries):
+        raise ExportError(
+            f"{quarantine}: {len(entries)} new parts released, all of them true rejects: there is "
+            "no mistake to learn from"
+        )
     classifier = old.manifest.classifier
     settings = Settings(
         old.manifest.chain.threshold, KEEP_NONE if classifier is None else classifier.keep_severity

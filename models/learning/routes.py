@@ -5,7 +5,7 @@ classifier: the block classifier is trained further on the new look (models/lear
 regions where it is sound are background, known defects on it what they are; and of each escape the
 region that the detector is surest of is the kind that it looks like most.
 detector: the detector is trained further on the new look, then the classifier.
-method: the detector is trained anew by the recipe, with the false rejects among the good pictures.
+method: the detector is trained anew by the recipe, on the old pictures and those of the new look.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def _detector(
 ) -> Trained:
     """Trained further, or anew. Raises DataError where the method cannot."""
     method = METHODS[lesson.record.recipe.method]
+    pictures = (*lesson.train, *_new_look(lesson))
     if route == "method":
-        pictures = (*lesson.train, *lesson.learned_good)
         return method.train(_task(lesson, pictures, lesson.record.recipe, scratch))
     if method.further is None or isinstance(old, FileDetector):
         raise DataError(
@@ -157,7 +157,6 @@ def _detector(
     truncate = find_truncate(lesson.train, options.resolution, recipe.labels)
     labels = recipe.labels.model_copy(update={"truncate": truncate})
     recipe = recipe.model_copy(update={"detector": options, "labels": labels})
-    pictures = (*lesson.train, *_new_look(lesson))
     return method.further(_task(lesson, pictures, recipe, scratch), old)
 
 

@@ -59,8 +59,9 @@ class Limits:
 class Shortfall:
     """Why no settings keep the limits: what those that come nearest lose, and what was allowed.
     escapes: bad parts that are rejected and would be passed; set_in: the same of those that were
-    made; false_rejects: of old good validation parts."""
+    made; false_rejects: of old good validation parts. lost: the places of the escapes."""
 
+    lost: tuple[int, ...]
     escapes: tuple[int, int]
     set_in: tuple[int, int]
     false_rejects: tuple[int, int]
@@ -107,7 +108,9 @@ def choose_settings(
     within = beyond == 0
     if not within.any():
         at = np.unravel_index(int(beyond.argmin()), beyond.shape)
+        missed = ~caught[at[0], :, at[1]] & held & ~facts.set_in
         return Shortfall(
+            tuple(np.flatnonzero(missed).tolist()),
             (int(lost[at]), limits.new_escapes),
             (int(faded[at]), may_fade),
             (int(alarmed_now[at]), int(allowed)),

@@ -208,6 +208,12 @@ def test_nothing_is_learned_from_what_nobody_released(
         learn(Run(tiny_run), old, marked, tmp_path / "out", QUICK)
 
 
+def test_true_rejects_alone_teach_nothing(tiny_run: Path, old: Bundle, tmp_path: Path) -> None:
+    marked = quarantine(tmp_path, [(pitted(number), "true-reject") for number in range(3)])
+    with pytest.raises(ExportError, match="3 new parts released, all of them true rejects"):
+        learn(Run(tiny_run), old, marked, tmp_path / "out", QUICK)
+
+
 def test_what_is_refused_leaves_nothing(
     tiny_run: Path, old: Bundle, rings: Path, tmp_path: Path
 ) -> None:

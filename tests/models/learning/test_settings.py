@@ -100,6 +100,7 @@ def test_nothing_may_be_within_the_limits() -> None:
     known = Facts(*map(np.array, ([True, False], [True, False], [False, True], [False, False])))
     shortfall = choose_settings(found, known, OLD, Limits(), classified=False)
     assert isinstance(shortfall, Shortfall)
+    assert shortfall.lost == (0,)
     assert str(shortfall) == (
         "no T keeps the limits; at the nearest 1 bad parts that are rejected would be passed (0 "
         "allowed), 0 bad parts made of the new look would be passed (0 allowed), 0 good validation "
