@@ -11,7 +11,11 @@ set -eu
 umask 022
 
 out=$(realpath -m "$1")
-python=$(command -v "$2")
+# Not realpath: a virtual environment's python is a link, and must stay one.
+case $2 in
+    */*) python=$(realpath "$(dirname "$2")")/$(basename "$2") ;;
+    *) python=$(command -v "$2") ;;
+esac
 here=$(cd "$(dirname "$0")/../.." && pwd)
 debian="python3,kmod,systemd,udev"
 packages="numpy onnxruntime opencv-python-headless paho-mqtt pydantic gpiod cryptography rich typer
