@@ -11,6 +11,7 @@ from models.patches import Picture
 GRAFTED = 4  # defects set into each marked part
 LAID_ON = 2  # novelties on each training picture
 MOST = 200  # of either kind to judge by, and thrice as many to learn from
+MOST_BYTES = 1 << 30  # of pixels that are made of either kind, beside the training pictures
 
 
 def bad_parts(
@@ -20,8 +21,8 @@ def bad_parts(
     where nothing can be lifted off the good parts, their defects set into those, once each. MOST at
     most."""
     if novelties:
-        return laid_on(donors, novelties, min(LAID_ON * len(donors), MOST), seed)
-    return grafted(good, donors, min(len(donors), MOST), seed)
+        return laid_on(donors, novelties, _most(LAID_ON * len(donors), MOST, donors), seed)
+    return grafted(good, donors, _most(len(donors), MOST, good), seed)
 
 
 def new_look(
@@ -33,6 +34,11 @@ def new_look(
     if not good:
         return ()
     times = max(len(train) // len(good) // 2, 1)
-    set_in = grafted(good, train, min(GRAFTED * len(good), 3 * MOST), seed)
-    laid = laid_on(train, novelties, min(LAID_ON * len(train), 3 * MOST), seed + 1)
+    set_in = grafted(good, train, _most(GRAFTED * len(good), 3 * MOST, good), seed)
+    laid = laid_on(train, novelties, _most(LAID_ON * len(train), 3 * MOST, train), seed + 1)
     return (*(tuple(good) * times), *set_in, *laid)
+
+
+def _most(wanted: int, most: int, pictures: Sequence[Picture]) -> int:
+    largest = max((picture.pixels.nbytes for picture in pictures), default=1)
+    return min(wanted, most, max(MOST_BYTES // largest, 1))

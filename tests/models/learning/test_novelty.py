@@ -10,6 +10,7 @@ import pytest
 
 from edge.records import SeverityMap
 from models.data.dataset import Pixels, Sample
+from models.learning import newlook
 from models.learning.newlook import GRAFTED, LAID_ON, MOST, bad_parts, new_look
 from models.learning.novelty import Novelty, find_novelties, laid_on, lay_on
 from models.patches import Picture
@@ -123,6 +124,15 @@ def test_bad_parts_of_the_new_look() -> None:
     assert len(everywhere) == 3
     assert all(picture.kind_map.any() for picture in (*laid, *everywhere))
     assert len(bad_parts(donors * MOST, [good(1)], novelties, 0)) == MOST
+
+
+def test_large_pictures_are_made_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    novelties = find_novelties(Darkness(), [good(1)], T)
+    monkeypatch.setattr(newlook, "MOST_BYTES", 3 * pit(3).pixels.nbytes)
+    assert len(bad_parts([pit(3), pit(4)], [good(1)], novelties, 0)) == 3
+    assert len(bad_parts([pit(3)] * 5, [good(1)], (), 0)) == 3
+    monkeypatch.setattr(newlook, "MOST_BYTES", 1)
+    assert len(bad_parts([pit(3), pit(4)], [good(1)], novelties, 0)) == 1
 
 
 @pytest.mark.parametrize("marked", [1, 3])
