@@ -32,11 +32,13 @@ _GRAIN_SIGMA_PX = 0.8  # of what is laid on: the grain of its own surface stays 
 @dataclass(frozen=True, slots=True)
 class Novelty:
     """A window of a good part that was kicked. source: the part's name; pixels: uint8 h×w or h×w×3;
-    mask: uint8 h×w, 1 where the new thing is; left, top: where the window lies in its picture."""
+    mask: uint8 h×w, 1 where the new thing is; change: float32 as pixels, what it adds to the
+    surface; left, top: where the window lies in its picture."""
 
     source: str
     pixels: Pixels
     mask: Pixels
+    change: npt.NDArray[np.float32]
     left: int
     top: int
 
@@ -65,9 +67,10 @@ def _novelty(detector: Detector, picture: Picture, threshold: float) -> Novelty 
     window = np.s_[top : int(rows[-1]) + 1 + _AROUND_PX, left : int(cols[-1]) + 1 + _AROUND_PX]
     if mask[window].all():
         return None
-    return Novelty(
-        picture.sample.name, picture.pixels[window].copy(), mask[window].copy(), left, top
-    )
+    pixels, mask = picture.pixels[window].copy(), mask[window].copy()
+    plain = cv2.inpaint(pixels, mask, _INPAINT_PX, cv2.INPAINT_TELEA).astype(np.float32)
+    change = cv2.GaussianBlur(pixels - plain, (0, 0), _GRAIN_SIGMA_PX)
+    return Novelty(picture.sample.name, pixels, mask, np.asarray(change, np.float32), left, top)
 
 
 def lay_on(picture: Picture, novelty: Novelty, rng: np.random.Generator) -> Picture:
@@ -91,9 +94,7 @@ def lay_on(picture: Picture, novelty: Novelty, rng: np.random.Generator) -> Pict
     around = novelty.mask == 0
     hidden = (picture.kind_map[place] > 0) & ~around
     if hidden.any() or rng.random() < 0.5:
-        plain = cv2.inpaint(novelty.pixels, novelty.mask, _INPAINT_PX, cv2.INPAINT_TELEA)
-        change = cv2.GaussianBlur(own - plain.astype(np.float32), (0, 0), _GRAIN_SIGMA_PX)
-        mixed = under + weight * change
+        mixed = under + weight * novelty.change
     else:
         mixed = under + weight * (own + (_level(under, around) - _level(own, around)) - under)
     pixels = picture.pixels.copy()
