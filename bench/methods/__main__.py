@@ -19,6 +19,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from rich.console import Console
 from bench.jobs import Job, commands, work
 from bench.methods.figures import Figures
 from bench.methods.measure import LOOSENED, bears, score_job, time_jobs
-from bench.methods.table import tables
+from bench.methods.table import SEED, tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
 from models.files import write_whole
@@ -43,25 +44,32 @@ _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
 Cell = tuple[str, str, Job]
 
 
-def plan(data: list[Path], methods: list[str], share: float, out: Path) -> list[Cell]:
-    """Data set, method and job of each; the recipes are written to OUT/recipes. Raises DataError,
-    also where two data sets or two methods have one name."""
+def plan(
+    data: list[Path], methods: list[str], share: float, out: Path, seeds: list[int] | None = None
+) -> list[Cell]:
+    """Data set, method and job of each; the recipes are written to OUT/recipes. seeds: of the
+    division and of the training, each a data set of its own in the table; the recipes' without.
+    Raises DataError, also where two data sets, methods or seeds have one name."""
     cells: list[Cell] = []
     folder = out / "recipes"
     folder.mkdir(parents=True, exist_ok=True)
-    for source in data:
-        for name in methods:
-            recipe = _alone(load_recipe(name))
-            cut = recipe.split.model_copy(update={"validation_share": share})
-            run = f"{source.name}-{Path(name).stem}".replace("_", "-")
-            path = folder / f"{run}.toml"
-            write_whole(path, as_toml(recipe.model_copy(update={"split": cut})))
-            words = _within(RUN_LIMITS[0]) if METHODS[recipe.method].good_only else ()
-            cells.append((source.name, Path(name).stem, Job(out / run, path, source, words)))
+    some: list[int | None] = [*seeds] if seeds else [None]
+    for source, seed, name in product(data, some, methods):
+        recipe = _alone(load_recipe(name))
+        cut = {"validation_share": share} | ({} if seed is None else {"seed": seed})
+        changed: dict[str, object] = {"split": recipe.split.model_copy(update=cut)}
+        if seed is not None:
+            changed["seed"] = seed
+        shown = source.name if seed is None else f"{source.name}{SEED}{seed}"
+        run = f"{shown}-{Path(name).stem}".replace("_", "-").replace(SEED, "-seed-")
+        path = folder / f"{run}.toml"
+        write_whole(path, as_toml(recipe.model_copy(update=changed)))
+        words = _within(RUN_LIMITS[0]) if METHODS[recipe.method].good_only else ()
+        cells.append((shown, Path(name).stem, Job(out / run, path, source, words)))
     names = [job.folder for _, _, job in cells]
     twice = {str(name.name) for name in names if names.count(name) > 1}
     if twice:
-        raise DataError(f"{min(twice)}: two data sets or two methods of one name")
+        raise DataError(f"{min(twice)}: two data sets, two methods or two seeds of one name")
     return cells
 
 
@@ -116,6 +124,10 @@ def main(
     method: Annotated[list[str], typer.Option(help="A recipe's name, or a .toml; repeat.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs and tables.")],
     share: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share held back.")] = 0.25,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Of the division and the training; repeat. The recipes'."),
+    ] = None,
     core: Annotated[
         list[int] | None, typer.Option(help="Cores to use, one run on each; all.")
     ] = None,
@@ -124,7 +136,7 @@ def main(
     console = Console()
     cores = core or sorted(os.sched_getaffinity(0))
     try:
-        cells = plan(data, method, share, out)
+        cells = plan(data, method, share, out, seed)
     except (DataError, OSError) as error:
         console.print(f"[red]methods:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean, stdev
 
 from bench.methods.changes import CHANGES, OCCLUSION
 from bench.methods.figures import LIMIT, Figures
 
+SEED = " #"  # between the name of a data set and its seed
 _HEAD = (
     *("data", "method", "image AP", "AUROC", "pixel F1", "mean IoU"),
     *(f"escapes at {LIMIT:.1%} false rejects", "training, s", "bundle, kB", "ms a frame"),
@@ -24,13 +26,21 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
         )
         for each in found
     ]
+    lines = [*_table(_HEAD, rows), ""]
+    if any(SEED in each.data for each in found):
+        head = ("data", "method", "seeds", "image AP", "AUROC", "pixel F1", "mean IoU", "escapes")
+        lines += [
+            "Over the seeds: mean ± standard deviation.",
+            "",
+            *_table(head, _means(found)),
+            "",
+        ]
     changes = (*CHANGES, OCCLUSION)
     robust = [
         (each.data, each.method, *(_percent(each.kept.get(name)) for name in changes))
         for each in found
         if each.kept
     ]
-    lines = [*_table(_HEAD, rows), ""]
     lines += [
         "Verdicts that stay under a change of the picture; last, good parts that are rejected when "
         "something lies on them.",
@@ -40,6 +50,30 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
     if left_out:
         lines += ["", *(f"- {data}, {method}: {why}" for data, method, why in left_out)]
     return "\n".join(lines) + "\n"
+
+
+def _means(found: Sequence[Figures]) -> list[tuple[str, ...]]:
+    groups: dict[tuple[str, str], list[Figures]] = {}
+    for each in found:
+        groups.setdefault((each.data.split(SEED)[0], each.method), []).append(each)
+    return [
+        (
+            *(*names, str(len(some))),
+            *(
+                _spread([getattr(each, figure) for each in some])
+                for figure in ("image_ap", "image_auroc", "pixel_f1", "mean_iou")
+            ),
+            f"{sum(each.escapes for each in some)} of {sum(each.defective for each in some)}",
+        )
+        for names, some in groups.items()
+    ]
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
 
 
 def _named(each: Figures) -> str:

@@ -88,6 +88,12 @@ def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
         ms=1.234,
         kept={"darker": 0.5, "occlusion": 1.0},
     )
+    other = one.model_copy(
+        update={"data": "tiles #2", "image_ap": 0.8, "image_auroc": None, "mean_iou": None}
+    )
+    both = tables([one.model_copy(update={"data": "tiles #1", "mean_iou": None}), other], [])
+    assert "| tiles | memory | 2 | 0.850 ± 0.071 | – | 0.500 ± 0.000 | – | 2 of 8 |" in both
+    assert "Over the seeds" not in tables([one], [])
     loose = one.model_copy(update={"loosened": 0.2})
     assert "| tiles | memory (T at 20% of good parts) | 0.900 |" in tables([loose], [])
     text = tables([one], [("tiles", "template", "pictures of 3 sizes")])
@@ -121,7 +127,14 @@ def test_nothing_of_a_defect_reaches_a_method_of_good_parts(tmp_path: Path) -> N
     assert (method, job.export) == ("threshold", ("--max-false-rejects", "20%"))
     job.bundle.touch()
     assert loosened(cells, 0.5) == []
-    with pytest.raises(DataError, match="two data sets or two methods of one name"):
+    seeded = plan([data], ["lean"], 0.3, tmp_path / "seeds", [3, 4])
+    assert [(name, job.folder.name) for name, _, job in seeded] == [
+        ("data #3", "data-seed-3-lean"),
+        ("data #4", "data-seed-4-lean"),
+    ]
+    recipe = load_recipe(str(seeded[1][2].recipe))
+    assert (recipe.seed, recipe.split.seed, recipe.split.validation_share) == (4, 4, 0.3)
+    with pytest.raises(DataError, match="two data sets, two methods or two seeds of one name"):
         plan([data, data], ["lean"], 0.3, tmp_path / "out")
 
 
