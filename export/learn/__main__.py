@@ -64,7 +64,7 @@ def main(
     ] = 0.01,
     set_in: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of defects set into good parts that may be lost."),
+        typer.Option(min=0, max=1, help="Share of the made bad parts that may be lost."),
     ] = 0.05,
     fixed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of held-back parts that must come right.")
