@@ -21,13 +21,13 @@ MOST = 16  # parts whose decision changed that are shown
 
 
 def find_cases(lesson: Lesson, record: LearnRecord, old: Bundle, new: Bundle) -> tuple[Case, ...]:
-    """Parts whose decision changed: left by the old bundle, right by the new one; the marked ones
-    first. Blocks for both chains."""
+    """Parts whose decision changed: left by the old bundle, right by the new one; bad ones first,
+    then those that were marked. Blocks for both chains."""
     held_back = (marked.picture for marked in lesson.held_back)
     pictures = (*lesson.judged, *lesson.judging, *held_back)
     by_name = {picture.sample.name: picture for picture in pictures}
     chains = open_chain(old), open_chain(new)
-    order = sorted(record.changed, key=lambda each: each.side == "validation")
+    order = sorted(record.changed, key=lambda each: (not each.bad, each.side == "validation"))
     found = []
     for changed in order[:MOST]:
         picture = by_name[changed.name]
