@@ -407,7 +407,7 @@ class _EnoughError(Exception):
 
 @pytest.fixture
 def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise _EnoughError
 
     monkeypatch.setattr("models.methods.regression.train_detector", stop)
