@@ -27,8 +27,8 @@ import typer
 from rich.console import Console
 
 from bench.jobs import Job, commands, work
-from bench.methods.figures import Figures
-from bench.methods.measure import LOOSENED, bears, score_job, time_jobs
+from bench.methods.figures import RUN_LIMITS, Figures
+from bench.methods.measure import bears, score_job, time_jobs
 from bench.methods.table import SEED, tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
@@ -37,9 +37,6 @@ from models.methods import METHODS
 from models.recipe import Recipe, as_toml, load_recipe
 from models.run import Run
 
-# T at which bundles run: within LIMIT a method that can hardly tell rejects nothing at all, and has
-# no pixels to compare and no golden frame to prove. Where no golden frame is rejected, the next.
-RUN_LIMITS = (0.05, 0.2, 0.5)
 _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
 Cell = tuple[str, str, Job]
 
@@ -142,10 +139,7 @@ def main(
         sys.exit(1)
     work([job for _, _, job in cells], cores, console)
     for limit in RUN_LIMITS[1:]:
-        again = loosened(cells, limit)
-        for _, _, job in again:
-            write_whole(job.folder / LOOSENED, f"{limit}\n")
-        work([job for _, _, job in again], cores, console)
+        work([job for _, _, job in loosened(cells, limit)], cores, console)
     done = [cell for cell in cells if not list(commands(cell[2]))]
     left = [(name, made, why(job)) for name, made, job in cells if list(commands(job))]
     found = measure(done, cores[0]) if done else []

@@ -16,11 +16,11 @@ from edge.chain.load import load_inspector
 from edge.images import read_image
 from edge.records import Decision, Frame
 from models.data.dataset import Pixels
+from models.report.exported import read_export
 from models.run import Run
 from models.score import score
 
 TIMED_FRAMES = 6
-LOOSENED = "limit"  # of a run's folder: the share of good parts that its T rejects at most
 ROBUST_PARTS = 60  # good and defective ones in their order, evenly spread
 
 
@@ -35,10 +35,8 @@ def score_job(job: Job, data: str, method: str) -> Figures:
     outcomes = score(dataset, job.results, job.masks)
     size = job.bundle.stat().st_size / 1e3
     found = figures(data, method, outcomes, seconds(job, "train"), size)
-    path = job.folder / LOOSENED
-    return found.model_copy(
-        update={"loosened": float(path.read_text(encoding="utf-8")) if path.exists() else None}
-    )
+    export = read_export(job.folder)
+    return found.model_copy(update={"run_limit": export and export.max_false_rejects})
 
 
 def time_jobs(jobs: Sequence[Job], turns: Turns) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 
 from bench.methods.changes import CHANGES, OCCLUSION
-from bench.methods.figures import LIMIT, Figures
+from bench.methods.figures import LIMIT, RUN_LIMITS, Figures
 
 SEED = " #"  # between the name of a data set and its seed
 _HEAD = (
@@ -77,8 +77,9 @@ def _spread(values: Sequence[float | None]) -> str:
 
 
 def _named(each: Figures) -> str:
-    at = "" if each.loosened is None else f" (T at {each.loosened:.0%} of good parts)"
-    return each.method + at
+    if each.run_limit in (None, RUN_LIMITS[0]):
+        return each.method
+    return f"{each.method} (T at {each.run_limit:.0%} of good parts)"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

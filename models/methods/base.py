@@ -54,7 +54,8 @@ class Method:
     None where the method gives a FileDetector. good_only: it needs no annotated defect.
     formats: what it can be exported to; int8: whether its network may be quantised. further: train
     a network of it further, which is changed, with the recipe's detector section; None where the
-    method cannot.
+    method cannot. by_place: each place is compared with the same place of other parts, so a picture
+    on which something lies elsewhere than on the line would teach it wrong.
     """
 
     train: Callable[[Task], Trained]
@@ -63,3 +64,4 @@ class Method:
     formats: tuple[Format, ...] = ("onnx", "tflite")
     int8: bool = True
     further: Callable[[Task, DetectorNetwork], Trained] | None = None
+    by_place: bool = False

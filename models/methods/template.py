@@ -147,4 +147,5 @@ METHOD = Method(
     good_only=True,
     formats=("onnx",),
     int8=False,
+    by_place=True,
 )

@@ -94,8 +94,10 @@ def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
     both = tables([one.model_copy(update={"data": "tiles #1", "mean_iou": None}), other], [])
     assert "| tiles | memory | 2 | 0.850 ± 0.071 | – | 0.500 ± 0.000 | – | 2 of 8 |" in both
     assert "Over the seeds" not in tables([one], [])
-    loose = one.model_copy(update={"loosened": 0.2})
+    loose = one.model_copy(update={"run_limit": 0.2})
     assert "| tiles | memory (T at 20% of good parts) | 0.900 |" in tables([loose], [])
+    first = one.model_copy(update={"run_limit": 0.05})
+    assert tables([first], []) == tables([one], [])
     text = tables([one], [("tiles", "template", "pictures of 3 sizes")])
     assert "| tiles | memory | 0.900 | – | 0.500 | 0.250 | 1 of 4 | 61 | 1200 | 1.23 |" in text
     assert "| tiles | memory | 50% | – | – | – | – | 100% |" in text
@@ -159,6 +161,7 @@ def test_one_table_to_the_end(tmp_path: Path) -> None:
     assert found["image_auroc"] > 0.95
     assert found["ms"] > 0
     assert found["train_s"] > 0
+    assert found["run_limit"] == 0.05
     assert set(found["kept"]) == {*CHANGES, "occlusion"}
     text = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
     assert "- data, template: train: method template: no good part" in text

@@ -203,6 +203,11 @@ def test_a_method_is_given_the_false_rejects_as_good_parts(
     names = {picture.sample.name for picture in task.good}
     assert {p.sample.name for p in lesson.learned_good} <= names
     assert not any(p.sample.unmasked for p in task.pictures)
+    assert any("with what is new on" in name for name in names)
+    placed = replace(METHODS["regression"], by_place=True)
+    monkeypatch.setitem(METHODS, "regression", placed)
+    take("method", lesson, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
+    assert seen.pop().pictures == (*lesson.train, *lesson.learned_good)
     assert task.held_back == lesson.validation
     assert task.checkpoint == tmp_path / "new/detector.ckpt"
 
