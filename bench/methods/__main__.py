@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +29,7 @@ from rich.console import Console
 from bench.jobs import Job, commands, work
 from bench.methods.figures import RUN_LIMITS, Figures
 from bench.methods.measure import bears, score_job, time_jobs
-from bench.methods.table import SEED, tables
+from bench.methods.table import shown, tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
 from models.files import write_whole
@@ -38,15 +38,24 @@ from models.recipe import Recipe, as_toml, load_recipe
 from models.run import Run
 
 _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
-Cell = tuple[str, str, Job]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A method on a data set. seed: None for the recipe's own."""
+
+    data: str
+    seed: int | None
+    method: str
+    job: Job
 
 
 def plan(
     data: list[Path], methods: list[str], share: float, out: Path, seeds: list[int] | None = None
 ) -> list[Cell]:
-    """Data set, method and job of each; the recipes are written to OUT/recipes. seeds: of the
-    division and of the training, each a data set of its own in the table; the recipes' without.
-    Raises DataError, also where two data sets, methods or seeds have one name."""
+    """Every method on every data set; the recipes are written to OUT/recipes. seeds: of the
+    division and of the training; the recipes' own without. Raises DataError, also where two data
+    sets, methods or seeds have one name."""
     cells: list[Cell] = []
     folder = out / "recipes"
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,13 +66,14 @@ def plan(
         changed: dict[str, object] = {"split": recipe.split.model_copy(update=cut)}
         if seed is not None:
             changed["seed"] = seed
-        shown = source.name if seed is None else f"{source.name}{SEED}{seed}"
-        run = f"{shown}-{Path(name).stem}".replace("_", "-").replace(SEED, "-seed-")
+        method = Path(name).stem
+        drawn = () if seed is None else (f"seed-{seed}",)
+        run = "-".join((source.name, *drawn, method)).replace("_", "-")
         path = folder / f"{run}.toml"
         write_whole(path, as_toml(recipe.model_copy(update=changed)))
         words = _within(RUN_LIMITS[0]) if METHODS[recipe.method].good_only else ()
-        cells.append((shown, Path(name).stem, Job(out / run, path, source, words)))
-    names = [job.folder for _, _, job in cells]
+        cells.append(Cell(source.name, seed, method, Job(out / run, path, source, words)))
+    names = [cell.job.folder for cell in cells]
     twice = {str(name.name) for name in names if names.count(name) > 1}
     if twice:
         raise DataError(f"{min(twice)}: two data sets, two methods or two seeds of one name")
@@ -88,9 +98,11 @@ def _within(limit: float) -> tuple[str, str]:
 def loosened(cells: list[Cell], limit: float) -> list[Cell]:
     """Those that were trained and not exported, with a T at which more good parts are rejected."""
     return [
-        (data, method, replace(job, export=_within(limit)))
-        for data, method, job in cells
-        if job.export and Run(job.folder).result_path.exists() and not job.bundle.exists()
+        replace(cell, job=replace(cell.job, export=_within(limit)))
+        for cell in cells
+        if cell.job.export
+        and Run(cell.job.folder).result_path.exists()
+        and not cell.job.bundle.exists()
     ]
 
 
@@ -98,12 +110,13 @@ def measure(cells: list[Cell], core: int) -> list[Figures]:
     """Of the cells that are done, in their order. Blocks for minutes."""
     bind(core)
     found: list[Figures] = []
-    for data in dict.fromkeys(data for data, _, _ in cells):
-        some = [(method, job) for name, method, job in cells if name == data]
-        times = time_jobs([job for _, job in some], _TURNS)
-        for (method, job), ms in zip(some, times, strict=True):
-            each = score_job(job, data, method)
-            found.append(each.model_copy(update={"ms": ms, "kept": bears(job)}))
+    for place in dict.fromkeys((cell.data, cell.seed) for cell in cells):
+        some = [cell for cell in cells if (cell.data, cell.seed) == place]
+        times = time_jobs([cell.job for cell in some], _TURNS)
+        for cell, ms in zip(some, times, strict=True):
+            each = score_job(cell.job, cell.data, cell.method)
+            more = {"seed": cell.seed, "ms": ms, "kept": bears(cell.job)}
+            found.append(each.model_copy(update=more))
     return found
 
 
@@ -137,11 +150,15 @@ def main(
     except (DataError, OSError) as error:
         console.print(f"[red]methods:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    work([job for _, _, job in cells], cores, console)
+    work([cell.job for cell in cells], cores, console)
     for limit in RUN_LIMITS[1:]:
-        work([job for _, _, job in loosened(cells, limit)], cores, console)
-    done = [cell for cell in cells if not list(commands(cell[2]))]
-    left = [(name, made, why(job)) for name, made, job in cells if list(commands(job))]
+        work([cell.job for cell in loosened(cells, limit)], cores, console)
+    done = [cell for cell in cells if not list(commands(cell.job))]
+    left = [
+        (shown(cell.data, cell.seed), cell.method, why(cell.job))
+        for cell in cells
+        if cell not in done
+    ]
     found = measure(done, cores[0]) if done else []
     lines = [json.dumps(each.model_dump()) for each in found]
     write_whole(out / "figures.jsonl", "\n".join(lines) + "\n")

@@ -24,7 +24,7 @@ class Figures(BaseModel):
     train_s: with the start of the process. ms: of a frame in the whole chain on one core, median.
     kept: under each change of the picture, the share of parts whose verdict stays; under
     ``occlusion`` the share of good parts that are rejected. run_limit: the share of good parts that
-    T may reject, one of RUN_LIMITS; None for the run's own T.
+    T may reject, one of RUN_LIMITS; None for the run's own T. seed: None for the recipe's own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +43,7 @@ class Figures(BaseModel):
     ms: float | None = None
     kept: dict[str, float] = {}
     run_limit: float | None = None
+    seed: int | None = None
 
 
 def escapes_at(outcomes: Sequence[Outcome], limit: float = LIMIT) -> int:

@@ -8,18 +8,21 @@ from statistics import mean, stdev
 from bench.methods.changes import CHANGES, OCCLUSION
 from bench.methods.figures import LIMIT, RUN_LIMITS, Figures
 
-SEED = " #"  # between the name of a data set and its seed
 _HEAD = (
     *("data", "method", "image AP", "AUROC", "pixel F1", "mean IoU"),
     *(f"escapes at {LIMIT:.1%} false rejects", "training, s", "bundle, kB", "ms a frame"),
 )
 
 
+def shown(data: str, seed: int | None) -> str:
+    return data if seed is None else f"{data} #{seed}"
+
+
 def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -> str:
     """left_out: data, method and why it could not be measured."""
     rows = [
         (
-            *(each.data, _named(each)),
+            *(shown(each.data, each.seed), _method(each)),
             *(_figure(v) for v in (each.image_ap, each.image_auroc, each.pixel_f1, each.mean_iou)),
             *(f"{each.escapes} of {each.defective}", _figure(each.train_s, 0)),
             *(_figure(each.bundle_kb, 0), _figure(each.ms, 2)),
@@ -27,7 +30,7 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
         for each in found
     ]
     lines = [*_table(_HEAD, rows), ""]
-    if any(SEED in each.data for each in found):
+    if any(each.seed is not None for each in found):
         head = ("data", "method", "seeds", "image AP", "AUROC", "pixel F1", "mean IoU", "escapes")
         lines += [
             "Over the seeds: mean ± standard deviation.",
@@ -37,7 +40,11 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
         ]
     changes = (*CHANGES, OCCLUSION)
     robust = [
-        (each.data, each.method, *(_percent(each.kept.get(name)) for name in changes))
+        (
+            shown(each.data, each.seed),
+            each.method,
+            *(_percent(each.kept.get(name)) for name in changes),
+        )
         for each in found
         if each.kept
     ]
@@ -55,7 +62,7 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
 def _means(found: Sequence[Figures]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[Figures]] = {}
     for each in found:
-        groups.setdefault((each.data.split(SEED)[0], each.method), []).append(each)
+        groups.setdefault((each.data, each.method), []).append(each)
     return [
         (
             *(*names, str(len(some))),
@@ -76,7 +83,7 @@ def _spread(values: Sequence[float | None]) -> str:
     return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
 
 
-def _named(each: Figures) -> str:
+def _method(each: Figures) -> str:
     if each.run_limit in (None, RUN_LIMITS[0]):
         return each.method
     return f"{each.method} (T at {each.run_limit:.0%} of good parts)"

@@ -89,10 +89,11 @@ def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
         kept={"darker": 0.5, "occlusion": 1.0},
     )
     other = one.model_copy(
-        update={"data": "tiles #2", "image_ap": 0.8, "image_auroc": None, "mean_iou": None}
+        update={"seed": 2, "image_ap": 0.8, "image_auroc": None, "mean_iou": None}
     )
-    both = tables([one.model_copy(update={"data": "tiles #1", "mean_iou": None}), other], [])
+    both = tables([one.model_copy(update={"seed": 1, "mean_iou": None}), other], [])
     assert "| tiles | memory | 2 | 0.850 ± 0.071 | – | 0.500 ± 0.000 | – | 2 of 8 |" in both
+    assert "| tiles #2 | memory | 0.800 |" in both
     assert "Over the seeds" not in tables([one], [])
     loose = one.model_copy(update={"run_limit": 0.2})
     assert "| tiles | memory (T at 20% of good parts) | 0.900 |" in tables([loose], [])
@@ -106,7 +107,8 @@ def test_tables_have_a_row_each_and_name_what_was_left_out() -> None:
 
 def test_nothing_of_a_defect_reaches_a_method_of_good_parts(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data")
-    (_, _, alone), (_, _, masks) = plan([data], ["threshold", "lean"], 0.3, tmp_path / "out")
+    cells = plan([data], ["threshold", "lean"], 0.3, tmp_path / "out")
+    alone, masks = (cell.job for cell in cells)
     recipe = load_recipe(str(alone.recipe))
     assert recipe.chain.max_false_rejects == 0.05
     assert alone.export == ("--max-false-rejects", "5%")
@@ -120,21 +122,20 @@ def test_nothing_of_a_defect_reaches_a_method_of_good_parts(tmp_path: Path) -> N
     )
     assert not all(picture.sample.is_good for picture in prepare(data, shared).pictures)
     assert load_recipe(str(masks.recipe)).classifier.enabled
-    cells = [("data", "threshold", alone), ("data", "lean", masks)]
     assert loosened(cells, 0.2) == []  # nothing is trained yet
     for job in (alone, masks):
         job.folder.mkdir(parents=True)
         (job.folder / "result.json").touch()
-    ((_, method, job),) = loosened(cells, 0.2)
-    assert (method, job.export) == ("threshold", ("--max-false-rejects", "20%"))
-    job.bundle.touch()
+    (again,) = loosened(cells, 0.2)
+    assert (again.method, again.job.export) == ("threshold", ("--max-false-rejects", "20%"))
+    again.job.bundle.touch()
     assert loosened(cells, 0.5) == []
     seeded = plan([data], ["lean"], 0.3, tmp_path / "seeds", [3, 4])
-    assert [(name, job.folder.name) for name, _, job in seeded] == [
-        ("data #3", "data-seed-3-lean"),
-        ("data #4", "data-seed-4-lean"),
+    assert [(cell.data, cell.seed, cell.job.folder.name) for cell in seeded] == [
+        ("data", 3, "data-seed-3-lean"),
+        ("data", 4, "data-seed-4-lean"),
     ]
-    recipe = load_recipe(str(seeded[1][2].recipe))
+    recipe = load_recipe(str(seeded[1].job.recipe))
     assert (recipe.seed, recipe.split.seed, recipe.split.validation_share) == (4, 4, 0.3)
     with pytest.raises(DataError, match="two data sets, two methods or two seeds of one name"):
         plan([data, data], ["lean"], 0.3, tmp_path / "out")
