@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from math import ceil
@@ -22,6 +21,8 @@ from edge.config_drift import DriftConfig
 from edge.config_line import EjectorEyeConfig, EncoderConfig, LineConfig
 from edge.config_pictures import PicturesConfig
 from edge.config_section import Section, check_kind
+from edge.config_trust import TrustConfig
+from edge.config_uplink import JournalConfig, UplinkConfig
 from edge.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -59,36 +60,6 @@ class EngineConfig(Section):
         if self.providers and self.kind not in ("auto", "ort"):
             raise ValueError(f"providers are ONNX Runtime's; kind is {self.kind}")
         return self
-
-
-class TrustConfig(Section):
-    """Which bundles may run.
-
-    keys: who may sign them: public keys as text, ``ed25519:…``, or files of one. compatible: what
-    this station is; a bundle must name it. allow_downgrade: also a bundle of a lower version than
-    one that ran here.
-    """
-
-    keys: tuple[str | Path, ...] = ()
-    compatible: str = Field(default="outfeed", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
-    allow_downgrade: bool = False
-
-    @field_validator("keys", mode="before")
-    @classmethod
-    def _keys(cls, value: object) -> object:
-        if not isinstance(value, list | tuple):
-            return value
-        return tuple(_key(entry) for entry in value)
-
-
-def _key(entry: object) -> object:
-    if isinstance(entry, str) and entry.startswith("ed25519:"):
-        if re.fullmatch(r"ed25519:[0-9a-f]{64}", entry) is None:
-            raise ValueError("a key is ed25519: and 64 hex digits")
-        return entry
-    if isinstance(entry, Path) or (isinstance(entry, str) and entry):
-        return Path(entry)
-    raise ValueError("a key is a text, ed25519: and 64 hex digits or the path of a file")
 
 
 class TriggerConfig(Section):
@@ -171,52 +142,6 @@ class WatchdogConfig(Section):
     @property
     def journal_ns(self) -> int:
         return round(self.journal_s * 1e9)
-
-
-class JournalConfig(Section):
-    """The journal and the disk it may use, its write-ahead log included. gather_ms: an event waits
-    so long for others that go to the disk with it."""
-
-    max_mb: float = Field(default=256.0, ge=1)
-    gather_ms: float = Field(default=0.0, ge=0, le=2_000)
-
-    @property
-    def max_bytes(self) -> int:
-        return round(self.max_mb * 1024 * 1024)
-
-
-class UplinkConfig(Section):
-    """The way to the broker. start: whether ``outfeed run`` starts the uplink itself."""
-
-    start: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65535)
-    protocol: Literal["5", "3.1.1"] = "5"
-    keepalive_s: int = Field(default=15, ge=2, le=3600)
-    topic_prefix: str = Field(default="outfeed/v1", pattern=r"^[^#+\s/]+(/[^#+\s/]+)*$")
-    username: str | None = None
-    password_file: Path | None = None
-    tls_ca: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    connect_timeout_s: float = Field(default=5.0, gt=0)
-    max_inflight: int = Field(default=64, ge=1, le=1000)
-    retry_max_s: float = Field(default=30.0, gt=0)
-
-    @field_validator("password_file", "tls_ca", "tls_cert", "tls_key", mode="before")
-    @classmethod
-    def _path(cls, value: object) -> object:
-        return Path(value) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _complete(self) -> UplinkConfig:
-        if self.password_file is not None and self.username is None:
-            raise ValueError("password_file needs a username")
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert and tls_key come together")
-        if self.tls_cert is not None and self.tls_ca is None:
-            raise ValueError("tls_cert needs tls_ca: there is no TLS without it")
-        return self
 
 
 class StationConfig(Section):

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from edge.config import CameraConfig, LineConfig, StationConfig, UplinkConfig
+from edge.config import CameraConfig, LineConfig, StationConfig
+from edge.config_uplink import UplinkConfig
 
 MOSQUITTO = shutil.which(
     "mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from edge.config import UplinkConfig
+from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent
 from edge.events.receiver import Received

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from edge.config import UplinkConfig
+from edge.config_uplink import UplinkConfig
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.patient import Patient
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.config import UplinkConfig
+from edge.config_uplink import UplinkConfig
 from edge.errors import ConfigError
 
 

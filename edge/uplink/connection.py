@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.config import UplinkConfig
+from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.cursor import Position
 from edge.events.event import StatusEvent

@@ -9,7 +9,8 @@ from collections import deque
 
 import edge
 from edge.clock import boot_id, utc_now
-from edge.config import StationConfig, UplinkConfig
+from edge.config import StationConfig
+from edge.config_uplink import UplinkConfig
 from edge.errors import JournalError
 from edge.events.cursor import SAVE_S, Position, read_cursor, write_cursor
 from edge.events.event import StatusEvent

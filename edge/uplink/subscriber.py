@@ -12,7 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import ValidationError
 
-from edge.config import UplinkConfig
+from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import StatusEvent
 from edge.events.receiver import Received, Receiver

@@ -14,7 +14,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.config import StationConfig, UplinkConfig, load_config
+from edge.config import StationConfig, load_config
+from edge.config_uplink import UplinkConfig
 from edge.provision import make_authority
 from edge.uplink.publisher import run_uplink
 from tests.brokers import Mosquitto, needs_mosquitto, wait_for

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from edge.config import UplinkConfig
+from edge.config_uplink import UplinkConfig
 from edge.uplink.publisher import run_uplink
 from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
