@@ -10,7 +10,9 @@
     ├── PictureError        1   a kept picture cannot be read, written or believed
     ├── InboxError          1   the station cannot be told something
     ├── QuarantineError     1   a set of marked parts cannot be read, written or believed
-    └── StalledError        1   something that must move does not: the process has to end
+    └── MustEndError        1   the process has to end at once, without a goodbye
+        ├── StalledError    1   something that must move does not
+        └── CrashedError    1   an unforeseen exception, that is, a bug
 
 Adapters wrap a library's error with ``raise ... from``. Anything that is not an OutfeedError is a
 bug and shows its traceback.
@@ -63,6 +65,14 @@ class QuarantineError(OutfeedError):
     """A set of marked parts cannot be read, written or believed."""
 
 
-class StalledError(OutfeedError):
-    """A stage hangs and cannot be helped from within: the process has to end at once, without
-    waiting for it, and be started anew."""
+class MustEndError(OutfeedError):
+    """The process cannot be helped from within: it has to end at once, without waiting for its
+    threads, and be started anew."""
+
+
+class StalledError(MustEndError):
+    """A stage hangs."""
+
+
+class CrashedError(MustEndError):
+    """A thread ended by an unforeseen exception."""

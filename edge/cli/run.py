@@ -35,7 +35,7 @@ def run(config: ConfigOption) -> None:
     from edge.clock import MonotonicClock
     from edge.commission.gate import check_commission
     from edge.config import load_config
-    from edge.errors import StalledError
+    from edge.errors import MustEndError
     from edge.watchdog import find_notifier
 
     # Where systemd's watchdog ends a process that does not even do this itself (SIGABRT), the log
@@ -63,7 +63,7 @@ def run(config: ConfigOption) -> None:
             if uplink is not None:
                 uplink.start()
             summary = station.run()
-        except StalledError as error:
+        except MustEndError as error:
             # Not through the interpreter's own end, which may wait for what hangs.
             end_now(error)
         finally:

@@ -57,8 +57,12 @@ class UplinkProcess:
         return None if process is None or process.poll() is not None else process.pid
 
     def start(self) -> None:
-        """Start the thread, which starts the child; returns at once."""
-        self._thread.start()
+        """Start the thread, which starts the child; returns at once. A system without room for a
+        thread is a line in the log: inspection needs no uplink."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            _log.error("uplink_not_started reason=%s", error)
 
     def close(self) -> None:
         """End the child and join the thread; at most some _STOP_S seconds. May be called twice."""
@@ -79,7 +83,11 @@ class UplinkProcess:
         backoff = Backoff(self._retry_max_s)
         while not self._stop.is_set():
             began_s = time.monotonic()
-            status = self._run_once()
+            try:
+                status = self._run_once()
+            except Exception as error:  # noqa: BLE001 - a bug here must not end the inspection
+                _log.exception("uplink_watch_failed")
+                status = type(error).__name__
             if self._stop.is_set():
                 return
             self.restarts += 1

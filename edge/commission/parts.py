@@ -11,7 +11,7 @@ from edge.commission.quantile import rule_of_three
 from edge.commission.result import Figure, StepResult, judged, skipped
 from edge.commission.workbench import Workbench
 from edge.devices.trigger import Trigger, TriggerEdge
-from edge.errors import DeviceError, StalledError
+from edge.errors import DeviceError, MustEndError
 from edge.events.event import Event
 from edge.line.freshness import Freshness
 from edge.line.parts import LineTiming
@@ -24,7 +24,7 @@ _TURN_S = 0.1
 
 def run_parts(bench: Workbench) -> StepResult:
     """Runs a station whose rejector is nobody and whose journal forgets, until enough parts have
-    their verdict or none has come for wait_s. Blocks. Raises StalledError."""
+    their verdict or none has come for wait_s. Blocks. Raises MustEndError."""
     wanted = bench.settings.parts
     asked = f"Let {wanted} good parts run, and only good ones; press Enter to begin"
     if bench.person.there and not bench.person.confirm(asked):
@@ -55,7 +55,7 @@ def run_parts(bench: Workbench) -> StepResult:
             on_verdict=judge,
         )
         summary = _until_quiet(station, heard, bench.settings.wait_s)
-    except StalledError:
+    except MustEndError:
         raise
     except DeviceError as error:
         return judged("parts", (), faults=(str(error),))

@@ -11,7 +11,7 @@ from queue import Full, Queue
 from edge.clock import Clock
 from edge.devices.camera import Camera, EndOfFrames
 from edge.devices.trigger import EndOfParts, Trigger
-from edge.errors import DeviceError, StalledError
+from edge.errors import DeviceError, MustEndError, OutfeedError
 from edge.inbox import Mark
 from edge.line.freshness import Freshness
 from edge.line.ledger import Ledger
@@ -21,6 +21,7 @@ from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.attempt import attempt
 from edge.station.capture import capture
+from edge.station.crash import Crashes, despite
 from edge.station.journaling import Appends, JournalWriter
 from edge.station.roles import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
 from edge.station.stages import TURN_S, Stages, end, end_at_once, join, peek, take
@@ -37,6 +38,7 @@ _PATIENCE = Patience()
 _TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
 _STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
 _DYING_S = 1.0  # the same where a stage hangs and the process has to end
+_Threads = dict[str, threading.Thread]
 
 
 class Station:
@@ -50,8 +52,9 @@ class Station:
 
     The thread that calls ``run`` is the watchdog: ten times a second it looks at when each of the
     others, and the rejector, last came round. All well: the notifier gets a heartbeat. A stage that
-    hangs: the open parts become UNKNOWN, and ``run`` ends with StalledError, without a goodbye to
-    the rejector; the process must then end without waiting for its threads.
+    hangs, or an unforeseen exception in any thread: the open parts become UNKNOWN, and ``run`` ends
+    with MustEndError, without a goodbye to the rejector; the process must then end without waiting
+    for its threads.
 
     Overflow rule: a part that finds a queue full is UNKNOWN "overload" at once.
     on_verdict and on_actuated are called on the station's threads and must return soon.
@@ -88,6 +91,7 @@ class Station:
         self._rejector = rejector
         self._journal = journal
         self._stages = Stages.make(patience, clock)
+        self._crashes = Crashes()
         self._notifier = notifier
         self._writer = JournalWriter(
             journal,
@@ -96,14 +100,11 @@ class Station:
             gather_s=gather_s,
             beat=self._stages.journal.beat,
         )
-        self._clock = clock
-        self._timing = timing
+        self._clock, self._timing = clock, timing
         self._tracker = PartTracker(timing, first_part_id=first_part_id)
         self._freshness = freshness or Freshness()
-        self._pictures = pictures
-        self._monitor = monitor
-        self._on_verdict = on_verdict
-        self._on_actuated = on_actuated
+        self._pictures, self._monitor = pictures, monitor
+        self._on_verdict, self._on_actuated = on_verdict, on_actuated
         self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
         self._frames: Queue[tuple[Part, Frame, int] | None] = Queue(_QUEUE_PARTS)
         self._ledger = Ledger()
@@ -111,8 +112,7 @@ class Station:
         self._void: set[int] = set()
         self._opened_id = first_part_id - 1  # the last part in the ledger
         self._refused: set[int] = set()  # no parts, as the rejector said before they were in it
-        self._stopping = False
-        self._all_seen = False
+        self._stopping = self._all_seen = False
         self._failure: DeviceError | None = None
 
     def stop(self) -> None:
@@ -123,7 +123,7 @@ class Station:
         """Run until stopped; blocks. Call once. Closes trigger, camera, rejector and journal.
 
         Raises DeviceError when the rejector does not start or the trigger fails; even then every
-        part that was let in has its verdict, and everything is closed. Raises StalledError.
+        part that was let in has its verdict, and everything is closed. Raises MustEndError.
         """
         began_ns = self._clock.now_ns()
         threads = {
@@ -135,26 +135,14 @@ class Station:
                 ("trigger", self._follow_trigger),
             )
         }
-        try:
-            self._monitor.start(self._writer.put_event, self._opened_id + 1)
-            self._rejector.start(self._actuated)
-            self._notifier.ready(self._status())
-            self._stages.begin()
-            self._writer.start()
-            self._pictures.start(self._marked)
-            for thread in threads.values():
-                thread.start()
-            watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
-            while threads["trigger"].is_alive():
-                threads["trigger"].join(TURN_S)
-                watchdog.look(self._status())
-        except StalledError as error:
-            self._die(str(error), threads["trigger"])
-            raise
-        except BaseException:
-            self._close(threads, crashed=True)
-            raise
-        counted = self._close(threads)
+        with self._crashes.deadly(partial(self._die, threads["trigger"])):
+            try:
+                self._oversee(threads)
+            except (OutfeedError, KeyboardInterrupt, SystemExit) as error:
+                if not isinstance(error, MustEndError):
+                    self._close(threads, crashed=True)
+                raise
+            counted = self._close(threads)
         if self._failure is not None:
             raise self._failure
         return self._tally.summary(
@@ -168,9 +156,23 @@ class Station:
             monitor=self._monitor.counts,
         )
 
-    def _close(
-        self, threads: dict[str, threading.Thread], *, crashed: bool = False
-    ) -> Counted | None:
+    def _oversee(self, threads: _Threads) -> None:
+        """Start everything, and look at it until the trigger's thread has ended."""
+        self._monitor.start(self._writer.put_event, self._opened_id + 1)
+        self._rejector.start(self._actuated)
+        self._notifier.ready(self._status())
+        self._stages.begin()
+        self._writer.start()
+        self._pictures.start(self._marked)
+        for thread in threads.values():
+            thread.start()
+        watchdog = Watchdog(self._notifier, self._stages.all, clock=self._clock)
+        while threads["trigger"].is_alive():
+            watchdog.look(self._status())
+            threads["trigger"].join(TURN_S)
+            self._crashes.check()
+
+    def _close(self, threads: _Threads, *, crashed: bool = False) -> Counted | None:
         """In the order of a part's way: nothing is closed that something before it still needs."""
         self._stopping = True
         self._notifier.stopping(self._status())
@@ -185,6 +187,7 @@ class Station:
             self._all_seen = True
             self._guard.notify_all()
         self._join(threads["deadline"])
+        self._crashes.check()  # before the goodbye
         counted = self._rejector.close(_STOP_S)
         self._monitor.close(_STOP_S)
         self._close_journal(_STOP_S)
@@ -197,23 +200,22 @@ class Station:
         if not self._writer.stuck:
             self._journal.close()
 
-    def _die(self, reason: str, trigger: threading.Thread) -> None:
-        """A stage hangs, perhaps with a lock in its hand, and is not waited for. The open parts get
-        their verdict, what the ejector makes of them is journalled, the line is the rejector's."""
-        _log.error("station_stalled reason=%s", reason)
+    def _die(self, trigger: threading.Thread, reason: str) -> None:
+        """A stage hangs or has crashed, perhaps with a lock in its hand, and is not waited for. The
+        open parts get their verdict, what the ejector makes of them is journalled, the line is the
+        rejector's."""
+        _log.error("station_dies reason=%s", reason)
         self._stopping = self._all_seen = True
-        trigger.join(_DYING_S)  # no part comes after those that get their verdict here
+        if trigger.ident is not None:
+            trigger.join(_DYING_S)  # no part comes after those that get their verdict here
         if self._guard.acquire(timeout=_DYING_S):
-            try:
-                for part in self._ledger.overdue(1 << 63):
-                    self._settle(Verdict.unknown(part.part_id, reason=reason))
-            finally:
-                self._guard.release()
+            for part in self._ledger.overdue(1 << 63):
+                despite(partial(self._settle, Verdict.unknown(part.part_id, reason=reason)))
+            self._guard.release()
         end_at_once(self._parts)
         end_at_once(self._frames)
-        self._rejector.abandon(_DYING_S)
-        self._close_journal(_DYING_S)
-        self._pictures.dump(_DYING_S)
+        for step in (self._rejector.abandon, self._close_journal, self._pictures.dump):
+            despite(partial(step, _DYING_S))
 
     def _join(self, thread: threading.Thread) -> None:
         """The rejector must not take a station for dead that is about to say goodbye."""
@@ -376,8 +378,6 @@ class Station:
         self._tally.actuated(report)
         if report.action is Action.NO_PART:
             self._refuse(report.part_id)
-        elif report.action is Action.MISSED:
-            _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
         if report.action is not Action.LET_BY or report.cause in _TOLD:
             self._writer.put_actuation(report)
         if self._on_actuated is not None:

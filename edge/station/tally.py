@@ -54,6 +54,7 @@ class Tally:
                 self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
         elif report.action is Action.MISSED:
             self._missed += 1
+            _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
 
     def status(self, bundle_id: str, events_lost: int, trouble: str = "") -> str:
         """One line for a person. trouble: what is wrong with what the station sees."""

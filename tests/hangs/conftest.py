@@ -76,6 +76,13 @@ class Unit:
         (self.hangs / thread).touch()
         return CLOCK.now_ns()
 
+    def crash(self, thread: str) -> int:
+        """The thread of this name gets an unforeseen exception: CLOCK_MONOTONIC."""
+        part = self.folder / "crash"
+        part.write_text("crash")
+        part.replace(self.hangs / thread)
+        return CLOCK.now_ns()
+
     def heal(self) -> None:
         for path in self.hangs.iterdir():
             path.unlink()

@@ -128,6 +128,30 @@ def test_a_stage_that_hangs_ends_the_process_with_the_line_safe(unit: Unit, stag
         assert {part.decision for part in between[1:]} == {"UNKNOWN"}
 
 
+# tests/station/test_crashes.py has every thread; all of them here take 50 s.
+@pytest.mark.parametrize("thread", ["pictures", "MainThread"])
+def test_a_thread_that_crashes_ends_the_process_with_the_line_safe(unit: Unit, thread: str) -> None:
+    """No goodbye, exit status 1, the stack in the log; and the next station goes on."""
+    unit.start()
+    goes_on(unit)
+    rejector = unit.rejector
+    began_ns = unit.crash(thread)
+    assert unit.running.wait(60) == 1
+    ended_ns = CLOCK.now_ns()
+    # A second each for trigger, open parts, rejector, journal and pictures, where they hang.
+    assert ended_ns - began_ns < 5 * S + BUSY_NS
+    log = unit.log()
+    name = "main" if thread == "MainThread" else thread
+    assert f"process_ends reason=crashed: {name}: ZeroDivisionError: a bug, scripted" in log
+    assert "in hang_if_told" in log
+    assert "Thread 0x" in log  # where each of them was
+    assert not unit.manager.said("STOPPING")
+    dead = recovers(unit, began_ns, rejector)
+    history = unit.history()
+    history.obeys(dead)
+    history.safe_within(ended_ns - began_ns + (SILENCE_MS + TRAVEL_MS) * MS + BUSY_NS, dead)
+
+
 def test_a_main_thread_that_hangs_gives_no_heartbeat(unit: Unit) -> None:
     """Nobody in the process notices; systemd does (SIGABRT), and the log shows every thread."""
     unit.start()

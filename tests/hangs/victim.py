@@ -1,6 +1,8 @@
-"""``outfeed run`` whose threads can be made to hang: ``python -m tests.hangs.victim FOLDER TOML``.
+"""``outfeed run`` whose threads can be made to hang or crash: ``python -m tests.hangs.victim FOLDER
+TOML``.
 
-A thread that asks for the time while FOLDER holds a file of its name never returns. Every loop asks
+A thread that asks for the time while FOLDER holds a file of its name never returns, or, where the
+file says "crash", gets an exception that nobody foresaw. Every loop asks
 at each turn, so each stage can be stopped in the middle of what it does, also with a lock in its
 hand; and the rest of the process is the real one. The thread of the pictures, which needs no time,
 hangs where a bad disk would hang it: in fsync.
@@ -28,7 +30,10 @@ class HangingClock(edge.clock.MonotonicClock):
 
 
 def hang_if_told(folder: Path) -> None:
-    if (folder / threading.current_thread().name).exists():
+    told = folder / threading.current_thread().name
+    if told.exists():
+        if told.read_text() == "crash":
+            raise ZeroDivisionError("a bug, scripted")
         while True:
             time.sleep(3600)
 

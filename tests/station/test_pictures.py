@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edge.errors import FrameError, StalledError
+from edge.errors import CrashedError, FrameError, StalledError
 from edge.inbox import new_mark
 from edge.records import Decision, Frame, Verdict
 from edge.watchdog import Patience
+from tests.station.test_stalled import wait_for_threads
 from tests.station.test_station import PIXELS, House, P, R, U, raises
 
 S = 1_000_000_000
@@ -103,6 +104,7 @@ def test_a_station_that_dies_dumps_after_the_journal() -> None:
     with pytest.raises(StalledError):
         house.station.run()
     assert keeper.told[-1] == ("dump",)
+    wait_for_threads()
     assert ("close",) not in keeper.told
 
 
@@ -121,9 +123,10 @@ def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
 
     keeper = RecordedKeeper()
     house = House(10**9, pictures=keeper, notifier=Fails())
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(CrashedError, match=r"^crashed: main: ZeroDivisionError: a bug, scripted$"):
         house.station.run()
     assert keeper.told[-1] == ("dump",)
+    wait_for_threads()
 
 
 def test_a_mark_becomes_an_event_and_is_confirmed_when_it_is_on_the_disk() -> None:

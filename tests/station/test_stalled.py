@@ -35,6 +35,11 @@ def hang() -> Iterator[Hanging]:
     made = Hanging()
     yield made
     made.let_go.set()
+    wait_for_threads()
+
+
+def wait_for_threads() -> None:
+    """Until no thread of a station is left."""
     limit = time.monotonic() + 10
     names = {"trigger", "camera", "inspector", "deadline", "journal"}
     while names & {thread.name for thread in threading.enumerate()}:
