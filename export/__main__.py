@@ -113,11 +113,13 @@ def main(
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     print_metrics(console, {name: m.as_dict() for name, m in exported.certified.metrics.items()})
+    for line in exported.unknown:
+        console.print(f"Attention: {line}", highlight=False, soft_wrap=True)
     console.print(latency_words(record), highlight=False, soft_wrap=True)
     if exported.point is not None and options.max_false_rejects is not None:
         assurance = exported.point.assurance(options.max_false_rejects)
-        for line in (exported.point, assurance):
-            console.print(str(line), highlight=False, soft_wrap=True)
+        for told in (exported.point, assurance):
+            console.print(str(told), highlight=False, soft_wrap=True)
     if exported.refused:
         said = f"int8 is refused, float32 is packed alone: {exported.refused}"
         console.print(f"[yellow]{said}[/]", highlight=False, soft_wrap=True)

@@ -24,7 +24,8 @@ from export.reference import reference_file
 from export.search import Tried
 from export.source import Source, open_source
 from models.run import Run
-from models.tradeoff import OperatingPoint, choose, points_of, sweep_run
+from models.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
+from models.unknown import unknowns
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class Exported:
     """The bundle's bytes and what was measured on the way. certified: each build against torch in
     float, on parts that no network was trained on. tried: the ways to quantise. latency: of the
     detector in ONNX Runtime on one core of this machine. point: the chosen T; None where it is the
-    run's. refused: why int8 is not packed though it was asked for; empty otherwise."""
+    run's. refused: why int8 is not packed though it was asked for; empty otherwise. unknown: what
+    the validation pictures cannot tell."""
 
     data: bytes
     bundle: Bundle
@@ -68,10 +70,13 @@ class Exported:
     latency: tuple[Latency, ...]
     point: OperatingPoint | None
     refused: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 def export_run(run: Run, options: ExportOptions) -> Exported:
     """Export a completed run. Blocks for minutes. Raises ExportError, DataError."""
+    if options.max_false_rejects is not None:
+        require_good_in(run.result().metrics.get("float", {}), f"{run.folder}'s held-back pictures")
     source = open_source(
         run,
         name=options.name,
@@ -121,7 +126,9 @@ def _finish(
     )
     reference = reference_file(source, judged[builds[0].name])
     bundle, data = pack_proven(manifest, builds, golden, certified, reference)
-    return Exported(data, bundle, certified, made.tried, made.latency, point, made.refused)
+    samples = [picture.sample for picture in source.held_back]
+    unknown = unknowns(samples, [kind.name for kind in manifest.kinds])
+    return Exported(data, bundle, certified, made.tried, made.latency, point, made.refused, unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,7 @@ def pack_proven(
             "builds": tuple(
                 b.manifest.model_copy(update={"golden": golden.limits}) for b in builds
             ),
-            "metrics": {name: values.as_dict() for name, values in certified.metrics.items()},
+            "metrics": {name: values.as_measures() for name, values in certified.metrics.items()},
         }
     )
     files = {name: data for build in builds for name, data in build.files.items()}

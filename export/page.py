@@ -8,24 +8,11 @@ from pathlib import Path
 from export.certify import SHOWN, Certified
 from models.files import write_whole
 from models.report import page
-from models.report.exported import ExportRecord
+from models.report.exported import PARITY_WORDS, ExportRecord
+from models.report.measured import metric_rows
 from models.tradeoff.interval import counted, percent
 
 PAGE = "export.html"
-_FIGURES = {
-    "frames": "validation pictures",
-    "severity_error_mean": "difference in severity (0 to 12), mean",
-    "severity_error_p99": "… 99th percentile where either is at T / 2 or above",
-    "severity_error_max": "… largest",
-    "mask_iou": "IoU of the masks",
-    "regions": "defects that both report",
-    "kinds": "… and name alike",
-    "verdict_agreement": "equal verdicts",
-    "found": "defective parts that torch rejects",
-    "missed": "… and the build passes",
-    "missed_bound": "… with 95% confidence at most (share)",
-    "new_rejects": "good parts that only the build rejects",
-}
 
 
 def write_page(folder: Path, record: ExportRecord, certified: Certified) -> Path:
@@ -78,6 +65,7 @@ def _summary(record: ExportRecord) -> str:
     return page.section(
         "Summary",
         page.paragraph(f"{lead}.", "lead"),
+        *(page.paragraph(line, "warning") for line in record.unknown),
         page.table(("build, the one it is judged by first", "networks"), rows),
         page.paragraph(f"{latency_words(record)[:1].upper()}{latency_words(record)[1:]}."),
         page.paragraph(words if record.tried else "Nothing was quantised."),
@@ -87,7 +75,7 @@ def _summary(record: ExportRecord) -> str:
 def _parity(record: ExportRecord, certified: Certified) -> str:
     rows = [
         (words, *(_number(values.get(name, math.nan)) for values in record.parity.values()))
-        for name, words in _FIGURES.items()
+        for name, words in PARITY_WORDS.items()
     ]
     limits = [
         (step.chain, *(_number(value) for value in step.limits.values()))
@@ -147,11 +135,7 @@ def _differences(certified: Certified) -> str:
 
 
 def _metrics(record: ExportRecord) -> str:
-    names = dict.fromkeys(name for values in record.metrics.values() for name in values)
-    rows = [
-        (name, *(_number(values.get(name, math.nan)) for values in record.metrics.values()))
-        for name in names
-    ]
+    rows = metric_rows(tuple(record.metrics.values()))
     return page.section("Metrics on the same pictures", page.table(("", *record.metrics), rows))
 
 

@@ -19,7 +19,7 @@ def record_of(
         threshold=manifest.chain.threshold,
         keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
         max_false_rejects=max_false_rejects,
-        metrics={name: metrics.as_dict() for name, metrics in exported.certified.metrics.items()},
+        metrics={name: one.as_measures() for name, one in exported.certified.metrics.items()},
         parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},
         tried=tuple(
             TriedRecord(
@@ -35,4 +35,5 @@ def record_of(
             build.name: sum(manifest.files[name].bytes for name in build.files)
             for build in manifest.builds
         },
+        unknown=exported.unknown,
     )

@@ -13,7 +13,7 @@ not say whether its Table 4 does; so both are given.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import cv2
@@ -26,6 +26,30 @@ from models.data.dataset import Pixels
 
 JOIN_PX = 4.0  # the paper's: annotated clusters nearer than this are one defect
 TOLERANCE_PX = 2.0  # between pixel centres; the usual one for AigleRN
+COUNTS = ("escapes", "false_rejects")  # shown as unknown where nobody can count them
+# Every figure in the words of a page or a table, in the order in which a line asks.
+WORDS = {
+    "parts": "parts",
+    "defective": "defective parts",
+    "escapes": "escapes: defective parts passed",
+    "escape_rate": "share of the defective parts passed",
+    "false_rejects": "false rejects: good parts rejected",
+    "false_reject_rate": "share of the good parts rejected",
+    "image_ap": "average precision of pictures, ranked by score",
+    "image_auroc": "AUROC of pictures, ranked by score",
+    "mean_iou": "mean IoU over defective parts",
+    "mean_iou_all": "mean IoU over all parts",
+    "pixel_precision": "precision of pixels",
+    "pixel_recall": "recall of pixels",
+    "pixel_f1": "F1 of pixels",
+    "pixel_precision_tol": f"precision of pixels, within {TOLERANCE_PX:g} px",
+    "pixel_recall_tol": f"recall of pixels, within {TOLERANCE_PX:g} px",
+    "pixel_f1_tol": f"F1 of pixels, within {TOLERANCE_PX:g} px",
+    "ar": "AR, equation (3) of He & Liu 2020",
+    "defect_recall_50": "drawn defects found at IoU 0.5",
+    "defect_precision_50": "reported defects right at IoU 0.5",
+    "defect_recall_50_kind": "drawn defects found at IoU 0.5 and named right",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +100,8 @@ class Outcome:
 class Metrics:
     """Over a set of parts. Shares are 0 to 1; mean_iou and ar are over parts and defects that are
     annotated; pixels of all parts are counted together, in the ``_tol`` figures with the tolerance
-    of the outcomes; nan where there is nothing to count."""
+    of the outcomes; nan where there is nothing to count. escapes, false_rejects: None where no part
+    is defective, or good: then the number is not 0 but unknown."""
 
     parts: int
     defective: int
@@ -94,15 +119,19 @@ class Metrics:
     defect_recall_50: float
     defect_precision_50: float
     defect_recall_50_kind: float
-    escapes: int
-    false_rejects: int
+    escapes: int | None
+    false_rejects: int | None
     escape_rate: float
     false_reject_rate: float
 
     def as_dict(self) -> dict[str, float]:
         """By name; what there was nothing to count for is left out, since JSON has no NaN."""
-        values = {name: float(value) for name, value in asdict(self).items()}
-        return {name: value for name, value in values.items() if not math.isnan(value)}
+        return {name: v for name, v in self.as_measures().items() if not math.isnan(v)}
+
+    def as_measures(self) -> dict[str, float]:
+        """Every figure by name; nan where there was nothing to count."""
+        values = asdict(self).items()
+        return {name: math.nan if value is None else float(value) for name, value in values}
 
 
 def outcome(
@@ -196,11 +225,22 @@ def summarise(outcomes: Sequence[Outcome]) -> Metrics:
         defect_recall_50=_share(len(found), len(matches)),
         defect_precision_50=_share(sum(iou >= 0.5 for iou in reports), len(reports)),
         defect_recall_50_kind=_share(sum(m.kind == m.reported_kind for m in found), len(matches)),
-        escapes=escapes,
-        false_rejects=false_rejects,
+        escapes=escapes if bad else None,
+        false_rejects=false_rejects if good else None,
         escape_rate=_share(escapes, len(bad)),
         false_reject_rate=_share(false_rejects, len(good)),
     )
+
+
+def known(values: Mapping[str, float]) -> dict[str, float]:
+    """Metrics by name without the counts that say nothing: of escapes where no part is defective,
+    of false rejects where none is good. Runs and exports of earlier versions have 0 there."""
+    unknown = set()
+    if values.get("defective") == 0:
+        unknown.add("escapes")
+    if "parts" in values and values.get("defective") == values["parts"]:
+        unknown.add("false_rejects")
+    return {name: value for name, value in values.items() if name not in unknown}
 
 
 def near_px(

@@ -13,6 +13,8 @@ from models.methods import METHODS
 from models.patches import Picture, load_pictures
 from models.recipe import Recipe, SplitRecipe
 from models.run import RunRecord, open_data
+from models.tradeoff.point import require_good
+from models.unknown import unknowns
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ def prepare(
     divided = split(dataset, settings.validation_share, settings.seed)
     if recipe is not None and METHODS[recipe.method].good_only:
         divided = hold_back_defective(divided, drawn=hold_back_drawn or settings.good_only)
+    if recipe is not None and recipe.chain.max_false_rejects is not None:
+        require_good(sum(sample.is_good for sample in divided.validation), str(data))
     pictures = load_pictures(dataset, divided.train)
     held_back = load_pictures(dataset, divided.validation)
     if recipe is None:
@@ -71,6 +75,8 @@ def prepare(
         validation=tuple(sample.name for sample in divided.validation),
         unmasked=tuple(sample.name for sample in divided.unmasked),
     )
+    for line in unknowns(divided.validation, dataset.kinds):
+        log.warning("%s", line)
     return Preparation(record, dataset, pictures, held_back)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import nn
 
 from edge.complaints import describe
@@ -31,6 +31,7 @@ from models.file_detector import FileDetector
 from models.files import write_whole
 from models.fit import save_atomically
 from models.methods import METHODS
+from models.metrics import known
 from models.networks import BlockClassifier, DetectorNetwork
 from models.recipe import Recipe, SplitRecipe
 
@@ -59,11 +60,13 @@ class RunRecord(_Part):
 
 class CurvePoint(_Part):
     """One T of the search: mean IoU over annotated parts (None without one), share of good parts
-    with an alarm."""
+    with an alarm (None without one), and then the share of defective parts with a region where
+    nothing is drawn."""
 
     threshold: float
     mean_iou: float | None
-    false_alarms: float
+    false_alarms: float | None
+    strays: float | None = None
 
 
 class RunResult(_Part):
@@ -80,6 +83,11 @@ class RunResult(_Part):
     detector_loss: tuple[tuple[int, float], ...]
     classifier_loss: tuple[tuple[int, float], ...]
     training_s: float | None = None
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        return {chain: known(values) for chain, values in metrics.items()}
 
 
 class _Pointer(BaseModel):

@@ -2,7 +2,9 @@
 
 He & Liu 2020, section IV.G and Figs. 16 and 17, take the T of the best mean IoU. Where nobody drew
 a defect there is no IoU, and T is a percentile of what good parts score, as the second source has
-it.
+it. Where no part is good, nothing speaks against a low T but the surface around the drawn defects:
+T is then where the fewest pictures are missed or carry a region where nothing is drawn (decision
+42).
 """
 
 from __future__ import annotations
@@ -11,15 +13,22 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.filter import TOLERANCE, keep
+from edge.chain.filter import TOLERANCE, Mask, keep
 from edge.records import SeverityMap
 
-GRID = np.round(np.arange(0.2, 11.9, 0.1), 1)
+STEP = 0.1
+GRID = np.round(np.arange(0.2, 11.9, STEP), 1)
 MOST_FALSE_ALARMS = 0.05  # of good parts, behind a method that learned from them
 MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
+NEAR_PX = 4.0  # of a drawn pixel: nearer regions are joined with it, so they are its rim
+MARGIN = 1.0  # of severity: int8 and the next batch of parts score a defect lower than these did
+SLACK = 0.01  # sums of two shares that are nearer than this are equal
+_MARGIN_STEPS = round(MARGIN / STEP)
+COARSE = 3  # strays are looked for at every third T of the grid: components cost milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +36,15 @@ class ThresholdSearch:
     """The best T and the curve it was read from, one value per T of the grid.
 
     mean_iou: over defective parts, before the classifier; None where none is annotated.
-    false_alarms: share of good parts with any pixel at or above T; 0 where none is good.
+    false_alarms: share of good parts with any pixel at or above T; None where none is good. strays:
+    then, the share of the defective parts with a region where nothing is drawn; else None.
     """
 
     best: float
     thresholds: tuple[float, ...]
     mean_iou: tuple[float, ...] | None
-    false_alarms: tuple[float, ...]
+    false_alarms: tuple[float, ...] | None
+    strays: tuple[float, ...] | None = None
 
     @property
     def best_iou(self) -> float:
@@ -54,10 +65,18 @@ def search_threshold(
 
     Where nothing is annotated, or max_false_alarms is given: the lowest T at which no more than so
     many of the good parts (0 to 1; else MAX_FALSE_ALARMS) have an alarm, or the highest of the
-    grid. Raises ValueError without any part.
+    grid.
+
+    Where no part is good: the T of the least sum of two shares of the parts, those of which no
+    drawn pixel is above T + MARGIN, and those with a region where nothing is drawn. Of all within
+    SLACK of it those that miss the fewest, then the best mean IoU.
+
+    Raises ValueError without any part.
     """
     ious: list[npt.NDArray[np.float64]] = []
     alarms: list[npt.NDArray[np.bool_]] = []
+    missed: list[npt.NDArray[np.bool_]] = []
+    strays: list[npt.NDArray[np.bool_]] = []
     for severity, annotated in maps:
         height, width = annotated.shape
         mask = keep(severity, float(GRID[0]), height, width)
@@ -70,12 +89,25 @@ def search_threshold(
             inside, outside = _above(mask.severity[truth]), _above(mask.severity[~truth])
         if truth_px:
             ious.append(inside / (truth_px + outside))
+            missed.append(inside == 0)
+            if not alarms:  # needed only where no part is good
+                strays.append(_strays(mask, annotated))
         else:
             alarms.append(outside > 0)
     if not ious and not alarms:
         raise ValueError("no validation picture; T cannot be searched")
-    false_alarms = np.mean(alarms, axis=0) if alarms else np.zeros(len(GRID))
     mean_iou = np.mean(ious, axis=0) if ious else None
+    if not alarms:
+        assert mean_iou is not None
+        stray = np.mean(strays, axis=0)
+        return ThresholdSearch(
+            float(GRID[_fewest_mistakes(np.mean(missed, axis=0), stray, mean_iou)]),
+            tuple(GRID.tolist()),
+            tuple(mean_iou.tolist()),
+            None,
+            tuple(stray.tolist()),
+        )
+    false_alarms = np.mean(alarms, axis=0)
     if mean_iou is None or max_false_alarms is not None:
         limit = MAX_FALSE_ALARMS if max_false_alarms is None else max_false_alarms
         within = np.flatnonzero(false_alarms <= limit)
@@ -90,6 +122,36 @@ def search_threshold(
         None if mean_iou is None else tuple(mean_iou.tolist()),
         tuple(false_alarms.tolist()),
     )
+
+
+def _fewest_mistakes(
+    missed: npt.NDArray[np.float64], stray: npt.NDArray[np.float64], iou: npt.NDArray[np.float64]
+) -> int:
+    """The place on the grid. missed, stray: shares of the parts."""
+    further = np.append(missed[_MARGIN_STEPS:], np.repeat(missed[-1], _MARGIN_STEPS))
+    sums = further + stray
+    near = np.flatnonzero(sums <= sums.min() + SLACK)
+    near = near[further[near] == further[near].min()]
+    return int(near[np.argmax(iou[near])])
+
+
+def _strays(mask: Mask | None, annotated: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Per T of the grid, whether a connected region keeps further than NEAR_PX from every drawn
+    pixel; at a T in between as at the next lower one that was looked at."""
+    found = np.zeros(len(GRID), np.bool_)
+    if mask is None:
+        return found
+    far = cv2.distanceTransform((~annotated).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    h, w = mask.pixels.shape
+    rim = far[mask.top : mask.top + h, mask.left : mask.left + w] <= NEAR_PX
+    for place in range(0, len(GRID), COARSE):
+        at = (mask.severity >= np.float32(GRID[place] - TOLERANCE)).view(np.uint8)
+        if not at[~rim].any():
+            break
+        count, labels = cv2.connectedComponents(at, connectivity=8)
+        # Label 0 is what lies below T.
+        found[place : place + COARSE] = len(np.unique(labels[rim & (at > 0)])) < count - 1
+    return found
 
 
 def _above(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -23,12 +23,16 @@ from models.candidates.advice import (
     verdict,
 )
 from models.data.dataset import DataError
+from models.metrics import COUNTS, WORDS
 from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
 from models.report.write import MAX_FALSE_REJECTS, REPORT
 from models.run import Run, open_data
 from models.tradeoff import operating_point, parse_share
+from models.tradeoff.interval import UNKNOWN, share_of
+from models.tradeoff.point import require_good
 from models.training import train
+from models.unknown import unknowns
 
 __all__ = ["print_metrics", "train"]
 
@@ -36,13 +40,15 @@ __all__ = ["print_metrics", "train"]
 def print_metrics(console: Console, metrics: dict[str, dict[str, float]]) -> None:
     """A table with a column per chain."""
     table = Table("metric", *metrics)
-    for name in dict.fromkeys(name for values in metrics.values() for name in values):
-        table.add_row(name, *(_cell(values.get(name)) for values in metrics.values()))
+    for name, words in WORDS.items():
+        cells = [values.get(name) for values in metrics.values()]
+        if any(cell is not None for cell in cells) or name in COUNTS:
+            table.add_row(words, *map(_cell, cells))
     console.print(table)
 
 
 def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+    return UNKNOWN if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def main(
@@ -88,6 +94,9 @@ def main(
         console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
         sys.exit(130)
     print_metrics(console, result.metrics)
+    by_name = Run(out).open_data()[1]
+    for line in unknowns([by_name[name] for name in record.validation], record.kinds):
+        _say(console, f"Attention: {line}")
     if asked is not None:
         point = operating_point(result.threshold, result.metrics["float"])
         assurance = point.assurance(asked)
@@ -114,6 +123,7 @@ def _compare(data: Path, out: Path, groups: str | None, limit: float | None) -> 
             logging.getLogger(__name__).info("auto warning: %s", warning)
         return run_plan(data, out, some, groups, limit or MAX_FALSE_REJECTS)
     if limit is not None:
+        require_good(sum(sample.is_good for sample in dataset.samples), str(data))
         raise DataError(
             "--max-false-rejects sets T of methods that learn from good parts; these pictures have "
             "defects drawn, so give it to make export (EXPORT_ARGS), or name a recipe of such a "
@@ -129,8 +139,8 @@ def _print_comparison(console: Console, comparison: Comparison, out: Path) -> No
             each.method,
             f"{each.figure:.3f}",
             f"{each.figure_low:.3f}–{each.figure_high:.3f}",
-            f"{each.escapes} of {comparison.bad}",
-            f"{each.painted_escapes} of {comparison.painted}",
+            share_of(each.escapes, comparison.bad),
+            share_of(each.painted_escapes, comparison.painted),
             f"{each.threshold:.1f}",
             f"{each.training_s:.0f}",
             f"{each.ms_per_frame:.1f}",

@@ -77,7 +77,7 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
         MOST_FALSE_ALARMS if method.good_only else 1.0,
     )
     threshold = recipe.chain.threshold or found.best
-    log.info("threshold T=%.1f mean_iou=%.3f", threshold, found.best_iou)
+    log.info("%s", _chosen(threshold, found, recipe.chain.threshold is not None))
 
     classifier: BlockClassifier | None = None
     classifier_loss: list[tuple[int, float]] = []
@@ -114,7 +114,7 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
         keep_severity=keep_severity,
         frame_height=height,
         frame_width=width,
-        curve=_curve(found),
+        curve=curve_of(found),
         metrics=metrics,
         detector_loss=tuple(trained.loss),
         classifier_loss=tuple(classifier_loss),
@@ -155,9 +155,32 @@ def _usual_size(pictures: tuple[Picture, ...]) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _curve(found: ThresholdSearch) -> tuple[CurvePoint, ...]:
-    ious = found.mean_iou or (None,) * len(found.thresholds)
-    columns = zip(found.thresholds, ious, found.false_alarms, strict=True)
+def _chosen(threshold: float, found: ThresholdSearch, named: bool) -> str:
+    """T and why, in a line for people."""
+    told = f"T = {threshold:.1f}"
+    if named:
+        return f"{told}, as the recipe says"
+    if found.strays is not None:
+        return (
+            f"{told}, where the fewest of the defective pictures are missed or carry a region "
+            "where nothing is drawn: no good part is here to count false rejects on"
+        )
+    if found.mean_iou is None:
+        return f"{told}, from good parts alone: no defect is drawn"
+    return f"{told}; the mean IoU of drawn and reported pixels is {found.best_iou:.3f} at best"
+
+
+def curve_of(found: ThresholdSearch) -> tuple[CurvePoint, ...]:
+    """The search as result.json keeps it."""
+    nothing = (None,) * len(found.thresholds)
+    columns = zip(
+        found.thresholds,
+        found.mean_iou or nothing,
+        found.false_alarms or nothing,
+        found.strays or nothing,
+        strict=True,
+    )
     return tuple(
-        CurvePoint(threshold=t, mean_iou=iou, false_alarms=alarms) for t, iou, alarms in columns
+        CurvePoint(threshold=t, mean_iou=iou, false_alarms=alarms, strays=stray)
+        for t, iou, alarms, stray in columns
     )

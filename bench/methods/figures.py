@@ -20,7 +20,8 @@ class Figures(BaseModel):
     """Of a bundle on the validation pictures of its run; None where there is nothing to measure.
 
     pixel_f1, mean_iou: at the run's T. escapes: defective parts passed where a limit on the score
-    rejects at most LIMIT of the good parts (the strictest such limit), of so many ``defective``.
+    rejects at most LIMIT of the good parts (the strictest such limit), of so many ``defective``;
+    unknown (None) where no part is good, or none is defective.
     train_s: with the start of the process. ms: of a frame in the whole chain on one core, median.
     kept: under each change of the picture, the share of parts whose verdict stays; under
     ``occlusion`` the share of good parts that are rejected. run_limit: the share of good parts that
@@ -37,7 +38,7 @@ class Figures(BaseModel):
     image_auroc: float | None
     pixel_f1: float | None
     mean_iou: float | None
-    escapes: int
+    escapes: int | None
     train_s: float | None
     bundle_kb: float
     ms: float | None = None
@@ -72,7 +73,7 @@ def figures(
         image_auroc=_number(found.image_auroc),
         pixel_f1=_number(found.pixel_f1),
         mean_iou=_number(found.mean_iou),
-        escapes=escapes_at(outcomes),
+        escapes=escapes_at(outcomes) if 0 < found.defective < found.parts else None,
         train_s=_number(train_s),
         bundle_kb=bundle_kb,
     )

@@ -7,6 +7,7 @@ from statistics import mean, stdev
 
 from bench.methods.changes import CHANGES, OCCLUSION
 from bench.methods.figures import LIMIT, RUN_LIMITS, Figures
+from models.tradeoff.interval import share_of
 
 _HEAD = (
     *("data", "method", "image AP", "AUROC", "pixel F1", "mean IoU"),
@@ -24,7 +25,7 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
         (
             *(shown(each.data, each.seed), _method(each)),
             *(_figure(v) for v in (each.image_ap, each.image_auroc, each.pixel_f1, each.mean_iou)),
-            *(f"{each.escapes} of {each.defective}", _figure(each.train_s, 0)),
+            *(share_of(each.escapes, each.defective), _figure(each.train_s, 0)),
             *(_figure(each.bundle_kb, 0), _figure(each.ms, 2)),
         )
         for each in found
@@ -70,7 +71,10 @@ def _means(found: Sequence[Figures]) -> list[tuple[str, ...]]:
                 _spread([getattr(each, figure) for each in some])
                 for figure in ("image_ap", "image_auroc", "pixel_f1", "mean_iou")
             ),
-            f"{sum(each.escapes for each in some)} of {sum(each.defective for each in some)}",
+            share_of(
+                sum(each.escapes for each in some if each.escapes is not None),
+                sum(each.defective for each in some if each.escapes is not None),
+            ),
         )
         for names, some in groups.items()
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 
 from rich.markup import escape
 from rich.table import Table
@@ -69,7 +71,7 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
     rows += [(f"kind {kind.name}", _kind(kind)) for kind in manifest.kinds]
     rows += _certificate(bundle)
     for name, values in manifest.metrics.items():
-        rows.append((f"metrics {name}", "\n".join(f"{k} {v:.4g}" for k, v in values.items())))
+        rows.append((f"metrics {name}", "\n".join(_measured(values))))
     golden = [
         f"{frame.file}: {frame.decision}, peak severity {frame.peak_severity:.2f}"
         + "".join(f", {defect.kind} at {list(defect.box)}" for defect in frame.defects)
@@ -79,6 +81,16 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
     files = [f"{name}: {entry.bytes} bytes" for name, entry in manifest.files.items()]
     rows.append(("files", "\n".join(files)))
     return rows
+
+
+def _measured(values: dict[str, float]) -> Iterator[str]:
+    """A line per figure. A count is unknown where no part is there to count on; bundles of earlier
+    versions have 0 there."""
+    defective, parts = values.get("defective"), values.get("parts")
+    for name, value in values.items():
+        nobody = {"escapes": defective == 0, "false_rejects": defective == parts}.get(name, False)
+        known = "unknown" if nobody or math.isnan(value) else f"{value:.4g}"
+        yield f"{name} {known}"
 
 
 def _signature(signer: str | None) -> str:

@@ -21,8 +21,8 @@ def verdict(comparison: Comparison) -> str:
     """One sentence on whether the recommended candidate is any good."""
     first = comparison.candidates[0]
     flaws = comparison.bad if comparison.ranked_by == "bad" else comparison.bad + comparison.painted
-    passed = first.escapes
-    passed += 0 if comparison.ranked_by == "bad" else first.painted_escapes
+    passed = first.escapes or 0
+    passed += 0 if comparison.ranked_by == "bad" else first.painted_escapes or 0
     told = f"{counted(passed, flaws)} are passed at its T"
     if first.figure_low <= CHANCE:
         return (

@@ -149,9 +149,9 @@ def _figures(
             p.stat().st_size for p in (run.detector_path, run.detector_file) if p.is_file()
         ),
         threshold=scores.threshold,
-        escapes=int((~scores.bad.rejected).sum()),
+        escapes=_passed(scores.bad),
         false_rejects=int(scores.good.rejected.sum()),
-        painted_escapes=int((~scores.painted.rejected).sum()),
+        painted_escapes=_passed(scores.painted),
         image_ap=bad[0],
         image_auroc=bad[1],
         painted_auroc=painted[1],
@@ -159,6 +159,11 @@ def _figures(
         figure_low=low,
         figure_high=high,
     )
+
+
+def _passed(side: Side) -> int | None:
+    """None, which is unknown, where there is no picture."""
+    return int((~side.rejected).sum()) if len(side.rejected) else None
 
 
 def _against(good: Floats, bad: Floats) -> tuple[float | None, float | None]:
@@ -177,7 +182,7 @@ def _flawed(scores: Scores, *, by_bad: bool) -> Floats:
 
 
 def _rank(candidate: Candidate) -> tuple[float, int, float]:
-    passed = candidate.escapes + candidate.painted_escapes
+    passed = (candidate.escapes or 0) + (candidate.painted_escapes or 0)
     return -round(candidate.figure, 3), passed, candidate.ms_per_frame
 
 

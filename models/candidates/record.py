@@ -21,7 +21,8 @@ class Candidate(_Part):
 
     threshold: the run's T, which keeps the limit on held-back good parts; of regression, whose T
     comes from annotated defects, the lowest that does. escapes, false_rejects and painted_escapes
-    are counted there. image_ap, image_auroc: of the bad
+    are counted there; escapes is None without a bad picture, painted_escapes without a painted one.
+    image_ap, image_auroc: of the bad
     ones against the good ones, None without a bad one; painted_auroc likewise. figure: the AUROC
     that candidates are ranked by, with the bounds within which 95 % of the resamples lie. behind:
     share of resamples in which the recommended one is better; None for itself. training_s: of the
@@ -34,9 +35,9 @@ class Candidate(_Part):
     ms_per_frame: float
     size_bytes: int
     threshold: float
-    escapes: int
+    escapes: int | None
     false_rejects: int
-    painted_escapes: int
+    painted_escapes: int | None
     image_ap: float | None
     image_auroc: float | None
     painted_auroc: float | None

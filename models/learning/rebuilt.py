@@ -17,8 +17,9 @@ from models.learning.lesson import Lesson
 from models.learning.routes import Candidate
 from models.metrics import summarise
 from models.networks import BlockClassifier
-from models.run import CurvePoint, Run, RunRecord, RunResult
+from models.run import Run, RunRecord, RunResult
 from models.threshold import search_threshold
+from models.training import curve_of
 
 
 def write_run(folder: Path, lesson: Lesson, candidate: Candidate) -> Run:
@@ -82,17 +83,12 @@ def _result(lesson: Lesson, candidate: Candidate) -> RunResult:
         metrics["float without classifier"] = measure(None)
     drawn = (p for p in pictures if not p.sample.unmasked)
     found = search_threshold((detected.detect(p.pixels), p.kind_map > 0) for p in drawn)
-    ious = found.mean_iou or (None,) * len(found.thresholds)
-    curve = tuple(
-        CurvePoint(threshold=t, mean_iou=iou, false_alarms=alarms)
-        for t, iou, alarms in zip(found.thresholds, ious, found.false_alarms, strict=True)
-    )
     return lesson.result.model_copy(
         update={
             "threshold": settings.threshold,
             "keep_severity": settings.keep_severity,
             "metrics": metrics,
-            "curve": curve,
+            "curve": curve_of(found),
             "detector_loss": candidate.detector_loss,
             "classifier_loss": candidate.classifier_loss,
         }

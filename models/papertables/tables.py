@@ -19,6 +19,7 @@ from models.curves import (
 from models.metrics import TOLERANCE_PX, Outcome, confusion, summarise
 from models.networks import build_detector, mmac
 from models.papertables.measure import BARE, FLOAT, INT8, Group, Measured
+from models.tradeoff.interval import UNKNOWN
 
 Figures = Callable[[Sequence[Outcome]], Sequence[float]]
 NOT_FOUND = "not found"
@@ -54,8 +55,8 @@ def overview_table(groups: Sequence[Group]) -> str:
     names = ("image_ap", "mean_iou", "pixel_f1", "pixel_f1_tol", "ar", "escapes", "false_rejects")
 
     def figures(outcomes: Sequence[Outcome]) -> list[float]:
-        found = summarise(outcomes)
-        return [float(getattr(found, name)) for name in names]
+        found = summarise(outcomes).as_measures()
+        return [found[name] for name in names]
 
     rows = []
     for group in groups:
@@ -68,7 +69,9 @@ def overview_table(groups: Sequence[Group]) -> str:
         )
         for chain in (FLOAT if _has(group, FLOAT) else BARE, INT8):
             if _has(group, chain):
-                rows.append([_label(group, chain), *_cells(group, chain, figures), *cost])
+                *shares, escapes, rejects = _cells(group, chain, figures)
+                parts = (UNKNOWN if cell == "–" else cell for cell in (escapes, rejects))
+                rows.append([_label(group, chain), *shares, *parts, *cost])
     columns = ("chain", "image AP", "mean IoU", "F1", f"F1 within {TOLERANCE_PX:g} px")
     counts = ("AR (defects)", "escapes", "false rejects", "MMAC", "thousand weights")
     return markdown((*columns, *counts), rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,7 +14,7 @@ from models.facts import parts_of
 from models.methods import METHODS
 from models.metrics import Match, Outcome
 from models.report.findings import Findings
-from models.tradeoff.interval import counted, interval, percent
+from models.tradeoff.interval import UNKNOWN, counted, interval, percent
 from models.tradeoff.point import operating_point
 
 FEW_TRAINING, FEW_VALIDATION = 20, 10  # physical parts of a kind: below, single odd parts decide
@@ -109,6 +109,8 @@ def _classifier(findings: Findings) -> list[Advice]:
     whole, without = (findings.result.metrics.get(name) for name in (WHOLE, WITHOUT))
     if whole is None or without is None:
         return []
+    if "escapes" not in whole or "escapes" not in without:
+        return []
     lost = int(whole["escapes"] - without["escapes"])
     if 2 * lost <= whole["escapes"]:
         return []
@@ -117,10 +119,14 @@ def _classifier(findings: Findings) -> list[Advice]:
             "Most escapes were seen and then called background: show the classifier more defects "
             "of that look, and good parts that are like them.",
             f"escapes: {whole['escapes']:.0f} with the classifier, {without['escapes']:.0f} "
-            f"without; false rejects: {whole['false_rejects']:.0f} with, "
-            f"{without['false_rejects']:.0f} without",
+            f"without; false rejects: {_count(whole, 'false_rejects')} with, "
+            f"{_count(without, 'false_rejects')} without",
         )
     ]
+
+
+def _count(metrics: Mapping[str, float], name: str) -> str:
+    return f"{metrics[name]:.0f}" if name in metrics else UNKNOWN
 
 
 def _false_alarms(findings: Findings) -> list[Advice]:
@@ -157,6 +163,9 @@ def _proof(findings: Findings) -> list[Advice]:
     found = []
     if not assurance.proved:
         more = max(assurance.needed - point.good, 0)
+        rests_on = f"{point.good} good validation parts; {assurance}"
+        if not point.good:
+            rests_on = "no validation part is good: false rejects are unknown"
         text = f"Photograph at least {more} more good parts for validation"
         text += f" to prove at most {percent(findings.limit)} false rejects"
         if point.false_reject_rate > findings.limit:
@@ -164,7 +173,7 @@ def _proof(findings: Findings) -> list[Advice]:
                 f"At most {percent(findings.limit)} false rejects cannot be proved at this T by "
                 "more pictures alone: fewer good parts must be rejected first"
             )
-        found.append(Advice(f"{text}.", f"{point.good} good validation parts; {assurance}"))
+        found.append(Advice(f"{text}.", rests_on))
     blind = interval(0, point.defective)[1]
     if blind > LOW_ESCAPES:
         found.append(

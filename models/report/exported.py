@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edge.bundle import Measure
 from edge.complaints import describe
 from models.data.dataset import DataError
 from models.files import write_whole
+from models.metrics import known
 
 EXPORT = "export.json"
+# The figures of parity in the words of a page, in order.
+PARITY_WORDS = {
+    "frames": "validation pictures",
+    "severity_error_mean": "difference in severity (0 to 12), mean",
+    "severity_error_p99": "… 99th percentile where either is at T / 2 or above",
+    "severity_error_max": "… largest",
+    "mask_iou": "IoU of the masks",
+    "regions": "defects that both report",
+    "kinds": "… and name alike",
+    "verdict_agreement": "equal verdicts",
+    "found": "defective parts that torch rejects",
+    "missed": "… and the build passes",
+    "missed_bound": "… with 95% confidence at most (share)",
+    "new_rejects": "good parts that only the build rejects",
+}
 
 
 class TriedRecord(BaseModel):
@@ -32,7 +48,8 @@ class ExportRecord(BaseModel):
     by chain ('torch-float32', 'onnx-int8'), then by name, on the validation pictures at the
     bundle's T. parity: export's figures against torch in float, by build, then by name. tried: the
     ways to quantise. latency_ms: of the detector on the exporting machine, one core, by build.
-    builds: bytes of the networks of what is packed, the one the bundle is judged by first.
+    builds: bytes of the networks of what is packed, the one the bundle is judged by first. unknown:
+    what the validation pictures cannot tell.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +65,12 @@ class ExportRecord(BaseModel):
     tried: tuple[TriedRecord, ...] = ()
     latency_ms: dict[str, float] = {}
     builds: dict[str, int] = {}
+    unknown: tuple[str, ...] = ()
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        return {chain: known(values) for chain, values in metrics.items()}
 
 
 def write_export(folder: Path, record: ExportRecord) -> None:

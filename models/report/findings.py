@@ -18,6 +18,7 @@ from models.report.exported import ExportRecord, read_export
 from models.run import Run, RunRecord, RunResult
 from models.score import score
 from models.tradeoff import OperatingPoint, points_of, sweep_run
+from models.unknown import unknowns
 
 TRAINING_PICTURES = 48  # looked at again, to tell what was learned by heart
 
@@ -51,6 +52,11 @@ class Findings:
     exported: ExportRecord | None
     cases: Cases
     limit: float
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What the validation pictures cannot tell."""
+        return unknowns(self.validation, self.record.kinds)
 
     @property
     def metrics(self) -> dict[str, float]:

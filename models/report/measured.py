@@ -4,56 +4,50 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from models.data.dataset import DataError
-from models.metrics import Outcome, average_precision, summarise
+from models.metrics import COUNTS, WORDS, Outcome, average_precision, summarise
 from models.plots import Series, heat_table, line_plot
 from models.report import page
+from models.report.exported import PARITY_WORDS
 from models.report.findings import Findings
-from models.tradeoff.interval import counted, percent, span
+from models.tradeoff.interval import UNKNOWN, counted, percent, share_of, span
 from models.tradeoff.point import OperatingPoint, choose, operating_point
 
 NOT_FOUND, NO_DEFECT = "not found", "no defect"
 STATION = "station (outfeed inspect)"
+_CHAIN_CURVE = "Float chain with classifier; bands: 95% intervals; dotted: the run's T."
 BUNDLE = "bundle "  # begins the names of the chains of which export measured
-
-_WORDS = {
-    "image_ap": "average precision of pictures, ranked by score",
-    "mean_iou": "mean IoU over defective parts",
-    "mean_iou_all": "mean IoU over all parts",
-    "ar": "AR, equation (3) of He & Liu 2020",
-    "defect_recall_50": "annotated defects found at IoU 0.5",
-    "defect_precision_50": "reported defects right at IoU 0.5",
-    "defect_recall_50_kind": "annotated defects found at IoU 0.5 and named right",
-    "escapes": "defective parts passed",
-    "false_rejects": "good parts rejected",
-}
 
 
 def trade_off(findings: Findings) -> str:
     points = findings.points
     t = [point.threshold for point in points]
-    escapes, rejects = (
+    # A rate that nobody could count has no line: a band from 0 to 1 would look like a measurement.
+    sides = [
         Series(name, t, rates, [low for low, _ in spans], [high for _, high in spans])
-        for name, rates, spans in (
+        for name, rates, spans, parts in (
             (
                 "escapes of defective parts",
                 [point.escape_rate for point in points],
                 [point.escape_interval for point in points],
+                points[0].defective,
             ),
             (
                 "false rejects of good parts",
                 [point.false_reject_rate for point in points],
                 [point.false_reject_interval for point in points],
+                points[0].good,
             ),
         )
-    )
+        if parts
+    ]
     svg = line_plot(
-        (escapes, rejects),
+        sides,
         title="Escapes and false rejects",
         x_label="T",
         y_label="share of parts",
@@ -72,10 +66,10 @@ def trade_off(findings: Findings) -> str:
     curve = [
         (
             f"{point.threshold:g}",
-            f"{point.escapes} of {point.defective}",
-            span(point.escape_interval),
-            f"{point.false_rejects} of {point.good}",
-            span(point.false_reject_interval),
+            share_of(point.escapes, point.defective),
+            span(point.escape_interval) if point.defective else "–",
+            share_of(point.false_rejects, point.good),
+            span(point.false_reject_interval) if point.good else "–",
             _number(point.mean_iou),
         )
         for point in points
@@ -84,7 +78,7 @@ def trade_off(findings: Findings) -> str:
     return page.section(
         "Escapes and false rejects",
         page.table(("chain", "T", "escapes", "false rejects"), rows),
-        page.plot(svg, "Float chain with classifier; bands: 95% intervals; dotted: the run's T."),
+        page.plot(svg, " ".join([_CHAIN_CURVE, *_left_out(points[0])])),
         page.paragraph(_chosen(findings)),
         page.folded("The curve as a table", page.table(head, curve)),
     )
@@ -92,21 +86,12 @@ def trade_off(findings: Findings) -> str:
 
 def metrics(findings: Findings) -> str:
     columns = _metrics(findings)
-    names = dict.fromkeys(name for values in columns.values() for name in values)
-    rows = [
-        (
-            f"{name}: {_WORDS[name]}" if name in _WORDS else name,
-            *(_number(values.get(name, math.nan)) for values in columns.values()),
-        )
-        for name in names
-    ]
-    found = [page.table(("metric", *columns), rows)]
+    found = [page.table(("metric", *columns), metric_rows(tuple(columns.values())))]
     exported = findings.exported
     if exported is not None:
-        figures = dict.fromkeys(name for values in exported.parity.values() for name in values)
         parity = [
-            (name, *(_number(values.get(name, math.nan)) for values in exported.parity.values()))
-            for name in figures
+            (words, *(_number(values.get(name, math.nan)) for values in exported.parity.values()))
+            for name, words in PARITY_WORDS.items()
         ]
         found += [
             page.heading("Parity of the bundle, against torch in float"),
@@ -115,15 +100,31 @@ def metrics(findings: Findings) -> str:
     return page.section("Metrics", *found)
 
 
+def metric_rows(columns: Sequence[Mapping[str, float]]) -> list[tuple[str, ...]]:
+    """A row per figure that one of the columns has, and per count, in words."""
+    return [
+        (words, *(_number(values.get(name, math.nan)) for values in columns))
+        for name, words in WORDS.items()
+        if name in COUNTS or any(not math.isnan(v.get(name, math.nan)) for v in columns)
+    ]
+
+
 def threshold_search(findings: Findings) -> str:
     curve = findings.result.curve
     t = [point.threshold for point in curve]
     # None of them where nobody drew a defect.
     ious = [point.mean_iou for point in curve if point.mean_iou is not None]
+    alarms = [point.false_alarms for point in curve if point.false_alarms is not None]
+    strays = [point.strays for point in curve if point.strays is not None]
     svg = line_plot(
         (
             *([Series("mean IoU of defective parts", t, ious)] if len(ious) == len(t) else []),
-            Series("good parts with an alarm", t, [point.false_alarms for point in curve]),
+            *([Series("good parts with an alarm", t, alarms)] if len(alarms) == len(t) else []),
+            *(
+                [Series("defective parts with a region where nothing is drawn", t, strays)]
+                if len(strays) == len(t)
+                else []
+            ),
         ),
         title="Search for T",
         x_label="T",
@@ -227,8 +228,17 @@ def _chains(findings: Findings) -> list[tuple[str, OperatingPoint]]:
     return found
 
 
+def _left_out(point: OperatingPoint) -> Iterator[str]:
+    if not point.good:
+        yield "False rejects are unknown, since no part is good, and have no line."
+    if not point.defective:
+        yield "Escapes are unknown, since no part is defective, and have no line."
+
+
 def _chosen(findings: Findings) -> str:
     asked = f"For at most {percent(findings.limit)} false rejects"
+    if not findings.points[0].good:
+        return f"{asked} no T can be chosen: no good part is held back to count them on."
     try:
         point = choose(findings.points, findings.limit)
     except DataError as error:
@@ -238,6 +248,6 @@ def _chosen(findings: Findings) -> str:
 
 def _number(value: float) -> str:
     if math.isnan(value):
-        return "–"
+        return UNKNOWN
     text = f"{value:.4f}"
     return text.rstrip("0").rstrip(".")

@@ -17,17 +17,27 @@ def summary(findings: Findings) -> str:
     point = operating_point(findings.result.threshold, findings.metrics)
     held_back = findings.validation
     lead = f"The float chain at {point}."
+    warnings = [page.paragraph(line, "warning") for line in findings.unknown]
     note = (
         f"Measured on {len(held_back)} validation pictures of {parts_of(held_back)} physical "
         "parts, none of which was trained on. A picture counts as a part; where several show one "
         "part, less is known than the intervals (Clopper-Pearson) say. T was chosen on the same "
         "pictures."
     )
+    if any(point.strays is not None for point in findings.result.curve):
+        note += (
+            " With no good part to count on, T is where the fewest of the defective pictures are "
+            "missed or carry a region where nothing is drawn."
+        )
     limit = findings.record.recipe.chain.max_false_rejects
     if limit is not None:
         note += f" It keeps false rejects of the good ones within {percent(limit)}."
     return page.section(
-        "Summary", page.paragraph(lead, "lead"), page.paragraph(note), _bundle_line(findings)
+        "Summary",
+        page.paragraph(lead, "lead"),
+        *warnings,
+        page.paragraph(note),
+        _bundle_line(findings),
     )
 
 

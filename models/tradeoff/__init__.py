@@ -14,6 +14,7 @@ from models.tradeoff.point import (
     choose,
     operating_point,
     parse_share,
+    require_good_in,
     within,
 )
 from models.tradeoff.sweep import GRID, points_of, sweep, sweep_run
@@ -28,6 +29,7 @@ __all__ = [
     "parse_share",
     "parts_to_prove",
     "points_of",
+    "require_good_in",
     "sweep",
     "sweep_run",
     "within",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,8 @@ from rich.table import Table
 
 from models.data.dataset import DataError
 from models.run import Run
-from models.tradeoff.interval import span
-from models.tradeoff.point import OperatingPoint, choose, parse_share
+from models.tradeoff.interval import share_of, span
+from models.tradeoff.point import OperatingPoint, choose, parse_share, require_good_in
 from models.tradeoff.sweep import points_of, sweep_run
 
 
@@ -24,11 +25,11 @@ def _show(console: Console, points: Sequence[OperatingPoint], marks: Mapping[flo
     for point in points:
         table.add_row(
             f"{point.threshold:g}",
-            f"{point.escapes} of {point.defective}",
-            span(point.escape_interval),
-            f"{point.false_rejects} of {point.good}",
-            span(point.false_reject_interval),
-            f"{point.mean_iou:.3f}",
+            share_of(point.escapes, point.defective),
+            span(point.escape_interval) if point.defective else "",
+            share_of(point.false_rejects, point.good),
+            span(point.false_reject_interval) if point.good else "",
+            "–" if math.isnan(point.mean_iou) else f"{point.mean_iou:.3f}",
             marks.get(point.threshold, ""),
         )
     console.print(table)
@@ -46,7 +47,10 @@ def main(
     try:
         limit = parse_share(max_false_rejects) if max_false_rejects else None
         opened = Run(run)
-        marks = {opened.result().threshold: "the run's T"}
+        result = opened.result()
+        if limit is not None:
+            require_good_in(result.metrics.get("float", {}), f"{run}'s validation pictures")
+        marks = {result.threshold: "the run's T"}
         points = points_of(sweep_run(opened))
         _show(console, points, marks)
         if limit is not None:

@@ -60,14 +60,22 @@ def percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{100 * share:.3g}%"
 
 
+def share_of(count: int | None, total: int) -> str:
+    """'3 of 66'; 'unknown' where there is no part to count."""
+    return UNKNOWN if not total or count is None else f"{count} of {total}"
+
+
 def span(bounds: tuple[float, float]) -> str:
     """'0.947–12.7%'."""
     return f"{percent(bounds[0])[:-1]}–{percent(bounds[1])}"
 
 
-def counted(count: int, total: int) -> str:
-    """'3 of 66 (4.55%; 95% interval 0.947–12.7%)'."""
-    if not total:
-        return "0 of 0"
+UNKNOWN = "unknown"
+
+
+def counted(count: int | None, total: int) -> str:
+    """'3 of 66 (4.55%; 95% interval 0.947–12.7%)'; 'unknown' where there is no part to count."""
+    if not total or count is None:
+        return UNKNOWN
     sure = f"{percent(CONFIDENCE)} interval {span(interval(count, total))}"
     return f"{count} of {total} ({percent(count / total)}; {sure})"

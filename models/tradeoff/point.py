@@ -42,33 +42,41 @@ class Assurance:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What the whole chain does at one T. Counts are parts; mean_iou is over defective ones, nan
-    without any."""
+    """What the whole chain does at one T. Counts are parts; escapes is None where none is
+    defective, false_rejects where none is good: then they are unknown. mean_iou is over defective
+    ones, nan without any."""
 
     threshold: float
-    escapes: int
+    escapes: int | None
     defective: int
-    false_rejects: int
+    false_rejects: int | None
     good: int
     mean_iou: float
+
+    def __post_init__(self) -> None:
+        # A count of nobody is not 0, whoever says so.
+        if not self.defective:
+            object.__setattr__(self, "escapes", None)
+        if not self.good:
+            object.__setattr__(self, "false_rejects", None)
 
     @property
     def escape_rate(self) -> float:
         """0 to 1; nan without a defective part."""
-        return self.escapes / self.defective if self.defective else math.nan
+        return math.nan if self.escapes is None else self.escapes / self.defective
 
     @property
     def false_reject_rate(self) -> float:
         """0 to 1; nan without a good part."""
-        return self.false_rejects / self.good if self.good else math.nan
+        return math.nan if self.false_rejects is None else self.false_rejects / self.good
 
     @property
     def escape_interval(self) -> tuple[float, float]:
-        return interval(self.escapes, self.defective)
+        return interval(self.escapes or 0, self.defective)
 
     @property
     def false_reject_interval(self) -> tuple[float, float]:
-        return interval(self.false_rejects, self.good)
+        return interval(self.false_rejects or 0, self.good)
 
     def assurance(self, limit: float, confidence: float = CONFIDENCE) -> Assurance:
         """How sure it is that at most ``limit`` of the good parts are rejected."""
@@ -76,9 +84,9 @@ class OperatingPoint:
             limit,
             confidence,
             # One-sided: the upper end of the two-sided interval that leaves twice as much out.
-            interval(self.false_rejects, self.good, 2 * confidence - 1)[1],
-            self.false_rejects,
-            parts_to_prove(limit, self.false_rejects, confidence),
+            interval(self.false_rejects or 0, self.good, 2 * confidence - 1)[1],
+            self.false_rejects or 0,
+            parts_to_prove(limit, self.false_rejects or 0, confidence),
         )
 
     def __str__(self) -> str:
@@ -93,12 +101,13 @@ class OperatingPoint:
 def operating_point(threshold: float, metrics: Mapping[str, float]) -> OperatingPoint:
     """The point of a chain's metrics, as ``Metrics.as_dict`` gives them."""
     defective = int(metrics["defective"])
+    good = int(metrics["parts"]) - defective
     return OperatingPoint(
         threshold,
-        int(metrics["escapes"]),
+        int(metrics["escapes"]) if defective else None,
         defective,
-        int(metrics["false_rejects"]),
-        int(metrics["parts"]) - defective,
+        int(metrics["false_rejects"]) if good else None,
+        good,
         metrics.get("mean_iou", math.nan),
     )
 
@@ -110,9 +119,9 @@ def within(points: Iterable[OperatingPoint], limit: float) -> tuple[OperatingPoi
         sorted(
             (point for point in points if point.false_reject_rate <= limit),
             key=lambda p: (
-                p.escapes,
+                p.escapes or 0,
                 math.inf if math.isnan(p.mean_iou) else -p.mean_iou,
-                p.false_rejects,
+                p.false_rejects or 0,
                 p.threshold,
             ),
         )
@@ -129,13 +138,27 @@ def choose(points: Sequence[OperatingPoint], max_false_rejects: float) -> Operat
     found = within(points, max_false_rejects)
     if found:
         return found[0]
-    if not any(point.good for point in points):
-        raise DataError("no good part to count false rejects on; expected some among the pictures")
-    least = min(points, key=lambda point: (point.false_rejects, point.escapes))
+    require_good(sum(point.good for point in points))
+    least = min(points, key=lambda point: (point.false_rejects or 0, point.escapes or 0))
     raise DataError(
         f"no T rejects at most {percent(max_false_rejects)} of the good parts; the least is "
         f"{counted(least.false_rejects, least.good)} at T = {least.threshold:g}"
     )
+
+
+def require_good(parts: int, among: str = "the pictures") -> None:
+    """Raises DataError, one line, where a limit of false rejects is asked for and no part is good:
+    to be called before anything that takes long."""
+    if not parts:
+        raise DataError(
+            f"--max-false-rejects: no good part to count false rejects on is among {among}; add "
+            "pictures of good parts and train again, or leave the option out"
+        )
+
+
+def require_good_in(metrics: Mapping[str, float], among: str) -> None:
+    """``require_good`` by a run's metrics."""
+    require_good(int(metrics.get("parts", 1) - metrics.get("defective", 0)), among)
 
 
 def parse_share(text: str) -> float:

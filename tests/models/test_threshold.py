@@ -121,3 +121,48 @@ def test_a_limit_of_false_alarms_comes_before_mean_iou() -> None:
         found = search_threshold(maps, limit)
         assert found.best == threshold
         assert found.mean_iou == search_threshold(maps).mean_iou
+
+
+def flat_map(
+    *spots: tuple[int, int, float], annotated: tuple[int, int] | None = (4, 4)
+) -> tuple[SeverityMap, np.ndarray]:
+    """A clean map of 40×40 px with spots of 4×4 px; 4×4 px drawn at one place."""
+    cells, drawn = np.zeros((40, 40), np.float32), np.zeros((40, 40), np.bool_)
+    for y, x, severity in spots:
+        cells[y : y + 4, x : x + 4] = severity
+    if annotated is not None:
+        y, x = annotated
+        drawn[y : y + 4, x : x + 4] = True
+    return SeverityMap(cells, 1.0, 0, 1), drawn
+
+
+def test_without_a_good_part_what_is_not_drawn_says_where_t_is() -> None:
+    """Defects peak at 9 and 10; regions where nothing is drawn at 3, 5 and 7. The mean IoU alone
+    cannot tell T = 0.2 from 7.1, and would take the lowest."""
+    maps = [
+        flat_map((4, 4, 9.0), (20, 20, 3.0)),
+        flat_map((4, 4, 10.0), (20, 20, 5.0), (30, 30, 7.0)),
+        flat_map((4, 4, 10.0)),
+    ]
+    found = search_threshold(maps)
+    assert found.false_alarms is None, "unknown, which is not 0"
+    assert found.strays is not None
+    by_t = dict(zip(found.thresholds, found.strays, strict=True))
+    assert (by_t[0.2], by_t[4.1], by_t[8.0]) == pytest.approx((2 / 3, 1 / 3, 0.0))
+    # Nothing stray above 7, and a margin of 1 below the weakest defect, 9.
+    assert 7.0 < found.best <= 8.0
+    # A rim that the next pixels belong to is no stray region.
+    rim = search_threshold([flat_map((4, 4, 9.0), (4, 11, 5.0))])
+    assert set(rim.strays or ()) == {0.0}
+    # One good part, and nobody asks what is not drawn.
+    with_good = search_threshold([*maps, flat_map(annotated=None)])
+    assert with_good.strays is None
+    assert with_good.false_alarms == (0.0,) * len(GRID)
+
+
+def test_a_defect_that_nobody_sees_does_not_pull_t_down_to_nothing() -> None:
+    """One of ten defects peaks at 1: to catch it, nine pictures with a stray region of 4 would have
+    to be rejected for the wrong reason."""
+    maps = [flat_map((4, 4, 9.0), (20, 20, 4.0)) for _ in range(9)]
+    found = search_threshold([*maps, flat_map((4, 4, 1.0))])
+    assert 4.0 < found.best <= 8.0

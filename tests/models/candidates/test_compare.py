@@ -282,5 +282,6 @@ def test_a_run_on_good_parts_has_a_page(
     command(write_sorted(tmp_path / "data", 40, 0), tmp_path / "run", recipe="memory", limit="1%")
     text = text_of((tmp_path / "run/report.html").read_text())
     assert "It keeps false rejects of the good ones within 1%" in text
-    assert "escapes 0 of 0, false rejects 0 of 10 (0%" in text
+    assert "escapes unknown, false rejects 0 of 10 (0%" in text
+    assert "Escapes are unknown: no defective part" in text
     assert "nan" not in text.lower().split()

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
 from models.data.dataset import DataError
-from models.metrics import Match
+from models.metrics import WORDS, Match
 from models.report import page, write_report
 from models.report.exported import ExportRecord
 from models.report.findings import Findings, gather
@@ -46,7 +46,9 @@ def test_every_figure_of_the_result_is_there(run: Run, html: str) -> None:
         for value in chain.values():
             assert f" {value:.4f}".rstrip("0").rstrip(".") in text
     assert f"T = {result['threshold']:g}" in text
-    assert all(name in text for name in result["metrics"]["float"])
+    assert all(WORDS[name] in text for name in result["metrics"]["float"])
+    keys = [name for name in WORDS if "_" in name]
+    assert not any(re.search(rf"\b{name}\b", text) for name in keys), "no key of a file"
     assert html.count("<svg") == 6  # trade-off, search, ranking, confusion, two losses
     for title in ("training loss", "Search for T", "Precision and recall of pictures"):
         assert title in html
@@ -142,4 +144,4 @@ def test_export_is_shown(run: Run, findings: Findings) -> None:
     text = text_of(render(replace(findings, exported=record)))
     assert "bundle line-1-0123456789ab, T = 7.25, chosen for at most 1% false rejects" in text
     assert f"bundle int8 7.25 1 of {metrics['defective']:.0f} (" in text
-    assert "mask_iou 0.9877" in text
+    assert "IoU of the masks 0.9877" in text
