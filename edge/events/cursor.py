@@ -27,10 +27,12 @@ _BLOCK_BYTES = 4096  # a page of the file system: neither write touches the othe
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """All events of ``journal`` up to and including ``published`` are with the broker."""
+    """All events of ``journal`` up to and including ``published`` are with the broker. run: the one
+    that stored the event ``published``; empty where that is not known."""
 
     journal: str
     published: int
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,12 @@ class _Saved:
 
     journal: str
     published: int
+    run: str = ""
     turn: int = 0
 
     @property
     def position(self) -> Position:
-        return Position(self.journal, self.published)
+        return Position(self.journal, self.published, self.run)
 
 
 def read_cursor(path: Path) -> Position | None:
@@ -63,7 +66,7 @@ def write_cursor(path: Path, position: Position) -> None:
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            first = _block(_Saved(position.journal, position.published))
+            first = _block(_Saved(position.journal, position.published, position.run))
             write_durably(path, first.ljust(2 * _BLOCK_BYTES))
             return
         try:
@@ -77,7 +80,7 @@ def write_cursor(path: Path, position: Position) -> None:
 def _write_in_turn(file: int, position: Position) -> None:
     found = _newest(os.pread(file, 2 * _BLOCK_BYTES, 0))
     turn = 0 if found is None else found.turn + 1
-    block = _block(_Saved(position.journal, position.published, turn))
+    block = _block(_Saved(position.journal, position.published, position.run, turn))
     os.pwrite(file, block, turn % 2 * _BLOCK_BYTES)
     os.fdatasync(file)
 

@@ -10,20 +10,25 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge.errors import OutfeedError
+from edge.events.cursor import Position
 from edge.events.event import AnyEvent, Event, OtherEvent
 
 
 class Identity(BaseModel):
     """Put in front of an event's own keys when it is published.
 
-    A receiver that has seen an event_id drops what comes again with it.
+    A receiver that has seen an event_id drops a repeat of it. The run makes it unique even where a
+    station's card was copied or restored from a backup, and both go on with the same journal.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    event_id: str = Field(description="station:journal:sequence, unique for ever")
+    event_id: str = Field(description="station:journal:run:sequence, unique for ever")
     journal: str = Field(description="UUID of the journal; a new journal counts from 1 again")
-    sequence: int = Field(ge=1, description="grows by one per event; a hole is a loss")
+    run: str = Field(description="drawn by chance at each start of the station")
+    sequence: int = Field(
+        ge=1, description="grows by one per event of the journal, over all runs; a hole is a loss"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +37,29 @@ class Stored:
 
     station: str
     journal: str
+    run: str
     sequence: int
     body: str
 
     @property
     def event_id(self) -> str:
-        return f"{self.station}:{self.journal}:{self.sequence}"
+        return f"{self.station}:{self.journal}:{self.run}:{self.sequence}"
+
+    @property
+    def position(self) -> Position:
+        """The cursor's position once this event is published."""
+        return Position(self.journal, self.sequence, self.run)
 
     @property
     def payload(self) -> bytes:
         """What goes over the wire: one flat JSON object, the identity first."""
         head = json.dumps(
-            {"event_id": self.event_id, "journal": self.journal, "sequence": self.sequence}
+            {
+                "event_id": self.event_id,
+                "journal": self.journal,
+                "run": self.run,
+                "sequence": self.sequence,
+            }
         )
         return f"{head[:-1]},{self.body[1:]}".encode()
 

@@ -16,12 +16,16 @@ from edge.events.budget import MIN_MAX_BYTES, Budget
 from edge.events.cursor import read_cursor
 from edge.events.event import Event, gap_event
 from edge.events.lock import FileLock
+from edge.events.migrate import migrate
 from edge.events.prune import make_room, used_bytes
+from edge.events.row import Row, new_run, run_name
 from edge.events.store import (
+    FORMAT,
     companion,
     connect_writer,
     create,
     file_format,
+    insert,
     is_damage,
     meta,
     one,
@@ -35,7 +39,7 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 1000
 
 
-_Row = tuple[int, str]
+_Made = tuple[int, bytes]
 """The weight of an event, and its keys as JSON."""
 
 
@@ -66,6 +70,8 @@ class Journal:
         self._station = station
         self._budget = Budget(max_bytes)
         self._cursor_path = cursor_path
+        self._run = new_run()
+        self._last = 0
         self._guard = Lock()
         self._lock = FileLock(
             path.with_suffix(".lock"), held="another station is running on this folder"
@@ -99,10 +105,14 @@ class Journal:
         return self._uuid
 
     @property
+    def run(self) -> str:
+        """Drawn at this start of the writer; part of the identity of every event that it stores."""
+        return run_name(self._run)
+
+    @property
     def last_sequence(self) -> int:
         """The last sequence given out, 0 for a new journal."""
-        with self._guard, self._one_line():
-            return one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        return self._last
 
     def append(self, events: Sequence[Event]) -> range:
         """Store the events, in order, and return their sequences.
@@ -114,7 +124,7 @@ class Journal:
         the disk is full or the file cannot be written: the events are then not stored, and the
         caller may try again. A file found damaged is replaced as in ``open``.
         """
-        rows: list[_Row] = [(event.weight, event.model_dump_json()) for event in events]
+        rows: list[_Made] = [(event.weight, event.model_dump_json().encode()) for event in events]
         with self._guard, self._one_line():
             try:
                 return self._append(rows)
@@ -142,7 +152,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _append(self, rows: list[_Row]) -> range:
+    def _append(self, rows: list[_Made]) -> range:
         stored = range(0)
         for part in _parts(rows, self._budget.batch):
             try:
@@ -154,18 +164,23 @@ class Journal:
             stored = range(stored.start or done.start, done.stop)
         return stored
 
-    def _store(self, rows: list[_Row]) -> range:
+    def _store(self, rows: list[_Made]) -> range:
         if self._wal_bytes() > self._budget.log_empty:
             self._checkpoint()
             if self._wal_bytes() > self._budget.log_full:
                 raise JournalError(
                     f"{self._path}: a frozen reader keeps its log from being emptied"
                 )
+        done = range(self._last + 1, self._last + 1 + len(rows))
         with transaction(self._db):
             self._prune(sum(len(body) for _, body in rows))
-            self._db.executemany("INSERT INTO events (weight, body) VALUES (?, ?)", rows)
-            last = one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        return range(last - len(rows) + 1, last + 1)
+            insert(
+                self._db,
+                self._uuid,
+                [Row(n, self._run, *made) for n, made in zip(done, rows, strict=True)],
+            )
+        self._last = done.stop - 1
+        return done
 
     def _prune(self, need_bytes: int) -> None:
         limit = self._budget.rows
@@ -183,10 +198,8 @@ class Journal:
             last=lost.last,
             reason="the journal was full of unpublished events",
         )
-        self._db.execute(
-            "INSERT INTO events (sequence, weight, body) VALUES (?, ?, ?)",
-            (lost.last, gap.weight, gap.model_dump_json()),
-        )
+        body = gap.model_dump_json().encode()
+        insert(self._db, self._uuid, [Row(lost.last, self._run, gap.weight, body)])
 
     def _start(self) -> tuple[sqlite3.Connection, str]:
         if size_bytes(self._path) == 0:
@@ -205,21 +218,26 @@ class Journal:
             if not is_damage(error):
                 raise
             return self._begin_anew(str(error))
+        self._last = one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         self._fit()
         return self._db, self._uuid
 
     def _check(self, db: sqlite3.Connection) -> str:
         """The journal's uuid; empty for a file that a crash left behind before its tables."""
-        if file_format(db, self._path) == 0:
+        version = file_format(db, self._path)
+        if version == 0:
             if one(db, "SELECT count(*) FROM sqlite_master") == 0:
                 return ""
             raise sqlite3.DatabaseError("not a database of Outfeed")
         # 0.3 s for 256 MB in the page cache; a damaged page would otherwise stop the uplink later.
-        if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        found = bytes(db.execute("PRAGMA quick_check(1)").fetchone()[0]).decode(errors="replace")
+        if found != "ok":
             raise sqlite3.DatabaseError(f"malformed: {found}")
         if (owner := meta(db, "station")) != self._station:
             raise JournalError(f"{self._path}: belongs to station '{owner}', not '{self._station}'")
         found = meta(db, "journal")
+        if version < FORMAT:
+            migrate(db, found)
         position = read_cursor(self._cursor_path)
         last = one(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         if position and position.journal == found and position.published > last:
@@ -250,7 +268,7 @@ class Journal:
         except BaseException:
             db.close()
             raise
-        self._db, self._uuid = db, journal
+        self._db, self._uuid, self._last = db, journal, 0
         self._fit()
         return db, journal
 
@@ -266,7 +284,7 @@ class Journal:
                 companion(self._path, ".damaged" + suffix).unlink(missing_ok=True)
         db, journal = self._begin()
         gap = gap_event(self._station, count=None, reason="the journal was damaged; begun anew")
-        self._append([(gap.weight, gap.model_dump_json())])
+        self._append([(gap.weight, gap.model_dump_json().encode())])
         return db, journal
 
     def _connect(self) -> sqlite3.Connection:
@@ -296,9 +314,9 @@ class Journal:
             raise JournalError(f"{self._path}: {error.strerror}") from error
 
 
-def _parts(rows: list[_Row], limit_bytes: int) -> Iterator[list[_Row]]:
+def _parts(rows: list[_Made], limit_bytes: int) -> Iterator[list[_Made]]:
     """The rows in runs of at most limit_bytes, but at least one row."""
-    part: list[_Row] = []
+    part: list[_Made] = []
     size = 0
     for row in rows:
         size += len(row[1])

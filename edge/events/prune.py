@@ -42,7 +42,8 @@ def make_room(
     loss: Loss | None = None
     while (over := used_bytes(db, need_bytes) - limit) > 0:
         rows = db.execute(
-            "SELECT sequence, weight, length(body) FROM events ORDER BY sequence LIMIT ?",
+            "SELECT sequence, weight, length(CAST(body AS BLOB)) FROM events"
+            " ORDER BY sequence LIMIT ?",
             (STEP_ROWS,),
         ).fetchall()
         if not rows:

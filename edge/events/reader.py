@@ -10,7 +10,8 @@ from urllib.parse import quote
 from edge.errors import JournalError
 from edge.events.cursor import Position
 from edge.events.identity import Stored
-from edge.events.store import file_format, meta
+from edge.events.row import Row, run_name
+from edge.events.store import COLUMNS, FORMAT, file_format, meta
 
 
 class JournalReader:
@@ -36,33 +37,13 @@ class JournalReader:
         nothing new or no journal yet. Raises JournalError for a file that cannot be read; the
         next call tries afresh.
         """
-        try:
-            db = self._current()
-            if db is None:
-                return []
-            same = after is not None and after.journal == self._journal
-            rows = db.execute(
-                "SELECT sequence, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
-                (after.published if after is not None and same else 0, limit),
-            ).fetchall()
-        except sqlite3.Error as error:
-            self.close()
-            raise JournalError(f"{self._path}: cannot be read: {error}") from error
-        return [Stored(self._station, self._journal, sequence, body) for sequence, body in rows]
+        same = after is not None and self._current() is not None and after.journal == self._journal
+        published = after.published if after is not None and same else 0
+        return self._rows("WHERE sequence > ? ORDER BY sequence LIMIT ?", published, limit)
 
     def latest(self, limit: int) -> list[Stored]:
         """At most ``limit`` rows, the newest first; otherwise as ``read``."""
-        try:
-            db = self._current()
-            if db is None:
-                return []
-            rows = db.execute(
-                "SELECT sequence, body FROM events ORDER BY sequence DESC LIMIT ?", (limit,)
-            ).fetchall()
-        except sqlite3.Error as error:
-            self.close()
-            raise JournalError(f"{self._path}: cannot be read: {error}") from error
-        return [Stored(self._station, self._journal, sequence, body) for sequence, body in rows]
+        return self._rows("ORDER BY sequence DESC LIMIT ?", limit)
 
     def close(self) -> None:
         """Let go of the file. A later ``read`` opens it again."""
@@ -81,6 +62,21 @@ class JournalReader:
     ) -> None:
         self.close()
 
+    def _rows(self, which: str, *values: int) -> list[Stored]:
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            found = db.execute(f"SELECT {COLUMNS} FROM events {which}", values).fetchall()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        return [self._stored(Row(*columns[:4])) for columns in found]
+
+    def _stored(self, row: Row) -> Stored:
+        body = row.body.decode()
+        return Stored(self._station, self._journal, run_name(row.run), row.sequence, body)
+
     def _current(self) -> sqlite3.Connection | None:
         """A connection to the file that is now at the path; None while there is none."""
         try:
@@ -91,22 +87,25 @@ class JournalReader:
         if self._db is not None and self._file == (state.st_dev, state.st_ino):
             return self._db
         self.close()
+        try:
+            db = self._connect()
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        if db is not None:
+            self._db, self._file = db, (state.st_dev, state.st_ino)
+        return db
+
+    def _connect(self) -> sqlite3.Connection | None:
         db = sqlite3.connect(
             f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=0.2, isolation_level=None
         )
+        db.text_factory = bytes  # a damaged text is no valid UTF-8
         try:
-            ready = self._identify(db)
+            if file_format(db, self._path) < FORMAT:
+                db.close()
+                return None  # the writer is about to create it, or to bring it up to date
+            self._journal, self._station = meta(db, "journal"), meta(db, "station")
         except BaseException:
             db.close()
             raise
-        if not ready:
-            db.close()
-            return None
-        self._db, self._file = db, (state.st_dev, state.st_ino)
         return db
-
-    def _identify(self, db: sqlite3.Connection) -> bool:
-        if file_format(db, self._path) == 0:
-            return False  # the writer is about to create it
-        self._journal, self._station = meta(db, "journal"), meta(db, "station")
-        return True

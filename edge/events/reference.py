@@ -38,12 +38,19 @@ Numbers are finite; times are explained by their names: `*_ns` is the monotonic 
 
 For receivers:
 
-- Events come at least once. Drop what has an `event_id` that you have seen. On MQTT 5 it is also
-  the user property `event_id`, so a repeat is known without reading the payload.
-- `sequence` grows by one per event of a `journal`. A hole is a loss: a `{gap}` event at
-  its end explains it where the station knows of it, otherwise it happened on the way. After a
-  refusal by the broker (quota, access list) a later event can overtake an earlier one.
-- A new `journal` begins at 1: the disk was replaced, damaged or cleared.
+- The station is the one that the topic names, which the broker's access list guards. Refuse a
+  payload that names another.
+- Events come at least once. Drop a repeat: an event with an `event_id` that you have seen and the
+  same content. On MQTT 5 the `event_id` is also a user property. The same `event_id` with another
+  content is a fault: keep both and report it. One exception: a `{gap}` event has the `event_id`
+  or the `sequence` of the last event that it stands for, which may have come.
+- `sequence` grows by one per event of a `journal`, over all its runs. A hole is a loss: a `{gap}`
+  event at its end explains it where the station knows of it, otherwise it happened on the way.
+  After a refusal by the broker (quota, access list) a later event can overtake an earlier one.
+- A new `run` is drawn at each start of a station. The same `journal` and `sequence` from two runs
+  mean that two stations write the journal (a card was copied), or that it was restored from a
+  backup: keep both events and report it.
+- A new `journal` begins at 1: the disk was replaced, damaged, cleared or restored from a backup.
 - Ignore keys you do not know, and types you do not know. A key is only ever added to a type; what
   changes the meaning of one makes a new number behind the slash.
 

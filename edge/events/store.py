@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import JournalError
+from edge.events.row import Row, proven_row
 
-FORMAT = 1
-"""user_version of the database. A newer one is refused."""
+FORMAT = 2
+"""user_version of the database. A newer one is refused, an older one is brought up to date."""
+
+COLUMNS = "sequence, run, weight, body, crc"
+"""Of the table events, in the order in which ``read_rows`` and ``Journal`` name them."""
 
 
 def connect_writer(path: Path, *, busy_timeout_ms: int, wal_bytes: int) -> sqlite3.Connection:
@@ -19,6 +23,7 @@ def connect_writer(path: Path, *, busy_timeout_ms: int, wal_bytes: int) -> sqlit
         path, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
     )
     try:
+        db.text_factory = bytes  # a damaged text is no valid UTF-8
         # auto_vacuum lets pages freed by pruning be given back when the cap is lowered. It counts
         # only before the first page is written, and WAL writes one.
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -41,7 +46,8 @@ def create(db: sqlite3.Connection, *, journal: str, station: str) -> None:
     # AUTOINCREMENT: a sequence is never given out twice, not even after its row was pruned.
     db.execute(
         "CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
-        " weight INTEGER NOT NULL, body TEXT NOT NULL)"
+        " weight INTEGER NOT NULL, body TEXT NOT NULL, run INTEGER NOT NULL DEFAULT 0,"
+        " crc INTEGER)"
     )
     values = [("journal", journal), ("station", station)]
     db.executemany("INSERT INTO meta VALUES (?, ?)", values)
@@ -56,6 +62,25 @@ def file_format(db: sqlite3.Connection, path: Path) -> int:
             f"{path}: written by a newer Outfeed (format {version}, this one knows {FORMAT})"
         )
     return version
+
+
+def insert(db: sqlite3.Connection, journal: str, rows: Sequence[Row]) -> None:
+    """Store the rows under their own sequences, within a transaction. A row that has the sequence
+    of another takes its place."""
+    db.executemany(
+        f"INSERT OR REPLACE INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        (
+            # Text, so that a person's SQLite shell shows it.
+            (row.sequence, row.run, row.weight, row.body.decode(), row.checksum(journal))
+            for row in rows
+        ),
+    )
+
+
+def newest(db: sqlite3.Connection, journal: str) -> Row | None:
+    """The row with the highest sequence; None where there is none or it is damaged."""
+    found = db.execute(f"SELECT {COLUMNS} FROM events ORDER BY sequence DESC LIMIT 1").fetchone()
+    return None if found is None else proven_row(journal, *found)
 
 
 @contextmanager
@@ -80,7 +105,9 @@ def one(db: sqlite3.Connection, sql: str) -> int:
 def meta(db: sqlite3.Connection, key: str) -> str:
     """A value of the meta table, or an empty text."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return str(row[0]) if row else ""
+    if not row:
+        return ""
+    return row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
 
 
 def companion(path: Path, suffix: str) -> Path:

@@ -99,7 +99,7 @@ def journalled_marks(journal: Path) -> Iterable[Marked]:
                 part.marks[event.mark_id] = Mark(
                     event.mark_id, event.part_id, event.mark, event.note, event.marked_utc
                 )
-            position = Position(rows[-1].journal, rows[-1].sequence)
+            position = rows[-1].position
     return found.values()
 
 

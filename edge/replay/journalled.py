@@ -29,7 +29,7 @@ def part_events(path: Path, parts: Collection[int]) -> Mapping[int, PartEvent]:
                 _, event = parse_payload(row.payload)
                 if isinstance(event, PartEvent) and event.part_id in wanted:
                     found[event.part_id] = event
-            position = Position(rows[-1].journal, rows[-1].sequence)
+            position = rows[-1].position
     return found
 
 

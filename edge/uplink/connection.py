@@ -123,8 +123,7 @@ class Connection:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.UserProperty = [("event_id", stored.event_id)]
             properties.ContentType = "application/json"
-        position = Position(stored.journal, stored.sequence)
-        self._send(self._topics.events, stored.payload, position, properties)
+        self._send(self._topics.events, stored.payload, stored.position, properties)
 
     def turn(self, timeout_s: float) -> None:
         """Wait at most timeout_s for the network, then handle what came.

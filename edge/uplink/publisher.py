@@ -123,7 +123,7 @@ class Publisher:
             while waiting and connection.room:
                 stored = waiting.popleft()
                 connection.publish(stored)
-                sent = Position(stored.journal, stored.sequence)
+                sent = stored.position
             connection.turn(POLL_S)
             if self._advance(connection):
                 self._backoff.reset()

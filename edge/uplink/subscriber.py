@@ -120,8 +120,10 @@ class Subscriber:
     def _on_events_message(
         self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage
     ) -> None:
+        # PREFIX/STATION/events: the broker lets a station publish below its own name only.
+        station = message.topic.split("/")[-2]
         try:
-            received = self._receiver.accept(bytes(message.payload))
+            received = self._receiver.accept(station, bytes(message.payload))
         except OutfeedError as error:
             log.warning("message_ignored topic=%s reason=%s", message.topic, error)
             return

@@ -29,12 +29,13 @@ def verdict(*defects: Defect, reason: str = "scratch: severity 6.5 above 5") -> 
 
 def test_a_verdict_arrives_as_it_was_made() -> None:
     event = part_event("press-3", "steel-1.2", verdict(SCRATCH), triggered_ns=123)
-    stored = Stored("press-3", "0f-uuid", 5, event.model_dump_json())
+    stored = Stored("press-3", "0f-uuid", "0a", 5, event.model_dump_json())
 
     flat = json.loads(stored.payload)
     assert flat == {
-        "event_id": "press-3:0f-uuid:5",
+        "event_id": "press-3:0f-uuid:0a:5",
         "journal": "0f-uuid",
+        "run": "0a",
         "sequence": 5,
         "station": "press-3",
         "boot_id": event.boot_id,
@@ -106,7 +107,7 @@ def test_weight_is_what_a_loss_would_cost() -> None:
 
 def test_receivers_take_keys_and_types_they_do_not_know() -> None:
     event = part_event("s", "b", verdict(SCRATCH), 1)
-    flat = json.loads(Stored("s", "j", 1, event.model_dump_json()).payload)
+    flat = json.loads(Stored("s", "j", "r", 1, event.model_dump_json()).payload)
     flat["defects"][0]["new_key"] = flat["new_key"] = 1
     assert parse_payload(json.dumps(flat).encode())[1] == event
     flat["type"] = "outfeed.part/2"
@@ -122,8 +123,12 @@ def test_receivers_take_keys_and_types_they_do_not_know() -> None:
         (b"\xff\xfe", "payload"),
         (b"[]", "payload"),
         (b"{}", "event_id"),
-        (b'{"event_id":"a","journal":"j","sequence":0}', "sequence"),
-        (b'{"event_id":"a","journal":"j","sequence":1,"type":"outfeed.gap/1"}', "station"),
+        (b'{"event_id":"a","journal":"j","sequence":1}', "run"),
+        (b'{"event_id":"a","journal":"j","run":"r","sequence":0}', "sequence"),
+        (
+            b'{"event_id":"a","journal":"j","run":"r","sequence":1,"type":"outfeed.gap/1"}',
+            "station",
+        ),
     ],
 )
 def test_what_is_no_event_is_one_line(payload: bytes, line: str) -> None:
@@ -140,7 +145,7 @@ def test_topics() -> None:
 def test_a_mark_goes_over_the_wire_and_comes_back() -> None:
     mark = new_mark(12, "false-reject", "clean, ä")
     event = mark_event("s", mark, "0000000001-1f3a9c2e-12-reject.png")
-    stored = Stored("s", "j", 7, event.model_dump_json())
+    stored = Stored("s", "j", "r", 7, event.model_dump_json())
     identity, again = parse_payload(stored.payload)
     assert (identity.sequence, again) == (7, event)
     assert (event.mark, event.mark_id, event.marked_utc) == ("false-reject", mark.id, mark.utc)

@@ -56,7 +56,7 @@ def test_a_reader_goes_on_behind_its_position(tmp_path: Path) -> None:
         journal.append([event(n) for n in range(10)])
         first = reader.read(None, 4)
         assert [row.sequence for row in first] == [1, 2, 3, 4]
-        assert first[0].event_id == f"press-3:{journal.uuid}:1"
+        assert first[0].event_id == f"press-3:{journal.uuid}:{journal.run}:1"
         rest = reader.read(Position(journal.uuid, 4), 100)
         assert [row.sequence for row in rest] == [5, 6, 7, 8, 9, 10]
         assert reader.read(Position(journal.uuid, 10), 100) == []
