@@ -10,6 +10,7 @@
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
+#   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/commission-a-unit.md)
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
@@ -41,12 +42,15 @@ SOAK_ARGS ?=
 TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
+DIST ?= build/outfeed.tar.gz
+DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE pyproject.toml requirements) \
+	edge models export firmware-config docs
 METHODS ?= threshold texture autoencoder memory template cascade lean
 METHODS_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check train export learn report tables compare methods bench soak zoo clean
+.PHONY: run test system-test check train export learn report tables compare methods bench soak zoo dist clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -124,6 +128,12 @@ methods: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make methods: DATA='folder folder' is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m bench.methods $(foreach data,$(DATA),--data "$(data)") \
 		$(foreach method,$(METHODS),--method $(method)) --out runs/methods $(METHODS_ARGS)
+
+# Named one by one: keys, runs and pictures lie in the same folder, and no unit may have them.
+dist:
+	@mkdir -p "$$(dirname "$(DIST)")"
+	tar --create --gzip --file "$(DIST)" --exclude=__pycache__ --exclude='*.key' --owner=0 --group=0 \
+		--transform 's,^,outfeed/,' $(DIST_FILES)
 
 clean:
 	rm -rf build .venv-run .venv .venv-tflite .mypy_cache .ruff_cache .pytest_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from export.pack import ExportOptions, WithFloat, export_run
 from export.page import latency_words, write_page
 from export.parity import ParityLimits
 from export.recorded import record_of
+from models.commands import outfeed
 from models.data.dataset import DataError
 from models.report.exported import write_export
 from models.run import Run
@@ -105,8 +107,10 @@ def main(
         opened = Run(run)  # of a comparison, the run that it recommends
         exported = export_run(opened, options)
         path = out or run / f"{options.name}{SUFFIX}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_bundle(path, sign_bundle(exported.data, signer) if signer else exported.data)
-        record = record_of(exported, path.name, options.max_false_rejects)
+        file = os.path.relpath(path.resolve(), opened.folder.resolve())
+        record = record_of(exported, Path(file).as_posix(), options.max_false_rejects)
         write_export(opened.folder, record)
         page = write_page(opened.folder, record, exported.certified)
     except (ExportError, DataError, OutfeedError, OSError) as error:
@@ -131,7 +135,8 @@ def main(
     console.print(
         f"signed by key {key_id(public_of(signer))}"
         if signer
-        else f"unsigned: a station refuses it until `outfeed bundle sign {path} --key NAME.key`",
+        else "unsigned: a station refuses it until "
+        f"`{outfeed('bundle', 'sign', path, '--key', 'NAME.key')}`",
         highlight=False,
         soft_wrap=True,
     )

@@ -52,7 +52,7 @@ def latency_words(record: ExportRecord) -> str:
 
 
 def _summary(record: ExportRecord) -> str:
-    lead = f"{record.file}: {record.bundle}, T = {record.threshold:g}"
+    lead = f"{Path(record.file).name}: {record.bundle}, T = {record.threshold:g}"
     if record.max_false_rejects is not None:
         lead += f", chosen for at most {percent(record.max_false_rejects)} false rejects"
     rows = [(name, f"{size / 1e3:.0f} kB") for name, size in record.builds.items()]

@@ -10,7 +10,7 @@ from models.report.exported import ExportRecord, TriedRecord
 def record_of(
     exported: Exported, file: str, max_false_rejects: float | None = None
 ) -> ExportRecord:
-    """file: the bundle's name in the run's folder. max_false_rejects: as T was chosen by."""
+    """file: the bundle's path, from the run's folder. max_false_rejects: as T was chosen by."""
     manifest = exported.bundle.manifest
     return ExportRecord(
         bundle=exported.bundle.id,

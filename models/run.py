@@ -36,6 +36,7 @@ from models.networks import BlockClassifier, DetectorNetwork
 from models.recipe import Recipe, SplitRecipe
 
 RECORD = "run.json"
+VALIDATION = "validation.txt"
 COMPARISON = "comparison.json"  # in a folder of several runs, one for each candidate
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -120,7 +121,7 @@ class Run:
         self.detector_path = folder / "detector.pt"
         self.detector_file = folder / "detector.bin"
         self.classifier_path = folder / "classifier.pt"
-        self.validation_list = folder / "validation.txt"
+        self.validation_list = folder / VALIDATION
         self.quarantine = folder / FOLDER
 
     def begin(self, record: RunRecord) -> None:

@@ -22,6 +22,7 @@ from models.candidates.advice import (
     rests_on,
     verdict,
 )
+from models.commands import make
 from models.data.dataset import DataError
 from models.metrics import COUNTS, WORDS
 from models.recipe import Recipe, SplitRecipe, load_recipe
@@ -103,7 +104,7 @@ def main(
         more = f": {assurance.needed - point.good} more than there are"
         _say(console, f"{point}")
         _say(console, f"{assurance}{'' if assurance.proved else more}")
-    console.print(f"T = {result.threshold:.1f}. See {report}. Next: make export RUN={out}")
+    console.print(f"T = {result.threshold:.1f}. See {report}. Next: {make('export', RUN=out)}")
 
 
 def _limited(recipe: Recipe, limit: float | None) -> Recipe:
@@ -152,7 +153,7 @@ def _print_comparison(console: Console, comparison: Comparison, out: Path) -> No
         _say(console, line)
     for told, basis in next_pictures(comparison):
         _say(console, f"{told} ({basis})")
-    command = export_command(comparison, str(out))
+    command = export_command(comparison, out)
     _say(console, f"See {out / REPORT}. Next: {command} (it packs {comparison.recommended})")
 
 

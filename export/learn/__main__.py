@@ -21,6 +21,7 @@ from edge.errors import OutfeedError
 from export.errors import ExportError
 from export.learn.learn import Learned, LearnOptions, learn
 from export.learn.page import PAGE
+from models.commands import make, outfeed
 from models.data.dataset import DataError
 from models.learning import ROUTES, Limits, Route
 from models.report.exported import read_export
@@ -90,7 +91,7 @@ def main(
         passphrase = read_passphrase(passphrase_file) if passphrase_file else None
         signer = read_private_key(key, passphrase) if key else None
         old = read_bundle(bundle or _exported(run))
-        target = out or run.with_name(f"{run.resolve().name}-learned")
+        target = out or _beside(run)
         found = learn(Run(run), old, quarantine, target, options, signer)
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]learn:[/] {error}", highlight=False, soft_wrap=True)
@@ -106,7 +107,7 @@ def main(
         f"signed by key {key_id(public_of(signer))}"
         if signer
         else "unsigned: a station refuses it until "
-        f"`outfeed bundle sign {found.bundle_path} --key NAME.key`",
+        f"`{outfeed('bundle', 'sign', found.bundle_path, '--key', 'NAME.key')}`",
         highlight=False,
         soft_wrap=True,
     )
@@ -132,11 +133,21 @@ def _exported(run: Path) -> Path:
     run = Run(run).folder
     record = read_export(run)
     if record is None:
-        raise ExportError(f"{run}: nothing was exported from it; make export, or give --bundle")
-    path = run / record.file
+        command = make("export", RUN=run)
+        raise ExportError(f"{run}: nothing was exported from it; {command}, or give --bundle")
+    path = record.bundle_path(run)
     if not path.is_file():
-        raise ExportError(f"{path}: is not there; give --bundle")
+        raise ExportError(
+            f"{path}: the bundle that was exported from {run} is not there; export it again, or "
+            "give --bundle FILE (LEARN_ARGS)"
+        )
     return path
+
+
+def _beside(run: Path) -> Path:
+    """The new run's folder where nobody names one."""
+    folder = run if run.name else run.resolve()
+    return folder.with_name(f"{folder.name}-learned")
 
 
 def _routes(text: str) -> tuple[Route, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from models.candidates.judge import ENOUGH_BAD, SURE
 from models.candidates.record import Candidate, Comparison
+from models.commands import make
 from models.methods import METHODS
 from models.tradeoff.interval import counted, interval, parts_to_prove, percent
 from models.tradeoff.point import OperatingPoint
@@ -55,12 +57,12 @@ def how_sure(comparison: Comparison) -> str:
     return f"{told}: these pictures cannot tell the two apart."
 
 
-def export_command(comparison: Comparison, folder: str) -> str:
+def export_command(comparison: Comparison, folder: str | Path) -> str:
     """What packs the recommended run at the T of the figures; regression's own is another."""
-    command = f"make export RUN={folder}"
     if METHODS[comparison.candidates[0].method].good_only:
-        return command
-    return f"{command} EXPORT_ARGS='--max-false-rejects {percent(comparison.limit)}'"
+        return make("export", RUN=folder)
+    limit = f"--max-false-rejects {percent(comparison.limit)}"
+    return make("export", RUN=folder, EXPORT_ARGS=limit)
 
 
 def alike(comparison: Comparison) -> tuple[Candidate, ...]:

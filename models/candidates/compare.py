@@ -15,10 +15,11 @@ from models.candidates.plan import Plan
 from models.candidates.record import Comparison, LeftOut
 from models.data.dataset import DataError
 from models.facts import parts_of
+from models.files import write_whole
 from models.preparation import prepare
 from models.report import write_report
 from models.report.write import REPORT
-from models.run import RECORD, Run
+from models.run import RECORD, VALIDATION, Run
 from models.tradeoff import parts_to_prove
 from models.training import train_run
 
@@ -54,6 +55,9 @@ def run_plan(
     judgement = judge(runs, scores, pictures)
     comparison = _comparison(data, some, pictures, judgement, max_false_rejects, left_out)
     comparison.write(out)
+    chosen = runs[comparison.recommended]
+    # What is exported from this folder is scored on what was held back from that run.
+    write_whole(out / VALIDATION, chosen.validation_list.read_text(encoding="utf-8"))
     for each in comparison.candidates:
         log.info("candidate %s figure=%.3f T=%.1f", each.method, each.figure, each.threshold)
     log.info("candidates %s", verdict(comparison))

@@ -21,6 +21,7 @@ from models.candidates.judge import Scores, chain_of
 from models.candidates.pictures import Judged
 from models.candidates.record import Candidate, Comparison
 from models.candidates.resample import Floats
+from models.commands import make
 from models.files import write_whole
 from models.float_chain import detector_of
 from models.patches import Picture
@@ -45,22 +46,24 @@ def write_page(
     """Write the page; its path. Looks at the shown pictures again: blocks for seconds."""
     examine = {each.method: _examiner(runs[each.method], each) for each in comparison.candidates}
     path = folder / REPORT
-    write_whole(path, render(comparison, examine, scores[comparison.recommended], pictures))
+    scored = scores[comparison.recommended]
+    write_whole(path, render(folder, comparison, examine, scored, pictures))
     return path
 
 
 def render(
+    folder: Path,
     comparison: Comparison,
     examine: Mapping[DetectorKind, Examine],
     scores: Scores,
     pictures: Judged,
 ) -> str:
-    """The page. examine: by method, a picture's marked copy as data URI, and its severity. scores:
-    the recommended candidate's."""
+    """The page. folder: of the comparison, as the commands name it. examine: by method, a picture's
+    marked copy as data URI, and its severity. scores: the recommended candidate's."""
     return page.page(
         f"Candidates for {Path(comparison.data).name}",
         [
-            _recommendation(comparison),
+            _recommendation(folder, comparison),
             page.section("What to photograph next", page.bullets(next_pictures(comparison))),
             _figures(comparison),
             _shown(examine, scores, pictures),
@@ -94,7 +97,7 @@ def figures(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ..
     return head, rows
 
 
-def _recommendation(comparison: Comparison) -> str:
+def _recommendation(folder: Path, comparison: Comparison) -> str:
     first = comparison.candidates[0]
     lead = (
         f"{first.method}: AUROC {first.figure:.3f}, {first.ms_per_frame:.1f} ms a picture on one "
@@ -104,14 +107,17 @@ def _recommendation(comparison: Comparison) -> str:
     found = [
         page.paragraph(lead, "lead"),
         page.paragraph(rests_on(comparison)),
-        page.paragraph(f"To pack it: {export_command(comparison, 'OUT')}"),
+        page.paragraph(f"To pack it: {export_command(comparison, folder)}"),
     ]
     if others:
         told = "Not told apart from it: " + ", ".join(
             f"{each.method} ({each.ms_per_frame:.1f} ms)" for each in others
         )
         found.append(
-            page.paragraph(f"{told}. Any of them may be exported: make export RUN=OUT/NAME.")
+            page.paragraph(
+                f"{told}. Any of them may be exported, as "
+                f"{make('export', RUN=folder / others[0].method)}"
+            )
         )
     found.append(page.paragraph(f"Why there are candidates: {comparison.reason}."))
     return page.section("Recommended", *found)

@@ -44,9 +44,10 @@ class TriedRecord(BaseModel):
 class ExportRecord(BaseModel):
     """The last bundle that was exported from a run.
 
-    max_false_rejects: the limit by which T was chosen, 0 to 1; None for the run's own T. metrics:
-    by chain ('torch-float32', 'onnx-int8'), then by name, on the validation pictures at the
-    bundle's T. parity: export's figures against torch in float, by build, then by name. tried: the
+    file: the bundle's path, from the run's folder. max_false_rejects: the limit by which T was
+    chosen, 0 to 1; None for the run's own T. metrics: by chain ('torch-float32', 'onnx-int8'), then
+    by name, on the validation pictures at the bundle's T. parity: export's figures against torch in
+    float, by build, then by name. tried: the
     ways to quantise. latency_ms: of the detector on the exporting machine, one core, by build.
     builds: bytes of the networks of what is packed, the one the bundle is judged by first. unknown:
     what the validation pictures cannot tell.
@@ -66,6 +67,14 @@ class ExportRecord(BaseModel):
     latency_ms: dict[str, float] = {}
     builds: dict[str, int] = {}
     unknown: tuple[str, ...] = ()
+
+    def bundle_path(self, folder: Path) -> Path:
+        """Where the bundle of the run in ``folder`` is. A run that is the recommended one of a
+        comparison may have been exported into the comparison's folder by an earlier version, which
+        wrote the name alone."""
+        path = folder / self.file
+        above = folder.parent / self.file
+        return above if not path.is_file() and above.is_file() else path
 
     @field_validator("metrics")
     @classmethod

@@ -107,8 +107,11 @@ def cases(findings: Findings) -> str:
 def _bundle_line(findings: Findings) -> str:
     exported = findings.exported
     if exported is None:
-        return page.paragraph("Not exported yet: make export.", "small")
-    text = f"Exported as {exported.file}: bundle {exported.bundle}, T = {exported.threshold:g}"
+        return page.paragraph(
+            "Not exported yet: make export RUN=… with this run's folder.", "small"
+        )
+    text = f"Exported as {Path(exported.file).name}: bundle {exported.bundle}, "
+    text += f"T = {exported.threshold:g}"
     if exported.max_false_rejects is not None:
         text += f", chosen for at most {percent(exported.max_false_rejects)} false rejects"
     return page.paragraph(f"{text}.")

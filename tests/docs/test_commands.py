@@ -1,0 +1,111 @@
+"""Every command that a guide names exists, with its options, variables and targets."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+pytest.importorskip("torch", reason="torch is not installed: pip install torch")
+
+from edge.__main__ import app
+from tests.docs.commands import GUIDES, ROOT, Command, commands
+
+ALL = [command for guide in GUIDES for command in commands(guide)]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def of(program: str) -> list[Command]:
+    return [command for command in ALL if command.program == program]
+
+
+def test_the_guides_are_read() -> None:
+    assert len(of("make")) >= 15
+    assert len(of("outfeed")) >= 30
+    assert len(of("python")) >= 2
+
+
+@pytest.mark.parametrize("command", of("make"), ids=str)
+def test_targets_and_variables_are_in_the_makefile(command: Command) -> None:
+    for word in command.words[1:]:
+        name, equals, _ = word.partition("=")
+        if equals:
+            assert f"$({name})" in MAKEFILE, f"{command}: nothing reads {name}"
+        elif re.fullmatch(r"[a-z-]+", word):
+            assert re.search(rf"^{word}:", MAKEFILE, re.MULTILINE), f"{command}: no such target"
+
+
+@pytest.mark.parametrize("command", of("outfeed"), ids=str)
+def test_commands_and_options_exist(command: Command) -> None:
+    found: list[Any] = [typer.main.get_command(app)]
+    words = list(command.words[1:])
+    while words and hasattr(found[0], "commands"):
+        names = words.pop(0).split("|")
+        for name in names:
+            assert any(name in each.commands for each in found), f"{command}: no command {name}"
+        found = [each.commands[n] for each in found for n in names if n in each.commands]
+    params = [param for each in found for param in each.params]
+    known = {option for p in params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
+    for word in words:
+        if re.fullmatch(r"--[a-z][a-z-]*(=.*)?|-[a-z]", word):
+            assert word.split("=")[0] in known, f"{command}: no option {word}"
+
+
+@pytest.mark.parametrize("command", of("python"), ids=str)
+def test_modules_and_their_options_exist(command: Command) -> None:
+    words = list(command.words)
+    name = words[words.index("-m") + 1]
+    assert importlib.util.find_spec(name) is not None, f"{command}: no module"
+    if name == "pytest":
+        return
+    path = ROOT / name.replace(".", "/")
+    module = importlib.import_module(f"{name}.__main__" if path.is_dir() else name)
+    single = typer.Typer()
+    single.command()(module.main)
+    known = {o for p in typer.main.get_command(single).params for o in p.opts}
+    for word in words:
+        if word.startswith("--"):
+            assert word in known, f"{command}: no option {word}"
+
+
+def test_readme_says_where_outfeed_is() -> None:
+    """Above "On a line" nobody has installed anything: every command has its path."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    workshop = readme[: readme.index("## On a line")]
+    bare = re.findall(r"(?:^|`)((?:outfeed|python) [a-z-]\S*)", workshop, re.MULTILINE)
+    assert [line for line in bare if not line.startswith("outfeed mark")] == []
+    assert "/opt/outfeed/bin/outfeed" in readme
+
+
+def test_what_a_unit_is_installed_from(tmp_path: Path) -> None:
+    """As docs/commission-a-unit.md unpacks it; no key or run that lies about goes along."""
+    archive = tmp_path / "some where" / "outfeed.tar.gz"
+    made = subprocess.run(
+        ["make", "-s", "-C", ROOT, "dist", f"DIST={archive}"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    with tarfile.open(archive) as tar:
+        names = tar.getnames()
+    inside = {name.partition("/")[2] for name in names}
+    assert {name.partition("/")[0] for name in names} == {"outfeed"}
+    for needed in (
+        "pyproject.toml",
+        "README.md",
+        "edge/__main__.py",
+        "models/zoo/zoo.pub",
+        "firmware-config/systemd/outfeed-station.service",
+        "firmware-config/sysusers.d/outfeed.conf",
+    ):
+        assert needed in inside
+    kept = [n for n in inside if n.endswith(".key") or "__pycache__" in n or n.startswith("runs")]
+    assert kept == []
