@@ -281,9 +281,14 @@ class StationConfig(Section):
         return self.state_dir / "sentinel.json"
 
     @property
+    def uplink_path(self) -> Path:
+        """The folder that the uplink writes; the station only reads in it, and believes little."""
+        return self.uplink.state_dir or self.state_dir
+
+    @property
     def cursor_path(self) -> Path:
         """Where the uplink keeps how far it has published."""
-        return self.state_dir / "uplink.json"
+        return self.uplink_path / "uplink.json"
 
 
 def load_config(path: Path) -> StationConfig:

@@ -23,9 +23,12 @@ class JournalConfig(Section):
 
 
 class UplinkConfig(Section):
-    """The way to the broker. start: whether ``outfeed run`` starts the uplink itself."""
+    """The way to the broker. start: whether ``outfeed run`` starts the uplink itself. state_dir:
+    the folder that the uplink writes; None: the station's. An uplink that runs as a user of its own
+    can write nothing else."""
 
     start: bool = True
+    state_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
     protocol: Literal["5", "3.1.1"] = "5"
@@ -40,7 +43,7 @@ class UplinkConfig(Section):
     max_inflight: int = Field(default=64, ge=1, le=1000)
     retry_max_s: float = Field(default=30.0, gt=0)
 
-    @field_validator("password_file", "tls_ca", "tls_cert", "tls_key", mode="before")
+    @field_validator("state_dir", "password_file", "tls_ca", "tls_cert", "tls_key", mode="before")
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value

@@ -1,10 +1,34 @@
-"""Files that are there whole or not at all, also after a power loss."""
+"""Files that are there whole or not at all, also after a power loss; and files of somebody else."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+
+# O_NONBLOCK: neither a FIFO nor a lease of another process (fcntl(2), F_SETLEASE) makes us wait.
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def read_plain(path: Path | str, limit: int, *, folder: int | None = None) -> bytes:
+    """Return at most ``limit`` + 1 bytes of a plain file that another user may have put there.
+
+    A link is not followed, and nothing that is no plain file is opened to wait for it. folder: a
+    directory's descriptor that a relative path is taken from. Raises OSError.
+    """
+    descriptor = os.open(path, _LOOK, dir_fd=folder)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no plain file", str(path))
+        return file.read(limit + 1)
+
+
+def open_folder(path: Path) -> int:
+    """Open a directory, which must be no link, and return its descriptor. Raises OSError."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def write_durably(
@@ -21,15 +45,24 @@ def write_durably(
 
 
 def write_whole(
-    path: Path, data: bytes, *, owner: os.stat_result | None = None, mode: int | None = None
+    path: Path,
+    data: bytes,
+    *,
+    owner: os.stat_result | None = None,
+    mode: int | None = None,
+    folder: int | None = None,
 ) -> None:
     """Replace the file in one step, by way of a temporary one in its folder: after a crash or power
-    loss it holds the old or the new content, and a write that failed leaves nothing. owner: what
-    root writes belongs to whom that belongs. mode: its permissions; None: as the umask has it.
-    Blocks for an fsync. Raises OSError."""
+    loss it holds the old or the new content, and a write that failed leaves nothing. The temporary
+    file is always a new one, so a link that lies in its place leads nowhere. owner: what root
+    writes belongs to whom that belongs. mode: its permissions; None: as the umask has it. folder: a
+    directory's descriptor that a relative path is taken from. Blocks for an fsync. Raises OSError.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=folder)
+        with os.fdopen(os.open(part, _FRESH, 0o666, dir_fd=folder), "wb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             if owner is not None and os.geteuid() == 0:
@@ -37,8 +70,8 @@ def write_whole(
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        os.replace(part, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            os.unlink(part, dir_fd=folder)
         raise

@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from edge.clock import utc_now
 from edge.complaints import describe
 from edge.errors import InboxError
-from edge.files import write_whole
+from edge.files import open_folder, read_plain, write_whole
 
 _log = getLogger(__name__)
 
@@ -27,6 +27,7 @@ MAX_WAITING = 256  # a station that is down for a day is not told more
 MAX_NOTE_CHARS = 200
 _MAX_BYTES = 4096
 _SUFFIX = ".json"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MarkKind = Literal["escape", "false-reject", "true-reject", "look", "sentinel"]
 
@@ -61,13 +62,17 @@ class Inbox:
         """Leave a mark for the station. What root writes belongs to whom the state belongs, so that
         the station can read and remove it. Blocks for an fsync. Raises InboxError."""
         try:
-            self.make()
-            if len(self._names()) >= MAX_WAITING:
-                raise InboxError(
-                    f"{self._folder}: {MAX_WAITING} marks wait already; is the station running?"
-                )
-            data = _MARK.dump_json(mark)
-            write_whole(self._path(mark), data, owner=self._folder.stat())
+            folder = self._open(make=True)
+            try:
+                if len(self._names(folder)) >= MAX_WAITING:
+                    raise InboxError(
+                        f"{self._folder}: {MAX_WAITING} marks wait already; is the station running?"
+                    )
+                owner = os.fstat(folder)
+                data = _MARK.dump_json(mark)
+                write_whole(Path(_name(mark)), data, owner=owner, folder=folder)
+            finally:
+                os.close(folder)
         except FileNotFoundError as error:
             raise InboxError(
                 f"{self._folder.parent}: is not there: no station has run on it yet"
@@ -77,66 +82,94 @@ class Inbox:
 
     def make(self) -> None:
         """See to it that the folder is there. Raises OSError."""
-        if not self._folder.is_dir():
-            self._folder.mkdir(exist_ok=True)
-            if os.geteuid() == 0:
-                owner = self._folder.parent.stat()
-                os.chown(self._folder, owner.st_uid, owner.st_gid)
+        os.close(self._open(make=True))
 
     def waiting(self, limit: int = 16) -> list[Mark]:
         """The oldest marks that are there. What is none is removed with one line in the log."""
         found: list[Mark] = []
-        for name in sorted(self._names()):
-            if len(found) == limit:
-                break
-            if name not in self._stuck and (mark := self._read(self._folder / name)) is not None:
-                found.append(mark)
+        try:
+            folder = self._open(make=False)
+        except OSError:
+            return found
+        try:
+            for name in sorted(self._names(folder)):
+                if len(found) == limit:
+                    break
+                if name not in self._stuck and (mark := self._read(name, folder)) is not None:
+                    found.append(mark)
+        finally:
+            os.close(folder)
         return found
 
     def remove(self, mark: Mark) -> None:
         """It has been dealt with."""
-        self._unlink(self._path(mark))
-
-    def _path(self, mark: Mark) -> Path:
-        stamp = "".join(c for c in mark.utc if c.isalnum())
-        return self._folder / f"{stamp}-{mark.id}{_SUFFIX}"
-
-    def _names(self) -> list[str]:
         try:
-            with os.scandir(self._folder) as entries:
-                return [
-                    entry.name
-                    for entry in entries
-                    if entry.name.endswith(_SUFFIX) and not entry.name.startswith(".")
-                ]
+            folder = self._open(make=False)
         except OSError:
-            return []
-
-    def _read(self, path: Path) -> Mark | None:
+            return
         try:
-            with path.open("rb") as file:
-                data = file.read(_MAX_BYTES + 1)
+            self._unlink(_name(mark), folder)
+        finally:
+            os.close(folder)
+
+    def _open(self, *, make: bool) -> int:
+        """A descriptor of the folder itself: everything below is done through it, so that nothing
+        which is put in the folder's place meanwhile is ever touched. Raises OSError."""
+        if not make:
+            return open_folder(self._folder)
+        parent = os.open(self._folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            made = True
+            try:
+                os.mkdir(self._folder.name, 0o750, dir_fd=parent)
+            except FileExistsError:
+                made = False
+            folder = os.open(self._folder.name, _FOLDER, dir_fd=parent)
+            if made and os.geteuid() == 0:
+                owner = os.fstat(parent)
+                os.fchown(folder, owner.st_uid, owner.st_gid)
+            return folder
+        finally:
+            os.close(parent)
+
+    def _names(self, folder: int) -> list[str]:
+        return [
+            name
+            for name in os.listdir(folder)
+            if name.endswith(_SUFFIX) and not name.startswith(".")
+        ]
+
+    def _read(self, name: str, folder: int) -> Mark | None:
+        try:
+            data = read_plain(name, _MAX_BYTES, folder=folder)
             if len(data) > _MAX_BYTES:
                 raise InboxError(f"is larger than {_MAX_BYTES} bytes")
             mark = _MARK.validate_json(data, strict=True)
-            if self._path(mark) != path:
+            if _name(mark) != name:
                 raise InboxError("is not called what its id and time say")
         except FileNotFoundError:
             return None
         except (OSError, ValidationError, InboxError) as error:
             reason = describe(error) if isinstance(error, ValidationError) else error
-            _log.warning("mark_refused file=%s reason=%s", path.name, reason)
-            self._unlink(path)
+            _log.warning("mark_refused file=%r reason=%s", name, reason)
+            self._unlink(name, folder)
             return None
         return mark
 
-    def _unlink(self, path: Path) -> None:
+    def _unlink(self, name: str, folder: int) -> None:
         try:
-            path.unlink(missing_ok=True)
+            os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            pass
         except OSError as error:
-            if path.name not in self._stuck:
-                _log.warning("mark_not_removed file=%s reason=%s", path.name, error.strerror)
-            self._stuck.add(path.name)
+            if name not in self._stuck:
+                _log.warning("mark_not_removed file=%r reason=%s", name, error.strerror)
+            self._stuck.add(name)
+
+
+def _name(mark: Mark) -> str:
+    stamp = "".join(c for c in mark.utc if c.isalnum())
+    return f"{stamp}-{mark.id}{_SUFFIX}"
 
 
 _MARK = TypeAdapter(Mark)

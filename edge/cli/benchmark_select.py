@@ -20,7 +20,8 @@ from edge.cli.admission import admit
 from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.cli.benchmark_report import selection_lines, selection_table
 from edge.cli.loading import open_bundle, parse_precision
-from edge.config import EngineConfig, load_config
+from edge.cli.privileges import open_config
+from edge.config import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
 from edge.errors import BundleError, UsageError
@@ -85,7 +86,7 @@ def wanted_engines(
     assert config is not None
     if precision is not None or threads is not None or trusted is not None:
         raise UsageError("--config says which precision, threads and keys; give it alone")
-    settings = load_config(config)
+    settings = open_config(config)
     return Wanted(admit(settings), settings.engine, settings.engine_path)
 
 

@@ -43,10 +43,10 @@ def budget(
     from rich.console import Console
 
     from edge.cli.budgeting import budget_table, day_of, prediction_json
-    from edge.config import load_config
+    from edge.cli.privileges import open_config
     from edge.writes import predict
 
-    settings = load_config(config)
+    settings = open_config(config)
     day = day_of(
         settings,
         rate_hz=rate_hz,

@@ -22,6 +22,7 @@ from edge.cli.assembly import (
 )
 from edge.cli.belt import count_tracking, ejector_eye
 from edge.cli.live_camera import freshness_rules, open_live_camera
+from edge.cli.privileges import open_config
 from edge.cli.terminal import Terminal
 from edge.clock import Clock, MonotonicClock
 from edge.commission.page import commission_page
@@ -32,7 +33,7 @@ from edge.commission.subject import subject
 from edge.commission.toml_edit import write_proposals
 from edge.commission.walk import walk
 from edge.commission.workbench import Devices, Settings, Workbench
-from edge.config import StationConfig, load_config, parse_config
+from edge.config import StationConfig, parse_config
 from edge.devices.camera import Camera
 from edge.devices.encoder import Encoder
 from edge.devices.trigger import Trigger
@@ -88,7 +89,7 @@ def run_commission(path: Path, wishes: Wishes, console: Console) -> bool:
     for name in (*wishes.steps, *wishes.may_skip):
         if name not in STEPS:
             raise UsageError(f"no step is called {name}: {', '.join(STEPS)}")
-    config = load_config(path)
+    config = open_config(path)
     folder = wishes.out or config.state_dir
     for needed in (config.state_dir, folder):
         _make_folder(needed)

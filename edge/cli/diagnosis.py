@@ -17,8 +17,9 @@ from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit
 from edge.cli.assembly import make_camera
 from edge.cli.live_camera import open_live_camera
+from edge.cli.privileges import open_config
 from edge.clock import MonotonicClock
-from edge.config import StationConfig, load_config
+from edge.config import StationConfig
 from edge.devices.camera import Camera
 from edge.doctor.examine import examine
 from edge.doctor.finding import Finding, Level, fail, fine
@@ -39,7 +40,7 @@ def diagnose(
     """Everything that was found. Without a configuration there is little to look for."""
     machine = machine or Machine()
     try:
-        config = load_config(path)
+        config = open_config(path)
     except ConfigError as error:
         advice = "mend the key that is named; firmware-config/station.toml explains every one"
         return [versions(machine), fail("station.toml", str(error), advice)]

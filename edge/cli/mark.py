@@ -41,7 +41,7 @@ def mark(
     Whoever marks must be allowed to write the station's state folder.
     """
     from edge.cli.marking import known_kind, last_part
-    from edge.config import load_config
+    from edge.cli.privileges import open_config
     from edge.errors import UsageError
     from edge.inbox import MAX_NOTE_CHARS, Inbox, new_mark
 
@@ -50,7 +50,7 @@ def mark(
     if len(note) > MAX_NOTE_CHARS:
         raise UsageError(f"--note: {len(note)} characters, {MAX_NOTE_CHARS} at most")
     chosen = known_kind(kind)
-    settings = load_config(config)
+    settings = open_config(config)
     number = part if part is not None else last_part(settings)
     if not settings.pictures.enabled:
         raise UsageError("pictures.enabled is false: the station reads no marks")

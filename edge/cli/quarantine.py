@@ -39,11 +39,11 @@ def collect(
     """
     import sys
 
+    from edge.cli.privileges import open_config
     from edge.cli.quarantining import told
-    from edge.config import load_config
     from edge.quarantine.collect import collect as collect_marked
 
-    settings = load_config(config)
+    settings = open_config(config)
     found = collect_marked(settings.journal_path, settings.album_path, folder)
     for entry in found.index.entries:
         if entry.id in found.new or entry.id in found.changed:

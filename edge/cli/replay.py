@@ -58,14 +58,14 @@ def replay(
 
     What cannot be replayed is one line on standard error each, and the exit status is 1.
     """
+    from edge.cli.privileges import open_config
     from edge.cli.replaying import chosen_engine, compare_with_journal, replay_all, select
-    from edge.config import load_config
     from edge.errors import UsageError
     from edge.replay import Chains
 
     if expect not in (None, "same", "any"):
         raise UsageError(f"--expect {expect}: expected same or any")
-    settings = load_config(config)
+    settings = open_config(config)
     paths = select(settings.album_path, parts or [], everything=everything, last=last)
     chains = Chains(
         settings.bundles_path,

@@ -30,11 +30,11 @@ def run(config: ConfigOption) -> None:
         make_uplink,
     )
     from edge.cli.end import end_now
+    from edge.cli.privileges import open_config
     from edge.cli.signals import stop_signals
     from edge.cli.summaries import summary_tables
     from edge.clock import MonotonicClock
     from edge.commission.gate import check_commission
-    from edge.config import load_config
     from edge.errors import MustEndError
     from edge.watchdog import find_notifier
 
@@ -42,7 +42,7 @@ def run(config: ConfigOption) -> None:
     # shows where every thread was.
     faulthandler.enable(2)
     notifier = find_notifier(os.environ)
-    settings = load_config(config)
+    settings = open_config(config)
     clock = MonotonicClock()
     notifier.say(f"proving {settings.bundle.name} on its golden frames")
     loaded = load_bundle(settings, now_ns=clock.now_ns)

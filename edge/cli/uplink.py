@@ -16,6 +16,7 @@ def uplink(config: ConfigOption) -> None:
     import os
     import threading
 
+    from edge.cli.privileges import act_as_owner
     from edge.cli.signals import stop_signals
     from edge.config import load_config
     from edge.uplink.publisher import run_uplink
@@ -24,6 +25,7 @@ def uplink(config: ConfigOption) -> None:
     faulthandler.enable(2)  # where systemd's watchdog ends it, the log shows where it was
     notifier = find_notifier(os.environ)
     station = load_config(config)
+    act_as_owner(station.uplink_path)
     stop = threading.Event()
     with stop_signals(stop.set):
         run_uplink(station, stop, notifier)

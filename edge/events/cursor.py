@@ -1,5 +1,8 @@
 """How far a journal has been published: a small file that the uplink writes and the journal reads.
 
+The uplink may be another user, who faces the network: a link, a pipe or a lease in the file's place
+reads as "nothing is known", too.
+
 Losing it costs repeats, never events, so whatever is wrong with the file reads as "nothing is
 known" and the uplink starts from the oldest row.
 
@@ -18,7 +21,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from edge.errors import JournalError
-from edge.files import write_durably
+from edge.files import read_plain, write_durably
 
 # While events flow. A crash repeats one second of them, which receivers drop.
 SAVE_S = 1.0
@@ -52,7 +55,7 @@ class _Saved:
 def read_cursor(path: Path) -> Position | None:
     """The position last written; None where the file is absent, unreadable or damaged."""
     try:
-        saved = _newest(path.read_bytes())
+        saved = _newest(read_plain(path, 2 * _BLOCK_BYTES))
     except OSError:
         return None
     return None if saved is None else saved.position
@@ -64,7 +67,7 @@ def write_cursor(path: Path, position: Position) -> None:
     """
     try:
         try:
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             first = _block(_Saved(position.journal, position.published, position.run))
             write_durably(path, first.ljust(2 * _BLOCK_BYTES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from edge.errors import JournalError
@@ -18,7 +19,10 @@ class FileLock:
 
     def __init__(self, path: Path, *, held: str) -> None:
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # Whoever can open it, if only to read, can hold it: so nobody else may.
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with suppress(OSError):
+                os.fchmod(self._file, 0o600)
         except OSError as error:
             raise JournalError(f"{path}: cannot be opened: {error.strerror}") from error
         try:

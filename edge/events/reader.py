@@ -11,14 +11,16 @@ from edge.errors import JournalError
 from edge.events.cursor import Position
 from edge.events.identity import Stored
 from edge.events.row import Row, run_name
-from edge.events.store import COLUMNS, FORMAT, file_format, meta
+from edge.events.store import COLUMNS, FORMAT, companion, file_format, meta
 
 
 class JournalReader:
     """Reads rows without ever holding up the writer: a read is one short statement, after which
     no lock and no snapshot is kept (WAL readers and the writer do not wait for each other).
 
-    The file may be missing, appear later, or be replaced by a new journal at any time. For one
+    The file may be missing, appear later, or be replaced by a new journal at any time. It is enough
+    to be allowed to read it and its folder: while the journal is closed, its write-ahead log is
+    gone and cannot be made here, and then the file is read as one that does not change. For one
     thread at a time.
     """
 
@@ -27,6 +29,7 @@ class JournalReader:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._file = (0, 0)
+        self._at_rest: tuple[int, int] | None = None
         self._journal = ""
         self._station = ""
 
@@ -50,6 +53,7 @@ class JournalReader:
         if self._db is not None:
             self._db.close()
             self._db = None
+            self._at_rest = None
 
     def __enter__(self) -> JournalReader:
         return self
@@ -68,6 +72,8 @@ class JournalReader:
             if db is None:
                 return []
             found = db.execute(f"SELECT {COLUMNS} FROM events {which}", values).fetchall()
+            if self._at_rest is not None and self._at_rest != self._rest():
+                raise sqlite3.OperationalError("the station has just opened it")
         except sqlite3.Error as error:
             self.close()
             raise JournalError(f"{self._path}: cannot be read: {error}") from error
@@ -84,7 +90,8 @@ class JournalReader:
         except OSError:
             self.close()
             return None
-        if self._db is not None and self._file == (state.st_dev, state.st_ino):
+        same = self._file == (state.st_dev, state.st_ino)
+        if self._db is not None and same and self._at_rest in (None, self._rest()):
             return self._db
         self.close()
         try:
@@ -96,8 +103,20 @@ class JournalReader:
         return db
 
     def _connect(self) -> sqlite3.Connection | None:
+        try:
+            return self._identified("mode=ro")
+        except sqlite3.OperationalError:
+            # Without the right to write the folder: nobody has it open, or it cannot be read.
+            rest = self._rest()
+            if rest is None:
+                raise
+            db = self._identified("immutable=1")
+            self._at_rest = None if db is None else rest
+            return db
+
+    def _identified(self, how: str) -> sqlite3.Connection | None:
         db = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=0.2, isolation_level=None
+            f"file:{quote(str(self._path))}?{how}", uri=True, timeout=0.2, isolation_level=None
         )
         db.text_factory = bytes  # a damaged text is no valid UTF-8
         try:
@@ -109,3 +128,14 @@ class JournalReader:
             db.close()
             raise
         return db
+
+    def _rest(self) -> tuple[int, int] | None:
+        """What tells whether the file has changed since; None while it has a write-ahead log, that
+        is, while somebody has it open or died with it."""
+        if companion(self._path, "-wal").exists():
+            return None
+        try:
+            state = self._path.stat()
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_size

@@ -37,6 +37,7 @@ budget_ms = {budget_ms:.1f}
 [uplink]
 # A service of its own: outfeed-uplink.service.
 start = false
+state_dir = "/var/lib/outfeed-uplink"
 host = "{host}"
 port = {port}
 tls_ca = "ca.pem"

@@ -37,7 +37,7 @@ def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier 
     credentials that cannot be used, JournalError while another uplink runs on the same folder.
     The notifier hears that it is ready once the folder is its own, whether or not a broker answers.
     """
-    config.state_dir.mkdir(parents=True, exist_ok=True)
+    config.uplink_path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(
         config.cursor_path.with_suffix(".lock"), held="another uplink is running on this folder"
     )

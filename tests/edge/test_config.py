@@ -194,7 +194,7 @@ DEVICES: list[tuple[str, str, str, str, Any]] = [
     ),
     ("camera", STREAM, "url", '"http://cam/stream.mjpg"', "http://cam/stream.mjpg"),
 ]
-TOGETHER = {"password_file", "tls_ca", "tls_cert", "tls_key"}  # below
+TOGETHER = {"state_dir", "password_file", "tls_ca", "tls_cert", "tls_key"}  # below
 
 
 @pytest.mark.parametrize(("section", "key", "value", "held"), OPTIONS)
@@ -288,6 +288,14 @@ def test_no_key_is_left_out_above() -> None:
 def test_the_camera_can_be_a_video(path: Path) -> None:
     text = SMALLEST.replace('kind = "files"', 'kind = "video"')
     assert load(path, text).camera.kind == "video"
+
+
+def test_the_uplink_may_have_a_folder_of_its_own(path: Path, tmp_path: Path) -> None:
+    assert load(path, SMALLEST).uplink_path == tmp_path / "state"
+    config = load(path, f'{SMALLEST}[uplink]\nstate_dir = "own"\n')
+    assert config.uplink_path == tmp_path / "own"
+    assert config.cursor_path == tmp_path / "own/uplink.json"
+    assert config.journal_path == tmp_path / "state/journal.sqlite"
 
 
 def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:

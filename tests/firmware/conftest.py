@@ -53,7 +53,8 @@ def booted(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Iterator[M
     folder = tmp_path_factory.mktemp("line")
     bundle = small_bundle(folder / "small.outfeed").read_bytes()
     tls = 'tls_ca = "ca.pem"\ntls_cert = "station.pem"\ntls_key = "station.key"\n'
-    lines = f'host = "127.0.0.1"\nport = {plant.broker.port}\n{tls}'
+    own = 'state_dir = "/var/lib/outfeed-uplink"\n'
+    lines = f'host = "127.0.0.1"\nport = {plant.broker.port}\n{own}{tls}'
     write_line(folder / "etc", bundle, state="/var/lib/outfeed", uplink=lines)
     for name in ("ca.pem", "station.pem", "station.key"):
         shutil.copy(plant.central.bundle.parent / name, folder / "etc")
@@ -73,7 +74,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Iterator[M
 @pytest.fixture
 def machine(booted: Machine) -> Iterator[Machine]:
     """With nothing of an earlier test in it."""
-    booted.run("sh", "-c", "rm -rf /var/lib/outfeed/*")
+    booted.run("sh", "-c", "rm -rf /var/lib/outfeed/* /var/lib/outfeed-uplink/*")
     yield booted
     booted.run("systemctl", "stop", "outfeed-station", "outfeed-uplink")
     booted.run("systemctl", "reset-failed")

@@ -82,9 +82,11 @@ def test_the_exposure_is_below_two(unit: Path) -> None:
 
 
 def test_nothing_runs_as_root_and_both_tell_systemd_how_they_are() -> None:
+    users = {"outfeed-station": "outfeed", "outfeed-uplink": "outfeed-uplink"}
     for unit in UNITS:
         said = values(unit)
-        assert said["User"] == ["outfeed"]
+        assert said["User"] == [users[unit.stem]]
+        assert said["StateDirectory"] == [users[unit.stem]]
         assert said["Type"] == ["notify"]
         assert said["NotifyAccess"] == ["main"]
         assert said["Restart"] == ["always"]
@@ -140,6 +142,10 @@ def test_users_and_folders_can_be_made(tool: str, file: str, tmp_path: Path) -> 
         r"^outfeed:x:\d+:\d+:Outfeed:/var/lib/outfeed:/usr/sbin/nologin$", passwd, re.M
     )
     groups = (tmp_path / "etc/group").read_text()
+    own = re.search(r"^outfeed:x:(\d+):", groups, re.M)
+    assert own is not None
+    uplink = rf"^outfeed-uplink:x:\d+:{own[1]}:Outfeed uplink:/var/lib/outfeed-uplink:"
+    assert re.search(uplink, passwd, re.M)
     assert re.search(r"^gpio:x:\d+:outfeed$", groups, re.M)
     assert re.search(r"^video:x:\d+:outfeed$", groups, re.M)
     if tool == "systemd-tmpfiles":
@@ -150,7 +156,7 @@ def test_users_and_folders_can_be_made(tool: str, file: str, tmp_path: Path) -> 
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        for name in ("etc/outfeed", "var/lib/outfeed"):
+        for name in ("etc/outfeed", "var/lib/outfeed", "var/lib/outfeed-uplink"):
             assert (tmp_path / name).stat().st_mode & 0o777 == 0o750
 
 
