@@ -39,6 +39,7 @@ BENCH_ARGS ?=
 TRAIN_ARGS ?=
 REPORT_ARGS ?=
 SOAK_ARGS ?=
+CHAOS_ARGS ?=
 TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
@@ -50,7 +51,7 @@ METHODS_ARGS ?=
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check train export learn report tables compare methods bench soak zoo dist clean
+.PHONY: run test system-test check train export learn report tables compare methods bench soak chaos zoo dist clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -97,6 +98,10 @@ bench: $(DEV)/.ready
 # One core, some six minutes.
 soak: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.soak $(SOAK_ARGS)
+
+# A thousand faults, some twenty minutes; as root, with Mosquitto.
+chaos: $(DEV)/.ready
+	$(DEV)/bin/python -m bench.chaos $(CHAOS_ARGS)
 
 zoo: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \

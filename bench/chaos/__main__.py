@@ -1,0 +1,55 @@
+"""``python -m bench.chaos``: faults at random on a real line; status 1 where anything is lost,
+doubled, unmarked or wrongly ejected without a word. The seed is printed: it gives the same faults,
+not the same moments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.chaos.faults import Faults
+from bench.chaos.referee import judge
+from bench.chaos.world import World
+
+_EVERY = 50
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, heal, drain, compare, print. Needs root for a disk of its own, and Mosquitto."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
+    parser.add_argument("--faults", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate-hz", type=float, default=20.0, help="parts a second")
+    parser.add_argument("--out", type=Path, default=Path("build/chaos"))
+    given = parser.parse_args(arguments)
+    began_s = time.monotonic()
+    world = World(given.out, rate_hz=given.rate_hz, seed=given.seed)
+    struck: Counter[str] = Counter()
+    try:
+        world.open()
+        faults = Faults(world, given.seed)
+        for number in range(1, given.faults + 1):
+            struck[faults.strike()] += 1
+            if number % _EVERY == 0:
+                took_s = time.monotonic() - began_s
+                print(f"{number} faults in {took_s:.0f} s", flush=True)
+            faults.pause()
+        world.heal()
+        account = judge(world)
+    finally:
+        world.close()
+    print(f"seed {given.seed}, {given.rate_hz:g} parts a second")
+    if not world.disk.is_real:
+        print("the disk was not filled: only root may mount one")
+    for name, count in sorted(struck.items()):
+        print(f"  {count:5} {name}")
+    print(account.text())
+    return 0 if account.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

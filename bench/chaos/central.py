@@ -1,0 +1,55 @@
+"""The receiver at the far end, and everything that it was handed."""
+
+from __future__ import annotations
+
+import threading
+
+from edge.config_uplink import UplinkConfig
+from edge.events.identity import Stored
+from edge.events.receiver import Received, Receiver
+from edge.uplink.subscriber import Subscriber
+
+CLIENT_ID = "chaos-central"
+
+
+class Central:
+    """Subscribes under one name, goes away and comes again; its receiver outlives both."""
+
+    def __init__(self, port: int, station: str) -> None:
+        self.received: list[Received] = []
+        self.receiver = Receiver()
+        self._config = UplinkConfig(port=port, retry_max_s=0.2)
+        self._station = station
+        self._stop: threading.Event | None = None
+        self._thread: threading.Thread | None = None
+
+    def come(self) -> None:
+        """Connect, on a thread of its own; returns at once."""
+        stop = threading.Event()
+        subscriber = Subscriber(
+            self._config,
+            client_id=CLIENT_ID,
+            on_event=self.received.append,
+            station=self._station,
+            receiver=self.receiver,
+        )
+        self._stop = stop
+        self._thread = threading.Thread(target=subscriber.run, args=(stop,), daemon=True)
+        self._thread.start()
+        self._subscriber = subscriber
+
+    def wait_subscribed(self, timeout_s: float) -> bool:
+        """Whether the broker has confirmed the subscription within timeout_s."""
+        return self._subscriber.wait_subscribed(timeout_s)
+
+    def has(self, stored: Stored) -> bool:
+        """Whether this row of a journal has been handed over."""
+        place = (stored.journal, stored.sequence)
+        recent = reversed(self.received[-1_000:])
+        return any((each.identity.journal, each.identity.sequence) == place for each in recent)
+
+    def go(self) -> None:
+        """Disconnect and join the thread."""
+        if self._stop is not None and self._thread is not None:
+            self._stop.set()
+            self._thread.join(10)

@@ -1,0 +1,56 @@
+"""Station and uplink as they are, but for the photo-eye and the wall clock.
+
+``python -m bench.chaos.victim station TOML CLOCK EYE BEGAN GAP SEED`` and ``… uplink TOML CLOCK``.
+CLOCK is a file with the seconds by which the wall clock is wrong; CLOCK_MONOTONIC is the kernel's.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+import edge.cli.assembly
+import edge.clock
+import edge.pictures.scribe
+from bench.chaos.plant import Schedule, WitnessedEye
+from edge.__main__ import main
+from edge.clock import Clock
+from edge.config import StationConfig
+from edge.devices.trigger import Trigger
+from edge.uplink.__main__ import main as uplink
+
+
+def _move_wall_clock(offset: Path) -> None:
+    """Every reading of the wall clock in this process has the file's offset at that moment."""
+    true_time = time.time
+
+    def moved_time() -> float:
+        return true_time() + int(offset.read_text(encoding="ascii") or 0)
+
+    class MovedDatetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> MovedDatetime:
+            moved = timedelta(seconds=moved_time() - true_time())
+            return super().now(tz) + moved
+
+    time.time = moved_time
+    for module in (edge.clock, edge.pictures.scribe):
+        module.datetime = MovedDatetime  # type: ignore[attr-defined]
+
+
+def _witness(record: Path, schedule: Schedule) -> None:
+    def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
+        return WitnessedEye(schedule, record, clock=clock)
+
+    edge.cli.assembly.make_trigger = make_trigger
+
+
+if __name__ == "__main__":
+    _, which, toml, clock, *rest = sys.argv
+    _move_wall_clock(Path(clock))
+    if which == "uplink":
+        sys.exit(uplink(["--config", toml]))
+    _witness(Path(rest[0]), Schedule(*map(int, rest[1:])))
+    sys.exit(main(["--quiet", "run", "--config", toml]))

@@ -1,0 +1,51 @@
+"""What the reject output really did: when the ejector was open."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.devices.output_simulated import read_record
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The ejector was open from the one to the other, CLOCK_MONOTONIC. surely: the record has both
+    edges; else a process died in between, and the end is when the next one spoke."""
+
+    from_ns: int
+    to_ns: int
+    surely: bool
+
+
+class Ejector:
+    """The intervals in which the ejector was open, oldest first."""
+
+    def __init__(self, spans: Sequence[Open]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.from_ns)
+        self._begins = [span.from_ns for span in self._spans]
+
+    @classmethod
+    def read(cls, record: Path) -> Ejector:
+        """From the record of a simulated output."""
+        spans: list[Open] = []
+        began_ns: int | None = None
+        for edge in read_record(record):
+            if began_ns is not None:
+                spans.append(Open(began_ns, edge.at_ns, surely=not edge.active))
+            began_ns = edge.at_ns if edge.active else None
+        if began_ns is not None:
+            spans.append(Open(began_ns, 1 << 62, surely=False))
+        return cls(spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def at(self, at_ns: int) -> Open | None:
+        """The interval that has this moment, None where the ejector was closed."""
+        index = bisect_right(self._begins, at_ns) - 1
+        if index >= 0 and at_ns < self._spans[index].to_ns:
+            return self._spans[index]
+        return None
