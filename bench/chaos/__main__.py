@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{number} faults in {took_s:.0f} s", flush=True)
             faults.pause()
         world.heal()
-        account = judge(world)
+        account = judge(world.evidence())
     finally:
         world.close()
     print(f"seed {given.seed}, {given.rate_hz:g} parts a second")

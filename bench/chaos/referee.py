@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.chaos.plant import read_eye
 from bench.chaos.witness import Ejector
-from bench.chaos.world import TRAVEL_MS, World
 from edge.events.event import ActuationEvent, GapEvent, PartEvent
-from edge.events.reader import JournalReader
+from edge.events.identity import Stored
+from edge.events.receiver import Received
+from edge.records import Decision
+
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Records that do not come from the line's own accounts, and what central was handed.
+
+    edges: number of the part → when some station was given its edge. rows: the journal that is
+    there at the end. travel_ns: from the photo-eye to the ejector.
+    """
+
+    edges: Mapping[int, int]
+    ejector: Ejector
+    received: Sequence[Received]
+    rows: Sequence[Stored]
+    travel_ns: int
 
 
 @dataclass(slots=True)
 class Account:
-    """Counts of parts, or of events. ``wrongs`` has one line for each of the first hundred."""
+    """lost: events of the journal that central lacks. doubled: events, or verdicts on one part,
+    that central has twice. unmarked: parts without a verdict of which no event speaks. wrong: parts
+    that met an ejector in the other state than ordered, of which no event speaks."""
 
     facts: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     doubled: int = 0
     unmarked: int = 0
     wrong: int = 0
-    wrongs: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         return not (self.lost or self.doubled or self.unmarked or self.wrong)
 
     def note(self, line: str) -> None:
-        if len(self.wrongs) < 100:
-            self.wrongs.append(line)
+        """Keep a line for a person, the first hundred."""
+        if len(self.notes) < _SHOWN:
+            self.notes.append(line)
 
     def text(self) -> str:
         """Some lines for a person."""
         lines = [f"  {count:7} {name}" for name, count in sorted(self.facts.items())]
-        lines += [f"  WRONG: {wrong}" for wrong in self.wrongs]
+        lines += [f"  WRONG: {note}" for note in self.notes]
         lines.append(
             f"lost {self.lost}, doubled {self.doubled}, unmarked gaps {self.unmarked}, "
             f"wrong ejections unreported {self.wrong}"
@@ -42,51 +63,64 @@ class Account:
         return "\n".join(lines)
 
 
-def judge(world: World) -> Account:
-    """The account of a world that has been healed and drained."""
+def judge(evidence: Evidence) -> Account:
+    """The account of a line that has been healed and drained."""
     account = Account()
-    received = world.central.received
-    given = read_eye(world.records.eye)
-    ejector = Ejector.read(world.records.edges)
-    verdicts: dict[int, list[PartEvent]] = defaultdict(list)
-    actuated: dict[int, list[ActuationEvent]] = defaultdict(list)
-    gaps: list[GapEvent] = []
-    for each in received:
-        event = each.event
-        if isinstance(event, PartEvent):
-            verdicts[event.triggered_ns].append(event)
-        elif isinstance(event, ActuationEvent) and event.part_id is not None:
-            actuated[event.part_id].append(event)
-        elif isinstance(event, GapEvent):
-            gaps.append(event)
-    account.facts["parts seen by a station"] = len(given)
-    account.facts["events at central"] = len(received)
-    account.facts["pulses"] = len(ejector)
-    account.facts["gap events"] = len(gaps)
-    with JournalReader(world.disk.folder / "journal.sqlite") as reader:
-        rows = reader.read(None, 1 << 30)
-    account.facts["rows in the journal"] = len(rows)
-    have = {(each.identity.journal, each.identity.sequence) for each in received}
-    missing = [row for row in rows if (row.journal, row.sequence) not in have]
-    account.lost += len(missing)
-    seen = Counter(each.identity.event_id for each in received)
-    account.doubled += sum(count - 1 for count in seen.values())
-    silent = 0
-    for number, at_ns in given.items():
-        events = verdicts.get(at_ns, [])
-        account.doubled += max(0, len(events) - 1)
-        if not events:
-            silent += 1
-            continue
-        due_ns = at_ns + TRAVEL_MS * 1_000_000
-        struck = ejector.at(due_ns)
-        event = events[0]
-        told = actuated.get(event.part_id, [])
-        if event.decision == "PASS" and struck is not None and not told:
-            account.wrong += 1
-            account.note(f"part {number} ({event.part_id}) passed and was struck, nobody says so")
-        if event.decision != "PASS" and struck is None and not told:
-            account.wrong += 1
-            account.note(f"part {number} ({event.part_id}) {event.decision} was not struck")
-    account.facts["parts without a verdict"] = silent
+    heard = _Heard(evidence.received)
+    account.facts["parts seen by a station"] = len(evidence.edges)
+    account.facts["pulses"] = len(evidence.ejector)
+    account.facts["events at central"] = len(evidence.received)
+    account.facts["gap events"] = len(heard.gaps)
+    account.facts["rows in the journal"] = len(evidence.rows)
+    _judge_events(evidence, account)
+    for number, at_ns in evidence.edges.items():
+        _judge_part(number, at_ns, evidence, heard, account)
     return account
+
+
+class _Heard:
+    """The events of central by what they are about."""
+
+    def __init__(self, received: Sequence[Received]) -> None:
+        self.verdicts: dict[int, list[PartEvent]] = defaultdict(list)  # by the edge's moment
+        self.actuations: dict[int, list[ActuationEvent]] = defaultdict(list)  # by part_id
+        self.gaps: list[GapEvent] = []
+        for each in received:
+            event = each.event
+            if isinstance(event, PartEvent):
+                self.verdicts[event.triggered_ns].append(event)
+            elif isinstance(event, ActuationEvent) and event.part_id is not None:
+                self.actuations[event.part_id].append(event)
+            elif isinstance(event, GapEvent):
+                self.gaps.append(event)
+
+
+def _judge_events(evidence: Evidence, account: Account) -> None:
+    counted = Counter(each.identity.event_id for each in evidence.received)
+    for event_id, count in counted.items():
+        if count > 1:
+            account.doubled += count - 1
+            account.note(f"event {event_id} was handed over {count} times")
+    for row in evidence.rows:
+        if row.event_id not in counted:
+            account.lost += 1
+            account.note(f"event {row.event_id} is in the journal and not at central")
+
+
+def _judge_part(
+    number: int, at_ns: int, evidence: Evidence, heard: _Heard, account: Account
+) -> None:
+    events = heard.verdicts.get(at_ns, [])
+    if not events:
+        account.facts["parts without a verdict"] += 1
+        return
+    if len(events) > 1:
+        account.doubled += len(events) - 1
+        account.note(f"part {number} has {len(events)} verdicts")
+    event = events[0]
+    was_struck = evidence.ejector.at(at_ns + evidence.travel_ns) is not None
+    is_bad = event.decision is not Decision.PASS
+    if was_struck != is_bad and not heard.actuations.get(event.part_id):
+        account.wrong += 1
+        met = "was ejected" if was_struck else "was not ejected"
+        account.note(f"part {number} ({event.part_id}), {event.decision.value}, {met}")

@@ -13,9 +13,11 @@ from pathlib import Path
 from bench.chaos.broker import KilledBroker
 from bench.chaos.central import Central
 from bench.chaos.disk import StateDisk
-from bench.chaos.plant import Schedule
+from bench.chaos.plant import Schedule, read_eye
 from bench.chaos.processes import Kept, runs
 from bench.chaos.proxy import Network, NetworkState
+from bench.chaos.referee import Evidence
+from bench.chaos.witness import Ejector
 from edge.errors import OutfeedError
 from edge.events.reader import JournalReader
 
@@ -173,6 +175,18 @@ class World:
             time.sleep(0.05)
         self.uplink.end(10.0)
 
+    def evidence(self) -> Evidence:
+        """What is to be compared; call it after ``heal``."""
+        with JournalReader(self.disk.folder / "journal.sqlite") as reader:
+            rows = reader.read(None, 1 << 30)
+        return Evidence(
+            edges=read_eye(self.records.eye),
+            ejector=Ejector.read(self.records.edges),
+            received=tuple(self.central.received),
+            rows=rows,
+            travel_ns=TRAVEL_MS * 1_000_000,
+        )
+
     def close(self) -> None:
         """Nothing runs and nothing is mounted afterwards. May be called twice."""
         for kept in (self.station, self.uplink):
@@ -188,7 +202,8 @@ class World:
         return eye.stat().st_size if eye.exists() else 0
 
     def _write_config(self, folder: Path) -> Path:
-        command = [sys.executable, "-m", "models.data.textures", "--out", folder / "parts"]
+        parts = str(folder / "parts")
+        command = [sys.executable, "-m", "models.data.textures", "--out", parts]
         command += ["--count", "24", "--seed", "3", "--defective", "0.4", "--force"]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         path = folder / "station.toml"
