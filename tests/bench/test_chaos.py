@@ -1,0 +1,127 @@
+"""The harness of `make chaos`: its records are true, and its referee finds every kind of wrong."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from bench.chaos.faults import flip_bit
+from bench.chaos.plant import Schedule, WitnessedEye, read_eye
+from bench.chaos.referee import Account, Evidence, judge
+from bench.chaos.witness import Ejector, Open
+from edge.clock import MonotonicClock
+from edge.devices.output_simulated import SimulatedOutput
+from edge.errors import DeviceError
+from edge.events.event import actuation_event, part_event
+from edge.events.identity import Stored
+from edge.events.receiver import Received, Receiver
+from edge.records import Decision, Verdict
+
+MS = 1_000_000
+TRAVEL_NS = 300 * MS
+
+
+def verdict(part_id: int, decision: Decision) -> Verdict:
+    if decision is Decision.UNKNOWN:
+        return Verdict.unknown(part_id, reason="late")
+    return Verdict(part_id, decision, "rule", (), 1.0, None)
+
+
+def rows(*bodies: str) -> list[Stored]:
+    return [Stored("chaos", "j", number, body) for number, body in enumerate(bodies, 1)]
+
+
+def received(stored: list[Stored]) -> list[Received]:
+    receiver = Receiver()
+    taken = [receiver.accept(row.payload) for row in stored]
+    return [each for each in taken if each is not None]
+
+
+def line(*decisions: Decision) -> tuple[dict[int, int], list[Stored]]:
+    """Parts 100 ms apart with these verdicts, and the journal that has them."""
+    edges = {number: number * 100 * MS for number in range(len(decisions))}
+    events = [
+        part_event("chaos", "b", verdict(number + 1, decision), edges[number])
+        for number, decision in enumerate(decisions)
+    ]
+    return edges, rows(*(event.model_dump_json() for event in events))
+
+
+def account(
+    edges: dict[int, int],
+    stored: list[Stored],
+    struck: list[int],
+    handed: list[Received] | None = None,
+) -> Account:
+    """struck: numbers of the parts at whose moment the ejector is open."""
+    spans = [Open(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS, True) for n in struck]
+    handed = received(stored) if handed is None else handed
+    return judge(Evidence(edges, Ejector(spans), handed, stored, TRAVEL_NS))
+
+
+def test_a_line_that_does_right_is_clean() -> None:
+    edges, stored = line(Decision.PASS, Decision.REJECT, Decision.UNKNOWN)
+    assert account(edges, stored, [1, 2]).is_clean
+
+
+@pytest.mark.parametrize(
+    ("struck", "wrong"), [([0, 1, 2], 1), ([1], 1), ([], 2)], ids=["pass", "unknown", "both"]
+)
+def test_a_part_in_the_wrong_state_of_the_ejector_is_found(struck: list[int], wrong: int) -> None:
+    edges, stored = line(Decision.PASS, Decision.REJECT, Decision.UNKNOWN)
+    assert account(edges, stored, struck).wrong == wrong
+
+
+def test_a_report_clears_it() -> None:
+    edges, stored = line(Decision.PASS)
+    event = actuation_event(
+        "chaos", part_id=1, due_ns=TRAVEL_NS, at_ns=TRAVEL_NS, width_us=12_000, cause="safe"
+    )
+    stored.append(Stored("chaos", "j", 2, event.model_dump_json()))
+    assert account(edges, stored, [0]).is_clean
+
+
+def test_what_central_lacks_and_what_it_has_twice_is_found() -> None:
+    edges, stored = line(Decision.PASS, Decision.PASS)
+    handed = received(stored)
+    assert account(edges, stored, [], handed[:1]).lost == 1
+    assert account(edges, stored, [], [*handed, handed[0]]).doubled == 2  # event and verdict
+
+
+def test_the_eye_writes_down_what_it_hands_over(tmp_path: Path) -> None:
+    schedule = Schedule(MonotonicClock().now_ns(), 2 * MS, 5)
+    moments = [schedule.at_ns(number) for number in range(200)]
+    assert moments == sorted(moments)
+    eye = WitnessedEye(schedule, tmp_path / "eye", clock=MonotonicClock())
+    edges = [eye.wait(1.0) for _ in range(5)]
+    eye.close()
+    assert [edge.sequence for edge in edges if edge] == [1, 2, 3, 4, 5]
+    assert sorted(read_eye(tmp_path / "eye").values()) == [edge.at_ns for edge in edges if edge]
+    with pytest.raises(DeviceError):
+        eye.wait(0.0)
+
+
+def test_the_ejector_is_read_from_the_outputs_record(tmp_path: Path) -> None:
+    output = SimulatedOutput(clock=MonotonicClock(), record=tmp_path / "edges")
+    output.set(True)
+    output.set(False)
+    output.set(True)
+    output.close()
+    opened, closed, again = output.history
+    ejector = Ejector.read(tmp_path / "edges")
+    assert len(ejector) == 2
+    assert ejector.at(opened.at_ns) == Open(opened.at_ns, closed.at_ns, True)
+    assert ejector.at(opened.at_ns - 1) is None
+    last = ejector.at(again.at_ns + 1)
+    assert last is not None
+    assert not last.surely
+
+
+def test_a_flip_changes_one_bit(tmp_path: Path) -> None:
+    path, dice = tmp_path / "file", random.Random(1)
+    assert not flip_bit(path, dice)
+    path.write_bytes(bytes(64))
+    assert flip_bit(path, dice)
+    assert sum(byte.bit_count() for byte in path.read_bytes()) == 1
