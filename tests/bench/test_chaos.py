@@ -30,12 +30,12 @@ def verdict(part_id: int, decision: Decision) -> Verdict:
 
 
 def rows(*bodies: str) -> list[Stored]:
-    return [Stored("chaos", "j", number, body) for number, body in enumerate(bodies, 1)]
+    return [Stored("chaos", "j", "run", number, body) for number, body in enumerate(bodies, 1)]
 
 
 def received(stored: list[Stored]) -> list[Received]:
     receiver = Receiver()
-    taken = [receiver.accept(row.payload) for row in stored]
+    taken = [receiver.accept("chaos", row.payload) for row in stored]
     return [each for each in taken if each is not None]
 
 
@@ -79,7 +79,7 @@ def test_a_report_clears_it() -> None:
     event = actuation_event(
         "chaos", part_id=1, due_ns=TRAVEL_NS, at_ns=TRAVEL_NS, width_us=12_000, cause="safe"
     )
-    stored.append(Stored("chaos", "j", 2, event.model_dump_json()))
+    stored.append(Stored("chaos", "j", "run", 2, event.model_dump_json()))
     assert account(edges, stored, [0]).is_clean
 
 
