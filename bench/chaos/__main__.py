@@ -25,13 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate-hz", type=float, default=20.0, help="parts a second")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"))
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="FAULT", help="leave a kind of fault out"
+    )
     given = parser.parse_args(arguments)
     began_s = time.monotonic()
     world = World(given.out, rate_hz=given.rate_hz, seed=given.seed)
     struck: Counter[str] = Counter()
     try:
         world.open()
-        faults = Faults(world, given.seed)
+        faults = Faults(world, given.seed, without=given.without)
         for number in range(1, given.faults + 1):
             struck[faults.strike()] += 1
             if number % _EVERY == 0:

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,8 @@ _SMALL_FILES = ("uplink.json", "bundles.json", "drift.json", "sentinel.json")
 class Faults:
     """Draws faults by weight from one seed. A fault that finds nothing to strike is drawn again."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, *, without: Collection[str] = ()) -> None:
+        """without: kinds that are never drawn. Raises OutfeedError for one that there is not."""
         self._world = world
         self._dice = random.Random(seed)
         self._kinds: dict[str, tuple[Callable[[], bool], float]] = {
@@ -44,6 +45,10 @@ class Faults:
             "bit flips while the station is down": (self._flip_down, 0.3),
             "files emptied by a power cut": (self._empty, 0.5),
         }
+
+        for name in without:
+            if self._kinds.pop(name, None) is None:
+                raise OutfeedError(f"chaos: no fault '{name}'; there are {', '.join(self._kinds)}")
 
     def strike(self) -> str:
         """One fault, from its begin to its end; its name."""
