@@ -75,3 +75,14 @@ def write_whole(
         with suppress(OSError):
             os.unlink(part, dir_fd=folder)
         raise
+
+
+def backup_of(path: Path) -> Path:
+    """Where the copy of a file lies that a power cut or a bad block must not take away."""
+    return path.with_name(f"{path.stem}.backup{path.suffix}")
+
+
+def write_twice(path: Path, data: bytes, *, owner: os.stat_result | None = None) -> None:
+    """Write the file's copy, then the file, each as ``write_durably`` does. Raises OSError."""
+    write_durably(backup_of(path), data, owner=owner)
+    write_durably(path, data, owner=owner)

@@ -1,8 +1,10 @@
 """The highest version of each bundle that a station has accepted, so that an old one with a known
-fault cannot be brought back: a small file in the station's state."""
+fault cannot be brought back: a small file in the station's state, and a copy of it beside it, as a
+power cut may leave a file empty."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edge.bundle.manifest import BundleName, Manifest, Version
 from edge.bundle.version import version_key
 from edge.complaints import describe
+from edge.disk import read_small, was_emptied
 from edge.errors import BundleError
-from edge.files import write_durably
+from edge.files import backup_of, write_durably
 
 _MAX_BYTES = 1024 * 1024
 
@@ -36,19 +39,28 @@ class Accepted(BaseModel):
 
     def after(self, manifest: Manifest) -> Accepted:
         """With this bundle accepted too."""
-        highest = self.highest.get(manifest.name)
-        if highest is not None and version_key(manifest.version) <= version_key(highest):
+        return self._with(manifest.name, manifest.version)
+
+    def merged(self, other: Accepted) -> Accepted:
+        """The higher version of each bundle."""
+        both = self
+        for name, version in other.highest.items():
+            both = both._with(name, version)
+        return both
+
+    def _with(self, name: BundleName, version: Version) -> Accepted:
+        highest = self.highest.get(name)
+        if highest is not None and version_key(version) <= version_key(highest):
             return self
-        return Accepted(highest={**self.highest, manifest.name: manifest.version})
+        return Accepted(highest={**self.highest, name: version})
 
 
 def read_accepted(path: Path) -> Accepted:
     """What the file says; nothing where there is none yet. Raises BundleError for a file that
     cannot be read or is damaged: it is never taken for an empty one."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
+        data = read_small(path, _MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
         return Accepted()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
@@ -58,6 +70,55 @@ def read_accepted(path: Path) -> Accepted:
         return Accepted.model_validate_json(data)
     except ValidationError as error:
         raise BundleError(f"{path}: is damaged: {describe(error)}; {_REMEDY}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the file and its copy say together: of each bundle the higher version. complaints: what
+    is wrong with one of them, a line each."""
+
+    accepted: Accepted
+    complaints: tuple[str, ...] = ()
+
+
+def recall(path: Path) -> Recalled:
+    """Read the file and its copy. One that cannot be read, was emptied or is damaged is complained
+    of while the other is whole.
+
+    Where nothing but an emptied file is there, nothing is known: whoever can empty it can also
+    remove it, so a refusal would protect from nobody and stop the line after a power cut. Raises
+    BundleError where one is unreadable or damaged and the other is not whole.
+    """
+    found: list[Accepted] = []
+    errors: list[BundleError] = []
+    complaints: list[str] = []
+    for each in (path, backup_of(path)):
+        if was_emptied(each):
+            complaints.append(f"{each}: was emptied, as by a power cut")
+            continue
+        try:
+            found.append(read_accepted(each))
+        except BundleError as error:
+            errors.append(error)
+    whole = [accepted for accepted in found if accepted.highest]
+    if errors and not whole:
+        raise errors[0]
+    together = whole[0] if whole else Accepted()
+    for other in whole[1:]:
+        together = together.merged(other)
+    return Recalled(together, (*complaints, *map(str, errors)))
+
+
+def write_both(path: Path, accepted: Accepted) -> None:
+    """Replace the file and its copy, one after the other, where they say something else. Makes
+    their folder. Blocks for fsyncs. Raises BundleError with one line."""
+    for each in (backup_of(path), path):
+        try:
+            is_same = read_accepted(each) == accepted
+        except BundleError:
+            is_same = False
+        if not is_same:
+            write_accepted(each, accepted)
 
 
 def write_accepted(path: Path, accepted: Accepted) -> None:

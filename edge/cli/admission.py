@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from edge.bundle import Bundle, key_id, read_bundle, read_trusted
-from edge.bundle.accepted import Accepted, read_accepted, write_accepted
+from edge.bundle.accepted import Accepted, recall, write_both
 from edge.config import StationConfig
+from edge.disk import was_emptied
 from edge.errors import BundleError, ConfigError, UsageError
+
+_log = logging.getLogger(__name__)
 
 
 def admit(config: StationConfig) -> Bundle:
@@ -18,6 +23,10 @@ def admit(config: StationConfig) -> Bundle:
             "key 'trust.keys': names no key, so no bundle may run; "
             "`outfeed bundle keygen` makes keys"
         )
+    for key in config.trust.keys:
+        if isinstance(key, Path) and was_emptied(key):
+            # It may be in the middle of being replaced: no permanent error.
+            raise BundleError(f"key 'trust.keys': {key}: is empty; expected a public key")
     try:
         trusted = read_trusted(config.trust.keys)
     except BundleError as error:
@@ -39,13 +48,10 @@ def admit(config: StationConfig) -> Bundle:
 
 
 def remember(config: StationConfig, bundle: Bundle) -> None:
-    """From now on no older version of the bundle is admitted. Raises BundleError."""
-    accepted = _accepted(config)
-    after = accepted.after(bundle.manifest)
-    if after is accepted:
-        return
+    """From now on no older version of the bundle is admitted. Blocks on the disk. Raises
+    BundleError."""
     try:
-        write_accepted(config.accepted_path, after)
+        write_both(config.accepted_path, _accepted(config).after(bundle.manifest))
     except BundleError as error:
         raise BundleError(f"key 'state_dir': {error}") from error
 
@@ -67,6 +73,9 @@ def signed_by(bundle: Bundle) -> str:
 
 def _accepted(config: StationConfig) -> Accepted:
     try:
-        return read_accepted(config.accepted_path)
+        found = recall(config.accepted_path)
     except BundleError as error:
         raise BundleError(f"key 'state_dir': {error}") from error
+    for complaint in found.complaints:
+        _log.error("accepted_versions_impaired reason=%s", complaint)
+    return found.accepted

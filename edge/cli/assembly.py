@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge.bundle import Bundle
@@ -38,6 +39,8 @@ from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.station import Station
+from edge.station.late_journal import LateJournal
+from edge.station.retrying import Retrying
 from edge.watchdog import SILENT, Notifier, Patience
 
 _log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ _log = logging.getLogger(__name__)
 # A driven belt stands this long at first: the rejector, whose encoder must see every count, is
 # there 0.1 s after its start, and 0.5 s on a machine with every core busy.
 _STANDS_NS = 2_000_000_000
+_DISK_S = 5.0  # for the state's disk at the start; then the line begins without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class LoadedBundle:
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBundle:
     """The configured bundle and its chain: signed by a key that the station trusts, meant for it,
     no downgrade, and proven. Raises BundleError: nothing else runs. No older version of it is
-    accepted afterwards.
+    accepted afterwards; where the disk refuses to keep that now, it is tried for.
 
     With engine.kind "auto" it runs on the engine that ``outfeed bench --select`` found, where that
     still holds and still proves itself; else on the default one, and the log says why. Raises
@@ -67,7 +71,7 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
     """
     bundle = admit(config)
     loaded = _on_engine(config, bundle, now_ns)
-    remember(config, bundle)
+    Retrying("accepted_version", lambda: remember(config, bundle)).start(_DISK_S)
     return loaded
 
 
@@ -195,10 +199,11 @@ def make_station(
     on_verdict: Callable[[Verdict], None] | None = None,
     notifier: Notifier = SILENT,
 ) -> Station:
-    """Opens the journal and wires everything; nothing runs yet. Raises JournalError, and
-    BundleError for a reference that cannot be read."""
+    """Opens the journal, now or when the disk permits it, and wires everything; nothing runs yet.
+    Raises JournalError as LateJournal has it, and BundleError for a reference that cannot be read.
+    """
     monitor = make_monitor(config, loaded.bundle, loaded.inspector, loaded.engine, clock=clock)
-    journal = open_journal(config)
+    journal = LateJournal(partial(open_journal, config))
     return Station(
         station_id=config.id,
         bundle_id=loaded.bundle.id,
@@ -209,8 +214,7 @@ def make_station(
         journal=journal,
         clock=clock,
         timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
-        # Every part has an event, so no part of an earlier run has this number.
-        first_part_id=journal.last_sequence + 1,
+        first_part_id=journal.first_part_id,
         freshness=Freshness(freshness_rules(config.camera)),
         pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
         monitor=monitor,

@@ -44,13 +44,15 @@ def diagnose(
     except ConfigError as error:
         advice = "mend the key that is named; firmware-config/station.toml explains every one"
         return [versions(machine), fail("station.toml", str(error), advice)]
-    patient = patient_of(config, machine, golden=golden)
+    patient = patient_of(config, machine, golden=golden, path=path)
     found = [versions(machine), fine("station.toml", f"station {config.id}")]
     return [*found, *examine(patient, timeout_s=timeout_s)]
 
 
-def patient_of(config: StationConfig, machine: Machine, *, golden: bool = True) -> Patient:
-    """The station as its own configuration describes it."""
+def patient_of(
+    config: StationConfig, machine: Machine, *, golden: bool = True, path: Path | None = None
+) -> Patient:
+    """The station as its own configuration, the file path, describes it."""
 
     @lru_cache(maxsize=1)
     def bundle() -> Bundle:
@@ -78,7 +80,7 @@ def patient_of(config: StationConfig, machine: Machine, *, golden: bool = True) 
     return Patient(
         config=config,
         machine=machine,
-        running=find_running(machine, config.journal_path.with_suffix(".lock")),
+        running=find_running(machine, config.journal_path.with_suffix(".lock"), path),
         admit=bundle,
         engine=lambda found: str(choice(found)),
         prove=run_golden,

@@ -7,15 +7,16 @@ from functools import partial
 from edge.bundle import Bundle
 from edge.config import StationConfig
 from edge.engines.registry import EngineChoice
-from edge.events.journal import Journal
+from edge.errors import JournalError, PictureError
 from edge.inbox import Inbox
 from edge.pictures import Album, Keeper, KeepRules, Ring, Scribe, origin_of
 from edge.pictures.bundles import keep_bundle
+from edge.station.late_journal import LateJournal
 from edge.station.roles import NO_PICTURES, Keeps
 
 
 def make_keeper(
-    config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: Journal
+    config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: LateJournal
 ) -> Keeps:
     """Nothing runs yet and no disk is touched. The inbox is read where pictures are kept."""
     wanted = config.pictures
@@ -25,7 +26,7 @@ def make_keeper(
         Album(config.album_path, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes),
         origin=origin_of(bundle, engine),
         station=config.id,
-        journal=lambda: journal.uuid,
+        journal=partial(_uuid_of, journal),
         keep_bundle=partial(keep_bundle, config.bundles_path, bundle, config.bundle),
         bytes_per_day=wanted.max_bytes_per_day,
     )
@@ -36,3 +37,11 @@ def make_keeper(
         max_waiting_bytes=wanted.ring_bytes,
         inbox=Inbox(config.inbox_path),
     )
+
+
+def _uuid_of(journal: LateJournal) -> str:
+    """A picture is named by its journal, and waits for it. Raises PictureError."""
+    try:
+        return journal.uuid
+    except JournalError as error:
+        raise PictureError(f"no journal to name it by: {error}") from error

@@ -19,17 +19,19 @@ def check_commission(config: StationConfig, bundle: Bundle) -> None:
     """Raises ConfigError, one line, where line.require_commission is true and the commissioning is
     missing, NO-GO, of another configuration, or below the configured speed. Otherwise all but a
     missing one is a warning in the log: a line that was never commissioned is a trial."""
+    is_missing = False
     try:
         record = read_record(config.commission_path)
+        is_missing = record is None
         complaint = complaint_of(record, config, bundle)
     except ConfigError as error:
-        record, complaint = None, str(error)
+        complaint = str(error)
     if complaint is None:
         return
     said = f"{complaint}; run `outfeed commission`"
     if config.line.require_commission:
         raise ConfigError(f"key 'line.require_commission': {said}")
-    if record is not None or config.commission_path.exists():
+    if not is_missing:
         _log.warning("commissioning_does_not_hold reason=%s", said)
 
 

@@ -15,11 +15,13 @@ from edge.clock import utc_now
 from edge.commission.result import FrozenRecord, Outcome, StepResult
 from edge.commission.subject import changed
 from edge.complaints import describe
+from edge.disk import read_small, whole_of
 from edge.engines.selection import processor
 from edge.errors import ConfigError, OutfeedError
-from edge.files import write_durably
+from edge.files import write_twice
 
 FORMAT = 1
+_MAX_BYTES = 16 * 1024 * 1024
 _PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "opencv-python-headless", "gpiod")
 STEPS = ("focus", "parts", "travel", "pulse", "timing", "speed")
 
@@ -126,9 +128,11 @@ def held_for(result: StepResult, now: Mapping[str, str]) -> StepResult:
 
 
 def read_record(path: Path) -> CommissionRecord | None:
-    """None where there is none. Raises ConfigError, one line, for one that cannot be read."""
+    """None where there is none. Its copy, where it was emptied. Raises ConfigError, one
+    line, for one that cannot be read."""
+    path = whole_of(path)
     try:
-        data = path.read_bytes()
+        data = read_small(path, _MAX_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -146,6 +150,6 @@ def write_record(path: Path, record: CommissionRecord) -> None:
     """Replace the file in one step. Raises OutfeedError, one line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, record.model_dump_json(indent=1).encode() + b"\n")
+        write_twice(path, record.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
         raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error

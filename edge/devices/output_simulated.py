@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterable
+from logging import getLogger
 from pathlib import Path
 
 from edge.clock import Clock
 from edge.devices.output import OutputEdge, Pulse
 from edge.errors import DeviceError
 
+_log = getLogger(__name__)
+
+_DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
 # Two edges per kick: the last 50,000 kicks are remembered.
 _HISTORY = 100_000
 
@@ -19,19 +24,23 @@ class SimulatedOutput:
     """Remembers every edge with its stamp. No jitter, no glitch at claim, no wear, no air.
 
     With ``record``, each edge is also written at once to that file as ``at_ns 0|1``, so that a
-    test can read what a process did that has died since. Setting the level that it has is no edge.
+    test can read what a process did that has died since; a disk that refuses ends the record and
+    not the output. Setting the level that it has is no edge.
     """
 
     def __init__(self, *, clock: Clock, record: Path | None = None) -> None:
         self._clock = clock
         self._active = False
-        self._closed = False
+        self._closed = self._is_refused = False
         self._edges: deque[OutputEdge] = deque(maxlen=_HISTORY)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
             self._file = None if record is None else os.open(record, flags, 0o644)
         except OSError as error:
-            raise DeviceError(f"{record}: cannot be written: {error.strerror}") from error
+            if error.errno not in _DISK_REFUSES:
+                raise DeviceError(f"{record}: cannot be written: {error.strerror}") from error
+            _log.error("output_record_refused reason=%s: %s", record, error.strerror)
+            self._file = None
 
     @property
     def history(self) -> list[OutputEdge]:
@@ -46,8 +55,12 @@ class SimulatedOutput:
         self._active = active
         edge = OutputEdge(active, self._clock.now_ns())
         self._edges.append(edge)
-        if self._file is not None:
-            os.write(self._file, b"%d %d\n" % (edge.at_ns, edge.active))
+        if self._file is not None and not self._is_refused:
+            try:
+                os.write(self._file, b"%d %d\n" % (edge.at_ns, edge.active))
+            except OSError as error:  # the record is for tests: it ends, the output does not
+                _log.error("output_record_refused reason=%s", error.strerror)
+                self._is_refused = True
 
     def close(self) -> None:
         self._closed = True

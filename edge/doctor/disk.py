@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from edge.disk import was_emptied
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.patient import Patient
 from edge.events.cursor import read_cursor
@@ -51,11 +52,31 @@ def disk(patient: Patient) -> Finding:
     return fine("disk", said)
 
 
+def emptied(patient: Patient) -> Finding | None:
+    """Files of the state that a power cut has left with nothing in them."""
+    folder = patient.config.state_dir
+    found = [
+        str(path.relative_to(folder))
+        for pattern in ("*.json", "*.sqlite", "inbox/*.json", "pictures/*.png", "bundles/*")
+        for path in sorted(folder.glob(pattern))
+        if was_emptied(path)
+    ]
+    if not found:
+        return None
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    said = f"as after a power cut: {', '.join(found[:5])}{more}"
+    advice = "the station goes on from copies or begins them anew; is the card worn out?"
+    return warn("emptied files", said, advice)
+
+
 def journal(patient: Patient) -> Finding:
     """Whether it is whole: every page where no station runs, its head beside one that does."""
     path = patient.config.journal_path
     if not size_bytes(path):
-        return fine("journal", "none yet")
+        if patient.running is None:
+            return fine("journal", "none yet")
+        said = f"{path} cannot be opened by the station that runs: its events are lost"
+        return fail("journal", said, "check disk; the log says journal_open_refused, and why")
     try:
         with closing(_open(patient)) as db:
             version = one(db, "PRAGMA user_version")

@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     sight.sentinel,
     sight.drift,
     disk.disk,
+    disk.emptied,
     disk.journal,
     station.uplink_service,
     disk.uplink,

@@ -34,16 +34,17 @@ class Running:
     pid: int
 
 
-def find_running(machine: Machine, lock: Path) -> Running | None:
+def find_running(machine: Machine, lock: Path, config: Path | None = None) -> Running | None:
     """By proc_locks(5): taking the lock, even for a moment, could keep a station from starting.
 
     An inode alone is no proof; the device must agree, or the process look like Outfeed (a file
-    system in layers shows another device).
+    system in layers shows another device). Where the disk refuses even the lock, a station runs
+    all the same: then by the command line that names the configuration.
     """
     try:
         state = lock.stat()
     except OSError:
-        return None
+        return None if config is None else _by_command(machine, config.resolve())
     device = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}"
     for line in (machine.text("/proc/locks") or "").splitlines():
         words = line.split()
@@ -56,6 +57,22 @@ def find_running(machine: Machine, lock: Path) -> Running | None:
         command = machine.text(f"/proc/{pid}/cmdline") or ""
         if where == device or "outfeed" in command or "edge" in command:
             return Running(max(0, int(pid)))
+    return None
+
+
+def _by_command(machine: Machine, config: Path) -> Running | None:
+    for path in machine.paths("/proc/[0-9]*/cmdline"):
+        pid = path.parent.name
+        words = (machine.text(f"/proc/{pid}/cmdline") or "").split("\0")
+        if "run" not in words or not any(word.endswith(config.name) for word in words):
+            continue
+        try:
+            folder = (path.parent / "cwd").readlink()
+        except OSError:
+            continue
+        named = (word.partition("=")[2] if word.startswith("--") else word for word in words)
+        if any(word and (folder / word).resolve() == config for word in named):
+            return Running(int(pid))
     return None
 
 

@@ -12,9 +12,12 @@ from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
 from edge.complaints import describe
 from edge.config import EngineConfig
+from edge.disk import read_small
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import ConfigError
 from edge.files import write_durably
+
+_MAX_BYTES = 1024 * 1024
 
 # Names of a processor in proc(5)'s cpuinfo: x86, then what an Arm kernel says instead.
 _CPU_KEYS = ("model name", "Model", "CPU part")
@@ -98,7 +101,7 @@ def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineC
     nothing of how things are now.
     """
     try:
-        selection = Selection.model_validate_json(path.read_bytes())
+        selection = Selection.model_validate_json(read_small(path, _MAX_BYTES))
     except FileNotFoundError as error:
         raise ConfigError("none was measured yet") from error
     except OSError as error:

@@ -21,6 +21,7 @@ from edge.events.prune import make_room, used_bytes
 from edge.events.row import Row, new_run, run_name
 from edge.events.store import (
     FORMAT,
+    ForeignError,
     companion,
     connect_writer,
     create,
@@ -234,7 +235,7 @@ class Journal:
         if found != "ok":
             raise sqlite3.DatabaseError(f"malformed: {found}")
         if (owner := meta(db, "station")) != self._station:
-            raise JournalError(f"{self._path}: belongs to station '{owner}', not '{self._station}'")
+            raise ForeignError(f"{self._path}: belongs to station '{owner}', not '{self._station}'")
         found = meta(db, "journal")
         if version < FORMAT:
             migrate(db, found)

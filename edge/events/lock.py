@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -10,29 +11,46 @@ from pathlib import Path
 from edge.errors import JournalError
 
 
+class HeldError(JournalError):
+    """Another process has it."""
+
+
 class FileLock:
     """An exclusive flock on a file that stays; the kernel lets go when the process ends.
 
-    Raises JournalError with ``held`` as its line while another process (or another FileLock of
-    this one) has it, and with the system's word where the file cannot be made.
+    Raises HeldError with ``held`` as its line while another process (or another FileLock of this
+    one) has it, and JournalError with the system's word where the file can be neither made nor
+    opened. On a read-only disk a file that is there is locked all the same.
     """
 
     def __init__(self, path: Path, *, held: str) -> None:
         try:
-            # Whoever can open it, if only to read, can hold it: so nobody else may.
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with suppress(OSError):
-                os.fchmod(self._file, 0o600)
+            self._file = _open(path)
         except OSError as error:
             raise JournalError(f"{path}: cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._file)
-            raise JournalError(f"{path}: {held}") from error
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise JournalError(f"{path}: cannot be locked: {error.strerror}") from error
+            raise HeldError(f"{path}: {held}") from error
 
     def release(self) -> None:
         """Let go. May be called twice."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def _open(path: Path) -> int:
+    try:
+        # Whoever can open it, if only to read, can hold it: so nobody else may.
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with suppress(OSError):
+        os.fchmod(file, 0o600)
+    return file

@@ -10,6 +10,11 @@ from pathlib import Path
 from edge.errors import JournalError
 from edge.events.row import Row, proven_row
 
+
+class ForeignError(JournalError):
+    """The journal is another station's or a newer Outfeed's: a person has to decide."""
+
+
 FORMAT = 2
 """user_version of the database. A newer one is refused, an older one is brought up to date."""
 
@@ -58,7 +63,7 @@ def file_format(db: sqlite3.Connection, path: Path) -> int:
     """The format of the file, 0 for an empty one. Raises JournalError for a newer one."""
     version = one(db, "PRAGMA user_version")
     if version > FORMAT:
-        raise JournalError(
+        raise ForeignError(
             f"{path}: written by a newer Outfeed (format {version}, this one knows {FORMAT})"
         )
     return version

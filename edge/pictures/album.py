@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from contextlib import suppress
 from enum import Enum
+from logging import getLogger
 from pathlib import Path
 
 from edge.errors import PictureError
@@ -13,6 +14,8 @@ from edge.files import write_whole
 from edge.pictures.name import PictureName, list_album
 from edge.pictures.png import read_text, with_text
 from edge.pictures.record import PictureRecord, parse_record
+
+_log = getLogger(__name__)
 
 # What a file costs beside its content: inode, folder and the file system's own journal. ext4,
 # measured by bench/writes.py.
@@ -60,7 +63,12 @@ class Album:
             for path in self.folder.glob(f".*{_PART}"):
                 path.unlink()
             for name in list_album(self.folder):
-                self._add(name, (self.folder / str(name)).stat().st_size)
+                size = (self.folder / str(name)).stat().st_size
+                if size:
+                    self._add(name, size)
+                else:  # a power cut took what was in it
+                    (self.folder / str(name)).unlink()
+                    _log.warning("picture_emptied file=%s", name)
         except OSError as error:
             raise self._refused(error) from error
         self._open = True

@@ -27,7 +27,7 @@ def keep_bundle(folder: Path, bundle: Bundle, source: Path) -> None:
     """
     path = bundle_path(folder, bundle.digest)
     try:
-        if not path.exists():
+        if not _is_whole(path, bundle):
             write_bundle(path, _bytes_of(bundle, source))
         others = [each for each in folder.glob(f"*{SUFFIX}") if each != path]
         others.sort(key=lambda each: each.stat().st_mtime_ns, reverse=True)
@@ -35,6 +35,14 @@ def keep_bundle(folder: Path, bundle: Bundle, source: Path) -> None:
             each.unlink(missing_ok=True)
     except OSError as error:
         raise PictureError(f"{folder}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _is_whole(path: Path, bundle: Bundle) -> bool:
+    """Whether it is there, and a power cut has taken nothing of it."""
+    try:
+        return parse_bundle(path.read_bytes()).digest == bundle.digest
+    except (FileNotFoundError, BundleError):
+        return False
 
 
 def _bytes_of(bundle: Bundle, source: Path) -> bytes:

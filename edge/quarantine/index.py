@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.complaints import describe
+from edge.disk import whole_of
 from edge.errors import OutfeedError, QuarantineError
 from edge.events.lock import FileLock
-from edge.files import write_whole
+from edge.files import write_twice
 from edge.pictures.picture import parse_picture
 from edge.quarantine.entry import Entry
 
@@ -52,8 +53,9 @@ class Index(BaseModel):
 
 def read_index(folder: Path) -> Index:
     """The folder's index. Raises QuarantineError, one line, where there is none or it is not
-    right; it is never taken for an empty one."""
-    path = folder / INDEX
+    right; it is never taken for an empty one. One that a power cut emptied is read from its
+    copy."""
+    path = whole_of(folder / INDEX)
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_INDEX_BYTES + 1)
@@ -89,9 +91,9 @@ def open_index(folder: Path, *, create: bool = False) -> Iterator[Index]:
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Replace the index in one step. Blocks for an fsync. Raises QuarantineError."""
+    """Replace the index in one step. Blocks for fsyncs. Raises QuarantineError."""
     try:
-        write_whole(folder / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
+        write_twice(folder / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
         raise QuarantineError(f"{folder / INDEX}: cannot be written: {error.strerror}") from error
 

@@ -81,6 +81,7 @@ class JournalWriter:
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.lost = 0
+        self.trouble = ""  # one line for a person while the journal refuses
         self._journal = journal
         self._station = station
         self._bundle = bundle
@@ -193,9 +194,11 @@ class JournalWriter:
                 if not failed:
                     _log.error("journal_refuses reason=%s", error)
                 failed = True
+                self.trouble = f"journal refuses: {error}"
             else:
                 if failed:
                     _log.warning("journal_takes_events_again")
+                self.trouble = ""
                 return True
             with self._condition:
                 if self._give_up:

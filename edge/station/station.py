@@ -397,4 +397,4 @@ class Station:
         return now_ns
 
     def _status(self) -> str:
-        return self._tally.status(self._bundle_id, self._writer.lost, self._monitor.status)
+        return self._tally.status(self._bundle_id, self._writer, self._monitor.status)

@@ -11,6 +11,7 @@ from edge.line.passage import Action, Cause
 from edge.line.stats import Histogram, StageStats
 from edge.records import Decision, Verdict
 from edge.rejector.messages import Actuated, Counted
+from edge.station.journaling import JournalWriter
 from edge.station.summary import Summary
 
 _log = getLogger(__name__)
@@ -56,13 +57,13 @@ class Tally:
             self._missed += 1
             _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
 
-    def status(self, bundle_id: str, events_lost: int, trouble: str = "") -> str:
+    def status(self, bundle_id: str, journal: JournalWriter, trouble: str = "") -> str:
         """One line for a person. trouble: what is wrong with what the station sees."""
         return (
             f"{bundle_id}: {sum(self._decided.values())} parts, "
             f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
-            f"{self._kicked} kicked, {self._missed} missed, {events_lost} events lost"
-            + (f"; {trouble}" if trouble else "")
+            f"{self._kicked} kicked, {self._missed} missed, {journal.lost} events lost"
+            + "".join(f"; {each}" for each in (journal.trouble, trouble) if each)
         )
 
     def summary(

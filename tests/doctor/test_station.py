@@ -9,7 +9,7 @@ from edge.bundle import Bundle
 from edge.commission.record import STEPS, conclude, held_for, write_record
 from edge.commission.result import Figure, judged
 from edge.commission.subject import subject
-from edge.doctor import station
+from edge.doctor import disk, station
 from edge.doctor.finding import Finding, Level
 from edge.doctor.machine import Machine
 from edge.doctor.patient import Patient
@@ -171,3 +171,26 @@ def test_versions() -> None:
     said = station.versions(Machine()).said
     assert said.startswith("outfeed ")
     assert "onnxruntime" in said
+
+
+def test_a_station_that_could_not_even_make_its_lock_is_found_by_its_command(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "station.toml"
+    config.touch()
+    lock = tmp_path / "state/journal.lock"
+    put(tmp_path, "proc/91/cmdline", f"python3\0-m\0edge\0run\0--config\0{config.name}")
+    (tmp_path / "proc/91/cwd").symlink_to(tmp_path)
+    put(tmp_path, "proc/92/cmdline", f"outfeed\0doctor\0-c\0{config}")
+    (tmp_path / "proc/92/cwd").symlink_to(tmp_path)
+    machine = Machine(root=tmp_path)
+    assert find_running(machine, lock, config) == Running(91)
+    put(tmp_path, "proc/91/cmdline", f"outfeed\0run\0--config={config}")
+    assert find_running(machine, lock, config) == Running(91)
+    assert find_running(machine, lock, tmp_path / "other.toml") is None
+
+
+def test_a_station_that_runs_without_a_journal(tmp_path: Path) -> None:
+    found = disk.journal(patient(tmp_path, running=STATION))
+    assert found.level is Level.FAIL
+    assert "its events are lost" in found.said
