@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.bundle import Bundle, check_certificate
+from edge.bundle.network import check_networks
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
 from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.golden import difference
@@ -23,11 +24,13 @@ CLASSIFIER_BATCH = 8 * BLOCKS_PER_REGION
 def load_inspector(
     bundle: Bundle, *, now_ns: Callable[[], int], engine: EngineChoice | None = None
 ) -> Inspector:
-    """The chain that the bundle describes, on an engine (ONNX Runtime). Raises BundleError.
+    """The chain that the bundle describes, on an engine (ONNX Runtime). Raises BundleError, also
+    for a network that does more than compute (edge/bundle/network.py), before an engine sees it.
 
     Blocks while the networks load (some 50 ms each). The chain has not seen the golden frames yet:
     call ``prove``.
     """
+    check_networks(bundle)
     engine = engine or EngineChoice()
     make, threads = engine.load().make, engine.threads
     manifest, build = bundle.manifest, engine.build(bundle)
