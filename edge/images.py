@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import zlib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import FrameError
+from edge.image_jpeg import JPEG_START, decode_jpeg
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
@@ -19,13 +19,7 @@ VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 # What a decoder finds wrong is said once, by FrameError, not also by OpenCV on stderr.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-_JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-# In the entropy-coded data of a JPEG, FF 00 is a stuffed byte, FF D0 to FF D7 are restart markers
-# and FF FF is fill (ITU-T T.81, B.1.1); whatever else follows an FF is the next marker.
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
-_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -45,6 +39,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
     """As ``read_image``, from bytes; ``name`` is what an error calls them."""
+    if data.startswith(JPEG_START):
+        return decode_jpeg(data, name=name)
     fault = _fault(data)
     if fault:
         raise FrameError(f"{name}: {fault}")
@@ -92,8 +88,6 @@ def _fault(data: bytes) -> str | None:
     """What is wrong with the container, as far as a decoder would not say it itself."""
     if not data:
         return "is empty"
-    if data.startswith(_JPEG_START):
-        return None if _jpeg_is_whole(data) else "is cut short: no end-of-image marker (JPEG)"
     if data.startswith(_PNG_START):
         return _png_fault(data)
     if data.startswith(b"BM") and int.from_bytes(data[2:6], "little") > len(data):
@@ -101,28 +95,6 @@ def _fault(data: bytes) -> str | None:
     if data.startswith(b"RIFF") and int.from_bytes(data[4:8], "little") + 8 > len(data):
         return f"is cut short: {len(data)} bytes, its header says more (WebP)"
     return None
-
-
-def _jpeg_is_whole(data: bytes) -> bool:
-    """Walk the markers to EOI. Segments are skipped by length: a thumbnail's EOI does not count."""
-    at = 2
-    while True:
-        while data[at : at + 2] == b"\xff\xff":  # fill before a marker
-            at += 1
-        if len(data) < at + 2 or data[at] != 0xFF:
-            return False
-        marker = data[at + 1]
-        if marker == _JPEG_END:
-            return True
-        at += 2
-        if marker in _JPEG_BARE:
-            continue
-        at += max(2, int.from_bytes(data[at : at + 2], "big"))
-        if marker == _JPEG_SCAN:
-            found = _NEXT_MARKER.search(data, at)
-            if found is None:
-                return False
-            at = found.start()
 
 
 def _png_fault(data: bytes) -> str | None:

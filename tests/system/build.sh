@@ -18,7 +18,7 @@ case $2 in
 esac
 here=$(cd "$(dirname "$0")/../.." && pwd)
 debian="python3,kmod,systemd,udev"
-packages="numpy onnxruntime opencv-python-headless paho-mqtt pydantic gpiod cryptography rich typer
+packages="numpy onnxruntime opencv-python-headless simplejpeg paho-mqtt pydantic gpiod cryptography rich typer
     pytest pytest-timeout pytest-socket hypothesis"
 
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 2; }
