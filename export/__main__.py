@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from edge.bundle import SUFFIX, key_id, sign_bundle, write_bundle
 from edge.bundle.keys import public_of, read_passphrase, read_private_key
@@ -98,9 +99,7 @@ def main(
             search_parts=search_parts,
             keep_float=keep_float,
             with_float=_with_float(with_float),
-            limits=ParityLimits(
-                severity_error, mask_iou, regions, kinds, verdict_agreement, missed
-            ),
+            limits=_limits(severity_error, mask_iou, regions, kinds, verdict_agreement, missed),
         )
         passphrase = read_passphrase(passphrase_file) if passphrase_file else None
         signer = read_private_key(key, passphrase) if key else None
@@ -124,8 +123,9 @@ def main(
         assurance = exported.point.assurance(options.max_false_rejects)
         for told in (exported.point, assurance):
             console.print(str(told), highlight=False, soft_wrap=True)
-    if exported.refused:
-        said = f"int8 is refused, float32 is packed alone: {exported.refused}"
+    packed = ", ".join(build.name for build in exported.bundle.manifest.builds)
+    for lost in exported.lost:
+        said = escape(f"Not packed: {lost}. Packed: {packed}")
         console.print(f"[yellow]{said}[/]", highlight=False, soft_wrap=True)
     console.print(
         f"{path}: {exported.bundle.id}, {len(exported.data) / 1e3:.0f} kB; see {page}",
@@ -140,6 +140,31 @@ def main(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _limits(
+    severity_error: float,
+    mask_iou: float,
+    regions: float,
+    kinds: float,
+    verdict_agreement: float,
+    missed: float,
+) -> ParityLimits:
+    """A limit that nothing can keep is refused before anything takes long."""
+    shares = {
+        "--mask-iou": mask_iou,
+        "--regions": regions,
+        "--kinds": kinds,
+        "--verdict-agreement": verdict_agreement,
+        "--missed": missed,
+    }
+    for option, value in shares.items():
+        if not 0 <= value <= 1:
+            figure = option.removeprefix("--").replace("-", " ")
+            raise ExportError(f"{option} {value:g}: {figure} is a share; expected 0 to 1")
+    if not severity_error >= 0:
+        raise ExportError(f"--severity-error {severity_error:g}: expected 0 or more")
+    return ParityLimits(severity_error, mask_iou, regions, kinds, verdict_agreement, missed)
 
 
 def _side(shape: str, axis: int) -> int | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from edge.bundle import Manifest
 from edge.bundle.certificate import Certificate, Step, subject_of
 from edge.chain.inspector import Inspector
 from edge.records import Frame
 from export.chains import TORCH, Build, build_chain, torch_chain
-from export.parity import FLOAT_LIMITS, Comparison, Parity, ParityLimits, require
+from export.errors import Lost, ParityError
+from export.parity import FLOAT_LIMITS, Comparison, Parity, ParityLimits, remedy, require
 from export.planted import planted
 from export.source import Source
 from models.evaluate import outcome_of
@@ -29,12 +30,32 @@ SHOWN = 4  # frames of each build whose differences are shown
 @dataclass(frozen=True, slots=True)
 class Certified:
     """Steps and figures, by build; metrics, of torch and of the builds; and of the builds in int8
-    the frames that differ most: torch's answer left, the build's right."""
+    the frames that differ most: torch's answer left, the build's right. lost: the builds that do
+    not keep their limits; they have figures and metrics, and no step."""
 
     steps: tuple[Step, ...]
     parity: dict[str, Parity]
     metrics: dict[str, Metrics]
     differences: tuple[Case, ...]
+    lost: tuple[Lost, ...] = ()
+
+    def without(self, names: Iterable[str]) -> Certified:
+        """The same without the steps and metrics of these builds."""
+        gone = set(names)
+        metrics = {name: one for name, one in self.metrics.items() if name not in gone}
+        steps = tuple(step for step in self.steps if step.chain not in gone)
+        return replace(self, steps=steps, metrics=metrics)
+
+    def beside(self, earlier: Certified) -> Certified:
+        """With what was measured earlier of builds that are in this one no more."""
+        if earlier is self:
+            return self
+        return replace(
+            self,
+            parity={**earlier.parity, **self.parity},
+            metrics={**earlier.metrics, **self.metrics},
+            differences=(*earlier.differences, *self.differences),
+        )
 
 
 def certify(
@@ -44,7 +65,7 @@ def certify(
     nobody drew a defect to train on, also on those with a painted flaw, which count in no metric.
 
     A float build has limits of its own: it is the same arithmetic. Blocks for all chains over all
-    pictures. Raises ExportError over a limit.
+    pictures. A build over a limit is lost; it does not stop the others.
     """
     references = {
         flexible: torch_chain(source.detector, source.classifier, manifest, flexible=flexible)
@@ -76,11 +97,18 @@ def certify(
                 defective=not (real and picture.sample.is_good),
             )
     parity = {name: comparison.parity() for name, comparison in comparisons.items()}
-    steps = []
+    steps: list[Step] = []
+    lost: list[Lost] = []
     for name, build in by_name.items():
         log.info("parity %s %s", name, parity[name])
-        allowed = FLOAT_LIMITS if build.manifest.precision == "float32" else limits
-        require(parity[name], allowed, name, TORCH)
+        in_float = build.manifest.precision == "float32"
+        allowed = FLOAT_LIMITS if in_float else limits
+        try:
+            require(parity[name], allowed, name, TORCH)
+        except ParityError as error:
+            helps = "" if in_float else f"To pack it as it is: {remedy(parity[name], allowed)}"
+            lost.append(Lost(name, str(error), helps))
+            continue
         figures = parity[name].as_dict()
         steps.append(Step(chain=name, against=TORCH, figures=figures, limits=asdict(allowed)))
     differences = [
@@ -90,7 +118,7 @@ def certify(
         for picture in _named(source.held_back, comparisons[name].worst(SHOWN))
     ]
     metrics = {name: summarise(found) for name, found in outcomes.items()}
-    return Certified(tuple(steps), parity, metrics, tuple(differences))
+    return Certified(tuple(steps), parity, metrics, tuple(differences), tuple(lost))
 
 
 def _named(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from edge.chain.inspector import Inspector
-from export.errors import ExportError
+from export.errors import ParityError
 from models.evaluate import evaluate
 from models.metrics import summarise
 from models.patches import Picture
@@ -27,7 +27,7 @@ def choose_point(
 
     points: the float chain's, over T, on the run's validation pictures. limit: of the false reject
     rate, 0 to 1. shipped: the chain at a T. Blocks for the shipped chain over all pictures, once or
-    more. Raises ExportError when it keeps the limit at no such T.
+    more. Raises ParityError when it keeps the limit at no such T.
     """
     for point in within(points, limit):
         metrics = summarise(evaluate(shipped(point.threshold), pictures, kinds))
@@ -35,7 +35,7 @@ def choose_point(
         log.info("operating-point float=%s shipped=%s", point, found)
         if found.false_reject_rate <= limit:
             return found
-    raise ExportError(
+    raise ParityError(
         "int8 is not the float chain: it rejects more good parts than allowed at every T at which "
         "float keeps the limit"
     )

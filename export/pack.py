@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edge.bundle import CERTIFICATE, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format, Precision
+from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector, prove
 from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
+from edge.errors import OutfeedError
 from export.builds import Workshop, float_build
 from export.certify import Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
-from export.errors import ExportError, ParityError
+from export.errors import ExportError, Lost, ParityError
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
 from export.operating import choose_point
@@ -25,6 +27,7 @@ from export.search import Tried
 from export.source import Source, open_source
 from models.run import Run
 from models.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
+from models.tradeoff.interval import counted, percent
 from models.unknown import unknowns
 
 log = logging.getLogger(__name__)
@@ -60,8 +63,8 @@ class Exported:
     """The bundle's bytes and what was measured on the way. certified: each build against torch in
     float, on parts that no network was trained on. tried: the ways to quantise. latency: of the
     detector in ONNX Runtime on one core of this machine. point: the chosen T; None where it is the
-    run's. refused: why int8 is not packed though it was asked for; empty otherwise. unknown: what
-    the validation pictures cannot tell."""
+    run's. lost: the builds that were asked for and are not packed. unknown: what the validation
+    pictures cannot tell."""
 
     data: bytes
     bundle: Bundle
@@ -69,8 +72,13 @@ class Exported:
     tried: tuple[Tried, ...]
     latency: tuple[Latency, ...]
     point: OperatingPoint | None
-    refused: str = ""
+    lost: tuple[Lost, ...] = ()
     unknown: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> str:
+        """Why builds that were asked for are not packed; empty where all are."""
+        return "; ".join(str(each) for each in self.lost)
 
 
 def export_run(run: Run, options: ExportOptions) -> Exported:
@@ -91,55 +99,145 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
         points = points_of(sweep_run(run, source.held_back))
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first.threshold))
-    made = _make(source, options)
-    try:
-        return _finish(source, made, points, options)
-    except ParityError as error:
-        if made.builds == [made.in_float] or not source.spares_float:
-            raise
-        log.warning("int8-refused float32 is packed alone: %s", error)
-        alone = replace(made, builds=[made.in_float], refused=str(error))
-        return _finish(source, alone, points, options)
+    return _finish(source, _make(source, options), points, options)
 
 
 def _finish(
     source: Source, made: _Made, points: Sequence[OperatingPoint], options: ExportOptions
 ) -> Exported:
-    """T, certificate, golden frames and the bundle. Raises ParityError and others."""
-    builds = made.builds
+    """T, certificate, golden frames and the bundle, of the builds that hold; float32 alone where
+    none of them does. Raises ExportError where that does not hold either."""
+    lost = list(made.lost)
+    builds = made.builds or [made.in_float]
+    known: Certified | None = None
+    while True:
+        try:
+            kept = _hold(source, made.in_float, builds, points, options, known)
+            golden = _golden(source, kept)
+        except LostError as error:
+            lost += error.lost
+            known = error.certified or known
+            gone = {each.build for each in error.lost}
+            left = [build for build in builds if build.name not in gone]
+            if not left and builds != [made.in_float] and made.in_float.name not in gone:
+                left = [made.in_float]
+            if not left:
+                raise ParityError("; ".join(str(each) for each in lost)) from error
+            for each in error.lost:
+                log.warning("not packed: %s", each)
+            builds = left
+        else:
+            break
+    first = kept.chains[builds[0].name]
+    reference = reference_file(source, first)
+    gone = {each.build for each in lost}
+    packed = kept.certified.without(gone)
+    bundle, data = pack_proven(kept.manifest, builds, golden, packed, reference)
+    samples = [picture.sample for picture in source.held_back]
+    return Exported(
+        data,
+        bundle,
+        kept.certified if known is None else kept.certified.beside(known),
+        made.tried,
+        made.latency,
+        kept.point,
+        tuple(lost),
+        unknowns(samples, [kind.name for kind in kept.manifest.kinds]),
+    )
+
+
+class LostError(ExportError):
+    """Some builds do not hold. certified: what was measured of all of them; None where that was
+    not asked yet."""
+
+    def __init__(self, lost: Sequence[Lost], certified: Certified | None = None) -> None:
+        super().__init__("; ".join(str(each) for each in lost))
+        self.lost = tuple(lost)
+        self.certified = certified
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The manifest at its T, with certificate and chains of its builds."""
+
+    manifest: Manifest
+    certified: Certified
+    point: OperatingPoint | None
+    chains: dict[str, Inspector]
+
+
+def _hold(
+    source: Source,
+    in_float: Build,
+    builds: Sequence[Build],
+    points: Sequence[OperatingPoint],
+    options: ExportOptions,
+    known: Certified | None,
+) -> _Kept:
+    """known: what was measured of more builds than these; it holds where T is the run's. Raises
+    LostError with the builds that do not keep a limit."""
     manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
     point: OperatingPoint | None = None
-    if options.max_false_rejects is not None:
-        point = choose_point(
-            points,
-            source.held_back,
-            tuple(kind.name for kind in manifest.kinds),
-            options.max_false_rejects,
-            lambda threshold: build_chain(_at(manifest, threshold), builds[0]),
-        )
+    limit = options.max_false_rejects
+    if limit is not None:
+        try:
+            point = choose_point(
+                points,
+                source.held_back,
+                tuple(kind.name for kind in manifest.kinds),
+                limit,
+                lambda threshold: build_chain(_at(manifest, threshold), builds[0]),
+            )
+        except ParityError as error:
+            helps = "To pack it: a larger --max-false-rejects, or --precision float32"
+            raise LostError([Lost(builds[0].name, f"{builds[0].name}: {error}", helps)]) from error
         manifest = _at(manifest, point.threshold)
-    certified = certify(source, manifest, [made.in_float, *builds], options.limits)
-    judged = {b.name: build_chain(manifest, b) for b in builds}
-    in_torch = torch_chain(source.detector, source.classifier, manifest, flexible=True)
-    golden = choose_golden(
-        {**judged, TORCH: in_torch}, source.held_back, source.size, manifest.chain.threshold
-    )
-    reference = reference_file(source, judged[builds[0].name])
-    bundle, data = pack_proven(manifest, builds, golden, certified, reference)
-    samples = [picture.sample for picture in source.held_back]
-    unknown = unknowns(samples, [kind.name for kind in manifest.kinds])
-    return Exported(data, bundle, certified, made.tried, made.latency, point, made.refused, unknown)
+    certified = known
+    if certified is None or limit is not None:
+        certified = certify(source, manifest, [in_float, *builds], options.limits)
+    names = {build.name for build in builds}
+    lost = [each for each in certified.lost if each.build in names]
+    lost += _too_strict(certified, names - {each.build for each in lost}, limit)
+    if lost:
+        raise LostError(lost, certified)
+    return _Kept(manifest, certified, point, {b.name: build_chain(manifest, b) for b in builds})
+
+
+def _too_strict(certified: Certified, names: Iterable[str], limit: float | None) -> Iterator[Lost]:
+    """The builds that reject more good parts than T was chosen for."""
+    for name in sorted(names):
+        found = certified.metrics[name]
+        rate = found.false_reject_rate
+        if limit is not None and rate > limit:
+            good = found.parts - found.defective
+            yield Lost(
+                name,
+                f"{name} rejects {counted(found.false_rejects, good)} of the good parts; "
+                f"{percent(limit)} are allowed",
+                "To pack it: a larger --max-false-rejects",
+            )
+
+
+def _golden(source: Source, kept: _Kept) -> Golden:
+    """Raises LostError with the last build where the builds share no frame to prove themselves."""
+    torch = torch_chain(source.detector, source.classifier, kept.manifest, flexible=True)
+    chains = {**kept.chains, TORCH: torch}
+    try:
+        return choose_golden(chains, source.held_back, source.size, kept.manifest.chain.threshold)
+    except ExportError as error:
+        raise LostError([Lost(list(kept.chains)[-1], str(error))], kept.certified) from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The float build, and those to pack, the one that the bundle is judged by first."""
+    """The float build, and those to pack, the one that the bundle is judged by first. lost: those
+    that could not be made."""
 
     in_float: Build
     builds: list[Build]
     tried: tuple[Tried, ...] = ()
     latency: tuple[Latency, ...] = ()
-    refused: str = ""
+    lost: tuple[Lost, ...] = ()
 
 
 def _make(source: Source, options: ExportOptions) -> _Made:
@@ -160,18 +258,32 @@ def _make(source: Source, options: ExportOptions) -> _Made:
     )
     in_float = workshop.float_onnx()
     builds: dict[Format, Build] = {}
-    int8, found = workshop.int8_onnx(keep_float=options.keep_float)
-    tried = [each for search in found for each in search.tried]
-    builds["onnx"] = int8
+    lost: list[Lost] = []
+    tried: list[Tried] = []
+    latency: tuple[Latency, ...] = ()
+    keep_float: tuple[str, ...] = ()
+    try:
+        int8, found = workshop.int8_onnx(keep_float=options.keep_float)
+    except ExportError as error:
+        lost.append(Lost("onnx-int8", f"onnx-int8 cannot be made: {error}"))
+    else:
+        builds["onnx"] = int8
+        tried += [each for search in found for each in search.tried]
+        keep_float = found[0].scheme.keep_float
+        latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
     if "tflite" in formats:
-        builds["tflite"], more = workshop.int8_tflite(found[0].scheme.keep_float)
-        tried += more
-    latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
-    slower = latency[0].ms >= latency[1].ms
-    packed = [builds[name] for name in formats]
+        try:
+            builds["tflite"], more = workshop.int8_tflite(keep_float)
+            tried += more
+        except (ExportError, OutfeedError) as error:
+            helps = "To leave it out: --formats onnx"
+            lost.append(Lost("tflite-int8", f"tflite-int8 cannot be made: {error}", helps))
+    slower = bool(latency) and latency[0].ms >= latency[1].ms
+    packed = [builds[name] for name in formats if name in builds]
     if options.with_float == "always" or (options.with_float == "auto" and slower):
         packed.append(in_float)
-    return _Made(in_float, packed, tuple(tried), latency)
+    wanted = [each for each in lost if each.build.partition("-")[0] in formats]
+    return _Made(in_float, packed, tuple(tried), latency, tuple(wanted))
 
 
 def _engine(source: Source, build: Build) -> Engine:

@@ -66,10 +66,33 @@ def _summary(record: ExportRecord) -> str:
         "Summary",
         page.paragraph(f"{lead}.", "lead"),
         *(page.paragraph(line, "warning") for line in record.unknown),
+        *_lost(record),
         page.table(("build, the one it is judged by first", "networks"), rows),
         page.paragraph(f"{latency_words(record)[:1].upper()}{latency_words(record)[1:]}."),
         page.paragraph(words if record.tried else "Nothing was quantised."),
     )
+
+
+def _lost(record: ExportRecord) -> list[str]:
+    """What was asked for and is not packed, why, and what to do."""
+    if not record.lost:
+        return []
+    packed = ", ".join(record.builds)
+    return [
+        page.paragraph(
+            f"Not packed: {', '.join(each.build for each in record.lost)}. Packed: {packed}.",
+            "warning",
+        ),
+        page.bullets(
+            (
+                f"{each.why}.",
+                each.helps
+                or "More pictures to calibrate on may help: --calibration-frames 192. To ask for "
+                "float alone: --precision float32.",
+            )
+            for each in record.lost
+        ),
+    ]
 
 
 def _parity(record: ExportRecord, certified: Certified) -> str:

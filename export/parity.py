@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from math import ceil, floor
 from typing import TypeVar
 
 import cv2
@@ -17,6 +18,13 @@ from export.errors import ExportError, ParityError
 from models.tradeoff.interval import lower_bound, upper_bound
 
 MATCH_IOU = 0.5
+# The step of the chain that a figure is about.
+_STEPS = {
+    "severity_error_p99": "detect",
+    "mask_iou": "filter",
+    "regions": "components",
+    "kinds": "classify",
+}
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -46,10 +54,21 @@ FLOAT_LIMITS = ParityLimits(0.05, 0.98, 0.95, 0.95, 0.95, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
+class Worst:
+    """The frame on which a figure is worst. figure: its name in Parity; off: by how much, or how
+    many, in words."""
+
+    figure: str
+    name: str
+    off: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parity:
     """What was found over ``frames``. found: defective parts that the first chain rejects; missed:
     how many of them the second passes. new_rejects: good parts that only the second rejects.
-    disagreements: names of frames whose decisions differ; missed_names: those that are missed."""
+    disagreements: names of frames whose decisions differ; missed_names: those that are missed.
+    worst: of each figure that a frame is to blame for, that frame."""
 
     frames: int
     severity_error_mean: float
@@ -64,6 +83,7 @@ class Parity:
     new_rejects: int
     disagreements: tuple[str, ...]
     missed_names: tuple[str, ...]
+    worst: tuple[Worst, ...] = ()
 
     @property
     def missed_share(self) -> float:
@@ -105,6 +125,9 @@ class Comparison:
         self._missed: list[str] = []
         self._largest: dict[str, float] = {}
         self._frames, self._found, self._new_rejects = 0, 0, 0
+        self._overlap: dict[str, float] = {}  # of masks
+        self._alone: dict[str, int] = {}  # regions that only one side reports
+        self._renamed: dict[str, int] = {}  # regions of another kind
 
     def add(
         self,
@@ -127,7 +150,12 @@ class Comparison:
         union = cv2.countNonZero(cv2.bitwise_or(one, other))
         if union:
             self._overlaps.append(cv2.countNonZero(cv2.bitwise_and(one, other)) / union)
+            self._overlap[name] = self._overlaps[-1]
+        before = self._reported, self._matched, self._same_kind
         self._add_regions(expected.verdict.defects, found.verdict.defects)
+        reported, matched, same = self._reported, self._matched, self._same_kind
+        self._alone[name] = reported - before[0] - (matched - before[1])
+        self._renamed[name] = matched - before[1] - (same - before[2])
         rejects, rejected = (e.verdict.decision is Decision.REJECT for e in (expected, found))
         self._found += defective and rejects
         if rejects is not rejected:
@@ -160,7 +188,23 @@ class Comparison:
             new_rejects=self._new_rejects,
             disagreements=tuple(self._differ),
             missed_names=tuple(self._missed),
+            worst=tuple(self._worst()),
         )
+
+    def _worst(self) -> Iterator[Worst]:
+        name = max(self._largest, key=self._largest.__getitem__)
+        if self._largest[name]:
+            yield Worst("severity_error_p99", name, f"severity is off by {self._largest[name]:.2f}")
+        if self._overlap:
+            name = min(self._overlap, key=self._overlap.__getitem__)
+            yield Worst("mask_iou", name, f"IoU of the masks {self._overlap[name]:.2f}")
+        for figure, counts, off in (
+            ("regions", self._alone, "regions are reported by one of the two only"),
+            ("kinds", self._renamed, "regions have another kind"),
+        ):
+            name = max(counts, key=counts.__getitem__)
+            if counts[name]:
+                yield Worst(figure, name, f"{counts[name]} {off}")
 
     def _add_regions(self, expected: tuple[Defect, ...], found: tuple[Defect, ...]) -> None:
         """Each defect's best partner on the other side, both ways."""
@@ -205,11 +249,12 @@ def faults(parity: Parity, limits: ParityLimits, *, proven: bool = False) -> lis
     for name in ("mask_iou", "regions", "kinds", "verdict_agreement"):
         value, least = getattr(parity, name), getattr(limits, name)
         if value < least:
-            said.append(f"{name.replace('_', ' ')} {value:.3f} (limit {least:g})")
+            where = _where(parity, name)
+            said.append(f"{name.replace('_', ' ')} {value:.3f} (limit {least:g}){where}")
     if parity.severity_error_p99 > limits.severity_error_p99:
         said.append(
             f"severity error p99 {parity.severity_error_p99:.2f} "
-            f"(limit {limits.severity_error_p99:g})"
+            f"(limit {limits.severity_error_p99:g}){_where(parity, 'severity_error_p99')}"
         )
     share = lower_bound(parity.missed, parity.found) if proven else parity.missed_share
     if share > limits.missed:
@@ -220,6 +265,27 @@ def faults(parity: Parity, limits: ParityLimits, *, proven: bool = False) -> lis
     if said and parity.disagreements:
         said.append(f"verdicts differ at {', '.join(parity.disagreements[:3])}")
     return said
+
+
+def remedy(parity: Parity, limits: ParityLimits) -> str:
+    """The options of an export under which these figures would keep their limits, as
+    ``--mask-iou 0.7``; '' where they do."""
+    options = []
+    for name in ("mask_iou", "regions", "kinds", "verdict_agreement"):
+        value = getattr(parity, name)
+        if value < getattr(limits, name):
+            options.append(f"--{name.replace('_', '-')} {floor(value * 100) / 100:g}")
+    if parity.severity_error_p99 > limits.severity_error_p99:
+        options.append(f"--severity-error {ceil(parity.severity_error_p99 * 10) / 10:g}")
+    if parity.missed_share > limits.missed:
+        options.append(f"--missed {ceil(parity.missed_share * 100) / 100:g}")
+    return " ".join(options)
+
+
+def _where(parity: Parity, figure: str) -> str:
+    """The step of the chain and the frame where a figure is worst."""
+    found = next((worst for worst in parity.worst if worst.figure == figure), None)
+    return "" if found is None else f" in step {_STEPS[figure]}, worst at {found.name}: {found.off}"
 
 
 def require(parity: Parity, limits: ParityLimits, chain: str, against: str) -> None:

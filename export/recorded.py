@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from export.pack import Exported
 from export.search import describe
-from models.report.exported import ExportRecord, TriedRecord
+from models.report.exported import ExportRecord, LostRecord, TriedRecord
 
 
 def record_of(
@@ -36,4 +36,7 @@ def record_of(
             for build in manifest.builds
         },
         unknown=exported.unknown,
+        lost=tuple(
+            LostRecord(build=each.build, why=each.why, helps=each.helps) for each in exported.lost
+        ),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from edge.bundle import Bundle, GoldenLimits
 from export.certify import certify
 from export.chains import TORCH, Build, build_chain, torch_chain
-from export.errors import ExportError
+from export.errors import ExportError, ParityError
 from export.golden import choose_golden
 from export.pack import Exported, pack_proven
 from export.parity import ParityLimits
@@ -42,6 +42,9 @@ def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exporte
     )
     source = replace(source, draft=draft)
     certified = certify(source, draft, builds, limits)
+    if certified.lost:
+        # The networks are those that stations run: a bundle with fewer would not do for all.
+        raise ParityError("; ".join(str(lost) for lost in certified.lost))
     chains = {build.name: build_chain(draft, build) for build in builds}
     chains[TORCH] = torch_chain(source.detector, source.classifier, draft, flexible=True)
     golden = choose_golden(chains, source.held_back, source.size, draft.chain.threshold)

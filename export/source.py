@@ -58,12 +58,6 @@ class Source:
         return METHODS[self.draft.detector.kind].formats
 
     @property
-    def spares_float(self) -> bool:
-        """Whether the float network is packed alone where int8 does not keep its limits: methods of
-        good parts are not trained for int8."""
-        return METHODS[self.draft.detector.kind].good_only
-
-    @property
     def quantised(self) -> bool:
         """Whether the detector has an int8 form."""
         return METHODS[self.draft.detector.kind].int8 and not isinstance(

@@ -180,7 +180,7 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
             raise ExportError(f"{old.id} has a rule or guidance for {kind.name} of its own")
     formats = tuple(dict.fromkeys(build.format for build in manifest.builds))
     both = {build.precision for build in manifest.builds} == {"int8", "float32"}
-    return export_run(
+    exported = export_run(
         run,
         ExportOptions(
             name=manifest.name,
@@ -195,6 +195,10 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
             limits=options.parity,
         ),
     )
+    if not set(formats) <= {build.format for build in exported.bundle.manifest.builds}:
+        # Stations run the old bundle in a format that the new one would lack.
+        raise ExportError(exported.refused)
+    return exported
 
 
 def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:

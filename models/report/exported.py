@@ -41,6 +41,16 @@ class TriedRecord(BaseModel):
     fault: str
 
 
+class LostRecord(BaseModel):
+    """A build that was asked for and is not packed: why, and the option that helps ('' if none)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    build: str
+    why: str
+    helps: str
+
+
 class ExportRecord(BaseModel):
     """The last bundle that was exported from a run.
 
@@ -50,7 +60,7 @@ class ExportRecord(BaseModel):
     float, by build, then by name. tried: the
     ways to quantise. latency_ms: of the detector on the exporting machine, one core, by build.
     builds: bytes of the networks of what is packed, the one the bundle is judged by first. unknown:
-    what the validation pictures cannot tell.
+    what the validation pictures cannot tell. lost: what was asked for and is not packed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +77,7 @@ class ExportRecord(BaseModel):
     latency_ms: dict[str, float] = {}
     builds: dict[str, int] = {}
     unknown: tuple[str, ...] = ()
+    lost: tuple[LostRecord, ...] = ()
 
     def bundle_path(self, folder: Path) -> Path:
         """Where the bundle of the run in ``folder`` is. A run that is the recommended one of a
