@@ -25,6 +25,8 @@ from export.parity import ParityLimits
 from export.recorded import record_of
 from models.commands import outfeed
 from models.data.dataset import DataError
+from models.interrupts import as_keyboard
+from models.progress import announced
 from models.report.exported import write_export
 from models.run import Run
 from models.tradeoff import parse_share
@@ -104,7 +106,8 @@ def main(
         passphrase = read_passphrase(passphrase_file) if passphrase_file else None
         signer = read_private_key(key, passphrase) if key else None
         opened = Run(run)  # of a comparison, the run that it recommends
-        exported = export_run(opened, options)
+        with announced(), as_keyboard():
+            exported = export_run(opened, options)
         path = out or run / f"{options.name}{SUFFIX}"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bundle(path, sign_bundle(exported.data, signer) if signer else exported.data)
@@ -115,6 +118,9 @@ def main(
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("stopped; nothing is written")
+        sys.exit(130)
     print_metrics(console, {name: m.as_dict() for name, m in exported.certified.metrics.items()})
     for line in exported.unknown:
         console.print(f"Attention: {line}", highlight=False, soft_wrap=True)

@@ -26,6 +26,7 @@ from export.tflite import TfliteFile, TfliteJob, convert
 from models.data.dataset import Pixels
 from models.file_detector import FileDetector
 from models.networks import SEVERITY_MAX, DetectorNetwork
+from models.progress import stage
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,8 @@ class Workshop:
                 batch=BLOCKS_PER_REGION,
                 calibration=self._block_crops,
             )
-        made = convert(jobs | blocks)
+        with stage(f"converting {len(jobs | blocks)} networks to TFLite"):
+            made = convert(jobs | blocks)
         trial = self._trial(flexible=False)
         builds = {
             Scheme(calibration, keep_float=paths): _tflite_build(
@@ -165,7 +167,7 @@ class Workshop:
         source = self._source
         chain = torch_chain(source.detector, source.classifier, source.draft, flexible=flexible)
         threshold = source.draft.chain.threshold
-        return Trial(chain, self._frames, threshold, self._limits)
+        return Trial(chain, self._frames, threshold, self._limits, len(self._parts))
 
     def _chain(self, detector: onnx.ModelProto, classifier: onnx.ModelProto | None) -> Inspector:
         return build_chain(self._source.draft, self._onnx("int8", detector, classifier))

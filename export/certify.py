@@ -19,6 +19,7 @@ from export.source import Source
 from models.evaluate import outcome_of
 from models.metrics import Metrics, Outcome, summarise
 from models.patches import Picture
+from models.progress import track
 from models.report.cases import Case, marked_uri
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,9 @@ def certify(
     kinds = tuple(kind.name for kind in manifest.kinds)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in (TORCH, *by_name)}
     flawed = tuple(planted(source.held_back)) if source.plants else ()
-    for number, picture in enumerate((*source.held_back, *flawed)):
+    every = (*source.held_back, *flawed)
+    seen = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")
+    for number, picture in enumerate(seen):
         frame = Frame(number, number, 0, 0, picture.pixels)
         real = number < len(source.held_back)
         expected = {flexible: chain.examine(frame) for flexible, chain in references.items()}

@@ -21,6 +21,7 @@ from export.errors import ExportError
 from export.planted import planted
 from models.data.dataset import Pixels
 from models.patches import Picture
+from models.progress import track
 
 GOLDEN_FRAMES = 6
 PLANTED = "planted"  # stands for the kind of a painted flaw
@@ -59,7 +60,7 @@ def choose_golden(
             picture.sample.kinds[0] if picture.sample.kinds else "",
             crop(picture.pixels, picture.kind_map, size),
         )
-        for picture in pictures
+        for picture in track(pictures, "choosing golden frames")
     )
     shown = list(_alike(chains, frames, threshold))
     if not any(each[0] for each in shown):

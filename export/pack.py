@@ -25,6 +25,7 @@ from export.parity import ParityLimits
 from export.reference import reference_file
 from export.search import Tried
 from export.source import Source, open_source
+from models.progress import stage
 from models.run import Run
 from models.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
 from models.tradeoff.interval import counted, percent
@@ -132,7 +133,8 @@ def _finish(
     reference = reference_file(source, first)
     gone = {each.build for each in lost}
     packed = kept.certified.without(gone)
-    bundle, data = pack_proven(kept.manifest, builds, golden, packed, reference)
+    with stage("packing and proving the bundle"):
+        bundle, data = pack_proven(kept.manifest, builds, golden, packed, reference)
     samples = [picture.sample for picture in source.held_back]
     return Exported(
         data,
@@ -250,20 +252,23 @@ def _make(source: Source, options: ExportOptions) -> _Made:
     if options.precision == "float32" or not source.quantised:
         in_float = float_build(source)
         return _Made(in_float, [in_float])
-    workshop = Workshop(
-        source,
-        calibration_frames=options.calibration_frames,
-        search_parts=options.search_parts,
-        limits=options.limits,
-    )
-    in_float = workshop.float_onnx()
+    with stage("reading pictures to calibrate on and tracing the networks"):
+        workshop = Workshop(
+            source,
+            calibration_frames=options.calibration_frames,
+            search_parts=options.search_parts,
+            limits=options.limits,
+        )
+    with stage("tracing the networks"):
+        in_float = workshop.float_onnx()
     builds: dict[Format, Build] = {}
     lost: list[Lost] = []
     tried: list[Tried] = []
     latency: tuple[Latency, ...] = ()
     keep_float: tuple[str, ...] = ()
     try:
-        int8, found = workshop.int8_onnx(keep_float=options.keep_float)
+        with stage("ONNX in int8"):
+            int8, found = workshop.int8_onnx(keep_float=options.keep_float)
     except ExportError as error:
         lost.append(Lost("onnx-int8", f"onnx-int8 cannot be made: {error}"))
     else:
@@ -273,7 +278,8 @@ def _make(source: Source, options: ExportOptions) -> _Made:
         latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
     if "tflite" in formats:
         try:
-            builds["tflite"], more = workshop.int8_tflite(keep_float)
+            with stage("TFLite in int8"):
+                builds["tflite"], more = workshop.int8_tflite(keep_float)
             tried += more
         except (ExportError, OutfeedError) as error:
             helps = "To leave it out: --formats onnx"

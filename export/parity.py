@@ -15,6 +15,7 @@ from edge.chain.inspector import Inspection
 from edge.records import Box, Decision, Defect, Frame
 from export.chains import Examines
 from export.errors import ExportError, ParityError
+from models.progress import track
 from models.tradeoff.interval import lower_bound, upper_bound
 
 MATCH_IOU = 0.5
@@ -223,13 +224,16 @@ def compare(
     candidates: Mapping[_Key, Examines],
     frames: Iterable[tuple[str, npt.NDArray[np.uint8], bool]],
     threshold: float,
+    total: int | None = None,
 ) -> dict[_Key, Parity]:
-    """Run the chains over frames: name, pixels, whether the part is defective. Blocks.
+    """Run the chains over frames: name, pixels, whether the part is defective; total: how many,
+    where they have no length. Blocks.
 
     Raises ExportError when there is no frame.
     """
     comparisons = {key: Comparison(threshold) for key in candidates}
-    for number, (name, pixels, defective) in enumerate(frames):
+    seen = track(frames, f"trying {len(candidates)} ways to quantise on pictures", total)
+    for number, (name, pixels, defective) in enumerate(seen):
         frame = Frame(number, number, 0, 0, pixels)
         height, width = pixels.shape[:2]
         expected = reference.examine(frame)

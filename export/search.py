@@ -59,18 +59,19 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What a way is judged by. reference: the chain in float. frames: of the parts, anew at each
-    call: name, pixels, whether the part is defective."""
+    call: name, pixels, whether the part is defective. total: how many, where that is known."""
 
     reference: Examines
     frames: Frames
     threshold: float
     limits: ParityLimits
+    total: int | None = None
 
     def judge(self, network: str, chains: Mapping[Scheme, Examines]) -> list[Tried]:
         """Blocks for all chains over all frames."""
         tried = []
         for scheme, parity in compare(
-            self.reference, chains, self.frames(), self.threshold
+            self.reference, chains, self.frames(), self.threshold, self.total
         ).items():
             fault = "; ".join(faults(parity, self.limits, proven=True))
             tried.append(Tried(network, scheme, parity, fault))

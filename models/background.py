@@ -21,6 +21,7 @@ from edge.chain.detect import Detector
 from edge.chain.filter import keep
 from edge.records import Region
 from models.patches import Picture
+from models.progress import track
 
 GRID = (*np.arange(0.0, 6.0, 0.25).tolist(), 6.0, 8.0, KEEP_NONE)
 # Sums of two rates that are nearer than this are equal: on a hundred parts one decides by chance.
@@ -49,7 +50,7 @@ def search_background(
     """
     bad: list[float] = []
     good: list[float] = []
-    for picture in pictures:
+    for picture in track(pictures, "searching what the classifier may drop"):
         side = good if picture.sample.is_good else bad
         side.append(_most_believed(detector, vote, chain, picture))
     # A part is rejected when any of its regions is kept.

@@ -11,6 +11,7 @@ from edge.chain.inspector import Inspection, Inspector
 from edge.records import Decision, Frame
 from models.metrics import Outcome, outcome
 from models.patches import Picture
+from models.progress import track
 
 
 def evaluate(
@@ -19,7 +20,7 @@ def evaluate(
     """What the chain made of each picture, against its annotation. Blocks for all of them."""
     return tuple(
         outcome_of(inspector.examine(Frame(number, number, 0, 0, picture.pixels)), picture, kinds)
-        for number, picture in enumerate(pictures)
+        for number, picture in enumerate(track(pictures, "judging pictures"))
     )
 
 

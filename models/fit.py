@@ -14,7 +14,9 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from models.interrupts import Interrupted, asked_to_stop
 from models.networks import DetectorNetwork
+from models.progress import stage
 from models.rounding import call_rounded
 
 log = logging.getLogger(__name__)
@@ -97,14 +99,16 @@ class Fit:
         self.history: list[tuple[int, float]] = []
         self.checks: list[tuple[int, float]] = []
         self._best: dict[str, Tensor] | None = None
+        self._running = 0.0  # the loss, smoothed
 
     def run(self, batches: Callable[[int, int], Iterator[tuple[Tensor, Tensor]]]) -> nn.Module:
         """Train to the end of the schedule; the averaged network in eval mode. Blocks for long.
 
-        Raises FloatingPointError when the loss stops being a number.
+        Raises FloatingPointError when the loss stops being a number, and Interrupted after the
+        step in which the first SIGINT, SIGTERM or SIGHUP came, which is saved.
         """
         first = self._resume()
-        running = self.history[-1][1] if self.history else 0.0
+        running = self._running
         self._network.train()
         columns = (
             TextColumn("{task.description}"),
@@ -113,7 +117,12 @@ class Fit:
             TextColumn("loss {task.fields[loss]:.4f}"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns) as progress:
+        with (
+            Progress(*columns) as progress,
+            stage(self._title, self._schedule.steps) as under_way,
+            asked_to_stop() as asked,
+        ):
+            under_way.is_shown = progress.console.is_terminal
             task = progress.add_task(
                 self._title, total=self._schedule.steps, completed=first, loss=running
             )
@@ -124,7 +133,9 @@ class Fit:
                 if not math.isfinite(loss):
                     raise FloatingPointError(f"{self._title}: the loss is {loss} at step {step}")
                 running = loss if step == 0 else 0.98 * running + 0.02 * loss
+                self._running = running
                 progress.update(task, advance=1, loss=running)
+                under_way.done, under_way.note = step + 1, f"loss {running:.4f}"
                 last = step + 1 == self._schedule.steps
                 if self._check is not None and ((step + 1) % self._check.every == 0 or last):
                     self._look(step + 1)
@@ -132,7 +143,19 @@ class Fit:
                     self.history.append((step + 1, running))
                     self._save(step + 1)
                     if not progress.console.is_terminal:
-                        log.info("fit %s step=%s loss=%.4f", self._title, step + 1, running)
+                        log.info(
+                            "%s: step %s of %s, loss %.4f",
+                            self._title,
+                            step + 1,
+                            self._schedule.steps,
+                            running,
+                        )
+                elif asked.to_stop:
+                    self._save(step + 1)
+                if asked.to_stop and not last:
+                    raise Interrupted(
+                        f"{self._title} is saved at step {step + 1} of {self._schedule.steps}"
+                    )
         if self._best is not None:
             self._average.load_state_dict(self._best)
         return self._average
@@ -141,7 +164,7 @@ class Fit:
         """Check the averaged network; its weights are kept when it is the best so far."""
         assert self._check is not None
         figure = self._check.figure(self._average)
-        log.info("check %s step=%s figure=%.4f", self._title, step, figure)
+        log.info("%s: figure of the validation pictures %.4f at step %s", self._title, figure, step)
         if all(figure > earlier for _, earlier in self.checks):
             self._best = copy.deepcopy(self._average.state_dict())
         self.checks.append((step, figure))
@@ -189,6 +212,7 @@ class Fit:
             "history": self.history,
             "checks": self.checks,
             "best": self._best,
+            "running": self._running,
         }
         save_atomically(state, self._checkpoint)
 
@@ -202,6 +226,9 @@ class Fit:
         self.history = [(int(step), float(loss)) for step, loss in state["history"]]
         self.checks = [(int(step), float(figure)) for step, figure in state["checks"]]
         self._best = state["best"]
+        # Checkpoints of earlier versions were written where the history has the loss.
+        last = self.history[-1][1] if self.history else 0.0
+        self._running = float(state.get("running", last))
         log.info("fit-resumed %s step=%s", self._title, state["step"])
         return int(state["step"])
 

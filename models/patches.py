@@ -11,6 +11,7 @@ from models.augment import Augmentation, augment
 from models.data.dataset import DataSet, Pixels, Sample, as_channels
 from models.labels import coverage_cells, severity_cells
 from models.paint import paint_flaw
+from models.progress import track
 from models.recipe import LabelRecipe, Recipe
 from models.transplant import transplant
 
@@ -31,7 +32,8 @@ class Picture:
 
 def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
     """Read the samples' pixels and masks. Raises DataError at the first that is not right."""
-    return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in samples)
+    seen = track(samples, "reading pictures")
+    return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in seen)
 
 
 def severity_target(

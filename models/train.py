@@ -24,7 +24,9 @@ from models.candidates.advice import (
 )
 from models.commands import make
 from models.data.dataset import DataError
+from models.interrupts import Interrupted, as_keyboard
 from models.metrics import COUNTS, WORDS
+from models.progress import announced
 from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
 from models.report.write import MAX_FALSE_REJECTS, REPORT
@@ -70,6 +72,19 @@ def main(
 ) -> None:
     """Train a detector (and a classifier on annotated pictures), search T, and evaluate."""
     console = Console()
+    with announced(), as_keyboard():
+        _train(console, data, out, recipe, groups, max_false_rejects, threads)
+
+
+def _train(
+    console: Console,
+    data: Path,
+    out: Path,
+    recipe: str,
+    groups: str | None,
+    max_false_rejects: str,
+    threads: int,
+) -> None:
     try:
         limit = parse_share(max_false_rejects) if max_false_rejects else None
         loaded = None if recipe == auto.NAME else _limited(load_recipe(recipe), limit)
@@ -91,8 +106,8 @@ def main(
     except (DataError, OSError) as error:
         console.print(f"[red]train:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
+    except KeyboardInterrupt as stop:
+        _say(console, _stopped(stop, out))
         sys.exit(130)
     print_metrics(console, result.metrics)
     by_name = Run(out).open_data()[1]
@@ -105,6 +120,15 @@ def main(
         _say(console, f"{point}")
         _say(console, f"{assurance}{'' if assurance.proved else more}")
     console.print(f"T = {result.threshold:.1f}. See {report}. Next: {make('export', RUN=out)}")
+
+
+def _stopped(stop: KeyboardInterrupt, out: Path) -> str:
+    """What is kept of a training that was stopped."""
+    if isinstance(stop, Interrupted):
+        return f"stopped: {stop}; the same command goes on from there"
+    if any(out.rglob("*.ckpt")) or any(out.rglob("result.json")):
+        return f"stopped; the same command goes on from what is saved in {out}"
+    return "stopped before anything was learned; the same command begins anew"
 
 
 def _limited(recipe: Recipe, limit: float | None) -> Recipe:

@@ -28,6 +28,7 @@ from models.metrics import summarise
 from models.networks import BlockClassifier
 from models.patches import Picture
 from models.preparation import Preparation, prepare
+from models.progress import stage, track
 from models.recipe import Recipe
 from models.run import CurvePoint, Run, RunResult
 from models.threshold import MOST_FALSE_ALARMS, ThresholdSearch, search_threshold
@@ -55,23 +56,26 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     method = METHODS[recipe.method]
-    trained = method.train(
-        Task(
-            pictures=pictures,
-            held_back=held_back,
-            kinds=dataset.kinds,
-            channels=dataset.channels,
-            recipe=recipe,
-            checkpoint=run.detector_checkpoint,
-        )
+    task = Task(
+        pictures=pictures,
+        held_back=held_back,
+        kinds=dataset.kinds,
+        channels=dataset.channels,
+        recipe=recipe,
+        checkpoint=run.detector_checkpoint,
     )
+    with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
+        trained = method.train(task)
     run.save_detector(trained.detector)
     detector = detector_of(trained.detector, dataset.channels)
     # T, keep_severity and the figures ask for the same maps.
     detected = RunOnce(detector)
     drawn = tuple(picture for picture in held_back if not picture.sample.unmasked)
     found = search_threshold(
-        ((detected.detect(picture.pixels), picture.kind_map > 0) for picture in drawn),
+        (
+            (detected.detect(picture.pixels), picture.kind_map > 0)
+            for picture in track(drawn, "searching for T on the held-back pictures")
+        ),
         recipe.chain.max_false_rejects,
         # A map of what good parts are not has halos: the best IoU may have an alarm on every part.
         MOST_FALSE_ALARMS if method.good_only else 1.0,
@@ -82,8 +86,10 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     classifier: BlockClassifier | None = None
     classifier_loss: list[tuple[int, float]] = []
     if recipe.classifier.enabled:
-        maps = tuple(_map(detector, picture) for picture in pictures)
-        regions = collect_regions(pictures, maps, threshold, recipe.chain.join_px)
+        seen = track(pictures, "looking for regions on the training pictures")
+        maps = tuple(_map(detector, picture) for picture in seen)
+        with stage("collecting what the classifier learns from"):
+            regions = collect_regions(pictures, maps, threshold, recipe.chain.join_px)
         classifier, classifier_loss = train_classifier(
             pictures,
             regions,
@@ -102,7 +108,8 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
         inspector = float_inspector(
             detected, some, dataset.channels, chain, kinds, keep_severity=keep_severity
         )
-        return summarise(evaluate(inspector, held_back, dataset.kinds)).as_dict()
+        with stage("measuring the chain on the held-back pictures"):
+            return summarise(evaluate(inspector, held_back, dataset.kinds)).as_dict()
 
     metrics = {"float": measure(classifier)}
     if classifier is not None:

@@ -23,7 +23,9 @@ from export.learn.learn import Learned, LearnOptions, learn
 from export.learn.page import PAGE
 from models.commands import make, outfeed
 from models.data.dataset import DataError
+from models.interrupts import as_keyboard
 from models.learning import ROUTES, Limits, Route
+from models.progress import announced
 from models.report.exported import read_export
 from models.run import Run
 from models.tradeoff.interval import counted
@@ -92,10 +94,14 @@ def main(
         signer = read_private_key(key, passphrase) if key else None
         old = read_bundle(bundle or _exported(run))
         target = out or _beside(run)
-        found = learn(Run(run), old, quarantine, target, options, signer)
+        with announced(), as_keyboard():
+            found = learn(Run(run), old, quarantine, target, options, signer)
     except (ExportError, DataError, OutfeedError, OSError) as error:
         console.print(f"[red]learn:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("stopped; nothing is written")
+        sys.exit(130)
     console.print(_table(found))
     console.print(
         f"{found.bundle_path}: {found.bundle.id}, by the route {found.record.route}; "

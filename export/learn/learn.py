@@ -53,6 +53,7 @@ from models.learning import (
     write_run,
 )
 from models.patches import Picture
+from models.progress import stage, track
 from models.report.exported import read_export, write_export
 from models.run import Run
 from models.tradeoff.interval import counted
@@ -117,7 +118,9 @@ def learn(
     best: _Taken | None = None
     with _scratch(out) as folder:
         for route in options.routes or routes_of(lesson):
-            found = _try(route, lesson, old, version, folder / route, options)
+            log.info("learn route=%s is tried", route)
+            with stage(f"route {route}"):
+                found = _try(route, lesson, old, version, folder / route, options)
             if isinstance(found, TriedRoute):
                 log.info("learn route=%s refused=%s", route, found.fault)
                 tried.append(found)
@@ -209,6 +212,7 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
         ("learned", [marked.picture for marked in lesson.learned]),
         ("held back", [marked.picture for marked in lesson.held_back]),
     ]
+    every = [(side, picture) for side, pictures in sides for picture in pictures]
     return tuple(
         Ruling(
             picture.sample.name,
@@ -217,8 +221,7 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
             lesson.caught[picture.sample.name],
             rejected(chain, picture),
         )
-        for side, pictures in sides
-        for picture in pictures
+        for side, picture in track(every, "asking the new bundle of every part")
     )
 
 
@@ -308,7 +311,9 @@ def _write(taken: _Taken, lesson: Lesson, old: Bundle, name: str, record: LearnR
     write_export(folder, exported)
     write_page(folder, exported, taken.exported.certified)
     write_whole(folder / RECORD, record.model_dump_json(indent=1) + "\n")
-    text = page.render(record, page.find_cases(lesson, record, old, taken.exported.bundle))
+    with stage("writing the page of what changed"):
+        cases = page.find_cases(lesson, record, old, taken.exported.bundle)
+        text = page.render(record, cases)
     write_whole(folder / page.PAGE, text)
     for checkpoint in folder.glob("*.ckpt"):
         checkpoint.unlink()

@@ -20,6 +20,7 @@ from models.learning.lesson import new_entries, open_lesson, with_caught
 from models.learning.newlook import bad_parts
 from models.learning.novelty import Novelty, find_novelties
 from models.patches import Picture
+from models.progress import track
 from models.run import Run
 
 
@@ -52,7 +53,8 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
     chain = open_chain(old)
 
     def ruled(pictures: Iterable[Picture]) -> dict[str, bool]:
-        return {picture.sample.name: rejected(chain, picture) for picture in pictures}
+        seen = track(tuple(pictures), "asking the old bundle of every part")
+        return {picture.sample.name: rejected(chain, picture) for picture in seen}
 
     caught = ruled((*lesson.judged, *(marked.picture for marked in lesson.held_back)))
     detector = detector_of(run.load_detector(), record.channels)

@@ -17,6 +17,7 @@ from models.data.dataset import DataError
 from models.facts import parts_of
 from models.files import write_whole
 from models.preparation import prepare
+from models.progress import stage, track
 from models.report import write_report
 from models.report.write import REPORT
 from models.run import RECORD, VALIDATION, Run
@@ -61,7 +62,8 @@ def run_plan(
     for each in comparison.candidates:
         log.info("candidate %s figure=%.3f T=%.1f", each.method, each.figure, each.threshold)
     log.info("candidates %s", verdict(comparison))
-    write_page(out, comparison, runs, scores, pictures)
+    with stage("writing the page of the comparison"):
+        write_page(out, comparison, runs, scores, pictures)
     return comparison
 
 
@@ -74,7 +76,8 @@ def _train(
     left_out: list[LeftOut],
 ) -> Iterator[tuple[DetectorKind, Run]]:
     """The runs that are complete, by method; the others go to left_out."""
-    for number, (name, recipe) in enumerate(some.recipes.items(), start=1):
+    recipes = track(some.recipes.items(), "candidates", len(some.recipes))
+    for number, (name, recipe) in enumerate(recipes, start=1):
         log.info("candidate %s: %s of %s", name, number, len(some.recipes))
         try:
             # What regression trains on judges nobody, so it may as well stay where it is.

@@ -26,6 +26,7 @@ from models.candidates.resample import Floats, better, resampled_auroc
 from models.float_chain import detector_of, float_inspector
 from models.metrics import auroc, average_precision
 from models.patches import Picture
+from models.progress import stage, track
 from models.run import Run
 from models.threshold import GRID
 
@@ -71,12 +72,14 @@ def scores_of(run: Run, pictures: Judged, limit: float) -> Scores:
     detector = detector_of(run.load_detector(), record.channels)
     threshold = result.threshold
     if record.recipe.chain.max_false_rejects is None:
-        peaks = [detector.detect(picture.pixels).peak() for picture in pictures.good]
+        good = track(pictures.good, f"{record.recipe.method}: searching for T on good pictures")
+        peaks = [detector.detect(picture.pixels).peak() for picture in good]
         threshold = threshold_within(np.array(peaks, np.float64), limit)
     inspector = chain_of(run, detector, threshold)
 
     def side(some: Sequence[Picture]) -> Side:
-        verdicts = [inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)) for picture in some]
+        seen = track(some, f"{record.recipe.method}: judging pictures for the comparison")
+        verdicts = [inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)) for picture in seen]
         return Side(
             np.array([verdict.peak_severity for verdict in verdicts], np.float64),
             np.array([verdict.decision is Decision.REJECT for verdict in verdicts], np.bool_),
@@ -109,7 +112,8 @@ def judge(
         raise ValueError("no good or no bad picture to judge by")
     good = np.stack([scores[name].good.peaks for name in names])
     bad = np.stack([_flawed(scores[name], by_bad=by_bad) for name in names])
-    resampled = resampled_auroc(good, bad, _parts(pictures.good), _parts(flawed))
+    with stage("comparing the candidates by resampled parts"):
+        resampled = resampled_auroc(good, bad, _parts(pictures.good), _parts(flawed))
     found = {
         name: _figures(run, scores[name], pictures, by_bad, resampled[:, number])
         for number, (name, run) in enumerate(runs.items())

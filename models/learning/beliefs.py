@@ -17,6 +17,7 @@ from edge.chain.detect import Detector
 from edge.chain.filter import keep
 from edge.records import Box, Region
 from models.patches import Picture
+from models.progress import track
 
 NEVER = -1.0  # no region at all
 
@@ -43,7 +44,8 @@ def find_beliefs(
 ) -> Beliefs:
     """Blocks for the detector once per picture and the classifier once per region. chain: join_px
     and max_regions of it count; thresholds ascend. vote: None where every region is a defect."""
-    rows = [_row(detector, vote, chain, picture, thresholds) for picture in pictures]
+    seen = track(pictures, f"trying {len(thresholds)} T on the judged pictures")
+    rows = [_row(detector, vote, chain, picture, thresholds) for picture in seen]
     most = np.array(rows, np.float64).reshape(len(rows), len(thresholds))
     return Beliefs(tuple(thresholds), most)
 

@@ -42,6 +42,7 @@ from models.learning.settings import (
 from models.methods import METHODS, Task, Trained
 from models.networks import BlockClassifier, DetectorNetwork
 from models.patches import Picture, find_truncate
+from models.progress import stage, track
 from models.recipe import Recipe
 from models.run import Run
 from models.tradeoff.sweep import GRID
@@ -91,7 +92,8 @@ def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidat
     detector, classifier = lesson.run.load_detector(), lesson.run.load_classifier()
     detector_loss = lesson.result.detector_loss
     classifier_loss = lesson.result.classifier_loss
-    made = () if route == "threshold" else _new_look(lesson)
+    with stage("making pictures of the new look"):
+        made = () if route == "threshold" else _new_look(lesson)
     if route in ("detector", "method"):
         trained = _detector(route, lesson, made, detector, scratch)
         detector, detector_loss = trained.detector, tuple(trained.loss)
@@ -195,7 +197,8 @@ def _classifier(
     # Else whatever lies beside the new look would be called background with it.
     drawn = (*lesson.train, *made)
     pictures = (*drawn, *lesson.escapes)
-    maps = tuple(_map(detector, picture) for picture in pictures)
+    seen = track(pictures, "looking for regions on all pictures")
+    maps = tuple(_map(detector, picture) for picture in seen)
     threshold, join_px = lesson.old.threshold, lesson.result.join_px
     # An escape has no mask, so ``collect_regions`` would call its defect background.
     regions = collect_regions(drawn, maps[: len(drawn)], threshold, join_px)

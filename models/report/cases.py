@@ -16,6 +16,7 @@ from edge.records import Box, Defect, Frame, SeverityMap
 from models.data.dataset import Pixels, as_channels
 from models.metrics import Outcome
 from models.patches import Picture
+from models.progress import track
 
 MOST = 8  # cases of either sort that are shown
 SIDE_PX = 320
@@ -69,7 +70,8 @@ def find_cases(
     """
     shown: list[Case] = []
     regions: list[FalseAlarm] = []
-    for outcome in _one_per_part(worst_alarms(outcomes), groups):
+    alarmed = _one_per_part(worst_alarms(outcomes), groups)
+    for outcome in track(alarmed, "looking at false alarms again"):
         picture = load(outcome.name)
         inspection = _examine(inspector, picture)
         false = false_defects(inspection, picture.kind_map)

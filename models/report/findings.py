@@ -13,6 +13,7 @@ from models.evaluate import evaluate
 from models.float_chain import detector_of, float_inspector
 from models.metrics import Outcome, summarise
 from models.patches import Picture
+from models.progress import track
 from models.report.cases import Cases, find_cases
 from models.report.exported import ExportRecord, read_export
 from models.run import Run, RunRecord, RunResult
@@ -96,7 +97,11 @@ def gather(
         validation=validation,
         outcomes=at_t,
         points=points_of(swept),
-        trained=evaluate(inspector, _pictures(dataset, known), record.kinds),
+        trained=evaluate(
+            inspector,
+            track(_pictures(dataset, known), "looking at training pictures again", len(known)),
+            record.kinds,
+        ),
         station=reported,
         exported=exported,
         cases=find_cases(

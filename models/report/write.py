@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.files import write_whole
 from models.metrics import Outcome
+from models.progress import stage
 from models.report import measured, page, sections
 from models.report.findings import Findings, Station, gather
 from models.run import Run
@@ -28,9 +29,11 @@ def write_report(
     `outfeed inspect` reported of the validation pictures. max_false_rejects: a share of the good
     parts, 0 to 1. Raises DataError when the run is not complete or its data changed, and OSError.
     """
-    findings = gather(run, max_false_rejects, outcomes=outcomes, station=station)
     path = run.folder / REPORT
-    write_whole(path, render(findings))
+    with stage(f"writing {path}"):
+        findings = gather(run, max_false_rejects, outcomes=outcomes, station=station)
+        with stage("drawing the figures"):
+            write_whole(path, render(findings))
     return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from models.evaluate import evaluate
 from models.float_chain import TorchBlocks, detector_of
 from models.metrics import Outcome, summarise
 from models.patches import Picture
+from models.progress import track
 from models.run import Run
 from models.tradeoff.point import OperatingPoint, operating_point
 
@@ -31,16 +32,19 @@ def sweep(
     kinds: tuple[KindManifest, ...],
     pictures: Iterable[Picture],
     thresholds: Sequence[float],
+    total: int | None = None,
 ) -> tuple[tuple[Outcome, ...], ...]:
     """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
 
-    kinds: in the order of the pictures' kind maps. The detector runs once per picture, the
+    kinds: in the order of the pictures' kind maps. total: how many pictures there are, where they
+    have no length. The detector runs once per picture, the
     classifier once per region: its answer must depend on pixels, box and peak alone, as that of
     BlockVote does.
     """
     names = tuple(kind.name for kind in kinds)
     found: list[list[Outcome]] = [[] for _ in thresholds]
-    for picture in pictures:
+    count = len(pictures) if isinstance(pictures, Sized) else total
+    for picture in track(pictures, f"trying {len(thresholds)} T on the held-back pictures", count):
         detected = _Detected(detector.detect(picture.pixels))
         named = _Named(classifier)
         for outcomes, threshold in zip(found, thresholds, strict=True):
@@ -75,7 +79,8 @@ def sweep_run(
     detector = detector_of(run.load_detector(), record.channels)
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
     thresholds = sorted({*GRID, result.threshold})
-    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds)
+    total = len(record.validation)
+    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds, total)
     return dict(zip(thresholds, outcomes, strict=True))
 
 

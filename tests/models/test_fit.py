@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from models import fit as fit_module
 from models.fit import Check, Fit, Schedule, save_atomically, wants_bfloat16
+from models.interrupts import SIGNALS, Interrupted, asked_to_stop
 
 STEPS = 40
 
@@ -179,3 +182,59 @@ def test_without_patience_every_check_is_made(tmp_path: Path) -> None:
     )
     some.run(batches)
     assert [step for step, _ in some.checks] == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_interrupt_saves_and_the_next_run_goes_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """17 steps into a training whose first checkpoint would come at step 200."""
+    expected = fit(tmp_path / "whole.ckpt")
+    wanted = weights(expected.run(batches))
+    before = [signal.getsignal(each) for each in SIGNALS]
+
+    def interrupted(first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for step, batch in enumerate(batches(first, last), start=first):
+            if step == 16:
+                os.kill(os.getpid(), number)
+            yield batch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module, "CHECKPOINT_EVERY", 200)
+        with pytest.raises(Interrupted, match="tiny is saved at step 17 of 40"):
+            fit(tmp_path / "stopped.ckpt").run(interrupted)
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+    again = fit(tmp_path / "stopped.ckpt")
+    seen: list[int] = []
+
+    def rest(first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
+        seen.append(first)
+        return batches(first, last)
+
+    assert weights(again.run(rest)) == wanted
+    assert seen == [17], "no step is lost"
+    assert again.history[-1] == expected.history[-1]
+
+
+def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
+    def twice(first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in batches(first, last):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            yield batch
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        fit(tmp_path / "stopped.ckpt").run(twice)
+    assert not isinstance(stopped.value, Interrupted)
+    assert not (tmp_path / "stopped.ckpt").exists()
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with asked_to_stop() as asked:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not asked.to_stop
+    finally:
+        signal.signal(signal.SIGHUP, before)

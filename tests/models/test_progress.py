@@ -1,0 +1,85 @@
+"""Nothing that takes long is silent: what is under way is said, with what is left of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+
+from models.progress import Announcer, Stages, announced, stage, track
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_silence_is_broken_and_what_is_left_is_told(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stages = Stages(clock)
+    announcer = Announcer(stages, 10.0, clock)
+    with stages.enter("writing the report"), stages.enter("trying 40 T", 60) as inner:
+        for second in range(1, 31):
+            clock.now_s = float(second)
+            inner.done = second // 2
+            announcer.look()
+    assert caplog.messages == [
+        "writing the report: trying 40 T: 5 of 60 after 10 s, about 110 s left",
+        "writing the report: trying 40 T: 10 of 60 after 20 s, about 100 s left",
+        "writing the report: trying 40 T: 15 of 60 after 30 s, about 90 s left",
+    ]
+
+
+def test_who_speaks_is_not_interrupted(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    stages = Stages(clock)
+    announcer = Announcer(stages, 10.0, clock)
+    with stages.enter("tracing"):
+        clock.now_s = 9.0
+        announcer.emit(logging.makeLogRecord({}))
+        clock.now_s = 18.0
+        announcer.look()
+        assert caplog.messages == []
+        clock.now_s = 150.0
+        announcer.look()
+    assert caplog.messages == ["tracing: 2 min so far"]
+    clock.now_s = 400.0
+    announcer.look()
+    assert len(caplog.messages) == 1, "nothing is under way"
+
+
+def test_a_bar_on_the_terminal_is_enough(clock: Clock) -> None:
+    stages = Stages(clock)
+    with stages.enter("detector", 100) as one:
+        one.note = "loss 0.5"
+        assert stages.line() == "detector: 0 of 100 after 0 s, loss 0.5"
+        one.is_shown = True
+        assert stages.line() is None
+
+
+def test_the_thread_speaks_even_where_a_library_is_silenced(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    with announced(every_s=0.01), stage("calibrating"):
+        logging.disable(logging.INFO)
+        try:
+            for _ in track(range(1000), "counting"):
+                if caplog.messages:
+                    break
+                time.sleep(0.005)  # the other thread's turn; the loop ends as soon as it spoke
+        finally:
+            logging.disable(logging.NOTSET)
+    assert caplog.messages[0].startswith("calibrating: counting: ")
+    assert "of 1000" in caplog.messages[0]
