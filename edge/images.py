@@ -1,8 +1,7 @@
-"""Pictures from files: the one place that decodes them, and the one that finds them."""
+"""Pictures from files: the one place that decodes them (edge/data_folder finds them)."""
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.errors import FrameError
 from edge.image_jpeg import JPEG_START, decode_jpeg
+from edge.picture_header import read_header
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
@@ -41,7 +41,7 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
     """As ``read_image``, from bytes; ``name`` is what an error calls them."""
     if data.startswith(JPEG_START):
         return decode_jpeg(data, name=name)
-    fault = _fault(data)
+    fault = _fault(data) or _several(data)
     if fault:
         raise FrameError(f"{name}: {fault}")
     try:
@@ -52,7 +52,7 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
         raise FrameError(f"{name}: is not a picture that can be decoded")
     if pixels.dtype != np.uint8:
         bits = pixels.dtype.itemsize * 8
-        raise FrameError(f"{name}: {bits} bits per channel, expected 8")
+        raise FrameError(f"{name}: {bits} bits per channel, expected 8{_to_8_bits(pixels)}")
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         pixels = pixels[:, :, :3]
     elif pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -62,26 +62,38 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels, dtype=np.uint8)
 
 
-def list_images(folder: Path) -> tuple[Path, ...]:
-    """Every picture below ``folder``, sorted by path; hidden files and folders are left out.
+def decode_alpha(data: bytes) -> NDArray[np.uint8] | None:
+    """The alpha channel H×W of a picture of 8 bits whose header speaks of one; None without."""
+    if not read_header(data).has_alpha:
+        return None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.dtype != np.uint8 or pixels.shape[2:] != (4,):
+        return None
+    return np.asarray(pixels[:, :, 3], np.uint8)
 
-    ``folder`` may also be one file, whatever its suffix. Raises FrameError when there is none.
-    """
-    if folder.is_file():
-        return (folder,)
-    if not folder.is_dir():
-        raise FrameError(f"{folder}: no such file or folder")
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(root, name)
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
-        ]
-    if not found:
-        raise FrameError(f"{folder}: no picture below it, expected {', '.join(IMAGE_SUFFIXES)}")
-    return tuple(sorted(found))
+
+def _to_8_bits(pixels: NDArray[np.generic]) -> str:
+    """How to convert 16 bits: all pictures by one factor, as a camera does, and none by its own
+    darkest and brightest pixel."""
+    if pixels.dtype != np.uint16:
+        return ""
+    used = max(8, int(pixels.max(initial=0)).bit_length())
+    factor = f"-evaluate multiply {1 << (16 - used)} " if used < 16 else ""
+    return (
+        f"; this one uses {used} bits: set the camera to 8 bits, or convert all its pictures by "
+        f"one factor: mogrify {factor}-depth 8 -path OUT FILES (ImageMagick)"
+    )
+
+
+def _several(data: bytes) -> str | None:
+    """That a file holds more than one picture: a decoder takes the first and drops the rest."""
+    pages = read_header(data).pages
+    if pages == 1:
+        return None
+    return f"holds {pages} pictures, expected 1: magick FILE PAGE-%d.png writes each to a file"
 
 
 def _fault(data: bytes) -> str | None:

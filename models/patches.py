@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.augment import Augmentation, augment
-from models.data.dataset import DataSet, Pixels, Sample, as_channels
+from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
 from models.labels import coverage_cells, severity_cells
 from models.paint import paint_flaw
 from models.progress import track
@@ -31,9 +31,13 @@ class Picture:
 
 
 def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
-    """Read the samples' pixels and masks. Raises DataError at the first that is not right."""
+    """Read the samples' pixels and masks. Raises DataError with all that are not right."""
     seen = track(samples, "reading pictures")
-    return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in seen)
+    try:
+        return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in seen)
+    except DataError:
+        dataset.verify(samples)
+        raise
 
 
 def severity_target(

@@ -18,11 +18,13 @@ import numpy.typing as npt
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from edge.chain.components import components
 from edge.chain.filter import Mask
 from edge.records import Box
+from models.data.account import account
 from models.data.dataset import DataError, DataSet, Sample, read_pixels
 from models.data.layouts import open_dataset
 from models.metrics import JOIN_PX, Metrics, Outcome, confusion, outcome, summarise
@@ -56,6 +58,7 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
     Raises DataError for a line, mask or image that is missing or does not fit.
     """
     found = []
+    scored: set[str] = set()
     try:
         lines = results.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -66,6 +69,10 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
         except (json.JSONDecodeError, ValidationError) as error:
             raise DataError(f"{results}:{number}: is not a line of outfeed inspect") from error
         sample = _sample(dataset, reported.file)
+        if sample.name in scored:
+            raise DataError(f"{results}:{number}: {reported.file} was scored before; expected once")
+        scored.add(sample.name)
+        dataset.verify((sample,))
         kind_map = dataset.load_kind_map(sample)
         mask = read_pixels(masks / Path(reported.file).with_suffix(".png"))
         if mask.shape != kind_map.shape:
@@ -89,9 +96,14 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
 
 
 def _sample(dataset: DataSet, file: str) -> Sample:
-    matches = [s for s in dataset.samples if s.name == file or s.name.endswith(f"/{file}")]
+    exact = [s for s in dataset.samples if s.name == file]
+    matches = exact or [s for s in dataset.samples if s.name.endswith(f"/{file}")]
     if len(matches) != 1:
-        raise DataError(f"{file}: is {len(matches)} images of {dataset.root}; expected one")
+        named = ", ".join(sample.name for sample in matches[:3])
+        raise DataError(
+            f"{file}: is {len(matches)} images of {dataset.root}"
+            f"{f' ({named})' if named else ''}; expected one: inspect the folder that --data names"
+        )
     return matches[0]
 
 
@@ -141,13 +153,15 @@ def main(
     cv2.setNumThreads(1)
     try:
         dataset = open_dataset(data)
+        for line in account(dataset):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         outcomes = score(dataset, results, masks)
         metrics = summarise(outcomes)
         show(console, metrics, confusion(outcomes, dataset.kinds), dataset.kinds)
         if out is not None:
             out.write_text(json.dumps(metrics.as_dict(), indent=1) + "\n", encoding="utf-8")
     except (DataError, OSError) as error:
-        console.print(f"[red]score:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]score:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

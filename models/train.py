@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models import auto
@@ -23,7 +24,8 @@ from models.candidates.advice import (
     verdict,
 )
 from models.commands import make
-from models.data.dataset import DataError
+from models.data.account import account
+from models.data.dataset import DataError, DataSet
 from models.interrupts import Interrupted, as_keyboard
 from models.metrics import COUNTS, WORDS
 from models.progress import announced
@@ -96,7 +98,8 @@ def _train(
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
         # torch's own default counts hyper-threads as half a core and leaves them idle.
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-        if loaded is None and (compared := _compare(data, out, groups, limit)) is not None:
+        dataset = _checked(data, loaded.split if loaded else SplitRecipe(), groups)
+        if loaded is None and (compared := _compare(dataset, data, out, groups, limit)) is not None:
             _print_comparison(console, compared, out)
             return
         result = train(data, loaded, out, groups)
@@ -104,7 +107,7 @@ def _train(
         asked = record.recipe.chain.max_false_rejects
         report = write_report(Run(out), max_false_rejects=asked or MAX_FALSE_REJECTS)
     except (DataError, OSError) as error:
-        console.print(f"[red]train:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]train:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         _say(console, _stopped(stop, out))
@@ -138,9 +141,22 @@ def _limited(recipe: Recipe, limit: float | None) -> Recipe:
     return recipe.model_copy(update={"chain": chain})
 
 
-def _compare(data: Path, out: Path, groups: str | None, limit: float | None) -> Comparison | None:
+def _checked(data: Path, settings: SplitRecipe, groups: str | None) -> DataSet:
+    """The data set, after a summary of what it was taken for, and with every picture and mask read
+    once: what is wrong is reported at once and before anything is trained. Raises DataError."""
+    if groups is not None:
+        settings = settings.model_copy(update={"groups": groups})
+    dataset = open_data(data, settings)
+    for line in account(dataset):
+        logging.getLogger(__name__).info("data %s", line)
+    dataset.verify()
+    return dataset
+
+
+def _compare(
+    dataset: DataSet, data: Path, out: Path, groups: str | None, limit: float | None
+) -> Comparison | None:
     """The comparison of candidates; None where there are defects enough for regression alone."""
-    dataset = open_data(data, SplitRecipe(groups=groups))
     settings = auto.choose_split(dataset).model_copy(update={"groups": groups})
     some = plan_for(dataset, settings, limit or MAX_FALSE_REJECTS)
     if some is not None:

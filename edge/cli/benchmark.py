@@ -21,9 +21,10 @@ from rich.progress import track
 from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
+from edge.data_folder import list_images
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError, UsageError
-from edge.images import decode_image, list_images, read_image
+from edge.images import decode_image, read_image
 from edge.line.stats import Percentiles
 from edge.records import Frame
 

@@ -73,6 +73,10 @@ def inspect(
     bottom, the last two exclusive; `kind`, `confidence`, `peak_severity`, `area_px`) and
     `timings_us`. Pictures of results mirror the paths, with the suffix .png.
 
+    Masks and labels that lie with the pictures are left out, with a line that counts them: of a
+    folder as `make train` reads it, of published data sets, and what a name (NAME_mask.png) or a
+    folder (ground_truth/) tells.
+
     What cannot be inspected is one line on standard error each; the rest goes on, and the exit
     status is 1.
     """
@@ -84,12 +88,14 @@ def inspect(
 
     if bool(paths) == (listed is not None):
         raise UsageError("inspect takes either PATHs or --list")
-    sources = from_list(listed) if listed is not None else from_paths(paths or [])
+    found = from_list(listed) if listed is not None else from_paths(paths or [])
     outputs = Outputs(out, masks, severity, overlays, timings)
     if outputs.has_pictures:
-        check_picture_names(sources)
+        check_picture_names(found.sources)
     choice = engine_choice(engine, precision, threads)
     _, inspector = load_chain(bundle, engine=choice, threshold=threshold, trusted=trusted_by(trust))
-    failed = inspect_sources(sources, inspector, outputs, progress=not is_quiet(context))
+    for line in found.left_out:
+        typer.echo(f"outfeed: {line}", err=True)
+    failed = inspect_sources(found.sources, inspector, outputs, progress=not is_quiet(context))
     if failed:
         raise typer.Exit(1)

@@ -56,6 +56,8 @@ def inspect_sources(
                 failed += 1
                 console.print(f"outfeed: {escape(item.reason)}")
             else:
+                for remark in item.remarks:
+                    console.print(f"outfeed: {escape(remark)}")
                 _pictures(item, outputs)
                 line = result_line(item.file, item.inspection.verdict, timings=outputs.timings)
                 if file is not None:

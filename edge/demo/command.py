@@ -16,7 +16,8 @@ def demo(
     frames: Annotated[
         Path,
         typer.Option(
-            help="A folder in the generic layout: images/*.png, masks/KIND/same name.png.",
+            help="A folder of pictures as `make train` reads it: images/ with masks/KIND/, good/ "
+            "with others, or a published data set.",
             show_default=False,
         ),
     ],

@@ -10,10 +10,12 @@ from edge.records import Decision, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A part's verdict beside the truth. truth: the kind of its defect, None for a good part."""
+    """A part's verdict beside the truth. truth: the kind of its defect, None for a good part.
+    known: False where nothing says which parts are good; then nothing is a false reject."""
 
     verdict: Verdict
     truth: str | None
+    known: bool = True
 
     @property
     def is_escape(self) -> bool:
@@ -23,7 +25,7 @@ class Judged:
     @property
     def is_false_reject(self) -> bool:
         """Good, and rejected for a defect."""
-        return self.truth is None and self.verdict.decision is Decision.REJECT
+        return self.known and self.truth is None and self.verdict.decision is Decision.REJECT
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class Account:
         return sum(one.truth is not None for one in self.judged)
 
     @property
+    def knows_truth(self) -> bool:
+        """Whether masks or folders say which parts are good."""
+        return all(one.known for one in self.judged)
+
+    @property
     def is_sound(self) -> bool:
         """Every event arrived once, and no wrong part was kicked."""
         return self.carried.complete and not self.kicks.wrong
@@ -47,9 +52,9 @@ def account_json(account: Account) -> str:
     return json.dumps(
         {
             "bundle": account.bundle,
-            "defective": account.defective,
-            "escapes": account.escapes,
-            "false_rejects": account.false_rejects,
+            "defective": account.defective if account.knows_truth else None,
+            "escapes": account.escapes if account.knows_truth else None,
+            "false_rejects": account.false_rejects if account.knows_truth else None,
             "kicks": asdict(account.kicks),
             "events": asdict(account.carried),
             "sound": account.is_sound,
@@ -64,14 +69,20 @@ def account_table(account: Account, sheet: Path) -> Table:
     summary, kicks, carried = account.summary, account.kicks, account.carried
     good = summary.parts - account.defective
     wrong = f"{len(kicks.wrong)}{_numbers(kicks.wrong)}"
+    defective = f"{account.defective} defective"
+    escapes = f"{account.escapes} of {account.defective} defective parts"
+    false_rejects = f"{account.false_rejects} of {good} good parts"
+    if not account.knows_truth:
+        defective = "none marked as good or defective"
+        escapes = false_rejects = "unknown: no masks and no folder good/"
     rows = [
         ("bundle", account.bundle),
-        ("parts", f"{summary.parts} in {summary.duration_s:.1f} s, {account.defective} defective"),
+        ("parts", f"{summary.parts} in {summary.duration_s:.1f} s, {defective}"),
         ("pass", str(summary.passed)),
         ("reject", str(summary.rejected)),
         ("unknown", f"{summary.unknown} ({summary.late} late, {summary.overload} overload)"),
-        ("escapes", f"{account.escapes} of {account.defective} defective parts"),
-        ("false rejects", f"{account.false_rejects} of {good} good parts"),
+        ("escapes", escapes),
+        ("false rejects", false_rejects),
         ("kicked", f"{kicks.right} right, {wrong} wrong, {len(kicks.missed)} missed"),
         ("reject timing", punctuality(summary.timing)),
         (
@@ -80,7 +91,7 @@ def account_table(account: Account, sheet: Path) -> Table:
             f"{carried.received} received",
         ),
         ("contact sheet", str(sheet)),
-        ("verdict", "sound" if account.is_sound else "NOT SOUND"),
+        ("events and ejector", "sound" if account.is_sound else "NOT SOUND"),
     ]
     return counts_table("demo", rows)
 

@@ -91,7 +91,8 @@ def run_demo(options: DemoOptions) -> bool:
         )
         run = _run_line(config, folder, camera, bundle, inspector, live=options.live)
     judged = [
-        Judged(verdict, camera.of(number).kind) for number, verdict in sorted(run.verdicts.items())
+        Judged(verdict, camera.of(number).kind, camera.of(number).known)
+        for number, verdict in sorted(run.verdicts.items())
     ]
     kicks = _kicks(config, folder, run)
     chosen = choose(judged, lambda one: camera.of(one.verdict.part_id).path)

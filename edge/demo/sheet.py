@@ -74,7 +74,11 @@ def _tile(judged: Judged, specimen: Specimen, inspector: Inspector) -> NDArray[n
     said = "ESCAPE" if judged.is_escape else "FALSE REJECT" if judged.is_false_reject else ""
     lines = (
         f"part {verdict.part_id}  {specimen.path.name}",
-        f"{said or verdict.decision.value.lower()}; truth: {specimen.kind or 'good'}",
+        f"{said or verdict.decision.value.lower()}; truth: {_truth(specimen)}",
     )
     colour = COLOURS[Decision.UNKNOWN if said else verdict.decision]
     return np.concatenate([framed, caption_strip(lines, _TILE_PX, 0.45, colour)])
+
+
+def _truth(specimen: Specimen) -> str:
+    return specimen.kind or ("good" if specimen.known else "unknown")

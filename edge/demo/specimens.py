@@ -6,34 +6,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import Clock
+from edge.data_folder import listed, read_drawn, read_folder, remarks, unrecognised
 from edge.errors import FrameError, UsageError
-from edge.images import list_images, read_image
+from edge.images import read_image
 from edge.records import Frame
 
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """A picture and what is wrong with it: the kind of its mask, None for a good part."""
+    """A picture and what is wrong with it: the kind of its mask, None for a good part. known:
+    False where the folder has neither masks nor good/, so that nobody says that the part is good.
+    """
 
     path: Path
     kind: str | None
+    known: bool = True
 
 
 def find_specimens(folder: Path) -> tuple[Specimen, ...]:
-    """The pictures of a folder in the generic layout, sorted: images/*.png, and masks/KIND/*.png of
-    the same names for the defective ones. Raises UsageError."""
+    """The pictures of a folder as `make train` reads it, sorted by path, and which of them show a
+    defective part: by a mask that is drawn on, or by the folder that the picture lies in. Every
+    picture and mask is read once.
+
+    Raises UsageError for a folder in no known layout, for a picture or mask that is not right, and
+    for what may be labels that are not read: a picture without a mask is taken for a good part.
+    """
     try:
-        images = list_images(folder / "images")
+        found = read_folder(folder)
     except FrameError as error:
-        raise UsageError(
-            f"--frames {folder}: expected images/*.png and masks/KIND/*.png below it ({error})"
-        ) from error
-    kinds = {
-        mask.stem: mask.parent.name
-        for mask in sorted((folder / "masks").glob("*/*"))
-        if mask.suffix
-    }
-    return tuple(Specimen(path, kinds.get(path.stem)) for path in images)
+        raise UsageError(f"--frames {error}") from error
+    if found.layout is None:
+        raise UsageError(f"--frames {unrecognised(found)}")
+    own = found.layout in ("generic", "sorted")
+    drawn = read_drawn(found) if own else None
+    complaints = [*found.complaints, *(drawn.faults if drawn else ())]
+    specimens = []
+    for entry in found.entries:
+        complaints += remarks(entry.path)
+        try:
+            read_image(entry.path)
+        except FrameError as error:
+            complaints.append(str(error))
+        kind = entry.kind or None
+        if drawn is not None:
+            kind = drawn.kinds.get(entry.path, kind)
+        specimens.append(Specimen(entry.path, kind, found.says_good))
+    if complaints:
+        raise UsageError("--frames " + listed(dict.fromkeys(complaints), str(folder)))
+    if not specimens:
+        raise UsageError(f"--frames {folder}: holds no picture; expected images/ or good/")
+    return tuple(specimens)
 
 
 class SpecimenCamera:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import Clock
+from edge.data_folder import list_images
 from edge.devices.camera import EndOfFrames
 from edge.errors import DeviceError
-from edge.images import list_images, read_image
+from edge.images import read_image
 from edge.records import Frame
 
 # Decoded pictures kept for the next round: a looping demo shall not measure PNG decoding.
@@ -18,7 +19,7 @@ _CACHE_BYTES = 64 << 20
 
 
 class FilesCamera:
-    """One file, or every picture below a folder in sorted order, one per part.
+    """One file, or every picture below a folder in sorted order, one per part; no masks or labels.
 
     The list is made once, at construction; FrameError when there is no picture. No exposure time,
     no noise, no transfer: ``exposed_ns`` is the moment ``capture`` is called, then the file is

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge.chain.inspector import Inspection
 from edge.clock import MonotonicClock
+from edge.data_folder import remarks
 from edge.devices.camera import EndOfFrames
 from edge.devices.camera_video import VideoCamera
 from edge.errors import FrameError
@@ -34,12 +35,14 @@ class Examined:
     """One frame and what the chain says of it; inspection.severity is valid until the next one.
 
     source: the source's name. file: the same; of a video ``name#000123``, frames counted from 0.
+    remarks: what the file holds that was not looked at, one line each.
     """
 
     file: str
     source: str
     pixels: NDArray[np.uint8]
     inspection: Inspection
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class _Decoded:
     source: str
     path: str
     pixels: NDArray[np.uint8]
+    remarks: tuple[str, ...] = ()
 
 
 def examine(
@@ -77,7 +81,7 @@ def examine(
             except FrameError as error:
                 yield Fault(item.file, item.source, f"{item.path}: {error}")
             else:
-                yield Examined(item.file, item.source, item.pixels, inspection)
+                yield Examined(item.file, item.source, item.pixels, inspection, item.remarks)
 
 
 def _decode(sources: Iterable[Source]) -> Iterator[_Decoded | Fault]:
@@ -86,7 +90,8 @@ def _decode(sources: Iterable[Source]) -> Iterator[_Decoded | Fault]:
             yield from _frames(source)
             continue
         try:
-            yield _Decoded(source.name, source.name, str(source.path), read_image(source.path))
+            pixels, told = read_image(source.path), remarks(source.path)
+            yield _Decoded(source.name, source.name, str(source.path), pixels, told)
         except FrameError as error:
             yield Fault(source.name, source.name, str(error))
 

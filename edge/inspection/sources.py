@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from edge.data_folder import find_pictures, unread_lines
 from edge.errors import FrameError, UsageError
-from edge.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from edge.images import VIDEO_SUFFIXES
 
-_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
 _FRAME_OF_VIDEO = re.compile(r"#\d{6,}$")
 
 
@@ -27,8 +27,17 @@ class Source:
         return self.path.name.lower().endswith(VIDEO_SUFFIXES)
 
 
-def from_paths(paths: Sequence[Path]) -> tuple[Source, ...]:
-    """Every picture and video at or below the paths, sorted by name, each once.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is inspected, and one line for each kind of file below the folders that is not."""
+
+    sources: tuple[Source, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def from_paths(paths: Sequence[Path]) -> Sources:
+    """Every picture and video at or below the paths, sorted by name, each once. Masks and labels of
+    a folder are left out (see ``edge.data_folder``).
 
     With one path, a name is relative to that folder, or the file's own name. With several it is
     relative to the deepest folder that holds them all, so that ``a/x.png`` and ``b/x.png`` stay
@@ -37,19 +46,26 @@ def from_paths(paths: Sequence[Path]) -> tuple[Source, ...]:
     """
     files: list[Path] = []
     folders: list[Path] = []
+    left_out: list[str] = []
     for path in paths:
         if path.is_dir():
-            files += _below(path)
+            found = find_pictures(path)
+            if not (found.pictures or found.videos):
+                raise FrameError(f"{path}: no picture or video below it")
+            files += [*found.pictures, *found.videos]
+            if found.truths:
+                left_out.append(_truths(path, found.truths))
+            left_out += [f"{path / line}" for line in unread_lines(path, found.unread)]
             folders.append(path)
         elif path.is_file():
             files.append(path)
             folders.append(path.parent)
         else:
             raise UsageError(f"{path}: no such file or folder")
-    return _named(files, folders)
+    return Sources(_named(files, folders), tuple(left_out))
 
 
-def from_list(path: Path) -> tuple[Source, ...]:
+def from_list(path: Path) -> Sources:
     """The files named in a text file, one a line, relative to the working folder; blank lines are
     skipped. Names and order as for several files given to ``from_paths``.
 
@@ -71,7 +87,7 @@ def from_list(path: Path) -> tuple[Source, ...]:
         files.append(file)
     if not files:
         raise UsageError(f"{path}: names no file")
-    return _named(files, [file.parent for file in files])
+    return Sources(_named(files, [file.parent for file in files]))
 
 
 def picture_name(name: str) -> str:
@@ -91,21 +107,11 @@ def check_picture_names(sources: Iterable[Source]) -> None:
             raise UsageError(f"{other.path} and {source.path} would both write {name}")
 
 
-def _below(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        raise FrameError(f"{error.filename}: cannot be read: {error.strerror}") from error
-
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(root, name)
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(_SUFFIXES)
-        ]
-    if not found:
-        raise FrameError(f"{folder}: no picture or video below it")
-    return found
+def _truths(folder: Path, truths: Sequence[Path]) -> str:
+    some = ", ".join(path.relative_to(folder).as_posix() for path in truths[:3])
+    more = ", …" if len(truths) > 3 else ""
+    files, are = ("file", "is a mask") if len(truths) == 1 else ("files", "are masks")
+    return f"{folder}: {len(truths)} {files} ({some}{more}) {are} or labels and not inspected"
 
 
 def _named(files: Iterable[Path], folders: Iterable[Path]) -> tuple[Source, ...]:

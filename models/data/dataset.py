@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.data_folder import listed, remarks
 from edge.errors import FrameError
-from edge.images import read_image
+from edge.images import IMAGE_SUFFIXES, read_image
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,6 @@ _MAT_FAULTS = (
     zlib.error,
 )
 _GREYS = np.arange(256)
-
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff")
 
 
 class DataError(Exception):
@@ -160,10 +159,42 @@ class DataSet:
             kind_map[box.top : box.bottom, box.left : box.right] = self.kinds.index(box.kind) + 1
         return image, kind_map
 
-    def verify(self) -> None:
-        """Read every image and mask once; raises DataError at the first that is not right."""
-        for sample in self.samples:
-            self.load_pair(sample)
+    def faults(self, samples: Iterable[Sample] | None = None) -> tuple[str, ...]:
+        """One line for each image and mask that is not right, of all samples or of those given.
+        Reads every one of them, which takes as long as loading them."""
+        return tuple(
+            line
+            for sample in (self.samples if samples is None else samples)
+            for line in self._faults(sample)
+        )
+
+    def verify(self, samples: Iterable[Sample] | None = None) -> None:
+        """Read every image and mask once; raises DataError with all that is not right."""
+        if faults := self.faults(samples):
+            raise DataError(listed(faults, str(self.root)))
+
+    def _faults(self, sample: Sample) -> list[str]:
+        lines = [*remarks(sample.image_path)]
+        for ref in sample.masks:
+            try:
+                read_mask(ref.path)
+            except DataError as error:
+                lines.append(str(error))
+        try:
+            self.load_image(sample)
+            if not lines:
+                self.load_pair(sample)
+        except DataError as error:
+            lines.append(str(error))
+        return lines
+
+
+def refuse(complaints: Iterable[str], dataset: DataSet) -> None:
+    """Raises DataError with the complaints of a folder, and with the faults of its files, so that
+    one try tells all; nothing without a complaint."""
+    lines = tuple(dict.fromkeys(complaints))
+    if lines:
+        raise DataError(listed(dict.fromkeys((*lines, *dataset.faults())), str(dataset.root)))
 
 
 def read_pixels(path: Path) -> Pixels:
@@ -231,12 +262,6 @@ def colour_code(colour: Colour) -> int:
     """0xRRGGBB of a (red, green, blue) triple."""
     red, green, blue = colour
     return red << 16 | green << 8 | blue
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Every image below `folder`, sorted by posix path; hidden files are not looked at."""
-    files = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    return sorted((p for p in files if not p.name.startswith(".")), key=lambda p: p.as_posix())
 
 
 def files_in(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[Path]:

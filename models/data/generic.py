@@ -6,9 +6,10 @@
     kinds.csv     colour,kind   names the colours, as #rrggbb (else kind_rrggbb)
     groups.csv    file,group    images of one part, file inside images/ (else each its own)
 
-A mask may end in `_mask`. An image without a mask is a good part; but where images/ has a folder
-good/ or ok/, the other folders in it are kinds of defect, drawn or not. A grey mask that lies flat
-in masks/ is of kind `defect` unless kinds.csv names its grey.
+A mask may end in `_mask`, and lie in its image's sub-folder too: masks/scratch/line2/0001.png. An
+image without a mask is a good part; but where images/ has a folder good/ or ok/, the other folders
+in it are kinds of defect, drawn or not. A grey mask that lies flat in masks/ is of kind `defect`
+unless kinds.csv names its grey. Which file is what: edge/data_folder.
 """
 
 from __future__ import annotations
@@ -16,11 +17,27 @@ from __future__ import annotations
 import csv
 import logging
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
 
+from edge.data_folder import (
+    DataFolder,
+    Entry,
+    MaskFile,
+    read_folder,
+    unread_lines,
+)
+from edge.data_folder.mask_checks import (
+    WHITE,
+    empties,
+    in_alpha,
+    inverted,
+    numbered,
+    several_greys,
+)
+from edge.data_folder.names import IMAGES, is_good, plain
 from models.data.dataset import (
     Colour,
     DataError,
@@ -29,10 +46,11 @@ from models.data.dataset import (
     Pixels,
     Sample,
     binary_mask,
+    colour_code,
     colour_codes,
-    image_files,
     looks_grey,
     read_pixels,
+    refuse,
 )
 
 log = logging.getLogger(__name__)
@@ -40,7 +58,6 @@ log = logging.getLogger(__name__)
 LAYOUT = "generic"
 LOOKS_FOR = "images/ and masks/ (generic)"
 DEFAULT_KIND = "defect"
-GOOD_FOLDERS = ("good", "ok")  # in any case
 
 # A mask saved with smoothed edges has a colour per edge pixel; no one draws 33 kinds by hand.
 MOST_COLOURS = 32
@@ -50,139 +67,149 @@ CHANNEL_PROBES = 8
 _COLOUR = re.compile(r"#([0-9a-fA-F]{6})")
 
 
-@dataclass(frozen=True, slots=True)
-class _Mask:
-    """A mask file: the folder it lies in ('' when flat) and the stem of the image it is for."""
-
-    path: Path
-    folder: str
-    stem: str
-
-
 def matches(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return (root / "images").is_dir()
+    return any(p.name.lower() == IMAGES and p.is_dir() for p in root.iterdir())
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; every mask is read once, for its kinds. Raises DataError."""
-    image_root = root / "images"
-    if not image_root.is_dir():
-        raise DataError(f"{image_root}: is missing; expected {LOOKS_FOR}")
-    paths = image_files(image_root)
+    """The data set at `root`; every mask is read once, for its kinds. Raises DataError, with
+    everything that is to be put right."""
+    if not matches(root):
+        raise DataError(f"{root / IMAGES}: is missing; expected {LOOKS_FOR}")
+    folder = read_folder(root, LAYOUT)
+    paths = list(folder.pictures)
     if not paths:
-        raise DataError(f"{image_root}: holds no image; expected at least one .png, .jpg or .bmp")
+        there = "".join(f"; {line}" for line in unread_lines(root, folder.unread))
+        raise DataError(
+            f"{root / IMAGES}: holds no image; expected at least one .png, .jpg or .bmp{there}"
+        )
     names = _read_kinds(root / "kinds.csv")
-    groups = read_groups(root / "groups.csv", image_root, paths)
-    masks = _find_masks(root / "masks", image_root, paths)
-    by_kind = any(_is_good(_folder(path, image_root)) for path in paths)
-    samples = [
-        _sample(path, root, masks.get(path, []), names, groups.get(path), by_kind=by_kind)
-        for path in paths
-    ]
+    groups = read_groups(root / "groups.csv", _image_root(folder), paths)
+    reading = _Reading(names)
+    samples = [reading.sample(entry, root, groups.get(entry.path)) for entry in folder.entries]
     kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))
     samples.sort(key=lambda sample: sample.name)
-    return DataSet(root, LAYOUT, kinds, channels_of(paths), tuple(samples))
+    dataset = DataSet(root, LAYOUT, kinds, channels_of(paths), tuple(samples))
+    refuse((*folder.complaints, *reading.complaints, *reading.of_all(folder)), dataset)
+    return dataset
 
 
 def channels_of(paths: list[Path]) -> int:
-    """1 where every picture that is looked at is grey, else 3. Raises DataError."""
+    """1 where every picture that is looked at is grey, else 3. One that cannot be read is passed
+    over: `DataSet.faults` names it."""
     step = max(1, len(paths) // CHANNEL_PROBES)
-    return 1 if all(looks_grey(read_pixels(path)) for path in paths[::step]) else 3
+    return 3 if any(_is_coloured(path) for path in paths[::step]) else 1
 
 
-def _find_masks(mask_root: Path, image_root: Path, paths: list[Path]) -> dict[Path, list[_Mask]]:
-    """Each image's masks; the one place that knows which mask belongs to which image."""
-    images: dict[tuple[str, str], Path] = {}
-    for path in paths:
-        key = (_folder(path, image_root), path.stem)
-        if key in images:
-            raise DataError(
-                f"{path}: has the same name as {images[key].name} but for the suffix; "
-                "expected one image per name"
+def _is_coloured(path: Path) -> bool:
+    try:
+        return not looks_grey(read_pixels(path))
+    except DataError:
+        return False
+
+
+def _image_root(folder: DataFolder) -> Path:
+    first = folder.entries[0]
+    parts = len(PurePosixPath(first.folder).parts)
+    return first.path.parents[parts]
+
+
+class _Reading:
+    """The masks of a folder, read one after another, and what is wrong with them."""
+
+    def __init__(self, names: dict[int, str] | None) -> None:
+        self.complaints: list[str] = []
+        self._names = names
+        self._flat: list[tuple[Path, int]] = []
+        self._empty: list[Path] = []
+        self._drawn = 0
+        self._wrong: set[Path] = set()
+
+    def sample(self, entry: Entry, root: Path, group: str | None) -> Sample:
+        name = entry.path.relative_to(root).as_posix()
+        refs = [ref for ref in map(self._ref, entry.masks) if ref is not None]
+        kinds = {ref.kind for ref in refs if ref.kind} | {k for ref in refs for _, k in ref.colours}
+        self._drawn += bool(kinds)
+        if kinds and entry.kind == "" and is_good(entry.folder):
+            self.complaints.append(
+                f"{refs[0].path}: is a mask of {name}, a good part; expected an image in the "
+                "folder of a kind"
             )
-        images[key] = path
-    found: dict[Path, list[_Mask]] = {}
-    for path in image_files(mask_root) if mask_root.is_dir() else []:
-        folder = _folder(path, mask_root)
-        stems = [path.stem]
-        if path.stem.endswith("_mask"):
-            stems.append(path.stem.removesuffix("_mask"))
-        places = [(place, stem) for stem in stems for place in (folder, "")]
-        key = next((place for place in places if place in images), places[-1])
-        if key not in images:
-            raise DataError(
-                f"{path}: is a mask without an image; expected an image named "
-                f"{stems[-1]} in {image_root}"
-            )
-        found.setdefault(images[key], []).append(_Mask(path, folder, key[1]))
-    return found
+        unmasked = not kinds and bool(entry.kind)
+        if unmasked:
+            # The folder says defective: masks/ has that folder, or good parts have their own.
+            kinds = {entry.kind or ""}
+            log.info("mask-missing image=%s kind=%s: defective, not trained on", name, entry.kind)
+        elif not kinds and entry.masks and entry.kind is None:
+            self._empty += [m.path for m in entry.masks if m.path not in self._wrong]
+        return Sample(name, entry.path, group or name, tuple(sorted(kinds)), tuple(refs), unmasked)
 
+    def of_all(self, folder: DataFolder) -> tuple[str, ...]:
+        """What is wrong with the masks together."""
+        drawn = bool(self._drawn or self._wrong)
+        lines = [empties(self._empty, folder.entries, drawn=drawn)]
+        if self._names is None:
+            lines.append(numbered(self._flat))
+        return tuple(line for line in lines if line)
 
-def _folder(path: Path, root: Path) -> str:
-    parent = path.parent.relative_to(root).as_posix()
-    return "" if parent == "." else parent
-
-
-def _is_good(folder: str) -> bool:
-    return folder.partition("/")[0].lower() in GOOD_FOLDERS
-
-
-def _sample(
-    path: Path,
-    root: Path,
-    masks: list[_Mask],
-    names: dict[int, str] | None,
-    group: str | None,
-    *,
-    by_kind: bool,
-) -> Sample:
-    name = path.relative_to(root).as_posix()
-    refs: list[MaskRef] = []
-    for mask in masks:
-        ref = _mask_ref(mask, read_pixels(mask.path), names)
+    def _ref(self, mask: MaskFile) -> MaskRef | None:
+        """What the mask says, or None when it is empty or cannot be used."""
+        try:
+            pixels = read_pixels(mask.path)
+            wrong = in_alpha(pixels, mask.path)
+            if not wrong and self._names is None:
+                wrong = several_greys(pixels, mask.path)
+            ref = None if wrong else self._described(mask, pixels)
+        except (DataError, OSError) as error:
+            wrong, ref = str(error), None
         if ref is not None:
-            refs.append(ref)
-    kinds = {ref.kind for ref in refs if ref.kind} | {k for ref in refs for _, k in ref.colours}
-    folder = _folder(path, root / "images")
-    elsewhere = by_kind and not _is_good(folder)
-    unmasked = not kinds and bool(folder) and (elsewhere or (root / "masks" / folder).is_dir())
-    if unmasked:
-        # The folder says defective: masks/ has that folder, or good parts have one of their own.
-        kinds = {folder}
-        log.info("mask-missing image=%s kind=%s: defective, not trained on", name, folder)
-    return Sample(name, path, group or name, tuple(sorted(kinds)), tuple(refs), unmasked)
+            areas = _areas(ref, pixels)
+            wrong = next(filter(None, (inverted(area, mask.path) for area in areas)), "")
+        if wrong:
+            self.complaints.append(wrong)
+            self._wrong.add(mask.path)
+        return ref
+
+    def _described(self, mask: MaskFile, pixels: Pixels) -> MaskRef | None:
+        if mask.kind:
+            drawn = binary_mask(pixels, mask.path).any()
+            return MaskRef(mask.path, mask.kind) if drawn else None
+        codes = [int(code) for code in np.unique(colour_codes(pixels)) if code]
+        if not codes:
+            return None
+        if self._names is None and looks_grey(pixels):
+            if len(codes) > 1 and codes[-1] & 0xFF < WHITE:
+                raise DataError(
+                    f"{mask.path}: has {len(codes)} greys and no white; expected 0 and 255, or a "
+                    "kinds.csv that names each grey as #rrggbb"
+                )
+            self._flat.append((mask.path, codes[-1] & 0xFF))
+            if len(codes) == 1:
+                return MaskRef(mask.path, None, ((_colour(codes[0]), DEFAULT_KIND),))
+            return MaskRef(mask.path, DEFAULT_KIND)
+        if self._names is None and len(codes) > MOST_COLOURS:
+            raise DataError(
+                f"{mask.path}: has {len(codes)} colours; expected one flat colour per kind, saved "
+                "without smoothing as PNG"
+            )
+        table: list[tuple[Colour, str]] = []
+        for code in codes:
+            if self._names is not None and code not in self._names:
+                raise DataError(
+                    f"{mask.path}: has colour #{code:06x}; expected a colour that kinds.csv names"
+                )
+            kind = f"kind_{code:06x}" if self._names is None else self._names[code]
+            table.append((_colour(code), kind))
+        return MaskRef(mask.path, None, tuple(table))
 
 
-def _mask_ref(mask: _Mask, pixels: Pixels, names: dict[int, str] | None) -> MaskRef | None:
-    """What the mask says, or None when it is empty: tools often write one for every kind."""
-    if mask.folder:
-        return MaskRef(mask.path, mask.folder) if binary_mask(pixels, mask.path).any() else None
-    codes = [int(code) for code in np.unique(colour_codes(pixels)) if code]
-    if not codes:
-        return None
-    if names is None and looks_grey(pixels):
-        if len(codes) > 1 and codes[-1] != 0xFFFFFF:
-            raise DataError(
-                f"{mask.path}: has {len(codes)} greys and no white; expected 0 and 255, or a "
-                "kinds.csv that names each grey as #rrggbb"
-            )
-        if len(codes) == 1:
-            return MaskRef(mask.path, None, ((_colour(codes[0]), DEFAULT_KIND),))
-        return MaskRef(mask.path, DEFAULT_KIND)
-    if names is None and len(codes) > MOST_COLOURS:
-        raise DataError(
-            f"{mask.path}: has {len(codes)} colours; expected one flat colour per kind, saved "
-            "without smoothing as PNG"
-        )
-    table: list[tuple[Colour, str]] = []
-    for code in codes:
-        if names is not None and code not in names:
-            raise DataError(
-                f"{mask.path}: has colour #{code:06x}; expected a colour that kinds.csv names"
-            )
-        table.append((_colour(code), f"kind_{code:06x}" if names is None else names[code]))
-    return MaskRef(mask.path, None, tuple(table))
+def _areas(ref: MaskRef, pixels: Pixels) -> list[npt.NDArray[np.bool_]]:
+    """Where each kind of a mask lies."""
+    if ref.kind is not None:
+        return [binary_mask(pixels, ref.path)]
+    codes = colour_codes(pixels)
+    return [codes == colour_code(colour) for colour, _ in ref.colours]
 
 
 def _colour(code: int) -> Colour:
@@ -211,14 +238,14 @@ def read_groups(path: Path, image_root: Path, paths: list[Path]) -> dict[Path, s
     `file,group`, file inside image_root. Raises DataError."""
     if not path.is_file():
         return {}
-    known = {p.relative_to(image_root).as_posix(): p for p in paths}
+    known = {plain(p.relative_to(image_root).as_posix()): p for p in paths}
     groups: dict[Path, str] = {}
     for line, (file, group) in _rows(path, ("file", "group")):
-        if file not in known:
+        if plain(file) not in known:
             raise DataError(f"{path}: line {line}: {file} is not an image in {image_root}")
         if not group:
             raise DataError(f"{path}: line {line}: {file} has no group; expected file,group")
-        groups[known[file]] = group
+        groups[known[plain(file)]] = group
     return groups
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.data_folder import read_folder, unrecognised
 from models.data import (
     aiglern,
     crackforest,
@@ -23,28 +24,23 @@ from models.data.groups import by_pattern
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one layout is recognised and read; `looks_for` goes into error messages."""
+    """How one layout is recognised and read."""
 
-    looks_for: str
     matches: Callable[[Path], bool]
     read: Callable[[Path], DataSet]
 
 
 # Tried in this order: the published ones come first, one of them may contain images/ or good/ too.
 LAYOUTS: Mapping[str, Layout] = {
-    magnetic_tile.LAYOUT: Layout(
-        magnetic_tile.LOOKS_FOR, magnetic_tile.matches, magnetic_tile.read
-    ),
-    crackforest.LAYOUT: Layout(crackforest.LOOKS_FOR, crackforest.matches, crackforest.read),
-    kolektorsdd.LAYOUT: Layout(kolektorsdd.LOOKS_FOR, kolektorsdd.matches, kolektorsdd.read),
-    deeppcb.LAYOUT: Layout(deeppcb.LOOKS_FOR, deeppcb.matches, deeppcb.read),
-    dagm2007.LAYOUT: Layout(dagm2007.LOOKS_FOR, dagm2007.matches, dagm2007.read),
-    aiglern.LAYOUT: Layout(aiglern.LOOKS_FOR, aiglern.matches, aiglern.read),
-    mvtec_ad.LAYOUT: Layout(mvtec_ad.LOOKS_FOR, mvtec_ad.matches, mvtec_ad.read),
-    generic.LAYOUT: Layout(generic.LOOKS_FOR, generic.matches, generic.read),
-    sorted_folders.LAYOUT: Layout(
-        sorted_folders.LOOKS_FOR, sorted_folders.matches, sorted_folders.read
-    ),
+    magnetic_tile.LAYOUT: Layout(magnetic_tile.matches, magnetic_tile.read),
+    crackforest.LAYOUT: Layout(crackforest.matches, crackforest.read),
+    kolektorsdd.LAYOUT: Layout(kolektorsdd.matches, kolektorsdd.read),
+    deeppcb.LAYOUT: Layout(deeppcb.matches, deeppcb.read),
+    dagm2007.LAYOUT: Layout(dagm2007.matches, dagm2007.read),
+    aiglern.LAYOUT: Layout(aiglern.matches, aiglern.read),
+    mvtec_ad.LAYOUT: Layout(mvtec_ad.matches, mvtec_ad.read),
+    generic.LAYOUT: Layout(generic.matches, generic.read),
+    sorted_folders.LAYOUT: Layout(sorted_folders.matches, sorted_folders.read),
 }
 
 
@@ -71,8 +67,7 @@ def _read(root: Path, layout: str) -> DataSet:
     for candidate in LAYOUTS.values():
         if candidate.matches(root):
             return candidate.read(root)
-    looked_for = "; ".join(candidate.looks_for for candidate in LAYOUTS.values())
-    raise DataError(f"{root}: no layout recognised; looked for {looked_for}")
+    raise DataError(unrecognised(read_folder(root)))
 
 
 def _names() -> str:

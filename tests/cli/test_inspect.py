@@ -11,6 +11,7 @@ import pytest
 
 from tests.bundles import BLOCK_PX, FAINT, HOLE, STAIN, THRESHOLD, picture
 from tests.cli.conftest import Outfeed
+from tests.folders import put, turned
 
 HOLE_RECORD = {
     "file": "hole.png",
@@ -164,7 +165,9 @@ def test_what_cannot_be_inspected_is_one_line_each_and_the_rest_goes_on(
     lines = result.err.splitlines()
     expected = {
         "b-cut.jpg": "is cut short: no end-of-image marker (JPEG)",
-        "c-deep.png": "16 bits per channel, expected 8",
+        "c-deep.png": "16 bits per channel, expected 8; this one uses 16 bits: set the camera to 8 "
+        "bits, or convert all its pictures by one factor: mogrify -depth 8 -path OUT FILES "
+        "(ImageMagick)",
         "d-tiny.png": "1×1 px; expected at least 16×16",
         "z.png": "is not a picture that can be decoded",
     }
@@ -289,3 +292,54 @@ def test_lines_to_a_reader_that_leaves(bundle: Path, pictures: Path, tmp_path: P
     with process.stderr as stderr:
         assert b"Traceback" not in stderr.read()
     assert process.wait(30) == 1
+
+
+def test_masks_and_labels_of_a_folder_are_left_out_with_a_line(
+    outfeed: Outfeed, bundle: Path, tmp_path: Path
+) -> None:
+    for name in ("kos01/Part0", "kos01/Part1"):
+        put(tmp_path / f"{name}.jpg", HOLE)
+        put(tmp_path / f"{name}_label.bmp", HOLE)
+    put(tmp_path / "kos01/Part2.heic", b"x")
+    masks = tmp_path.parent / "out"
+    result = outfeed("inspect", tmp_path, "-b", bundle, "--masks", masks)
+    assert result.status == 0
+    assert [record["file"] for record in result.records] == ["kos01/Part0.jpg", "kos01/Part1.jpg"]
+    assert result.err.splitlines()[-2:] == [
+        f"outfeed: {tmp_path}: 2 files (kos01/Part0_label.bmp, kos01/Part1_label.bmp) are masks or "
+        "labels and not inspected",
+        f"outfeed: {tmp_path}/kos01/Part2.heic: is a picture in a form that is not read (.heic); "
+        "save as PNG",
+    ]
+
+
+def test_a_folder_as_training_reads_it_is_inspected_without_its_masks(
+    outfeed: Outfeed, bundle: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "images/line2/a.webp", cv2.cvtColor(HOLE, cv2.COLOR_GRAY2BGR))
+    put(tmp_path / "masks/hole/line2/a.png", HOLE)
+    result = outfeed("inspect", tmp_path, "-b", bundle)
+    assert [record["file"] for record in result.records] == ["images/line2/a.webp"]
+    # The folder of masks itself is inspected where it is asked for.
+    inside = outfeed("inspect", tmp_path / "masks", "-b", bundle)
+    assert [record["file"] for record in inside.records] == ["hole/line2/a.png"]
+
+
+def test_a_turned_picture_is_judged_as_stored_and_named(
+    outfeed: Outfeed, bundle: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "a.jpg", turned(".jpg", 6))
+    result = outfeed("inspect", tmp_path, "-b", bundle)
+    assert (result.status, len(result.records)) == (0, 1)
+    assert result.line.startswith(
+        f"outfeed: {tmp_path}/a.jpg: EXIF orientation 6, expected 1: programs show it turned by 90°"
+    )
+
+
+def test_a_file_of_several_pictures_is_not_judged_by_its_first(
+    outfeed: Outfeed, bundle: Path, tmp_path: Path
+) -> None:
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [HOLE, HOLE])
+    result = outfeed("inspect", tmp_path, "-b", bundle)
+    assert (result.status, result.records) == (1, [])
+    assert "a.tif: holds 2 pictures, expected 1" in result.line

@@ -15,13 +15,17 @@ from edge.__main__ import main
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import read_public_key
 from edge.demo.run import ZOO_KEY
+from edge.demo.specimens import find_specimens
 from tests.bundles import CLEAN, HOLE, STAIN, small_bundle
+from tests.folders import put
 from tests.keys import KEY_ID, OTHER_KEY_ID, OTHER_TRUST, TRUST
 
 pytest.importorskip("iotcore", reason="the broker is not installed: pip install 'outfeed[demo]'")
 
 # What a picture shows, what the truth is said to be: two pass, one escapes, two are rejected, one
 # of them a good part.
+MASK = np.zeros(CLEAN.shape, np.uint8)
+MASK[10:20, 10:20] = 255
 PARTS = (
     (CLEAN, None),
     (HOLE, "hole"),
@@ -40,7 +44,7 @@ def frames(tmp_path: Path) -> Path:
         cv2.imwrite(str(folder / "images" / name), pixels)
         if kind is not None:
             (folder / "masks" / kind).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(folder / "masks" / kind / name), np.full(pixels.shape, 255, np.uint8))
+            cv2.imwrite(str(folder / "masks" / kind / name), MASK)
     return folder
 
 
@@ -124,7 +128,7 @@ def test_a_folder_that_is_not_in_the_layout(
     status = main(["demo", "--bundle", str(bundle), "--frames", str(tmp_path / "absent")])
     err = capsys.readouterr().err
     assert status == 2
-    assert err.startswith(f"outfeed: --frames {tmp_path}/absent: expected images/*.png")
+    assert err.startswith(f"outfeed: --frames {tmp_path}/absent: is not a folder; expected")
     assert len(err.splitlines()) == 1
 
 
@@ -173,3 +177,27 @@ def test_the_shipped_bundles_are_signed_with_the_shipped_key() -> None:
     assert len(bundles) >= 2
     for path in bundles:
         assert read_bundle(path, {zoo}).signer == zoo
+
+
+def test_pictures_and_truth_side_by_side(tmp_path: Path) -> None:
+    for number, pixels in enumerate((CLEAN, HOLE)):
+        put(tmp_path / f"kos01/Part{number}.jpg", pixels)
+        put(tmp_path / f"kos01/Part{number}_label.bmp", MASK * (number > 0))
+    found = find_specimens(tmp_path)
+    assert [(each.path.name, each.kind, each.known) for each in found] == [
+        ("Part0.jpg", None, True),
+        ("Part1.jpg", "defect", True),
+    ]
+
+
+def test_of_pictures_alone_nothing_is_a_false_reject(bundle: Path, tmp_path: Path) -> None:
+    put(tmp_path / "frames/images/a.png", HOLE)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "edge", "--quiet", "demo", "--bundle", str(bundle)]
+    command += ["--frames", str(tmp_path / "frames"), "--out", str(out), "--parts", "3"]
+    done = subprocess.run([*command, "--trust", TRUST], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("unknown: no masks and no folder good/") == 2
+    assert "good parts" not in done.stdout
+    account = json.loads((out / "summary.json").read_text())
+    assert (account["escapes"], account["false_rejects"]) == (None, None)

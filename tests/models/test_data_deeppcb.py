@@ -66,10 +66,11 @@ def test_pairs(tmp_path: Path) -> None:
         ("00041002_temp.jpg", "00041002_test.jpg"),
         ("00041005_temp.jpg", "00041005_test.jpg"),
     ]
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images/a.png").write_bytes(cv2.imencode(".png", np.zeros((9, 9)))[1].tobytes())
+    other = tmp_path / "other"
+    (other / "images").mkdir(parents=True)
+    (other / "images/a.png").write_bytes(cv2.imencode(".png", np.zeros((9, 9)))[1].tobytes())
     with pytest.raises(DataError, match="is laid out as generic; expected group<nnnnn>"):
-        pairs(open_dataset(tmp_path, "generic"))
+        pairs(open_dataset(other, "generic"))
 
 
 @pytest.mark.parametrize(

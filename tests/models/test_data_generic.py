@@ -113,12 +113,14 @@ def test_an_image_may_carry_two_kinds_and_the_later_wins(tmp_path: Path) -> None
     assert kind_map[:, 3].tolist() == [0, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0]
 
 
-def test_an_empty_mask_in_a_kind_folder_says_nothing(tmp_path: Path) -> None:
+def test_an_empty_mask_says_good_where_every_picture_has_a_mask(tmp_path: Path) -> None:
     put(tmp_path / "images/a.png", grey())
+    put(tmp_path / "images/b.png", grey())
     put(tmp_path / "masks/dent/a.png", grey(0))
+    put(tmp_path / "masks/dent/b.png", square())
     dataset = open_dataset(tmp_path)
-    assert dataset.samples[0].is_good
-    assert dataset.kinds == ()
+    assert [sample.is_good for sample in dataset.samples] == [True, False]
+    assert dataset.kinds == ("dent",)
 
 
 def test_kind_by_colour_without_names(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_grey_looking_files_load_as_grey_with_their_values(tmp_path: Path) -> No
 
 
 def test_missing_images_folder(tmp_path: Path) -> None:
-    assert "no layout recognised; looked for MT_<kind>" in message(tmp_path)
+    assert message(tmp_path).startswith(f"{tmp_path}: holds no picture; expected ")
     assert "images: is missing" in message(tmp_path, "generic")
     assert "is not a folder" in message(tmp_path / "absent")
     assert "layout 'dagm': unknown; expected auto or" in message(tmp_path, "dagm")
@@ -212,7 +214,7 @@ def test_empty_images_folder(tmp_path: Path) -> None:
 
 def test_mask_of_another_size(tmp_path: Path) -> None:
     put(tmp_path / "images/a.png", grey())
-    put(tmp_path / "masks/dent/a.png", grey(255, (12, 15)))
+    put(tmp_path / "masks/dent/a.png", square()[:, :15])
     text = message(tmp_path)
     assert "masks/dent/a.png" in text
     assert "the mask is 15x12 and its image images/a.png is 16x12" in text

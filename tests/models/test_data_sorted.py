@@ -66,8 +66,12 @@ def test_hidden_and_other_files_are_not_looked_at(tmp_path: Path) -> None:
     assert [s.name for s in open_dataset(tmp_path).samples] == ["good/a.png"]
 
 
-def test_images_wins_over_good(tmp_path: Path) -> None:
-    assert open_dataset(sort(tmp_path, "good/a.png", "images/a.png")).layout == "generic"
+def test_good_beside_images_is_refused(tmp_path: Path) -> None:
+    told = message(sort(tmp_path, "good/a.png", "images/b.png"))
+    assert told.startswith(
+        f"{tmp_path}/good: 1 picture would not be read, because there is images/"
+    )
+    assert "expected images/good/" in told
 
 
 def test_without_a_good_picture(tmp_path: Path) -> None:
@@ -84,8 +88,11 @@ def test_two_of_one_name(tmp_path: Path) -> None:
     ("mask", "told"),
     [
         ("masks/a.png", "lies in no folder; expected masks/KIND/a.png"),
-        ("masks/dent/x.png", "is a mask without an image; expected dent/x"),
-        ("masks/pit/a.png", "may be of any of 3 images named a; expected one of that name in pit/"),
+        ("masks/dent/x.png", "is a mask without an image; expected an image named x in"),
+        (
+            "masks/pit/a.png",
+            "may be of any of 3 images named a; expected the mask in the sub-folder of its image",
+        ),
         ("masks/pit/g.png", "is a mask of good/g.png, a good part"),
     ],
 )

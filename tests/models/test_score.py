@@ -9,10 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.__main__ import main as command
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
 from models.metrics import summarise
-from models.score import score
+from models.score import main, score
+from tests.bundles import CLEAN, HOLE, STAIN, small_bundle
+from tests.folders import put
 from tests.tinyrun import SIDE_PX, write_pictures
 
 
@@ -79,4 +82,35 @@ def test_an_unknown_file_and_a_wrong_mask_are_named(tmp_path: Path) -> None:
         score(open_dataset(data), results, masks)
     results.write_text(results.read_text().replace("000.png", "other.png"))
     with pytest.raises(DataError, match=r"other\.png: is 0 images"):
+        score(open_dataset(data), results, masks)
+
+
+def test_what_inspect_writes_of_a_whole_folder_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Flat masks, and pictures in a form that training once passed over: the bad parts are bad."""
+    data = tmp_path / "data"
+    for number, pixels in enumerate((CLEAN, HOLE, STAIN, CLEAN)):
+        put(data / f"images/{number}.webp", cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
+    for number, spot in ((1, (slice(30, 42), slice(40, 56))), (2, (slice(30, 42), slice(40, 56)))):
+        drawn = np.zeros(CLEAN.shape, np.uint8)
+        drawn[spot] = 255
+        put(data / f"masks/{number}.png", drawn)
+    bundle = small_bundle(tmp_path / "small.outfeed")
+    results, masks = tmp_path / "results.jsonl", tmp_path / "masks"
+    arguments = ["inspect", data, "-b", bundle, "--out", results, "--masks", masks]
+    assert command([str(argument) for argument in arguments]) == 0
+    main(data, results, masks)
+    shown = capsys.readouterr().out
+    assert "taken as good: 2 (images/ 2)" in shown
+    metrics = summarise(score(open_dataset(data), results, masks))
+    assert (metrics.parts, metrics.defective) == (4, 2)
+    assert (metrics.escapes, metrics.false_rejects) == (0, 0)
+
+
+def test_a_part_that_is_reported_twice_is_refused(tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "data", 6)
+    results, masks = write_results(tmp_path / "out", data)
+    results.write_text(results.read_text() + results.read_text().splitlines()[0] + "\n")
+    with pytest.raises(DataError, match=r"results\.jsonl:7: 000\.png was scored before"):
         score(open_dataset(data), results, masks)

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -93,8 +92,7 @@ def test_folder_of_another_run_is_refused(tiny_run: Path) -> None:
 
 def test_data_without_defects_is_refused(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", 9)
-    for mask in (data / "masks").rglob("*.png"):
-        mask.write_bytes(_black(mask))
+    shutil.rmtree(data / "masks")
     with pytest.raises(DataError, match="carries an annotated defect"):
         train(data, RECIPE, tmp_path / "run")
 
@@ -116,14 +114,6 @@ def test_changed_data_is_noticed(tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"images/gone\.png is gone"):
         run.open_data()
     assert json.loads(run.record_path.read_text())["layout"] == "generic"
-
-
-def _black(path: Path) -> bytes:
-    import cv2
-
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    assert image is not None
-    return bytes(cv2.imencode(".png", np.zeros_like(image))[1])
 
 
 def test_weights_of_another_network_are_one_line(tiny_run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Folders of pictures: which files are pictures, which are masks or labels, what is not read."""
+
+from edge.data_folder.mask_checks import read_drawn
+from edge.data_folder.reader import Pictures, find_pictures, list_images, read_folder
+from edge.data_folder.record import (
+    DataFolder,
+    Entry,
+    MaskFile,
+    count,
+    listed,
+    some_names,
+    unread_lines,
+)
+from edge.data_folder.remarks import remarks
+from edge.data_folder.unrecognised import unrecognised
+from edge.data_folder.walk import Unread
+
+__all__ = [
+    "DataFolder",
+    "Entry",
+    "MaskFile",
+    "Pictures",
+    "Unread",
+    "count",
+    "find_pictures",
+    "list_images",
+    "listed",
+    "read_drawn",
+    "read_folder",
+    "remarks",
+    "some_names",
+    "unread_lines",
+    "unrecognised",
+]

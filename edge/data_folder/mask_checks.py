@@ -1,0 +1,175 @@
+"""Mistakes of masks: inverted, in the alpha channel, areas of several greys, numbers for kinds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.data_folder.record import DataFolder, Entry, some_names
+from edge.errors import FrameError
+from edge.images import decode_alpha, read_image
+
+# The largest of 1,154 published masks covers 48.5 % of its picture, and none lies on more than
+# 48.6 % of its rim (Magnetic Tile, KolektorSDD, DeepCrack). An inverted mask lies on most of both.
+MOST_COVERED = 0.9
+MORE_THAN_HALF, MOST_RIM = 0.5, 0.75
+_UNNAMED = "defect"
+WHITE = 250  # greys from here on are white: editors and converters differ by a few
+_OPAQUE = 127
+_LOSSY = (".jpg", ".jpeg", ".webp")  # a decoder makes greys where none were drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the masks of a folder say. kinds: of each picture with a mask that is drawn on, the
+    kind; "defect" where the mask's folder names none. faults: one line each."""
+
+    kinds: dict[Path, str]
+    faults: tuple[str, ...]
+
+
+def read_drawn(folder: DataFolder) -> Drawn:
+    """Read every mask of a folder once. Blocks on the disk."""
+    kinds: dict[Path, str] = {}
+    faults: list[str] = []
+    empty: list[Path] = []
+    flat: list[tuple[Path, int]] = []
+    for entry in folder.entries:
+        blank = []
+        for mask in entry.masks:
+            try:
+                pixels = read_image(mask.path)
+            except FrameError as error:
+                faults.append(str(error))
+                continue
+            fault = in_alpha(pixels, mask.path)
+            if not fault and not folder.names_colours:
+                fault = several_greys(pixels, mask.path)
+            grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
+            # As in training: a mask of dark values only is of one that numbers its kinds.
+            shown = np.asarray(grey > (_OPAQUE if grey.max(initial=0) > _OPAQUE else 0))
+            fault = fault or inverted(shown, mask.path)
+            if fault:
+                faults.append(fault)
+            elif not shown.any():
+                blank.append(mask.path)
+            else:
+                kinds.setdefault(entry.path, mask.kind or _UNNAMED)
+                if not mask.kind and is_grey(pixels):
+                    flat.append((mask.path, int(pixels.max())))
+        if entry.path not in kinds and entry.kind is None:
+            empty += blank
+    faults.append("" if folder.names_colours else numbered(flat))
+    faults.append(empties(empty, folder.entries, drawn=bool(kinds)))
+    return Drawn(kinds, tuple(fault for fault in faults if fault))
+
+
+def empties(empty: Sequence[Path], entries: Iterable[Entry], *, drawn: bool) -> str:
+    """A line where empty masks are the only ones of a picture that nothing else says is good, else
+    ''. drawn: whether any mask is drawn on.
+
+    Some tools write a mask for every picture, an empty one for a good part. Where others have none,
+    an empty one is a defect that was not drawn, or not saved.
+    """
+    every = all(entry.masks or entry.kind is not None for entry in entries)
+    if not empty or (every and drawn):
+        return ""
+    which = "masks are empty" if drawn else "all masks are empty"
+    return (
+        f"{empty[0].parent}: {which} ({len(empty)}: {some_names(empty)}) and their parts would be "
+        "good ones; expected white on the defect, or no mask for a good part"
+    )
+
+
+def is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Whether it is H×W, or has three equal channels."""
+    return pixels.ndim == 2 or bool((pixels == pixels[:, :, :1]).all())
+
+
+def inverted(defect: NDArray[np.bool_], path: Path) -> str:
+    """A line where the defect is most of the picture, else ''."""
+    if not defect.size:
+        return ""
+    covered = float(defect.mean())
+    rim = np.concatenate([defect[0], defect[-1], defect[:, 0], defect[:, -1]])
+    if covered <= MOST_COVERED and not (covered > MORE_THAN_HALF and float(rim.mean()) >= MOST_RIM):
+        return ""
+    return (
+        f"{path}: the mask covers {covered:.0%} of its picture ({int(defect.sum())} of "
+        f"{defect.size} px), as an inverted one does; expected white on the defect and black "
+        f"elsewhere: mogrify -negate '{path}' (ImageMagick) inverts it; where the defect is all "
+        "over the part, delete the mask and put the picture into images/KIND/ beside images/good/"
+    )
+
+
+def in_alpha(pixels: NDArray[np.uint8], path: Path) -> str:
+    """A line where the mask is drawn in the alpha channel, which is not read, else ''."""
+    alpha = decode_alpha(path.read_bytes())
+    if alpha is None or int(alpha.min()) == int(alpha.max()):
+        return ""
+    colour = pixels.any(axis=2) if pixels.ndim == 3 else pixels > 0
+    seen = colour & (alpha > _OPAQUE)
+    if colour.any() and not colour.all() and np.array_equal(seen, colour):
+        return ""
+    return (
+        f"{path}: the mask is drawn in the alpha channel, which is not read; expected white on "
+        f"black: magick '{path}' -alpha extract '{path}' (ImageMagick)"
+    )
+
+
+def several_greys(pixels: NDArray[np.uint8], path: Path) -> str:
+    """A line where a grey mask with white in it has areas of other greys too, else ''.
+
+    Soft edges have other greys as well, but no area of one: such a mask numbers its kinds.
+    """
+    if path.suffix.lower() in _LOSSY or not is_grey(pixels):
+        return ""
+    grey = pixels if pixels.ndim == 2 else pixels[:, :, 0]
+    values = [int(value) for value in np.unique(grey) if value]
+    if not values or values[-1] < WHITE:
+        return ""  # its own complaint, or one value alone
+    kernel = np.ones((3, 3), np.uint8)
+    areas = [
+        value
+        for value in values
+        if value < WHITE and cv2.erode((grey == value).astype(np.uint8), kernel).any()
+    ]
+    if not areas:
+        return ""
+    return (
+        f"{path}: has areas of the greys {_listed([*areas, values[-1]])}; expected 0 and 255, or, "
+        "where each grey is a kind, a mask right inside masks/ and a kinds.csv that names them: "
+        f"{_table(areas)}"
+    )
+
+
+def numbered(flat: Iterable[tuple[Path, int]]) -> str:
+    """A line where flat masks of one grey each differ in it, else ''. flat: each with its grey."""
+    by_grey: dict[int, list[Path]] = defaultdict(list)
+    for path, grey in flat:
+        by_grey[255 if grey >= WHITE else grey].append(path)
+    if len(by_grey) < 2:
+        return ""
+    folder = next(iter(by_grey.values()))[0].parent
+    greys = sorted(by_grey)
+    some = "; ".join(f"{grey}: {some_names(by_grey[grey])}" for grey in greys[:4])
+    return (
+        f"{folder}: masks of one grey each hold the greys {_listed(greys)} ({some}) and would be "
+        f"one kind; if each is a kind, name it in {folder.parent / 'kinds.csv'}: {_table(greys)}; "
+        "else expected 0 and 255 in all"
+    )
+
+
+def _listed(greys: list[int]) -> str:
+    return ", ".join(map(str, greys[:6])) + (", …" if len(greys) > 6 else "")
+
+
+def _table(greys: list[int]) -> str:
+    """The beginning of a kinds.csv for these greys."""
+    return " ".join(f"#{grey:02x}{grey:02x}{grey:02x},NAME" for grey in greys[:3])

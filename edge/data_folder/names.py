@@ -1,0 +1,128 @@
+"""What the names of files and folders tell, in folders of pictures as people keep them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+
+from edge.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+IMAGES, MASKS = "images", "masks"
+GOOD_FOLDERS = ("good", "ok")  # in any case
+TABLES = ("kinds.csv", "groups.csv")
+
+# Pictures in forms that nothing here decodes. They are named, never passed over.
+_OTHER_PICTURES = """
+    .apng .arw .avif .cr2 .cr3 .czi .dcm .dib .dng .emf .eps .exr .gif .hdr .heic .heif .j2k .jfif
+    .jp2 .jpe .jxl .jxr .lsm .nd2 .nef .nrrd .orf .pbm .pcx .pfm .psd .ras .raw .rw2 .svs .tga .xcf
+"""
+OTHER_PICTURES = frozenset(_OTHER_PICTURES.split())
+_STARTS = (
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", ".png"),
+    (b"II*\x00", ".tif"),
+    (b"MM\x00*", ".tif"),
+    (b"GIF8", ".gif"),
+)
+
+_LABELS = """
+    mask masks label labels lab lbl labelled labeled groundtruth gt gts truth annotation annotations
+    annotated annot annots anno annos ann seg segs segm segmentation segmentations
+    segmentationclass segmentationobject coco voc yolo labelme cvat supervisely bbox bboxes polygons
+    instances labeltxt labelids defectmask defectmasks masken maske masque masques mascara mascaras
+    etiketten
+"""
+_LABEL_WORDS = frozenset(_LABELS.split())
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+# Folders that sort pictures by something else than what is wrong with the part.
+_NEUTRAL = re.compile(
+    r"(?!(ng|nok|nio|bad|def)\d*$)((train(ing)?|test(ing)?|val(id|idation)?|dev|eval|days?|line|lines|cam|cams|camera|batch|lot"
+    r"|part|parts|shift|set|run|session|station|week|month|year|im|img|images?|imgs|pictures?|pics"
+    r"|photos?|frames?|raw|new|old|top|bottom|left|right|front|back|side|view|series|unit|units"
+    r"|samples?|seq|sequence|scan|capture|captures|all|data|machine|mould|nest|cavity|linie|kamera"
+    r"|schicht|los|charge|tag|woche|teil|teile)?[-_ .]?(\d+|[a-z])?|\d[\d\-_. t:]*"
+    r"|[a-z]{1,3}[-_]?\d+)",
+    re.IGNORECASE,
+)
+_MASK_TAIL = re.compile(
+    r"[-_ .](mask|masks|label|labels|lbl|gt|seg|segmentation|annotation|anno|truth"
+    r"|groundtruth|ground[-_]truth|labelids)$",
+    re.IGNORECASE,
+)
+_MASK_HEAD = re.compile(r"^(mask|label|gt|seg)[-_ .]", re.IGNORECASE)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the suffix is of a picture that is decoded."""
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_video(path: Path) -> bool:
+    return path.name.lower().endswith(VIDEO_SUFFIXES)
+
+
+def is_other_picture(path: Path) -> bool:
+    """Whether the suffix is of a picture that nothing here decodes."""
+    return path.suffix.lower() in OTHER_PICTURES
+
+
+def picture_form(path: Path) -> str:
+    """The suffix that a file should have whose own says nothing of a picture, by its first bytes;
+    '' where they are of no picture."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return ""
+    for start, suffix in _STARTS:
+        if head.startswith(start):
+            return suffix
+    return ".webp" if head[:4] == b"RIFF" and head[8:] == b"WEBP" else ""
+
+
+def names_labels(name: str) -> bool:
+    """Whether a file or folder is named as masks or labels are: ground_truth, trainLabels."""
+    words = [word.lower() for word in _WORD.findall(Path(name).stem)]
+    pairs = {first + second for first, second in pairwise(words)}
+    return bool(_LABEL_WORDS & ({*words} | pairs))
+
+
+def is_neutral(folder: str) -> bool:
+    """Whether a folder's name tells nothing of the part: train, line2, 2024-05-01, kos07."""
+    return bool(_NEUTRAL.fullmatch(folder))
+
+
+def telling(parts: tuple[str, ...]) -> str:
+    """The parts of a path that are not neutral, joined by slashes; '' where all are."""
+    return "/".join(part for part in parts if not is_neutral(part))
+
+
+def is_good(folder: str) -> bool:
+    """Whether the first part of a folder's path that tells something is good/ or ok/."""
+    return telling(PurePosixPath(folder).parts).partition("/")[0].lower() in GOOD_FOLDERS
+
+
+def plain(name: str) -> str:
+    """A name in the one of its Unicode forms (NFC) that is compared: macOS writes another."""
+    return unicodedata.normalize("NFC", name)
+
+
+def mask_stems(path: Path) -> tuple[str, ...]:
+    """The stems of pictures that a mask of this name may belong to, the likeliest first."""
+    stem = plain(path.stem)
+    inner = Path(stem)
+    stems = [stem, inner.stem] if is_picture(inner) else [stem]
+    for each in tuple(stems):
+        bare = _MASK_TAIL.sub("", each)
+        stems += [bare, _MASK_HEAD.sub("", each)]
+        if is_picture(Path(bare)):
+            stems.append(Path(bare).stem)
+    return tuple(dict.fromkeys(each for each in stems if each))
+
+
+def names_mask_of(path: Path) -> tuple[str, ...]:
+    """The stems of pictures beside it whose mask a picture's name says it is; none without a
+    word for it in the name."""
+    return tuple(stem for stem in mask_stems(path) if stem != plain(path.stem))

@@ -1,0 +1,51 @@
+"""What a picture holds that is not looked at: a rotation, and a mask in its alpha channel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.images import decode_alpha
+from edge.picture_header import read_header
+
+_TURNS = {
+    2: "mirrored",
+    3: "turned by 180°",
+    4: "mirrored and turned by 180°",
+    5: "mirrored and turned by 90°",
+    6: "turned by 90°",
+    7: "mirrored and turned by 90°",
+    8: "turned by 90°",
+}
+
+
+def remarks(path: Path) -> tuple[str, ...]:
+    """One line each, which names the file and says what to do. Its pixels are used as they are
+    stored: a station never turns a frame, and drops alpha. Nothing for a file that cannot be
+    read: decoding it says so. Blocks on the disk."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return ()
+    lines = []
+    orientation = read_header(data).orientation
+    if orientation != 1:
+        lines.append(
+            f"{path}: EXIF orientation {orientation}, expected 1: programs show it "
+            f"{_TURNS[orientation]}, and a mask drawn there lies on other pixels. To turn the "
+            f"pixels as they are shown: mogrify -auto-orient '{path}' (ImageMagick); to keep them "
+            f"as the camera gave them: exiftool -overwrite_original -Orientation= '{path}'"
+        )
+    alpha = decode_alpha(data)
+    if alpha is not None and int(alpha.min()) != int(alpha.max()):
+        share = float((alpha < alpha.max()).mean())
+        lines.append(
+            f"{path}: has an alpha channel that differs on {_percent(share)} of the picture and is "
+            "not read; if a mask is drawn there, save it as masks/KIND/NAME.png: magick "
+            f"'{path}' -alpha extract MASK.png (ImageMagick); then take it out of the picture: "
+            f"mogrify -alpha off '{path}'"
+        )
+    return tuple(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "less than 1%"

@@ -1,0 +1,92 @@
+"""The account of a data folder at the start of a training: taken as good, as bad, and not read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from edge.data_folder import count, listed, read_folder, unread_lines
+from models.data.dataset import DataError, DataSet, Sample
+
+_SHOWN = 6  # folders that a line names
+
+
+def account(dataset: DataSet) -> tuple[str, ...]:
+    """One line each: the layout, pictures taken as good, by folder; as bad, by kind; not drawn;
+    copies; and each file or folder that was not read, with the reason.
+
+    Reads every file of equal size once, for copies. Raises DataError where copies of one picture
+    are taken as good and as bad, and where a file cannot be read that may hold labels.
+    """
+    folder = read_folder(dataset.root)
+    if folder.layout == dataset.layout and folder.complaints:
+        raise DataError(listed(folder.complaints, str(dataset.root)))
+    samples = dataset.samples
+    good = [sample for sample in samples if sample.is_good]
+    undrawn = [sample for sample in samples if sample.unmasked]
+    carried = Counter(kind for sample in samples if not sample.unmasked for kind in sample.kinds)
+    without = Counter(kind for sample in undrawn for kind in sample.kinds)
+    bad = len(samples) - len(good)
+    lines = [
+        f"{dataset.root}: {count(len(samples), 'picture')}, read as {dataset.layout}, "
+        + ("in colour" if dataset.channels == 3 else "grey"),
+        f"taken as good: {len(good)}{_places(good)}",
+        f"taken as bad: {bad}"
+        + (": " + ", ".join(f"{kind} {number}" for kind, number in sorted(carried.items())))
+        * bool(carried),
+    ]
+    if not bad and folder.layout is not None and not folder.says_good:
+        lines.append("no mask and no folder good/ says which part is good: all are taken as good")
+    if undrawn:
+        kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(without.items()))
+        lines.append(f"bad, and not drawn where: {len(undrawn)}: {kinds}; they judge, not teach")
+    lines += _copies(samples)
+    lines += [f"not read: {line}" for line in unread_lines(dataset.root, folder.unread)]
+    return tuple(lines)
+
+
+def _places(samples: Iterable[Sample]) -> str:
+    """How many in which folder."""
+    folders = Counter(PurePosixPath(sample.name).parent.as_posix() for sample in samples)
+    some = ", ".join(f"{name}/ {number}" for name, number in folders.most_common(_SHOWN))
+    more = f", {len(folders) - _SHOWN} folders more" if len(folders) > _SHOWN else ""
+    return f" ({some}{more})" if folders else ""
+
+
+def _copies(samples: Iterable[Sample]) -> list[str]:
+    """Pictures that are the same file byte for byte, unless they are said to show one part."""
+    sizes: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        sizes[sample.image_path.stat().st_size].append(sample)
+    same: dict[bytes, list[Sample]] = defaultdict(list)
+    for some in sizes.values():
+        for sample in some if len(some) > 1 else ():
+            same[_digest(sample.image_path)].append(sample)
+    copies = [some for some in same.values() if len(some) > 1]
+    both = [some for some in copies if len({sample.is_good for sample in some}) == 2]
+    if both:
+        raise DataError(
+            listed(
+                (
+                    f"{some[0].image_path}: is the same picture as {some[1].image_path}, and "
+                    "of these one is taken as good and one as bad; expected it once"
+                    for some in (sorted(some, key=lambda each: each.name) for some in both)
+                ),
+                "one picture, good and bad",
+            )
+        )
+    apart = [some for some in copies if len({sample.group for sample in some}) > 1]
+    if not apart:
+        return []
+    first, second = (sample.name for sample in apart[0][:2])
+    return [
+        f"copies: {count(len(apart), 'picture')} of more than one name ({first} is {second}); "
+        "on both sides of the split they make the figures look better than they are: delete the "
+        "copies, or give each pair one group in groups.csv"
+    ]
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
