@@ -128,7 +128,8 @@ def track(items: Iterable[_Item], title: str, total: int | None = None) -> Itera
 
 @contextmanager
 def announced(every_s: float = EVERY_S) -> Iterator[None]:
-    """While inside, a thread logs what is under way after every ``every_s`` without a line."""
+    """While inside, a thread logs what is under way after every ``every_s`` without a line. Logging
+    is configured before: ``basicConfig`` does nothing once there is a handler."""
     announcer = Announcer(_STAGES, every_s)
     over = threading.Event()
 

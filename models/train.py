@@ -74,7 +74,7 @@ def main(
 ) -> None:
     """Train a detector (and a classifier on annotated pictures), search T, and evaluate."""
     console = Console()
-    with announced(), as_keyboard():
+    with as_keyboard():
         _train(console, data, out, recipe, groups, max_false_rejects, threads)
 
 
@@ -98,14 +98,17 @@ def _train(
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
         # torch's own default counts hyper-threads as half a core and leaves them idle.
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-        dataset = _checked(data, loaded.split if loaded else SplitRecipe(), groups)
-        if loaded is None and (compared := _compare(dataset, data, out, groups, limit)) is not None:
-            _print_comparison(console, compared, out)
-            return
-        result = train(data, loaded, out, groups)
-        record = Run(out).record()
-        asked = record.recipe.chain.max_false_rejects
-        report = write_report(Run(out), max_false_rejects=asked or MAX_FALSE_REJECTS)
+        # After basicConfig, which does nothing where a handler is there already.
+        with announced():
+            dataset = _checked(data, loaded.split if loaded else SplitRecipe(), groups)
+            compared = _compare(dataset, data, out, groups, limit) if loaded is None else None
+            if compared is not None:
+                _print_comparison(console, compared, out)
+                return
+            result = train(data, loaded, out, groups)
+            record = Run(out).record()
+            asked = record.recipe.chain.max_false_rejects
+            report = write_report(Run(out), max_false_rejects=asked or MAX_FALSE_REJECTS)
     except (DataError, OSError) as error:
         console.print(f"[red]train:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -84,6 +84,38 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
     process.wait()
 
 
+@pytest.mark.timeout(200)
+def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Path) -> None:
+    """Some steps in, long before the first checkpoint at step 200."""
+    data = write_pictures(tmp_path / "data", 9)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\n[detector]\nsteps = 1000000\nbatch = 64\npatch_px = 96\n'
+        'precision = "float32"\n[classifier]\nenabled = false\n'
+    )
+    words = ["--data", str(data), "--recipe", str(recipe), "--out", str(tmp_path / "run")]
+    with (tmp_path / "said.txt").open("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "models.train", *words, "--threads", "1"],
+            cwd=ROOT,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        log = tmp_path / "run" / "train.log"
+        deadline = time.monotonic() + 90
+        # The first line that comes from the silence itself, with the step under way.
+        while not (log.exists() and " of 1000000 after " in log.read_text()):
+            assert process.poll() is None, (tmp_path / "said.txt").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+    text = " ".join((tmp_path / "said.txt").read_text().split())
+    step = int(torch.load(tmp_path / "run" / "detector.ckpt", weights_only=True)["step"])
+    assert f"stopped: detector (lean) is saved at step {step} of 1000000" in text
+    assert 0 < step < 200
+
+
 def test_folder_of_another_run_is_refused(tiny_run: Path) -> None:
     other = RECIPE.model_copy(update={"seed": 1})
     with pytest.raises(DataError, match="another recipe or other data"):
