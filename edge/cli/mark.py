@@ -37,10 +37,12 @@ def mark(
     A sentinel that was let by proves that the station does not see: from then on its good parts are
     UNKNOWN, as `drift.on_blind` says, until it is started anew.
 
+    A number above the journal's last part is refused: there is no such part.
+
     A station that runs has read it within half a second; one that does not reads it when it starts.
     Whoever marks must be allowed to write the station's state folder.
     """
-    from edge.cli.marking import known_kind, last_part
+    from edge.cli.marking import known_kind, last_part, require_part
     from edge.cli.privileges import open_config
     from edge.errors import UsageError
     from edge.inbox import MAX_NOTE_CHARS, Inbox, new_mark
@@ -54,5 +56,7 @@ def mark(
     number = part if part is not None else last_part(settings)
     if not settings.pictures.enabled:
         raise UsageError("pictures.enabled is false: the station reads no marks")
+    if part is not None:
+        require_part(settings, part)
     Inbox(settings.inbox_path).post(new_mark(number, chosen, note))
     print(f"part {number}: {chosen}")

@@ -35,12 +35,13 @@ def collect(
     folder, with an index (quarantine.json). Journal and album are only read; the station may run.
 
     The same folder may be used again and for several stations: what is there stays, what is new is
-    added. What cannot be taken is one line on standard error each, and the exit status is 1.
+    added. What cannot be taken is one line on standard error each, and the exit status is 1; so are
+    marks that wait in the inbox of a station that does not run.
     """
     import sys
 
     from edge.cli.privileges import open_config
-    from edge.cli.quarantining import told
+    from edge.cli.quarantining import still_waiting, told
     from edge.quarantine.collect import collect as collect_marked
 
     settings = open_config(config)
@@ -54,7 +55,10 @@ def collect(
         f"{folder}: {len(found.index.entries)} parts, {len(found.new)} new, "
         f"{len(found.changed)} changed"
     )
-    if found.refused:
+    waiting = still_waiting(settings.inbox_path)
+    if waiting is not None:
+        print("outfeed:", waiting, file=sys.stderr)
+    if found.refused or waiting is not None:
         raise typer.Exit(1)
 
 

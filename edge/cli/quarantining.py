@@ -1,7 +1,8 @@
-"""What is said of a quarantined part."""
+"""What is said of a quarantined part, and of marks that are not there yet."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from edge.errors import UsageError
@@ -15,6 +16,25 @@ def known_claim(text: str) -> Claim:
     if text not in _CLAIMS:
         raise UsageError(f"--as {text}: expected {', '.join(_CLAIMS)}")
     return _CLAIMS[text]
+
+
+def still_waiting(inbox: Path) -> str | None:
+    """A line on the marks that no station has read yet; None where there is none. Only looks."""
+    try:
+        count = sum(
+            path.suffix == ".json" and not path.name.startswith(".") for path in inbox.iterdir()
+        )
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{inbox}: cannot be looked into, so marks may wait there: {error.strerror}"
+    if not count:
+        return None
+    marks = "1 mark waits" if count == 1 else f"{count} marks wait"
+    return (
+        f"{inbox}: {marks} that the station has not read, so nothing of them is here; a station "
+        "that runs reads them within a second: start it, then collect again"
+    )
 
 
 def told(entry: Entry) -> str:

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.events.event import MarkEvent
+from edge.events.event import MarkEvent, gap_event
+from edge.events.journal import Journal
 from edge.pictures.name import list_album
 from edge.pictures.picture import read_picture
 from tests.cli.conftest import Outfeed
@@ -35,9 +36,11 @@ def test_a_running_station_takes_marks(
         said = outfeed("mark", "--config", path, 2, "--as", "escape", "--note", "a crack")
         assert (said.status, said.out, said.err) == (0, "part 2: escape\n", "")
         assert outfeed("mark", "--config", path, 1, "--as", "false-reject").status == 0
-        assert outfeed("mark", "--config", path, 999_999).status == 0
+        none = outfeed("mark", "--config", path, 999_999)
+        assert none.status == 1
+        assert "part 999999: there is no such part; the last one in the journal is" in none.line
         assert outfeed("mark", "--config", path, "--last").status == 0
-        wait_for(lambda: len(marks(tmp_path)) == 4, "four marks")
+        wait_for(lambda: len(marks(tmp_path)) == 3, "three marks")
         wait_for(lambda: not list((tmp_path / "state/inbox").iterdir()), "an empty inbox")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -45,10 +48,9 @@ def test_a_running_station_takes_marks(
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    escape, false, unknown, last = marks(tmp_path)
+    escape, false, last = marks(tmp_path)
     assert (escape.part_id, escape.mark, escape.note) == (2, "escape", "a crack")
     assert (false.part_id, false.mark) == (1, "false-reject")
-    assert (unknown.part_id, unknown.mark, unknown.picture) == (999_999, "look", None)
     assert last.picture is not None
     album = tmp_path / "state/pictures"
     for event in (escape, false, last):
@@ -90,3 +92,32 @@ def test_what_is_refused(outfeed: Outfeed, configure: Callable[..., Path], tmp_p
     (tmp_path / "state").write_bytes(b"")
     result = outfeed("mark", "--config", configure(), 1)
     assert (result.status, "inbox: cannot be written" in result.line) == (1, True)
+
+
+def test_where_nobody_can_say_whether_there_is_such_a_part_the_mark_is_taken(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    """No journal yet, as where the disk was full from the first start, or a damaged one."""
+    path = configure("[pictures]\nmin_free_mb = 0\n")
+    state = tmp_path / "state"
+    state.mkdir()
+    assert outfeed("mark", "--config", path, 7, "--as", "escape").status == 0
+    (state / "journal.sqlite").write_bytes(b"damaged" * 1000)
+    assert outfeed("mark", "--config", path, 7, "--as", "escape").status == 0
+    assert len(list((state / "inbox").iterdir())) == 2
+
+
+def test_before_the_first_part(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = configure("[pictures]\nmin_free_mb = 0\n")
+    (tmp_path / "state").mkdir()
+    cursor = tmp_path / "state/cursor.json"
+    with Journal.open(
+        tmp_path / "state/journal.sqlite", station="s", max_bytes=1 << 20, cursor_path=cursor
+    ) as journal:
+        journal.append([gap_event("s", count=1, reason="a test")])
+    result = outfeed("mark", "--config", path, 1)
+    assert result.status == 1
+    assert result.line.endswith("part 1: there is no such part; no part has been inspected yet")
+    assert not (tmp_path / "state/inbox").exists()

@@ -41,6 +41,23 @@ def test_from_a_mark_to_a_release(
     assert outfeed("quarantine", "list", folder).out.count("released as") == 1
 
 
+def test_marks_that_wait_are_told_of(
+    outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = configure("[pictures]\nmin_free_mb = 0\n")
+    assert outfeed("--quiet", "run", "--config", path).status == 0
+    words = ("quarantine", "collect", "--config", path, "--out", tmp_path / "q")
+    assert outfeed(*words).status == 0
+    for part in (1, 4):
+        outfeed("mark", "--config", path, part, "--as", "false-reject")
+    found = outfeed(*words)
+    assert (found.status, found.out) == (1, f"{tmp_path / 'q'}: 0 parts, 0 new, 0 changed\n")
+    assert "inbox: 2 marks wait that the station has not read" in found.line
+    assert len(list((tmp_path / "state/inbox").iterdir())) == 2, "only looked at"
+    assert outfeed("--quiet", "run", "--config", path).status == 0
+    assert outfeed(*words).status == 0
+
+
 def test_what_is_asked_for_wrongly(outfeed: Outfeed, tmp_path: Path) -> None:
     for arguments, status, said in (
         (("release", tmp_path, "--by", "Ada"), 2, "either PARTs or --all"),
