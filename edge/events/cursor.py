@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,17 +25,20 @@ from edge.files import read_plain, write_durably
 
 # While events flow. A crash repeats one second of them, which receivers drop.
 SAVE_S = 1.0
+_MAX_EARLIER = 64
 _BLOCK_BYTES = 4096  # a page of the file system: neither write touches the other's
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """All events of ``journal`` up to and including ``published`` are with the broker. run: the one
-    that stored the event ``published``; empty where that is not known."""
+    that stored the event ``published``; empty where that is not known. earlier: runs before it of
+    which events were published, the latest first; ``read_cursor`` knows them."""
 
     journal: str
     published: int
     run: str = ""
+    earlier: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,12 @@ class _Saved:
     journal: str
     published: int
     run: str = ""
+    earlier: tuple[str, ...] = ()
     turn: int = 0
 
     @property
     def position(self) -> Position:
-        return Position(self.journal, self.published, self.run)
+        return Position(self.journal, self.published, self.run, self.earlier)
 
 
 def read_cursor(path: Path) -> Position | None:
@@ -69,8 +73,7 @@ def write_cursor(path: Path, position: Position) -> None:
         try:
             file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
-            first = _block(_Saved(position.journal, position.published, position.run))
-            write_durably(path, first.ljust(2 * _BLOCK_BYTES))
+            write_durably(path, _block(_next(position, None)).ljust(2 * _BLOCK_BYTES))
             return
         try:
             _write_in_turn(file, position)
@@ -81,11 +84,20 @@ def write_cursor(path: Path, position: Position) -> None:
 
 
 def _write_in_turn(file: int, position: Position) -> None:
-    found = _newest(os.pread(file, 2 * _BLOCK_BYTES, 0))
-    turn = 0 if found is None else found.turn + 1
-    block = _block(_Saved(position.journal, position.published, position.run, turn))
-    os.pwrite(file, block, turn % 2 * _BLOCK_BYTES)
+    saved = _next(position, _newest(os.pread(file, 2 * _BLOCK_BYTES, 0)))
+    os.pwrite(file, _block(saved), saved.turn % 2 * _BLOCK_BYTES)
     os.fdatasync(file)
+
+
+def _next(position: Position, before: _Saved | None) -> _Saved:
+    turn = 0 if before is None else before.turn + 1
+    runs = list(position.earlier)
+    if before is not None and before.journal == position.journal:
+        runs += [before.run, *before.earlier]
+    earlier = [run for run in dict.fromkeys(runs) if run not in ("", position.run)]
+    return _Saved(
+        position.journal, position.published, position.run, tuple(earlier[:_MAX_EARLIER]), turn
+    )
 
 
 def _block(saved: _Saved) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,25 +14,10 @@ from edge.events.budget import MIN_MAX_BYTES, Budget
 from edge.events.cursor import read_cursor
 from edge.events.event import Event, gap_event
 from edge.events.lock import FileLock
-from edge.events.migrate import migrate
+from edge.events.opening import Opened, Opening
 from edge.events.prune import make_room, used_bytes
 from edge.events.row import Row, new_run, run_name
-from edge.events.store import (
-    FORMAT,
-    ForeignError,
-    companion,
-    connect_writer,
-    create,
-    file_format,
-    insert,
-    is_damage,
-    meta,
-    one,
-    size_bytes,
-    transaction,
-)
-
-log = logging.getLogger(__name__)
+from edge.events.store import companion, insert, is_damage, one, size_bytes, transaction
 
 # A lock on the database is held by readers for microseconds; longer means a frozen process.
 BUSY_TIMEOUT_MS = 1000
@@ -73,13 +56,18 @@ class Journal:
         self._cursor_path = cursor_path
         self._run = new_run()
         self._last = 0
+        self._opened: Opened | None = None
+        self._file = (0, 0)
         self._guard = Lock()
+        self._opening = Opening(
+            path, station, cursor_path, self._run, BUSY_TIMEOUT_MS, self._budget.log_empty
+        )
         self._lock = FileLock(
             path.with_suffix(".lock"), held="another station is running on this folder"
         )
         try:
             with self._one_line():
-                self._db, self._uuid = self._start()
+                self._start()
         except BaseException:
             self._lock.release()
             raise
@@ -91,10 +79,11 @@ class Journal:
         max_bytes: the disk that the database, its -wal and its -shm may use together, at least
         MIN_MAX_BYTES. cursor_path: where the uplink keeps how far it has published.
 
-        A damaged journal is renamed to ``*.damaged`` (the one before is removed) and a new one,
-        with a new uuid, begins with a gap event. Raises JournalError for a folder that cannot be
-        written, a journal of another station or of a newer Outfeed, and while another process
-        has it open.
+        A damaged journal is renamed to ``*.damaged`` (the one before is removed); every row that
+        can be proven goes into a new file under its old identity, and a gap event follows. A
+        journal that was emptied, or that went back behind the cursor, begins anew with a gap event.
+        Raises JournalError for a folder that cannot be written, a journal of another station or of
+        a newer Outfeed, and while another process has it open.
         """
         if max_bytes < MIN_MAX_BYTES:
             raise JournalError(f"{path}: {max_bytes} bytes are too few, need {MIN_MAX_BYTES}")
@@ -102,7 +91,7 @@ class Journal:
 
     @property
     def uuid(self) -> str:
-        """Identity of this journal; sequences are unique within it."""
+        """Identity of this journal: a new one where it was damaged beyond its name, or emptied."""
         return self._uuid
 
     @property
@@ -132,14 +121,14 @@ class Journal:
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
-                self._db.close()
-                self._db, self._uuid = self._begin_anew(str(error))
+                self._mend(str(error))
                 return self._append(rows)
 
     def close(self) -> None:
         """Empty the write-ahead log and let go of the files. May be called twice."""
         with self._guard:
-            self._db.close()
+            if self._opened is not None:
+                self._opened.db.close()
             self._lock.release()
 
     def __enter__(self) -> Journal:
@@ -166,6 +155,7 @@ class Journal:
         return stored
 
     def _store(self, rows: list[_Made]) -> range:
+        self._keep_the_file()
         if self._wal_bytes() > self._budget.log_empty:
             self._checkpoint()
             if self._wal_bytes() > self._budget.log_full:
@@ -189,7 +179,9 @@ class Journal:
             return
         position = read_cursor(self._cursor_path)
         published = position.published if position and position.journal == self._uuid else 0
-        lost = make_room(self._db, need_bytes=need_bytes, limit=limit, published=published)
+        lost = make_room(
+            self._db, self._uuid, need_bytes=need_bytes, limit=limit, published=published
+        )
         if lost is None:
             return
         gap = gap_event(
@@ -200,55 +192,8 @@ class Journal:
             reason="the journal was full of unpublished events",
         )
         body = gap.model_dump_json().encode()
-        insert(self._db, self._uuid, [Row(lost.last, self._run, gap.weight, body)])
-
-    def _start(self) -> tuple[sqlite3.Connection, str]:
-        if size_bytes(self._path) == 0:
-            return self._begin()
-        try:
-            self._db = self._connect()
-            try:
-                self._uuid = self._check(self._db)
-            except BaseException:
-                self._db.close()
-                raise
-            if not self._uuid:
-                self._db.close()
-                return self._begin()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            return self._begin_anew(str(error))
-        self._last = one(self._db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        self._fit()
-        return self._db, self._uuid
-
-    def _check(self, db: sqlite3.Connection) -> str:
-        """The journal's uuid; empty for a file that a crash left behind before its tables."""
-        version = file_format(db, self._path)
-        if version == 0:
-            if one(db, "SELECT count(*) FROM sqlite_master") == 0:
-                return ""
-            raise sqlite3.DatabaseError("not a database of Outfeed")
-        # 0.3 s for 256 MB in the page cache; a damaged page would otherwise stop the uplink later.
-        found = bytes(db.execute("PRAGMA quick_check(1)").fetchone()[0]).decode(errors="replace")
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {found}")
-        if (owner := meta(db, "station")) != self._station:
-            raise ForeignError(f"{self._path}: belongs to station '{owner}', not '{self._station}'")
-        found = meta(db, "journal")
-        if version < FORMAT:
-            migrate(db, found)
-        position = read_cursor(self._cursor_path)
-        last = one(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        if position and position.journal == found and position.published > last:
-            # The disk forgot what it had confirmed. Sequences must not be given out again.
-            found = str(uuid.uuid4())
-            log.warning("journal_went_back published=%s last=%s", position.published, last)
-            with transaction(db):
-                db.execute("DELETE FROM events")  # all were published
-                db.execute("UPDATE meta SET value = ? WHERE key = 'journal'", (found,))
-        return found
+        # Under the run of the event whose place it takes: the cursor may stand on it.
+        insert(self._db, self._uuid, [Row(lost.last, lost.run, gap.weight, body)])
 
     def _fit(self) -> None:
         """Bring a journal that was written under a larger cap below the present one."""
@@ -260,40 +205,51 @@ class Journal:
         self._checkpoint()
         self._db.execute(f"PRAGMA max_page_count = {limit_pages}").fetchall()
 
-    def _begin(self) -> tuple[sqlite3.Connection, str]:
-        journal = str(uuid.uuid4())
-        db = self._connect()
+    def _start(self) -> None:
+        opened = self._opening.open()
         try:
-            with transaction(db):
-                create(db, journal=journal, station=self._station)
-        except BaseException:
-            db.close()
-            raise
-        self._db, self._uuid, self._last = db, journal, 0
+            self._use(opened)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._mend(str(error))
+
+    def _use(self, opened: Opened) -> None:
+        """Go on with this file."""
+        self._opened, self._uuid = opened, opened.journal
+        self._last = opened.last
+        state = self._path.stat()
+        self._file = (state.st_dev, state.st_ino)
         self._fit()
-        return db, journal
 
-    def _begin_anew(self, why: str) -> tuple[sqlite3.Connection, str]:
-        log.error("journal_damaged path=%s why=%s", self._path, why)
-        # The database goes first: SQLite ignores a -wal beside an empty or missing database, but
-        # would trust a database whose -wal has gone.
-        for suffix in ("", "-wal", "-shm"):
-            file = companion(self._path, suffix)
-            if file.exists():
-                file.replace(companion(self._path, ".damaged" + suffix))
-            else:
-                companion(self._path, ".damaged" + suffix).unlink(missing_ok=True)
-        db, journal = self._begin()
-        gap = gap_event(self._station, count=None, reason="the journal was damaged; begun anew")
-        self._append([(gap.weight, gap.model_dump_json().encode())])
-        return db, journal
+    def _mend(self, why: str, *, is_whole: bool = False) -> None:
+        """Go on with a new file that has what could be saved of this one."""
+        old, self._opened = self._opened, None
+        self._use(self._opening.repair(why, old, is_whole=is_whole))
 
-    def _connect(self) -> sqlite3.Connection:
-        return connect_writer(
-            self._path,
-            busy_timeout_ms=BUSY_TIMEOUT_MS,
-            wal_bytes=self._budget.log_empty,
-        )
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """Opened again where a repair failed, for want of room."""
+        if self._opened is None:
+            self._start()
+        assert self._opened is not None
+        return self._opened.db
+
+    def _keep_the_file(self) -> None:
+        """See to it that what is at the path is the file that is written. Raises sqlite3.Error."""
+        if self._opened is None:
+            self._start()
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            found = (0, 0)
+        else:
+            if not state.st_size:
+                raise sqlite3.DatabaseError("malformed: its file was emptied")
+            found = (state.st_dev, state.st_ino)
+        if found != self._file:
+            # The file that was taken away is still open: everything is in it.
+            self._mend("its file was removed or replaced", is_whole=True)
 
     def _checkpoint(self) -> None:
         """Move the log into the database and cut it; does nothing while a reader is reading."""

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 
 from edge.events.row import Row
-from edge.events.store import FORMAT, insert, one, transaction
+from edge.events.store import FORMAT, Names, insert, one, transaction, write_names
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _STEP_ROWS = 256
 
 
-def migrate(db: sqlite3.Connection, journal: str) -> None:
+def migrate(db: sqlite3.Connection, names: Names) -> None:
     """Give every row of format 1 its run, which is 0, and its checksum.
 
     A crash in the middle is made good by the next call: the format changes last. Blocks: 15 s for
@@ -31,10 +31,10 @@ def migrate(db: sqlite3.Connection, journal: str) -> None:
     last = 0
     while found := _old_rows(db, last):
         with transaction(db):
-            insert(db, journal, [row for row in found if _is_text(row.body)])
+            insert(db, names.journal, [row for row in found if _is_text(row.body)])
         last = found[-1].sequence
     with transaction(db):
-        db.execute(f"PRAGMA user_version = {FORMAT}")
+        write_names(db, names)
 
 
 def _old_rows(db: sqlite3.Connection, after: int) -> list[Row]:

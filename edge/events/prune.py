@@ -6,7 +6,8 @@ import json
 import sqlite3
 from dataclasses import dataclass
 
-from edge.events.store import one
+from edge.events.row import Row, proven_row
+from edge.events.store import COLUMNS, one
 
 # Rows looked at in one step. At some 600 bytes per verdict about five pages.
 STEP_ROWS = 32
@@ -17,11 +18,13 @@ SLACK_PAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Unpublished events that were pruned: ``count`` of them, in ``first`` to ``last``."""
+    """Unpublished events that were pruned: ``count`` of them, in ``first`` to ``last``. run: of the
+    last one."""
 
     count: int
     first: int
     last: int
+    run: int
 
 
 def used_bytes(db: sqlite3.Connection, need_bytes: int) -> int:
@@ -31,40 +34,42 @@ def used_bytes(db: sqlite3.Connection, need_bytes: int) -> int:
 
 
 def make_room(
-    db: sqlite3.Connection, *, need_bytes: int, limit: int, published: int
+    db: sqlite3.Connection, journal: str, *, need_bytes: int, limit: int, published: int
 ) -> Loss | None:
     """Delete oldest rows until ``need_bytes`` fit below ``limit`` bytes.
 
     To be called within a transaction. Rows up to ``published`` are with the broker; the rest is
     the loss. As rows go oldest first, it is always one stretch without holes, and a gap event
-    that stood at its beginning is taken up into it.
+    that stood at its beginning is taken up into it. Raises sqlite3.DatabaseError for a row that
+    cannot be proven: a sequence that damage made up would take others with it.
     """
     loss: Loss | None = None
     while (over := used_bytes(db, need_bytes) - limit) > 0:
-        rows = db.execute(
-            "SELECT sequence, weight, length(CAST(body AS BLOB)) FROM events"
-            " ORDER BY sequence LIMIT ?",
-            (STEP_ROWS,),
+        found = db.execute(
+            f"SELECT {COLUMNS} FROM events ORDER BY sequence LIMIT ?", (STEP_ROWS,)
         ).fetchall()
-        if not rows:
+        if not found:
             break
-        freed = 0
-        for sequence, weight, size in rows:
-            freed += size
-            if sequence > published:
+        freed = last = 0
+        for columns in found:
+            row = proven_row(journal, *columns)
+            if row is None:
+                raise sqlite3.DatabaseError("malformed: its oldest rows")
+            freed, last = freed + len(row.body), row.sequence
+            if last > published:
                 loss = Loss(
-                    count=weight + (loss.count if loss else 0),
-                    first=loss.first if loss else _first_of(db, sequence),
-                    last=sequence,
+                    count=row.weight + (loss.count if loss else 0),
+                    first=loss.first if loss else _first_of(row),
+                    last=last,
+                    run=row.run,
                 )
             if freed > over:
                 break
-        db.execute("DELETE FROM events WHERE sequence <= ?", (sequence,))
+        db.execute("DELETE FROM events WHERE sequence <= ?", (last,))
     return loss
 
 
-def _first_of(db: sqlite3.Connection, sequence: int) -> int:
+def _first_of(row: Row) -> int:
     """Where the loss began: a gap event at the head may already stand for older rows."""
-    body = db.execute("SELECT body FROM events WHERE sequence = ?", (sequence,)).fetchone()[0]
-    first = json.loads(body).get("first")
-    return first if isinstance(first, int) else sequence
+    first = json.loads(row.body).get("first")
+    return first if isinstance(first, int) else row.sequence

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
 from edge.errors import JournalError
 from edge.events.cursor import Position
+from edge.events.event import gap_event
 from edge.events.identity import Stored
-from edge.events.row import Row, run_name
-from edge.events.store import COLUMNS, FORMAT, companion, file_format, meta
+from edge.events.place import DAMAGED_ROWS, Place, follows, place_of
+from edge.events.row import Row, new_run, proven_row, run_name
+from edge.events.store import (
+    COLUMNS,
+    FORMAT,
+    GIVEN,
+    PLAUSIBLE_ROWS,
+    Names,
+    companion,
+    is_damage,
+    newer,
+    one,
+    read_names,
+)
+from edge.events.wreck import Wreck
+
+log = logging.getLogger(__name__)
+
+# What the disk gives back for a sector that it cannot read. A row there is damaged like another.
+_UNREADABLE = "disk I/O error"
+
+_KNOWN_RUNS = 64
 
 
 class JournalReader:
-    """Reads rows without ever holding up the writer: a read is one short statement, after which
+    """Reads rows without ever holding up the writer: a read is a few short statements, after which
     no lock and no snapshot is kept (WAL readers and the writer do not wait for each other).
+
+    What it returns is proven by the rows' checksums. Where rows are damaged or missing, a gap event
+    that names them stands in their place, and the rest follows.
 
     The file may be missing, appear later, or be replaced by a new journal at any time. It is enough
     to be allowed to read it and its folder: while the journal is closed, its write-ahead log is
@@ -30,23 +57,62 @@ class JournalReader:
         self._db: sqlite3.Connection | None = None
         self._file = (0, 0)
         self._at_rest: tuple[int, int] | None = None
-        self._journal = ""
-        self._station = ""
+        self._names = Names("", "")
+        self._wreck = Wreck(path)
+        self._runs: OrderedDict[str, None] = OrderedDict()  # of rows that were handed out
+        self._back: tuple[Position, Place] | None = None
 
     def read(self, after: Position | None, limit: int) -> list[Stored]:
         """At most ``limit`` rows that come after a position, oldest first.
 
-        A position in another journal, or None, means from the oldest row on. Empty where there is
-        nothing new or no journal yet. Raises JournalError for a file that cannot be read; the
-        next call tries afresh.
+        A position in another journal, or None, means from the oldest row on. Where the journal went
+        back behind the position, by a backup or a disk that forgot, what was not published of it
+        follows. Empty where there is nothing new or no journal yet. Raises JournalError for a file
+        that cannot be read now; the next call tries afresh.
         """
-        same = after is not None and self._current() is not None and after.journal == self._journal
-        published = after.published if after is not None and same else 0
-        return self._rows("WHERE sequence > ? ORDER BY sequence LIMIT ?", published, limit)
+        rows: list[Row] = []
+        begin, given = (0 if after is None else after.published), 0
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            given = one(db, GIVEN)  # before the rows: what is stored meanwhile is not missing
+            begin = self._place(db, after).sequence
+            found = db.execute(
+                f"SELECT {COLUMNS} FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (begin, limit),
+            ).fetchall()
+            self._check_rest()
+            if not found:
+                return []
+            rows = _sound(self._names.journal, found, begin)
+        except sqlite3.Error as error:
+            self.close()
+            if not (is_damage(error) or _UNREADABLE in str(error)):
+                raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        return self._stored(rows or self._saved(after, begin, limit, given))
 
     def latest(self, limit: int) -> list[Stored]:
-        """At most ``limit`` rows, the newest first; otherwise as ``read``."""
-        return self._rows("ORDER BY sequence DESC LIMIT ?", limit)
+        """At most ``limit`` rows, the newest first, without those that are damaged; otherwise as
+        ``read``."""
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            found = db.execute(
+                f"SELECT {COLUMNS} FROM events ORDER BY sequence DESC LIMIT ?", (limit,)
+            ).fetchall()
+            self._check_rest()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        rows = [proven_row(self._names.journal, *columns) for columns in found]
+        return self._stored([row for row in rows if row is not None])
+
+    @property
+    def behind(self) -> Position | None:
+        """The position that the journal that is there now is behind."""
+        return None if self._back is None else self._back[0]
 
     def close(self) -> None:
         """Let go of the file. A later ``read`` opens it again."""
@@ -66,22 +132,67 @@ class JournalReader:
     ) -> None:
         self.close()
 
-    def _rows(self, which: str, *values: int) -> list[Stored]:
-        try:
-            db = self._current()
-            if db is None:
-                return []
-            found = db.execute(f"SELECT {COLUMNS} FROM events {which}", values).fetchall()
-            if self._at_rest is not None and self._at_rest != self._rest():
-                raise sqlite3.OperationalError("the station has just opened it")
-        except sqlite3.Error as error:
-            self.close()
-            raise JournalError(f"{self._path}: cannot be read: {error}") from error
-        return [self._stored(Row(*columns[:4])) for columns in found]
+    def _place(self, db: sqlite3.Connection, after: Position | None) -> Place:
+        # Once it is found it stays, although what was written since is now beyond the position.
+        if self._back is not None and self._back[0] == after:
+            return self._back[1]
+        place = place_of(db, self._names.journal, after, self._runs)
+        if after is not None and place.went_back:
+            log.error("journal_went_back published=%s to=%s", after.published, place.sequence)
+            self._back = (after, place)
+        return place
 
-    def _stored(self, row: Row) -> Stored:
-        body = row.body.decode()
-        return Stored(self._station, self._journal, run_name(row.run), row.sequence, body)
+    def _saved(self, after: Position | None, begin: int, limit: int, given: int) -> list[Row]:
+        """What is readable of a damaged stretch, or a gap event for what is not.
+
+        begin: 0 where it is not known which row should follow. given: the last sequence that was
+        given out; 0 where that is not known.
+        """
+        saved = self._wreck.rows(self._names.journal, begin)
+        if saved is not None and after is not None and saved.journal != after.journal and begin:
+            begin = 0
+            saved = self._wreck.rows(saved.journal, begin)
+        if saved is None:
+            is_plausible = begin < given <= begin + PLAUSIBLE_ROWS
+            return [self._gap(begin, given, new_run())] if is_plausible else []
+        self._names = Names(saved.journal, self._names.station or saved.station)
+        rows = [saved.rows[0]]
+        if not follows(rows[0], begin):
+            return [self._gap(begin, rows[0].sequence - 1, rows[0].run)]
+        for row in saved.rows[1:limit]:
+            if not follows(row, rows[-1].sequence):
+                break
+            rows.append(row)
+        return rows
+
+    def _gap(self, begin: int, last: int, run: int) -> Row:
+        """A row that stands for the rows between."""
+        log.error("journal_rows_damaged first=%s last=%s", begin + 1, last)
+        gap = gap_event(
+            self._names.station,
+            count=last - begin if begin else None,
+            first=begin + 1,
+            last=last,
+            reason=DAMAGED_ROWS,
+        )
+        return Row(last, run, gap.weight, gap.model_dump_json().encode())
+
+    def _stored(self, rows: Sequence[Row]) -> list[Stored]:
+        stored = [
+            Stored(
+                self._names.station,
+                self._names.journal,
+                run_name(row.run),
+                row.sequence,
+                row.body.decode(),
+            )
+            for row in rows
+        ]
+        for each in stored:
+            self._runs[each.run] = None
+        while len(self._runs) > _KNOWN_RUNS:
+            self._runs.popitem(last=False)
+        return stored
 
     def _current(self) -> sqlite3.Connection | None:
         """A connection to the file that is now at the path; None while there is none."""
@@ -90,14 +201,14 @@ class JournalReader:
         except OSError:
             self.close()
             return None
+        if not state.st_size:
+            self.close()
+            return None
         same = self._file == (state.st_dev, state.st_ino)
         if self._db is not None and same and self._at_rest in (None, self._rest()):
             return self._db
         self.close()
-        try:
-            db = self._connect()
-        except sqlite3.Error as error:
-            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        db = self._connect()
         if db is not None:
             self._db, self._file = db, (state.st_dev, state.st_ino)
         return db
@@ -105,10 +216,10 @@ class JournalReader:
     def _connect(self) -> sqlite3.Connection | None:
         try:
             return self._identified("mode=ro")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             # Without the right to write the folder: nobody has it open, or it cannot be read.
             rest = self._rest()
-            if rest is None:
+            if rest is None or is_damage(error):
                 raise
             db = self._identified("immutable=1")
             self._at_rest = None if db is None else rest
@@ -120,14 +231,23 @@ class JournalReader:
         )
         db.text_factory = bytes  # a damaged text is no valid UTF-8
         try:
-            if file_format(db, self._path) < FORMAT:
+            names, version = read_names(db), one(db, "PRAGMA user_version")
+            if version > FORMAT and (names is None or (version ^ FORMAT).bit_count() != 1):
+                raise newer(self._path, version)
+            if names is None:
+                if version == FORMAT:
+                    raise sqlite3.DatabaseError("malformed: its names")
                 db.close()
                 return None  # the writer is about to create it, or to bring it up to date
-            self._journal, self._station = meta(db, "journal"), meta(db, "station")
+            self._names = names
         except BaseException:
             db.close()
             raise
         return db
+
+    def _check_rest(self) -> None:
+        if self._at_rest is not None and self._at_rest != self._rest():
+            raise sqlite3.OperationalError("the station has just opened it")
 
     def _rest(self) -> tuple[int, int] | None:
         """What tells whether the file has changed since; None while it has a write-ahead log, that
@@ -139,3 +259,16 @@ class JournalReader:
         except OSError:
             return None
         return state.st_mtime_ns, state.st_size
+
+
+def _sound(journal: str, found: Sequence[Sequence[object]], begin: int) -> list[Row]:
+    """The rows from the first on that are proven and follow one another without a hole. begin: 0
+    where it is not known which row should be the first."""
+    rows: list[Row] = []
+    for columns in found:
+        row = proven_row(journal, *columns)
+        if row is None or not (follows(row, begin) or begin == 0):
+            break
+        rows.append(row)
+        begin = row.sequence
+    return rows

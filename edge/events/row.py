@@ -36,11 +36,10 @@ def run_name(run: int) -> str:
     return f"{run:016x}"
 
 
-def proven_row(
-    journal: str, sequence: object, run: object, weight: object, body: object, checksum: object
-) -> Row | None:
-    """The row of these columns; None where its checksum or a type is wrong. Damage may turn any
-    column into any type of SQLite's."""
+def proven_row(journal: str, *columns: object) -> Row | None:
+    """The row of these columns: sequence, run, weight, body, checksum. None where the checksum or a
+    type is wrong: damage may turn any column into any type of SQLite's."""
+    sequence, run, weight, body, checksum = columns
     if not (isinstance(sequence, int) and isinstance(run, int) and isinstance(weight, int)):
         return None
     if isinstance(body, str):

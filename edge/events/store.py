@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import JournalError
@@ -17,6 +19,17 @@ class ForeignError(JournalError):
 
 FORMAT = 2
 """user_version of the database. A newer one is refused, an older one is brought up to date."""
+
+_META_TABLES = ("meta", "meta_copy")  # on a page each
+
+# In SQLite's texts, where a page is not what it should be. A name that is not there was altered.
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "unsupported file")
+
+GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+"""The last sequence given out, by a row of its own in the database."""
+
+PLAUSIBLE_ROWS = 4096
+"""A last sequence further than this from the last row, some lost pages, is made up by damage."""
 
 COLUMNS = "sequence, run, weight, body, crc"
 """Of the table events, in the order in which ``read_rows`` and ``Journal`` name them."""
@@ -45,28 +58,63 @@ def connect_writer(path: Path, *, busy_timeout_ms: int, wal_bytes: int) -> sqlit
     return db
 
 
-def create(db: sqlite3.Connection, *, journal: str, station: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a journal says of itself."""
+
+    journal: str
+    station: str
+
+    @property
+    def checksum(self) -> str:
+        """Of both and the format."""
+        return f"{zlib.crc32(f'{self.journal}:{self.station}:{FORMAT}'.encode()):08x}"
+
+
+def create(db: sqlite3.Connection, names: Names) -> None:
     """Make the tables of a new journal, within a transaction."""
-    db.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
     # AUTOINCREMENT: a sequence is never given out twice, not even after its row was pruned.
     db.execute(
         "CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
         " weight INTEGER NOT NULL, body TEXT NOT NULL, run INTEGER NOT NULL DEFAULT 0,"
         " crc INTEGER)"
     )
-    values = [("journal", journal), ("station", station)]
-    db.executemany("INSERT INTO meta VALUES (?, ?)", values)
+    write_names(db, names)
+
+
+def write_names(db: sqlite3.Connection, names: Names) -> None:
+    """Store what the journal is called, and its format, within a transaction."""
+    values = [("journal", names.journal), ("station", names.station), ("crc", names.checksum)]
+    for table in _META_TABLES:
+        db.execute(
+            f"CREATE TABLE IF NOT EXISTS {table}"
+            " (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+        )
+        db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", values)
     db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def file_format(db: sqlite3.Connection, path: Path) -> int:
-    """The format of the file, 0 for an empty one. Raises JournalError for a newer one."""
-    version = one(db, "PRAGMA user_version")
-    if version > FORMAT:
-        raise ForeignError(
-            f"{path}: written by a newer Outfeed (format {version}, this one knows {FORMAT})"
-        )
-    return version
+def read_names(db: sqlite3.Connection) -> Names | None:
+    """What the journal is called; None where the table and its copy are damaged."""
+    for table in _META_TABLES:
+        try:
+            found = db.execute(f"SELECT key, value FROM {table}").fetchall()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            continue
+        values = {_text(key): _text(value) for key, value in found}
+        names = Names(values.get("journal", ""), values.get("station", ""))
+        if values.get("crc") == names.checksum:
+            return names
+    return None
+
+
+def newer(path: Path, version: int) -> ForeignError:
+    """The complaint about a format that this version does not know."""
+    return ForeignError(
+        f"{path}: written by a newer Outfeed (format {version}, this one knows {FORMAT})"
+    )
 
 
 def insert(db: sqlite3.Connection, journal: str, rows: Sequence[Row]) -> None:
@@ -110,9 +158,7 @@ def one(db: sqlite3.Connection, sql: str) -> int:
 def meta(db: sqlite3.Connection, key: str) -> str:
     """A value of the meta table, or an empty text."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    if not row:
-        return ""
-    return row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
+    return _text(row[0]) if row else ""
 
 
 def companion(path: Path, suffix: str) -> Path:
@@ -132,4 +178,8 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is bad, as opposed to the disk, a lock or the folder."""
     # sqlite_errorcode exists from Python 3.11 on; 3.10 has only the text.
     text = str(error)
-    return "malformed" in text or "not a database" in text
+    return any(sign in text for sign in _DAMAGE)
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
