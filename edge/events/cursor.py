@@ -17,8 +17,9 @@ import os
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from edge.errors import JournalError
 from edge.files import read_plain, write_durably
@@ -27,6 +28,9 @@ from edge.files import read_plain, write_durably
 SAVE_S = 1.0
 _MAX_EARLIER = 64
 _BLOCK_BYTES = 4096  # a page of the file system: neither write touches the other's
+
+
+_Run = Annotated[str, Field(pattern=r"^[0-9a-f]{0,16}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class _Saved:
 
     journal: str
     published: int
-    run: str = ""
-    earlier: tuple[str, ...] = ()
+    run: _Run = ""
+    earlier: tuple[_Run, ...] = ()
     turn: int = 0
 
     @property

@@ -32,8 +32,7 @@ def place_of(
     known: Collection[str] = (),
 ) -> Place:
     """Look a position up in a journal. known: runs that are known to be published, beside those
-    that the position names. Reads the whole table where the journal went back. Raises sqlite3.Error
-    and, for a cursor that was altered by hand, ValueError."""
+    that the position names. Reads the whole table where it went back. Raises sqlite3.Error."""
     if position is None or position.journal != journal:
         return Place(0)
     at = position.published

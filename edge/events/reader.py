@@ -72,6 +72,7 @@ class JournalReader:
         """
         rows: list[Row] = []
         begin, given = (0 if after is None else after.published), 0
+        damage: sqlite3.Error | None = None
         try:
             db = self._current()
             if db is None:
@@ -90,7 +91,11 @@ class JournalReader:
             self.close()
             if not (is_damage(error) or _UNREADABLE in str(error)):
                 raise JournalError(f"{self._path}: cannot be read: {error}") from error
-        return self._stored(rows or self._saved(after, begin, limit, given))
+            damage = error
+        rows = rows or self._saved(after, begin, limit, given)
+        if damage is not None and not rows and not self._wreck.has_rows:
+            raise JournalError(f"{self._path}: cannot be read: {damage}") from damage
+        return self._stored(rows)
 
     def latest(self, limit: int) -> list[Stored]:
         """At most ``limit`` rows, the newest first, without those that are damaged; otherwise as

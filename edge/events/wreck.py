@@ -31,10 +31,12 @@ class Wreck:
 
     def __init__(self, path: Path) -> None:
         """Reads nothing yet."""
+        self.has_rows = False  # whether any was found in these files
         self._path = path
         self._file = (0, 0)
         self._begin = 0
         self._saved: Saved | None = None
+        self._nothing: tuple[str, int, list[tuple[int, int]]] | None = None
 
     def rows(self, journal: str, begin: int) -> Saved | None:
         """The rows behind the sequence ``begin``, as many as are at hand and at least one; None
@@ -43,8 +45,11 @@ class Wreck:
         saved = self._saved
         is_here = saved is not None and self._file == self._identity() and begin >= self._begin
         if saved is None or not is_here or saved.journal != journal or begin >= _last(saved):
-            saved = self._look(journal, begin)
+            request = (journal, begin, self._state())
+            saved = None if request == self._nothing else self._look(journal, begin)
+            self.has_rows = saved is not None or (self.has_rows and self._file == self._identity())
             self._file, self._begin, self._saved = self._identity(), begin, saved
+            self._nothing = request if saved is None else None
         if saved is None:
             return None
         rest = tuple(row for row in saved.rows if row.sequence > begin)

@@ -75,6 +75,7 @@ class Publisher:
         self._published = read_cursor(config.cursor_path)
         self._saved = self._published
         self._saved_s = 0.0
+        self._behind: Position | None = None
         self._complaint = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -133,7 +134,13 @@ class Publisher:
 
     def _read(self, after: Position | None) -> list[Stored]:
         try:
-            return self._reader.read(after, self._uplink.max_inflight)
+            rows = self._reader.read(after, self._uplink.max_inflight)
+            if self._reader.behind != self._behind:
+                # A backup may have brought an older cursor too. The station is to see at its start
+                # how far its journal was published.
+                self._behind, self._saved = self._reader.behind, None
+                self._save()
+            return rows
         except JournalError as error:
             self._complain("uplink_cannot_read reason=%s", str(error))
             return []

@@ -173,7 +173,8 @@ def test_damage_found_while_running_is_replaced_and_nothing_stops(tmp_path: Path
         with path.open("r+b") as file:
             file.write(b"\xaa" * path.stat().st_size)
         with JournalReader(path) as reader:
-            assert reader.read(None, 10) == []
+            with pytest.raises(JournalError, match=r"journal\.sqlite: cannot be read"):
+                reader.read(None, 10)
             journal._db.execute("PRAGMA shrink_memory")  # forget the pages in the cache
             journal.append([event(7)])
             assert journal.uuid != before
