@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.data_folder.names import is_good
 from edge.data_folder.record import DataFolder, Entry, some_names
+from edge.data_folder.remarks import turned
 from edge.errors import FrameError
 from edge.images import decode_alpha, read_image
 
@@ -45,10 +47,11 @@ def read_drawn(folder: DataFolder) -> Drawn:
         for mask in entry.masks:
             try:
                 pixels = read_image(mask.path)
-            except FrameError as error:
+                fault = hidden(pixels, mask.path)
+                fault = fault or _other_size(pixels, mask.path, entry, folder.root)
+            except (FrameError, OSError) as error:
                 faults.append(str(error))
                 continue
-            fault = in_alpha(pixels, mask.path)
             if not fault and not folder.names_colours:
                 fault = several_greys(pixels, mask.path)
             grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
@@ -61,6 +64,8 @@ def read_drawn(folder: DataFolder) -> Drawn:
                 blank.append(mask.path)
             else:
                 kinds.setdefault(entry.path, mask.kind or _UNNAMED)
+                if fault := of_good(mask.path, entry, folder.root):
+                    faults.append(fault)
                 if not mask.kind and is_grey(pixels):
                     flat.append((mask.path, int(pixels.max())))
         if entry.path not in kinds and entry.kind is None:
@@ -68,6 +73,36 @@ def read_drawn(folder: DataFolder) -> Drawn:
     faults.append("" if folder.names_colours else numbered(flat))
     faults.append(empties(empty, folder.entries, drawn=bool(kinds)))
     return Drawn(kinds, tuple(fault for fault in faults if fault))
+
+
+def of_good(mask: Path, entry: Entry, root: Path) -> str:
+    """A line where a mask that is drawn on belongs to a picture in good/, else ''."""
+    if entry.kind != "" or not is_good(entry.folder):
+        return ""
+    return (
+        f"{mask}: is a mask of {entry.path.relative_to(root).as_posix()}, a good part; expected an "
+        "image in the folder of a kind"
+    )
+
+
+def other_size(
+    mask: Path, of_mask: tuple[int, ...], picture: str, of_picture: tuple[int, ...]
+) -> str:
+    """A line where a mask has another height or width than its picture, else ''."""
+    if of_mask[:2] == of_picture[:2]:
+        return ""
+    return (
+        f"{mask}: the mask is {of_mask[1]}x{of_mask[0]} and its image {picture} is "
+        f"{of_picture[1]}x{of_picture[0]}; expected the same size"
+    )
+
+
+def _other_size(pixels: NDArray[np.uint8], mask: Path, entry: Entry, root: Path) -> str:
+    try:
+        picture = read_image(entry.path)
+    except FrameError:
+        return ""  # its own complaint
+    return other_size(mask, pixels.shape, entry.path.relative_to(root).as_posix(), picture.shape)
 
 
 def empties(empty: Sequence[Path], entries: Iterable[Entry], *, drawn: bool) -> str:
@@ -108,9 +143,13 @@ def inverted(defect: NDArray[np.bool_], path: Path) -> str:
     )
 
 
-def in_alpha(pixels: NDArray[np.uint8], path: Path) -> str:
-    """A line where the mask is drawn in the alpha channel, which is not read, else ''."""
-    alpha = decode_alpha(path.read_bytes())
+def hidden(pixels: NDArray[np.uint8], path: Path) -> str:
+    """A line where the mask is drawn in the alpha channel, which is not read, or is to be turned,
+    else ''. Raises OSError."""
+    data = path.read_bytes()
+    if line := turned(path, data):
+        return line
+    alpha = decode_alpha(data)
     if alpha is None or int(alpha.min()) == int(alpha.max()):
         return ""
     colour = pixels.any(axis=2) if pixels.ndim == 3 else pixels > 0

@@ -46,6 +46,15 @@ _NEUTRAL = re.compile(
     r"|[a-z]{1,3}[-_]?\d+)",
     re.IGNORECASE,
 )
+_SPLIT = re.compile(
+    r"(train(ing)?|test(ing)?|val(id|idation)?|dev|eval|all|old|new)", re.IGNORECASE
+)
+_BAD = """
+    bad ng nok nio defect defects defective fail failed faulty fault reject rejected scrap anomaly
+    anomalous abnormal broken damaged flawed ausschuss fehler fehlerhaft schlecht defekt kaputt
+"""
+_BAD_WORDS = frozenset(_BAD.split())
+_NOT_BAD = re.compile(r"(defect|fault|flaw)s?[-_ ]?(free|less)|no[nt]?[-_ ]?[a-z]+", re.IGNORECASE)
 _MASK_TAIL = re.compile(
     r"[-_ .](mask|masks|label|labels|lbl|gt|seg|segmentation|annotation|anno|truth"
     r"|groundtruth|ground[-_]truth|labelids)$",
@@ -92,6 +101,17 @@ def names_labels(name: str) -> bool:
 def is_neutral(folder: str) -> bool:
     """Whether a folder's name tells nothing of the part: train, line2, 2024-05-01, kos07."""
     return bool(_NEUTRAL.fullmatch(folder))
+
+
+def is_split(folder: str) -> bool:
+    """Whether a folder is named as the sides of a split are: train, test."""
+    return bool(_SPLIT.fullmatch(folder))
+
+
+def names_bad(stem: str) -> bool:
+    """Whether a picture is named as one of a bad part: NG_0012, 17-defect."""
+    bare = _NOT_BAD.sub("", stem)
+    return bool(_BAD_WORDS & {word.lower() for word in _WORD.findall(bare)})
 
 
 def telling(parts: tuple[str, ...]) -> str:

@@ -18,7 +18,9 @@ from edge.data_folder.names import (
     is_neutral,
     is_other_picture,
     is_picture,
+    is_split,
     is_video,
+    names_bad,
     names_labels,
     picture_form,
     plain,
@@ -85,6 +87,8 @@ def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) ->
             undrawn[folder].append(path)
         entries.append(Entry(path, folder, own, said))
     complaints += _undrawn_folders(image_root, undrawn, pairs.masks)
+    complaints += _named_bad([e for e in entries if not e.masks and e.kind is None], image_root)
+    complaints += _of_all(root, entries, found)
     unread = (*found.unread, *unread_of(root, [*others, *no_masks, *rest]))
     return DataFolder(
         root, GENERIC, tuple(entries), tuple(masks), unread, tuple(dict.fromkeys(complaints))
@@ -128,6 +132,9 @@ def _sorted(root: Path, tops: Sequence[str], found: Files) -> DataFolder:
         kinds = tuple(MaskFile(each.path, each.kind.partition("/")[0] or top) for each in own)
         folder = folder_of(path, root)
         entries.append(Entry(path, folder, kinds, "" if good else top))
+    complaints += _of_all(root, entries, found)
+    if root.name.lower() == IMAGES and (root.parent / MASKS).is_dir():
+        complaints.append(f"{root}: {MASKS}/ lies beside it; give the folder above: {root.parent}")
     unread = (*found.unread, *unread_of(root, [*others, *no_masks, *loose]))
     return DataFolder(
         root, SORTED, tuple(entries), tuple(masks), unread, tuple(dict.fromkeys(complaints))
@@ -240,6 +247,44 @@ def _mask_folder(folder: Path, some: Sequence[Path]) -> str:
         f"{folder}: {count(len(some), 'file')} ({some_names(some)}) {look} like masks or labels "
         f"and would not be read as such; {_DRAW}, or move what is none out of the folder"
     )
+
+
+def _of_all(root: Path, entries: Sequence[Entry], found: Files) -> list[str]:
+    """Kinds that differ in capitals only, folders of a split among kinds, and misplaced tables."""
+    lines = []
+    kinds = {mask.kind for entry in entries for mask in entry.masks if mask.kind}
+    kinds |= {entry.kind for entry in entries if entry.kind}
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for kind in sorted(kinds):
+        spelt[kind.lower()].append(kind)
+        if is_split(kind):
+            lines.append(
+                f"{root}: {kind}/ would be a kind of defect beside good/; expected good/ and the "
+                f"kinds inside {kind}/, or its pictures in good/ and the folders of their kinds"
+            )
+    lines += [
+        f"{root}: the kinds {' and '.join(same)} differ in capitals only; expected one name"
+        for same in spelt.values()
+        if len(same) > 1
+    ]
+    lines += [
+        f"{path}: is not read there; expected {root / path.name}"
+        for path in found.files
+        if path.name in TABLES and path.parent != root
+    ]
+    return lines
+
+
+def _named_bad(entries: Sequence[Entry], image_root: Path) -> list[str]:
+    """Pictures that would be good parts although their own names say that they are not."""
+    bad = [entry.path for entry in entries if names_bad(entry.path.stem)]
+    if not bad:
+        return []
+    return [
+        f"{image_root}: {count(len(bad), 'picture')} without a mask ({some_names(bad)}) would be "
+        "good parts, and their names say that they are bad; expected them in images/bad/ and the "
+        "good parts in images/good/, or masks of them"
+    ]
 
 
 def _unread_masks(others: Sequence[Path], root: Path) -> list[str]:

@@ -18,6 +18,19 @@ _TURNS = {
 }
 
 
+def turned(path: Path, data: bytes) -> str:
+    """A line where EXIF notes an orientation other than 1, else ''."""
+    orientation = read_header(data).orientation
+    if orientation == 1:
+        return ""
+    return (
+        f"{path}: EXIF orientation {orientation}, expected 1: programs show it "
+        f"{_TURNS[orientation]}, and a mask drawn there lies on other pixels. To turn the "
+        f"pixels as they are shown: mogrify -auto-orient '{path}' (ImageMagick); to keep them "
+        f"as the camera gave them: exiftool -overwrite_original -Orientation= '{path}'"
+    )
+
+
 def remarks(path: Path) -> tuple[str, ...]:
     """One line each, which names the file and says what to do. Its pixels are used as they are
     stored: a station never turns a frame, and drops alpha. Nothing for a file that cannot be
@@ -26,15 +39,7 @@ def remarks(path: Path) -> tuple[str, ...]:
         data = path.read_bytes()
     except OSError:
         return ()
-    lines = []
-    orientation = read_header(data).orientation
-    if orientation != 1:
-        lines.append(
-            f"{path}: EXIF orientation {orientation}, expected 1: programs show it "
-            f"{_TURNS[orientation]}, and a mask drawn there lies on other pixels. To turn the "
-            f"pixels as they are shown: mogrify -auto-orient '{path}' (ImageMagick); to keep them "
-            f"as the camera gave them: exiftool -overwrite_original -Orientation= '{path}'"
-        )
+    lines = [line] if (line := turned(path, data)) else []
     alpha = decode_alpha(data)
     if alpha is not None and int(alpha.min()) != int(alpha.max()):
         share = float((alpha < alpha.max()).mean())

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from edge.data_folder.beside import masks_beside
-from edge.data_folder.names import GOOD_FOLDERS, IMAGES, is_neutral, is_picture, names_labels
+from edge.data_folder.names import GOOD_FOLDERS, IMAGES, MASKS, is_neutral, is_picture, names_labels
 from edge.data_folder.record import DataFolder, count, some_names
 
 _LAYOUTS = (
@@ -43,6 +43,8 @@ def unrecognised(record: DataFolder) -> str:
 
 def _advice(root: Path, folders: dict[Path, list[Path]]) -> str:
     """What to do, for the ways in which folders are most often laid out."""
+    if root.name.lower() == IMAGES:
+        return f"{root.parent} can be read: give that folder"
     for folder in sorted(folders):
         parts = folder.relative_to(root).parts
         for number, part in enumerate(parts[1:], 1):
@@ -64,13 +66,16 @@ def _advice(root: Path, folders: dict[Path, list[Path]]) -> str:
             f"if these ({some}) are all good parts, move them into {root}/good/; if masks of them "
             f"are drawn, move them into {root}/images/ and the masks into {root}/masks/KIND/"
         )
-    masks = [folder for folder in sorted(folders) if names_labels(folder.name)]
-    pictures = [folder for folder in sorted(folders) if folder not in masks]
+    masks = sorted({place for folder in folders if (place := _mask_place(folder, root))})
+    pictures = [folder for folder in sorted(folders) if not _mask_place(folder, root)]
     if masks and len(pictures) == 1:
-        return (
-            f"if {masks[0].name}/ holds masks: mv '{pictures[0]}' '{root}/images' and "
-            f"mv '{masks[0]}' '{root}/masks'"
-        )
+        moved = f"mv '{masks[0]}' '{root}/{MASKS}'"
+        move = "" if masks[0] == root / MASKS else f" and {moved}"
+        if pictures == [root]:
+            put = f"move the pictures into {root}/{IMAGES}/"
+        else:
+            put = f"mv '{pictures[0]}' '{root}/{IMAGES}'"
+        return f"if {masks[0].name}/ holds masks of them: {put}{move}"
     for folder in pictures:
         if folder.name.lower() in _IMAGE_WORDS.split():
             return f"rename it: mv '{folder}' '{root}/images'"
@@ -78,6 +83,13 @@ def _advice(root: Path, folders: dict[Path, list[Path]]) -> str:
     if kinds:
         return f"if one of {', '.join(kinds[:_SHOWN])} holds the good parts, call it good/"
     return "no folder is called images/, good/ or ok/"
+
+
+def _mask_place(folder: Path, root: Path) -> Path | None:
+    """The folder named as masks or labels are that this one is, or lies in."""
+    parts = folder.relative_to(root).parts
+    found = next((n for n, part in enumerate(parts, 1) if names_labels(part)), None)
+    return None if found is None else root.joinpath(*parts[:found])
 
 
 def _place(folder: Path, root: Path) -> str:

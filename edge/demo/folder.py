@@ -116,7 +116,7 @@ class DemoFolder:
             station=STATION,
             bundle=json.dumps(str(bundle.absolute())),  # a JSON string is a TOML string
             keys=json.dumps(list(trust)),
-            frames=json.dumps(str((frames / "images").absolute())),
+            frames=json.dumps(str(frames.absolute())),
             rate_hz=float(rate_hz),
             parts=parts,
             seed=seed,

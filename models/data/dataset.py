@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.data_folder import listed, remarks
+from edge.data_folder.mask_checks import other_size
+from edge.data_folder.remarks import turned
 from edge.errors import FrameError
 from edge.images import IMAGE_SUFFIXES, read_image
 
@@ -137,11 +139,8 @@ class DataSet:
         kind_map = np.zeros(size, np.uint8)
         for ref in sample.masks:
             pixels = read_mask(ref.path)
-            if pixels.shape[:2] != size:
-                raise DataError(
-                    f"{ref.path}: the mask is {_size(pixels)} and its image {sample.name} is "
-                    f"{_size(image)}; expected the same size"
-                )
+            if wrong := other_size(ref.path, pixels.shape, sample.name, image.shape):
+                raise DataError(wrong)
             if ref.kind is not None:
                 defect = binary_mask(255 - pixels if ref.dark else pixels, ref.path)
                 kind_map[defect] = self.kinds.index(ref.kind) + 1
@@ -178,7 +177,8 @@ class DataSet:
         for ref in sample.masks:
             try:
                 read_mask(ref.path)
-            except DataError as error:
+                lines += [line] if (line := turned(ref.path, ref.path.read_bytes())) else []
+            except (DataError, OSError) as error:
                 lines.append(str(error))
         try:
             self.load_image(sample)

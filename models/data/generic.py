@@ -32,12 +32,13 @@ from edge.data_folder import (
 from edge.data_folder.mask_checks import (
     WHITE,
     empties,
-    in_alpha,
+    hidden,
     inverted,
     numbered,
+    of_good,
     several_greys,
 )
-from edge.data_folder.names import IMAGES, is_good, plain
+from edge.data_folder.names import IMAGES, plain
 from models.data.dataset import (
     Colour,
     DataError,
@@ -131,11 +132,8 @@ class _Reading:
         refs = [ref for ref in map(self._ref, entry.masks) if ref is not None]
         kinds = {ref.kind for ref in refs if ref.kind} | {k for ref in refs for _, k in ref.colours}
         self._drawn += bool(kinds)
-        if kinds and entry.kind == "" and is_good(entry.folder):
-            self.complaints.append(
-                f"{refs[0].path}: is a mask of {name}, a good part; expected an image in the "
-                "folder of a kind"
-            )
+        if kinds and (wrong := of_good(refs[0].path, entry, root)):
+            self.complaints.append(wrong)
         unmasked = not kinds and bool(entry.kind)
         if unmasked:
             # The folder says defective: masks/ has that folder, or good parts have their own.
@@ -157,7 +155,7 @@ class _Reading:
         """What the mask says, or None when it is empty or cannot be used."""
         try:
             pixels = read_pixels(mask.path)
-            wrong = in_alpha(pixels, mask.path)
+            wrong = hidden(pixels, mask.path)
             if not wrong and self._names is None:
                 wrong = several_greys(pixels, mask.path)
             ref = None if wrong else self._described(mask, pixels)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.data_folder import read_folder, unrecognised
+from edge.data_folder import listed, read_folder, unrecognised
+from edge.data_folder.names import is_picture
 from models.data import (
     aiglern,
     crackforest,
@@ -18,7 +19,7 @@ from models.data import (
     mvtec_ad,
     sorted_folders,
 )
-from models.data.dataset import DataError, DataSet
+from models.data.dataset import DataError, DataSet, read_pixels
 from models.data.groups import by_pattern
 
 
@@ -66,8 +67,25 @@ def _read(root: Path, layout: str) -> DataSet:
         return LAYOUTS[layout].read(root)
     for candidate in LAYOUTS.values():
         if candidate.matches(root):
-            return candidate.read(root)
+            return _read_all(root, candidate)
     raise DataError(unrecognised(read_folder(root)))
+
+
+def _read_all(root: Path, layout: Layout) -> DataSet:
+    """Read it; where something is wrong, DataError also names every file that cannot be decoded."""
+    try:
+        return layout.read(root)
+    except DataError as error:
+        folder = read_folder(root)
+        found = [str(error)]
+        if "\n" in found[0]:
+            raise  # its reader looked at every file
+        for path in (*folder.pictures, *filter(is_picture, folder.truths)):
+            try:
+                read_pixels(path)
+            except DataError as fault:
+                found.append(str(fault))
+        raise DataError(listed(dict.fromkeys(found), str(root))) from error
 
 
 def _names() -> str:

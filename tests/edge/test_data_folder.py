@@ -244,8 +244,10 @@ def test_an_unreadable_label_is_a_complaint(tmp_path: Path) -> None:
          "recognised; if pass/ holds the good parts: mv 'ROOT/pass' 'ROOT/good'"),
         (["a/images", "a/masks/x"], "; ROOT/a can be read: give that folder"),
         (["train/good"], "; ROOT/train can be read: give that folder"),
-        (["img", "mask"], "; if mask/ holds masks: mv 'ROOT/img' 'ROOT/images' and mv 'ROOT/mask' "
-         "'ROOT/masks'"),
+        (["img", "mask"], "; if mask/ holds masks of them: mv 'ROOT/img' 'ROOT/images' and mv "
+         "'ROOT/mask' 'ROOT/masks'"),
+        ([".", "masks/scratch"], "; if masks/ holds masks of them: move the pictures into "
+         "ROOT/images/; expected"),
         (["JPEGImages"], "; rename it: mv 'ROOT/JPEGImages' 'ROOT/images'"),
         (["kratzer", "delle"], "; if one of delle, kratzer holds the good parts, call it good/"),
         (["1", "2"], "; no folder is called images/, good/ or ok/"),
@@ -268,3 +270,9 @@ def test_side_by_side_in_no_layout_is_advised_on(tmp_path: Path) -> None:
     put(tmp_path / "000_label.png", mask())
     line = unrecognised(read_folder(tmp_path))
     assert "1 of them (000_label.png) look like masks of the pictures beside them" in line
+
+
+def test_the_folder_of_pictures_itself_points_above(tmp_path: Path) -> None:
+    images(tmp_path, 2)
+    line = unrecognised(read_folder(tmp_path / "images"))
+    assert f"; {tmp_path} can be read: give that folder; " in line

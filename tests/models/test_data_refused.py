@@ -246,6 +246,39 @@ def images_twice(root: Path) -> None:
     images(root, 1, "Images")
 
 
+def mask_of_good(root: Path) -> None:
+    images(root, 2, "images/good")
+    put(root / "masks/scratch/good/001.png", mask())
+
+
+def other_size(root: Path) -> None:
+    put(root / "masks/scratch/000.png", mask()[:30])
+
+
+def turned_mask(root: Path) -> None:
+    put(root / "masks/scratch/000.tif", turned(".tif", 6))
+
+
+def kinds_in_capitals(root: Path) -> None:
+    put(root / "masks/scratch/000.png", mask())
+    put(root / "masks/Scratch/001.png", mask())
+
+
+def table_elsewhere(root: Path) -> None:
+    put(root / "images/groups.csv", "000.png,1\n001.png,1\n")
+
+
+def named_bad(root: Path) -> None:
+    put(root / "images/NG_0012.png", picture())
+    put(root / "images/17-defect.png", picture())
+
+
+def split_beside_good(root: Path) -> None:
+    shutil.rmtree(root / "images")
+    images(root, 2, "good")
+    images(root, 2, "test")
+
+
 CASES: tuple[tuple[Callable[[Path], None], str], ...] = (
     (
         empty_kind,
@@ -322,6 +355,29 @@ CASES: tuple[tuple[Callable[[Path], None], str], ...] = (
         f"ROOT/images: 1 picture (000.bmp) looks like a mask of the picture beside it; {DRAW}",
     ),
     (good_beside, "ROOT/good: 2 pictures would not be read, because there is images/ too"),
+    (
+        mask_of_good,
+        "ROOT/masks/scratch/good/001.png: is a mask of images/good/001.png, a good part",
+    ),
+    (
+        other_size,
+        "ROOT/masks/scratch/000.png: the mask is 50x30 and its image images/000.png is 50x40; "
+        "expected the same size",
+    ),
+    (turned_mask, "ROOT/masks/scratch/000.tif: EXIF orientation 6, expected 1: programs show it"),
+    (kinds_in_capitals, "ROOT: the kinds Scratch and scratch differ in capitals only; expected"),
+    (table_elsewhere, "ROOT/images/groups.csv: is not read there; expected ROOT/groups.csv"),
+    (
+        named_bad,
+        "ROOT/images: 2 pictures without a mask (17-defect.png, NG_0012.png) would be good parts, "
+        "and their names say that they are bad; expected them in images/bad/ and the good parts in "
+        "images/good/, or masks of them",
+    ),
+    (
+        split_beside_good,
+        "ROOT: test/ would be a kind of defect beside good/; expected good/ and the kinds inside "
+        "test/, or its pictures in good/ and the folders of their kinds",
+    ),
     (images_twice, "ROOT: holds images/ and Images/; expected images/"),
 )
 
@@ -434,3 +490,35 @@ def test_what_went_away_between_two_readings(tmp_path: Path) -> None:
     found = open_dataset(tmp_path)
     shutil.rmtree(tmp_path / "images")
     assert len(found.faults()) == 2
+
+
+@pytest.mark.parametrize("name", ["defect_free_3", "no-defect-4", "nondefective_5", "part_bank"])
+def test_names_of_good_parts_do_not_stop(tmp_path: Path, name: str) -> None:
+    images(tmp_path, 2)
+    put(tmp_path / f"images/{name}.png", picture())
+    assert all(sample.is_good for sample in open_dataset(tmp_path).samples)
+
+
+def test_the_folder_images_alone_where_masks_lie_beside_it(tmp_path: Path) -> None:
+    images(tmp_path, 2, "images/good")
+    images(tmp_path, 2, "images/dent")
+    put(tmp_path / "masks/dent/000.png", mask())
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "images")
+    assert str(caught.value) == (
+        f"{tmp_path}/images: masks/ lies beside it; give the folder above: {tmp_path}"
+    )
+
+
+def test_a_published_set_names_every_damaged_file_too(tmp_path: Path) -> None:
+    for part in range(4):
+        put(tmp_path / f"kos01/Part{part}.jpg", picture())
+        put(tmp_path / f"kos01/Part{part}_label.bmp", mask())
+    for name in ("Part1.jpg", "Part2_label.bmp", "Part3_label.bmp"):
+        put(tmp_path / "kos01" / name, b"")
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path)
+    assert sorted(str(caught.value).splitlines()[1:]) == [
+        f"  {tmp_path}/kos01/{name}: is empty"
+        for name in ("Part1.jpg", "Part2_label.bmp", "Part3_label.bmp")
+    ]
