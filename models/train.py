@@ -28,7 +28,7 @@ from models.data.account import account
 from models.data.dataset import DataError, DataSet
 from models.interrupts import Interrupted, as_keyboard
 from models.metrics import COUNTS, WORDS
-from models.progress import announced
+from models.progress import announced, track
 from models.recipe import Recipe, SplitRecipe, load_recipe
 from models.report import write_report
 from models.report.write import MAX_FALSE_REJECTS, REPORT
@@ -152,7 +152,7 @@ def _checked(data: Path, settings: SplitRecipe, groups: str | None) -> DataSet:
     dataset = open_data(data, settings)
     for line in account(dataset):
         logging.getLogger(__name__).info("data %s", line)
-    dataset.verify()
+    dataset.verify(track(dataset.samples, "reading every picture and mask"))
     return dataset
 
 
