@@ -11,6 +11,8 @@
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/commission-a-unit.md)
+#   make lock      [LOCK_ARGS=--upgrade]: requirements/*.txt, every library with its hashes, and what it is made of
+#   make sbom      requirements/*.cdx.json alone (CycloneDX)
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
@@ -24,6 +26,9 @@ TORCH ?= torch==2.13.0
 STATION := .venv-run
 DEV := .venv
 TFLITE := .venv-tflite
+LOCK := .venv-lock
+# yes: `make run` and `make test` install exactly what requirements/ names, compared by hash.
+LOCKED ?=
 BUNDLE ?= models/zoo/textures-lean.outfeed
 RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
@@ -49,9 +54,20 @@ DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE pyprojec
 METHODS ?= threshold texture autoencoder memory template cascade lean
 METHODS_ARGS ?=
 
+LOCK_ARGS ?=
+COMPILE := $(LOCK)/bin/uv pip compile --quiet --config-file requirements/uv.toml --universal \
+	--python-version 3.10 --no-python-downloads --generate-hashes --no-header --no-annotate
+SBOM := $(LOCK)/bin/python -W ignore -m cyclonedx_py requirements --index-url . --short-PURLs \
+	--output-reproducible --pyproject pyproject.toml
+# Without the maker's own web addresses and the hashes a second time, as text.
+SLIM := $(LOCK)/bin/python -c 'import json, sys; bom = json.load(sys.stdin); del bom["metadata"]["tools"]; \
+	[part.pop("description", None) for part in bom["components"]]; print(json.dumps(bom, indent=1))'
+FROM_LOCK := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement
+ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check train export learn report tables compare methods bench soak chaos zoo dist clean
+.PHONY: run test system-test check train export learn report tables compare methods bench soak chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -140,18 +156,45 @@ dist:
 	tar --create --gzip --file "$(DIST)" --exclude=__pycache__ --exclude='*.key' --owner=0 --group=0 \
 		--transform 's,^,outfeed/,' $(DIST_FILES)
 
+# One line a kind of machine; central's comes with central. The others take the workstation's
+# versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
+lock: $(LOCK)/.ready
+	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
+		$(addprefix --extra ,demo train export litert openvino gpio dev)
+	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
+		requirements/build.in pyproject.toml --extra demo
+	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
+		requirements/build.in pyproject.toml $(addprefix --extra ,gpio litert openvino)
+	$(COMPILE) --output-file requirements/pi.txt --constraint requirements/workstation.txt \
+		requirements/build.in pyproject.toml $(addprefix --extra ,pi litert)
+	$(MAKE) sbom
+
+sbom: $(LOCK)/.ready
+	$(SBOM) requirements/station.txt | $(SLIM) > requirements/station.cdx.json
+	$(SBOM) requirements/pi.txt | $(SLIM) > requirements/pi.cdx.json
+
 clean:
-	rm -rf build .venv-run .venv .venv-tflite .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build .venv-run .venv .venv-tflite .venv-lock .mypy_cache .ruff_cache .pytest_cache
 
 $(STATION)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(STATION)
+ifeq ($(LOCKED),yes)
+	$(STATION)/bin/python $(FROM_LOCK) requirements/run.txt
+	$(STATION)/bin/python $(ITSELF)
+else
 	$(STATION)/bin/python $(PIP) --editable '.[demo]'
+endif
 	@touch $@
 
 $(DEV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) $(TORCH)
+ifeq ($(LOCKED),yes)
+	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
+	$(DEV)/bin/python $(ITSELF)
+else
 	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,dev]'
+endif
 	@touch $@
 
 # Two gigabytes apart from the others: it wants other versions than a station and than training.
@@ -159,4 +202,9 @@ $(TFLITE)/.ready: export/tflite/requirements.txt
 	$(PYTHON) -m venv $(TFLITE)
 	$(TFLITE)/bin/python $(PIP) $(TORCH)
 	$(TFLITE)/bin/python $(PIP) --requirement export/tflite/requirements.txt
+	@touch $@
+
+$(LOCK)/.ready:
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python $(PIP) uv==0.13.9 cyclonedx-bom==7.5.0
 	@touch $@

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from edge.bundle import SUFFIX, key_id, sign_bundle, write_bundle
-from edge.bundle.keys import public_of, read_passphrase, read_private_key
+from edge.bundle.keys import public_of, read_private_key
 from edge.bundle.manifest import Format, Precision
 from edge.bundle.version import VERSION_PATTERN
+from edge.cli.passphrases import passphrase_of
 from edge.errors import OutfeedError
 from export.errors import ExportError
 from export.pack import ExportOptions, WithFloat, export_run
@@ -103,8 +104,7 @@ def main(
             with_float=_with_float(with_float),
             limits=_limits(severity_error, mask_iou, regions, kinds, verdict_agreement, missed),
         )
-        passphrase = read_passphrase(passphrase_file) if passphrase_file else None
-        signer = read_private_key(key, passphrase) if key else None
+        signer = read_private_key(key, passphrase_of(key, passphrase_file)) if key else None
         opened = Run(run)  # of a comparison, the run that it recommends
         with announced(), as_keyboard():
             exported = export_run(opened, options)

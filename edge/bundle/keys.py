@@ -96,6 +96,14 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
     return key
 
 
+def is_encrypted(path: Path) -> bool:
+    """Whether the private key needs a passphrase; False for what cannot be read, too."""
+    try:
+        return b"ENCRYPTED" in _read(path)
+    except BundleError:
+        return False
+
+
 def write_key_pair(name: Path, passphrase: bytes | None = None) -> tuple[Path, Path, str]:
     """A fresh pair as NAME.key, readable by its owner only, and NAME.pub; both paths and the public
     key in hex. Raises BundleError, and writes nothing, where one of the files is there already.

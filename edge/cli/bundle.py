@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edge.cli.options import EngineOption, PrecisionOption, ThreadsOption, TrustOption
+from edge.cli.passphrases import AskPassphrase, PassphraseFile, new_passphrase, passphrase_of
 
 app = typer.Typer(
     help="Look into a model bundle, verify it, sign it; make the keys for that.",
@@ -15,12 +16,6 @@ app = typer.Typer(
 )
 
 _Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="NAME.outfeed", show_default=False)]
-_PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="A file that holds the private key's passphrase.", show_default=False
-    ),
-]
 
 
 @app.command()
@@ -73,7 +68,8 @@ def keygen(
     out: Annotated[Path, typer.Option(metavar="NAME", help="Writes NAME.key and NAME.pub.")] = Path(
         "outfeed"
     ),
-    passphrase_file: _PassphraseFile = None,
+    passphrase: AskPassphrase = False,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make a key pair: NAME.key signs bundles and stays secret, NAME.pub goes to the stations.
 
@@ -81,10 +77,9 @@ def keygen(
     line in it. An existing key is never overwritten.
     """
     from edge.bundle import key_id
-    from edge.bundle.keys import read_passphrase, write_key_pair
+    from edge.bundle.keys import write_key_pair
 
-    passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
-    private, public, key = write_key_pair(out, passphrase)
+    private, public, key = write_key_pair(out, new_passphrase(passphrase_file, passphrase))
     print(f"{private} and {public}: key {key_id(key)}")
 
 
@@ -92,7 +87,7 @@ def keygen(
 def sign(
     bundle: _Bundle,
     key: Annotated[Path, typer.Option(help="The private key, NAME.key.", show_default=False)],
-    passphrase_file: _PassphraseFile = None,
+    passphrase_file: PassphraseFile = None,
     compatible: Annotated[
         list[str] | None,
         typer.Option(
@@ -111,11 +106,10 @@ def sign(
     `outfeed bundle verify` does.
     """
     from edge.bundle import sign_file
-    from edge.bundle.keys import read_passphrase, read_private_key
+    from edge.bundle.keys import read_private_key
     from edge.cli.admission import signed_by
 
-    passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
-    signer = read_private_key(key, passphrase)
+    signer = read_private_key(key, passphrase_of(key, passphrase_file))
     path = out or bundle
     signed = sign_file(bundle, path, signer, tuple(compatible) if compatible else None)
     print(f"{path}: {signed.id}, {signed_by(signed)}")

@@ -7,6 +7,13 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.passphrases import (
+    AskPassphrase,
+    PassphraseFile,
+    new_passphrase,
+    open_authority,
+)
+
 app = typer.Typer(
     help="Make the plant's authority, and what it gives to the broker, a central system and every "
     "new station. Each command writes one new folder and overwrites nothing.",
@@ -26,14 +33,19 @@ def authority(
     out: _Out = Path("authority"),
     name: Annotated[str, typer.Option(help="What the plant is called.")] = "Outfeed plant",
     days: _Days = 7300,
+    passphrase: AskPassphrase = False,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make the plant's authority, once: ca.pem, ca.key, and revoked.pem, on which nobody is yet.
 
-    Whoever has ca.key can make a station of any name: keep it off the stations and the broker.
+    Whoever has ca.key can make a station of any name: keep it off the stations and the broker, and
+    give it a passphrase.
     """
     from edge.provision import make_authority
 
-    make_authority(out, name=name, days=days)
+    make_authority(
+        out, name=name, days=days, passphrase=new_passphrase(passphrase_file, passphrase)
+    )
     print(f"{out}: ca.pem for everybody, ca.key for nobody")
 
 
@@ -46,15 +58,16 @@ def broker(
     authority: _Authority = Path("authority"),
     out: _Out = Path("broker"),
     days: _Days = 3650,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make the broker's certificate for Mosquitto: ca.pem, revoked.pem, broker.pem, broker.key.
 
     firmware-config/mosquitto/ holds the configuration and the access list that use them.
     """
-    from edge.provision import REVOKED_FILE, Authority, make_broker, read_file
+    from edge.provision import REVOKED_FILE, make_broker, read_file
 
     revoked = read_file(authority / REVOKED_FILE)
-    make_broker(out, Authority.read(authority), revoked, hosts, days=days)
+    make_broker(out, open_authority(authority, passphrase_file), revoked, hosts, days=days)
     print(f"{out}: ca.pem, revoked.pem, broker.pem, broker.key for {', '.join(hosts)}")
 
 
@@ -63,12 +76,13 @@ def central(
     authority: _Authority = Path("authority"),
     out: _Out = Path("central"),
     days: _Days = 3650,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make the certificate of the central system, which may read all stations: central.pem and
     central.key."""
-    from edge.provision import Authority, make_central
+    from edge.provision import make_central
 
-    make_central(out, Authority.read(authority), days=days)
+    make_central(out, open_authority(authority, passphrase_file), days=days)
     print(f"{out}: ca.pem, central.pem, central.key")
 
 
@@ -97,12 +111,13 @@ def station(
     travel_ms: Annotated[float, typer.Option(help="From the photo-eye to the ejector.")] = 400.0,
     budget_ms: Annotated[float, typer.Option(help="A verdict later than this is UNKNOWN.")] = 200.0,
     days: _Days = 3650,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make what a new station finds in /etc/outfeed: station.toml, its certificate and key.
 
     The broker lets it publish under NAME and nowhere else.
     """
-    from edge.provision import Authority, StationKit, make_station_kit
+    from edge.provision import StationKit, make_station_kit
 
     kit = StationKit(
         name=name,
@@ -114,7 +129,7 @@ def station(
         budget_ms=budget_ms,
     )
     folder = out or Path(name)
-    make_station_kit(folder, Authority.read(authority), kit, days=days)
+    make_station_kit(folder, open_authority(authority, passphrase_file), kit, days=days)
     print(f"{folder}: station.toml, station.pem, station.key, ca.pem; copy it to /etc/outfeed")
 
 
@@ -125,14 +140,15 @@ def revoke(
         typer.Argument(metavar="CERT...", help="The certificates of lost units: station.pem."),
     ],
     authority: _Authority = Path("authority"),
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Let certificates hold no more: puts them on the authority's revoked.pem.
 
     Copy that file to the broker and restart it.
     """
-    from edge.provision import REVOKED_FILE, Authority
+    from edge.provision import REVOKED_FILE
     from edge.provision import revoke as put_on_list
 
-    own = Authority.read(authority)
+    own = open_authority(authority, passphrase_file)
     count = put_on_list(authority, own.certificate, own.key, certificates)
     print(f"{authority / REVOKED_FILE}: {count} on it; copy it to the broker and restart that")

@@ -1,12 +1,13 @@
 """What a new unit is given before it may speak: keys, certificates, a station.toml."""
 
-from edge.provision.authority import Authority, make_authority
+from edge.provision.authority import CA_KEY_FILE, Authority, make_authority
 from edge.provision.folder import ProvisionError, read_file
 from edge.provision.identity import Identity, make_broker, make_central, make_station_identity
 from edge.provision.revocation import REVOKED_FILE, revoke
 from edge.provision.station import StationKit, make_station_kit
 
 __all__ = [
+    "CA_KEY_FILE",
     "REVOKED_FILE",
     "Authority",
     "Identity",

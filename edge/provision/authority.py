@@ -29,17 +29,26 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
-    def read(cls, folder: Path) -> Authority:
-        """From the folder that ``make_authority`` made. Raises ProvisionError."""
+    def read(cls, folder: Path, passphrase: bytes | None = None) -> Authority:
+        """From the folder that ``make_authority`` made. passphrase: of a ca.key that has one.
+        Raises ProvisionError."""
         certificate, key = folder / CA_FILE, folder / CA_KEY_FILE
         try:
             own = x509.load_pem_x509_certificate(read_file(certificate))
         except ValueError as error:
             raise ProvisionError(f"{certificate}: is no certificate; expected PEM") from error
+        data = read_file(key)
+        encrypted = b"ENCRYPTED" in data
+        if encrypted and passphrase is None:
+            raise ProvisionError(f"{key}: is encrypted; --passphrase-file is missing")
         try:
-            private = serialization.load_pem_private_key(read_file(key), None)
+            private = serialization.load_pem_private_key(data, passphrase if encrypted else None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise ProvisionError(f"{key}: is no private key without passphrase") from error
+            if encrypted:
+                said = "the passphrase does not open it, or it is damaged"
+            else:
+                said = "is no private key; expected PEM (PKCS8)"
+            raise ProvisionError(f"{key}: {said}") from error
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise ProvisionError(f"{key}: is a key of another kind; expected an elliptic curve")
         if private.public_key() != own.public_key():
@@ -79,9 +88,16 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def make_authority(folder: Path, *, name: str = "Outfeed plant", days: int = 7300) -> Authority:
+def make_authority(
+    folder: Path,
+    *,
+    name: str = "Outfeed plant",
+    days: int = 7300,
+    passphrase: bytes | None = None,
+) -> Authority:
     """A new authority in a new folder: ca.pem for everybody, ca.key (0600) for nobody, an empty
-    revoked.pem. Raises ProvisionError; an authority is never overwritten."""
+    revoked.pem. passphrase: encrypts ca.key. Raises ProvisionError; an authority is never
+    overwritten."""
     check_name(name)
     check_days(days)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -95,20 +111,19 @@ def make_authority(folder: Path, *, name: str = "Outfeed plant", days: int = 730
     made = Authority(certificate, key)
     files = {
         CA_FILE: NewFile(made.pem()),
-        CA_KEY_FILE: NewFile(private_pem(key), private=True),
+        CA_KEY_FILE: NewFile(private_pem(key, passphrase), private=True),
         REVOKED_FILE: NewFile(empty_list(certificate, key)),
     }
     write_folder(folder, files)
     return made
 
 
-def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """PKCS8 without a passphrase: a unit has nobody to ask at its start."""
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def private_pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> bytes:
+    """PKCS8; a unit's has no passphrase, as nobody is there to ask at its start."""
+    sealed: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        sealed = serialization.BestAvailableEncryption(passphrase)
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
 
 
 def check_days(days: int) -> None:

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import key_id, read_bundle
-from edge.bundle.keys import public_of, read_passphrase, read_private_key
+from edge.bundle.keys import public_of, read_private_key
 from edge.bundle.version import VERSION_PATTERN
+from edge.cli.passphrases import passphrase_of
 from edge.errors import OutfeedError
 from export.errors import ExportError
 from export.learn.learn import Learned, LearnOptions, learn
@@ -90,8 +91,7 @@ def main(
             enough=enough,
             version=_version(version),
         )
-        passphrase = read_passphrase(passphrase_file) if passphrase_file else None
-        signer = read_private_key(key, passphrase) if key else None
+        signer = read_private_key(key, passphrase_of(key, passphrase_file)) if key else None
         old = read_bundle(bundle or _exported(run))
         target = out or _beside(run)
         with announced(), as_keyboard():

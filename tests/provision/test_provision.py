@@ -192,7 +192,7 @@ def test_an_authority_that_is_damaged_is_refused(plant: Plant, tmp_path: Path) -
     assert other.key
     for name, data, said in (
         ("ca.pem", b"x", "ca.pem: is no certificate"),
-        ("ca.key", b"x", "ca.key: is no private key without passphrase"),
+        ("ca.key", b"x", "ca.key: is no private key; expected PEM"),
         ("ca.key", (tmp_path / "other/ca.key").read_bytes(), "does not belong to"),
         (
             "ca.key",
