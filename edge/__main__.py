@@ -25,8 +25,10 @@ from edge.cli import (
     uplink,
 )
 from edge.cli.options import Common
+from edge.complaints import one_line
 from edge.demo.command import demo
 from edge.errors import OutfeedError
+from edge.terminals import LogFormatter, tolerate
 
 _HELP = """\
 Inspects every part on a production line and kicks the bad ones out.
@@ -97,7 +99,7 @@ def _log_to_stderr(level: int) -> None:
         root.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
     handler.name = "outfeed"
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
     root.addHandler(handler)
     root.setLevel(level)
 
@@ -109,10 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     # Read when a video is opened; FFmpeg would write its own lines between ours.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    tolerate()
     try:
         app(args=arguments, prog_name="outfeed")
     except OutfeedError as error:
-        print("outfeed:", *str(error).splitlines(), file=sys.stderr)
+        print(f"outfeed: {one_line(error)}", file=sys.stderr)
         return error.exit_status
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

@@ -15,12 +15,12 @@ from pydantic import (
     model_validator,
 )
 
-from edge.complaints import describe
+from edge.complaints import describe, one_line
 from edge.config_camera import CameraConfig
 from edge.config_drift import DriftConfig
 from edge.config_line import EjectorEyeConfig, EncoderConfig, LineConfig
 from edge.config_pictures import PicturesConfig
-from edge.config_section import Section, check_kind
+from edge.config_section import GpioName, Section, check_kind
 from edge.config_trust import TrustConfig
 from edge.config_uplink import JournalConfig, UplinkConfig
 from edge.errors import ConfigError
@@ -74,13 +74,13 @@ class TriggerConfig(Section):
     needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
 
     kind: Literal["belt", "gpio"] = "belt"
-    rate_hz: float = Field(default=10.0, gt=0, le=1000)
+    rate_hz: float = Field(default=10.0, ge=0.001, le=1000)
     jitter: float = Field(default=0.0, ge=0, lt=1)
-    parts: int | None = Field(default=None, ge=1)
-    seed: int = 0
-    ejector_at: float | None = Field(default=None, gt=0)
+    parts: int | None = Field(default=None, ge=1, le=1_000_000_000_000)
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    ejector_at: float | None = Field(default=None, ge=0.1, le=10_000_000)
     chip: str | None = Field(default=None, min_length=1)
-    line: int | str | None = None
+    line: GpioName | None = None
     active_low: bool = False
     edge: Literal["rising", "falling"] = "rising"
     bias: Literal["as-is", "disabled", "pull-up", "pull-down"] = "as-is"
@@ -113,7 +113,7 @@ class OutputConfig(Section):
     silence_ms: int = Field(default=500, ge=200, le=10_000)
     record: Path | None = None
     chip: str | None = Field(default=None, min_length=1)
-    line: int | str | None = None
+    line: GpioName | None = None
     active_low: bool = False
     drive: Literal["push-pull", "open-drain", "open-source"] = "push-pull"
 
@@ -306,8 +306,10 @@ def parse_config(text: str, path: Path) -> StationConfig:
     """As ``load_config``, of what is or will be in the file."""
     try:
         data = tomllib.loads(text.removeprefix("\ufeff"))  # with which editors on Windows begin
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is not TOML: nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, and what Python says of too many digits
+        raise ConfigError(f"{path}: is not TOML: {one_line(error)}") from error
     try:
         config = StationConfig.model_validate(data)
     except ValidationError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from edge.config_section import Section, check_kind
 
+_ColourGain = Annotated[float, Field(gt=0, le=100)]
 _LIVE = "pi v4l2 stream"
 _FORMATS = {"pi": ("bgr", "grey"), "v4l2": ("grey", "yuyv", "mjpeg")}
 
@@ -60,16 +61,16 @@ class CameraConfig(Section):
     width: int | None = Field(default=None, ge=16, le=16384)
     height: int | None = Field(default=None, ge=16, le=16384)
     pixel_format: Literal["grey", "yuyv", "mjpeg", "bgr"] | None = None
-    rate_hz: float | None = Field(default=None, gt=0, le=1000)
+    rate_hz: float | None = Field(default=None, ge=0.001, le=1000)
     exposure_us: int | None = Field(default=None, ge=1, le=10_000_000)
     gain: float | None = Field(default=None, ge=0, le=100_000)
-    colour_gains: tuple[float, float] = (1.0, 1.0)
+    colour_gains: tuple[_ColourGain, _ColourGain] = (1.0, 1.0)
     triggered: bool = False
     latency_ms: float | None = Field(default=None, ge=0, le=60_000)
     early_ms: float = Field(default=0.0, ge=0, le=100)
-    exposed_within_ms: float | None = Field(default=None, gt=0)
+    exposed_within_ms: float | None = Field(default=None, ge=0.1, le=60_000)
     timeout_ms: float = Field(default=1000.0, ge=10, le=60_000)
-    retry_max_s: float = Field(default=5.0, gt=0, le=3600)
+    retry_max_s: float = Field(default=5.0, ge=0.01, le=3600)
 
     @field_validator("path", "device", mode="before")
     @classmethod
@@ -92,8 +93,6 @@ class CameraConfig(Section):
             )
         if self.kind == "pi" and (self.exposure_us is None) != (self.gain is None):
             raise ValueError("of kind pi, exposure_us and gain come together")
-        if min(self.colour_gains) <= 0:
-            raise ValueError("colour_gains must be above 0")
         return self
 
     @property

@@ -35,7 +35,7 @@ class DriftConfig(Section):
     )
     learn_parts: int = Field(default=1000, ge=200, le=1_000_000, multiple_of=_BATCHES)
     false_alarms_per_month: float = Field(default=1.0, ge=0.001, le=1000)
-    parts_per_month: int | None = Field(default=None, ge=1)
+    parts_per_month: int | None = Field(default=None, ge=1, le=10_000_000_000)
     on_drift: Literal["report", "unknown"] = "report"
     sentinel_every_s: float = Field(default=600.0, ge=0, le=86_400)
     on_blind: Literal["unknown", "report"] = "unknown"

@@ -12,10 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from edge.config_section import Section, check_kind
+from edge.config_section import GpioName, Section, check_kind
 
 Bias = Literal["as-is", "disabled", "pull-up", "pull-down"]
 
+_MOST_MS = 3_600_000  # between photo-eye and ejector: an hour
 _MOST_COUNTS = 10_000_000  # between photo-eye and ejector: 10 m at a micrometre each
 
 
@@ -31,13 +32,14 @@ class LineConfig(Section):
     require_commission: run only as ``outfeed commission`` has found to be safe.
     """
 
-    travel_ms: float | None = Field(default=None, gt=0)
+    travel_ms: float | None = Field(default=None, ge=0.1, le=_MOST_MS)
     travel_counts: int | None = Field(default=None, ge=1, le=_MOST_COUNTS)
-    budget_ms: float = Field(gt=0)
-    pulse_ms: float = Field(default=20.0, gt=0)
-    debounce_ms: float = Field(default=2.0, ge=0)
+    budget_ms: float = Field(ge=0.1, le=_MOST_MS)
+    # The fastest valves open in 0.5 ms; a rejector with real-time priority is 0.1 ms late.
+    pulse_ms: float = Field(default=20.0, ge=0.1, le=60_000)
+    debounce_ms: float = Field(default=2.0, ge=0, le=60_000)
     debounce_counts: int = Field(default=1, ge=1, le=_MOST_COUNTS)
-    min_spacing_ms: float | None = Field(default=None, ge=0)
+    min_spacing_ms: float | None = Field(default=None, ge=0, le=_MOST_MS)
     min_spacing_counts: int | None = Field(default=None, ge=0, le=_MOST_COUNTS)
     on_crowded: Literal["reject", "each"] = "reject"
     on_unknown: Literal["reject", "pass"] = "reject"
@@ -116,8 +118,8 @@ class EncoderConfig(Section):
     reversals: float = Field(default=0.0, ge=0, le=0.4)
     survives: bool = False
     chip: str | None = Field(default=None, min_length=1)
-    line_a: int | str | None = None
-    line_b: int | str | None = None
+    line_a: GpioName | None = None
+    line_b: GpioName | None = None
     active_low: bool = False
     bias: Bias = "as-is"
 
@@ -153,15 +155,15 @@ class EjectorEyeConfig(Section):
     needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
 
     kind: Literal["simulated", "gpio"] = "simulated"
-    to_ejector_ms: float | None = Field(default=None, gt=0)
+    to_ejector_ms: float | None = Field(default=None, ge=0.1, le=_MOST_MS)
     to_ejector_counts: int | None = Field(default=None, ge=1, le=_MOST_COUNTS)
-    tolerance_ms: float | None = Field(default=None, gt=0)
+    tolerance_ms: float | None = Field(default=None, ge=0.01, le=_MOST_MS)
     tolerance_counts: int | None = Field(default=None, ge=0, le=_MOST_COUNTS)
     on_absent: Literal["kick", "pass"] = "kick"
     taken: float = Field(default=0.0, ge=0, le=1)
     added: float = Field(default=0.0, ge=0, le=1)
     chip: str | None = Field(default=None, min_length=1)
-    line: int | str | None = None
+    line: GpioName | None = None
     active_low: bool = False
     edge: Literal["rising", "falling"] = "rising"
     bias: Bias = "as-is"

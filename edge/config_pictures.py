@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from edge.config_section import Section
 
 _MB = 1024 * 1024
+_MOST_MB = 10_000_000  # 10 TB
 
 
 class PicturesConfig(Section):
@@ -21,12 +22,12 @@ class PicturesConfig(Section):
 
     enabled: bool = True
     ring_frames: int = Field(default=32, ge=1, le=100_000)
-    ring_mb: float = Field(default=64.0, ge=1)
-    max_mb: float = Field(default=512.0, ge=1)
-    max_mb_per_day: float = Field(default=200.0, ge=1)
-    min_free_mb: float = Field(default=256.0, ge=0)
-    pass_every: int = Field(default=0, ge=0)
-    before_parts: int = Field(default=0, ge=0)
+    ring_mb: float = Field(default=64.0, ge=1, le=_MOST_MB)
+    max_mb: float = Field(default=512.0, ge=1, le=_MOST_MB)
+    max_mb_per_day: float = Field(default=200.0, ge=1, le=_MOST_MB)
+    min_free_mb: float = Field(default=256.0, ge=0, le=_MOST_MB)
+    pass_every: int = Field(default=0, ge=0, le=1_000_000_000)
+    before_parts: int = Field(default=0, ge=0, le=100_000)
 
     @model_validator(mode="after")
     def _in_the_ring(self) -> PicturesConfig:

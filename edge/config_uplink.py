@@ -14,7 +14,7 @@ class JournalConfig(Section):
     """The journal and the disk it may use, its write-ahead log included. gather_ms: an event waits
     so long for others that go to the disk with it."""
 
-    max_mb: float = Field(default=256.0, ge=1)
+    max_mb: float = Field(default=256.0, ge=1, le=10_000_000)
     gather_ms: float = Field(default=0.0, ge=0, le=2_000)
 
     @property
@@ -39,9 +39,9 @@ class UplinkConfig(Section):
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    connect_timeout_s: float = Field(default=5.0, gt=0)
+    connect_timeout_s: float = Field(default=5.0, ge=0.01, le=600)
     max_inflight: int = Field(default=64, ge=1, le=1000)
-    retry_max_s: float = Field(default=30.0, gt=0)
+    retry_max_s: float = Field(default=30.0, ge=0.01, le=86_400)
 
     @field_validator("state_dir", "password_file", "tls_ca", "tls_cert", "tls_key", mode="before")
     @classmethod

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _JPEG, _PNG, _RIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF"
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_PNM = re.compile(rb"P[1-6](?:\s+|#[^\n]*\n)+(\d{1,18})(?:\s+|#[^\n]*\n)+(\d{1,18})\s")
 _EXIF = b"Exif\x00\x00"
 _JPEG_SCAN, _JPEG_END, _JPEG_APP1 = 0xDA, 0xD9, 0xE1
+_WIDTH, _HEIGHT = 0x0100, 0x0101
 _ORIENTATION, _SUBFILE, _SAMPLES = 0x0112, 0x00FE, 0x0115
 _REDUCED = 1  # of NewSubfileType: a smaller copy of another page, as a preview (TIFF 6.0, page 36)
 _MOST_PAGES = 4096  # a chain of directories that is longer is damaged
@@ -36,13 +40,50 @@ def read_header(data: bytes) -> PictureHeader:
             return _png(data)
         if data.startswith(_RIFF) and data[8:12] == b"WEBP":
             return _webp(data)
-        if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        if data[:4] in _TIFF:
             return _tiff(data)
         if data.startswith(b"BM"):
             return PictureHeader(has_alpha=data[28:30] == b"\x20\x00")
     except (struct.error, IndexError):
         pass
     return PictureHeader()
+
+
+def claimed_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in px that a PNG, BMP, PNM, WebP or TIFF claims; None for all else, and for
+    what is too damaged to say. Never raises."""
+    try:
+        if data.startswith(_PNG):
+            width, height = struct.unpack_from(">II", data, 16)
+        elif data.startswith(b"BM"):
+            width, height = struct.unpack_from("<ii", data, 18)
+        elif data.startswith(_RIFF) and data[8:12] == b"WEBP":
+            return _webp_size(data)
+        elif found := _PNM.match(data):
+            width, height = int(found[1]), int(found[2])
+        elif data[:4] in _TIFF:
+            tags = next(_directories(data), {})
+            width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
+        else:
+            return None
+    except (struct.error, IndexError):
+        return None
+    return abs(width), abs(height)
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    """RFC 9649: 24 bits less one of the canvas, or 14 bits of the one picture."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        sides = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return next(sides), next(sides)
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    return None
 
 
 def _jpeg_orientation(data: bytes) -> int:

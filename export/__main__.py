@@ -18,7 +18,9 @@ from edge.bundle.keys import public_of, read_private_key
 from edge.bundle.manifest import Format, Precision
 from edge.bundle.version import VERSION_PATTERN
 from edge.cli.passphrases import passphrase_of
+from edge.complaints import one_line
 from edge.errors import OutfeedError
+from edge.terminals import tolerate
 from export.errors import ExportError
 from export.pack import ExportOptions, WithFloat, export_run
 from export.page import latency_words, write_page
@@ -116,7 +118,7 @@ def main(
         write_export(opened.folder, record)
         page = write_page(opened.folder, record, exported.certified)
     except (ExportError, DataError, OutfeedError, OSError) as error:
-        console.print(f"[red]export:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]export:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("stopped; nothing is written")
@@ -227,4 +229,5 @@ app = typer.Typer(add_completion=False)
 app.command()(main)
 
 if __name__ == "__main__":
+    tolerate()
     app()

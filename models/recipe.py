@@ -199,7 +199,7 @@ def load_recipe(name_or_path: str) -> Recipe:
             known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
             raise DataError(f"no recipe '{name_or_path}'; there are: {known}, or a path to a .toml")
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

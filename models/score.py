@@ -23,7 +23,9 @@ from rich.table import Table
 
 from edge.chain.components import components
 from edge.chain.filter import Mask
+from edge.complaints import one_line
 from edge.records import Box
+from edge.terminals import tolerate
 from models.data.account import account
 from models.data.dataset import DataError, DataSet, Sample, read_pixels
 from models.data.layouts import open_dataset
@@ -60,7 +62,7 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
     found = []
     scored: set[str] = set()
     try:
-        lines = results.read_text(encoding="utf-8").splitlines()
+        lines = results.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise DataError(f"{results}: cannot be read: {error.strerror}") from error
     for number, line in enumerate(lines, start=1):
@@ -161,9 +163,10 @@ def main(
         if out is not None:
             out.write_text(json.dumps(metrics.as_dict(), indent=1) + "\n", encoding="utf-8")
     except (DataError, OSError) as error:
-        console.print(f"[red]score:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        console.print(f"[red]score:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
 if __name__ == "__main__":
+    tolerate()
     typer.run(main)

@@ -149,7 +149,7 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > _MAX_FILE_BYTES:
         raise BundleError(f"{path}: is larger than {_MAX_FILE_BYTES} bytes; expected a small file")
-    return data
+    return data.removeprefix(b"\xef\xbb\xbf")  # with which editors on Windows begin
 
 
 def _write_fresh(path: Path, data: bytes, mode: int) -> None:

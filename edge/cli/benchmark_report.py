@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from rich.markup import escape
 from rich.table import Table
 
 from edge.cli.benchmark import WARM_UP_FRAMES, Report
+from edge.cli.shown import escape
 from edge.cli.summaries import counts_table, stages_table
 from edge.engines.selection import Measured, Selection, Times
 

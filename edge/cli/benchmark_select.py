@@ -21,11 +21,13 @@ from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.cli.benchmark_report import selection_lines, selection_table
 from edge.cli.loading import open_bundle, parse_precision
 from edge.cli.privileges import open_config
+from edge.complaints import printable
 from edge.config import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
 from edge.errors import BundleError, UsageError
 from edge.records import Frame
+from edge.terminals import plain_json
 
 # Two candidates this near are equally fast; then the one that leaves more cores to others.
 EQUAL = 0.05
@@ -98,18 +100,18 @@ def run_select(
         wanted.bundle, wanted.limits, seconds=seconds, repeat=repeat, progress=progress
     )
     if json:
-        print(selection.model_dump_json(indent=1))
+        print(plain_json(selection.model_dump_json(indent=1)))
     else:
         if selection.chosen is not None:
             Console(highlight=False).print(selection_table(selection))
-        print("\n".join(selection_lines(selection)))
+        print("\n".join(map(printable, selection_lines(selection))))
     if selection.chosen is None:
         raise BundleError(f"{wanted.bundle.id}: no engine of this machine reproduces it")
     if wanted.kept is None:
         return
     write_selection(wanted.kept, selection)
     if not json:
-        print(f"kept in {wanted.kept}")
+        print(f"kept in {printable(str(wanted.kept))}")
         if wanted.limits.kind != "auto":
             print(f"not used: engine.kind is {wanted.limits.kind}")
 

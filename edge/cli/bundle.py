@@ -9,6 +9,7 @@ import typer
 
 from edge.cli.options import EngineOption, PrecisionOption, ThreadsOption, TrustOption
 from edge.cli.passphrases import AskPassphrase, PassphraseFile, new_passphrase, passphrase_of
+from edge.terminals import say
 
 app = typer.Typer(
     help="Look into a model bundle, verify it, sign it; make the keys for that.",
@@ -57,7 +58,7 @@ def verify(
     choice = engine_choice(engine, precision, threads)
     found, _ = load_chain(bundle, engine=choice, trusted=trusted_by(trust))
     manifest = found.manifest
-    print(
+    say(
         f"OK {found.id}: {found.size_bytes} bytes, {len(manifest.files)} files, "
         f"{len(manifest.golden)} golden frames reproduced, {signed_by(found)}"
     )
@@ -80,7 +81,7 @@ def keygen(
     from edge.bundle.keys import write_key_pair
 
     private, public, key = write_key_pair(out, new_passphrase(passphrase_file, passphrase))
-    print(f"{private} and {public}: key {key_id(key)}")
+    say(f"{private} and {public}: key {key_id(key)}")
 
 
 @app.command()
@@ -112,4 +113,4 @@ def sign(
     signer = read_private_key(key, passphrase_of(key, passphrase_file))
     path = out or bundle
     signed = sign_file(bundle, path, signer, tuple(compatible) if compatible else None)
-    print(f"{path}: {signed.id}, {signed_by(signed)}")
+    say(f"{path}: {signed.id}, {signed_by(signed)}")

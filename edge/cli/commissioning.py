@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from edge.bundle import Bundle
@@ -23,6 +22,7 @@ from edge.cli.assembly import (
 from edge.cli.belt import count_tracking, ejector_eye
 from edge.cli.live_camera import freshness_rules, open_live_camera
 from edge.cli.privileges import open_config
+from edge.cli.shown import escape
 from edge.cli.terminal import Terminal
 from edge.clock import Clock, MonotonicClock
 from edge.commission.page import commission_page

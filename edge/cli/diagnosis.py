@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
@@ -18,6 +17,7 @@ from edge.cli.admission import admit
 from edge.cli.assembly import make_camera
 from edge.cli.live_camera import open_live_camera
 from edge.cli.privileges import open_config
+from edge.cli.shown import escape
 from edge.clock import MonotonicClock
 from edge.config import StationConfig
 from edge.devices.camera import Camera
@@ -103,4 +103,4 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
 
 def findings_json(findings: Sequence[Finding]) -> str:
     """A list of objects: name, level, said, advice."""
-    return json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False)
+    return json.dumps([asdict(finding) for finding in findings], indent=1)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.chain.inspector import Inspector
+from edge.cli.shown import escape
 from edge.inspection.examine import Examined, Fault, examine
 from edge.inspection.lines import LineFile, result_line
 from edge.inspection.pictures import overlay, severity_picture, write_picture

@@ -6,12 +6,12 @@ import json
 import math
 from collections.abc import Iterator
 
-from rich.markup import escape
 from rich.table import Table
 
 from edge.bundle import Bundle, KindManifest, Manifest, check_certificate, key_id
 from edge.bundle.certificate import Step
 from edge.bundle.keys import public_text
+from edge.cli.shown import escape
 from edge.errors import BundleError
 
 

@@ -13,6 +13,7 @@ from edge.cli.passphrases import (
     new_passphrase,
     open_authority,
 )
+from edge.terminals import say
 
 app = typer.Typer(
     help="Make the plant's authority, and what it gives to the broker, a central system and every "
@@ -25,7 +26,7 @@ _Authority = Annotated[
     Path,
     typer.Option("--authority", metavar="DIR", help="The folder that `provision authority` made."),
 ]
-_Days = Annotated[int, typer.Option(help="How long the certificate is valid.")]
+_Days = Annotated[int, typer.Option(min=1, max=36_500, help="How long the certificate is valid.")]
 
 
 @app.command()
@@ -46,7 +47,7 @@ def authority(
     make_authority(
         out, name=name, days=days, passphrase=new_passphrase(passphrase_file, passphrase)
     )
-    print(f"{out}: ca.pem for everybody, ca.key for nobody")
+    say(f"{out}: ca.pem for everybody, ca.key for nobody")
 
 
 @app.command()
@@ -68,7 +69,7 @@ def broker(
 
     revoked = read_file(authority / REVOKED_FILE)
     make_broker(out, open_authority(authority, passphrase_file), revoked, hosts, days=days)
-    print(f"{out}: ca.pem, revoked.pem, broker.pem, broker.key for {', '.join(hosts)}")
+    say(f"{out}: ca.pem, revoked.pem, broker.pem, broker.key for {', '.join(hosts)}")
 
 
 @app.command()
@@ -83,7 +84,7 @@ def central(
     from edge.provision import make_central
 
     make_central(out, open_authority(authority, passphrase_file), days=days)
-    print(f"{out}: ca.pem, central.pem, central.key")
+    say(f"{out}: ca.pem, central.pem, central.key")
 
 
 @app.command()
@@ -130,7 +131,7 @@ def station(
     )
     folder = out or Path(name)
     make_station_kit(folder, open_authority(authority, passphrase_file), kit, days=days)
-    print(f"{folder}: station.toml, station.pem, station.key, ca.pem; copy it to /etc/outfeed")
+    say(f"{folder}: station.toml, station.pem, station.key, ca.pem; copy it to /etc/outfeed")
 
 
 @app.command()
@@ -151,4 +152,4 @@ def revoke(
 
     own = open_authority(authority, passphrase_file)
     count = put_on_list(authority, own.certificate, own.key, certificates)
-    print(f"{authority / REVOKED_FILE}: {count} on it; copy it to the broker and restart that")
+    say(f"{authority / REVOKED_FILE}: {count} on it; copy it to the broker and restart that")

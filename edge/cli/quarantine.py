@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edge.cli.options import ConfigOption
+from edge.complaints import printable
 
 app = typer.Typer(
     help="Set the parts that people marked aside, look at them, and release them for learning. "
@@ -42,6 +43,7 @@ def collect(
 
     from edge.cli.privileges import open_config
     from edge.cli.quarantining import still_waiting, told
+    from edge.complaints import one_line
     from edge.quarantine.collect import collect as collect_marked
 
     settings = open_config(config)
@@ -50,9 +52,9 @@ def collect(
         if entry.id in found.new or entry.id in found.changed:
             print(told(entry))
     for line in found.refused:
-        print("outfeed:", *line.splitlines(), file=sys.stderr)
+        print(f"outfeed: {one_line(line)}", file=sys.stderr)
     print(
-        f"{folder}: {len(found.index.entries)} parts, {len(found.new)} new, "
+        f"{printable(str(folder))}: {len(found.index.entries)} parts, {len(found.new)} new, "
         f"{len(found.changed)} changed"
     )
     waiting = still_waiting(settings.inbox_path)
@@ -71,9 +73,10 @@ def show(
     whether it is released."""
     from edge.cli.quarantining import told
     from edge.quarantine import read_index
+    from edge.terminals import plain_json
 
     for entry in read_index(folder).entries:
-        print(entry.model_dump_json() if json else told(entry))
+        print(plain_json(entry.model_dump_json()) if json else told(entry))
 
 
 @app.command()
@@ -120,7 +123,7 @@ def release(
         write_index(folder, with_word(index, chosen, by=by, utc=utc_now(), claim=claim))
     left = 0 if not everything else sum(entry.released is None for entry in index.entries)
     more = f", {left - len(chosen)} not" if left > len(chosen) else ""
-    print(f"{folder}: {len(chosen)} parts released{more}")
+    print(f"{printable(str(folder))}: {len(chosen)} parts released{more}")
 
 
 @app.command()
@@ -137,4 +140,4 @@ def withhold(folder: _Folder, parts: _Parts = None) -> None:
     with open_index(folder) as index:
         chosen = find(index, parts)
         write_index(folder, without_word(index, chosen))
-    print(f"{folder}: {len(chosen)} parts withheld")
+    print(f"{printable(str(folder))}: {len(chosen)} parts withheld")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+from edge.complaints import printable
 from edge.errors import UsageError
 from edge.quarantine import Claim, Entry
 
@@ -54,4 +55,4 @@ def told(entry: Entry) -> str:
     else:
         words.append("not released")
     line = "; ".join(words)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in f"{line} [{entry.id}]")
+    return printable(f"{line} [{entry.id}]")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge.cli.loading import engine_choice
+from edge.complaints import one_line, printable
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError, PictureError, UsageError
 from edge.pictures.name import list_album
@@ -58,15 +59,15 @@ def replay_all(paths: Sequence[Path], chains: Chains, *, strict: bool, as_json: 
             found = replay_part(path, chains)
         except OutfeedError as error:
             counts["failed"] += 1
-            print("outfeed:", *str(error).splitlines(), file=sys.stderr)
+            print(f"outfeed: {one_line(error)}", file=sys.stderr)
             continue
         counts[found.outcome.value] += 1
         if found.tolerance is not None:
             tolerances.add(f"compared within {found.tolerance}: {', '.join(found.changed)}")
-        print(_json(path, found) if as_json else _line(found))
+        print(_json(path, found) if as_json else printable(_line(found)))
     if not as_json:
         for each in sorted(tolerances):
-            print(each)
+            print(printable(each))
         names = (*(outcome.value for outcome in Outcome), "failed")
         told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
         print(f"{len(paths)} parts: {told}")
@@ -86,7 +87,7 @@ def compare_with_journal(paths: Sequence[Path], journal: Path) -> bool:
         said = disagreement(record, events.get(record.part_id))
         if said is not None:
             agree = False
-            print(f"outfeed: part {record.part_id}: {said}", file=sys.stderr)
+            print(f"outfeed: part {record.part_id}: {one_line(said)}", file=sys.stderr)
     return agree
 
 

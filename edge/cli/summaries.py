@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rich.markup import escape
 from rich.table import Table
 
+from edge.cli.shown import escape
 from edge.line.stats import Percentiles
 from edge.pictures import LeftOut
 from edge.station import Summary

@@ -6,10 +6,10 @@ import threading
 from collections import deque
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from edge.cli.shown import escape
 from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from logging import getLogger
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -105,6 +105,7 @@ class StreamCamera:
 
 
 def _without_login(url: str) -> str:
-    """The url as it may be told to others."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    """The url as it may be told to others. A password may hold what should have been escaped."""
+    scheme, _, rest = url.partition("://")
+    place = rest.rpartition("@")[2]
+    return f"{scheme}://{re.split('[?#]', place, maxsplit=1)[0]}"

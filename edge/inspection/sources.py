@@ -67,16 +67,19 @@ def from_paths(paths: Sequence[Path]) -> Sources:
 
 def from_list(path: Path) -> Sources:
     """The files named in a text file, one a line, relative to the working folder; blank lines are
-    skipped. Names and order as for several files given to ``from_paths``.
+    skipped, and so is the mark with which editors on Windows begin. Names and order as for several
+    files given to ``from_paths``.
 
     Raises UsageError for a list that cannot be read or a line that names no file.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        data = path.read_bytes()
+        lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not UTF-8 text") from error
+        found = "UTF-16 text" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8 text"
+        raise UsageError(f"{path}: is {found}; expected UTF-8") from error
     files: list[Path] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -18,6 +18,7 @@ from edge.rejector.hardware import open_encoder, open_eye
 from edge.rejector.loop import Rejector
 from edge.rejector.options import RejectorOptions, parse_arguments
 from edge.rejector.realtime import claim_realtime
+from edge.terminals import LogFormatter, tolerate
 
 
 def make_lane(options: RejectorOptions, *, began_ns: int) -> Lane:
@@ -46,7 +47,10 @@ def main() -> int:
     # it ends, by a goodbye or by its death.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+    tolerate()
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     fd, options = parse_arguments(sys.argv[1:])
     clock = MonotonicClock()
     try:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import getLogger
 
+from edge.complaints import one_line
 from edge.errors import CrashedError, MustEndError, OutfeedError
 
 _log = getLogger(__name__)
+
+_CHARS = 400  # it becomes the reason of open parts
 
 
 class Crashes:
@@ -64,7 +67,7 @@ class Crashes:
 
 
 def _crashed(thread: str, error: BaseException | None) -> CrashedError:
-    return CrashedError(f"crashed: {thread}: {type(error).__name__}: {error}")
+    return CrashedError(f"crashed: {thread}: {type(error).__name__}: {one_line(error)}"[:_CHARS])
 
 
 def despite(step: Callable[[], object]) -> None:

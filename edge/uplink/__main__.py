@@ -11,8 +11,10 @@ import sys
 import threading
 from pathlib import Path
 
+from edge.complaints import one_line
 from edge.config import load_config
 from edge.errors import OutfeedError
+from edge.terminals import LogFormatter, tolerate
 from edge.uplink.publisher import run_uplink
 from edge.watchdog import find_notifier
 
@@ -23,7 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="the station.toml")
     parser.add_argument("--parent", type=int, help="end when this process no longer is the parent")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    tolerate()
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     faulthandler.enable(2)  # where a parent ends it for its silence, the log shows where it was
     notifier = find_notifier(os.environ)
     stop = threading.Event()
@@ -36,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run_uplink(load_config(options.config), stop, notifier)
     except OutfeedError as error:
-        print(f"outfeed uplink: {error}", file=sys.stderr)
+        print(f"outfeed uplink: {one_line(error)}", file=sys.stderr)
         return error.exit_status
     return 0
 

@@ -12,13 +12,16 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import public_of, read_private_key
 from edge.bundle.version import VERSION_PATTERN
 from edge.cli.passphrases import passphrase_of
+from edge.complaints import one_line
 from edge.errors import OutfeedError
+from edge.terminals import tolerate
 from export.errors import ExportError
 from export.learn.learn import Learned, LearnOptions, learn
 from export.learn.page import PAGE
@@ -97,7 +100,7 @@ def main(
         with announced(), as_keyboard():
             found = learn(Run(run), old, quarantine, target, options, signer)
     except (ExportError, DataError, OutfeedError, OSError) as error:
-        console.print(f"[red]learn:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]learn:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("stopped; nothing is written")
@@ -177,4 +180,5 @@ app = typer.Typer(add_completion=False)
 app.command()(main)
 
 if __name__ == "__main__":
+    tolerate()
     app()

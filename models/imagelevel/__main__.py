@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edge.terminals import tolerate
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
 from models.imagelevel.compare import compare
@@ -85,4 +86,5 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
+    tolerate()
     typer.run(main)

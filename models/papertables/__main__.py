@@ -16,7 +16,10 @@ import cv2
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from edge.complaints import one_line
+from edge.terminals import tolerate
 from models.data.dataset import DataError
 from models.metrics import TOLERANCE_PX
 from models.papertables.figures import (
@@ -130,7 +133,9 @@ def main(
         measured = [measure(folder, said) for folder, said in zip(run, given, strict=True)]
         path = write(group(measured), out, command)
     except (DataError, OSError) as error:
-        console.print(f"[red]papertables:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[red]papertables:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     console.print(f"{path}", highlight=False, soft_wrap=True)
 
@@ -149,4 +154,5 @@ def _reported(
 
 
 if __name__ == "__main__":
+    tolerate()
     typer.run(main)

@@ -10,7 +10,10 @@ from typing import Annotated
 import cv2
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from edge.complaints import one_line
+from edge.terminals import tolerate
 from models.data.dataset import DataError
 from models.progress import announced
 from models.report.findings import Station
@@ -47,7 +50,7 @@ def main(
         with announced():
             path = write_report(opened, station=station, max_false_rejects=limit)
     except (DataError, OSError) as error:
-        console.print(f"[red]report:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]report:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("stopped; nothing is written")
@@ -56,4 +59,5 @@ def main(
 
 
 if __name__ == "__main__":
+    tolerate()
     typer.run(main)

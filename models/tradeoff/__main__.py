@@ -11,8 +11,11 @@ from typing import Annotated
 import cv2
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from edge.complaints import one_line
+from edge.terminals import tolerate
 from models.data.dataset import DataError
 from models.run import Run
 from models.tradeoff.interval import share_of, span
@@ -58,9 +61,12 @@ def main(
             console.print(str(chosen), highlight=False, soft_wrap=True)
             console.print(str(chosen.assurance(limit)), highlight=False, soft_wrap=True)
     except (DataError, OSError) as error:
-        console.print(f"[red]tradeoff:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[red]tradeoff:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
 
 
 if __name__ == "__main__":
+    tolerate()
     typer.run(main)

@@ -1,5 +1,7 @@
 """read_image: what is decoded, and that nothing half-read ever passes for a picture."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -7,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge.errors import FrameError
-from edge.images import IMAGE_SUFFIXES, read_image
+from edge.images import IMAGE_SUFFIXES, decode_image, read_image
+from edge.picture_header import claimed_size
 
 RNG = np.random.default_rng(3)
 COLOUR = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -129,3 +132,53 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         read_image(tmp_path / "none.png")
     with pytest.raises(FrameError, match="cannot be read: Is a directory"):
         read_image(tmp_path)
+
+
+def claims(form: str, width: int, height: int) -> bytes:
+    """A small file whose header claims this size."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    data = bytearray(cv2.imencode(f".{form}", pixels)[1].tobytes())
+    if form == "png":
+        data[16:24] = struct.pack(">II", width, height)
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    elif form == "bmp":
+        data[18:26] = struct.pack("<ii", width, -height)
+    elif form in ("pgm", "ppm", "pnm"):
+        return b"P6\n# a comment\n%d %d\n255\n" % (width, height) + bytes(192)
+    elif form == "tiff":
+        for tag, value in ((0x0100, width), (0x0101, height)):
+            at = next(i for i in range(8, len(data)) if data[i : i + 2] == struct.pack("<H", tag))
+            data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, value)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("form", ["png", "bmp", "ppm", "pnm", "tiff"])
+def test_a_header_that_claims_more_than_the_memory(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[object] = []
+    monkeypatch.setattr("edge.images.cv2.imdecode", lambda *given: decoded.append(given))
+    for width, height in ((30_000, 30_000_000), (2**31 - 1, 2**31 - 1)):
+        data = claims(form, width, height)
+        assert claimed_size(data) == (width, height)
+        with pytest.raises(FrameError, match=f"claims {width}×{height} px, more than the memory"):
+            decode_image(data, name="a")
+    assert not decoded
+
+
+def test_a_webp_says_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+    for quality in (50, 101):  # lossy, lossless
+        data = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
+        assert claimed_size(data) == (30, 20)
+    monkeypatch.setattr("edge.images.free_memory_bytes", lambda: 9_000)
+    with pytest.raises(FrameError, match="claims 30×20 px"):
+        decode_image(data, name="a")
+
+
+@pytest.mark.parametrize("form", ["png", "bmp", "ppm", "tiff", "webp"])
+def test_what_is_cut_anywhere_claims_nothing_that_raises(form: str) -> None:
+    whole = cv2.imencode(f".{form}", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    assert claimed_size(whole) == (8, 8)
+    for size in range(len(whole)):
+        claimed_size(whole[:size])
