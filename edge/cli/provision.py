@@ -26,7 +26,7 @@ _Authority = Annotated[
     Path,
     typer.Option("--authority", metavar="DIR", help="The folder that `provision authority` made."),
 ]
-_Days = Annotated[int, typer.Option(min=1, max=36_500, help="How long the certificate is valid.")]
+_Days = Annotated[int, typer.Option(help="How long the certificate is valid.")]
 
 
 @app.command()
