@@ -25,12 +25,17 @@ class Pulse:
 class Output(Protocol):
     """One line to an ejector: claimed inactive by its constructor, without a glitch.
 
-    "Active" is logical; polarity is the implementation's affair. Used by one thread. Every
-    implementation passes tests/devices/test_output_contract.py.
+    "Active" is logical; polarity is the implementation's affair. Used by one thread of a process;
+    after a fork both processes may set and read the same line, which is released when both have
+    closed it. Every implementation passes tests/devices/test_output_contract.py.
     """
 
     def set(self, active: bool) -> None:
         """Drive the line; returns when it is driven, in microseconds. Raises DeviceError."""
+        ...
+
+    def is_active(self) -> bool:
+        """Read the level back from the line, whichever process set it. Raises DeviceError."""
         ...
 
     def close(self) -> None:

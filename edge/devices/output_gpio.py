@@ -42,6 +42,14 @@ class GpioOutput:
         except (OSError, self._released) as error:
             raise failed(self._where, error) from error
 
+    def is_active(self) -> bool:
+        if self._request is None:
+            raise DeviceError("output_gpio: read after close")
+        try:
+            return bool(self._request.get_value(self._number) == self._levels[True])
+        except (OSError, self._released) as error:
+            raise failed(self._where, error) from error
+
     def close(self) -> None:
         if self._request is not None:
             self._request.release()

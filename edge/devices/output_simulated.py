@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 from collections import deque
 from collections.abc import Iterable
@@ -25,12 +26,14 @@ class SimulatedOutput:
 
     With ``record``, each edge is also written at once to that file as ``at_ns 0|1``, so that a
     test can read what a process did that has died since; a disk that refuses ends the record and
-    not the output. Setting the level that it has is no edge.
+    not the output. Setting the level that it has is no edge. A process that was forked sets the
+    same line and writes to the same file; ``history`` has the edges of its own process only. Two
+    processes that set it within microseconds may both write.
     """
 
     def __init__(self, *, clock: Clock, record: Path | None = None) -> None:
         self._clock = clock
-        self._active = False
+        self._level = mmap.mmap(-1, 1)  # one line, also after a fork
         self._closed = self._is_refused = False
         self._edges: deque[OutputEdge] = deque(maxlen=_HISTORY)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -50,9 +53,9 @@ class SimulatedOutput:
     def set(self, active: bool) -> None:
         if self._closed:
             raise DeviceError("output_simulated: set after close")
-        if active == self._active:
+        if active == self.is_active():
             return
-        self._active = active
+        self._level[0] = active
         edge = OutputEdge(active, self._clock.now_ns())
         self._edges.append(edge)
         if self._file is not None and not self._is_refused:
@@ -61,6 +64,11 @@ class SimulatedOutput:
             except OSError as error:  # the record is for tests: it ends, the output does not
                 _log.error("output_record_refused reason=%s", error.strerror)
                 self._is_refused = True
+
+    def is_active(self) -> bool:
+        if self._closed:
+            raise DeviceError("output_simulated: read after close")
+        return bool(self._level[0])
 
     def close(self) -> None:
         self._closed = True
@@ -75,7 +83,9 @@ def read_record(path: Path) -> list[OutputEdge]:
         lines = path.read_text(encoding="ascii").splitlines()
     except OSError as error:
         raise DeviceError(f"{path}: cannot be read: {error.strerror}") from error
-    return [OutputEdge(level == "1", int(at)) for at, level in map(str.split, lines)]
+    edges = [OutputEdge(level == "1", int(at)) for at, level in map(str.split, lines)]
+    # Two processes write, each after its stamp.
+    return sorted(edges, key=lambda edge: edge.at_ns)
 
 
 def pulses(edges: Iterable[OutputEdge]) -> list[Pulse]:

@@ -25,7 +25,8 @@ class Cause(IntEnum):
     near to a part that had to be kicked. LOST: nobody knew where the part was. ABSENT: the
     ejector's eye did not see it come. STRANGER: the ejector's eye saw a part that nobody announced.
     With NO_PART: SEEN_AGAIN, a part known already (it bounced, or the belt backed up and returned);
-    BACKWARD, the belt was backing up.
+    BACKWARD, the belt was backing up. OVERRUN: it was ordered to pass, but passed while the output
+    was active for another part, so it is reported as ejected.
     """
 
     VERDICT = 1
@@ -38,6 +39,7 @@ class Cause(IntEnum):
     STRANGER = 8
     SEEN_AGAIN = 9
     BACKWARD = 10
+    OVERRUN = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: the level of the output, and the parts that went by since the last step."""
+    """What to do now: the level of the output, and the parts that went by since the last step.
+
+    until_ns: when the active output has to be inactive; None: nobody knows yet.
+    """
 
     active: bool
     passages: tuple[Passage, ...]
+    until_ns: int | None = None
 
 
 @dataclass(slots=True)

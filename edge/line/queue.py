@@ -234,7 +234,9 @@ class RejectQueue:
             passages += self._kick_unseen(self._blind, now_ns)
         if self._active_until_ns is not None and self._active_until_ns <= now_ns:
             self._active_until_ns = None
-        return Step(self._active_until_ns is not None or self._in_lost, tuple(passages))
+        until_ns = None if self._in_lost else self._active_until_ns
+        active = self._in_lost or until_ns is not None
+        return Step(active, tuple(passages), until_ns)
 
     def next_ns(self) -> int | None:
         """When ``due`` has something to do next; None while no moment is known."""

@@ -14,9 +14,12 @@ from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import OutfeedError
 from edge.line.lane import Lane
 from edge.line.queue import RejectQueue
+from edge.rejector.guard import GuardProcess
 from edge.rejector.hardware import open_encoder, open_eye
-from edge.rejector.loop import Rejector
+from edge.rejector.lease import Lease
+from edge.rejector.loop import EXIT_FAILED, Rejector
 from edge.rejector.options import RejectorOptions, parse_arguments
+from edge.rejector.pulsing import PulsingOutput
 from edge.rejector.realtime import claim_realtime
 from edge.terminals import LogFormatter, tolerate
 
@@ -52,14 +55,37 @@ def main() -> int:
     handler.setFormatter(LogFormatter("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[handler])
     fd, options = parse_arguments(sys.argv[1:])
-    clock = MonotonicClock()
+    log = logging.getLogger(__name__)
     try:
-        output = _output(options, clock)
-        link = socket.socket(fileno=fd)
-        counts, eye = options.counts, options.ejector_eye
+        return _serve(fd, options)
+    except OutfeedError as error:
+        log.error("%s", error)
+        return error.exit_status
+    except Exception:
+        log.exception("rejector_failed: the output is %s, its safe state", options.safe_state)
+        return EXIT_FAILED
+
+
+def _serve(fd: int, options: RejectorOptions) -> int:
+    clock = MonotonicClock()
+    safe_active = options.safe_state == "active"
+    link = socket.socket(fileno=fd)
+    output, lease = _output(options, clock), Lease()
+    priority = options.realtime_priority
+    guard = GuardProcess(
+        output=output,
+        lease=lease,
+        station=link,
+        clock=clock,
+        safe_active=safe_active,
+        priority=priority,
+    )
+    pulsing = PulsingOutput(output, clock=clock, lease=lease, guard=guard)
+    counts, eye = options.counts, options.ejector_eye
+    try:
         rejector = Rejector(
             link,
-            output=output,
+            output=pulsing,
             lane=make_lane(options, began_ns=clock.now_ns()),
             clock=clock,
             encoder=None if counts is None else open_encoder(counts.encoder, clock=clock),
@@ -67,11 +93,11 @@ def main() -> int:
             max_counts_per_s=0 if counts is None else counts.max_counts_per_s,
             silence_ns=options.silence_ms * 1_000_000,
         )
-        realtime = claim_realtime(options.realtime_priority)
-        return rejector.run(realtime=realtime, safe_active=options.safe_state == "active")
-    except OutfeedError as error:
-        logging.getLogger(__name__).error("%s", error)
-        return error.exit_status
+    except BaseException:
+        pulsing.close(safe_active)
+        raise
+    realtime = claim_realtime(priority and max(1, priority - 1))  # below the guard
+    return rejector.run(realtime=realtime, safe_active=safe_active)
 
 
 def _output(options: RejectorOptions, clock: Clock) -> Output:

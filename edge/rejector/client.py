@@ -28,11 +28,15 @@ from edge.rejector.messages import (
     Order,
     Ping,
     Placed,
+    PulseBegan,
+    PulseEnded,
     Ready,
+    Report,
     Resolve,
     decode_report,
 )
 from edge.rejector.options import RejectorOptions
+from edge.rejector.outcomes import Outcomes
 from edge.rejector.underway import Underway
 
 _log = getLogger(__name__)
@@ -40,6 +44,8 @@ _log = getLogger(__name__)
 _READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
 _PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
 _ABANDON_S = 0.02  # between two looks at whether the last report is in
+_LOOK_S = 0.1  # how often a client that hears nothing looks whether the process is alive
+_GUARD_S = 1.0  # beyond the pulse, for the guard of a dead process to end it
 _REPLAY_S = 0.05  # for a new process to make room for one more order
 
 
@@ -52,8 +58,9 @@ class RejectorClient:
     told every part that is still under way; parts that went by meanwhile are reported as MISSED
     with the cause DOWN. By counts the new one takes them over where its encoder counts on; where it
     begins anew, they are reported as LOST and it is told so. Reports are handed to ``on_actuated``
-    by a thread of the client. ``beat`` keeps the rejector from taking the station for dead, and
-    finds out whether it hangs.
+    by a thread of the client, as ``Outcomes`` settles them: those of parts that passed while the
+    output was active wait for the end of the pulse. ``beat`` keeps the rejector from taking the
+    station for dead, and finds out whether it hangs.
     """
 
     def __init__(self, options: RejectorOptions, *, clock: Clock) -> None:
@@ -65,7 +72,9 @@ class RejectorClient:
             pulse_us=options.pulse_us,
             kick_unknown=options.on_unknown == "reject",
             capacity=options.capacity,
+            safe_active=options.safe_state == "active",
         )
+        self._outcomes = Outcomes(pulse_ns=options.pulse_us * 1000)
         self._link: socket.socket | None = None  # where orders go; None while there is none
         self._reports: socket.socket | None = None  # the same one, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
@@ -275,32 +284,62 @@ class RejectorClient:
                 return
 
     def _read_reports(self) -> None:
-        """Hand over reports until the process closes its end."""
+        """Hand over reports until the process and its guard have closed their ends."""
         assert self._reports is not None
+        dead_ns: int | None = None
         with self._reports as link:
             while True:
-                select.select([link], [], [])
+                readable = select.select([link], [], [], _LOOK_S)[0]
+                self._hand_over(self._outcomes.overdue(self._clock.now_ns()))
+                if not readable:
+                    dead_ns = self._wait_for_guard(dead_ns)
+                    continue
                 try:
                     packet = link.recv(MAX_BYTES)
                 except ConnectionError:
-                    return
+                    break
                 if not packet:
-                    return
+                    break
                 try:
                     report = decode_report(packet)
                 except ValueError as error:
                     _log.error("report_ignored reason=%s", error)
                     continue
-                self._answered_ns, self._asked_ns = self._clock.now_ns(), None
-                if isinstance(report, Counted):
-                    self._counted = report
-                elif isinstance(report, Placed):
-                    with self._lock:
-                        self._underway.placed(report)
-                elif isinstance(report, Actuated):
-                    with self._lock:
-                        self._underway.reported(report.part_id)
-                    self._on_actuated(report)
+                self._take(report)
+        self._hand_over(self._outcomes.cut(self._clock.now_ns()))
+
+    def _wait_for_guard(self, dead_ns: int | None) -> int | None:
+        """Since when the process has been dead while its guard is not; a guard that outlives the
+        pulse is killed, as the line is needed."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            return None
+        now_ns = self._clock.now_ns()
+        if dead_ns is None:
+            return now_ns
+        if now_ns - dead_ns > self._options.pulse_us * 1000 + round(_GUARD_S * 1e9):
+            _log.error("pulse_guard_killed reason=it holds the line of a dead rejector")
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        return dead_ns
+
+    def _take(self, report: Report) -> None:
+        now_ns = self._clock.now_ns()
+        if not isinstance(report, PulseEnded):  # which may be the guard's
+            self._answered_ns, self._asked_ns = now_ns, None
+        if isinstance(report, Counted):
+            self._counted = report
+        elif isinstance(report, Placed):
+            with self._lock:
+                self._underway.placed(report)
+        elif isinstance(report, PulseBegan):
+            self._hand_over(self._outcomes.began(report))
+        elif isinstance(report, PulseEnded):
+            self._hand_over(self._outcomes.ended(report))
+        elif isinstance(report, Actuated):
+            with self._lock:
+                self._underway.reported(report.part_id)
+            self._hand_over(self._outcomes.passed(report, now_ns))
 
     def _restart(self) -> bool:
         """Try until there is a process again; False when the client gives up or is done."""
@@ -321,5 +360,11 @@ class RejectorClient:
         raise AssertionError("unreachable")
 
     def _report_down(self, gone: list[Actuated]) -> None:
+        """Parts that no process has reported: the last pulse may have outlived its process."""
+        now_ns = self._clock.now_ns()
         for report in gone:
+            self._hand_over(self._outcomes.passed(report, now_ns))
+
+    def _hand_over(self, settled: list[Actuated]) -> None:
+        for report in settled:
             self._on_actuated(report)

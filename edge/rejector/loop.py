@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import select
 import socket
+from collections import deque
 from collections.abc import Sequence
 from logging import getLogger
 
 from edge.clock import Clock
 from edge.devices.encoder import Encoder, EncoderPosition
-from edge.devices.output import Output
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
 from edge.line.lane import Lane
@@ -29,6 +29,8 @@ from edge.rejector.messages import (
     Ping,
     Placed,
     Pong,
+    PulseBegan,
+    PulseEnded,
     Ready,
     Report,
     Resolve,
@@ -36,6 +38,7 @@ from edge.rejector.messages import (
     Sighted,
     decode_order,
 )
+from edge.rejector.pulsing import PulsingOutput
 from edge.rejector.realtime import Realtime
 from edge.rejector.silence import Silence
 
@@ -55,6 +58,8 @@ _NEAR_POLL_NS = 200_000
 # so are those on one that creeps; the output is needed by the next station.
 STANDING_NS = 1_000_000_000
 DRAIN_NS = 30_000_000_000
+
+_EDGES = 64  # that wait until the station takes them
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -76,7 +81,7 @@ class Rejector:
         self,
         link: socket.socket,
         *,
-        output: Output,
+        output: PulsingOutput,
         lane: Lane,
         clock: Clock,
         encoder: Encoder | None = None,
@@ -92,6 +97,7 @@ class Rejector:
         self._eye = eye
         self._near_counts = 1 + max_counts_per_s * _POLL_NS // 1_000_000_000
         self._unreported = 0
+        self._edges: deque[PulseBegan | PulseEnded] = deque()
         self._goodbye = False
         self._deaf = False  # the station's end is closed: no order will come
         self._ends_ns: int | None = None  # when parts are given up, once nothing new can come
@@ -104,7 +110,7 @@ class Rejector:
         """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
         level_at_end = safe_active
         try:
-            self._output.set(False)
+            self._output.start()
             self._link.setblocking(False)
             origin = NO_ENCODER if self._encoder is None else self._encoder.origin
             self._report(Ready(VERSION, realtime.scheduled, realtime.locked, origin))
@@ -113,26 +119,25 @@ class Rejector:
                 level_at_end = False
             return status
         finally:
-            self._output.set(level_at_end)
-            self._output.close()
+            self._output.close(level_at_end)
+            self._report_edges()
             for device in (self._encoder, self._eye):
                 if device is not None:
                     device.close()
 
     def _serve(self, safe_active: bool) -> int:
-        active = False
         while True:
             self._look()
             step = self._lane.due(self._clock.now_ns())
             next_ns = self._lane.next_ns()
+            self._output.look(next_ns)
             nothing_waits = next_ns is None and not len(self._lane)
             self._safe = (
                 self._silence.silent and (self._safe or nothing_waits) and not self._goodbye
             )
-            wanted = step.active or (self._safe and safe_active)
-            if wanted != active:
-                active = wanted
-                self._output.set(active)
+            safe = self._safe and safe_active
+            self._output.drive(step.active or safe, None if safe else step.until_ns)
+            self._report_edges()
             if step.passages:
                 at_ns = self._clock.now_ns()
                 for passage in step.passages:
@@ -140,6 +145,8 @@ class Rejector:
             if next_ns is None and (self._goodbye or self._deaf) and self._is_drained():
                 if self._deaf and not self._goodbye:
                     return EXIT_STATION_DEAD
+                self._output.drive(False)
+                self._report_edges()
                 self._report(Counted(self._lane.queue.counters, self._unreported))
                 return EXIT_DONE
             if not self._wait(next_ns):
@@ -209,6 +216,8 @@ class Rejector:
         until_ns = min((some for some in wakes if some is not None), default=None)
         left_s = None if until_ns is None else max(0.0, (until_ns - now_ns) / 1e9 - _EARLY_S)
         waited: list[socket.socket | int] = [] if self._deaf else [self._link]
+        if (guard_fd := self._output.guard_fd) is not None:
+            waited.append(guard_fd)
         if self._encoder is not None or self._eye is not None:
             poll_s = _POLL_NS / 1e9
             counts = self._lane.counts_left
@@ -275,10 +284,26 @@ class Rejector:
 
     def _report(self, report: Report) -> None:
         """Never waits for the station: what it does not take is counted."""
+        if self._edges:
+            self._report_edges()
+        self._unreported += not self._send(report)
+
+    def _report_edges(self) -> None:
+        """Edges come before the parts that they concern; those that are not taken are tried again,
+        the last 64 of them."""
+        self._edges.extend(self._output.reports())
+        while self._edges and self._send(self._edges[0]):
+            self._edges.popleft()
+        while len(self._edges) > _EDGES:
+            self._edges.popleft()
+            self._unreported += 1
+
+    def _send(self, report: Report) -> bool:
         try:
             self._link.send(report.encode())
         except (BlockingIOError, ConnectionError):
-            self._unreported += 1
+            return False
+        return True
 
 
 def _actuated(passage: Passage, at_ns: int) -> Actuated:

@@ -11,12 +11,13 @@ from struct import Struct, error
 
 from edge.line.queue import Action, Cause, Counters
 
-VERSION = 2
+VERSION = 3
 MAX_BYTES = 256
 
 _HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _PING = 1, 2, 3, 4, 5
 _SIGHTED, _RESTORE, _LOSE, _KNOWN = 6, 7, 8, 9
 _READY, _ACTUATED, _COUNTERS, _PONG, _PLACED = 129, 130, 131, 132, 133
+_PULSE_BEGAN, _PULSE_ENDED = 134, 135
 NO_ENCODER = -1
 
 _VERSION = Struct("<BH")
@@ -28,6 +29,8 @@ _STARTED = Struct("<BH??q")
 _PASSED = Struct("<BQqqIBB")
 _PLACE = Struct("<BQq")
 _COUNTED = Struct("<B18Q")
+_BEGAN = Struct("<Bqqq")
+_ENDED = Struct("<Bqqqq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +168,10 @@ class Actuated:
 
     part_id: 0 for a stranger. due_ns: for a part placed by counts the moment of its count.
 
-    at_ns: when the output was active (KICKED), or when the part was looked at; width_us: how long
-    the output stays active for this part, 0 unless KICKED. Pulses that overlap are one pulse on
-    the line, from the first part's at_ns to the end of the last part's width.
+    From the rejector it is what was ordered: at_ns is when the part was looked at, width_us how
+    long its window still was. From ``Outcomes`` it is what the output did: at_ns is when it was
+    active for this part (KICKED), width_us how long from then on, 0 unless KICKED. Parts of one
+    pulse all have its end.
     """
 
     part_id: int
@@ -190,6 +194,38 @@ class Actuated:
 
 
 @dataclass(frozen=True, slots=True)
+class PulseBegan:
+    """Rejector → station: the output became active, not before earliest_ns and by since_ns.
+
+    pulse: its identity, as in its end.
+    """
+
+    pulse: int
+    earliest_ns: int
+    since_ns: int
+
+    def encode(self) -> bytes:
+        return _BEGAN.pack(_PULSE_BEGAN, self.pulse, self.earliest_ns, self.since_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class PulseEnded:
+    """Rejector, or its guard → station: the output is inactive by end_ns.
+
+    Who ended the pulse and who sends it may be two processes, so it may come twice. It carries the
+    beginning, as that may not have come.
+    """
+
+    pulse: int
+    earliest_ns: int
+    since_ns: int
+    end_ns: int
+
+    def encode(self) -> bytes:
+        return _ENDED.pack(_PULSE_ENDED, self.pulse, self.earliest_ns, self.since_ns, self.end_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """Rejector → station, last. unreported: Actuated records that the station did not take."""
 
@@ -209,11 +245,11 @@ class Pong:
 
 
 Order = Hello | Announce | Sighted | Restore | Known | Lose | Resolve | Goodbye | Ping
-Report = Ready | Placed | Actuated | Counted | Pong
+Report = Ready | Placed | Actuated | PulseBegan | PulseEnded | Counted | Pong
 
 
 def decode_order(packet: bytes) -> Order:
-    """What the station said. Raises ValueError for a packet that no version 2 has."""
+    """What the station said. Raises ValueError for a packet that no version 3 has."""
     try:
         kind = packet[0]
         if kind == _RESOLVE:
@@ -243,7 +279,7 @@ def decode_order(packet: bytes) -> Order:
 
 
 def decode_report(packet: bytes) -> Report:
-    """What the rejector said. Raises ValueError for a packet that no version 2 has."""
+    """What the rejector said. Raises ValueError for a packet that no version 3 has."""
     try:
         kind = packet[0]
         if kind == _ACTUATED:
@@ -251,6 +287,10 @@ def decode_report(packet: bytes) -> Report:
             return Actuated(part_id, due_ns, at_ns, width_us, Action(action), Cause(cause))
         if kind == _PLACED:
             return Placed(*_PLACE.unpack(packet)[1:])
+        if kind == _PULSE_BEGAN:
+            return PulseBegan(*_BEGAN.unpack(packet)[1:])
+        if kind == _PULSE_ENDED:
+            return PulseEnded(*_ENDED.unpack(packet)[1:])
         if kind == _READY:
             return Ready(*_STARTED.unpack(packet)[1:])
         if kind == _COUNTERS:

@@ -31,10 +31,14 @@ class Underway:
     full has reported at once what is beyond its capacity.
     """
 
-    def __init__(self, *, pulse_us: int, kick_unknown: bool, capacity: int) -> None:
+    def __init__(
+        self, *, pulse_us: int, kick_unknown: bool, capacity: int, safe_active: bool = False
+    ) -> None:
+        """safe_active: the output is active while no process drives it."""
         self._pulse_ns = pulse_us * 1000
         self._kick_unknown = kick_unknown
         self._capacity = capacity
+        self._safe_active = safe_active
         self._origin: int | None = None  # of the counts of the last process
         self._parts: dict[int, _Part] = {}
         self._done: deque[Known] = deque(maxlen=_KNOWN_PARTS)
@@ -85,7 +89,8 @@ class Underway:
     def gone_by(self, now_ns: int) -> list[Actuated]:
         """By time: what became of the parts whose window is over and whom no process has.
 
-        They leave the table before a new process is told the rest: each part is reported once.
+        They leave the table before a new process is told the rest: each part is reported once. A
+        part that was to pass is KICKED where the released line's safe state is active.
         """
         limit_ns = now_ns - self._pulse_ns
         gone = []
@@ -93,7 +98,8 @@ class Underway:
             if part.due_ns is not None and part.due_ns <= limit_ns:
                 del self._parts[part_id]
                 wanted = self._kick_unknown if part.kick is None else part.kick
-                action = Action.MISSED if wanted else Action.LET_BY
+                action = Action.KICKED if self._safe_active else Action.LET_BY
+                action = Action.MISSED if wanted else action
                 gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
         return gone
 

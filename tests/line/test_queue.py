@@ -20,9 +20,9 @@ def test_a_reject_is_kicked_for_one_pulse_and_a_pass_is_let_by():
     queue.resolve(2, False)
     assert queue.next_ns() == 100
     assert queue.due(99) == NOTHING
-    assert queue.due(100) == Step(True, (Passage(1, 100, PULSE, KICKED, VERDICT),))
+    assert queue.due(100) == Step(True, (Passage(1, 100, PULSE, KICKED, VERDICT),), 120)
     assert queue.next_ns() == 120
-    assert queue.due(119) == Step(True, ())
+    assert queue.due(119) == Step(True, (), 120)
     assert queue.due(120) == NOTHING
     assert queue.due(200) == Step(False, (Passage(2, 200, 0, LET_BY, VERDICT),))
     assert queue.next_ns() is None
@@ -33,7 +33,9 @@ def test_a_part_without_verdict_is_dealt_with_as_unknown():
     for kick, action, width in ((True, KICKED, PULSE), (False, LET_BY, 0)):
         queue = make(kick_unknown=kick)
         queue.announce(1, 100)
-        assert queue.due(100) == Step(kick, (Passage(1, 100, width, action, UNKNOWN),))
+        assert queue.due(100) == Step(
+            kick, (Passage(1, 100, width, action, UNKNOWN),), 120 if kick else None
+        )
         assert queue.counters.unknown == 1
 
 
@@ -66,9 +68,9 @@ def test_pulses_that_overlap_are_one_pulse_with_each_part_recorded():
     queue = make()
     for number, due_ns in ((1, 100), (2, 115)):
         queue.announce(number, due_ns)
-    assert queue.due(100) == Step(True, (Passage(1, 100, PULSE, KICKED, UNKNOWN),))
+    assert queue.due(100) == Step(True, (Passage(1, 100, PULSE, KICKED, UNKNOWN),), 120)
     assert queue.next_ns() == 115
-    assert queue.due(115) == Step(True, (Passage(2, 115, PULSE, KICKED, UNKNOWN),))
+    assert queue.due(115) == Step(True, (Passage(2, 115, PULSE, KICKED, UNKNOWN),), 135)
     assert queue.next_ns() == 135
     assert queue.due(134).active
     assert queue.due(135) == NOTHING
@@ -87,7 +89,7 @@ def test_a_good_part_within_the_pulse_of_the_one_before_is_counted():
 def test_a_process_held_up_shortens_its_pulse_and_never_moves_it():
     queue = make()
     queue.announce(1, 100)
-    assert queue.due(113) == Step(True, (Passage(1, 100, 7, KICKED, UNKNOWN),))
+    assert queue.due(113) == Step(True, (Passage(1, 100, 7, KICKED, UNKNOWN),), 120)
     assert queue.next_ns() == 120
 
 
@@ -106,7 +108,7 @@ def test_parts_may_be_announced_out_of_order_and_after_their_due_time():
     assert queue.next_ns() == 100
     queue.due(250)
     queue.announce(3, 240)
-    assert queue.due(250) == Step(True, (Passage(3, 240, 10, KICKED, UNKNOWN),))
+    assert queue.due(250) == Step(True, (Passage(3, 240, 10, KICKED, UNKNOWN),), 260)
 
 
 def test_a_part_announced_behind_time_does_not_shorten_the_pulse_that_is_active():
@@ -114,7 +116,7 @@ def test_a_part_announced_behind_time_does_not_shorten_the_pulse_that_is_active(
     queue.announce(1, 100)
     queue.due(100)
     queue.announce(2, 95)
-    assert queue.due(110) == Step(True, (Passage(2, 95, 5, KICKED, UNKNOWN),))
+    assert queue.due(110) == Step(True, (Passage(2, 95, 5, KICKED, UNKNOWN),), 120)
     assert queue.next_ns() == 120
 
 
@@ -124,7 +126,7 @@ def test_a_part_may_be_announced_together_with_its_verdict():
     assert queue.due(101) == Step(False, (Passage(1, 100, 0, LET_BY, VERDICT),))
     queue.announce(2, 200, True)
     queue.resolve(2, False)
-    assert queue.due(200) == Step(True, (Passage(2, 200, PULSE, KICKED, VERDICT),))
+    assert queue.due(200) == Step(True, (Passage(2, 200, PULSE, KICKED, VERDICT),), 220)
     assert queue.counters.duplicate == 1
 
 
@@ -150,7 +152,7 @@ def test_a_full_queue_reports_the_first_part_it_kicks_unseen_and_joins_later_one
     queue.announce(2, 200)
     queue.due(150)
     queue.announce(3, 260)
-    assert queue.due(200) == Step(True, (Passage(2, 200, 80, KICKED, SAFE),))
+    assert queue.due(200) == Step(True, (Passage(2, 200, 80, KICKED, SAFE),), 280)
     assert queue.next_ns() == 280
     assert queue.due(280) == NOTHING
     assert queue.next_ns() is None

@@ -26,7 +26,7 @@ def test_a_part_is_kicked_from_the_edge_of_its_count_on_for_one_pulse():
     assert queue.due(1_005) == NOTHING
     queue.reach(100, 1_010)
     assert queue.next_ns() == 1_010
-    assert queue.due(1_013) == Step(True, (Passage(1, 1_010, 17, KICKED, Cause.VERDICT),))
+    assert queue.due(1_013) == Step(True, (Passage(1, 1_010, 17, KICKED, Cause.VERDICT),), 1_030)
     assert queue.next_ns() == 1_030
     assert queue.due(1_030) == NOTHING
     assert queue.next_place is None
@@ -60,7 +60,7 @@ def test_a_process_held_up_shortens_or_misses_its_pulse_by_the_stamp_of_the_edge
     queue.announce(1, 100, True)
     queue.announce(2, 200, True)
     queue.reach(100, 1_000)
-    assert queue.due(1_019) == Step(True, (Passage(1, 1_000, 1, KICKED, Cause.VERDICT),))
+    assert queue.due(1_019) == Step(True, (Passage(1, 1_000, 1, KICKED, Cause.VERDICT),), 1_020)
     queue.reach(200, 2_000)
     assert queue.due(2_020) == Step(False, (Passage(2, 2_000, 0, MISSED, Cause.VERDICT),))
 
@@ -68,7 +68,7 @@ def test_a_process_held_up_shortens_or_misses_its_pulse_by_the_stamp_of_the_edge
 def test_a_part_announced_behind_its_place_has_the_moment_at_which_the_belt_was_there():
     queue = make()
     queue.announce(1, 100, True, reached_ns=1_000)
-    assert queue.due(1_005) == Step(True, (Passage(1, 1_000, 15, KICKED, Cause.VERDICT),))
+    assert queue.due(1_005) == Step(True, (Passage(1, 1_000, 15, KICKED, Cause.VERDICT),), 1_020)
 
 
 @pytest.mark.parametrize(

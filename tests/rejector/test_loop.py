@@ -15,6 +15,7 @@ from edge.errors import DeviceError
 from edge.line.lane import CountRules, EyeRules, Lane
 from edge.line.passage import Action, Cause
 from edge.line.queue import RejectQueue
+from edge.rejector.lease import Lease
 from edge.rejector.loop import EXIT_DONE, Rejector
 from edge.rejector.messages import (
     Actuated,
@@ -22,11 +23,14 @@ from edge.rejector.messages import (
     Goodbye,
     Hello,
     Placed,
+    PulseBegan,
+    PulseEnded,
     Ready,
     Resolve,
     Sighted,
     decode_report,
 )
+from edge.rejector.pulsing import PulsingOutput
 from edge.rejector.realtime import Realtime
 
 CLOCK = MonotonicClock()
@@ -109,7 +113,7 @@ class House:
         rules = None if eye is None else EyeRules(20, 5)
         rejector = Rejector(
             theirs,
-            output=self.output,
+            output=PulsingOutput(self.output, clock=CLOCK, lease=Lease()),
             lane=Lane(queue, counts=CountRules(100), eye=rules),
             clock=CLOCK,
             encoder=self.encoder,
@@ -125,14 +129,17 @@ class House:
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        assert self.hear() == Ready(2, False, False, 5)
-        self.say(Hello(2))
+        assert self.hear() == Ready(3, False, False, 5)
+        self.say(Hello(3))
 
     def say(self, order) -> None:
         self.station.send(order.encode())
 
     def hear(self):
-        return decode_report(self.station.recv(256))
+        """The next report that is not about an edge."""
+        while isinstance(report := decode_report(self.station.recv(256)), PulseBegan | PulseEnded):
+            pass
+        return report
 
     def end(self) -> Counted:
         self.say(Goodbye())

@@ -17,6 +17,8 @@ from edge.rejector.messages import (
     Ping,
     Placed,
     Pong,
+    PulseBegan,
+    PulseEnded,
     Ready,
     Resolve,
     Restore,
@@ -58,6 +60,8 @@ reports = st.one_of(
     actuated,
     st.builds(Counted, st.builds(Counters, *[u64] * 17), u64),
     st.just(Pong()),
+    st.builds(PulseBegan, i64, i64, i64),
+    st.builds(PulseEnded, i64, i64, i64, i64),
 )
 
 
@@ -95,7 +99,7 @@ def test_the_bytes_are_the_ones_of_the_decision_record():
     assert Known(7, 1_000).encode().hex() == "090700000000000000e803000000000000"
     assert Lose().encode().hex() == "08"
     assert Placed(7, 1_000).encode().hex() == "850700000000000000e803000000000000"
-    assert Ready(2, True, False, 5).encode().hex() == "81020001000500000000000000"
+    assert Ready(3, True, False, 5).encode().hex() == "81030001000500000000000000"
     assert (Ping().encode().hex(), Pong().encode().hex()) == ("05", "84")
     kicked = Actuated(1, 2, 3, 4, Action.KICKED, Cause.UNKNOWN).encode().hex()
     assert kicked == "82" + "01" + "00" * 7 + "02" + "00" * 7 + "03" + "00" * 7 + "040000000102"

@@ -15,7 +15,7 @@ from edge.clock import MonotonicClock
 from edge.devices.output_simulated import pulses, read_record
 from edge.line.queue import Action, Cause, Counters
 from edge.rejector.client import RejectorClient
-from edge.rejector.messages import Announce, Hello, Resolve, decode_report
+from edge.rejector.messages import VERSION, Announce, Hello, Resolve, decode_report
 from edge.rejector.options import RejectorOptions
 
 CLOCK = MonotonicClock()
@@ -191,8 +191,8 @@ def by_hand(record: Path, *more: str) -> tuple[subprocess.Popen, socket.socket]:
 )
 def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, kicked, last):
     process, ours = by_hand(tmp_path / "edges", f"--on-unknown={policy}", f"--safe-state={safe}")
-    ours.send(Hello(2).encode())
-    assert decode_report(ours.recv(128)).version == 2
+    ours.send(Hello(3).encode())
+    assert decode_report(ours.recv(128)).version == VERSION
     now_ns = CLOCK.now_ns()
     due = {1: now_ns + 100 * MS, 2: now_ns + 200 * MS, 3: now_ns + 300 * MS}
     for number, due_ns in due.items():
@@ -218,7 +218,7 @@ def test_a_station_of_another_version_is_refused(tmp_path):
     ours.send(Hello(99).encode())
     _, complaint = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert "wrong_version station=99 rejector=2" in complaint
+    assert f"wrong_version station=99 rejector={VERSION}" in complaint
     ours.close()
 
 

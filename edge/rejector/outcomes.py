@@ -1,0 +1,120 @@
+"""What became of each part, by what the output did and not by what was ordered. Pure: no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from edge.line.passage import Action, Cause
+from edge.rejector.messages import Actuated, PulseBegan, PulseEnded
+
+# Pulses whose ends are known. A loop that was stopped reports parts of a while ago: at 100 pulses a
+# second these are 5 s of it.
+_PULSES = 512
+# A pulse without an end in sight, as a belt whose parts are unknown makes it: its parts are
+# reported as ejected, with the width so far, before anybody takes them for lost.
+_PATIENCE_NS = 1_000_000_000
+# Ejected by an output that is active for whoever comes: the report's moment is not the part's.
+_UNSEEN = (Cause.SAFE, Cause.DOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    report: Actuated
+    came_ns: int
+
+
+class Outcomes:
+    """Holds the rejector's reports until the pulse that they touch has ended, and corrects them.
+
+    - A part that was to pass and whose moment lies in a pulse, by its outer bounds, is reported as
+      KICKED with the cause OVERRUN.
+    - A part that was to be ejected is KICKED where a pulse lies in its window, by the inner bound
+      of its beginning, and MISSED where none does.
+
+    Each report given to ``passed`` is returned once, by this or a later call. Parts without a
+    moment (NO_PART, and those whose place nobody knew) are returned as they are. Used by one thread
+    at a time.
+    """
+
+    def __init__(self, *, pulse_ns: int) -> None:
+        self._pulse_ns = pulse_ns
+        self._pulses: deque[PulseEnded] = deque(maxlen=_PULSES)
+        self._open: PulseBegan | None = None
+        self._held: deque[_Held] = deque()
+
+    def began(self, pulse: PulseBegan) -> list[Actuated]:
+        """The output is active. An earlier pulse whose end never came ended by then."""
+        settled = self.cut(pulse.earliest_ns)
+        if not self._is_known(pulse.pulse):
+            self._open = pulse
+        return settled
+
+    def ended(self, pulse: PulseEnded) -> list[Actuated]:
+        """The output is inactive again: the reports that waited for it."""
+        if self._is_known(pulse.pulse):
+            return []
+        self._pulses.append(pulse)
+        if self._open is not None and self._open.pulse > pulse.pulse:
+            return []  # the end of an earlier one
+        self._open = None
+        return self._settle_all()
+
+    def passed(self, report: Actuated, now_ns: int) -> list[Actuated]:
+        """A report of the rejector: returned at once, unless the output is active."""
+        if self._open is not None and _has_moment(report):
+            self._held.append(_Held(report, now_ns))
+            return self.overdue(now_ns)
+        return [self._settle(report)]
+
+    def overdue(self, now_ns: int) -> list[Actuated]:
+        """The reports that have waited for too long, settled by what is known."""
+        settled = []
+        while self._held and now_ns - self._held[0].came_ns > self._pulse_ns + _PATIENCE_NS:
+            settled.append(self._settle(self._held.popleft().report, until_ns=now_ns))
+        return settled
+
+    def cut(self, at_ns: int) -> list[Actuated]:
+        """Nobody drives the output any more: a pulse that is open ended by at_ns, at the latest."""
+        if self._open is None:
+            return []
+        begun = self._open
+        return self.ended(PulseEnded(begun.pulse, begun.earliest_ns, begun.since_ns, at_ns))
+
+    def _is_known(self, pulse: int) -> bool:
+        return any(known.pulse == pulse for known in reversed(self._pulses))
+
+    def _settle_all(self) -> list[Actuated]:
+        held, self._held = self._held, deque()
+        return [self._settle(one.report) for one in held]
+
+    def _settle(self, report: Actuated, until_ns: int | None = None) -> Actuated:
+        if not _has_moment(report):
+            return report
+        due_ns = report.due_ns
+        pulses = list(self._pulses)
+        if self._open is not None and until_ns is not None:
+            begun = self._open
+            pulses.append(PulseEnded(begun.pulse, begun.earliest_ns, begun.since_ns, until_ns))
+        if report.action is Action.LET_BY:
+            for pulse in reversed(pulses):
+                if pulse.earliest_ns <= due_ns < pulse.end_ns:
+                    return _ejected(replace(report, cause=Cause.OVERRUN), pulse)
+            return report
+        # The first pulse in its window: a later one is another part's.
+        for pulse in pulses:
+            if pulse.since_ns < due_ns + self._pulse_ns and due_ns < pulse.end_ns:
+                return _ejected(report, pulse)
+        if report.cause in _UNSEEN:
+            return report
+        return replace(report, action=Action.MISSED, width_us=0)
+
+
+def _has_moment(report: Actuated) -> bool:
+    return report.action is not Action.NO_PART and report.cause is not Cause.LOST
+
+
+def _ejected(report: Actuated, pulse: PulseEnded) -> Actuated:
+    at_ns = max(pulse.since_ns, report.due_ns)
+    width_us = min(max(0, pulse.end_ns - at_ns) // 1000, 0xFFFFFFFF)
+    return replace(report, at_ns=at_ns, width_us=width_us, action=Action.KICKED)
