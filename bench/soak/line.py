@@ -13,6 +13,7 @@ from math import ceil
 
 from bench.soak.plan import MS, SoakPlan
 from bench.soak.referee import Referee, Told
+from bench.soak.wire import BOUND_NS, Wire
 from bench.soak.world import Belt, Thing
 from edge.devices.encoder import EncoderPosition
 from edge.line.lane import CountRules, EyeRules, Lane
@@ -50,7 +51,8 @@ class SoakedLine:
         self._lost = 0  # edges of the encoder still to lose
         self._gap = False
         self._first = False
-        self._active = False
+        self._wire = Wire(plan.pulse_ns)
+        self._all_stopped = False  # in a stall the guard too: a core, or the machine
         self._deaf = False
         self._back_ns = 0  # when the rejector, or the station with its rejector, is there again
         self._station_dead = False
@@ -71,7 +73,10 @@ class SoakedLine:
     def _new_underway(self) -> Underway:
         plan = self.plan
         return Underway(
-            pulse_us=plan.pulse_ns // 1000, kick_unknown=plan.kick_unknown, capacity=4096
+            pulse_us=plan.pulse_ns // 1000,
+            kick_unknown=plan.kick_unknown,
+            capacity=4096,
+            reach=ceil(plan.counts_per_s * (1 + plan.variation) * plan.pulse_ns / 1e9),
         )
 
     def _look(self) -> None:
@@ -80,8 +85,19 @@ class SoakedLine:
         self.now_ns = now_ns = self._next_look()
         positions: list[EncoderPosition] = []
         changes = list(self._motion.changes(before_ns, now_ns))
-        if self._active:
-            counts = [belt.count, *(count for count, _ in changes)]
+        wire = self._wire
+        guarded = not self._all_stopped
+        self._all_stopped = False
+        ends_ns = wire.ends_ns(now_ns, guarded=guarded)
+        late_ns = None if wire.until_ns is None else wire.until_ns + BOUND_NS
+        in_time, held = [belt.count], []  # counts at which the output was active
+        for count, at_ns in changes if wire.active else ():
+            if late_ns is not None and at_ns > late_ns:
+                held.append(count)
+            elif at_ns <= ends_ns:
+                in_time.append(count)
+        if ends_ns < now_ns:
+            held.clear()
         if changes:
             self._moved_ns = now_ns
         for count, at_ns in changes:
@@ -96,8 +112,15 @@ class SoakedLine:
             else:
                 positions.append(EncoderPosition(count - self._opened, at_ns, self._gap))
                 self._gap = False
-        if self._active:
-            self.referee.struck(belt.strike(min(counts), max(counts)), now_ns)
+        if wire.active:
+            if wire.until_ns is None:
+                self.referee.blind(now_ns)
+            self.referee.struck(belt.strike(min(in_time), max(in_time)), now_ns)
+            if held:
+                self.referee.struck(belt.strike(min(held), max(held)), now_ns, held=True)
+        dead = lane is None and wire.until_ns is not None and now_ns >= wire.until_ns
+        if wire.active and (ends_ns < now_ns or dead):
+            self._settled(wire.end(ends_ns))
         if lane is not None:
             self._turn(lane, positions)
         else:
@@ -139,9 +162,13 @@ class SoakedLine:
             self._obey(lane, self._orders.popleft())
         self._act(lane)
         step = lane.due(self.now_ns)
+        began = step.active and not self._wire.active
+        self._settled(self._wire.drive(step.active, step.until_ns, self.now_ns))
         if lane.queue.is_blind:
             self.referee.blind(self.now_ns)
         for passage in step.passages:
+            if passage.part_id == 0:
+                self.referee.stranger(self.now_ns)
             self._report(
                 Actuated(
                     passage.part_id,
@@ -152,11 +179,11 @@ class SoakedLine:
                     passage.cause,
                 )
             )
-        if step.active and not self._active:
+        if began:
             count = self.belt.count
             self.referee.struck(self.belt.strike(count, count), self.now_ns)
-        self._active = step.active
-        if self._deaf:
+            self._happen_in_pulse(lane)
+        if self._deaf and self._lane is not None:
             self._drain(lane)
 
     def _act(self, lane: Lane | None) -> None:
@@ -187,9 +214,14 @@ class SoakedLine:
             lane.lose(self.now_ns)
 
     def _report(self, report: Actuated) -> None:
+        self.referee.passed(report.part_id)
         if not self._station_dead:
-            self._underway.reported(report.part_id)
-        self.referee.reported(report)
+            report = self._underway.reported(report)
+        self._settled(self._wire.passed(report, self.now_ns))
+
+    def _settled(self, reports: list[Actuated]) -> None:
+        for report in reports:
+            self.referee.reported(report)
 
     def _seen(self, thing: Thing, at_ns: int) -> None:
         """The photo-eye has an edge. While the station is dead nobody hears of it."""
@@ -223,6 +255,7 @@ class SoakedLine:
         plan = self.plan
         if self._station_dead:
             self._station_dead = self._deaf = False
+            self._settled(self._wire.new_station(self.now_ns))
             self._underway = self._new_underway()
         queue = RejectQueue(
             pulse_ns=plan.pulse_ns,
@@ -245,9 +278,12 @@ class SoakedLine:
         self._second_ns = max(self._second_ns, self.now_ns)
 
     def _end(self, lane: Lane, back_ns: int) -> None:
-        """The rejector is gone; the kernel has released its line."""
+        """The rejector is gone. Its guard ends the pulse when it should, and one without an end
+        now; then the kernel releases the line."""
         self._add(lane.queue.counters)
-        self._lane, self._active = None, False
+        self._lane = None
+        if self._wire.until_ns is None:
+            self._settled(self._wire.end(self.now_ns))
         self._back_ns = self.now_ns + back_ns
 
     def _drain(self, lane: Lane) -> None:
@@ -292,10 +328,22 @@ class SoakedLine:
             self.counters["gaps"] += 1
             self._lost = chance.randint(1, 30)
             self._epoch += 1
-        if not self._active and chance.random() < plan.stalls:
-            # Held up in the middle of a pulse it would leave the output active: see decision 6.
-            self.counters["stalls"] += 1
-            self._stalled_ns = chance.randint(1, 30) * MS
+        if chance.random() < plan.stalls:
+            self._stall("stalls")
+
+    def _happen_in_pulse(self, lane: Lane) -> None:
+        """Once a pulse, when it has begun."""
+        plan, chance = self.plan, self._chance
+        if chance.random() < plan.pulse_stalls:
+            self._stall("stalls in a pulse")
+        elif not self._deaf and chance.random() < plan.pulse_deaths:
+            self.counters["rejector deaths in a pulse"] += 1
+            self._end(lane, chance.randint(100, 500) * MS)
+
+    def _stall(self, name: str) -> None:
+        self._stalled_ns = self._chance.randint(1, 30) * MS
+        self._all_stopped = self._chance.random() < self.plan.core_stops
+        self.counters[f"{name}, all stopped" if self._all_stopped else name] += 1
 
     def _take_off(self) -> None:
         plan = self.plan

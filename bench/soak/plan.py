@@ -43,6 +43,9 @@ class SoakPlan:
     station_deaths: float = 0.0  # per second
     gaps: float = 0.0  # per second
     stalls: float = 0.0  # per second: the rejector is held up for up to 30 ms
+    pulse_stalls: float = 0.03  # per pulse: the same, from its beginning on
+    pulse_deaths: float = 0.001  # per pulse
+    core_stops: float = 0.3  # per stall: the guard is held up too
 
 
 MIXED = (

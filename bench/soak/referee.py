@@ -29,6 +29,7 @@ class Told:
     place: int
     epoch: int
     kick: bool | None = None
+    passed: bool = False  # the rejector has dealt with it; the report may wait for a pulse
     report: Actuated | None = None
     receded: bool = False  # the belt had backed up again when the report was made
     orphan: bool = False  # its station died: nobody reads the report
@@ -68,9 +69,9 @@ class Referee:
         self.account["edges"] += 1
 
     def resolved(self, part_id: int, kick: bool) -> None:
-        """The verdict has been read before the report was made; the first one counts."""
+        """The verdict has been read before the part was dealt with; the first one counts."""
         told = self._told.get(part_id)
-        if told is not None and told.report is None and told.kick is None:
+        if told is not None and not told.passed and told.kick is None:
             told.kick = kick
 
     def orphan(self) -> None:
@@ -82,6 +83,17 @@ class Referee:
         """The output is active because nobody knows what is on the belt."""
         self._blind_until_ns = now_ns + _UNSEEN_NS
 
+    def passed(self, part_id: int) -> None:
+        """The rejector has dealt with the part: a later verdict is late."""
+        told = self._told.get(part_id)
+        if told is not None:
+            told.passed = True
+            told.receded = self._belt.count < told.place + self._plan.travel
+
+    def stranger(self, now_ns: int) -> None:
+        """The ejector acts on a part that nobody announced."""
+        self._strangers_ns = now_ns
+
     def is_free(self, x: int, apart: int) -> bool:
         """Whether a hand finds room for a part there."""
         return all(min(abs(t.x - x), abs(t.announced_x - x)) >= apart for t in self._recent)
@@ -90,14 +102,14 @@ class Referee:
         """The rejector said what it did."""
         self.account[f"{report.action.name} {report.cause.name}".lower()] += 1
         if report.part_id == 0:
-            self._strangers_ns = report.at_ns
             return
         told = self._told.get(report.part_id)
         if told is None or told.report is not None:
             self._wrong(f"part {report.part_id} was reported twice: {report}")
             return
+        if not told.passed:
+            self.passed(report.part_id)  # no rejector has: the station reports it by itself
         told.report = report
-        told.receded = self._belt.count < told.place + self._plan.travel
         wanted = self._plan.kick_unknown if told.kick is None else told.kick
         if report.cause in (Cause.VERDICT, Cause.UNKNOWN):
             if (report.cause is Cause.VERDICT) != (told.kick is not None):
@@ -105,9 +117,11 @@ class Referee:
             if (report.action is not Action.LET_BY) != wanted:
                 self._wrong(f"part {report.part_id}: kick {wanted}, but {report}")
 
-    def struck(self, things: list[Thing], now_ns: int) -> None:
-        """The ejector hit these."""
+    def struck(self, things: list[Thing], now_ns: int, *, held: bool = False) -> None:
+        """The ejector hit these. held: by a pulse that was late by more than the bound, as nothing
+        could end it."""
         for thing in things:
+            thing.held = held
             thing.excuse = ""
             if now_ns <= self._blind_until_ns:
                 thing.excuse = "blind"
@@ -142,18 +156,29 @@ class Referee:
         if thing.hit and not kicked:
             if thing.excuse:
                 self.account[f"hit, not announced: {thing.excuse}"] += 1
+            elif thing.held and not thing.ids:
+                self.account["hit, not announced: by a pulse that nobody could end"] += 1
             else:
                 self._wrong(f"the wrong part was hit: {thing} {parts}")
         if not thing.ids:
             self.account["never told"] += 1
         elif not (parts or thing.unheard) and any(r.cause is Cause.SEEN_AGAIN for r in reports):
             self._wrong(f"a part was taken for none: {thing} {reports}")
+        if thing.hit and any(one.cause is Cause.OVERRUN for one in kicked):
+            if thing.held:
+                self.account["hit by a pulse that nobody could end"] += 1
+            elif thing.excuse:
+                self.account[f"hit, and ordered to pass: {thing.excuse}"] += 1
+            else:
+                self._wrong(f"a good part was hit within the bound: {thing} {parts}")
         for one in kicked:
             if one.cause is Cause.CROWDED and not self._is_crowded(tolds):
                 self.account["crowded by a stranger"] += 1
             if thing.hit or thing.taken:
                 continue
-            if one.cause not in _ORDERED:
+            if one.cause is Cause.OVERRUN:
+                self._wrong(f"reported as hit, and not: {thing} {one}")
+            elif one.cause not in _ORDERED:
                 self.account["lost, and gone by meanwhile"] += 1
             elif thing.slid:
                 # The eye's look at it fell into a restart, or it slid once more on a belt that had
@@ -163,6 +188,8 @@ class Referee:
                 self.account["the belt backed up in the moment of the pulse"] += 1
             elif one.width_us * 1000 < self._plan.pulse_ns - MS:
                 self.account["pulse too short to hit"] += 1
+            elif one.at_ns - one.due_ns > MS:
+                self.account["pulse too late to hit"] += 1
             else:
                 self._wrong(f"kicked, and not hit: {thing} {one}")
 

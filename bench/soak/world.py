@@ -15,7 +15,7 @@ class Thing:
 
     ids: under which the station knows it. met: it has an account. unheard: it came to the
     photo-eye while the station was dead, or while edges of the encoder were lost.
-    hit: the ejector's pulse touched it.
+    hit: the ejector's pulse touched it; held: when it should have been over.
     """
 
     x: int
@@ -26,6 +26,7 @@ class Thing:
     slid: bool = False
     taken: bool = False
     hit: bool = False
+    held: bool = False
     excuse: str = ""  # why a hit may be right though nobody announced the part
 
 

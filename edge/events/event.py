@@ -66,12 +66,14 @@ class ActuationEvent(StationEvent):
     type: Literal["outfeed.actuation/1"] = "outfeed.actuation/1"
     part_id: int | None = Field(description="null for a part that nobody announced")
     due_ns: int | None = Field(description="when the output should have become active")
-    at_ns: int = Field(description="when it did")
-    width_us: int = Field(description="how long it stayed active")
+    at_ns: int = Field(description="when it was active for this part, by the output's real edge")
+    width_us: int = Field(description="how long it stayed active from then on, on the line")
     error_us: float | None = Field(description="at minus due; positive is late")
     cause: str = Field(
         description="why: verdict, unknown, safe, down, crowded, lost, absent, stranger, "
-        "seen_again or backward; then ', missed', ', let by' or ', no part' without a pulse"
+        "seen_again, backward, or overrun (ordered to pass, and ejected: it passed while the "
+        "output was active for another part); then ', missed', ', let by' or ', no part' without "
+        "a pulse"
     )
 
 

@@ -73,8 +73,11 @@ class RejectorClient:
             kick_unknown=options.on_unknown == "reject",
             capacity=options.capacity,
             safe_active=options.safe_state == "active",
+            reach=options.counts_in_a_pulse,
         )
-        self._outcomes = Outcomes(pulse_ns=options.pulse_us * 1000)
+        self._outcomes = Outcomes(
+            pulse_ns=options.pulse_us * 1000, by_counts=options.counts is not None
+        )
         self._link: socket.socket | None = None  # where orders go; None while there is none
         self._reports: socket.socket | None = None  # the same one, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
@@ -338,7 +341,7 @@ class RejectorClient:
             self._hand_over(self._outcomes.ended(report))
         elif isinstance(report, Actuated):
             with self._lock:
-                self._underway.reported(report.part_id)
+                report = self._underway.reported(report)
             self._hand_over(self._outcomes.passed(report, now_ns))
 
     def _restart(self) -> bool:

@@ -108,6 +108,12 @@ class Lease:
         self._words[_DONE] = 1
         self.clear()
 
+    def close(self) -> None:
+        """Release the timer; this process grants nothing afterwards. May be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def _arm(self, at_ns: int | None) -> None:
         when = _Itimerspec(0, AGAIN_NS, *divmod(at_ns, 1_000_000_000)) if at_ns else _Itimerspec()
         self._libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(when), None)

@@ -212,7 +212,8 @@ class Rejector:
         """
         now_ns = self._clock.now_ns()
         hearing = not (self._goodbye or self._deaf)
-        wakes = (next_ns, self._silence.next_ns() if hearing else None)
+        silent_ns = self._silence.next_ns() if hearing else None
+        wakes = (next_ns, silent_ns, self._output.wake_ns)
         until_ns = min((some for some in wakes if some is not None), default=None)
         left_s = None if until_ns is None else max(0.0, (until_ns - now_ns) / 1e9 - _EARLY_S)
         waited: list[socket.socket | int] = [] if self._deaf else [self._link]

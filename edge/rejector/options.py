@@ -67,6 +67,13 @@ class RejectorOptions:
     ejector_eye: EjectorEye | None = None
     silence_ms: int = 0
 
+    @property
+    def counts_in_a_pulse(self) -> int:
+        """How far the belt runs at most during a pulse; 0 without counts."""
+        if self.counts is None:
+            return 0
+        return -(-self.counts.max_counts_per_s * self.pulse_us // 1_000_000)
+
     def arguments(self, fd: int) -> list[str]:
         """The command line after ``python -m edge.rejector``; fd: the inherited socket."""
         line = [f"--fd={fd}", f"--pulse-us={self.pulse_us}", f"--on-unknown={self.on_unknown}"]

@@ -15,7 +15,7 @@ _PULSES = 512
 # reported as ejected, with the width so far, before anybody takes them for lost.
 _PATIENCE_NS = 1_000_000_000
 # Ejected by an output that is active for whoever comes: the report's moment is not the part's.
-_UNSEEN = (Cause.SAFE, Cause.DOWN)
+_UNSEEN = (Cause.SAFE, Cause.DOWN, Cause.OVERRUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ class Outcomes:
     at a time.
     """
 
-    def __init__(self, *, pulse_ns: int) -> None:
+    def __init__(self, *, pulse_ns: int, by_counts: bool = False) -> None:
+        """by_counts: nobody knows the moment of a part that passed while no rejector ran."""
         self._pulse_ns = pulse_ns
+        self._momentless = (Cause.LOST, Cause.DOWN) if by_counts else (Cause.LOST,)
         self._pulses: deque[PulseEnded] = deque(maxlen=_PULSES)
         self._open: PulseBegan | None = None
         self._held: deque[_Held] = deque()
@@ -62,7 +64,7 @@ class Outcomes:
 
     def passed(self, report: Actuated, now_ns: int) -> list[Actuated]:
         """A report of the rejector: returned at once, unless the output is active."""
-        if self._open is not None and _has_moment(report):
+        if self._open is not None and self._has_moment(report):
             self._held.append(_Held(report, now_ns))
             return self.overdue(now_ns)
         return [self._settle(report)]
@@ -81,6 +83,9 @@ class Outcomes:
         begun = self._open
         return self.ended(PulseEnded(begun.pulse, begun.earliest_ns, begun.since_ns, at_ns))
 
+    def _has_moment(self, report: Actuated) -> bool:
+        return report.action is not Action.NO_PART and report.cause not in self._momentless
+
     def _is_known(self, pulse: int) -> bool:
         return any(known.pulse == pulse for known in reversed(self._pulses))
 
@@ -89,7 +94,7 @@ class Outcomes:
         return [self._settle(one.report) for one in held]
 
     def _settle(self, report: Actuated, until_ns: int | None = None) -> Actuated:
-        if not _has_moment(report):
+        if not self._has_moment(report):
             return report
         due_ns = report.due_ns
         pulses = list(self._pulses)
@@ -108,10 +113,6 @@ class Outcomes:
         if report.cause in _UNSEEN:
             return report
         return replace(report, action=Action.MISSED, width_us=0)
-
-
-def _has_moment(report: Actuated) -> bool:
-    return report.action is not Action.NO_PART and report.cause is not Cause.LOST
 
 
 def _ejected(report: Actuated, pulse: PulseEnded) -> Actuated:

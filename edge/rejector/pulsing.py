@@ -42,6 +42,13 @@ class PulsingOutput:
         link = None if self._guard is None else self._guard.link
         return None if link is None else link.fileno()
 
+    @property
+    def wake_ns(self) -> int | None:
+        """When ``look`` should be called again, though nothing is readable; None: no need."""
+        if self._guard is None or self._guard.link is not None:
+            return None
+        return self._clock.now_ns() + _ROOM_NS
+
     def reports(self) -> list[PulseBegan | PulseEnded]:
         """The edges since the last call."""
         found, self._reports = self._reports, []
@@ -55,19 +62,18 @@ class PulsingOutput:
         guard = self._guard
         if guard is None:
             return
-        if guard.link is None:
-            now_ns = self._clock.now_ns()
-            due_ns = now_ns + _ROOM_NS if self._active else next_ns
-            quiet = not self._active and (due_ns is None or due_ns - now_ns > _ROOM_NS)
-            if quiet and now_ns - self._started_ns > _EVERY_NS:
-                self._started_ns = now_ns
-                guard.start()
-            return
-        while (ended := guard.ended()) is not None:
-            if ended.pulse == self._lease.pulse:
-                self._active = False
-        if guard.link is None:
+        if guard.link is not None:
+            while (ended := guard.ended()) is not None:
+                if ended.pulse == self._lease.pulse:
+                    self._active = False
+            if guard.link is not None:
+                return
             _log.error("pulse_guard_died: until it is replaced only the loop ends a pulse")
+        now_ns = self._clock.now_ns()
+        busy = self._active or (next_ns is not None and next_ns - now_ns <= _ROOM_NS)
+        if not busy and now_ns - self._started_ns > _EVERY_NS:
+            self._started_ns = now_ns
+            guard.start()
 
     def drive(self, active: bool, until_ns: int | None = None) -> None:
         """Set the level; until_ns: when an active output has to be inactive, None: not known.
@@ -111,6 +117,7 @@ class PulsingOutput:
             if self._guard is not None:
                 self._guard.close()
             self._output.close()
+            self._lease.close()
 
     def _rest(self) -> None:
         if self._active:

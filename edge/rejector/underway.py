@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.line.passage import Action, Cause
 from edge.rejector.messages import Actuated, Announce, Known, Lose, Order, Placed, Restore, Sighted
@@ -32,13 +32,22 @@ class Underway:
     """
 
     def __init__(
-        self, *, pulse_us: int, kick_unknown: bool, capacity: int, safe_active: bool = False
+        self,
+        *,
+        pulse_us: int,
+        kick_unknown: bool,
+        capacity: int,
+        safe_active: bool = False,
+        reach: int = 0,
     ) -> None:
-        """safe_active: the output is active while no process drives it."""
+        """safe_active: the output is active while no process drives it. reach: by counts, how far
+        the belt runs at most during a pulse."""
         self._pulse_ns = pulse_us * 1000
         self._kick_unknown = kick_unknown
         self._capacity = capacity
         self._safe_active = safe_active
+        self._reach = reach
+        self._ejected_at: int | None = None  # by counts: the place of the last part ejected
         self._origin: int | None = None  # of the counts of the last process
         self._parts: dict[int, _Part] = {}
         self._done: deque[Known] = deque(maxlen=_KNOWN_PARTS)
@@ -69,11 +78,20 @@ class Underway:
         if (part := self._parts.get(report.part_id)) is not None:
             part.place = report.place
 
-    def reported(self, part_id: int) -> None:
-        """The rejector has said what became of the part."""
-        part = self._parts.pop(part_id, None)
-        if part is not None and part.place is not None:
-            self._done.append(Known(part_id, part.place))
+    def reported(self, report: Actuated) -> Actuated:
+        """What became of a part, in the rejector's words; returns it as far as it can be true.
+
+        By counts nobody knows the moment of a part that passed while no process was there. One that
+        was to pass and came this near behind a part whose pulse outlived its process may have been
+        ejected with it, and is reported so.
+        """
+        part = self._parts.pop(report.part_id, None)
+        if part is None or part.place is None:
+            return report
+        self._done.append(Known(report.part_id, part.place))
+        if report.action is Action.KICKED:
+            self._ejected_at = part.place
+        return self._overrun(report, part.place)
 
     def clear(self) -> None:
         """Remember nothing."""
@@ -117,7 +135,8 @@ class Underway:
                 action = Action.MISSED if part.kick else Action.LET_BY
                 if self._kick_unknown:
                     action = Action.KICKED
-                lost.append(Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST))
+                report = Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST)
+                lost.append(report if part.place is None else self._overrun(report, part.place))
         return lost
 
     def orders(self, origin: int, *, clear_at_start: bool) -> list[Order]:
@@ -127,6 +146,7 @@ class Underway:
             orders.append(Lose())
         if origin != self._origin:
             self._done.clear()
+            self._ejected_at = None
         self._origin = origin
         orders += self._done
         for part_id, part in self._parts.items():
@@ -137,6 +157,13 @@ class Underway:
             else:
                 orders.append(Sighted(part_id, part.seen_ns, part.kick))
         return orders
+
+    def _overrun(self, report: Actuated, place: int) -> Actuated:
+        if report.action is not Action.LET_BY or report.cause not in (Cause.DOWN, Cause.LOST):
+            return report
+        if self._ejected_at is None or not 0 <= place - self._ejected_at <= self._reach:
+            return report
+        return replace(report, action=Action.KICKED, cause=Cause.OVERRUN)
 
     def _forget_old(self, now_ns: int) -> None:
         """Drop parts whose report was lost on the way, so that the table cannot grow."""

@@ -51,7 +51,7 @@ class Tally:
             self._causes[report.cause.name.lower()] += 1
         if report.action is Action.KICKED:
             self._kicked += 1
-            if report.cause is not Cause.LOST:
+            if report.cause not in (Cause.LOST, Cause.OVERRUN):
                 self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
         elif report.action is Action.MISSED:
             self._missed += 1

@@ -1,5 +1,6 @@
 """What every output must do. A real one joins by a line in OUTPUTS."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -58,6 +59,9 @@ class Sampled:
         self.output.set(active)
         self.look()
 
+    def is_active(self) -> bool:
+        return self.output.is_active()
+
     def close(self) -> None:
         self.output.close()
 
@@ -110,6 +114,18 @@ def test_every_change_is_one_edge(line):
     assert levels() == [True, False, True]
 
 
+def test_the_level_is_read_back(line):
+    output, _ = line
+    found = [output.is_active()]
+    for active in (True, True, False):
+        output.set(active)
+        found.append(output.is_active())
+    assert found == [False, True, True, False]
+    output.close()
+    with pytest.raises(DeviceError, match="after close"):
+        output.is_active()
+
+
 def test_close_keeps_the_level_and_a_set_afterwards_is_refused(line):
     output, levels = line
     output.set(True)
@@ -129,6 +145,19 @@ def test_the_simulated_output_stamps_and_records_every_edge(tmp_path):
     assert stamps == sorted(stamps)
     assert before_ns <= stamps[0] <= stamps[1] <= CLOCK.now_ns()
     assert read_record(tmp_path / "edges") == output.history
+    output.close()
+
+
+def test_a_forked_process_sets_the_same_simulated_line(tmp_path):
+    output = SimulatedOutput(clock=CLOCK, record=tmp_path / "edges")
+    output.set(True)
+    child = os.fork()
+    if child == 0:
+        output.set(False)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not output.is_active()
+    assert [edge.active for edge in read_record(tmp_path / "edges")] == [True, False]
     output.close()
 
 

@@ -19,6 +19,10 @@ def make(*, kick_unknown: bool = True, capacity: int = 4096) -> Underway:
     return Underway(pulse_us=10_000, kick_unknown=kick_unknown, capacity=capacity)
 
 
+def passed(part_id: int, action: Action = Action.LET_BY) -> Actuated:
+    return Actuated(part_id, 0, 0, 0, action, Cause.VERDICT)
+
+
 def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
     underway = make(kick_unknown=False)
     assert underway.announce(1, 100 * MS, 0) == Announce(1, 100 * MS)
@@ -33,7 +37,7 @@ def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
     ]
     assert underway.orders(-1, clear_at_start=False) == [Announce(4, 500 * MS, True)]
     assert underway.last_due_ns(9) == 500 * MS
-    underway.reported(4)
+    underway.reported(passed(4))
     assert (len(underway), underway.last_due_ns(9)) == (0, 0)
 
 
@@ -46,7 +50,7 @@ def test_by_counts_that_go_on_places_are_restored_and_known():
     underway.placed(Placed(1, 100))
     underway.placed(Placed(2, 200))
     underway.placed(Placed(9, 900))  # never heard of
-    underway.reported(1)
+    underway.reported(passed(1))
     assert underway.lost(7, 50 * MS) == []
     assert underway.gone_by(10**15) == []
     assert underway.last_due_ns(9) == 9
@@ -67,7 +71,7 @@ def test_by_counts_that_begin_anew_everything_is_lost():
         for number in (0, 1, 2, 3):
             underway.sighted(number, number * MS, 0)
             underway.placed(Placed(number, 100 * number))
-        underway.reported(0)
+        underway.reported(passed(0))
         underway.resolve(1, True)
         underway.resolve(2, False)
         lost = underway.lost(8, 50 * MS)
@@ -96,5 +100,5 @@ def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
     for number in range(500):
         underway.sighted(number, number, 0)
         underway.placed(Placed(number, number))
-        underway.reported(number)
+        underway.reported(passed(number))
     assert underway.orders(7, clear_at_start=False) == [Known(n, n) for n in range(436, 500)]
