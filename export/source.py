@@ -18,6 +18,7 @@ from edge.bundle import (
 )
 from edge.bundle.manifest import Format
 from export.planted import is_planted, none_drawn, plant
+from export.trained_on import trained_on
 from models.data.dataset import DataSet, Pixels, Sample
 from models.file_detector import FileDetector
 from models.methods import METHODS
@@ -111,6 +112,7 @@ def open_source(
         kinds=tuple(KindManifest(name=k, guidance=guidance.get(k, "")) for k in record.kinds),
         builds=(onnx_build("float32", classifier is not None, detector),),
         golden=(),
+        trained_on=trained_on(by_name[name] for name in (*record.train, *record.validation)),
     )
     return Source(
         run=run,

@@ -29,6 +29,7 @@ from edge.bundle.manifest import (
     Manifest,
     Measure,
     RuleManifest,
+    TrainedOn,
 )
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Manifest",
     "Measure",
     "RuleManifest",
+    "TrainedOn",
     "check_certificate",
     "key_id",
     "pack",

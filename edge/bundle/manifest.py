@@ -171,6 +171,22 @@ class GoldenManifest(Part):
         return max(max(row) for row in self.grid)
 
 
+Side = Annotated[int, Field(ge=1, le=65_535)]
+MAX_SIZES = 64
+
+
+class TrainedOn(Part):
+    """The pictures that the bundle was trained on and judged by, as their files hold them, whatever
+    the network's shape is. sizes: height and width, px, of each kind of picture, the usual one
+    first; of more than MAX_SIZES sizes the usual ones. least, greatest: height and width that none
+    is below or above. channels: 1 grey, 3 colour."""
+
+    sizes: tuple[tuple[Side, Side], ...] = Field(min_length=1, max_length=MAX_SIZES)
+    least: tuple[Side, Side]
+    greatest: tuple[Side, Side]
+    channels: tuple[Literal[1, 3], ...] = Field(min_length=1, max_length=2)
+
+
 class FileManifest(Part):
     """Size and SHA-256 of one file of the bundle."""
 
@@ -194,7 +210,8 @@ class Manifest(Part):
     """Everything a bundle says of itself. compatible: the stations it is for. requires: the chain
     that they must have. builds: the first is the one it was judged by; an engine takes the first of
     its format (and of the precision, where one is asked for). reference: what it was trained on, as
-    numbers that a station watches for drift (edge/drift/reference.py)."""
+    numbers that a station watches for drift (edge/drift/reference.py). trained_on: what those
+    pictures were like; None of bundles made before it was kept."""
 
     format: Literal[2] = 2
     name: BundleName
@@ -209,6 +226,7 @@ class Manifest(Part):
     builds: tuple[BuildManifest, ...] = Field(min_length=1)
     golden: tuple[GoldenManifest, ...]
     reference: FileName | None = None
+    trained_on: TrainedOn | None = None
     # nan (null in the file) where there was nothing to measure, as by models.metrics.
     metrics: dict[Line, dict[Line, Measure]] = {}
     files: Annotated[dict[FileName, FileManifest], Field(max_length=MAX_FILES - 1)] = {}

@@ -28,7 +28,7 @@ from edge.clock import Clock, MonotonicClock
 from edge.commission.page import commission_page
 from edge.commission.person import Nobody, Person
 from edge.commission.record import STEPS, CommissionRecord, holding, read_record, write_record
-from edge.commission.result import Outcome, Proposal, StepResult, rounded
+from edge.commission.result import Outcome, Proposal, Reason, StepResult, rounded
 from edge.commission.subject import subject
 from edge.commission.toml_edit import write_proposals
 from edge.commission.walk import walk
@@ -190,6 +190,7 @@ def show_result(console: Console, result: StepResult) -> None:
         console.print(table)
     style = _STYLES[result.outcome]
     console.print(f"{result.step}: [{style}]{result.outcome.value}[/] {escape(result.reason)}")
+    _show_reasons(console, result.reasons)
     for note in result.notes:
         console.print(f"  {escape(note)}")
     for one in result.proposals:
@@ -200,7 +201,14 @@ def show_result(console: Console, result: StepResult) -> None:
 def _show_verdict(console: Console, record: CommissionRecord, page: Path) -> None:
     style = _STYLES[record.outcome]
     console.print(f"\n[{style}]{record.outcome.value}[/]: {escape(record.reason)}")
+    _show_reasons(console, record.reasons)
     console.print(f"{escape(str(page))}")
+
+
+def _show_reasons(console: Console, reasons: Sequence[Reason]) -> None:
+    for one in reasons:
+        console.print(f"  - {escape(one.what)}", soft_wrap=True)
+        console.print(f"    remedy: {escape(one.remedy)}", soft_wrap=True)
 
 
 def _person(wishes: Wishes) -> Person:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from edge.bundle import Bundle, KindManifest, Manifest, check_certificate, key_id
+from edge.bundle import Bundle, KindManifest, Manifest, TrainedOn, check_certificate, key_id
 from edge.bundle.certificate import Step
 from edge.bundle.keys import public_text
 from edge.cli.shown import escape
 from edge.errors import BundleError
+
+_NAMED_SIZES = 4
 
 
 def manifest_json(bundle: Bundle) -> str:
@@ -72,6 +74,8 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
     rows += _certificate(bundle)
     for name, values in manifest.metrics.items():
         rows.append((f"metrics {name}", "\n".join(_measured(values))))
+    if manifest.trained_on is not None:
+        rows.append(("trained on", _trained_on(manifest.trained_on)))
     golden = [
         f"{frame.file}: {frame.decision}, peak severity {frame.peak_severity:.2f}"
         + "".join(f", {defect.kind} at {list(defect.box)}" for defect in frame.defects)
@@ -81,6 +85,13 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
     files = [f"{name}: {entry.bytes} bytes" for name, entry in manifest.files.items()]
     rows.append(("files", "\n".join(files)))
     return rows
+
+
+def _trained_on(known: TrainedOn) -> str:
+    sides = [f"{width}×{height}" for height, width in known.sizes[:_NAMED_SIZES]]
+    more = len(known.sizes) - len(sides)
+    named = ", ".join(sides) + (f" and {more} sizes more" if more else "")
+    return f"{named} px, {' and '.join(_colour(one) for one in known.channels)}"
 
 
 def _measured(values: dict[str, float]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from itertools import count
 
 from edge.commission.live import LivePage
 from edge.commission.picture import flicker, mains, measure_picture, middle
-from edge.commission.reference import LIMITS, limited, reference_of, shape_fault
+from edge.commission.reference import LIMITS, limited, reference_of, shape_faults, unknown_shape
 from edge.commission.result import Figure, StepResult, judged
 from edge.commission.sheet import encoded, sheet
 from edge.commission.workbench import Workbench
@@ -56,11 +56,14 @@ def judge_frames(bench: Workbench, frames: Sequence[Frame]) -> StepResult:
         figures += _light(frames, [one.mean for one in pictures], notes)
     else:
         notes.append("recorded pictures differ from one another: flicker was not measured")
-    fault = shape_fault(reference, [frame.pixels for frame in frames])
+    taken = [frame.pixels for frame in frames]
+    unknown = unknown_shape(reference, taken)
+    if unknown is not None:
+        notes.append(unknown)
     result = judged(
         "focus",
         figures,
-        faults=[] if fault is None else [fault],
+        faults=shape_faults(reference, taken),
         good="sharp and exposed as the bundle's golden frames",
         notes=notes,
         pictures=(PICTURE,),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from edge.commission.record import CommissionRecord
-from edge.commission.result import Outcome, StepResult, rounded
+from edge.commission.result import Outcome, Reason, StepResult, rounded
 
 _COLOURS = {Outcome.GO: "#0a7d28", Outcome.NO_GO: "#b00020", Outcome.SKIPPED: "#8a6d00"}
 _STYLE = """body{font:16px/1.4 sans-serif;margin:2em auto;max-width:60em;padding:0 1em}
@@ -30,7 +31,7 @@ def commission_page(record: CommissionRecord, folder: Path) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>Commissioning of {escape(record.station)}</title>
 <style>{_STYLE}</style></head><body>
 <h1>Commissioning of {escape(record.station)} {_badge(record.outcome)}</h1>
-<p>{escape(record.reason)}</p><table>{rows}</table>
+{_reasons(record.reason, record.reasons)}<table>{rows}</table>
 {steps}</body></html>
 """
 
@@ -50,9 +51,20 @@ def _step(result: StepResult, folder: Path) -> str:
     )
     pictures = "".join(_picture(folder / name) for name in result.pictures)
     return (
-        f"<h2>{result.step} {_badge(result.outcome)}</h2><p>{escape(result.reason)} "
-        f"<small>{result.utc[:19]} UTC</small></p>{table}<ul>{notes}</ul>{pictures}\n"
+        f"<h2>{result.step} {_badge(result.outcome)}</h2>"
+        f"{_reasons(result.reason, result.reasons)}<small>{result.utc[:19]} UTC</small>"
+        f"{table}<ul>{notes}</ul>{pictures}\n"
     )
+
+
+def _reasons(reason: str, reasons: Sequence[Reason]) -> str:
+    """A list with remedies; a paragraph where there is nothing to mend."""
+    if not reasons:
+        return f"<p>{escape(reason)}</p>"
+    lines = "".join(
+        f"<li>{escape(one.what)}<br><em>{escape(one.remedy)}</em></li>" for one in reasons
+    )
+    return f"<ul>{lines}</ul>"
 
 
 def _badge(outcome: Outcome) -> str:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 import edge
 from edge.clock import utc_now
-from edge.commission.result import FrozenRecord, Outcome, StepResult
+from edge.commission.remedies import remedy_of
+from edge.commission.result import FrozenRecord, Outcome, Reason, StepResult
 from edge.commission.subject import changed
 from edge.complaints import describe
 from edge.disk import read_small, whole_of
@@ -42,8 +43,8 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
 class CommissionRecord(FrozenRecord):
     """The last result of each step, the verdict, and for which station.
 
-    holds_for: as StepResult has it, for everything. Only a record with GO lets a station run that
-    requires one.
+    reasons, holds_for: as StepResult has them, for everything. Only a record with GO lets a
+    station run that requires one.
     """
 
     format: int = FORMAT
@@ -54,6 +55,7 @@ class CommissionRecord(FrozenRecord):
     machine: str
     outcome: Outcome
     reason: str
+    reasons: tuple[Reason, ...] = ()
     greatest_rate_hz: float | None
     greatest_counts_per_s: float | None
     steps: tuple[StepResult, ...]
@@ -75,16 +77,17 @@ def conclude(
     """GO where every step is GO, or was skipped and may be. Results of what was not done are
     missing, not GO."""
     by_step = {result.step: result for result in results}
-    wrong = []
+    wrong: list[Reason] = []
     for step in STEPS:
         result = by_step.get(step)
         if result is None:
             if step not in may_skip:
-                wrong.append(f"{step} was not done")
+                wrong.append(_undone(step, f"{step} was not done"))
         elif result.outcome is Outcome.NO_GO:
-            wrong.append(f"{step}: {result.reason}")
+            found = result.reasons or (Reason(what=result.reason, remedy=remedy_of(step)),)
+            wrong += [Reason(what=f"{step}: {one.what}", remedy=one.remedy) for one in found]
         elif result.outcome is Outcome.SKIPPED and step not in may_skip:
-            wrong.append(f"{step} was skipped: {result.reason}")
+            wrong.append(_undone(step, f"{step} was skipped: {result.reason}"))
     speed = by_step.get("speed")
     return CommissionRecord(
         station=station,
@@ -93,12 +96,18 @@ def conclude(
         bundle=bundle,
         machine=processor(),
         outcome=Outcome.NO_GO if wrong else Outcome.GO,
-        reason="; ".join(wrong) or (speed.reason if speed else "every step that was wanted"),
+        reason="; ".join(one.what for one in wrong)
+        or (speed.reason if speed else "every step that was wanted"),
+        reasons=tuple(wrong),
         greatest_rate_hz=speed.figure("greatest rate") if speed else None,
         greatest_counts_per_s=speed.figure("greatest speed") if speed else None,
         steps=tuple(by_step[step] for step in STEPS if step in by_step),
         holds_for=dict(holds_for),
     )
+
+
+def _undone(step: str, what: str) -> Reason:
+    return Reason(what=what, remedy=f"outfeed commission --step {step}, or --allow-skip {step}")
 
 
 def versions() -> dict[str, str]:

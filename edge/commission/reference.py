@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.bundle import Bundle
+from edge.bundle import Bundle, TrainedOn
+from edge.bundle.manifest import MAX_SIZES
 from edge.commission.picture import PictureFigures, Pixels, measure_picture
-from edge.commission.result import Figure
+from edge.commission.result import Figure, Reason
 from edge.images import decode_image
 
 
@@ -35,17 +36,16 @@ LIMITS = PictureLimits()
 # Below this a picture has no edge by which to judge focus: a flat grey surface with noise of one
 # grey level in 128 has 0.7.
 _NOTHING_SHARP = 1.0
+_NAMED_SIZES = 4  # of more, the bounds say more
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Golden frames: those that must pass, or all where none does. sizes: height, width.
-
-    channels: 1 or 3, as the pictures are, not as the network reads them.
+    """Golden frames: those that must pass, or all where none does. trained_on: what the pictures
+    were like before they were cut to the network's shape; None where the bundle does not carry it.
     """
 
-    sizes: frozenset[tuple[int, int]]
-    channels: frozenset[int]
+    trained_on: TrainedOn | None
     figures: tuple[PictureFigures, ...]
 
     def range(self, name: str) -> tuple[float, float]:
@@ -64,23 +64,48 @@ def reference_of(bundle: Bundle) -> Reference:
     golden = bundle.manifest.golden
     chosen = [one for one in golden if one.decision == "PASS"] or list(golden)
     pictures = [decode_image(bundle.files[one.file], name=one.file) for one in chosen]
-    return Reference(
-        frozenset(_size(pixels) for pixels in pictures),
-        frozenset(_channels(pixels) for pixels in pictures),
-        tuple(measure_picture(pixels) for pixels in pictures),
+    figures = tuple(measure_picture(pixels) for pixels in pictures)
+    return Reference(bundle.manifest.trained_on, figures)
+
+
+def shape_faults(reference: Reference, pictures: Sequence[Pixels]) -> list[Reason]:
+    """Where the camera's pictures have another size or other channels than those that the bundle
+    was trained on. None where the bundle does not carry what those were like."""
+    known = reference.trained_on
+    if known is None:
+        return []
+    sizes = {_size(pixels) for pixels in pictures if not _is_known(_size(pixels), known)}
+    channels = {_channels(pixels) for pixels in pictures} - set(known.channels)
+    faults = [
+        Reason(
+            what=f"pictures of {_sides(size)} px, the bundle was trained on "
+            f"{_trained_sizes(known)}",
+            remedy=f"set [camera] width and height to {_sides(known.sizes[0])}, or train on "
+            "pictures of this camera",
+        )
+        for size in sorted(sizes)
+    ]
+    faults += [
+        Reason(
+            what=f"pictures in {_kind(one)}, the bundle was trained on pictures in "
+            f"{_kind(known.channels[0])}",
+            remedy=f"set [camera] pixel_format to one in {_kind(known.channels[0])}, or train on "
+            "pictures of this camera",
+        )
+        for one in sorted(channels)
+    ]
+    return faults
+
+
+def unknown_shape(reference: Reference, pictures: Sequence[Pixels]) -> str | None:
+    """What could not be compared, as a note: older bundles do not carry their pictures' size."""
+    if reference.trained_on is not None or not pictures:
+        return None
+    return (
+        f"pictures of {_sides(_size(pictures[0]))} px in {_kind(_channels(pictures[0]))}: the "
+        "bundle does not carry the size of those it was trained on, so compare them yourself; "
+        "a bundle that is exported now carries it"
     )
-
-
-def shape_fault(reference: Reference, pictures: Sequence[Pixels]) -> str | None:
-    """Whether the camera's pictures have a size and channels that the bundle was proven on."""
-    for pixels in pictures:
-        if _size(pixels) not in reference.sizes:
-            known = " or ".join(f"{width}×{height}" for height, width in sorted(reference.sizes))
-            height, width = _size(pixels)
-            return f"pictures of {width}×{height} px, the bundle's are {known}"
-        if _channels(pixels) not in reference.channels:
-            return f"pictures in {_kind(_channels(pixels))}, the bundle's are not"
-    return None
 
 
 def limited(found: PictureFigures, reference: Reference) -> list[Figure]:
@@ -127,6 +152,25 @@ def limited(found: PictureFigures, reference: Reference) -> list[Figure]:
 
 def _size(pixels: Pixels) -> tuple[int, int]:
     return pixels.shape[0], pixels.shape[1]
+
+
+def _is_known(size: tuple[int, int], known: TrainedOn) -> bool:
+    """Among the sizes; where there were more than the bundle lists, within their bounds."""
+    if len(known.sizes) < MAX_SIZES:
+        return size in known.sizes
+    sides = zip(size, known.least, known.greatest, strict=True)
+    return all(least <= side <= greatest for side, least, greatest in sides)
+
+
+def _trained_sizes(known: TrainedOn) -> str:
+    if len(known.sizes) > _NAMED_SIZES:
+        return f"{_sides(known.least)} to {_sides(known.greatest)}"
+    return " or ".join(_sides(size) for size in known.sizes)
+
+
+def _sides(size: tuple[int, int]) -> str:
+    height, width = size
+    return f"{width}×{height}"
 
 
 def _channels(pixels: Pixels) -> int:

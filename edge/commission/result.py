@@ -8,6 +8,7 @@ from enum import Enum
 from pydantic import BaseModel, ConfigDict
 
 from edge.clock import utc_now
+from edge.commission.remedies import remedy_of
 
 
 class Outcome(str, Enum):
@@ -68,9 +69,20 @@ class Proposal(FrozenRecord):
         return f"{self.key} = {self.value}"
 
 
+class Reason(FrozenRecord):
+    """Why a step is not GO, and the remedy, each in one line."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.remedy}"
+
+
 class StepResult(FrozenRecord):
     """A step, when, what came of it, and for what that holds.
 
+    reasons: of NO-GO, one for each thing that is wrong; ``reason`` is all of them in one line.
     holds_for: names of what the step depends on → digests (edge/commission/subject.py); with
     another digest the result says nothing any more.
     """
@@ -78,6 +90,7 @@ class StepResult(FrozenRecord):
     step: str
     outcome: Outcome
     reason: str
+    reasons: tuple[Reason, ...] = ()
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     proposals: tuple[Proposal, ...] = ()
@@ -94,20 +107,28 @@ def judged(
     step: str,
     figures: Sequence[Figure],
     *,
-    faults: Sequence[str] = (),
+    faults: Sequence[str | Reason] = (),
     good: str = "",
     notes: Sequence[str] = (),
     proposals: Sequence[Proposal] = (),
     pictures: Sequence[str] = (),
 ) -> StepResult:
     """GO where every figure is within its limits and there is no fault; ``good`` is then the
-    reason. Faults come before figures: they say more."""
-    outside = [f"{figure}, {figure.limits}" for figure in figures if not figure.fits]
-    wrong = [*faults, *outside]
+    reason. Faults come before figures: they say more. A fault without a remedy has the step's."""
+    wrong = [
+        one if isinstance(one, Reason) else Reason(what=one, remedy=remedy_of(step))
+        for one in faults
+    ]
+    wrong += [
+        Reason(what=f"{figure}, {figure.limits}", remedy=remedy_of(step, figure.name))
+        for figure in figures
+        if not figure.fits
+    ]
     return StepResult(
         step=step,
         outcome=Outcome.NO_GO if wrong else Outcome.GO,
-        reason="; ".join(wrong) if wrong else good,
+        reason="; ".join(one.what for one in wrong) if wrong else good,
+        reasons=tuple(wrong),
         figures=tuple(figures),
         notes=tuple(notes),
         proposals=tuple(proposals),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.bundle import read_bundle
+from edge.bundle import TrainedOn, read_bundle
 from edge.chain.load import load_inspector
 from edge.cli.commissioning import devices_of
 from edge.clock import Clock, MonotonicClock
@@ -43,6 +43,7 @@ start = false
 """
 # Another machine's load may hold a part up for tenths of a second: no part is unknown for that.
 CALM = {"travel_ms": 900.0, "budget_ms": 800.0, "rate_hz": 20.0}
+TRAINED_ON = TrainedOn(sizes=((96, 128),), least=(96, 128), greatest=(96, 128), channels=(1,))
 EYE = "[ejector_eye]\nto_ejector_ms = 30.0\ntolerance_ms = 6.0\n"
 
 
@@ -56,10 +57,11 @@ def write_station(
     pulse_ms: float = 10.0,
     travel_ms: float = 120.0,
     budget_ms: float = 100.0,
+    trained_on: TrainedOn | None = TRAINED_ON,
 ) -> Path:
     """station.toml, a bundle whose golden frames are tiles, and eight good pictures or those."""
     golden = {f"golden/{seed}.png": tiles(seed=seed) for seed in range(3)}
-    small_bundle(folder / "small.outfeed", frames=golden)
+    small_bundle(folder / "small.outfeed", frames=golden, trained_on=trained_on)
     (folder / "frames").mkdir()
     for number, pixels in enumerate(pictures or [tiles(seed=50 + n) for n in range(8)]):
         (folder / f"frames/{number}.png").write_bytes(encode(pixels))

@@ -56,7 +56,7 @@ def test_a_sharp_steady_picture_is_go_and_kept(tmp_path: Path) -> None:
         (lambda pixels: blurred(pixels, 2), "sharpness"),
         (lambda pixels: lit(pixels, 0.5), "mean"),
         (lambda pixels: lit(pixels, 1.7), "clipped white"),
-        (lambda pixels: pixels[:80], "pictures of 128×80 px, the bundle's are 128×96"),
+        (lambda pixels: pixels[:80], "pictures of 128×80 px, the bundle was trained on 128×96"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -66,6 +66,27 @@ def test_what_is_wrong_is_named(
     result = focus(tmp_path, lambda at_ns: scene, frames=3)
     assert result.outcome is Outcome.NO_GO
     assert said in result.reason
+
+
+def test_every_reason_stands_by_itself_with_its_remedy(tmp_path: Path) -> None:
+    scene = lit(np.ascontiguousarray(tiles(seed=9)[:80]), 0.5)
+    result = focus(tmp_path, lambda at_ns: scene, frames=3)
+    what = [one.what for one in result.reasons]
+    assert len(what) == 2
+    assert what[0] == "pictures of 128×80 px, the bundle was trained on 128×96"
+    assert what[1].startswith("mean ")
+    assert result.reason == "; ".join(what)
+    remedies = [one.remedy for one in result.reasons]
+    assert "[camera] width and height to 128×96" in remedies[0]
+    assert "exposure_us" in remedies[1]
+
+
+def test_a_bundle_that_does_not_carry_its_pictures_size_is_go_with_a_note(tmp_path: Path) -> None:
+    pictures = [tiles(size=(120, 160), seed=n) for n in range(3)]
+    path = write_station(tmp_path, pictures=pictures, trained_on=None)
+    result = run_focus(bench_of(path, settings=Settings(frames=3)))
+    assert result.outcome is Outcome.GO, result.reason
+    assert any("160×120 px in grey: the bundle does not carry" in note for note in result.notes)
 
 
 def test_light_from_the_mains(tmp_path: Path) -> None:
