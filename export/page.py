@@ -6,11 +6,13 @@ import math
 from pathlib import Path
 
 from export.certify import SHOWN, Certified
+from export.chains import TORCH
 from models.files import write_whole
 from models.report import page
 from models.report.exported import PARITY_WORDS, ExportRecord
 from models.report.measured import metric_rows
-from models.tradeoff.interval import counted, percent
+from models.tradeoff import operating_point
+from models.tradeoff.interval import counted, percent, share_of
 
 PAGE = "export.html"
 
@@ -55,7 +57,6 @@ def _summary(record: ExportRecord) -> str:
     lead = f"{Path(record.file).name}: {record.bundle}, T = {record.threshold:g}"
     if record.max_false_rejects is not None:
         lead += f", chosen for at most {percent(record.max_false_rejects)} false rejects"
-    rows = [(name, f"{size / 1e3:.0f} kB") for name, size in record.builds.items()]
     kept = [tried.way for tried in record.tried if "in float: " in tried.way]
     words = (
         f"Layers were kept in float, since int8 alone broke a limit: {kept[-1]}."
@@ -64,13 +65,41 @@ def _summary(record: ExportRecord) -> str:
     )
     return page.section(
         "Summary",
-        page.paragraph(f"{lead}.", "lead"),
+        *_decision(record),
+        page.paragraph(f"{lead}.", "" if record.builds else "lead"),
         *(page.paragraph(line, "warning") for line in record.unknown),
         *_lost(record),
-        page.table(("build, the one it is judged by first", "networks"), rows),
         page.paragraph(f"{latency_words(record)[:1].upper()}{latency_words(record)[1:]}."),
         page.paragraph(words if record.tried else "Nothing was quantised."),
     )
+
+
+def _decision(record: ExportRecord) -> list[str]:
+    """What the one who decides asks: what is let by, what is thrown away, how large, how fast."""
+    names = [name for name in (*record.builds, TORCH) if name in record.metrics]
+    if not names or names[0] == TORCH:
+        return []
+    points = {name: operating_point(record.threshold, record.metrics[name]) for name in names}
+    first = points[names[0]]
+    size = record.builds[names[0]]
+    ms = record.latency_ms.get(names[0])
+    time = "not timed here" if ms is None else f"{ms:.3g} ms a frame on one core of this machine"
+    lead = (
+        f"{names[0]}: escapes {counted(first.escapes, first.defective)}; false rejects "
+        f"{counted(first.false_rejects, first.good)}; {size / 1e3:.0f} kB; detector {time}."
+    )
+    rows = [
+        (
+            "torch in float, for comparison" if name == TORCH else name,
+            share_of(point.escapes, point.defective),
+            share_of(point.false_rejects, point.good),
+            f"{record.builds[name] / 1e3:.0f} kB" if name in record.builds else "–",
+            f"{record.latency_ms[name]:.3g} ms" if name in record.latency_ms else "–",
+        )
+        for name, point in points.items()
+    ]
+    head = ("build, the one it is judged by first", "escapes", "false rejects", "networks", "time")
+    return [page.paragraph(lead, "lead"), page.table(head, rows)]
 
 
 def _lost(record: ExportRecord) -> list[str]:

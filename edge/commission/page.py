@@ -9,11 +9,13 @@ from pathlib import Path
 
 from edge.commission.record import CommissionRecord
 from edge.commission.result import Outcome, Reason, StepResult, rounded
+from edge.page import Tone, badge, document, wide
 
-_COLOURS = {Outcome.GO: "#0a7d28", Outcome.NO_GO: "#b00020", Outcome.SKIPPED: "#8a6d00"}
-_STYLE = """body{font:16px/1.4 sans-serif;margin:2em auto;max-width:60em;padding:0 1em}
-table{border-collapse:collapse;margin:.5em 0}td,th{border:1px solid #ccc;padding:.2em .6em}
-td.n{text-align:right}td.wrong{background:#fdd}img{max-width:100%}h2 span,h1 span{float:right}"""
+_TONES: dict[Outcome, Tone] = {
+    Outcome.GO: "good",
+    Outcome.NO_GO: "bad",
+    Outcome.SKIPPED: "open",
+}
 
 
 def commission_page(record: CommissionRecord, folder: Path) -> str:
@@ -27,13 +29,13 @@ def commission_page(record: CommissionRecord, folder: Path) -> str:
     ]
     rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts)
     steps = "".join(_step(result, folder) for result in record.steps)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Commissioning of {escape(record.station)}</title>
-<style>{_STYLE}</style></head><body>
-<h1>Commissioning of {escape(record.station)} {_badge(record.outcome)}</h1>
-{_reasons(record.reason, record.reasons)}<table>{rows}</table>
-{steps}</body></html>
-"""
+    title = f"Commissioning of {record.station}"
+    return document(
+        title,
+        f"<h1>{escape(title)} {_badge(record.outcome)}</h1>\n"
+        f"{_reasons(record.reason, record.reasons)}"
+        f"{wide(f'<table>{rows}</table>', many=False)}\n{steps}",
+    )
 
 
 def _step(result: StepResult, folder: Path) -> str:
@@ -42,7 +44,8 @@ def _step(result: StepResult, folder: Path) -> str:
         f"{rounded(figure.value)} {escape(figure.unit)}</td><td>{figure.limits}</td></tr>"
         for figure in result.figures
     )
-    table = f"<table><tr><th>figure</th><th></th><th>limits</th></tr>{rows}</table>" if rows else ""
+    head = "<thead><tr><th>figure</th><th></th><th>limits</th></tr></thead>"
+    table = wide(f"<table>{head}{rows}</table>", many=False) if rows else ""
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
     notes += "".join(
         f"<li>for station.toml, [{one.section}]: <code>{escape(one.line)}</code>, "
@@ -62,13 +65,14 @@ def _reasons(reason: str, reasons: Sequence[Reason]) -> str:
     if not reasons:
         return f"<p>{escape(reason)}</p>"
     lines = "".join(
-        f"<li>{escape(one.what)}<br><em>{escape(one.remedy)}</em></li>" for one in reasons
+        f'<li>{escape(one.what)}<br><span class="small">{escape(one.remedy)}</span></li>'
+        for one in reasons
     )
     return f"<ul>{lines}</ul>"
 
 
 def _badge(outcome: Outcome) -> str:
-    return f'<span style="color:{_COLOURS[outcome]}">{outcome.value}</span>'
+    return badge(outcome.value, _TONES[outcome])
 
 
 def _picture(path: Path) -> str:

@@ -24,7 +24,7 @@ from edge.errors import OutfeedError
 from edge.terminals import tolerate
 from export.errors import ExportError
 from export.learn.learn import Learned, LearnOptions, learn
-from export.learn.page import PAGE
+from export.learn.page import PAGE, worse
 from models.commands import make, outfeed
 from models.data.dataset import DataError
 from models.interrupts import as_keyboard
@@ -106,6 +106,8 @@ def main(
         console.print("stopped; nothing is written")
         sys.exit(130)
     console.print(_table(found))
+    for line in worse(found.record):
+        console.print(f"Attention: {line}", highlight=False, soft_wrap=True)
     console.print(
         f"{found.bundle_path}: {found.bundle.id}, by the route {found.record.route}; "
         f"{found.record.proven}; see {found.folder / PAGE}",

@@ -17,17 +17,21 @@ from models.report.cases import Case, data_uri, marked_uri, shrunk
 from models.tradeoff.interval import counted, percent
 
 PAGE = "learn.html"
+KEPT = "kept against the classifier from severity"  # keep_severity
 MOST = 16  # parts whose decision changed that are shown
 
 
 def find_cases(lesson: Lesson, record: LearnRecord, old: Bundle, new: Bundle) -> tuple[Case, ...]:
-    """Parts whose decision changed: left by the old bundle, right by the new one; bad ones first,
-    then those that were marked. Blocks for both chains."""
+    """Parts whose decision changed: left by the old bundle, right by the new one; those that are
+    judged worse first, bad ones before good ones. Blocks for both chains."""
     held_back = (marked.picture for marked in lesson.held_back)
     pictures = (*lesson.judged, *lesson.judging, *held_back)
     by_name = {picture.sample.name: picture for picture in pictures}
     chains = open_chain(old), open_chain(new)
-    order = sorted(record.changed, key=lambda each: (not each.bad, each.side == "validation"))
+    order = sorted(
+        record.changed,
+        key=lambda each: ((each.after == "PASS") is not each.bad, not each.bad, each.side),
+    )
     found = []
     for changed in order[:MOST]:
         picture = by_name[changed.name]
@@ -46,17 +50,46 @@ def render(record: LearnRecord, cases: Sequence[Case]) -> str:
     )
 
 
+def worse(record: LearnRecord) -> tuple[str, ...]:
+    """What is judged worse than before, the costliest first: parts that changed sides, by side,
+    whatever else came right; in sentences. None where nothing is."""
+    found = []
+    for what, bad, now in (("defective", True, "PASS"), ("good", False, "REJECT")):
+        for name, side in record.sides.items():
+            count = sum(
+                each.side == name and each.bad is bad and each.after == now
+                for each in record.changed
+            )
+            if not count:
+                continue
+            before, after, total = (
+                (side.escapes_before, side.escapes_after, side.bad)
+                if bad
+                else (side.false_rejects_before, side.false_rejects_after, side.good)
+            )
+            verdict = "passed" if bad else "rejected"
+            found.append(
+                f"{count} {what} parts of side “{name}” are now {verdict} that were not: {verdict} "
+                f"{before} of {total} before, {after} of {total} now."
+            )
+    return tuple(found)
+
+
 def _summary(record: LearnRecord) -> str:
     rows = [
         ("bundle", record.old_bundle, record.bundle),
         ("T", _number(record.before.threshold), _number(record.after.threshold)),
-        ("keep_severity", _kept(record.before), _kept(record.after)),
+        (KEPT, _kept(record.before), _kept(record.after)),
         ("block classifier", "", "trained further" if record.classifier_changed else "the same"),
         ("detector", "", _detector(record)),
     ]
     return page.section(
         "Summary",
-        page.paragraph(f"Learned by the route “{record.route}”. {record.proven}.", "lead"),
+        page.paragraph(
+            f"Learned by the route “{record.route}”. {_capital(record.proven)}.", "lead"
+        ),
+        *(page.paragraph(line, "warning") for line in worse(record)),
+        *([] if worse(record) else [page.paragraph("No part is judged worse than before.")]),
         page.table(("", "before", "now"), rows),
         page.paragraph(
             f"All {record.golden_frames} golden frames of the old bundle are decided as before. "
@@ -120,9 +153,7 @@ def _routes(record: LearnRecord) -> str:
         )
         for tried in record.tried
     ]
-    return page.section(
-        "Ways that were tried", page.table(("route", "T", "keep_severity", "outcome"), rows)
-    )
+    return page.section("Ways that were tried", page.table(("route", "T", KEPT, "outcome"), rows))
 
 
 def _changed(record: LearnRecord, cases: Sequence[Case]) -> str:
@@ -154,6 +185,10 @@ def _shown(chain: Inspector, picture: Picture) -> str:
 
 def _kept(settings: SettingsRecord) -> str:
     return "–" if settings.keep_severity is None else _number(settings.keep_severity)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _number(value: float) -> str:

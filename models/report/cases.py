@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -51,11 +51,14 @@ class FalseAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """The worst of either sort, worst first; and every false alarm of the validation pictures."""
+    """The worst of each sort, worst first; and every false alarm of the validation pictures.
+    misses: parts that were passed. overlooked: parts that were rejected for another region than
+    one of their defects."""
 
     misses: tuple[Case, ...]
     alarms: tuple[Case, ...]
     false_alarms: tuple[FalseAlarm, ...]
+    overlooked: tuple[Case, ...] = ()
 
 
 def find_cases(
@@ -80,26 +83,46 @@ def find_cases(
             said = ", ".join(f"{d.kind} {d.region.peak_severity:.1f}" for d in false[:3])
             part = ", ".join(outcome.kinds) or "good part"
             shown.append(_case(picture, inspection, f"{part}; falsely reported: {said}"))
-    misses = []
-    for outcome in _one_per_part(worst_misses(outcomes), groups)[:MOST]:
-        picture = load(outcome.name)
-        inspection = _examine(inspector, picture)
-        verdict = inspection.verdict
-        drawn = f"{outcome.hit_px} of {outcome.annotated_px} annotated px reported"
-        caption = (
-            f"{', '.join(picture.sample.kinds)}; "
-            f"{'escaped' if _escaped(outcome) else 'rejected'}: {verdict.reason}; "
-            f"{'not drawn' if outcome.unmasked else drawn}, "
-            f"peak severity {verdict.peak_severity:.1f}"
-        )
-        misses.append(_case(picture, inspection, caption))
-    return Cases(tuple(misses), tuple(shown), tuple(regions))
+
+    def missed(some: Sequence[Outcome]) -> tuple[Case, ...]:
+        seen = track(_one_per_part(some, groups)[:MOST], "looking at misses again")
+        return tuple(_missed(inspector, outcome, load(outcome.name)) for outcome in seen)
+
+    return Cases(
+        missed(worst_misses(outcomes)),
+        tuple(shown),
+        tuple(regions),
+        missed(overlooked(outcomes)),
+    )
+
+
+def _missed(inspector: Inspector, outcome: Outcome, picture: Picture) -> Case:
+    inspection = _examine(inspector, picture)
+    verdict = inspection.verdict
+    drawn = f"{outcome.hit_px} of {outcome.annotated_px} annotated px reported"
+    caption = (
+        f"{', '.join(picture.sample.kinds)}; "
+        f"{'escaped' if _escaped(outcome) else 'rejected'}: {verdict.reason}; "
+        f"{'not drawn' if outcome.unmasked else drawn}, "
+        f"peak severity {verdict.peak_severity:.1f}"
+    )
+    return _case(picture, inspection, caption)
 
 
 def worst_misses(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Escapes, then rejected parts with a defect that nothing touches; most missed pixels first."""
-    missed = (o for o in outcomes if any(match.iou == 0.0 for match in o.matches) or _escaped(o))
-    return tuple(sorted(missed, key=lambda o: (not _escaped(o), o.hit_px - o.annotated_px, o.name)))
+    """Escapes: defective parts that were passed; most missed pixels first."""
+    return _by_missed(o for o in outcomes if _escaped(o))
+
+
+def overlooked(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Rejected parts with a defect that nothing touches; most missed pixels first."""
+    return _by_missed(
+        o for o in outcomes if o.rejected and any(match.iou == 0.0 for match in o.matches)
+    )
+
+
+def _by_missed(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    return tuple(sorted(outcomes, key=lambda o: (o.hit_px - o.annotated_px, o.name)))
 
 
 def worst_alarms(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -1,4 +1,5 @@
-"""The page's pieces. Whatever text comes in is escaped here and nowhere else."""
+"""The pieces of a page in the look of edge/page.py. Whatever text comes in is escaped here and
+nowhere else."""
 
 from __future__ import annotations
 
@@ -6,26 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from edge.page import WIDE_COLUMNS, document, wide
 from models.report.cases import Case
 
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0 auto;
-max-width:62rem;padding:1rem;overflow-wrap:anywhere}
-h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.25rem;margin:2rem 0 .5rem;
-border-top:1px solid #ccc;padding-top:1rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}
-.lead{font-size:1.1rem}.wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:.2rem .7rem .2rem 0;border-bottom:1px solid #e4e4e4;
-vertical-align:top;overflow-wrap:normal}
-thead th{border-bottom:2px solid #999}
-figure{margin:1rem 0}figure svg{width:100%;max-width:40rem;height:auto}
-figcaption,.small{font-size:.875rem;color:#444}
-.case{display:grid;grid-template-columns:1fr 1fr;gap:.3rem;max-width:44rem}
-.case img{max-width:100%;height:auto}.case figcaption{grid-column:1/3}
-.row{display:flex;flex-wrap:wrap;gap:.4rem;align-items:flex-end;margin:1rem 0}
-.row figure{margin:0}.row>p{flex-basis:100%;margin:0}.row img{max-width:100%;height:auto}
-pre{white-space:pre-wrap;font-size:.8rem}li{margin:.5rem 0}nav a{margin-right:.8rem}
-"""
+WIDE_PT = 480.0  # an SVG that is wider is not made smaller on a phone: its text would be too small
 
 
 def page(title: str, sections: Sequence[str]) -> str:
@@ -34,14 +19,7 @@ def page(title: str, sections: Sequence[str]) -> str:
         f'<a href="#{number}">{found}</a> '
         for number, found in re.findall(r'<section id="([^"]+)"><h2>(.*?)</h2>', "".join(sections))
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n<nav>{links}</nav>\n"
-        + "\n".join(sections)
-        + "\n</body></html>\n"
-    )
+    return document(title, f"<h1>{escape(title)}</h1>\n<nav>{links}</nav>\n" + "\n".join(sections))
 
 
 def section(title: str, *parts: str) -> str:
@@ -74,9 +52,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         f"<tr><th>{escape(first)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
         for first, *rest in rows
     )
-    return (
-        f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    inner = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return wide(inner, many=len(head) >= WIDE_COLUMNS)
 
 
 def folded(summary: str, inner: str) -> str:
@@ -92,7 +69,9 @@ def plot(svg: str, caption: str = "") -> str:
     """An SVG of models/plots.py, inline: there it needs no namespaces, so no address is left."""
     inline = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{inline}{below}</figure>"
+    found = re.search(r'width="([\d.]+)pt"', svg)
+    broad = found is not None and float(found[1]) > WIDE_PT
+    return f"<figure>{wide(inline, many=True) if broad else inline}{below}</figure>"
 
 
 def case(shown: Case) -> str:

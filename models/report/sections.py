@@ -96,7 +96,8 @@ def cases(findings: Findings) -> str:
         )
     ]
     for title, some in (
-        ("Worst misses", findings.cases.misses),
+        ("Worst misses: defective parts that were passed", findings.cases.misses),
+        ("Rejected parts with a defect that was not reported", findings.cases.overlooked),
         ("Worst false alarms", findings.cases.alarms),
     ):
         found.append(page.heading(title))

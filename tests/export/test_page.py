@@ -22,6 +22,14 @@ def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
     record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
     text = write_page(tmp_path, record, exported.certified).read_text()
     assert f"line.outfeed: {exported.bundle.id}, T = " in text
+    # Who decides reads the first line: what is let by, thrown away, how large, how fast.
+    metrics = record.metrics["onnx-int8"]
+    lead = text[text.index('class="lead"') : text.index("<table")]
+    assert f"onnx-int8: escapes {metrics['escapes']:.0f} of {metrics['defective']:.0f} (" in lead
+    assert "; false rejects " in lead
+    assert f"; {record.builds['onnx-int8'] / 1e3:.0f} kB; detector " in lead
+    assert " ms a frame on one core of this machine." in lead
+    assert text.index("torch in float, for comparison") < text.index("Parity certificate</h2>")
     assert "No layer had to be kept in float." in text
     assert text.count('<figure class="case">') == 4
     assert text.count("data:image/jpeg") == 8

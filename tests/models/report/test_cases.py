@@ -25,6 +25,7 @@ from models.report.cases import (
     SIDE_PX,
     FalseAlarm,
     find_cases,
+    overlooked,
     shrunk,
     worst_alarms,
     worst_misses,
@@ -119,7 +120,7 @@ def test_shrunk(height: int, width: int, wanted: tuple[int, int]) -> None:
     assert shrunk(np.zeros((height, width), np.uint8)).shape == wanted
 
 
-def test_worst_misses_are_escapes_then_overlooked_defects() -> None:
+def test_worst_misses_are_escapes_and_no_rejected_part() -> None:
     parts = (
         outcome("found", annotated_px=90, hit_px=60, rejected=True, reported=("pit",)),
         outcome("overlooked", annotated_px=900, rejected=True),
@@ -127,7 +128,8 @@ def test_worst_misses_are_escapes_then_overlooked_defects() -> None:
         outcome("large", annotated_px=50),
         outcome("good"),
     )
-    assert [o.name for o in worst_misses(parts)] == ["large", "small", "overlooked"]
+    assert [o.name for o in worst_misses(parts)] == ["large", "small"]
+    assert [o.name for o in overlooked(parts)] == ["overlooked"]
 
 
 def test_worst_false_alarms_are_on_good_parts() -> None:
