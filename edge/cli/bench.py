@@ -71,8 +71,9 @@ def bench(
     p99.9 means little below some thousand frames: the count is beside it.
 
     With --select every engine that is installed runs every build of the bundle that it reads, on
-    one core and on all of them (--threads, or engine.threads of the configuration, at most), in
-    turns; one that does not reproduce the golden frames is shown and never chosen.
+    one core and on all of them (--threads, or engine.threads of the configuration, at most), each
+    in a process of its own. One that dies, hangs or does not reproduce the golden frames is shown
+    and never chosen.
     """
     from rich.console import Console
 

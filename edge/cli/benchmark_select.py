@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,56 +12,31 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge.bundle import Bundle
-from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
 from edge.cli.admission import admit
-from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.cli.benchmark_report import selection_lines, selection_table
+from edge.cli.candidate import Answer, Request
 from edge.cli.loading import open_bundle, parse_precision
 from edge.cli.privileges import open_config
+from edge.cli.trial import run_trial
 from edge.complaints import printable
 from edge.config import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
 from edge.errors import BundleError, UsageError
-from edge.records import Frame
 from edge.terminals import plain_json
 
 # Two candidates this near are equally fast; then the one that leaves more cores to others.
 EQUAL = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A chain that has proven itself, and the milliseconds of its frames."""
-
-    told: Measured
-    inspector: Inspector
-    clean_ms: list[float] = field(default_factory=list)
-    regions_ms: list[float] = field(default_factory=list)
-
-    def turn(self, frames: Sequence[Pixels], *, counted: bool) -> None:
-        """All frames once. The first one runs before: it finds what a neighbour left in the
-        caches, and a neighbour's threads still awake."""
-        self.inspector.inspect(Frame(0, 0, 0, 0, frames[0]))
-        for number, pixels in enumerate(frames):
-            examined = self.inspector.examine(Frame(number, number, 0, 0, pixels))
-            steps = examined.verdict.timings
-            assert steps is not None
-            if counted:
-                taken = self.clean_ms if examined.found is None else self.regions_ms
-                taken.append(steps.total_us / 1e3)
-
-    def measured(self) -> Measured:
-        times = {"clean": _times(self.clean_ms), "regions": _times(self.regions_ms)}
-        return self.told.model_copy(update=times)
+_PASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be measured, within which limits, and where the choice is kept (None: nowhere)."""
+    """What is to be measured, read from path, within which limits, and where the choice is kept
+    (None: nowhere)."""
 
     bundle: Bundle
+    path: Path
     limits: EngineConfig
     kept: Path | None = None
 
@@ -84,21 +57,19 @@ def wanted_engines(
         raise UsageError("--select takes either --bundle or --config")
     if bundle is not None:
         limits = EngineConfig(precision=parse_precision(precision), threads=threads)
-        return Wanted(open_bundle(bundle, trusted), limits)
+        return Wanted(open_bundle(bundle, trusted), bundle, limits)
     assert config is not None
     if precision is not None or threads is not None or trusted is not None:
         raise UsageError("--config says which precision, threads and keys; give it alone")
     settings = open_config(config)
-    return Wanted(admit(settings), settings.engine, settings.engine_path)
+    return Wanted(admit(settings), settings.bundle, settings.engine, settings.engine_path)
 
 
 def run_select(
     wanted: Wanted, *, seconds: float, repeat: int | None, json: bool, progress: bool
 ) -> None:
     """Measure, print, keep. Raises BundleError, after printing, where no engine proves itself."""
-    selection = select(
-        wanted.bundle, wanted.limits, seconds=seconds, repeat=repeat, progress=progress
-    )
+    selection = select(wanted, seconds=seconds, repeat=repeat, progress=progress)
     if json:
         print(plain_json(selection.model_dump_json(indent=1)))
     else:
@@ -116,17 +87,17 @@ def run_select(
             print(f"not used: engine.kind is {wanted.limits.kind}")
 
 
-def select(
-    bundle: Bundle, limits: EngineConfig, *, seconds: float, repeat: int | None, progress: bool
-) -> Selection:
+def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool) -> Selection:
     """The choice and everything that was tried.
 
-    Each candidate runs the golden frames for about ``seconds``, or ``repeat`` times, in turns with
-    the others. Blocks.
+    Each candidate runs the golden frames for about ``seconds``, or ``repeat`` times, in a process
+    of its own: one that crashes, hangs or takes all memory is a result. With ``seconds`` there are
+    two passes, the second in reverse order, so that a processor that grows warm slows none more
+    than the others. Blocks.
     """
-    tried = [_candidate(bundle, choice) for choice in _choices(bundle, limits)]
-    proven = [each for each in tried if isinstance(each, _Candidate)]
-    frames = bench_frames(bundle, None)
+    bundle = wanted.bundle
+    tried: list[Measured] = []
+    samples: dict[int, _Samples] = {}
     console = Console(stderr=True)
     # Drawn between rounds: a thread that draws would take part in the timing.
     with Progress(
@@ -136,10 +107,36 @@ def select(
         disable=not (progress and console.is_terminal),
     ) as bar:
         task = bar.add_task("measuring", total=1.0)
-        for done in _rounds(proven, frames, seconds, repeat):
-            bar.update(task, completed=done)
-            bar.refresh()
-    measured = tuple(each.measured() if isinstance(each, _Candidate) else each for each in tried)
+
+        def trial(choice: EngineChoice) -> Answer:
+            def share(done: float) -> None:
+                bar.update(task, completed=done, description=str(choice))
+                bar.refresh()
+
+            share(0.0)
+            passes = 1 if repeat is not None else _PASSES
+            return run_trial(_request(wanted, choice, seconds / passes, repeat), share)
+
+        for choice in _choices(bundle, wanted.limits):
+            if isinstance(choice, Measured):
+                tried.append(choice)
+                continue
+            if any(_is_absent(each, choice) for each in tried):
+                continue
+            answer = trial(choice)
+            if answer.missing is None and answer.refused is None:
+                samples[len(tried)] = _Samples(choice, answer)
+            tried.append(_told(choice, answer))
+        if repeat is None:
+            for number in reversed(samples):
+                again = trial(samples[number].choice)
+                samples[number].add(again)
+                if again.refused is not None:
+                    tried[number] = _told(samples[number].choice, again)
+    measured = tuple(
+        each if each.refused or number not in samples else samples[number].measured(each)
+        for number, each in enumerate(tried)
+    )
     return Selection(
         bundle=bundle.digest,
         processor=processor(),
@@ -147,6 +144,57 @@ def select(
         chosen=fastest(measured),
         measured=measured,
     )
+
+
+class _Samples:
+    """Milliseconds of a candidate's frames, of all passes."""
+
+    def __init__(self, choice: EngineChoice, answer: Answer) -> None:
+        self.choice = choice
+        self._clean = list(answer.clean_ms)
+        self._regions = list(answer.regions_ms)
+
+    def add(self, answer: Answer) -> None:
+        self._clean += answer.clean_ms
+        self._regions += answer.regions_ms
+
+    def measured(self, told: Measured) -> Measured:
+        times = {"clean": _times(self._clean), "regions": _times(self._regions)}
+        return told.model_copy(update=times)
+
+
+def _request(wanted: Wanted, choice: EngineChoice, seconds: float, repeat: int | None) -> Request:
+    return Request(
+        bundle=wanted.path,
+        digest=wanted.bundle.digest,
+        engine=choice.name,
+        threads=choice.threads,
+        precision=choice.precision,
+        providers=choice.providers,
+        seconds=seconds,
+        repeat=repeat,
+        answers=-1,
+    )
+
+
+def _told(choice: EngineChoice, answer: Answer) -> Measured:
+    if answer.missing is not None:
+        return Measured(engine=choice.name, providers=choice.providers, refused=answer.missing)
+    return Measured(
+        engine=choice.name,
+        package=answer.package,
+        build=answer.build,
+        precision=choice.precision,
+        providers=choice.providers,
+        threads=choice.threads,
+        refused=answer.refused,
+    )
+
+
+def _is_absent(told: Measured, choice: EngineChoice) -> bool:
+    """Whether this engine's library was found missing already."""
+    same = (told.engine, told.providers) == (choice.name, choice.providers)
+    return same and told.refused is not None and told.threads is None
 
 
 def cores() -> int:
@@ -177,52 +225,9 @@ def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | Me
             continue
         ways = {(), limits.providers} if kind.name == "ort" else {()}
         for providers in sorted(ways):
-            missing = EngineChoice(kind.name, providers=providers).missing()
-            if missing is not None:
-                yield Measured(engine=kind.name, providers=providers, refused=missing)
-                continue
             for build in builds:
                 for threads in sorted({1, most}):
                     yield EngineChoice(kind.name, threads, build.precision, providers)
-
-
-def _candidate(bundle: Bundle, choice: EngineChoice | Measured) -> _Candidate | Measured:
-    if isinstance(choice, Measured):
-        return choice
-    told = Measured(
-        engine=choice.name,
-        package=choice.load().package,
-        build=choice.build(bundle).name,
-        precision=choice.precision,
-        providers=choice.providers,
-        threads=choice.threads,
-    )
-    try:
-        inspector = load_inspector(bundle, now_ns=time.perf_counter_ns, engine=choice)
-        prove(bundle, inspector, choice)
-    except BundleError as error:
-        return told.model_copy(update={"refused": str(error)})
-    return _Candidate(told, inspector)
-
-
-def _rounds(
-    candidates: Sequence[_Candidate], frames: Sequence[Pixels], seconds: float, repeat: int | None
-) -> Iterator[float]:
-    """Runs round after round; yields the share that is done after each."""
-    for each in candidates:
-        for _ in range(-(-WARM_UP_FRAMES // len(frames))):
-            each.turn(frames, counted=False)
-    start_ns, whole_ns = time.monotonic_ns(), seconds * 1e9 * len(candidates)
-    for number in count(1) if candidates else ():
-        for each in candidates:
-            each.turn(frames, counted=True)
-        if repeat is not None:
-            done = number / repeat
-        else:
-            done = (time.monotonic_ns() - start_ns) / whole_ns
-        yield min(done, 1.0)
-        if done >= 1.0:
-            return
 
 
 def _times(taken_ms: Sequence[float]) -> Times | None:

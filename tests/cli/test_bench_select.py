@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector
 from edge.cli import benchmark_select
 from edge.cli.assembly import load_bundle
-from edge.cli.benchmark_select import fastest
+from edge.cli.benchmark_select import fastest, select, wanted_engines
+from edge.cli.trial import run_trial
 from edge.config import load_config
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
@@ -163,20 +166,69 @@ def test_an_engine_that_does_not_reproduce_is_never_chosen(
     assert report["chosen"]["engine"] != "litert"
 
 
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], None]:
+    """pretend("openvino", code): what its library does when it is imported, in every child."""
+    folder = tmp_path / "pretended"
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]))
+
+    def plant(package: str, code: str) -> None:
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").write_text(code)
+
+    return plant
+
+
 def test_an_engine_that_is_not_there_is_said(
-    outfeed: Outfeed, both: Path, monkeypatch: pytest.MonkeyPatch
+    outfeed: Outfeed, both: Path, pretend: Callable[[str, str], None]
 ) -> None:
-    monkeypatch.setattr(type(ENGINES["openvino"]), "missing", only_ort)
+    pretend("openvino", "raise ModuleNotFoundError('openvino')")
     arguments = ("--repeat", 1, "--threads", 1)
     result = outfeed("bench", "--select", "-b", both, *arguments)
     assert result.status == 0
-    assert "refused: openvino: openvino is absent\n" in result.out
-    assert "refused: litert: litert is absent\n" in result.out
+    assert "refused: openvino: OpenVINO is not installed: pip install 'outfeed" in result.out
     assert "fastest: onnxruntime" in result.out
 
 
-def only_ort(kind: Any) -> str | None:
-    return None if kind.name == "ort" else f"{kind.name} is absent"
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "os.kill(os.getpid(), signal.SIGILL)",
+            "ended by SIGILL: this processor lacks an instruction that it uses",
+        ),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL: by the kernel, most likely"),
+        ("raise RuntimeError('no such board')", "with 1: RuntimeError: no such board"),
+        ("time.sleep(600)", "hangs: no answer for 5 s, and was ended"),
+        ("print('noise', flush=True); os.write(1, b'{}'); os._exit(0)", "ended with 0: "),
+    ],
+)
+def test_an_engine_that_dies_or_hangs_is_a_result(
+    outfeed: Outfeed,
+    station: Callable[..., Path],
+    pretend: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    code: str,
+    said: str,
+) -> None:
+    pretend("openvino", f"import os, signal, time\n{code}\n")
+    monkeypatch.setattr("edge.cli.benchmark_select.run_trial", partial(run_trial, silence_s=5.0))
+    config = station("[engine]\nthreads = 1\n")
+    result = outfeed("bench", "--select", "-c", config, "--repeat", 1)
+    assert result.status == 0
+    line = next(line for line in result.out.splitlines() if line.startswith("refused: openvino"))
+    assert said in line
+    assert "Traceback" not in result.out + result.err
+    assert kept(tmp_path).chosen is not None
+
+
+def test_a_bundle_that_is_replaced_meanwhile(outfeed: Outfeed, both: Path) -> None:
+    wanted = wanted_engines(both, None, precision=None, threads=1)
+    write_bundle(both, both_formats(version="9"))
+    selection = select(wanted, seconds=0.1, repeat=1, progress=False)
+    assert selection.chosen is None
+    assert all("was replaced meanwhile" in str(each.refused) for each in selection.measured)
 
 
 @pytest.mark.usefixtures("two_cores")
