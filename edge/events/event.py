@@ -129,6 +129,19 @@ class StatusEvent(StationEvent):
     )
     version: str = Field(description="of Outfeed")
     bundle: str | None
+    undelivered: int = Field(
+        default=0,
+        description="events that a broker did not take for a lasting reason; a gap event with the "
+        "same sequence was published in the place of each",
+    )
+    last_undelivered: str = Field(default="", description="the last of them, and the reason")
+    unheard: int = Field(
+        default=0, description="events that the broker took and for which it had no subscriber"
+    )
+    note: str = Field(
+        default="",
+        description="for a person; for instance, that two clients have this name",
+    )
 
 
 Event = PartEvent | ActuationEvent | MarkEvent | DriftEvent | SentinelEvent | GapEvent

@@ -6,20 +6,33 @@ import logging
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 
 import edge
 from edge.clock import boot_id, utc_now
 from edge.config import StationConfig
 from edge.config_uplink import UplinkConfig
-from edge.errors import JournalError
+from edge.errors import JournalError, OutfeedError
 from edge.events.cursor import SAVE_S, Position, read_cursor, write_cursor
 from edge.events.event import StatusEvent
 from edge.events.identity import Stored
 from edge.events.lock import FileLock
+from edge.events.payload import MAX_TEXT_CHARS
 from edge.events.reader import JournalReader
 from edge.events.topics import Topics
+from edge.uplink import terms
 from edge.uplink.backoff import Backoff
-from edge.uplink.connection import Connection, StatusTexts, UplinkError
+from edge.uplink.connection import Connection, Manner, StatusTexts
+from edge.uplink.failures import (
+    ConnectRefusedError,
+    EventRefusedError,
+    TakenOverError,
+    UplinkError,
+)
+from edge.uplink.outgoing import Outgoing
+from edge.uplink.record import UplinkRecord
+from edge.uplink.suspicion import Suspicion
+from edge.uplink.tls import CredentialsError
 from edge.watchdog import SILENT, Notifier
 
 log = logging.getLogger(__name__)
@@ -29,12 +42,29 @@ log = logging.getLogger(__name__)
 # A file watch would save that and add a way to miss a row; an event waits 25 ms on average.
 POLL_S = 0.05
 
+# A connection that lived for less was no success, whatever it carried: two clients with one name,
+# each with a backlog, would otherwise take turns three times a second.
+_SETTLED_S = 5.0
+
+# Without a takeover for so long, the other client is gone.
+_CALM_S = 60.0
+
+# So many connections in a row that ended without a reason, each before _SETTLED_S.
+_SUSPICIOUS_ENDS = 3
+
+# A trial chooses among so many events behind the one at the head.
+_FOLLOWERS = 64
+
+# Between two statuses of a connection, which say how many events were set aside or unheard.
+_TELL_S = 60.0
+
 
 def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier = SILENT) -> None:
     """Publish the station's journal until ``stop`` is set; returns within seconds of that.
 
-    Blocks; starts no thread. Survives every fault of network and broker. Raises ConfigError for
-    credentials that cannot be used, JournalError while another uplink runs on the same folder.
+    Blocks; starts no thread. Survives every fault of network and broker, and password and TLS files
+    that are missing, empty or do not belong together: they may be being replaced, so it warns and
+    tries again. Raises JournalError while another uplink runs on the same folder.
     The notifier hears that it is ready once the folder is its own, whether or not a broker answers.
     """
     config.uplink_path.mkdir(parents=True, exist_ok=True)
@@ -77,29 +107,118 @@ class Publisher:
         self._saved_s = 0.0
         self._behind: Position | None = None
         self._complaint = ""
+        self._record = UplinkRecord(config.uplink_path)
+        self._told = self._record.state
+        self._told_s = 0.0
+        self._manner = Manner()
+        self._connected_without_will = False
+        self._suspicion = Suspicion()
+        self._is_proof = False
+        self._given_up: tuple[Position, str] | None = None
+        self._short_lives = 0
 
     def run(self, stop: threading.Event) -> None:
         """Connect, carry, and connect again after a pause, until ``stop`` is set."""
         while not stop.is_set():
-            connection = Connection(self._uplink, self._topics, self._status())
-            opened_s = time.monotonic()
+            before = self._published
+            opened_s: float | None = None
+            failure: OutfeedError | None = None
+            connection: Connection | None = None
+            self._is_proof = False
             try:
+                connection = Connection(self._uplink, self._topics, self._status(), self._manner)
                 connection.open(stop.is_set)
+                self._check_will()
+                opened_s = time.monotonic()
                 log.info("uplink_connected host=%s port=%s", self._uplink.host, self._uplink.port)
                 self._state = f"connected to {self._uplink.host}:{self._uplink.port}"
-                self._carry(connection, stop)
+                self._carry(connection, stop, opened_s)
                 connection.close()
-            except UplinkError as error:
-                if not stop.is_set():
-                    self._state = f"no broker: {error}"
-                    self._complain("uplink_down reason=%s", str(error))
+            except (UplinkError, CredentialsError) as error:
+                failure = error
             finally:
-                connection.drop()
-                self._advance(connection)
-                self._save()
-            if time.monotonic() - opened_s > self._uplink.retry_max_s:
-                self._backoff.reset()
+                if connection is not None:
+                    connection.drop()
+                    self._advance(connection)
+                    self._manner = replace(connection.manner, has_will=self._manner.has_will)
+            if failure is not None and not stop.is_set():
+                lived_s = 0.0 if opened_s is None else time.monotonic() - opened_s
+                self._judge(connection, failure, lived_s, was_open=opened_s is not None)
+                has_resolved = self._given_up is not None
+                if not isinstance(failure, TakenOverError) and (
+                    lived_s > self._uplink.retry_max_s
+                    or (self._published != before and (lived_s > _SETTLED_S or has_resolved))
+                ):
+                    self._backoff.reset()
+            self._save()
+            self._record.save(at_once=True)
             self._pause(stop, self._backoff.next_s())
+
+    def _judge(
+        self,
+        connection: Connection | None,
+        failure: OutfeedError,
+        lived_s: float,
+        *,
+        was_open: bool,
+    ) -> None:
+        """What follows from the end of a connection, for the next one and for people."""
+        line = str(failure)
+        takeovers = self._record.state.takeovers
+        if isinstance(failure, TakenOverError):
+            takeovers += 1
+            self._record.change(takeovers=takeovers)
+        elif isinstance(failure, ConnectRefusedError):
+            self._adapt(failure.code)
+        elif connection is not None and was_open:
+            self._suspect(connection, failure)
+        if was_open and lived_s < _SETTLED_S and type(failure) is UplinkError:
+            self._short_lives += 1
+            if self._short_lives >= _SUSPICIOUS_ENDS:
+                line += (
+                    f"; {_SUSPICIOUS_ENDS} connections in a row ended so within {_SETTLED_S:g} s: "
+                    f"perhaps another client is outfeed-{self._topics.station} too"
+                )
+        elif was_open:
+            self._short_lives = 0
+        self._state = f"no broker: {line}"
+        self._trouble(line)
+        self._complain("uplink_down reason=%s", line)
+
+    def _suspect(self, connection: Connection, failure: OutfeedError) -> None:
+        """Find out whether an event is at fault; what took its place may be too."""
+        has_reason = isinstance(failure, EventRefusedError)
+        alone = failure.refused if isinstance(failure, EventRefusedError) else connection.alone
+        if alone is None or not alone.in_order:
+            return
+        if alone.instead_of is not None:
+            # Not even a gap event of 500 bytes: the broker takes nothing from this station now.
+            self._given_up = None
+            return
+        why = failure.why if isinstance(failure, EventRefusedError) else str(failure)
+        is_lasting = isinstance(failure, EventRefusedError) and failure.is_lasting
+        is_at_fault = self._suspicion.failed(alone, is_proof=self._is_proof, has_reason=has_reason)
+        if is_lasting or is_at_fault:
+            self._given_up = (alone.stored.position, why)
+
+    def _adapt(self, code: int) -> None:
+        """Leave out what the broker may have refused at connect beside the station itself."""
+        if code == terms.RETAIN_NOT_SUPPORTED:
+            self._manner = replace(self._manner, has_retain=False)
+        elif code in terms.PERHAPS_OF_THE_WILL:
+            self._manner = replace(self._manner, has_will=not self._manner.has_will)
+
+    def _check_will(self) -> None:
+        """A connection without a will is kept only where one with a will was refused twice: the
+        first refusal may have had a reason that has passed. Raises UplinkError."""
+        if self._manner.has_will:
+            self._connected_without_will = False
+        elif not self._connected_without_will:
+            self._connected_without_will = True
+            self._manner = replace(self._manner, has_will=True)
+            raise UplinkError("the broker refused the connection with a last will: once more")
+        else:
+            log.warning("uplink_without_will: the broker refuses it; the status stays online")
 
     def _pause(self, stop: threading.Event, pause_s: float) -> None:
         until_s = time.monotonic() + pause_s
@@ -114,27 +233,65 @@ class Publisher:
             self._notifier.alive(f"{self._state}; published up to {done}")
             self._alive_s = now_s
 
-    def _carry(self, connection: Connection, stop: threading.Event) -> None:
+    def _carry(self, connection: Connection, stop: threading.Event, opened_s: float) -> None:
+        self._try_head(connection, stop)
         sent = self._published
         waiting: deque[Stored] = deque()
         while not stop.is_set():
             self._alive()
             if not waiting and connection.room:
-                waiting.extend(self._read(sent))
+                waiting.extend(self._read(sent, self._uplink.max_inflight))
             while waiting and connection.room:
                 stored = waiting.popleft()
-                connection.publish(stored)
+                connection.publish(self._outgoing(connection, stored))
                 sent = stored.position
             connection.turn(POLL_S)
-            if self._advance(connection):
-                self._backoff.reset()
-                self._complaint = ""
+            lived_s = time.monotonic() - opened_s
+            if self._advance(connection) or lived_s > _SETTLED_S:
+                self._succeed(lived_s)
             if time.monotonic() - self._saved_s > SAVE_S:
                 self._save()
+                self._record.save()
+            self._tell(connection)
 
-    def _read(self, after: Position | None) -> list[Stored]:
+    def _try_head(self, connection: Connection, stop: threading.Event) -> None:
+        """Where the event at the head keeps failing, send a later one ahead, then it alone."""
+        rows = self._read(self._published, 1 + _FOLLOWERS)
+        if len(rows) < 2 or not self._suspicion.wants_trial(rows[0].position):
+            return
+        ahead = Outgoing(rows[1 + self._suspicion.choose(len(rows) - 1)], in_order=False)
+        head = self._outgoing(connection, rows[0])
+        if head.instead_of is not None or not connection.fits(ahead):
+            return
+        for outgoing in (ahead, head):
+            while not connection.is_idle and not stop.is_set():
+                self._alive()
+                connection.turn(POLL_S)
+            self._is_proof = outgoing is head
+            connection.publish(outgoing)
+        while not connection.is_idle and not stop.is_set():
+            self._alive()
+            connection.turn(POLL_S)
+        self._advance(connection)
+
+    def _outgoing(self, connection: Connection, stored: Stored) -> Outgoing:
+        """The event, or a gap event where the broker does not take it. Raises UplinkError for a
+        broker that takes packets of no useful size."""
+        if self._given_up is not None and self._given_up[0] == stored.position:
+            return Outgoing(stored, instead_of=self._given_up[1])
+        plain = Outgoing(stored)
+        if connection.fits(plain):
+            return plain
+        most = connection.terms.packet_bytes
+        why = f"{len(stored.payload)} bytes, its Maximum Packet Size is {most}"
+        gap = Outgoing(stored, instead_of=why)
+        if not connection.fits(gap):
+            raise UplinkError(f"the broker's Maximum Packet Size is {most}: too small for events")
+        return gap
+
+    def _read(self, after: Position | None, limit: int) -> list[Stored]:
         try:
-            rows = self._reader.read(after, self._uplink.max_inflight)
+            rows = self._reader.read(after, limit)
             if self._reader.behind != self._behind:
                 # A backup may have brought an older cursor too. The station is to see at its start
                 # how far its journal was published.
@@ -146,11 +303,46 @@ class Publisher:
             return []
 
     def _advance(self, connection: Connection) -> bool:
+        """Take over what was acknowledged; whether the position moved."""
+        unheard = 0
+        for delivered in connection.take_delivered():
+            sent = delivered.outgoing
+            unheard += not delivered.is_heard
+            if sent.instead_of is not None:
+                self._record.set_aside(sent.stored.event_id, sent.stored.payload, sent.instead_of)
+                self._given_up = None
+        if unheard:
+            if not self._record.state.unheard:
+                log.warning("events_unheard: the broker has no subscriber for %s", self._topics)
+            self._record.change(unheard=self._record.state.unheard + unheard)
         position = connection.position
         if position is None or position == self._published:
             return False
         self._published = position
         return True
+
+    def _succeed(self, lived_s: float) -> None:
+        """Events are carried, or could be."""
+        self._complaint = ""
+        self._short_lives = 0
+        state = self._record.state
+        if state.takeovers and lived_s < _CALM_S:
+            return
+        if lived_s > _SETTLED_S:
+            self._backoff.reset()
+        if state.trouble or state.takeovers:
+            self._record.change(trouble="", since_utc="", takeovers=0)
+
+    def _trouble(self, line: str) -> None:
+        if line != self._record.state.trouble:
+            self._record.change(trouble=line, since_utc=self._record.state.since_utc or utc_now())
+
+    def _tell(self, connection: Connection) -> None:
+        """Publish the status again where its counts have changed, once a minute at most."""
+        if self._record.state == self._told or time.monotonic() - self._told_s < _TELL_S:
+            return
+        self._told, self._told_s = self._record.state, time.monotonic()
+        connection.publish_status(self._status().online)
 
     def _save(self) -> None:
         if self._published is None or self._published == self._saved:
@@ -170,6 +362,10 @@ class Publisher:
         self._complaint = reason
 
     def _status(self) -> StatusTexts:
+        state = self._record.state
+        note = ""
+        if state.takeovers:
+            note = f"another client took the connection of this name {state.takeovers} times"
         online = StatusEvent(
             station=self._topics.station,
             boot_id=boot_id(),
@@ -178,6 +374,10 @@ class Publisher:
             cause="connected",
             version=edge.__version__,
             bundle=self._bundle,
+            undelivered=state.undelivered,
+            last_undelivered=state.last_undelivered[:MAX_TEXT_CHARS],
+            unheard=state.unheard,
+            note=note,
         )
         return StatusTexts(
             online=online,

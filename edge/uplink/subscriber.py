@@ -12,6 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import ValidationError
 
+from edge.complaints import describe
 from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import StatusEvent
@@ -19,6 +20,8 @@ from edge.events.receiver import Received, Receiver
 from edge.events.topics import Topics
 from edge.uplink.backoff import Backoff
 from edge.uplink.client import make_client
+from edge.uplink.terms import explain
+from edge.uplink.tls import CredentialsError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,9 @@ class Subscriber:
         station: str = "+",
         receiver: Receiver | None = None,
     ) -> None:
-        """client_id names the session on the broker: unique, and the same at every start.
+        """client_id names the session on the broker, where it keeps events while we are away:
+        unique among all clients, and the same at every start. A second client of this name takes
+        the session and what is kept there.
         station: one station's id, or "+" for all."""
         self._broker = broker
         self._topics = Topics(station, broker.topic_prefix)
@@ -53,42 +58,60 @@ class Subscriber:
         self._on_status = on_status
         self._receiver = receiver or Receiver()
         self._subscribed = threading.Event()
-        self._client = make_client(broker, client_id, clean_session=False)
-        self._client.on_connect = self._on_connect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.message_callback_add(self._topics.events, self._on_events_message)
-        self._client.message_callback_add(self._topics.status, self._on_status_message)
+        self._client_id = client_id
+        self._had_session = False
+        self._refused = 0
+
+    @property
+    def refused(self) -> int:
+        """How many messages were ignored: no event, or not one of the station in the topic."""
+        return self._refused
 
     def run(self, stop: threading.Event) -> None:
-        """Receive until ``stop`` is set; connects again whenever the connection is lost."""
+        """Receive until ``stop`` is set; connects again whenever the connection is lost, with the
+        password and TLS files as they are then."""
         backoff = Backoff(self._broker.retry_max_s)
         while not stop.is_set():
+            client: mqtt.Client | None = None
             try:
-                self._connect()
-                while not stop.is_set() and self._client.loop(0.05) == mqtt.MQTT_ERR_SUCCESS:
+                client = self._connect()
+                while not stop.is_set() and client.loop(0.05) == mqtt.MQTT_ERR_SUCCESS:
                     if self._subscribed.is_set():
                         backoff.reset()
-            except OSError as error:
+            except (OSError, CredentialsError) as error:
                 log.info("subscriber_waits reason=%s", error)
             self._subscribed.clear()
+            if client is not None:
+                self._end(client)
             if not stop.is_set():
                 stop.wait(backoff.next_s())
-        self._client.disconnect()
 
     def wait_subscribed(self, timeout_s: float) -> bool:
         """From another thread: wait until the broker has confirmed the subscription."""
         return self._subscribed.wait(timeout_s)
 
-    def _connect(self) -> None:
+    def _connect(self) -> mqtt.Client:
         broker = self._broker
+        client = make_client(broker, self._client_id, clean_session=False)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.message_callback_add(self._topics.events, self._on_events_message)
+        client.message_callback_add(self._topics.status, self._on_status_message)
         if broker.protocol != "5":
-            self._client.connect(broker.host, broker.port, broker.keepalive_s)
-            return
+            client.connect(broker.host, broker.port, broker.keepalive_s)
+            return client
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
-        self._client.connect(
+        client.connect(
             broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=properties
         )
+        return client
+
+    def _end(self, client: mqtt.Client) -> None:
+        client.disconnect()
+        if (sock := client.socket()) is not None:
+            sock.close()
 
     def _on_connect(
         self,
@@ -99,8 +122,14 @@ class Subscriber:
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            log.warning("subscriber_refused reason=%s", reason)
+            log.warning("subscriber_refused reason=%s", explain(reason, properties))
         else:
+            if self._had_session and not flags.session_present:
+                log.warning("session_lost: what the broker kept for %s is gone", self._client_id)
+            self._had_session = True
+            kept_s = getattr(properties, "SessionExpiryInterval", SESSION_S)
+            if kept_s < SESSION_S:
+                log.warning("session_short: the broker keeps events for %s s only", kept_s)
             # Each time: the broker may have lost the session.
             client.subscribe([(self._topics.events, 1), (self._topics.status, 1)])
 
@@ -113,19 +142,31 @@ class Subscriber:
         properties: Properties | None,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.warning("subscriber_refused reason=%s", reasons)
-        else:
-            self._subscribed.set()
+            told = ", ".join(explain(reason, properties) for reason in reasons)
+            log.warning("subscriber_refused reason=%s", told)
+            return
+        if any(reason.value < 1 for reason in reasons):
+            log.warning("subscribed_with_qos_0: the broker keeps nothing while we are away")
+        self._subscribed.set()
+
+    def _on_disconnect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            log.warning("subscriber_ended reason=%s", explain(reason, properties))
 
     def _on_events_message(
         self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage
     ) -> None:
-        # PREFIX/STATION/events: the broker lets a station publish below its own name only.
-        station = message.topic.split("/")[-2]
         try:
-            received = self._receiver.accept(station, bytes(message.payload))
+            received = self._receiver.accept(_station(message), bytes(message.payload))
         except OutfeedError as error:
-            log.warning("message_ignored topic=%s reason=%s", message.topic, error)
+            self._refuse(message, str(error))
             return
         if received is not None:
             self._on_event(received)
@@ -136,6 +177,19 @@ class Subscriber:
         try:
             status = StatusEvent.model_validate_json(message.payload)
         except ValidationError as error:
-            log.warning("message_ignored topic=%s reason=%s", message.topic, error)
+            self._refuse(message, describe(error))
+            return
+        if status.station != _station(message):
+            self._refuse(message, f"a status of '{status.station}'")
             return
         self._on_status(status)
+
+    def _refuse(self, message: mqtt.MQTTMessage, reason: str) -> None:
+        self._refused += 1
+        log.warning("message_ignored topic=%s reason=%s", message.topic, reason)
+
+
+def _station(message: mqtt.MQTTMessage) -> str:
+    """The station in PREFIX/STATION/events: the broker lets it publish below its own name only, so
+    the topic and not the payload is its identity."""
+    return message.topic.split("/")[-2]

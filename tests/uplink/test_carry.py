@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from edge.config import StationConfig
-from edge.errors import ConfigError, JournalError
+from edge.errors import JournalError
 from edge.events.cursor import read_cursor
 from edge.events.event import gap_event
 from edge.uplink.publisher import run_uplink
+from edge.uplink.record import read_undelivered
 from tests.brokers import Mosquitto, free_port, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 
@@ -101,12 +102,14 @@ def test_a_refused_event_is_not_skipped(tmp_path: Path, caplog: pytest.LogCaptur
             assert central.received == []
             assert read_cursor(config.cursor_path) is None
             warnings = [r.message for r in caplog.records if r.levelno == logging.WARNING]
-            assert warnings == ["uplink_down reason=the broker refused an event: Not authorized"]
+            assert warnings == ["uplink_down reason=the broker refused event 1: Not authorized"]
             acl.write_text("topic readwrite outfeed/v1/#\n")
             broker.reload()
             wait_for(lambda: len(central.received) == 50, "50 events")
-        assert central.sequences == list(range(1, 51))
-        assert published(config) == 50
+            wait_for(lambda: published(config) == 50, "the position")
+        # One event may have been sent ahead, to find out whether the first was at fault.
+        assert sorted(central.sequences) == list(range(1, 51))
+        assert read_undelivered(config.uplink_path) == []
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -199,7 +202,7 @@ def test_the_receive_maximum_of_the_broker_is_honoured(tmp_path: Path) -> None:
                     seen += events
                     under_way.append(events)
     assert seen == 20
-    assert max(under_way) == 3  # 5 less what birth and farewell may need
+    assert max(under_way) in (4, 5)  # 5 less the birth, where that is under way too
 
 
 @needs_mosquitto
@@ -228,18 +231,3 @@ def test_an_unreadable_journal_is_told_once_and_waited_for(
                 wait_for(lambda: len(central.received) == 11, "11 events")
         assert caplog.text.count("uplink_cannot_read") == 1
         assert central.sequences == list(range(1, 12))
-
-
-@pytest.mark.parametrize(
-    ("keys", "line"),
-    [
-        ({"username": "u", "password_file": Path("nowhere")}, "uplink.password_file: nowhere"),
-        ({"tls_ca": Path("nowhere")}, "uplink.tls_ca: nowhere"),
-    ],
-)
-def test_credentials_that_cannot_be_used(
-    tmp_path: Path, keys: dict[str, object], line: str
-) -> None:
-    config = station_config(tmp_path / "state", **keys)
-    with pytest.raises(ConfigError, match=line):
-        run_uplink(config, threading.Event())

@@ -1,0 +1,66 @@
+"""An event on its way to the broker, or a gap event that takes its place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge.events.event import GapEvent, gap_event
+from edge.events.identity import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A stored event as it is sent.
+
+    instead_of: why the broker does not take the event itself; a gap event with its identity is sent
+    in its place. in_order: False for an event that is sent ahead of the one before it.
+    """
+
+    stored: Stored
+    instead_of: str | None = None
+    in_order: bool = True
+
+    @property
+    def payload(self) -> bytes:
+        """What is published."""
+        if self.instead_of is None:
+            return self.stored.payload
+        return _gap_in_place(self.stored, self.instead_of).payload
+
+    def properties(self, protocol: str) -> Properties | None:
+        """What MQTT 5 sends beside the payload; None for MQTT 3.1.1."""
+        if protocol != "5":
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.UserProperty = [("event_id", self.stored.event_id)]
+        properties.ContentType = "application/json"
+        return properties
+
+
+def packet_bytes(topic: str, payload: bytes, properties: Properties | None) -> int:
+    """Size of a PUBLISH with QoS 1 (MQTT 5, section 3.3), which the broker compares with its
+    Maximum Packet Size."""
+    packed = b"" if properties is None else properties.pack()  # type: ignore[no-untyped-call]
+    remaining = 2 + len(topic.encode()) + 2 + len(packed) + len(payload)
+    length_bytes = max(1, -(-remaining.bit_length() // 7))  # a variable byte integer
+    return 1 + length_bytes + remaining
+
+
+def _gap_in_place(stored: Stored, why: str) -> Stored:
+    """The event's identity with a gap event's body; a gap event keeps what it stands for."""
+    keys = json.loads(stored.body)
+    first, count = stored.sequence, 1
+    if keys.get("type") == GapEvent.model_fields["type"].default:
+        first, count = keys.get("first") or first, keys.get("count")
+    gap = gap_event(
+        stored.station,
+        count=count,
+        first=first,
+        last=stored.sequence,
+        reason=f"the broker does not take this event: {why}",
+    )
+    return replace(stored, body=gap.model_dump_json())

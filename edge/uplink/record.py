@@ -1,0 +1,170 @@
+"""What the uplink keeps of itself beside the cursor: its state, and events that nobody takes.
+
+Two files in the uplink's own folder, which `outfeed doctor` reads. The uplink never writes the
+station's journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.clock import utc_now
+from edge.files import read_plain, write_whole
+
+log = logging.getLogger(__name__)
+
+# Of the table: the older half goes when it is full. The unit bounds a file of the uplink to 16 MiB.
+MAX_TABLE_BYTES = 8 << 20
+_MAX_STATE_BYTES = 64 << 10
+
+# A file that is replaced costs an ext4 74 kB (docs/decisions/0022), so not for every count.
+_COUNT_S = 60.0
+
+
+class Undelivered(BaseModel):
+    """An event that a broker did not take for a lasting reason, with all of its payload."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    event_id: str
+    utc: str
+    reason: str
+    payload: str
+
+
+class UplinkState(BaseModel):
+    """How the uplink is, as it last wrote it.
+
+    trouble: why no event can be carried now; empty while one can. since_utc: when that began.
+    undelivered: events that were set aside since the folder was made. unheard: events that the
+    broker took and for which it had no subscriber. takeovers: connections in a row that ended
+    because another client connected with this station's client id.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    trouble: str = ""
+    since_utc: str = ""
+    undelivered: int = Field(default=0, ge=0)
+    last_undelivered: str = ""
+    unheard: int = Field(default=0, ge=0)
+    takeovers: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPaths:
+    """Where the two files lie."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "uplink.state.json"
+
+    @property
+    def table(self) -> Path:
+        return self.folder / "uplink.undelivered.jsonl"
+
+
+class UplinkRecord:
+    """Writes both files. A disk that refuses is a warning; the counts go on in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads the state that is there. Raises nothing."""
+        self._paths = RecordPaths(folder)
+        self.state = read_state(folder)
+        self._saved = self.state
+        self._saved_s = time.monotonic()
+        self._has_warned = False
+
+    def change(self, **fields: object) -> None:
+        """Change the state in memory; ``save`` writes it."""
+        self.state = self.state.model_copy(update=fields)
+
+    def set_aside(self, event_id: str, payload: bytes, reason: str) -> None:
+        """Append an event to the table and count it. Blocks for an fsync."""
+        row = Undelivered(
+            event_id=event_id,
+            utc=utc_now(),
+            reason=reason,
+            payload=payload.decode("utf-8", "replace"),
+        )
+        log.error("event_undeliverable event=%s reason=%s", event_id, reason)
+        self.change(
+            undelivered=self.state.undelivered + 1, last_undelivered=f"{event_id}: {reason}"
+        )
+        try:
+            self._append(row.model_dump_json().encode() + b"\n")
+        except OSError as error:
+            self._warn(error)
+
+    def save(self, *, at_once: bool = False) -> None:
+        """Write the state where it has changed; a mere count of unheard events once a minute,
+        unless at_once. Blocks for an fsync."""
+        saved = self._saved.model_copy(update={"unheard": self.state.unheard})
+        is_late = at_once or time.monotonic() - self._saved_s > _COUNT_S
+        if self.state == self._saved or (self.state == saved and not is_late):
+            return
+        self._saved_s = time.monotonic()
+        try:
+            write_whole(self._paths.state, self.state.model_dump_json().encode(), mode=0o640)
+        except OSError as error:
+            self._warn(error)
+        else:
+            self._saved, self._has_warned = self.state, False
+
+    def _append(self, line: bytes) -> None:
+        path = self._paths.table
+        try:
+            kept = read_plain(path, MAX_TABLE_BYTES)
+        except FileNotFoundError:
+            kept = b""
+        if len(kept) + len(line) > MAX_TABLE_BYTES:
+            kept = kept[len(kept) // 2 :].partition(b"\n")[2]
+            write_whole(path, kept + line, mode=0o640)
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o640)
+        try:
+            # A line that a crash or a full disk cut short must not spoil this one.
+            begin = b"" if not kept or kept.endswith(b"\n") else b"\n"
+            os.write(descriptor, begin + line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _warn(self, error: OSError) -> None:
+        level = logging.DEBUG if self._has_warned else logging.WARNING
+        log.log(level, "uplink_cannot_record reason=%s", error)
+        self._has_warned = True
+
+
+def read_state(folder: Path) -> UplinkState:
+    """The state last written; a new one where the file is absent or damaged."""
+    try:
+        data = read_plain(RecordPaths(folder).state, _MAX_STATE_BYTES)
+        return UplinkState.model_validate_json(data)
+    except (OSError, ValidationError):
+        return UplinkState()
+
+
+def read_undelivered(folder: Path) -> list[Undelivered]:
+    """The table's rows, the oldest first, without damaged ones. Raises OSError, except for a table
+    that is not there: then there are none."""
+    try:
+        data = read_plain(RecordPaths(folder).table, MAX_TABLE_BYTES)
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in data.splitlines():
+        try:
+            rows.append(Undelivered.model_validate_json(line))
+        except ValidationError:
+            continue
+    return rows
