@@ -89,7 +89,9 @@ def test_killed_frozen_and_hung_it_loses_and_doubles_nothing(
             tmp_path, f"port = {broker.port}", 'username = "a"', 'password_file = "secret"'
         )
         secret.write_text("open sesame")
-        central = Central(config)
+        # Central reads a password of its own: the station's becomes a pipe below.
+        anonymous = config.uplink.model_copy(update={"username": None, "password_file": None})
+        central = Central(config.model_copy(update={"uplink": anonymous}))
         with central.listening(), open_journal(config) as journal:
             with uplink(path, manager) as process:
                 fill(journal, 3)

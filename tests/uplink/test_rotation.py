@@ -91,7 +91,9 @@ def test_the_certificate_then_the_key_are_replaced_and_the_broker_restarts_betwe
             broker.start()
             fill(journal, 1)
             wait_for(lambda: "does not belong to uplink.tls_key" in caplog.text, "a complaint")
-            assert "does not belong" in read_state(config.uplink_path).trouble
+            wait_for(
+                lambda: "does not belong" in read_state(config.uplink_path).trouble, "the trouble"
+            )
             assert not central.has(11)
             install(plant, unit, "new", "key")
             wait_for(lambda: central.has(20), "events by the new certificate")
@@ -186,5 +188,5 @@ def test_a_revoked_certificate_is_named_as_such(
         with running(run_uplink, config):
             wait_for(lambda: "certificate revoked" in caplog.text, "the reason")
             assert "Unspecified error" not in caplog.text
-            trouble = read_state(config.uplink_path).trouble
-            assert trouble == "the broker refuses the TLS connection: certificate revoked"
+            expected = "the broker refuses the TLS connection: certificate revoked"
+            wait_for(lambda: read_state(config.uplink_path).trouble == expected, "the trouble")
