@@ -7,6 +7,7 @@ needs between any two operators: patches with painted flaws made a step of 0.1 s
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,8 @@ import cv2
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+
+from models.interrupts import SIGNALS
 
 Pair = tuple[Tensor, Tensor]
 
@@ -61,6 +64,9 @@ def feed(
 
 
 def _alone(_worker: int) -> None:
-    """A worker is one of several: no threads of its own."""
+    """A worker is one of several: no threads of its own. A key or a kill of the whole group is for
+    the training loop, which saves its step and then ends its workers."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,8 @@ from edge.terminals import tolerate
 from models.data.account import account
 from models.data.dataset import DataError, DataSet, Sample, read_pixels
 from models.data.layouts import open_dataset
-from models.metrics import JOIN_PX, Metrics, Outcome, confusion, outcome, summarise
+from models.metrics import COUNTS, JOIN_PX, WORDS, Metrics, Outcome, confusion, outcome, summarise
+from models.tradeoff.interval import UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +137,11 @@ def show(
 ) -> None:
     """Print the metrics and the confusion of kinds."""
     figures = Table("metric", "value")
-    for name, value in metrics.as_dict().items():
-        figures.add_row(name, f"{value:.4f}".rstrip("0").rstrip("."))
+    values = metrics.as_dict()
+    for name, words in WORDS.items():
+        if name in values or name in COUNTS:
+            known = f"{values[name]:.4f}".rstrip("0").rstrip(".") if name in values else UNKNOWN
+            figures.add_row(words, known)
     console.print(figures)
     confused = Table("annotated \\ reported", *kinds, "not found")
     for kind, row in zip(kinds, table.tolist(), strict=True):
@@ -161,7 +166,10 @@ def main(
         metrics = summarise(outcomes)
         show(console, metrics, confusion(outcomes, dataset.kinds), dataset.kinds)
         if out is not None:
-            out.write_text(json.dumps(metrics.as_dict(), indent=1) + "\n", encoding="utf-8")
+            measures = metrics.as_measures().items()
+            # null where there was nothing to count.
+            known = {name: None if math.isnan(value) else value for name, value in measures}
+            out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     except (DataError, OSError) as error:
         console.print(f"[red]score:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

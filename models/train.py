@@ -102,7 +102,7 @@ def _train(
         torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
         # After basicConfig, which does nothing where a handler is there already.
         with announced():
-            dataset = _checked(data, loaded.split if loaded else SplitRecipe(), groups)
+            dataset = _checked(data, loaded.split if loaded else SplitRecipe(), groups, limit)
             compared = _compare(dataset, data, out, groups, limit) if loaded is None else None
             if compared is not None:
                 _print_comparison(console, compared, out)
@@ -146,7 +146,7 @@ def _limited(recipe: Recipe, limit: float | None) -> Recipe:
     return recipe.model_copy(update={"chain": chain})
 
 
-def _checked(data: Path, settings: SplitRecipe, groups: str | None) -> DataSet:
+def _checked(data: Path, settings: SplitRecipe, groups: str | None, limit: float | None) -> DataSet:
     """The data set, after a summary of what it was taken for, and with every picture and mask read
     once: what is wrong is reported at once and before anything is trained. Raises DataError."""
     if groups is not None:
@@ -154,6 +154,8 @@ def _checked(data: Path, settings: SplitRecipe, groups: str | None) -> DataSet:
     dataset = open_data(data, settings)
     for line in account(dataset):
         logging.getLogger(__name__).info("data %s", line)
+    if limit is not None:
+        require_good(sum(sample.is_good for sample in dataset.samples), str(data))
     dataset.verify(track(dataset.samples, "reading every picture and mask"))
     return dataset
 
@@ -169,7 +171,6 @@ def _compare(
             logging.getLogger(__name__).info("auto warning: %s", warning)
         return run_plan(data, out, some, groups, limit or MAX_FALSE_REJECTS)
     if limit is not None:
-        require_good(sum(sample.is_good for sample in dataset.samples), str(data))
         raise DataError(
             "--max-false-rejects sets T of methods that learn from good parts; these pictures have "
             "defects drawn, so give it to make export (EXPORT_ARGS), or name a recipe of such a "

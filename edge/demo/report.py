@@ -24,16 +24,26 @@ class Account:
     carried: Carried
 
     @property
-    def escapes(self) -> int:
+    def escapes(self) -> int | None:
+        """None where nobody can count them: no part is defective, or no truth is known."""
+        if not self.knows_truth or not self.defective:
+            return None
         return sum(one.is_escape for one in self.judged)
 
     @property
-    def false_rejects(self) -> int:
+    def false_rejects(self) -> int | None:
+        """None where nobody can count them: no part is good, or no truth is known."""
+        if not self.knows_truth or not self.good:
+            return None
         return sum(one.is_false_reject for one in self.judged)
 
     @property
     def defective(self) -> int:
         return sum(one.truth is not None for one in self.judged)
+
+    @property
+    def good(self) -> int:
+        return self.summary.parts - self.defective
 
     @property
     def knows_truth(self) -> bool:
@@ -53,8 +63,8 @@ def account_json(account: Account) -> str:
         {
             "bundle": account.bundle,
             "defective": account.defective if account.knows_truth else None,
-            "escapes": account.escapes if account.knows_truth else None,
-            "false_rejects": account.false_rejects if account.knows_truth else None,
+            "escapes": account.escapes,
+            "false_rejects": account.false_rejects,
             "kicks": asdict(account.kicks),
             "events": asdict(account.carried),
             "sound": account.is_sound,
@@ -67,11 +77,14 @@ def account_json(account: Account) -> str:
 def account_table(account: Account, sheet: Path) -> Table:
     """What a person asks, in the order of asking."""
     summary, kicks, carried = account.summary, account.kicks, account.carried
-    good = summary.parts - account.defective
     wrong = f"{len(kicks.wrong)}{_numbers(kicks.wrong)}"
     defective = f"{account.defective} defective"
     escapes = f"{account.escapes} of {account.defective} defective parts"
-    false_rejects = f"{account.false_rejects} of {good} good parts"
+    false_rejects = f"{account.false_rejects} of {account.good} good parts"
+    if account.escapes is None:
+        escapes = "unknown: no part is defective"
+    if account.false_rejects is None:
+        false_rejects = "unknown: no part is good"
     if not account.knows_truth:
         defective = "none marked as good or defective"
         escapes = false_rejects = "unknown: no masks and no folder good/"

@@ -5,6 +5,7 @@ python -m models.papertables --run runs/a --run runs/b --out tables
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -39,6 +40,7 @@ from models.papertables.tables import (
     runs_table,
     source,
 )
+from models.progress import announced, track
 
 NOTES = f"""\
 The numbers of tables and figures are those of He & Liu, IEEE Access 8:35583 (2020), section IV; the
@@ -122,6 +124,7 @@ def main(
 ) -> None:
     """Write the paper's tables and figures for completed runs."""
     console = Console()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     words = ["python", "-m", "models.papertables"]
@@ -130,7 +133,9 @@ def main(
     command = shlex.join([*words, "--out", str(out)])
     try:
         given = _reported(len(run), results or [], masks or [])
-        measured = [measure(folder, said) for folder, said in zip(run, given, strict=True)]
+        pairs = list(zip(run, given, strict=True))
+        with announced():
+            measured = [measure(folder, said) for folder, said in track(pairs, "measuring runs")]
         path = write(group(measured), out, command)
     except (DataError, OSError) as error:
         console.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from rich.table import Table
 from edge.complaints import one_line
 from edge.terminals import tolerate
 from models.data.dataset import DataError
+from models.progress import announced
 from models.run import Run
 from models.tradeoff.interval import share_of, span
 from models.tradeoff.point import OperatingPoint, choose, parse_share, require_good_in
@@ -46,6 +48,7 @@ def main(
 ) -> None:
     """Escapes and false rejects over T on a run's validation pictures, and the T to choose."""
     console = Console()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
     try:
         limit = parse_share(max_false_rejects) if max_false_rejects else None
@@ -54,7 +57,8 @@ def main(
         if limit is not None:
             require_good_in(result.metrics.get("float", {}), f"{run}'s validation pictures")
         marks = {result.threshold: "the run's T"}
-        points = points_of(sweep_run(opened))
+        with announced():
+            points = points_of(sweep_run(opened))
         _show(console, points, marks)
         if limit is not None:
             chosen = choose(points, limit)

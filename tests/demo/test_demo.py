@@ -201,3 +201,19 @@ def test_of_pictures_alone_nothing_is_a_false_reject(bundle: Path, tmp_path: Pat
     assert "good parts" not in done.stdout
     account = json.loads((out / "summary.json").read_text())
     assert (account["escapes"], account["false_rejects"]) == (None, None)
+
+
+def test_where_every_part_is_defective_false_rejects_are_unknown(
+    bundle: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "frames/images/a.png", HOLE)
+    put(tmp_path / "frames/masks/hole/a.png", (HOLE < 60).astype(np.uint8) * 255)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "edge", "--quiet", "demo", "--bundle", str(bundle)]
+    command += ["--frames", str(tmp_path / "frames"), "--out", str(out), "--parts", "3"]
+    done = subprocess.run([*command, "--trust", TRUST], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "unknown: no part is good" in done.stdout
+    account = json.loads((out / "summary.json").read_text())
+    assert account["false_rejects"] is None
+    assert account["escapes"] is not None

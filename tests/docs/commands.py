@@ -15,7 +15,16 @@ GUIDES = (
     "docs/image-level.md",
     "docs/methods.md",
     "docs/on-a-real-board.md",
+    "docs/measurements.md",
     "firmware-config/README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/decisions/*.md")),
+)
+# Help texts and messages name commands in backticks too.
+SOURCES = tuple(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("edge", "models", "export", "bench", "firmware-config")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".py", ".toml", ".sh", ".service")
 )
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
@@ -41,8 +50,11 @@ class Command:
 
 
 def commands(guide: str) -> Iterator[Command]:
-    """Every command of a guide that starts with make, outfeed or python."""
+    """Every command of a guide, or in backticks of a source, that starts with make, outfeed or
+    python."""
     text = (ROOT / guide).read_text(encoding="utf-8")
+    if guide in SOURCES:
+        text = re.sub(r'"\s*\n\s*f?"', "", text).replace("``", "`")
     for block in _FENCED.findall(text):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
             yield from _command(guide, line, fenced=True)

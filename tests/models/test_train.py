@@ -100,6 +100,7 @@ def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Pat
             cwd=ROOT,
             stdout=said,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         log = tmp_path / "run" / "train.log"
         deadline = time.monotonic() + 90
@@ -108,7 +109,8 @@ def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Pat
             assert process.poll() is None, (tmp_path / "said.txt").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        # To all of its processes, as a key on a terminal: those that make batches are among them.
+        os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == 130
     text = " ".join((tmp_path / "said.txt").read_text().split())
     step = int(torch.load(tmp_path / "run" / "detector.ckpt", weights_only=True)["step"])
