@@ -77,6 +77,14 @@ def write_whole(
         raise
 
 
+def is_exposed(path: Path) -> bool:
+    """Whether others than the owner and the group may read or write the file."""
+    try:
+        return bool(path.stat().st_mode & 0o006)
+    except OSError:
+        return False
+
+
 def backup_of(path: Path) -> Path:
     """Where the copy of a file lies that a power cut or a bad block must not take away."""
     return path.with_name(f"{path.stem}.backup{path.suffix}")

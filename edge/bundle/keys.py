@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import BundleError
+from edge.files import is_exposed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -71,7 +72,8 @@ def public_of(key: Ed25519PrivateKey) -> str:
 
 
 def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
-    """From a PEM file. Blocks for some milliseconds where it is encrypted. Raises BundleError."""
+    """From a PEM file that nobody but its owner and group may read. Blocks for some milliseconds
+    where it is encrypted. Raises BundleError."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -93,6 +95,9 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
         raise BundleError(f"{path}: is no private key; expected PEM (PKCS8)") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise BundleError(f"{path}: is a key of another kind; expected Ed25519")
+    if is_exposed(path):
+        # It signs for every station of the plant; whoever has read it can do so for years.
+        raise BundleError(f"{path}: others may read it; expected a secret: chmod 600 {path}")
     return key
 
 

@@ -33,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     disk.uplink,
     network.broker,
     network.certificates,
+    network.secrets,
     system.realtime,
     system.memory,
     system.throttling_of_realtime,

@@ -13,6 +13,7 @@ from cryptography import x509
 from edge.config_uplink import UplinkConfig
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.patient import Patient
+from edge.files import is_exposed
 
 _CONNECT_S = 3.0
 _SOON = timedelta(days=30)
@@ -64,8 +65,20 @@ def certificates(patient: Patient) -> Finding | None:
     return _until("certificates", f"{path.name}", until, patient)
 
 
+def secrets(patient: Patient) -> Finding | None:
+    """Files that only the station's users may read."""
+    uplink = patient.config.uplink
+    found = [path for path in (uplink.tls_key, uplink.password_file) if path is not None]
+    exposed = [str(path) for path in found if is_exposed(path)]
+    if exposed:
+        said = f"{', '.join(exposed)}: everybody on this unit may read it, and publish in its name"
+        return fail("secrets", said, f"sudo chmod o= {' '.join(exposed)}")
+    return fine("secrets", "not readable by others") if found else None
+
+
 def _context(uplink: UplinkConfig) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(uplink.tls_ca))
+    context.hostname_checks_common_name = False  # as the uplink has it
     if uplink.tls_cert is not None and uplink.tls_key is not None:
         context.load_cert_chain(str(uplink.tls_cert), str(uplink.tls_key))
     return context

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edge.files import is_exposed
 from edge.provision.folder import NewFile, ProvisionError, read_file, write_folder
 from edge.provision.revocation import REVOKED_FILE, empty_list
 
@@ -57,6 +58,8 @@ class Authority:
             own.verify_directly_issued_by(own)
         except (ValueError, TypeError, InvalidSignature) as error:
             raise ProvisionError(f"{certificate}: is not an authority's own") from error
+        if is_exposed(key):
+            raise ProvisionError(f"{key}: others may read it; expected a secret: chmod 600 {key}")
         return cls(own, private)
 
     def pem(self) -> bytes:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
+from logging import getLogger
 from pathlib import Path
 
 from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
+from edge.files import is_exposed
+
+_log = getLogger(__name__)
 
 # Their names as OpenSSL gives them, for instance SSLV3_ALERT_CERTIFICATE_REVOKED.
+_SECRETS = ("password_file", "tls_key")
 _PREFIXES = ("SSLV3_ALERT_", "TLSV1_ALERT_", "TLSV13_ALERT_")
 
 
@@ -56,6 +62,8 @@ def tls_context(config: UplinkConfig) -> ssl.SSLContext:
     except OSError as error:
         raise CredentialsError(f"uplink.tls_ca: {config.tls_ca}: is no certificate") from error
     context.sslsocket_class = WatchedSocket
+    # Only a subject alternative name says whose certificate it is (RFC 9525, section 6.3).
+    context.hostname_checks_common_name = False
     cert, key = config.tls_cert, config.tls_key
     if cert is None or key is None:
         return context
@@ -89,7 +97,16 @@ def read_credential(name: str, path: Path) -> str:
         raise CredentialsError(f"uplink.{name}: {path}: is not UTF-8 text") from error
     if not text.strip():
         raise CredentialsError(f"uplink.{name}: {path}: is empty")
+    if name in _SECRETS and is_exposed(path):
+        _complain(name, path)
     return text
+
+
+@lru_cache(maxsize=16)  # once, and not at every connection
+def _complain(name: str, path: Path) -> None:
+    """A secret that others may read is no reason to publish nothing: its mode can be mended at any
+    time, and ``outfeed doctor`` says so too."""
+    _log.error("secret_exposed key=uplink.%s file=%s: others may read it: chmod o=", name, path)
 
 
 def explain_tls(error: ssl.SSLError) -> str:

@@ -156,3 +156,16 @@ def test_the_log_says_who_signed(
     with caplog.at_level(logging.INFO):
         outfeed("--verbose", "bundle", "verify", bundle)
     assert f"bundle_opened {read_bundle(bundle).id}: signed by key {KEY_ID}" in caplog.messages
+
+
+def test_a_key_that_others_may_read_signs_nothing(
+    outfeed: Outfeed, unsigned: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "plant.key"
+    assert outfeed("bundle", "keygen", "--out", tmp_path / "plant").status == 0
+    key.chmod(0o644)
+    result = outfeed("bundle", "sign", unsigned, "--key", key)
+    assert result.status == 1
+    assert result.line == f"outfeed: {key}: others may read it; expected a secret: chmod 600 {key}"
+    key.chmod(0o640)
+    assert outfeed("bundle", "sign", unsigned, "--key", key).status == 0
