@@ -124,6 +124,10 @@ def _fault(data: bytes) -> str | None:
     """What is wrong with the container, as far as a decoder would not say it itself."""
     if not data:
         return "is empty"
+    if data.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS and no picture: git lfs pull fetches it"
+    if data[4:8] == b"ftyp":
+        return "is HEIC, AVIF or a video, whatever its suffix; expected a PNG or JPEG"
     if data.startswith(_PNG_START):
         return _png_fault(data)
     if data.startswith(b"BM") and int.from_bytes(data[2:6], "little") > len(data):

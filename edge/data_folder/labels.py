@@ -27,6 +27,9 @@ _JSON = (
 _XML = re.compile(rb"<(annotations?|object|bndbox|polygon|polyline|label)\b", re.IGNORECASE)
 _YOLO = re.compile(r"\s*\d+(\s+[-+]?\d*\.?\d+(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
 _YOLO_TABLE = re.compile(rb"^\s*(names|nc)\s*:", re.MULTILINE)
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", re.IGNORECASE)
+_BOX_NUMBERS = 4
+_LONGEST_CLASS = 40  # characters
 TABLE = "a table of labels"
 _ARRAYS = (".geojson", ".h5", ".hdf5", ".mat", ".npy", ".npz", ".pickle", ".pkl", ".roi", ".svg")
 _NOTES = ("readme", "license", "licence", "copying", "changelog", "citation", "notes", "contents")
@@ -72,6 +75,8 @@ def _form(path: Path, stems: set[str]) -> str:
         lines = _text(path).splitlines()
         if beside and all(_YOLO.fullmatch(line) for line in lines if line.strip()):
             return "YOLO labels"
+        if beside and (_is_short(lines) or any(map(_has_box, lines))):
+            return "labels"
         if _is_table(lines, stems):
             return TABLE
         if path.stem.lower() in ("classes", "obj", "predefined_classes", "classnames"):
@@ -92,6 +97,18 @@ def _form(path: Path, stems: set[str]) -> str:
 def _is_beside(path: Path, stems: set[str]) -> bool:
     """Whether a picture has the file's name but for the suffix: a.txt or a.png.txt for a.png."""
     return plain(path.stem) in stems or plain(Path(path.stem).stem) in stems
+
+
+def _is_short(lines: list[str]) -> bool:
+    """Whether a text is one word or number, as a class is."""
+    rows = [line for line in lines if line.strip()]
+    return len(rows) == 1 and len(rows[0].split()) == 1 and len(rows[0]) <= _LONGEST_CLASS
+
+
+def _has_box(line: str) -> bool:
+    """Whether a line holds the four numbers of a box."""
+    fields = re.split(r"[\s,;]+", line)
+    return sum(bool(_NUMBER.fullmatch(field)) for field in fields) >= _BOX_NUMBERS
 
 
 def _is_table(lines: list[str], stems: set[str]) -> bool:

@@ -85,6 +85,8 @@ def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) ->
             said = kind
         elif folder and telling(tuple(folder.split("/"))):
             undrawn[folder].append(path)
+        if said is None and any(each.kind.lower() in GOOD_FOLDERS for each in own):
+            said = ""  # masks/good/ says so
         entries.append(Entry(path, folder, own, said))
     complaints += _undrawn_folders(image_root, undrawn, pairs.masks)
     complaints += _named_bad([e for e in entries if not e.masks and e.kind is None], image_root)

@@ -9,6 +9,8 @@ from pathlib import Path
 # What systems and programs leave in folders of pictures, beside what is hidden by a dot.
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "__pycache__"}
 _SYSTEM |= {"$recycle.bin", "lost+found", "system volume information"}
+# Read by these names where another path leads to the same folder, also where they are links.
+_FIRST = ("images", "masks", "good", "ok")
 HIDDEN = "hidden, or of the system"
 
 
@@ -64,7 +66,10 @@ def walk(root: Path) -> Files:
                 reason = "has characters in its name that cannot be printed; expected another name"
                 unread.append(Unread(path, reason, stops=True))
             elif entry.is_dir():
-                (links if entry.is_symlink() else waiting).append(path)
+                if folder == root and entry.name.lower() in _FIRST:
+                    waiting.insert(0, path)
+                else:
+                    (links if entry.is_symlink() else waiting).append(path)
             elif entry.is_file():
                 files.append(path)
             elif entry.is_symlink():

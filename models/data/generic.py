@@ -132,8 +132,10 @@ class _Reading:
         refs = [ref for ref in map(self._ref, entry.masks) if ref is not None]
         kinds = {ref.kind for ref in refs if ref.kind} | {k for ref in refs for _, k in ref.colours}
         self._drawn += bool(kinds)
-        if kinds and (wrong := of_good(refs[0].path, entry, root)):
-            self.complaints.append(wrong)
+        drawn = {ref.path for ref in refs}
+        for mask in entry.masks:
+            if mask.path in drawn and (wrong := of_good(mask, entry, root)):
+                self.complaints.append(wrong)
         unmasked = not kinds and bool(entry.kind)
         if unmasked:
             # The folder says defective: masks/ has that folder, or good parts have their own.

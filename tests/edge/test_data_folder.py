@@ -276,3 +276,15 @@ def test_the_folder_of_pictures_itself_points_above(tmp_path: Path) -> None:
     images(tmp_path, 2)
     line = unrecognised(read_folder(tmp_path / "images"))
     assert f"; {tmp_path} can be read: give that folder; " in line
+
+
+def test_images_and_masks_may_be_links(tmp_path: Path) -> None:
+    images(tmp_path, 3, "camera")
+    put(tmp_path / "drawn/scratch/000.png", mask())
+    (tmp_path / "images").symlink_to(tmp_path / "camera")
+    (tmp_path / "masks").symlink_to(tmp_path / "drawn")
+    assert kinds(tmp_path) == {"images/000.png": ["scratch"]}
+    assert unread_lines(tmp_path, read_folder(tmp_path).unread) == (
+        "camera: is images once more, by a link",
+        "drawn: is masks once more, by a link",
+    )

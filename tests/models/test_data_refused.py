@@ -522,3 +522,52 @@ def test_a_published_set_names_every_damaged_file_too(tmp_path: Path) -> None:
         f"  {tmp_path}/kos01/{name}: is empty"
         for name in ("Part1.jpg", "Part2_label.bmp", "Part3_label.bmp")
     ]
+
+
+@pytest.mark.parametrize("text", ["1", "scratch\n", "12 30 40 60 scratch 0\n", "1,2,3,4,dent\n"])
+def test_a_text_beside_each_picture_that_says_a_class_or_a_box(tmp_path: Path, text: str) -> None:
+    images(tmp_path)
+    put(tmp_path / "images/000.txt", text)
+    assert stopped(tmp_path).startswith("ROOT/images/000.txt: looks like labels and would not be")
+
+
+def test_what_a_camera_writes_beside_each_picture_does_not_stop(tmp_path: Path) -> None:
+    images(tmp_path)
+    put(tmp_path / "images/000.txt", "exposure: 80 us\ngain: 1.5\ntaken: 2024-05-01 12:00\n")
+    assert len(open_dataset(tmp_path).samples) == 4
+
+
+def test_masks_of_good_parts_in_a_folder_that_says_so(tmp_path: Path) -> None:
+    images(tmp_path)
+    put(tmp_path / "masks/good/000.png", mask(0))
+    put(tmp_path / "masks/scratch/001.png", mask())
+    found = open_dataset(tmp_path)
+    assert [sample.kinds for sample in found.samples] == [(), ("scratch",), (), ()]
+    assert [each.kind for each in find_specimens(tmp_path)] == [None, "scratch", None, None]
+    put(tmp_path / "masks/good/000.png", mask())
+    assert stopped(tmp_path) == (
+        "ROOT/masks/good/000.png: is drawn on, and its folder says good; expected masks/KIND/"
+    )
+
+
+def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
+    images(tmp_path)
+    put(tmp_path / "masks/scratch/000.png", picture())
+    assert stopped(tmp_path) == (
+        "ROOT/masks/scratch/000.png: 100% of it is grey, as of a picture; expected white on the "
+        "defect and black elsewhere"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS and no picture"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "is HEIC, AVIF or a video, whatever its suf"),
+        (b"<!DOCTYPE html>", "is not a picture that can be decoded"),
+    ],
+)
+def test_what_is_no_picture_says_what_it_is(tmp_path: Path, content: bytes, told: str) -> None:
+    images(tmp_path)
+    put(tmp_path / "images/a.jpg", content)
+    assert stopped(tmp_path).startswith(f"ROOT/images/a.jpg: {told}")
