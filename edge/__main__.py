@@ -25,7 +25,7 @@ from edge.cli import (
     uplink,
 )
 from edge.cli.options import Common
-from edge.complaints import one_line
+from edge.complaints import several_lines
 from edge.demo.command import demo
 from edge.errors import OutfeedError
 from edge.terminals import LogFormatter, tolerate
@@ -107,7 +107,8 @@ def _log_to_stderr(level: int) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line (default: the process's own) and return its exit status.
 
-    An OutfeedError becomes one line on stderr. Any other exception passes: it is a bug.
+    An OutfeedError becomes one line on stderr; all faults of a folder, a line each.
+    Any other exception passes: it is a bug.
     """
     # Read when a video is opened; FFmpeg would write its own lines between ours.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -115,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         app(args=arguments, prog_name="outfeed")
     except OutfeedError as error:
-        print(f"outfeed: {one_line(error)}", file=sys.stderr)
+        print(f"outfeed: {several_lines(error)}", file=sys.stderr)
         return error.exit_status
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

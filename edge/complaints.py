@@ -42,6 +42,13 @@ def one_line(error: object) -> str:
     return masked(printable(" ".join(str(error).splitlines())))
 
 
+def several_lines(error: Exception) -> str:
+    """Return an error's ``lines``, where it has them, else its text: each a printable line without
+    passwords of addresses."""
+    lines = getattr(error, "lines", None) or (error,)
+    return "\n".join(one_line(line) for line in lines)
+
+
 def masked(text: str) -> str:
     """Return the text with the logins of addresses (name:password@, and parameters of a query that
     are called like a secret) as ***."""

@@ -2,6 +2,7 @@
 
     OutfeedError            1   one clear line for a person
     ├── UsageError          2   the command line asks for something that cannot be
+    │   └── FolderError     2   a folder of pictures: all that is to be put right, a line each
     ├── ConfigError        78   station.toml: names the file and the key
     ├── BundleError         1   a bundle that is damaged, altered or for something else
     ├── FrameError          1   a picture that cannot be inspected as it is
@@ -29,6 +30,15 @@ class UsageError(OutfeedError):
     """The command line asks for something that cannot be."""
 
     exit_status = 2
+
+
+class FolderError(UsageError):
+    """A folder of pictures cannot be used as it is. lines: each for a person, of which the first
+    says how many things there are to put right where there are several."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 class ConfigError(OutfeedError):

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from edge.chain.components import components
 from edge.chain.filter import Mask
-from edge.complaints import one_line
+from edge.complaints import several_lines
 from edge.records import Box
 from edge.terminals import tolerate
 from models.data.account import account
@@ -171,7 +171,9 @@ def main(
             known = {name: None if math.isnan(value) else value for name, value in measures}
             out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     except (DataError, OSError) as error:
-        console.print(f"[red]score:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[red]score:[/] {escape(several_lines(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
 
 

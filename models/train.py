@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edge.complaints import one_line
+from edge.complaints import several_lines
 from edge.terminals import tolerate
 from models import auto
 from models.candidates import Comparison, plan_for, run_plan
@@ -112,7 +112,9 @@ def _train(
             asked = record.recipe.chain.max_false_rejects
             report = write_report(Run(out), max_false_rejects=asked or MAX_FALSE_REJECTS)
     except (DataError, OSError) as error:
-        console.print(f"[red]train:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[red]train:[/] {escape(several_lines(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     except KeyboardInterrupt as stop:
         _say(console, _stopped(stop, out))

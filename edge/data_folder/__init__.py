@@ -7,7 +7,7 @@ from edge.data_folder.record import (
     Entry,
     MaskFile,
     count,
-    listed,
+    listing,
     some_names,
     unread_lines,
 )
@@ -24,7 +24,7 @@ __all__ = [
     "count",
     "find_pictures",
     "list_images",
-    "listed",
+    "listing",
     "read_drawn",
     "read_folder",
     "remarks",

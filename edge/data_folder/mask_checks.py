@@ -84,9 +84,9 @@ def of_good(mask: MaskFile, entry: Entry, root: Path) -> str:
         return f"{mask.path}: is drawn on, and its folder says good; expected masks/KIND/"
     if entry.kind != "" or not is_good(entry.folder):
         return ""
+    name = entry.path.relative_to(root).as_posix()
     return (
-        f"{mask.path}: is a mask of {entry.path.relative_to(root).as_posix()}, a good part; expected an "
-        "image in the folder of a kind"
+        f"{mask.path}: is a mask of {name}, a good part; expected an image in the folder of a kind"
     )
 
 

@@ -63,13 +63,15 @@ class DataFolder:
         return tuple(entry.path for entry in self.entries)
 
 
-def listed(lines: Iterable[str], what: str) -> str:
-    """Complaints as one text: one alone as it is; several below a line that counts them."""
-    lines = tuple(lines)
-    if len(lines) == 1:
-        return lines[0]
-    more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-    return "\n  ".join([f"{what}: {len(lines)} things to put right", *lines[:MOST_LINES], *more])
+def listing(lines: Iterable[str], what: str) -> tuple[str, ...]:
+    """Complaints, each once: one alone as it is; several below a line that counts them, at most
+    MOST_LINES of them."""
+    lines = tuple(dict.fromkeys(lines))
+    if len(lines) <= 1:
+        return lines
+    more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+    told = [f"  {line}" for line in lines[:MOST_LINES]]
+    return (f"{what}: {len(lines)} things to put right", *told, *more)
 
 
 def some_names(paths: Iterable[Path]) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.data_folder import listed, read_drawn, read_folder, remarks, unrecognised
-from edge.errors import FrameError, UsageError
+from edge.data_folder import listing, read_drawn, read_folder, remarks, unrecognised
+from edge.errors import FolderError, FrameError, UsageError
 from edge.images import read_image
 from edge.records import Frame
 
@@ -52,7 +52,8 @@ def find_specimens(folder: Path) -> tuple[Specimen, ...]:
             kind = drawn.kinds.get(entry.path, kind)
         specimens.append(Specimen(entry.path, kind, found.says_good))
     if complaints:
-        raise UsageError("--frames " + listed(dict.fromkeys(complaints), str(folder)))
+        first, *more = listing(complaints, str(folder))
+        raise FolderError((f"--frames {first}", *more))
     if not specimens:
         raise UsageError(f"--frames {folder}: holds no picture; expected images/ or good/")
     return tuple(specimens)

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from edge.data_folder import count, listed, read_folder, unread_lines
-from models.data.dataset import DataError, DataSet, Sample
+from edge.data_folder import count, listing, read_folder, unread_lines
+from models.data.dataset import DataFolderError, DataSet, Sample
 
 _SHOWN = 6  # folders that a line names
 
@@ -22,7 +22,7 @@ def account(dataset: DataSet) -> tuple[str, ...]:
     """
     folder = read_folder(dataset.root)
     if folder.layout == dataset.layout and folder.complaints:
-        raise DataError(listed(folder.complaints, str(dataset.root)))
+        raise DataFolderError(listing(folder.complaints, str(dataset.root)))
     samples = dataset.samples
     good = [sample for sample in samples if sample.is_good]
     undrawn = [sample for sample in samples if sample.unmasked]
@@ -67,16 +67,12 @@ def _copies(samples: Iterable[Sample]) -> list[str]:
     copies = [some for some in same.values() if len(some) > 1]
     both = [some for some in copies if len({sample.is_good for sample in some}) == 2]
     if both:
-        raise DataError(
-            listed(
-                (
-                    f"{some[0].image_path}: is the same picture as {some[1].image_path}, and "
-                    "of these one is taken as good and one as bad; expected it once"
-                    for some in (sorted(some, key=lambda each: each.name) for some in both)
-                ),
-                "one picture, good and bad",
-            )
-        )
+        lines = [
+            f"{some[0].image_path}: is the same picture as {some[1].image_path}, and of these one "
+            "is taken as good and one as bad; expected it once"
+            for some in (sorted(same, key=lambda each: each.name) for same in both)
+        ]
+        raise DataFolderError(listing(lines, "one picture, good and bad"))
     apart = [some for some in copies if len({sample.group for sample in some}) > 1]
     if not apart:
         return []

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.data_folder import listed, remarks
+from edge.data_folder import listing, remarks
 from edge.data_folder.mask_checks import other_size
 from edge.data_folder.remarks import turned
 from edge.errors import FrameError
@@ -46,6 +46,14 @@ _GREYS = np.arange(256)
 
 class DataError(Exception):
     """The data on disk is not as expected; one line that names the file and what was expected."""
+
+
+class DataFolderError(DataError):
+    """All that is to be put right in a folder. lines: as of ``edge.errors.FolderError``."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +178,7 @@ class DataSet:
     def verify(self, samples: Iterable[Sample] | None = None) -> None:
         """Read every image and mask once; raises DataError with all that is not right."""
         if faults := self.faults(samples):
-            raise DataError(listed(faults, str(self.root)))
+            raise DataFolderError(listing(faults, str(self.root)))
 
     def _faults(self, sample: Sample) -> list[str]:
         lines = [*remarks(sample.image_path)]
@@ -194,7 +202,7 @@ def refuse(complaints: Iterable[str], dataset: DataSet) -> None:
     one try tells all; nothing without a complaint."""
     lines = tuple(dict.fromkeys(complaints))
     if lines:
-        raise DataError(listed(dict.fromkeys((*lines, *dataset.faults())), str(dataset.root)))
+        raise DataFolderError(listing((*lines, *dataset.faults()), str(dataset.root)))
 
 
 def read_pixels(path: Path) -> Pixels:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.data_folder import listed, read_folder, unrecognised
+from edge.data_folder import listing, read_folder, unrecognised
 from edge.data_folder.names import is_picture
 from models.data import (
     aiglern,
@@ -19,7 +19,7 @@ from models.data import (
     mvtec_ad,
     sorted_folders,
 )
-from models.data.dataset import DataError, DataSet, read_pixels
+from models.data.dataset import DataError, DataFolderError, DataSet, read_pixels
 from models.data.groups import by_pattern
 
 
@@ -75,17 +75,16 @@ def _read_all(root: Path, layout: Layout) -> DataSet:
     """Read it; where something is wrong, DataError also names every file that cannot be decoded."""
     try:
         return layout.read(root)
+    except DataFolderError:
+        raise  # its reader looked at every file
     except DataError as error:
-        folder = read_folder(root)
-        found = [str(error)]
-        if "\n" in found[0]:
-            raise  # its reader looked at every file
+        folder, found = read_folder(root), [str(error)]
         for path in (*folder.pictures, *filter(is_picture, folder.truths)):
             try:
                 read_pixels(path)
             except DataError as fault:
                 found.append(str(fault))
-        raise DataError(listed(dict.fromkeys(found), str(root))) from error
+        raise DataFolderError(listing(found, str(root))) from error
 
 
 def _names() -> str:

@@ -217,3 +217,20 @@ def test_where_every_part_is_defective_false_rejects_are_unknown(
     account = json.loads((out / "summary.json").read_text())
     assert account["false_rejects"] is None
     assert account["escapes"] is not None
+
+
+def test_all_that_is_wrong_with_a_folder_is_said_at_once(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = tmp_path / "frames"
+    put(frames / "images/a.png", CLEAN)
+    put(frames / "images/b.png", b"")
+    put(frames / "ground_truth/a.png", MASK)
+    status = main(["demo", "--bundle", str(bundle), "--frames", str(frames), "--trust", TRUST])
+    assert status == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"outfeed: --frames {frames}: 2 things to put right"
+    assert lines[1].startswith(
+        f"  {frames}/ground_truth: 1 file (a.png) looks like masks or labels"
+    )
+    assert lines[2:] == [f"  {frames}/images/b.png: is empty"]
