@@ -59,6 +59,14 @@ def commission(
         bool,
         typer.Option("--write", help="Put measured values into station.toml, comments kept."),
     ] = False,
+    apply: Annotated[
+        bool,
+        typer.Option(
+            "--apply",
+            help="Measure nothing: put what was measured last into a station.toml that the "
+            "station's user may not write. For root, alone.",
+        ),
+    ] = False,
     browser: Annotated[
         int | None,
         typer.Option(
@@ -113,7 +121,17 @@ def commission(
     from rich.console import Console
 
     from edge.cli.commissioning import Wishes, run_commission
+    from edge.errors import UsageError
+    from edge.terminals import say
 
+    if apply:
+        from edge.cli.applying import apply_measured
+
+        if write or step:
+            raise UsageError("--apply measures nothing: give it without --write and --step")
+        for line in apply_measured(config) or ["nothing that is not there already"]:
+            say(f"{config}: {line}")
+        return
     wishes = Wishes(
         steps=tuple(step or ()),
         batch=batch,

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import Bundle
+from edge.cli.applying import may_write
 from edge.cli.assembly import (
     load_bundle,
     make_camera,
@@ -93,6 +94,11 @@ def run_commission(path: Path, wishes: Wishes, console: Console) -> bool:
     folder = wishes.out or config.state_dir
     for needed in (config.state_dir, folder):
         _make_folder(needed)
+    if wishes.write and not may_write(path):
+        apply = f"sudo {Path(sys.argv[0]).absolute()} commission --apply --config {path}"
+        console.print(f"{escape(str(path))} is not this user's to write. Measured values are kept;")
+        console.print(f"put them there afterwards: {escape(apply)}")
+        wishes = replace(wishes, write=False)
     held = "a station is running on this folder: stop it first"
     lock = FileLock(config.journal_path.with_suffix(".lock"), held=held)
     try:
@@ -194,7 +200,7 @@ def show_result(console: Console, result: StepResult) -> None:
     for note in result.notes:
         console.print(f"  {escape(note)}")
     for one in result.proposals:
-        why = f"({one.why}; --write puts it there)"
+        why = f"({one.why}; --write puts it there, or --apply by root)"
         console.print(f"  for station.toml, \\[{one.section}]: {escape(one.line)}   {why}")
 
 

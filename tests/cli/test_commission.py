@@ -13,8 +13,8 @@ import pytest
 
 from edge.cli.assembly import open_journal
 from edge.cli.terminal import Terminal
-from edge.commission.record import CommissionRecord, read_record
-from edge.commission.result import Outcome
+from edge.commission.record import CommissionRecord, conclude, read_record, write_record
+from edge.commission.result import Outcome, Proposal, judged
 from edge.config import load_config
 from tests.cli.conftest import Outfeed
 from tests.commission.benches import CALM, EYE, write_station
@@ -279,3 +279,69 @@ def test_the_record_is_json_for_others(outfeed: Outfeed, tmp_path: Path) -> None
     assert data["outcome"] == "NO-GO"
     assert data["steps"][0]["figures"][1]["name"] == "sharpness"
     assert set(data["holds_for"]) >= {"camera", "bundle", "machine", "travel"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a file that another may not write")
+def test_a_file_of_roots_is_written_by_root_afterwards(tmp_path: Path) -> None:
+    """As the guide has it: measured as the station's user, put into station.toml by root."""
+    path = write_station(tmp_path, EYE, trigger="ejector_at = 150")
+    before = path.read_text()
+    command = [sys.executable, "-m", "edge", "commission", "-c", str(path)]
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--securebits=+noroot"]
+    (tmp_path / "state").mkdir(exist_ok=True)
+    tmp_path.chmod(0o555)
+    measured = subprocess.run(
+        [*drop, *command, "--step", "travel", "--write", "--batch", *FEW],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    tmp_path.chmod(0o755)
+    said = measured.stdout + measured.stderr
+    assert measured.returncode == 1, said
+    assert "is not this user's to write. Measured values are kept;" in said
+    assert "commission --apply --config" in said
+    assert path.read_text() == before
+    assert outcomes(path) == {"travel": "NO-GO"}
+    applied = commission(path, "--apply")
+    assert applied.status == 0, applied.err
+    assert load_config(path).line.travel_ms == pytest.approx(150, abs=1)
+    assert commission(path, "--apply", "--write").status == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('"travel_ms"', '"budget_ms"'), "proposes a key that is not measured"),
+        (('"press-3"', '"press-4"'), "is of station 'press-4', not 'press-3'"),
+        (('"value": 150.0', '"value": 1e300'), "nothing was written: "),
+        (('"value": 150.0', '"value": 50.0'), "must be below travel_ms"),
+        (("{", ""), "is damaged"),
+    ],
+)
+def test_what_a_record_may_not_put_there(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    path = write_station(tmp_path, EYE, trigger="ejector_at = 150")
+    config = load_config(path)
+    proposal = Proposal(section="line", key="travel_ms", value=150.0, why="a", mends="b")
+    result = judged("travel", (), faults=["wrong"], proposals=[proposal])
+    write_record(config.commission_path, conclude(config.id, "b", [result], {}))
+    text = config.commission_path.read_text()
+    assert change[0] in text
+    config.commission_path.write_text(text.replace(*change))
+    before = path.read_text()
+    done = commission(path, "--apply")
+    assert (done.status, said in done.err) == (78, True), done.err
+    assert path.read_text() == before
+
+
+def test_a_record_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    path = write_station(tmp_path, EYE, trigger="ejector_at = 150")
+    config = load_config(path)
+    config.state_dir.mkdir(exist_ok=True)
+    (tmp_path / "other.json").write_text("{}")
+    config.commission_path.symlink_to(tmp_path / "other.json")
+    done = commission(path, "--apply")
+    assert (done.status, "cannot be read" in done.err) == (78, True)
