@@ -1,4 +1,4 @@
-"""``outfeed commission --apply``: what was measured, into a station.toml that only root may write."""
+"""``outfeed commission --apply``: measured values into a station.toml that only root may write."""
 
 from __future__ import annotations
 
