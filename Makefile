@@ -177,6 +177,7 @@ clean:
 	rm -rf build .venv-run .venv .venv-tflite .venv-lock .mypy_cache .ruff_cache .pytest_cache
 
 $(STATION)/.ready: pyproject.toml
+	@echo "installing the station's libraries into $(STATION): once, some minutes without a line"
 	$(PYTHON) -m venv $(STATION)
 ifeq ($(LOCKED),yes)
 	$(STATION)/bin/python $(FROM_LOCK) requirements/run.txt
@@ -187,6 +188,7 @@ endif
 	@touch $@
 
 $(DEV)/.ready: pyproject.toml
+	@echo "installing torch and the workshop's libraries into $(DEV): once, some minutes without a line"
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) $(TORCH)
 ifeq ($(LOCKED),yes)
@@ -199,6 +201,7 @@ endif
 
 # Two gigabytes apart from the others: it wants other versions than a station and than training.
 $(TFLITE)/.ready: export/tflite/requirements.txt
+	@echo "installing TFLite's tool chain, two gigabytes into $(TFLITE): once, some minutes without a line"
 	$(PYTHON) -m venv $(TFLITE)
 	$(TFLITE)/bin/python $(PIP) $(TORCH)
 	$(TFLITE)/bin/python $(PIP) --requirement export/tflite/requirements.txt
