@@ -71,14 +71,17 @@ class Stages:
                 self._open.remove(one)
 
     def line(self) -> str | None:
-        """What is under way; None where nothing is, or where it is shown already."""
+        """What is under way: the innermost stage that is more than a moment old, after the
+        outermost one. None where nothing is, or where it is shown already."""
         with self._lock:
             some = list(self._open)
         if not some or some[-1].is_shown:
             return None
         now = self._clock()
-        outer = f"{some[0].title}: " if len(some) > 1 else ""
-        return outer + some[-1].words(now)
+        # A stage within a stage may be over in a moment and begin again a thousand times.
+        shown = next((one for one in some[::-1] if now - one.began_s >= _LEAST_S), some[0])
+        outer = f"{some[0].title}: " if shown is not some[0] else ""
+        return outer + shown.words(now)
 
 
 class Announcer(logging.Handler):

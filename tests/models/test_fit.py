@@ -184,6 +184,18 @@ def test_without_patience_every_check_is_made(tmp_path: Path) -> None:
     assert [step for step, _ in some.checks] == [10, 20, 30, 40]
 
 
+@pytest.fixture
+def as_on_a_terminal() -> Iterator[None]:
+    """A shell without job control starts what is put into the background with SIGINT ignored."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("as_on_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_interrupt_saves_and_the_next_run_goes_on(
     tmp_path: Path, number: signal.Signals
@@ -216,6 +228,7 @@ def test_the_first_interrupt_saves_and_the_next_run_goes_on(
     assert again.history[-1] == expected.history[-1]
 
 
+@pytest.mark.usefixtures("as_on_a_terminal")
 def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
     def twice(first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in batches(first, last):
