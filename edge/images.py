@@ -97,7 +97,10 @@ def _several(data: bytes) -> str | None:
     pages = read_header(data).pages
     if pages == 1:
         return None
-    return f"holds {pages} pictures, expected 1: magick FILE PAGE-%d.png writes each to a file"
+    return (
+        f"holds {pages} pictures, expected 1: convert FILE PAGE-%d.png (ImageMagick) writes each "
+        "to a file"
+    )
 
 
 def _beyond_memory(data: bytes) -> str | None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import cv2
 import numpy as np
@@ -143,8 +144,9 @@ def inverted(defect: NDArray[np.bool_], path: Path) -> str:
     return (
         f"{path}: the mask covers {covered:.0%} of its picture ({int(defect.sum())} of "
         f"{defect.size} px), as an inverted one does; expected white on the defect and black "
-        f"elsewhere: mogrify -negate '{path}' (ImageMagick) inverts it; where the defect is all "
-        "over the part, delete the mask and put the picture into images/KIND/ beside images/good/"
+        f"elsewhere: mogrify -negate {quote(str(path))} (ImageMagick) inverts it; where the defect "
+        "is all over the part, delete the mask and put the picture into images/KIND/ beside "
+        "images/good/"
     )
 
 
@@ -161,9 +163,10 @@ def hidden(pixels: NDArray[np.uint8], path: Path) -> str:
     seen = colour & (alpha > _OPAQUE)
     if colour.any() and not colour.all() and np.array_equal(seen, colour):
         return ""
+    name = quote(str(path))
     return (
         f"{path}: the mask is drawn in the alpha channel, which is not read; expected white on "
-        f"black: magick '{path}' -alpha extract '{path}' (ImageMagick)"
+        f"black: convert {name} -alpha extract {name} (ImageMagick)"
     )
 
 

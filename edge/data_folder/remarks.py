@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from edge.images import decode_alpha
 from edge.picture_header import read_header
@@ -23,11 +24,12 @@ def turned(path: Path, data: bytes) -> str:
     orientation = read_header(data).orientation
     if orientation == 1:
         return ""
+    name = quote(str(path))
     return (
         f"{path}: EXIF orientation {orientation}, expected 1: programs show it "
         f"{_TURNS[orientation]}, and a mask drawn there lies on other pixels. To turn the "
-        f"pixels as they are shown: mogrify -auto-orient '{path}' (ImageMagick); to keep them "
-        f"as the camera gave them: exiftool -overwrite_original -Orientation= '{path}'"
+        f"pixels as they are shown: mogrify -auto-orient {name} (ImageMagick); to keep them "
+        f"as the camera gave them: exiftool -overwrite_original -Orientation= {name}"
     )
 
 
@@ -45,9 +47,9 @@ def remarks(path: Path) -> tuple[str, ...]:
         share = float((alpha < alpha.max()).mean())
         lines.append(
             f"{path}: has an alpha channel that differs on {_percent(share)} of the picture and is "
-            "not read; if a mask is drawn there, save it as masks/KIND/NAME.png: magick "
-            f"'{path}' -alpha extract MASK.png (ImageMagick); then take it out of the picture: "
-            f"mogrify -alpha off '{path}'"
+            "not read; if a mask is drawn there, save it as masks/KIND/NAME.png: convert "
+            f"{quote(str(path))} -alpha extract MASK.png (ImageMagick); then take it out of the "
+            f"picture: mogrify -alpha off {quote(str(path))}"
         )
     return tuple(lines)
 

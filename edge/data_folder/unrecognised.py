@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from shlex import quote
 
 from edge.data_folder.beside import masks_beside
 from edge.data_folder.names import GOOD_FOLDERS, IMAGES, MASKS, is_neutral, is_picture, names_labels
@@ -53,7 +54,8 @@ def _advice(root: Path, folders: dict[Path, list[Path]]) -> str:
     for folder in sorted(folders):
         plain = "".join(filter(str.isalpha, folder.name.lower()))
         if folder != root and plain in _GOOD_WORDS.split():
-            return f"if {folder.name}/ holds the good parts: mv '{folder}' '{root}/good'"
+            move = f"mv {quote(str(folder))} {quote(f'{root}/good')}"
+            return f"if {folder.name}/ holds the good parts: {move}"
     beside = masks_beside([path for some in folders.values() for path in some])
     if beside:
         return (
@@ -69,16 +71,16 @@ def _advice(root: Path, folders: dict[Path, list[Path]]) -> str:
     masks = sorted({place for folder in folders if (place := _mask_place(folder, root))})
     pictures = [folder for folder in sorted(folders) if not _mask_place(folder, root)]
     if masks and len(pictures) == 1:
-        moved = f"mv '{masks[0]}' '{root}/{MASKS}'"
+        moved = f"mv {quote(str(masks[0]))} {quote(f'{root}/{MASKS}')}"
         move = "" if masks[0] == root / MASKS else f" and {moved}"
         if pictures == [root]:
             put = f"move the pictures into {root}/{IMAGES}/"
         else:
-            put = f"mv '{pictures[0]}' '{root}/{IMAGES}'"
+            put = f"mv {quote(str(pictures[0]))} {quote(f'{root}/{IMAGES}')}"
         return f"if {masks[0].name}/ holds masks of them: {put}{move}"
     for folder in pictures:
         if folder.name.lower() in _IMAGE_WORDS.split():
-            return f"rename it: mv '{folder}' '{root}/images'"
+            return f"rename it: mv {quote(str(folder))} {quote(f'{root}/images')}"
     kinds = [folder.name for folder in pictures if folder != root and not is_neutral(folder.name)]
     if kinds:
         return f"if one of {', '.join(kinds[:_SHOWN])} holds the good parts, call it good/"

@@ -241,14 +241,14 @@ def test_an_unreadable_label_is_a_complaint(tmp_path: Path) -> None:
         (["."], "holds 2 pictures right in it, in no layout that is recognised; if these (000.png, "
          "001.png) are all good parts, move them into ROOT/good/; if masks of them are drawn"),
         (["pass", "fail"], "holds 2 pictures in fail/, 2 pictures in pass/, in no layout that is "
-         "recognised; if pass/ holds the good parts: mv 'ROOT/pass' 'ROOT/good'"),
+         "recognised; if pass/ holds the good parts: mv ROOT/pass ROOT/good"),
         (["a/images", "a/masks/x"], "; ROOT/a can be read: give that folder"),
         (["train/good"], "; ROOT/train can be read: give that folder"),
-        (["img", "mask"], "; if mask/ holds masks of them: mv 'ROOT/img' 'ROOT/images' and mv "
-         "'ROOT/mask' 'ROOT/masks'"),
+        (["img", "mask"], "; if mask/ holds masks of them: mv ROOT/img ROOT/images and mv "
+         "ROOT/mask ROOT/masks"),
         ([".", "masks/scratch"], "; if masks/ holds masks of them: move the pictures into "
          "ROOT/images/; expected"),
-        (["JPEGImages"], "; rename it: mv 'ROOT/JPEGImages' 'ROOT/images'"),
+        (["JPEGImages"], "; rename it: mv ROOT/JPEGImages ROOT/images"),
         (["kratzer", "delle"], "; if one of delle, kratzer holds the good parts, call it good/"),
         (["1", "2"], "; no folder is called images/, good/ or ok/"),
         ([], "holds no picture; expected images/ with masks/KIND/"),

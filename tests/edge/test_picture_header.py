@@ -49,7 +49,8 @@ def test_pages_of_a_tiff(tmp_path: Path) -> None:
     with pytest.raises(FrameError) as caught:
         read_image(path)
     assert str(caught.value) == (
-        f"{path}: holds 3 pictures, expected 1: magick FILE PAGE-%d.png writes each to a file"
+        f"{path}: holds 3 pictures, expected 1: convert FILE PAGE-%d.png (ImageMagick) "
+        "writes each to a file"
     )
 
 

@@ -294,7 +294,7 @@ CASES: tuple[tuple[Callable[[Path], None], str], ...] = (
         inverted,
         "ROOT/masks/scratch/000.png: the mask covers 98% of its picture (1965 of 2000 px), as an "
         "inverted one does; expected white on the defect and black elsewhere: mogrify -negate "
-        "'ROOT/masks/scratch/000.png' (ImageMagick) inverts it; where the defect is all over the "
+        "ROOT/masks/scratch/000.png (ImageMagick) inverts it; where the defect is all over the "
         "part, delete the mask and put the picture into images/KIND/ beside images/good/",
     ),
     (inverted_flat, "ROOT/masks/000.png: the mask covers 98% of its picture (1965 of 2000 px)"),
@@ -314,24 +314,24 @@ CASES: tuple[tuple[Callable[[Path], None], str], ...] = (
     (
         mask_in_alpha,
         "ROOT/masks/scratch/000.png: the mask is drawn in the alpha channel, which is not read; "
-        "expected white on black: magick 'ROOT/masks/scratch/000.png' -alpha extract "
-        "'ROOT/masks/scratch/000.png' (ImageMagick)",
+        "expected white on black: convert ROOT/masks/scratch/000.png -alpha extract "
+        "ROOT/masks/scratch/000.png (ImageMagick)",
     ),
     (
         picture_with_alpha,
         "ROOT/images/900.png: has an alpha channel that differs on 2% of the picture and is not "
-        "read; if a mask is drawn there, save it as masks/KIND/NAME.png: magick "
-        "'ROOT/images/900.png' -alpha extract MASK.png (ImageMagick); then take it out of the "
-        "picture: mogrify -alpha off 'ROOT/images/900.png'",
+        "read; if a mask is drawn there, save it as masks/KIND/NAME.png: convert "
+        "ROOT/images/900.png -alpha extract MASK.png (ImageMagick); then take it out of the "
+        "picture: mogrify -alpha off ROOT/images/900.png",
     ),
     (
         turned_picture,
         "ROOT/images/900.jpg: EXIF orientation 3, expected 1: programs show it turned by 180°, and "
         "a mask drawn there lies on other pixels. To turn the pixels as they are shown: mogrify "
-        "-auto-orient 'ROOT/images/900.jpg' (ImageMagick); to keep them as the camera gave them: "
-        "exiftool -overwrite_original -Orientation= 'ROOT/images/900.jpg'",
+        "-auto-orient ROOT/images/900.jpg (ImageMagick); to keep them as the camera gave them: "
+        "exiftool -overwrite_original -Orientation= ROOT/images/900.jpg",
     ),
-    (pages, "ROOT/images/900.tif: holds 2 pictures, expected 1: magick FILE PAGE-%d.png writes"),
+    (pages, "ROOT/images/900.tif: holds 2 pictures, expected 1: convert FILE PAGE-%d.png (ImageM"),
     (numbers_as_mask, "ROOT/masks/scratch/000.npy: is a mask that cannot be read; expected a PNG"),
     (mask_in_another_form, "ROOT/masks/scratch/000.gif: is a mask that cannot be read; expected a"),
     (
