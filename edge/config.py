@@ -261,6 +261,11 @@ class StationConfig(Section):
         return self.state_dir / "bundles.json"
 
     @property
+    def proven_path(self) -> Path:
+        """Where the station keeps which bundles have proven themselves in a child."""
+        return self.state_dir / "proven.json"
+
+    @property
     def engine_path(self) -> Path:
         """Where ``outfeed bench --select`` keeps which engine is the fastest."""
         return self.state_dir / "engine.json"

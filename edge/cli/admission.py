@@ -18,19 +18,7 @@ _log = logging.getLogger(__name__)
 def admit(config: StationConfig) -> Bundle:
     """The configured bundle, signed by a trusted key, for this station and no downgrade. Raises
     BundleError, and ConfigError for the keys of the [trust] section. Writes nothing."""
-    if not config.trust.keys:
-        raise ConfigError(
-            "key 'trust.keys': names no key, so no bundle may run; "
-            "`outfeed bundle keygen` makes keys"
-        )
-    for key in config.trust.keys:
-        if isinstance(key, Path) and was_emptied(key):
-            # It may be in the middle of being replaced: no permanent error.
-            raise BundleError(f"key 'trust.keys': {key}: is empty; expected a public key")
-    try:
-        trusted = read_trusted(config.trust.keys)
-    except BundleError as error:
-        raise ConfigError(f"key 'trust.keys': {error}") from error
+    trusted = trusted_keys(config)
     bundle = read_bundle(config.bundle, trusted)
     manifest, own = bundle.manifest, config.trust.compatible
     if own not in manifest.compatible:
@@ -45,6 +33,24 @@ def admit(config: StationConfig) -> Bundle:
         except BundleError as error:
             raise BundleError(f"{config.bundle}: {error}") from error
     return bundle
+
+
+def trusted_keys(config: StationConfig) -> frozenset[str]:
+    """The public keys of [trust], in hex. Raises ConfigError where there is none, or one that
+    cannot be read."""
+    if not config.trust.keys:
+        raise ConfigError(
+            "key 'trust.keys': names no key, so no bundle may run; "
+            "`outfeed bundle keygen` makes keys"
+        )
+    for key in config.trust.keys:
+        if isinstance(key, Path) and was_emptied(key):
+            # It may be in the middle of being replaced: no permanent error.
+            raise BundleError(f"key 'trust.keys': {key}: is empty; expected a public key")
+    try:
+        return read_trusted(config.trust.keys)
+    except BundleError as error:
+        raise ConfigError(f"key 'trust.keys': {error}") from error
 
 
 def remember(config: StationConfig, bundle: Bundle) -> None:

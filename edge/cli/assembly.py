@@ -33,6 +33,7 @@ from edge.errors import BundleError, ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
 from edge.line.freshness import Freshness
 from edge.line.parts import LineTiming
+from edge.proof import prove_new, remember_proof
 from edge.records import Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
@@ -71,7 +72,12 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
     """
     bundle = admit(config)
     loaded = _on_engine(config, bundle, now_ns)
-    Retrying("accepted_version", lambda: remember(config, bundle)).start(_DISK_S)
+
+    def kept() -> None:
+        remember(config, bundle)
+        remember_proof(bundle, loaded.engine, config.proven_path)
+
+    Retrying("accepted_version", kept).start(_DISK_S)
     return loaded
 
 
@@ -79,16 +85,21 @@ def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int])
     if config.engine.kind == "auto":
         try:
             engine = selected_engine(config.engine_path, config.engine, bundle)
-            loaded = _proven(bundle, engine, now_ns)
+            loaded = _proven(config, bundle, engine, now_ns)
         except (ConfigError, BundleError) as error:
             _log.warning("engine_default reason=%s (run outfeed bench --select)", error)
         else:
             _log.info("engine_selected engine=%s", engine)
             return loaded
-    return _proven(bundle, default_engine(config.engine, bundle), now_ns)
+    return _proven(config, bundle, default_engine(config.engine, bundle), now_ns)
 
 
-def _proven(bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]) -> LoadedBundle:
+def _proven(
+    config: StationConfig, bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]
+) -> LoadedBundle:
+    """A bundle that is new here proves itself in a child first: this process goes on to drive an
+    output."""
+    prove_new(bundle, engine, config.proven_path)
     inspector = load_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
     return LoadedBundle(bundle, inspector, engine)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from rich.progress import track
 from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
+from edge.children import FOLDER, command_of, environment_of
 from edge.data_folder import list_images
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError, UsageError
@@ -159,16 +158,17 @@ def measure(
 
 def cold_start(path: Path, engine: str, precision: Precision, threads: int) -> ColdStart:
     """A process that reads the bundle, proves it and judges one frame. Raises OutfeedError."""
-    root = str(Path(__file__).parents[2])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")])),
-    }
-    command = [sys.executable, "-m", "edge.cli.first_verdict", str(path), engine]
+    command = command_of("edge.cli.first_verdict", str(path.absolute()), engine)
     command += [precision, str(threads)]
     began_ns = time.monotonic_ns()
     child = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=FOLDER,
+        env=environment_of(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if child.returncode:
         last = (child.stderr.strip() or "no reason given").splitlines()[-1]

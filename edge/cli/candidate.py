@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -24,9 +23,9 @@ from edge.chain.load import load_inspector, prove
 from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError
+from edge.proof import Limits
+from edge.proof.confine import confine
 from edge.records import Frame
-
-_WORST_SCORE = b"1000"  # of proc(5)'s oom_score_adj: the kernel ends this process first
 
 
 class Request(BaseModel):
@@ -65,8 +64,7 @@ class Answer(BaseModel):
 def main() -> int:
     """Measure; whatever is found is an answer, and the exit status 0."""
     request = Request.model_validate_json(sys.stdin.buffer.read())
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_bytes(_WORST_SCORE)
+    confine(Limits.of_machine().memory_mb)
     for answer in _measure(request):
         os.write(request.answers, answer.model_dump_json().encode() + b"\n")
     return 0

@@ -30,6 +30,7 @@ from edge.doctor.station import versions
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import default_engine, selected_engine
 from edge.errors import ConfigError
+from edge.proof import prove_new
 
 _STYLES = {Level.OK: "green", Level.WARN: "bold yellow", Level.FAIL: "bold red"}
 
@@ -68,6 +69,7 @@ def patient_of(
             engine = choice(found)
         except ConfigError:
             engine = default_engine(config.engine, found)
+        prove_new(found, engine, config.proven_path)
         inspector = load_inspector(found, now_ns=time.monotonic_ns, engine=engine)
         prove(found, inspector, engine)
 

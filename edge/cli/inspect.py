@@ -13,7 +13,6 @@ from edge.cli.options import (
     PrecisionOption,
     ThreadsOption,
     TrustOption,
-    finite,
     is_quiet,
 )
 
@@ -55,11 +54,7 @@ def inspect(
     threads: ThreadsOption = 1,
     trust: TrustOption = None,
     threshold: Annotated[
-        float | None,
-        typer.Option(
-            callback=finite,
-            help="T instead of the bundle's own: above 0, at most 12.",
-        ),
+        float | None, typer.Option(help="T instead of the bundle's own: above 0, at most 12.")
     ] = None,
     timings: Annotated[
         bool,

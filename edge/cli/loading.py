@@ -16,6 +16,7 @@ from edge.chain.load import load_inspector, prove
 from edge.cli.admission import signed_by
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import UsageError
+from edge.proof import prove_apart
 
 _log = logging.getLogger(__name__)
 _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
@@ -57,7 +58,7 @@ def load_chain(
     threshold: float | None = None,
     trusted: Collection[str] | None = None,
 ) -> tuple[Bundle, Inspector]:
-    """The bundle, verified, and its chain, proven on the golden frames.
+    """The bundle, verified, and its chain, proven on the golden frames, in a child first.
 
     threshold: T instead of the bundle's, set after the golden frames have been reproduced. trusted:
     as ``open_bundle`` has it. Raises BundleError, and UsageError for a T that is not on the scale.
@@ -66,6 +67,7 @@ def load_chain(
         raise UsageError(f"--threshold {threshold:g}: expected above 0 and at most 12")
     bundle = open_bundle(path, trusted)
     engine = engine or EngineChoice()
+    prove_apart(bundle, engine)
     inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
     prove(bundle, inspector, engine)
     if threshold is None:

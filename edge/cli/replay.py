@@ -46,6 +46,14 @@ def replay(
         bool,
         typer.Option("--journal", help="Compare the records with the journal's events too."),
     ] = False,
+    any_bundle: Annotated[
+        bool,
+        typer.Option(
+            "--any-bundle",
+            help="Also bundles that none of the keys in [trust] signed. Look first where they come "
+            "from: what lies in the station's state may have been put there.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Judge kept parts again, from their stored frames, by the bundle and on the engine that judged
@@ -56,8 +64,11 @@ def replay(
     bundle states for its builds, and each line says so. A part to which the chain never answered
     (camera or inspection too late) is shown with what it says now, as `unjudged`.
 
+    A bundle is loaded only where a key of [trust] signed it, and proves itself in a child first.
+
     What cannot be replayed is one line on standard error each, and the exit status is 1.
     """
+    from edge.cli.admission import trusted_keys
     from edge.cli.privileges import open_config
     from edge.cli.replaying import chosen_engine, compare_with_journal, replay_all, select
     from edge.errors import UsageError
@@ -72,6 +83,7 @@ def replay(
         configured=settings.bundle,
         other=bundle,
         engine=chosen_engine(engine, precision, threads),
+        trusted=None if any_bundle else trusted_keys(settings),
     )
     strict = expect == "same" or (expect is None and bundle is None)
     agree = replay_all(paths, chains, strict=strict, as_json=json)

@@ -6,16 +6,15 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 from pydantic import ValidationError
 
+from edge.children import FOLDER, command_of, environment_of
 from edge.cli.candidate import Answer, Request
 from edge.complaints import one_line
 
@@ -37,14 +36,13 @@ def run_trial(
     """Run the request in a process of its own and return its last answer, of which ``refused`` says
     so where the process died or hung. request.answers is replaced. Blocks."""
     ours, theirs = os.pipe()
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     try:
         with TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "edge.cli.candidate"],
-                    env=environment,
+                    command_of("edge.cli.candidate"),
+                    cwd=FOLDER,
+                    env=environment_of(),
                     pass_fds=[theirs],
                     stdin=subprocess.PIPE,
                     stdout=errors,
@@ -58,7 +56,9 @@ def run_trial(
             try:
                 assert process.stdin is not None
                 with suppress(BrokenPipeError), process.stdin as stdin:
-                    told = request.model_copy(update={"answers": theirs})
+                    told = request.model_copy(
+                        update={"answers": theirs, "bundle": request.bundle.absolute()}
+                    )
                     stdin.write(told.model_dump_json().encode())
                 return _listen(ours, process, errors, on_share, silence_s)
             finally:

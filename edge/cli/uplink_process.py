@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from logging import getLogger
 from pathlib import Path
 
+from edge.children import FOLDER, command_of, environment_of
 from edge.uplink.backoff import Backoff
 from edge.watchdog.listener import Listener
 
@@ -41,7 +41,7 @@ class UplinkProcess:
     ) -> None:
         """log: a file for the child's stderr; None: this process's own."""
         self.restarts = 0
-        self._config_path = config_path
+        self._config_path = config_path.absolute()
         self._retry_max_s = retry_max_s
         self._silence_s = silence_s
         self._log_path = log
@@ -130,16 +130,14 @@ class UplinkProcess:
         return status
 
     def _spawn(self, listener: Listener) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "edge.uplink", "--config", str(self._config_path)]
+        command = command_of("edge.uplink", "--config", str(self._config_path))
         command += ["--parent", str(os.getpid())]
-        # The package is found wherever the station was started from.
-        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        environment |= listener.environment(self._silence_s)
+        environment = environment_of() | listener.environment(self._silence_s)
         log = None if self._log_path is None else self._log_path.open("ab")
         try:
             return subprocess.Popen(
                 command,
+                cwd=FOLDER,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stderr=log,

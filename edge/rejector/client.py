@@ -8,13 +8,12 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from logging import getLogger
-from pathlib import Path
 
+from edge.children import FOLDER, command_of, environment_of
 from edge.clock import Clock
 from edge.errors import DeviceError
 from edge.rejector.loop import DRAIN_NS
@@ -190,17 +189,15 @@ class RejectorClient:
     def _spawn(self) -> Ready:
         """A new process and its Ready; the link is not yet open to announce and resolve."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "edge.rejector", *self._options.arguments(theirs.fileno())]
-        # The package is found wherever the station was started from.
-        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        command = command_of("edge.rejector", *self._options.arguments(theirs.fileno()))
         # Blocked signals are inherited: no Ctrl-C can end it before it has learned to ignore them.
         stops = {signal.SIGINT, signal.SIGTERM}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
         try:
             process = subprocess.Popen(
                 command,
-                env=environment,
+                cwd=FOLDER,
+                env=environment_of(),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

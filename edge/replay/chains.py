@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -16,6 +16,7 @@ from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from edge.pictures import Origin, origin_of
 from edge.pictures.bundles import bundle_path
+from edge.proof import prove_apart
 from edge.replay.compare import Tolerance
 
 
@@ -61,13 +62,16 @@ class Chains:
         configured: Path | None = None,
         other: Path | None = None,
         engine: EngineChoice | None = None,
+        trusted: Collection[str] | None = None,
     ) -> None:
         """folder: of the station's kept bundles. configured: the station's present bundle. other:
-        one to judge by in place of the recorded ones. engine: likewise."""
+        one to judge by in place of the recorded ones. engine: likewise. trusted: public keys in
+        hex, one of which must have signed whatever is loaded; None: any bundle that is whole."""
         self._folder = folder
         self._configured = configured
         self._other = other
         self._engine = engine
+        self._trusted = trusted
         self._key: tuple[str, EngineChoice] | None = None
         self._chain: Chain | None = None
 
@@ -78,6 +82,7 @@ class Chains:
         key = (origin.bundle_digest if self._other is None else "", engine)
         if self._chain is None or key != self._key:
             bundle = self._bundle(origin)
+            prove_apart(bundle, engine)
             inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
             prove(bundle, inspector, engine)
             limits = engine.build(bundle).golden
@@ -89,15 +94,15 @@ class Chains:
 
     def _bundle(self, origin: Origin) -> Bundle:
         if self._other is not None:
-            return read_bundle(self._other)
+            return read_bundle(self._other, self._trusted)
         path = bundle_path(self._folder, origin.bundle_digest)
         if path.exists():
-            bundle = read_bundle(path)
+            bundle = read_bundle(path, self._trusted)
             if bundle.digest != origin.bundle_digest:
                 raise BundleError(f"{path}: is {bundle.id}, not what its name says")
             return bundle
         if self._configured is not None and self._configured.exists():
-            bundle = read_bundle(self._configured)
+            bundle = read_bundle(self._configured, self._trusted)
             if bundle.digest == origin.bundle_digest:
                 return bundle
         raise BundleError(f"{origin.bundle} is not kept here any more; give it with --bundle")

@@ -116,7 +116,7 @@ def test_an_error_stays_one_line(outfeed: Outfeed, tmp_path: Path) -> None:
 def test_the_example_configuration_is_valid() -> None:
     config = load_config(EXAMPLE)
     assert config.state_dir == Path("/var/lib/outfeed")
-    assert config.bundle == EXAMPLE.parent / "textures-lean.outfeed"
+    assert config.bundle == EXAMPLE.parent / "tiles-1.4.outfeed"
 
 
 def test_the_example_configuration_names_every_key_with_its_default() -> None:
@@ -132,7 +132,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     optional |= {"camera.rate_hz", "exposure_us", "gain", "latency_ms", "exposed_within_ms"}
     optional |= {"path", "username", "password_file", "tls_ca", "tls_cert", "tls_key"}
     optional |= {"precision", "threads", "providers", "keys", "loop", "record"}
-    optional |= {"parts_per_month"}
+    optional |= {"parts_per_month", "uplink.state_dir"}
     optional |= {f"{key}_{unit}" for key in ("travel", "min_spacing") for unit in ("ms", "counts")}
     optional |= {
         f"{key}_{unit}" for key in ("to_ejector", "tolerance") for unit in ("ms", "counts")
@@ -191,25 +191,3 @@ def plain(written: dict[str, Any]) -> dict[str, Any]:
     sections["trigger"] = of_kind(written["trigger"], TriggerConfig, "belt")
     sections["output"] = of_kind(written["output"], OutputConfig, "simulated")
     return sections
-
-
-@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-inf", "1e300", "1e13"])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("bench", "-b", "x", "--seconds"),
-        ("doctor", "-c", "x", "--timeout-s"),
-        ("commission", "-c", "x", "--wait-s"),
-        ("commission", "-c", "x", "--rate-hz"),
-        ("budget", "-c", "x", "--tbw"),
-        ("inspect", ".", "-b", "x", "--threshold"),
-        ("demo", ".", "--rate"),
-    ],
-)
-def test_numbers_that_no_clock_can_wait_for(
-    outfeed: Outfeed, arguments: tuple[str, ...], value: str
-) -> None:
-    result = outfeed(*arguments, value)
-    assert result.status == 2
-    assert "Traceback" not in result.err
-    assert arguments[-1] in result.err

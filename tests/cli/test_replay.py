@@ -255,3 +255,22 @@ def test_what_is_asked_for_wrongly(
 def test_an_album_without_a_picture(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     result = outfeed("replay", "--config", configure(), "--all")
     assert (result.status, "holds no picture" in result.line) == (1, True)
+
+
+def test_a_bundle_that_nobody_trusted_signed_is_not_loaded(outfeed: Outfeed, kept: Path) -> None:
+    """Neither one that is named, nor one that somebody put among those that the station kept."""
+    (lain,) = (kept.parent / "state/bundles").iterdir()
+    unsigned = small_bundle(kept.parent / "unsigned.outfeed", key=None)
+    assert parse_bundle(unsigned.read_bytes()).digest == lain.stem
+    asked = ("replay", "--config", kept, "--last", 1)
+    said = outfeed(*asked, "--bundle", unsigned)
+    assert (said.status, said.line) == (
+        1,
+        f"outfeed: {unsigned}: is unsigned; `outfeed bundle sign` signs it",
+    )
+    assert outfeed(*asked, "--bundle", unsigned, "--any-bundle").status == 0
+    lain.write_bytes(unsigned.read_bytes())
+    said = outfeed(*asked)
+    assert said.status == 1
+    assert "is unsigned" in said.line
+    assert outfeed(*asked, "--any-bundle").status == 0

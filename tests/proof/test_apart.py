@@ -1,0 +1,231 @@
+"""A bundle that hangs, eats memory or is wrong ends a child and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edge.proof.apart
+from edge.bundle import Bundle, parse_bundle
+from edge.children import FOLDER, command_of, environment_of
+from edge.cli.benchmark import cold_start
+from edge.engines.registry import EngineChoice
+from edge.errors import BundleError
+from edge.proof import Limits, prove_apart, prove_new, remember_proof
+from tests.bundles import bundle_bytes, onnx, small_bundle
+
+GOOD = parse_bundle(bundle_bytes())
+ENGINE = EngineChoice()
+SOME = Limits(60.0, 1024)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge.proof.apart, "_proven", set())
+
+
+def network(nodes: Sequence[Any], constants: dict[str, Any]) -> bytes:
+    """A detector whose severity is right, with more nodes of which it needs the last, ``extra``."""
+    model = onnx.load_from_string(GOOD.files["detector.onnx"])
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+    mean = next(node for node in model.graph.node if node.op_type == "ReduceMean")
+    mean.output[0] = "plain"
+    place = list(model.graph.node).index(mean) + 1
+    model.graph.node.insert(place, onnx.helper.make_node("Add", ["plain", "extra"], ["grey"]))
+    for name, value in constants.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def with_detector(data: bytes) -> Bundle:
+    return replace(GOOD, files={**GOOD.files, "detector.onnx": data})
+
+
+def slow() -> Bundle:
+    """Some minutes of products of matrices, which begin at the pixels: nothing is folded."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Cast", ["pixels"], ["raw"], to=onnx.TensorProto.FLOAT),
+        make("ReduceMax", ["raw"], ["m0"], keepdims=0),
+        make("Mul", ["square", "m0"], ["p0"]),
+        *(make("MatMul", [f"p{number}", "square"], [f"p{number + 1}"]) for number in range(3000)),
+        make("ReduceMax", ["p3000"], ["top"], keepdims=0),
+        make("Mul", ["top", "nothing"], ["extra"]),
+    ]
+    square = np.zeros((1024, 1024), np.float32)
+    return with_detector(network(nodes, {"square": square, "nothing": np.float32(0)}))
+
+
+def large() -> Bundle:
+    """A sum of a column and a row: 100,000 × 100,000 numbers."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Cast", ["pixels"], ["raw"], to=onnx.TensorProto.FLOAT),
+        make("ReduceMax", ["raw"], ["m0"], keepdims=0),
+        make("Mul", ["column", "m0"], ["tall"]),
+        make("Add", ["tall", "row"], ["table"]),
+        make("ReduceMax", ["table"], ["extra"], keepdims=0),
+    ]
+    side = np.zeros((100_000, 1), np.float32)
+    return with_detector(network(nodes, {"column": side, "row": side.T.copy()}))
+
+
+def test_a_good_bundle_proves_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    prove_apart(GOOD, ENGINE, SOME)
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("another child")
+
+    monkeypatch.setattr(subprocess, "run", never)
+    prove_apart(GOOD, ENGINE, SOME)
+    with pytest.raises(AssertionError, match="another child"):
+        prove_apart(GOOD, replace(ENGINE, threads=2), SOME)
+
+
+def test_a_network_that_computes_without_end() -> None:
+    began_s = time.monotonic()
+    with pytest.raises(BundleError, match=r"dark-spots-1\.0-\w+: .*( s)") as caught:
+        prove_apart(slow(), ENGINE, Limits(4.0, 1024))
+    assert time.monotonic() - began_s < 20
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_wants_all_memory() -> None:
+    before = _free_kb()
+    with pytest.raises(BundleError, match=r"Failed to allocate memory for .* 40000000000"):
+        prove_apart(large(), ENGINE, SOME)
+    assert _free_kb() > before // 2
+
+
+def _free_kb() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+
+
+def test_what_a_child_may_have() -> None:
+    """As the kernel has it, of a child that waits for its bundle."""
+    limits, engine = json.dumps({"seconds": 7.0, "memory_mb": 300}), json.dumps(_words(ENGINE))
+    command = command_of("edge.proof", limits, engine, str(os.getpid()))
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=FOLDER, env=environment_of()
+    )
+    try:
+        until_s = time.monotonic() + 30
+        while "314572800" not in (text := Path(f"/proc/{child.pid}/limits").read_text()):
+            assert time.monotonic() < until_s, text
+            time.sleep(0.01)
+        until_s = time.monotonic() + 30
+        while Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() != "1000":
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        text = Path(f"/proc/{child.pid}/limits").read_text()
+    finally:
+        child.communicate(b"no bundle")
+    found = {line[:26].strip(): line[26:].split()[:2] for line in text.splitlines()}
+    assert found["Max data size"] == ["314572800", "314572800"]
+    assert found["Max cpu time"] == ["7", "9"]
+    assert found["Max file size"] == ["0", "0"]
+    assert found["Max core file size"] == ["0", "0"]
+    assert child.returncode == edge.proof.apart.REFUSED
+
+
+def _words(engine: EngineChoice) -> dict[str, object]:
+    return {"name": engine.name, "threads": 1, "precision": None, "providers": []}
+
+
+def test_a_child_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an engine's illegal instruction would be."""
+    for script, said in (
+        ("kill -ILL $$", "ended by SIGILL"),
+        ("kill -SEGV $$", "ended by SIGSEGV"),
+        ("kill -KILL $$", "was killed: above"),
+        ("kill -XCPU $$", "took more than 60 s of processor time"),
+        ("echo 'a reason' >&2; exit 1", "failed: a reason"),
+        ("exit 3", "failed: no reason given"),
+    ):
+        command = ["sh", "-c", f"cat > /dev/null; {script}"]
+        monkeypatch.setattr(edge.proof.apart, "command_of", lambda *_, c=command: c)
+        with pytest.raises(
+            BundleError, match=rf"dark-spots-\S+: proving it on ort 1 thread {said}"
+        ):
+            prove_apart(GOOD, ENGINE, SOME)
+
+
+def test_a_bundle_that_does_not_reproduce_itself() -> None:
+    golden = GOOD.manifest.golden[1].model_copy(update={"decision": "PASS", "defects": ()})
+    manifest = GOOD.manifest.model_copy(update={"golden": (golden,)})
+    with pytest.raises(BundleError, match=r"does not reproduce its golden frame golden/hole\.png"):
+        prove_apart(replace(GOOD, manifest=manifest), ENGINE, SOME)
+
+
+def test_a_bundle_that_was_proven_here_needs_no_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, children = tmp_path / "state/proven.json", []
+    monkeypatch.setattr(
+        "edge.proof.known.prove_apart", lambda bundle, engine: children.append(engine)
+    )
+    prove_new(GOOD, ENGINE, path)
+    assert not path.exists()
+    remember_proof(GOOD, ENGINE, path)
+    remember_proof(GOOD, ENGINE, path)
+    prove_new(GOOD, ENGINE, path)
+    assert len(children) == 1
+    others = ((replace(GOOD, digest="1" * 64), ENGINE), (GOOD, replace(ENGINE, threads=2)))
+    for bundle, engine in others:
+        prove_new(bundle, engine, path)
+        remember_proof(bundle, engine, path)
+    assert len(children) == 3
+    for bundle, engine in (*others, (GOOD, ENGINE)):
+        prove_new(bundle, engine, path)
+    assert len(children) == 3
+    monkeypatch.setattr("edge.__version__", "0.0.0")
+    prove_new(GOOD, ENGINE, path)
+    assert len(children) == 4
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"format":2}', b"x" * 100_000, b"\xff" * 10])
+def test_a_record_that_is_damaged_costs_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    path, children = tmp_path / "proven.json", []
+    monkeypatch.setattr(
+        "edge.proof.known.prove_apart", lambda bundle, engine: children.append(engine)
+    )
+    path.write_bytes(data)
+    prove_new(GOOD, ENGINE, path)
+    remember_proof(GOOD, ENGINE, path)
+    prove_new(GOOD, ENGINE, path)
+    assert len(children) == 1
+
+
+def test_a_record_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"proven\.json: cannot be written: "):
+        remember_proof(GOOD, ENGINE, tmp_path / "file/proven.json")
+
+
+def test_children_are_not_those_of_the_folder_they_are_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo outfeed bench` in a folder of somebody else's must not run his modules."""
+    small_bundle(tmp_path / "small.outfeed")
+    (tmp_path / "edge").mkdir()
+    trap = f"open({str(tmp_path / 'trapped')!r}, 'w').close()\n"
+    for name in ("edge/__init__.py", "numpy.py", "pydantic.py", "ctypes.py", "json.py"):
+        (tmp_path / name).write_text(trap)
+    monkeypatch.chdir(tmp_path)
+    prove_apart(GOOD, ENGINE, SOME)
+    cold_start(Path("small.outfeed"), "ort", "int8", 1)
+    assert not (tmp_path / "trapped").exists()
