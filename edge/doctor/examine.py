@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from edge.doctor import devices, disk, network, sight, station, system
+from edge.doctor import delivery, devices, disk, network, sight, station, system
 from edge.doctor.finding import Finding, fail
 from edge.doctor.patient import Patient
 
@@ -31,6 +31,9 @@ CHECKS: tuple[Check, ...] = (
     disk.journal,
     station.uplink_service,
     disk.uplink,
+    delivery.trouble,
+    delivery.undelivered,
+    delivery.unheard,
     network.broker,
     network.certificates,
     network.secrets,

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from cryptography import x509
 
-from edge.config_uplink import UplinkConfig
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.patient import Patient
 from edge.files import is_exposed
+from edge.uplink.tls import CredentialsError, explain_tls, tls_context
 
 _CONNECT_S = 3.0
+_REFUSAL_S = 1.0  # Mosquitto refuses a revoked certificate within 10 ms
 _SOON = timedelta(days=30)
 
 
@@ -29,14 +30,19 @@ def broker(patient: Patient) -> Finding:
         with socket.create_connection((uplink.host, uplink.port), _CONNECT_S) as link:
             if uplink.tls_ca is None:
                 return fine("broker", f"{where} answers")
-            context = _context(uplink)
+            context = tls_context(uplink)
             with context.wrap_socket(link, server_hostname=uplink.host) as secured:
-                return _of_certificate("broker", f"{where} answers by TLS", secured, patient)
+                found = _of_certificate("broker", f"{where} answers by TLS", secured, patient)
+                _await_refusal(secured)
+                return found
     except ssl.SSLCertVerificationError as error:
         told = "outfeed provision broker, with the name in uplink.host; the clock"
         return fail("broker", f"{where}: {error.verify_message}", told)
+    except CredentialsError as error:
+        return fail("broker", str(error), "is it being replaced? outfeed provision station")
     except ssl.SSLError as error:
-        return fail("broker", f"{where}: no TLS: {error.reason}", "uplink.port, tls_ca, tls_cert")
+        told = "uplink.port, tls_ca, tls_cert; revoked, or of another authority?"
+        return fail("broker", f"{where}: {explain_tls(error)}", told)
     except OSError as error:
         said = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
         return fail("broker", f"{where}: {said}", advice)
@@ -76,12 +82,12 @@ def secrets(patient: Patient) -> Finding | None:
     return fine("secrets", "not readable by others") if found else None
 
 
-def _context(uplink: UplinkConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(uplink.tls_ca))
-    context.hostname_checks_common_name = False  # as the uplink has it
-    if uplink.tls_cert is not None and uplink.tls_key is not None:
-        context.load_cert_chain(str(uplink.tls_cert), str(uplink.tls_key))
-    return context
+def _await_refusal(secured: ssl.SSLSocket) -> None:
+    """In TLS 1.3 a broker refuses a client's certificate after the handshake: wait for its alert.
+    Raises ssl.SSLError. A broker that waits for a CONNECT sends nothing."""
+    secured.settimeout(_REFUSAL_S)
+    with suppress(TimeoutError, ConnectionError):
+        secured.recv(1)
 
 
 def _of_certificate(name: str, said: str, link: ssl.SSLSocket, patient: Patient) -> Finding:

@@ -24,6 +24,7 @@ from edge.uplink.failures import (
     ConnectRefusedError,
     EventRefusedError,
     TakenOverError,
+    UnexplainedEndError,
     UplinkError,
 )
 from edge.uplink.outgoing import Outgoing, packet_bytes
@@ -60,10 +61,9 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class StatusTexts:
-    """The retained status when the connection begins, ends and breaks."""
+    """The retained status when the connection begins and when it breaks."""
 
     online: StatusEvent
-    stopped: StatusEvent
     lost: StatusEvent
 
 
@@ -145,8 +145,9 @@ class Connection:
 
     @property
     def alone(self) -> Outgoing | None:
-        """The event under way, where nothing else is."""
-        return self._window[0].outgoing if len(self._window) == 1 else None
+        """The event that is not acknowledged, where there is no other."""
+        open_ = [one for one in self._window if one.message_id not in self._acknowledged]
+        return open_[0].outgoing if len(open_) == 1 else None
 
     @property
     def is_idle(self) -> bool:
@@ -228,12 +229,12 @@ class Connection:
         taken, self._delivered = self._delivered, []
         return taken
 
-    def close(self) -> None:
-        """Publish that the station stops, wait up to CLOSE_S for acknowledgements, disconnect."""
+    def close(self, farewell: StatusEvent) -> None:
+        """Publish the farewell, wait up to CLOSE_S for acknowledgements, disconnect."""
         deadline_s = time.monotonic() + CLOSE_S
         while len(self._window) >= self._limit and time.monotonic() < deadline_s:
             self.turn(0.05)
-        self.publish_status(self._status.stopped)
+        self.publish_status(farewell)
         while self._window and time.monotonic() < deadline_s:
             self.turn(0.05)
         self._client.disconnect()
@@ -281,17 +282,18 @@ class Connection:
             raise self._lost or UplinkError(mqtt.error_string(code))
 
     def _take_acknowledged(self) -> None:
-        before = len(self._window)
+        has_taken_event = False
         while self._window and self._window[0].message_id in self._acknowledged:
             done = self._window.popleft()
             reason = self._acknowledged.pop(done.message_id)
             if done.outgoing is None:
                 continue
+            has_taken_event = True
             if done.outgoing.in_order:
                 self._position = done.outgoing.stored.position
             is_heard = reason.value != terms.NO_MATCHING_SUBSCRIBERS
             self._delivered.append(Delivered(done.outgoing, is_heard))
-        if len(self._window) < before:
+        if has_taken_event:
             self._window_size = min(2 * self._window_size, self._config.max_inflight)
 
     def _silence(self) -> UplinkError | None:
@@ -345,6 +347,8 @@ class Connection:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
+        if self._lost is not None:
+            return  # paho calls twice where it reads on after a DISCONNECT; the first has it
         if flags.is_disconnect_packet_from_server:
             self._lost = self._lost_by_disconnect(reason, properties)
             return
@@ -357,7 +361,7 @@ class Connection:
             told = "the broker closed the connection before it answered: its limits, or its TLS?"
             self._lost = UplinkError(told)
         else:
-            self._lost = UplinkError("the broker closed the connection and gave no reason")
+            self._lost = UnexplainedEndError("the broker closed the connection without a reason")
 
     def _lost_by_disconnect(self, reason: ReasonCode, properties: Properties | None) -> UplinkError:
         why = explain(reason, properties)

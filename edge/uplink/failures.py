@@ -22,6 +22,10 @@ class TakenOverError(UplinkError):
     """Another client has connected with this station's client id (MQTT 5, section 3.1.4)."""
 
 
+class UnexplainedEndError(UplinkError):
+    """The broker closed a connection that it had accepted, and gave no reason."""
+
+
 class EventRefusedError(UplinkError):
     """The broker refused an event, or what was sent in its place.
 

@@ -27,6 +27,7 @@ from edge.uplink.failures import (
     ConnectRefusedError,
     EventRefusedError,
     TakenOverError,
+    UnexplainedEndError,
     UplinkError,
 )
 from edge.uplink.outgoing import Outgoing
@@ -46,10 +47,10 @@ POLL_S = 0.05
 # each with a backlog, would otherwise take turns three times a second.
 _SETTLED_S = 5.0
 
-# Without a takeover for so long, the other client is gone.
+# A connection that lived for so long was not contended: the other client of this name is gone.
 _CALM_S = 60.0
 
-# So many connections in a row that ended without a reason, each before _SETTLED_S.
+# So many connections in a row that ended without a reason, each before _CALM_S.
 _SUSPICIOUS_ENDS = 3
 
 # A trial chooses among so many events behind the one at the head.
@@ -115,7 +116,7 @@ class Publisher:
         self._suspicion = Suspicion()
         self._is_proof = False
         self._given_up: tuple[Position, str] | None = None
-        self._short_lives = 0
+        self._unexplained = 0
 
     def run(self, stop: threading.Event) -> None:
         """Connect, carry, and connect again after a pause, until ``stop`` is set."""
@@ -133,7 +134,7 @@ class Publisher:
                 log.info("uplink_connected host=%s port=%s", self._uplink.host, self._uplink.port)
                 self._state = f"connected to {self._uplink.host}:{self._uplink.port}"
                 self._carry(connection, stop, opened_s)
-                connection.close()
+                connection.close(self._farewell())
             except (UplinkError, CredentialsError) as error:
                 failure = error
             finally:
@@ -145,7 +146,7 @@ class Publisher:
                 lived_s = 0.0 if opened_s is None else time.monotonic() - opened_s
                 self._judge(connection, failure, lived_s, was_open=opened_s is not None)
                 has_resolved = self._given_up is not None
-                if not isinstance(failure, TakenOverError) and (
+                if not self._record.state.takeovers and (
                     lived_s > self._uplink.retry_max_s
                     or (self._published != before and (lived_s > _SETTLED_S or has_resolved))
                 ):
@@ -164,23 +165,23 @@ class Publisher:
     ) -> None:
         """What follows from the end of a connection, for the next one and for people."""
         line = str(failure)
-        takeovers = self._record.state.takeovers
         if isinstance(failure, TakenOverError):
-            takeovers += 1
-            self._record.change(takeovers=takeovers)
+            self._record.change(takeovers=self._record.state.takeovers + 1)
         elif isinstance(failure, ConnectRefusedError):
             self._adapt(failure.code)
         elif connection is not None and was_open:
             self._suspect(connection, failure)
-        if was_open and lived_s < _SETTLED_S and type(failure) is UplinkError:
-            self._short_lives += 1
-            if self._short_lives >= _SUSPICIOUS_ENDS:
-                line += (
-                    f"; {_SUSPICIOUS_ENDS} connections in a row ended so within {_SETTLED_S:g} s: "
-                    f"perhaps another client is outfeed-{self._topics.station} too"
-                )
-        elif was_open:
-            self._short_lives = 0
+        if not was_open or lived_s > _CALM_S:
+            self._unexplained = 0
+        elif isinstance(failure, UnexplainedEndError):
+            self._unexplained += connection is not None and connection.alone is None
+        if self._unexplained >= _SUSPICIOUS_ENDS:
+            # Mosquitto 2.0.11 ends the older of two clients of one name without a reason.
+            self._record.change(takeovers=max(self._unexplained, self._record.state.takeovers))
+            line += (
+                f", {self._unexplained} times in a row: perhaps two stations have one name or one "
+                f"certificate, and another client is outfeed-{self._topics.station} too"
+            )
         self._state = f"no broker: {line}"
         self._trouble(line)
         self._complain("uplink_down reason=%s", line)
@@ -323,11 +324,10 @@ class Publisher:
 
     def _succeed(self, lived_s: float) -> None:
         """Events are carried, or could be."""
-        self._complaint = ""
-        self._short_lives = 0
         state = self._record.state
         if state.takeovers and lived_s < _CALM_S:
             return
+        self._complaint = ""
         if lived_s > _SETTLED_S:
             self._backoff.reset()
         if state.trouble or state.takeovers:
@@ -361,11 +361,17 @@ class Publisher:
         log.log(level, event, reason)
         self._complaint = reason
 
+    def _farewell(self) -> StatusEvent:
+        online = self._status().online
+        return online.model_copy(update={"state": "offline", "cause": "stopped"})
+
     def _status(self) -> StatusTexts:
         state = self._record.state
         note = ""
         if state.takeovers:
-            note = f"another client took the connection of this name {state.takeovers} times"
+            note = (
+                f"{state.takeovers} times in a row disconnected, as by another client of this name"
+            )
         online = StatusEvent(
             station=self._topics.station,
             boot_id=boot_id(),
@@ -381,6 +387,5 @@ class Publisher:
         )
         return StatusTexts(
             online=online,
-            stopped=online.model_copy(update={"state": "offline", "cause": "stopped"}),
             lost=online.model_copy(update={"state": "offline", "cause": "lost"}),
         )
