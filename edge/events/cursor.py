@@ -6,15 +6,11 @@ reads as "nothing is known", too.
 Losing it costs repeats, never events, so whatever is wrong with the file reads as "nothing is
 known" and the uplink starts from the oldest row.
 
-The file has two blocks that are written in turns, in place: one that is cut short leaves the other.
-A new file for every position, renamed into place, costs an ext4 74 kB a time and this 4 kB
-(bench/writes.py); the uplink saves once a second.
+The file is written in place (edge/events/blocks.py); the uplink saves once a second.
 """
 
 from __future__ import annotations
 
-import os
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -22,12 +18,11 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edge.errors import JournalError
-from edge.files import read_plain, write_durably
+from edge.events.blocks import read_blocks, write_block
 
 # While events flow. A crash repeats one second of them, which receivers drop.
 SAVE_S = 1.0
 _MAX_EARLIER = 64
-_BLOCK_BYTES = 4096  # a page of the file system: neither write touches the other's
 
 
 _Run = Annotated[str, Field(pattern=r"^[0-9a-f]{0,16}$")]
@@ -62,10 +57,7 @@ class _Saved:
 
 def read_cursor(path: Path) -> Position | None:
     """The position last written; None where the file is absent, unreadable or damaged."""
-    try:
-        saved = _newest(read_plain(path, 2 * _BLOCK_BYTES))
-    except OSError:
-        return None
+    saved = _newest(path)
     return None if saved is None else saved.position
 
 
@@ -73,45 +65,29 @@ def write_cursor(path: Path, position: Position) -> None:
     """Save the position: after a crash or power loss the file holds the old or the new one. Blocks
     for an fsync, and makes a file that is not there. One writer. Raises JournalError with one line.
     """
-    try:
-        try:
-            file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            write_durably(path, _block(_next(position, None)).ljust(2 * _BLOCK_BYTES))
-            return
-        try:
-            _write_in_turn(file, position)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise JournalError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _write_in_turn(file: int, position: Position) -> None:
-    saved = _next(position, _newest(os.pread(file, 2 * _BLOCK_BYTES, 0)))
-    os.pwrite(file, _block(saved), saved.turn % 2 * _BLOCK_BYTES)
-    os.fdatasync(file)
-
-
-def _next(position: Position, before: _Saved | None) -> _Saved:
-    turn = 0 if before is None else before.turn + 1
+    before = _newest(path)
     runs = list(position.earlier)
     if before is not None and before.journal == position.journal:
         runs += [before.run, *before.earlier]
     earlier = [run for run in dict.fromkeys(runs) if run not in ("", position.run)]
-    return _Saved(
-        position.journal, position.published, position.run, tuple(earlier[:_MAX_EARLIER]), turn
+    saved = _Saved(
+        position.journal,
+        position.published,
+        position.run,
+        tuple(earlier[:_MAX_EARLIER]),
+        0 if before is None else before.turn + 1,
     )
+    try:
+        write_block(path, _SAVED.dump_json(saved), saved.turn)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _block(saved: _Saved) -> bytes:
-    """JSON, its checksum, and spaces up to the block's end."""
-    text = _SAVED.dump_json(saved)
-    return (text + b"\n%08x\n" % zlib.crc32(text)).ljust(_BLOCK_BYTES)
-
-
-def _newest(data: bytes) -> _Saved | None:
-    blocks = (_parsed(data[:_BLOCK_BYTES]), _parsed(data[_BLOCK_BYTES:]))
+def _newest(path: Path) -> _Saved | None:
+    try:
+        blocks = [_parsed(text) for text in read_blocks(path)]
+    except OSError:
+        return None
     return max(
         (saved for saved in blocks if saved is not None),
         key=lambda saved: saved.turn,
@@ -119,12 +95,7 @@ def _newest(data: bytes) -> _Saved | None:
     )
 
 
-def _parsed(block: bytes) -> _Saved | None:
-    """None for a block that is empty, damaged or half-written."""
-    text, newline, rest = block.partition(b"\n")
-    # A file of an earlier version is one object and nothing else.
-    if newline and rest.split() != [b"%08x" % zlib.crc32(text)]:
-        return None
+def _parsed(text: bytes) -> _Saved | None:
     try:
         saved = _SAVED.validate_json(text)
     except ValidationError:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from edge.clock import boot_id, utc_now
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
+from edge.events.starting import StartEvent
 from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
@@ -144,7 +145,7 @@ class StatusEvent(StationEvent):
     )
 
 
-Event = PartEvent | ActuationEvent | MarkEvent | DriftEvent | SentinelEvent | GapEvent
+Event = StartEvent | PartEvent | ActuationEvent | MarkEvent | DriftEvent | SentinelEvent | GapEvent
 """What can be journalled."""
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]

@@ -10,10 +10,12 @@ from pydantic import BaseModel
 
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent, StatusEvent
 from edge.events.identity import Identity, wire_schema
+from edge.events.starting import StartEvent
 from edge.events.topics import Topics
 from edge.events.watching import DriftEvent, SentinelEvent
 
 _JOURNALLED: tuple[type[BaseModel], ...] = (
+    StartEvent,
     PartEvent,
     ActuationEvent,
     MarkEvent,
@@ -51,6 +53,7 @@ For receivers:
   mean that two stations write the journal (a card was copied), or that it was restored from a
   backup: keep both events and report it.
 - A new `journal` begins at 1: the disk was replaced, damaged, cleared or restored from a backup.
+- The first event of a run is an `outfeed.start/1`, which accounts for the run before it.
 - Ignore keys you do not know, and types you do not know. A key is only ever added to a type; what
   changes the meaning of one makes a new number behind the slash.
 

@@ -10,12 +10,14 @@ from logging import getLogger
 from typing import Protocol
 
 from edge.errors import JournalError
-from edge.events.event import Event, actuation_event, gap_event, mark_event, part_event
+from edge.events.event import Event, PartEvent, actuation_event, gap_event, mark_event, part_event
 from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark
 from edge.line.passage import Action
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
+from edge.station.account import Account
+from edge.station.register import PartRegister, unkept_register
 
 _log = getLogger(__name__)
 
@@ -67,7 +69,8 @@ class JournalWriter:
     written as soon as the journal takes events again. A batch that the journal refuses is kept and
     tried again, until ``close`` runs out of time. An event waits ``gather_s`` for others to share
     the disk's pages and its fsync. ``beat`` is called at every turn of the loop: a journal that
-    refuses does not hang, one whose ``append`` does not return does.
+    refuses does not hang, one whose ``append`` does not return does. account: what is journalled
+    before everything else. register: is told of what is on the disk and what is lost.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class JournalWriter:
         capacity: int = _CAPACITY,
         gather_s: float = 0.0,
         beat: Callable[[], None] = lambda: None,
+        account: Account | None = None,
+        register: PartRegister | None = None,
     ) -> None:
         self.lost = 0
         self.trouble = ""  # one line for a person while the journal refuses
@@ -88,6 +93,8 @@ class JournalWriter:
         self._capacity = capacity
         self._gather_s = gather_s
         self._beat = beat
+        self._account = account
+        self._register = register or unkept_register()
         self._waiting: deque[_Judged | Actuated | _Marked | Made] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
@@ -148,13 +155,17 @@ class JournalWriter:
             if len(self._waiting) >= self._capacity or self._closing:
                 self.lost += 1
                 self._gap += 1
+                self._register.lost(item.verdict.part_id if isinstance(item, _Judged) else None)
                 return
             self._waiting.append(item)
             self._condition.notify()
 
     def _write(self) -> None:
+        if not self._give_account():
+            return
         while True:
             self._beat()
+            self._register.save()
             with self._condition:
                 if not (self._waiting or self._gap or self._closing):
                     self._condition.wait(_TURN_S)
@@ -176,29 +187,57 @@ class JournalWriter:
                 with self._condition:
                     self.lost += len(items)
                 return
+            if gap:
+                self._register.gap_told(gap)
             for item in items:
                 if isinstance(item, _Marked):
                     item.stored()
+
+    def _give_account(self) -> bool:
+        """Journal what the run before left; False when time has run out."""
+        account = self._account
+        if account is None:
+            return True
+        events: list[Event] = []
+        if not self._try(lambda: events.extend(account.events())):
+            return False
+        for begin in range(0, len(events), _BATCH):
+            if not self._append(events[begin : begin + _BATCH]):
+                return False
+        self._register.gap_told(account.gap)
+        self._register.told()
+        return True
 
     def _enough(self) -> bool:
         return len(self._waiting) >= _BATCH or self._closing
 
     def _append(self, events: list[Event]) -> bool:
         """Try until the journal takes them; False when time has run out."""
+        if not self._try(lambda: self._journal.append(events)):
+            return False
+        for event in events:
+            if isinstance(event, PartEvent):
+                self._register.journalled(event.part_id)
+        return True
+
+    def _try(self, step: Callable[[], object]) -> bool:
         failed = False
         while True:
             self._beat()
+            self._register.save()
             try:
-                self._journal.append(events)
+                step()
             except JournalError as error:
                 if not failed:
                     _log.error("journal_refuses reason=%s", error)
                 failed = True
                 self.trouble = f"journal refuses: {error}"
+                self._register.refused(True)
             else:
                 if failed:
                     _log.warning("journal_takes_events_again")
                 self.trouble = ""
+                self._register.refused(False)
                 return True
             with self._condition:
                 if self._give_up:

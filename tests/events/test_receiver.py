@@ -202,6 +202,6 @@ def test_every_type_can_be_read_in_the_reference() -> None:
     blocks = reference().split("```json\n")[1:]
     titles = [json.loads(block.split("\n```")[0])["title"] for block in blocks]
     assert titles == [
-        *("PartEvent", "ActuationEvent", "MarkEvent", "DriftEvent", "SentinelEvent"),
+        *("StartEvent", "PartEvent", "ActuationEvent", "MarkEvent", "DriftEvent", "SentinelEvent"),
         *("GapEvent", "StatusEvent"),
     ]

@@ -1,0 +1,177 @@
+"""The account of the run before: what the first events of a run say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import groupby
+
+from edge.events.event import ActuationEvent, Event, PartEvent, gap_event, part_event
+from edge.events.identity import Stored, parse_payload
+from edge.events.starting import LastEnd, start_event
+from edge.records import Decision, Verdict
+from edge.station.numbers import BLOCK_PARTS, End, SavedNumbers
+from edge.station.register import LastRun, OpenPart
+
+# The last events of the journal: the run before cannot have journalled more than a batch of them
+# without noting it.
+TAIL_ROWS = 1024
+
+_UNJUDGED = "the station ended before it had a verdict"
+_UNJOURNALLED = "judged before the station ended, and journalled after; details are lost"
+
+_ENDS: dict[End, LastEnd] = {
+    End.RUNNING: "killed",
+    End.STOPPED: "stopped",
+    End.FAILED: "failed",
+    End.DIED: "died",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last events of the journal. parts: of which it has a verdict, or that there was none."""
+
+    is_empty: bool
+    run: str | None
+    parts: frozenset[int]
+
+
+def tail_of(latest: Sequence[Stored]) -> Tail:
+    """latest: the newest first."""
+    parts = set()
+    for stored in latest:
+        _, event = parse_payload(stored.payload)
+        if isinstance(event, PartEvent) or (
+            isinstance(event, ActuationEvent) and event.cause.endswith(", no part")
+        ):
+            parts.add(event.part_id or 0)
+    return Tail(not latest, latest[0].run if latest else None, frozenset(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of the run before: by the register, where the machine was not reset since; by
+    the numbers that the disk has; by the tail of the journal, which ``tail`` reads."""
+
+    station: str
+    bundle: str
+    first_part: int
+    last: LastRun | None
+    saved: SavedNumbers | None
+    tail: Callable[[], Tail]
+
+    @property
+    def gap(self) -> int:
+        """How many events the run before lost without a gap event."""
+        return 0 if self.last is None else self.last.gap
+
+    def events(self) -> list[Event]:
+        """The start event, and what it announces. Blocks for the disk. Raises JournalError."""
+        tail = self.tail()
+        if self.last is not None:
+            return self._by_register(self.last, tail)
+        return self._by_disk(tail)
+
+    def _by_register(self, last: LastRun, tail: Tail) -> list[Event]:
+        missing = [part for part in last.parts if part.part_id not in tail.parts]
+        lost = last.gap - sum(part.is_lost for part in missing)
+        kept = {part.part_id for part in last.parts}
+        unaccounted = _ranges(last.gap_parts, kept | tail.parts) if last.gap else ()
+        began = max(last.reported + 1, last.first_part)
+        start = start_event(
+            self.station,
+            self.bundle,
+            first_part=self.first_part,
+            last_end=_ENDS[last.end],
+            last_run=tail.run,
+            last_part=last.announced,
+            recovered=len(missing),
+            unaccounted=unaccounted,
+            under_way=range(began, last.announced + 1) if last.end is not End.STOPPED else range(0),
+            refused=last.refused,
+            unwatched_s=max(0, time.monotonic_ns() - last.alive_ns) / 1e9,
+        )
+        events: list[Event] = [start]
+        if lost > 0:
+            reason = "the queue to the journal was full when the station ended"
+            events.append(gap_event(self.station, count=lost, reason=reason))
+        return [*events, *(self._recovered(part, last.bundle) for part in missing)]
+
+    def _by_disk(self, tail: Tail) -> list[Event]:
+        saved = self.saved
+        if saved is None:
+            return [self._start("first" if tail.is_empty else "unknown", tail)]
+        end = _ENDS[End(min(saved.end, End.DIED))]
+        if end == "killed" and not saved.is_of_this_boot:
+            end = "power"
+        last_part = max(saved.announced, max(tail.parts, default=0))
+        begin = min(tail.parts, default=saved.announced + 1)
+        unaccounted = _ranges(range(begin, last_part + 1), tail.parts)
+        count = sum(map(len, unaccounted))
+        start = start_event(
+            self.station,
+            self.bundle,
+            first_part=self.first_part,
+            last_end=end,
+            last_run=tail.run,
+            last_part=last_part,
+            last_part_at_most=saved.reserved if saved.end == End.RUNNING else None,
+            unaccounted=unaccounted,
+            unwatched_s=_since_s(saved.utc),
+        )
+        if not count:
+            return [start]
+        reason = f"parts {unaccounted[0].start} to {unaccounted[-1].stop - 1} have no verdict"
+        return [start, gap_event(self.station, count=count, reason=reason)]
+
+    def _start(self, end: LastEnd, tail: Tail) -> Event:
+        return start_event(
+            self.station,
+            self.bundle,
+            first_part=self.first_part,
+            last_end=end,
+            last_run=tail.run,
+        )
+
+    def _recovered(self, part: OpenPart, bundle: str) -> Event:
+        decision = part.decision
+        reason = _UNJUDGED if decision is None else _UNJOURNALLED
+        verdict = Verdict(part.part_id, decision or Decision.UNKNOWN, reason, (), 0.0, None, 0.0)
+        return part_event(self.station, bundle, verdict, part.triggered_ns)
+
+
+def first_part(last: LastRun | None, saved: SavedNumbers | None, last_sequence: int | None) -> int:
+    """The number of the first part of a run: above every one that was given out. last_sequence: the
+    journal's; None where it cannot be read yet."""
+    if last is not None:
+        given = max(last.announced, 0 if saved is None else saved.announced)
+    elif saved is not None:
+        given = saved.reserved
+    elif last_sequence is None:
+        # The time in milliseconds: above every number that a count reaches.
+        given = time.time_ns() // 1_000_000
+    else:
+        # An Outfeed that kept no numbers, or a file that is lost: parts may have no event.
+        given = BLOCK_PARTS if last_sequence else 0
+    return max(given, last_sequence or 0) + 1
+
+
+def _ranges(parts: range, but: Collection[int]) -> tuple[range, ...]:
+    """The stretches of the numbers that are not among the others."""
+    left = (part for part in parts if part not in but)
+    groups: Iterable[list[int]] = (
+        [number for _, number in group]
+        for _, group in groupby(enumerate(left), key=lambda pair: pair[1] - pair[0])
+    )
+    return tuple(range(group[0], group[-1] + 1) for group in groups)
+
+
+def _since_s(utc: str) -> float | None:
+    try:
+        then = datetime.fromisoformat(utc.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
