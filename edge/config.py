@@ -241,6 +241,11 @@ class StationConfig(Section):
         return self.state_dir / "journal.sqlite"
 
     @property
+    def numbers_path(self) -> Path:
+        """Where the station reserves the numbers of parts."""
+        return self.state_dir / "parts.json"
+
+    @property
     def album_path(self) -> Path:
         """The folder of the pictures that are kept."""
         return self.state_dir / "pictures"

@@ -31,6 +31,7 @@ from edge.engines.registry import EngineChoice
 from edge.engines.selection import default_engine, selected_engine
 from edge.errors import BundleError, ConfigError, FrameError, JournalError
 from edge.events.journal import Journal
+from edge.events.reader import JournalReader
 from edge.line.freshness import Freshness
 from edge.line.parts import LineTiming
 from edge.proof import prove_new, remember_proof
@@ -40,7 +41,10 @@ from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.station import Station
+from edge.station.account import TAIL_ROWS, Account, Tail, first_part, tail_of
 from edge.station.late_journal import LateJournal
+from edge.station.numbers import PartNumbers
+from edge.station.register import open_register
 from edge.station.retrying import Retrying
 from edge.watchdog import SILENT, Notifier, Patience
 
@@ -215,6 +219,10 @@ def make_station(
     """
     monitor = make_monitor(config, loaded.bundle, loaded.inspector, loaded.engine, clock=clock)
     journal = LateJournal(partial(open_journal, config))
+    numbers = PartNumbers(config.numbers_path)
+    register = open_register(config.id, config.state_dir, numbers)
+    first_part_id = first_part(register.last, numbers.last, journal.last_sequence)
+    register.begin(loaded.bundle.id, first_part_id)
     return Station(
         station_id=config.id,
         bundle_id=loaded.bundle.id,
@@ -225,7 +233,16 @@ def make_station(
         journal=journal,
         clock=clock,
         timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
-        first_part_id=journal.first_part_id,
+        first_part_id=first_part_id,
+        register=register,
+        account=Account(
+            station=config.id,
+            bundle=loaded.bundle.id,
+            first_part=first_part_id,
+            last=register.last,
+            saved=numbers.last,
+            tail=partial(_journal_tail, config, journal),
+        ),
         freshness=Freshness(freshness_rules(config.camera)),
         pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
         monitor=monitor,
@@ -234,6 +251,12 @@ def make_station(
         patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
         gather_s=config.journal.gather_ms / 1e3,
     )
+
+
+def _journal_tail(config: StationConfig, journal: LateJournal) -> Tail:
+    journal.check()
+    with JournalReader(config.journal_path) as reader:
+        return tail_of(reader.latest(TAIL_ROWS))
 
 
 def open_journal(config: StationConfig) -> Journal:

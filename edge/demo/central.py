@@ -14,6 +14,7 @@ from edge.config_uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent
 from edge.events.receiver import Received
+from edge.events.starting import StartEvent
 from edge.uplink.subscriber import Subscriber
 
 _SHOWN = 8
@@ -68,6 +69,8 @@ class Central:
                 table.add_row(number, str(event.part_id), "kicked", late)
             elif isinstance(event, MarkEvent):
                 table.add_row(number, str(event.part_id), event.mark, escape(event.note))
+            elif isinstance(event, StartEvent):
+                table.add_row(number, "", "start", f"the run before: {event.last_end}")
             elif isinstance(event, GapEvent):
                 table.add_row(number, "", "gap", escape(event.reason))
         return Group(table, self._progress.get_renderable())

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from edge.events.event import ActuationEvent, Event, PartEvent, gap_event, part_event
 from edge.events.identity import Stored, parse_payload
-from edge.events.starting import LastEnd, start_event
+from edge.events.starting import LastEnd, StartEvent, start_event
 from edge.records import Decision, Verdict
 from edge.station.numbers import BLOCK_PARTS, End, SavedNumbers
 from edge.station.register import LastRun, OpenPart
@@ -32,23 +32,30 @@ _ENDS: dict[End, LastEnd] = {
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The last events of the journal. parts: of which it has a verdict, or that there was none."""
+    """The last events of the journal. first_part: the lowest number in it of the last run. parts:
+    of which it has a verdict, or that there was none."""
 
     is_empty: bool
     run: str | None
+    first_part: int | None
     parts: frozenset[int]
 
 
 def tail_of(latest: Sequence[Stored]) -> Tail:
     """latest: the newest first."""
-    parts = set()
+    parts: set[int] = set()
+    first_part = None
     for stored in latest:
         _, event = parse_payload(stored.payload)
+        if isinstance(event, StartEvent) and first_part is None:
+            first_part = event.first_part
         if isinstance(event, PartEvent) or (
             isinstance(event, ActuationEvent) and event.cause.endswith(", no part")
         ):
             parts.add(event.part_id or 0)
-    return Tail(not latest, latest[0].run if latest else None, frozenset(parts))
+    if first_part is None:
+        first_part = min(parts, default=None)
+    return Tail(not latest, latest[0].run if latest else None, first_part, frozenset(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,9 @@ class Account:
         if end == "killed" and not saved.is_of_this_boot:
             end = "power"
         last_part = max(saved.announced, max(tail.parts, default=0))
-        begin = min(tail.parts, default=saved.announced + 1)
+        begin = last_part + 1 if tail.first_part is None else tail.first_part
+        if saved.end == End.STOPPED and not saved.unjournalled:
+            begin = last_part + 1  # a number without a verdict was no part
         unaccounted = _ranges(range(begin, last_part + 1), tail.parts)
         count = sum(map(len, unaccounted))
         start = start_event(

@@ -11,12 +11,14 @@ from typing import Protocol
 
 from edge.errors import JournalError
 from edge.events.event import Event, PartEvent, actuation_event, gap_event, mark_event, part_event
+from edge.events.journal import PartlyStoredError
 from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark
-from edge.line.passage import Action
+from edge.line.passage import Action, Cause
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
 from edge.station.account import Account
+from edge.station.numbers import End
 from edge.station.register import PartRegister, unkept_register
 
 _log = getLogger(__name__)
@@ -25,6 +27,8 @@ _CAPACITY = 2048  # 68 s of a disk that does not answer, at 10 parts a second an
 _BATCH = 64  # one fsync per batch: at 1,000 parts a second there are 30 of them
 _RETRY_S = 0.5
 _TURN_S = 0.1  # how long the loop waits in vain before it comes round
+# What is journalled of a part that was let by: beside these the verdict has said it all.
+_TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
 _OUTCOMES = {
     Action.KICKED: "",
     Action.MISSED: ", missed",
@@ -94,7 +98,7 @@ class JournalWriter:
         self._gather_s = gather_s
         self._beat = beat
         self._account = account
-        self._register = register or unkept_register()
+        self.register = register or unkept_register()
         self._waiting: deque[_Judged | Actuated | _Marked | Made] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
@@ -113,11 +117,18 @@ class JournalWriter:
 
     def put_verdict(self, verdict: Verdict, triggered_ns: int) -> None:
         """Journal a verdict. Never waits for the disk."""
+        self.register.judged(verdict.part_id, verdict.decision)
         self._put(_Judged(verdict, triggered_ns))
 
     def put_actuation(self, actuated: Actuated) -> None:
-        """Journal what the ejector did. Never waits for the disk."""
-        self._put(actuated)
+        """Journal what the ejector did, but not of a part that was let by where its verdict says it
+        all. Never waits for the disk."""
+        if actuated.part_id:
+            self.register.reported(actuated.part_id)
+        if actuated.action is Action.NO_PART:
+            self.register.void(actuated.part_id)
+        if actuated.action is not Action.LET_BY or actuated.cause in _TOLD:
+            self._put(actuated)
 
     def put_event(self, event: Made) -> None:
         """Journal an event that is made already. Never waits for the disk."""
@@ -133,8 +144,9 @@ class JournalWriter:
             self._condition.notify()
             return True
 
-    def close(self, timeout_s: float) -> int:
-        """Write what waits, at most timeout_s long, and join. How many events were lost in all."""
+    def close(self, timeout_s: float, end: End = End.STOPPED) -> int:
+        """Write what waits, at most timeout_s long, and join. How many events were lost in all. The
+        register learns that the run has ended."""
         with self._condition:
             self._closing = True
             self._condition.notify()
@@ -146,6 +158,7 @@ class JournalWriter:
         with self._condition:
             self.lost += len(self._waiting)
             self._waiting.clear()
+        self.register.close(end, timeout_s)
         if self.lost:
             _log.error("events_lost count=%s", self.lost)
         return self.lost
@@ -155,7 +168,7 @@ class JournalWriter:
             if len(self._waiting) >= self._capacity or self._closing:
                 self.lost += 1
                 self._gap += 1
-                self._register.lost(item.verdict.part_id if isinstance(item, _Judged) else None)
+                self.register.lost(item.verdict.part_id if isinstance(item, _Judged) else None)
                 return
             self._waiting.append(item)
             self._condition.notify()
@@ -165,7 +178,7 @@ class JournalWriter:
             return
         while True:
             self._beat()
-            self._register.save()
+            self.register.save()
             with self._condition:
                 if not (self._waiting or self._gap or self._closing):
                     self._condition.wait(_TURN_S)
@@ -188,7 +201,7 @@ class JournalWriter:
                     self.lost += len(items)
                 return
             if gap:
-                self._register.gap_told(gap)
+                self.register.gap_told(gap)
             for item in items:
                 if isinstance(item, _Marked):
                     item.stored()
@@ -204,8 +217,8 @@ class JournalWriter:
         for begin in range(0, len(events), _BATCH):
             if not self._append(events[begin : begin + _BATCH]):
                 return False
-        self._register.gap_told(account.gap)
-        self._register.told()
+        self.register.gap_told(account.gap)
+        self.register.told()
         return True
 
     def _enough(self) -> bool:
@@ -213,18 +226,27 @@ class JournalWriter:
 
     def _append(self, events: list[Event]) -> bool:
         """Try until the journal takes them; False when time has run out."""
-        if not self._try(lambda: self._journal.append(events)):
+        rest = list(events)
+
+        def store() -> None:
+            try:
+                self._journal.append(rest)
+            except PartlyStoredError as error:
+                del rest[: len(error.stored)]  # else they would be there twice
+                raise
+
+        if not self._try(store):
             return False
         for event in events:
             if isinstance(event, PartEvent):
-                self._register.journalled(event.part_id)
+                self.register.journalled(event.part_id)
         return True
 
     def _try(self, step: Callable[[], object]) -> bool:
         failed = False
         while True:
             self._beat()
-            self._register.save()
+            self.register.save()
             try:
                 step()
             except JournalError as error:
@@ -232,12 +254,12 @@ class JournalWriter:
                     _log.error("journal_refuses reason=%s", error)
                 failed = True
                 self.trouble = f"journal refuses: {error}"
-                self._register.refused(True)
+                self.register.refused(True)
             else:
                 if failed:
                     _log.warning("journal_takes_events_again")
                 self.trouble = ""
-                self._register.refused(False)
+                self.register.refused(False)
                 return True
             with self._condition:
                 if self._give_up:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from edge.errors import JournalError
@@ -35,12 +34,14 @@ class LateJournal:
         self._opening.start(within_s)
 
     @property
-    def first_part_id(self) -> int:
-        """A number that no part of this journal has. Of a journal that cannot be read yet it is the
-        time in milliseconds: above every number that a count reaches, and above those of an earlier
-        start without a journal."""
+    def last_sequence(self) -> int | None:
+        """As the journal has it; None while it is not open."""
         journal = self._open
-        return time.time_ns() // 1_000_000 if journal is None else journal.last_sequence + 1
+        return None if journal is None else journal.last_sequence
+
+    def check(self) -> None:
+        """Raises JournalError while the journal is not open."""
+        _ = self._journal
 
     @property
     def uuid(self) -> str:

@@ -35,13 +35,14 @@ class End(IntEnum):
 @dataclass(frozen=True, slots=True)
 class SavedNumbers:
     """What the disk knows. reserved: no part beyond it was announced. announced: the last part at
-    ``utc``."""
+    ``utc``. unjournalled: verdicts and lost events of which the journal had nothing at the end."""
 
     boot_id: str
     utc: str
     end: int
     announced: int
     reserved: int
+    unjournalled: int = 0
     turn: int = 0
 
     @property
@@ -77,13 +78,15 @@ class PartNumbers:
         elif is_due:
             self._save(End.RUNNING, announced, now.reserved)
 
-    def end(self, end: End, announced: int) -> bool:
+    def end(self, end: End, announced: int, unjournalled: int) -> bool:
         """The run ends; nothing was announced beyond ``announced``. Whether the disk has it."""
-        return self._save(end, announced, announced)
+        return self._save(end, announced, announced, unjournalled)
 
-    def _save(self, end: End, announced: int, reserved: int) -> bool:
+    def _save(self, end: End, announced: int, reserved: int, unjournalled: int = 0) -> bool:
         turn = 0 if self._now is None else self._now.turn + 1
-        saved = SavedNumbers(boot_id(), utc_now(), int(end), announced, reserved, turn)
+        saved = SavedNumbers(
+            boot_id(), utc_now(), int(end), announced, reserved, unjournalled, turn
+        )
         self._saved_s = time.monotonic()
         try:
             write_block(self._path, _SAVED.dump_json(saved), turn)

@@ -103,17 +103,15 @@ class PartRegister:
     ) -> None:
         """Use ``open_register``."""
         self._memory = memory
-        self._path = path
+        self.path = path
         self._numbers = numbers
         self.last = self._last_run()
 
     def begin(self, bundle: str, first_part: int) -> None:
         """A run begins. What the one before left stays until it is journalled."""
-        since = self._get(_At.SINCE) if self.last is not None else 0
         if self.last is None:
             self._memory[:] = bytes(len(self._memory))
-        is_told = self._get(_At.TOLD) or self.last is None
-        self._put(_At.SINCE, first_part if is_told else since)
+            self._put(_At.SINCE, first_part)
         self._put(_At.FIRST_PART, first_part)
         self._put(_At.ANNOUNCED, first_part - 1)
         self._put(_At.REPORTED, first_part - 1)
@@ -130,6 +128,7 @@ class PartRegister:
 
     def announced(self, part_id: int, triggered_ns: int) -> None:
         """A part is about to be announced to the rejector."""
+        self.alive()
         entry = (part_id, triggered_ns, 0, _Fate.WAITING, part_id ^ _CHECK)
         _ENTRY.pack_into(self._memory, _place(part_id), *entry)
         self._put(_At.ANNOUNCED, part_id)
@@ -174,10 +173,13 @@ class PartRegister:
 
     def told(self) -> None:
         """The run before is accounted for, in the journal."""
+        self._put(_At.SINCE, self._get(_At.FIRST_PART))
         self._put(_At.TOLD, 1)
 
     def save(self) -> None:
-        """Bring to the disk, now and then, which numbers were given out. Blocks for the disk."""
+        """The station runs. Bring to the disk, now and then, which numbers were given out; blocks
+        for the disk then."""
+        self.alive()
         if self._numbers is not None:
             self._numbers.keep(self._get(_At.ANNOUNCED))
 
@@ -190,10 +192,13 @@ class PartRegister:
         thread.join(timeout_s)
 
     def _finish(self, end: End) -> None:
-        is_saved = self._numbers is not None and self._numbers.end(end, self._get(_At.ANNOUNCED))
-        is_told = self._get(_At.TOLD) and not self._get(_At.GAP) and not any(self._open_parts())
-        if self._path is not None and is_saved and is_told and end is End.STOPPED:
-            self._path.unlink(missing_ok=True)
+        left = self._get(_At.GAP) + sum(not part.is_lost for part in self._open_parts())
+        is_saved = self._numbers is not None and self._numbers.end(
+            end, self._get(_At.ANNOUNCED), left
+        )
+        is_told = self._get(_At.TOLD) and not left
+        if self.path is not None and is_saved and is_told and end is End.STOPPED:
+            self.path.unlink(missing_ok=True)
 
     def _last_run(self) -> LastRun | None:
         """None where there was none in this boot."""

@@ -16,13 +16,16 @@ from edge.inbox import Mark
 from edge.line.freshness import Freshness
 from edge.line.ledger import Ledger
 from edge.line.parts import LineTiming, Part, PartTracker
-from edge.line.passage import Action, Cause
+from edge.line.passage import Action
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
+from edge.station.account import Account
 from edge.station.attempt import attempt
 from edge.station.capture import capture
 from edge.station.crash import Crashes, despite
 from edge.station.journaling import Appends, JournalWriter
+from edge.station.numbers import End
+from edge.station.register import PartRegister
 from edge.station.roles import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
 from edge.station.stages import TURN_S, Stages, end, end_at_once, join, peek, take
 from edge.station.summary import Summary
@@ -34,8 +37,6 @@ _log = getLogger(__name__)
 
 _QUEUE_PARTS = 4  # more would be late anyhow: a budget is rarely above four gaps
 _PATIENCE = Patience()
-# What is journalled of a part that was let by: beside these the verdict has said it all.
-_TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
 _STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
 _DYING_S = 1.0  # the same where a stage hangs and the process has to end
 _Threads = dict[str, threading.Thread]
@@ -57,7 +58,8 @@ class Station:
     for its threads.
 
     Overflow rule: a part that finds a queue full is UNKNOWN "overload" at once.
-    on_verdict and on_actuated are called on the station's threads and must return soon.
+    on_verdict and on_actuated are called on the station's threads and must return soon. register:
+    has begun, and tells the next start of this run; account: what is told of the run before.
     """
 
     def __init__(
@@ -81,39 +83,38 @@ class Station:
         notifier: Notifier = SILENT,
         patience: Patience = _PATIENCE,
         gather_s: float = 0.0,
+        register: PartRegister | None = None,
+        account: Account | None = None,
     ) -> None:
         self._tally = Tally()
         self.stats = self._tally.stats
-        self._bundle_id = bundle_id
-        self._trigger = trigger
-        self._camera = camera
-        self._inspector = inspector
-        self._rejector = rejector
-        self._journal = journal
+        self._trigger, self._camera, self._inspector = trigger, camera, inspector
+        self._rejector, self._journal = rejector, journal
         self._stages = Stages.make(patience, clock)
-        self._crashes = Crashes()
-        self._notifier = notifier
+        self._bundle_id, self._notifier, self._crashes = bundle_id, notifier, Crashes()
         self._writer = JournalWriter(
             journal,
             station=station_id,
             bundle=bundle_id,
             gather_s=gather_s,
             beat=self._stages.journal.beat,
+            account=account,
+            register=register,
         )
         self._clock, self._timing = clock, timing
         self._tracker = PartTracker(timing, first_part_id=first_part_id)
         self._freshness = freshness or Freshness()
         self._pictures, self._monitor = pictures, monitor
-        self._on_verdict, self._on_actuated = on_verdict, on_actuated
+        self._on_verdict = on_verdict or (lambda verdict: None)
+        self._on_actuated = on_actuated or (lambda report: None)
         self._parts: Queue[Part | None] = Queue(_QUEUE_PARTS)
         self._frames: Queue[tuple[Part, Frame, int] | None] = Queue(_QUEUE_PARTS)
-        self._ledger = Ledger()
-        self._guard = threading.Condition()  # for the ledger and the counts
-        self._void: set[int] = set()
+        self._ledger, self._guard = Ledger(), threading.Condition()  # for it and the counts
+        self._void, self._refused = set[int](), set[int]()  # no parts; the latter: not yet opened
         self._opened_id = first_part_id - 1  # the last part in the ledger
-        self._refused: set[int] = set()  # no parts, as the rejector said before they were in it
         self._stopping = self._all_seen = False
         self._failure: DeviceError | None = None
+        self._end = End.STOPPED
 
     def stop(self) -> None:
         """Let no further part in and end in order. From any thread or signal handler; at once."""
@@ -140,6 +141,7 @@ class Station:
                 self._oversee(threads)
             except (OutfeedError, KeyboardInterrupt, SystemExit) as error:
                 if not isinstance(error, MustEndError):
+                    self._end = End.FAILED
                     self._close(threads, crashed=True)
                 raise
             counted = self._close(threads)
@@ -196,7 +198,7 @@ class Station:
         return counted
 
     def _close_journal(self, timeout_s: float) -> None:
-        self._writer.close(timeout_s)
+        self._writer.close(timeout_s, self._end)
         if not self._writer.stuck:
             self._journal.close()
 
@@ -206,6 +208,7 @@ class Station:
         rejector's."""
         _log.error("station_dies reason=%s", reason)
         self._stopping = self._all_seen = True
+        self._end = End.DIED
         if trigger.ident is not None:
             trigger.join(_DYING_S)  # no part comes after those that get their verdict here
         if self._guard.acquire(timeout=_DYING_S):
@@ -237,7 +240,7 @@ class Station:
                 return
             except DeviceError as error:
                 _log.error("trigger_failed reason=%s", error)
-                self._failure = error
+                self._failure, self._end = error, End.FAILED
                 return
             if edge is None:
                 continue
@@ -246,6 +249,7 @@ class Station:
             part = self._tracker.part(edge.at_ns)
             if part is None:
                 continue
+            self._writer.register.announced(part.part_id, part.triggered_ns)
             if part.due_ns is None:
                 self._rejector.sighted(part.part_id, part.triggered_ns)
             else:
@@ -299,9 +303,9 @@ class Station:
                 if part.part_id not in self._ledger:
                     continue
             began_ns = self._took("wait", captured_ns)
-            verdict = attempt(part.part_id, partial(self._inspector.inspect, frame))
+            said = attempt(part.part_id, partial(self._inspector.inspect, frame))
+            verdict = of_its_part(said, part)
             self._took("inspect", began_ns)
-            verdict = of_its_part(verdict, part)
             self._pictures.said(verdict)
             self._settle(doubted(verdict, self._monitor.doubt()))
             self._tally.inspected(verdict)
@@ -314,10 +318,9 @@ class Station:
             return
         with self._guard:
             is_idle, last_part = not len(self._ledger), self._opened_id
-        verdicts = self.stats.percentiles().get("verdict")
-        usual_ns = 0 if verdicts is None else round(verdicts.p999_us * 1e3)
         began_ns = self._clock.now_ns()
-        if self._monitor.prove(self._timing.budget_ns - usual_ns if is_idle else 0, last_part):
+        spare_ns = self._timing.budget_ns - self._tally.usual_ns if is_idle else 0
+        if self._monitor.prove(spare_ns, last_part):
             self._took("sentinel", began_ns)
 
     def _watch_deadlines(self) -> None:
@@ -351,8 +354,7 @@ class Station:
             self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
         self._writer.put_verdict(verdict, part.triggered_ns)
         self._pictures.settled(verdict)
-        if self._on_verdict is not None:
-            self._on_verdict(verdict)
+        self._on_verdict(verdict)
 
     def _annul(self, part: Part) -> None:
         """The recording is over: what the belt sent after its last picture never was a part."""
@@ -361,15 +363,15 @@ class Station:
             if self._ledger.settle(part.part_id) is None:
                 return
         self._void.add(part.part_id)
+        self._writer.register.void(part.part_id)
         self._rejector.resolve(part.part_id, False)
 
     def _marked(self, mark: Mark, picture: str | None, stored: Callable[[], None]) -> bool:
         """A person's word, on the thread that read it."""
-        if not self._writer.put_mark(mark, picture, stored):
-            return False
-        if mark.kind == "sentinel":
+        is_taken = self._writer.put_mark(mark, picture, stored)
+        if is_taken and mark.kind == "sentinel":
             self._monitor.planted(mark.part_id)
-        return True
+        return is_taken
 
     def _actuated(self, report: Actuated) -> None:
         """On the rejector client's thread."""
@@ -378,10 +380,8 @@ class Station:
         self._tally.actuated(report)
         if report.action is Action.NO_PART:
             self._refuse(report.part_id)
-        if report.action is not Action.LET_BY or report.cause in _TOLD:
-            self._writer.put_actuation(report)
-        if self._on_actuated is not None:
-            self._on_actuated(report)
+        self._writer.put_actuation(report)
+        self._on_actuated(report)
 
     def _refuse(self, part_id: int) -> None:
         """The encoder says that the edge began no part: there is nothing to judge."""

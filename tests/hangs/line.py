@@ -12,6 +12,7 @@ from edge.devices.output_simulated import read_record
 from edge.events.event import ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
 from edge.events.reader import JournalReader
+from edge.events.starting import StartEvent
 from edge.events.watching import SentinelEvent
 from tests.bundles import CLEAN, HOLE
 from tests.keys import TRUST
@@ -121,7 +122,8 @@ class History:
         sentinels = [event for event in events if isinstance(event, SentinelEvent)]
         assert all(event.reproduced for event in sentinels)  # at each start
         told = {event.type for event in events} - {event.type for event in sentinels}
-        assert told <= {"outfeed.part/1", "outfeed.actuation/1"}
+        assert told <= {"outfeed.start/1", "outfeed.part/1", "outfeed.actuation/1"}
+        assert not any(event.unaccounted for event in events if isinstance(event, StartEvent))
         parts = [event for event in events if isinstance(event, PartEvent)]
         numbers = [part.part_id for part in parts]
         assert len(set(numbers)) == len(numbers), "a part has two verdicts"

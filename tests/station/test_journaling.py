@@ -1,10 +1,15 @@
 """The thread before the journal: it never makes the line wait, and it says what it lost."""
 
 import threading
+from pathlib import Path
 
 from edge.errors import JournalError
+from edge.events.journal import PartlyStoredError
 from edge.records import Verdict
+from edge.station.account import Account, Tail
 from edge.station.journaling import JournalWriter
+from edge.station.numbers import PartNumbers
+from edge.station.register import open_register
 
 
 class StubbornJournal:
@@ -110,3 +115,54 @@ def test_a_full_batch_does_not_wait():
     assert journal.asked.wait(10)
     assert made.close(10.0) == 0
     assert len(journal.events) == 64
+
+
+def test_a_batch_that_was_stored_in_part_is_not_stored_twice():
+    journal = StubbornJournal()
+    journal.open.set()
+    append, left = journal.append, [2]
+
+    def cut_short(events):
+        if left:
+            stored = left.pop()
+            append(events[:stored])
+            raise PartlyStoredError(Path("journal.sqlite"), OSError("scripted"), range(stored))
+        append(events)
+
+    journal.append = cut_short
+    made = JournalWriter(journal, station="s1", bundle="b1", gather_s=60.0)
+    put(made, 1, 2, 3, 4)
+    made.start()
+    assert made.close(10.0) == 0
+    assert said(journal) == ["1", "2", "3", "4"]
+
+
+def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
+    """The journal opens late; the run before lost two events and left part 3 without an event."""
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    before = open_register("s1", tmp_path)
+    before.begin("b0", 3)
+    before.announced(3, 30)
+    before.lost(None)
+    before.lost(None)
+    refusals = [JournalError("not open yet, scripted")] * 2
+
+    def tail():
+        if refusals:
+            raise refusals.pop()
+        return Tail(False, "aa", 1, frozenset({1}))
+
+    register = open_register("s1", tmp_path, PartNumbers(tmp_path / "parts.json"))
+    account = Account("s1", "b1", 4, register.last, None, tail)
+    register.begin("b1", 4)
+    journal = StubbornJournal(refusals=1)
+    journal.open.set()
+    made = JournalWriter(journal, station="s1", bundle="b1", account=account, register=register)
+    register.announced(4, 40)
+    put(made, 4)
+    made.start()
+    assert made.close(10.0) == 0
+    start, *rest = journal.events
+    assert (start.type, start.last_end, start.recovered) == ("outfeed.start/1", "killed", 1)
+    assert [getattr(event, "part_id", None) or event.count for event in rest] == [2, 3, 4]
+    assert open_register("s1", tmp_path).last is None  # all told, so it was given back
