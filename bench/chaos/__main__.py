@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.chaos.faults import Faults
+from bench.chaos.faults import Faults, Struck
 from bench.chaos.referee import judge
 from bench.chaos.world import World
 
 _EVERY = 50
+_AROUND_NS = 700_000_000  # faults shown beside what went wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     began_s = time.monotonic()
     world = World(given.out, rate_hz=given.rate_hz, seed=given.seed)
-    struck: Counter[str] = Counter()
+    struck: list[Struck] = []
     try:
         world.open()
         faults = Faults(world, given.seed, without=given.without)
         for number in range(1, given.faults + 1):
-            struck[faults.strike()] += 1
+            struck.append(faults.strike())
             if number % _EVERY == 0:
                 took_s = time.monotonic() - began_s
                 print(f"{number} faults in {took_s:.0f} s", flush=True)
@@ -48,8 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {given.seed}, {given.rate_hz:g} parts a second")
     if not world.disk.is_real:
         print("the disk was not filled: only root may mount one")
-    for name, count in sorted(struck.items()):
+    for name, count in sorted(Counter(each.name for each in struck).items()):
         print(f"  {count:5} {name}")
+    for note in account.notes:
+        print(f"  WRONG: {note.text}")
+        for each in struck:
+            if each.from_ns - _AROUND_NS < note.at_ns < each.to_ns + _AROUND_NS:
+                after_ms = (note.at_ns - each.from_ns) / 1e6
+                print(f"    {after_ms:.0f} ms after the begin of: {each.name}")
     print(account.text())
     return 0 if account.is_clean else 1
 

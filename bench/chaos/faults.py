@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chaos.proxy import NetworkState
@@ -16,6 +17,15 @@ from edge.errors import OutfeedError
 
 # Files of the state folder that a power cut may empty; the journal is struck by `flip`.
 _SMALL_FILES = ("uplink.json", "bundles.json", "drift.json", "sentinel.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A fault that happened, from its begin to its end, CLOCK_MONOTONIC."""
+
+    name: str
+    from_ns: int
+    to_ns: int
 
 
 class Faults:
@@ -50,14 +60,15 @@ class Faults:
             if self._kinds.pop(name, None) is None:
                 raise OutfeedError(f"chaos: no fault '{name}'; there are {', '.join(self._kinds)}")
 
-    def strike(self) -> str:
-        """One fault, from its begin to its end; its name."""
+    def strike(self) -> Struck:
+        """One fault, from its begin to its end. Blocks for at most some seconds."""
         names = list(self._kinds)
         weights = [weight for _, weight in self._kinds.values()]
         while True:
             name = self._dice.choices(names, weights)[0]
+            began_ns = time.monotonic_ns()
             if self._kinds[name][0]():
-                return name
+                return Struck(name, began_ns, time.monotonic_ns())
             time.sleep(0.02)
 
     def pause(self) -> None:

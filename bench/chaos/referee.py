@@ -20,7 +20,8 @@ class Evidence:
     """Records that do not come from the line's own accounts, and what central was handed.
 
     edges: number of the part → when some station was given its edge. rows: the journal that is
-    there at the end. travel_ns: from the photo-eye to the ejector.
+    there at the end. travel_ns: from the photo-eye to the ejector. pulse_ns: how long a part that
+    is to be ejected lies before it.
     """
 
     edges: Mapping[int, int]
@@ -28,6 +29,15 @@ class Evidence:
     received: Sequence[Received]
     rows: Sequence[Stored]
     travel_ns: int
+    pulse_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something wrong, for a person. at_ns: the moment, CLOCK_MONOTONIC, 0 where there is none."""
+
+    text: str
+    at_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -41,21 +51,20 @@ class Account:
     doubled: int = 0
     unmarked: int = 0
     wrong: int = 0
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         return not (self.lost or self.doubled or self.unmarked or self.wrong)
 
-    def note(self, line: str) -> None:
-        """Keep a line for a person, the first hundred."""
+    def note(self, text: str, at_ns: int = 0) -> None:
+        """Keep the first hundred."""
         if len(self.notes) < _SHOWN:
-            self.notes.append(line)
+            self.notes.append(Note(text, at_ns))
 
     def text(self) -> str:
         """Some lines for a person."""
         lines = [f"  {count:7} {name}" for name, count in sorted(self.facts.items())]
-        lines += [f"  WRONG: {note}" for note in self.notes]
         lines.append(
             f"lost {self.lost}, doubled {self.doubled}, unmarked gaps {self.unmarked}, "
             f"wrong ejections unreported {self.wrong}"
@@ -118,9 +127,12 @@ def _judge_part(
         account.doubled += len(events) - 1
         account.note(f"part {number} has {len(events)} verdicts")
     event = events[0]
-    was_struck = evidence.ejector.at(at_ns + evidence.travel_ns) is not None
+    due_ns = at_ns + evidence.travel_ns
     is_bad = event.decision is not Decision.PASS
+    # A pulse that is late by some µs still meets its part; it is too early for none.
+    until_ns = due_ns + (evidence.pulse_ns if is_bad else 1)
+    was_struck = evidence.ejector.opens(due_ns, until_ns)
     if was_struck != is_bad and not heard.actuations.get(event.part_id):
         account.wrong += 1
         met = "was ejected" if was_struck else "was not ejected"
-        account.note(f"part {number} ({event.part_id}), {event.decision.value}, {met}")
+        account.note(f"part {number} ({event.part_id}), {event.decision.value}, {met}", due_ns)

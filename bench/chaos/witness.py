@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,10 @@ from edge.devices.output_simulated import read_record
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The ejector was open from the one to the other, CLOCK_MONOTONIC. surely: the record has both
-    edges; else a process died in between, and the end is when the next one spoke."""
+    """The ejector was open from the one to the other, CLOCK_MONOTONIC."""
 
     from_ns: int
     to_ns: int
-    surely: bool
 
 
 class Ejector:
@@ -34,18 +32,16 @@ class Ejector:
         began_ns: int | None = None
         for edge in read_record(record):
             if began_ns is not None:
-                spans.append(Open(began_ns, edge.at_ns, surely=not edge.active))
+                spans.append(Open(began_ns, edge.at_ns))
             began_ns = edge.at_ns if edge.active else None
         if began_ns is not None:
-            spans.append(Open(began_ns, 1 << 62, surely=False))
+            spans.append(Open(began_ns, 1 << 62))
         return cls(spans)
 
     def __len__(self) -> int:
         return len(self._spans)
 
-    def at(self, at_ns: int) -> Open | None:
-        """The interval that has this moment, None where the ejector was closed."""
-        index = bisect_right(self._begins, at_ns) - 1
-        if index >= 0 and at_ns < self._spans[index].to_ns:
-            return self._spans[index]
-        return None
+    def opens(self, from_ns: int, until_ns: int) -> bool:
+        """Whether the ejector was open at any moment from the one to before the other."""
+        index = bisect_left(self._begins, until_ns) - 1
+        return index >= 0 and self._spans[index].to_ns > from_ns

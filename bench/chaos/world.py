@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -82,6 +83,11 @@ class Records:
     def clock(self) -> Path:
         """The offset of the wall clock, in seconds."""
         return self.folder / "clock"
+
+    @property
+    def received(self) -> Path:
+        """Every event that central was handed, one JSON object a line."""
+        return self.folder / "received.jsonl"
 
     @property
     def log(self) -> Path:
@@ -176,15 +182,20 @@ class World:
         self.uplink.end(10.0)
 
     def evidence(self) -> Evidence:
-        """What is to be compared; call it after ``heal``."""
+        """What is to be compared; call it after ``heal``. Leaves what central has in a file."""
         with JournalReader(self.disk.folder / "journal.sqlite") as reader:
             rows = reader.read(None, 1 << 30)
+        with self.records.received.open("w", encoding="utf-8") as file:
+            for each in self.central.received:
+                line = {**each.identity.model_dump(), **each.event.model_dump(mode="json")}
+                file.write(json.dumps(line) + "\n")
         return Evidence(
             edges=read_eye(self.records.eye),
             ejector=Ejector.read(self.records.edges),
             received=tuple(self.central.received),
             rows=rows,
             travel_ns=TRAVEL_MS * 1_000_000,
+            pulse_ns=PULSE_MS * 1_000_000,
         )
 
     def close(self) -> None:

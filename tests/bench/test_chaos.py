@@ -56,9 +56,9 @@ def account(
     handed: list[Received] | None = None,
 ) -> Account:
     """struck: numbers of the parts at whose moment the ejector is open."""
-    spans = [Open(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS, True) for n in struck]
+    spans = [Open(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS) for n in struck]
     handed = received(stored) if handed is None else handed
-    return judge(Evidence(edges, Ejector(spans), handed, stored, TRAVEL_NS))
+    return judge(Evidence(edges, Ejector(spans), handed, stored, TRAVEL_NS, 12 * MS))
 
 
 def test_a_line_that_does_right_is_clean() -> None:
@@ -112,11 +112,10 @@ def test_the_ejector_is_read_from_the_outputs_record(tmp_path: Path) -> None:
     opened, closed, again = output.history
     ejector = Ejector.read(tmp_path / "edges")
     assert len(ejector) == 2
-    assert ejector.at(opened.at_ns) == Open(opened.at_ns, closed.at_ns, True)
-    assert ejector.at(opened.at_ns - 1) is None
-    last = ejector.at(again.at_ns + 1)
-    assert last is not None
-    assert not last.surely
+    assert ejector.opens(opened.at_ns, opened.at_ns + 1)
+    assert not ejector.opens(opened.at_ns - 5, opened.at_ns)
+    assert not ejector.opens(closed.at_ns, again.at_ns)
+    assert ejector.opens(again.at_ns + 1, again.at_ns + 2)  # to the end of the record
 
 
 def test_a_flip_changes_one_bit(tmp_path: Path) -> None:
