@@ -20,6 +20,7 @@ from bench.chaos.proxy import Network, NetworkState
 from bench.chaos.referee import Evidence
 from bench.chaos.witness import Ejector
 from edge.errors import OutfeedError
+from edge.events.identity import Stored
 from edge.events.reader import JournalReader
 
 ROOT = Path(__file__).parents[2]
@@ -172,8 +173,7 @@ class World:
         time.sleep(3.0)
         if (status := self.station.end(30.0)) != 0:
             raise OutfeedError(f"chaos: the last station ended with status {status}")
-        with JournalReader(self.disk.folder / "journal.sqlite") as reader:
-            last = reader.read(None, 1 << 30)[-1]
+        last = self._rows()[-1]
         limit_s = time.monotonic() + _DRAIN_S
         while not self.central.has(last):
             if time.monotonic() > limit_s:
@@ -183,8 +183,6 @@ class World:
 
     def evidence(self) -> Evidence:
         """What is to be compared; call it after ``heal``. Leaves what central has in a file."""
-        with JournalReader(self.disk.folder / "journal.sqlite") as reader:
-            rows = reader.read(None, 1 << 30)
         with self.records.received.open("w", encoding="utf-8") as file:
             for each in self.central.received:
                 line = {**each.identity.model_dump(), **each.event.model_dump(mode="json")}
@@ -193,7 +191,7 @@ class World:
             edges=read_eye(self.records.eye),
             ejector=Ejector.read(self.records.edges),
             received=tuple(self.central.received),
-            rows=rows,
+            rows=self._rows(),
             travel_ns=TRAVEL_MS * 1_000_000,
             pulse_ns=PULSE_MS * 1_000_000,
         )
@@ -207,6 +205,14 @@ class World:
         self.network.close()
         self.broker.end()
         self.disk.close()
+
+    def _rows(self) -> list[Stored]:
+        """The journal as it is, gap events in the place of damaged rows."""
+        rows: list[Stored] = []
+        with JournalReader(self.disk.folder / "journal.sqlite") as reader:
+            while found := reader.read(rows[-1].position if rows else None, 10_000):
+                rows += found
+        return rows
 
     def _edges_given(self) -> int:
         eye = self.records.eye
