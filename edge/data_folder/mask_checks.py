@@ -57,7 +57,7 @@ def read_drawn(folder: DataFolder) -> Drawn:
                 faults.append(str(error))
                 continue
             if not fault and not folder.names_colours:
-                fault = several_greys(pixels, mask.path)
+                fault = odd_colours(pixels, mask.path, flat=not mask.kind)
             grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
             # As in training: a mask of dark values only is of one that numbers its kinds.
             shown = np.asarray(grey > (_OPAQUE if grey.max(initial=0) > _OPAQUE else 0))
@@ -170,20 +170,27 @@ def hidden(pixels: NDArray[np.uint8], path: Path) -> str:
     )
 
 
-def several_greys(pixels: NDArray[np.uint8], path: Path) -> str:
-    """A line where a grey mask is as grey as a picture, or has areas of other greys beside white,
-    else ''.
+def odd_colours(pixels: NDArray[np.uint8], path: Path, *, flat: bool) -> str:
+    """A line where a mask has the many values of a picture, a white ground under colours, or areas
+    of other greys beside white, else ''. flat: right inside masks/, where colours are kinds and are
+    counted by who reads them.
 
     Soft edges have other greys as well, but no area of one: such a mask numbers its kinds.
     """
-    if is_grey(pixels):
-        ends = (pixels < _END_GREYS) | (pixels > 255 - _END_GREYS)
-        share = 1.0 - float(ends.mean()) if ends.size else 0.0
-        if share > _MOST_GREY and len(np.unique(pixels)) > _MOST_NUMBERS:
-            return (
-                f"{path}: {share:.0%} of it is grey, as of a picture; expected white on the defect "
-                "and black elsewhere"
-            )
+    ends = (pixels < _END_GREYS) | (pixels > 255 - _END_GREYS)
+    share = 1.0 - float(ends.mean()) if ends.size else 0.0
+    photograph = share > _MOST_GREY and (is_grey(pixels) or not flat)
+    if photograph and len(np.unique(pixels)) > _MOST_NUMBERS:
+        return (
+            f"{path}: {share:.0%} of its values are neither black nor white, as of a picture; "
+            "expected white on the defect and black elsewhere"
+        )
+    white = (pixels == 255).all(axis=2) if pixels.ndim == 3 else pixels == 255
+    if not is_grey(pixels) and float(white.mean()) > MORE_THAN_HALF:
+        return (
+            f"{path}: is white where nothing is drawn; expected black: mogrify -fill black -opaque "
+            f"white {quote(str(path))} (ImageMagick)"
+        )
     if path.suffix.lower() in _LOSSY or not is_grey(pixels):
         return ""
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 0]

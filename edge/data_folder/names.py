@@ -119,6 +119,17 @@ def telling(parts: tuple[str, ...]) -> str:
     return "/".join(part for part in parts if not is_neutral(part))
 
 
+def kind_of(parts: tuple[str, ...]) -> str:
+    """The kind that a folder of masks names, '' where all of it is train, test and the like."""
+    return "/".join(part for part in parts if not is_split(part))
+
+
+def first_word(stem: str) -> str:
+    """The first word of a name in lower case, where it is one that tells something; else ''."""
+    found = _WORD.match(stem)
+    return "" if found is None or is_neutral(found[0]) else found[0].lower()
+
+
 def is_good(folder: str) -> bool:
     """Whether the first part of a folder's path that tells something is good/ or ok/."""
     return telling(PurePosixPath(folder).parts).partition("/")[0].lower() in GOOD_FOLDERS

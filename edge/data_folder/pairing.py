@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.data_folder.names import is_good, mask_stems, plain, telling
+from edge.data_folder.names import is_good, kind_of, mask_stems, plain, telling
 from edge.data_folder.record import MaskFile
 
 _Key = tuple[str, str]  # folder below the folder of pictures, stem; both plain
@@ -36,8 +36,9 @@ def pair(
     """Each mask to its picture: KIND/a, KIND/SUB/a, SUB/KIND/a or SUB/a for SUB/a, and KIND/a where
     one picture alone is named a. NAME_mask, NAME_label, mask_NAME and NAME.png.png are NAME's too.
 
-    The kind is the part of the mask's folder that is not the picture's, less folders whose name
-    tells nothing (train, line2). Where mask and picture lie in the same folder it is the kind.
+    The kind is the part of the mask's folder that is not the picture's, less train, test and the
+    like. Where mask and picture lie in the same folder, it is the kind, if its name tells anything
+    (dent does, line2 does not).
     """
     complaints: list[str] = []
     images: dict[_Key, Path] = {}
@@ -76,11 +77,11 @@ def _match(
         for cut in range(1, len(parts) + 1):
             kind, sub = parts[:cut], "/".join(parts[cut:])
             if (sub, stem) in images:
-                return images[sub, stem], telling(kind)
+                return images[sub, stem], kind_of(kind)
         for cut in range(len(parts) - 1, 0, -1):
             sub, kind = "/".join(parts[:cut]), parts[cut:]
             if (sub, stem) in images:
-                return images[sub, stem], telling(kind)
+                return images[sub, stem], kind_of(kind)
     return None
 
 
@@ -93,7 +94,7 @@ def _anywhere(
         bad = [path for path in some if path not in good]
         for each in (some, bad):
             if len(each) == 1:
-                return each[0], telling(tuple(folder.split("/")) if folder else ())
+                return each[0], kind_of(tuple(folder.split("/")) if folder else ())
     return None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 from edge.data_folder.beside import masks_beside
+from edge.data_folder.labels import label_files
 from edge.data_folder.names import GOOD_FOLDERS, IMAGES, MASKS, is_neutral, is_picture, names_labels
 from edge.data_folder.record import DataFolder, count, some_names
 
@@ -38,6 +39,10 @@ def unrecognised(record: DataFolder) -> str:
         for folder in largest[:_SHOWN]
     )
     more = f" and {len(largest) - _SHOWN} folders more" if len(largest) > _SHOWN else ""
+    labels = label_files([each.path for each in record.unread if not is_picture(each.path)], ())
+    if labels:
+        (_, form), paths = min(labels.items())
+        more += f", and {paths[0].relative_to(root).as_posix()} with {form}, which is not read"
     line = f"{root}: holds {places}{more}, in no layout that is recognised"
     return f"{line}; {_advice(root, folders)}; {_LAYOUTS}"
 

@@ -35,8 +35,8 @@ from edge.data_folder.mask_checks import (
     hidden,
     inverted,
     numbered,
+    odd_colours,
     of_good,
-    several_greys,
 )
 from edge.data_folder.names import IMAGES, plain
 from models.data.dataset import (
@@ -159,7 +159,7 @@ class _Reading:
             pixels = read_pixels(mask.path)
             wrong = hidden(pixels, mask.path)
             if not wrong and self._names is None:
-                wrong = several_greys(pixels, mask.path)
+                wrong = odd_colours(pixels, mask.path, flat=not mask.kind)
             ref = None if wrong else self._described(mask, pixels)
         except (DataError, OSError) as error:
             wrong, ref = str(error), None

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.data_folder import Entry, MaskFile, read_folder
-from edge.data_folder.mask_checks import hidden, inverted, several_greys
+from edge.data_folder.mask_checks import hidden, inverted, odd_colours
 from edge.data_folder.names import GOOD_FOLDERS
 from models.data.dataset import (
     DataError,
@@ -69,7 +69,7 @@ def _ref(mask: MaskFile, complaints: list[str]) -> MaskRef | None:
     try:
         pixels = read_pixels(mask.path)
         drawn = binary_mask(pixels, mask.path)
-        wrong = hidden(pixels, mask.path) or several_greys(pixels, mask.path)
+        wrong = hidden(pixels, mask.path) or odd_colours(pixels, mask.path, flat=False)
         wrong = wrong or inverted(drawn, mask.path)
     except (DataError, OSError) as error:
         complaints.append(str(error))

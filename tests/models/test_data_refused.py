@@ -554,8 +554,8 @@ def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
     images(tmp_path)
     put(tmp_path / "masks/scratch/000.png", picture())
     assert stopped(tmp_path) == (
-        "ROOT/masks/scratch/000.png: 100% of it is grey, as of a picture; expected white on the "
-        "defect and black elsewhere"
+        "ROOT/masks/scratch/000.png: 100% of its values are neither black nor white, as of a "
+        "picture; expected white on the defect and black elsewhere"
     )
 
 
@@ -571,3 +571,59 @@ def test_what_is_no_picture_says_what_it_is(tmp_path: Path, content: bytes, told
     images(tmp_path)
     put(tmp_path / "images/a.jpg", content)
     assert stopped(tmp_path).startswith(f"ROOT/images/a.jpg: {told}")
+
+
+def test_a_picture_in_colour_is_no_mask_either(tmp_path: Path) -> None:
+    images(tmp_path)
+    drawn = np.dstack([picture(), picture(), picture()])
+    drawn[5:9, 5:9] = (0, 0, 255)
+    put(tmp_path / "masks/scratch/000.png", drawn)
+    assert "of its values are neither black nor white, as of a picture" in stopped(tmp_path)
+
+
+def test_colours_on_white(tmp_path: Path) -> None:
+    images(tmp_path)
+    drawn = np.full((40, 50, 3), 255, np.uint8)
+    drawn[5:9, 5:9] = (0, 0, 255)
+    put(tmp_path / "masks/000.png", drawn)
+    assert stopped(tmp_path) == (
+        "ROOT/masks/000.png: is white where nothing is drawn; expected black: mogrify -fill black "
+        "-opaque white ROOT/masks/000.png (ImageMagick)"
+    )
+
+
+@pytest.mark.parametrize("kind", ["s", "1", "K2", "part", "2024"])
+def test_a_folder_of_masks_is_a_kind_whatever_its_name(tmp_path: Path, kind: str) -> None:
+    images(tmp_path)
+    put(tmp_path / f"masks/{kind}/000.png", mask(1))
+    put(tmp_path / "masks/other/001.png", mask(2))
+    assert open_dataset(tmp_path).kinds == tuple(sorted((kind, "other")))
+    assert [each.kind for each in find_specimens(tmp_path)] == [kind, "other", None, None]
+
+
+def test_pictures_that_are_named_in_groups(tmp_path: Path) -> None:
+    for word in ("crazing", "scratches"):
+        for number in range(3):
+            put(tmp_path / f"images/{word}_{number}.png", picture())
+    assert stopped(tmp_path) == (
+        "ROOT/images: pictures without a mask would be good parts, and are named in groups "
+        "(crazing, scratches); if these are kinds of defect, put them into images/KIND/ and the "
+        "good parts into images/good/; if all are good parts, put all into images/good/"
+    )
+
+
+@pytest.mark.parametrize("words", [("front", "back"), ("img", "IMG"), ("cam", "line"), ("a", "b")])
+def test_names_that_tell_nothing_are_no_groups(tmp_path: Path, words: tuple[str, str]) -> None:
+    for word in words:
+        for number in range(3):
+            put(tmp_path / f"images/{word}_{number}.png", picture())
+    assert all(sample.is_good for sample in open_dataset(tmp_path).samples)
+
+
+def test_bad_beside_images(tmp_path: Path) -> None:
+    images(tmp_path)
+    images(tmp_path, 2, "bad")
+    assert stopped(tmp_path) == (
+        "ROOT/bad: 2 pictures would not be read, because there is images/ too; expected "
+        "images/bad/, or the other pictures in folders beside bad/ and no images/"
+    )
