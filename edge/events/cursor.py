@@ -23,6 +23,7 @@ from edge.events.blocks import read_blocks, write_block
 # While events flow. A crash repeats one second of them, which receivers drop.
 SAVE_S = 1.0
 _MAX_EARLIER = 64
+_MOST = 1 << 53  # further than any journal comes, and still a number for SQLite and JSON
 
 
 _Run = Annotated[str, Field(pattern=r"^[0-9a-f]{0,16}$")]
@@ -100,7 +101,7 @@ def _parsed(text: bytes) -> _Saved | None:
         saved = _SAVED.validate_json(text)
     except ValidationError:
         return None
-    return saved if saved.published >= 0 else None
+    return saved if 0 <= saved.published <= _MOST else None
 
 
 _SAVED = TypeAdapter(_Saved)

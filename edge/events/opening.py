@@ -35,7 +35,6 @@ from edge.events.store import (
     read_names,
     size_bytes,
     transaction,
-    write_names,
 )
 
 log = logging.getLogger(__name__)
@@ -110,12 +109,7 @@ class Opening:
             old.db.close()  # before another file is at the path: SQLite removes its -wal by name
         # The database goes first: SQLite ignores a -wal beside an empty or missing database, but
         # would trust a database whose -wal has gone.
-        for suffix in _SUFFIXES:
-            aside = companion(self.path, ".damaged" + suffix)
-            try:
-                companion(self.path, suffix).replace(aside)
-            except FileNotFoundError:
-                aside.unlink(missing_ok=True)
+        self._set_aside()
         new.replace(self.path)
         opened = self._opened()
         assert opened is not None
@@ -126,6 +120,18 @@ class Opening:
         wal = companion(self.path, "-wal")
         if read_cursor(self.cursor_path) is not None or size_bytes(wal):
             return self.repair("its file was empty or missing")
+        return self._fresh()
+
+    def _set_aside(self) -> None:
+        """Rename the file, which nobody has open, to ``*.damaged``; the one before is removed."""
+        for suffix in _SUFFIXES:
+            aside = companion(self.path, ".damaged" + suffix)
+            try:
+                companion(self.path, suffix).replace(aside)
+            except FileNotFoundError:
+                aside.unlink(missing_ok=True)
+
+    def _fresh(self) -> Opened:
         db, journal = self._connect(self.path), str(uuid.uuid4())
         try:
             with transaction(db):
@@ -211,13 +217,13 @@ class Opening:
             f"the journal went back from {position.published} to {opened.last}, by a backup or a "
             "disk that forgot; what was stored after the former and not published is lost"
         )
-        with transaction(db):
-            if not one(db, f"SELECT count(*) FROM events WHERE sequence > {place.sequence}"):
-                # Sequences must not be given out again.
-                db.execute("DELETE FROM events")
-                db.execute("DELETE FROM sqlite_sequence")
-                opened = Opened(db, str(uuid.uuid4()), 0)
-                write_names(db, Names(opened.journal, self.station))
+        if not one(db, f"SELECT count(*) FROM events WHERE sequence > {place.sequence}"):
+            # Sequences must not be given out again. The position is the word of another user, who
+            # faces the network: nothing is deleted for it, and a person finds the rows there.
+            db.close()
+            self._set_aside()
+            opened = self._fresh()
+        with transaction(opened.db):
             return self._tell(opened, reason)
 
     def _write_anew(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import signal
+import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from edge.errors import JournalError
 from edge.events.cursor import Position, read_cursor, write_cursor
 from edge.events.journal import Journal
 from edge.events.reader import JournalReader
-from tests.events.test_journal import event
+from tests.events.test_journal import event, open_journal
 from tests.users import GROUP, STATION, UPLINK, acting_as, needs_root, open_folder, owned
 
 
@@ -198,3 +202,55 @@ def test_a_cursor_is_never_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=os.strerror(errno.ELOOP)):
         write_cursor(tmp_path / "uplink.json", Position("j", 7))
     assert victim.read_text() == "precious"
+
+
+def _hostile(journal: str, published: int, run: str = "") -> bytes:
+    text = json.dumps({"journal": journal, "published": published, "run": run}).encode()
+    return (text + b"\n%08x\n" % zlib.crc32(text)).ljust(4096)
+
+
+@pytest.mark.parametrize("published", [10**30, 1 << 63, (1 << 63) - 1, 1 << 54, -1, -(10**30)])
+def test_a_position_that_cannot_be_is_none(tmp_path: Path, published: int) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.append([event(1)])
+        (tmp_path / "uplink.json").write_bytes(_hostile(journal.uuid, published))
+    assert read_cursor(tmp_path / "uplink.json") is None
+    with open_journal(tmp_path) as journal, JournalReader(tmp_path / "journal.sqlite") as reader:
+        journal.append([event(2)])
+        assert len(reader.read(read_cursor(tmp_path / "uplink.json"), 10)) >= 2
+
+
+@pytest.mark.parametrize("run", ["", "0" * 16, "f" * 16])
+@pytest.mark.parametrize("published", [20, 21, 1 << 40, 1 << 53])
+def test_a_position_beyond_the_journal_deletes_nothing(
+    tmp_path: Path, published: int, run: str
+) -> None:
+    """Said by an uplink that somebody took over: the events that it never published are still
+    there, and the journal tells that something is wrong."""
+    with open_journal(tmp_path) as journal:
+        journal.append([event(number) for number in range(1, 21)])
+        name = journal.uuid
+    cursor = tmp_path / "uplink.json"
+    cursor.write_bytes(_hostile(name, published, run))
+    with open_journal(tmp_path) as journal:
+        journal.append([event(99)])
+    assert sum(_counts(path) for path in tmp_path.glob("journal*sqlite*") if _is_one(path)) >= 21
+
+
+def _is_one(path: Path) -> bool:
+    return path.read_bytes()[:15] == b"SQLite format 3"
+
+
+def _counts(path: Path) -> int:
+    """The rows of a file of SQLite's, whatever it is called."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return int(db.execute("SELECT count(*) FROM events").fetchone()[0])
+
+
+def test_a_position_at_the_end_lets_rows_go_only_where_there_is_no_room(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.append([event(number) for number in range(1, 21)])
+        (tmp_path / "uplink.json").write_bytes(_hostile(journal.uuid, 20))
+        journal.append([event(number) for number in range(21, 41)])
+    with open_journal(tmp_path), JournalReader(tmp_path / "journal.sqlite") as reader:
+        assert len(reader.latest(100)) == 40
