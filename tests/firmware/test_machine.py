@@ -99,6 +99,41 @@ def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:
     assert history(machine).spans[-1].to_ns < 1 << 62
 
 
+def test_the_uplinks_user_can_do_the_station_no_harm(machine: Machine) -> None:
+    """What somebody could do who got hold of the process that faces the network."""
+    start(machine)
+    goes_on(machine)
+    station, rejector = main_pid(machine), rejector_pid(machine)
+    machine.eventually((machine.state / "bundles.json").exists, "what was accepted")
+
+    def tried(command: str) -> str:
+        words = ("runuser", "-u", "outfeed-uplink", "-g", "outfeed", "--", "sh", "-c")
+        return machine.run(*words, f"{command} && echo it can")
+
+    for command in (
+        f"kill -KILL {station}",
+        f"kill -STOP {rejector}",
+        f"rm -f {STATE}/bundles.json",
+        f"mv {STATE}/bundles.json {STATE}/old",
+        f"rm -f {STATE}/proven.json",
+        f"touch {STATE}/inbox/20260101T000000Z-{'0' * 32}.json",
+        f"ln -s /etc {STATE}/pictures/x.png",
+        f": >> {STATE}/journal.sqlite",
+        f": >> {STATE}/journal.sqlite-shm",
+        f"rm -rf {STATE}/pictures",
+        f"flock --nonblock {STATE}/journal.lock true",
+        "touch /etc/outfeed/station.toml /etc/outfeed/small.outfeed",
+        "cat /etc/shadow",
+    ):
+        assert "it can" not in tried(command), command
+    assert tried(f"test -r {STATE}/journal.sqlite") == "it can"
+    assert tried("touch /var/lib/outfeed-uplink/mine") == "it can"
+    groups = machine.run("id", "-nG", "outfeed-uplink")
+    assert groups == "outfeed"
+    goes_on(machine)
+    assert (main_pid(machine), rejector_pid(machine)) == (station, rejector)
+
+
 # Tries to open devices as the station would, and says what became of each.
 _PROBE = """
 import errno, sys
