@@ -3,6 +3,7 @@ name them."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from models.candidates import plan
 from models.commands import make
 from models.report.exported import read_export
 from models.run import Run
+from models.score import main as score
 from models.train import main as train
 from tests.marked import quarantine, ringed
 from tests.models.candidates.standins import write_sorted
@@ -87,6 +89,11 @@ def test_export_inspect_score_and_learn(
     words = ("inspect", "--list", held_back, "--bundle", bundle, "--out", results, "--masks", "m")
     assert outfeed([str(word) for word in words]) == 0
     assert len(results.read_text().splitlines()) == len(held_back.read_text().splitlines())
+    found = folder / "metrics.json"
+    score(data=folder / "good parts", results=results, masks=folder / "m", out=found)
+    figures = json.loads(found.read_text())
+    assert figures["escapes"] is None, "no part is bad, so nobody can say"
+    assert figures["false_rejects"] is not None
     # make learn RUN=… with the same folder finds the bundle.
     marked = quarantine(folder / "marked", [(ringed(n), "false-reject") for n in range(4)])
     done = CliRunner().invoke(learn_app, ["--run", str(run), "--quarantine", str(marked)])
@@ -100,7 +107,7 @@ def test_export_inspect_score_and_learn(
         assert Run(new).result().threshold > 0
 
 
-def test_where_an_exported_bundle_is_looked_for(tiny_run: Path, folder: Path) -> None:
+def test_where_an_exported_bundle_is_looked_for(said: Callable[[], str], folder: Path) -> None:
     """By its path from the run's folder; of exports of earlier versions, also one folder up."""
     run = Run(folder / NAME)
     record = read_export(run.folder)
