@@ -75,16 +75,25 @@ def broker(
 @app.command()
 def central(
     authority: _Authority = Path("authority"),
-    out: _Out = Path("central"),
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The new folder. Default: NAME.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="The reader's name; another than central stands in the access list.")
+    ] = "central",
     days: _Days = 3650,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make the certificate of the central system, which may read all stations: central.pem and
-    central.key."""
+    """Make the certificate of a system that may read all stations: central.pem and central.key.
+
+    Each further reader gets a name of its own, so that one of them can be revoked, and three lines
+    in the broker's access list.
+    """
     from edge.provision import make_central
 
-    make_central(out, open_authority(authority, passphrase_file), days=days)
-    say(f"{out}: ca.pem, central.pem, central.key")
+    folder = out or Path(name)
+    make_central(folder, open_authority(authority, passphrase_file), name=name, days=days)
+    say(f"{folder}: ca.pem, {name}.pem, {name}.key")
 
 
 @app.command()

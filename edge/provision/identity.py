@@ -55,13 +55,20 @@ def make_broker(
     write_folder(folder, {**files, REVOKED_FILE: NewFile(revoked)})
 
 
-def make_central(folder: Path, authority: Authority, *, days: int = 3650) -> None:
-    """central.pem, central.key and ca.pem in a new folder: who may read all stations. Raises
-    ProvisionError."""
+def make_central(
+    folder: Path, authority: Authority, *, name: str = CENTRAL, days: int = 3650
+) -> None:
+    """NAME.pem, NAME.key and ca.pem in a new folder: a system that may read all stations, once the
+    broker's access list has its name. Raises ProvisionError."""
     check_days(days)
-    usage, alternatives = ExtendedKeyUsageOID.CLIENT_AUTH, [x509.DNSName(CENTRAL)]
-    identity = _identity(authority, CENTRAL, days, usage, alternatives)
-    write_folder(folder, identity.files(CENTRAL, authority))
+    if _STATION.fullmatch(name) is None or f"{name}.pem" == CA_FILE:
+        raise ProvisionError(
+            f"name {name[:80]!r}: expected letters, digits, dot, dash, underscore; 63 at most, not "
+            "'ca'"
+        )
+    usage, alternatives = ExtendedKeyUsageOID.CLIENT_AUTH, [x509.DNSName(name)]
+    identity = _identity(authority, name, days, usage, alternatives)
+    write_folder(folder, identity.files(name, authority))
 
 
 def make_station_identity(authority: Authority, name: str, *, days: int = 3650) -> Identity:

@@ -9,12 +9,13 @@ from tests.brokers import Mosquitto
 SHIPPED = Path(__file__).parents[2] / "firmware-config/mosquitto"
 
 
-def shipped_broker(folder: Path, certificates: Path) -> Mosquitto:
-    """Not started yet. certificates: the folder that `outfeed provision broker` made."""
+def shipped_broker(folder: Path, certificates: Path, acl: Path | None = None) -> Mosquitto:
+    """Not started yet. certificates: the folder that `outfeed provision broker` made. acl: in the
+    place of the shipped access list."""
     text = (SHIPPED / "outfeed.conf").read_text()
     for shipped, here in (
         ("/etc/mosquitto/certs", certificates),
-        ("/etc/mosquitto/outfeed.acl", SHIPPED / "outfeed.acl"),
+        ("/etc/mosquitto/outfeed.acl", acl or SHIPPED / "outfeed.acl"),
         ("/var/lib/mosquitto/", f"{folder}/"),
     ):
         assert shipped in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from edge.provision import make_authority
 from edge.uplink.publisher import run_uplink
 from tests.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.provision.conftest import Plant
-from tests.provision.shipped import shipped_broker
+from tests.provision.shipped import SHIPPED, shipped_broker
 from tests.uplink.central import Central, fill, open_journal, running
+from tests.uplink.test_carry import published
 
 pytestmark = needs_mosquitto
 
@@ -36,7 +38,8 @@ def station(plant: Plant, name: str, broker: Mosquitto, state: Path) -> StationC
     """What the provisioned station.toml says, on this broker's port and with this state."""
     config = load_config(plant.folder / name / "station.toml")
     state.mkdir(exist_ok=True)
-    uplink = config.uplink.model_copy(update={"port": broker.port, "retry_max_s": 0.2})
+    own = {"port": broker.port, "retry_max_s": 0.2, "state_dir": None}
+    uplink = config.uplink.model_copy(update=own)
     return config.model_copy(update={"state_dir": state, "uplink": uplink})
 
 
@@ -118,6 +121,93 @@ def test_a_station_cannot_push_another_off_by_its_client_id(
         client.loop(0.1)
     assert central.causes.count("connected") == 1
     assert "lost" not in central.causes
+
+
+def pushing(plant: Plant, broker: Mosquitto, name: str, client_id: str) -> mqtt.Client:
+    """A client with the certificate of ``name`` and this client id, connected."""
+    folder = plant.folder / name
+    stem = "central" if name == "central" else "station"
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
+    )
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(str(folder / f"{stem}.pem"), str(folder / f"{stem}.key"))
+    client.tls_set_context(context)
+    client.connect("127.0.0.1", broker.port, clean_start=True)
+    wait_for(lambda: client.loop(0.05) == 0 and client.is_connected(), "a connection")
+    return client
+
+
+@pytest.mark.parametrize("who", ["press-4", "central"])
+def test_nobody_takes_centrals_session_by_its_name(
+    plant: Plant, broker: Mosquitto, tmp_path: Path, who: str
+) -> None:
+    """Not another station, and not a second reader with central's own certificate."""
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    central = central_of(plant, config)
+    with central.listening():
+        pass  # its session is on the broker now
+    thief = pushing(plant, broker, who, "central")
+    with open_journal(config) as journal, running(run_uplink, config):
+        fill(journal, 4, 8)
+        wait_for(lambda: published(config) == 32, "32 events are with the broker")
+    thief.disconnect()
+    thief.loop(0.1)
+    with central.listening():
+        wait_for(lambda: len(central.received) == 32, "32 events")
+    assert central.sequences == list(range(1, 33))
+
+
+@pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="no mosquitto_sub")
+def test_mosquitto_sub_beside_central_costs_no_event(
+    plant: Plant, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """With central's certificate, before, while and after central is away."""
+    config = station(plant, "press-3", broker, tmp_path / "state")
+    central = central_of(plant, config)
+    folder = plant.folder / "central"
+    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-V", "5", "-q", "1"]
+    command += ["--cafile", f"{folder}/ca.pem", "--cert", f"{folder}/central.pem"]
+    command += ["--key", f"{folder}/central.key", "-t", "outfeed/v1/+/events", "-F", "%t"]
+    with central.listening():
+        pass
+    with (tmp_path / "seen").open("wb") as seen:
+        reader = subprocess.Popen(command, stdout=seen)
+    try:
+        with open_journal(config) as journal, running(run_uplink, config):
+            fill(journal, 4, 8)
+            wait_for(lambda: published(config) == 32, "32 events are with the broker")
+        with central.listening():
+            wait_for(lambda: len(central.received) == 32, "32 events")
+            assert reader.poll() is None  # nor was the other pushed off
+    finally:
+        reader.terminate()
+        reader.wait(10)
+    assert central.sequences == list(range(1, 33))
+
+
+def test_a_reader_with_a_name_of_its_own(plant: Plant, tmp_path: Path) -> None:
+    out = tmp_path / "historian"
+    known = ("--authority", plant.authority, "--out", out)
+    assert plant.call("central", "--name", "historian", *known) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "ca.pem",
+        "historian.key",
+        "historian.pem",
+    ]
+    access = (SHIPPED / "outfeed.acl").read_text()
+    own = access[access.index("user central") :]
+    acl = tmp_path / "acl"
+    acl.write_text(access + own.replace("user central", "user historian"))
+    made = shipped_broker(tmp_path / "broker", plant.folder / "broker", acl)
+    with made as broker:
+        config = station(plant, "press-3", broker, tmp_path / "state")
+        keys = {"tls_cert": out / "historian.pem", "tls_key": out / "historian.key"}
+        uplink = config.uplink.model_copy(update=keys)
+        historian = Central(config.model_copy(update={"uplink": uplink}))
+        with historian.listening(), open_journal(config) as journal, running(run_uplink, config):
+            fill(journal, 1)
+            wait_for(lambda: len(historian.received) == 10, "10 events")
 
 
 @pytest.mark.parametrize("who", ["plain", "no certificate", "unknown certificate", "wrong broker"])
