@@ -68,7 +68,7 @@ def find_pictures(path: Path) -> Pictures:
     if not left:
         left, truths = tuple(pictures), set()
     unread = [each for each in found.unread if each.stops]
-    odd = [file for file in found.files if file not in {*pictures} and _is_odd(file)]
+    odd = [file for file in found.files if not is_picture(file) and _is_odd(file)]
     videos = tuple(file for file in found.files if is_video(file))
     return Pictures(left, videos, tuple(sorted(truths)), (*unread, *unread_of(path, odd)))
 
