@@ -9,15 +9,19 @@ from collections import Counter
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from edge.disk import was_emptied
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.patient import Patient
+from edge.events.audit import audit
 from edge.events.cursor import read_cursor
-from edge.events.store import FORMAT, companion, meta, one, size_bytes
+from edge.events.store import FORMAT, companion, meta, one, read_names, size_bytes
 
 _LATELY = 200  # events
+_AUDIT_S = 2.0  # for a look at every row: some 200,000 of them, 90 MB
+_TAKEN_OVER = "the next start takes over every row that can be proven; keep a copy"
 _UNKNOWN_SHARE = 0.05
 _QUIET_S = 600.0
 _BEHIND_S = 300.0
@@ -70,7 +74,7 @@ def emptied(patient: Patient) -> Finding | None:
 
 
 def journal(patient: Patient) -> Finding:
-    """Whether it is whole: every page where no station runs, its head beside one that does."""
+    """Whether it is whole: every row, and where no station runs every page."""
     path = patient.config.journal_path
     if not size_bytes(path):
         if patient.running is None:
@@ -82,20 +86,33 @@ def journal(patient: Patient) -> Finding:
             version = one(db, "PRAGMA user_version")
             if version > FORMAT:
                 return fail("journal", f"written by a newer Outfeed (format {version})", "update")
-            owner = meta(db, "station")
+            names = read_names(db)
+            owner = meta(db, "station") if names is None else names.station
             if owner != patient.config.id:
                 advice = "one folder per station: move it away"
                 return fail("journal", f"belongs to station '{owner}'", advice)
             if patient.running is None:
                 found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
-                    advice = "it is begun anew at the next start; keep a copy"
-                    return fail("journal", f"damaged: {found}", advice)
+                    return fail("journal", f"damaged: {found}", _TAKEN_OVER)
+            if names is None and version == FORMAT:
+                return fail("journal", "damaged: its name cannot be proven", _TAKEN_OVER)
+            rows = None if names is None else audit(db, names.journal, within_s=_AUDIT_S)
     except sqlite3.Error as error:
-        advice = "a damaged one is set aside at the next start; keep a copy"
-        return fail("journal", f"cannot be read: {error}", advice)
+        return fail("journal", f"cannot be read: {error}", _TAKEN_OVER)
+    if rows is not None and (rows.damaged or rows.missing):
+        at = ", ".join(str(each) for each in rows.examples)
+        said = (
+            f"{rows.damaged} rows damaged, {rows.missing} missing, at {at} of {rows.proven} whole"
+        )
+        advice = "they are published as gaps, the rest goes on; is the card worn out?"
+        return warn("journal", said, advice)
     size, cap = _journal_bytes(path), patient.config.journal.max_bytes
     said = f"whole, {size / (1 << 20):.1f} of {cap >> 20} MiB"
+    if rows is None:
+        said += f", of format {version}: the next start brings it up to date"
+    elif not rows.is_complete:
+        said += f", the newest {rows.proven} rows looked at"
     if size > cap:
         return warn("journal", said, "above its cap: a reader that hangs? systemctl restart …")
     return fine("journal", said)
@@ -104,7 +121,7 @@ def journal(patient: Patient) -> Finding:
 def parts(patient: Patient) -> Finding | None:
     """What became of the last parts, and how long ago."""
     rows = _rows(patient, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_LATELY}")
-    events = [json.loads(str(row[0])) for row in rows]
+    events = [event for row in rows if (event := _event(row[0]))]
     judged = [event for event in events if "decision" in event]
     if not judged:
         return None
@@ -140,7 +157,7 @@ def uplink(patient: Patient) -> Finding | None:
     rows = _rows(patient, f"SELECT body FROM events WHERE sequence = {first}")
     since_s = 0.0
     if rows:
-        since_s = patient.machine.now_s() - _seconds(json.loads(str(rows[0][0])).get("utc", ""))
+        since_s = patient.machine.now_s() - _seconds(_event(rows[0][0]).get("utc", ""))
     said = f"{count} events unpublished, the oldest {_age(since_s)} old"
     if since_s > _BEHIND_S:
         return warn("uplink", said, "systemctl status outfeed-uplink; check broker")
@@ -152,7 +169,9 @@ def _open(patient: Patient) -> sqlite3.Connection:
     that not even SQLite's own files are made."""
     name = quote(str(patient.config.journal_path))
     option = "mode=ro" if patient.running is not None else "mode=ro&immutable=1"
-    return sqlite3.connect(f"file:{name}?{option}", uri=True, timeout=0.2, isolation_level=None)
+    db = sqlite3.connect(f"file:{name}?{option}", uri=True, timeout=0.2, isolation_level=None)
+    db.text_factory = lambda text: text.decode(errors="replace")  # a damaged one is no valid UTF-8
+    return db
 
 
 def _rows(patient: Patient, statement: str) -> list[tuple[object, ...]]:
@@ -164,6 +183,15 @@ def _rows(patient: Patient, statement: str) -> list[tuple[object, ...]]:
             return db.execute(statement).fetchall()
     except sqlite3.Error:
         return []
+
+
+def _event(body: object) -> dict[str, Any]:
+    """The keys of a row; none of one that is damaged."""
+    try:
+        found = json.loads(str(body))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _journal_bytes(path: Path) -> int:

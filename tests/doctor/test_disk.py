@@ -1,6 +1,7 @@
 """Disk, journal and what is not published yet."""
 
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -95,6 +96,33 @@ def test_damage(tmp_path: Path) -> None:
     one.config.journal_path.write_bytes(b"no database at all, and some more" * 100)
     assert "cannot be read" in disk.journal(one).said
     assert disk.parts(one) is None
+
+
+def test_damaged_rows_are_counted_and_named(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    journalled(one, verdicts(3000))
+    db = sqlite3.connect(one.config.journal_path)
+    db.execute("UPDATE events SET body = replace(body, 'PASS', 'FAIL') WHERE sequence IN (7, 2900)")
+    db.execute("UPDATE events SET body = CAST(x'7bff' AS TEXT) WHERE sequence = 3000")
+    db.execute("DELETE FROM events WHERE sequence BETWEEN 1500 AND 1503")
+    db.commit()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    found = disk.journal(one)
+    assert found.level is Level.WARN
+    said = "3 rows damaged, 4 missing, at 3000, 2900, 1500, 7 of 2993 whole"
+    assert found.said == said
+    assert disk.parts(one) is not None
+    assert disk.uplink(one) is not None
+
+
+def test_a_large_journal_is_looked_at_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = patient(tmp_path)
+    journalled(one, verdicts(3000))
+    monkeypatch.setattr(disk, "_AUDIT_S", 0.0)
+    assert disk.journal(one).said.endswith(", the newest 1000 rows looked at")
 
 
 def test_a_journal_of_another_station(tmp_path: Path) -> None:
