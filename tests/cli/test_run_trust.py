@@ -196,3 +196,22 @@ def test_the_higher_of_both_counts(run: Run, path: Path, tmp_path: Path) -> None
     (tmp_path / "state/bundles.json").write_text('{"format":1,"highest":{"dark-spots":"1.0"}}')
     small_bundle(path, version="1.0")
     assert run().status == 1
+
+
+def test_a_memory_that_cannot_be_read_is_refused_as_long_as_its_copy_cannot(
+    run: Run, tmp_path: Path
+) -> None:
+    """An error of the card, for instance: 1, with which systemd tries again."""
+    assert run().status == 0
+    whole = (tmp_path / "state/bundles.json").read_bytes()
+    for name in ("bundles.json", "bundles.backup.json"):
+        (tmp_path / "state" / name).unlink()
+        (tmp_path / "state" / name).mkdir()
+    result = run()
+    assert result.status == 1
+    assert "bundles.json: cannot be read: Is a directory" in result.line
+    (tmp_path / "state/bundles.backup.json").rmdir()
+    (tmp_path / "state/bundles.backup.json").write_bytes(whole)
+    result = run()
+    assert result.status == 0
+    assert "accepted_versions_impaired" in result.err

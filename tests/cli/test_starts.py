@@ -20,6 +20,12 @@ from tests.cli.test_run import wait_for
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 1\nring_mb = 8\n"
 
 
+@pytest.fixture(autouse=True)
+def _ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A station in this process waits 5 s at its end for a journal that refuses."""
+    monkeypatch.setattr("edge.station.station._STOP_S", 1.0)
+
+
 def parts(state: Path) -> list[PartEvent]:
     with JournalReader(state / "journal.sqlite") as reader:
         events = [parse_payload(stored.payload)[1] for stored in reader.read(None, 100_000)]
