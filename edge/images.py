@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.errors import FrameError
 from edge.image_jpeg import JPEG_START, decode_jpeg
+from edge.image_tiff import is_tiff, tiff_fault
 from edge.picture_header import claimed_size, read_header
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
@@ -24,6 +25,14 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 _DECODER_BYTES_PER_PX = 16
 _NO_BOUND = 1 << 62
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+# OpenCV reads more kinds, of which nobody has shown that a damaged one is refused: GIF, JPEG 2000,
+# Radiance, Sun raster, PAM, PFM, OpenEXR.
+_UNPROVEN = (
+    *(b"GIF8", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"#?", b"\x59\xa6\x6a\x95"),
+    *(b"P7", b"PF", b"Pf", b"\x76\x2f\x31\x01"),
+)
+_PIECE = 1 << 20
+_PNG_BYTES_PER_PX = 8  # four channels of 16 bits
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -43,11 +52,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
     """As ``read_image``, from bytes; ``name`` is what an error calls them."""
-    if data.startswith(JPEG_START):
-        return decode_jpeg(data, name=name)
-    fault = _fault(data) or _several(data) or _beyond_memory(data)
+    is_jpeg = data.startswith(JPEG_START)
+    fault = _beyond_memory(data) or (None if is_jpeg else _fault(data) or _several(data))
     if fault:
         raise FrameError(f"{name}: {fault}")
+    if is_jpeg:
+        return decode_jpeg(data, name=name)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -124,7 +134,7 @@ def free_memory_bytes() -> int:
 
 
 def _fault(data: bytes) -> str | None:
-    """What is wrong with the container, as far as a decoder would not say it itself."""
+    """What is wrong with the file, as far as a decoder would not say it itself."""
     if not data:
         return "is empty"
     if data.startswith(b"version https://git-lfs"):
@@ -133,16 +143,28 @@ def _fault(data: bytes) -> str | None:
         return "is HEIC, AVIF or a video, whatever its suffix; expected a PNG or JPEG"
     if data.startswith(_PNG_START):
         return _png_fault(data)
-    if data.startswith(b"BM") and int.from_bytes(data[2:6], "little") > len(data):
-        return f"is cut short: {len(data)} bytes, its header says more (BMP)"
-    if data.startswith(b"RIFF") and int.from_bytes(data[4:8], "little") + 8 > len(data):
-        return f"is cut short: {len(data)} bytes, its header says more (WebP)"
-    return None
+    if is_tiff(data):
+        return tiff_fault(data)
+    if data.startswith(b"BM"):
+        short = int.from_bytes(data[2:6], "little") > len(data)
+        return f"is cut short: {len(data)} bytes, its header says more (BMP)" if short else None
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        short = int.from_bytes(data[4:8], "little") + 8 > len(data)
+        return f"is cut short: {len(data)} bytes, its header says more (WebP)" if short else None
+    if data[:1] == b"P" and data[1:2] in b"123456" and len(data) > 2:
+        return None
+    if data.startswith(_UNPROVEN):
+        return "is a picture of a kind that is not read: expected JPEG, PNG, BMP, TIFF, WebP or PNM"
+    return "is not a picture that can be decoded"
 
 
 def _png_fault(data: bytes) -> str | None:
-    """Walk the chunks to IEND and check every checksum on the way (PNG, section 5.3)."""
+    """Walk the chunks to IEND, check every checksum on the way (PNG, section 5.3), and unpack the
+    picture: a chunk may be missing, and OpenCV's reader only warns of a wrong checksum of all."""
     at = len(_PNG_START)
+    width, height = claimed_size(data) or (0, 0)
+    left = width * height * _PNG_BYTES_PER_PX + 16 * height + _PIECE
+    unpacker = zlib.decompressobj()
     while len(data) >= at + 12:
         size = int.from_bytes(data[at : at + 4], "big")
         kind, end = data[at + 4 : at + 8], at + 12 + size
@@ -150,7 +172,24 @@ def _png_fault(data: bytes) -> str | None:
             break
         if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             return f"is damaged: checksum of chunk {kind.decode('latin-1')} (PNG)"
+        if kind == b"IDAT":
+            try:
+                left -= _unpack(unpacker, data[at + 8 : end - 4], left)
+            except zlib.error as error:
+                return f"is damaged: {error} (PNG)"
+            if left < 0:
+                return "is damaged: unpacks to more than its header claims (PNG)"
         if kind == b"IEND":
-            return None
+            return None if unpacker.eof else "is cut short: an IDAT chunk is missing (PNG)"
         at = end
     return "is cut short: no IEND chunk (PNG)"
+
+
+def _unpack(unpacker: zlib._Decompress, packed: bytes, most: int) -> int:
+    """How many bytes come out, a piece at a time: a few may unpack to more than the memory. Ends
+    beyond ``most``. Raises zlib.error."""
+    found = 0
+    while packed and not unpacker.eof and found <= most:
+        found += len(unpacker.decompress(packed, _PIECE))
+        packed = unpacker.unconsumed_tail
+    return found

