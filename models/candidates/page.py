@@ -107,18 +107,18 @@ def _recommendation(folder: Path, comparison: Comparison) -> str:
     found = [
         page.paragraph(lead, "lead"),
         page.paragraph(rests_on(comparison)),
-        page.paragraph(f"To pack it: {export_command(comparison, folder)}"),
+        page.paragraph("To pack it:"),
+        page.preformatted(export_command(comparison, folder)),
     ]
+    if not comparison.bad:
+        line = "Escapes are unknown: no bad part is among the pictures, drawn or not."
+        found.insert(1, page.paragraph(line, "warning"))
     if others:
         told = "Not told apart from it: " + ", ".join(
             f"{each.method} ({each.ms_per_frame:.1f} ms)" for each in others
         )
-        found.append(
-            page.paragraph(
-                f"{told}. Any of them may be exported, as "
-                f"{make('export', RUN=folder / others[0].method)}"
-            )
-        )
+        found.append(page.paragraph(f"{told}. Any of them may be exported, as {others[0].method}:"))
+        found.append(page.preformatted(make("export", RUN=folder / others[0].method)))
     found.append(page.paragraph(f"Why there are candidates: {comparison.reason}."))
     return page.section("Recommended", *found)
 
