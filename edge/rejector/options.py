@@ -92,7 +92,10 @@ class RejectorOptions:
             line += [f"--gpio-chip={self.gpio.chip}", f"--gpio-line-{named}={self.gpio.line}"]
             line += [f"--gpio-drive={self.drive}"]
             line += ["--gpio-active-low"] if self.gpio.active_low else []
-        return line if self.record is None else [*line, f"--record={self.record}"]
+        if self.record is None:
+            return line
+        # The rejector is started in another folder than its station (edge/children.py).
+        return [*line, f"--record={self.record.absolute()}"]
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
