@@ -137,9 +137,12 @@ class DemoFolder:
             raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+_OWN = ("journal.", "uplink.", "bundles.", "drift.", "sentinel.", "parts.", "proven.")
+
+
 def _is_of_a_demo(path: Path) -> bool:
     if path.name == "pictures":
         return all(parse_name(each.name) is not None for each in path.iterdir())
     if path.name == "bundles":
         return all(each.suffix == SUFFIX for each in path.iterdir())
-    return path.name.startswith(("journal.", "uplink.", "bundles.", "drift.", "sentinel."))
+    return path.name.lstrip(".").startswith(_OWN)

@@ -113,7 +113,7 @@ def test_the_configuration_it_writes_is_read_back(tmp_path: Path, rate_hz: float
 
 def test_a_folder_that_a_station_ran_in_is_made_fresh(tmp_path: Path) -> None:
     folder = DemoFolder.prepare(tmp_path)
-    for name in ("journal.sqlite", "uplink.json", "bundles.json"):
+    for name in ("journal.sqlite", "uplink.json", "bundles.json", "parts.json", "proven.json"):
         (folder.state / name).write_text("{}")
     DemoFolder.prepare(tmp_path)
     assert list(folder.state.iterdir()) == []
