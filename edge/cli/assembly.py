@@ -195,6 +195,7 @@ def rejector_options(
         spacing=config.spacing,
         counts=count_tracking(config, plan),
         ejector_eye=ejector_eye(config, plan),
+        clear_ns=(config.line.travel_ns or 0) * config.line.clear_at_start,
     )
 
 

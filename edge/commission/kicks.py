@@ -28,6 +28,7 @@ def alone(options: RejectorOptions, *, pulse_us: int) -> RejectorOptions:
         silence_ms=0,
         spacing=0,
         ejector_eye=None,
+        clear_ns=0,
         counts=None if counts is None else replace(counts, clear_at_start=False),
     )
 

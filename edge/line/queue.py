@@ -69,7 +69,7 @@ class RejectQueue:
         self._kicked_at: int | None = None  # the place of the last kick
         self._blind: tuple[int, int] | None = None  # kicked unseen from, until
         self._blind_id: int | None = None  # the part that overflowed first, until reported
-        self._lost: tuple[int, int] | None = None  # places at which anything may be, by counts
+        self._lost: tuple[int, int] | None = None  # places at which anything may be
         self._in_lost = False
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class RejectQueue:
 
     @property
     def is_blind(self) -> bool:
-        """By counts: the output is active because nobody knows what is there."""
+        """The output is active because nobody knows what is there."""
         return self._in_lost
 
     @property
@@ -161,7 +161,7 @@ class RejectQueue:
         self._confirm = False
 
     def lose(self, begin: int, end: int) -> None:
-        """By counts: from begin to end anything may be on the belt, and nobody knows what.
+        """From place begin to place end anything may come, and nobody knows what.
 
         Where unknown parts are kicked, the output is active from the first moment at or beyond
         begin to the end of the pulse that begins at end, and takes along who is there.
@@ -172,6 +172,11 @@ class RejectQueue:
                 if self._lost is None
                 else (min(begin, self._lost[0]), max(end, self._lost[1]))
             )
+
+    def stop_clearing(self) -> None:
+        """By time: nobody is waiting for the end of what is lost."""
+        if not self._by_counts:
+            self._lost, self._in_lost = None, False
 
     def forget(self, now_ns: int) -> None:
         """The place of everything is lost: each part that waits is reported as ``drop`` does."""
@@ -213,12 +218,7 @@ class RejectQueue:
         while self._due and self._due[0][0] <= place:
             due, part_id = self._due.pop(0)
             self._reached.append((due, part_id, at_ns))
-        if self._lost is not None and self._lost[0] <= place:
-            self._in_lost = True
-            if self._lost[1] <= place:
-                self._kicked_at = self._lost[1]
-                self._stay_active(at_ns + self._pulse_ns)
-                self._lost, self._in_lost = None, False
+        self._lose_until(place, at_ns)
 
     def due(self, now_ns: int) -> Step:
         """Take out every part whose moment has come and say what the output is from now on."""
@@ -226,6 +226,7 @@ class RejectQueue:
             while self._due and self._due[0][0] <= now_ns:
                 due_ns, part_id = self._due.pop(0)
                 self._reached.append((due_ns, part_id, due_ns))
+            self._lose_until(now_ns, now_ns)
         passages, self._notes = self._notes, []
         while self._reached:
             place, part_id, moment_ns = self._reached.pop(0)
@@ -234,9 +235,10 @@ class RejectQueue:
             passages += self._kick_unseen(self._blind, now_ns)
         if self._active_until_ns is not None and self._active_until_ns <= now_ns:
             self._active_until_ns = None
-        until_ns = None if self._in_lost else self._active_until_ns
-        active = self._in_lost or until_ns is not None
-        return Step(active, tuple(passages), until_ns)
+        until_ns = self._active_until_ns
+        if self._in_lost and self._lost is not None:
+            until_ns = None if self._by_counts else self._lost[1] + self._pulse_ns
+        return Step(self._in_lost or until_ns is not None, tuple(passages), until_ns)
 
     def next_ns(self) -> int | None:
         """When ``due`` has something to do next; None while no moment is known."""
@@ -245,6 +247,8 @@ class RejectQueue:
         times = [self._reached[0][2]] if self._reached else []
         if self._due and not self._by_counts:
             times.append(self._due[0][0])
+        if self._lost is not None and not self._by_counts:
+            times.append(self._lost[self._in_lost])
         if self._active_until_ns is not None:
             times.append(self._active_until_ns)
         if self._blind is not None:
@@ -295,6 +299,17 @@ class RejectQueue:
             self.counters.joined += 1
             return True, Cause.CROWDED
         return False, cause
+
+    def _lose_until(self, place: int, at_ns: int) -> None:
+        """The belt has come to this place: what is lost may begin or end there."""
+        if self._lost is None or place < self._lost[0]:
+            return
+        self._in_lost = True
+        if self._lost[1] <= place:
+            end_ns = at_ns if self._by_counts else self._lost[1]
+            self._kicked_at = self._lost[1]
+            self._stay_active(end_ns + self._pulse_ns)
+            self._lost, self._in_lost = None, False
 
     def _was_seen(self, part_id: int) -> bool:
         return part_id in self._seen or part_id in self._excused

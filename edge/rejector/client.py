@@ -242,8 +242,14 @@ class RejectorClient:
     def _replay(self, origin: int) -> None:
         """Tell a new process what is still under way. Locked."""
         counts = self._options.counts
-        clear_at_start = counts is not None and counts.clear_at_start
-        for order in self._underway.orders(origin, clear_at_start=clear_at_start):
+        now_ns = self._clock.now_ns()
+        orders = self._underway.orders(
+            origin,
+            clear_at_start=counts is not None and counts.clear_at_start,
+            clear_ns=self._options.clear_ns if counts is None else 0,
+            now_ns=now_ns,
+        )
+        for order in orders:
             self._send(order, wait_s=_REPLAY_S)
         if self._closing:
             self._send(Goodbye(), wait_s=_REPLAY_S)

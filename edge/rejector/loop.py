@@ -20,6 +20,7 @@ from edge.rejector.messages import (
     VERSION,
     Actuated,
     Announce,
+    Clear,
     Counted,
     Goodbye,
     Hello,
@@ -256,10 +257,13 @@ class Rejector:
             self._lane.resolve(order.part_id, order.kick)
         elif isinstance(order, Announce):
             self._lane.announce(order.part_id, order.due_ns, order.kick)
+        elif isinstance(order, Clear):
+            self._lane.queue.lose(self._clock.now_ns(), order.until_ns)
         elif isinstance(order, Ping):
             self._report(Pong())
         elif isinstance(order, Goodbye):
             self._goodbye = True
+            self._lane.queue.stop_clearing()
         elif isinstance(order, Hello):
             if order.version != VERSION:
                 _log.error("wrong_version station=%s rejector=%s", order.version, VERSION)

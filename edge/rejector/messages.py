@@ -15,7 +15,7 @@ VERSION = 3
 MAX_BYTES = 256
 
 _HELLO, _ANNOUNCE, _RESOLVE, _GOODBYE, _PING = 1, 2, 3, 4, 5
-_SIGHTED, _RESTORE, _LOSE, _KNOWN = 6, 7, 8, 9
+_SIGHTED, _RESTORE, _LOSE, _KNOWN, _CLEAR = 6, 7, 8, 9, 10
 _READY, _ACTUATED, _COUNTERS, _PONG, _PLACED = 129, 130, 131, 132, 133
 _PULSE_BEGAN, _PULSE_ENDED = 134, 135
 NO_ENCODER = -1
@@ -28,6 +28,7 @@ _KICKS: tuple[bool | None, ...] = (None, False, True)  # by the number that stan
 _STARTED = Struct("<BH??q")
 _PASSED = Struct("<BQqqIBB")
 _PLACE = Struct("<BQq")
+_UNTIL = Struct("<Bq")
 _COUNTED = Struct("<B18Q")
 _BEGAN = Struct("<Bqqq")
 _ENDED = Struct("<Bqqqq")
@@ -106,6 +107,16 @@ class Lose:
 
     def encode(self) -> bytes:
         return _KIND.pack(_LOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Station → rejector without an encoder: nobody knows what comes to the ejector until then."""
+
+    until_ns: int
+
+    def encode(self) -> bytes:
+        return _UNTIL.pack(_CLEAR, self.until_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +255,7 @@ class Pong:
         return _KIND.pack(_PONG)
 
 
-Order = Hello | Announce | Sighted | Restore | Known | Lose | Resolve | Goodbye | Ping
+Order = Hello | Announce | Sighted | Restore | Known | Lose | Clear | Resolve | Goodbye | Ping
 Report = Ready | Placed | Actuated | PulseBegan | PulseEnded | Counted | Pong
 
 
@@ -267,6 +278,8 @@ def decode_order(packet: bytes) -> Order:
             return Known(*_PLACE.unpack(packet)[1:])
         if kind == _LOSE and len(packet) == _KIND.size:
             return Lose()
+        if kind == _CLEAR:
+            return Clear(*_UNTIL.unpack(packet)[1:])
         if kind == _HELLO:
             return Hello(*_VERSION.unpack(packet)[1:])
         if kind == _GOODBYE and len(packet) == _KIND.size:

@@ -52,6 +52,8 @@ class RejectorOptions:
     and rejector hears nothing from the other for so long takes it for dead; 0 for never. gpio: the
     line that it drives, and how; None: the output is simulated. spacing: parts nearer than this are
     kicked together, in counts where there are ``counts``, else nanoseconds; 0: each by itself.
+    clear_ns: by time, for how long after the first start whatever comes to the ejector is unknown;
+    0: the belt is taken to be empty. It is told to the rejector by an order.
     """
 
     pulse_us: int
@@ -66,6 +68,7 @@ class RejectorOptions:
     counts: CountTracking | None = None
     ejector_eye: EjectorEye | None = None
     silence_ms: int = 0
+    clear_ns: int = 0
 
     @property
     def counts_in_a_pulse(self) -> int:

@@ -6,7 +6,17 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from edge.line.passage import Action, Cause
-from edge.rejector.messages import Actuated, Announce, Known, Lose, Order, Placed, Restore, Sighted
+from edge.rejector.messages import (
+    Actuated,
+    Announce,
+    Clear,
+    Known,
+    Lose,
+    Order,
+    Placed,
+    Restore,
+    Sighted,
+)
 
 # How many parts that have gone by a belt may bring back to the photo-eye after a restart and be
 # recognised; together with those under way they should fit into the socket, which holds 270.
@@ -49,6 +59,7 @@ class Underway:
         self._reach = reach
         self._ejected_at: int | None = None  # by counts: the place of the last part ejected
         self._origin: int | None = None  # of the counts of the last process
+        self._clear_until_ns = 0
         self._parts: dict[int, _Part] = {}
         self._done: deque[Known] = deque(maxlen=_KNOWN_PARTS)
 
@@ -139,9 +150,19 @@ class Underway:
                 lost.append(report if part.place is None else self._overrun(report, part.place))
         return lost
 
-    def orders(self, origin: int, *, clear_at_start: bool) -> list[Order]:
-        """What a new process, whose counts have this origin, is told first; it is the last then."""
+    def orders(
+        self, origin: int, *, clear_at_start: bool, clear_ns: int = 0, now_ns: int = 0
+    ) -> list[Order]:
+        """What a new process, whose counts have this origin, is told first; it is the last then.
+
+        clear_at_start: by counts, what is on the belt at the first start is unknown. clear_ns: by
+        time, for how long after the first start what comes to the ejector is.
+        """
         orders: list[Order] = []
+        if self._origin is None:
+            self._clear_until_ns = now_ns + clear_ns
+        if now_ns < self._clear_until_ns:
+            orders.append(Clear(self._clear_until_ns))
         if clear_at_start if self._origin is None else origin != self._origin:
             orders.append(Lose())
         if origin != self._origin:
