@@ -17,8 +17,8 @@ def commission(
         typer.Option(
             "--step",
             metavar="NAME",
-            help="focus, parts, travel, pulse, timing or speed; may be given several times. "
-            "Default: all. What was measured before and still holds is kept.",
+            help="focus, parts, travel, pulse, safe-state, timing or speed; may be given several "
+            "times. Default: all. What was measured before and still holds is kept.",
             show_default=False,
         ),
     ] = None,
@@ -35,7 +35,7 @@ def commission(
         typer.Option(
             "--yes",
             help="Everything that would be asked for is done: parts are there, the air is shut "
-            "where it must be.",
+            "where it must be, and parts may pass while nobody drives the output.",
         ),
     ] = False,
     allow_skip: Annotated[
@@ -110,7 +110,8 @@ def commission(
     """Measure what this station can do, and say GO or NO-GO.
 
     Focus and exposure against the bundle's golden frames; good parts through the chain; the way
-    from photo-eye to ejector; the shortest pulse that ejects; how punctual a kick and how fast the
+    from photo-eye to ejector; the shortest pulse that ejects; whether parts may pass while nobody
+    drives the output; how punctual a kick and how fast the
     chain is, at p99.9; and from all of it how near parts may come. The station must not run.
 
     What was measured goes to commission.json in state_dir, where **outfeed run** reads it

@@ -34,7 +34,7 @@ def run(config: ConfigOption) -> None:
     from edge.cli.signals import stop_signals
     from edge.cli.summaries import summary_tables
     from edge.clock import MonotonicClock
-    from edge.commission.gate import check_commission
+    from edge.commission.gate import check_commission, warn_undriven
     from edge.errors import MustEndError
     from edge.watchdog import find_notifier
 
@@ -47,6 +47,7 @@ def run(config: ConfigOption) -> None:
     notifier.say(f"proving {settings.bundle.name} on its golden frames")
     loaded = load_bundle(settings, now_ns=clock.now_ns)
     check_commission(settings, loaded.bundle)
+    warn_undriven(settings, loaded.bundle)
     trigger = make_trigger(settings, clock=clock)
     station = make_station(
         settings,

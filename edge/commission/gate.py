@@ -7,6 +7,7 @@ from logging import getLogger
 from edge.bundle import Bundle
 from edge.commission.record import CommissionRecord, read_record
 from edge.commission.result import Outcome
+from edge.commission.safe_state import REMEDY, accepted, undriven
 from edge.commission.subject import changed, subject
 from edge.commission.verdict import configured_gap_ms
 from edge.config import StationConfig
@@ -33,6 +34,20 @@ def check_commission(config: StationConfig, bundle: Bundle) -> None:
         raise ConfigError(f"key 'line.require_commission': {said}")
     if not is_missing:
         _log.warning("commissioning_does_not_hold reason=%s", said)
+
+
+def warn_undriven(config: StationConfig, bundle: Bundle) -> None:
+    """One line in the log at each start, where parts pass while nobody drives the output, and who
+    has accepted that."""
+    said = undriven(config)
+    if said is None:
+        return
+    try:
+        result = accepted(read_record(config.commission_path), subject(config, bundle))
+    except ConfigError:
+        result = None
+    by = f"accepted on {result.utc[:10]}" if result else f"not accepted: {REMEDY}"
+    _log.warning("parts_pass_undriven reason=%s; %s", said, by)
 
 
 def complaint_of(

@@ -24,7 +24,7 @@ from edge.files import write_twice
 FORMAT = 1
 _MAX_BYTES = 16 * 1024 * 1024
 _PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "opencv-python-headless", "gpiod")
-STEPS = ("focus", "parts", "travel", "pulse", "timing", "speed")
+STEPS = ("focus", "parts", "travel", "pulse", "safe-state", "timing", "speed")
 
 # Which parts of a station each step depends on (edge/commission/subject.py).
 DEPENDS: Mapping[str, tuple[str, ...]] = {
@@ -32,6 +32,7 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "parts": ("camera", "trigger", "engine", "line", "bundle", "machine"),
     "travel": ("trigger", "output", "encoder", "ejector_eye", "travel"),
     "pulse": ("output", "pulse"),
+    "safe-state": ("output", "line"),
     "timing": ("engine", "output", "line", "pulse", "bundle", "machine"),
     "speed": (
         *("camera", "trigger", "engine", "output", "encoder", "ejector_eye", "line"),

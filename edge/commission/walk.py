@@ -10,6 +10,7 @@ from edge.commission.parts import run_parts
 from edge.commission.pulse import run_pulse
 from edge.commission.record import STEPS, CommissionRecord, conclude, held_for
 from edge.commission.result import Outcome, Proposal, StepResult
+from edge.commission.safe_state import run_safe_state
 from edge.commission.subject import subject
 from edge.commission.timing import run_timing
 from edge.commission.travel import run_travel
@@ -21,6 +22,7 @@ RUNS: Mapping[str, Callable[[Workbench], StepResult]] = {
     "parts": run_parts,
     "travel": run_travel,
     "pulse": run_pulse,
+    "safe-state": run_safe_state,
     "timing": run_timing,
     "speed": run_speed,
 }

@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     station.engine,
     station.golden,
     station.commissioning,
+    station.safe_state,
     devices.camera,
     devices.lines,
     devices.permissions,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from edge.commission.gate import complaint_of
 from edge.commission.record import read_record
 from edge.commission.record import versions as record_versions
+from edge.commission.safe_state import REMEDY, accepted, undriven
+from edge.commission.subject import subject
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.machine import Machine
 from edge.doctor.patient import Patient
@@ -114,6 +116,22 @@ def commissioning(patient: Patient) -> Finding | None:
     assert record is not None  # or there would be a complaint
     rate = f", at most {record.greatest_rate_hz:.4g} parts/s" if record.greatest_rate_hz else ""
     return fine("commissioning", f"GO on {record.utc[:10]}{rate}")
+
+
+def safe_state(patient: Patient) -> Finding | None:
+    """Whether parts pass while nobody drives the output, and whether somebody has accepted it."""
+    said = undriven(patient.config)
+    if said is None:
+        output, line = patient.config.output, patient.config.line
+        return fine("safe state", f"{output.safe_state}, on_unknown is {line.on_unknown}")
+    try:
+        record = read_record(patient.config.commission_path)
+        result = accepted(record, subject(patient.config, patient.admit()))
+    except (BundleError, ConfigError):
+        result = None
+    if result is None:
+        return warn("safe state", said, REMEDY)
+    return fine("safe state", f"accepted on {result.utc[:10]}: {said}")
 
 
 def versions(machine: Machine) -> Finding:

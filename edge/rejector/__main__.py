@@ -70,7 +70,7 @@ def _serve(fd: int, options: RejectorOptions) -> int:
     clock = MonotonicClock()
     safe_active = options.safe_state == "active"
     link = socket.socket(fileno=fd)
-    output, lease = _output(options, clock), Lease()
+    output, lease = _output(options, clock), Lease(pulse_ns=options.pulse_us * 1000)
     priority = options.realtime_priority
     guard = GuardProcess(
         output=output,

@@ -78,13 +78,14 @@ class Guard:
             self._send(self._clock.now_ns())
 
     def _see_out(self) -> None:
-        """The pulse of a dead loop: it ends when it should, one without an end now."""
+        """The pulse of a dead loop: it ends when it should. One without an end, or one that is to
+        clear the belt, ends now: the next process clears it, and needs the line."""
         until_ns = self._lease.until_ns
         if not self._output.is_active():
             if until_ns != 0 and self._lease.since_ns is not None:
                 self._send(self._clock.now_ns())
             return
-        while until_ns and (left_ns := until_ns - self._clock.now_ns()) > 0:
+        while until_ns and 0 < (left_ns := until_ns - self._clock.now_ns()) <= self._lease.pulse_ns:
             select.select([], [], [], left_ns / 1e9)
         self._end()
 

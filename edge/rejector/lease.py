@@ -35,8 +35,9 @@ class Lease:
     the kernel's: it is armed with one call, and wakes nobody before it is due.
     """
 
-    def __init__(self) -> None:
-        """Raises DeviceError where the kernel gives no timer."""
+    def __init__(self, *, pulse_ns: int) -> None:
+        """pulse_ns: of one part. Raises DeviceError where the kernel gives no timer."""
+        self.pulse_ns = pulse_ns
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
         self._words = memoryview(self._memory).cast("q")
         self._libc = ctypes.CDLL(None, use_errno=True)

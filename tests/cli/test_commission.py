@@ -55,13 +55,16 @@ def outcomes(path: Path) -> dict[str, str]:
 
 def test_a_good_line_is_go(tmp_path: Path, outfeed: Outfeed) -> None:
     path = write_station(tmp_path, EYE, **SLOW)
-    done = commission(path, *ENOUGH, "--allow-skip", "pulse", "--out", str(tmp_path / "out"))
+    done = commission(
+        path, *ENOUGH, "--yes", "--allow-skip", "pulse", "--out", str(tmp_path / "out")
+    )
     assert done.status == 0, done.out + done.err
     assert outcomes(path) == {
         "focus": "GO",
         "parts": "GO",
         "travel": "GO",
         "pulse": "SKIPPED",
+        "safe-state": "GO",
         "timing": "GO",
         "speed": "GO",
     }

@@ -167,6 +167,19 @@ def test_commissioning(tmp_path: Path) -> None:
     assert level(station.commissioning(one)) is Level.WARN
 
 
+def test_safe_state(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    found = station.safe_state(one)
+    assert level(found) is Level.WARN
+    assert "parts pass without a verdict" in str(found)
+    commissioned(one)
+    assert level(station.safe_state(one)) is Level.OK
+    changed = patient(tmp_path, text=("[output]", "[output]\nsilence_ms = 600"))
+    assert level(station.safe_state(changed)) is Level.WARN
+    safe = patient(tmp_path, text=("[output]", '[output]\nsafe_state = "active"'))
+    assert str(station.safe_state(safe)) == "OK safe state: active, on_unknown is reject"
+
+
 def test_versions() -> None:
     said = station.versions(Machine()).said
     assert said.startswith("outfeed ")

@@ -104,6 +104,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("line", "pulse_ms", "5.5", 5.5),
     ("line", "debounce_ms", "3", 3.0),
     ("line", "on_unknown", '"pass"', "pass"),
+    ("line", "clear_at_start", "false", False),
     ("line", "require_commission", "true", True),
     ("trust", "keys", f'["{TRUST}", "/a/b.pub"]', (TRUST, Path("/a/b.pub"))),
     ("trust", "compatible", '"press-line"', "press-line"),

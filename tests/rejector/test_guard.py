@@ -22,7 +22,7 @@ class Guarded:
     """A loop's output and its guard; ``end`` lets the guard end."""
 
     def __init__(self, output: SimulatedOutput, *, safe_active: bool) -> None:
-        self.output, self.lease = output, Lease()
+        self.output, self.lease = output, Lease(pulse_ns=1_000 * MS)
         self.pulsing = PulsingOutput(output, clock=CLOCK, lease=self.lease)
         self.loop, self.guards_loop = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.station, self.guards_station = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

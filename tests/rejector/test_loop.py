@@ -113,7 +113,7 @@ class House:
         rules = None if eye is None else EyeRules(20, 5)
         rejector = Rejector(
             theirs,
-            output=PulsingOutput(self.output, clock=CLOCK, lease=Lease()),
+            output=PulsingOutput(self.output, clock=CLOCK, lease=Lease(pulse_ns=1_000 * MS)),
             lane=Lane(queue, counts=CountRules(100), eye=rules),
             clock=CLOCK,
             encoder=self.encoder,

@@ -9,6 +9,7 @@ from edge.rejector.messages import (
     MAX_BYTES,
     Actuated,
     Announce,
+    Clear,
     Counted,
     Goodbye,
     Hello,
@@ -43,6 +44,7 @@ orders = st.one_of(
     st.just(Goodbye()),
     st.builds(Known, u64, i64),
     st.just(Lose()),
+    st.builds(Clear, i64),
     st.just(Ping()),
 )
 actuated = st.builds(

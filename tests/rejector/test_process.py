@@ -79,6 +79,32 @@ def test_parts_are_dealt_with_as_ordered_at_their_time(start):
     assert read_record(record)[-1].active is False
 
 
+def test_what_is_on_the_belt_at_the_start_leaves_it_also_over_a_restart(start):
+    client, reports, record = start(pulse_us=5_000, clear_ns=1_500 * MS)
+    eventually(lambda: [edge.active for edge in read_record(record)] == [True])
+    os.kill(client.pid, signal.SIGKILL)
+    eventually(lambda: [edge.active for edge in read_record(record)] == [True, False] * 2, 20.0)
+    (first, second) = pulses(read_record(record))
+    assert second.at_ns + second.width_us * 1_000 >= first.at_ns + 1_400 * MS
+    client.announce(1, CLOCK.now_ns() + 100 * MS)
+    client.resolve(1, False)
+    assert client.close(5.0).queue.let_by == 1
+    assert fate(reports) == [(1, "LET_BY", "VERDICT")]
+
+
+def test_a_stop_does_not_wait_for_the_belt_to_be_cleared(start):
+    client, _, record = start(clear_ns=60_000 * MS)
+    eventually(lambda: [edge.active for edge in read_record(record)] == [True])
+    assert client.close(5.0) is not None
+    assert [edge.active for edge in read_record(record)] == [True, False]
+
+
+def test_nothing_is_cleared_where_unknown_parts_pass(start):
+    client, _, record = start(clear_ns=60_000 * MS, on_unknown="pass")
+    assert client.close(5.0) is not None
+    assert read_record(record) == []
+
+
 def test_start_and_stop_without_parts_make_no_edge(start):
     client, reports, record = start(safe_state="active")
     assert client.close(5.0).queue == Counters()

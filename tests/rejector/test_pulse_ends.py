@@ -120,7 +120,9 @@ def test_good_parts_in_a_pulse_that_nobody_could_end_are_reported_as_ejected(sta
     run(belt, guard_too=True)
     judged = belt.close()
     assert len(judged.hit) >= 10  # else nothing was tried
-    assert (judged.silent, judged.invented) == ([], [])
+    # Processes stopped within the call that switches do not know when the edge was: then parts may
+    # be reported as ejected that were not, never the other way.
+    assert judged.silent == []
     assert belt.causes(judged.hit) == {("KICKED", "OVERRUN")}
 
 

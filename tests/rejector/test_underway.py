@@ -4,6 +4,7 @@ from edge.line.passage import Action, Cause
 from edge.rejector.messages import (
     Actuated,
     Announce,
+    Clear,
     Known,
     Lose,
     Placed,
@@ -102,3 +103,39 @@ def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
         underway.placed(Placed(number, number))
         underway.reported(passed(number))
     assert underway.orders(7, clear_at_start=False) == [Known(n, n) for n in range(436, 500)]
+
+
+def test_by_time_every_process_is_told_until_when_the_belt_is_unknown():
+    underway = make()
+    given = {"clear_at_start": False, "clear_ns": 400 * MS}
+    assert underway.orders(-1, now_ns=100 * MS, **given) == [Clear(500 * MS)]
+    assert underway.orders(-1, now_ns=300 * MS, **given) == [Clear(500 * MS)]  # a restart
+    assert underway.orders(-1, now_ns=500 * MS, **given) == []
+
+
+def test_a_released_line_that_is_active_ejects_good_parts():
+    underway = Underway(pulse_us=10_000, kick_unknown=True, capacity=8, safe_active=True)
+    for part, kick in ((1, False), (2, True), (3, None)):
+        underway.announce(part, 100 * MS, 0)
+        if kick is not None:
+            underway.resolve(part, kick)
+    fates = [(one.part_id, one.action, one.cause) for one in underway.gone_by(200 * MS)]
+    assert fates == [
+        (1, Action.KICKED, Cause.DOWN),
+        (2, Action.MISSED, Cause.DOWN),
+        (3, Action.MISSED, Cause.DOWN),
+    ]
+
+
+def test_by_counts_a_part_within_the_reach_of_a_pulse_that_outlived_its_process_is_ejected():
+    underway = Underway(pulse_us=10_000, kick_unknown=False, capacity=8, reach=6)
+    underway.orders(7, clear_at_start=False)
+    for part, place in ((1, 100), (2, 106), (3, 107)):
+        underway.sighted(part, 0, 0)
+        underway.resolve(part, part == 1)
+        underway.placed(Placed(part, place))
+    assert underway.reported(passed(1, Action.KICKED)) == passed(1, Action.KICKED)
+    down = Actuated(2, 9, 9, 0, Action.LET_BY, Cause.DOWN)
+    assert underway.reported(down) == Actuated(2, 9, 9, 0, Action.KICKED, Cause.OVERRUN)
+    (lost,) = underway.lost(8, 9)
+    assert (lost.part_id, lost.action, lost.cause) == (3, Action.LET_BY, Cause.LOST)
