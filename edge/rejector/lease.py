@@ -40,8 +40,12 @@ class Lease:
         self.pulse_ns = pulse_ns
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
         self._words = memoryview(self._memory).cast("q")
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd: int = self._libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        libc = ctypes.CDLL(None, use_errno=True)
+        # Made once: the call is on the way of every pulse.
+        self._when = _Itimerspec()
+        self._where = ctypes.byref(self._when)
+        self._set_timer = libc.timerfd_settime
+        self._fd: int = libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
             reason = os.strerror(ctypes.get_errno())
             raise DeviceError(f"rejector: no timer for the end of a pulse: {reason}")
@@ -116,5 +120,7 @@ class Lease:
             self._fd = -1
 
     def _arm(self, at_ns: int | None) -> None:
-        when = _Itimerspec(0, AGAIN_NS, *divmod(at_ns, 1_000_000_000)) if at_ns else _Itimerspec()
-        self._libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(when), None)
+        when = self._when
+        when.every_ns = AGAIN_NS
+        when.at_s, when.at_ns = divmod(at_ns or 0, 1_000_000_000)  # 0 disarms
+        self._set_timer(self._fd, _TFD_TIMER_ABSTIME, self._where, None)

@@ -230,7 +230,10 @@ class Rejector:
                 else:
                     waited.append(fd)
             left_s = poll_s if left_s is None else min(left_s, poll_s)
-        if self._link not in select.select(waited, [], [], left_s)[0]:
+        readable = select.select(waited, [], [], left_s)[0]
+        if guard_fd is not None and guard_fd in readable:
+            self._output.heard()
+        if self._link not in readable:
             if hearing and self._silence.look(self._clock.now_ns()):
                 _log.error("station_silent parts_announced=%s", len(self._lane))
             return True

@@ -35,6 +35,7 @@ class PulsingOutput:
         self._until_ns: int | None = None
         self._reports: list[PulseBegan | PulseEnded] = []
         self._started_ns = 0  # the guard
+        self._heard = False  # something waits at guard_fd
 
     @property
     def guard_fd(self) -> int | None:
@@ -54,6 +55,10 @@ class PulsingOutput:
         found, self._reports = self._reports, []
         return found
 
+    def heard(self) -> None:
+        """``guard_fd`` is readable."""
+        self._heard = True
+
     def look(self, next_ns: int | None) -> None:
         """Take in what the guard has done. next_ns: when the loop has something to do again.
 
@@ -63,6 +68,9 @@ class PulsingOutput:
         if guard is None:
             return
         if guard.link is not None:
+            if not self._heard:
+                return
+            self._heard = False
             while (ended := guard.ended()) is not None:
                 if ended.pulse == self._lease.pulse:
                     self._active = False
