@@ -47,7 +47,6 @@ def run(config: ConfigOption) -> None:
     notifier.say(f"proving {settings.bundle.name} on its golden frames")
     loaded = load_bundle(settings, now_ns=clock.now_ns)
     check_commission(settings, loaded.bundle)
-    warn_undriven(settings, loaded.bundle)
     trigger = make_trigger(settings, clock=clock)
     station = make_station(
         settings,
@@ -59,6 +58,7 @@ def run(config: ConfigOption) -> None:
         notifier=notifier,
     )
     uplink = make_uplink(config, settings) if settings.uplink.start else None
+    warn_undriven(settings, loaded.bundle)  # here: a fault of the configuration is one line alone
     with stop_signals(station.stop):
         try:
             if uplink is not None:

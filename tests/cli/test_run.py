@@ -223,3 +223,14 @@ def test_a_belt_with_a_second_eye(
     assert re.search(r"on the belt +│ \d+ absent, \d+ stranger", result.out)
     parts = [event for event in events(tmp_path) if isinstance(event, PartEvent)]
     assert sorted(part.part_id for part in parts) == list(range(1, 13))
+
+
+def test_a_start_says_that_parts_pass_while_nobody_drives_the_output(
+    configure: Configure, outfeed: Outfeed
+) -> None:
+    extra = "[trigger]\nparts = 1\nrate_hz = 20\n[uplink]\nstart = false\n"
+    said = outfeed("run", "--config", configure(extra)).err
+    assert said.count("parts_pass_undriven") == 1
+    assert "outfeed commission --step safe-state" in said
+    path = configure(extra + '[output]\nsafe_state = "active"\n')
+    assert "parts_pass_undriven" not in outfeed("run", "--config", path).err
