@@ -226,11 +226,10 @@ def test_a_belt_with_a_second_eye(
 
 
 def test_a_start_says_that_parts_pass_while_nobody_drives_the_output(
-    configure: Configure, outfeed: Outfeed
+    configure: Callable[..., Path], outfeed: Outfeed
 ) -> None:
-    extra = "[trigger]\nparts = 1\nrate_hz = 20\n[uplink]\nstart = false\n"
-    said = outfeed("run", "--config", configure(extra)).err
+    said = outfeed("run", "--config", configure()).err
     assert said.count("parts_pass_undriven") == 1
     assert "outfeed commission --step safe-state" in said
-    path = configure(extra + '[output]\nsafe_state = "active"\n')
+    path = configure('[output]\nsafe_state = "active"\n')
     assert "parts_pass_undriven" not in outfeed("run", "--config", path).err
