@@ -31,7 +31,20 @@ _NUMBER = re.compile(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", re.IGNORECASE)
 _BOX_NUMBERS = 4
 _LONGEST_CLASS = 40  # characters
 TABLE = "a table of labels"
-_ARRAYS = (".geojson", ".h5", ".hdf5", ".mat", ".npy", ".npz", ".pickle", ".pkl", ".roi", ".svg")
+_SETS = (".hdict", ".tfrecord", ".tfrecords")  # a data set in one file, labels with it
+_ARRAYS = (
+    ".geojson",
+    ".h5",
+    ".hdf5",
+    ".hobj",
+    ".mat",
+    ".npy",
+    ".npz",
+    ".pickle",
+    ".pkl",
+    ".roi",
+    ".svg",
+)
 _NOTES = ("readme", "license", "licence", "copying", "changelog", "citation", "notes", "contents")
 
 
@@ -61,7 +74,7 @@ def is_note(path: Path) -> bool:
 def _form(path: Path, stems: set[str]) -> str:
     """What kind of labels a file holds; '' for what does not look like any."""
     suffix, beside = path.suffix.lower(), _is_beside(path, stems)
-    if is_note(path) or path.name in TABLES:
+    if is_note(path) or path.name.lower() in TABLES:
         return ""
     if suffix in (".json", ".jsonl", ".ndjson"):
         head = _head(path)
@@ -89,7 +102,7 @@ def _form(path: Path, stems: set[str]) -> str:
             return "YOLO labels"
     elif suffix == ".names":
         return "YOLO labels"
-    if beside and suffix in _ARRAYS:
+    if suffix in _SETS or (beside and suffix in _ARRAYS):
         return "labels"
     return "labels" if names_labels(path.name) and not is_picture(path) else ""
 

@@ -43,7 +43,7 @@ _NEUTRAL = re.compile(
     r"|photos?|frames?|raw|new|old|top|bottom|left|right|front|back|side|view|series|unit|units"
     r"|samples?|seq|sequence|scan|capture|captures|all|data|machine|mould|nest|cavity|linie|kamera"
     r"|schicht|los|charge|tag|woche|teil|teile)?[-_ .]?(\d+|[a-z])?|\d[\d\-_. t:]*"
-    r"|[a-z]{1,3}[-_]?\d+)",
+    r"|[a-z]{1,3}[-_]?\d+|\d{4}[-_.]?\d\d[-_.]?\d\d.*)",
     re.IGNORECASE,
 )
 _SPLIT = re.compile(

@@ -159,9 +159,9 @@ def odd_kinds(root: Path, entries: Sequence[Entry], found: Files) -> list[str]:
         if len(same) > 1
     ]
     lines += [
-        f"{path}: is not read there; expected {root / path.name}"
+        f"{path}: is not read; expected {root / path.name.lower()}"
         for path in found.files
-        if path.name in TABLES and path.parent != root
+        if path.name.lower() in TABLES and path != root / path.name.lower()
     ]
     return lines
 

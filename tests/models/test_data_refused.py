@@ -77,7 +77,10 @@ def test_labels_of_other_programs(tmp_path: Path, file: str, content: object, fo
     )
 
 
-@pytest.mark.parametrize("name", ["images/000.npy", "images/000.mat", "gt.npz", "labels.xlsx"])
+@pytest.mark.parametrize(
+    "name",
+    ["images/000.npy", "images/000.mat", "images/000.hobj", "set.hdict", "gt.npz", "labels.xlsx"],
+)
 def test_files_of_numbers(tmp_path: Path, name: str) -> None:
     images(tmp_path)
     put(tmp_path / name, b"\x00")
@@ -112,6 +115,14 @@ def test_what_is_no_label_does_not_stop(tmp_path: Path, name: str) -> None:
     assert len(open_dataset(tmp_path).samples) == len(find_specimens(tmp_path)) == 4
 
 
+@pytest.mark.parametrize("name", ["Groups.csv", "KINDS.CSV", "images/kinds.csv"])
+def test_a_table_that_is_called_otherwise_or_lies_elsewhere(tmp_path: Path, name: str) -> None:
+    images(tmp_path)
+    put(tmp_path / name, "000.png,1\n")
+    told = f"ROOT/{name}: is not read; expected ROOT/{Path(name).name.lower()}"
+    assert stopped(tmp_path) == told
+
+
 def test_kinds_in_images_without_masks(tmp_path: Path) -> None:
     images(tmp_path, 2)
     images(tmp_path, 3, "images/scratch")
@@ -122,7 +133,9 @@ def test_kinds_in_images_without_masks(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("folder", ["line2", "train", "2024-05-01", "cam_1", "kos07", "7"])
+@pytest.mark.parametrize(
+    "folder", ["line2", "train", "2024-05-01", "2024-05-02 noon", "cam_1", "kos07", "7"]
+)
 def test_folders_that_tell_nothing_are_no_kinds(tmp_path: Path, folder: str) -> None:
     images(tmp_path, 2, f"images/{folder}")
     assert all(sample.is_good for sample in open_dataset(tmp_path).samples)
@@ -366,7 +379,7 @@ CASES: tuple[tuple[Callable[[Path], None], str], ...] = (
     ),
     (turned_mask, "ROOT/masks/scratch/000.tif: EXIF orientation 6, expected 1: programs show it"),
     (kinds_in_capitals, "ROOT: the kinds Scratch and scratch differ in capitals only; expected"),
-    (table_elsewhere, "ROOT/images/groups.csv: is not read there; expected ROOT/groups.csv"),
+    (table_elsewhere, "ROOT/images/groups.csv: is not read; expected ROOT/groups.csv"),
     (
         named_bad,
         "ROOT/images: 2 pictures without a mask (17-defect.png, NG_0012.png) would be good parts, "
