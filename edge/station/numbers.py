@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge.clock import boot_id, utc_now
+from edge.disk import Disk
 from edge.events.blocks import read_blocks, write_block
 
 _log = getLogger(__name__)
@@ -19,6 +21,7 @@ _log = getLogger(__name__)
 # next start goes on behind them. 17 minutes of 100 parts a second, in which the disk may refuse.
 BLOCK_PARTS = 100_000
 
+_DISK_S = 2.0  # for one save: the journal's thread has events to write
 _BUSY_S = 10.0  # between two saves while parts come: 36 MB a day
 _IDLE_S = 60.0
 
@@ -52,11 +55,12 @@ class SavedNumbers:
 
 class PartNumbers:
     """The file that reserves numbers. It never raises: a disk that refuses costs certainty, no
-    part. Blocks for an fsync each; one thread."""
+    part. Blocks for an fsync each, and for 2 s at most; one thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.last = _read(path)
+        self._disk = Disk(_DISK_S)
+        self.last = _read(path, self._disk)
         self._now = self.last
         self._saved_s = 0.0
         self._is_refused = False
@@ -89,7 +93,7 @@ class PartNumbers:
         )
         self._saved_s = time.monotonic()
         try:
-            write_block(self._path, _SAVED.dump_json(saved), turn)
+            self._disk.does(partial(write_block, self._path, _SAVED.dump_json(saved), turn))
         except OSError as error:
             if not self._is_refused:
                 _log.error("part_numbers_refused path=%s reason=%s", self._path, error.strerror)
@@ -99,9 +103,9 @@ class PartNumbers:
         return True
 
 
-def _read(path: Path) -> SavedNumbers | None:
+def _read(path: Path, disk: Disk) -> SavedNumbers | None:
     try:
-        texts = read_blocks(path)
+        texts = disk.does(partial(read_blocks, path))
     except OSError:
         return None
     found = []
