@@ -39,6 +39,7 @@ class CameraConfig(Section):
         "colour_gains": "pi",
         "triggered": "pi v4l2",
         "latency_ms": "v4l2 stream",
+        "least_latency_ms": "stream",
         "early_ms": _LIVE,
         "exposed_within_ms": _LIVE,
         "timeout_ms": _LIVE,
@@ -67,6 +68,7 @@ class CameraConfig(Section):
     colour_gains: tuple[_ColourGain, _ColourGain] = (1.0, 1.0)
     triggered: bool = False
     latency_ms: float | None = Field(default=None, ge=0, le=60_000)
+    least_latency_ms: float = Field(default=0.0, ge=0, le=60_000)
     early_ms: float = Field(default=0.0, ge=0, le=100)
     exposed_within_ms: float | None = Field(default=None, ge=0.1, le=60_000)
     timeout_ms: float = Field(default=1000.0, ge=10, le=60_000)
@@ -91,6 +93,8 @@ class CameraConfig(Section):
             raise ValueError(
                 f"pixel_format {self.pixel_format} is not of kind {self.kind}: {known}"
             )
+        if self.latency_ms is not None and self.least_latency_ms > self.latency_ms:
+            raise ValueError("least_latency_ms is above latency_ms, the longest")
         if self.kind == "pi" and (self.exposure_us is None) != (self.gain is None):
             raise ValueError("of kind pi, exposure_us and gain come together")
         return self

@@ -22,6 +22,8 @@ class Frame:
     """One picture of one part.
 
     pixels: uint8, H×W (grey) or H×W×3 (BGR), C-contiguous. Times are CLOCK_MONOTONIC nanoseconds.
+    exposed_ns: when the exposure began, or the earliest moment at which it can have begun;
+    exposed_by_ns: then the latest such moment, None where exposed_ns is exact.
     """
 
     part_id: int
@@ -29,6 +31,7 @@ class Frame:
     triggered_ns: int
     exposed_ns: int
     pixels: NDArray[np.uint8]
+    exposed_by_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def open_live_camera(config: CameraConfig, *, clock: Clock) -> Camera:
         return StreamCamera(
             config.url,
             latency_ns=latency_ns,
+            least_latency_ns=round(config.least_latency_ms * 1e6),
             early_ns=config.early_ns,
             timeout_ns=timeout_ns,
             clock=clock,

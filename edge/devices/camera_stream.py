@@ -8,73 +8,103 @@ from logging import getLogger
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.clock import Clock
-from edge.errors import DeviceError
+from edge.devices.stream_delay import StreamDelay
+from edge.devices.video_source import VideoSource
+from edge.errors import DeviceError, FrameError
 from edge.records import Frame
 
 _log = getLogger(__name__)
 
 _OPEN_MS = 5_000
+_SETTLE_S = 5.0
 _JOIN_S = 5.0
+# A queue that has not drained by then does not drain, or frames were dropped and not held up.
+_BEHIND_NS = 3_000_000_000
+
+_Found = tuple[int, int, "NDArray[np.uint8] | FrameError"]
 
 
 class StreamCamera:
-    """The first frame that can have been exposed after the trigger, of a stream that a thread named
-    "camera-stream" reads all the time, so that none waits.
+    """The first frame that was certainly exposed after the trigger, of a stream that a thread named
+    "camera-stream" reads all the time, so that none waits here.
 
-    A stream says nothing of exposure. The stamp is the moment at which a frame was here and
-    decoded, less ``latency_ns``: the longest time from exposure to there, measured, not guessed. A
-    camera that is ever slower than that gives stale frames that nobody can tell. Where parts follow
-    one another faster than the latency varies, use a camera with stamps of its own.
+    A stream gives no moment of exposure. ``latency_ns`` is the longest time from exposure until a
+    frame is here while nothing holds it up, measured, not guessed; ``least_latency_ns`` the
+    shortest. A frame that comes later than the camera's own pace may have waited in a queue for as
+    long as it is late (edge/devices/stream_delay.py): its exposure began between the arrival less
+    latency_ns less that, which is ``exposed_ns``, and the arrival less least_latency_ns,
+    ``exposed_by_ns``. Where frames stay late for ``behind_ns`` their age cannot be known: the
+    stream has then failed, and a new connection has no queue.
 
-    Raises DeviceError when there is no such stream, it ends, or it is silent for longer than
-    ``timeout_ns``; a name and password in the url are not said. early_ns: how much before the
-    photo-eye's stamp a frame may seem exposed.
+    Raises DeviceError when there is no such stream, it ends, is silent for longer than
+    ``timeout_ns``, or stays late; FrameError for a frame that is damaged, and for none that is
+    fresh within the timeout while the stream goes on. A name and password in the url appear in
+    neither. early_ns: how much before the photo-eye's stamp a frame may seem exposed.
     """
 
     def __init__(
-        self, url: str, *, latency_ns: int, timeout_ns: int, clock: Clock, early_ns: int = 0
+        self,
+        url: str,
+        *,
+        latency_ns: int,
+        timeout_ns: int,
+        clock: Clock,
+        early_ns: int = 0,
+        least_latency_ns: int = 0,
+        behind_ns: int = _BEHIND_NS,
     ) -> None:
-        """Blocks until the first frame, or for 5 s."""
+        """Blocks until the pace of the stream is known, 32 frames, or for 5 s."""
         self._name = _without_login(url)
         self._latency_ns = latency_ns
+        self._least_ns = min(least_latency_ns, latency_ns)
         self._early_ns = early_ns
         self._timeout_ns = timeout_ns
+        self._behind_ns = behind_ns
         self._clock = clock
         self._closed = False
-        self._ended = False
+        self._ended: str | None = None  # why there is nothing more
+        self._arrivals = 0
+        self._delay = StreamDelay()
         self._condition = threading.Condition()
         self._wanted_ns: int | None = None  # a frame exposed not before this is waited for
-        self._found: tuple[int, np.ndarray] | None = None
+        self._found: _Found | None = None
         read_ms = max(100, timeout_ns // 1_000_000)
-        self._video = cv2.VideoCapture(
+        self._video = VideoSource(
             url,
-            cv2.CAP_FFMPEG,
-            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_ms],
+            *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS),
+            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_ms),
+            shown=self._name,
         )
-        if not self._video.isOpened() or not self._video.grab():
-            self._video.release()
+        if not self._video.is_open or not self._video.grab():
+            self._video.close()
             raise DeviceError(f"camera {self._name}: no stream that can be read")
         self._thread = threading.Thread(target=self._read, name="camera-stream", daemon=True)
         self._thread.start()
+        with self._condition:
+            self._condition.wait_for(
+                lambda: self._delay.is_settled or self._ended is not None, _SETTLE_S
+            )
 
     def capture(self, part_id: int, sequence: int, triggered_ns: int) -> Frame:
         if self._closed:
             raise DeviceError("camera_stream: capture after close")
         with self._condition:
+            arrivals = self._arrivals
             self._found = None
             self._wanted_ns = triggered_ns - self._early_ns
             self._condition.wait_for(
-                lambda: self._found is not None or self._ended, self._timeout_ns / 1e9
+                lambda: self._found is not None or self._ended is not None, self._timeout_ns / 1e9
             )
             self._wanted_ns = None
             if self._found is None:
-                limit_ms = self._timeout_ns / 1e6
-                silent = f"no fresh frame within {limit_ms:g} ms"
-                raise DeviceError(f"camera {self._name}: {'has ended' if self._ended else silent}")
-            exposed_ns, pixels = self._found
-        return Frame(part_id, sequence, triggered_ns, exposed_ns, pixels)
+                raise self._missing(has_moved=self._arrivals != arrivals)
+            exposed_ns, by_ns, pixels = self._found
+        if isinstance(pixels, FrameError):
+            raise pixels
+        return Frame(part_id, sequence, triggered_ns, exposed_ns, pixels, by_ns)
 
     def close(self) -> None:
         if self._closed:
@@ -84,24 +114,56 @@ class StreamCamera:
         if self._thread.is_alive():
             _log.error("thread_stuck name=%s", self._thread.name)
 
+    def _missing(self, *, has_moved: bool) -> DeviceError | FrameError:
+        """Why no frame was given."""
+        if self._ended is not None:
+            return DeviceError(f"camera {self._name}: {self._ended}")
+        limit = f"no fresh frame within {self._timeout_ns / 1e6:g} ms"
+        if not has_moved:
+            return DeviceError(f"camera {self._name}: {limit}")
+        why = "frames come late" if self._delay.is_settled else "the pace is not known yet"
+        return FrameError(f"camera {self._name}: {limit}: {why}, so their age cannot be known")
+
     def _read(self) -> None:
         """The thread. It alone touches the stream, and releases it."""
+        ended = "has ended"
         while not self._closed and self._video.grab():
-            exposed_ns = self._clock.now_ns() - self._latency_ns
-            wanted_ns = self._wanted_ns
-            if wanted_ns is None or exposed_ns < wanted_ns:
-                continue
-            there, pixels = self._video.retrieve()
-            if not there:
-                continue
-            with self._condition:
-                if self._wanted_ns == wanted_ns and self._found is None:
-                    self._found = (exposed_ns, np.ascontiguousarray(pixels, np.uint8))
+            now_ns = self._clock.now_ns()
+            was_settled = self._delay.is_settled
+            excess_ns = self._delay.arrived(now_ns, self._video.stamp_ns)
+            self._arrivals += 1
+            if self._delay.is_settled and not was_settled:
+                with self._condition:
                     self._condition.notify_all()
-        self._video.release()
+            if excess_ns is None:
+                continue
+            since_ns = self._delay.behind_since_ns
+            if since_ns is not None and now_ns - since_ns > self._behind_ns:
+                ended = f"frames come {excess_ns / 1e6:.0f} ms late, and stay so"
+                break
+            self._offer(now_ns, excess_ns)
+        self._video.close()
         with self._condition:
-            self._ended = True
+            self._ended = ended
             self._condition.notify_all()
+
+    def _offer(self, now_ns: int, excess_ns: int) -> None:
+        """Decode the frame for whoever waits, if it is certainly fresh."""
+        exposed_ns = now_ns - self._latency_ns - excess_ns
+        wanted_ns = self._wanted_ns
+        if wanted_ns is None or exposed_ns < wanted_ns:
+            return
+        pixels: NDArray[np.uint8] | FrameError | None
+        try:
+            pixels = self._video.pixels(name=f"camera {self._name}")
+        except FrameError as error:
+            pixels = error
+        if pixels is None:
+            return
+        with self._condition:
+            if self._wanted_ns == wanted_ns and self._found is None:
+                self._found = (exposed_ns, now_ns - self._least_ns, pixels)
+                self._condition.notify_all()
 
 
 def _without_login(url: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from logging import getLogger
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import Clock
 from edge.devices.camera import EndOfFrames
+from edge.devices.video_source import VideoSource
 from edge.errors import DeviceError, FrameError
 from edge.records import Frame
 
@@ -23,7 +23,9 @@ class VideoCamera:
     Raises FrameError when the file is no video. A file that breaks off gives the frames before the
     break, then it is at its end; a log line says how many frames its header had promised. The last
     frame of such a file is dropped: decoders hand out the broken one half grey, without an error.
-    ``exposed_ns`` is the moment ``capture`` is called. With ``loop`` it starts again.
+    A damaged frame of motion JPEG is a FrameError and the next one is given; of other codecs it is
+    concealed (edge/devices/video_source.py). ``exposed_ns`` is the moment ``capture`` is called.
+    With ``loop`` it starts again.
     """
 
     def __init__(self, path: Path, *, clock: Clock, loop: bool = False) -> None:
@@ -41,26 +43,28 @@ class VideoCamera:
         exposed_ns = self._clock.now_ns()
         pixels = self._take()
         if pixels is None and self._loop:
-            self._video.release()
+            self._video.close()
             self._open()
             pixels = self._take()
         if pixels is None:
             raise EndOfFrames
+        if isinstance(pixels, FrameError):
+            raise pixels
         return Frame(part_id, sequence, triggered_ns, exposed_ns, pixels)
 
     def close(self) -> None:
         self._closed = True
-        self._video.release()
+        self._video.close()
 
     def _open(self) -> None:
-        self._video = cv2.VideoCapture(str(self._path))
-        if not self._video.isOpened():
+        self._video = VideoSource(str(self._path))
+        if not self._video.is_open:
             raise FrameError(f"{self._path}: is not a video that can be decoded")
-        self._promised = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
-        self._taken = 0
+        self._promised = self._video.promised
+        self._taken = self._read = 0
         self._ahead = self._decode()
 
-    def _take(self) -> NDArray[np.uint8] | None:
+    def _take(self) -> NDArray[np.uint8] | FrameError | None:
         """The frame read ahead, unless it is the last before a break; None at the end."""
         pixels = self._ahead
         if pixels is None:
@@ -77,6 +81,11 @@ class VideoCamera:
         self._taken += 1
         return pixels
 
-    def _decode(self) -> NDArray[np.uint8] | None:
-        there, pixels = self._video.read()
-        return np.ascontiguousarray(pixels, dtype=np.uint8) if there else None
+    def _decode(self) -> NDArray[np.uint8] | FrameError | None:
+        if not self._video.grab():
+            return None
+        self._read += 1
+        try:
+            return self._video.pixels(name=f"{self._path}: frame {self._read}")
+        except FrameError as error:
+            return error

@@ -10,7 +10,6 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from edge.clock import MonotonicClock
 from edge.data_folder import remarks
 from edge.devices.camera import EndOfFrames
 from edge.devices.camera_video import VideoCamera
+from edge.devices.video_source import VideoSource
 from edge.errors import FrameError
 from edge.images import read_image
 from edge.inspection.sources import Source
@@ -103,26 +103,33 @@ def _frames(source: Source) -> Iterator[_Decoded | Fault]:
     except FrameError as error:
         yield Fault(source.name, source.name, str(error))
         return
-    taken = 0
+    taken = damaged = 0
     with closing(camera):
         while True:
+            label = f"#{taken:06d}"
             try:
                 pixels = camera.capture(taken, taken, 0).pixels
             except EndOfFrames:
                 break
-            label = f"#{taken:06d}"
+            except FrameError as error:
+                yield Fault(source.name + label, source.name, str(error))
+                taken += 1
+                damaged += 1
+                continue
             yield _Decoded(source.name + label, source.name, f"{source.path}{label}", pixels)
             taken += 1
     promised = _promised_frames(source.path)
     if taken < promised:
-        reason = f"{source.path}: breaks off: {taken} whole frames, its header says {promised}"
+        reason = (
+            f"{source.path}: breaks off: {taken - damaged} whole frames, its header says {promised}"
+        )
         yield Fault(source.name, source.name, reason)
 
 
 def _promised_frames(path: Path) -> int:
-    video = cv2.VideoCapture(str(path))
-    promised = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    video.release()
+    video = VideoSource(str(path))
+    promised = video.promised
+    video.close()
     return promised
 
 

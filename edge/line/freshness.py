@@ -27,7 +27,9 @@ class Refusal(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class FreshnessRules:
-    """live: a sensor at the photo-eye, as against a recording: no two of its pictures are the same
+    """The rules hold for every moment at which a frame can have been exposed.
+
+    live: a sensor at the photo-eye, as against a recording: no two of its pictures are the same
     in every pixel, and a frame exposed after the next part's trigger is of that one.
 
     early_ns: how much before its trigger a frame may seem exposed. within_ns: how long after its
@@ -95,15 +97,19 @@ class Freshness:
             return Refusal.REPEATED, "exposed before the last one"
         if self._rules.live and self._same(frame.pixels):
             return Refusal.REPEATED, "every pixel as in the last one"
-        if self._rules.live and next_ns is not None and frame.exposed_ns >= next_ns:
-            late_ms = (frame.exposed_ns - next_ns) / 1e6
-            return Refusal.AHEAD, f"exposed {late_ms:.1f} ms after the next part's trigger"
+        by_ns, maybe = frame.exposed_ns, ""
+        if frame.exposed_by_ns is not None:
+            by_ns, maybe = frame.exposed_by_ns, "perhaps "
+        if self._rules.live and next_ns is not None and by_ns >= next_ns:
+            late_ms = (by_ns - next_ns) / 1e6
+            return Refusal.AHEAD, f"{maybe}exposed {late_ms:.1f} ms after the next part's trigger"
         within_ns = self._rules.within_ns
-        if within_ns is not None and after_ns > within_ns:
+        if within_ns is not None and by_ns - part.triggered_ns > within_ns:
             limit_ms = within_ns / 1e6
+            after_ms = (by_ns - part.triggered_ns) / 1e6
             return (
                 Refusal.LATE,
-                f"exposed {after_ns / 1e6:.1f} ms after its trigger, at most {limit_ms:g}",
+                f"{maybe}exposed {after_ms:.1f} ms after its trigger, at most {limit_ms:g}",
             )
         return None
 

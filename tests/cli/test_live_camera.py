@@ -127,3 +127,12 @@ def test_a_photo_eye_and_a_belt(request, tmp_path):
     assert asked.debounce_period.microseconds == 300
     path.write_text(SMALLEST)
     assert isinstance(make_trigger(load_config(path), clock=CLOCK), Belt)
+
+
+def test_a_stream_s_least_and_longest_latency(tmp_path, monkeypatch):
+    given: dict[str, object] = {}
+    monkeypatch.setattr(live_camera, "StreamCamera", lambda url, **more: given.update(more))
+    lines = f"{STREAM}least_latency_ms = 60\n"
+    camera = load(tmp_path / "station.toml", with_section("camera", lines)).camera
+    live_camera.open_live_camera(camera, clock=CLOCK)
+    assert (given["least_latency_ns"], given["latency_ns"]) == (60 * MS, 80 * MS)

@@ -137,3 +137,26 @@ def test_what_is_no_video_is_named(tmp_path, capfd):
     (tmp_path / "text.mp4").write_text("no video at all")
     with pytest.raises(FrameError, match=r"text\.mp4: is not a video"):
         VideoCamera(tmp_path / "text.mp4", clock=CLOCK)
+
+
+def test_a_damaged_frame_of_a_video_is_refused_and_the_next_one_given(tmp_path):
+    path = video(tmp_path, frames=12)
+    data = bytearray(path.read_bytes())
+    starts = [at for at in range(len(data) - 2) if data[at : at + 3] == b"\xff\xd8\xff"]
+    scan = data.index(b"\xff\xda", starts[5])
+    end = data.index(b"\xff\xd9", scan)
+    data[scan + 14 : end] = b"\xff" * (end - scan - 14)  # fill instead of the compressed data
+    path.write_bytes(bytes(data))
+    camera = VideoCamera(path, clock=CLOCK)
+    shown: list[int | str] = []
+    with suppress(EndOfFrames):
+        while True:
+            try:
+                shown.append(int(camera.capture(1, 1, 0).pixels.mean()))
+            except FrameError as error:
+                shown.append(str(error))
+    camera.close()
+    damaged = [one for one in shown if isinstance(one, str)]
+    assert len(damaged) == 1
+    assert damaged[0].startswith(f"{path}: frame 6: is damaged")
+    assert (len(shown), shown.index(damaged[0])) == (12, 5)

@@ -193,6 +193,7 @@ DEVICES: list[tuple[str, str, str, str, Any]] = [
             ("retry_max_s", "60", 60.0),
         ]
     ),
+    ("camera", STREAM, "least_latency_ms", "60", 60.0),
     ("camera", STREAM, "url", '"http://cam/stream.mjpg"', "http://cam/stream.mjpg"),
 ]
 TOGETHER = {"state_dir", "password_file", "tls_ca", "tls_cert", "tls_key"}  # below
@@ -235,6 +236,7 @@ def with_section(section: str, lines: str) -> str:
         ("camera", "kind = 'files'", "kind files needs path"),
         ("camera", "kind = 'v4l2'\nwidth = 64", "kind v4l2 needs device and height"),
         ("camera", "kind = 'stream'\nurl = 'rtsp://a'", "kind stream needs latency_ms"),
+        ("camera", f"{STREAM}least_latency_ms = 81", "least_latency_ms is above latency_ms"),
         (
             "camera",
             f"{PI}pixel_format = 'yuyv'",

@@ -154,3 +154,23 @@ def test_one_pixel_that_differs_is_another_picture_and_so_is_another_shape():
     second.pixels[-1, -1] += 1
     third = Frame(3, 3, 0, 305 * MS, second.pixels.reshape(4, 3).copy())
     assert judged(LIVE, first, second, third) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("by_ms", "said"),
+    [
+        (199.0, None),
+        (215.0, "frame refused: perhaps exposed 15.0 ms after the next part's trigger"),
+    ],
+)
+def test_a_frame_that_may_be_the_next_part_s_is_refused(by_ms, said):
+    unsure = frame(1, 105, exposed_by_ns=round(by_ms * MS))
+    assert judged(LIVE, unsure) == [said]
+
+
+def test_a_frame_that_may_be_too_late_is_refused():
+    rules = FreshnessRules(live=True, within_ns=20 * MS)
+    assert judged(rules, frame(1, 105, exposed_by_ns=119 * MS)) == [None]
+    assert judged(rules, frame(1, 105, exposed_by_ns=121 * MS)) == [
+        "frame refused: perhaps exposed 21.0 ms after its trigger, at most 20"
+    ]
