@@ -113,7 +113,8 @@ class V4l2Camera:
                     exposed_ns = self._exposed_ns(buffer)
                     if exposed_ns >= not_before_ns:
                         picture = self._pixels(buffer)
-                        return Frame(part_id, sequence, triggered_ns, exposed_ns, picture)
+                        by_ns = self._exposed_by_ns(buffer, exposed_ns)
+                        return Frame(part_id, sequence, triggered_ns, exposed_ns, picture, by_ns)
                     self.drained += 1
                 finally:
                     self._call(Ioctl.QBUF, buffer)
@@ -278,6 +279,14 @@ class V4l2Camera:
         if latency_ns is None:
             latency_ns = self._latency_ns(buffer.flags)
         return stamp_ns - self._ahead_ns - latency_ns
+
+    def _exposed_by_ns(self, buffer: Buffer, exposed_ns: int) -> int | None:
+        """When the exposure began at the latest, where the stamp is of the end of a frame: a frame
+        is read out in any time up to its own."""
+        if buffer.flags & BufferFlag.STAMP_OF == BufferFlag.STAMP_OF_EXPOSURE:
+            return None
+        stamp_ns = int(buffer.stamp_s) * 10**9 + int(buffer.stamp_us) * 1000
+        return max(exposed_ns, stamp_ns - (self._settings.exposure_us or 0) * 1000)
 
     def _latency_ns(self, flags: int) -> int:
         if flags & BufferFlag.STAMP_OF == BufferFlag.STAMP_OF_EXPOSURE:
