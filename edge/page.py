@@ -50,7 +50,7 @@ img{max-width:100%;height:auto}.case figcaption{grid-column:1/3}
 pre{white-space:pre-wrap;font-size:.8rem}li{margin:.5rem 0}ul{padding-left:1.2rem}
 @media (max-width:40rem){
 .many table,.many svg{min-width:36rem}
-.wide:not(.many) td{overflow-wrap:anywhere}
+.wide:not(.many) td{overflow-wrap:anywhere;min-width:5rem}
 .many>.hint{display:block;position:sticky;left:0;font-size:.8rem;color:var(--soft)}
 .badge{float:none;margin-left:.3rem}
 }

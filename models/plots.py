@@ -25,6 +25,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 WIDTH_PX, HEIGHT_PX = 560, 340
 BARS_WIDTH_PX = 800  # half of it is their names
 CSS_PX_PER_INCH = 96
+_SMALL_PT = 10.5  # of a legend, and of names beside points
 _CELL_PX = 100  # a column of a table, so that the names above do not touch
 # Okabe & Ito's palette: told apart by the colour-blind too; the line style says it again in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -36,7 +37,7 @@ _SETTINGS = {
     # 16 px at 560 px: on a phone, where the figure is 358 px wide, still 10 px.
     "font.size": 12.0,
     "axes.titlesize": 13.0,
-    "legend.fontsize": 11.0,
+    "legend.fontsize": _SMALL_PT,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -105,7 +106,7 @@ def line_plot(
         if y_limits is not None:
             axes.set_ylim(*y_limits)
         if any(one.name for one in series):
-            axes.legend(loc="best", fontsize=7.0)
+            axes.legend(loc="best")
         return _svg(figure, title)
 
 
@@ -141,7 +142,7 @@ def scatter_plot(
         for number, (name, x, y) in enumerate(shown):
             colour = COLOURS[0] if number in best or not front else "#999999"
             axes.plot([x], [y], marker="o", markersize=4.5, color=colour, linestyle="none")
-            axes.annotate(name, (x, y), (4, 4), textcoords="offset points", fontsize=7.0)
+            axes.annotate(name, (x, y), (4, 4), textcoords="offset points", fontsize=_SMALL_PT)
         axes.margins(0.12)
         _logarithmic(axes, x_log and bool(shown), "x")
         return _svg(figure, title)
@@ -184,7 +185,7 @@ def bar_plot(
                 (max(value, top), place),
                 (4, 0),
                 textcoords="offset points",
-                fontsize=7.0,
+                fontsize=_SMALL_PT,
                 va="center",
             )
         axes.set_yticks(places, list(names))

@@ -129,7 +129,7 @@ def _train(
         more = f": {assurance.needed - point.good} more than there are"
         _say(console, f"{point}")
         _say(console, f"{assurance}{'' if assurance.proved else more}")
-    console.print(f"T = {result.threshold:.1f}. See {report}. Next: {make('export', RUN=out)}")
+    _say(console, f"T = {result.threshold:.1f}. See {report}. Next: {make('export', RUN=out)}")
 
 
 def _stopped(stop: KeyboardInterrupt, out: Path) -> str:
