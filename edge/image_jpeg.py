@@ -10,6 +10,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from edge.errors import FrameError
+from edge.memory import BYTES_PER_PX, free_memory_bytes
 
 JPEG_START = b"\xff\xd8\xff"
 MAX_PIXELS = 1 << 30  # as OpenCV's own limit for every other format
@@ -46,6 +47,8 @@ def decode_jpeg(data: bytes, *, name: str) -> NDArray[np.uint8]:
         raise FrameError(f"{name}: {fault} (JPEG)")
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if height * width * BYTES_PER_PX > free_memory_bytes():
+            raise FrameError(f"{name}: claims {width}×{height} px, more than the memory")
         if height * width > MAX_PIXELS:
             raise FrameError(f"{name}: claims {width}×{height} px, at most {MAX_PIXELS} are read")
         return _pixels(data, layout, space)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from edge.errors import FrameError
 from edge.image_jpeg import JPEG_START, decode_jpeg
 from edge.image_tiff import is_tiff, tiff_fault
+from edge.memory import BYTES_PER_PX, free_memory_bytes
 from edge.picture_header import claimed_size, read_header
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
@@ -21,9 +21,6 @@ VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 # What a decoder finds wrong is said once, by FrameError, not also by OpenCV on stderr.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# Four channels of 16 bits, as a decoder may make them, and a copy.
-_DECODER_BYTES_PER_PX = 16
-_NO_BOUND = 1 << 62
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 # OpenCV reads more kinds, of which nobody has shown that a damaged one is refused: GIF, JPEG 2000,
 # Radiance, Sun raster, PAM, PFM, OpenEXR.
@@ -117,20 +114,9 @@ def _beyond_memory(data: bytes) -> str | None:
     """That the header claims more than there is room for: the kernel would end the process in the
     middle of decoding, and a file of a kilobyte can claim gigabytes."""
     width, height = claimed_size(data) or (0, 0)
-    if width * height * _DECODER_BYTES_PER_PX <= free_memory_bytes():
+    if width * height * BYTES_PER_PX <= free_memory_bytes():
         return None
     return f"claims {width}×{height} px, more than the memory that is free"
-
-
-def free_memory_bytes() -> int:
-    """What the kernel can give without paging anything out (proc(5), MemAvailable); no bound where
-    it does not say."""
-    try:
-        text = Path("/proc/meminfo").read_bytes()
-    except OSError:
-        return _NO_BOUND
-    found = re.search(rb"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else _NO_BOUND
 
 
 def _fault(data: bytes) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import EngineOption, PrecisionOption, TrustOption, is_quiet
+from edge.cli.options import EngineOption, PrecisionOption, TrustOption, finite, is_quiet
 
 
 def bench(
@@ -21,7 +21,12 @@ def bench(
         typer.Option(help="A picture or a folder of them. Default: the bundle's golden frames."),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.01, help="Measure each size, or engine, for this long.")
+        float,
+        typer.Option(
+            min=0.01,
+            callback=finite,
+            help="Measure each size, or engine, for this long.",
+        ),
     ] = 3.0,
     repeat: Annotated[
         int | None,

@@ -6,21 +6,44 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigOption
+from edge.cli.options import ConfigOption, finite
 
 
 def budget(
     config: ConfigOption,
     rate_hz: Annotated[
         float | None,
-        typer.Option(help="Parts a second. Default: that of a simulated belt.", show_default=False),
+        typer.Option(
+            callback=finite,
+            help="Parts a second. Default: that of a simulated belt.",
+            show_default=False,
+        ),
     ] = None,
-    hours: Annotated[float, typer.Option(help="Hours a day in which the line runs.")] = 24.0,
-    rejected: Annotated[float, typer.Option(help="Share of parts that are rejected.")] = 0.01,
-    unknown: Annotated[float, typer.Option(help="Share of parts that are UNKNOWN.")] = 0.0,
+    hours: Annotated[
+        float,
+        typer.Option(
+            callback=finite,
+            help="Hours a day in which the line runs.",
+        ),
+    ] = 24.0,
+    rejected: Annotated[
+        float,
+        typer.Option(
+            callback=finite,
+            help="Share of parts that are rejected.",
+        ),
+    ] = 0.01,
+    unknown: Annotated[
+        float,
+        typer.Option(
+            callback=finite,
+            help="Share of parts that are UNKNOWN.",
+        ),
+    ] = 0.0,
     picture_kb: Annotated[
         float | None,
         typer.Option(
+            callback=finite,
             help="Size of a picture's file. Default: the mean of the album, else half of a frame "
             "of the configured width and height.",
             show_default=False,
@@ -29,7 +52,9 @@ def budget(
     tbw: Annotated[
         float | None,
         typer.Option(
-            metavar="TB", help="Terabytes that the disk's maker lets it write (TBW): adds years."
+            metavar="TB",
+            callback=finite,
+            help="Terabytes that the disk's maker lets it write (TBW): adds years.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigOption
+from edge.cli.options import ConfigOption, finite
 
 
 def commission(
@@ -98,13 +98,19 @@ def commission(
         float | None,
         typer.Option(
             min=0.001,
+            callback=finite,
             help="Parts a second at the least gap of this line. Default: as [trigger] says or the "
             "photo-eye saw.",
             show_default=False,
         ),
     ] = None,
     wait_s: Annotated[
-        float, typer.Option(min=0.1, help="The longest wait for the next part, seconds.")
+        float,
+        typer.Option(
+            min=0.1,
+            callback=finite,
+            help="The longest wait for the next part, seconds.",
+        ),
     ] = 30.0,
 ) -> None:
     """Measure what this station can do, and say GO or NO-GO.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import ConfigOption
+from edge.cli.options import ConfigOption, finite
 
 
 def doctor(
@@ -17,7 +17,12 @@ def doctor(
         typer.Option("--golden/--no-golden", help="Run the golden frames, where no station runs."),
     ] = True,
     timeout_s: Annotated[
-        float, typer.Option(min=0.1, help="A check that takes longer hangs: a FAIL.")
+        float,
+        typer.Option(
+            min=0.1,
+            callback=finite,
+            help="A check that takes longer hangs: a FAIL.",
+        ),
     ] = 10.0,
 ) -> None:
     """Say in one screen what is wrong with this unit and what to do: a line per check, OK, WARN or

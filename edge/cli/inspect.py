@@ -13,6 +13,7 @@ from edge.cli.options import (
     PrecisionOption,
     ThreadsOption,
     TrustOption,
+    finite,
     is_quiet,
 )
 
@@ -54,7 +55,11 @@ def inspect(
     threads: ThreadsOption = 1,
     trust: TrustOption = None,
     threshold: Annotated[
-        float | None, typer.Option(help="T instead of the bundle's own: above 0, at most 12.")
+        float | None,
+        typer.Option(
+            callback=finite,
+            help="T instead of the bundle's own: above 0, at most 12.",
+        ),
     ] = None,
     timings: Annotated[
         bool,

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+# Seconds, parts a second, terabytes: more is a slip of the keyboard.
+_MOST = 1e9
+
+
+def finite(value: float | None) -> float | None:
+    """Check a number of the command line: nan compares as within every range, and nobody waits for
+    inf. For ``callback`` of a float option. Raises typer.BadParameter."""
+    if value is not None and not (isfinite(value) and abs(value) <= _MOST):
+        raise typer.BadParameter(f"{value} is out of range: expected a number up to {_MOST:g}")
+    return value
+
 
 BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", help="The model bundle, NAME.outfeed.", show_default=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import BundleOption, is_quiet
+from edge.cli.options import BundleOption, finite, is_quiet
 
 
 def demo(
@@ -22,7 +22,15 @@ def demo(
         ),
     ],
     parts: Annotated[int, typer.Option(min=1, help="Parts on the belt.")] = 300,
-    rate: Annotated[float, typer.Option(min=0.1, max=100, help="Parts a second.")] = 20.0,
+    rate: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=100,
+            callback=finite,
+            help="Parts a second.",
+        ),
+    ] = 20.0,
     out: Annotated[
         Path, typer.Option(help="Folder for the journal, the contact sheet and the summary.")
     ] = Path("build/demo"),

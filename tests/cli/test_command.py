@@ -191,3 +191,25 @@ def plain(written: dict[str, Any]) -> dict[str, Any]:
     sections["trigger"] = of_kind(written["trigger"], TriggerConfig, "belt")
     sections["output"] = of_kind(written["output"], OutputConfig, "simulated")
     return sections
+
+
+@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-inf", "1e300", "1e13"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("bench", "-b", "x", "--seconds"),
+        ("doctor", "-c", "x", "--timeout-s"),
+        ("commission", "-c", "x", "--wait-s"),
+        ("commission", "-c", "x", "--rate-hz"),
+        ("budget", "-c", "x", "--tbw"),
+        ("inspect", ".", "-b", "x", "--threshold"),
+        ("demo", ".", "--rate"),
+    ],
+)
+def test_numbers_that_no_clock_can_wait_for(
+    outfeed: Outfeed, arguments: tuple[str, ...], value: str
+) -> None:
+    result = outfeed(*arguments, value)
+    assert result.status == 2
+    assert "Traceback" not in result.err
+    assert arguments[-1] in result.err
