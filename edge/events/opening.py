@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
@@ -72,6 +73,9 @@ class Opening:
         Damage is repaired; a journal that was emptied, or restored from a backup, begins a new one.
         A gap event says so. A journal of another station or of a newer Outfeed is left alone.
         """
+        if not self.path.exists() and size_bytes(self._new_path):
+            log.warning("journal_repair_finished path=%s", self.path)
+            self._exchange()
         if size_bytes(self.path) == 0:
             return self._begin()
         with Pages(self.path) as pages:
@@ -91,7 +95,7 @@ class Opening:
         although another file lies at the path, or none.
         """
         log.error("journal_damaged path=%s why=%s", self.path, why)
-        new = self.path.with_name(self.path.name + ".new")
+        new = self._new_path
         for suffix in _SUFFIXES:
             companion(new, suffix).unlink(missing_ok=True)
         with Pages(self.path) as pages:
@@ -107,10 +111,7 @@ class Opening:
             self._write_anew(new, found, pages.last_given(), why)
         if old is not None:
             old.db.close()  # before another file is at the path: SQLite removes its -wal by name
-        # The database goes first: SQLite ignores a -wal beside an empty or missing database, but
-        # would trust a database whose -wal has gone.
-        self._set_aside()
-        new.replace(self.path)
+        self._exchange()
         opened = self._opened()
         assert opened is not None
         return opened
@@ -122,8 +123,25 @@ class Opening:
             return self.repair("its file was empty or missing")
         return self._fresh()
 
+    @property
+    def _new_path(self) -> Path:
+        return companion(self.path, ".new")
+
+    def _exchange(self) -> None:
+        """The file goes aside and the new one takes its place. A crash in between leaves no file at
+        the path, and ``open`` does the rest."""
+        self._set_aside()
+        self._new_path.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
     def _set_aside(self) -> None:
         """Rename the file, which nobody has open, to ``*.damaged``; the one before is removed."""
+        # The database goes first: SQLite ignores a -wal beside an empty or missing database, but
+        # would trust a database whose -wal has gone.
         for suffix in _SUFFIXES:
             aside = companion(self.path, ".damaged" + suffix)
             try:
@@ -234,6 +252,7 @@ class Opening:
         journal = str(uuid.uuid4()) if first is None else first.journal
         db = self._connect(path)
         try:
+            db.execute("PRAGMA synchronous = OFF")  # nobody reads it before its last transaction
             with transaction(db):
                 create(db, Names(journal, self.station))
             batch: list[Row] = []
@@ -244,6 +263,7 @@ class Opening:
                     with transaction(db):
                         insert(db, journal, batch)
                     batch = []
+            db.execute("PRAGMA synchronous = FULL")
             with transaction(db):
                 insert(db, journal, batch)
                 begin = 0

@@ -149,6 +149,33 @@ def test_a_repair_keeps_the_names_of_the_events(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.new*"))
 
 
+@pytest.mark.parametrize("crash", [1, 2, 3])
+def test_a_crash_in_the_middle_of_a_repair_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crash: int
+) -> None:
+    with open_journal(tmp_path) as journal:
+        fill(journal, 1, 40)
+        before = journal.uuid
+    write_cursor(tmp_path / "uplink.json", Position(before, 5, journal.run))
+    with (tmp_path / "journal.sqlite").open("r+b") as file:
+        file.write(b"\0" * 100)
+    replace, left = Path.replace, [crash]
+
+    def cut_short(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            open_journal(tmp_path)
+    with open_journal(tmp_path) as journal:
+        assert journal.uuid == before
+    assert [pair for pair in counts(rows(tmp_path)) if pair[1]] == [(n, n) for n in range(1, 41)]
+
+
 @pytest.mark.parametrize("how", ["emptied", "removed"])
 def test_a_journal_that_is_gone_beside_a_cursor_is_a_visible_gap(tmp_path: Path, how: str) -> None:
     with open_journal(tmp_path) as journal:
