@@ -63,16 +63,13 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
     """
     found = []
     scored: set[str] = set()
-    try:
-        lines = results.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataError(f"{results}: cannot be read: {error.strerror}") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            reported = ReportedImage.model_validate(json.loads(line))
-        except (json.JSONDecodeError, ValidationError) as error:
-            raise DataError(f"{results}:{number}: is not a line of outfeed inspect") from error
-        sample = _sample(dataset, reported.file)
+    lines = _read(results)
+    prefix = _prefix(dataset, [reported.file for _, reported in lines])
+    for number, reported in lines:
+        if _is_outside(dataset, reported.file):
+            log.warning("not-scored file=%s: no picture of the data set", reported.file)
+            continue
+        sample = _sample(dataset, reported.file, prefix)
         if sample.name in scored:
             raise DataError(f"{results}:{number}: {reported.file} was scored before; expected once")
         scored.add(sample.name)
@@ -99,9 +96,45 @@ def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
     return tuple(found)
 
 
-def _sample(dataset: DataSet, file: str) -> Sample:
-    exact = [s for s in dataset.samples if s.name == file]
-    matches = exact or [s for s in dataset.samples if s.name.endswith(f"/{file}")]
+def _read(results: Path) -> list[tuple[int, ReportedImage]]:
+    """Each line with its number. Raises DataError."""
+    try:
+        lines = results.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"{results}: cannot be read: {error.strerror}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append((number, ReportedImage.model_validate(json.loads(line))))
+        except (json.JSONDecodeError, ValidationError) as error:
+            raise DataError(f"{results}:{number}: is not a line of outfeed inspect") from error
+    return found
+
+
+def _matches(dataset: DataSet, file: str) -> list[Sample]:
+    return [s for s in dataset.samples if s.name == file or s.name.endswith(f"/{file}")]
+
+
+def _prefix(dataset: DataSet, files: list[str]) -> str | None:
+    """The folder inside the data folder that was inspected, with its slash: the one below which
+    every file is a picture of the data set; None where that is not one."""
+    common: set[str] | None = None
+    for file in files:
+        found = {sample.name[: -len(file)] for sample in _matches(dataset, file)}
+        if found:
+            common = found if common is None else common & found
+    return common.pop() if common is not None and len(common) == 1 else None
+
+
+def _is_outside(dataset: DataSet, file: str) -> bool:
+    """Whether it lies in the data folder and is none of its pictures: inspect judges it too."""
+    return not _matches(dataset, file) and (dataset.root / file).is_file()
+
+
+def _sample(dataset: DataSet, file: str, prefix: str | None) -> Sample:
+    matches = _matches(dataset, file)
+    if prefix is not None:
+        matches = [sample for sample in matches if sample.name == prefix + file]
     if len(matches) != 1:
         named = ", ".join(sample.name for sample in matches[:3])
         raise DataError(

@@ -114,3 +114,37 @@ def test_a_part_that_is_reported_twice_is_refused(tmp_path: Path) -> None:
     results.write_text(results.read_text() + results.read_text().splitlines()[0] + "\n")
     with pytest.raises(DataError, match=r"results\.jsonl:7: 000\.png was scored before"):
         score(open_dataset(data), results, masks)
+
+
+def test_files_of_one_name_in_sub_folders_are_told_apart(tmp_path: Path) -> None:
+    """As `inspect FOLDER/images` names them: a.png, sub/a.png."""
+    data, masks = tmp_path / "data", tmp_path / "masks"
+    put(data / "images/a.png", CLEAN)
+    put(data / "images/line2/a.png", HOLE)
+    drawn = (HOLE < 60).astype(np.uint8) * 255
+    put(data / "masks/hole/line2/a.png", drawn)
+    put(masks / "a.png", np.zeros_like(drawn))
+    put(masks / "line2/a.png", drawn)
+    lines = [
+        {"file": "a.png", "decision": "PASS", "score": 1.0, "defects": []},
+        {"file": "line2/a.png", "decision": "REJECT", "score": 9.0, "defects": []},
+    ]
+    results = tmp_path / "results.jsonl"
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = score(open_dataset(data), results, masks)
+    assert [(each.name, each.defective, each.rejected) for each in found] == [
+        ("images/a.png", False, False),
+        ("images/line2/a.png", True, True),
+    ]
+
+
+def test_what_inspect_judged_outside_the_data_set_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = write_pictures(tmp_path / "data", 6)
+    results, masks = write_results(tmp_path / "out", data)
+    put(data / "old/x.png", CLEAN)
+    line = {"file": "old/x.png", "decision": "PASS", "score": 1.0, "defects": []}
+    results.write_text(results.read_text() + json.dumps(line) + "\n")
+    assert len(score(open_dataset(data), results, masks)) == 6
+    assert "not-scored file=old/x.png: no picture of the data set" in caplog.text
