@@ -246,3 +246,15 @@ def test_how_much_too_early_a_frame_may_seem_is_early_ns():
     for early_ns, wanted in ((0, 60), (500_000, 40)):
         video = FakeVideo()
         assert shown(opened(video, early_ns=early_ns), 1_040 * MS + 400_000)[0] == wanted
+
+
+@pytest.mark.parametrize("exposure_us", [None, 5_000])
+def test_a_stamp_of_the_end_of_a_frame_leaves_a_frame_s_time_open(exposure_us):
+    video = FakeVideo(stamp_flags=END_OF_FRAME)
+    frame = opened(video, exposure_us=exposure_us).capture(1, 1, 1_021 * MS)
+    assert frame.exposed_by_ns is not None
+    assert frame.exposed_by_ns - frame.exposed_ns == 20 * MS
+
+
+def test_a_stamp_of_the_start_of_exposure_is_exact():
+    assert opened(FakeVideo()).capture(1, 1, 1_021 * MS).exposed_by_ns is None
