@@ -34,6 +34,7 @@ from edge.uplink.outgoing import Outgoing
 from edge.uplink.record import UplinkRecord
 from edge.uplink.suspicion import Suspicion
 from edge.uplink.tls import CredentialsError
+from edge.uplink.unsaved import Unsaved
 from edge.watchdog import SILENT, Notifier
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class Publisher:
         self._is_proof = False
         self._given_up: tuple[Position, str] | None = None
         self._unexplained = 0
+        self._unsaved = Unsaved()
 
     def run(self, stop: threading.Event) -> None:
         """Connect, carry, and connect again after a pause, until ``stop`` is set."""
@@ -182,6 +184,8 @@ class Publisher:
                 f", {self._unexplained} times in a row: perhaps two stations have one name or one "
                 f"certificate, and another client is outfeed-{self._topics.station} too"
             )
+        if not isinstance(failure, (EventRefusedError, TakenOverError)):
+            self._unsaved.ended(lived_s)
         self._state = f"no broker: {line}"
         self._trouble(line)
         self._complain("uplink_down reason=%s", line)
@@ -236,7 +240,7 @@ class Publisher:
 
     def _carry(self, connection: Connection, stop: threading.Event, opened_s: float) -> None:
         self._try_head(connection, stop)
-        sent = self._published
+        sent = self._unsaved.begin(self._published)
         waiting: deque[Stored] = deque()
         while not stop.is_set():
             self._alive()
@@ -312,13 +316,15 @@ class Publisher:
             if sent.instead_of is not None:
                 self._record.set_aside(sent.stored.event_id, sent.stored.payload, sent.instead_of)
                 self._given_up = None
+                self._unsaved = Unsaved()  # it must not be sent again
         if unheard:
             if not self._record.state.unheard:
                 log.warning("events_unheard: the broker has no subscriber for %s", self._topics)
             self._record.change(unheard=self._record.state.unheard + unheard)
         position = connection.position
-        if position is None or position == self._published:
+        if position is None or position == self._published or self._unsaved.is_repeat(position):
             return False
+        self._unsaved.moved(self._published)
         self._published = position
         return True
 
