@@ -49,6 +49,8 @@ For receivers:
 - `sequence` grows by one per event of a `journal`, over all its runs. A hole is a loss: a `{gap}`
   event at its end explains it where the station knows of it, otherwise it happened on the way.
   After a refusal by the broker (quota, access list) a later event can overtake an earlier one.
+  Where a broker never takes an event, for instance one above its Maximum Packet Size, a `{gap}`
+  event with its identity stands in its place.
 - A new `run` is drawn at each start of a station. The same `journal` and `sequence` from two runs
   mean that two stations write the journal (a card was copied), or that it was restored from a
   backup: keep both events and report it.
