@@ -114,6 +114,7 @@ bench: $(DEV)/.ready
 # One core, some six minutes.
 soak: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.soak $(SOAK_ARGS)
+	$(DEV)/bin/python -m bench.flips
 
 # A thousand faults, some twenty minutes; as root, with Mosquitto.
 chaos: $(DEV)/.ready

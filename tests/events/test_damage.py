@@ -195,6 +195,29 @@ def test_a_journal_that_is_gone_beside_a_cursor_is_a_visible_gap(tmp_path: Path,
     ]
 
 
+def test_a_damaged_row_at_the_cap_takes_no_other_with_it(tmp_path: Path) -> None:
+    """Its sequence may be anything, and everything below it would be pruned."""
+    path = tmp_path / "journal.sqlite"
+    with Journal.open(
+        path, station="press-3", max_bytes=MB, cursor_path=tmp_path / "uplink.json"
+    ) as journal:
+        for begin in range(1, 3001, 100):
+            journal.append(
+                [gap_event("press-3", count=n, reason="x" * 300) for n in range(begin, begin + 100)]
+            )
+        db = sqlite3.connect(path)
+        (oldest,) = db.execute("SELECT min(sequence) FROM events").fetchone()
+        db.execute("UPDATE events SET crc = crc + 1 WHERE sequence = ?", (oldest + 1,))
+        db.commit()
+        db.close()
+        fill(journal, 3001, 3050)
+        before = journal.last_sequence
+    found = rows(tmp_path)
+    assert [row.sequence for row in found] == list(range(found[0].sequence, before + 1))
+    assert len(found) > 900
+    assert json.loads(found[0].body)["first"] == 1
+
+
 def test_the_first_journal_of_a_station_has_no_gap(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         fill(journal, 7, 7)
