@@ -138,8 +138,10 @@ class JournalReader:
         self.close()
 
     def _place(self, db: sqlite3.Connection, after: Position | None) -> Place:
-        # Once it is found it stays, although what was written since is now beyond the position.
-        if self._back is not None and self._back[0] == after:
+        # Once it is found it stays, although what was written since is now beyond the position; but
+        # not for a journal that was begun anew in its place, whose rows count from 1.
+        is_same = after is not None and after.journal == self._names.journal
+        if self._back is not None and self._back[0] == after and is_same:
             return self._back[1]
         place = place_of(db, self._names.journal, after, self._runs)
         if after is not None and place.went_back:
