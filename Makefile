@@ -115,6 +115,7 @@ bench: $(DEV)/.ready
 soak: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.soak $(SOAK_ARGS)
 	$(DEV)/bin/python -m bench.flips
+	$(DEV)/bin/python -m bench.stops
 
 # A thousand faults, some twenty minutes; as root, with Mosquitto.
 chaos: $(DEV)/.ready

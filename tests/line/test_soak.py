@@ -6,6 +6,7 @@ import pytest
 
 from bench.soak.line import SoakedLine
 from bench.soak.plan import MIXED, SoakPlan
+from bench.soak.wire import Wire
 
 PARTS = 3_000
 
@@ -25,6 +26,22 @@ def test_no_wrong_part_and_one_outcome_each(plan: SoakPlan):
     assert account["kicked verdict"] > 500
     assert account["kicked crowded"] > 20
     assert account["kicked unknown" if plan.kick_unknown else "let_by unknown"] > 50
+
+
+def test_stalls_in_pulses_are_tried_and_what_they_do_is_reported():
+    line = SoakedLine(replace(MIXED[0], pulse_stalls=0.3), seed=7)
+    line.run(PARTS)
+    assert line.referee.errors == []
+    assert line.counters["stalls in a pulse"] > 50
+    assert line.counters["stalls in a pulse, all stopped"] > 20
+    assert line.referee.account["hit by a pulse that nobody could end"] > 5
+
+
+def test_the_referee_sees_a_part_in_an_open_ejector_that_is_not_reported(monkeypatch):
+    monkeypatch.setattr(Wire, "passed", lambda self, report, now_ns: [report])
+    line = SoakedLine(replace(MIXED[0], pulse_stalls=0.3), seed=7)
+    line.run(PARTS)
+    assert any("the wrong part was hit" in error for error in line.referee.errors)
 
 
 @pytest.mark.parametrize(

@@ -195,12 +195,14 @@ def test_a_rejector_that_hangs_is_killed_and_orders_never_wait(start):
     client._kill()
 
 
-def by_hand(record: Path, *more: str) -> tuple[subprocess.Popen, socket.socket]:
+def by_hand(
+    record: Path, *more: str, program: tuple[str, ...] = ("-m", "edge.rejector")
+) -> tuple[subprocess.Popen, socket.socket]:
     """A rejector whose station is the test itself."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     options = RejectorOptions(pulse_us=80_000, record=record).arguments(theirs.fileno())
     process = subprocess.Popen(
-        [sys.executable, "-m", "edge.rejector", *options, *more],
+        [sys.executable, *program, *options, *more],
         pass_fds=[theirs.fileno()],
         cwd=ROOT,
         stderr=subprocess.PIPE,
@@ -306,3 +308,39 @@ def test_the_process_imports_no_heavy_library():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert not {"numpy", "cv2", "pydantic", "asyncio", "multiprocessing"} & set(names.split())
+
+
+# A lane that breaks in the middle of the first pulse.
+BREAKS = """
+import sys
+from edge.line.lane import Lane
+from edge.rejector.__main__ import main
+
+due = Lane.due
+
+def broken(lane, now_ns):
+    step = due(lane, now_ns)
+    if lane.queue.counters.kicked and not step.passages:
+        raise RuntimeError("a fault that nobody foresaw")
+    return step
+
+Lane.due = broken
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("safe", "last"), [("inactive", False), ("active", True)])
+def test_an_unforeseen_exception_leaves_the_output_safe_and_says_so(tmp_path, safe, last):
+    process, ours = by_hand(tmp_path / "edges", f"--safe-state={safe}", program=("-c", BREAKS))
+    ours.send(Hello(VERSION).encode())
+    assert decode_report(ours.recv(128)).version == VERSION
+    ours.send(Announce(1, CLOCK.now_ns() + 100 * MS, True).encode())
+    assert process.wait(10.0) == 1
+    complaint = process.stderr.read()
+    process.stderr.close()
+    ours.close()
+    assert "RuntimeError: a fault that nobody foresaw" in complaint
+    assert f"rejector_failed: the output is {safe}, its safe state" in complaint
+    edges = read_record(tmp_path / "edges")
+    assert edges[0].active
+    assert edges[-1].active is last

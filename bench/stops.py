@@ -1,0 +1,143 @@
+"""``python -m bench.stops``: real processes stopped or killed around pulses, against the record.
+
+A hundred parts a second pass a simulated output; every third is to be ejected. At random moments
+around a pulse the loop of the rejector, its guard, or both are stopped for 30 ms, or the loop is
+killed. Status 1 where a good part passed an open ejector and no report says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.clock import MonotonicClock
+from edge.devices.output_simulated import pulses, read_record
+from edge.line.passage import Action
+from edge.rejector.client import RejectorClient
+from edge.rejector.messages import Actuated
+from edge.rejector.options import RejectorOptions
+
+_CLOCK = MonotonicClock()
+_MS = 1_000_000
+_PULSE_US, _GAP_NS, _STOP_S = 4_000, 10 * _MS, 0.03
+_EVERY = 12  # parts between two stops
+_KILLED_EVERY = 150  # the same for deaths: a new process needs its time
+_AHEAD = 20  # parts announced ahead of time
+WHO = ("loop", "guard", "both", "killed")
+
+
+@dataclass(slots=True)
+class Stops:
+    """One run: who is stopped, and what came of it."""
+
+    who: str
+    stops: int
+    record: Path
+    seed: int
+    due: dict[int, int] = field(default_factory=dict)
+    reports: list[Actuated] = field(default_factory=list)
+
+    def run(self) -> bool:
+        """Whether every good part in an open ejector was reported. Prints a line; blocks."""
+        chance = random.Random(self.seed)
+        every = _KILLED_EVERY if self.who == "killed" else _EVERY
+        parts = every * (self.stops + 1)
+        client = RejectorClient(
+            RejectorOptions(pulse_us=_PULSE_US, record=self.record), clock=_CLOCK
+        )
+        client.start(self.reports.append)
+        first_ns = _CLOCK.now_ns() + 300 * _MS
+        self.due = {part: first_ns + part * _GAP_NS for part in range(1, parts + 1)}
+        announced = 0
+        try:
+            for part in range(1, parts + 1):
+                while announced < min(part + _AHEAD, parts):
+                    announced += 1
+                    client.announce(announced, self.due[announced])
+                    client.resolve(announced, announced % 3 == 0)
+                stop = part % every == 0 and part < parts
+                offset_ns = chance.randint(-500, _PULSE_US) * 1_000 if stop else 0
+                _sleep_until(self.due[part] + offset_ns)
+                if stop and client.pid is not None:
+                    self._stop(client.pid)
+        finally:
+            client.close(5.0)
+        return self._judge(client.restarts)
+
+    def _stop(self, loop: int) -> None:
+        if self.who == "killed":
+            os.kill(loop, signal.SIGKILL)
+            return
+        guard = _children(loop)
+        pids = {"loop": [loop], "guard": guard, "both": [loop, *guard]}[self.who]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(_STOP_S)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+    def _judge(self, restarts: int) -> bool:
+        found = pulses(read_record(self.record))
+        spans = [(one.at_ns, one.at_ns + one.width_us * 1_000) for one in found]
+        hit = {
+            part
+            for begin_ns, end_ns in spans
+            for part in range(
+                max(1, (begin_ns - self.due[1]) // _GAP_NS),
+                min(len(self.due), (end_ns - self.due[1]) // _GAP_NS + 2) + 1,
+            )
+            if part % 3 and begin_ns <= self.due[part] < end_ns
+        }
+        fates = Counter(f"{one.action.name} {one.cause.name}".lower() for one in self.reports)
+        ejected = {one.part_id for one in self.reports if one.action is Action.KICKED}
+        invented = {part for part in ejected if part % 3} - hit
+        once = sorted(one.part_id for one in self.reports) == sorted(self.due)
+        longest_us = max(one.width_us for one in found)
+        print(
+            f"{self.who}: {self.stops} faults, {len(self.due)} parts, {restarts} restarts; "
+            f"good parts in a pulse {len(hit)}, unreported {len(hit - ejected)}, "
+            f"reported and in none {len(invented)}; "
+            f"longest pulse {longest_us / 1e3:.2f} of {_PULSE_US / 1e3:g} ms; "
+            + ("one report each; " if once else "NOT one report each; ")
+            + ", ".join(f"{name} {count}" for name, count in sorted(fates.items())),
+            flush=True,
+        )
+        return once and hit <= ejected
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs each kind of fault, one after the other."""
+    parser = argparse.ArgumentParser(prog="python -m bench.stops", description=__doc__)
+    parser.add_argument("--stops", type=int, default=300, help="faults of each kind")
+    parser.add_argument("--who", choices=WHO, action="append")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    right = True
+    with tempfile.TemporaryDirectory() as folder:
+        for who in given.who or WHO:
+            right &= Stops(who, given.stops, Path(folder) / who, given.seed).run()
+    print("every part in an open ejector is reported" if right else "WRONG")
+    return 0 if right else 1
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(one) for one in text.split()]
+
+
+def _sleep_until(at_ns: int) -> None:
+    while (left_ns := at_ns - _CLOCK.now_ns()) > 0:
+        time.sleep(left_ns / 1e9)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
