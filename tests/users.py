@@ -8,6 +8,7 @@ import encodings.idna
 import encodings.latin_1  # noqa: F401
 import os
 import shutil
+import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,11 +23,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 
 def acting_as(task: Callable[[], object], uid: int = 0, gid: int = GROUP) -> str:
     """Run the task in a child process of that user; what it returned, as text, or the last line of
-    its error. Fails where the child does not end within 30 s."""
+    its error. Fails where the child does not end within 60 s."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(60)
         try:
             if uid:
                 os.setgroups([])

@@ -14,8 +14,9 @@ from statistics import median
 
 from edge.cli.assembly import make_gpio_output, make_trigger
 from edge.cli.live_camera import freshness_rules, make_live_camera, open_live_camera
+from edge.cli.privileges import open_config
 from edge.clock import Clock, MonotonicClock
-from edge.config import StationConfig, load_config
+from edge.config import StationConfig
 from edge.devices.camera import Camera
 from edge.devices.output import Output
 from edge.devices.trigger import Trigger
@@ -200,7 +201,7 @@ def main(arguments: Sequence[str]) -> int:
     clock = MonotonicClock()
     passed = True
     try:
-        for finding in _run(load_config(given.config), given, clock):
+        for finding in _run(open_config(given.config), given, clock):
             print(finding, flush=True)
             passed = passed and finding.passed
     except OutfeedError as error:
