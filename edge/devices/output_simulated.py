@@ -26,7 +26,8 @@ class SimulatedOutput:
 
     With ``record``, each edge is also written at once to that file as ``at_ns 0|1``, so that a
     test can read what a process did that has died since; a disk that refuses ends the record and
-    not the output. Setting the level that it has is no edge. A process that was forked sets the
+    not the output. A claim makes the line inactive: where the record ends with an active one, that
+    is its next edge. Setting the level that it has is no edge. A process that was forked sets the
     same line and writes to the same file; ``history`` has the edges of its own process only. Two
     processes that set it within microseconds may both write.
     """
@@ -44,6 +45,8 @@ class SimulatedOutput:
                 raise DeviceError(f"{record}: cannot be written: {error.strerror}") from error
             _log.error("output_record_refused reason=%s: %s", record, error.strerror)
             self._file = None
+        if record is not None and _ends_active(record):
+            self._write(OutputEdge(False, clock.now_ns()))
 
     @property
     def history(self) -> list[OutputEdge]:
@@ -58,12 +61,7 @@ class SimulatedOutput:
         self._level[0] = active
         edge = OutputEdge(active, self._clock.now_ns())
         self._edges.append(edge)
-        if self._file is not None and not self._is_refused:
-            try:
-                os.write(self._file, b"%d %d\n" % (edge.at_ns, edge.active))
-            except OSError as error:  # the record is for tests: it ends, the output does not
-                _log.error("output_record_refused reason=%s", error.strerror)
-                self._is_refused = True
+        self._write(edge)
 
     def is_active(self) -> bool:
         if self._closed:
@@ -75,6 +73,26 @@ class SimulatedOutput:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def _write(self, edge: OutputEdge) -> None:
+        if self._file is None or self._is_refused:
+            return
+        try:
+            os.write(self._file, b"%d %d\n" % (edge.at_ns, edge.active))
+        except OSError as error:  # the record is for tests: it ends, the output does not
+            _log.error("output_record_refused reason=%s", error.strerror)
+            self._is_refused = True
+
+
+def _ends_active(record: Path) -> bool:
+    """Whether the last edge of a record is one to active: its process died, and released a line
+    that its wiring or its guard left so."""
+    try:
+        with record.open("rb") as file:
+            file.seek(-min(2, os.fstat(file.fileno()).st_size), os.SEEK_END)
+            return file.read() == b"1\n"
+    except OSError:
+        return False
 
 
 def read_record(path: Path) -> list[OutputEdge]:
@@ -91,8 +109,8 @@ def read_record(path: Path) -> list[OutputEdge]:
 def pulses(edges: Iterable[OutputEdge]) -> list[Pulse]:
     """The pulses of a history; one that is still active at its end is left out.
 
-    Two rising edges in a row are a process that died while active and the one after it: when the
-    first pulse ended is not known, and it has the width 0.
+    Two rising edges in a row are a record that lacks one: when the first pulse ended is not known,
+    and it has the width 0.
     """
     found: list[Pulse] = []
     began_ns: int | None = None

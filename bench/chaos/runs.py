@@ -1,0 +1,88 @@
+"""The runs of the station, as the photo-eye's record shows them, beside its start events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from edge.events.starting import StartEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Edges that followed one another without one left out: number of the part → at_ns.
+
+    first_id: the part_id of its first edge, None where no edge of it has an event.
+    """
+
+    edges: Mapping[int, int]
+    first_id: int | None
+
+    def part_id(self, number: int) -> int | None:
+        """The station's number for this part."""
+        return None if self.first_id is None else self.first_id + number - min(self.edges)
+
+    @property
+    def last(self) -> int:
+        """The number of the last part whose edge was handed over."""
+        return max(self.edges)
+
+
+def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[Run]:
+    """Divide the record where parts passed that no station saw; ids: at_ns → part_id, where an
+    event has both. A restart takes longer than the gap between two parts."""
+    runs: list[Run] = []
+    group: dict[int, int] = {}
+    for number in sorted(edges):
+        if group and number - 1 not in group:
+            runs.append(_run(group, ids))
+            group = {}
+        group[number] = edges[number]
+    if group:
+        runs.append(_run(group, ids))
+    return runs
+
+
+def is_marked(run: Run, number: int, starts: Iterable[StartEvent]) -> bool:
+    """Whether a start event counts this part among those of which nothing more is known. The last
+    edge of a run may have been read by a station that died before it announced the part."""
+    part_id = run.part_id(number)
+    if number == run.last:
+        return True
+    if part_id is None:
+        return False
+    return any(
+        first <= part_id <= last for each in starts for first, last in each.unaccounted
+    ) or _is_under_way(part_id, starts)
+
+
+def is_outcome_open(part_id: int, starts: Iterable[StartEvent]) -> bool:
+    """Whether a start event says that it is not known what the rejector did with this part."""
+    return _is_under_way(part_id, starts)
+
+
+def unwatched(runs: Sequence[Run], starts: Sequence[StartEvent]) -> tuple[int, int]:
+    """How many parts no station saw, and how many of those no start event speaks of: it says for
+    how long nobody looked, which must be the time from the first to the last such part."""
+    seen = silent = 0
+    for before, after in pairwise(runs):
+        first, last = before.last + 1, min(after.edges) - 1
+        seen += last - first + 1
+        lasted_s = (after.edges[last + 1] - before.edges[first - 1]) / 1e9
+        told = [each for each in starts if each.first_part == after.first_id]
+        # Up to one part's gap at either end.
+        if not any(lasted_s - 0.2 <= (each.unwatched_s or 0.0) for each in told):
+            silent += last - first + 1
+    return seen, silent
+
+
+def _run(group: dict[int, int], ids: Mapping[int, int]) -> Run:
+    begin = min(group)
+    firsts = {ids[at_ns] - (number - begin) for number, at_ns in group.items() if at_ns in ids}
+    return Run(group, min(firsts, default=None))
+
+
+def _is_under_way(part_id: int, starts: Iterable[StartEvent]) -> bool:
+    ranges = (each.under_way for each in starts if each.under_way is not None)
+    return any(first <= part_id <= last for first, last in ranges)
