@@ -45,8 +45,9 @@ class StartEvent(StationEvent):
     )
     unaccounted_parts: int = Field(description="how many parts are unaccounted")
     under_way: tuple[int, int] | None = Field(
-        description="parts between photo-eye and ejector at the end, first and last. The rejector "
-        "had them, and treated those without a verdict as on_unknown says; what it did is not known"
+        description="from the first to the last part of which it is not known what the ejector "
+        "did: they were between photo-eye and ejector at the end, or its report is lost. "
+        "The rejector treated those without a verdict as on_unknown says"
     )
     refused: bool = Field(description="the disk refused events when the run before ended")
     unwatched_s: float | None = Field(

@@ -87,7 +87,6 @@ class Account:
         lost = last.gap - sum(part.is_lost for part in missing)
         kept = {part.part_id for part in last.parts}
         unaccounted = _ranges(last.gap_parts, kept | tail.parts) if last.gap else ()
-        began = max(last.reported + 1, last.first_part)
         start = start_event(
             self.station,
             self.bundle,
@@ -97,7 +96,7 @@ class Account:
             last_part=last.announced,
             recovered=len(missing),
             unaccounted=unaccounted,
-            under_way=range(began, last.announced + 1) if last.end is not End.STOPPED else range(0),
+            under_way=last.under_way,
             refused=last.refused,
             unwatched_s=max(0, time.monotonic_ns() - last.alive_ns) / 1e9,
         )

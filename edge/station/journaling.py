@@ -10,7 +10,15 @@ from logging import getLogger
 from typing import Protocol
 
 from edge.errors import JournalError
-from edge.events.event import Event, PartEvent, actuation_event, gap_event, mark_event, part_event
+from edge.events.event import (
+    ActuationEvent,
+    Event,
+    PartEvent,
+    actuation_event,
+    gap_event,
+    mark_event,
+    part_event,
+)
 from edge.events.journal import PartlyStoredError
 from edge.events.watching import DriftEvent, SentinelEvent
 from edge.inbox import Mark
@@ -123,12 +131,12 @@ class JournalWriter:
     def put_actuation(self, actuated: Actuated) -> None:
         """Journal what the ejector did, but not of a part that was let by where its verdict says it
         all. Never waits for the disk."""
-        if actuated.part_id:
-            self.register.reported(actuated.part_id)
         if actuated.action is Action.NO_PART:
             self.register.void(actuated.part_id)
         if actuated.action is not Action.LET_BY or actuated.cause in _TOLD:
             self._put(actuated)
+        else:
+            self.register.done(actuated.part_id)
 
     def put_event(self, event: Made) -> None:
         """Journal an event that is made already. Never waits for the disk."""
@@ -240,6 +248,8 @@ class JournalWriter:
         for event in events:
             if isinstance(event, PartEvent):
                 self.register.journalled(event.part_id)
+            elif isinstance(event, ActuationEvent) and event.part_id is not None:
+                self.register.done(event.part_id)
         return True
 
     def _try(self, step: Callable[[], object]) -> bool:

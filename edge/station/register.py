@@ -24,11 +24,11 @@ _log = getLogger(__name__)
 # Twice the queue to the journal, so that everything in it is here: 41 s at 100 parts a second.
 CAPACITY = 4096
 
-_MAGIC = b"OUTFEED1"
+_MAGIC = b"OUTFEED2"
 _HEADER_BYTES = 4096
-_ENTRY = struct.Struct("<QQBB6xQ")  # part, its trigger, its verdict, what became of it, a check
+_ENTRY = struct.Struct("<QQBBB5xQ")  # part, trigger, verdict, its fate, is done, a check
 _CHECK = 0x9E3779B97F4A7C15
-_VERDICT_AT, _FATE_AT = 16, 17
+_VERDICT_AT, _FATE_AT, _DONE_AT = 16, 17, 18
 _BYTES = _HEADER_BYTES + CAPACITY * _ENTRY.size
 _DECISIONS = (None, Decision.PASS, Decision.REJECT, Decision.UNKNOWN)
 _TEXT_BYTES = 256
@@ -49,7 +49,6 @@ class _At(IntEnum):
     FIRST_PART = 48
     SINCE = 56
     ANNOUNCED = 64
-    REPORTED = 72
     ALIVE_NS = 80
     GAP = 88
     GAP_FIRST = 96
@@ -73,14 +72,15 @@ class OpenPart:
 @dataclass(frozen=True, slots=True)
 class LastRun:
     """What the run before left in the register. gap: events that found the queue full and that no
-    gap event tells of, and of which parts. reported: the last part that the rejector was done with.
-    alive_ns: when somebody last looked at the line, on the monotonic clock of this boot."""
+    gap event tells of, and of which parts. under_way: from the first to the last part of which the
+    journal does not have what the ejector did. alive_ns: when somebody last looked at the line, on
+    the monotonic clock of this boot."""
 
     end: End
     bundle: str
     first_part: int
     announced: int
-    reported: int
+    under_way: range
     alive_ns: int
     gap: int
     gap_parts: range
@@ -114,7 +114,6 @@ class PartRegister:
             self._put(_At.SINCE, first_part)
         self._put(_At.FIRST_PART, first_part)
         self._put(_At.ANNOUNCED, first_part - 1)
-        self._put(_At.REPORTED, first_part - 1)
         self._put(_At.END, End.RUNNING)
         self._put(_At.TOLD, 0)
         self._text(8, boot_id(), 40)
@@ -129,7 +128,7 @@ class PartRegister:
     def announced(self, part_id: int, triggered_ns: int) -> None:
         """A part is about to be announced to the rejector."""
         self.alive()
-        entry = (part_id, triggered_ns, 0, _Fate.WAITING, part_id ^ _CHECK)
+        entry = (part_id, triggered_ns, 0, _Fate.WAITING, 0, part_id ^ _CHECK)
         _ENTRY.pack_into(self._memory, _place(part_id), *entry)
         self._put(_At.ANNOUNCED, part_id)
 
@@ -163,9 +162,10 @@ class PartRegister:
             self._put(_At.GAP_FIRST, 0)
             self._put(_At.GAP_LAST, 0)
 
-    def reported(self, part_id: int) -> None:
-        """The rejector is done with a part."""
-        self._put(_At.REPORTED, max(part_id, self._get(_At.REPORTED)))
+    def done(self, part_id: int) -> None:
+        """The rejector has said what became of a part, and the journal has it where it should."""
+        if self._has(part_id):
+            self._memory[_place(part_id) + _DONE_AT] = 1
 
     def refused(self, is_refused: bool) -> None:
         """Whether the disk takes events."""
@@ -173,7 +173,11 @@ class PartRegister:
 
     def told(self) -> None:
         """The run before is accounted for, in the journal."""
-        self._put(_At.SINCE, self._get(_At.FIRST_PART))
+        first_part = self._get(_At.FIRST_PART)
+        for part_id in self._not_done():
+            if part_id < first_part:
+                self.done(part_id)
+        self._put(_At.SINCE, first_part)
         self._put(_At.TOLD, 1)
 
     def save(self) -> None:
@@ -205,12 +209,13 @@ class PartRegister:
         if bytes(self._memory[:8]) != _MAGIC or self._read_text(8, 40) != boot_id():
             return None
         gap_first, gap_last = self._get(_At.GAP_FIRST), self._get(_At.GAP_LAST)
+        under_way = self._not_done()
         return LastRun(
             end=End(min(self._get(_At.END), End.DIED)),
             bundle=self._read_text(256, _TEXT_BYTES),
             first_part=self._get(_At.SINCE),
             announced=self._get(_At.ANNOUNCED),
-            reported=self._get(_At.REPORTED),
+            under_way=range(min(under_way), max(under_way) + 1) if under_way else range(0),
             alive_ns=self._get(_At.ALIVE_NS),
             gap=self._get(_At.GAP),
             gap_parts=range(gap_first, gap_last + 1) if gap_first else range(0),
@@ -224,13 +229,22 @@ class PartRegister:
         found = []
         for index in range(CAPACITY):
             at = _HEADER_BYTES + index * _ENTRY.size
-            part_id, triggered_ns, verdict, fate, check = _ENTRY.unpack_from(self._memory, at)
+            part_id, triggered_ns, verdict, fate, _, check = _ENTRY.unpack_from(self._memory, at)
             if not part_id or check != part_id ^ _CHECK or verdict >= len(_DECISIONS):
                 continue
             is_lost = fate == _Fate.LOST
             if fate == _Fate.WAITING or (is_lost and is_gap_open and part_id >= gap_first):
                 found.append(OpenPart(part_id, triggered_ns, _DECISIONS[verdict], is_lost))
         yield from sorted(found, key=lambda part: part.part_id)
+
+    def _not_done(self) -> list[int]:
+        found = []
+        for index in range(CAPACITY):
+            at = _HEADER_BYTES + index * _ENTRY.size
+            part_id, _, _, fate, is_done, check = _ENTRY.unpack_from(self._memory, at)
+            if part_id and check == part_id ^ _CHECK and not is_done and fate != _Fate.VOID:
+                found.append(part_id)
+        return found
 
     def _seal(self, part_id: int, fate: _Fate) -> None:
         if self._has(part_id):

@@ -50,11 +50,12 @@ def test_a_register_outlives_whoever_wrote_it(tmp_path: Path) -> None:
             register.judged(number, decision)
     register.journalled(7)
     register.void(12)
-    register.reported(8)
+    for number in (7, 8, 10):
+        register.done(number)
     register.refused(True)
     last = left(tmp_path)
     assert (last.end, last.bundle, last.first_part) == (End.RUNNING, "bundle 1", 7)
-    assert (last.announced, last.reported, last.gap, last.refused) == (12, 8, 0, True)
+    assert (last.announced, last.under_way, last.gap, last.refused) == (12, range(9, 12), 0, True)
     assert last.parts == (
         OpenPart(8, 800, R, False),
         OpenPart(9, 900, U, False),
@@ -206,7 +207,8 @@ def test_a_disk_that_refuses_numbers_is_one_line(
 
 def run(**given: object) -> LastRun:
     values = {
-        "end": End.RUNNING, "bundle": "b0", "first_part": 1, "announced": 9, "reported": 6,
+        "end": End.RUNNING, "bundle": "b0", "first_part": 1, "announced": 9,
+        "under_way": range(7, 10),
         "alive_ns": time.monotonic_ns() - 5_000_000_000, "gap": 0, "gap_parts": range(0),
         "refused": False, "parts": (),
     }  # fmt: skip
@@ -255,7 +257,7 @@ def test_the_account_of_lost_events_is_a_gap() -> None:
     ("end", "said"), [(End.STOPPED, "stopped"), (End.FAILED, "failed"), (End.DIED, "died")]
 )
 def test_the_account_of_other_ends(end: End, said: str) -> None:
-    start, rest = account(run(end=end, reported=9))
+    start, rest = account(run(end=end, under_way=range(0)))
     assert (start.last_end, start.under_way, rest) == (said, None, [])
 
 
