@@ -28,8 +28,8 @@ class Guard:
     It sleeps on the lease's timer and on the loop's socket. A pulse whose end is over by
     ``lease.MARGIN_NS`` is ended, and ``PulseEnded`` is sent to the loop and to the station, which
     so learns the moment although the loop is stopped. When the loop is dead and has not ended in
-    order, its last pulse ends when it should, the output takes its safe state, and the line is
-    released.
+    order, its last pulse ends when it should, and the line is released: the pull resistor is the
+    safe state.
     """
 
     def __init__(
@@ -61,9 +61,8 @@ class Guard:
             if self._loop.fileno() in readable:
                 break
         if not self._lease.done:
-            _log.error("rejector_loop_dead: its pulse ends on time, then the output is safe")
+            _log.error("rejector_loop_dead: its pulse ends on time, then the line is released")
             self._see_out()
-            self._output.set(self._safe_active)
 
     def _look(self) -> None:
         lease, now_ns = self._lease, self._clock.now_ns()
@@ -81,6 +80,8 @@ class Guard:
         """The pulse of a dead loop: it ends when it should. One without an end, or one that is to
         clear the belt, ends now: the next process clears it, and needs the line."""
         until_ns = self._lease.until_ns
+        if until_ns is None and self._safe_active:
+            return
         if not self._output.is_active():
             if until_ns != 0 and self._lease.since_ns is not None:
                 self._send(self._clock.now_ns())
