@@ -97,8 +97,10 @@ def judge(evidence: Evidence) -> Account:
         account.note(f"{silent} parts passed while nobody looked, and no start event says so")
     # A part without a verdict may be among the events that a gap event counts.
     gaps = sum(gap.count or 0 for gap in heard.gaps)
-    missing = account.facts["parts without a verdict or a mark"]
-    account.unmarked += 0 if heard.is_open_ended else max(0, missing - gaps)
+    missing = account.facts["parts that only a gap event may count"]
+    if missing > gaps and not heard.is_open_ended:
+        account.unmarked += missing - gaps
+        account.note(f"{missing} parts have no verdict and no mark, gap events count {gaps}")
     return account
 
 
@@ -154,8 +156,7 @@ def _judge_part(number: int, run: Run, evidence: Evidence, heard: _Heard, accoun
     if not events:
         account.facts["parts without a verdict"] += 1
         if not is_marked(run, number, heard.starts):
-            account.facts["parts without a verdict or a mark"] += 1
-            account.note(f"part {number} ({run.part_id(number)}) has no verdict", due_ns)
+            account.facts["parts that only a gap event may count"] += 1
         return
     if len(events) > 1:
         account.doubled += len(events) - 1

@@ -8,6 +8,9 @@ from itertools import pairwise
 
 from edge.events.starting import StartEvent
 
+# A station looks at the line before its first part and after its last one: a gap at either end.
+_ENDS_S = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -63,18 +66,24 @@ def is_outcome_open(part_id: int, starts: Iterable[StartEvent]) -> bool:
 
 
 def unwatched(runs: Sequence[Run], starts: Sequence[StartEvent]) -> tuple[int, int]:
-    """How many parts no station saw, and how many of those no start event speaks of: it says for
-    how long nobody looked, which must be the time from the first to the last such part."""
-    seen = silent = 0
+    """How many parts no station saw, and how many of those no start event speaks of.
+
+    A start event says for how long nobody looked since the one before, and that must be the time
+    from the first to the last such part. A run that ended before its start event was journalled is
+    in the next one.
+    """
+    told = {each.first_part: each.unwatched_s or 0.0 for each in starts}
+    seen = silent = owed = 0
+    owed_s = 0.0
     for before, after in pairwise(runs):
-        first, last = before.last + 1, min(after.edges) - 1
-        seen += last - first + 1
-        lasted_s = (after.edges[last + 1] - before.edges[first - 1]) / 1e9
-        told = [each for each in starts if each.first_part == after.first_id]
-        # Up to one part's gap at either end.
-        if not any(lasted_s - 0.2 <= (each.unwatched_s or 0.0) for each in told):
-            silent += last - first + 1
-    return seen, silent
+        parts = min(after.edges) - before.last - 1
+        seen += parts
+        owed += parts
+        owed_s += (after.edges[min(after.edges)] - before.edges[before.last]) / 1e9 - _ENDS_S
+        if after.first_id in told:
+            silent += owed if told[after.first_id] < owed_s else 0
+            owed, owed_s = 0, 0.0
+    return seen, silent + owed
 
 
 def _run(group: dict[int, int], ids: Mapping[int, int]) -> Run:

@@ -51,8 +51,8 @@ class StartEvent(StationEvent):
     )
     refused: bool = Field(description="the disk refused events when the run before ended")
     unwatched_s: float | None = Field(
-        description="how long nobody looked at the line: by the monotonic clock within a boot, "
-        "else by the wall clock"
+        description="how long nobody looked at the line since the start event before: by the "
+        "monotonic clock within a boot, else by the wall clock"
     )
 
 

@@ -98,7 +98,7 @@ class Account:
             unaccounted=unaccounted,
             under_way=last.under_way,
             refused=last.refused,
-            unwatched_s=max(0, time.monotonic_ns() - last.alive_ns) / 1e9,
+            unwatched_s=last.unwatched_ns / 1e9,
         )
         events: list[Event] = [start]
         if lost > 0:

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from logging import getLogger
 from pathlib import Path
@@ -56,6 +56,7 @@ class _At(IntEnum):
     END = 112
     REFUSED = 120
     TOLD = 128
+    UNWATCHED_NS = 136
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,15 @@ class OpenPart:
 class LastRun:
     """What the run before left in the register. gap: events that found the queue full and that no
     gap event tells of, and of which parts. under_way: from the first to the last part of which the
-    journal does not have what the ejector did. alive_ns: when somebody last looked at the line, on
-    the monotonic clock of this boot."""
+    journal does not have what the ejector did. unwatched_ns: how long nobody has looked at the line
+    since a start event was journalled."""
 
     end: End
     bundle: str
     first_part: int
     announced: int
     under_way: range
-    alive_ns: int
+    unwatched_ns: int
     gap: int
     gap_parts: range
     refused: bool
@@ -112,6 +113,10 @@ class PartRegister:
         if self.last is None:
             self._memory[:] = bytes(len(self._memory))
             self._put(_At.SINCE, first_part)
+        else:
+            # Runs that ended before the journal took their start event add up.
+            self._put(_At.UNWATCHED_NS, self._unwatched_ns())
+            self.last = replace(self.last, unwatched_ns=self._get(_At.UNWATCHED_NS))
         self._put(_At.FIRST_PART, first_part)
         self._put(_At.ANNOUNCED, first_part - 1)
         self._put(_At.END, End.RUNNING)
@@ -178,6 +183,7 @@ class PartRegister:
             if part_id < first_part:
                 self.done(part_id)
         self._put(_At.SINCE, first_part)
+        self._put(_At.UNWATCHED_NS, 0)
         self._put(_At.TOLD, 1)
 
     def save(self) -> None:
@@ -216,12 +222,17 @@ class PartRegister:
             first_part=self._get(_At.SINCE),
             announced=self._get(_At.ANNOUNCED),
             under_way=range(min(under_way), max(under_way) + 1) if under_way else range(0),
-            alive_ns=self._get(_At.ALIVE_NS),
+            unwatched_ns=self._unwatched_ns(),
             gap=self._get(_At.GAP),
             gap_parts=range(gap_first, gap_last + 1) if gap_first else range(0),
             refused=bool(self._get(_At.REFUSED)),
             parts=tuple(self._open_parts()),
         )
+
+    def _unwatched_ns(self) -> int:
+        """How long nobody has looked at the line, since the journal last had a start event."""
+        silent_ns = time.monotonic_ns() - self._get(_At.ALIVE_NS)
+        return self._get(_At.UNWATCHED_NS) + max(0, silent_ns)
 
     def _open_parts(self) -> Iterator[OpenPart]:
         is_gap_open = self._get(_At.GAP) > 0

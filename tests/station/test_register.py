@@ -62,7 +62,28 @@ def test_a_register_outlives_whoever_wrote_it(tmp_path: Path) -> None:
         OpenPart(10, 1000, None, False),
         OpenPart(11, 1100, P, False),
     )
-    assert 0 <= time.monotonic_ns() - last.alive_ns < 60e9
+    assert 0 <= last.unwatched_ns < 60e9
+
+
+def test_the_time_in_which_nobody_looked_adds_up_until_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 100
+    monkeypatch.setattr("time.monotonic_ns", lambda: now_s * 1_000_000_000)
+    begun(tmp_path)
+    now_s += 5
+    second = begun(tmp_path, 2)  # killed before the journal took its start event
+    now_s += 1
+    second.alive()
+    now_s += 7
+    third = begun(tmp_path, 3)
+    assert third.last is not None
+    assert third.last.unwatched_ns == 12_000_000_000
+    third.told()
+    now_s += 2
+    third.alive()
+    now_s += 3
+    assert left(tmp_path).unwatched_ns == 3_000_000_000
 
 
 def test_what_is_not_told_is_told_by_the_start_after(tmp_path: Path) -> None:
@@ -209,7 +230,7 @@ def run(**given: object) -> LastRun:
     values = {
         "end": End.RUNNING, "bundle": "b0", "first_part": 1, "announced": 9,
         "under_way": range(7, 10),
-        "alive_ns": time.monotonic_ns() - 5_000_000_000, "gap": 0, "gap_parts": range(0),
+        "unwatched_ns": 5_000_000_000, "gap": 0, "gap_parts": range(0),
         "refused": False, "parts": (),
     }  # fmt: skip
     return LastRun(**{**values, **given})  # type: ignore[arg-type]
