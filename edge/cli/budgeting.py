@@ -83,6 +83,7 @@ def budget_table(config: StationConfig, day: Day, found: Prediction, tbw: float 
             f"bytes a part; {found.flushes:,.0f} flushes of the disk",
         ),
         ("uplink's position", _size(found.position_bytes)),
+        ("part numbers", _size(found.numbers_bytes)),
         (
             "pictures",
             f"{_size(found.picture_bytes)}, {found.pictures:,.0f} pictures; "

@@ -22,7 +22,7 @@ _log = getLogger(__name__)
 BLOCK_PARTS = 100_000
 
 _DISK_S = 2.0  # for one save: the journal's thread has events to write
-_BUSY_S = 10.0  # between two saves while parts come: 36 MB a day
+SAVE_S = 10.0  # between two saves while parts come: 36 MB a day
 _IDLE_S = 60.0
 
 
@@ -76,7 +76,7 @@ class PartNumbers:
             self.begin(announced)
             return
         age_s = time.monotonic() - self._saved_s
-        is_due = age_s > (_BUSY_S if announced != now.announced else _IDLE_S)
+        is_due = age_s > (SAVE_S if announced != now.announced else _IDLE_S)
         if now.reserved - announced < BLOCK_PARTS // 2:
             self._save(End.RUNNING, announced, announced + BLOCK_PARTS)
         elif is_due:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import inf
 
 from edge.config import StationConfig
+from edge.events import cursor
 from edge.events.budget import Budget
-from edge.events.cursor import SAVE_S
 from edge.pictures.album import cost_bytes
+from edge.station import numbers
 from edge.writes.cost import REJECTED_ROW_BYTES, ROW_BYTES, journal_bytes, position_bytes
 
 
@@ -31,14 +32,15 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Bytes are a day's, on the disk. pictures_wanted: that the rules ask for; pictures: that the
-    day's limit leaves. days_*: until the cap is reached and the oldest go. ring_s: how long a frame
-    stays in memory."""
+    """Bytes are a day's, on the disk. numbers_bytes: of the file that reserves part numbers.
+    pictures_wanted: that the rules ask for; pictures: that the day's limit leaves. days_*: until
+    the cap is reached and the oldest go. ring_s: how long a frame stays in memory."""
 
     parts: float
     journal_bytes: float
     flushes: float
     position_bytes: float
+    numbers_bytes: float
     pictures_wanted: float
     pictures: float
     picture_bytes: float
@@ -49,7 +51,8 @@ class Prediction:
 
     @property
     def total_bytes(self) -> float:
-        return self.journal_bytes + self.position_bytes + self.picture_bytes
+        positions = self.position_bytes + self.numbers_bytes
+        return self.journal_bytes + positions + self.picture_bytes
 
     def years(self, endurance_bytes: float) -> float:
         """Until a disk of this endurance (TBW) has been written."""
@@ -78,7 +81,8 @@ def predict(config: StationConfig, day: Day) -> Prediction:
         parts=day.parts,
         journal_bytes=journal,
         flushes=(day.parts + bad) / at_once + 2 * written,
-        position_bytes=day.hours * 3600 * min(1 / SAVE_S, day.rate_hz) * position_bytes(),
+        position_bytes=day.hours * 3600 * min(1 / cursor.SAVE_S, day.rate_hz) * position_bytes(),
+        numbers_bytes=day.hours * 3600 * min(1 / numbers.SAVE_S, day.rate_hz) * position_bytes(),
         pictures_wanted=wanted,
         pictures=written,
         picture_bytes=written * cost,

@@ -39,12 +39,13 @@ def test_a_day_by_hand() -> None:
         855_360 * journal_bytes(1) + 8_640 * journal_bytes(1, rejected=True)
     )
     assert found.position_bytes == 86_400 * position_bytes()
+    assert found.numbers_bytes == 8_640 * position_bytes()
     assert found.pictures_wanted == 8_640
     assert found.pictures == pytest.approx(200 * MIB / cost_bytes(500_000))
     assert found.picture_bytes == pytest.approx(200 * MIB)
     assert (found.ring_frames, found.ring_s) == (32, 3.2)
     assert found.total_bytes == pytest.approx(
-        found.journal_bytes + found.position_bytes + found.picture_bytes
+        found.journal_bytes + found.position_bytes + found.numbers_bytes + found.picture_bytes
     )
     assert found.years(found.total_bytes * 365.25 * 7) == pytest.approx(7)
 
