@@ -47,7 +47,7 @@ class Stops:
     reports: list[Actuated] = field(default_factory=list)
 
     def run(self) -> bool:
-        """Whether every good part in an open ejector was reported. Prints a line; blocks."""
+        """Return whether every good part in an open ejector was reported. Prints a line; blocks."""
         chance = random.Random(self.seed)
         every = _KILLED_EVERY if self.who == "killed" else _EVERY
         parts = every * (self.stops + 1)

@@ -19,7 +19,7 @@ _DISK_S = 5.0  # a flash card that collects its garbage stalls for 2 s
 
 
 def was_emptied(path: Path) -> bool:
-    """Whether the file is there and begins with nothing: no bytes, or a block that was never
+    """Return whether the file is there and begins with nothing: no bytes, or a block that was never
     written, as a power cut leaves it."""
     try:
         return not read_small(path, _BLOCK_BYTES).strip(b"\0")

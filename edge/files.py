@@ -78,7 +78,7 @@ def write_whole(
 
 
 def is_exposed(path: Path) -> bool:
-    """Whether others than the owner and the group may read or write the file."""
+    """Return whether others than the owner and the group may read or write the file."""
     try:
         return bool(path.stat().st_mode & 0o006)
     except OSError:

@@ -186,7 +186,7 @@ def _unpadded(
 
 
 def _zeros(data: bytes, layout: _Layout) -> bool:
-    """Whether zeros stand where compressed data should, other than as padding at the end."""
+    """Return whether zeros stand where compressed data should, other than as padding at the end."""
     for begin, end in layout.scans:
         at = data.find(_ZEROS, begin, end)
         if at >= 0 and data[at:end].strip(b"\0"):

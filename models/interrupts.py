@@ -20,7 +20,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Asked:
-    """Whether somebody asked to stop."""
+    """Return whether somebody asked to stop."""
 
     def __init__(self) -> None:
         self.to_stop = False

@@ -39,11 +39,11 @@ class Central:
         self._subscriber = subscriber
 
     def wait_subscribed(self, timeout_s: float) -> bool:
-        """Whether the broker has confirmed the subscription within timeout_s."""
+        """Return whether the broker has confirmed the subscription within timeout_s."""
         return self._subscriber.wait_subscribed(timeout_s)
 
     def has(self, stored: Stored) -> bool:
-        """Whether this row of a journal has been handed over."""
+        """Return whether this row of a journal has been handed over."""
         place = (stored.journal, stored.sequence)
         recent = reversed(self.received[-1_000:])
         return any((each.identity.journal, each.identity.sequence) == place for each in recent)

@@ -138,7 +138,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs or sleeps; a zombie does not."""
+    """Return whether the process runs or sleeps; a zombie does not."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except OSError:
@@ -147,7 +147,7 @@ def is_alive(pid: int) -> bool:
 
 
 def runs(pid: int, module: str) -> bool:
-    """Whether the process was started as ``python -m module``."""
+    """Return whether the process was started as ``python -m module``."""
     with suppress(OSError):
         return module in Path(f"/proc/{pid}/cmdline").read_text("utf-8").split("\0")
     return False

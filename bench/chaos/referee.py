@@ -109,7 +109,7 @@ class _Heard:
 
     @property
     def is_open_ended(self) -> bool:
-        """Whether a gap event says that nobody can count what was lost."""
+        """Return whether a gap event says that nobody can count what was lost."""
         return any(gap.count is None for gap in self.gaps)
 
     def __init__(self, received: Sequence[Received]) -> None:

@@ -42,6 +42,6 @@ class Ejector:
         return len(self._spans)
 
     def opens(self, from_ns: int, until_ns: int) -> bool:
-        """Whether the ejector was open at any moment from the one to before the other."""
+        """Return whether the ejector was open at any moment from the one to before the other."""
         index = bisect_left(self._begins, until_ns) - 1
         return index >= 0 and self._spans[index].to_ns > from_ns

@@ -102,7 +102,7 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
 
 
 def is_encrypted(path: Path) -> bool:
-    """Whether the private key needs a passphrase; False for what cannot be read, too."""
+    """Return whether the private key needs a passphrase; False for what cannot be read, too."""
     try:
         return b"ENCRYPTED" in _read(path)
     except BundleError:

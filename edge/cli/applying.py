@@ -19,7 +19,7 @@ _KEYS = {("line", "travel_ms"), ("line", "travel_counts"), ("line", "pulse_ms")}
 
 
 def may_write(path: Path) -> bool:
-    """Whether this user may replace the file: that takes its folder."""
+    """Return whether this user may replace the file: that takes its folder."""
     real = path.resolve()
     return os.access(real.parent, os.W_OK, effective_ids=True)
 

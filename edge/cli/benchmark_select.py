@@ -192,7 +192,7 @@ def _told(choice: EngineChoice, answer: Answer) -> Measured:
 
 
 def _is_absent(told: Measured, choice: EngineChoice) -> bool:
-    """Whether this engine's library was found missing already."""
+    """Return whether this engine's library was found missing already."""
     same = (told.engine, told.providers) == (choice.name, choice.providers)
     return same and told.refused is not None and told.threads is None
 

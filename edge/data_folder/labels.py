@@ -64,7 +64,7 @@ def label_files(
 
 
 def is_note(path: Path) -> bool:
-    """Whether a file is a text for people, as README.md is."""
+    """Return whether a file is a text for people, as README.md is."""
     suffix = path.suffix.lower()
     if suffix in ("", ".txt", ".rst", ".text"):
         return path.stem.lower().startswith(_NOTES)
@@ -113,19 +113,19 @@ def _is_beside(path: Path, stems: set[str]) -> bool:
 
 
 def _is_short(lines: list[str]) -> bool:
-    """Whether a text is one word or number, as a class is."""
+    """Return whether a text is one word or number, as a class is."""
     rows = [line for line in lines if line.strip()]
     return len(rows) == 1 and len(rows[0].split()) == 1 and len(rows[0]) <= _LONGEST_CLASS
 
 
 def _has_box(line: str) -> bool:
-    """Whether a line holds the four numbers of a box."""
+    """Return whether a line holds the four numbers of a box."""
     fields = re.split(r"[\s,;]+", line)
     return sum(bool(_NUMBER.fullmatch(field)) for field in fields) >= _BOX_NUMBERS
 
 
 def _is_table(lines: list[str], stems: set[str]) -> bool:
-    """Whether the first lines name pictures and have something to tell of each."""
+    """Return whether the first lines name pictures and have something to tell of each."""
     rows = [line for line in lines[:50] if line.strip()]
     firsts = 0
     for row in rows:

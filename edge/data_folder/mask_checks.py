@@ -129,7 +129,7 @@ def empties(empty: Sequence[Path], entries: Iterable[Entry], *, drawn: bool) -> 
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Whether it is H×W, or has three equal channels."""
+    """Return whether it is H×W, or has three equal channels."""
     return pixels.ndim == 2 or bool((pixels == pixels[:, :, :1]).all())
 
 

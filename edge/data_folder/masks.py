@@ -19,7 +19,7 @@ _MOST_INDICES = 16  # a mask of numbers, one a kind, holds few of them, and none
 
 
 def is_drawn(path: Path) -> bool:
-    """Whether a mask has a pixel that is not black. Raises FrameError."""
+    """Return whether a mask has a pixel that is not black. Raises FrameError."""
     return bool(read_image(path).any())
 
 

@@ -64,7 +64,7 @@ _MASK_HEAD = re.compile(r"^(mask|label|gt|seg)[-_ .]", re.IGNORECASE)
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the suffix is of a picture that is decoded."""
+    """Return whether the suffix is of a picture that is decoded."""
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
@@ -73,7 +73,7 @@ def is_video(path: Path) -> bool:
 
 
 def is_other_picture(path: Path) -> bool:
-    """Whether the suffix is of a picture that nothing here decodes."""
+    """Return whether the suffix is of a picture that nothing here decodes."""
     return path.suffix.lower() in OTHER_PICTURES
 
 
@@ -99,17 +99,17 @@ def names_labels(name: str) -> bool:
 
 
 def is_neutral(folder: str) -> bool:
-    """Whether a folder's name tells nothing of the part: train, line2, 2024-05-01, kos07."""
+    """Return whether a folder's name tells nothing of the part: train, line2, 2024-05-01, kos07."""
     return bool(_NEUTRAL.fullmatch(folder))
 
 
 def is_split(folder: str) -> bool:
-    """Whether a folder is named as the sides of a split are: train, test."""
+    """Return whether a folder is named as the sides of a split are: train, test."""
     return bool(_SPLIT.fullmatch(folder))
 
 
 def names_bad(stem: str) -> bool:
-    """Whether a picture is named as one of a bad part: NG_0012, 17-defect."""
+    """Return whether a picture is named as one of a bad part: NG_0012, 17-defect."""
     bare = _NOT_BAD.sub("", stem)
     return bool(_BAD_WORDS & {word.lower() for word in _WORD.findall(bare)})
 
@@ -131,7 +131,7 @@ def first_word(stem: str) -> str:
 
 
 def is_good(folder: str) -> bool:
-    """Whether the first part of a folder's path that tells something is good/ or ok/."""
+    """Return whether the first part of a folder's path that tells something is good/ or ok/."""
     return telling(PurePosixPath(folder).parts).partition("/")[0].lower() in GOOD_FOLDERS
 
 

@@ -177,7 +177,7 @@ def unread_of(root: Path, rest: Sequence[Path]) -> list[Unread]:
 
 
 def _is_drawn(mask: Path) -> bool:
-    """Whether something is drawn; also True for what cannot be read."""
+    """Return whether something is drawn; also True for what cannot be read."""
     try:
         return is_drawn(mask)
     except FrameError:

@@ -50,12 +50,12 @@ class DataFolder:
 
     @property
     def names_colours(self) -> bool:
-        """Whether a kinds.csv says which colour of a mask is which kind."""
+        """Return whether a kinds.csv says which colour of a mask is which kind."""
         return (self.root / "kinds.csv").is_file()
 
     @property
     def says_good(self) -> bool:
-        """Whether anything tells good parts from others: a mask, or a folder good/."""
+        """Return whether anything tells good parts from others: a mask, or a folder good/."""
         return bool(self.truths) or any(entry.kind is not None for entry in self.entries)
 
     @property

@@ -47,7 +47,7 @@ class Account:
 
     @property
     def knows_truth(self) -> bool:
-        """Whether masks or folders say which parts are good."""
+        """Return whether masks or folders say which parts are good."""
         return all(one.known for one in self.judged)
 
     @property

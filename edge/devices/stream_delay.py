@@ -60,7 +60,7 @@ class StreamDelay:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the pace is known."""
+        """Return whether the pace is known."""
         return self._pace is not None
 
     @property

@@ -74,7 +74,7 @@ def emptied(patient: Patient) -> Finding | None:
 
 
 def journal(patient: Patient) -> Finding:
-    """Whether it is whole: every row, and where no station runs every page."""
+    """Return whether it is whole: every row, and where no station runs every page."""
     path = patient.config.journal_path
     if not size_bytes(path):
         if patient.running is None:

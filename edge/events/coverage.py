@@ -22,7 +22,7 @@ class Coverage:
         return self.covers(range(number, number + 1))
 
     def covers(self, stretch: range) -> bool:
-        """Whether all numbers of the stretch have come."""
+        """Return whether all numbers of the stretch have come."""
         at = bisect_right(self._starts, stretch.start) - 1
         return at >= 0 and stretch.stop <= self._stops[at]
 

@@ -168,7 +168,7 @@ class Stream:
         return found
 
     def _is_known(self, arrival: Arrival) -> bool:
-        """Whether this other content of an event came before."""
+        """Return whether this other content of an event came before."""
         name = (arrival.run, arrival.sequence, arrival.content)
         if name in self._differing:
             return True

@@ -38,7 +38,7 @@ def keep_bundle(folder: Path, bundle: Bundle, source: Path) -> None:
 
 
 def _is_whole(path: Path, bundle: Bundle) -> bool:
-    """Whether it is there, and a power cut has taken nothing of it."""
+    """Return whether it is there, and a power cut has taken nothing of it."""
     try:
         return parse_bundle(path.read_bytes()).digest == bundle.digest
     except (FileNotFoundError, BundleError):

@@ -173,7 +173,7 @@ class PartRegister:
             self._memory[_place(part_id) + _DONE_AT] = 1
 
     def refused(self, is_refused: bool) -> None:
-        """Whether the disk takes events."""
+        """Return whether the disk takes events."""
         self._put(_At.REFUSED, is_refused)
 
     def told(self) -> None:
@@ -262,7 +262,7 @@ class PartRegister:
             self._memory[_place(part_id) + _FATE_AT] = fate
 
     def _has(self, part_id: int) -> bool:
-        """Whether a later part has not taken its place."""
+        """Return whether a later part has not taken its place."""
         return bool(struct.unpack_from("<Q", self._memory, _place(part_id))[0] == part_id)
 
     def _get(self, at: _At) -> int:

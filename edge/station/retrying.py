@@ -46,7 +46,7 @@ class Retrying:
 
     @property
     def done(self) -> bool:
-        """Whether it has succeeded."""
+        """Return whether it has succeeded."""
         return self._tried.is_set() and not self.reason and self._failure is None
 
     def check(self) -> None:

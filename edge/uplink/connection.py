@@ -151,11 +151,11 @@ class Connection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Return whether nothing is under way."""
         return not self._window
 
     def fits(self, outgoing: Outgoing) -> bool:
-        """Whether the broker takes a packet of this size (MQTT 5, section 3.2.2.3.6)."""
+        """Return whether the broker takes a packet of this size (MQTT 5, section 3.2.2.3.6)."""
         most = self._terms.packet_bytes
         if most is None:
             return True

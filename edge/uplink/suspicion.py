@@ -1,4 +1,4 @@
-"""Whether one event is at fault, or the broker takes nothing from this station now."""
+"""Return whether one event is at fault, or the broker takes nothing from this station now."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Suspicion:
         self._trials = 0
 
     def wants_trial(self, head: Position) -> bool:
-        """Whether the next connection has to send a later event ahead of this one."""
+        """Return whether the next connection has to send a later event ahead of this one."""
         return head == self._position and self._failures >= TRIES
 
     def choose(self, followers: int) -> int:

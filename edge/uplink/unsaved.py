@@ -49,7 +49,7 @@ class Unsaved:
         return begin
 
     def is_repeat(self, position: Position) -> bool:
-        """Whether the cursor was here before, so that it must not go back."""
+        """Return whether the cursor was here before, so that it must not go back."""
         until = self._until
         if until is None or position.journal != until.journal:
             return False

@@ -48,7 +48,7 @@ def test_whole_ones_are_read(compression: int, kind: str, rows: int) -> None:
 
 
 def found(data: bytes) -> bool:
-    """Whether it is refused."""
+    """Return whether it is refused."""
     try:
         decoded(data)
     except FrameError:
