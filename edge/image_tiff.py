@@ -31,7 +31,7 @@ class _Strip:
 
 
 class _TiffError(Exception):
-    """What is wrong with the file, as a sentence without a subject."""
+    """A fault of the file, as a sentence without a subject."""
 
 
 def is_tiff(data: bytes) -> bool:
@@ -40,8 +40,9 @@ def is_tiff(data: bytes) -> bool:
 
 
 def tiff_fault(data: bytes) -> str | None:
-    """What is damaged in the first picture, or cannot be proven; None: nothing. Some 0.5 s per
-    megapixel where it is compressed by LZW or PackBits, a few milliseconds else."""
+    """Return the damage in the first picture, or the part that cannot be proven; None: no fault.
+    Takes some 0.5 s per megapixel where it is compressed by LZW or PackBits, otherwise a few
+    milliseconds."""
     try:
         tags = _tags(data)
         compression = _one(tags, _COMPRESSION, _NONE)
@@ -116,7 +117,7 @@ def _strips(data: bytes, tags: Mapping[int, tuple[int, ...]]) -> Iterator[_Strip
 
 
 def _unpacked(strip: _Strip, compression: int) -> int:
-    """How many bytes it unpacks to. Raises _TiffError, zlib.error, IndexError."""
+    """Return the number of bytes a strip unpacks to. Raises _TiffError, zlib.error, IndexError."""
     if compression == _NONE:
         return len(strip.data)
     if compression in _DEFLATE:

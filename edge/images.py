@@ -87,8 +87,8 @@ def decode_alpha(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _to_8_bits(pixels: NDArray[np.generic]) -> str:
-    """How to convert 16 bits: all pictures by one factor, as a camera does, and none by its own
-    darkest and brightest pixel."""
+    """Return advice on converting 16 bits, or ''. All pictures use one factor, as in a camera, and
+    none its own darkest and brightest pixel."""
     if pixels.dtype != np.uint16:
         return ""
     used = max(8, int(pixels.max(initial=0)).bit_length())
@@ -120,7 +120,7 @@ def _beyond_memory(data: bytes) -> str | None:
 
 
 def _fault(data: bytes) -> str | None:
-    """What is wrong with the file, as far as a decoder would not say it itself."""
+    """Return a fault that a decoder would not report itself; None: no fault."""
     if not data:
         return "is empty"
     if data.startswith(b"version https://git-lfs"):
@@ -172,8 +172,8 @@ def _png_fault(data: bytes) -> str | None:
 
 
 def _unpack(unpacker: zlib._Decompress, packed: bytes, most: int) -> int:
-    """How many bytes come out, a piece at a time: a few may unpack to more than the memory. Ends
-    beyond ``most``. Raises zlib.error."""
+    """Return the number of unpacked bytes. Unpacks a piece at a time, because a few bytes may
+    unpack to more than the memory. Ends beyond ``most``. Raises zlib.error."""
     found = 0
     while packed and not unpacker.eof and found <= most:
         found += len(unpacker.decompress(packed, _PIECE))

@@ -1,4 +1,4 @@
-"""How much memory a picture may claim."""
+"""The amount of memory that a picture may claim."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _NO_BOUND = 1 << 62
 
 
 def free_memory_bytes() -> int:
-    """What the kernel can give without paging anything out (proc(5), MemAvailable); no bound where
-    it does not say."""
+    """Return the bytes the kernel can give without paging anything out (proc(5), MemAvailable). No
+    bound applies where the kernel does not report it."""
     try:
         text = Path("/proc/meminfo").read_bytes()
     except OSError:

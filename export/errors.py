@@ -1,4 +1,4 @@
-"""What stops an export, or one of its builds; one line for a person."""
+"""Errors that stop an export, or one of its builds; one line for a person."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _summary(record: ExportRecord) -> str:
 
 
 def _decision(record: ExportRecord) -> list[str]:
-    """What the one who decides asks: what is let by, what is thrown away, how large, how fast."""
+    """Return the figures for the decision: escapes, false rejects, size and speed."""
     names = [name for name in (*record.builds, TORCH) if name in record.metrics]
     if not names or names[0] == TORCH:
         return []
@@ -103,7 +103,7 @@ def _decision(record: ExportRecord) -> list[str]:
 
 
 def _lost(record: ExportRecord) -> list[str]:
-    """What was asked for and is not packed, why, and what to do."""
+    """Return the builds that were asked for and are not packed, with the reason and the remedy."""
     if not record.lost:
         return []
     packed = ", ".join(record.builds)

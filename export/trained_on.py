@@ -1,4 +1,4 @@
-"""What the pictures of a run were like, for the bundle to carry."""
+"""Properties of the pictures of a run, for the bundle to carry."""
 
 from __future__ import annotations
 

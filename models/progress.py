@@ -1,8 +1,8 @@
-"""What long work is doing and how much of it is left, said where it would else be silent.
+"""Messages on the progress of long work, logged where there would otherwise be silence.
 
-Code that takes long names its stages (``stage``, ``track``); a command that people wait for wraps
-its work in ``announced``, and a thread logs the innermost stage whenever nothing was logged for
-EVERY_S. Without ``announced`` a stage costs a microsecond and says nothing.
+Code that takes long names its stages (``stage``, ``track``). A command that people wait for wraps
+its work in ``announced``. A thread logs the innermost stage whenever nothing was logged for
+EVERY_S. Without ``announced`` a stage costs a microsecond and logs nothing.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Stages:
                 self._open.remove(one)
 
     def line(self) -> str | None:
-        """What is under way: the innermost stage that is more than a moment old, after the
-        outermost one. None where nothing is, or where it is shown already."""
+        """Return a line on the innermost stage that is more than a moment old, after the outermost
+        one. Return None where no stage is open, or where it is shown already."""
         with self._lock:
             some = list(self._open)
         if not some or some[-1].is_shown:

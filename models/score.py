@@ -127,7 +127,8 @@ def _prefix(dataset: DataSet, files: list[str]) -> str | None:
 
 
 def _is_outside(dataset: DataSet, file: str) -> bool:
-    """Whether it lies in the data folder and is none of its pictures: inspect judges it too."""
+    """Return whether the file is in the data folder and is none of its pictures: inspect judges it
+    too."""
     return not _matches(dataset, file) and (dataset.root / file).is_file()
 
 

@@ -133,7 +133,7 @@ def _train(
 
 
 def _stopped(stop: KeyboardInterrupt, out: Path) -> str:
-    """What is kept of a training that was stopped."""
+    """Return a message on the files that are kept of a training that was stopped."""
     if isinstance(stop, Interrupted):
         return f"stopped: {stop}; the same command goes on from there"
     if any(out.rglob("*.ckpt")) or any(out.rglob("result.json")):

@@ -1,4 +1,4 @@
-"""What a run's held-back pictures cannot tell, in sentences that stand at the top of its pages."""
+"""Limits of a run's held-back pictures, in sentences that stand at the top of its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to the line: one function per kind of fault."""
+"""Faults of the line: one function per kind of fault."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[Run]:
 
 
 def is_marked(run: Run, number: int, starts: Iterable[StartEvent]) -> bool:
-    """Whether a start event counts this part among those of which nothing more is known. The last
-    edge of a run may have been read by a station that died before it announced the part."""
+    """Return whether a start event counts this part among those of which nothing more is known. The
+    last edge of a run may have been read by a station that died before it announced the part."""
     part_id = run.part_id(number)
     if number == run.last:
         return True
@@ -61,16 +61,16 @@ def is_marked(run: Run, number: int, starts: Iterable[StartEvent]) -> bool:
 
 
 def is_outcome_open(part_id: int, starts: Iterable[StartEvent]) -> bool:
-    """Whether a start event says that it is not known what the rejector did with this part."""
+    """Return whether a start event leaves the rejector's outcome for this part unknown."""
     return _is_under_way(part_id, starts)
 
 
 def unwatched(runs: Sequence[Run], starts: Sequence[StartEvent]) -> tuple[int, int]:
-    """How many parts no station saw, and how many of those no start event speaks of.
+    """Return the number of parts no station saw, and of those that no start event covers.
 
-    A start event says for how long nobody looked since the one before, and that must be the time
-    from the first to the last such part. A run that ended before its start event was journalled is
-    in the next one.
+    A start event gives the time during which nobody looked since the previous one. This must be the
+    time from the first to the last such part. A run that ended before its start event was
+    journalled is counted in the next one.
     """
     told = {each.first_part: each.unwatched_s or 0.0 for each in starts}
     seen = silent = owed = 0

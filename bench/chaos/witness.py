@@ -1,4 +1,4 @@
-"""What the reject output really did: when the ejector was open."""
+"""The times at which the simulated output had the ejector open."""
 
 from __future__ import annotations
 

@@ -183,7 +183,8 @@ class World:
         self.uplink.end(10.0)
 
     def evidence(self) -> Evidence:
-        """What is to be compared; call it after ``heal``. Leaves what central has in a file."""
+        """Return the evidence to be compared; call it after ``heal``. Writes central's events to a
+        file."""
         with self.records.received.open("w", encoding="utf-8") as file:
             for each in self.central.received:
                 line = {**each.identity.model_dump(), **each.event.model_dump(mode="json")}

@@ -74,8 +74,8 @@ def read_accepted(path: Path) -> Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What the file and its copy say together: of each bundle the higher version. complaints: what
-    is wrong with one of them, a line each."""
+    """The merged content of the file and its copy: the higher version of each bundle. complaints:
+    the faults of either file, a line each."""
 
     accepted: Accepted
     complaints: tuple[str, ...] = ()

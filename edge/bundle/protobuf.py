@@ -31,7 +31,8 @@ class Entry:
 
 @dataclass(slots=True)
 class Message:
-    """What a message holds, by the names of its fields. Of floating-point numbers only how many."""
+    """The content of a message, by field name. Of floating-point numbers it keeps only the
+    count."""
 
     ints: dict[str, list[int]] = field(default_factory=dict)
     data: dict[str, list[memoryview]] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Message:
         return self.ints.get(name, [])
 
     def count(self, name: str) -> int:
-        """How many floating-point numbers a field has."""
+        """Return the number of floating-point numbers in a field."""
         return self.floats.get(name, 0)
 
     def value(self, name: str) -> memoryview:

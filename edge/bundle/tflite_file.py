@@ -85,7 +85,8 @@ def _operator_code(code: Table) -> int:
 
 
 def _buffer(buffer: Table, number: int) -> int:
-    """How many bytes it holds. Buffer 0 is of tensors without any."""
+    """Return the size of a buffer in bytes. Tensors without data use buffer 0, which must be
+    empty."""
     if buffer.number(1, "Q") or buffer.number(2, "Q"):
         raise BundleError("a buffer lies outside the graph's file; expected all of it inside")
     size = buffer.vector(0, "B")[1]

@@ -32,8 +32,8 @@ _PASSES = 2
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be measured, read from path, within which limits, and where the choice is kept
-    (None: nowhere)."""
+    """The bundle to be measured, its path and the limits. kept: the file that stores the choice;
+    None: it is not stored."""
 
     bundle: Bundle
     path: Path

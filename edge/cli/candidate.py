@@ -29,7 +29,7 @@ from edge.records import Frame
 
 
 class Request(BaseModel):
-    """What is to be measured. bundle, digest: the file, and the content that it must have. seconds
+    """The measurement to run. bundle, digest: the file, and the content that it must have. seconds
     or, where given, repeat rounds over the golden frames. answers: a descriptor."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""What is said of a quarantined part, and of marks that are not there yet."""
+"""Messages about a quarantined part, and about marks that no station has read yet."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def shape_faults(reference: Reference, pictures: Sequence[Pixels]) -> list[Reaso
 
 
 def unknown_shape(reference: Reference, pictures: Sequence[Pixels]) -> str | None:
-    """What could not be compared, as a note: older bundles do not carry their pictures' size."""
+    """Return a note on pictures whose size could not be compared, or None. Older bundles do not
+    carry the size of their pictures."""
     if reference.trained_on is not None or not pictures:
         return None
     return (

@@ -1,4 +1,4 @@
-"""What to do about a figure of commissioning that is outside its limits."""
+"""Remedies for a figure of commissioning that is outside its limits."""
 
 from __future__ import annotations
 

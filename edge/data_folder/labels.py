@@ -72,7 +72,7 @@ def is_note(path: Path) -> bool:
 
 
 def _form(path: Path, stems: set[str]) -> str:
-    """What kind of labels a file holds; '' for what does not look like any."""
+    """Return the kind of labels that a file holds; '' where it does not look like labels."""
     suffix, beside = path.suffix.lower(), _is_beside(path, stems)
     if is_note(path) or path.name.lower() in TABLES:
         return ""
@@ -108,7 +108,8 @@ def _form(path: Path, stems: set[str]) -> str:
 
 
 def _is_beside(path: Path, stems: set[str]) -> bool:
-    """Whether a picture has the file's name but for the suffix: a.txt or a.png.txt for a.png."""
+    """Return whether a picture has the file's name without the suffix: a.txt or a.png.txt for
+    a.png."""
     return plain(path.stem) in stems or plain(Path(path.stem).stem) in stems
 
 

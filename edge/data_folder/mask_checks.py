@@ -33,8 +33,8 @@ _LOSSY = (".jpg", ".jpeg", ".webp")  # a decoder makes greys where none were dra
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What the masks of a folder say. kinds: of each picture with a mask that is drawn on, the
-    kind; "defect" where the mask's folder names none. faults: one line each."""
+    """The content of a folder's masks. kinds: the kind of each picture whose mask is not empty;
+    "defect" where the mask's folder names none. faults: one line each."""
 
     kinds: dict[Path, str]
     faults: tuple[str, ...]

@@ -24,8 +24,8 @@ def is_drawn(path: Path) -> bool:
 
 
 def looks_like_mask(path: Path) -> bool:
-    """Whether nearly all is black or white, or the values are few and small; False for what cannot
-    be read."""
+    """Return whether nearly all is black or white, or the values are few and small. Return False
+    for a file that cannot be read."""
     try:
         pixels = read_image(path)
     except FrameError:
@@ -40,8 +40,8 @@ def looks_like_mask(path: Path) -> bool:
 
 
 def are_masks(some: Sequence[Path]) -> bool:
-    """Whether most of those that are looked at, spread over all, look like masks, and something is
-    drawn on one."""
+    """Return whether most of the probed files look like masks and at least one is not empty. The
+    probes are spread over all files."""
     probes = some[:: max(1, len(some) // _PROBES)][:_PROBES]
     masks = [path for path in probes if looks_like_mask(path)]
     return len(masks) * 2 > len(probes) and any(is_drawn(path) for path in masks)

@@ -1,4 +1,4 @@
-"""What the names of files and folders tell, in folders of pictures as people keep them."""
+"""The meaning of the names of files and folders, in folders of pictures as people keep them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def picture_form(path: Path) -> str:
 
 
 def names_labels(name: str) -> bool:
-    """Whether a file or folder is named as masks or labels are: ground_truth, trainLabels."""
+    """Return whether the name is one used for masks or labels: ground_truth, trainLabels."""
     words = [word.lower() for word in _WORD.findall(Path(name).stem)]
     pairs = {first + second for first, second in pairwise(words)}
     return bool(_LABEL_WORDS & ({*words} | pairs))

@@ -22,8 +22,9 @@ from edge.images import IMAGE_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What is to be inspected below a folder. pictures, videos: sorted by path. truths: masks and
-    labels, which are left out. unread: pictures in forms that are not read, links to nothing."""
+    """The pictures to be inspected below a folder. pictures, videos: sorted by path. truths: masks
+    and labels, which are left out. unread: pictures in forms that are not read, links to
+    nothing."""
 
     pictures: tuple[Path, ...]
     videos: tuple[Path, ...] = ()

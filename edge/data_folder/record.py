@@ -91,7 +91,8 @@ def count(number: int, noun: str) -> str:
 
 
 def unread_lines(root: Path, unread: Iterable[Unread]) -> tuple[str, ...]:
-    """What was not read, in a few lines: the files of one folder and reason together."""
+    """Return a few lines on the files that were not read. Files of one folder and reason share a
+    line."""
     groups: dict[tuple[str, Path], list[Path]] = defaultdict(list)
     for each in unread:
         folder = root if each.reason == HIDDEN else each.path.parent

@@ -1,4 +1,4 @@
-"""What a picture holds that is not looked at: a rotation, and a mask in its alpha channel."""
+"""Contents of a picture that are ignored: a rotation, and a mask in its alpha channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stops training and the demo in a folder as users keep it: one line for each."""
+"""Reasons to stop training and the demo in a user's folder: one line for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to rename in a folder that is in no known layout."""
+"""Advice on the names to change in a folder that is in no known layout."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def unrecognised(record: DataFolder) -> str:
 
 
 def _advice(root: Path, folders: dict[Path, list[Path]]) -> str:
-    """What to do, for the ways in which folders are most often laid out."""
+    """Return the advice for the ways in which folders are most often laid out."""
     if root.name.lower() == IMAGES:
         return f"{root.parent} can be read: give that folder"
     for folder in sorted(folders):

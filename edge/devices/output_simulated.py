@@ -85,8 +85,8 @@ class SimulatedOutput:
 
 
 def _ends_active(record: Path) -> bool:
-    """Whether the last edge of a record is one to active: its process died, and released a line
-    that its wiring or its guard left so."""
+    """Return whether the last edge of a record is one to active. Then the process died, and
+    released a line that its wiring or its guard left active."""
     try:
         with record.open("rb") as file:
             file.seek(-min(2, os.fstat(file.fileno()).st_size), os.SEEK_END)

@@ -1,4 +1,4 @@
-"""How much later than usual the frames of a stream arrive. Pure."""
+"""The delay of a stream's frames beyond the usual one. Pure."""
 
 from __future__ import annotations
 

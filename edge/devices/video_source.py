@@ -44,7 +44,8 @@ class VideoSource:
 
     @property
     def promised(self) -> int:
-        """How many frames the header of a file claims; 0 or below: it does not."""
+        """The number of frames that the header of a file claims; 0 or below where it claims
+        none."""
         return int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
 
     @property

@@ -1,4 +1,4 @@
-"""What the uplink wrote of itself: why it carries nothing, and which events no broker took."""
+"""Findings from the uplink's own files: the reason it sends nothing, and events no broker took."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def commissioning(patient: Patient) -> Finding | None:
 
 
 def safe_state(patient: Patient) -> Finding | None:
-    """Whether parts pass while nobody drives the output, and whether somebody has accepted it."""
+    """Return a finding on parts that pass while nobody drives the output, and on its acceptance."""
     said = undriven(patient.config)
     if said is None:
         output, line = patient.config.output, patient.config.line

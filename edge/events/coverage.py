@@ -38,12 +38,12 @@ class Coverage:
 
     @property
     def stretches(self) -> tuple[range, ...]:
-        """What has come, ascending."""
+        """The stretches that have arrived, ascending."""
         return tuple(map(range, self._starts, self._stops))
 
     @property
     def holes(self) -> tuple[range, ...]:
-        """What is missing between the first and the last number, ascending."""
+        """The stretches that are missing between the first and the last number, ascending."""
         return tuple(map(range, self._stops, self._starts[1:]))
 
     def add(self, stretch: range) -> None:

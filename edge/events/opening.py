@@ -186,7 +186,7 @@ class Opening:
             raise
 
     def _names(self, db: sqlite3.Connection) -> Names | None:
-        """What the journal is called; None where it has no tables yet."""
+        """Return the names of the journal; None where it has no tables yet."""
         names = read_names(db)
         version = one(db, "PRAGMA user_version")
         if names is None and version == 0 and not one(db, "SELECT count(*) FROM sqlite_master"):

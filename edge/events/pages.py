@@ -76,8 +76,8 @@ class Pages:
         return list(found)
 
     def last_given(self) -> list[int]:
-        """What SQLite noted as the last sequence given out: in images of different ages, and damage
-        may have made some up."""
+        """Return SQLite's notes of the last sequence given out. They come from images of different
+        ages. Damage may have made some up."""
         return [
             columns[1]
             for page in self._images()

@@ -1,4 +1,4 @@
-"""How far a journal is published, also where it is not the one that was published any more."""
+"""The position up to which a journal is published, even where a backup was restored."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def place_of(
 
 
 def follows(row: Row, begin: int) -> bool:
-    """Whether nothing is missing between a sequence and the row: it is the next one, or a gap event
-    that stands for what is missing."""
+    """Return whether nothing is missing between a sequence and the row. The row is the next one, or
+    a gap event that stands for the missing ones."""
     if row.sequence == begin + 1:
         return True
     if b'"outfeed.gap/1"' not in row.body:

@@ -150,7 +150,7 @@ class JournalReader:
         return place
 
     def _saved(self, after: Position | None, begin: int, limit: int, given: int) -> list[Row]:
-        """What is readable of a damaged stretch, or a gap event for what is not.
+        """Return the readable rows of a damaged stretch, or a gap event for those that are not.
 
         begin: 0 where it is not known which row should follow. given: the last sequence that was
         given out; 0 where that is not known.
@@ -257,8 +257,8 @@ class JournalReader:
             raise sqlite3.OperationalError("the station has just opened it")
 
     def _rest(self) -> tuple[int, int] | None:
-        """What tells whether the file has changed since; None while it has a write-ahead log, that
-        is, while somebody has it open or died with it."""
+        """Return the time and size of the file, which show whether it has changed since. Return
+        None while it has a write-ahead log: somebody has it open, or died with it open."""
         if companion(self._path, "-wal").exists():
             return None
         try:

@@ -75,7 +75,7 @@ class Receiver:
 
     @property
     def unproven(self) -> int:
-        """How many of the repeats were too old for their content to be compared."""
+        """The number of repeats that were too old for their content to be compared."""
         return self._unproven
 
     def conflicts(self) -> dict[str, dict[Conflict, int]]:

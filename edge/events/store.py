@@ -60,7 +60,7 @@ def connect_writer(path: Path, *, busy_timeout_ms: int, wal_bytes: int) -> sqlit
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a journal says of itself."""
+    """The identity that a journal stores: its own name and its station's."""
 
     journal: str
     station: str
@@ -95,7 +95,7 @@ def write_names(db: sqlite3.Connection, names: Names) -> None:
 
 
 def read_names(db: sqlite3.Connection) -> Names | None:
-    """What the journal is called; None where the table and its copy are damaged."""
+    """Return the names of the journal; None where the table and its copy are damaged."""
     for table in _META_TABLES:
         try:
             found = db.execute(f"SELECT key, value FROM {table}").fetchall()

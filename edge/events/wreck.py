@@ -91,7 +91,7 @@ class Wreck:
         return (state.st_dev, state.st_ino)
 
     def _state(self) -> list[tuple[int, int]]:
-        """What changes with every transaction."""
+        """Return the state of the files that changes with every transaction."""
         states = []
         for file in (self._path, companion(self._path, "-wal")):
             try:

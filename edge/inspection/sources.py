@@ -29,7 +29,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is inspected, and one line for each kind of file below the folders that is not."""
+    """The sources to inspect. left_out: one line for each kind of file below the folders that is
+    not inspected."""
 
     sources: tuple[Source, ...]
     left_out: tuple[str, ...] = ()

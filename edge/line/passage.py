@@ -58,9 +58,9 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: the level of the output, and the parts that went by since the last step.
+    """The next action: the level of the output, and the parts that passed since the last step.
 
-    until_ns: when the active output has to be inactive; None: nobody knows yet.
+    until_ns: the time at which the active output has to be inactive; None: not known yet.
     """
 
     active: bool

@@ -81,7 +81,7 @@ def prove_apart(bundle: Bundle, engine: EngineChoice, limits: Limits | None = No
 
 
 def _end(child: subprocess.CompletedProcess[bytes], limits: Limits) -> str:
-    """How the child ended, in words."""
+    """Return the reason the child ended, in words."""
     number = -child.returncode
     if number == signal.SIGXCPU:
         return f"took more than {limits.seconds:g} s of processor time"

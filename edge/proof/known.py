@@ -21,7 +21,7 @@ _MAX_BYTES = 64 * 1024
 
 
 class Proof(BaseModel):
-    """What has proven itself: these very bytes, on this engine, by these libraries."""
+    """A record of a successful proof: these exact bytes, on this engine, with these libraries."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -62,7 +62,8 @@ def remember_proof(bundle: Bundle, engine: EngineChoice, path: Path) -> None:
 
 
 def proof_of(bundle: Bundle, engine: EngineChoice) -> Proof:
-    """What the file would say. Imports the engine's library; raises BundleError without it."""
+    """Return the proof that the file would hold. Imports the engine's library; raises BundleError
+    without it."""
     return Proof(
         bundle=bundle.digest,
         engine=str(engine),

@@ -260,7 +260,7 @@ Report = Ready | Placed | Actuated | PulseBegan | PulseEnded | Counted | Pong
 
 
 def decode_order(packet: bytes) -> Order:
-    """What the station said. Raises ValueError for a packet that no version 3 has."""
+    """Return the station's order. Raises ValueError for a packet that is not part of version 3."""
     try:
         kind = packet[0]
         if kind == _RESOLVE:
@@ -292,7 +292,8 @@ def decode_order(packet: bytes) -> Order:
 
 
 def decode_report(packet: bytes) -> Report:
-    """What the rejector said. Raises ValueError for a packet that no version 3 has."""
+    """Return the rejector's report. Raises ValueError for a packet that is not part of version
+    3."""
     try:
         kind = packet[0]
         if kind == _ACTUATED:

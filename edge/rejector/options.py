@@ -72,7 +72,7 @@ class RejectorOptions:
 
     @property
     def counts_in_a_pulse(self) -> int:
-        """How far the belt runs at most during a pulse; 0 without counts."""
+        """The greatest belt travel during a pulse, in counts; 0 without counts."""
         if self.counts is None:
             return 0
         return -(-self.counts.max_counts_per_s * self.pulse_us // 1_000_000)

@@ -1,4 +1,4 @@
-"""What became of each part, by what the output did and not by what was ordered. Pure: no clock."""
+"""The outcome of each part, from the output's edges and not from the orders. Pure: no clock."""
 
 from __future__ import annotations
 

@@ -90,11 +90,11 @@ class Underway:
             part.place = report.place
 
     def reported(self, report: Actuated) -> Actuated:
-        """What became of a part, in the rejector's words; returns it as far as it can be true.
+        """Record the rejector's report on a part, and return it as far as it can be true.
 
-        By counts nobody knows the moment of a part that passed while no process was there. One that
-        was to pass and came this near behind a part whose pulse outlived its process may have been
-        ejected with it, and is reported so.
+        By counts the moment is unknown for a part that passed while no process was there. A part
+        that was to pass may have come this near behind a part whose pulse outlived its process. It
+        may have been ejected with that part, and is reported so.
         """
         part = self._parts.pop(report.part_id, None)
         if part is None or part.place is None:
@@ -153,10 +153,10 @@ class Underway:
     def orders(
         self, origin: int, *, clear_at_start: bool, clear_ns: int = 0, now_ns: int = 0
     ) -> list[Order]:
-        """What a new process, whose counts have this origin, is told first; it is the last then.
+        """Return the first orders for a new process with this origin of counts, and keep it.
 
-        clear_at_start: by counts, what is on the belt at the first start is unknown. clear_ns: by
-        time, for how long after the first start what comes to the ejector is.
+        clear_at_start: by counts, the content of the belt at the first start is unknown. clear_ns:
+        by time, the period after the first start in which every part at the ejector is unknown.
         """
         orders: list[Order] = []
         if self._origin is None:

@@ -60,8 +60,9 @@ def tail_of(latest: Sequence[Stored]) -> Tail:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is known of the run before: by the register, where the machine was not reset since; by
-    the numbers that the disk has; by the tail of the journal, which ``tail`` reads."""
+    """The facts known of the previous run. They come from the register, where the machine was not
+    reset since; from the numbers on the disk; and from the tail of the journal, which ``tail``
+    reads."""
 
     station: str
     bundle: str
@@ -72,7 +73,7 @@ class Account:
 
     @property
     def gap(self) -> int:
-        """How many events the run before lost without a gap event."""
+        """The number of events that the previous run lost without a gap event."""
         return 0 if self.last is None else self.last.gap
 
     def events(self) -> list[Event]:

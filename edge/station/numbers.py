@@ -27,7 +27,7 @@ _IDLE_S = 60.0
 
 
 class End(IntEnum):
-    """How a run ended; RUNNING: nobody could say."""
+    """The way a run ended; RUNNING: not known."""
 
     RUNNING = 0
     STOPPED = 1
@@ -37,8 +37,9 @@ class End(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SavedNumbers:
-    """What the disk knows. reserved: no part beyond it was announced. announced: the last part at
-    ``utc``. unjournalled: verdicts and lost events of which the journal had nothing at the end."""
+    """The numbers on the disk. reserved: no part beyond it was announced. announced: the last part
+    at ``utc``. unjournalled: verdicts and lost events of which the journal had nothing at the
+    end."""
 
     boot_id: str
     utc: str

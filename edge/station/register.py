@@ -72,10 +72,10 @@ class OpenPart:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What the run before left in the register. gap: events that found the queue full and that no
-    gap event tells of, and of which parts. under_way: from the first to the last part of which the
-    journal does not have what the ejector did. unwatched_ns: how long nobody has looked at the line
-    since a start event was journalled."""
+    """The previous run's data in the register. gap: events that found the queue full and are in no
+    gap event. gap_parts: their parts. under_way: from the first to the last part of which the
+    journal does not have the ejector's action. unwatched_ns: the time in which nobody has looked at
+    the line since a start event was journalled."""
 
     end: End
     bundle: str
@@ -230,7 +230,8 @@ class PartRegister:
         )
 
     def _unwatched_ns(self) -> int:
-        """How long nobody has looked at the line, since the journal last had a start event."""
+        """Return the time in which nobody looked at the line since the last journalled start
+        event."""
         silent_ns = time.monotonic_ns() - self._get(_At.ALIVE_NS)
         return self._get(_At.UNWATCHED_NS) + max(0, silent_ns)
 

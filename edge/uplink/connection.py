@@ -52,7 +52,7 @@ _PARSING = (
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What a broker lets a station do beside its events. Each costs nothing but itself."""
+    """The features a broker permits beside events. Without one, only that feature is lost."""
 
     has_will: bool = True
     has_status: bool = True
@@ -130,7 +130,7 @@ class Connection:
 
     @property
     def manner(self) -> Manner:
-        """What is left of the manner that was asked for, after what the broker refused."""
+        """The features that remain of those asked for, after the broker's refusals."""
         return self._manner
 
     @property
@@ -164,7 +164,7 @@ class Connection:
 
     @property
     def terms(self) -> Terms:
-        """What the broker stated at connect."""
+        """The terms that the broker stated at connect."""
         return self._terms
 
     def open(self, stopping: Callable[[], bool]) -> None:

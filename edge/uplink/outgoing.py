@@ -26,13 +26,13 @@ class Outgoing:
 
     @property
     def payload(self) -> bytes:
-        """What is published."""
+        """The payload that is published."""
         if self.instead_of is None:
             return self.stored.payload
         return _gap_in_place(self.stored, self.instead_of).payload
 
     def properties(self, protocol: str) -> Properties | None:
-        """What MQTT 5 sends beside the payload; None for MQTT 3.1.1."""
+        """Return the properties that MQTT 5 sends beside the payload; None for MQTT 3.1.1."""
         if protocol != "5":
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]

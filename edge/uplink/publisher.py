@@ -165,7 +165,7 @@ class Publisher:
         *,
         was_open: bool,
     ) -> None:
-        """What follows from the end of a connection, for the next one and for people."""
+        """Adapt the next connection to the end of this one, and record the reason for people."""
         line = str(failure)
         if isinstance(failure, TakenOverError):
             self._record.change(takeovers=self._record.state.takeovers + 1)

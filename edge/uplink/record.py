@@ -1,4 +1,4 @@
-"""What the uplink keeps of itself beside the cursor: its state, and events that nobody takes.
+"""The uplink's own records beside the cursor: its state, and events that no broker takes.
 
 Two files in the uplink's own folder, which `outfeed doctor` reads. The uplink never writes the
 station's journal.
@@ -39,12 +39,12 @@ class Undelivered(BaseModel):
 
 
 class UplinkState(BaseModel):
-    """How the uplink is, as it last wrote it.
+    """The state of the uplink, as it last wrote it.
 
-    trouble: why no event can be carried now; empty while one can. since_utc: when that began.
-    undelivered: events that were set aside since the folder was made. unheard: events that the
-    broker took and for which it had no subscriber. takeovers: connections in a row that ended
-    because another client connected with this station's client id.
+    trouble: the reason no event can be sent now; empty while one can. since_utc: the time at which
+    that began. undelivered: events that were set aside since the folder was made. unheard: events
+    that the broker took and for which it had no subscriber. takeovers: connections in a row that
+    ended because another client connected with this station's client id.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -64,7 +64,8 @@ class Subscriber:
 
     @property
     def refused(self) -> int:
-        """How many messages were ignored: no event, or not one of the station in the topic."""
+        """The number of messages that were ignored: no event, or not one of the station in the
+        topic."""
         return self._refused
 
     def run(self, stop: threading.Event) -> None:

@@ -48,12 +48,12 @@ _accept_any_refusal()
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the CONNACK says of the connection (MQTT 5, section 3.2.2.3).
+    """The terms of the connection in the CONNACK (MQTT 5, section 3.2.2.3).
 
-    None: the broker sets no bound. With MQTT 3.1.1 nothing is stated. Not kept, because nothing
-    here depends on them: session expiry (there is no session), assigned client identifier (there is
-    one), topic aliases, user properties, response information, authentication (none is asked for),
-    and what concerns subscriptions.
+    None: the broker sets no bound. With MQTT 3.1.1 nothing is stated. Fields on which nothing here
+    depends are not kept. They are session expiry (there is no session), assigned client identifier
+    (there is one) and topic aliases. User properties, response information, authentication (none is
+    asked for) and fields about subscriptions are not kept either.
     """
 
     receive_maximum: int | None = None

@@ -51,8 +51,8 @@ def render(record: LearnRecord, cases: Sequence[Case]) -> str:
 
 
 def worse(record: LearnRecord) -> tuple[str, ...]:
-    """What is judged worse than before, the costliest first: parts that changed sides, by side,
-    whatever else came right; in sentences. None where nothing is."""
+    """Return sentences on the parts judged worse than before, the costliest first; empty where none
+    is. They count parts that changed sides, by side, regardless of improvements elsewhere."""
     found = []
     for what, bad, now in (("defective", True, "PASS"), ("good", False, "REJECT")):
         for name, side in record.sides.items():

@@ -48,7 +48,7 @@ def account(dataset: DataSet) -> tuple[str, ...]:
 
 
 def _places(samples: Iterable[Sample]) -> str:
-    """How many in which folder."""
+    """Return the number of samples in each folder, as text."""
     folders = Counter(PurePosixPath(sample.name).parent.as_posix() for sample in samples)
     some = ", ".join(f"{name}/ {number}" for name, number in folders.most_common(_SHOWN))
     more = f", {len(folders) - _SHOWN} folders more" if len(folders) > _SHOWN else ""

@@ -146,7 +146,7 @@ class _Reading:
         return Sample(name, entry.path, group or name, tuple(sorted(kinds)), tuple(refs), unmasked)
 
     def of_all(self, folder: DataFolder) -> tuple[str, ...]:
-        """What is wrong with the masks together."""
+        """Return the faults that the masks have together."""
         drawn = bool(self._drawn or self._wrong)
         lines = [empties(self._empty, folder.entries, drawn=drawn)]
         if self._names is None:
@@ -154,7 +154,7 @@ class _Reading:
         return tuple(line for line in lines if line)
 
     def _ref(self, mask: MaskFile) -> MaskRef | None:
-        """What the mask says, or None when it is empty or cannot be used."""
+        """Return the mask's reference, or None when the mask is empty or cannot be used."""
         try:
             pixels = read_pixels(mask.path)
             wrong = hidden(pixels, mask.path)

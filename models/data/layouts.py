@@ -25,7 +25,7 @@ from models.data.groups import by_pattern
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one layout is recognised and read."""
+    """A layout: the test that recognises it and the function that reads it."""
 
     matches: Callable[[Path], bool]
     read: Callable[[Path], DataSet]

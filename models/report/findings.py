@@ -56,7 +56,7 @@ class Findings:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """What the validation pictures cannot tell."""
+        """The facts that the validation pictures cannot show."""
         return unknowns(self.validation, self.record.kinds)
 
     @property

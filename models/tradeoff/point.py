@@ -42,9 +42,9 @@ class Assurance:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What the whole chain does at one T. Counts are parts; escapes is None where none is
+    """The results of the whole chain at one T. Counts are parts. escapes is None where no part is
     defective, false_rejects where none is good: then they are unknown. mean_iou is over defective
-    ones, nan without any."""
+    parts, nan without any."""
 
     threshold: float
     escapes: int | None

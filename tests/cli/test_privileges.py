@@ -1,4 +1,4 @@
-"""What root runs on a station's state cannot be turned against root by the station's user."""
+"""The station's user cannot use the station's state to attack commands that root runs on it."""
 
 from __future__ import annotations
 

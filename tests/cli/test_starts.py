@@ -88,7 +88,7 @@ def test_a_first_start_inspects_on_a_disk_that_takes_nothing(
 def test_a_second_start_is_no_different(
     state: Path, outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
-    """What the disk has is read; protection against older bundles is a read and stays."""
+    """The content of the disk is read. Protection against older bundles is a read and stays."""
     path = configure(SMALL)
     assert outfeed("run", "--config", path).status == 0
     fill(state)

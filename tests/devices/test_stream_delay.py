@@ -1,4 +1,4 @@
-"""What arrivals tell of a frame's age. Every frame's true delay is known here."""
+"""The age of a frame, derived from arrivals. Every frame's true delay is known here."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What doctor shows of an uplink that carries nothing, and of events that no broker takes."""
+"""Findings of doctor on an uplink that sends nothing, and on events that no broker takes."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ def test_a_backup_below_a_running_uplink_hides_nothing(tmp_path: Path) -> None:
 
 
 def test_an_event_that_was_not_published_outlives_a_backup(tmp_path: Path) -> None:
-    """What a station journalled after it was restored goes out, whatever the cursor says."""
+    """Events journalled after a restore are published, whatever the cursor holds."""
     with open_journal(tmp_path) as journal:
         fill(journal, 1, 20)
         first = journal.run

@@ -100,7 +100,7 @@ def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:
 
 
 def test_the_uplinks_user_can_do_the_station_no_harm(machine: Machine) -> None:
-    """What somebody could do who got hold of the process that faces the network."""
+    """An attacker who controls the process that faces the network cannot harm the station."""
     start(machine)
     goes_on(machine)
     station, rejector = main_pid(machine), rejector_pid(machine)

@@ -23,7 +23,7 @@ YOLO = "0 0.5 0.5 0.1 0.1\n"
 
 
 def stopped(root: Path) -> str:
-    """What both say, with ROOT for the folder."""
+    """Return the message that both give, with ROOT for the folder."""
     with pytest.raises(DataError) as trained:
         open_dataset(root).verify()
     with pytest.raises(UsageError) as shown:

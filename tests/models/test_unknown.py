@@ -1,4 +1,4 @@
-"""What cannot be known is not zero: metrics, points and sentences without good or bad parts."""
+"""Unknown is not zero: metrics, points and sentences without good or bad parts."""
 
 from __future__ import annotations
 

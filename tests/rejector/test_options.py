@@ -1,4 +1,4 @@
-"""What a rejector is told at its start."""
+"""Options that a rejector receives at its start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the record of a simulated output says of parts, to hold against the reports."""
+"""The parts in the record of a simulated output, for comparison with the reports."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""What a broker states at connect, and every way in which it refuses: no event is sent for ever,
-none holds back the others, and each that is set aside is visible."""
+"""Terms that a broker states at connect, and every way in which it refuses. No event is sent for
+ever and none holds back the others. Each event that is set aside is visible."""
 
 from __future__ import annotations
 
