@@ -35,7 +35,8 @@ RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
-WORKSHOP := tests/bench tests/export tests/models
+COMPUTING := $(addprefix tests/,bench chain commission docs doctor drift edge engines events export line \
+	models pictures provision quarantine replay)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=
@@ -76,12 +77,12 @@ run: $(STATION)/.ready
 	$(STATION)/bin/outfeed demo --bundle $(BUNDLE) --frames build/demo-parts --out build/demo \
 		$(DEMO_ARGS)
 
-# The workshop's tests compute, one core each; a station's tests watch the clock and run alone. With
-# PYTEST_ARGS, which may choose tests, all of it is one run.
+# Tests that compute take one core each; those of running processes watch the clock and run alone.
+# With PYTEST_ARGS, which may choose tests, all of it is one run.
 test: $(DEV)/.ready $(TFLITE)/.ready
 ifeq ($(strip $(PYTEST_ARGS)),)
-	$(DEV)/bin/python -m pytest $(WORKSHOP) --numprocesses auto --maxprocesses 4 --dist loadfile
-	$(DEV)/bin/python -m pytest $(addprefix --ignore=,$(WORKSHOP))
+	$(DEV)/bin/python -m pytest $(COMPUTING) --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(DEV)/bin/python -m pytest $(addprefix --ignore=,$(COMPUTING))
 else
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 endif

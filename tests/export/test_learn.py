@@ -27,6 +27,7 @@ from export.learn.page import find_cases
 from export.learn.record import ChangedRecord, LearnRecord
 from export.pack import Exported
 from export.recorded import record_of
+from models.commands import make
 from models.learning import Limits
 from models.report.exported import read_export, write_export
 from models.run import Run
@@ -284,7 +285,7 @@ def test_the_command(
     )
     common = ("--run", run, "--quarantine", rings)
     for arguments, said in (
-        (common, "nothing was exported from it; make export, or give --bundle"),
+        (common, f"nothing was exported from it; {make('export', RUN=run)}, or give --bundle"),
         ((*common, "--route", "magic"), "--route magic: expected auto, threshold"),
         ((*common, "--version", "one"), "--version one: expected dotted numbers"),
         ((*common, "--bundle", tmp_path / "none"), "none: cannot be read"),

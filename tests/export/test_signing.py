@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import write_key_pair
 from export.__main__ import main
+from models.commands import outfeed
 
 
 def export(run: Path, out: Path, *options: object) -> tuple[int, str]:
@@ -45,7 +46,8 @@ def test_without_a_key_it_says_that_a_station_refuses_it(tiny_run: Path, tmp_pat
     status, said = export(tiny_run, out)
     assert status == 0, said
     assert said.splitlines()[-1] == (
-        f"unsigned: a station refuses it until `outfeed bundle sign {out} --key NAME.key`"
+        "unsigned: a station refuses it until "
+        f"`{outfeed('bundle', 'sign', out, '--key', 'NAME.key')}`"
     )
     assert read_bundle(out).signer is None
 

@@ -150,9 +150,9 @@ def test_fast_enough() -> None:
     for texture in SURFACES:
         runs = []
         for index in range(4):
-            start = time.perf_counter()
+            start = time.process_time()  # other tests run beside this one
             specimen(5, index, texture=texture, defective=1.0)
-            runs.append((time.perf_counter() - start) * 1e3)
+            runs.append((time.process_time() - start) * 1e3)
         times_ms[texture] = min(runs)
     assert max(times_ms.values()) < 15.0, times_ms
 
