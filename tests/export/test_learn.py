@@ -295,7 +295,9 @@ def test_the_command(
         assert (result.exit_code, said in result.output) == (1, True), result.output
     write_export(tmp_path, record_of(exported, "gone.outfeed"))
     result = call("--run", tmp_path, "--quarantine", rings)
-    assert "gone.outfeed: is not there; give --bundle" in result.output
+    assert (
+        f"gone.outfeed: the bundle that was exported from {tmp_path} is not there" in result.output
+    )
     bundle = tmp_path / "tiny.outfeed"
     write_bundle(bundle, exported.data)
     result = call(
