@@ -14,7 +14,7 @@ from edge.events.receiver import Received
 from edge.events.starting import StartEvent
 from edge.records import Decision
 
-_SHOWN = 100
+_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Account:
         return not (self.lost or self.doubled or self.unmarked or self.wrong)
 
     def note(self, text: str, at_ns: int = 0) -> None:
-        """Keep the first hundred."""
+        """Keep the first hundreds."""
         if len(self.notes) < _SHOWN:
             self.notes.append(Note(text, at_ns))
 

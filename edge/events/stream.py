@@ -95,7 +95,8 @@ class _Run:
         at = sequence % _MAX_CONTENTS
         if self.contents is None or sequence <= self.seen.last - _MAX_CONTENTS:
             return None
-        return self.contents[at] if at < len(self.contents) else None
+        # 0: of an event that came before the checksums of this run were forgotten and begun anew.
+        return (self.contents[at] if at < len(self.contents) else 0) or None
 
     def add(self, sequence: int, content: int) -> None:
         if self.contents is None:

@@ -129,7 +129,7 @@ class Account:
             last_part=last_part,
             last_part_at_most=saved.reserved if saved.end == End.RUNNING else None,
             unaccounted=unaccounted,
-            unwatched_s=_since_s(saved.utc),
+            unwatched_s=_since_s(saved),
         )
         if not count:
             return [start]
@@ -178,9 +178,13 @@ def _ranges(parts: range, but: Collection[int]) -> tuple[range, ...]:
     return tuple(range(group[0], group[-1] + 1) for group in groups)
 
 
-def _since_s(utc: str) -> float | None:
+def _since_s(saved: SavedNumbers) -> float | None:
+    """Return the seconds since the numbers were saved: a wall clock that jumped counts only where
+    the machine was off in between."""
+    if saved.is_of_this_boot and saved.at_ns is not None:
+        return max(0, time.monotonic_ns() - saved.at_ns) / 1e9
     try:
-        then = datetime.fromisoformat(utc.replace("Z", "+00:00"))
+        then = datetime.fromisoformat(saved.utc.replace("Z", "+00:00"))
     except ValueError:
         return None
     return max(0.0, (datetime.now(timezone.utc) - then).total_seconds())

@@ -48,6 +48,7 @@ class SavedNumbers:
     reserved: int
     unjournalled: int = 0
     turn: int = 0
+    at_ns: int | None = None
 
     @property
     def is_of_this_boot(self) -> bool:
@@ -90,7 +91,14 @@ class PartNumbers:
     def _save(self, end: End, announced: int, reserved: int, unjournalled: int = 0) -> bool:
         turn = 0 if self._now is None else self._now.turn + 1
         saved = SavedNumbers(
-            boot_id(), utc_now(), int(end), announced, reserved, unjournalled, turn
+            boot_id(),
+            utc_now(),
+            int(end),
+            announced,
+            reserved,
+            unjournalled,
+            turn,
+            time.monotonic_ns(),
         )
         self._saved_s = time.monotonic()
         try:

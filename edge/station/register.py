@@ -182,6 +182,11 @@ class PartRegister:
         for part_id in self._not_done():
             if part_id < first_part:
                 self.done(part_id)
+        for part in list(self._open_parts()):
+            if part.part_id < first_part:
+                # A kill between the disk and its note leaves a part open that the journal has. A
+                # later start, whose tail does not reach it, must not journal it again.
+                self._seal(part.part_id, _Fate.JOURNALLED)
         self._put(_At.SINCE, first_part)
         self._put(_At.UNWATCHED_NS, 0)
         self._put(_At.TOLD, 1)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.errors import OutfeedError
@@ -73,6 +73,30 @@ def test_a_receiver_goes_on_where_another_stopped() -> None:
     assert receiver.accounts() == first.accounts()
     assert [n for n, _, _ in take(receiver, 5, 6, 9, 8, 10)] == [8, 10]
     assert receiver.unproven == 3  # the contents were not handed in
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 60)), max_size=20),
+)
+@example([1, 1, 1, 1, 2], [(5, 5), (6, 1), (1, 2)])
+def test_an_uplink_that_starts_again_further_back_contradicts_nothing(
+    lengths: list[int], restarts: list[tuple[int, int]]
+) -> None:
+    """Each event of each run is handed over once, however often and from where they are repeated:
+    also where the checksums of a run were forgotten in between. restarts: how many events come, and
+    how far the uplink then goes back."""
+    runs = [f"run{number}" for number, length in enumerate(lengths) for _ in range(length)]
+    receiver, handed, at = Receiver(), list[int](), 0
+    for count, back in [*restarts, (0, len(runs)), (len(runs), 0)]:
+        until = min(at + count, len(runs))
+        for sequence in range(at + 1, until + 1):
+            received = receiver.accept("s", payload(sequence, run=runs[sequence - 1]))
+            if received is not None:
+                assert received.conflict is None
+                handed.append(sequence)
+        at = max(0, until - back)
+    assert handed == list(range(1, len(runs) + 1))
 
 
 @given(st.lists(st.integers(2, 30), max_size=80))

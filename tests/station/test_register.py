@@ -2,11 +2,12 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edge.clock import utc_now
+from edge.clock import boot_id, utc_now
 from edge.events.blocks import read_blocks
 from edge.events.event import GapEvent, PartEvent, actuation_event, gap_event, part_event
 from edge.events.identity import Stored
@@ -63,6 +64,19 @@ def test_a_register_outlives_whoever_wrote_it(tmp_path: Path) -> None:
         OpenPart(11, 1100, P, False),
     )
     assert 0 <= last.unwatched_ns < 60e9
+
+
+def test_what_the_journal_has_is_not_journalled_again_by_later_starts(tmp_path: Path) -> None:
+    """A kill between the disk and its note: the first start finds the verdict in the tail."""
+    register = begun(tmp_path)
+    register.announced(1, 1)
+    register.judged(1, P)
+    second = begun(tmp_path, 2)
+    assert second.last is not None
+    assert [part.part_id for part in second.last.parts] == [1]
+    second.told()
+    second.announced(2, 2)
+    assert [part.part_id for part in left(tmp_path).parts] == [2]
 
 
 def test_the_time_in_which_nobody_looked_adds_up_until_it_is_told(
@@ -296,6 +310,15 @@ def test_the_account_of_a_power_cut() -> None:
     assert isinstance(gap, GapEvent)
     assert (gap.count, gap.reason) == (3, "parts 5 to 8 have no verdict")
     assert start.unwatched_s == pytest.approx(0.0, abs=5.0)
+
+
+def test_a_wall_clock_that_jumped_does_not_count_within_a_boot() -> None:
+    at_ns = time.monotonic_ns() - 7_000_000_000
+    known = replace(saved(End.STOPPED, boot_id(), 3, 3), utc="2001-01-01T00:00:00Z", at_ns=at_ns)
+    start, _ = account(None, known)
+    assert start.unwatched_s == pytest.approx(7.0, abs=5.0)
+    start, _ = account(None, replace(known, boot_id="another"))
+    assert (start.unwatched_s or 0.0) > 1e8
 
 
 def test_the_account_of_what_the_disk_knows() -> None:
