@@ -79,7 +79,7 @@ def test_a_receiver_goes_on_where_another_stopped() -> None:
     st.lists(st.integers(1, 9), min_size=1, max_size=9),
     st.lists(st.tuples(st.integers(1, 30), st.integers(0, 60)), max_size=20),
 )
-@example([1, 1, 1, 1, 2], [(5, 5), (6, 1), (1, 2)])
+@example([2, 2, 2, 2, 2, 2], [(11, 11), (12, 2), (2, 0)])
 def test_an_uplink_that_starts_again_further_back_contradicts_nothing(
     lengths: list[int], restarts: list[tuple[int, int]]
 ) -> None:
