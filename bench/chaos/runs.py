@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from edge.events.starting import StartEvent
 
-# A station looks at the line before its first part and after its last one: a gap at either end.
-_ENDS_S = 0.2
+# A station looks at the line before its first part and after its last one: a gap at either end. One
+# that ends in order counts until its last part has passed the ejector.
+_ENDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
