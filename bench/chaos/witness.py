@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.devices.output_simulated import read_record
+from edge.devices.output import OutputEdge
+from edge.devices.output_simulated import read_claims, read_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,18 @@ class Ejector:
 
     @classmethod
     def read(cls, record: Path) -> Ejector:
-        """From the record of a simulated output."""
+        """From the record of a simulated output. A line that a dead process left active is so until
+        the next process claims it."""
+        claims = [OutputEdge(False, at_ns) for at_ns in read_claims(record)]
+        edges = sorted([*read_record(record), *claims], key=lambda edge: edge.at_ns)
         spans: list[Open] = []
         began_ns: int | None = None
-        for edge in read_record(record):
-            if began_ns is not None:
+        for edge in edges:
+            if began_ns is not None and not edge.active:
                 spans.append(Open(began_ns, edge.at_ns))
-            began_ns = edge.at_ns if edge.active else None
+                began_ns = None
+            elif began_ns is None and edge.active:
+                began_ns = edge.at_ns
         if began_ns is not None:
             spans.append(Open(began_ns, 1 << 62))
         return cls(spans)

@@ -26,9 +26,9 @@ class SimulatedOutput:
 
     With ``record``, each edge is also written at once to that file as ``at_ns 0|1``, so that a
     test can read what a process did that has died since; a disk that refuses ends the record and
-    not the output. A claim makes the line inactive: where the record ends with an active one, that
-    is its next edge. Setting the level that it has is no edge. A process that was forked sets the
-    same line and writes to the same file; ``history`` has the edges of its own process only. Two
+    not the output. A claim makes the line inactive, and is a line ``# claimed at_ns``. Setting the
+    level that it has is no edge. A process that was forked sets the same line and writes to the
+    same file; ``history`` has the edges of its own process only. Two
     processes that set it within microseconds may both write.
     """
 
@@ -45,8 +45,7 @@ class SimulatedOutput:
                 raise DeviceError(f"{record}: cannot be written: {error.strerror}") from error
             _log.error("output_record_refused reason=%s: %s", record, error.strerror)
             self._file = None
-        if record is not None and _ends_active(record):
-            self._write(OutputEdge(False, clock.now_ns()))
+        self._write(b"# claimed %d\n" % clock.now_ns())
 
     @property
     def history(self) -> list[OutputEdge]:
@@ -61,7 +60,7 @@ class SimulatedOutput:
         self._level[0] = active
         edge = OutputEdge(active, self._clock.now_ns())
         self._edges.append(edge)
-        self._write(edge)
+        self._write(b"%d %d\n" % (edge.at_ns, edge.active))
 
     def is_active(self) -> bool:
         if self._closed:
@@ -74,43 +73,42 @@ class SimulatedOutput:
             os.close(self._file)
             self._file = None
 
-    def _write(self, edge: OutputEdge) -> None:
+    def _write(self, line: bytes) -> None:
         if self._file is None or self._is_refused:
             return
         try:
-            os.write(self._file, b"%d %d\n" % (edge.at_ns, edge.active))
+            os.write(self._file, line)
         except OSError as error:  # the record is for tests: it ends, the output does not
             _log.error("output_record_refused reason=%s", error.strerror)
             self._is_refused = True
 
 
-def _ends_active(record: Path) -> bool:
-    """Return whether the last edge of a record is one to active. Then the process died, and
-    released a line that its wiring or its guard left active."""
-    try:
-        with record.open("rb") as file:
-            file.seek(-min(2, os.fstat(file.fileno()).st_size), os.SEEK_END)
-            return file.read() == b"1\n"
-    except OSError:
-        return False
-
-
 def read_record(path: Path) -> list[OutputEdge]:
     """The edges that a SimulatedOutput wrote to its record. Raises DeviceError."""
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except OSError as error:
-        raise DeviceError(f"{path}: cannot be read: {error.strerror}") from error
+    lines = (line for line in _lines(path) if not line.startswith("#"))
     edges = [OutputEdge(level == "1", int(at)) for at, level in map(str.split, lines)]
     # Two processes write, each after its stamp.
     return sorted(edges, key=lambda edge: edge.at_ns)
 
 
+def read_claims(path: Path) -> list[int]:
+    """The moments at which a process claimed the line of this record, which made it inactive:
+    CLOCK_MONOTONIC, ascending. Raises DeviceError."""
+    return sorted(int(line.split()[-1]) for line in _lines(path) if line.startswith("# claimed "))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise DeviceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def pulses(edges: Iterable[OutputEdge]) -> list[Pulse]:
     """The pulses of a history; one that is still active at its end is left out.
 
-    Two rising edges in a row are a record that lacks one: when the first pulse ended is not known,
-    and it has the width 0.
+    Two rising edges in a row are a process that died while active and the one after it: when the
+    first pulse ended is not known, and it has the width 0.
     """
     found: list[Pulse] = []
     began_ns: int | None = None

@@ -12,7 +12,7 @@ from bench.chaos.plant import Schedule, WitnessedEye, read_eye
 from bench.chaos.referee import Account, Evidence, judge
 from bench.chaos.witness import Ejector, Open
 from edge.clock import MonotonicClock
-from edge.devices.output_simulated import SimulatedOutput
+from edge.devices.output_simulated import SimulatedOutput, read_claims
 from edge.errors import DeviceError
 from edge.events.event import actuation_event, part_event
 from edge.events.identity import Stored
@@ -112,10 +112,16 @@ def test_the_ejector_is_read_from_the_outputs_record(tmp_path: Path) -> None:
     opened, closed, again = output.history
     ejector = Ejector.read(tmp_path / "edges")
     assert len(ejector) == 2
+    assert read_claims(tmp_path / "edges")[0] <= opened.at_ns
     assert ejector.opens(opened.at_ns, opened.at_ns + 1)
     assert not ejector.opens(opened.at_ns - 5, opened.at_ns)
     assert not ejector.opens(closed.at_ns, again.at_ns)
     assert ejector.opens(again.at_ns + 1, again.at_ns + 2)  # to the end of the record
+    SimulatedOutput(clock=MonotonicClock(), record=tmp_path / "edges").close()
+    claimed_ns = read_claims(tmp_path / "edges")[-1]
+    ejector = Ejector.read(tmp_path / "edges")
+    assert ejector.opens(again.at_ns, claimed_ns)
+    assert not ejector.opens(claimed_ns, claimed_ns + 1)
 
 
 def test_a_flip_changes_one_bit(tmp_path: Path) -> None:

@@ -280,7 +280,8 @@ def test_a_rejector_that_hangs_when_its_station_is_dead_is_killed_before_the_nex
         machine.run("kill", "-STOP", rejector)
         machine.run("kill", "-KILL", first)
         dead = restarted(machine, first, began_ns)
-        assert "settle: 1 left after 2 s, killed" in machine.log(STATION)
+        # It and its guard, which does what a stopped rejector would do with a pulse, and no more.
+        assert "settle: 2 left after 2 s, killed" in machine.log(STATION)
         assert "No such process" in machine.run("kill", "-0", rejector)
         end(machine).obeys(dead)
     finally:
