@@ -36,7 +36,7 @@ OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 COMPUTING := $(addprefix tests/,bench chain commission docs doctor drift edge engines events export line \
-	models pictures provision quarantine replay)
+	models pictures proof provision quarantine replay uplink/test_terms.py)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=

@@ -170,7 +170,8 @@ def test_an_engine_that_does_not_reproduce_is_never_chosen(
 def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], None]:
     """pretend("openvino", code): what its library does when it is imported, in every child."""
     folder = tmp_path / "pretended"
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]))
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
     def plant(package: str, code: str) -> None:
         (folder / package).mkdir(parents=True)
