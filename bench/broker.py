@@ -43,7 +43,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class KillOutcome:
     """Of one broker. lost: confirmed to the publisher and never handed to central."""
 
     settings: str
@@ -92,7 +92,7 @@ class Broker:
         self._process.wait(_ANSWER_S)
 
 
-class Central:
+class EventReader:
     """A subscriber with a session that the broker keeps."""
 
     def __init__(self, port: int) -> None:
@@ -162,11 +162,11 @@ def publish(port: int, first: int, count: int, kill_after: int, broker: Broker) 
     return confirmed
 
 
-def measure(settings: str, *, events: int, kills: int, dice: random.Random) -> Outcome:
+def measure(settings: str, *, events: int, kills: int, dice: random.Random) -> KillOutcome:
     """One broker that is killed so often, each time while events come and central is away."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(Path(folder), _SETTINGS[settings])
-        central = Central(broker.port)
+        central = EventReader(broker.port)
         broker.start()
         central.listen(0.2)  # its session
         time.sleep(1.5)  # the session itself is saved by now, where it is saved at all
@@ -182,7 +182,7 @@ def measure(settings: str, *, events: int, kills: int, dice: random.Random) -> O
         central.listen(1.0)
         broker.kill()
     lost = len(confirmed - central.seen)
-    return Outcome(settings, kills, len(confirmed), lost, len(confirmed) / took_s)
+    return KillOutcome(settings, kills, len(confirmed), lost, len(confirmed) / took_s)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

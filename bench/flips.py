@@ -31,7 +31,7 @@ _MAX_READS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Specimen:
+class JournalSpecimen:
     """A journal at rest. folder: its files. events: by sequence, what was appended."""
 
     folder: Path
@@ -39,7 +39,7 @@ class Specimen:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FlipFinding:
     """After a flip. named: events that a gap event names; altered: that came otherwise than they
     were stored; missing: of which nothing speaks."""
 
@@ -48,7 +48,7 @@ class Finding:
     missing: int
 
 
-def make_specimen(folder: Path, events: int, *, is_killed: bool) -> Specimen:
+def make_specimen(folder: Path, events: int, *, is_killed: bool) -> JournalSpecimen:
     """Fill a journal; is_killed: as SIGKILL leaves it, with a log beside the database."""
     source = folder / "source"
     source.mkdir(parents=True)
@@ -63,10 +63,10 @@ def make_specimen(folder: Path, events: int, *, is_killed: bool) -> Specimen:
         journal.close()
         shutil.copytree(source, target)
     with JournalReader(source / "journal.sqlite") as reader:
-        return Specimen(target, {row.sequence: row for row in _read_all(reader)})
+        return JournalSpecimen(target, {row.sequence: row for row in _read_all(reader)})
 
 
-def strike(specimen: Specimen, folder: Path, file: str, bit: int) -> None:
+def strike(specimen: JournalSpecimen, folder: Path, file: str, bit: int) -> None:
     """Copy the specimen to the folder and flip a bit of one of its files."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(specimen.folder, folder)
@@ -77,7 +77,7 @@ def strike(specimen: Specimen, folder: Path, file: str, bit: int) -> None:
         target.write(bytes([byte ^ 1 << bit % 8]))
 
 
-def read(specimen: Specimen, folder: Path) -> Finding:
+def read(specimen: JournalSpecimen, folder: Path) -> FlipFinding:
     """Read the journal as the uplink does. What is damaged at its end may be named by the next
     event only, which ``reopen`` appends."""
     with JournalReader(folder / "journal.sqlite") as reader:
@@ -87,7 +87,7 @@ def read(specimen: Specimen, folder: Path) -> Finding:
     return _judged(replace(specimen, events=events), rows)
 
 
-def reopen(specimen: Specimen, folder: Path) -> Finding:
+def reopen(specimen: JournalSpecimen, folder: Path) -> FlipFinding:
     """Start a station on the journal, journal an event, and read."""
     with _open(folder) as journal:
         done = journal.append([_event(0)])
@@ -128,7 +128,7 @@ def _read_all(reader: JournalReader) -> list[Stored]:
     return rows
 
 
-def _judged(specimen: Specimen, rows: Sequence[Stored]) -> Finding:
+def _judged(specimen: JournalSpecimen, rows: Sequence[Stored]) -> FlipFinding:
     whole, named, altered = set[int](), set[int](), 0
     for row in rows:
         true = specimen.events.get(row.sequence)
@@ -141,7 +141,7 @@ def _judged(specimen: Specimen, rows: Sequence[Stored]) -> Finding:
         elif true is not None and not isinstance(event, GapEvent):
             altered += 1
     expected = set(specimen.events)
-    return Finding(
+    return FlipFinding(
         named=len((expected & named) - whole),
         altered=altered,
         missing=len(expected - whole - named),

@@ -47,10 +47,10 @@ def read_small(path: Path, most_bytes: int, *, within_s: float = _DISK_S) -> byt
         with path.open("rb") as file:
             return file.read(most_bytes)
 
-    return Disk(within_s).does(read)
+    return BoundedDisk(within_s).does(read)
 
 
-class Disk:
+class BoundedDisk:
     """Does one thing after the other on a disk that may hang, each on a daemon thread that is left
     behind when it takes too long. One thread at a time may call."""
 

@@ -24,7 +24,7 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(slots=True)
-class Stage:
+class WorkStage:
     """One piece of work. total: None where nobody can tell. note: a figure that moves, as a loss.
     is_shown: somebody shows it already, as a bar on a terminal."""
 
@@ -48,7 +48,7 @@ class Stage:
         return told
 
 
-class Stages:
+class WorkStages:
     """The stages under way, outermost first.
 
     Synchronization: entered and left by one thread, read by another.
@@ -57,11 +57,11 @@ class Stages:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: list[Stage] = []
+        self._open: list[WorkStage] = []
 
     @contextmanager
-    def enter(self, title: str, total: int | None = None) -> Iterator[Stage]:
-        one = Stage(title, self._clock(), total)
+    def enter(self, title: str, total: int | None = None) -> Iterator[WorkStage]:
+        one = WorkStage(title, self._clock(), total)
         with self._lock:
             self._open.append(one)
         try:
@@ -88,7 +88,7 @@ class Announcer(logging.Handler):
     """Says what is under way when nothing was logged for ``every_s``. ``look`` is called often."""
 
     def __init__(
-        self, stages: Stages, every_s: float, clock: Callable[[], float] = time.monotonic
+        self, stages: WorkStages, every_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(logging.INFO)
         self._stages, self._every_s, self._clock = stages, every_s, clock
@@ -108,11 +108,11 @@ class Announcer(logging.Handler):
         self._last_s = self._clock()
 
 
-_STAGES = Stages()
+_STAGES = WorkStages()
 
 
 @contextmanager
-def stage(title: str, total: int | None = None) -> Iterator[Stage]:
+def stage(title: str, total: int | None = None) -> Iterator[WorkStage]:
     """Work that may take long, named for people: 'tracing the networks'. The caller counts
     ``done`` up where there is a total."""
     with _STAGES.enter(title, total) as one:

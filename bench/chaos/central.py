@@ -12,7 +12,7 @@ from edge.uplink.subscriber import Subscriber
 CLIENT_ID = "chaos-central"
 
 
-class Central:
+class RestlessCentral:
     """Subscribes under one name, goes away and comes again; its receiver outlives both."""
 
     def __init__(self, port: int, station: str) -> None:

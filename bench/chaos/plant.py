@@ -13,7 +13,7 @@ from edge.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class PartSchedule:
     """Part ``number`` (from 0) passes the photo-eye at ``at_ns(number)``, CLOCK_MONOTONIC.
 
     The moment is a pure function, so the harness knows of parts that no station saw.
@@ -44,7 +44,7 @@ class WitnessedEye:
     It does not simulate bounces, missed edges or an overflow of the kernel's queue.
     """
 
-    def __init__(self, schedule: Schedule, record: Path, *, clock: Clock) -> None:
+    def __init__(self, schedule: PartSchedule, record: Path, *, clock: Clock) -> None:
         self._schedule = schedule
         self._clock = clock
         self._file = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -27,7 +27,7 @@ class Death:
     status: int
 
 
-class Kept:
+class KeptProcess:
     """One process that is started again ``pause_s`` after its end, by a thread of its own.
 
     settle: first wait until every descendant is gone, at most 30 s, then kill what is left, as the

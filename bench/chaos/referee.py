@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.chaos.runs import Run, find_runs, is_marked, is_outcome_open, unwatched
+from bench.chaos.runs import StationRun, find_runs, is_marked, is_outcome_open, unwatched
 from bench.chaos.witness import Ejector
 from edge.events.event import ActuationEvent, GapEvent, PartEvent
 from edge.events.identity import Stored
@@ -43,7 +43,7 @@ class Note:
 
 
 @dataclass(slots=True)
-class Account:
+class LineAccount:
     """lost: events of the journal that central lacks. doubled: events, or verdicts on one part,
     that central has twice. unmarked: parts without a verdict of which no event speaks. wrong: parts
     that met an ejector in the other state than ordered, of which no event speaks."""
@@ -74,9 +74,9 @@ class Account:
         return "\n".join(lines)
 
 
-def judge(evidence: Evidence) -> Account:
+def judge(evidence: Evidence) -> LineAccount:
     """The account of a line that has been healed and drained."""
-    account = Account()
+    account = LineAccount()
     heard = _Heard(evidence.received)
     runs = find_runs(evidence.edges, heard.ids)
     account.facts["parts seen by a station"] = len(evidence.edges)
@@ -131,7 +131,7 @@ class _Heard:
                 self.starts.append(event)
 
 
-def _judge_events(evidence: Evidence, account: Account) -> None:
+def _judge_events(evidence: Evidence, account: LineAccount) -> None:
     counted = Counter(each.identity.event_id for each in evidence.received)
     for event_id, count in counted.items():
         if count > 1:
@@ -149,7 +149,9 @@ def _judge_events(evidence: Evidence, account: Account) -> None:
             account.note(f"event {row.event_id} is in the journal and not at central")
 
 
-def _judge_part(number: int, run: Run, evidence: Evidence, heard: _Heard, account: Account) -> None:
+def _judge_part(
+    number: int, run: StationRun, evidence: Evidence, heard: _Heard, account: LineAccount
+) -> None:
     at_ns = run.edges[number]
     events = heard.verdicts.get(at_ns, [])
     due_ns = at_ns + evidence.travel_ns

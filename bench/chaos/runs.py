@@ -14,7 +14,7 @@ _ENDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class StationRun:
     """Edges that followed one another without one left out: number of the part → at_ns.
 
     first_id: the part_id of its first edge, None where no edge of it has an event.
@@ -33,10 +33,10 @@ class Run:
         return max(self.edges)
 
 
-def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[Run]:
+def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[StationRun]:
     """Divide the record where parts passed that no station saw; ids: at_ns → part_id, where an
     event has both. A restart takes longer than the gap between two parts."""
-    runs: list[Run] = []
+    runs: list[StationRun] = []
     group: dict[int, int] = {}
     for number in sorted(edges):
         if group and number - 1 not in group:
@@ -48,7 +48,7 @@ def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[Run]:
     return runs
 
 
-def is_marked(run: Run, number: int, starts: Iterable[StartEvent]) -> bool:
+def is_marked(run: StationRun, number: int, starts: Iterable[StartEvent]) -> bool:
     """Return whether a start event counts this part among those of which nothing more is known. The
     last edge of a run may have been read by a station that died before it announced the part."""
     part_id = run.part_id(number)
@@ -66,7 +66,7 @@ def is_outcome_open(part_id: int, starts: Iterable[StartEvent]) -> bool:
     return _is_under_way(part_id, starts)
 
 
-def unwatched(runs: Sequence[Run], starts: Sequence[StartEvent]) -> tuple[int, int]:
+def unwatched(runs: Sequence[StationRun], starts: Sequence[StartEvent]) -> tuple[int, int]:
     """Return the number of parts no station saw, and of those that no start event covers.
 
     A start event gives the time during which nobody looked since the previous one. This must be the
@@ -87,10 +87,10 @@ def unwatched(runs: Sequence[Run], starts: Sequence[StartEvent]) -> tuple[int, i
     return seen, silent + owed
 
 
-def _run(group: dict[int, int], ids: Mapping[int, int]) -> Run:
+def _run(group: dict[int, int], ids: Mapping[int, int]) -> StationRun:
     begin = min(group)
     firsts = {ids[at_ns] - (number - begin) for number, at_ns in group.items() if at_ns in ids}
-    return Run(group, min(firsts, default=None))
+    return StationRun(group, min(firsts, default=None))
 
 
 def _is_under_way(part_id: int, starts: Iterable[StartEvent]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import edge.cli.assembly
 import edge.clock
 import edge.pictures.scribe
-from bench.chaos.plant import Schedule, WitnessedEye
+from bench.chaos.plant import PartSchedule, WitnessedEye
 from edge.__main__ import main
 from edge.clock import Clock
 from edge.config import StationConfig
@@ -40,7 +40,7 @@ def _move_wall_clock(offset: Path) -> None:
         module.datetime = MovedDatetime  # type: ignore[attr-defined]
 
 
-def _witness(record: Path, schedule: Schedule) -> None:
+def _witness(record: Path, schedule: PartSchedule) -> None:
     def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
         return WitnessedEye(schedule, record, clock=clock)
 
@@ -52,5 +52,5 @@ if __name__ == "__main__":
     _move_wall_clock(Path(clock))
     if which == "uplink":
         sys.exit(uplink(["--config", toml]))
-    _witness(Path(rest[0]), Schedule(*map(int, rest[1:])))
+    _witness(Path(rest[0]), PartSchedule(*map(int, rest[1:])))
     sys.exit(main(["--quiet", "run", "--config", toml]))

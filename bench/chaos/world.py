@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chaos.broker import KilledBroker
-from bench.chaos.central import Central
+from bench.chaos.central import RestlessCentral
 from bench.chaos.disk import StateDisk
-from bench.chaos.plant import Schedule, read_eye
-from bench.chaos.processes import Kept, runs
+from bench.chaos.plant import PartSchedule, read_eye
+from bench.chaos.processes import KeptProcess, runs
 from bench.chaos.proxy import Network, NetworkState
 from bench.chaos.referee import Evidence
 from bench.chaos.witness import Ejector
@@ -109,15 +109,15 @@ class World:
         self.broker = KilledBroker(folder / "broker")
         self.broker.start()
         self.network = Network(self.broker.port)
-        self.central = Central(self.broker.port, STATION)
+        self.central = RestlessCentral(self.broker.port, STATION)
         began_ns = time.monotonic_ns() + 1_000_000_000
-        self.schedule = Schedule(began_ns, round(1e9 / rate_hz), seed)
+        self.schedule = PartSchedule(began_ns, round(1e9 / rate_hz), seed)
         self.set_wall_clock(0)
         config = self._write_config(folder)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         victim, common = ["-m", "bench.chaos.victim"], [str(config), str(self.records.clock)]
         eye = [str(self.records.eye), str(began_ns), str(self.schedule.gap_ns), str(seed)]
-        self.station = Kept(
+        self.station = KeptProcess(
             "station",
             [*victim, "station", *common, *eye],
             log=self.records.log,
@@ -125,7 +125,7 @@ class World:
             pause_s=0.1,
             settle=True,
         )
-        self.uplink = Kept(
+        self.uplink = KeptProcess(
             "uplink",
             [*victim, "uplink", *common],
             log=self.records.log,

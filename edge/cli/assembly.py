@@ -41,7 +41,7 @@ from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Belt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.station import Station
-from edge.station.account import TAIL_ROWS, Account, Tail, first_part, tail_of
+from edge.station.account import TAIL_ROWS, JournalTail, LastRunAccount, first_part, tail_of
 from edge.station.late_journal import LateJournal
 from edge.station.numbers import PartNumbers
 from edge.station.register import open_register
@@ -236,7 +236,7 @@ def make_station(
         timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
         first_part_id=first_part_id,
         register=register,
-        account=Account(
+        account=LastRunAccount(
             station=config.id,
             bundle=loaded.bundle.id,
             first_part=first_part_id,
@@ -254,7 +254,7 @@ def make_station(
     )
 
 
-def _journal_tail(config: StationConfig, journal: LateJournal) -> Tail:
+def _journal_tail(config: StationConfig, journal: LateJournal) -> JournalTail:
     journal.check()
     with JournalReader(config.journal_path) as reader:
         return tail_of(reader.latest(TAIL_ROWS))

@@ -23,7 +23,7 @@ from edge.chain.load import load_inspector, prove
 from edge.cli.benchmark import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError
-from edge.proof import Limits
+from edge.proof import ProofLimits
 from edge.proof.confine import confine
 from edge.records import Frame
 
@@ -64,7 +64,7 @@ class Answer(BaseModel):
 def main() -> int:
     """Measure; whatever is found is an answer, and the exit status 0."""
     request = Request.model_validate_json(sys.stdin.buffer.read())
-    confine(Limits.of_machine().memory_mb)
+    confine(ProofLimits.of_machine().memory_mb)
     for answer in _measure(request):
         os.write(request.answers, answer.model_dump_json().encode() + b"\n")
     return 0

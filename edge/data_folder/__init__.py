@@ -4,7 +4,7 @@ from edge.data_folder.mask_checks import read_drawn
 from edge.data_folder.reader import Pictures, find_pictures, list_images, read_folder
 from edge.data_folder.record import (
     DataFolder,
-    Entry,
+    FolderEntry,
     MaskFile,
     count,
     listing,
@@ -17,7 +17,7 @@ from edge.data_folder.walk import Unread
 
 __all__ = [
     "DataFolder",
-    "Entry",
+    "FolderEntry",
     "MaskFile",
     "Pictures",
     "Unread",

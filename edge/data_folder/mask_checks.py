@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.data_folder.names import GOOD_FOLDERS, is_good
-from edge.data_folder.record import DataFolder, Entry, MaskFile, some_names
+from edge.data_folder.record import DataFolder, FolderEntry, MaskFile, some_names
 from edge.data_folder.remarks import turned
 from edge.errors import FrameError
 from edge.images import decode_alpha, read_image
@@ -79,7 +79,7 @@ def read_drawn(folder: DataFolder) -> Drawn:
     return Drawn(kinds, tuple(fault for fault in faults if fault))
 
 
-def of_good(mask: MaskFile, entry: Entry, root: Path) -> str:
+def of_good(mask: MaskFile, entry: FolderEntry, root: Path) -> str:
     """A line where a mask that is drawn on, or its picture, lies in good/, else ''."""
     if mask.kind.lower() in GOOD_FOLDERS:
         return f"{mask.path}: is drawn on, and its folder says good; expected masks/KIND/"
@@ -103,7 +103,7 @@ def other_size(
     )
 
 
-def _other_size(pixels: NDArray[np.uint8], mask: Path, entry: Entry, root: Path) -> str:
+def _other_size(pixels: NDArray[np.uint8], mask: Path, entry: FolderEntry, root: Path) -> str:
     try:
         picture = read_image(entry.path)
     except FrameError:
@@ -111,7 +111,7 @@ def _other_size(pixels: NDArray[np.uint8], mask: Path, entry: Entry, root: Path)
     return other_size(mask, pixels.shape, entry.path.relative_to(root).as_posix(), picture.shape)
 
 
-def empties(empty: Sequence[Path], entries: Iterable[Entry], *, drawn: bool) -> str:
+def empties(empty: Sequence[Path], entries: Iterable[FolderEntry], *, drawn: bool) -> str:
     """A line where empty masks are the only ones of a picture that nothing else says is good, else
     ''. drawn: whether any mask is drawn on.
 

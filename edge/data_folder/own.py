@@ -23,7 +23,7 @@ from edge.data_folder.names import (
     telling,
 )
 from edge.data_folder.pairing import folder_of, pair
-from edge.data_folder.record import DataFolder, Entry, MaskFile
+from edge.data_folder.record import DataFolder, FolderEntry, MaskFile
 from edge.data_folder.stops import (
     doubled_folders,
     folders_named,
@@ -91,7 +91,7 @@ def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) ->
             undrawn[folder].append(path)
         if said is None and any(each.kind.lower() in GOOD_FOLDERS for each in own):
             said = ""  # masks/good/ says so
-        entries.append(Entry(path, folder, own, said))
+        entries.append(FolderEntry(path, folder, own, said))
     complaints += undrawn_folders(image_root, undrawn, pairs.masks)
     if not masks:
         complaints += named_bad([entry for entry in entries if entry.kind is None], image_root)
@@ -141,7 +141,7 @@ def _sorted(root: Path, tops: Sequence[str], found: Files) -> DataFolder:
             ]
         kinds = tuple(MaskFile(each.path, each.kind.partition("/")[0] or top) for each in own)
         folder = folder_of(path, root)
-        entries.append(Entry(path, folder, kinds, "" if good else top))
+        entries.append(FolderEntry(path, folder, kinds, "" if good else top))
     complaints += odd_kinds(root, entries, found)
     if root.name.lower() == IMAGES and (root.parent / MASKS).is_dir():
         complaints.append(f"{root}: {MASKS}/ lies beside it; give the folder above: {root.parent}")

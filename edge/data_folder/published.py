@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.data_folder.masks import is_drawn
-from edge.data_folder.record import DataFolder, Entry, MaskFile
+from edge.data_folder.record import DataFolder, FolderEntry, MaskFile
 from edge.data_folder.walk import Files, Unread
 from edge.errors import FrameError
 
@@ -131,7 +131,7 @@ def _sorted_out(
     root: Path, layout: Published, paths: dict[str, Path], unread: Iterable[Unread]
 ) -> DataFolder:
     folded = {path.lower(): file for path, file in paths.items()}
-    entries, truths, rest, complaints = list[Entry](), list[Path](), list(unread), list[str]()
+    entries, truths, rest, complaints = list[FolderEntry](), list[Path](), list(unread), list[str]()
     for name, path in paths.items():
         if re.fullmatch(layout.picture, name, re.IGNORECASE):
             truth = folded.get(layout.truth_of(name).lower())
@@ -144,7 +144,7 @@ def _sorted_out(
             kind = layout.kind(name, drawn) or ""
             masks = (MaskFile(truth, kind),) if truth is not None and kind else ()
             folder = path.parent.relative_to(root).as_posix()
-            entries.append(Entry(path, folder, masks, kind))
+            entries.append(FolderEntry(path, folder, masks, kind))
         elif re.fullmatch(layout.truth, name, re.IGNORECASE):
             truths.append(path)
         elif path.name != "groups.csv":

@@ -22,7 +22,7 @@ class MaskFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FolderEntry:
     """One picture. folder: below the folder of pictures, '' right inside it.
 
     masks: of it, drawn on or not. kind: of defect, by the folder alone; None where that says
@@ -43,7 +43,7 @@ class DataFolder:
 
     root: Path
     layout: str | None
-    entries: tuple[Entry, ...]
+    entries: tuple[FolderEntry, ...]
     truths: tuple[Path, ...] = ()
     unread: tuple[Unread, ...] = ()
     complaints: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ from edge.data_folder.names import (
     names_bad,
     names_labels,
 )
-from edge.data_folder.record import Entry, MaskFile, count, some_names
+from edge.data_folder.record import FolderEntry, MaskFile, count, some_names
 from edge.data_folder.walk import Files
 
 _GROUPED = 0.9  # of the pictures: from there on, the first words of names are taken for groups
@@ -140,7 +140,7 @@ def mask_folder(folder: Path, some: Sequence[Path]) -> str:
     )
 
 
-def odd_kinds(root: Path, entries: Sequence[Entry], found: Files) -> list[str]:
+def odd_kinds(root: Path, entries: Sequence[FolderEntry], found: Files) -> list[str]:
     """Kinds that differ in capitals only, folders of a split among kinds, and misplaced tables."""
     lines = []
     kinds = {mask.kind for entry in entries for mask in entry.masks if mask.kind}
@@ -166,7 +166,7 @@ def odd_kinds(root: Path, entries: Sequence[Entry], found: Files) -> list[str]:
     return lines
 
 
-def named_bad(entries: Sequence[Entry], image_root: Path) -> list[str]:
+def named_bad(entries: Sequence[FolderEntry], image_root: Path) -> list[str]:
     """Pictures that would be good parts although their own names say that they are not."""
     bad = [entry.path for entry in entries if names_bad(entry.path.stem)]
     if not bad:
@@ -178,7 +178,7 @@ def named_bad(entries: Sequence[Entry], image_root: Path) -> list[str]:
     ]
 
 
-def _named_in_groups(entries: Sequence[Entry], image_root: Path) -> list[str]:
+def _named_in_groups(entries: Sequence[FolderEntry], image_root: Path) -> list[str]:
     """Pictures whose names begin with one of several words, as crazing_1 and scratches_1."""
     words = Counter(first_word(entry.path.stem) for entry in entries)
     groups = sorted(word for word, number in words.items() if word and number > 1)

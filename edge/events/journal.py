@@ -16,7 +16,7 @@ from edge.events.event import Event, gap_event
 from edge.events.lock import FileLock
 from edge.events.opening import Opened, Opening
 from edge.events.prune import make_room, used_bytes
-from edge.events.row import Row, new_run, run_name
+from edge.events.row import JournalRow, new_run, run_name
 from edge.events.store import companion, insert, is_damage, one, size_bytes, transaction
 
 # A lock on the database is held by readers for microseconds; longer means a frozen process.
@@ -168,7 +168,7 @@ class Journal:
             insert(
                 self._db,
                 self._uuid,
-                [Row(n, self._run, *made) for n, made in zip(done, rows, strict=True)],
+                [JournalRow(n, self._run, *made) for n, made in zip(done, rows, strict=True)],
             )
         self._last = done.stop - 1
         return done
@@ -193,7 +193,7 @@ class Journal:
         )
         body = gap.model_dump_json().encode()
         # Under the run of the event whose place it takes: the cursor may stand on it.
-        insert(self._db, self._uuid, [Row(lost.last, lost.run, gap.weight, body)])
+        insert(self._db, self._uuid, [JournalRow(lost.last, lost.run, gap.weight, body)])
 
     def _fit(self) -> None:
         """Bring a journal that was written under a larger cap below the present one."""

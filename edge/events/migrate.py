@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 
-from edge.events.row import Row
+from edge.events.row import JournalRow
 from edge.events.store import FORMAT, Names, insert, one, transaction, write_names
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ def migrate(db: sqlite3.Connection, names: Names) -> None:
         write_names(db, names)
 
 
-def _old_rows(db: sqlite3.Connection, after: int) -> list[Row]:
+def _old_rows(db: sqlite3.Connection, after: int) -> list[JournalRow]:
     found = db.execute(
         "SELECT sequence, run, weight, body FROM events WHERE sequence > ? AND crc IS NULL"
         " ORDER BY sequence LIMIT ?",
         (after, _STEP_ROWS),
     )
-    return [Row(*columns) for columns in found.fetchall()]
+    return [JournalRow(*columns) for columns in found.fetchall()]
 
 
 def _is_text(body: object) -> bool:

@@ -16,7 +16,7 @@ from edge.events.event import gap_event
 from edge.events.migrate import migrate
 from edge.events.pages import Pages, Proven
 from edge.events.place import DAMAGED_ROWS, follows, place_of
-from edge.events.row import Row, proven_row
+from edge.events.row import JournalRow, proven_row
 from edge.events.store import (
     COLUMNS,
     FORMAT,
@@ -255,7 +255,7 @@ class Opening:
             db.execute("PRAGMA synchronous = OFF")  # nobody reads it before its last transaction
             with transaction(db):
                 create(db, Names(journal, self.station))
-            batch: list[Row] = []
+            batch: list[JournalRow] = []
             for each in chain([] if first is None else [first], rows):
                 if each.journal == journal:
                     batch.append(each.row)
@@ -294,12 +294,12 @@ class Opening:
         gap = gap_event(
             self.station, count=last - begin, first=begin + 1, last=last, reason=DAMAGED_ROWS
         )
-        insert(db, journal, [Row(last, row.run, gap.weight, gap.model_dump_json().encode())])
+        insert(db, journal, [JournalRow(last, row.run, gap.weight, gap.model_dump_json().encode())])
 
     def _tell(self, opened: Opened, reason: str) -> Opened:
         """A gap event of unknown extent, within a transaction."""
         gap = gap_event(self.station, count=None, reason=reason)
-        row = Row(opened.last + 1, self.run, gap.weight, gap.model_dump_json().encode())
+        row = JournalRow(opened.last + 1, self.run, gap.weight, gap.model_dump_json().encode())
         insert(opened.db, opened.journal, [row])
         return replace(opened, last=row.sequence)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.events.row import Row, proven_row
+from edge.events.row import JournalRow, proven_row
 from edge.events.store import companion
 
 _PAGE_BYTES = 4096  # SQLite's default, which the journal never changes
@@ -33,7 +33,7 @@ class Proven:
     """A row and the journal that its checksum names."""
 
     journal: str
-    row: Row
+    row: JournalRow
 
 
 class Pages:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from edge.events.cursor import Position
-from edge.events.row import Row, proven_row, run_name
+from edge.events.row import JournalRow, proven_row, run_name
 from edge.events.store import COLUMNS, one
 
 DAMAGED_ROWS = "rows of the journal are damaged or missing"
@@ -57,7 +57,7 @@ def place_of(
     return Place(published, went_back=True)
 
 
-def follows(row: Row, begin: int) -> bool:
+def follows(row: JournalRow, begin: int) -> bool:
     """Return whether nothing is missing between a sequence and the row. The row is the next one, or
     a gap event that stands for the missing ones."""
     if row.sequence == begin + 1:

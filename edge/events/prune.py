@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 
-from edge.events.row import Row, proven_row
+from edge.events.row import JournalRow, proven_row
 from edge.events.store import COLUMNS, one
 
 # Rows looked at in one step. At some 600 bytes per verdict about five pages.
@@ -69,7 +69,7 @@ def make_room(
     return loss
 
 
-def _first_of(row: Row) -> int:
+def _first_of(row: JournalRow) -> int:
     """Where the loss began: a gap event at the head may already stand for older rows."""
     first = json.loads(row.body).get("first")
     return first if isinstance(first, int) else row.sequence

@@ -15,7 +15,7 @@ from edge.events.cursor import Position
 from edge.events.event import gap_event
 from edge.events.identity import Stored
 from edge.events.place import DAMAGED_ROWS, Place, follows, place_of
-from edge.events.row import Row, new_run, proven_row, run_name
+from edge.events.row import JournalRow, new_run, proven_row, run_name
 from edge.events.store import (
     COLUMNS,
     FORMAT,
@@ -70,7 +70,7 @@ class JournalReader:
         follows. Empty where there is nothing new or no journal yet. Raises JournalError for a file
         that cannot be read now; the next call tries afresh.
         """
-        rows: list[Row] = []
+        rows: list[JournalRow] = []
         begin, given = (0 if after is None else after.published), 0
         damage: sqlite3.Error | None = None
         try:
@@ -149,7 +149,9 @@ class JournalReader:
             self._back = (after, place)
         return place
 
-    def _saved(self, after: Position | None, begin: int, limit: int, given: int) -> list[Row]:
+    def _saved(
+        self, after: Position | None, begin: int, limit: int, given: int
+    ) -> list[JournalRow]:
         """Return the readable rows of a damaged stretch, or a gap event for those that are not.
 
         begin: 0 where it is not known which row should follow. given: the last sequence that was
@@ -172,7 +174,7 @@ class JournalReader:
             rows.append(row)
         return rows
 
-    def _gap(self, begin: int, last: int, run: int) -> Row:
+    def _gap(self, begin: int, last: int, run: int) -> JournalRow:
         """A row that stands for the rows between."""
         log.error("journal_rows_damaged first=%s last=%s", begin + 1, last)
         gap = gap_event(
@@ -182,9 +184,9 @@ class JournalReader:
             last=last,
             reason=DAMAGED_ROWS,
         )
-        return Row(last, run, gap.weight, gap.model_dump_json().encode())
+        return JournalRow(last, run, gap.weight, gap.model_dump_json().encode())
 
-    def _stored(self, rows: Sequence[Row]) -> list[Stored]:
+    def _stored(self, rows: Sequence[JournalRow]) -> list[Stored]:
         stored = [
             Stored(
                 self._names.station,
@@ -268,10 +270,10 @@ class JournalReader:
         return state.st_mtime_ns, state.st_size
 
 
-def _sound(journal: str, found: Sequence[Sequence[object]], begin: int) -> list[Row]:
+def _sound(journal: str, found: Sequence[Sequence[object]], begin: int) -> list[JournalRow]:
     """The rows from the first on that are proven and follow one another without a hole. begin: 0
     where it is not known which row should be the first."""
-    rows: list[Row] = []
+    rows: list[JournalRow] = []
     for columns in found:
         row = proven_row(journal, *columns)
         if row is None or not (follows(row, begin) or begin == 0):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from edge.errors import OutfeedError
 from edge.events.event import Event, GapEvent, OtherEvent
 from edge.events.identity import Identity, parse_payload
-from edge.events.stream import Arrival, Conflict, JournalAccount, Repeat, Stream
+from edge.events.stream import Arrival, Conflict, JournalAccount, JournalStream, Repeat
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Received:
 
 @dataclass(slots=True)
 class _Station:
-    streams: OrderedDict[str, Stream] = field(default_factory=OrderedDict)
+    streams: OrderedDict[str, JournalStream] = field(default_factory=OrderedDict)
     conflicts: Counter[Conflict] = field(default_factory=Counter)
 
 
@@ -66,7 +66,7 @@ class Receiver:
         self._stations: OrderedDict[str, _Station] = OrderedDict()
         self._repeats = self._unproven = 0
         for account in accounts:
-            self._station(account.station).streams[account.journal] = Stream(account)
+            self._station(account.station).streams[account.journal] = JournalStream(account)
 
     @property
     def repeats(self) -> int:
@@ -96,7 +96,7 @@ class Receiver:
             first = event.last if event.first is None else event.first
             replaced = range(first, event.last + 1)
         one = self._station(station)
-        stream = one.streams.setdefault(identity.journal, Stream())
+        stream = one.streams.setdefault(identity.journal, JournalStream())
         one.streams.move_to_end(identity.journal)
         if len(one.streams) > _MAX_JOURNALS:
             one.streams.popitem(last=False)

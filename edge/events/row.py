@@ -10,7 +10,7 @@ _RUN_BITS = 63  # SQLite's integers are signed
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JournalRow:
     """An event as the journal stores it. run: of the writer that stored it; 0: an Outfeed that knew
     no runs. weight: how many events are lost with it. body: its keys as JSON text in UTF-8."""
 
@@ -36,7 +36,7 @@ def run_name(run: int) -> str:
     return f"{run:016x}"
 
 
-def proven_row(journal: str, *columns: object) -> Row | None:
+def proven_row(journal: str, *columns: object) -> JournalRow | None:
     """The row of these columns: sequence, run, weight, body, checksum. None where the checksum or a
     type is wrong: damage may turn any column into any type of SQLite's."""
     sequence, run, weight, body, checksum = columns
@@ -46,5 +46,5 @@ def proven_row(journal: str, *columns: object) -> Row | None:
         body = body.encode()
     if not isinstance(body, bytes):
         return None
-    row = Row(sequence, run, weight, body)
+    row = JournalRow(sequence, run, weight, body)
     return row if row.checksum(journal) == checksum else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import JournalError
-from edge.events.row import Row, proven_row
+from edge.events.row import JournalRow, proven_row
 
 
 class ForeignError(JournalError):
@@ -117,7 +117,7 @@ def newer(path: Path, version: int) -> ForeignError:
     )
 
 
-def insert(db: sqlite3.Connection, journal: str, rows: Sequence[Row]) -> None:
+def insert(db: sqlite3.Connection, journal: str, rows: Sequence[JournalRow]) -> None:
     """Store the rows under their own sequences, within a transaction. A row that has the sequence
     of another takes its place."""
     db.executemany(
@@ -130,7 +130,7 @@ def insert(db: sqlite3.Connection, journal: str, rows: Sequence[Row]) -> None:
     )
 
 
-def newest(db: sqlite3.Connection, journal: str) -> Row | None:
+def newest(db: sqlite3.Connection, journal: str) -> JournalRow | None:
     """The row with the highest sequence; None where there is none or it is damaged."""
     found = db.execute(f"SELECT {COLUMNS} FROM events ORDER BY sequence DESC LIMIT 1").fetchone()
     return None if found is None else proven_row(journal, *found)

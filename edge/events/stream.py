@@ -108,7 +108,7 @@ class _Run:
         self.seen.add(range(sequence, sequence + 1))
 
 
-class Stream:
+class JournalStream:
     """The sequences of a journal over all its runs. Bounded. For one thread at a time."""
 
     def __init__(self, account: JournalAccount | None = None) -> None:

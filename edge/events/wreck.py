@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.events.pages import Pages
-from edge.events.row import Row
+from edge.events.row import JournalRow
 from edge.events.store import companion
 
 # Rows that one look through the files brings; some 2 MB. A look takes 4 s for 256 MiB.
@@ -23,7 +23,7 @@ class Saved:
 
     journal: str
     station: str
-    rows: tuple[Row, ...]
+    rows: tuple[JournalRow, ...]
 
 
 class Wreck:
@@ -70,7 +70,7 @@ class Wreck:
 
     def _scan(self, journals: list[str], begin: int) -> Saved | None:
         with Pages(self._path) as pages:
-            first, rows = "", dict[int, Row]()
+            first, rows = "", dict[int, JournalRow]()
             for proven in pages.rows(journals or pages.journals(), begin):
                 first = first or proven.journal
                 if proven.journal == first:

@@ -14,13 +14,13 @@ from edge.bundle import parse_bundle
 from edge.chain.load import load_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.proof.apart import REFUSED, Limits
+from edge.proof.apart import REFUSED, ProofLimits
 from edge.proof.confine import confine, confine_work, end_with
 
 
 def main(arguments: list[str]) -> int:
     """Read, load, prove; the exit status."""
-    limits, engine = Limits(**json.loads(arguments[0])), _engine(arguments[1])
+    limits, engine = ProofLimits(**json.loads(arguments[0])), _engine(arguments[1])
     # Before anything of the bundle is read.
     end_with(int(arguments[2]))
     confine(limits.memory_mb)

@@ -24,14 +24,14 @@ _MB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProofLimits:
     """seconds: from the child's start to its end. memory_mb: what it may allocate."""
 
     seconds: float
     memory_mb: int
 
     @classmethod
-    def of_machine(cls) -> Limits:
+    def of_machine(cls) -> ProofLimits:
         """A minute; half of the machine's memory, but 1 to 8 GiB."""
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return cls(60.0, min(_MOST_MB, max(_LEAST_MB, pages // 2 // _MB)))
@@ -41,7 +41,7 @@ class Limits:
 _proven: set[tuple[str, EngineChoice]] = set()
 
 
-def prove_apart(bundle: Bundle, engine: EngineChoice, limits: Limits | None = None) -> None:
+def prove_apart(bundle: Bundle, engine: EngineChoice, limits: ProofLimits | None = None) -> None:
     """Load the bundle on the engine and run its golden frames, in a child. Raises BundleError, one
     line, where it does not prove itself, takes too long or too much memory, or dies of it.
 
@@ -52,7 +52,7 @@ def prove_apart(bundle: Bundle, engine: EngineChoice, limits: Limits | None = No
     if key in _proven:
         return
     check_networks(bundle)
-    limits = limits or Limits.of_machine()
+    limits = limits or ProofLimits.of_machine()
     command = command_of(
         "edge.proof", json.dumps(asdict(limits)), json.dumps(asdict(engine)), str(os.getpid())
     )
@@ -80,7 +80,7 @@ def prove_apart(bundle: Bundle, engine: EngineChoice, limits: Limits | None = No
     _proven.add(key)
 
 
-def _end(child: subprocess.CompletedProcess[bytes], limits: Limits) -> str:
+def _end(child: subprocess.CompletedProcess[bytes], limits: ProofLimits) -> str:
     """Return the reason the child ended, in words."""
     number = -child.returncode
     if number == signal.SIGXCPU:

@@ -31,7 +31,7 @@ _ENDS: dict[End, LastEnd] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class JournalTail:
     """The last events of the journal. first_part: the lowest number in it of the last run. parts:
     of which it has a verdict, or that there was none."""
 
@@ -41,7 +41,7 @@ class Tail:
     parts: frozenset[int]
 
 
-def tail_of(latest: Sequence[Stored]) -> Tail:
+def tail_of(latest: Sequence[Stored]) -> JournalTail:
     """latest: the newest first."""
     parts: set[int] = set()
     first_part = None
@@ -55,11 +55,11 @@ def tail_of(latest: Sequence[Stored]) -> Tail:
             parts.add(event.part_id or 0)
     if first_part is None:
         first_part = min(parts, default=None)
-    return Tail(not latest, latest[0].run if latest else None, first_part, frozenset(parts))
+    return JournalTail(not latest, latest[0].run if latest else None, first_part, frozenset(parts))
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class LastRunAccount:
     """The facts known of the previous run. They come from the register, where the machine was not
     reset since; from the numbers on the disk; and from the tail of the journal, which ``tail``
     reads."""
@@ -69,7 +69,7 @@ class Account:
     first_part: int
     last: LastRun | None
     saved: SavedNumbers | None
-    tail: Callable[[], Tail]
+    tail: Callable[[], JournalTail]
 
     @property
     def gap(self) -> int:
@@ -83,7 +83,7 @@ class Account:
             return self._by_register(self.last, tail)
         return self._by_disk(tail)
 
-    def _by_register(self, last: LastRun, tail: Tail) -> list[Event]:
+    def _by_register(self, last: LastRun, tail: JournalTail) -> list[Event]:
         missing = [part for part in last.parts if part.part_id not in tail.parts]
         lost = last.gap - sum(part.is_lost for part in missing)
         kept = {part.part_id for part in last.parts}
@@ -107,7 +107,7 @@ class Account:
             events.append(gap_event(self.station, count=lost, reason=reason))
         return [*events, *(self._recovered(part, last.bundle) for part in missing)]
 
-    def _by_disk(self, tail: Tail) -> list[Event]:
+    def _by_disk(self, tail: JournalTail) -> list[Event]:
         saved = self.saved
         if saved is None:
             return [self._start("first" if tail.is_empty else "unknown", tail)]
@@ -136,7 +136,7 @@ class Account:
         reason = f"parts {unaccounted[0].start} to {unaccounted[-1].stop - 1} have no verdict"
         return [start, gap_event(self.station, count=count, reason=reason)]
 
-    def _start(self, end: LastEnd, tail: Tail) -> Event:
+    def _start(self, end: LastEnd, tail: JournalTail) -> Event:
         return start_event(
             self.station,
             self.bundle,

@@ -25,7 +25,7 @@ from edge.inbox import Mark
 from edge.line.passage import Action, Cause
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
-from edge.station.account import Account
+from edge.station.account import LastRunAccount
 from edge.station.numbers import End
 from edge.station.register import PartRegister, unkept_register
 
@@ -94,7 +94,7 @@ class JournalWriter:
         capacity: int = _CAPACITY,
         gather_s: float = 0.0,
         beat: Callable[[], None] = lambda: None,
-        account: Account | None = None,
+        account: LastRunAccount | None = None,
         register: PartRegister | None = None,
     ) -> None:
         self.lost = 0

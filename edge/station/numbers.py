@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from edge.clock import boot_id, utc_now
-from edge.disk import Disk
+from edge.disk import BoundedDisk
 from edge.events.blocks import read_blocks, write_block
 
 _log = getLogger(__name__)
@@ -61,7 +61,7 @@ class PartNumbers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._disk = Disk(_DISK_S)
+        self._disk = BoundedDisk(_DISK_S)
         self.last = _read(path, self._disk)
         self._now = self.last
         self._saved_s = 0.0
@@ -112,7 +112,7 @@ class PartNumbers:
         return True
 
 
-def _read(path: Path, disk: Disk) -> SavedNumbers | None:
+def _read(path: Path, disk: BoundedDisk) -> SavedNumbers | None:
     try:
         texts = disk.does(partial(read_blocks, path))
     except OSError:

@@ -19,7 +19,7 @@ from edge.line.parts import LineTiming, Part, PartTracker
 from edge.line.passage import Action
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
-from edge.station.account import Account
+from edge.station.account import LastRunAccount
 from edge.station.attempt import attempt
 from edge.station.capture import capture
 from edge.station.crash import Crashes, despite
@@ -84,7 +84,7 @@ class Station:
         patience: Patience = _PATIENCE,
         gather_s: float = 0.0,
         register: PartRegister | None = None,
-        account: Account | None = None,
+        account: LastRunAccount | None = None,
     ) -> None:
         self._tally = Tally()
         self.stats = self._tally.stats

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from edge.data_folder import (
     DataFolder,
-    Entry,
+    FolderEntry,
     MaskFile,
     read_folder,
     unread_lines,
@@ -127,7 +127,7 @@ class _Reading:
         self._drawn = 0
         self._wrong: set[Path] = set()
 
-    def sample(self, entry: Entry, root: Path, group: str | None) -> Sample:
+    def sample(self, entry: FolderEntry, root: Path, group: str | None) -> Sample:
         name = entry.path.relative_to(root).as_posix()
         refs = [ref for ref in map(self._ref, entry.masks) if ref is not None]
         kinds = {ref.kind for ref in refs if ref.kind} | {k for ref in refs for _, k in ref.colours}

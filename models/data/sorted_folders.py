@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.data_folder import Entry, MaskFile, read_folder
+from edge.data_folder import FolderEntry, MaskFile, read_folder
 from edge.data_folder.mask_checks import hidden, inverted, odd_colours
 from edge.data_folder.names import GOOD_FOLDERS
 from models.data.dataset import (
@@ -55,7 +55,7 @@ def read(root: Path) -> DataSet:
     return dataset
 
 
-def _sample(entry: Entry, root: Path, group: str | None, complaints: list[str]) -> Sample:
+def _sample(entry: FolderEntry, root: Path, group: str | None, complaints: list[str]) -> Sample:
     name = entry.path.relative_to(root).as_posix()
     if entry.kind == "":
         return Sample(name, entry.path, group or name)

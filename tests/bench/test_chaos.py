@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.chaos.faults import flip_bit
-from bench.chaos.plant import Schedule, WitnessedEye, read_eye
-from bench.chaos.referee import Account, Evidence, judge
+from bench.chaos.plant import PartSchedule, WitnessedEye, read_eye
+from bench.chaos.referee import Evidence, LineAccount, judge
 from bench.chaos.witness import Ejector, Open
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import SimulatedOutput, read_claims
@@ -54,7 +54,7 @@ def account(
     stored: list[Stored],
     struck: list[int],
     handed: list[Received] | None = None,
-) -> Account:
+) -> LineAccount:
     """struck: numbers of the parts at whose moment the ejector is open."""
     spans = [Open(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS) for n in struck]
     handed = received(stored) if handed is None else handed
@@ -91,7 +91,7 @@ def test_what_central_lacks_and_what_it_has_twice_is_found() -> None:
 
 
 def test_the_eye_writes_down_what_it_hands_over(tmp_path: Path) -> None:
-    schedule = Schedule(MonotonicClock().now_ns(), 2 * MS, 5)
+    schedule = PartSchedule(MonotonicClock().now_ns(), 2 * MS, 5)
     moments = [schedule.at_ns(number) for number in range(200)]
     assert moments == sorted(moments)
     eye = WitnessedEye(schedule, tmp_path / "eye", clock=MonotonicClock())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.flips import Finding, Specimen, make_specimen, read, reopen, strike
+from bench.flips import FlipFinding, JournalSpecimen, make_specimen, read, reopen, strike
 from edge.events.cursor import Position, read_cursor, write_cursor
 from edge.events.event import gap_event
 from edge.events.identity import Stored
@@ -22,12 +22,12 @@ MB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
+def specimen(tmp_path_factory: pytest.TempPathFactory) -> JournalSpecimen:
     return make_specimen(tmp_path_factory.mktemp("whole"), 300, is_killed=False)
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
+def killed(tmp_path_factory: pytest.TempPathFactory) -> JournalSpecimen:
     return make_specimen(tmp_path_factory.mktemp("killed"), 100, is_killed=True)
 
 
@@ -63,7 +63,7 @@ def reasons(found: list[Stored]) -> list[str]:
     return [body["reason"] for body in bodies if not body["reason"].startswith("x")]
 
 
-def test_flipped_bits_are_found(specimen: Specimen, tmp_path: Path) -> None:
+def test_flipped_bits_are_found(specimen: JournalSpecimen, tmp_path: Path) -> None:
     """``python -m bench.flips`` does it a thousand times."""
     dice, size = random.Random(3), (specimen.folder / "journal.sqlite").stat().st_size
     bits = [8 * PAGE * page + dice.randrange(200) for page in range(0, size // PAGE, 9)]
@@ -78,7 +78,7 @@ def test_flipped_bits_are_found(specimen: Specimen, tmp_path: Path) -> None:
 
 
 def test_flipped_bits_in_the_log_of_a_station_that_was_killed(
-    killed: Specimen, tmp_path: Path
+    killed: JournalSpecimen, tmp_path: Path
 ) -> None:
     """SQLite drops everything behind the damaged frame; the rows are in it all the same."""
     dice, size = random.Random(4), (killed.folder / "journal.sqlite-wal").stat().st_size
@@ -91,10 +91,10 @@ def test_flipped_bits_in_the_log_of_a_station_that_was_killed(
 
 @pytest.mark.parametrize("garbage", [b"\0" * PAGE, bytes(range(256)) * 16])
 def test_a_damaged_page_costs_its_own_rows(
-    specimen: Specimen, tmp_path: Path, garbage: bytes
+    specimen: JournalSpecimen, tmp_path: Path, garbage: bytes
 ) -> None:
     pages = (specimen.folder / "journal.sqlite").stat().st_size // PAGE
-    worst = Finding(0, 0, 0)
+    worst = FlipFinding(0, 0, 0)
     for page in [*range(7), *range(7, pages, 31), pages - 1]:
         for look in (read, reopen):
             shutil.rmtree(tmp_path / "struck", ignore_errors=True)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from models.progress import Announcer, Stages, announced, stage, track
+from models.progress import Announcer, WorkStages, announced, stage, track
 
 
 class Clock:
@@ -27,7 +27,7 @@ def test_silence_is_broken_and_what_is_left_is_told(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    stages = Stages(clock)
+    stages = WorkStages(clock)
     announcer = Announcer(stages, 10.0, clock)
     with stages.enter("writing the report"), stages.enter("trying 40 T", 60) as inner:
         for second in range(1, 31):
@@ -43,7 +43,7 @@ def test_silence_is_broken_and_what_is_left_is_told(
 
 def test_who_speaks_is_not_interrupted(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    stages = Stages(clock)
+    stages = WorkStages(clock)
     announcer = Announcer(stages, 10.0, clock)
     with stages.enter("tracing"):
         clock.now_s = 9.0
@@ -61,7 +61,7 @@ def test_who_speaks_is_not_interrupted(clock: Clock, caplog: pytest.LogCaptureFi
 
 def test_what_is_over_in_a_moment_is_not_told(clock: Clock) -> None:
     """Of each of 60 pictures 40 T are tried, and each trial judges one picture."""
-    stages = Stages(clock)
+    stages = WorkStages(clock)
     with stages.enter("writing the report"), stages.enter("trying 40 T", 60) as sweep:
         clock.now_s, sweep.done = 20.0, 12
         with stages.enter("judging pictures", 1):
@@ -71,7 +71,7 @@ def test_what_is_over_in_a_moment_is_not_told(clock: Clock) -> None:
 
 
 def test_a_bar_on_the_terminal_is_enough(clock: Clock) -> None:
-    stages = Stages(clock)
+    stages = WorkStages(clock)
     with stages.enter("detector", 100) as one:
         one.note = "loss 0.5"
         assert stages.line() == "detector: 0 of 100 after 0 s, loss 0.5"

@@ -20,12 +20,12 @@ from edge.children import FOLDER, command_of, environment_of
 from edge.cli.benchmark import cold_start
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.proof import Limits, prove_apart, prove_new, remember_proof
+from edge.proof import ProofLimits, prove_apart, prove_new, remember_proof
 from tests.bundles import bundle_bytes, onnx, small_bundle
 
 GOOD = parse_bundle(bundle_bytes())
 ENGINE = EngineChoice()
-SOME = Limits(60.0, 1024)
+SOME = ProofLimits(60.0, 1024)
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_a_good_bundle_proves_itself_once(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_network_that_computes_without_end() -> None:
     began_s = time.monotonic()
     with pytest.raises(BundleError, match=r"dark-spots-1\.0-\w+: .*( s)") as caught:
-        prove_apart(slow(), ENGINE, Limits(4.0, 1024))
+        prove_apart(slow(), ENGINE, ProofLimits(4.0, 1024))
     assert time.monotonic() - began_s < 20
     assert "\n" not in str(caught.value)
 

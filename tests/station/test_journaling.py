@@ -6,7 +6,7 @@ from pathlib import Path
 from edge.errors import JournalError
 from edge.events.journal import PartlyStoredError
 from edge.records import Verdict
-from edge.station.account import Account, Tail
+from edge.station.account import JournalTail, LastRunAccount
 from edge.station.journaling import JournalWriter
 from edge.station.numbers import PartNumbers
 from edge.station.register import open_register
@@ -150,10 +150,10 @@ def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
     def tail():
         if refusals:
             raise refusals.pop()
-        return Tail(False, "aa", 1, frozenset({1}))
+        return JournalTail(False, "aa", 1, frozenset({1}))
 
     register = open_register("s1", tmp_path, PartNumbers(tmp_path / "parts.json"))
-    account = Account("s1", "b1", 4, register.last, None, tail)
+    account = LastRunAccount("s1", "b1", 4, register.last, None, tail)
     register.begin("b1", 4)
     journal = StubbornJournal(refusals=1)
     journal.open.set()

@@ -13,12 +13,12 @@ from edge.events.event import GapEvent, PartEvent, actuation_event, gap_event, p
 from edge.events.identity import Stored
 from edge.events.starting import StartEvent, start_event
 from edge.records import Decision, Verdict
-from edge.station.account import Account, Tail, first_part, tail_of
+from edge.station.account import JournalTail, LastRunAccount, first_part, tail_of
 from edge.station.numbers import BLOCK_PARTS, End, PartNumbers, SavedNumbers
 from edge.station.register import CAPACITY, LastRun, OpenPart, PartRegister, open_register
 
 P, R, U = Decision.PASS, Decision.REJECT, Decision.UNKNOWN
-NOTHING = Tail(False, "aa", None, frozenset())
+NOTHING = JournalTail(False, "aa", None, frozenset())
 
 
 @pytest.fixture(autouse=True)
@@ -251,9 +251,9 @@ def run(**given: object) -> LastRun:
 
 
 def account(
-    last: LastRun | None = None, saved: SavedNumbers | None = None, tail: Tail = NOTHING
+    last: LastRun | None = None, saved: SavedNumbers | None = None, tail: JournalTail = NOTHING
 ) -> tuple[StartEvent, list[object]]:
-    start, *rest = Account("s", "b1", 100, last, saved, lambda: tail).events()
+    start, *rest = LastRunAccount("s", "b1", 100, last, saved, lambda: tail).events()
     assert isinstance(start, StartEvent)
     assert (start.station, start.bundle, start.first_part) == ("s", "b1", 100)
     return start, list(rest)
@@ -261,7 +261,7 @@ def account(
 
 def test_the_account_of_a_killed_run() -> None:
     parts = (OpenPart(7, 70, R, False), OpenPart(8, 80, P, False), OpenPart(9, 90, None, False))
-    start, rest = account(run(parts=parts), tail=Tail(False, "aa", 1, frozenset({1, 7})))
+    start, rest = account(run(parts=parts), tail=JournalTail(False, "aa", 1, frozenset({1, 7})))
     assert (start.last_end, start.last_run, start.last_part) == ("killed", "aa", 9)
     assert (start.recovered, start.unaccounted, start.last_part_at_most) == (2, (), None)
     assert start.under_way == (7, 9)
@@ -302,7 +302,7 @@ def saved(end: End, boot: str, announced: int, reserved: int, left: int = 0) -> 
 
 def test_the_account_of_a_power_cut() -> None:
     """Up to ten seconds of it are not on the disk; more is not known, and it says so."""
-    tail = Tail(False, "aa", 3, frozenset({3, 4, 6}))
+    tail = JournalTail(False, "aa", 3, frozenset({3, 4, 6}))
     start, rest = account(None, saved(End.RUNNING, "another", 8, 100_000), tail)
     assert (start.last_end, start.last_part, start.last_part_at_most) == ("power", 8, 100_000)
     assert (start.unaccounted, start.unaccounted_parts) == (((5, 5), (7, 8)), 3)
@@ -322,12 +322,12 @@ def test_a_wall_clock_that_jumped_does_not_count_within_a_boot() -> None:
 
 
 def test_the_account_of_what_the_disk_knows() -> None:
-    tail = Tail(False, "aa", 1, frozenset({1, 2}))
+    tail = JournalTail(False, "aa", 1, frozenset({1, 2}))
     start, rest = account(None, saved(End.STOPPED, "another", 3, 3), tail)
     assert (start.last_end, start.unaccounted, rest) == ("stopped", (), [])
     start, rest = account(None, saved(End.STOPPED, "another", 3, 3, left=1), tail)
     assert (start.unaccounted, len(rest)) == (((3, 3),), 1)
-    assert account(None, None, Tail(True, None, None, frozenset()))[0].last_end == "first"
+    assert account(None, None, JournalTail(True, None, None, frozenset()))[0].last_end == "first"
     assert account(None, None, tail)[0].last_end == "unknown"
 
 
@@ -341,8 +341,8 @@ def test_the_tail_of_a_journal() -> None:
         gap_event("s", count=1, reason="x"),
     ]
     rows = [Stored("s", "j", "r", n, each.model_dump_json()) for n, each in enumerate(events, 1)]
-    assert tail_of(rows[::-1]) == Tail(False, "r", 5, frozenset({1, 5, 6}))
-    assert tail_of([]) == Tail(True, None, None, frozenset())
+    assert tail_of(rows[::-1]) == JournalTail(False, "r", 5, frozenset({1, 5, 6}))
+    assert tail_of([]) == JournalTail(True, None, None, frozenset())
 
 
 def test_no_number_is_given_twice() -> None:
