@@ -20,6 +20,7 @@ from edge.events.reader import JournalReader
 from edge.events.starting import StartEvent
 from edge.station.register import LastRun, open_register
 from tests.brokers import wait_for
+from tests.cli.conftest import tmpfs
 
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nenabled = false\n"
 
@@ -66,15 +67,7 @@ def last_run(path: Path) -> LastRun:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 3 MiB, where the station's state goes."""
-    folder = tmp_path / "state"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+    yield from tmpfs(tmp_path / "state", mib=3)
 
 
 def test_every_start_tells_of_the_run_before(

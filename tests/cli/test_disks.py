@@ -17,7 +17,7 @@ from edge.events.identity import parse_payload
 from edge.events.reader import JournalReader
 from edge.pictures.name import list_album
 from tests.bundles import HOLE
-from tests.cli.conftest import Outfeed
+from tests.cli.conftest import Outfeed, tmpfs
 from tests.cli.test_run import wait_for
 
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 2\nring_mb = 8\n"
@@ -26,15 +26,7 @@ SMALL = "[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 2\nring_mb = 8\n"
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 6 MiB, where the station's state goes."""
-    folder = tmp_path / "state"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+    yield from tmpfs(tmp_path / "state", mib=6)
 
 
 def heavy_frames(folder: Path) -> None:
