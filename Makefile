@@ -5,6 +5,9 @@
 #   make test      everything the tests need, then pytest
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
 #   make check     ruff, mypy --strict, import contracts
+#   make docs      build/site: the documentation as a site, built without the network
+#   make docs-test every command of the tutorials, the slow ones too
+#   make reference docs/reference: the generated pages, again from the code
 #   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
@@ -69,7 +72,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check train export learn report tables compare methods bench soak chaos zoo dist lock sbom clean
+.PHONY: run test system-test check docs docs-test reference train export learn report tables compare methods bench soak chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -96,6 +99,15 @@ check: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
+
+docs: $(DEV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs --quiet build --strict
+
+docs-test: $(DEV)/.ready
+	OUTFEED_DOCS_SLOW=1 $(DEV)/bin/python -m pytest tests/docs --timeout 1800
+
+reference: $(DEV)/.ready
+	$(DEV)/bin/python -m tools.reference
 
 train: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
@@ -164,7 +176,7 @@ dist:
 # versions, so that a bundle is proven by the libraries that run it. picamera2 needs libcap-dev here.
 lock: $(LOCK)/.ready
 	$(COMPILE) $(LOCK_ARGS) --output-file requirements/workstation.txt requirements/build.in pyproject.toml \
-		$(addprefix --extra ,demo train export litert openvino gpio dev)
+		$(addprefix --extra ,demo train export litert openvino gpio dev docs)
 	$(COMPILE) --output-file requirements/run.txt --constraint requirements/workstation.txt \
 		requirements/build.in pyproject.toml --extra demo
 	$(COMPILE) --output-file requirements/station.txt --constraint requirements/workstation.txt \
@@ -199,7 +211,7 @@ ifeq ($(LOCKED),yes)
 	$(DEV)/bin/python $(FROM_LOCK) requirements/workstation.txt
 	$(DEV)/bin/python $(ITSELF)
 else
-	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,dev]'
+	$(DEV)/bin/python $(PIP) --editable '.[demo,train,export,litert,openvino,dev,docs]'
 endif
 	@touch $@
 

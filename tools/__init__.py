@@ -1,0 +1,1 @@
+"""Development tools of the project. They are not part of the installed package."""
