@@ -21,7 +21,7 @@
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
 #   make methods   DATA="a b" [METHODS="memory texture"]: every method on every data set, see bench/methods
-#   make zoo       makes the shipped bundles again from their recipes; KEY=zoo.key signs them
+#   make zoo       trains and packs the shipped bundles from their recipes; their pages lie in runs/; KEY=zoo.key signs them
 
 PYTHON ?= python3
 # The CPU build, exactly: a plain `torch` pulls gigabytes of CUDA libraries.
@@ -38,8 +38,8 @@ RECIPE ?= auto
 OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
-COMPUTING := $(addprefix tests/,bench chain commission docs doctor drift edge engines events export line \
-	models pictures proof provision quarantine replay uplink/test_terms.py)
+COMPUTING := $(addprefix tests/,assembly bench chain commission config disk_usage docs doctor drift edge engines \
+	export journal line models pictures proof provision quarantine replay uplink/test_terms.py)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=
@@ -111,7 +111,7 @@ reference: $(DEV)/.ready
 
 train: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.train --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(TRAIN_ARGS)
+	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(TRAIN_ARGS)
 
 export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
@@ -120,7 +120,7 @@ export: $(DEV)/.ready $(TFLITE)/.ready
 learn: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make learn: RUN=runs/NAME is missing" >&2; exit 2; }
 	@test -n "$(QUARANTINE)" || { echo "make learn: QUARANTINE=folder is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m export.learn --run "$(RUN)" --quarantine "$(QUARANTINE)" $(if $(KEY),--key "$(KEY)") $(LEARN_ARGS)
+	$(DEV)/bin/python -m export.feedback --run "$(RUN)" --quarantine "$(QUARANTINE)" $(if $(KEY),--key "$(KEY)") $(LEARN_ARGS)
 
 bench: $(DEV)/.ready
 	$(DEV)/bin/python -m bench.peers --out "$(BENCH)" $(BENCH_ARGS)
@@ -139,13 +139,11 @@ zoo: $(DEV)/.ready $(TFLITE)/.ready
 	$(DEV)/bin/python -m models.data.textures --out build/textures --count 4000 --seed 20 \
 		--defective 0.5 --force
 	for size in lean nano; do \
-		$(DEV)/bin/python -m models.train --data build/textures --recipe textures-$$size \
+		$(DEV)/bin/python -m models.training --data build/textures --recipe textures-$$size \
 			--out runs/textures-$$size && \
 		$(DEV)/bin/python -m export --run runs/textures-$$size \
 			--out models/zoo/textures-$$size.outfeed $(if $(KEY),--key "$(KEY)") && \
-		$(DEV)/bin/python -m models.report --run runs/textures-$$size && \
-		cp runs/textures-$$size/report.html models/zoo/textures-$$size.html && \
-		cp runs/textures-$$size/export.html models/zoo/textures-$$size-export.html || exit 1; \
+		$(DEV)/bin/python -m models.report --run runs/textures-$$size || exit 1; \
 	done
 
 report: $(DEV)/.ready
@@ -154,7 +152,7 @@ report: $(DEV)/.ready
 
 tables: $(DEV)/.ready
 	@test -n "$(RUNS)" || { echo "make tables: RUNS='runs/A runs/B' is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.papertables $(foreach run,$(RUNS),--run $(run)) --out "$(TABLES)"
+	$(DEV)/bin/python -m bench.papertables $(foreach run,$(RUNS),--run $(run)) --out "$(TABLES)"
 
 compare: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make compare: DATA='folder folder' is missing" >&2; exit 2; }

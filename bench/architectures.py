@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from torch import Tensor, nn
 
+from bench.papertables.tables import markdown
 from bench.runners import (
     graphs,
     has_openvino,
@@ -33,10 +34,9 @@ from bench.timing import Call, Turns, bind, interleave
 from models.data.dataset import DataError
 from models.networks import DetectorNetwork, build_detector, mmac
 from models.networks.base import ResidualBlock, conv_bn_relu
-from models.papertables.tables import markdown
-from models.plots import scatter_plot
 from models.report.exported import read_export
-from models.run import Run
+from models.report.plots import scatter_plot
+from models.runs.run import Run
 
 RUNS = 20  # back to back: what the network costs, not what its neighbour left in the caches
 SHIPPED = (("paper", 4), ("large", 2), ("lean", 2), ("nano", 2))

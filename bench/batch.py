@@ -24,14 +24,14 @@ import torch
 import typer
 from rich.console import Console
 
+from bench.papertables.tables import markdown
 from bench.timing import Turns, bind, interleave
 from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
 from models.data.dataset import DataError
-from models.file_detector import FileDetector
+from models.methods.file_detector import FileDetector
 from models.networks import DetectorNetwork, build_detector, normalise
-from models.papertables.tables import markdown
-from models.run import Run
+from models.runs.run import Run
 
 SIDE_PX = 256
 BATCHES = (1, 8, 16, 32, 64)  # the paper's, and one

@@ -29,11 +29,11 @@ from rich.console import Console
 from bench.jobs import Job, commands, work
 from models.data.dataset import DataError
 from models.data.split import split
-from models.detector import train_detector
-from models.files import write_whole
-from models.patches import load_pictures
-from models.recipe import Recipe, as_toml, load_recipe
-from models.run import open_data
+from models.runs.files import write_whole
+from models.runs.run import open_data
+from models.training.detector import train_detector
+from models.training.patches import load_pictures
+from models.training.recipe import Recipe, as_toml, load_recipe
 
 # A step takes what the last trial takes longer than the one before, by the steps it has more. The
 # first only warms up: the libraries' own first steps are slow.
@@ -141,7 +141,7 @@ def main(
         sys.exit(1)
     failed = work(jobs, cores, console)
     done = [job for job in jobs if not list(commands(job))]
-    words = [sys.executable, "-m", "models.papertables", "--out", str(out / "tables")]
+    words = [sys.executable, "-m", "bench.papertables", "--out", str(out / "tables")]
     for job in done:
         words += ["--run", str(job.folder), "--results", str(job.results)]
         words += ["--masks", str(job.masks)]

@@ -2,11 +2,11 @@
 
     python -m bench.deeppcb --data FOLDER
 
-Every pair's template becomes a golden image of its own (models/methods/template.py, one good part),
-and its test picture goes through the very detector, filter and components of a station. T, the
-distance at which regions are joined and the margin of the annotators' boxes are chosen by F1 on the
-training pairs; the block classifier, which names kinds, is trained on these; the figures are of the
-other pairs. A reported box is right by the set's own rule (bench/boxes.py).
+Every pair's template becomes a golden image of its own (models/methods/template/training.py, one
+good part), and its test picture goes through the very detector, filter and components of a
+station. T, the distance at which regions are joined and the margin of the annotators' boxes are
+chosen by F1 on the training pairs; the block classifier, which names kinds, is trained on these;
+the figures are of the other pairs. A reported box is right by the set's own rule (bench/boxes.py).
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from edge.bundle import KindManifest
 from edge.chain.classify import BlockVote, Classifier
 from edge.chain.components import components
 from edge.chain.filter import keep
-from edge.chain.template import TOP, TemplateDetector
-from edge.chain.template_file import TemplateFile
+from edge.chain.template.detector import TOP, TemplateDetector
+from edge.chain.template.file import TemplateFile
 from edge.records import Box, Defect, Region, SeverityMap
-from models.blocks import collect_regions
-from models.classifier import train_classifier
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.deeppcb import pairs
 from models.data.layouts import open_dataset
 from models.data.split import split
-from models.float_chain import TorchBlocks
-from models.methods.template import make_template
-from models.methods_recipe import TemplateRecipe
+from models.evaluation.float_chain import TorchBlocks
+from models.methods.recipe import TemplateRecipe
+from models.methods.template.training import make_template
 from models.networks import BlockClassifier
-from models.patches import Picture
-from models.recipe import Recipe, load_recipe
+from models.training.blocks import collect_regions
+from models.training.classifier import train_classifier
+from models.training.patches import Picture
+from models.training.recipe import Recipe, load_recipe
 
 # Severity 12 is black where white should be, at the least spread: a template of one picture has no
 # other good parts to take a scale from.

@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.errors import JournalError
-from edge.events.cursor import Position
 from edge.events.event import Event, GapEvent, gap_event, part_event
-from edge.events.identity import Stored, parse_payload
-from edge.events.journal import Journal
-from edge.events.reader import JournalReader
+from edge.events.identity import Position, Stored, parse_payload
+from edge.journal.reader import JournalReader
+from edge.journal.writer import Journal
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 
 _STATION = "press-3"

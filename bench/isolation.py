@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.cli.assembly import (
+from edge.assembly.station import (
     load_bundle,
     make_belt,
     make_camera,
@@ -31,7 +31,7 @@ from edge.cli.assembly import (
     make_uplink,
 )
 from edge.clock import MonotonicClock
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.demo.run import ZOO_KEY
 from edge.station import Summary
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from models.files import write_whole
-from models.run import Run
+from models.runs.files import write_whole
+from models.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
         yield (
             "train",
             [
-                *(*python, "models.train", "--threads", "1", "--data", str(job.data)),
+                *(*python, "models.training.__main__", "--threads", "1", "--data", str(job.data)),
                 *("--recipe", str(job.recipe), "--out", str(job.folder)),
             ],
         )

@@ -16,7 +16,7 @@ from bench.timing import Call
 from edge.bundle.manifest import Precision
 from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
-from export.quantise import quantise
+from export.quantisation.quantise import quantise
 from models.networks import DetectorNetwork, normalise
 
 SIDE_PX = 256

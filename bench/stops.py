@@ -21,7 +21,7 @@ from pathlib import Path
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import pulses, read_record
-from edge.line.passage import Action
+from edge.line.outcome import Action
 from edge.rejector.client import RejectorClient
 from edge.rejector.messages import Actuated
 from edge.rejector.options import RejectorOptions

@@ -12,9 +12,9 @@ import typer
 import edge
 from edge.cli import (
     bench,
-    budget,
     bundle,
     commission,
+    disk_usage,
     doctor,
     inspect,
     mark,
@@ -25,10 +25,10 @@ from edge.cli import (
     uplink,
 )
 from edge.cli.options import Common
-from edge.complaints import several_lines
 from edge.demo.command import demo
 from edge.errors import OutfeedError
 from edge.terminals import LogFormatter, tolerate
+from edge.validation_messages import several_lines
 
 _HELP = """\
 Inspects every part on a production line and kicks the bad ones out.
@@ -51,7 +51,7 @@ app.command("uplink")(uplink.uplink)
 app.command("mark")(mark.mark)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("replay")(replay.replay)
-app.command("budget")(budget.budget)
+app.command("budget")(disk_usage.budget)
 app.command("inspect")(inspect.inspect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(provision.app, name="provision")

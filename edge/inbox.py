@@ -17,9 +17,9 @@ from uuid import uuid4
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edge.clock import utc_now
-from edge.complaints import describe
 from edge.errors import InboxError
 from edge.files import open_folder, read_plain, write_whole
+from edge.validation_messages import describe
 
 _log = getLogger(__name__)
 

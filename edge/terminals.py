@@ -7,7 +7,9 @@ import logging
 import sys
 from io import TextIOWrapper
 
-from edge.complaints import masked, printable
+from rich import markup
+
+from edge.validation_messages import masked, printable
 
 # What Outfeed itself writes and ASCII or Latin-1 have not, in their letters.
 _PLAIN = {
@@ -64,3 +66,11 @@ class LogFormatter(logging.Formatter):
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's own name
         text = super().formatException(ei)  # type: ignore[arg-type]
         return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def escape(text: str) -> str:
+    """Return the text so that neither Rich nor a terminal obeys anything in it; lines stay.
+
+    For text that others chose: file names, notes, reasons.
+    """
+    return markup.escape("\n".join(map(printable, text.split("\n"))))

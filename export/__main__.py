@@ -18,22 +18,22 @@ from edge.bundle.keys import public_of, read_private_key
 from edge.bundle.manifest import Format, Precision
 from edge.bundle.version import VERSION_PATTERN
 from edge.cli.passphrases import passphrase_of
-from edge.complaints import one_line
 from edge.errors import OutfeedError
 from edge.terminals import tolerate
+from edge.validation_messages import one_line
 from export.errors import ExportError
 from export.pack import ExportOptions, WithFloat, export_run
 from export.page import latency_words, write_page
 from export.parity import ParityLimits
-from export.recorded import record_of
-from models.commands import outfeed
+from export.record import record_of
 from models.data.dataset import DataError
-from models.interrupts import as_keyboard
-from models.progress import announced
+from models.evaluation.tradeoff import parse_share
 from models.report.exported import write_export
-from models.run import Run
-from models.tradeoff import parse_share
-from models.train import print_metrics
+from models.runs.commands import outfeed
+from models.runs.run import Run
+from models.training.__main__ import print_metrics
+from models.training.interrupts import as_keyboard
+from models.training.progress import announced
 
 _DEFAULTS = ParityLimits()
 

@@ -14,19 +14,19 @@ from edge.chain.classify import BLOCKS_PER_REGION
 from edge.chain.inspector import Inspector
 from edge.engines.ort import OrtEngine
 from export.chains import Build, build_chain, torch_chain
-from export.crops import BlockCrops, FrameCrops, spread
 from export.errors import ExportError
 from export.float_onnx import Tail, export_float, station_graph
-from export.headroom import MOST, overflows
 from export.parity import ParityLimits
-from export.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
-from export.search import Found, Trial, Tried, pick, search
+from export.quantisation.calibration import BlockCrops, FrameCrops, spread
+from export.quantisation.headroom import MOST, overflows
+from export.quantisation.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
+from export.quantisation.search import Found, Trial, Tried, pick, search
 from export.source import Source, onnx_build
 from export.tflite import TfliteFile, TfliteJob, convert
 from models.data.dataset import Pixels
-from models.file_detector import FileDetector
+from models.methods.file_detector import FileDetector
 from models.networks import SEVERITY_MAX, DetectorNetwork
-from models.progress import stage
+from models.training.progress import stage
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from edge.bundle import BuildManifest, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format
 from edge.chain.classify import BlockVote, Classifier, Unnamed
 from edge.chain.detect import Detector, RegressionDetector
+from edge.chain.file_detectors import READERS
 from edge.chain.inspector import Inspection, Inspector
 from edge.chain.load import load_inspector
-from edge.chain.readers import READERS
 from edge.engines.registry import EngineChoice
 from edge.records import Frame
-from models.file_detector import FileDetector
-from models.float_chain import TorchBlocks, TorchFrames
+from models.evaluation.float_chain import TorchBlocks, TorchFrames
+from models.methods.file_detector import FileDetector
 from models.networks import BlockClassifier, DetectorNetwork
 
 TORCH = "torch-float32"

@@ -18,7 +18,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from export.trees import plant
+from export.quantisation.isolation_forest import plant
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT, BlockClassifier, DetectorNetwork
 
 NORMALISED, RAW = "normalised", "raw"

@@ -1,7 +1,8 @@
 """Golden frames: what a station must reproduce before it runs the bundle.
 
-Where no defective picture is held back, a flaw is painted on good ones (models/paint.py): a chain
-that passes everything would reproduce any number of good frames.
+Where no defective picture is held back, a flaw is painted on good ones
+(models/augmentation/synthetic_defects.py): a chain that passes everything would reproduce any
+number of good frames.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from edge.bundle import GoldenLimits, GoldenManifest
 from edge.chain.golden import difference, golden_of
 from edge.records import Decision, Frame
 from export.chains import Examines
-from export.crops import crop
 from export.errors import ExportError
-from export.planted import planted
+from export.quantisation.calibration import crop
+from export.synthetic_defects import planted
 from models.data.dataset import Pixels
-from models.patches import Picture
-from models.progress import track
+from models.training.patches import Picture
+from models.training.progress import track
 
 GOLDEN_FRAMES = 6
 PLANTED = "planted"  # stands for the kind of a painted flaw

@@ -15,21 +15,21 @@ from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
 from edge.errors import OutfeedError
 from export.builds import Workshop, float_build
-from export.certify import Certified, certificate_for, certify
+from export.certificate import Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
 from export.errors import ExportError, Lost, ParityError
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
-from export.operating import choose_point
+from export.operating_point import choose_point
 from export.parity import ParityLimits
+from export.quantisation.search import Tried
 from export.reference import reference_file
-from export.search import Tried
 from export.source import Source, open_source
-from models.progress import stage
-from models.run import Run
-from models.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
-from models.tradeoff.interval import counted, percent
-from models.unknown import unknowns
+from models.evaluation.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
+from models.evaluation.tradeoff.interval import counted, percent
+from models.report.limits import unknowns
+from models.runs.run import Run
+from models.training.progress import stage
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from export.certify import SHOWN, Certified
+from export.certificate import SHOWN, Certified
 from export.chains import TORCH
-from models.files import write_whole
+from models.evaluation.tradeoff import operating_point
+from models.evaluation.tradeoff.interval import counted, percent, share_of
 from models.report import page
 from models.report.exported import PARITY_WORDS, ExportRecord
 from models.report.measured import metric_rows
-from models.tradeoff import operating_point
-from models.tradeoff.interval import counted, percent, share_of
+from models.runs.files import write_whole
 
 PAGE = "export.html"
 

@@ -15,8 +15,8 @@ from edge.chain.inspector import Inspection
 from edge.records import Box, Decision, Defect, Frame
 from export.chains import Examines
 from export.errors import ExportError, ParityError
-from models.progress import track
-from models.tradeoff.interval import lower_bound, upper_bound
+from models.evaluation.tradeoff.interval import lower_bound, upper_bound
+from models.training.progress import track
 
 MATCH_IOU = 0.5
 # The step of the chain that a figure is about.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge.bundle import Bundle, GoldenLimits
-from export.certify import certify
+from export.certificate import certify
 from export.chains import TORCH, Build, build_chain, torch_chain
 from export.errors import ExportError, ParityError
 from export.golden import choose_golden
@@ -13,7 +13,7 @@ from export.pack import Exported, pack_proven
 from export.parity import ParityLimits
 from export.reference import reference_file
 from export.source import open_source
-from models.run import Run
+from models.runs.run import Run
 
 
 def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exported:

@@ -17,14 +17,14 @@ from edge.bundle import (
     Manifest,
 )
 from edge.bundle.manifest import Format
-from export.planted import is_planted, none_drawn, plant
+from export.synthetic_defects import is_planted, none_drawn, plant
 from export.trained_on import trained_on
 from models.data.dataset import DataSet, Pixels, Sample
-from models.file_detector import FileDetector
 from models.methods import METHODS
+from models.methods.file_detector import FileDetector
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
-from models.patches import Picture, load_pictures
-from models.run import Run
+from models.runs.run import Run
+from models.training.patches import Picture, load_pictures
 
 WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
 TILE_PX, OVERLAP_PX = 512, 64

@@ -18,4 +18,4 @@ if command -v v4l2-ctl >/dev/null; then v4l2-ctl --list-devices || true; fi
 if command -v rpicam-hello >/dev/null; then rpicam-hello --list-cameras || true; fi
 
 echo "== the devices of $1"
-exec "${PYTHON:-python3}" -m edge.cli.boardcheck "$@"
+exec "${PYTHON:-python3}" -m edge.cli.board_check "$@"

@@ -37,8 +37,8 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run trained for seconds on pictures that are easy. Read-only."""
     if not HAS_TORCH:
         pytest.skip("torch is not installed")
-    from models.train import train
-    from tests.tinyrun import RECIPE, write_pictures
+    from models.training.__main__ import train
+    from tests.support.tinyrun import RECIPE, write_pictures
 
     folder = tmp_path_factory.mktemp("tiny")
     train(write_pictures(folder / "data"), RECIPE, folder / "run")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.events.identity import Stored
-from edge.events.receiver import Received, Receiver
-from edge.uplink.subscriber import Subscriber
+from edge.receiver.receiver import Received, Receiver
+from edge.receiver.subscriber import Subscriber
 
 CLIENT_ID = "chaos-central"
 

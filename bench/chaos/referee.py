@@ -10,8 +10,8 @@ from bench.chaos.runs import StationRun, find_runs, is_marked, is_outcome_open, 
 from bench.chaos.witness import Ejector
 from edge.events.event import ActuationEvent, GapEvent, PartEvent
 from edge.events.identity import Stored
-from edge.events.receiver import Received
-from edge.events.starting import StartEvent
+from edge.events.start import StartEvent
+from edge.receiver.receiver import Received
 from edge.records import Decision
 
 _SHOWN = 400

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edge.events.starting import StartEvent
+from edge.events.start import StartEvent
 
 # A station looks at the line before its first part and after its last one: a gap at either end. One
 # that ends in order counts until its last part has passed the ejector.

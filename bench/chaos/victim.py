@@ -11,13 +11,13 @@ import time
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
-import edge.cli.assembly
+import edge.assembly.station
 import edge.clock
-import edge.pictures.scribe
+import edge.pictures.writer
 from bench.chaos.plant import PartSchedule, WitnessedEye
 from edge.__main__ import main
 from edge.clock import Clock
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.devices.trigger import Trigger
 from edge.uplink.__main__ import main as uplink
 
@@ -36,7 +36,7 @@ def _move_wall_clock(offset: Path) -> None:
             return super().now(tz) + moved
 
     time.time = moved_time
-    for module in (edge.clock, edge.pictures.scribe):
+    for module in (edge.clock, edge.pictures.writer):
         module.datetime = MovedDatetime  # type: ignore[attr-defined]
 
 
@@ -44,7 +44,7 @@ def _witness(record: Path, schedule: PartSchedule) -> None:
     def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
         return WitnessedEye(schedule, record, clock=clock)
 
-    edge.cli.assembly.make_trigger = make_trigger
+    edge.assembly.station.make_trigger = make_trigger
 
 
 if __name__ == "__main__":

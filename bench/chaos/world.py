@@ -21,7 +21,7 @@ from bench.chaos.referee import Evidence
 from bench.chaos.witness import Ejector
 from edge.errors import OutfeedError
 from edge.events.identity import Stored
-from edge.events.reader import JournalReader
+from edge.journal.reader import JournalReader
 
 ROOT = Path(__file__).parents[2]
 ZOO = ROOT / "models/zoo"

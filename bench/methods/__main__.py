@@ -32,10 +32,10 @@ from bench.methods.measure import bears, score_job, time_jobs
 from bench.methods.table import shown, tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
-from models.files import write_whole
 from models.methods import METHODS
-from models.recipe import Recipe, as_toml, load_recipe
-from models.run import Run
+from models.runs.files import write_whole
+from models.runs.run import Run
+from models.training.recipe import Recipe, as_toml, load_recipe
 
 _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
 

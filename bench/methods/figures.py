@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from models.metrics import Outcome, summarise
+from models.evaluation.metrics import Outcome, summarise
 
 LIMIT = 0.005  # of false rejects, at which escapes are counted
 # T at which bundles run: within LIMIT a method that can hardly tell rejects nothing at all, and has

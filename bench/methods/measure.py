@@ -16,9 +16,9 @@ from edge.chain.load import load_inspector
 from edge.images import read_image
 from edge.records import Decision, Frame
 from models.data.dataset import Pixels
+from models.evaluation.score import score
 from models.report.exported import read_export
-from models.run import Run
-from models.score import score
+from models.runs.run import Run
 
 TIMED_FRAMES = 6
 ROBUST_PARTS = 60  # good and defective ones in their order, evenly spread

@@ -27,8 +27,8 @@ from bench.peers.machine import this_machine
 from bench.peers.measure import chosen, measure
 from bench.peers.report import NOTE, about, not_timed, tables, write
 from bench.timing import Turns, bind
+from edge.benchmark.timing import parse_size
 from edge.bundle import read_bundle
-from edge.cli.benchmark import parse_size
 from edge.errors import OutfeedError
 
 ZOO = ("models/zoo/textures-lean.outfeed", "models/zoo/textures-nano.outfeed")

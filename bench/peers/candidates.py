@@ -25,11 +25,11 @@ from bench.runners import (
     run_torch,
 )
 from bench.timing import Call
+from edge.benchmark.timing import bench_frames, fit
 from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector
-from edge.cli.benchmark import bench_frames, fit
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import BundleError, OutfeedError
 from edge.records import Frame

@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from bench.papertables.tables import markdown
 from bench.peers.machine import Machine
 from bench.peers.measure import Result
 from bench.runners import SIDE_PX
 from bench.timing import Spread, Turns
-from models.papertables.tables import markdown
-from models.plots import bar_plot
+from models.report.plots import bar_plot
 
 BLOCK_COLUMNS = (
     "256×256, one core",

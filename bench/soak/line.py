@@ -16,11 +16,11 @@ from bench.soak.referee import Referee, Told
 from bench.soak.wire import BOUND_NS, Wire
 from bench.soak.world import Belt, Thing
 from edge.devices.encoder import EncoderPosition
-from edge.line.lane import CountRules, EyeRules, Lane
-from edge.line.passage import Counters
+from edge.line.outcome import Counters
 from edge.line.queue import RejectQueue
+from edge.line.tracker import CountRules, EyeRules, Lane
+from edge.rejector.announced import Underway
 from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve, Restore, Sighted
-from edge.rejector.underway import Underway
 from edge.sim.motion import Drive, DrivenMotion
 
 _POLL_NS, _NEAR_POLL_NS = 4 * MS, 300_000

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from bench.soak.plan import MS, SoakPlan
 from bench.soak.world import Belt, Thing
-from edge.line.passage import Action, Cause
+from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated
 
 _BEYOND = 150  # counts past the ejector at which nothing can be added to a part's account

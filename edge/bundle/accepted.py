@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.bounded_reads import read_small, was_emptied
 from edge.bundle.manifest import BundleName, Manifest, Version
 from edge.bundle.version import version_key
-from edge.complaints import describe
-from edge.disk import read_small, was_emptied
 from edge.errors import BundleError
 from edge.files import backup_of, write_durably
+from edge.validation_messages import describe
 
 _MAX_BYTES = 1024 * 1024
 

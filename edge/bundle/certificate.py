@@ -16,8 +16,8 @@ from edge.bundle.manifest import (
     Measure,
     Part,
 )
-from edge.complaints import describe
 from edge.errors import BundleError
+from edge.validation_messages import describe
 
 CERTIFICATE = "certificate.json"
 

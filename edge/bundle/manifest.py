@@ -18,8 +18,8 @@ from pydantic import (
 from edge.bundle.container import MANIFEST, MAX_FILES, NAME_PATTERN
 from edge.bundle.picture import MAX_PIXELS
 from edge.bundle.version import VERSION_PATTERN
-from edge.complaints import describe
 from edge.errors import BundleError
+from edge.validation_messages import describe
 
 # What this station's chain is; a bundle must require it. Raised when the chain's meaning changes.
 CHAIN = "outfeed-chain-2"
@@ -30,7 +30,7 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 Format = Literal["onnx", "tflite"]
 Precision = Literal["int8", "float32"]
 # What gives the severity map. A template and a threshold are files that the station reads itself
-# (edge/chain/readers.py); the others are networks.
+# (edge/chain/file_detectors.py); the others are networks.
 DetectorKind = Literal[
     "regression", "autoencoder", "cascade", "memory", "texture", "template", "threshold"
 ]
@@ -227,7 +227,7 @@ class Manifest(Part):
     golden: tuple[GoldenManifest, ...]
     reference: FileName | None = None
     trained_on: TrainedOn | None = None
-    # nan (null in the file) where there was nothing to measure, as by models.metrics.
+    # nan (null in the file) where there was nothing to measure, as by models.evaluation.metrics.
     metrics: dict[Line, dict[Line, Measure]] = {}
     files: Annotated[dict[FileName, FileManifest], Field(max_length=MAX_FILES - 1)] = {}
 

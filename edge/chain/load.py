@@ -8,9 +8,9 @@ from edge.bundle import Bundle, check_certificate
 from edge.bundle.network import check_networks
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
 from edge.chain.detect import Detector, RegressionDetector
+from edge.chain.file_detectors import READERS
 from edge.chain.golden import difference
 from edge.chain.inspector import Inspector
-from edge.chain.readers import READERS
 from edge.engines.engine import Engine
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError, FrameError

@@ -82,11 +82,11 @@ def bench(
     """
     from rich.console import Console
 
-    from edge.cli.admission import trusted_by
-    from edge.cli.benchmark import bench_frames, measure_all, parse_size
-    from edge.cli.benchmark_report import report_json, report_tables
-    from edge.cli.benchmark_select import run_select, wanted_engines
-    from edge.cli.loading import engine_choice, load_chain
+    from edge.assembly.admission import trusted_by
+    from edge.assembly.chain import engine_choice, load_chain
+    from edge.benchmark.report import report_json, report_tables
+    from edge.benchmark.selection import run_select, wanted_engines
+    from edge.benchmark.timing import bench_frames, measure_all, parse_size
     from edge.errors import UsageError
 
     if select:

@@ -31,7 +31,7 @@ def show(
     from rich.console import Console
 
     from edge.bundle import read_bundle
-    from edge.cli.manifest import manifest_json, manifest_table
+    from edge.cli.bundle_table import manifest_json, manifest_table
 
     found = read_bundle(bundle)
     if json:
@@ -52,8 +52,8 @@ def verify(
 
     One line: OK and who signed it, or what is wrong with an exit status of 1.
     """
-    from edge.cli.admission import signed_by, trusted_by
-    from edge.cli.loading import engine_choice, load_chain
+    from edge.assembly.admission import signed_by, trusted_by
+    from edge.assembly.chain import engine_choice, load_chain
 
     choice = engine_choice(engine, precision, threads)
     found, _ = load_chain(bundle, engine=choice, trusted=trusted_by(trust))
@@ -106,9 +106,9 @@ def sign(
     Its content and so its id stay as they are, except with --compatible. The networks are not run:
     `outfeed bundle verify` does.
     """
+    from edge.assembly.admission import signed_by
     from edge.bundle import sign_file
     from edge.bundle.keys import read_private_key
-    from edge.cli.admission import signed_by
 
     signer = read_private_key(key, passphrase_of(key, passphrase_file))
     path = out or bundle

@@ -127,12 +127,12 @@ def commission(
     """
     from rich.console import Console
 
-    from edge.cli.commissioning import Wishes, run_commission
+    from edge.assembly.commissioning import Wishes, run_commission
     from edge.errors import UsageError
     from edge.terminals import say
 
     if apply:
-        from edge.cli.applying import apply_measured
+        from edge.commission.apply import apply_measured
 
         if write or step:
             raise UsageError("--apply measures nothing: give it without --write and --step")

@@ -11,26 +11,26 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge.assembly.admission import admit
+from edge.assembly.camera import open_live_camera
+from edge.assembly.station import make_camera
 from edge.bundle import Bundle
 from edge.chain.load import load_inspector, prove
-from edge.cli.admission import admit
-from edge.cli.assembly import make_camera
-from edge.cli.live_camera import open_live_camera
-from edge.cli.privileges import open_config
-from edge.cli.shown import escape
 from edge.clock import MonotonicClock
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.devices.camera import Camera
-from edge.doctor.examine import examine
+from edge.doctor.checks import examine
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, Level, fail, fine
 from edge.doctor.machine import Machine
-from edge.doctor.patient import Patient
-from edge.doctor.running import find_running
 from edge.doctor.station import versions
+from edge.doctor.station_process import find_running
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import default_engine, selected_engine
 from edge.errors import ConfigError
+from edge.privileges import open_config
 from edge.proof import prove_new
+from edge.terminals import escape
 
 _STYLES = {Level.OK: "green", Level.WARN: "bold yellow", Level.FAIL: "bold red"}
 

@@ -85,10 +85,10 @@ def inspect(
     What cannot be inspected is one line on standard error each; the rest goes on, and the exit
     status is 1.
     """
-    from edge.cli.admission import trusted_by
-    from edge.cli.inspecting import Outputs, inspect_sources
-    from edge.cli.loading import engine_choice, load_chain
+    from edge.assembly.admission import trusted_by
+    from edge.assembly.chain import engine_choice, load_chain
     from edge.errors import UsageError
+    from edge.inspection.run import Outputs, inspect_sources
     from edge.inspection.sources import check_picture_names, from_list, from_paths
 
     if bool(paths) == (listed is not None):

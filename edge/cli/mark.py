@@ -43,9 +43,9 @@ def mark(
     Whoever marks must be allowed to write the station's state folder.
     """
     from edge.cli.marking import known_kind, last_part, require_part
-    from edge.cli.privileges import open_config
     from edge.errors import UsageError
     from edge.inbox import MAX_NOTE_CHARS, Inbox, new_mark
+    from edge.privileges import open_config
 
     if (part is None) != last:
         raise UsageError("mark takes either a PART or --last")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.errors import JournalError, UsageError
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
 from edge.inbox import MarkKind
-from edge.pictures.name import list_album
+from edge.journal.reader import JournalReader
+from edge.pictures.file_name import list_album
 
 _KINDS: dict[str, MarkKind] = {each: each for each in get_args(MarkKind)}
 _LOOKED_AT = 64  # events: a part has one to three

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge.cli.options import ConfigOption
-from edge.complaints import printable
+from edge.validation_messages import printable
 
 app = typer.Typer(
     help="Set the parts that people marked aside, look at them, and release them for learning. "
@@ -41,10 +41,10 @@ def collect(
     """
     import sys
 
-    from edge.cli.privileges import open_config
     from edge.cli.quarantining import still_waiting, told
-    from edge.complaints import one_line
+    from edge.privileges import open_config
     from edge.quarantine.collect import collect as collect_marked
+    from edge.validation_messages import one_line
 
     settings = open_config(config)
     found = collect_marked(settings.journal_path, settings.album_path, folder)

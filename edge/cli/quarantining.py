@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from edge.complaints import printable
 from edge.errors import UsageError
 from edge.quarantine import Claim, Entry
+from edge.validation_messages import printable
 
 _CLAIMS: dict[str, Claim] = {each: each for each in get_args(Claim)}
 

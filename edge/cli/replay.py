@@ -68,10 +68,10 @@ def replay(
 
     What cannot be replayed is one line on standard error each, and the exit status is 1.
     """
-    from edge.cli.admission import trusted_keys
-    from edge.cli.privileges import open_config
-    from edge.cli.replaying import chosen_engine, compare_with_journal, replay_all, select
+    from edge.assembly.admission import trusted_keys
+    from edge.assembly.replay import chosen_engine, compare_with_journal, replay_all, select
     from edge.errors import UsageError
+    from edge.privileges import open_config
     from edge.replay import Chains
 
     if expect not in (None, "same", "any"):

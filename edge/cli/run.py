@@ -21,7 +21,7 @@ def run(config: ConfigOption) -> None:
 
     from rich.console import Console
 
-    from edge.cli.assembly import (
+    from edge.assembly.station import (
         load_bundle,
         make_camera,
         make_rejector,
@@ -29,13 +29,12 @@ def run(config: ConfigOption) -> None:
         make_trigger,
         make_uplink,
     )
-    from edge.cli.end import end_now
-    from edge.cli.privileges import open_config
-    from edge.cli.signals import stop_signals
-    from edge.cli.summaries import summary_tables
+    from edge.cli.run_summary import summary_tables
     from edge.clock import MonotonicClock
     from edge.commission.gate import check_commission, warn_undriven
     from edge.errors import MustEndError
+    from edge.privileges import open_config
+    from edge.process_exit import end_now, stop_signals
     from edge.watchdog import find_notifier
 
     # Where systemd's watchdog ends a process that does not even do this itself (SIGABRT), the log

@@ -16,9 +16,9 @@ def uplink(config: ConfigOption) -> None:
     import os
     import threading
 
-    from edge.cli.privileges import act_as_owner
-    from edge.cli.signals import stop_signals
-    from edge.config import load_config
+    from edge.config.station import load_config
+    from edge.privileges import act_as_owner
+    from edge.process_exit import stop_signals
     from edge.uplink.publisher import run_uplink
     from edge.watchdog import find_notifier
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from logging import getLogger
 
 from edge.bundle import Bundle
+from edge.commission.fingerprint import changed, subject
 from edge.commission.record import CommissionRecord, read_record
 from edge.commission.result import Outcome
-from edge.commission.safe_state import REMEDY, accepted, undriven
-from edge.commission.subject import changed, subject
-from edge.commission.verdict import configured_gap_ms
-from edge.config import StationConfig
+from edge.commission.steps.safe_state import REMEDY, accepted, undriven
+from edge.commission.steps.speed import configured_gap_ms
+from edge.config.station import StationConfig
 from edge.errors import ConfigError
 
 _log = getLogger(__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.commission.record import CommissionRecord
 from edge.commission.result import Outcome, Reason, StepResult, rounded
-from edge.page import Tone, badge, document, wide
+from edge.html_page import Tone, badge, document, wide
 
 _TONES: dict[Outcome, Tone] = {
     Outcome.GO: "good",

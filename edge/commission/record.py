@@ -11,22 +11,22 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import edge
+from edge.bounded_reads import read_small, whole_of
 from edge.clock import utc_now
+from edge.commission.fingerprint import changed
 from edge.commission.remedies import remedy_of
 from edge.commission.result import FrozenRecord, Outcome, Reason, StepResult
-from edge.commission.subject import changed
-from edge.complaints import describe
-from edge.disk import read_small, whole_of
 from edge.engines.selection import processor
 from edge.errors import ConfigError, OutfeedError
 from edge.files import write_twice
+from edge.validation_messages import describe
 
 FORMAT = 1
 _MAX_BYTES = 16 * 1024 * 1024
 _PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "opencv-python-headless", "gpiod")
 STEPS = ("focus", "parts", "travel", "pulse", "safe-state", "timing", "speed")
 
-# Which parts of a station each step depends on (edge/commission/subject.py).
+# Which parts of a station each step depends on (edge/commission/fingerprint.py).
 DEPENDS: Mapping[str, tuple[str, ...]] = {
     "focus": ("camera", "bundle", "machine"),
     "parts": ("camera", "trigger", "engine", "line", "bundle", "machine"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from edge.bundle import Bundle, TrainedOn
 from edge.bundle.manifest import MAX_SIZES
-from edge.commission.picture import PictureFigures, Pixels, measure_picture
 from edge.commission.result import Figure, Reason
+from edge.commission.sharpness import PictureFigures, Pixels, measure_picture
 from edge.images import decode_image
 
 

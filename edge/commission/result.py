@@ -83,7 +83,7 @@ class StepResult(FrozenRecord):
     """A step, when, what came of it, and for what that holds.
 
     reasons: of NO-GO, one for each thing that is wrong; ``reason`` is all of them in one line.
-    holds_for: names of what the step depends on → digests (edge/commission/subject.py); with
+    holds_for: names of what the step depends on → digests (edge/commission/fingerprint.py); with
     another digest the result says nothing any more.
     """
 

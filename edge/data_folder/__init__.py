@@ -1,8 +1,6 @@
 """Folders of pictures: which files are pictures, which are masks or labels, what is not read."""
 
-from edge.data_folder.mask_checks import read_drawn
-from edge.data_folder.reader import Pictures, find_pictures, list_images, read_folder
-from edge.data_folder.record import (
+from edge.data_folder.contents import (
     DataFolder,
     FolderEntry,
     MaskFile,
@@ -11,9 +9,11 @@ from edge.data_folder.record import (
     some_names,
     unread_lines,
 )
-from edge.data_folder.remarks import remarks
+from edge.data_folder.ignored_content import remarks
+from edge.data_folder.mask_checks import read_drawn
+from edge.data_folder.reader import Pictures, find_pictures, list_images, read_folder
+from edge.data_folder.scan import Unread
 from edge.data_folder.unrecognised import unrecognised
-from edge.data_folder.walk import Unread
 
 __all__ = [
     "DataFolder",

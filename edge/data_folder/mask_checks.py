@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.data_folder.contents import DataFolder, FolderEntry, MaskFile, some_names
+from edge.data_folder.ignored_content import turned
 from edge.data_folder.names import GOOD_FOLDERS, is_good
-from edge.data_folder.record import DataFolder, FolderEntry, MaskFile, some_names
-from edge.data_folder.remarks import turned
 from edge.errors import FrameError
 from edge.images import decode_alpha, read_image
 

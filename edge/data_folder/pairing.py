@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.data_folder.contents import MaskFile
 from edge.data_folder.names import is_good, kind_of, mask_stems, plain, telling
-from edge.data_folder.record import MaskFile
 
 _Key = tuple[str, str]  # folder below the folder of pictures, stem; both plain
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.data_folder.beside import truths_among
+from edge.data_folder.contents import DataFolder, shown
 from edge.data_folder.names import (
     is_other_picture,
     is_picture,
     is_video,
     picture_form,
 )
-from edge.data_folder.own import read_own, unread_of
-from edge.data_folder.published import read_published
-from edge.data_folder.record import DataFolder, shown
-from edge.data_folder.walk import Files, Unread, walk
+from edge.data_folder.published_layout import read_published
+from edge.data_folder.scan import Files, Unread, walk
+from edge.data_folder.sidecar_masks import truths_among
+from edge.data_folder.user_layout import read_own, unread_of
 from edge.errors import FrameError
 from edge.images import IMAGE_SUFFIXES
 

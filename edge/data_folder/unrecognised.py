@@ -6,10 +6,10 @@ from collections import defaultdict
 from pathlib import Path
 from shlex import quote
 
-from edge.data_folder.beside import masks_beside
+from edge.data_folder.contents import DataFolder, count, some_names
 from edge.data_folder.labels import label_files
 from edge.data_folder.names import GOOD_FOLDERS, IMAGES, MASKS, is_neutral, is_picture, names_labels
-from edge.data_folder.record import DataFolder, count, some_names
+from edge.data_folder.sidecar_masks import masks_beside
 
 _LAYOUTS = (
     "expected images/ with masks/KIND/ of the same names, or good/ with a folder for each kind of "

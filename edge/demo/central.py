@@ -9,13 +9,13 @@ from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from edge.cli.shown import escape
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent
-from edge.events.receiver import Received
-from edge.events.starting import StartEvent
-from edge.uplink.subscriber import Subscriber
+from edge.events.start import StartEvent
+from edge.receiver.receiver import Received
+from edge.receiver.subscriber import Subscriber
+from edge.terminals import escape
 
 _SHOWN = 8
 _SUBSCRIBE_S = 10.0

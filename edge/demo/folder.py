@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle import SUFFIX
-from edge.config import StationConfig, load_config
+from edge.config.station import StationConfig, load_config
 from edge.errors import OutfeedError, UsageError
-from edge.pictures.name import parse_name
+from edge.pictures.file_name import parse_name
 
 STATION = "demo"
 TRAVEL_MS, BUDGET_MS = 400.0, 200.0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from edge.cli.summaries import counts_table, punctuality
 from edge.demo.outcome import Carried, Judged, Kicks
 from edge.station import Summary
+from edge.tables import counts_table, punctuality
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,32 +11,32 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from edge.assembly.admission import trusted_by
+from edge.assembly.chain import load_chain
+from edge.assembly.station import LoadedBundle, make_belt, make_rejector, make_station, make_uplink
 from edge.bundle import Bundle
 from edge.bundle.keys import public_text
 from edge.chain.inspector import Inspector
-from edge.cli.admission import trusted_by
-from edge.cli.assembly import LoadedBundle, make_belt, make_rejector, make_station, make_uplink
-from edge.cli.loading import load_chain
-from edge.cli.signals import stop_signals
-from edge.cli.summaries import stages_table
 from edge.clock import MonotonicClock
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.demo.central import Central
+from edge.demo.contact_sheet import choose, contact_sheet
 from edge.demo.folder import DemoFolder
 from edge.demo.outcome import Carried, Judged, Kicks, compare_kicks
+from edge.demo.parts import SpecimenCamera, find_specimens
 from edge.demo.report import Account, account_json, account_table
-from edge.demo.sheet import choose, contact_sheet
-from edge.demo.specimens import SpecimenCamera, find_specimens
 from edge.devices.output_simulated import pulses, read_record
 from edge.engines.registry import EngineChoice
-from edge.events.cursor import read_cursor
-from edge.events.reader import JournalReader
 from edge.inspection.pictures import write_picture
+from edge.journal.cursor import read_cursor
+from edge.journal.reader import JournalReader
+from edge.process_exit import stop_signals
 from edge.records import Verdict
 from edge.sim.belt import Belt
 from edge.sim.broker import EmbeddedBroker
 from edge.sim.driven_belt import DrivenBelt
 from edge.station import Summary
+from edge.tables import stages_table
 
 # Of the bundles that come with Outfeed.
 ZOO_KEY = Path(__file__).parents[2] / "models" / "zoo" / "zoo.pub"

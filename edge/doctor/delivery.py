@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, fail, warn
-from edge.doctor.patient import Patient
-from edge.uplink.record import RecordPaths, read_state, read_undelivered
+from edge.uplink.state import RecordPaths, read_state, read_undelivered
 
 _SHOWN = 5  # sequences of each reason
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.devices.gpio import load_gpiod
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, Level, fail, fine, warn
-from edge.doctor.patient import Patient
 from edge.errors import ConfigError, OutfeedError
 
 _OURS = "outfeed"  # as edge/devices/gpio.py claims lines
@@ -114,7 +114,7 @@ def _look(gpiod: Any, patient: Patient, name: str, chip: str, line: int | str) -
     if info.used and info.consumer != _OURS:
         return fail("gpio", f"{where} is held by {info.consumer or 'the kernel'}", "free it")
     if info.used and patient.running is None:
-        advice = "a rejector that is left over: python -m edge.rejector.settle"
+        advice = "a rejector that is left over: python -m edge.rejector.wait_for_end"
         return fail("gpio", f"{where} is held by Outfeed, and no station runs", advice)
     if not info.used and patient.running is not None:
         return fail("gpio", f"{where} is free, and the station runs", "its log")

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edge.disk import was_emptied
+from edge.bounded_reads import was_emptied
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, fail, fine, warn
-from edge.doctor.patient import Patient
-from edge.events.audit import audit
-from edge.events.cursor import read_cursor
-from edge.events.store import FORMAT, companion, meta, one, read_names, size_bytes
+from edge.journal.audit import audit
+from edge.journal.cursor import read_cursor
+from edge.journal.store import FORMAT, companion, meta, one, read_names, size_bytes
 
 _LATELY = 200  # events
 _AUDIT_S = 2.0  # for a look at every row: some 200,000 of them, 90 MB

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cryptography import x509
 
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, fail, fine, warn
-from edge.doctor.patient import Patient
 from edge.files import is_exposed
 from edge.uplink.tls import CredentialsError, explain_tls, tls_context
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from edge.commission.fingerprint import subject
 from edge.commission.gate import complaint_of
 from edge.commission.record import read_record
 from edge.commission.record import versions as record_versions
-from edge.commission.safe_state import REMEDY, accepted, undriven
-from edge.commission.subject import subject
+from edge.commission.steps.safe_state import REMEDY, accepted, undriven
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.machine import Machine
-from edge.doctor.patient import Patient
-from edge.doctor.running import is_realtime, rejectors, unit
+from edge.doctor.station_process import is_realtime, rejectors, unit
 from edge.errors import BundleError, ConfigError, FrameError
 
 _STATUS = "systemctl status outfeed-station; journalctl -u outfeed-station -n 50"

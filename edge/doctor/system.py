@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, fail, fine, warn
-from edge.doctor.patient import Patient
-from edge.doctor.running import MEMLOCK, RTPRIO, limit_of
+from edge.doctor.station_process import MEMLOCK, RTPRIO, limit_of
 
 _HOT_C, _TOO_HOT_C = 75.0, 84.0  # a Pi slows down at 80 °C, and hard at 85 °C
 _UNIT = "LimitRTPRIO= in outfeed-station.service"

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.complaints import describe
 from edge.drift import streams
 from edge.drift.picture_data import GreyText, grey_of, text_of
 from edge.drift.streams import COUNT
 from edge.drift.template import Template
 from edge.errors import BundleError
+from edge.validation_messages import describe
 
 LEAST_SCORED = 8  # peak severities; of fewer no level is told
 MAX_BYTES = 128 * 1024  # two times COUNT numbers of 12 digits and a template: 40 kB

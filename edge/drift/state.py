@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.complaints import describe
 from edge.drift.baseline import Baseline
 from edge.drift.picture_data import GreyText, grey_of, text_of
 from edge.drift.streams import COUNT, Measure
 from edge.drift.template import Template
 from edge.errors import OutfeedError
+from edge.validation_messages import describe
 
 MAX_BYTES = 256 * 1024
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.bounded_reads import read_small
 from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
-from edge.complaints import describe
-from edge.config import EngineConfig
-from edge.disk import read_small
+from edge.config.station import EngineConfig
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import ConfigError
 from edge.files import write_durably
+from edge.validation_messages import describe
 
 _MAX_BYTES = 1024 * 1024
 

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edge.clock import boot_id, utc_now
+from edge.events.condition import DriftEvent, SentinelEvent
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
-from edge.events.starting import StartEvent
-from edge.events.watching import DriftEvent, SentinelEvent
+from edge.events.start import StartEvent
 from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge.errors import OutfeedError
-from edge.events.cursor import Position
 from edge.events.event import AnyEvent, Event, OtherEvent
 
 
@@ -29,6 +28,18 @@ class Identity(BaseModel):
     sequence: int = Field(
         ge=1, description="grows by one per event of the journal, over all runs; a hole is a loss"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """All events of ``journal`` up to and including ``published`` are with the broker. run: the one
+    that stored the event ``published``; empty where that is not known. earlier: runs before it of
+    which events were published, the latest first; ``read_cursor`` knows them."""
+
+    journal: str
+    published: int
+    run: str = ""
+    earlier: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

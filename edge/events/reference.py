@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from edge.events.condition import DriftEvent, SentinelEvent
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent, StatusEvent
 from edge.events.identity import Identity, wire_schema
-from edge.events.starting import StartEvent
+from edge.events.start import StartEvent
 from edge.events.topics import Topics
-from edge.events.watching import DriftEvent, SentinelEvent
 
 _JOURNALLED: tuple[type[BaseModel], ...] = (
     StartEvent,
@@ -59,7 +59,8 @@ For receivers:
 - Ignore keys you do not know, and types you do not know. A key is only ever added to a type; what
   changes the meaning of one makes a new number behind the slash.
 
-`edge/events/receiver.py` and `edge/uplink/subscriber.py` do all of this in code that may be copied.
+`edge/receiver/receiver.py` and `edge/receiver/subscriber.py` do all of this in code that may be
+copied.
 """
 
 

@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.line.parts import Part
+from edge.line.part import Part
 from edge.records import Frame
 
 

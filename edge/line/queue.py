@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from itertools import chain
 
-from edge.line.passage import Action, Cause, Counters, Passage, Step
+from edge.line.outcome import Action, Cause, Counters, Passage, Step
 
 __all__ = ["Action", "Cause", "Counters", "Passage", "RejectQueue", "Step"]
 

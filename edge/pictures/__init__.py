@@ -5,12 +5,12 @@ Pictures are dispensable and verdicts are not: nothing here makes the line or th
 """
 
 from edge.pictures.album import Album, LeftOut
-from edge.pictures.keeper import Keeper
-from edge.pictures.origin import Origin, origin_of
+from edge.pictures.provenance import Origin, origin_of
 from edge.pictures.record import PictureRecord
+from edge.pictures.recorder import Keeper
 from edge.pictures.ring import Ring
 from edge.pictures.rules import KeepRules
-from edge.pictures.scribe import Scribe
+from edge.pictures.writer import Scribe
 
 __all__ = [
     "Album",

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from edge.errors import PictureError
 from edge.files import write_whole
-from edge.pictures.name import PictureName, list_album
+from edge.pictures.file_name import PictureName, list_album
 from edge.pictures.png import read_text, with_text
 from edge.pictures.record import PictureRecord, parse_record
 
 _log = getLogger(__name__)
 
 # What a file costs beside its content: inode, folder and the file system's own journal. ext4,
-# measured by bench/writes.py.
+# measured by bench/disk_usage.py.
 FILE_COST_BYTES = 37 * 1024
 _BLOCK_BYTES = 4096
 _PART = ".part"

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from edge.complaints import describe
 from edge.errors import PictureError
 from edge.inbox import Mark
-from edge.pictures.origin import Origin
-from edge.pictures.shot import Reason
+from edge.pictures.buffered_frame import Reason
+from edge.pictures.provenance import Origin
 from edge.records import Verdict
+from edge.validation_messages import describe
 
 FORMAT = 1
 
@@ -26,7 +26,7 @@ class PictureRecord:
     journal: the uuid of the station's journal when it started; with part_id it names the part's
     event, as do boot_id and triggered_ns. verdict: what was journalled; None where the station died
     first. said: what the chain said, in time or not; None where it said nothing. pixels_sha256: as
-    ``digest_of``. left_bytes: what was left to write after it (edge/pictures/allowance.py).
+    ``digest_of``. left_bytes: what was left to write after it (edge/pictures/write_limit.py).
     """
 
     number: int

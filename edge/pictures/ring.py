@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.pictures.shot import Shot
+from edge.pictures.buffered_frame import Shot
 from edge.records import Frame, Verdict
 
 

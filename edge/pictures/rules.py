@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.pictures.shot import Reason
+from edge.pictures.buffered_frame import Reason
 from edge.records import Decision, Verdict
 
 

@@ -14,8 +14,8 @@ from edge.bundle import parse_bundle
 from edge.chain.load import load_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.proof.apart import REFUSED, ProofLimits
-from edge.proof.confine import confine, confine_work, end_with
+from edge.proof.isolated import REFUSED, ProofLimits
+from edge.proof.limits import confine, confine_work, end_with
 
 
 def main(arguments: list[str]) -> int:

@@ -19,7 +19,7 @@ from edge.provision.revocation import REVOKED_FILE
 CENTRAL = "central"
 """The name that the broker's access list lets read; no station may have it."""
 
-# As edge.config has it for a station's id: one level of a topic.
+# As edge.config.station has it for a station's id: one level of a topic.
 _STATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.keys import parse_public_key, public_text, read_public_key
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.errors import BundleError, ConfigError
 from edge.provision.authority import Authority
 from edge.provision.folder import NewFile, ProvisionError, read_file, write_folder

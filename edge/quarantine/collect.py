@@ -9,16 +9,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edge.complaints import describe
 from edge.errors import OutfeedError, QuarantineError
 from edge.events.event import PartEvent
 from edge.files import write_whole
-from edge.pictures.picture import parse_picture
+from edge.pictures.stored_picture import parse_picture
 from edge.quarantine.entry import Entry, Judged, Kept, MarkNote, weigh
 from edge.quarantine.index import Index, open_index, read_bounded, write_index
 from edge.quarantine.marked import Marked, find_marked
 from edge.records import Decision
 from edge.replay.journalled import part_events
+from edge.validation_messages import describe
 
 _MAX_TEXT_CHARS = 400
 

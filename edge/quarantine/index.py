@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge.complaints import describe
-from edge.disk import whole_of
+from edge.bounded_reads import whole_of
 from edge.errors import OutfeedError, QuarantineError
-from edge.events.lock import FileLock
 from edge.files import write_twice
-from edge.pictures.picture import parse_picture
+from edge.journal.lock import FileLock
+from edge.pictures.stored_picture import parse_picture
 from edge.quarantine.entry import Entry
+from edge.validation_messages import describe
 
 INDEX = "quarantine.json"
 MAX_ENTRIES = 10_000

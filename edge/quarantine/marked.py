@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 from edge.errors import OutfeedError
-from edge.events.cursor import Position
 from edge.events.event import MarkEvent
-from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
+from edge.events.identity import Position, parse_payload
 from edge.inbox import Mark
-from edge.pictures.name import PictureName, list_album
+from edge.journal.reader import JournalReader
+from edge.pictures.file_name import PictureName, list_album
 from edge.pictures.png import picture_text
 from edge.pictures.record import PictureRecord, parse_record
 from edge.quarantine.entry import Claim

@@ -12,8 +12,8 @@ from edge.devices.output import Output
 from edge.devices.output_gpio import GpioOutput
 from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import OutfeedError
-from edge.line.lane import Lane
 from edge.line.queue import RejectQueue
+from edge.line.tracker import Lane
 from edge.rejector.guard import GuardProcess
 from edge.rejector.hardware import open_encoder, open_eye
 from edge.rejector.lease import Lease

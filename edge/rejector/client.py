@@ -13,9 +13,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging import getLogger
 
-from edge.children import FOLDER, command_of, environment_of
+from edge.child_processes import FOLDER, command_of, environment_of
 from edge.clock import Clock
 from edge.errors import DeviceError
+from edge.rejector.announced import Underway
 from edge.rejector.loop import DRAIN_NS
 from edge.rejector.messages import (
     MAX_BYTES,
@@ -36,7 +37,6 @@ from edge.rejector.messages import (
 )
 from edge.rejector.options import RejectorOptions
 from edge.rejector.outcomes import Outcomes
-from edge.rejector.underway import Underway
 
 _log = getLogger(__name__)
 

@@ -12,8 +12,8 @@ from edge.clock import Clock
 from edge.devices.encoder import Encoder, EncoderPosition
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
-from edge.line.lane import Lane
-from edge.line.passage import Passage
+from edge.line.outcome import Passage
+from edge.line.tracker import Lane
 from edge.rejector.messages import (
     MAX_BYTES,
     NO_ENCODER,

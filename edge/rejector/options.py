@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from edge.devices.gpio import GpioLine
 from edge.devices.output_gpio import Drive
-from edge.line.lane import CountRules, EyeRules
+from edge.line.tracker import CountRules, EyeRules
 from edge.rejector.hardware import EncoderSpec, EyeSpec, encoder_spec, eye_spec, spec_json
 
 Policy = Literal["reject", "pass"]
@@ -97,7 +97,7 @@ class RejectorOptions:
             line += ["--gpio-active-low"] if self.gpio.active_low else []
         if self.record is None:
             return line
-        # The rejector is started in another folder than its station (edge/children.py).
+        # The rejector is started in another folder than its station (edge/child_processes.py).
         return [*line, f"--record={self.record.absolute()}"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-from edge.line.passage import Action, Cause
+from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated, PulseBegan, PulseEnded
 
 # Pulses whose ends are known. A loop that was stopped reports parts of a while ago: at 100 pulses a

@@ -15,7 +15,7 @@ from edge.chain.load import load_inspector, prove
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from edge.pictures import Origin, origin_of
-from edge.pictures.bundles import bundle_path
+from edge.pictures.kept_bundles import bundle_path
 from edge.proof import prove_apart
 from edge.replay.compare import Tolerance
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from edge.events.cursor import Position
 from edge.events.event import PartEvent, part_event
-from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
+from edge.events.identity import Position, parse_payload
+from edge.journal.reader import JournalReader
 from edge.pictures.record import PictureRecord
 
 _READ_ROWS = 1_000

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge.pictures.picture import read_picture
 from edge.pictures.record import PictureRecord
+from edge.pictures.stored_picture import read_picture
 from edge.records import Verdict
 from edge.replay.chains import Chain, Chains
 from edge.replay.compare import Outcome, Tolerance, compare
-from edge.station.attempt import attempt
+from edge.station.part_guard import attempt
 
 
 @dataclass(frozen=True, slots=True)

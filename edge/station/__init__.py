@@ -1,6 +1,6 @@
 """The process that sees every part: camera → inspector → orders to the rejector, journal."""
 
-from edge.station.roles import Inspects, Rejects
+from edge.station.collaborators import Inspects, Rejects
 from edge.station.station import Station
 from edge.station.summary import Summary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.devices.camera import Camera
 from edge.errors import DeviceError, FrameError
 from edge.line.freshness import Freshness, Refusal
-from edge.line.parts import Part
+from edge.line.part import Part
 from edge.records import Frame
 
 

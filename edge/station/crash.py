@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import getLogger
 
-from edge.complaints import one_line
 from edge.errors import CrashedError, MustEndError, OutfeedError
+from edge.validation_messages import one_line
 
 _log = getLogger(__name__)
 

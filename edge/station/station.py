@@ -14,23 +14,23 @@ from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError, MustEndError, OutfeedError
 from edge.inbox import Mark
 from edge.line.freshness import Freshness
-from edge.line.ledger import Ledger
-from edge.line.parts import LineTiming, Part, PartTracker
-from edge.line.passage import Action
+from edge.line.outcome import Action
+from edge.line.part import LineTiming, Part, PartTracker
+from edge.line.pending import Ledger
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
-from edge.station.account import LastRunAccount
-from edge.station.attempt import attempt
 from edge.station.capture import capture
+from edge.station.collaborators import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
+from edge.station.counters import Tally
 from edge.station.crash import Crashes, despite
-from edge.station.journaling import Appends, JournalWriter
-from edge.station.numbers import End
-from edge.station.register import PartRegister
-from edge.station.roles import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
+from edge.station.journal_thread import Appends, JournalWriter
+from edge.station.part_guard import attempt
+from edge.station.part_numbers import End
+from edge.station.previous_run import LastRunAccount
+from edge.station.recent_parts import PartRegister
 from edge.station.stages import TURN_S, Stages, end, end_at_once, join, peek, take
 from edge.station.summary import Summary
-from edge.station.tally import Tally
-from edge.station.unknown import doubted, late, of_its_part, overload
+from edge.station.unknown_verdicts import doubted, late, of_its_part, overload
 from edge.watchdog import SILENT, Notifier, Patience, Watchdog
 
 _log = getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge.line.latency import Percentiles
 from edge.line.queue import Counters
-from edge.line.stats import Percentiles
 
 
 @dataclass(frozen=True, slots=True)

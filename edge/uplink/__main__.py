@@ -11,11 +11,11 @@ import sys
 import threading
 from pathlib import Path
 
-from edge.complaints import one_line
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.errors import OutfeedError
 from edge.terminals import LogFormatter, tolerate
 from edge.uplink.publisher import run_uplink
+from edge.validation_messages import one_line
 from edge.watchdog import find_notifier
 
 

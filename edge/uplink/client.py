@@ -7,7 +7,7 @@ import hashlib
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.uplink.tls import read_credential, tls_context
 
 _SECRET_DIGITS = 16  # of 4 bits: nobody guesses 64 bits by connecting

@@ -14,9 +14,9 @@ from paho.mqtt.exception import MQTTException
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.config_uplink import UplinkConfig
-from edge.events.cursor import Position
+from edge.config.uplink import UplinkConfig
 from edge.events.event import StatusEvent
+from edge.events.identity import Position
 from edge.events.topics import Topics
 from edge.uplink import terms
 from edge.uplink.client import make_client

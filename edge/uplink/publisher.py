@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import edge
 from edge.clock import boot_id, utc_now
-from edge.config import StationConfig
-from edge.config_uplink import UplinkConfig
+from edge.config.station import StationConfig
+from edge.config.uplink import UplinkConfig
 from edge.errors import JournalError, OutfeedError
-from edge.events.cursor import SAVE_S, Position, read_cursor, write_cursor
 from edge.events.event import StatusEvent
-from edge.events.identity import Stored
-from edge.events.lock import FileLock
+from edge.events.identity import Position, Stored
 from edge.events.payload import MAX_TEXT_CHARS
-from edge.events.reader import JournalReader
 from edge.events.topics import Topics
+from edge.journal.cursor import SAVE_S, read_cursor, write_cursor
+from edge.journal.lock import FileLock
+from edge.journal.reader import JournalReader
 from edge.uplink import terms
 from edge.uplink.backoff import Backoff
 from edge.uplink.connection import Connection, Manner, StatusTexts
@@ -31,7 +31,7 @@ from edge.uplink.failures import (
     UplinkError,
 )
 from edge.uplink.outgoing import Outgoing
-from edge.uplink.record import UplinkRecord
+from edge.uplink.state import UplinkRecord
 from edge.uplink.suspicion import Suspicion
 from edge.uplink.tls import CredentialsError
 from edge.uplink.unsaved import Unsaved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.events.cursor import Position
+from edge.events.identity import Position
 from edge.uplink.outgoing import Outgoing
 
 # The event that stands first fails alone so often before another one is sent ahead of it.

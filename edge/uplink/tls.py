@@ -7,7 +7,7 @@ from functools import lru_cache
 from logging import getLogger
 from pathlib import Path
 
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.files import is_exposed
 

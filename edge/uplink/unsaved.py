@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from edge.events.cursor import Position
+from edge.events.identity import Position
 
 # Mosquitto confirms an event before it saves it, within the same pass of its loop, whatever its
 # settings are (bench/broker.py): a kill costs the last ones. Receivers drop repeats.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from models.candidates.judge import ENOUGH_BAD, SURE
 from models.candidates.record import Candidate, Comparison
-from models.commands import make
+from models.evaluation.tradeoff.interval import counted, interval, parts_to_prove, percent
+from models.evaluation.tradeoff.point import OperatingPoint
 from models.methods import METHODS
-from models.tradeoff.interval import counted, interval, parts_to_prove, percent
-from models.tradeoff.point import OperatingPoint
+from models.runs.commands import make
 
 LIKELY = 0.8
 CHANCE = 0.5  # the AUROC of who sees nothing

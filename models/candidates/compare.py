@@ -14,15 +14,15 @@ from models.candidates.pictures import Judged, judged
 from models.candidates.plan import Plan
 from models.candidates.record import Comparison, LeftOut
 from models.data.dataset import DataError
-from models.facts import parts_of
-from models.files import write_whole
-from models.preparation import prepare
-from models.progress import stage, track
+from models.data.facts import parts_of
+from models.evaluation.tradeoff import parts_to_prove
 from models.report import write_report
 from models.report.write import REPORT
-from models.run import RECORD, VALIDATION, Run
-from models.tradeoff import parts_to_prove
-from models.training import train_run
+from models.runs.files import write_whole
+from models.runs.preparation import prepare
+from models.runs.run import RECORD, VALIDATION, Run
+from models.training.progress import stage, track
+from models.training.session import train_run
 
 log = logging.getLogger(__name__)
 

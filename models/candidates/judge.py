@@ -23,12 +23,12 @@ from edge.records import Decision, Frame
 from models.candidates.pictures import Judged
 from models.candidates.record import Candidate
 from models.candidates.resample import Floats, better, resampled_auroc
-from models.float_chain import detector_of, float_inspector
-from models.metrics import auroc, average_precision
-from models.patches import Picture
-from models.progress import stage, track
-from models.run import Run
-from models.threshold import GRID
+from models.evaluation.float_chain import detector_of, float_inspector
+from models.evaluation.metrics import auroc, average_precision
+from models.evaluation.threshold import GRID
+from models.runs.run import Run
+from models.training.patches import Picture
+from models.training.progress import stage, track
 
 ENOUGH_BAD = 8  # physical parts: below, painted flaws are ranked by as well
 SURE = 0.95  # share of resamples in which a candidate is better

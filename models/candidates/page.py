@@ -21,15 +21,15 @@ from models.candidates.judge import Scores, chain_of
 from models.candidates.pictures import Judged
 from models.candidates.record import Candidate, Comparison
 from models.candidates.resample import Floats
-from models.commands import make
-from models.files import write_whole
-from models.float_chain import detector_of
-from models.patches import Picture
+from models.evaluation.float_chain import detector_of
+from models.evaluation.tradeoff.interval import counted, percent
 from models.report import page
 from models.report.cases import data_uri, marked_uri, shrunk
 from models.report.write import REPORT
-from models.run import Run
-from models.tradeoff.interval import counted, percent
+from models.runs.commands import make
+from models.runs.files import write_whole
+from models.runs.run import Run
+from models.training.patches import Picture
 
 MOST_GOOD, MOST_BAD, MOST_PAINTED = 4, 8, 4
 

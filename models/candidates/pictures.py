@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.augmentation.synthetic_defects import paint_flaw
 from models.data.dataset import DataSet
-from models.facts import parts_of
-from models.paint import paint_flaw
-from models.patches import Picture, load_pictures
-from models.run import RunRecord
+from models.data.facts import parts_of
+from models.runs.run import RunRecord
+from models.training.patches import Picture, load_pictures
 
 PAINTED_KIND = "painted"
 MOST_PAINTED = 200  # what 100 ms a picture and candidate cost 20 s

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.bundle.manifest import DetectorKind
-from models import auto
 from models.data.dataset import DataSet
 from models.data.split import split
 from models.methods import METHODS
-from models.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
+from models.training import auto
+from models.training.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
 
 FEW_DRAWN = auto.FEW_DEFECTIVE  # training pictures: below, regression has little to learn from
 

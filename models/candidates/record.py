@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from edge.bundle.manifest import DetectorKind
-from models.files import write_whole
-from models.run import COMPARISON
+from models.runs.files import write_whole
+from models.runs.run import COMPARISON
 
 
 class _Part(BaseModel):

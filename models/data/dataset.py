@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.data_folder import listing, remarks
+from edge.data_folder.ignored_content import turned
 from edge.data_folder.mask_checks import other_size
-from edge.data_folder.remarks import turned
 from edge.errors import FrameError
 from edge.images import IMAGE_SUFFIXES, read_image
 

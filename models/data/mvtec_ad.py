@@ -8,7 +8,7 @@ published.
 Any folder in this form can be read. The published division is not kept by itself: methods that
 learn from good parts need held-back good ones for T, and more than test/good has. A recipe with
 `names = "^train/"` under [split] trains and sets T on train/ alone, so that nothing of test/ was
-seen when it is inspected (`outfeed inspect`, models/score.py).
+seen when it is inspected (`outfeed inspect`, models/evaluation/score.py).
 """
 
 from __future__ import annotations

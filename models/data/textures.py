@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from models.data.flaws import FLAWS
-from models.data.surfaces import SURFACES, Field, smooth
+from models.data.texture_defects import FLAWS
+from models.data.texture_surfaces import SURFACES, Field, smooth
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from edge.bundle.manifest import DetectorKind
-from models.methods import (
-    autoencoder,
-    cascade,
-    memory,
-    regression,
-    template,
-    texture,
-    threshold,
-)
+from models.methods.autoencoder import training as autoencoder
 from models.methods.base import FileDetector, Method, Task, Trained
+from models.methods.cascade import training as cascade
+from models.methods.memory_bank import training as memory
+from models.methods.regression import training as regression
+from models.methods.template import training as template
+from models.methods.texture import training as texture
+from models.methods.threshold import training as threshold
 
 __all__ = ["METHODS", "FileDetector", "Method", "Task", "Trained"]
 

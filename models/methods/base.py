@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.bundle.manifest import Format
-from models.file_detector import FileDetector
+from models.methods.file_detector import FileDetector
 from models.networks import DetectorNetwork
-from models.patches import Picture
-from models.recipe import Recipe
+from models.training.patches import Picture
+from models.training.recipe import Recipe
 
 __all__ = ["FileDetector", "Method", "Task", "Trained"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.methods.memory_bank.network import MemoryDetector
 from models.networks.base import (
     PIXEL_SCALE,
     PIXEL_ZERO_POINT,
@@ -13,7 +14,6 @@ from models.networks.base import (
     normalise,
 )
 from models.networks.classifier import BlockClassifier
-from models.networks.memory import MemoryDetector
 from models.networks.paper import PaperDetector
 from models.networks.reduced import LargeDetector, LeanDetector, NanoDetector
 

@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from edge.complaints import one_line
 from edge.terminals import tolerate
+from edge.validation_messages import one_line
 from models.data.dataset import DataError
-from models.progress import announced
+from models.evaluation.tradeoff import parse_share, require_good_in
 from models.report.findings import Station
 from models.report.write import MAX_FALSE_REJECTS, write_report
-from models.run import Run
-from models.tradeoff import parse_share, require_good_in
+from models.runs.run import Run
+from models.training.progress import announced
 
 
 def main(

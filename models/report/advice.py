@@ -10,12 +10,12 @@ from itertools import chain
 import numpy as np
 
 from models.data.dataset import Sample
-from models.facts import parts_of
+from models.data.facts import parts_of
+from models.evaluation.metrics import Match, Outcome
+from models.evaluation.tradeoff.interval import UNKNOWN, counted, interval, percent
+from models.evaluation.tradeoff.point import operating_point
 from models.methods import METHODS
-from models.metrics import Match, Outcome
 from models.report.findings import Findings
-from models.tradeoff.interval import UNKNOWN, counted, interval, percent
-from models.tradeoff.point import operating_point
 
 FEW_TRAINING, FEW_VALIDATION = 20, 10  # physical parts of a kind: below, single odd parts decide
 LOW_RECALL = 0.9

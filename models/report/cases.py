@@ -14,9 +14,9 @@ import numpy.typing as npt
 from edge.chain.inspector import Inspection, Inspector
 from edge.records import Box, Defect, Frame, SeverityMap
 from models.data.dataset import Pixels, as_channels
-from models.metrics import Outcome
-from models.patches import Picture
-from models.progress import track
+from models.evaluation.metrics import Outcome
+from models.training.patches import Picture
+from models.training.progress import track
 
 MOST = 8  # cases of either sort that are shown
 SIDE_PX = 320

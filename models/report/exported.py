@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edge.bundle import Measure
-from edge.complaints import describe
+from edge.validation_messages import describe
 from models.data.dataset import DataError
-from models.files import write_whole
-from models.metrics import known
+from models.evaluation.metrics import known
+from models.runs.files import write_whole
 
 EXPORT = "export.json"
 # The figures of parity in the words of a page, in order.

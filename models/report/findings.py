@@ -9,17 +9,17 @@ from pathlib import Path
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet, Sample
-from models.evaluate import evaluate
-from models.float_chain import detector_of, float_inspector
-from models.metrics import Outcome, summarise
-from models.patches import Picture
-from models.progress import track
+from models.evaluation.evaluate import evaluate
+from models.evaluation.float_chain import detector_of, float_inspector
+from models.evaluation.metrics import Outcome, summarise
+from models.evaluation.score import score
+from models.evaluation.tradeoff import OperatingPoint, points_of, sweep_run
 from models.report.cases import Cases, find_cases
 from models.report.exported import ExportRecord, read_export
-from models.run import Run, RunRecord, RunResult
-from models.score import score
-from models.tradeoff import OperatingPoint, points_of, sweep_run
-from models.unknown import unknowns
+from models.report.limits import unknowns
+from models.runs.run import Run, RunRecord, RunResult
+from models.training.patches import Picture
+from models.training.progress import track
 
 TRAINING_PICTURES = 48  # looked at again, to tell what was learned by heart
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data.dataset import DataError
-from models.metrics import COUNTS, WORDS, Outcome, average_precision, summarise
-from models.plots import Series, heat_table, line_plot
+from models.evaluation.metrics import COUNTS, WORDS, Outcome, average_precision, summarise
+from models.evaluation.tradeoff.interval import UNKNOWN, counted, percent, share_of, span
+from models.evaluation.tradeoff.point import OperatingPoint, choose, operating_point
 from models.report import page
 from models.report.exported import PARITY_WORDS
 from models.report.findings import Findings
-from models.tradeoff.interval import UNKNOWN, counted, percent, share_of, span
-from models.tradeoff.point import OperatingPoint, choose, operating_point
+from models.report.plots import Series, heat_table, line_plot
 
 NOT_FOUND, NO_DEFECT = "not found", "no defect"
 STATION = "station (outfeed inspect)"

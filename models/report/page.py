@@ -1,4 +1,4 @@
-"""The pieces of a page in the look of edge/page.py. Whatever text comes in is escaped here and
+"""The pieces of a page in the look of edge/html_page.py. Whatever text comes in is escaped here and
 nowhere else."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from edge.page import WIDE_COLUMNS, document, wide
+from edge.html_page import WIDE_COLUMNS, document, wide
 from models.report.cases import Case
 
 WIDE_PT = 480.0  # an SVG that is wider is not made smaller on a phone: its text would be too small
@@ -66,7 +66,8 @@ def preformatted(text: str) -> str:
 
 
 def plot(svg: str, caption: str = "") -> str:
-    """An SVG of models/plots.py, inline: there it needs no namespaces, so no address is left."""
+    """An SVG of models/report/plots.py, inline: there it needs no namespaces, so no address is
+    left."""
     inline = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     found = re.search(r'width="([\d.]+)pt"', svg)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.facts import parts_of
-from models.plots import Series, line_plot
+from models.data.facts import parts_of
+from models.evaluation.tradeoff.interval import percent
+from models.evaluation.tradeoff.point import operating_point
 from models.report import page
 from models.report.advice import advise, of_kind
 from models.report.findings import Findings
-from models.tradeoff.interval import percent
-from models.tradeoff.point import operating_point
+from models.report.plots import Series, line_plot
 
 
 def summary(findings: Findings) -> str:

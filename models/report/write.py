@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.files import write_whole
-from models.metrics import Outcome
-from models.progress import stage
+from models.evaluation.metrics import Outcome
 from models.report import measured, page, sections
 from models.report.findings import Findings, Station, gather
-from models.run import Run
+from models.runs.files import write_whole
+from models.runs.run import Run
+from models.training.progress import stage
 
 REPORT = "report.html"
 MAX_FALSE_REJECTS = 0.005  # the limit that is looked at where nobody names one
@@ -25,9 +25,10 @@ def write_report(
 ) -> Path:
     """Write the report of a completed run into its folder; its path. Blocks for a minute or so.
 
-    outcomes: what ``sweep_run`` of models.tradeoff gave, to spare doing it again. station: what
-    `outfeed inspect` reported of the validation pictures. max_false_rejects: a share of the good
-    parts, 0 to 1. Raises DataError when the run is not complete or its data changed, and OSError.
+    outcomes: what ``sweep_run`` of models.evaluation.tradeoff gave, to spare doing it again.
+    station: what `outfeed inspect` reported of the validation pictures. max_false_rejects: a share
+    of the good parts, 0 to 1. Raises DataError when the run is not complete or its data changed,
+    and OSError.
     """
     path = run.folder / REPORT
     with stage(f"writing {path}"):

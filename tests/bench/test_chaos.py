@@ -16,7 +16,7 @@ from edge.devices.output_simulated import SimulatedOutput, read_claims
 from edge.errors import DeviceError
 from edge.events.event import actuation_event, part_event
 from edge.events.identity import Stored
-from edge.events.receiver import Received, Receiver
+from edge.receiver.receiver import Received, Receiver
 from edge.records import Decision, Verdict
 
 MS = 1_000_000

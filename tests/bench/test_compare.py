@@ -19,8 +19,8 @@ import bench.compare as compare
 from bench.compare import Source, parse_source, plan
 from bench.jobs import Job, commands, seconds, work
 from models.data.dataset import DataError
-from models.recipe import Recipe, as_toml, load_recipe
-from tests.tinyrun import RECIPE, write_pictures
+from models.training.recipe import Recipe, as_toml, load_recipe
+from tests.support.tinyrun import RECIPE, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,7 +102,7 @@ def test_one_comparison_to_the_end_and_once_only(tmp_path: Path) -> None:
     (folder / "result.json").unlink()
     ((step, left),) = commands(Job(folder, written, data))
     assert step == "train"
-    assert "models.train" in left
+    assert "models.training.__main__" in left
     assert (
         seconds(Job(folder, written, data), "train")
         > seconds(Job(folder, written, data), "inspect")

@@ -17,7 +17,7 @@ from bench.boxes import count
 from bench.deeppcb import UNIT_GREY, Setting, choose, inspect, main, reported
 from models.data.deeppcb import pairs
 from models.data.layouts import open_dataset
-from models.methods_recipe import TemplateRecipe
+from models.methods.recipe import TemplateRecipe
 
 SIDE = 160
 

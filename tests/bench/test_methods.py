@@ -18,10 +18,10 @@ from bench.methods.changes import CHANGES, GREY, SHIFT_PX, occlude
 from bench.methods.figures import Figures, escapes_at, figures
 from bench.methods.table import tables
 from models.data.dataset import DataError
-from models.metrics import Outcome
-from models.preparation import prepare
-from models.recipe import load_recipe
-from tests.tinyrun import write_pictures
+from models.evaluation.metrics import Outcome
+from models.runs.preparation import prepare
+from models.training.recipe import load_recipe
+from tests.support.tinyrun import write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -32,7 +32,7 @@ from bench.peers.roofline import gmac, product
 from bench.timing import Spread, Turns
 from edge.bundle import parse_bundle
 from edge.records import Verdict
-from tests.bundles import HOLE, SEVERITY_SCALE, bundle_bytes, small_bundle
+from tests.support.bundles import HOLE, SEVERITY_SCALE, bundle_bytes, small_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 PEAKS = {"float32": 50.0, "int8": 200.0}
@@ -225,8 +225,8 @@ def test_ours_without_a_float_build_is_timed_in_float_all_the_same() -> None:
 
 def test_what_a_bundle_has_for_litert_takes_part() -> None:
     pytest.importorskip("ai_edge_litert")
-    from tests import tflite
     from tests.engines.both import both_formats
+    from tests.support import tflite
 
     networks = {"detector.tflite": tflite.dark_detector(256, 256, SEVERITY_SCALE)}
     bundle = parse_bundle(both_formats(size=(256, 256), networks=networks))

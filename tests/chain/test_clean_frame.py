@@ -12,7 +12,7 @@ from edge.bundle import parse_bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector
 from edge.records import Frame
-from tests.bundles import bundle_bytes, picture
+from tests.support.bundles import bundle_bytes, picture
 
 # The verdict, its timings and some numbers. A copy of the frame below would be 64 KiB, of its map
 # 16 KiB.

@@ -18,7 +18,7 @@ from edge.chain.load import load_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame
-from tests.bundles import (
+from tests.support.bundles import (
     FAINT,
     HOLE,
     KINDS,

@@ -17,9 +17,9 @@ from edge.chain.load import CLASSIFIER_BATCH, load_inspector, prove
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame
-from tests import tflite
-from tests.bundles import BLOCK_PX, CLEAN, FAINT, HOLE, STAIN, bundle_bytes, picture
 from tests.engines.both import both_formats
+from tests.support import tflite
+from tests.support.bundles import BLOCK_PX, CLEAN, FAINT, HOLE, STAIN, bundle_bytes, picture
 
 BOTH = parse_bundle(both_formats())
 

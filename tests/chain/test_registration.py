@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.chain.points import bilinear
-from edge.chain.registration import STRAIGHT, Bounds, Pose, Registration, pyramid
+from edge.chain.template.alignment import bilinear
+from edge.chain.template.registration import STRAIGHT, Bounds, Pose, Registration, pyramid
 from tests.models.methods.parts import Lie, drawing, matrix, seen
 
 HEIGHT, WIDTH = 240, 320

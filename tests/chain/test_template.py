@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from edge.bundle import ChainManifest, DetectorManifest, KindManifest
 from edge.chain.classify import Unnamed
+from edge.chain.file_detectors import READERS
 from edge.chain.inspector import Inspector
-from edge.chain.readers import READERS
-from edge.chain.template import TemplateDetector
-from edge.chain.template_file import (
+from edge.chain.template.detector import TemplateDetector
+from edge.chain.template.file import (
     MAGIC,
     MAX_HEADER_BYTES,
     Reference,

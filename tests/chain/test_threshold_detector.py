@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
-from edge.chain.readers import READERS
-from edge.chain.threshold_detector import ThresholdDetector
-from edge.chain.threshold_file import MAX_BYTES, ThresholdFile, parse_threshold
+from edge.chain.file_detectors import READERS
+from edge.chain.threshold.detector import ThresholdDetector
+from edge.chain.threshold.file import MAX_BYTES, ThresholdFile, parse_threshold
 from edge.errors import BundleError, FrameError
 
 HEIGHT, WIDTH = 96, 128

@@ -13,8 +13,8 @@ import cv2
 import pytest
 
 from edge.__main__ import main
-from tests.bundles import CLEAN, FAINT, HOLE, STAIN, small_bundle
-from tests.keys import TRUST
+from tests.support.bundles import CLEAN, FAINT, HOLE, STAIN, small_bundle
+from tests.support.keys import TRUST
 
 STATION_TOML = """\
 id = "press-3"

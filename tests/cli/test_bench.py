@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.cli.benchmark import fit, parse_size
+from edge.benchmark.timing import fit, parse_size
 from edge.errors import UsageError
-from tests.bundles import HOLE
 from tests.cli.conftest import Outfeed
+from tests.support.bundles import HOLE
 
 STEPS = ["detect", "filter", "components", "classify", "decide", "total"]
 

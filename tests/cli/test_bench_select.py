@@ -15,20 +15,20 @@ import pytest
 pytest.importorskip("ai_edge_litert", reason="pip install 'outfeed[litert]'")
 pytest.importorskip("openvino", reason="pip install 'outfeed[openvino]'")
 
+from edge.assembly.station import load_bundle
+from edge.benchmark import selection as benchmark_select
+from edge.benchmark.selection import fastest, select, wanted_engines
+from edge.benchmark.trial import run_trial
 from edge.bundle import Bundle, parse_bundle, write_bundle
 from edge.chain.inspector import Inspector
 from edge.chain.load import load_inspector
-from edge.cli import benchmark_select
-from edge.cli.assembly import load_bundle
-from edge.cli.benchmark_select import fastest, select, wanted_engines
-from edge.cli.trial import run_trial
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
 from edge.errors import BundleError
-from tests import tflite
 from tests.cli.conftest import Outfeed
 from tests.engines.both import both_formats
+from tests.support import tflite
 
 BOTH = both_formats()
 
@@ -65,7 +65,7 @@ def run_on(monkeypatch: pytest.MonkeyPatch) -> list[EngineChoice]:
         made.append(engine)
         return load_inspector(bundle, now_ns=now_ns, engine=engine)
 
-    monkeypatch.setattr("edge.cli.assembly.load_inspector", noted)
+    monkeypatch.setattr("edge.assembly.station.load_inspector", noted)
     return made
 
 
@@ -214,7 +214,7 @@ def test_an_engine_that_dies_or_hangs_is_a_result(
     said: str,
 ) -> None:
     pretend("openvino", f"import os, signal, time\n{code}\n")
-    monkeypatch.setattr("edge.cli.benchmark_select.run_trial", partial(run_trial, silence_s=5.0))
+    monkeypatch.setattr("edge.benchmark.selection.run_trial", partial(run_trial, silence_s=5.0))
     config = station("[engine]\nthreads = 1\n")
     result = outfeed("bench", "--select", "-c", config, "--repeat", 1)
     assert result.status == 0

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from edge.bundle import CHAIN, KindManifest, RuleManifest, read_bundle
-from tests.bundles import KINDS, small_bundle
 from tests.cli.conftest import Outfeed
-from tests.keys import KEY_ID, TRUST
+from tests.support.bundles import KINDS, small_bundle
+from tests.support.keys import KEY_ID, TRUST
 
 
 def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:

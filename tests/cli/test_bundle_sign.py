@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import read_bundle
-from tests.bundles import small_bundle
 from tests.cli.conftest import Outfeed
-from tests.keys import KEY_ID, OTHER_TRUST, TRUST
+from tests.support.bundles import small_bundle
+from tests.support.keys import KEY_ID, OTHER_TRUST, TRUST
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 import edge
 from edge import __main__ as command
-from edge.config import OutputConfig, StationConfig, TriggerConfig, load_config
-from edge.config_camera import CameraConfig
-from edge.config_line import EjectorEyeConfig, EncoderConfig
-from edge.config_section import Section
+from edge.config.camera import CameraConfig
+from edge.config.line import EjectorEyeConfig, EncoderConfig
+from edge.config.section import Section
+from edge.config.station import OutputConfig, StationConfig, TriggerConfig, load_config
 from tests.cli.conftest import Outfeed
 
 if sys.version_info >= (3, 11):
@@ -61,7 +61,8 @@ def test_help_loads_no_engine_and_nothing_of_the_workstation() -> None:
 
 def test_a_station_loads_nothing_of_the_workstation() -> None:
     code = (
-        "import sys, edge.cli.assembly, edge.cli.inspecting, edge.cli.benchmark, edge.demo.run\n"
+        "import sys, edge.assembly.station, edge.inspection.run\n"
+        "import edge.benchmark.timing, edge.demo.run\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
     said = subprocess.run(
@@ -103,7 +104,7 @@ def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch, bundle: Path
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("edge.cli.manifest.manifest_table", broken)
+    monkeypatch.setattr("edge.cli.bundle_table.manifest_table", broken)
     with pytest.raises(ZeroDivisionError):
         command.main(["bundle", "show", str(bundle)])
 

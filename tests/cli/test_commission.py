@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.assembly import open_journal
-from edge.cli.terminal import Terminal
+from edge.assembly.prompt import Terminal
+from edge.assembly.station import open_journal
 from edge.commission.record import CommissionRecord, conclude, read_record, write_record
 from edge.commission.result import Outcome, Proposal, judged
-from edge.config import load_config
+from edge.config.station import load_config
 from tests.cli.conftest import Outfeed
 from tests.commission.benches import CALM, EYE, write_station
 from tests.commission.pictures import blurred, lit, tiles

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.events.event import GapEvent, PartEvent
 from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
-from edge.events.starting import StartEvent
-from edge.station.register import LastRun, open_register
-from tests.brokers import wait_for
+from edge.events.start import StartEvent
+from edge.journal.reader import JournalReader
+from edge.station.recent_parts import LastRun, open_register
 from tests.cli.conftest import tmpfs
+from tests.support.brokers import wait_for
 
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nenabled = false\n"
 

@@ -14,11 +14,11 @@ import pytest
 from edge.__main__ import main
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
-from edge.pictures.name import list_album
-from tests.bundles import HOLE
+from edge.journal.reader import JournalReader
+from edge.pictures.file_name import list_album
 from tests.cli.conftest import Outfeed, tmpfs
 from tests.cli.test_run import wait_for
+from tests.support.bundles import HOLE
 
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 2\nring_mb = 8\n"
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from edge.events.reader import JournalReader
+from edge.journal.reader import JournalReader
 from tests.cli.conftest import Outfeed
 from tests.commission.benches import write_station
 from tests.doctor.test_network import listening

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from edge.commission.record import conclude, read_record, write_record
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.doctor import disk
 from edge.doctor.finding import Level
 from edge.errors import QuarantineError
-from edge.events.cursor import Position, read_cursor, write_cursor
+from edge.events.identity import Position
 from edge.inbox import Inbox, new_mark
-from edge.pictures.name import list_album
+from edge.journal.cursor import read_cursor, write_cursor
+from edge.pictures.file_name import list_album
 from edge.quarantine.index import Index, read_index, write_index
 from tests.cli.conftest import Outfeed
-from tests.doctor.patients import patient
+from tests.doctor.contexts import patient
 
 FULL = "[drift]\nlearn_parts = 200\nevery = 1\n[pictures]\nmin_free_mb = 1\npass_every = 1\n"
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.bundles import BLOCK_PX, FAINT, HOLE, STAIN, THRESHOLD, picture
 from tests.cli.conftest import Outfeed
-from tests.folders import put, turned
+from tests.support.bundles import BLOCK_PX, FAINT, HOLE, STAIN, THRESHOLD, picture
+from tests.support.folders import put, turned
 
 HOLE_RECORD = {
     "file": "hole.png",

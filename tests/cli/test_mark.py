@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.events.event import MarkEvent, gap_event
-from edge.events.journal import Journal
-from edge.pictures.name import list_album
-from edge.pictures.picture import read_picture
+from edge.journal.writer import Journal
+from edge.pictures.file_name import list_album
+from edge.pictures.stored_picture import read_picture
 from tests.cli.conftest import Outfeed
 from tests.cli.test_run import events, wait_for
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from edge.__main__ import main
-from edge.cli.privileges import act_as_owner, owner_of
 from edge.errors import ConfigError
-from tests.users import GROUP, STATION, STRANGER, acting_as, needs_root, open_folder, owned
+from edge.privileges import act_as_owner, owner_of
+from tests.support.users import GROUP, STATION, STRANGER, acting_as, needs_root, open_folder, owned
 
 pytestmark = needs_root
 

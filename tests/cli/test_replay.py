@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from edge.bundle import parse_bundle, read_bundle
 from edge.events.event import PartEvent
-from edge.pictures.name import list_album
+from edge.pictures.file_name import list_album
 from edge.pictures.png import decode_picture, encode_picture
-from tests.bundles import CLEAN, small_bundle
 from tests.cli.conftest import Outfeed
 from tests.cli.test_run import events, wait_for
+from tests.support.bundles import CLEAN, small_bundle
 
 ZOO = Path(__file__).parents[2] / "models/zoo"
 KEEP_ALL = "[pictures]\npass_every = 1\nmin_free_mb = 0\n"

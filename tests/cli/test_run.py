@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from edge.assembly.uplink_process import UplinkProcess
 from edge.bundle import read_bundle
-from edge.cli.uplink_process import UplinkProcess
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
-from tests.bundles import small_bundle
+from edge.journal.reader import JournalReader
 from tests.cli.conftest import Outfeed
 from tests.cli.test_inspect import video
+from tests.support.bundles import small_bundle
 
 
 def events(folder: Path) -> list[Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.bundles import small_bundle
 from tests.cli.conftest import Outfeed, Result
-from tests.keys import KEY_ID, OTHER_KEY, OTHER_KEY_ID, OTHER_TRUST, TRUST
+from tests.support.bundles import small_bundle
+from tests.support.keys import KEY_ID, OTHER_KEY, OTHER_KEY_ID, OTHER_TRUST, TRUST
 
 Run = Callable[..., Result]
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
-from tests.brokers import Mosquitto, needs_mosquitto, wait_for
+from edge.journal.reader import JournalReader
+from tests.support.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.uplink.central import Central
 
 KILLS = 8

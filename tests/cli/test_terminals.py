@@ -15,14 +15,14 @@ import cv2
 import pytest
 
 from edge.__main__ import main
-from edge.complaints import masked, one_line, printable
 from edge.errors import FrameError
 from edge.events.event import part_event
 from edge.records import Verdict
-from edge.station.attempt import attempt
+from edge.station.part_guard import attempt
 from edge.terminals import LogFormatter, tolerate
-from tests.bundles import HOLE
+from edge.validation_messages import masked, one_line, printable
 from tests.cli.conftest import Outfeed
+from tests.support.bundles import HOLE
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J"
 ODD = f"a{ESCAPES}\u202e\x9b31m\nb"

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge.assembly.commissioning import devices_of
 from edge.bundle import TrainedOn, read_bundle
 from edge.chain.load import load_inspector
-from edge.cli.commissioning import devices_of
 from edge.clock import Clock, MonotonicClock
-from edge.commission.person import Nobody, Person
-from edge.commission.workbench import Settings, Workbench
-from edge.config import load_config
-from tests.bundles import encode, small_bundle
+from edge.commission.context import Settings, Workbench
+from edge.commission.operator import Nobody, Person
+from edge.config.station import load_config
 from tests.commission.pictures import Pixels, tiles
-from tests.keys import TRUST
+from tests.support.bundles import encode, small_bundle
+from tests.support.keys import TRUST
 
 TOML = """\
 id = "press-3"

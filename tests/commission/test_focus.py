@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.commission.focus import PICTURE, run_focus
-from edge.commission.person import Nobody
+from edge.commission.context import Settings
+from edge.commission.operator import Nobody
 from edge.commission.result import Outcome, StepResult
-from edge.commission.workbench import Settings
-from edge.config_camera import CameraConfig
+from edge.commission.steps.focus import PICTURE, run_focus
+from edge.config.camera import CameraConfig
 from edge.errors import DeviceError
 from edge.sim.camera import SimulatedCamera, SimulatedSensor
 from tests.commission.benches import Scripted, bench_of, write_station

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import Bundle, read_bundle
+from edge.commission.fingerprint import subject
 from edge.commission.gate import check_commission
 from edge.commission.record import STEPS, conclude, held_for, write_record
 from edge.commission.result import Figure, judged
-from edge.commission.subject import subject
-from edge.config import StationConfig, load_config
+from edge.config.station import StationConfig, load_config
 from edge.errors import ConfigError
-from tests.bundles import small_bundle
 from tests.commission.benches import write_station
+from tests.support.bundles import small_bundle
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_keys_that_change_nothing(station: Path, caplog: pytest.LogCaptureFixtur
 
 def test_another_bundle_and_machine(station: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change(station, REQUIRED)
-    monkeypatch.setattr("edge.commission.subject.processor", lambda: "another board")
+    monkeypatch.setattr("edge.commission.fingerprint.processor", lambda: "another board")
     with pytest.raises(ConfigError, match=": machine;"):
         check_commission(*loaded(station))
     monkeypatch.undo()

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.commission.parts import NoRejector, run_parts
+from edge.commission.context import Settings
 from edge.commission.result import Outcome
-from edge.commission.workbench import Settings
+from edge.commission.steps.parts import NoRejector, run_parts
 from edge.devices.camera import Camera
 from edge.devices.trigger import Trigger
 from edge.errors import DeviceError
 from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
-from tests.bundles import FAINT, HOLE
 from tests.commission.benches import CALM, Declining, Scripted, bench_of, write_station
 from tests.commission.pictures import tiles
+from tests.support.bundles import FAINT, HOLE
 
 FEW = Settings(parts=8, wait_s=5.0)
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.commission.kicks import TestKicks
-from edge.commission.person import Nobody
-from edge.commission.pulse import run_pulse
+from edge.commission.context import Settings
+from edge.commission.operator import Nobody
 from edge.commission.result import Figure, Outcome, judged
-from edge.commission.travel import measured_travel
-from edge.commission.workbench import Settings
+from edge.commission.single_pulses import TestKicks
+from edge.commission.steps.pulse import run_pulse
+from edge.commission.steps.travel import measured_travel
 from edge.rejector.messages import Actuated
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
 

@@ -7,10 +7,10 @@ import cv2
 import pytest
 
 from edge.bundle import Bundle, TrainedOn, read_bundle
-from edge.commission.picture import measure_picture
 from edge.commission.reference import limited, reference_of, shape_faults, unknown_shape
-from tests.bundles import HOLE, small_bundle
+from edge.commission.sharpness import measure_picture
 from tests.commission.pictures import blurred, lit, tiles
+from tests.support.bundles import HOLE, small_bundle
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import logging
 import pytest
 
 from edge.bundle import read_bundle
+from edge.commission.fingerprint import subject
 from edge.commission.gate import warn_undriven
-from edge.commission.person import Nobody
+from edge.commission.operator import Nobody
 from edge.commission.record import conclude, held_for, write_record
 from edge.commission.result import Outcome
-from edge.commission.safe_state import REMEDY, STEP, accepted, run_safe_state, undriven
-from edge.commission.subject import subject
-from edge.config import load_config
+from edge.commission.steps.safe_state import REMEDY, STEP, accepted, run_safe_state, undriven
+from edge.config.station import load_config
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
 

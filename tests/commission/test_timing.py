@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.commission.context import Settings
+from edge.commission.fingerprint import subject
 from edge.commission.record import held_for
 from edge.commission.result import Figure, Outcome, judged
-from edge.commission.subject import subject
-from edge.commission.timing import Timed, judge_timing, run_timing
-from edge.commission.workbench import Settings
+from edge.commission.steps.timing import Timed, judge_timing, run_timing
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
 MS = 1_000.0

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from edge.commission.arrivals import Distance
-from edge.commission.person import Nobody
+from edge.commission.context import Settings
+from edge.commission.operator import Nobody
 from edge.commission.result import Outcome
-from edge.commission.travel import judge_distance, run_travel
-from edge.commission.workbench import Settings
-from edge.config import load_config
+from edge.commission.steps.travel import judge_distance, run_travel
+from edge.config.station import load_config
 from edge.devices.output_simulated import pulses, read_record
 from tests.commission.benches import EYE, Declining, Scripted, bench_of, write_station
 

@@ -14,11 +14,11 @@ import pytest
 from edge.__main__ import main
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import read_public_key
+from edge.demo.parts import find_specimens
 from edge.demo.run import ZOO_KEY
-from edge.demo.specimens import find_specimens
-from tests.bundles import CLEAN, HOLE, STAIN, small_bundle
-from tests.folders import put
-from tests.keys import KEY_ID, OTHER_KEY_ID, OTHER_TRUST, TRUST
+from tests.support.bundles import CLEAN, HOLE, STAIN, small_bundle
+from tests.support.folders import put
+from tests.support.keys import KEY_ID, OTHER_KEY_ID, OTHER_TRUST, TRUST
 
 pytest.importorskip("iotcore", reason="the broker is not installed: pip install 'outfeed[demo]'")
 

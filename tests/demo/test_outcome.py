@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import load_config
+from edge.config.station import load_config
+from edge.demo.contact_sheet import COLUMNS, ROWS, choose
 from edge.demo.folder import DemoFolder
 from edge.demo.outcome import Carried, Judged, Kicks, compare_kicks
-from edge.demo.sheet import COLUMNS, ROWS, choose
-from edge.demo.specimens import Specimen, SpecimenCamera
+from edge.demo.parts import Specimen, SpecimenCamera
 from edge.records import Decision, Verdict
-from tests.keys import TRUST
+from tests.support.keys import TRUST
 
 
 def verdict(number: int, decision: Decision) -> Verdict:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from edge.cli.assembly import make_gpio_output, make_trigger
-from edge.cli.live_camera import open_live_camera
+from edge.assembly.camera import open_live_camera
+from edge.assembly.station import make_gpio_output, make_trigger
 from edge.clock import MonotonicClock
-from edge.config import StationConfig, load_config
+from edge.config.station import StationConfig, load_config
 from edge.devices.output import Output
 from tests.devices.cameras import CameraRig
 from tests.devices.triggers import PulledRig, TriggerRig

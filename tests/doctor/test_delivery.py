@@ -11,10 +11,10 @@ from edge.doctor.finding import Level
 from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import revoke
-from edge.uplink.record import MAX_TABLE_BYTES, RecordPaths, UplinkRecord, read_undelivered
-from tests.brokers import Mosquitto, needs_mosquitto
-from tests.doctor.patients import patient
+from edge.uplink.state import MAX_TABLE_BYTES, RecordPaths, UplinkRecord, read_undelivered
+from tests.doctor.contexts import patient
 from tests.doctor.test_network import to
+from tests.support.brokers import Mosquitto, needs_mosquitto
 
 
 def test_nothing_to_show(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_table_is_bounded_and_damage_costs_a_row(
         file.write(b'{"event_id": "cut sho')
     record.set_aside("s:j:r:2", b"{}", "why")
     assert [row.event_id for row in read_undelivered(tmp_path)] == ["s:j:r:1", "s:j:r:2"]
-    monkeypatch.setattr("edge.uplink.record.MAX_TABLE_BYTES", 10_000)
+    monkeypatch.setattr("edge.uplink.state.MAX_TABLE_BYTES", 10_000)
     for number in range(3, 103):
         record.set_aside(f"s:j:r:{number}", b"x" * 300, "why")
         assert table.stat().st_size <= 10_000 < MAX_TABLE_BYTES

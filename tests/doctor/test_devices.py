@@ -14,7 +14,7 @@ from edge.doctor.finding import Level
 from edge.errors import DeviceError
 from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
 from tests.devices.clocks import FakeClock
-from tests.doctor.patients import STATION, patient, put
+from tests.doctor.contexts import STATION, patient, put
 
 GPIO = 'kind = "gpio"\nchip = "fake-chip"\nline = 1\n'
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.assembly import open_journal
+from edge.assembly.station import open_journal
 from edge.doctor import disk
+from edge.doctor.context import Patient
 from edge.doctor.finding import Level
-from edge.doctor.patient import Patient
-from edge.events.cursor import Position, write_cursor
 from edge.events.event import Event, part_event
+from edge.events.identity import Position
+from edge.journal.cursor import write_cursor
 from edge.records import Decision, Verdict
-from tests.doctor.patients import STATION, disk_of, patient
+from tests.doctor.contexts import STATION, disk_of, patient
 
 
 def verdicts(passed: int, unknown: int = 0) -> list[Event]:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from edge.doctor import network
+from edge.doctor.context import Patient
 from edge.doctor.finding import Level
-from edge.doctor.patient import Patient
 from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import empty_list
-from tests.brokers import free_port
-from tests.doctor.patients import patient
+from tests.doctor.contexts import patient
+from tests.support.brokers import free_port
 
 DAY_S = 86_400
 UPLINK = "[uplink]\nstart = false\n"

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import Bundle
+from edge.commission.fingerprint import subject
 from edge.commission.record import STEPS, conclude, held_for, write_record
 from edge.commission.result import Figure, judged
-from edge.commission.subject import subject
 from edge.doctor import disk, station
+from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, Level
 from edge.doctor.machine import Machine
-from edge.doctor.patient import Patient
-from edge.doctor.running import Running, find_running
+from edge.doctor.station_process import Running, find_running
 from edge.errors import BundleError, ConfigError
-from edge.events.lock import FileLock
-from tests.doctor.patients import STATION, patient, plant, put, unit
+from edge.journal.lock import FileLock
+from tests.doctor.contexts import STATION, patient, plant, put, unit
 
 
 def level(found: Finding | None) -> Level:

@@ -15,7 +15,7 @@ from edge.doctor.system import (
     throttled,
     throttling_of_realtime,
 )
-from tests.doctor.patients import STATION, Programs, patient, put, unit
+from tests.doctor.contexts import STATION, Programs, patient, put, unit
 
 LIMITS = """\
 Limit                     Soft Limit           Hard Limit           Units

@@ -29,7 +29,7 @@ from edge.bundle.container import join, split
 from edge.bundle.keys import public_of
 from edge.bundle.seal import SEAL_BYTES, make_seal
 from edge.errors import BundleError
-from tests.keys import KEY
+from tests.support.keys import KEY
 
 TRUSTED = frozenset({public_of(KEY)})
 

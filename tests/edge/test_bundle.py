@@ -24,7 +24,7 @@ from tests.edge.archives import (
     refusal,
     sealed,
 )
-from tests.keys import KEY, OTHER_KEY
+from tests.support.keys import KEY, OTHER_KEY
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_zip_tools_read_a_bundle() -> None:
 
 
 def test_a_measure_that_is_not_a_number_survives(path: Path) -> None:
-    """Nothing to count is nan in models.metrics, and null in JSON, which has no nan."""
+    """Nothing to count is nan in models.evaluation.metrics, and null in JSON, which has no nan."""
     data = pack(CONTENT, FILES)
     assert b"NaN" not in data
     path.write_bytes(data)

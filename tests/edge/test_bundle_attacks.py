@@ -20,7 +20,7 @@ from edge.bundle import MANIFEST, pack
 from edge.bundle.container import MAX_FILES
 from edge.bundle.picture import MAX_PIXELS
 from tests.edge.archives import CONTENT, FILES, PICTURE, TRUSTED, manifest_of, refusal, sealed
-from tests.keys import KEY
+from tests.support.keys import KEY
 
 TEXT = manifest_of(FILES)
 FORM = "is not in the one form that a bundle has: its zip structure differs at byte "

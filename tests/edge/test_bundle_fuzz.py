@@ -22,11 +22,11 @@ from edge.bundle.container import join
 from edge.bundle.keys import read_private_key, read_public_key
 from edge.bundle.manifest import manifest_text
 from edge.bundle.seal import SEAL_BYTES
-from edge.cli.manifest import manifest_json, manifest_table
+from edge.cli.bundle_table import manifest_json, manifest_table
 from edge.errors import BundleError, FrameError
 from edge.images import decode_image
 from tests.edge.archives import CONTENT, FILES, PICTURE, TRUSTED, files_of, manifest_of, sealed
-from tests.keys import KEY, OTHER_KEY
+from tests.support.keys import KEY, OTHER_KEY
 
 WHOLE = pack(CONTENT, FILES, KEY)
 BODY = WHOLE[:-SEAL_BYTES]

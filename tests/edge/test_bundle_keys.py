@@ -26,7 +26,7 @@ from edge.bundle.keys import (
     write_key_pair,
 )
 from edge.errors import BundleError
-from tests.keys import KEY, OTHER_KEY, OTHER_TRUST, TRUST
+from tests.support.keys import KEY, OTHER_KEY, OTHER_TRUST, TRUST
 
 
 def refusal(call: Callable[[], object], path: Path) -> str:

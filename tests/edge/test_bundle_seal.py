@@ -12,7 +12,7 @@ from edge.bundle.keys import key_id, public_of
 from edge.bundle.seal import SIGNED_AS
 from edge.errors import BundleError
 from tests.edge.archives import CONTENT, FILES, TRUSTED, body_of, refusal
-from tests.keys import KEY, KEY_ID, OTHER_KEY, OTHER_KEY_ID
+from tests.support.keys import KEY, KEY_ID, OTHER_KEY, OTHER_KEY_ID
 
 SIGNED = pack(CONTENT, FILES, KEY)
 UNSIGNED = pack(CONTENT, FILES)

@@ -10,7 +10,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 
 from edge.bundle import CERTIFICATE, Bundle, Manifest, check_certificate, parse_bundle
 from edge.errors import BundleError
-from tests.bundles import bundle_bytes
+from tests.support.bundles import bundle_bytes
 
 GOOD = parse_bundle(bundle_bytes())
 

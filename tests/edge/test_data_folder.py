@@ -10,7 +10,7 @@ import pytest
 
 from edge.data_folder import find_pictures, list_images, read_folder, unread_lines, unrecognised
 from edge.errors import FrameError
-from tests.folders import encoded, images, mask, picture, put
+from tests.support.folders import encoded, images, mask, picture, put
 
 
 def names(paths: tuple[Path, ...], root: Path) -> list[str]:

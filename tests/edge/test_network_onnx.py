@@ -11,7 +11,7 @@ import pytest
 
 from edge.bundle.onnx_file import MAX_SCALE, OPERATORS, TREES, check_onnx
 from edge.errors import BundleError
-from tests.bundles import classifier_network, detector_network
+from tests.support.bundles import classifier_network, detector_network
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 helper, numpy_helper, P = onnx.helper, onnx.numpy_helper, onnx.TensorProto

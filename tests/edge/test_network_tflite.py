@@ -12,7 +12,7 @@ import pytest
 
 from edge.bundle.tflite_file import OPERATORS, check_tflite
 from edge.errors import BundleError
-from tests.tflite import Network, flatbuffers, schema
+from tests.support.tflite import Network, flatbuffers, schema
 
 
 def _good() -> bytes:

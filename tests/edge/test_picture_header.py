@@ -11,7 +11,7 @@ import pytest
 from edge.errors import FrameError
 from edge.images import decode_alpha, read_image
 from edge.picture_header import PictureHeader, read_header
-from tests.folders import encoded, mask, picture, turned
+from tests.support.folders import encoded, mask, picture, turned
 
 FORMS = (".jpg", ".png", ".webp", ".tif")
 

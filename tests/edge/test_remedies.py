@@ -14,7 +14,7 @@ import pytest
 from edge.data_folder import read_drawn, read_folder, remarks, unrecognised
 from edge.errors import FrameError
 from edge.images import read_image
-from tests.folders import encoded, images, mask, picture, put, turned
+from tests.support.folders import encoded, images, mask, picture, put, turned
 
 magick = pytest.mark.skipif(
     shutil.which("mogrify") is None, reason="ImageMagick is not installed: apt install imagemagick"

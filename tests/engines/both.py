@@ -1,4 +1,4 @@
-"""The small bundle of tests/bundles.py with its networks for LiteRT too."""
+"""The small bundle of tests/support/bundles.py with its networks for LiteRT too."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from edge.bundle import CERTIFICATE, BuildManifest, DetectorFile, pack, parse_bundle
 from edge.chain.classify import BLOCKS_PER_REGION
-from tests import tflite
-from tests.bundles import BLOCK_PX, SEVERITY_SCALE, bundle_bytes, certificate_of
-from tests.keys import KEY
+from tests.support import tflite
+from tests.support.bundles import BLOCK_PX, SEVERITY_SCALE, bundle_bytes, certificate_of
+from tests.support.keys import KEY
 
 TFLITE = {
     "detector.tflite": tflite.dark_detector(96, 128, SEVERITY_SCALE),

@@ -28,14 +28,14 @@ def openvino_engine(**options: Any) -> Engine:
 
 def litert_engine(own_batch: int = 1, **options: Any) -> Engine:
     from edge.engines.litert import LiteRtEngine
-    from tests import tflite
+    from tests.support import tflite
 
     return LiteRtEngine(tflite.means(own_batch, SIDE, CHANNELS), **{**SHAPE, **options})
 
 
 def torch_engine() -> Engine:
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
-    from models.float_chain import TorchBlocks
+    from models.evaluation.float_chain import TorchBlocks
     from models.networks import BlockClassifier
 
     torch.manual_seed(0)
@@ -159,7 +159,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(name: str) -> None:
         engine: Engine
         if name == "litert":
             from edge.engines.litert import LiteRtEngine
-            from tests import tflite
+            from tests.support import tflite
 
             engine = LiteRtEngine(tflite.convolutions(SIDE, CHANNELS), **shape, threads=threads)
         elif name == "openvino":

@@ -16,8 +16,8 @@ pytest.importorskip("ai_edge_litert", reason="pip install 'outfeed[litert]'")
 from edge.engines import litert
 from edge.engines.litert import LiteRtEngine
 from edge.errors import BundleError
-from tests import tflite
 from tests.engines.networks import BATCH, CHANNELS, SHAPE, SIDE, pictures
+from tests.support import tflite
 
 
 def engine_of(model: bytes | None = None, **options: Any) -> LiteRtEngine:

@@ -10,10 +10,10 @@ from typing import Any, get_args
 import pytest
 
 from edge.bundle import parse_bundle
-from edge.config import EngineConfig
+from edge.config.station import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
-from tests.bundles import bundle_bytes
+from tests.support.bundles import bundle_bytes
 
 MODULES = {
     "ort": "edge.engines.ort",
@@ -39,7 +39,7 @@ def test_the_configuration_knows_the_engines() -> None:
 
 def test_no_library_is_imported_before_it_is_used() -> None:
     check = (
-        "import sys, edge.chain.load, edge.cli.assembly, edge.engines.selection;"
+        "import sys, edge.chain.load, edge.assembly.station, edge.engines.selection;"
         f"print([name for name in {LIBRARIES} if name in sys.modules])"
     )
     command = [sys.executable, "-c", check]

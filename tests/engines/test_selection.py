@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.bundle import Bundle, parse_bundle
-from edge.config import EngineConfig
+from edge.config.station import EngineConfig
 from edge.engines import selection as module
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import (
@@ -22,7 +22,7 @@ from edge.engines.selection import (
     write_selection,
 )
 from edge.errors import ConfigError
-from tests.bundles import bundle_bytes
+from tests.support.bundles import bundle_bytes
 
 BUNDLE = parse_bundle(bundle_bytes())
 AUTO = EngineConfig()

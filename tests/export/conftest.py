@@ -28,7 +28,7 @@ from export.__main__ import app
 from export.float_onnx import export_float
 from export.pack import Exported, ExportOptions, export_run
 from models.networks import BlockClassifier, DetectorNetwork
-from models.run import Run
+from models.runs.run import Run
 
 # Whether float is packed beside int8 would else be a matter of the clock, and so would the bytes.
 OPTIONS = ExportOptions(

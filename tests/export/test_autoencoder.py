@@ -18,13 +18,13 @@ import torch
 from edge.engines.ort import OrtEngine
 from export.errors import ExportError
 from export.float_onnx import Tail, export_float, station_graph
-from export.headroom import overflows
-from export.quantise import Quantiser, Range
+from export.quantisation.headroom import overflows
+from export.quantisation.quantise import Quantiser, Range
 from export.tflite import TfliteJob, convert, tflite_python
-from models.detector import severity_map
+from models.methods.autoencoder.network import Autoencoder
+from models.methods.cascade.network import CascadeDetector
 from models.networks import DetectorNetwork
-from models.networks.autoencoder import Autoencoder
-from models.networks.cascade import CascadeDetector
+from models.training.detector import severity_map
 
 SIDE_PX = 64
 Frame = npt.NDArray[np.uint8]

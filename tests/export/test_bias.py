@@ -15,10 +15,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from export import quantise as module
-from export.bias import channel_means
 from export.float_onnx import NORMALISED, RAW, export_float
-from export.quantise import CALIBRATIONS, Calibration, Quantiser, Scheme
+from export.quantisation import quantise as module
+from export.quantisation.bias import channel_means
+from export.quantisation.quantise import CALIBRATIONS, Calibration, Quantiser, Scheme
 from models.networks import DetectorNetwork
 
 

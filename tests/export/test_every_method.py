@@ -20,11 +20,11 @@ from export.errors import ExportError
 from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
 from models.methods import METHODS
-from models.recipe import Recipe
-from models.run import Run
-from models.train import train
-from tests.keys import KEY, TRUST
-from tests.tinyrun import write_pictures
+from models.runs.run import Run
+from models.training.__main__ import train
+from models.training.recipe import Recipe
+from tests.support.keys import KEY, TRUST
+from tests.support.tinyrun import write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 # Enough to see a black pit on even grey; each some seconds.

@@ -26,12 +26,12 @@ from export.float_onnx import PIXELS, Tail, export_float, station_graph
 from export.latency import Latency
 from export.pack import Exported, ExportOptions, WithFloat, export_run
 from export.parity import ParityLimits
-from export.quantise import Range, quantise
-from export.search import describe
+from export.quantisation.quantise import Range, quantise
+from export.quantisation.search import describe
 from models.data.dataset import DataError
-from models.detector import severity_map
 from models.networks import BlockClassifier, build_detector, normalise
-from models.run import Run
+from models.runs.run import Run
+from models.training.detector import severity_map
 from tests.export.conftest import OPTIONS, run_export
 
 

@@ -17,11 +17,11 @@ from edge.chain.load import load_inspector, prove
 from edge.errors import BundleError
 from edge.records import Decision, Frame
 from export.pack import ExportOptions, export_run
-from export.planted import none_drawn
+from export.synthetic_defects import none_drawn
 from models.data.dataset import KindBox, Sample
-from models.recipe import Recipe, load_recipe
-from models.run import Run
-from models.train import train
+from models.runs.run import Run
+from models.training.__main__ import train
+from models.training.recipe import Recipe, load_recipe
 from tests.models.methods.parts import drawing, play, seen
 
 HEIGHT, WIDTH = 144, 192

@@ -16,8 +16,8 @@ from onnx import helper, numpy_helper  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from export.float_onnx import NORMALISED, RAW, export_float  # noqa: E402
-from export.headroom import MOST, overflows, pair_sums, weight_ranges  # noqa: E402
-from export.quantise import Range, Scheme, quantise  # noqa: E402
+from export.quantisation.headroom import MOST, overflows, pair_sums, weight_ranges  # noqa: E402
+from export.quantisation.quantise import Range, Scheme, quantise  # noqa: E402
 from models.networks import DetectorNetwork  # noqa: E402
 
 CONV = helper.make_node("Conv", ["x", "w"], ["y"], group=1)

@@ -19,21 +19,21 @@ from edge.bundle.keys import public_of
 from edge.inbox import MarkKind
 from edge.quarantine import read_index
 from export.errors import ExportError
-from export.learn.__main__ import app
-from export.learn.judged import Ruling, Side, count, fault, golden_fault, open_chain
-from export.learn.learn import Learned, LearnOptions, learn
-from export.learn.opened import open_marked
-from export.learn.page import find_cases
-from export.learn.record import ChangedRecord, LearnRecord
+from export.feedback.__main__ import app
+from export.feedback.comparison import Ruling, Side, count, fault, golden_fault, open_chain
+from export.feedback.inputs import open_marked
+from export.feedback.page import find_cases
+from export.feedback.record import ChangedRecord, LearnRecord
+from export.feedback.retraining import Learned, LearnOptions, learn
 from export.pack import Exported
-from export.recorded import record_of
-from models.commands import make
-from models.learning import Limits
+from export.record import record_of
+from models.feedback import Limits
 from models.report.exported import read_export, write_export
-from models.run import Run
-from tests.keys import KEY
-from tests.marked import pitted, place, quarantine, ringed
-from tests.tinyrun import SIDE_PX
+from models.runs.commands import make
+from models.runs.run import Run
+from tests.support.keys import KEY
+from tests.support.marked import pitted, place, quarantine, ringed
+from tests.support.tinyrun import SIDE_PX
 
 RINGS = 8
 TRUE = 5

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
-from export.learn.page import render, worse
-from export.learn.record import ChangedRecord, LearnRecord, SettingsRecord, SideRecord
+from export.feedback.page import render, worse
+from export.feedback.record import ChangedRecord, LearnRecord, SettingsRecord, SideRecord
 from tests.models.report.pages import text_of
 
 

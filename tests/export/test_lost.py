@@ -11,14 +11,14 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
 from edge.bundle import check_certificate
-from export import certify
+from export import certificate as certify
 from export.builds import Workshop
 from export.errors import ExportError, Lost, ParityError
 from export.pack import export_run
 from export.page import render
 from export.parity import Parity, ParityLimits, Worst, faults, remedy
-from export.recorded import record_of
-from models.run import Run
+from export.record import record_of
+from models.runs.run import Run
 from tests.export.conftest import OPTIONS, run_export
 from tests.models.report.pages import text_of
 

@@ -18,15 +18,15 @@ import onnx
 
 from edge.engines.ort import OrtEngine
 from export.float_onnx import Tail, export_float, station_graph
-from export.headroom import overflows
-from export.quantise import Range, quantise
+from export.quantisation.headroom import overflows
+from export.quantisation.quantise import Range, quantise
 from models.data.dataset import Sample
 from models.data.textures import TEXTURES, specimen
-from models.detector import severity_map
 from models.methods import METHODS, Task
 from models.networks import MemoryDetector
-from models.patches import Picture
-from models.recipe import Recipe
+from models.training.detector import severity_map
+from models.training.patches import Picture
+from models.training.recipe import Recipe
 
 RECIPE = Recipe.model_validate(
     {

@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 
 from export.pack import Exported
 from export.page import latency_words, render, write_page
-from export.recorded import record_of
+from export.record import record_of
 from models.report.exported import TriedRecord
 from tests.export.conftest import OPTIONS
 

@@ -18,7 +18,7 @@ from edge.chain.load import load_inspector
 from edge.records import Box
 from export.errors import ExportError
 from export.parity import Parity, ParityLimits, box_iou, compare, faults, require
-from tests.bundles import CLEAN, HOLE, KINDS, STAIN, bundle_bytes, picture
+from tests.support.bundles import CLEAN, HOLE, KINDS, STAIN, bundle_bytes, picture
 
 FRAMES = [("clean.png", CLEAN, False), ("hole.png", HOLE, True), ("stain.png", STAIN, True)]
 

@@ -19,7 +19,7 @@ import resource, sys
 import numpy as np
 from torch import nn
 from export.float_onnx import export_float
-from export.quantise import Range, Scheme, quantise
+from export.quantisation.quantise import Range, Scheme, quantise
 from models.networks import DetectorNetwork
 
 class Wide(DetectorNetwork):

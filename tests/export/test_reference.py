@@ -17,7 +17,7 @@ from export import reference
 from export.errors import ExportError
 from export.reference import reference_file, reference_of
 from models.data.dataset import Sample
-from models.patches import Picture
+from models.training.patches import Picture
 
 
 def test_a_reference_of_good_pictures() -> None:
@@ -114,8 +114,8 @@ def test_a_run_with_few_good_parts_has_none(caplog) -> None:
 def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     from export.pack import ExportOptions, export_run
-    from models.run import Run
-    from models.train import train
+    from models.runs.run import Run
+    from models.training.__main__ import train
     from tests.export.test_files_of_methods import frame, recipe
 
     (tmp_path / "data" / "images").mkdir(parents=True)

@@ -21,13 +21,13 @@ from edge.bundle import (
 )
 from export.chains import Build, build_chain, torch_chain
 from export.float_onnx import Tail, export_float, station_graph
-from export.layers import rank_layers
 from export.parity import Parity, ParityLimits
-from export.quantise import Quantiser, Range, Scheme
-from export.search import SCHEMES, Trial, Tried, describe, pick, search
+from export.quantisation.layers import rank_layers
+from export.quantisation.quantise import Quantiser, Range, Scheme
+from export.quantisation.search import SCHEMES, Trial, Tried, describe, pick, search
 from models.networks import SEVERITY_MAX, DetectorNetwork
-from tests.bundles import CLEAN, HOLE, STAIN, picture
 from tests.export.conftest import plain_manifest
+from tests.support.bundles import CLEAN, HOLE, STAIN, picture
 
 FRAMES = [("clean", CLEAN, False), ("hole", HOLE, True), ("stain", STAIN, True)]
 FRAMES += [(f"hole {x}", picture((x, 20, x + 20, 40, 10 + x)), True) for x in (10, 30, 50, 70)]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import write_key_pair
 from export.__main__ import main
-from models.commands import outfeed
+from models.runs.commands import outfeed
 
 
 def export(run: Path, out: Path, *options: object) -> tuple[int, str]:

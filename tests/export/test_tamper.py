@@ -44,8 +44,8 @@ from export.pack import Exported, ExportOptions, export_run
 from export.source import onnx_build
 from models.data.dataset import Sample
 from models.networks import DetectorNetwork
-from models.patches import Picture
-from models.run import Run
+from models.runs.run import Run
+from models.training.patches import Picture
 from tests.export.conftest import plain_manifest
 
 DETECTOR, CLASSIFIER = "onnx-int8/detector.onnx", "onnx-int8/classifier.onnx"

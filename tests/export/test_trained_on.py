@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from edge.bundle import TrainedOn, sign_bundle, write_bundle
-from edge.commission.focus import run_focus
+from edge.commission.context import Settings
 from edge.commission.result import Outcome
-from edge.commission.workbench import Settings
+from edge.commission.steps.focus import run_focus
 from export.pack import export_run
 from export.trained_on import trained_on
 from models.data.dataset import DataError, Sample
-from models.run import Run
+from models.runs.run import Run
 from tests.commission.benches import bench_of, write_station
 from tests.export.conftest import OPTIONS
-from tests.keys import KEY
+from tests.support.keys import KEY
 
 
 def sample(folder: Path, name: str, *shape: int) -> Sample:

@@ -19,15 +19,15 @@ from typer.testing import CliRunner
 from edge.__main__ import main as outfeed
 from edge.bundle import read_bundle
 from export.__main__ import app as export_app
-from export.learn.__main__ import app as learn_app
+from export.feedback.__main__ import app as learn_app
 from models.candidates import plan
-from models.commands import make
+from models.evaluation.score import main as score
 from models.report.exported import read_export
-from models.run import Run
-from models.score import main as score
-from models.train import main as train
-from tests.marked import quarantine, ringed
+from models.runs.commands import make
+from models.runs.run import Run
+from models.training.__main__ import main as train
 from tests.models.candidates.standins import write_sorted
+from tests.support.marked import quarantine, ringed
 
 NAME = "my tiles (line 3)"
 
@@ -43,7 +43,9 @@ def said(folder: Path) -> Callable[[], str]:
     patch = pytest.MonkeyPatch()
     patch.setattr(plan, "good_only", lambda: ("threshold",))
     capture: list[str] = []
-    patch.setattr("models.train.Console.print", lambda _, text, **__: capture.append(str(text)))
+    patch.setattr(
+        "models.training.__main__.Console.print", lambda _, text, **__: capture.append(str(text))
+    )
     try:
         train(
             data=write_sorted(folder / "good parts", 40, 0),

@@ -10,7 +10,7 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
 from edge.bundle import read_bundle  # noqa: E402
 from edge.bundle.keys import read_public_key  # noqa: E402
-from export.headroom import overflows  # noqa: E402
+from export.quantisation.headroom import overflows  # noqa: E402
 
 ZOO = Path(__file__).resolve().parents[2] / "models/zoo"
 BUNDLES = sorted(ZOO.glob("*.outfeed"))

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import StationConfig, load_config
+from edge.config.station import StationConfig, load_config
 from edge.provision import StationKit, make_authority, make_broker, make_central, make_station_kit
-from tests.brokers import MOSQUITTO, Mosquitto
-from tests.bundles import small_bundle
 from tests.firmware.machine import Machine, why_not
 from tests.hangs.line import write_line
-from tests.keys import TRUST
 from tests.provision.shipped import shipped_broker
+from tests.support.brokers import MOSQUITTO, Mosquitto
+from tests.support.bundles import small_bundle
+from tests.support.keys import TRUST
 
 
 @dataclass(frozen=True)

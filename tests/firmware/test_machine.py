@@ -7,10 +7,10 @@ import re
 import pytest
 
 from edge.clock import MonotonicClock
-from tests.brokers import wait_for
 from tests.firmware.conftest import Plant
 from tests.firmware.machine import FIRMWARE, Machine
 from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, History, pulse_is_over
+from tests.support.brokers import wait_for
 from tests.uplink.central import Central
 
 CLOCK = MonotonicClock()
@@ -268,7 +268,7 @@ def test_a_rejector_that_hangs_when_its_station_is_dead_is_killed_before_the_nex
 ) -> None:
     """For this one the half minute that the unit gives is cut to two seconds."""
     drop_in = "/run/systemd/system/outfeed-station.service.d"
-    settle = "/opt/outfeed/bin/python -m edge.rejector.settle --timeout-s 2"
+    settle = "/opt/outfeed/bin/python -m edge.rejector.wait_for_end --timeout-s 2"
     text = f"[Service]\nExecStopPost=\nExecStopPost={settle}\n"
     machine.run("sh", "-c", f"mkdir -p {drop_in} && cat > {drop_in}/short.conf", input=text)
     machine.run("systemctl", "daemon-reload")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import OutputConfig, WatchdogConfig
+from edge.config.station import OutputConfig, WatchdogConfig
 from edge.events.topics import Topics
 from tests.firmware.machine import FIRMWARE
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edge.clock import MonotonicClock
-from tests.bundles import small_bundle
 from tests.hangs.line import History, write_line
+from tests.support.bundles import small_bundle
 from tests.watchdog.manager import Manager
 
 CLOCK = MonotonicClock()

@@ -9,13 +9,13 @@ import cv2
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import read_record
+from edge.events.condition import SentinelEvent
 from edge.events.event import ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
-from edge.events.reader import JournalReader
-from edge.events.starting import StartEvent
-from edge.events.watching import SentinelEvent
-from tests.bundles import CLEAN, HOLE
-from tests.keys import TRUST
+from edge.events.start import StartEvent
+from edge.journal.reader import JournalReader
+from tests.support.bundles import CLEAN, HOLE
+from tests.support.keys import TRUST
 
 MS = 1_000_000
 TRAVEL_MS, PULSE_MS, SILENCE_MS, STAGE_S = 400, 20, 500, 1.5

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import read_bundle
-from tests.bundles import small_bundle
 from tests.hangs.conftest import CLOCK, Unit
 from tests.hangs.line import MS, SILENCE_MS, STAGE_S, TRAVEL_MS, Dead, pulse_is_over
+from tests.support.bundles import small_bundle
 
 S = 1_000_000_000
 # Beyond what is promised, for a machine that does other things too.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edge.__main__ import main
-from edge.pictures.name import list_album
-from edge.pictures.picture import read_picture
-from edge.pictures.shot import Reason
+from edge.pictures.buffered_frame import Reason
+from edge.pictures.file_name import list_album
+from edge.pictures.stored_picture import read_picture
 from tests.hangs.conftest import CLOCK, Unit
 from tests.hangs.test_matrix import S, eventually, goes_on, heartbeats_since, live
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import StationConfig, load_config
-from tests.brokers import Mosquitto, free_port, needs_mosquitto, wait_for
+from edge.config.station import StationConfig, load_config
 from tests.hangs.line import write_line
+from tests.support.brokers import Mosquitto, free_port, needs_mosquitto, wait_for
 from tests.uplink.central import Central, fill, open_journal
 from tests.watchdog.manager import Manager
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.line.freshness import Freshness, FreshnessRules, Refusal
-from edge.line.parts import Part
+from edge.line.part import Part
 from edge.records import Frame
 
 MS = 1_000_000

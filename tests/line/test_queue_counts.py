@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.line.passage import Action, Cause, Counters, Passage, Step
+from edge.line.outcome import Action, Cause, Counters, Passage, Step
 from edge.line.queue import RejectQueue
 
 PULSE = 20

@@ -5,8 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.line.latency import Histogram
 from edge.line.queue import Action, Cause, RejectQueue
-from edge.line.stats import Histogram
 
 PULSE = 20
 

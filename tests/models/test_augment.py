@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.augment import Augmentation, augment
+from models.augmentation.crops import Augmentation, augment
 
 EVERYTHING = Augmentation(
     flip=True,

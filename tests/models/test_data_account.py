@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from models.data.account import account
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
-from tests.folders import images, mask, put
+from models.data.summary import account
+from tests.support.folders import images, mask, put
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,7 +79,7 @@ def test_make_train_begins_with_it_and_stops_at_all_that_is_wrong(tmp_path: Path
     put(data / "images/a.png", b"")
     put(data / "images/b.png", b"x")
     put(data / "masks/dent/000.png", mask())
-    command = [sys.executable, "-m", "models.train", "--data", str(data)]
+    command = [sys.executable, "-m", "models.training", "--data", str(data)]
     command += ["--out", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1

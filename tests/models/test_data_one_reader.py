@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from edge.data_folder import find_pictures, read_folder
-from edge.demo.specimens import find_specimens
-from models.data.account import account
+from edge.demo.parts import find_specimens
 from models.data.layouts import open_dataset
-from tests.folders import images, mask, picture, put
+from models.data.summary import account
+from tests.support.folders import images, mask, picture, put
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 

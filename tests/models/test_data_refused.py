@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.demo.specimens import find_specimens
+from edge.demo.parts import find_specimens
 from edge.errors import UsageError
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
-from tests.folders import encoded, images, mask, picture, put, turned
+from tests.support.folders import encoded, images, mask, picture, put, turned
 
 DRAW = "expected masks as masks/KIND/NAME.png, white on the defect"
 YOLO = "0 0.5 0.5 0.1 0.1\n"

@@ -8,7 +8,7 @@ import pytest
 
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.select import select
-from models.recipe import load_recipe
+from models.training.recipe import load_recipe
 
 
 def dataset(*samples: tuple[str, str]) -> DataSet:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.data import textures
-from models.data.flaws import FLAWS, Flaw
 from models.data.layouts import open_dataset
-from models.data.surfaces import SURFACES, smooth, streaks
+from models.data.texture_defects import FLAWS, Flaw
+from models.data.texture_surfaces import SURFACES, smooth, streaks
 from models.data.textures import KINDS, TEXTURES, Specimen, main, specimen
 
 

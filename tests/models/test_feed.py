@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from models.feed import Pair, feed
+from models.training.feed import Pair, feed
 
 
 def numbered(step: int) -> Pair:

@@ -14,9 +14,9 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 from torch import Tensor, nn
 
-from models import fit as fit_module
-from models.fit import Check, Fit, Schedule, save_atomically, wants_bfloat16
-from models.interrupts import SIGNALS, Interrupted, asked_to_stop
+from models.training import fit as fit_module
+from models.training.fit import Check, Fit, Schedule, save_atomically, wants_bfloat16
+from models.training.interrupts import SIGNALS, Interrupted, asked_to_stop
 
 STEPS = 40
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.labels import coverage_cells, severity_cells
+from models.training.labels import coverage_cells, severity_cells
 
 
 def frame(*rows: list[tuple[int, int]]) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.metrics import (
+from models.evaluation.metrics import (
     Match,
     Outcome,
     auroc,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models.data.dataset import Sample
-from models.patches import PatchSource, Picture, find_truncate, severity_target
-from models.recipe import LabelRecipe, Recipe
+from models.training.patches import PatchSource, Picture, find_truncate, severity_target
+from models.training.recipe import LabelRecipe, Recipe
 
 RECIPE = Recipe.model_validate(
     {"name": "tiny", "seed": 3, "detector": {"patch_px": 64, "batch": 4, "defect_share": 0.5}}

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from models.progress import Announcer, WorkStages, announced, stage, track
+from models.training.progress import Announcer, WorkStages, announced, stage, track
 
 
 class Clock:

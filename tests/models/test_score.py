@@ -12,11 +12,11 @@ import pytest
 from edge.__main__ import main as command
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
-from models.metrics import summarise
-from models.score import main, score
-from tests.bundles import CLEAN, HOLE, STAIN, small_bundle
-from tests.folders import put
-from tests.tinyrun import SIDE_PX, write_pictures
+from models.evaluation.metrics import summarise
+from models.evaluation.score import main, score
+from tests.support.bundles import CLEAN, HOLE, STAIN, small_bundle
+from tests.support.folders import put
+from tests.support.tinyrun import SIDE_PX, write_pictures
 
 
 def write_results(folder: Path, data: Path, *, forget: str = "") -> tuple[Path, Path]:

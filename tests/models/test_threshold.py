@@ -9,7 +9,7 @@ import pytest
 
 from edge.chain.filter import keep
 from edge.records import SeverityMap
-from models.threshold import GRID, search_threshold
+from models.evaluation.threshold import GRID, search_threshold
 
 
 def some_maps(seed: int, quantised: bool, count: int = 6) -> list[tuple[SeverityMap, np.ndarray]]:

@@ -17,12 +17,10 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Unnamed
 from edge.records import SeverityMap
 from models.data.dataset import DataError
-from models.evaluate import evaluate
-from models.float_chain import TorchDetector, float_inspector
-from models.metrics import summarise
-from models.patches import Picture, load_pictures
-from models.run import Run
-from models.tradeoff import (
+from models.evaluation.evaluate import evaluate
+from models.evaluation.float_chain import TorchDetector, float_inspector
+from models.evaluation.metrics import summarise
+from models.evaluation.tradeoff import (
     GRID,
     OperatingPoint,
     choose,
@@ -35,6 +33,8 @@ from models.tradeoff import (
     sweep_run,
     within,
 )
+from models.runs.run import Run
+from models.training.patches import Picture, load_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,7 +211,7 @@ def test_detector_looks_once_per_picture(tiny_run: Path, held_back: tuple[Pictur
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models.tradeoff", *arguments]
+    command = [sys.executable, "-m", "models.evaluation.tradeoff", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 

@@ -18,9 +18,9 @@ pytest.importorskip("torch")
 import torch
 
 from models.data.dataset import DataError
-from models.run import Run
-from models.train import train
-from tests.tinyrun import RECIPE, write_pictures
+from models.runs.run import Run
+from models.training.__main__ import train
+from tests.support.tinyrun import RECIPE, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +55,7 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
         'name = "tiny"\n[detector]\nsteps = 1000000\nbatch = 2\npatch_px = 64\n'
         'precision = "float32"\n[classifier]\nenabled = false\n'
     )
-    command = [sys.executable, "-m", "models.train", "--data", str(data)]
+    command = [sys.executable, "-m", "models.training", "--data", str(data)]
     command += ["--recipe", str(recipe), "--out", str(tmp_path / "run"), "--threads", "1"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -96,7 +96,7 @@ def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Pat
     words = ["--data", str(data), "--recipe", str(recipe), "--out", str(tmp_path / "run")]
     with (tmp_path / "said.txt").open("w+") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "models.train", *words, "--threads", "1"],
+            [sys.executable, "-m", "models.training", *words, "--threads", "1"],
             cwd=ROOT,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -132,7 +132,7 @@ def test_data_without_defects_is_refused(tmp_path: Path) -> None:
 
 
 def test_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "models.train", "--data", str(tmp_path / "none")]
+    command = [sys.executable, "-m", "models.training", "--data", str(tmp_path / "none")]
     command += ["--out", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1

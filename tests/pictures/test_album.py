@@ -12,10 +12,10 @@ import pytest
 
 from edge.errors import PictureError
 from edge.pictures.album import Album, LeftOut
-from edge.pictures.name import PictureName, list_album, parse_name
+from edge.pictures.buffered_frame import Reason
+from edge.pictures.file_name import PictureName, list_album, parse_name
 from edge.pictures.png import encode_picture
-from edge.pictures.shot import Reason
-from tests.pictures.shots import frame
+from tests.pictures.buffered_frames import frame
 
 KB = 1024
 

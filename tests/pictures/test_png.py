@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from edge.errors import FrameError, PictureError
 from edge.inbox import new_mark
-from edge.pictures.picture import parse_picture
+from edge.pictures.buffered_frame import Reason
 from edge.pictures.png import decode_picture, encode_picture, picture_text, with_text
 from edge.pictures.record import PictureRecord, digest_of, parse_record, record_text
-from edge.pictures.shot import Reason
+from edge.pictures.stored_picture import parse_picture
 from edge.records import Box, Decision, Defect, Region, Verdict
-from tests.pictures.shots import JOURNAL, ORIGIN, frame, verdict
+from tests.pictures.buffered_frames import JOURNAL, ORIGIN, frame, verdict
 
 
 @given(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.pictures.ring import Ring, held_bytes
 from edge.records import Frame
-from tests.pictures.shots import R, U, frame, verdict
+from tests.pictures.buffered_frames import R, U, frame, verdict
 
 
 def ids(shots: tuple) -> list[int]:

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import edge.proof.apart
+import edge.proof.isolated
+from edge.benchmark.timing import cold_start
 from edge.bundle import Bundle, parse_bundle
-from edge.children import FOLDER, command_of, environment_of
-from edge.cli.benchmark import cold_start
+from edge.child_processes import FOLDER, command_of, environment_of
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.proof import ProofLimits, prove_apart, prove_new, remember_proof
-from tests.bundles import bundle_bytes, onnx, small_bundle
+from tests.support.bundles import bundle_bytes, onnx, small_bundle
 
 GOOD = parse_bundle(bundle_bytes())
 ENGINE = EngineChoice()
@@ -30,7 +30,7 @@ SOME = ProofLimits(60.0, 1024)
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge.proof.apart, "_proven", set())
+    monkeypatch.setattr(edge.proof.isolated, "_proven", set())
 
 
 def network(nodes: Sequence[Any], constants: dict[str, Any]) -> bytes:
@@ -137,7 +137,7 @@ def test_what_a_child_may_have() -> None:
     assert found["Max cpu time"] == ["7", "9"]
     assert found["Max file size"] == ["0", "0"]
     assert found["Max core file size"] == ["0", "0"]
-    assert child.returncode == edge.proof.apart.REFUSED
+    assert child.returncode == edge.proof.isolated.REFUSED
 
 
 def _words(engine: EngineChoice) -> dict[str, object]:
@@ -155,7 +155,7 @@ def test_a_child_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ("exit 3", "failed: no reason given"),
     ):
         command = ["sh", "-c", f"cat > /dev/null; {script}"]
-        monkeypatch.setattr(edge.proof.apart, "command_of", lambda *_, c=command: c)
+        monkeypatch.setattr(edge.proof.isolated, "command_of", lambda *_, c=command: c)
         with pytest.raises(
             BundleError, match=rf"dark-spots-\S+: proving it on ort 1 thread {said}"
         ):
@@ -174,7 +174,7 @@ def test_a_bundle_that_was_proven_here_needs_no_child(
 ) -> None:
     path, children = tmp_path / "state/proven.json", []
     monkeypatch.setattr(
-        "edge.proof.known.prove_apart", lambda bundle, engine: children.append(engine)
+        "edge.proof.proven.prove_apart", lambda bundle, engine: children.append(engine)
     )
     prove_new(GOOD, ENGINE, path)
     assert not path.exists()
@@ -201,7 +201,7 @@ def test_a_record_that_is_damaged_costs_a_child(
 ) -> None:
     path, children = tmp_path / "proven.json", []
     monkeypatch.setattr(
-        "edge.proof.known.prove_apart", lambda bundle, engine: children.append(engine)
+        "edge.proof.proven.prove_apart", lambda bundle, engine: children.append(engine)
     )
     path.write_bytes(data)
     prove_new(GOOD, ENGINE, path)

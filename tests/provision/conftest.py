@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.__main__ import main
-from tests.keys import TRUST
+from tests.support.keys import TRUST
 
 
 @dataclass(frozen=True)

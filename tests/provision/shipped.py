@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.brokers import Mosquitto
+from tests.support.brokers import Mosquitto
 
 SHIPPED = Path(__file__).parents[2] / "firmware-config/mosquitto"
 

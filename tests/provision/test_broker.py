@@ -15,13 +15,13 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.config import StationConfig, load_config
-from edge.config_uplink import UplinkConfig
+from edge.config.station import StationConfig, load_config
+from edge.config.uplink import UplinkConfig
 from edge.provision import make_authority
 from edge.uplink.publisher import run_uplink
-from tests.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.provision.conftest import Plant
 from tests.provision.shipped import SHIPPED, shipped_broker
+from tests.support.brokers import Mosquitto, needs_mosquitto, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 from tests.uplink.test_carry import published
 

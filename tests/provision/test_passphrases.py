@@ -16,7 +16,7 @@ import pytest
 from edge.__main__ import main
 from edge.bundle.keys import is_encrypted, read_private_key
 from edge.provision import Authority, ProvisionError
-from tests.keys import TRUST
+from tests.support.keys import TRUST
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge.__main__ import main
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.provision import Authority, ProvisionError, StationKit, make_authority, make_station_kit
 from edge.provision.folder import NewFile, write_folder
-from tests.keys import TRUST
 from tests.provision.conftest import Plant
+from tests.support.keys import TRUST
 
 
 def certificate(path: Path) -> x509.Certificate:

@@ -14,8 +14,8 @@ from edge.errors import JournalError, QuarantineError
 from edge.pictures.png import decode_picture, encode_picture
 from edge.quarantine import open_index, read_index, read_pixels
 from edge.quarantine.collect import collect
-from tests.pictures.shots import ORIGIN, P, R, U, frame
-from tests.quarantine.house import House
+from tests.pictures.buffered_frames import ORIGIN, P, R, U, frame
+from tests.quarantine.plant import House
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from edge.errors import QuarantineError, UsageError
 from edge.quarantine.collect import collect
 from edge.quarantine.index import Index
 from edge.quarantine.release import clear, find, release, withhold
-from tests.pictures.shots import P, R
-from tests.quarantine.house import House
+from tests.pictures.buffered_frames import P, R
+from tests.quarantine.plant import House
 
 
 def word(index: Index, names: list[str], **given) -> Index:

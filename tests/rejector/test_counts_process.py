@@ -10,7 +10,7 @@ import pytest
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import pulses, read_record
-from edge.line.lane import CountRules, EyeRules
+from edge.line.tracker import CountRules, EyeRules
 from edge.rejector.client import RejectorClient
 from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
 from edge.rejector.messages import Actuated

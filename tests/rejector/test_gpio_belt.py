@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.assembly import make_rejector
+from edge.assembly.station import make_rejector
 from edge.clock import MonotonicClock
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.devices.encoder import EncoderPosition
 from edge.devices.gpio import GpioLine
 from edge.devices.trigger import TriggerEdge

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.assembly import make_rejector
+from edge.assembly.station import make_rejector
 from edge.clock import MonotonicClock
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.devices.gpio import GpioLine
 from edge.devices.output_gpio import GpioOutput
 from edge.devices.output_simulated import SimulatedOutput
@@ -16,9 +16,9 @@ from edge.errors import DeviceError
 from edge.rejector.__main__ import _output
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions, parse_arguments
+from tests.config.test_station import SMALLEST
 from tests.devices.clocks import FakeClock
 from tests.devices.triggers import fake_kernel
-from tests.edge.test_config import SMALLEST
 
 CLOCK = MonotonicClock()
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from edge.devices.encoder import EncoderPosition
 from edge.devices.output_simulated import SimulatedOutput
 from edge.devices.trigger import TriggerEdge
 from edge.errors import DeviceError
-from edge.line.lane import CountRules, EyeRules, Lane
-from edge.line.passage import Action, Cause
+from edge.line.outcome import Action, Cause
 from edge.line.queue import RejectQueue
+from edge.line.tracker import CountRules, EyeRules, Lane
 from edge.rejector.lease import Lease
 from edge.rejector.loop import EXIT_DONE, Rejector
 from edge.rejector.messages import (

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.line.lane import CountRules, EyeRules
-from edge.line.passage import Action, Cause, Counters
+from edge.line.outcome import Action, Cause, Counters
+from edge.line.tracker import CountRules, EyeRules
 from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
 from edge.rejector.messages import (
     MAX_BYTES,

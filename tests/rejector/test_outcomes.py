@@ -1,6 +1,6 @@
 """Reports against real pulses, as whole histories. Times are nanoseconds."""
 
-from edge.line.passage import Action, Cause
+from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated, PulseBegan, PulseEnded
 from edge.rejector.outcomes import Outcomes
 

@@ -313,7 +313,7 @@ def test_the_process_imports_no_heavy_library():
 # A lane that breaks in the middle of the first pulse.
 BREAKS = """
 import sys
-from edge.line.lane import Lane
+from edge.line.tracker import Lane
 from edge.rejector.__main__ import main
 
 due = Lane.due

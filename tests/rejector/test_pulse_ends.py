@@ -12,7 +12,7 @@ import pytest
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import read_record
-from edge.line.passage import Action, Cause
+from edge.line.outcome import Action, Cause
 from edge.rejector.client import RejectorClient
 from edge.rejector.messages import Actuated
 from edge.rejector.options import RejectorOptions

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.devices.output_simulated import pulses, read_record
-from edge.line.passage import Action
+from edge.line.outcome import Action
 from edge.rejector.messages import Actuated
 
 

@@ -10,10 +10,10 @@ import pytest
 from edge.bundle import parse_bundle, write_bundle
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.pictures.bundles import bundle_path
-from edge.pictures.origin import origin_of
+from edge.pictures.kept_bundles import bundle_path
+from edge.pictures.provenance import origin_of
 from edge.replay.chains import Chains
-from tests.bundles import bundle_bytes
+from tests.support.bundles import bundle_bytes
 
 DATA = bundle_bytes()
 ORIGIN = origin_of(parse_bundle(DATA), EngineChoice("ort", 1, "int8"))

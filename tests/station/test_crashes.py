@@ -11,8 +11,8 @@ import pytest
 
 from edge.errors import CrashedError, DeviceError
 from edge.pictures import KeepRules, Ring
-from edge.pictures.keeper import Keeper
-from tests.pictures.test_keeper import FakeScribe
+from edge.pictures.recorder import Keeper
+from tests.pictures.test_recorder import FakeScribe
 from tests.station.test_monitor import monitor
 from tests.station.test_pictures import RecordedKeeper
 from tests.station.test_stalled import wait_for_threads

@@ -12,11 +12,11 @@ from edge.devices.camera_files import FilesCamera
 from edge.devices.output_simulated import pulses, read_record
 from edge.events.event import ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
-from edge.events.journal import Journal
-from edge.events.reader import JournalReader
-from edge.line.lane import CountRules, EyeRules
-from edge.line.parts import LineTiming
-from edge.line.passage import Action, Cause
+from edge.journal.reader import JournalReader
+from edge.journal.writer import Journal
+from edge.line.outcome import Action, Cause
+from edge.line.part import LineTiming
+from edge.line.tracker import CountRules, EyeRules
 from edge.records import Decision, Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec

@@ -13,16 +13,16 @@ import pytest
 from edge.bundle import parse_bundle
 from edge.bundle.manifest import GoldenLimits
 from edge.chain.load import load_inspector
-from edge.chain.sentinel import Sentinels
+from edge.chain.self_test import Sentinels
 from edge.drift import Budget
 from edge.errors import FrameError
 from edge.inbox import new_mark
 from edge.records import Frame, Verdict
-from edge.station.drifting import Drifting, DriftRules
-from edge.station.monitor import Monitor, MonitorRules
-from edge.station.sentinel_state import read_sentinel
-from tests.bundles import CLEAN, HOLE, bundle_bytes
+from edge.station.monitor.drift import Drifting, DriftRules
+from edge.station.monitor.self_test_state import read_sentinel
+from edge.station.monitor.thread import Monitor, MonitorRules
 from tests.station.test_station import CLOCK, MS, House, P, R, U
+from tests.support.bundles import CLEAN, HOLE, bundle_bytes
 
 BLIND = "sentinel golden/hole.png: detect: severity 0.00 in block 2, 3, expected"
 

@@ -11,7 +11,7 @@ from edge.clock import MonotonicClock
 from edge.devices.camera import EndOfFrames
 from edge.devices.trigger import EndOfParts, TriggerEdge
 from edge.errors import DeviceError, FrameError, JournalError
-from edge.line.parts import LineTiming
+from edge.line.part import LineTiming
 from edge.line.queue import Action, Cause
 from edge.records import Decision, Frame, Timings, Verdict
 from edge.rejector.messages import Actuated

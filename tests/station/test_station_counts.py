@@ -1,7 +1,7 @@
 """The station where an encoder tracks the parts: what the rejector finds on the belt."""
 
-from edge.line.parts import LineTiming
-from edge.line.passage import Action, Cause
+from edge.line.outcome import Action, Cause
+from edge.line.part import LineTiming
 from edge.rejector.messages import Actuated
 from tests.station.test_station import MS, House, P
 

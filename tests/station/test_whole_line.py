@@ -10,8 +10,8 @@ import pytest
 from edge.clock import MonotonicClock
 from edge.devices.camera_files import FilesCamera
 from edge.devices.output_simulated import pulses, read_record
-from edge.events.journal import Journal
-from edge.line.parts import LineTiming
+from edge.journal.writer import Journal
+from edge.line.part import LineTiming
 from edge.line.queue import Action
 from edge.records import Decision, Verdict
 from edge.rejector.client import RejectorClient

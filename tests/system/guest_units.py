@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from edge.events.reader import JournalReader
+from edge.journal.reader import JournalReader
 
 STATION, UPLINK = "outfeed-station", "outfeed-uplink"
 CONSOLE = Path("/dev/ttyAMA0")

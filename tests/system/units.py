@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.config import load_config
+from edge.config.station import load_config
 from edge.events.event import ActuationEvent, PartEvent
 from edge.provision import StationKit, make_authority, make_broker, make_central, make_station_kit
-from tests.brokers import MOSQUITTO, Mosquitto
-from tests.bundles import small_bundle
-from tests.keys import TRUST
 from tests.provision.shipped import shipped_broker
+from tests.support.brokers import MOSQUITTO, Mosquitto
+from tests.support.bundles import small_bundle
+from tests.support.keys import TRUST
 from tests.system.emulated import OUTPUT, Machine
 from tests.system.findings import Findings
 from tests.uplink.central import Central

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.events.event import StatusEvent, gap_event
-from edge.events.journal import Journal
-from edge.events.receiver import Received, Receiver
-from edge.uplink.subscriber import Subscriber
+from edge.journal.writer import Journal
+from edge.receiver.receiver import Received, Receiver
+from edge.receiver.subscriber import Subscriber
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.uplink.publisher import run_uplink
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 from tests.uplink.test_carry import published
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.errors import JournalError
-from edge.events.cursor import read_cursor
 from edge.events.event import gap_event
+from edge.journal.cursor import read_cursor
 from edge.uplink.publisher import run_uplink
-from edge.uplink.record import read_undelivered
-from tests.brokers import Mosquitto, free_port, needs_mosquitto, station_config, wait_for
+from edge.uplink.state import read_undelivered
+from tests.support.brokers import Mosquitto, free_port, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["5", "3.1.1"])

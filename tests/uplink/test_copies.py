@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from edge.events.event import gap_event
-from edge.events.journal import Journal
-from edge.events.stream import Conflict
+from edge.journal.writer import Journal
+from edge.receiver.stream import Conflict
 from edge.uplink.publisher import run_uplink
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, open_journal, running
 
 pytestmark = needs_mosquitto

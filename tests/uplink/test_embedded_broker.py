@@ -8,7 +8,7 @@ import pytest
 from edge.errors import UsageError
 from edge.sim.broker import EmbeddedBroker
 from edge.uplink.publisher import run_uplink
-from tests.brokers import free_port, station_config, wait_for
+from tests.support.brokers import free_port, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import StationConfig
-from edge.events.reader import JournalReader
-from edge.events.store import size_bytes
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from edge.config.station import StationConfig
+from edge.journal.reader import JournalReader
+from edge.journal.store import size_bytes
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal
 
 pytestmark = needs_mosquitto

@@ -9,8 +9,8 @@ import pytest
 
 from edge.uplink.backoff import Backoff
 from edge.uplink.publisher import run_uplink
-from edge.uplink.record import read_state
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from edge.uplink.state import read_state
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 from tests.uplink.scripted import Answer, Published, ScriptedBroker
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import empty_list, revoke
 from edge.uplink.publisher import run_uplink
-from edge.uplink.record import read_state
+from edge.uplink.state import read_state
 from edge.uplink.tls import CredentialsError, tls_context
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 
 ENCRYPTED = """\

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.uplink.publisher import run_uplink
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 
 OPENSSL = shutil.which("openssl")

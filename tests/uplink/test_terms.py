@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from edge.events.event import gap_event
 from edge.uplink import suspicion
 from edge.uplink.publisher import run_uplink
-from edge.uplink.record import read_state, read_undelivered
+from edge.uplink.state import read_state, read_undelivered
 from edge.uplink.terms import PACKET_TOO_LARGE
-from tests.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, fill, open_journal, running
 from tests.uplink.scripted import OK, Answer, Published, ScriptedBroker, string
 from tests.uplink.test_carry import published

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from edge.config_uplink import UplinkConfig
+from edge.config.uplink import UplinkConfig
 from edge.doctor import network
 from edge.doctor.finding import Level
 from edge.provision import Authority, ProvisionError, make_authority
 from edge.provision.authority import private_pem
 from edge.uplink.client import make_client
-from tests.doctor.patients import patient
+from tests.doctor.contexts import patient
 from tests.doctor.test_network import UPLINK
 
 

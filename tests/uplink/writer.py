@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from edge.events.event import gap_event
-from edge.events.journal import Journal
+from edge.journal.writer import Journal
 
 if __name__ == "__main__":
     folder, dice = Path(sys.argv[1]), random.Random(sys.argv[2])

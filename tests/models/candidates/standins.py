@@ -14,9 +14,9 @@ from torch import Tensor
 
 from models.data.dataset import DataError
 from models.methods import METHODS, Method, Task, Trained
-from models.methods.scale import severity_unit
+from models.methods.severity_scale import severity_unit
 from models.networks import DetectorNetwork, normalise
-from models.recipe import RECIPES, Recipe
+from models.training.recipe import RECIPES, Recipe
 
 SIDE_PX = 64
 
@@ -78,7 +78,7 @@ def register(monkeypatch: pytest.MonkeyPatch, folder: Path, methods: dict[str, M
     for name, some in methods.items():
         monkeypatch.setitem(METHODS, name, some)  # type: ignore[arg-type]
         (folder / f"{name}.toml").write_text(f'name = "{name}"\nmethod = "{name}"\n')
-    for module in ("models.recipe", "models.candidates.plan"):
+    for module in ("models.training.recipe", "models.candidates.plan"):
         monkeypatch.setattr(f"{module}.RECIPES", folder)
 
 

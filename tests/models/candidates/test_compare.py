@@ -16,8 +16,8 @@ pytest.importorskip("scipy")
 from models.candidates.plan import good_only
 from models.data.dataset import DataError
 from models.methods import METHODS, FileDetector, Method
-from models.run import Run
-from models.train import main
+from models.runs.run import Run
+from models.training.__main__ import main
 from tests.models.candidates.standins import method, refusing, register, write_sorted
 from tests.models.report.pages import Reader, text_of
 
@@ -162,7 +162,7 @@ def test_defects_enough_are_regressions(
     learner = method(trained=lambda: trained.append("regression"))
     drawn = Method(train=learner.train, build=learner.build, good_only=False)
     monkeypatch.setitem(METHODS, "regression", drawn)
-    monkeypatch.setattr("models.training.train_classifier", _stop)
+    monkeypatch.setattr("models.training.session.train_classifier", _stop)
     data = write_sorted(tmp_path / "data", 40, 16, masks=16)
     with pytest.raises(_StoppedError):
         command(data, tmp_path / "run")

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from models.candidates.judge import _needed, _rank, threshold_within
 from models.candidates.record import Candidate
-from models.threshold import GRID
+from models.evaluation.threshold import GRID
 
 
 def candidate(**changed: object) -> Candidate:

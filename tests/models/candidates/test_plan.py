@@ -13,8 +13,8 @@ pytest.importorskip("torch")
 from models.candidates.pictures import judged
 from models.candidates.plan import good_only, plan_for
 from models.data.layouts import open_dataset
-from models.recipe import Recipe, SplitRecipe
-from models.run import RunRecord
+from models.runs.run import RunRecord
+from models.training.recipe import Recipe, SplitRecipe
 from tests.models.candidates.standins import method, register, write_sorted
 
 SETTINGS = SplitRecipe(validation_share=0.25, groups=r"(\d+)\.png")

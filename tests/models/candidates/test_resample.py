@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from models.candidates.resample import better, resampled_auroc
-from models.metrics import auroc
+from models.evaluation.metrics import auroc
 
 
 def test_each_resample_is_an_auroc_of_whole_parts() -> None:

@@ -16,17 +16,17 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 
-from models import fit as fit_module
 from models.data.dataset import DataError, Sample
-from models.detector import severity_map
-from models.fit import Fit
 from models.methods import METHODS, Task
-from models.methods.autoencoder import GoodPatches, restoration_loss
-from models.methods.scale import GOOD_SEVERITY
+from models.methods.autoencoder.network import Autoencoder
+from models.methods.autoencoder.training import GoodPatches, restoration_loss
+from models.methods.severity_scale import GOOD_SEVERITY
 from models.networks import PIXEL_SCALE, normalise
-from models.networks.autoencoder import Autoencoder
-from models.patches import Picture
-from models.recipe import Recipe
+from models.training import fit as fit_module
+from models.training.detector import severity_map
+from models.training.fit import Fit
+from models.training.patches import Picture
+from models.training.recipe import Recipe
 
 METHOD = METHODS["autoencoder"]
 SIDE_PX = 64

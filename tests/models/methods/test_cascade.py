@@ -14,11 +14,11 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 
 from models.data.dataset import DataError, Sample
-from models.detector import severity_map
 from models.methods import METHODS, Task
-from models.networks.cascade import CascadeDetector
-from models.patches import Picture
-from models.recipe import Recipe
+from models.methods.cascade.network import CascadeDetector
+from models.training.detector import severity_map
+from models.training.patches import Picture
+from models.training.recipe import Recipe
 
 METHOD = METHODS["cascade"]
 SIDE_PX = 64

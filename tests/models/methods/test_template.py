@@ -16,16 +16,16 @@ from bench.methods.changes import CHANGES, occlude
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Unnamed
 from edge.chain.inspector import Inspector
-from edge.chain.template_file import SPREAD_STEP, TemplateFile, parse_template
+from edge.chain.template.file import SPREAD_STEP, TemplateFile, parse_template
 from edge.records import Decision, Frame
 from models.data.dataset import DataError, Pixels, Sample
-from models.file_detector import FileDetector
 from models.methods import METHODS, Task
-from models.methods.scale import GOOD_SEVERITY
-from models.methods.template import make_reference, make_template, train_template
-from models.methods_recipe import TemplateRecipe
-from models.patches import Picture
-from models.recipe import Recipe, load_recipe
+from models.methods.file_detector import FileDetector
+from models.methods.recipe import TemplateRecipe
+from models.methods.severity_scale import GOOD_SEVERITY
+from models.methods.template.training import make_reference, make_template, train_template
+from models.training.patches import Picture
+from models.training.recipe import Recipe, load_recipe
 from tests.models.methods.parts import Lie, drawing, play, seen
 
 HEIGHT, WIDTH = 192, 256
@@ -69,7 +69,7 @@ def inspector() -> Inspector:
     trained = METHODS["template"].train(task()).detector
     assert isinstance(trained, FileDetector)
     kinds = (KindManifest(name="flaw"),)
-    # What good parts alone lead to (models/threshold.py): just above the worst of them.
+    # What good parts alone lead to (models/evaluation/threshold.py): just above the worst of them.
     chain = ChainManifest(threshold=GOOD_SEVERITY + 0.1)
     return Inspector(trained.detector(1), Unnamed(kinds), chain, kinds, lambda: 0)
 

@@ -20,16 +20,16 @@ from edge.engines.ort import OrtEngine
 from edge.errors import BundleError
 from export.float_onnx import Tail, export_float, station_graph
 from models.data.dataset import DataError, Sample
-from models.detector import severity_map
 from models.methods import METHODS, Task
-from models.methods import novelty as fitted
-from models.methods.scale import GOOD_SEVERITY
-from models.methods_recipe import TextureRecipe
+from models.methods.recipe import TextureRecipe
+from models.methods.severity_scale import GOOD_SEVERITY
+from models.methods.texture import outliers as fitted
+from models.methods.texture.network import TextureDetector
+from models.methods.texture.outlier_network import IsolationForest
 from models.networks import normalise
-from models.networks.novelty import IsolationForest
-from models.networks.texture import TextureDetector
-from models.patches import Picture
-from models.recipe import Recipe, as_toml, load_recipe
+from models.training.detector import severity_map
+from models.training.patches import Picture
+from models.training.recipe import Recipe, as_toml, load_recipe
 
 METHOD = METHODS["texture"]
 SMALL: dict[str, Any] = {"components": 8, "blocks": 1000, "trees": 20, "samples": 64}

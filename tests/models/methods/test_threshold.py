@@ -16,17 +16,17 @@ from bench.methods.changes import CHANGES, occlude
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Unnamed
 from edge.chain.inspector import Inspector
-from edge.chain.threshold_detector import ThresholdDetector
-from edge.chain.threshold_file import ThresholdFile, parse_threshold
+from edge.chain.threshold.detector import ThresholdDetector
+from edge.chain.threshold.file import ThresholdFile, parse_threshold
 from edge.records import Decision, Frame
 from models.data.dataset import DataError, Pixels, Sample
-from models.file_detector import FileDetector
 from models.methods import METHODS, Task
-from models.methods.scale import GOOD_SEVERITY
-from models.methods.threshold import search, train_threshold, worth
-from models.methods_recipe import ThresholdRecipe
-from models.patches import Picture
-from models.recipe import load_recipe
+from models.methods.file_detector import FileDetector
+from models.methods.recipe import ThresholdRecipe
+from models.methods.severity_scale import GOOD_SEVERITY
+from models.methods.threshold.training import search, train_threshold, worth
+from models.training.patches import Picture
+from models.training.recipe import load_recipe
 
 SIDE = 128
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.networks.autoencoder import LEAST_ERROR, MOST, Autoencoder, expected_error
+from models.methods.autoencoder.network import LEAST_ERROR, MOST, Autoencoder, expected_error
 
 MIDDLE = (slice(None), slice(None), slice(10, -10), slice(10, -10))  # 2×2 px that no rim reaches
 

@@ -12,14 +12,14 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 
-from models.networks import normalise
-from models.networks.texture_features import (
+from models.methods.texture.features import (
     BinaryPatterns,
     BlockMean,
     GradientStatistics,
     GreyStatistics,
     TextureFeatures,
 )
+from models.networks import normalise
 
 Pixels = npt.NDArray[np.uint8]
 ROUNDING = 1.0 / 12.0

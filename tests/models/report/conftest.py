@@ -10,13 +10,13 @@ import pytest
 
 if TYPE_CHECKING:
     from models.report.findings import Findings
-    from models.run import Run
+    from models.runs.run import Run
 
 
 @pytest.fixture(scope="session")
 def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A copy of the tiny run that may be written to, not exported."""
-    from models.run import Run
+    from models.runs.run import Run
 
     folder = tmp_path_factory.mktemp("report") / "run"
     shutil.copytree(tiny_run, folder)

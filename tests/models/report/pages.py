@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from html.parser import HTMLParser
 
-from models.metrics import Match, Outcome
+from models.evaluation.metrics import Match, Outcome
 
 VOID = {"meta", "img", "br", "link"}
 

@@ -18,8 +18,7 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Unnamed
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
-from models.evaluate import evaluate
-from models.patches import Picture
+from models.evaluation.evaluate import evaluate
 from models.report.cases import (
     MOST,
     SIDE_PX,
@@ -30,7 +29,8 @@ from models.report.cases import (
     worst_alarms,
     worst_misses,
 )
-from models.run import Run
+from models.runs.run import Run
+from models.training.patches import Picture
 from tests.models.report.pages import outcome
 
 

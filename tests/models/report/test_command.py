@@ -18,7 +18,7 @@ from models.data.dataset import DataError
 from models.report import Station, write_report
 from models.report.findings import gather
 from models.report.write import render
-from models.run import Run
+from models.runs.run import Run
 from tests.models.report.pages import text_of
 from tests.models.test_score import write_results
 

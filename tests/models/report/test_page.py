@@ -14,13 +14,13 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
 from models.data.dataset import DataError
-from models.metrics import WORDS, Match
+from models.evaluation.metrics import WORDS, Match
+from models.evaluation.tradeoff import points_of, sweep_run
 from models.report import page, write_report
 from models.report.exported import ExportRecord
 from models.report.findings import Findings, gather
 from models.report.write import render
-from models.run import Run
-from models.tradeoff import points_of, sweep_run
+from models.runs.run import Run
 from tests.models.report.pages import Reader, text_of
 
 

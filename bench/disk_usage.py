@@ -1,0 +1,210 @@
+"""What a station writes to its disk, as the disk counts it: ``python -m bench.disk_usage``.
+
+Journal, pictures and cursor write to an ext4 of their own on a loop device (root), whose statistics
+hold every sector, the file system's journal included. The figures stand in docs/measurements.md and
+are the constants of edge/disk_usage/cost.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from edge.events.event import Event, actuation_event, part_event
+from edge.events.identity import Position
+from edge.journal.cursor import write_cursor
+from edge.journal.writer import Journal
+from edge.pictures.album import Album
+from edge.pictures.buffered_frame import Reason
+from edge.pictures.file_name import PictureName
+from edge.records import Box, Decision, Defect, Region, Timings, Verdict
+
+_SECTOR_BYTES = 512  # of /sys/block/*/stat, whatever the disk's own are
+_TIMINGS = Timings(3312.4, 11.25, 0.0, 0.0, 4.75)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system that is nobody else's."""
+
+    folder: Path
+    device: str
+
+    def written_bytes(self) -> int:
+        """Since it was made, with everything that waits to be written."""
+        subprocess.run(["sync", "-f", str(self.folder)], check=True)
+        fields = Path(f"/sys/block/{self.device}/stat").read_text(encoding="ascii").split()
+        return int(fields[6]) * _SECTOR_BYTES
+
+    def flushes(self) -> int:
+        """How often somebody waited for the disk to have everything."""
+        fields = Path(f"/sys/block/{self.device}/stat").read_text(encoding="ascii").split()
+        return int(fields[15])
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one of what was done. payload_bytes: what was to be stored."""
+
+    what: str
+    count: int
+    payload_bytes: float
+    disk_bytes: float
+    flushes: float
+
+
+@contextmanager
+def loop_disk(size_mb: int) -> Iterator[Disk]:
+    """An empty ext4 of its own. Needs root."""
+    with tempfile.TemporaryDirectory() as at:
+        image, folder = Path(at, "image"), Path(at, "disk")
+        folder.mkdir()
+        with image.open("wb") as file:
+            file.truncate(size_mb << 20)
+        # 4 KiB as on a card (mkfs takes 1 KiB below 512 MB); nothing is initialised in the middle.
+        options = "lazy_itable_init=0,lazy_journal_init=0"
+        subprocess.run(["mkfs.ext4", "-q", "-b", "4096", "-E", options, str(image)], check=True)
+        subprocess.run(["mount", "-o", "loop,noatime", str(image), str(folder)], check=True)
+        try:
+            found = subprocess.run(
+                ["findmnt", "-n", "-o", "SOURCE", str(folder)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            yield Disk(folder, Path(found.stdout.strip()).name)
+        finally:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+def measure(
+    disk: Disk, what: str, count: int, payload_bytes: int, work: Callable[[], None]
+) -> Cost:
+    """What the work costs the disk, by one of ``count``."""
+    bytes_before, flushes_before = disk.written_bytes(), disk.flushes()
+    work()
+    return Cost(
+        what,
+        count,
+        payload_bytes / count,
+        (disk.written_bytes() - bytes_before) / count,
+        (disk.flushes() - flushes_before) / count,
+    )
+
+
+def clean_part(number: int) -> Event:
+    """A good part's event."""
+    verdict = Verdict(number, Decision.PASS, "clean", (), 1.0546875, _TIMINGS, 1.0546875)
+    return part_event("press-3", "textures-lean-1.0-0123456789ab", verdict, 1_000_000 * number)
+
+
+def bad_part(number: int) -> tuple[Event, Event]:
+    """A rejected part's verdict and kick."""
+    region = Region(Box(120, 64, 180, 96), 1312, 7.734375, 5.1123046875)
+    defects = (Defect(region, "scratch", 0.87109375, "Check the guide rail.", 0.02),)
+    reason = "scratch: 1 of severity up to 7.7, the worst 1312 px"
+    verdict = Verdict(number, Decision.REJECT, reason, defects, 7.734375, _TIMINGS, 7.5)
+    due_ns = 1_000_000 * number
+    return (
+        part_event("press-3", "textures-lean-1.0-0123456789ab", verdict, due_ns),
+        actuation_event(
+            "press-3",
+            part_id=number,
+            due_ns=due_ns,
+            at_ns=due_ns + 90,
+            width_us=20_000,
+            cause="verdict",
+        ),
+    )
+
+
+def journal_cost(disk: Disk, count: int, batch: int, *, rejects: bool) -> Cost:
+    """Per part. batch: parts in one transaction; a rejected part's kick comes later, so it has one
+    of its own where each verdict has."""
+    folder = disk.folder / f"journal-{batch}-{rejects}"
+    folder.mkdir()
+    events = [bad_part(n) if rejects else (clean_part(n),) for n in range(1, count + 1)]
+    size = sum(len(event.model_dump_json()) for part in events for event in part)
+    with Journal.open(
+        folder / "journal.sqlite",
+        station="press-3",
+        max_bytes=256 << 20,
+        cursor_path=folder / "uplink.json",
+    ) as journal:
+
+        def work() -> None:
+            for begin in range(0, count, batch):
+                parts = events[begin : begin + batch]
+                for kind in range(len(parts[0])):
+                    journal.append([part[kind] for part in parts])
+
+        what = "rejected part" if rejects else "good part"
+        return measure(disk, f"journal, {what}, {batch} at once", count, size, work)
+
+
+def picture_cost(disk: Disk, count: int, size: int) -> Cost:
+    """Per picture of this many bytes."""
+    folder = disk.folder / f"album-{size}"
+    album = Album(folder, max_bytes=16 << 20, min_free_bytes=0)
+    album.open()
+    data = bytes(range(256)) * (size // 256)
+
+    def work() -> None:
+        for number in range(1, count + 1):
+            album.store(PictureName(number, "01234567", number, Reason.REJECT), data)
+
+    return measure(disk, f"picture of {size >> 10} KiB", count, count * size, work)
+
+
+def cursor_cost(disk: Disk, count: int) -> Cost:
+    """Per position that the uplink saves."""
+    path = disk.folder / "uplink.json"
+    journal = "01234567-89ab-cdef-0123-456789abcdef"
+
+    def work() -> None:
+        for number in range(count):
+            write_cursor(path, Position(journal, number))
+
+    return measure(disk, "uplink's position", count, 75 * count, work)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints one table; some minutes on a slow disk."""
+    parser = argparse.ArgumentParser(prog="python -m bench.disk_usage", description=__doc__)
+    parser.add_argument("--parts", type=int, default=10_000)
+    given = parser.parse_args(arguments)
+    costs: list[Cost] = []
+    with loop_disk(1024) as disk:
+        for batch in (1, 2, 8, 64):
+            costs.append(journal_cost(disk, given.parts, batch, rejects=False))
+        costs.append(journal_cost(disk, given.parts // 4, 1, rejects=True))
+        for size in (64 << 10, 1 << 20):
+            costs.append(picture_cost(disk, 200, size))
+        costs.append(cursor_cost(disk, 1000))
+    table = Table(title="bytes that reach the disk, each")
+    for heading in ("what", "count", "to be stored", "written", "times", "flushes"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for cost in costs:
+        table.add_row(
+            cost.what,
+            str(cost.count),
+            f"{cost.payload_bytes:.0f}",
+            f"{cost.disk_bytes:.0f}",
+            f"{cost.disk_bytes / cost.payload_bytes:.1f}",
+            f"{cost.flushes:.2f}",
+        )
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Train every method at every feature dimension with every seed, and measure each on one core."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from bench.imagelevel.network import train_network
+from bench.imagelevel.pictures import (
+    GOOD,
+    Labelled,
+    Labels,
+    class_names,
+    prepare,
+    read_side,
+    training_set,
+)
+from bench.imagelevel.pretrained import check_weights, train_pretrained
+from bench.imagelevel.record import Comparison, Measured, SideRecord, versions
+from bench.imagelevel.scores import confusion, score
+from bench.imagelevel.settings import Method, Settings
+from bench.imagelevel.shallow import most_dimensions, train_shallow
+from models.data.dataset import DataError, DataSet, Pixels, Sample
+from models.data.split import Split, split
+
+TIMED_PICTURES = 32  # validation pictures, one at a time; the median of their times is reported
+
+
+class Trained(Protocol):
+    """What every method ends as."""
+
+    def predict(self, pixels: Pixels) -> Labels:
+        """uint8 N×S×S×C prepared pictures → int64 N labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One split, read. raw: some validation pictures as the camera gave them, for timing."""
+
+    classes: tuple[str, ...]
+    real: Labelled
+    held_back: Labelled
+    raw: tuple[Pixels, ...]
+
+
+def compare(
+    dataset: DataSet, settings: Settings, say: Callable[[str], None] = lambda line: None
+) -> Comparison:
+    """Compare the methods on one split. Blocks for minutes; computes on one core.
+
+    say: gets one line per step of progress. Raises DataError for data that cannot be compared on.
+    """
+    if "pretrained" in settings.methods:
+        check_weights()
+    with _one_core():
+        divided = split(dataset, settings.validation_share, settings.split_seed)
+        say(f"reading {len(divided.train)} training, {len(divided.validation)} validation pictures")
+        task = _read(dataset, divided, settings)
+        grid, left_out = _possible(task, settings)
+        runs: list[Measured] = []
+        cells = len(settings.all_seeds) * len(grid) * len(settings.methods)
+        for seed in settings.all_seeds:
+            training = training_set(task.real, settings, seed)
+            for dimension in grid:
+                for method in settings.methods:
+                    measured = _measure(method, dimension, seed, task, training, settings)
+                    runs.append(measured)
+                    say(
+                        f"[{len(runs)}/{cells}] seed {seed}, dimension {dimension}, {method}: "
+                        f"F1 {measured.score.f1:.3f}, {measured.train_s:.1f} s"
+                    )
+    always_good = np.full_like(task.held_back.labels, GOOD)
+    return Comparison(
+        data=str(dataset.root),
+        layout=dataset.layout,
+        settings=settings,
+        versions=versions(),
+        classes=task.classes,
+        channels=dataset.channels,
+        train=_side(divided.train, task.real, task.classes),
+        validation=_side(divided.validation, task.held_back, task.classes),
+        unmasked=tuple(sample.name for sample in divided.unmasked),
+        trained_on=len(training.labels),
+        dimensions=grid,
+        dimensions_left_out=left_out,
+        always_good=score(confusion(task.held_back.labels, always_good, len(task.classes))),
+        runs=tuple(runs),
+    )
+
+
+def _read(dataset: DataSet, divided: Split, settings: Settings) -> _Task:
+    for side, samples in (("training", divided.train), ("validation", divided.validation)):
+        if not any(sample.is_good for sample in samples):
+            raise DataError(f"{dataset.root}: no good {side} picture; expected two good parts")
+        if all(sample.is_good for sample in samples):
+            raise DataError(
+                f"{dataset.root}: no defective {side} picture; expected masks of two parts or more"
+            )
+    few = divided.validation[:: max(1, len(divided.validation) // TIMED_PICTURES)]
+    return _Task(
+        class_names(dataset),
+        read_side(dataset, divided.train, settings),
+        read_side(dataset, divided.validation, settings),
+        tuple(dataset.load_image(sample) for sample in few[:TIMED_PICTURES]),
+    )
+
+
+def _possible(task: _Task, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The dimensions that the training pictures allow, and the others."""
+    counts = np.bincount(task.real.labels)
+    pictures = int(counts.max() * np.count_nonzero(counts) if settings.balance else counts.sum())
+    most = most_dimensions(pictures * settings.copies, settings.size_px, task.real.pixels.shape[3])
+    if settings.dimension > most:
+        raise DataError(
+            f"dimension {settings.dimension}: the training pictures give {most} at the most"
+        )
+    grid = settings.grid
+    return tuple(d for d in grid if d <= most), tuple(d for d in grid if d > most)
+
+
+def _measure(
+    method: Method, dimension: int, seed: int, task: _Task, training: Labelled, settings: Settings
+) -> Measured:
+    began = time.process_time()
+    trained = _train(method, training, len(task.classes), dimension, settings, seed)
+    train_s = time.process_time() - began
+    called = trained.predict(task.held_back.pixels)
+    table = confusion(task.held_back.labels, called, len(task.classes))
+    return Measured(
+        method=method,
+        dimension=dimension,
+        seed=seed,
+        score=score(table),
+        confusion=tuple(tuple(row) for row in table.tolist()),
+        train_s=train_s,
+        ms_per_picture=_ms_per_picture(trained, task.raw, settings),
+    )
+
+
+def _train(
+    method: Method,
+    training: Labelled,
+    classes: int,
+    dimension: int,
+    settings: Settings,
+    seed: int,
+) -> Trained:
+    if method == "cnn":
+        return train_network(training, classes, dimension, settings, seed)
+    if method == "pretrained":
+        return train_pretrained(training, classes, dimension, settings, seed)
+    return train_shallow(method, training, dimension, settings, seed)
+
+
+def _ms_per_picture(trained: Trained, raw: tuple[Pixels, ...], settings: Settings) -> float:
+    """Median over single pictures, from the decoded picture to its label."""
+    spent = []
+    for number, pixels in enumerate((raw[0], *raw)):  # the first twice: once to warm up
+        began = time.process_time()
+        trained.predict(prepare(pixels, settings.size_px, settings.denoise_px)[None])
+        if number:
+            spent.append(time.process_time() - began)
+    return float(np.median(spent)) * 1e3
+
+
+def _side(samples: tuple[Sample, ...], read: Labelled, classes: tuple[str, ...]) -> SideRecord:
+    counts = Counter(classes[label] for label in read.labels.tolist())
+    return SideRecord(
+        pictures={name: counts[name] for name in classes},
+        names=tuple(sample.name for sample in samples),
+        groups=tuple(sorted({sample.group for sample in samples})),
+    )
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """One thread in torch, OpenCV, BLAS and OpenMP; what was set before is set again after."""
+    torch_threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv_threads)

@@ -1,0 +1,72 @@
+"""What a comparison found, as it is written to imagelevel.json."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.imagelevel.scores import Score
+from bench.imagelevel.settings import Method, Settings
+from edge import __version__
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SideRecord(_Part):
+    """One side of the split. pictures: how many by class name. groups: physical parts."""
+
+    pictures: dict[str, int]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+class Measured(_Part):
+    """One method at one feature dimension with one seed, on the validation pictures.
+
+    confusion: pictures by true class (row) and called class (column). train_s: CPU seconds of one
+    core from the training pictures in memory to the trained method, features included.
+    ms_per_picture: CPU milliseconds of one core from a decoded picture to its label, one picture
+    at a time, median.
+    """
+
+    method: Method
+    dimension: int
+    seed: int
+    score: Score
+    confusion: tuple[tuple[int, ...], ...]
+    train_s: float
+    ms_per_picture: float
+
+
+class Comparison(_Part):
+    """All figures. trained_on: pictures per seed after balancing. always_good: calling all good."""
+
+    data: str
+    layout: str
+    settings: Settings
+    versions: dict[str, str]
+    classes: tuple[str, ...]
+    channels: int
+    train: SideRecord
+    validation: SideRecord
+    unmasked: tuple[str, ...]
+    trained_on: int
+    dimensions: tuple[int, ...]
+    dimensions_left_out: tuple[int, ...]
+    always_good: Score
+    runs: tuple[Measured, ...]
+
+    def at(self, method: Method, dimension: int) -> tuple[Measured, ...]:
+        """The runs of one method at one dimension, by seed."""
+        return tuple(r for r in self.runs if (r.method, r.dimension) == (method, dimension))
+
+
+def versions() -> dict[str, str]:
+    """Of what the figures depend on."""
+    names = ("numpy", "opencv-python-headless", "scikit-learn", "torch", "matplotlib")
+    found = {"outfeed": __version__, "python": platform.python_version()}
+    return {**found, **{name: version(name) for name in names}, "platform": platform.platform()}

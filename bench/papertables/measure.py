@@ -1,0 +1,149 @@
+"""Completed runs → what their chains made of their validation pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import BlockVote, Classifier, Unnamed
+from edge.chain.inspector import Inspector
+from models.data.dataset import DataError, DataSet
+from models.evaluation.evaluate import evaluate
+from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
+from models.evaluation.metrics import Outcome
+from models.evaluation.score import score
+from models.networks import BlockClassifier
+from models.runs.run import Run, RunRecord, RunResult
+from models.training.patches import Picture, load_pictures
+from models.training.recipe import Recipe
+
+FLOAT, BARE, INT8 = "float", "float, no classifier", "station"
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What `outfeed inspect` wrote for a run's validation pictures."""
+
+    results: Path
+    masks: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run and what each chain made of its validation pictures, in their order.
+
+    outcomes: by FLOAT (where the recipe has a classifier), BARE, and INT8 (where given).
+    """
+
+    folder: Path
+    record: RunRecord
+    result: RunResult
+    outcomes: dict[str, tuple[Outcome, ...]]
+
+    @property
+    def best(self) -> tuple[Outcome, ...]:
+        """Of the whole float chain: with the classifier where there is one."""
+        return self.outcomes.get(FLOAT, self.outcomes[BARE])
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs of one recipe on the same data; they differ in their seeds at most. name: unique."""
+
+    name: str
+    runs: tuple[Measured, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return self.runs[0].record.kinds
+
+
+def measure(folder: Path, reported: Reported | None = None) -> Measured:
+    """Evaluate a completed run. Blocks for a detector run per validation picture and two rounds of
+    the rest of the chain. Raises DataError for a folder that is no completed run, for data that
+    has changed, and for reports of other pictures."""
+    run = Run(folder)
+    record, result = run.record(), run.result()
+    dataset, by_name = run.open_data()
+    pictures = load_pictures(dataset, tuple(by_name[name] for name in record.validation))
+    outcomes = _float(run, record, result, pictures)
+    if reported is not None:
+        outcomes[INT8] = _station(dataset, run, reported)
+    return Measured(folder, record, result, outcomes)
+
+
+def group(measured: Sequence[Measured]) -> tuple[Group, ...]:
+    """Runs whose recipes differ in their seeds at most and whose data are the same, in the order in
+    which they first come. A group has its recipe's name; where that recipe was trained on several
+    data sets, the data's folder too; where recipes of one name differ otherwise, a number."""
+    found: dict[tuple[str, str], list[Measured]] = {}
+    for one in measured:
+        found.setdefault((_without_seeds(one.record.recipe), one.record.data), []).append(one)
+    groups: dict[str, Group] = {}
+    for runs in found.values():
+        record = runs[0].record
+        data = {m.record.data for m in measured if m.record.recipe.name == record.recipe.name}
+        base = record.recipe.name + (f" {Path(record.data).name}" if len(data) > 1 else "")
+        name, number = base, 1
+        while name in groups:
+            number += 1
+            name = f"{base} {number}"
+        groups[name] = Group(name, tuple(runs))
+    return tuple(groups.values())
+
+
+def _without_seeds(recipe: Recipe) -> str:
+    split = recipe.split.model_copy(update={"seed": 0})
+    return recipe.model_copy(update={"seed": 0, "split": split}).model_dump_json()
+
+
+def _float(
+    run: Run, record: RunRecord, result: RunResult, pictures: tuple[Picture, ...]
+) -> dict[str, tuple[Outcome, ...]]:
+    detector = RunOnce(detector_of(run.load_detector(), record.channels))
+    chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
+    kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
+    named = run.load_classifier()
+    classifiers: dict[str, Classifier] = {BARE: Unnamed(kinds)}
+    if named is not None:
+        classifiers = {FLOAT: _vote(named, record, kinds, result.keep_severity), **classifiers}
+    return {
+        name: evaluate(
+            Inspector(detector, classifier, chain, kinds, time.perf_counter_ns),
+            pictures,
+            record.kinds,
+        )
+        for name, classifier in classifiers.items()
+    }
+
+
+def _vote(
+    network: BlockClassifier,
+    record: RunRecord,
+    kinds: tuple[KindManifest, ...],
+    keep_severity: float,
+) -> BlockVote:
+    return BlockVote(
+        TorchBlocks(network, record.channels),
+        network.size_px,
+        record.channels,
+        kinds,
+        keep_severity=keep_severity,
+    )
+
+
+def _station(dataset: DataSet, run: Run, reported: Reported) -> tuple[Outcome, ...]:
+    """In the order of the validation pictures, whatever the order of the lines."""
+    wanted = run.record().validation
+    found = {o.name: o for o in score(dataset, reported.results, reported.masks)}
+    missing = [name for name in wanted if name not in found]
+    if missing or len(found) != len(wanted):
+        what = f"{missing[0]} is missing" if missing else "it holds others too"
+        raise DataError(
+            f"{reported.results}: {what}; expected the {len(wanted)} pictures of "
+            f"{run.validation_list}"
+        )
+    return tuple(found[name] for name in wanted)

@@ -1,0 +1,253 @@
+"""Wires a commissioning of real parts, and shows what it finds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from edge.assembly.belt import count_tracking, ejector_eye
+from edge.assembly.camera import freshness_rules, open_live_camera
+from edge.assembly.prompt import Terminal
+from edge.assembly.station import (
+    load_bundle,
+    make_camera,
+    make_trigger,
+    plan_of,
+    rejector_options,
+)
+from edge.bundle import Bundle
+from edge.clock import Clock, MonotonicClock
+from edge.commission.apply import may_write
+from edge.commission.context import Devices, Settings, Workbench
+from edge.commission.fingerprint import subject
+from edge.commission.operator import Nobody, Person
+from edge.commission.page import commission_page
+from edge.commission.record import STEPS, CommissionRecord, holding, read_record, write_record
+from edge.commission.result import Outcome, Proposal, Reason, StepResult, rounded
+from edge.commission.sequence import walk
+from edge.commission.toml_edit import write_proposals
+from edge.config.station import StationConfig, parse_config
+from edge.devices.camera import Camera
+from edge.devices.encoder import Encoder
+from edge.devices.trigger import Trigger
+from edge.errors import ConfigError, JournalError, OutfeedError, UsageError
+from edge.files import write_durably
+from edge.journal.lock import FileLock
+from edge.privileges import open_config
+from edge.rejector.client import RejectorClient
+from edge.rejector.hardware import open_encoder, open_eye
+from edge.terminals import escape
+
+PAGE = "commission.html"
+_STYLES = {Outcome.GO: "bold green", Outcome.NO_GO: "bold red", Outcome.SKIPPED: "bold yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The command line. steps: none is all of them. out: None is state_dir."""
+
+    steps: tuple[str, ...] = ()
+    batch: bool = False
+    yes: bool = False
+    may_skip: tuple[str, ...] = ()
+    out: Path | None = None
+    write: bool = False
+    browser: int | None = None
+    listen: str = "127.0.0.1"
+    parts: int = 20
+    false_rejects: int = 0
+    frames: int = 20
+    kicks: int = 5000
+    inspections: int = 5000
+    rate_hz: float | None = None
+    wait_s: float = 30.0
+
+    @property
+    def settings(self) -> Settings:
+        """How much is measured."""
+        return Settings(
+            parts=self.parts,
+            frames=self.frames,
+            kicks=self.kicks,
+            inspections=self.inspections,
+            wait_s=self.wait_s,
+            false_rejects=self.false_rejects,
+            rate_hz=self.rate_hz,
+            browser=self.browser,
+            listen=self.listen,
+        )
+
+
+def run_commission(path: Path, wishes: Wishes, console: Console) -> bool:
+    """Whether it is GO; of some steps alone, whether those are. Raises OutfeedError; a station
+    that runs on this folder is a JournalError, and nothing was touched."""
+    for name in (*wishes.steps, *wishes.may_skip):
+        if name not in STEPS:
+            raise UsageError(f"no step is called {name}: {', '.join(STEPS)}")
+    config = open_config(path)
+    folder = wishes.out or config.state_dir
+    for needed in (config.state_dir, folder):
+        _make_folder(needed)
+    if wishes.write and not may_write(path):
+        apply = f"sudo {Path(sys.argv[0]).absolute()} commission --apply --config {path}"
+        console.print(f"{escape(str(path))} is not this user's to write. Measured values are kept;")
+        console.print(f"put them there afterwards: {escape(apply)}")
+        wishes = replace(wishes, write=False)
+    held = "a station is running on this folder: stop it first"
+    lock = FileLock(config.journal_path.with_suffix(".lock"), held=held)
+    try:
+        return _commission(path, config, wishes, folder, console)
+    finally:
+        lock.release()
+
+
+def _commission(
+    path: Path, config: StationConfig, wishes: Wishes, folder: Path, console: Console
+) -> bool:
+    clock = MonotonicClock()
+    loaded = load_bundle(config, now_ns=clock.now_ns)
+    bundle, inspector = loaded.bundle, loaded.inspector
+    known = _known(config, bundle, console)
+    bench = Workbench(
+        config=config,
+        bundle=bundle,
+        inspector=inspector,
+        devices=devices_of(config, clock),
+        clock=clock,
+        person=_person(wishes),
+        folder=folder,
+        say=lambda text: console.print(escape(text)),
+        settings=wishes.settings,
+        done=known,
+    )
+    record, results = walk(
+        bench,
+        wishes.steps or STEPS,
+        show=lambda result: show_result(console, result),
+        write=partial(_write, path) if wishes.write else None,
+        may_skip=wishes.may_skip,
+    )
+    write_record(config.commission_path, record)
+    page = folder / PAGE
+    try:
+        write_durably(page, commission_page(record, folder).encode())
+    except OSError as error:
+        raise OutfeedError(f"{page}: cannot be written: {error.strerror}") from error
+    _show_verdict(console, record, page)
+    if not wishes.steps:
+        return record.outcome is Outcome.GO
+    chosen = [one for one in results if one.step in wishes.steps]
+    return all(
+        one.outcome is Outcome.GO
+        or (one.outcome is Outcome.SKIPPED and one.step in wishes.may_skip)
+        for one in chosen
+    )
+
+
+def devices_of(config: StationConfig, clock: Clock) -> Devices:
+    """What opens this station's devices."""
+
+    def camera() -> Camera:
+        # Once: whoever stands beside it wants to know that it is not there.
+        if config.camera.live:
+            return open_live_camera(config.camera, clock=clock)
+        return make_camera(config.camera, clock=clock)
+
+    def eye(trigger: Trigger) -> Trigger:
+        found = ejector_eye(config, plan_of(config, trigger))
+        if found is None:
+            raise ConfigError("key 'ejector_eye' is missing")
+        return open_eye(found.eye, clock=clock)
+
+    def encoder(trigger: Trigger) -> Encoder:
+        found = count_tracking(config, plan_of(config, trigger))
+        if found is None:
+            raise ConfigError("key 'encoder' is missing")
+        return open_encoder(found.encoder, clock=clock)
+
+    return Devices(
+        camera=camera,
+        freshness=freshness_rules(config.camera),
+        trigger=lambda: make_trigger(config, clock=clock),
+        eye=eye,
+        encoder=encoder,
+        rejector_options=lambda trigger: rejector_options(config, trigger=trigger),
+        rejector=lambda options: RejectorClient(options, clock=clock),
+    )
+
+
+def show_result(console: Console, result: StepResult) -> None:
+    """A step as a table, its verdict and what to do."""
+    if result.figures:
+        table = Table(title=result.step, title_justify="left", title_style="bold")
+        table.add_column("figure")
+        table.add_column("measured", justify="right")
+        table.add_column("limits")
+        for figure in result.figures:
+            style = None if figure.fits else "red"
+            value = f"{rounded(figure.value)} {figure.unit}".strip()
+            table.add_row(escape(figure.name), value, figure.limits, style=style)
+        console.print(table)
+    style = _STYLES[result.outcome]
+    console.print(f"{result.step}: [{style}]{result.outcome.value}[/] {escape(result.reason)}")
+    _show_reasons(console, result.reasons)
+    for note in result.notes:
+        console.print(f"  {escape(note)}")
+    for one in result.proposals:
+        why = f"({one.why}; --write puts it there, or --apply by root)"
+        console.print(f"  for station.toml, \\[{one.section}]: {escape(one.line)}   {why}")
+
+
+def _show_verdict(console: Console, record: CommissionRecord, page: Path) -> None:
+    style = _STYLES[record.outcome]
+    console.print(f"\n[{style}]{record.outcome.value}[/]: {escape(record.reason)}")
+    _show_reasons(console, record.reasons)
+    console.print(f"{escape(str(page))}")
+
+
+def _show_reasons(console: Console, reasons: Sequence[Reason]) -> None:
+    for one in reasons:
+        console.print(f"  - {escape(one.what)}", soft_wrap=True)
+        console.print(f"    remedy: {escape(one.remedy)}", soft_wrap=True)
+
+
+def _person(wishes: Wishes) -> Person:
+    if wishes.batch or not sys.stdin.isatty():
+        return Nobody(agrees=wishes.yes)
+    return Terminal(agrees=wishes.yes)
+
+
+def _known(config: StationConfig, bundle: Bundle, console: Console) -> dict[str, StepResult]:
+    try:
+        record = read_record(config.commission_path)
+    except ConfigError as error:
+        console.print(f"begun anew: {escape(str(error))}")
+        return {}
+    return holding(record, subject(config, bundle))
+
+
+def _write(path: Path, bench: Workbench, proposals: Sequence[Proposal]) -> Workbench:
+    """The proposals into the file, if it is then still one that a station takes."""
+
+    def check(text: str) -> StationConfig:
+        try:
+            return parse_config(text, path)
+        except ConfigError as error:
+            lines = ", ".join(one.line for one in proposals)
+            raise ConfigError(f"{lines} was not written: {error}") from error
+
+    config = write_proposals(path, proposals, check)
+    return replace(bench, config=config, devices=devices_of(config, bench.clock))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"{folder}: cannot be made: {error.strerror}") from error

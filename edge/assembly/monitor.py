@@ -1,0 +1,66 @@
+"""What station.toml says of drift and sentinels, as the parts that watch."""
+
+from __future__ import annotations
+
+from edge.bundle import Bundle
+from edge.chain.inspector import Inspector
+from edge.chain.self_test import Sentinels
+from edge.clock import Clock
+from edge.commission.record import read_record
+from edge.config.station import StationConfig
+from edge.drift import Budget, Reference, parse_reference
+from edge.engines.registry import EngineChoice
+from edge.errors import ConfigError
+from edge.station.monitor.drift import Drifting, DriftRules
+from edge.station.monitor.thread import Monitor, MonitorRules
+
+
+def make_monitor(
+    config: StationConfig,
+    bundle: Bundle,
+    inspector: Inspector,
+    engine: EngineChoice,
+    *,
+    clock: Clock,
+) -> Monitor:
+    """Nothing runs yet and no disk is written. Raises BundleError for a reference that is none."""
+    wanted = config.drift
+    month = wanted.parts_per_month
+    rules = DriftRules(
+        subject=f"{bundle.id}, commissioned {_commissioned(config)}",
+        learn_parts=wanted.learn_parts,
+        budget=Budget(
+            wanted.false_alarms_per_month, None if month is None else month / wanted.every
+        ),
+        measures=wanted.measures,
+    )
+    reference = reference_of(bundle)
+    return Monitor(
+        station_id=config.id,
+        bundle_id=bundle.id,
+        drifting=Drifting(rules, config.drift_path, reference) if wanted.enabled else None,
+        sentinels=Sentinels(bundle, inspector, engine.build(bundle).golden),
+        rules=MonitorRules(
+            every=wanted.every,
+            on_drift=wanted.on_drift,
+            on_blind=wanted.on_blind,
+            sentinel_every_ns=wanted.sentinel_every_ns,
+        ),
+        sentinel_path=config.sentinel_path,
+        clock=clock,
+    )
+
+
+def reference_of(bundle: Bundle) -> Reference | None:
+    """What the bundle was trained on, where it says so. Raises BundleError."""
+    name = bundle.manifest.reference
+    return None if name is None else parse_reference(bundle.files[name], name)
+
+
+def _commissioned(config: StationConfig) -> str:
+    """When; after it lamp, lens and nest may be others."""
+    try:
+        record = read_record(config.commission_path)
+    except ConfigError:
+        record = None
+    return "never" if record is None else record.utc

@@ -1,0 +1,47 @@
+"""What station.toml says of pictures, as the parts that keep them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from edge.bundle import Bundle
+from edge.config.station import StationConfig
+from edge.engines.registry import EngineChoice
+from edge.errors import JournalError, PictureError
+from edge.inbox import Inbox
+from edge.pictures import Album, Keeper, KeepRules, Ring, Scribe, origin_of
+from edge.pictures.kept_bundles import keep_bundle
+from edge.station.collaborators import NO_PICTURES, Keeps
+from edge.station.deferred_journal import LateJournal
+
+
+def make_keeper(
+    config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: LateJournal
+) -> Keeps:
+    """Nothing runs yet and no disk is touched. The inbox is read where pictures are kept."""
+    wanted = config.pictures
+    if not wanted.enabled:
+        return NO_PICTURES
+    scribe = Scribe(
+        Album(config.album_path, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes),
+        origin=origin_of(bundle, engine),
+        station=config.id,
+        journal=partial(_uuid_of, journal),
+        keep_bundle=partial(keep_bundle, config.bundles_path, bundle, config.bundle),
+        bytes_per_day=wanted.max_bytes_per_day,
+    )
+    return Keeper(
+        ring=Ring(frames=wanted.ring_frames, max_bytes=wanted.ring_bytes),
+        scribe=scribe,
+        rules=KeepRules(wanted.pass_every, wanted.before_parts),
+        max_waiting_bytes=wanted.ring_bytes,
+        inbox=Inbox(config.inbox_path),
+    )
+
+
+def _uuid_of(journal: LateJournal) -> str:
+    """A picture is named by its journal, and waits for it. Raises PictureError."""
+    try:
+        return journal.uuid
+    except JournalError as error:
+        raise PictureError(f"no journal to name it by: {error}") from error

@@ -1,0 +1,279 @@
+"""Builds a station of real parts from its configuration. The only place that knows them all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edge.assembly.admission import admit, remember
+from edge.assembly.belt import belt_plan, count_tracking, ejector_eye, true_travel
+from edge.assembly.camera import freshness_rules, make_live_camera
+from edge.assembly.monitor import make_monitor
+from edge.assembly.pictures import make_keeper
+from edge.assembly.uplink_process import UplinkProcess
+from edge.bundle import Bundle
+from edge.chain.inspector import Inspector
+from edge.chain.load import load_inspector, prove
+from edge.clock import Clock
+from edge.config.camera import CameraConfig
+from edge.config.station import OutputConfig, StationConfig
+from edge.devices.camera import Camera
+from edge.devices.camera_files import FilesCamera
+from edge.devices.camera_video import VideoCamera
+from edge.devices.gpio import GpioLine
+from edge.devices.output_gpio import GpioOutput
+from edge.devices.trigger import Trigger
+from edge.devices.trigger_gpio import GpioTrigger
+from edge.engines.registry import EngineChoice
+from edge.engines.selection import default_engine, selected_engine
+from edge.errors import BundleError, ConfigError, FrameError, JournalError
+from edge.journal.reader import JournalReader
+from edge.journal.writer import Journal
+from edge.line.freshness import Freshness
+from edge.line.part import LineTiming
+from edge.proof import prove_new, remember_proof
+from edge.records import Verdict
+from edge.rejector.client import RejectorClient
+from edge.rejector.options import RejectorOptions
+from edge.sim.belt import Belt
+from edge.sim.driven_belt import BeltPlan, DrivenBelt
+from edge.station import Station
+from edge.station.deferred_journal import LateJournal
+from edge.station.part_numbers import PartNumbers
+from edge.station.previous_run import TAIL_ROWS, JournalTail, LastRunAccount, first_part, tail_of
+from edge.station.recent_parts import open_register
+from edge.station.retry import Retrying
+from edge.watchdog import SILENT, Notifier, Patience
+
+_log = logging.getLogger(__name__)
+
+# A driven belt stands this long at first: the rejector, whose encoder must see every count, is
+# there 0.1 s after its start, and 0.5 s on a machine with every core busy.
+_STANDS_NS = 2_000_000_000
+_DISK_S = 5.0  # for the state's disk at the start; then the line begins without it
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """A bundle that may run here, and its chain on the engine that proved it."""
+
+    bundle: Bundle
+    inspector: Inspector
+    engine: EngineChoice
+
+
+def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBundle:
+    """The configured bundle and its chain: signed by a key that the station trusts, meant for it,
+    no downgrade, and proven. Raises BundleError: nothing else runs. No older version of it is
+    accepted afterwards; where the disk refuses to keep that now, it is tried for.
+
+    With engine.kind "auto" it runs on the engine that ``outfeed bench --select`` found, where that
+    still holds and still proves itself; else on the default one, and the log says why. Raises
+    ConfigError for an engine or a key that is not there.
+    """
+    bundle = admit(config)
+    loaded = _on_engine(config, bundle, now_ns)
+
+    def kept() -> None:
+        remember(config, bundle)
+        remember_proof(bundle, loaded.engine, config.proven_path)
+
+    Retrying("accepted_version", kept).start(_DISK_S)
+    return loaded
+
+
+def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> LoadedBundle:
+    if config.engine.kind == "auto":
+        try:
+            engine = selected_engine(config.engine_path, config.engine, bundle)
+            loaded = _proven(config, bundle, engine, now_ns)
+        except (ConfigError, BundleError) as error:
+            _log.warning("engine_default reason=%s (run outfeed bench --select)", error)
+        else:
+            _log.info("engine_selected engine=%s", engine)
+            return loaded
+    return _proven(config, bundle, default_engine(config.engine, bundle), now_ns)
+
+
+def _proven(
+    config: StationConfig, bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]
+) -> LoadedBundle:
+    """A bundle that is new here proves itself in a child first: this process goes on to drive an
+    output."""
+    prove_new(bundle, engine, config.proven_path)
+    inspector = load_inspector(bundle, now_ns=now_ns, engine=engine)
+    prove(bundle, inspector, engine)
+    return LoadedBundle(bundle, inspector, engine)
+
+
+def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
+    """Raises ConfigError that names the key when there is nothing to show. A sensor that is not
+    there is no error: it is tried for, and parts are UNKNOWN meanwhile."""
+    if config.live:
+        return make_live_camera(config, clock=clock)
+    assert config.path is not None
+    try:
+        if config.kind == "files":
+            return FilesCamera(config.path, clock=clock, loop=config.loop)
+        return VideoCamera(config.path, clock=clock, loop=config.loop)
+    except FrameError as error:
+        raise ConfigError(f"key 'camera.path': {error}") from error
+
+
+def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
+    """What says that a part is there. Raises DeviceError when its line cannot be claimed."""
+    eye = config.trigger
+    if eye.kind == "belt":
+        return make_belt(config, clock=clock)
+    where = _gpio_line(eye.chip, eye.line, eye.active_low)
+    return GpioTrigger(where, slope=eye.edge, bias=eye.bias, debounce_us=eye.debounce_us)
+
+
+def make_gpio_output(config: OutputConfig) -> GpioOutput:
+    """The reject output in this process, where no rejector holds it. Raises DeviceError."""
+    return GpioOutput(_output_line(config), drive=config.drive)
+
+
+def _output_line(config: OutputConfig) -> GpioLine:
+    return _gpio_line(config.chip, config.line, config.active_low)
+
+
+def _gpio_line(chip: str | None, line: int | str | None, active_low: bool) -> GpioLine:
+    if chip is None or line is None:  # the configuration has seen to it, of kind gpio
+        raise ConfigError("a GPIO line needs kind 'gpio'")
+    return GpioLine(chip, line, active_low)
+
+
+def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
+    """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
+    if config.encoder is not None or config.ejector_eye is not None:
+        return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
+    return Belt(
+        clock=clock,
+        rate_hz=config.trigger.rate_hz,
+        travel_ns=true_travel(config),
+        parts=config.trigger.parts,
+        jitter=config.trigger.jitter,
+        seed=config.trigger.seed,
+    )
+
+
+def make_rejector(
+    config: StationConfig,
+    *,
+    clock: Clock,
+    trigger: Trigger | None = None,
+    record: Path | None = None,
+) -> RejectorClient:
+    """trigger: a simulated belt, at which the simulated encoder and ejector's eye look.
+
+    record: a file to which the simulated output writes its edges.
+    """
+    options = rejector_options(config, trigger=trigger, record=record)
+    return RejectorClient(options, clock=clock)
+
+
+def rejector_options(
+    config: StationConfig, *, trigger: Trigger | None = None, record: Path | None = None
+) -> RejectorOptions:
+    """What the rejector is told at its start; arguments as ``make_rejector`` has them."""
+    output = config.output
+    gpio = _output_line(output) if output.kind == "gpio" else None
+    plan = plan_of(config, trigger)
+    return RejectorOptions(
+        pulse_us=config.line.pulse_us,
+        on_unknown=config.line.on_unknown,
+        safe_state=output.safe_state,
+        realtime_priority=output.realtime_priority,
+        record=record or output.record,
+        silence_ms=output.silence_ms,
+        gpio=gpio,
+        drive=output.drive,
+        spacing=config.spacing,
+        counts=count_tracking(config, plan),
+        ejector_eye=ejector_eye(config, plan),
+        clear_ns=(config.line.travel_ns or 0) * config.line.clear_at_start,
+    )
+
+
+def plan_of(config: StationConfig, trigger: Trigger | None) -> BeltPlan:
+    """The plan of this belt; of another trigger what station.toml says of a simulated one."""
+    return trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
+
+
+def make_station(
+    config: StationConfig,
+    *,
+    loaded: LoadedBundle,
+    camera: Camera,
+    trigger: Trigger,
+    rejector: RejectorClient,
+    clock: Clock,
+    on_verdict: Callable[[Verdict], None] | None = None,
+    notifier: Notifier = SILENT,
+) -> Station:
+    """Opens the journal, now or when the disk permits it, and wires everything; nothing runs yet.
+    Raises JournalError as LateJournal has it, and BundleError for a reference that cannot be read.
+    """
+    monitor = make_monitor(config, loaded.bundle, loaded.inspector, loaded.engine, clock=clock)
+    journal = LateJournal(partial(open_journal, config))
+    numbers = PartNumbers(config.numbers_path)
+    register = open_register(config.id, config.state_dir, numbers)
+    first_part_id = first_part(register.last, numbers.last, journal.last_sequence)
+    register.begin(loaded.bundle.id, first_part_id)
+    return Station(
+        station_id=config.id,
+        bundle_id=loaded.bundle.id,
+        trigger=trigger,
+        camera=camera,
+        inspector=loaded.inspector,
+        rejector=rejector,
+        journal=journal,
+        clock=clock,
+        timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
+        first_part_id=first_part_id,
+        register=register,
+        account=LastRunAccount(
+            station=config.id,
+            bundle=loaded.bundle.id,
+            first_part=first_part_id,
+            last=register.last,
+            saved=numbers.last,
+            tail=partial(_journal_tail, config, journal),
+        ),
+        freshness=Freshness(freshness_rules(config.camera)),
+        pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
+        monitor=monitor,
+        on_verdict=on_verdict,
+        notifier=notifier,
+        patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
+        gather_s=config.journal.gather_ms / 1e3,
+    )
+
+
+def _journal_tail(config: StationConfig, journal: LateJournal) -> JournalTail:
+    journal.check()
+    with JournalReader(config.journal_path) as reader:
+        return tail_of(reader.latest(TAIL_ROWS))
+
+
+def open_journal(config: StationConfig) -> Journal:
+    """The station's journal; its folder is made. Raises JournalError, one line."""
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"key 'state_dir': {config.state_dir}: {error.strerror}") from error
+    return Journal.open(
+        config.journal_path,
+        station=config.id,
+        max_bytes=config.journal.max_bytes,
+        cursor_path=config.cursor_path,
+    )
+
+
+def make_uplink(config_path: Path, config: StationConfig, log: Path | None = None) -> UplinkProcess:
+    """The uplink as a child. log: a file for what it says, else this process's stderr."""
+    return UplinkProcess(config_path, retry_max_s=config.uplink.retry_max_s, log=log)

@@ -1,0 +1,49 @@
+"""``python -m edge.benchmark.first_verdict BUNDLE ENGINE PRECISION THREADS``: the child of
+``outfeed bench`` that measures a cold start. Prints the moment of its first verdict and its
+memory, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edge.assembly.chain import engine_choice, load_chain
+from edge.errors import OutfeedError
+from edge.records import Frame
+
+
+def main() -> int:
+    """Load, prove on the golden frames as a station does, judge one grey frame."""
+    path, name, precision, threads = sys.argv[1:]
+    try:
+        engine = engine_choice(name, precision, int(threads))
+        bundle, inspector = load_chain(Path(path), engine=engine)
+    except OutfeedError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    detector = bundle.manifest.detector
+    inspector.inspect(Frame(0, 0, 0, 0, np.full((detector.height, detector.width), 128, np.uint8)))
+    at_ns = time.monotonic_ns()
+    print(json.dumps({"at_ns": at_ns, **_memory_kib()}))
+    return 0
+
+
+def _memory_kib() -> dict[str, int]:
+    """VmRSS and VmHWM of this process (proc(5)); 0 where the kernel does not say."""
+    found = {"VmRSS": 0, "VmHWM": 0}
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key in found:
+                found[key] = int(value.split()[0])
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What a benchmark found, as tables or as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from rich.table import Table
+
+from edge.benchmark.timing import WARM_UP_FRAMES, Report
+from edge.engines.selection import Measured, Selection, Times
+from edge.tables import counts_table, stages_table
+from edge.terminals import escape
+
+
+def report_json(report: Report) -> str:
+    """All figures; microseconds, milliseconds, bytes and KiB as the keys say."""
+    return json.dumps({**asdict(report), "warm_up_frames": WARM_UP_FRAMES}, indent=1)
+
+
+def report_tables(report: Report) -> list[Table]:
+    """One table of stages for each size and sort of frame, then the rest."""
+    tables = [
+        stages_table(sample.steps, f"{sample.size}, {sample.sort}, ms per frame")
+        for sample in report.samples
+    ]
+    cold = report.cold_start
+    rows = [
+        ("bundle", report.bundle),
+        ("bundle size", f"{report.bundle_bytes / 1024:.0f} KiB"),
+        ("engine", f"{report.engine}, {report.build}"),
+        ("threads", str(report.threads)),
+        ("warm-up", f"{WARM_UP_FRAMES} frames per size, not counted"),
+        ("cold start", f"{cold.first_verdict_ms:.0f} ms from process start to first verdict"),
+        ("memory", f"{cold.rss_kib / 1024:.0f} MiB resident, peak {cold.peak_rss_kib / 1024:.0f}"),
+    ]
+    return [*tables, counts_table("process", rows)]
+
+
+def selection_table(selection: Selection) -> Table:
+    """Every engine and build that proved itself, milliseconds per frame."""
+    title = f"{selection.processor}, {selection.cores} cores: ms per frame, whole chain"
+    table = Table(title=escape(title), title_justify="left")
+    for heading in ("engine", "build"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("cores", "clean\np50", "\np99", "regions\np50", "\np99"):
+        table.add_column(heading, justify="right")
+    for each in selection.measured:
+        if each.refused is None:
+            table.add_row(
+                escape(_engine(each)),
+                each.build,
+                str(each.threads),
+                *_ms(each.clean),
+                *_ms(each.regions),
+                style="bold" if each == selection.chosen else "",
+            )
+    return table
+
+
+def selection_lines(selection: Selection) -> list[str]:
+    """What was refused and why, and what was chosen."""
+    lines = []
+    for each in selection.measured:
+        if each.refused is not None:
+            what = " ".join(filter(None, [_engine(each), each.build]))
+            cores = f", cores {each.threads}" if each.threads else ""
+            lines.append(f"refused: {what}{cores}: {each.refused}")
+    best = selection.chosen
+    if best is not None:
+        lines.append(f"fastest: {_engine(best)}, {best.build}, cores {best.threads}")
+    return lines
+
+
+def _engine(measured: Measured) -> str:
+    return " ".join([measured.package or measured.engine, *measured.providers])
+
+
+def _ms(times: Times | None) -> tuple[str, str]:
+    return ("", "") if times is None else (f"{times.p50_ms:.3f}", f"{times.p99_ms:.3f}")

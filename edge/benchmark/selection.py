@@ -1,0 +1,237 @@
+"""Times every engine on every build of a bundle, on this machine, and chooses the fastest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from edge.assembly.admission import admit
+from edge.assembly.chain import open_bundle, parse_precision
+from edge.benchmark.candidate import Answer, Request
+from edge.benchmark.report import selection_lines, selection_table
+from edge.benchmark.trial import run_trial
+from edge.bundle import Bundle
+from edge.config.station import EngineConfig
+from edge.engines.registry import ENGINES, EngineChoice
+from edge.engines.selection import Measured, Selection, Times, processor, write_selection
+from edge.errors import BundleError, UsageError
+from edge.privileges import open_config
+from edge.terminals import plain_json
+from edge.validation_messages import printable
+
+# Two candidates this near are equally fast; then the one that leaves more cores to others.
+EQUAL = 0.05
+_PASSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The bundle to be measured, its path and the limits. kept: the file that stores the choice;
+    None: it is not stored."""
+
+    bundle: Bundle
+    path: Path
+    limits: EngineConfig
+    kept: Path | None = None
+
+
+def wanted_engines(
+    bundle: Path | None,
+    config: Path | None,
+    *,
+    precision: str | None,
+    threads: int | None,
+    trusted: Collection[str] | None = None,
+) -> Wanted:
+    """What the command line asks for: a bundle, or a configuration that says everything.
+
+    Raises UsageError, ConfigError and BundleError.
+    """
+    if (bundle is None) == (config is None):
+        raise UsageError("--select takes either --bundle or --config")
+    if bundle is not None:
+        limits = EngineConfig(precision=parse_precision(precision), threads=threads)
+        return Wanted(open_bundle(bundle, trusted), bundle, limits)
+    assert config is not None
+    if precision is not None or threads is not None or trusted is not None:
+        raise UsageError("--config says which precision, threads and keys; give it alone")
+    settings = open_config(config)
+    return Wanted(admit(settings), settings.bundle, settings.engine, settings.engine_path)
+
+
+def run_select(
+    wanted: Wanted, *, seconds: float, repeat: int | None, json: bool, progress: bool
+) -> None:
+    """Measure, print, keep. Raises BundleError, after printing, where no engine proves itself."""
+    selection = select(wanted, seconds=seconds, repeat=repeat, progress=progress)
+    if json:
+        print(plain_json(selection.model_dump_json(indent=1)))
+    else:
+        if selection.chosen is not None:
+            Console(highlight=False).print(selection_table(selection))
+        print("\n".join(map(printable, selection_lines(selection))))
+    if selection.chosen is None:
+        raise BundleError(f"{wanted.bundle.id}: no engine of this machine reproduces it")
+    if wanted.kept is None:
+        return
+    write_selection(wanted.kept, selection)
+    if not json:
+        print(f"kept in {printable(str(wanted.kept))}")
+        if wanted.limits.kind != "auto":
+            print(f"not used: engine.kind is {wanted.limits.kind}")
+
+
+def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool) -> Selection:
+    """The choice and everything that was tried.
+
+    Each candidate runs the golden frames for about ``seconds``, or ``repeat`` times, in a process
+    of its own: one that crashes, hangs or takes all memory is a result. With ``seconds`` there are
+    two passes, the second in reverse order, so that a processor that grows warm slows none more
+    than the others. Blocks.
+    """
+    bundle = wanted.bundle
+    tried: list[Measured] = []
+    samples: dict[int, _Samples] = {}
+    console = Console(stderr=True)
+    # Drawn between rounds: a thread that draws would take part in the timing.
+    with Progress(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        disable=not (progress and console.is_terminal),
+    ) as bar:
+        task = bar.add_task("measuring", total=1.0)
+
+        def trial(choice: EngineChoice) -> Answer:
+            def share(done: float) -> None:
+                bar.update(task, completed=done, description=str(choice))
+                bar.refresh()
+
+            share(0.0)
+            passes = 1 if repeat is not None else _PASSES
+            return run_trial(_request(wanted, choice, seconds / passes, repeat), share)
+
+        for choice in _choices(bundle, wanted.limits):
+            if isinstance(choice, Measured):
+                tried.append(choice)
+                continue
+            if any(_is_absent(each, choice) for each in tried):
+                continue
+            answer = trial(choice)
+            if answer.missing is None and answer.refused is None:
+                samples[len(tried)] = _Samples(choice, answer)
+            tried.append(_told(choice, answer))
+        if repeat is None:
+            for number in reversed(samples):
+                again = trial(samples[number].choice)
+                samples[number].add(again)
+                if again.refused is not None:
+                    tried[number] = _told(samples[number].choice, again)
+    measured = tuple(
+        each if each.refused or number not in samples else samples[number].measured(each)
+        for number, each in enumerate(tried)
+    )
+    return Selection(
+        bundle=bundle.digest,
+        processor=processor(),
+        cores=cores(),
+        chosen=fastest(measured),
+        measured=measured,
+    )
+
+
+class _Samples:
+    """Milliseconds of a candidate's frames, of all passes."""
+
+    def __init__(self, choice: EngineChoice, answer: Answer) -> None:
+        self.choice = choice
+        self._clean = list(answer.clean_ms)
+        self._regions = list(answer.regions_ms)
+
+    def add(self, answer: Answer) -> None:
+        self._clean += answer.clean_ms
+        self._regions += answer.regions_ms
+
+    def measured(self, told: Measured) -> Measured:
+        times = {"clean": _times(self._clean), "regions": _times(self._regions)}
+        return told.model_copy(update=times)
+
+
+def _request(wanted: Wanted, choice: EngineChoice, seconds: float, repeat: int | None) -> Request:
+    return Request(
+        bundle=wanted.path,
+        digest=wanted.bundle.digest,
+        engine=choice.name,
+        threads=choice.threads,
+        precision=choice.precision,
+        providers=choice.providers,
+        seconds=seconds,
+        repeat=repeat,
+        answers=-1,
+    )
+
+
+def _told(choice: EngineChoice, answer: Answer) -> Measured:
+    if answer.missing is not None:
+        return Measured(engine=choice.name, providers=choice.providers, refused=answer.missing)
+    return Measured(
+        engine=choice.name,
+        package=answer.package,
+        build=answer.build,
+        precision=choice.precision,
+        providers=choice.providers,
+        threads=choice.threads,
+        refused=answer.refused,
+    )
+
+
+def _is_absent(told: Measured, choice: EngineChoice) -> bool:
+    """Return whether this engine's library was found missing already."""
+    same = (told.engine, told.providers) == (choice.name, choice.providers)
+    return same and told.refused is not None and told.threads is None
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def fastest(measured: Sequence[Measured]) -> Measured | None:
+    """Of those that were not refused the one of least cost; of equal ones that of fewest threads,
+    then the first."""
+    able = [each for each in measured if each.refused is None]
+    if not able:
+        return None
+    least_ms = min(each.cost_ms for each in able)
+    equal = [each for each in able if each.cost_ms <= (1 + EQUAL) * least_ms]
+    return min(equal, key=lambda each: each.threads or 0)
+
+
+def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | Measured]:
+    """What is to be tried, and what cannot be."""
+    most = min(limits.threads or cores(), cores())
+    for kind in ENGINES.values():
+        some = [build for build in bundle.manifest.builds if build.format == kind.format]
+        builds = [build for build in some if limits.precision in (None, build.precision)]
+        if not builds:
+            wanted = "-".join(filter(None, [kind.format, limits.precision]))
+            yield Measured(engine=kind.name, refused=f"the bundle has no {wanted} for it")
+            continue
+        ways = {(), limits.providers} if kind.name == "ort" else {()}
+        for providers in sorted(ways):
+            for build in builds:
+                for threads in sorted({1, most}):
+                    yield EngineChoice(kind.name, threads, build.precision, providers)
+
+
+def _times(taken_ms: Sequence[float]) -> Times | None:
+    if not taken_ms:
+        return None
+    p50, p99 = np.percentile(taken_ms, [50, 99], method="higher")
+    return Times(frames=len(taken_ms), p50_ms=float(p50), p99_ms=float(p99))

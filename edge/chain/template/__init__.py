@@ -1,0 +1,1 @@
+"""A detector that compares a part with golden images, without a network."""

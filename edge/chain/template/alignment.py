@@ -1,0 +1,174 @@
+"""The steepest places of a golden image at one level of its pyramid, and Gauss-Newton on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Reals = NDArray[np.float64]
+
+MOST_POINTS = 3000  # one a block of equal size, so that they are spread over the part
+LEAST_STEEPNESS = 3.0  # grey levels a pixel, below which it is noise of a camera
+LEAST_INSIDE = 0.25  # share of the points in view, below which nothing can be said
+LEAST_GAIN, MOST_GAIN = 0.3, 3.0  # light so many times as strong is another light
+BLACK, WHITE = 1.0, 254.0  # grey levels at which a camera saturates
+DAMPING = 1e-3  # of the largest curvature: a disc that is turned does not run away
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """linear, shift, gain, offset, match: as of a Pose (edge/chain/template/registration.py)."""
+
+    linear: Reals
+    shift: Reals
+    gain: float
+    offset: float
+    match: float
+
+
+class Points:
+    """Inverse compositional Gauss-Newton for a similarity (Baker & Matthews 2004, parts 1 and 3).
+
+    Coordinates are full pixels from the picture's centre; step: full pixels per pixel of this
+    level, along x and y.
+    """
+
+    def __init__(self, plane: Plane, step: tuple[float, float]) -> None:
+        """plane: float32 h×w, the golden image at this level."""
+        self.plane = plane
+        self.step = step
+        steep, plain, slope_x, slope_y = _choose(plane)
+        self.count = len(steep)
+        height, width = plane.shape
+        self._centre = (width - 1) / 2, (height - 1) / 2
+        rows, cols = np.divmod(np.concatenate([steep, plain]), width)
+        self._x = (cols - self._centre[0]) * step[0]
+        self._y = (rows - self._centre[1]) * step[1]
+        self._golden = plane[rows, cols].astype(np.float64)
+        # Within one pixel of this level of where it should be, and the grain of a surface.
+        dark, bright = np.percentile(self._golden, [5, 95])
+        grain = 0.05 * float(bright - dark)
+        self._limit = np.full(len(rows), grain)
+        self._limit[: self.count] += np.hypot(slope_x, slope_y)
+        self._reach = 0.5 * math.hypot(width * step[0], height * step[1])
+        if self.count:
+            self._descent = self._descend(slope_x / step[0], slope_y / step[1])
+
+    def _descend(self, slope_x: Reals, slope_y: Reals) -> Reals:
+        """4×N: from residuals to the change of (scale, rotation) × reach and of the shift."""
+        x = self._x[: self.count] / self._reach
+        y = self._y[: self.count] / self._reach
+        images = np.stack(
+            [slope_x * x + slope_y * y, slope_y * x - slope_x * y, slope_x, slope_y], axis=1
+        )
+        light = np.stack([self._golden[: self.count], np.ones(self.count)], axis=1)
+        images -= light @ np.linalg.lstsq(light, images, rcond=None)[0]
+        curvature = images.T @ images
+        curvature += np.eye(4) * DAMPING * float(np.linalg.eigvalsh(curvature)[-1])
+        return np.asarray(np.linalg.solve(curvature, images.T), np.float64)
+
+    def fit(
+        self, plane: Plane, linear: Reals, shift: Reals, *, rounds: int, still_px: float
+    ) -> Fitted | None:
+        """The pose nearest to a start; None where too few points are in view, or the light is
+        nothing like the golden image's. plane: the frame at this level, of the same shape."""
+        count = self.count
+        inlying = np.ones(len(self._golden), np.bool_)
+        for _ in range(rounds):
+            seen = self._residuals(plane, linear, shift, inlying)
+            if seen is None:
+                return None
+            residuals, inside = seen[:2]
+            size = np.abs(residuals)
+            # Three times, for those that lie a little off and shall still say which way.
+            inlying = inside & (size <= 3.0 * self._limit)
+            most = 2.0 * self._limit[:count]
+            change = self._descent @ np.where(
+                inside[:count], residuals[:count].clip(-most, most), 0.0
+            )
+            grow, turn = change[:2] / self._reach
+            inverse = np.linalg.inv(np.array([[1.0 + grow, -turn], [turn, 1.0 + grow]]))
+            linear = linear @ inverse
+            shift = shift - linear @ change[2:]
+            if float(np.abs(change).sum()) < still_px * min(self.step):
+                break
+        seen = self._residuals(plane, linear, shift, inlying)
+        if seen is None:
+            return None
+        residuals, inside, gain, offset = seen
+        if not LEAST_GAIN < gain < MOST_GAIN:
+            return None
+        agreeing = (inside & (np.abs(residuals) <= self._limit))[:count]
+        match = int(agreeing.sum()) / int(inside[:count].sum())
+        return Fitted(linear, shift, gain, offset, match)
+
+    def _residuals(
+        self, plane: Plane, linear: Reals, shift: Reals, inlying: NDArray[np.bool_]
+    ) -> tuple[Reals, NDArray[np.bool_], float, float] | None:
+        """Of each point, in the golden image's grey levels; whether it is in view; gain, offset."""
+        x = linear[0, 0] * self._x + linear[0, 1] * self._y + shift[0]
+        y = linear[1, 0] * self._x + linear[1, 1] * self._y + shift[1]
+        values, inside = bilinear(
+            plane, x / self.step[0] + self._centre[0], y / self.step[1] + self._centre[1]
+        )
+        if int(inside[: self.count].sum()) < LEAST_INSIDE * self.count:
+            return None
+        told = inside & ~saturated(values, self._golden)
+        used = told & inlying
+        if int(used.sum()) < LEAST_INSIDE * len(used):
+            used = told if told.any() else inside
+        golden, frame = self._golden[used], values[used]
+        centred = golden - golden.mean()
+        gain = float(centred @ (frame - frame.mean())) / max(float(centred @ centred), 1e-9)
+        gain = min(max(gain, LEAST_GAIN), MOST_GAIN)
+        offset = float(frame.mean() - gain * golden.mean())
+        return (values - offset) / gain - self._golden, inside, gain, offset
+
+
+def saturated(values: Reals, golden: Reals) -> NDArray[np.bool_]:
+    """Where a frame is white or black and the golden image is not: how bright it is nobody saw."""
+    return ((values >= WHITE) & (golden < WHITE)) | ((values <= BLACK) & (golden > BLACK))
+
+
+def bilinear(plane: Plane, x: Reals, y: Reals) -> tuple[Reals, NDArray[np.bool_]]:
+    """Values at pixel coordinates (0 is the middle of the first pixel), and which are inside; what
+    is outside has the value of the nearest pixel. In numpy: OpenCV rounds places to 1/32."""
+    height, width = plane.shape
+    inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
+    col, row = x.astype(np.intp), y.astype(np.intp)
+    x, y = x - col, y - row
+    flat, index = plane.ravel(), row * width + col
+    above = flat[index] * (1.0 - x) + flat[index + 1] * x
+    index += width
+    below = flat[index] * (1.0 - x) + flat[index + 1] * x
+    return above * (1.0 - y) + below * y, inside
+
+
+def _choose(plane: Plane) -> tuple[NDArray[np.intp], NDArray[np.intp], Reals, Reals]:
+    """Of equal blocks the steepest pixel, where it is steep, and the plainest one, which tells the
+    light: both as indices into the flat picture; the slopes along x and y of the steep, in grey
+    levels a pixel."""
+    slope_x = np.asarray(cv2.Scharr(plane, cv2.CV_32F, 1, 0, scale=1 / 32), np.float64)
+    slope_y = np.asarray(cv2.Scharr(plane, cv2.CV_32F, 0, 1, scale=1 / 32), np.float64)
+    steepness = np.hypot(slope_x, slope_y)[1:-1, 1:-1]  # the rim has one neighbour only
+    height, width = plane.shape
+    side = max(math.ceil(math.sqrt(height * width / MOST_POINTS)), 2)
+    rows, cols = (height - 2) // side, (width - 2) // side
+    inner = steepness[: rows * side, : cols * side].reshape(rows, side, cols, side)
+    blocks = inner.transpose(0, 2, 1, 3).reshape(rows * cols, side * side)
+    corner = (np.arange(rows)[:, None] * side * width + np.arange(cols) * side).ravel() + width + 1
+
+    def index(within: NDArray[np.intp]) -> NDArray[np.intp]:
+        return np.asarray(corner + within // side * width + within % side, np.intp)
+
+    most = blocks.max(1)
+    is_steep = most >= max(LEAST_STEEPNESS, 0.1 * float(np.percentile(most, 99)))
+    steep = index(blocks.argmax(1))[is_steep]
+    plain = index(blocks.argmin(1))
+    return steep, plain, slope_x.ravel()[steep], slope_y.ravel()[steep]

@@ -1,0 +1,115 @@
+"""The file of a template detector: a short header in JSON, then planes of bytes."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.errors import BundleError
+from edge.validation_messages import describe
+
+MAGIC = b"OUTFEED TEMPLATE 1\n"
+MAX_HEADER_BYTES = 4096
+MAX_REFERENCES = 16
+# Of all planes: 16 references of 640×640 grey are 13 MB, one of 4096×4096 colour 101 MB.
+MAX_PLANE_BYTES = 128 * 1024 * 1024
+SPREAD_STEP = 1.0 / 8.0  # grey levels of one step of the spread plane
+
+
+class TemplateHeader(BaseModel):
+    """How a part is compared with its golden images.
+
+    height, width: of every frame. references: how many golden images follow; combine: a frame is
+    compared with the "best", that which it matches best, or with all for the "minimum" difference.
+    max_rotation_deg, max_shift_px, max_scale: how far a part may lie from where they have it.
+    min_match: the share of edges in place, below which a frame is not this part (Pose.match).
+    shading: light that varies slowly over the part is made even before the comparison.
+    tolerance_px: a pixel is right that lies between the darkest and the brightest of the golden
+    image within so many pixels. smooth_px: side of the square over which differences are averaged.
+    grain: of good parts at the most (edge/chain/noise.py); a frame of more, up to grain_limit times
+    as much, is of a noisier camera and differs less by as much. unit: how many spreads one severity
+    is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    height: int = Field(ge=32, le=8192)
+    width: int = Field(ge=32, le=8192)
+    channels: Literal[1, 3]
+    references: int = Field(default=1, ge=1, le=MAX_REFERENCES)
+    combine: Literal["best", "minimum"] = "best"
+    registration: bool = True
+    max_rotation_deg: float = Field(ge=0, le=180)
+    max_shift_px: float = Field(ge=0, le=4096)
+    max_scale: float = Field(ge=0, le=0.2)
+    min_match: float = Field(gt=0, lt=1)
+    shading: bool = True
+    tolerance_px: int = Field(default=1, ge=0, le=8)
+    smooth_px: int = Field(default=3, ge=1, le=31)
+    grain: float = Field(default=2.0, ge=0.25, le=255)
+    grain_limit: float = Field(default=1.0, ge=1, le=10)
+    unit: float = Field(gt=0, le=1e6)
+
+    @property
+    def plane_bytes(self) -> int:
+        """Of all references: their pixels, and one plane of spread each."""
+        return self.references * self.height * self.width * (self.channels + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A golden image. pixels: uint8 H×W or H×W×3 (BGR). spread: uint8 H×W, how far good parts go
+    from it, in SPREAD_STEP; above 0."""
+
+    pixels: NDArray[np.uint8]
+    spread: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """What a station reads."""
+
+    header: TemplateHeader
+    references: tuple[Reference, ...]
+
+    def pack(self) -> bytes:
+        """As ``parse_template`` reads it: the same content gives the same bytes."""
+        text = self.header.model_dump_json().encode()
+        planes = b"".join(r.pixels.tobytes() + r.spread.tobytes() for r in self.references)
+        return MAGIC + struct.pack("<I", len(text)) + text + planes
+
+
+def parse_template(data: bytes) -> TemplateFile:
+    """The file; its planes are views of ``data``. Raises BundleError, one line, for anything that
+    ``pack`` does not write: no length or shape is believed before it is compared."""
+    start = len(MAGIC) + 4
+    if not data.startswith(MAGIC) or len(data) < start:
+        raise BundleError("the template does not begin as one")
+    (length,) = struct.unpack_from("<I", data, len(MAGIC))
+    if length > MAX_HEADER_BYTES or start + length > len(data):
+        raise BundleError(f"the template's header is of {length} bytes; expected fewer")
+    try:
+        header = TemplateHeader.model_validate_json(data[start : start + length])
+    except ValidationError as error:
+        raise BundleError(f"the template's header: {describe(error)}") from error
+    if header.plane_bytes > MAX_PLANE_BYTES:
+        raise BundleError(f"the template's planes are above {MAX_PLANE_BYTES} bytes")
+    planes = np.frombuffer(data, np.uint8, offset=start + length)
+    if planes.size != header.plane_bytes:
+        raise BundleError(
+            f"the template's planes are {planes.size} bytes; expected {header.plane_bytes}"
+        )
+    height, width, channels = header.height, header.width, header.channels
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    references = []
+    for each in planes.reshape(header.references, -1):
+        pixels, spread = np.split(each, [height * width * channels])
+        if not spread.all():
+            raise BundleError("the template has a spread of 0; expected above 0 everywhere")
+        references.append(Reference(pixels.reshape(shape), spread.reshape(height, width)))
+    return TemplateFile(header, tuple(references))

@@ -1,0 +1,55 @@
+"""A picture with its figures below it, as a technician looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.commission.sharpness import Pixels
+
+_LINE_PX, _LEAST_WIDTH_PX, _HISTOGRAM_PX = 18, 320, 64
+_WHITE, _INK, _RED = (255, 255, 255), (30, 30, 30), (40, 40, 220)
+
+
+def sheet(pixels: Pixels, lines: Sequence[str], wrong: Sequence[str] = ()) -> Pixels:
+    """BGR: the picture (H×W or H×W×3), its histogram, and lines of text; ``wrong`` ones in red.
+
+    The histogram's first and last bars, the clipped pixels, are red.
+    """
+    colour = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    width = max(colour.shape[1], _LEAST_WIDTH_PX)
+    height = colour.shape[0] + _HISTOGRAM_PX + _LINE_PX * (len(lines) + len(wrong)) + 8
+    page = np.full((height, width, 3), 255, np.uint8)
+    page[: colour.shape[0], : colour.shape[1]] = colour
+    top = colour.shape[0]
+    _draw_histogram(page, top, pixels)
+    top += _HISTOGRAM_PX
+    for ink, texts in ((_INK, lines), (_RED, wrong)):
+        for text in texts:
+            top += _LINE_PX
+            where = (6, top)
+            # The font has no letters beyond ASCII.
+            plain = text.replace("×", "x").encode("ascii", "replace").decode()
+            cv2.putText(page, plain, where, cv2.FONT_HERSHEY_SIMPLEX, 0.45, ink, 1, cv2.LINE_AA)
+    return np.ascontiguousarray(page)
+
+
+def encoded(page: NDArray[np.uint8], suffix: str) -> bytes:
+    """As a file's bytes: ".png", or ".jpg" for a live picture."""
+    fine, data = cv2.imencode(suffix, page)
+    if not fine:
+        raise ValueError(f"{suffix} cannot be written")
+    return data.tobytes()
+
+
+def _draw_histogram(page: Pixels, top: int, pixels: Pixels) -> None:
+    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == 3 else pixels
+    counts = np.bincount(grey.reshape(-1), minlength=256).astype(np.float64)
+    heights = (np.sqrt(counts / max(1.0, counts.max())) * (_HISTOGRAM_PX - 8)).astype(int)
+    bottom = top + _HISTOGRAM_PX - 2
+    for level, tall in enumerate(heights):
+        ink = _RED if level in (0, 1, 254, 255) else _INK
+        page[bottom - int(tall) : bottom, level + 6] = ink

@@ -1,0 +1,67 @@
+"""``outfeed commission --apply``: measured values into a station.toml that only root may write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edge.commission.record import CommissionRecord
+from edge.commission.toml_edit import write_proposals
+from edge.config.station import StationConfig, load_config, parse_config
+from edge.errors import ConfigError
+from edge.files import read_plain
+from edge.validation_messages import describe
+
+_MAX_BYTES = 1024 * 1024
+_KEYS = {("line", "travel_ms"), ("line", "travel_counts"), ("line", "pulse_ms")}
+
+
+def may_write(path: Path) -> bool:
+    """Return whether this user may replace the file: that takes its folder."""
+    real = path.resolve()
+    return os.access(real.parent, os.W_OK, effective_ids=True)
+
+
+def apply_measured(path: Path) -> list[str]:
+    """Put the values that the last commissioning proposed into station.toml; the lines, none where
+    it has them all. Raises ConfigError, and the file is as it was.
+
+    For root, who keeps his rights here. So the record, which the station's user writes, is read as
+    a plain file of bounded size, and only numbers of the keys that commissioning measures are
+    taken, if the result is a configuration that a station takes.
+    """
+    config = load_config(path)
+    record = _record(config.commission_path)
+    if record.station != config.id:
+        raise ConfigError(
+            f"{config.commission_path}: is of station '{record.station}', not '{config.id}'"
+        )
+    proposals = [one for step in record.steps for one in step.proposals]
+    for one in proposals:
+        if (one.section, one.key) not in _KEYS:
+            raise ConfigError(f"{config.commission_path}: proposes a key that is not measured")
+    if proposals:
+        write_proposals(path, proposals, lambda text: _checked(text, path))
+    return [f"[{one.section}] {one.line}" for one in proposals]
+
+
+def _checked(text: str, path: Path) -> StationConfig:
+    try:
+        return parse_config(text, path)
+    except ConfigError as error:
+        raise ConfigError(f"nothing was written: {error}") from error
+
+
+def _record(path: Path) -> CommissionRecord:
+    try:
+        data = read_plain(path, _MAX_BYTES)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}; run `outfeed commission`"
+        ) from error
+    try:
+        return CommissionRecord.model_validate_json(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: is damaged: {describe(error)}") from error

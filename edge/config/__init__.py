@@ -1,0 +1,1 @@
+"""The configuration of a station: each section of station.toml as a frozen pydantic model."""

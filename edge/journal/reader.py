@@ -1,0 +1,282 @@
+"""The journal as other processes see it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote
+
+from edge.errors import JournalError
+from edge.events.event import gap_event
+from edge.events.identity import Position, Stored
+from edge.journal.position import DAMAGED_ROWS, Place, follows, place_of
+from edge.journal.row import JournalRow, new_run, proven_row, run_name
+from edge.journal.salvage import Wreck
+from edge.journal.store import (
+    COLUMNS,
+    FORMAT,
+    GIVEN,
+    PLAUSIBLE_ROWS,
+    Names,
+    companion,
+    is_damage,
+    newer,
+    one,
+    read_names,
+)
+
+log = logging.getLogger(__name__)
+
+# What the disk gives back for a sector that it cannot read. A row there is damaged like another.
+_UNREADABLE = "disk I/O error"
+
+_KNOWN_RUNS = 64
+
+
+class JournalReader:
+    """Reads rows without ever holding up the writer: a read is a few short statements, after which
+    no lock and no snapshot is kept (WAL readers and the writer do not wait for each other).
+
+    What it returns is proven by the rows' checksums. Where rows are damaged or missing, a gap event
+    that names them stands in their place, and the rest follows.
+
+    The file may be missing, appear later, or be replaced by a new journal at any time. It is enough
+    to be allowed to read it and its folder: while the journal is closed, its write-ahead log is
+    gone and cannot be made here, and then the file is read as one that does not change. For one
+    thread at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens nothing yet."""
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+        self._file = (0, 0)
+        self._at_rest: tuple[int, int] | None = None
+        self._names = Names("", "")
+        self._wreck = Wreck(path)
+        self._runs: OrderedDict[str, None] = OrderedDict()  # of rows that were handed out
+        self._back: tuple[Position, Place] | None = None
+
+    def read(self, after: Position | None, limit: int) -> list[Stored]:
+        """At most ``limit`` rows that come after a position, oldest first.
+
+        A position in another journal, or None, means from the oldest row on. Where the journal went
+        back behind the position, by a backup or a disk that forgot, what was not published of it
+        follows. Empty where there is nothing new or no journal yet. Raises JournalError for a file
+        that cannot be read now; the next call tries afresh.
+        """
+        rows: list[JournalRow] = []
+        begin, given = (0 if after is None else after.published), 0
+        damage: sqlite3.Error | None = None
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            given = one(db, GIVEN)  # before the rows: what is stored meanwhile is not missing
+            begin = self._place(db, after).sequence
+            found = db.execute(
+                f"SELECT {COLUMNS} FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (begin, limit),
+            ).fetchall()
+            self._check_rest()
+            if not found:
+                return []
+            rows = _sound(self._names.journal, found, begin)
+        except sqlite3.Error as error:
+            self.close()
+            if not (is_damage(error) or _UNREADABLE in str(error)):
+                raise JournalError(f"{self._path}: cannot be read: {error}") from error
+            damage = error
+        rows = rows or self._saved(after, begin, limit, given)
+        if damage is not None and not rows and not self._wreck.has_rows:
+            raise JournalError(f"{self._path}: cannot be read: {damage}") from damage
+        return self._stored(rows)
+
+    def latest(self, limit: int) -> list[Stored]:
+        """At most ``limit`` rows, the newest first, without those that are damaged; otherwise as
+        ``read``."""
+        try:
+            db = self._current()
+            if db is None:
+                return []
+            found = db.execute(
+                f"SELECT {COLUMNS} FROM events ORDER BY sequence DESC LIMIT ?", (limit,)
+            ).fetchall()
+            self._check_rest()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{self._path}: cannot be read: {error}") from error
+        rows = [proven_row(self._names.journal, *columns) for columns in found]
+        return self._stored([row for row in rows if row is not None])
+
+    @property
+    def behind(self) -> Position | None:
+        """The position that the journal that is there now is behind."""
+        return None if self._back is None else self._back[0]
+
+    def close(self) -> None:
+        """Let go of the file. A later ``read`` opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+            self._at_rest = None
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _place(self, db: sqlite3.Connection, after: Position | None) -> Place:
+        # Once it is found it stays, although what was written since is now beyond the position; but
+        # not for a journal that was begun anew in its place, whose rows count from 1.
+        is_same = after is not None and after.journal == self._names.journal
+        if self._back is not None and self._back[0] == after and is_same:
+            return self._back[1]
+        place = place_of(db, self._names.journal, after, self._runs)
+        if after is not None and place.went_back:
+            log.error("journal_went_back published=%s to=%s", after.published, place.sequence)
+            self._back = (after, place)
+        return place
+
+    def _saved(
+        self, after: Position | None, begin: int, limit: int, given: int
+    ) -> list[JournalRow]:
+        """Return the readable rows of a damaged stretch, or a gap event for those that are not.
+
+        begin: 0 where it is not known which row should follow. given: the last sequence that was
+        given out; 0 where that is not known.
+        """
+        saved = self._wreck.rows(self._names.journal, begin)
+        if saved is not None and after is not None and saved.journal != after.journal and begin:
+            begin = 0
+            saved = self._wreck.rows(saved.journal, begin)
+        if saved is None:
+            is_plausible = begin < given <= begin + PLAUSIBLE_ROWS
+            return [self._gap(begin, given, new_run())] if is_plausible else []
+        self._names = Names(saved.journal, self._names.station or saved.station)
+        rows = [saved.rows[0]]
+        if not follows(rows[0], begin):
+            return [self._gap(begin, rows[0].sequence - 1, rows[0].run)]
+        for row in saved.rows[1:limit]:
+            if not follows(row, rows[-1].sequence):
+                break
+            rows.append(row)
+        return rows
+
+    def _gap(self, begin: int, last: int, run: int) -> JournalRow:
+        """A row that stands for the rows between."""
+        log.error("journal_rows_damaged first=%s last=%s", begin + 1, last)
+        gap = gap_event(
+            self._names.station,
+            count=last - begin if begin else None,
+            first=begin + 1,
+            last=last,
+            reason=DAMAGED_ROWS,
+        )
+        return JournalRow(last, run, gap.weight, gap.model_dump_json().encode())
+
+    def _stored(self, rows: Sequence[JournalRow]) -> list[Stored]:
+        stored = [
+            Stored(
+                self._names.station,
+                self._names.journal,
+                run_name(row.run),
+                row.sequence,
+                row.body.decode(),
+            )
+            for row in rows
+        ]
+        for each in stored:
+            self._runs[each.run] = None
+        while len(self._runs) > _KNOWN_RUNS:
+            self._runs.popitem(last=False)
+        return stored
+
+    def _current(self) -> sqlite3.Connection | None:
+        """A connection to the file that is now at the path; None while there is none."""
+        try:
+            state = self._path.stat()
+        except OSError:
+            self.close()
+            return None
+        if not state.st_size:
+            self.close()
+            return None
+        same = self._file == (state.st_dev, state.st_ino)
+        if self._db is not None and same and self._at_rest in (None, self._rest()):
+            return self._db
+        self.close()
+        db = self._connect()
+        if db is not None:
+            self._db, self._file = db, (state.st_dev, state.st_ino)
+        return db
+
+    def _connect(self) -> sqlite3.Connection | None:
+        try:
+            return self._identified("mode=ro")
+        except sqlite3.OperationalError as error:
+            # Without the right to write the folder: nobody has it open, or it cannot be read.
+            rest = self._rest()
+            if rest is None or is_damage(error):
+                raise
+            db = self._identified("immutable=1")
+            self._at_rest = None if db is None else rest
+            return db
+
+    def _identified(self, how: str) -> sqlite3.Connection | None:
+        db = sqlite3.connect(
+            f"file:{quote(str(self._path))}?{how}", uri=True, timeout=0.2, isolation_level=None
+        )
+        db.text_factory = bytes  # a damaged text is no valid UTF-8
+        try:
+            names, version = read_names(db), one(db, "PRAGMA user_version")
+            if version > FORMAT and (names is None or (version ^ FORMAT).bit_count() != 1):
+                raise newer(self._path, version)
+            if names is None:
+                if version == FORMAT:
+                    raise sqlite3.DatabaseError("malformed: its names")
+                db.close()
+                return None  # the writer is about to create it, or to bring it up to date
+            self._names = names
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _check_rest(self) -> None:
+        if self._at_rest is not None and self._at_rest != self._rest():
+            raise sqlite3.OperationalError("the station has just opened it")
+
+    def _rest(self) -> tuple[int, int] | None:
+        """Return the time and size of the file, which show whether it has changed since. Return
+        None while it has a write-ahead log: somebody has it open, or died with it open."""
+        if companion(self._path, "-wal").exists():
+            return None
+        try:
+            state = self._path.stat()
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_size
+
+
+def _sound(journal: str, found: Sequence[Sequence[object]], begin: int) -> list[JournalRow]:
+    """The rows from the first on that are proven and follow one another without a hole. begin: 0
+    where it is not known which row should be the first."""
+    rows: list[JournalRow] = []
+    for columns in found:
+        row = proven_row(journal, *columns)
+        if row is None or not (follows(row, begin) or begin == 0):
+            break
+        rows.append(row)
+        begin = row.sequence
+    return rows

@@ -1,0 +1,106 @@
+"""A damaged journal as its readers see it: every row that can still be proven."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.journal.pages import Pages
+from edge.journal.row import JournalRow
+from edge.journal.store import companion
+
+# Rows that one look through the files brings; some 2 MB. A look takes 4 s for 256 MiB.
+_WINDOW_ROWS = 4096
+
+# Two looks that agree, where the writer changed the files in the middle of both.
+_LOOKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Rows behind a sequence, ascending; there are no others that can be proven between them."""
+
+    journal: str
+    station: str
+    rows: tuple[JournalRow, ...]
+
+
+class Wreck:
+    """Finds rows without SQLite, some thousands at a time, and remembers them. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads nothing yet."""
+        self.has_rows = False  # whether any was found in these files
+        self._path = path
+        self._file = (0, 0)
+        self._begin = 0
+        self._saved: Saved | None = None
+        self._nothing: tuple[str, int, list[tuple[int, int]]] | None = None
+
+    def rows(self, journal: str, begin: int) -> Saved | None:
+        """The rows behind the sequence ``begin``, as many as are at hand and at least one; None
+        where there is none. journal: the uuid, where it is known. Blocks, for seconds where the
+        files are large."""
+        saved = self._saved
+        is_here = saved is not None and self._file == self._identity() and begin >= self._begin
+        if saved is None or not is_here or saved.journal != journal or begin >= _last(saved):
+            request = (journal, begin, self._state())
+            saved = None if request == self._nothing else self._look(journal, begin)
+            self.has_rows = saved is not None or (self.has_rows and self._file == self._identity())
+            self._file, self._begin, self._saved = self._identity(), begin, saved
+            self._nothing = request if saved is None else None
+        if saved is None:
+            return None
+        rest = tuple(row for row in saved.rows if row.sequence > begin)
+        return Saved(saved.journal, saved.station, rest)
+
+    def _look(self, journal: str, begin: int) -> Saved | None:
+        before: Saved | None = None
+        for _ in range(_LOOKS):
+            state = self._state()
+            found = self._scan([journal] if journal else [], begin)
+            if found is None or state == self._state():
+                return found
+            # A page that the writer moved may have been missed: a row is missing if it is twice.
+            if before is not None and before.rows[0] == found.rows[0]:
+                return found
+            before = found
+        return None
+
+    def _scan(self, journals: list[str], begin: int) -> Saved | None:
+        with Pages(self._path) as pages:
+            first, rows = "", dict[int, JournalRow]()
+            for proven in pages.rows(journals or pages.journals(), begin):
+                first = first or proven.journal
+                if proven.journal == first:
+                    rows[proven.row.sequence] = proven.row
+                if len(rows) >= 2 * _WINDOW_ROWS:
+                    rows = {sequence: rows[sequence] for sequence in sorted(rows)[:_WINDOW_ROWS]}
+        if not rows:
+            # The name that was known may be that of a journal before this one.
+            return self._scan([], begin) if journals else None
+        kept = tuple(rows[sequence] for sequence in sorted(rows)[:_WINDOW_ROWS])
+        return Saved(first, str(json.loads(kept[0].body).get("station", "")), kept)
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            state = self._path.stat()
+        except OSError:
+            return (0, 0)
+        return (state.st_dev, state.st_ino)
+
+    def _state(self) -> list[tuple[int, int]]:
+        """Return the state of the files that changes with every transaction."""
+        states = []
+        for file in (self._path, companion(self._path, "-wal")):
+            try:
+                state = file.stat()
+            except OSError:
+                continue
+            states.append((state.st_size, state.st_mtime_ns))
+        return states
+
+
+def _last(saved: Saved) -> int:
+    return saved.rows[-1].sequence

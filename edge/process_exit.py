@@ -1,0 +1,44 @@
+"""The end of a process: in order on a signal, or at once where order is impossible."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from edge.errors import OutfeedError
+
+_log = logging.getLogger(__name__)
+
+
+def end_now(error: OutfeedError) -> NoReturn:
+    """Say why, write where every thread is to stderr, and leave with the error's exit status.
+
+    Nothing is waited for and no ``finally`` runs: Python's own end would join threads and run
+    destructors of libraries that may hang. What must be on the disk is there already.
+    """
+    _log.error("process_ends reason=%s", error)
+    faulthandler.dump_traceback(2, all_threads=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(error.exit_status)
+
+
+@contextmanager
+def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Within, SIGTERM and SIGINT call ``stop``, which must be safe in a signal handler.
+
+    Main thread only. The handlers from before come back at the end.
+    """
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

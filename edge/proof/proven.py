@@ -1,0 +1,81 @@
+"""Which bundles have proven themselves here: a small file in the station's state, so that a station
+that is started again does not wait for a child."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import edge
+from edge.bundle import Bundle
+from edge.engines.registry import EngineChoice
+from edge.errors import BundleError
+from edge.files import read_plain, write_durably
+from edge.proof.isolated import prove_apart
+
+_MOST = 32
+_MAX_BYTES = 64 * 1024
+
+
+class Proof(BaseModel):
+    """A record of a successful proof: these exact bytes, on this engine, with these libraries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    engine: str
+    package: str
+    outfeed: str
+    python: str
+
+
+class Proofs(BaseModel):
+    """The file's content, the newest last."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal[1] = 1
+    proven: list[Proof] = []
+
+
+def prove_new(bundle: Bundle, engine: EngineChoice, path: Path) -> None:
+    """As ``prove_apart``, but at once where the file says that it was done before. Writes nothing.
+    Raises BundleError. A file that is absent or damaged costs a child and no more."""
+    if proof_of(bundle, engine) not in _read(path):
+        prove_apart(bundle, engine)
+
+
+def remember_proof(bundle: Bundle, engine: EngineChoice, path: Path) -> None:
+    """Add the bundle to the file. Blocks on the disk. Raises BundleError, one line."""
+    known, proof = _read(path), proof_of(bundle, engine)
+    if proof in known:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = Proofs(proven=[*known, proof][-_MOST:]).model_dump_json(indent=1)
+        write_durably(path, text.encode() + b"\n")
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def proof_of(bundle: Bundle, engine: EngineChoice) -> Proof:
+    """Return the proof that the file would hold. Imports the engine's library; raises BundleError
+    without it."""
+    return Proof(
+        bundle=bundle.digest,
+        engine=str(engine),
+        package=engine.load().package,
+        outfeed=edge.__version__,
+        python=platform.python_version(),
+    )
+
+
+def _read(path: Path) -> list[Proof]:
+    try:
+        data = read_plain(path, _MAX_BYTES)
+        return Proofs.model_validate_json(data).proven
+    except (OSError, ValidationError):
+        return []

@@ -1,0 +1,196 @@
+"""What a central system does to receive a hall of stations: copy this file and ``receiver.py``."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import ValidationError
+
+from edge.config.uplink import UplinkConfig
+from edge.errors import OutfeedError
+from edge.events.event import StatusEvent
+from edge.events.topics import Topics
+from edge.receiver.receiver import Received, Receiver
+from edge.uplink.backoff import Backoff
+from edge.uplink.client import make_client
+from edge.uplink.terms import explain
+from edge.uplink.tls import CredentialsError
+from edge.validation_messages import describe
+
+log = logging.getLogger(__name__)
+
+# The broker keeps what comes while we are away, for a day.
+SESSION_S = 86_400
+
+
+class Subscriber:
+    """Hands over every event once, in order per station.
+
+    on_event is called for what the receiver finds new; the broker is told that a message has
+    arrived only after on_event returned, so what it has stored survives a crash in between.
+    on_status is called for each change of a station's retained status. Both run on the thread
+    that calls ``run``.
+    """
+
+    def __init__(
+        self,
+        broker: UplinkConfig,
+        *,
+        client_id: str,
+        on_event: Callable[[Received], None],
+        on_status: Callable[[StatusEvent], None] = lambda status: None,
+        station: str = "+",
+        receiver: Receiver | None = None,
+    ) -> None:
+        """client_id names the session on the broker, where it keeps events while we are away:
+        unique among all clients, and the same at every start. A second client of this name takes
+        the session and what is kept there.
+        station: one station's id, or "+" for all."""
+        self._broker = broker
+        self._topics = Topics(station, broker.topic_prefix)
+        self._on_event = on_event
+        self._on_status = on_status
+        self._receiver = receiver or Receiver()
+        self._subscribed = threading.Event()
+        self._client_id = client_id
+        self._had_session = False
+        self._refused = 0
+
+    @property
+    def refused(self) -> int:
+        """The number of messages that were ignored: no event, or not one of the station in the
+        topic."""
+        return self._refused
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive until ``stop`` is set; connects again whenever the connection is lost, with the
+        password and TLS files as they are then."""
+        backoff = Backoff(self._broker.retry_max_s)
+        while not stop.is_set():
+            client: mqtt.Client | None = None
+            try:
+                client = self._connect()
+                while not stop.is_set() and client.loop(0.05) == mqtt.MQTT_ERR_SUCCESS:
+                    if self._subscribed.is_set():
+                        backoff.reset()
+            except (OSError, CredentialsError) as error:
+                log.info("subscriber_waits reason=%s", error)
+            self._subscribed.clear()
+            if client is not None:
+                self._end(client)
+            if not stop.is_set():
+                stop.wait(backoff.next_s())
+
+    def wait_subscribed(self, timeout_s: float) -> bool:
+        """From another thread: wait until the broker has confirmed the subscription."""
+        return self._subscribed.wait(timeout_s)
+
+    def _connect(self) -> mqtt.Client:
+        broker = self._broker
+        client = make_client(broker, self._client_id, clean_session=False)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.message_callback_add(self._topics.events, self._on_events_message)
+        client.message_callback_add(self._topics.status, self._on_status_message)
+        if broker.protocol != "5":
+            client.connect(broker.host, broker.port, broker.keepalive_s)
+            return client
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_S
+        client.connect(
+            broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=properties
+        )
+        return client
+
+    def _end(self, client: mqtt.Client) -> None:
+        client.disconnect()
+        if (sock := client.socket()) is not None:
+            sock.close()
+
+    def _on_connect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            log.warning("subscriber_refused reason=%s", explain(reason, properties))
+        else:
+            if self._had_session and not flags.session_present:
+                log.warning("session_lost: what the broker kept for %s is gone", self._client_id)
+            self._had_session = True
+            kept_s = getattr(properties, "SessionExpiryInterval", SESSION_S)
+            if kept_s < SESSION_S:
+                log.warning("session_short: the broker keeps events for %s s only", kept_s)
+            # Each time: the broker may have lost the session.
+            client.subscribe([(self._topics.events, 1), (self._topics.status, 1)])
+
+    def _on_subscribe(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        message_id: int,
+        reasons: list[ReasonCode],
+        properties: Properties | None,
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            told = ", ".join(explain(reason, properties) for reason in reasons)
+            log.warning("subscriber_refused reason=%s", told)
+            return
+        if any(reason.value < 1 for reason in reasons):
+            log.warning("subscribed_with_qos_0: the broker keeps nothing while we are away")
+        self._subscribed.set()
+
+    def _on_disconnect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            log.warning("subscriber_ended reason=%s", explain(reason, properties))
+
+    def _on_events_message(
+        self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage
+    ) -> None:
+        try:
+            received = self._receiver.accept(_station(message), bytes(message.payload))
+        except OutfeedError as error:
+            self._refuse(message, str(error))
+            return
+        if received is not None:
+            self._on_event(received)
+
+    def _on_status_message(
+        self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage
+    ) -> None:
+        try:
+            status = StatusEvent.model_validate_json(message.payload)
+        except ValidationError as error:
+            self._refuse(message, describe(error))
+            return
+        if status.station != _station(message):
+            self._refuse(message, f"a status of '{status.station}'")
+            return
+        self._on_status(status)
+
+    def _refuse(self, message: mqtt.MQTTMessage, reason: str) -> None:
+        self._refused += 1
+        log.warning("message_ignored topic=%s reason=%s", message.topic, reason)
+
+
+def _station(message: mqtt.MQTTMessage) -> str:
+    """The station in PREFIX/STATION/events: the broker lets it publish below its own name only, so
+    the topic and not the payload is its identity."""
+    return message.topic.split("/")[-2]

@@ -1,0 +1,197 @@
+"""What the station remembers of the parts that it has told the rejector of. Pure: no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from edge.line.outcome import Action, Cause
+from edge.rejector.messages import (
+    Actuated,
+    Announce,
+    Clear,
+    Known,
+    Lose,
+    Order,
+    Placed,
+    Restore,
+    Sighted,
+)
+
+# How many parts that have gone by a belt may bring back to the photo-eye after a restart and be
+# recognised; together with those under way they should fit into the socket, which holds 270.
+_KNOWN_PARTS = 64
+_FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
+
+
+@dataclass(slots=True)
+class _Part:
+    """due_ns: by time. seen_ns, place: by counts; place: None until the rejector has said it."""
+
+    due_ns: int | None = None
+    seen_ns: int = 0
+    place: int | None = None
+    kick: bool | None = None
+
+
+class Underway:
+    """Parts between the photo-eye and their report, to tell a new rejector what is coming.
+
+    The caller locks. At most 2 × ``capacity`` parts by counts are remembered: a rejector that is
+    full has reported at once what is beyond its capacity.
+    """
+
+    def __init__(
+        self,
+        *,
+        pulse_us: int,
+        kick_unknown: bool,
+        capacity: int,
+        safe_active: bool = False,
+        reach: int = 0,
+    ) -> None:
+        """safe_active: the output is active while no process drives it. reach: by counts, how far
+        the belt runs at most during a pulse."""
+        self._pulse_ns = pulse_us * 1000
+        self._kick_unknown = kick_unknown
+        self._capacity = capacity
+        self._safe_active = safe_active
+        self._reach = reach
+        self._ejected_at: int | None = None  # by counts: the place of the last part ejected
+        self._origin: int | None = None  # of the counts of the last process
+        self._clear_until_ns = 0
+        self._parts: dict[int, _Part] = {}
+        self._done: deque[Known] = deque(maxlen=_KNOWN_PARTS)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def announce(self, part_id: int, due_ns: int, now_ns: int) -> Order:
+        """By time: a part, and the order that says so."""
+        self._forget_old(now_ns)
+        self._parts[part_id] = _Part(due_ns)
+        return Announce(part_id, due_ns)
+
+    def sighted(self, part_id: int, seen_ns: int, now_ns: int) -> Order:
+        """By counts: a part, and the order that says so."""
+        self._forget_old(now_ns)
+        self._parts[part_id] = _Part(seen_ns=seen_ns)
+        return Sighted(part_id, seen_ns)
+
+    def resolve(self, part_id: int, kick: bool) -> None:
+        """The verdict on a part; the first one counts."""
+        part = self._parts.get(part_id)
+        if part is not None and part.kick is None:
+            part.kick = kick
+
+    def placed(self, report: Placed) -> None:
+        """The rejector knows at which count the part is due."""
+        if (part := self._parts.get(report.part_id)) is not None:
+            part.place = report.place
+
+    def reported(self, report: Actuated) -> Actuated:
+        """Record the rejector's report on a part, and return it as far as it can be true.
+
+        By counts the moment is unknown for a part that passed while no process was there. A part
+        that was to pass may have come this near behind a part whose pulse outlived its process. It
+        may have been ejected with that part, and is reported so.
+        """
+        part = self._parts.pop(report.part_id, None)
+        if part is None or part.place is None:
+            return report
+        self._done.append(Known(report.part_id, part.place))
+        if report.action is Action.KICKED:
+            self._ejected_at = part.place
+        return self._overrun(report, part.place)
+
+    def clear(self) -> None:
+        """Remember nothing."""
+        self._parts.clear()
+
+    def last_due_ns(self, otherwise_ns: int) -> int:
+        """When the last part is due; by counts nobody knows, and it is ``otherwise_ns``."""
+        dues = (
+            otherwise_ns if part.due_ns is None else part.due_ns for part in self._parts.values()
+        )
+        return max(dues, default=0)
+
+    def gone_by(self, now_ns: int) -> list[Actuated]:
+        """By time: what became of the parts whose window is over and whom no process has.
+
+        They leave the table before a new process is told the rest: each part is reported once. A
+        part that was to pass is KICKED where the released line's safe state is active.
+        """
+        limit_ns = now_ns - self._pulse_ns
+        gone = []
+        for part_id, part in list(self._parts.items()):
+            if part.due_ns is not None and part.due_ns <= limit_ns:
+                del self._parts[part_id]
+                wanted = self._kick_unknown if part.kick is None else part.kick
+                action = Action.KICKED if self._safe_active else Action.LET_BY
+                action = Action.MISSED if wanted else action
+                gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
+        return gone
+
+    def lost(self, origin: int, now_ns: int) -> list[Actuated]:
+        """By counts: what becomes of parts whose places mean nothing to a process of this origin.
+
+        Where unknown parts are kicked, it kicks everything on the belt that could be one of them.
+        """
+        if self._origin is None or origin == self._origin:
+            return []
+        lost = []
+        for part_id, part in list(self._parts.items()):
+            if part.due_ns is None:
+                del self._parts[part_id]
+                action = Action.MISSED if part.kick else Action.LET_BY
+                if self._kick_unknown:
+                    action = Action.KICKED
+                report = Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST)
+                lost.append(report if part.place is None else self._overrun(report, part.place))
+        return lost
+
+    def orders(
+        self, origin: int, *, clear_at_start: bool, clear_ns: int = 0, now_ns: int = 0
+    ) -> list[Order]:
+        """Return the first orders for a new process with this origin of counts, and keep it.
+
+        clear_at_start: by counts, the content of the belt at the first start is unknown. clear_ns:
+        by time, the period after the first start in which every part at the ejector is unknown.
+        """
+        orders: list[Order] = []
+        if self._origin is None:
+            self._clear_until_ns = now_ns + clear_ns
+        if now_ns < self._clear_until_ns:
+            orders.append(Clear(self._clear_until_ns))
+        if clear_at_start if self._origin is None else origin != self._origin:
+            orders.append(Lose())
+        if origin != self._origin:
+            self._done.clear()
+            self._ejected_at = None
+        self._origin = origin
+        orders += self._done
+        for part_id, part in self._parts.items():
+            if part.due_ns is not None:
+                orders.append(Announce(part_id, part.due_ns, part.kick))
+            elif part.place is not None:
+                orders.append(Restore(part_id, part.place, part.kick))
+            else:
+                orders.append(Sighted(part_id, part.seen_ns, part.kick))
+        return orders
+
+    def _overrun(self, report: Actuated, place: int) -> Actuated:
+        if report.action is not Action.LET_BY or report.cause not in (Cause.DOWN, Cause.LOST):
+            return report
+        if self._ejected_at is None or not 0 <= place - self._ejected_at <= self._reach:
+            return report
+        return replace(report, action=Action.KICKED, cause=Cause.OVERRUN)
+
+    def _forget_old(self, now_ns: int) -> None:
+        """Drop parts whose report was lost on the way, so that the table cannot grow."""
+        while self._parts:
+            part_id, part = next(iter(self._parts.items()))
+            if part.due_ns is None and len(self._parts) < 2 * self._capacity:
+                return
+            if part.due_ns is not None and part.due_ns >= now_ns - _FORGET_NS:
+                return
+            del self._parts[part_id]

@@ -1,0 +1,111 @@
+"""What a station counts while it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from logging import getLogger
+
+from edge.line.freshness import Freshness
+from edge.line.latency import Histogram, StageStats
+from edge.line.outcome import Action, Cause
+from edge.records import Decision, Verdict
+from edge.rejector.messages import Actuated, Counted
+from edge.station.journal_thread import JournalWriter
+from edge.station.summary import Summary
+
+_log = getLogger(__name__)
+
+
+class Tally:
+    """Verdicts, reports of the rejector, durations. Each method has one caller at a time; who reads
+    meanwhile gets counts of slightly different moments."""
+
+    def __init__(self) -> None:
+        self.stats = StageStats()
+        self.edges_lost = 0  # of the photo-eye
+        self._decided = dict.fromkeys(Decision, 0)
+        self._late = self._overload = self._kicked = self._missed = 0
+        self._punctuality = Histogram()
+        self._causes: Counter[str] = Counter()  # of reports, beside verdict and unknown
+
+    def judged(self, verdict: Verdict, took_us: float) -> None:
+        """A part has its verdict, took_us after its trigger."""
+        self._decided[verdict.decision] += 1
+        self._late += verdict.reason.startswith("late: ")
+        self._overload += verdict.reason == "overload"
+        self.stats.add("verdict", took_us)
+
+    @property
+    def usual_ns(self) -> int:
+        """From a trigger to its verdict, of all but one in a thousand; 0 before the first."""
+        verdicts = self.stats.percentiles().get("verdict")
+        return 0 if verdicts is None else round(verdicts.p999_us * 1e3)
+
+    def inspected(self, verdict: Verdict) -> None:
+        """The chain gave a verdict, in time or not."""
+        if (steps := verdict.timings) is not None:
+            self.stats.add("detect", steps.detect_us)
+            self.stats.add("filter", steps.filter_us)
+            self.stats.add("components", steps.components_us)
+            self.stats.add("classify", steps.classify_us)
+            self.stats.add("decide", steps.decide_us)
+
+    def actuated(self, report: Actuated) -> None:
+        """The rejector said what became of a part."""
+        if report.cause not in (Cause.VERDICT, Cause.UNKNOWN):
+            self._causes[report.cause.name.lower()] += 1
+        if report.action is Action.KICKED:
+            self._kicked += 1
+            if report.cause not in (Cause.LOST, Cause.OVERRUN):
+                self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
+        elif report.action is Action.MISSED:
+            self._missed += 1
+            _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
+
+    def status(self, bundle_id: str, journal: JournalWriter, trouble: str = "") -> str:
+        """One line for a person. trouble: what is wrong with what the station sees."""
+        return (
+            f"{bundle_id}: {sum(self._decided.values())} parts, "
+            f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
+            f"{self._kicked} kicked, {self._missed} missed, {journal.lost} events lost"
+            + "".join(f"; {each}" for each in (journal.trouble, trouble) if each)
+        )
+
+    def summary(
+        self,
+        *,
+        duration_s: float,
+        bounces: int,
+        rejector_restarts: int,
+        events_lost: int,
+        freshness: Freshness,
+        counted: Counted | None,
+        pictures: Mapping[str, int],
+        monitor: Mapping[str, int],
+    ) -> Summary:
+        """What the run amounts to, when nothing counts any more."""
+        if counted is not None and counted.queue.crowded:
+            _log.warning("pulse_too_long good_parts_reached=%s", counted.queue.crowded)
+        return Summary(
+            parts=sum(self._decided.values()),
+            passed=self._decided[Decision.PASS],
+            rejected=self._decided[Decision.REJECT],
+            unknown=self._decided[Decision.UNKNOWN],
+            late=self._late,
+            overload=self._overload,
+            bounces=bounces,
+            kicked=self._kicked,
+            missed=self._missed,
+            rejector_restarts=rejector_restarts,
+            events_lost=events_lost,
+            duration_s=duration_s,
+            stages=self.stats.percentiles(),
+            timing=self._punctuality.percentiles(),
+            rejector=None if counted is None else counted.queue,
+            refused={refusal.value: n for refusal, n in freshness.counts.items()},
+            edges_lost=self.edges_lost,
+            causes=dict(self._causes),
+            pictures=pictures,
+            monitor=monitor,
+        )

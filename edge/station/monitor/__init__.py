@@ -1,0 +1,1 @@
+"""The monitor of a station: drift of its pictures, and self-tests of its chain."""

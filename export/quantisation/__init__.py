@@ -1,0 +1,1 @@
+"""Quantisation to int8: calibration, search, bias correction and accumulator headroom."""

@@ -1,0 +1,227 @@
+"""float ONNX → int8 ONNX: static QDQ, weights int8, activations uint8.
+
+int8 activations would leave the convolutions in float on x86 (ONNX Runtime). Two calibrations are
+offered, since neither is the better one on every network: min-max never clips, and the 99.999th
+percentile resolves finer where one outlier would stretch a range; `export.quantisation.search`
+tries them. Biases are corrected for the rounding of the weights (export/quantisation/bias.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantType,
+    create_calibrator,
+)
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from export.float_onnx import NORMALISED, RAW
+from export.quantisation.bias import channel_means, correct_bias
+from export.quantisation.headroom import weight_ranges
+from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
+
+Calibration = Literal["minmax", "percentile"]
+CALIBRATIONS: tuple[Calibration, ...] = ("minmax", "percentile")
+CORRECTION_FRAMES = 32  # a mean per channel needs no more
+PERCENTILE = 99.999
+# What has weights to round, and may be kept in float.
+LAYER_TYPES = ("Conv", "Gemm", "MatMul")
+_METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
+_OPERATORS = sorted({*QLinearOpsRegistry, *QDQRegistry})
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The interval of a tensor that uint8 resolves; what lies outside is clipped."""
+
+    low: float
+    high: float
+
+
+PIXEL_RANGE = Range(-PIXEL_ZERO_POINT * PIXEL_SCALE, (255 - PIXEL_ZERO_POINT) * PIXEL_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A way to quantise. keep_float: names of layers that stay in float."""
+
+    calibration: Calibration = "minmax"
+    per_channel: bool = True
+    corrected: bool = True
+    keep_float: tuple[str, ...] = ()
+
+
+class Quantiser:
+    """A float network of `export_float`, and what calibration frames tell of it.
+
+    frames: uint8 H×W or H×W×3, all of one size that the network takes; they are read one at a time,
+    once per calibration, and memory does not grow with their number. raw_range: fixes the
+    resolution of the output; None takes it from the frames.
+    """
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        frames: Sequence[npt.NDArray[np.uint8]],
+        raw_range: Range | None = None,
+    ) -> None:
+        self._frames = frames
+        with _quiet():
+            self._prepared = _prepared(model)
+        self._ranges: dict[Calibration, Any] = {}
+        self._overrides = {NORMALISED: [_fixed(PIXEL_RANGE)]}
+        if raw_range is not None:
+            self._overrides[RAW] = [_fixed(raw_range)]
+
+    @property
+    def prepared(self) -> onnx.ModelProto:
+        """The float network as it is quantised: batch normalisations folded, nodes named."""
+        return self._prepared
+
+    @property
+    def layers(self) -> tuple[onnx.NodeProto, ...]:
+        """The nodes that have weights, in order."""
+        return tuple(n for n in self._prepared.graph.node if n.op_type in LAYER_TYPES)
+
+    def quantise(self, scheme: Scheme | None = None) -> onnx.ModelProto:
+        """The int8 network with `normalised` in and `raw` out, both float at the graph's ends.
+
+        Blocks for one run of all frames at the first scheme of a calibration, else for a moment.
+        """
+        scheme = scheme or Scheme()
+        model = onnx.ModelProto.FromString(self._prepared.SerializeToString())
+        if scheme.calibration not in self._ranges:
+            self._ranges[scheme.calibration] = self._calibrate(scheme.calibration)
+        quantiser = QDQQuantizer(
+            onnx.shape_inference.infer_shapes(model),
+            scheme.per_channel,
+            False,
+            QuantType.QInt8,
+            QuantType.QUInt8,
+            self._ranges[scheme.calibration],
+            [],
+            list(scheme.keep_float),
+            _OPERATORS,
+            {"TensorQuantOverrides": self._overrides | self._weights(scheme)},
+        )
+        with _quiet():
+            quantiser.quantize_model()
+        quantiser.model.topological_sort()  # what goes behind it is appended
+        quantised: onnx.ModelProto = quantiser.model.model
+        return (
+            correct_bias(self._prepared, quantised, self._means) if scheme.corrected else quantised
+        )
+
+    def _weights(self, scheme: Scheme) -> dict[str, Any]:
+        """Ranges of the weights that are rounded, by name: no processor cuts off what they add."""
+        stored = {tensor.name: tensor for tensor in self._prepared.graph.initializer}
+        ranges: dict[str, Any] = {}
+        for layer in self.layers:
+            name = layer.input[1]
+            if layer.name in scheme.keep_float or name not in stored:
+                continue
+            weights = numpy_helper.to_array(stored[name])
+            found = weight_ranges(layer, weights, per_channel=scheme.per_channel)
+            if found is not None:  # layers may share their weights
+                ranges[name] = found
+        return ranges
+
+    @cached_property
+    def _means(self) -> dict[str, npt.NDArray[np.float32]]:
+        return channel_means(self._prepared, islice(self._feeds(), CORRECTION_FRAMES))
+
+    def _feeds(self) -> Iterable[dict[str, npt.NDArray[np.float32]]]:
+        for frame in self._frames:
+            planes = frame[None, None] if frame.ndim == 2 else frame.transpose(2, 0, 1)[None]
+            values = (planes.astype(np.float32) - PIXEL_ZERO_POINT) * np.float32(PIXEL_SCALE)
+            yield {NORMALISED: values}
+
+    def _calibrate(self, calibration: Calibration) -> Any:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            _quiet(),
+        ):
+            path = Path(folder) / "network.onnx"
+            onnx.save(self._prepared, path)
+            calibrator = create_calibrator(
+                path,
+                _OPERATORS,
+                augmented_model_path=str(Path(folder) / "augmented.onnx"),
+                calibrate_method=_METHODS[calibration],
+                # The range of a ReLU's output must not be mirrored below zero, which is ORT's
+                # default for percentiles and costs a bit.
+                extra_options={"symmetric": False, "percentile": PERCENTILE},
+            )
+            # One frame at a time, for percentiles too: the calibrator takes it in and lets its
+            # activations go. All at once they were 21 GB of the paper's network.
+            for feed in self._feeds():
+                calibrator.collect_data(_One(feed))
+            return calibrator.compute_data()
+
+
+class _One(CalibrationDataReader):  # type: ignore[misc]
+    """A single frame."""
+
+    def __init__(self, feed: dict[str, npt.NDArray[np.float32]]) -> None:
+        self._feed: dict[str, npt.NDArray[np.float32]] | None = feed
+
+    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+        feed, self._feed = self._feed, None
+        return feed
+
+
+def quantise(
+    model: onnx.ModelProto,
+    frames: Sequence[npt.NDArray[np.uint8]],
+    raw_range: Range | None = None,
+    scheme: Scheme | None = None,
+) -> onnx.ModelProto:
+    """The int8 network by one scheme; see Quantiser."""
+    return Quantiser(model, frames, raw_range).quantise(scheme)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """ORT prints a line for every histogram and logs one for every weight it adjusts."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as folder:
+        # By path: given a ModelProto, ORT 1.31 writes external data where it cannot read it again.
+        given, prepared = Path(folder) / "given.onnx", Path(folder) / "prepared.onnx"
+        onnx.save(model, given)
+        quant_pre_process(given, prepared, skip_symbolic_shape=True)
+        return onnx.load(prepared)
+
+
+def _fixed(interval: Range) -> dict[str, Any]:
+    return {
+        "quant_type": QuantType.QUInt8,
+        "rmin": np.float32(interval.low),
+        "rmax": np.float32(interval.high),
+    }

@@ -1,0 +1,42 @@
+"""An export as export.json tells it."""
+
+from __future__ import annotations
+
+from export.pack import Exported
+from export.quantisation.search import describe
+from models.report.exported import ExportRecord, LostRecord, TriedRecord
+
+
+def record_of(
+    exported: Exported, file: str, max_false_rejects: float | None = None
+) -> ExportRecord:
+    """file: the bundle's path, from the run's folder. max_false_rejects: as T was chosen by."""
+    manifest = exported.bundle.manifest
+    return ExportRecord(
+        bundle=exported.bundle.id,
+        file=file,
+        precision=manifest.builds[0].precision,
+        threshold=manifest.chain.threshold,
+        keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
+        max_false_rejects=max_false_rejects,
+        metrics={name: one.as_measures() for name, one in exported.certified.metrics.items()},
+        parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},
+        tried=tuple(
+            TriedRecord(
+                network=tried.network,
+                way=describe(tried.scheme),
+                figures=tried.parity.as_dict(),
+                fault=tried.fault,
+            )
+            for tried in exported.tried
+        ),
+        latency_ms={latency.name: latency.ms for latency in exported.latency},
+        builds={
+            build.name: sum(manifest.files[name].bytes for name in build.files)
+            for build in manifest.builds
+        },
+        unknown=exported.unknown,
+        lost=tuple(
+            LostRecord(build=each.build, why=each.why, helps=each.helps) for each in exported.lost
+        ),
+    )

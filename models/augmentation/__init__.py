@@ -1,0 +1,1 @@
+"""Augmentation of training pictures: crops, synthetic defects, copy-paste and corruption."""

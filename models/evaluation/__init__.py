@@ -1,0 +1,1 @@
+"""Evaluation: metrics, operating points and scores of a chain on annotated pictures."""

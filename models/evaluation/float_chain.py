@@ -1,0 +1,112 @@
+"""The station's chain with the torch networks in it: what the int8 bundle is compared with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import KEEP_NONE, BlockVote, Classifier, Unnamed
+from edge.chain.detect import Detector, as_channels
+from edge.chain.inspector import Inspector
+from edge.records import SeverityMap
+from models.methods.file_detector import FileDetector
+from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork, normalise
+from models.training.detector import severity_map
+
+
+class TorchDetector:
+    """A chain's Detector on torch, float32, the whole frame in one run whatever its size."""
+
+    def __init__(self, network: DetectorNetwork, channels: int) -> None:
+        self._network = network
+        self._channels = channels
+
+    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+        values = severity_map(self._network, as_channels(pixels, self._channels))
+        return SeverityMap(values, 1.0, 0, self._network.stride_px)
+
+
+def detector_of(trained: DetectorNetwork | FileDetector, channels: int) -> Detector:
+    """What a training gave, as a chain's Detector: a network on torch, a file by its reader."""
+    if isinstance(trained, FileDetector):
+        return trained.detector(channels)
+    return TorchDetector(trained, channels)
+
+
+class RunOnce:
+    """A chain's Detector that runs another once per picture and remembers the maps.
+
+    Pictures are told apart by identity, so the caller keeps the arrays and does not write to them.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._maps: dict[int, SeverityMap] = {}
+
+    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+        key = id(pixels)
+        if key not in self._maps:
+            seen = self._detector.detect(pixels)
+            # A map is valid until the next frame only.
+            self._maps[key] = replace(seen, values=seen.values.copy())
+        return self._maps[key]
+
+
+class TorchFrames:
+    """An Engine for a detector on torch, float32, at a static shape; severity has scale 1."""
+
+    def __init__(self, network: DetectorNetwork, channels: int, height: int, width: int) -> None:
+        self._network = network
+        self._input = np.zeros((1, height, width, channels), np.uint8)
+
+    @property
+    def input(self) -> npt.NDArray[np.uint8]:
+        return self._input
+
+    @torch.no_grad()
+    def run(self, count: int | None = None) -> npt.NDArray[np.float32]:
+        pixels = torch.from_numpy(self._input[:count]).permute(0, 3, 1, 2)
+        severity = self._network(normalise(pixels)).clamp(0, SEVERITY_MAX)
+        return np.asarray(severity.numpy(), np.float32)
+
+
+class TorchBlocks:
+    """An Engine for the block classifier on torch, float32."""
+
+    def __init__(self, network: BlockClassifier, channels: int, batch: int = 40) -> None:
+        self._network = network
+        size = network.size_px
+        self._input = np.zeros((batch, size, size, channels), np.uint8)
+
+    @property
+    def input(self) -> npt.NDArray[np.uint8]:
+        return self._input
+
+    @torch.no_grad()
+    def run(self, count: int | None = None) -> npt.NDArray[np.float32]:
+        pixels = torch.from_numpy(self._input[:count]).permute(0, 3, 1, 2)
+        return np.asarray(self._network(normalise(pixels)).numpy(), np.float32)
+
+
+def float_inspector(
+    detector: Detector,
+    classifier: BlockClassifier | None,
+    channels: int,
+    chain: ChainManifest,
+    kinds: tuple[KindManifest, ...],
+    *,
+    keep_severity: float = KEEP_NONE,
+) -> Inspector:
+    """The chain on torch. The classifier must be in eval mode."""
+    classify: Classifier = Unnamed(kinds)
+    if classifier is not None:
+        blocks = TorchBlocks(classifier, channels)
+        classify = BlockVote(
+            blocks, classifier.size_px, channels, kinds, keep_severity=keep_severity
+        )
+    return Inspector(detector, classify, chain, kinds, time.perf_counter_ns)

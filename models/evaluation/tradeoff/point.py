@@ -1,0 +1,181 @@
+"""What the chain does at one T, and which T to take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from models.data.dataset import DataError
+from models.evaluation.tradeoff.interval import (
+    CONFIDENCE,
+    counted,
+    interval,
+    parts_to_prove,
+    percent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """How sure a limit of the false reject rate is.
+
+    upper: the rate is below this at ``confidence`` (one-sided Clopper-Pearson). needed: good parts
+    that would prove the limit if no more of them were rejected than were already; the rule of
+    three (3 / limit) where that is none.
+    """
+
+    limit: float
+    confidence: float
+    upper: float
+    false_rejects: int
+    needed: int
+
+    @property
+    def proved(self) -> bool:
+        return self.upper <= self.limit
+
+    def __str__(self) -> str:
+        sure = f"at {percent(self.confidence)} confidence false rejects are below"
+        if self.proved:
+            return f"{sure} {percent(self.upper)}: the limit of {percent(self.limit)} is proved"
+        return (
+            f"{sure} {percent(self.upper)}: the limit of {percent(self.limit)} is not proved; that "
+            f"takes {self.needed} good parts with no more than {self.false_rejects} rejected"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The results of the whole chain at one T. Counts are parts. escapes is None where no part is
+    defective, false_rejects where none is good: then they are unknown. mean_iou is over defective
+    parts, nan without any."""
+
+    threshold: float
+    escapes: int | None
+    defective: int
+    false_rejects: int | None
+    good: int
+    mean_iou: float
+
+    def __post_init__(self) -> None:
+        # A count of nobody is not 0, whoever says so.
+        if not self.defective:
+            object.__setattr__(self, "escapes", None)
+        if not self.good:
+            object.__setattr__(self, "false_rejects", None)
+
+    @property
+    def escape_rate(self) -> float:
+        """0 to 1; nan without a defective part."""
+        return math.nan if self.escapes is None else self.escapes / self.defective
+
+    @property
+    def false_reject_rate(self) -> float:
+        """0 to 1; nan without a good part."""
+        return math.nan if self.false_rejects is None else self.false_rejects / self.good
+
+    @property
+    def escape_interval(self) -> tuple[float, float]:
+        return interval(self.escapes or 0, self.defective)
+
+    @property
+    def false_reject_interval(self) -> tuple[float, float]:
+        return interval(self.false_rejects or 0, self.good)
+
+    def assurance(self, limit: float, confidence: float = CONFIDENCE) -> Assurance:
+        """How sure it is that at most ``limit`` of the good parts are rejected."""
+        return Assurance(
+            limit,
+            confidence,
+            # One-sided: the upper end of the two-sided interval that leaves twice as much out.
+            interval(self.false_rejects or 0, self.good, 2 * confidence - 1)[1],
+            self.false_rejects or 0,
+            parts_to_prove(limit, self.false_rejects or 0, confidence),
+        )
+
+    def __str__(self) -> str:
+        told = (
+            f"T = {self.threshold:g}: "
+            f"escapes {counted(self.escapes, self.defective)}, "
+            f"false rejects {counted(self.false_rejects, self.good)}"
+        )
+        return told if math.isnan(self.mean_iou) else f"{told}, mean IoU {self.mean_iou:.3f}"
+
+
+def operating_point(threshold: float, metrics: Mapping[str, float]) -> OperatingPoint:
+    """The point of a chain's metrics, as ``Metrics.as_dict`` gives them."""
+    defective = int(metrics["defective"])
+    good = int(metrics["parts"]) - defective
+    return OperatingPoint(
+        threshold,
+        int(metrics["escapes"]) if defective else None,
+        defective,
+        int(metrics["false_rejects"]) if good else None,
+        good,
+        metrics.get("mean_iou", math.nan),
+    )
+
+
+def within(points: Iterable[OperatingPoint], limit: float) -> tuple[OperatingPoint, ...]:
+    """The points that rejected at most ``limit`` of the good parts, best first: fewest escapes, of
+    these the best mean IoU, then the fewest false rejects, then the lowest T."""
+    return tuple(
+        sorted(
+            (point for point in points if point.false_reject_rate <= limit),
+            key=lambda p: (
+                p.escapes or 0,
+                math.inf if math.isnan(p.mean_iou) else -p.mean_iou,
+                p.false_rejects or 0,
+                p.threshold,
+            ),
+        )
+    )
+
+
+def choose(points: Sequence[OperatingPoint], max_false_rejects: float) -> OperatingPoint:
+    """The point with the fewest escapes of those that were seen to reject at most
+    ``max_false_rejects`` (0 to 1) of the good parts; ask its ``assurance`` how sure that is.
+
+    Escapes do not always fall with T: a region that grows may be called background. Raises
+    DataError, one line, when no T reaches the limit or no part is good.
+    """
+    found = within(points, max_false_rejects)
+    if found:
+        return found[0]
+    require_good(sum(point.good for point in points))
+    least = min(points, key=lambda point: (point.false_rejects or 0, point.escapes or 0))
+    raise DataError(
+        f"no T rejects at most {percent(max_false_rejects)} of the good parts; the least is "
+        f"{counted(least.false_rejects, least.good)} at T = {least.threshold:g}"
+    )
+
+
+def require_good(parts: int, among: str = "the pictures") -> None:
+    """Raises DataError, one line, where a limit of false rejects is asked for and no part is good:
+    to be called before anything that takes long."""
+    if not parts:
+        raise DataError(
+            f"--max-false-rejects: no good part to count false rejects on is among {among}; add "
+            "pictures of good parts and train again, or leave the option out"
+        )
+
+
+def require_good_in(metrics: Mapping[str, float], among: str) -> None:
+    """``require_good`` by a run's metrics."""
+    require_good(int(metrics.get("parts", 1) - metrics.get("defective", 0)), among)
+
+
+def parse_share(text: str) -> float:
+    """A share inside (0, 1) from '0.5%' or '0.005'. Raises DataError, one line."""
+    number = text.strip()
+    try:
+        value = Decimal(number.removesuffix("%").rstrip())
+    except InvalidOperation:
+        value = Decimal("nan")
+    if number.endswith("%"):
+        value /= 100
+    if not (value.is_finite() and 0 < value < 1):
+        raise DataError(f"{text!r} is no share; expected more than 0 and less than 1, as 0.5%")
+    return float(value)

@@ -1,0 +1,118 @@
+"""The whole chain over many T, with the networks run once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import BlockVote, Classifier, Unnamed
+from edge.chain.detect import Detector
+from edge.chain.inspector import Inspector
+from edge.records import Box, Defect, Dropped, Region, SeverityMap
+from models.evaluation.evaluate import evaluate
+from models.evaluation.float_chain import TorchBlocks, detector_of
+from models.evaluation.metrics import Outcome, summarise
+from models.evaluation.tradeoff.point import OperatingPoint, operating_point
+from models.runs.run import Run
+from models.training.patches import Picture
+from models.training.progress import track
+
+GRID: tuple[float, ...] = tuple(np.round(np.arange(0.3, 11.8, 0.3), 1).tolist())
+
+
+def sweep(
+    detector: Detector,
+    classifier: Classifier,
+    chain: ChainManifest,
+    kinds: tuple[KindManifest, ...],
+    pictures: Iterable[Picture],
+    thresholds: Sequence[float],
+    total: int | None = None,
+) -> tuple[tuple[Outcome, ...], ...]:
+    """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
+
+    kinds: in the order of the pictures' kind maps. total: how many pictures there are, where they
+    have no length. The detector runs once per picture, the
+    classifier once per region: its answer must depend on pixels, box and peak alone, as that of
+    BlockVote does.
+    """
+    names = tuple(kind.name for kind in kinds)
+    found: list[list[Outcome]] = [[] for _ in thresholds]
+    count = len(pictures) if isinstance(pictures, Sized) else total
+    for picture in track(pictures, f"trying {len(thresholds)} T on the held-back pictures", count):
+        detected = _Detected(detector.detect(picture.pixels))
+        named = _Named(classifier)
+        for outcomes, threshold in zip(found, thresholds, strict=True):
+            at = chain.model_copy(update={"threshold": threshold})
+            inspector = Inspector(detected, named, at, kinds, time.perf_counter_ns)
+            outcomes += evaluate(inspector, (picture,), names)
+    return tuple(tuple(outcomes) for outcomes in found)
+
+
+def sweep_run(
+    run: Run, pictures: Iterable[Picture] | None = None
+) -> dict[float, tuple[Outcome, ...]]:
+    """The float chain of a completed run over GRID and the run's own T, with the run's
+    keep_severity throughout: outcomes by T, ascending. pictures: the validation pictures by
+    default. Blocks for a minute or so. Raises DataError."""
+    record, result = run.record(), run.result()
+    if pictures is None:
+        dataset, by_name = run.open_data()
+        samples = (by_name[name] for name in record.validation)
+        pictures = (Picture(sample, *dataset.load_pair(sample)) for sample in samples)
+    kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
+    network = run.load_classifier()
+    classifier: Classifier = Unnamed(kinds)
+    if network is not None:
+        classifier = BlockVote(
+            TorchBlocks(network, record.channels),
+            network.size_px,
+            record.channels,
+            kinds,
+            keep_severity=result.keep_severity,
+        )
+    detector = detector_of(run.load_detector(), record.channels)
+    chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
+    thresholds = sorted({*GRID, result.threshold})
+    total = len(record.validation)
+    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds, total)
+    return dict(zip(thresholds, outcomes, strict=True))
+
+
+def points_of(outcomes: Mapping[float, tuple[Outcome, ...]]) -> tuple[OperatingPoint, ...]:
+    """One point per T of ``sweep_run``. Raises ValueError when there is no part."""
+    return tuple(operating_point(t, summarise(some).as_dict()) for t, some in outcomes.items())
+
+
+class _Detected:
+    """A Detector that has already looked: the same map for every threshold."""
+
+    def __init__(self, severity: SeverityMap) -> None:
+        self._severity = severity
+
+    def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+        return self._severity
+
+
+class _Named:
+    """A Classifier that remembers one picture's answers by box and peak: most stay from T to T."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._known: dict[tuple[Box, float], Defect | Dropped] = {}
+
+    def classify(
+        self, pixels: npt.NDArray[np.uint8], regions: tuple[Region, ...]
+    ) -> tuple[Defect | Dropped, ...]:
+        keys = [(region.box, region.peak_severity) for region in regions]
+        new = {key: r for key, r in zip(keys, regions, strict=True) if key not in self._known}
+        if new:
+            answers = self._classifier.classify(pixels, tuple(new.values()))
+            self._known.update(zip(new, answers, strict=True))
+        pairs = zip(keys, regions, strict=True)
+        return tuple(replace(self._known[key], region=region) for key, region in pairs)

@@ -1,0 +1,265 @@
+"""The ways to learn, the cheapest first: threshold, classifier, detector, method.
+
+threshold: T and keep_severity alone; both networks stay what they are.
+classifier: the block classifier is trained further on the new look
+(models/feedback/appearance_transfer.py): regions where it is sound are background, known defects
+on it what they are; and of each escape the region that the detector is surest of is the kind that
+it looks like most. detector: the detector is trained further on the new look, then the classifier.
+method: the detector is trained anew by the recipe, on the old pictures and those of the new look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.classify import BACKGROUND, BlockVote, majority
+from edge.chain.components import components
+from edge.chain.detect import Detector
+from edge.chain.filter import keep
+from edge.records import SeverityMap
+from models.data.dataset import DataError
+from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
+from models.evaluation.tradeoff.sweep import GRID
+from models.feedback.appearance_transfer import new_look
+from models.feedback.dataset import Lesson
+from models.feedback.operating_grid import Beliefs, find_beliefs
+from models.feedback.settings import (
+    Limits,
+    Settings,
+    Shortfall,
+    choose_settings,
+    decisions,
+    left_out_right,
+    mistakes,
+)
+from models.methods import METHODS, Task, Trained
+from models.methods.file_detector import FileDetector
+from models.networks import BlockClassifier, DetectorNetwork
+from models.runs.run import Run
+from models.training.blocks import LabelledRegion, collect_regions
+from models.training.classifier import train_classifier
+from models.training.patches import Picture, find_truncate
+from models.training.progress import stage, track
+from models.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+Route = Literal["threshold", "classifier", "detector", "method"]
+ROUTES: tuple[Route, ...] = ("threshold", "classifier", "detector", "method")
+# A classifier that is trained further must not forget: smaller steps. As many of them, and half of
+# them on marked parts: with a third of both, 4 of 10 marked parts were still rejected, and more of
+# the defects that had been set in were passed.
+FURTHER_RATE = 0.5
+FURTHER_STEPS = 2  # times the recipe's; with half of them 32 of 200 bad parts were passed, not 23
+MARKED_SHARE = 0.5  # of a label's regions; marked parts are few and are repeated
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that could take the old one's place. settings: chosen on ``Lesson.judged``; wrong: of
+    the marked parts among them, how many it judges wrongly, in float. left_out: (right, of) by
+    leaving one out; None where the networks have seen the marked parts themselves."""
+
+    route: Route
+    detector: DetectorNetwork | FileDetector
+    classifier: BlockClassifier | None
+    settings: Settings
+    wrong: int
+    left_out: tuple[int, int] | None
+    detector_loss: tuple[tuple[int, float], ...]
+    classifier_loss: tuple[tuple[int, float], ...]
+
+
+def routes_of(lesson: Lesson) -> tuple[Route, ...]:
+    """Those that are taken where nobody names one: a detector that learns from drawn defects is
+    trained further, and not anew for a few good parts; one that learns from good parts, anew."""
+    routes: list[Route] = ["threshold"]
+    if lesson.record.recipe.classifier.enabled:
+        routes.append("classifier")
+    good_only = METHODS[lesson.record.recipe.method].good_only
+    routes.append("method" if good_only else "detector")
+    return tuple(routes)
+
+
+def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidate | Shortfall:
+    """What a route leads to; a shortfall where no settings are within the limits. scratch: a run's
+    folder for checkpoints. Blocks for seconds (threshold) to hours (method). Raises DataError."""
+    detector, classifier = lesson.run.load_detector(), lesson.run.load_classifier()
+    detector_loss = lesson.result.detector_loss
+    classifier_loss = lesson.result.classifier_loss
+    with stage("making pictures of the new look"):
+        made = () if route == "threshold" else _new_look(lesson)
+    if route in ("detector", "method"):
+        trained = _detector(route, lesson, made, detector, scratch)
+        detector, detector_loss = trained.detector, tuple(trained.loss)
+    channels = lesson.record.channels
+    plain = detector_of(detector, channels)
+    seen = RunOnce(plain)
+    if classifier is not None and route != "threshold":
+        anew = route == "method"
+        classifier, loss = _classifier(lesson, made, plain, classifier, scratch, anew=anew)
+        classifier_loss = tuple(loss)
+    thresholds = sorted({*GRID, lesson.old.threshold})
+    vote = None if classifier is None else _vote(classifier, lesson)
+    chain = ChainManifest(threshold=lesson.old.threshold, join_px=lesson.result.join_px)
+    beliefs = find_beliefs(seen, vote, chain, lesson.judged, thresholds)
+    classified = classifier is not None
+    facts = lesson.facts
+    chosen = choose_settings(beliefs, facts, lesson.old, limits, classified=classified)
+    if isinstance(chosen, Shortfall):
+        return chosen
+    wrong = mistakes(decisions(beliefs, chosen), facts)
+    log.info("learn route=%s settings=%s wrong=%s of %s", route, chosen, wrong, len(lesson.learned))
+    return Candidate(
+        route,
+        detector,
+        classifier,
+        chosen,
+        wrong,
+        _left_out(route, beliefs, lesson, limits, classified=classified),
+        detector_loss,
+        classifier_loss,
+    )
+
+
+def _left_out(
+    route: Route, beliefs: Beliefs, lesson: Lesson, limits: Limits, *, classified: bool
+) -> tuple[int, int] | None:
+    if route != "threshold":
+        return None
+    return left_out_right(beliefs, lesson.facts, lesson.old, limits, classified=classified)
+
+
+def _vote(classifier: BlockClassifier, lesson: Lesson) -> BlockVote:
+    kinds = tuple(KindManifest(name=kind) for kind in lesson.record.kinds)
+    channels = lesson.record.channels
+    return BlockVote(TorchBlocks(classifier, channels), classifier.size_px, channels, kinds)
+
+
+def _detector(
+    route: Route,
+    lesson: Lesson,
+    made: tuple[Picture, ...],
+    old: DetectorNetwork | FileDetector,
+    scratch: Run,
+) -> Trained:
+    """Trained further, or anew. Raises DataError where the method cannot."""
+    method = METHODS[lesson.record.recipe.method]
+    pictures = (*lesson.train, *(lesson.learned_good if method.by_place else made))
+    if route == "method":
+        return method.train(_task(lesson, pictures, lesson.record.recipe, scratch))
+    if method.further is None or isinstance(old, FileDetector):
+        raise DataError(
+            f"route detector: {lesson.record.recipe.method} cannot be trained further; take method"
+        )
+    recipe = lesson.record.recipe
+    options = recipe.detector.model_copy(
+        # The checks look at parts of the old look, on which the old network is the best.
+        update={"steps": FURTHER_STEPS * recipe.detector.steps, "start": None, "checks": 0}
+    )
+    truncate = find_truncate(lesson.train, options.resolution, recipe.labels)
+    labels = recipe.labels.model_copy(update={"truncate": truncate})
+    recipe = recipe.model_copy(update={"detector": options, "labels": labels})
+    return method.further(_task(lesson, pictures, recipe, scratch), old)
+
+
+def _task(lesson: Lesson, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run) -> Task:
+    return Task(
+        pictures=pictures,
+        held_back=lesson.validation,
+        kinds=lesson.dataset.kinds,
+        channels=lesson.record.channels,
+        recipe=recipe,
+        checkpoint=scratch.detector_checkpoint,
+    )
+
+
+def _new_look(lesson: Lesson) -> tuple[Picture, ...]:
+    return new_look(lesson.train, lesson.learned_good, lesson.novelties, lesson.record.recipe.seed)
+
+
+def _classifier(
+    lesson: Lesson,
+    made: tuple[Picture, ...],
+    detector: Detector,
+    old: BlockClassifier,
+    scratch: Run,
+    *,
+    anew: bool,
+) -> tuple[BlockClassifier, list[tuple[int, float]]]:
+    """The old classifier trained further, or a new one where the detector is new."""
+    record = lesson.record
+    # Else whatever lies beside the new look would be called background with it.
+    drawn = (*lesson.train, *made)
+    pictures = (*drawn, *lesson.escapes)
+    seen = track(pictures, "looking for regions on all pictures")
+    maps = tuple(_map(detector, picture) for picture in seen)
+    threshold, join_px = lesson.old.threshold, lesson.result.join_px
+    # An escape has no mask, so ``collect_regions`` would call its defect background.
+    regions = collect_regions(drawn, maps[: len(drawn)], threshold, join_px)
+    vote = _vote(old, lesson)
+    marked = [
+        region
+        for number in range(len(drawn), len(pictures))
+        for region in _surest(number, pictures[number], maps[number], vote, threshold, join_px)
+    ]
+    marked += [region for region in regions if region.picture >= len(lesson.train)]
+    others = [region for region in regions if region.picture < len(lesson.train)]
+    recipe = record.recipe
+    if not anew:
+        rate = recipe.classifier.learning_rate * FURTHER_RATE
+        options = recipe.classifier.model_copy(update={"learning_rate": rate})
+        recipe = recipe.model_copy(update={"classifier": options})
+    return train_classifier(
+        pictures,
+        _weighted(others, marked),
+        len(record.kinds),
+        record.channels,
+        recipe,
+        scratch.classifier_checkpoint,
+        None if anew else old,
+    )
+
+
+def _map(detector: Detector, picture: Picture) -> SeverityMap:
+    seen = detector.detect(picture.pixels)
+    return replace(seen, values=seen.values.copy())
+
+
+def _surest(
+    number: int,
+    picture: Picture,
+    severity: SeverityMap,
+    vote: BlockVote,
+    threshold: float,
+    join_px: float,
+) -> list[LabelledRegion]:
+    """The region of an escape that the detector is surest of, at T or at half of it, called what it
+    looks like most but for background; none where the detector sees nothing: then no classifier can
+    help."""
+    for level in (threshold, threshold / 2):
+        mask = keep(severity, level, *picture.kind_map.shape)
+        if mask is not None:
+            region = components(mask, join_px).regions[0]
+            scores = vote.scores(picture.pixels, (region,))[0]
+            label = 1 + BACKGROUND + majority(scores[:, 1 + BACKGROUND :])
+            return [LabelledRegion(number, region.box, label)]
+    return []
+
+
+def _weighted(
+    regions: Sequence[LabelledRegion], marked: Sequence[LabelledRegion]
+) -> tuple[LabelledRegion, ...]:
+    """All of them, the marked ones repeated until they are MARKED_SHARE of those of their label."""
+    found = list(regions)
+    for label in sorted({region.label for region in marked}):
+        some = [region for region in marked if region.label == label]
+        others = sum(region.label == label for region in regions)
+        count = max(len(some), ceil(others * MARKED_SHARE / (1 - MARKED_SHARE)))
+        found += [some[i % len(some)] for i in range(count)]
+    return tuple(found)

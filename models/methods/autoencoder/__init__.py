@@ -1,0 +1,1 @@
+"""A convolutional autoencoder trained on good parts; its reconstruction error is severity."""

@@ -1,0 +1,1 @@
+"""Two cascaded autoencoders that segment, followed by the block classifier."""

@@ -1,0 +1,40 @@
+"""A detector that is no network: the bytes of the file that a station reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from edge.bundle import DetectorManifest
+from edge.bundle.manifest import DetectorKind
+from edge.chain.detect import Detector
+from edge.chain.file_detectors import READERS
+
+
+@dataclass(frozen=True, slots=True)
+class FileDetector:
+    """data: what edge/chain/file_detectors.py reads for this kind. Its map has a cell per pixel,
+    and it takes a frame whole whatever its sides are."""
+
+    stride_px: ClassVar[int] = 1
+    multiple_px: ClassVar[int] = 1
+
+    kind: DetectorKind
+    data: bytes
+
+    def manifest(self, channels: int, height: int = 256, width: int = 256) -> DetectorManifest:
+        one_or_three: Literal[1, 3] = 1 if channels == 1 else 3
+        return DetectorManifest(
+            kind=self.kind,
+            network=self.kind,
+            channels=one_or_three,
+            height=height,
+            width=width,
+            overlap_px=0,
+            multiple_px=self.multiple_px,
+            stride_px=self.stride_px,
+        )
+
+    def detector(self, channels: int) -> Detector:
+        """The station's own reader on it. Raises BundleError for a file that it refuses."""
+        return READERS[self.kind](self.data, self.manifest(channels))

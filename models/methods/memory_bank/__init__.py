@@ -1,0 +1,1 @@
+"""A memory bank of good parts' features: the distance to the nearest ones is severity."""

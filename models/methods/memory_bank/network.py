@@ -1,0 +1,100 @@
+"""How far a part's features lie from those of good parts: the network of the method `memory`.
+
+Locally aware features of a pretrained network's middle stages, and what good parts do there, after
+Roth et al. 2022 (PatchCore, CVPR), section 3.1, and Defard et al. 2021 (PaDiM, ICPR Workshops),
+section III; the critic after Liu et al. 2023 (SimpleNet, CVPR), section 3.3.
+docs/decisions/0028 has what was tried in their place.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.networks.base import DetectorNetwork
+from models.networks.efficientnet import STAGES, EfficientNetLite0
+
+TAPS = (1, 2, 4)  # of EfficientNet-Lite0's stages; strides 4, 8 and 16, times the reduction
+WIDTHS = tuple(STAGES[tap].channels for tap in TAPS)
+FEATURES = sum(WIDTHS)
+# Of one direction, in standard deviations of good parts; farther is no worse. ReLU6 cuts there, so
+# int8 resolves 0.05 of a deviation, whatever a defect does.
+FARTHEST = 12.0
+_TOP = 6.0  # of ReLU6
+
+
+class MemoryDetector(DetectorNetwork):
+    """Severity per cell of 4 px times the reduction, from a frozen EfficientNet-Lite0.
+
+    Two things are added up. The distance: the deviations along ``directions`` of the features, each
+    no more than FARTHEST, both ways by two units. The critic: ``units`` ReLU6 units, which were
+    shown painted flaws. Both are one 1×1 convolution, ReLU6, and another 1×1: no square, no root
+    and no minimum over a bank. Stages are repeated upwards and stand side by side before they are
+    projected, so that int8 rounds no sum in between; their channels must reach equally far
+    (models/methods/channel_equalisation.py), since they share one scale.
+    """
+
+    def __init__(
+        self, channels: int = 1, *, reduction: int = 2, directions: int = 16, units: int = 32
+    ) -> None:
+        super().__init__()
+        self.stride_px, self.multiple_px = 4 * reduction, 16 * reduction
+        self.directions, self.units = directions, units
+        self.backbone = EfficientNetLite0(channels, stages=TAPS[-1] + 1, reduction=reduction)
+        rows = 2 * directions + units
+        self.project = nn.Conv2d(FEATURES, rows, 1)
+        self.head = nn.Conv2d(rows, 1, 1)
+
+    def taps(self, x: Tensor) -> list[Tensor]:
+        """The features, fine to coarse: N×WIDTHS[i]×(H/stride)×(W/stride), the stride doubling."""
+        outputs = self.backbone(x)
+        return [outputs[tap] for tap in TAPS]
+
+    def raw(self, x: Tensor) -> Tensor:
+        return self.head(self.hidden(x))  # type: ignore[no-any-return]
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Deviations up, deviations down, and the critic's units: N×(2·directions + units)×h×w."""
+        return functional.relu6(self.project(grown(self.taps(x))))
+
+    def load_imagenet(self) -> None:
+        self.backbone.load_imagenet()
+
+    @torch.no_grad()
+    def remember(self, distance: tuple[Tensor, Tensor], critic: tuple[Tensor, Tensor]) -> None:
+        """Set the projections, each as weight and bias on the features.
+
+        distance: directions×FEATURES and directions: the deviations along them. critic:
+        units×FEATURES and units: what its ReLU6 take.
+        """
+        weight, bias = (part * (_TOP / FARTHEST) for part in distance)
+        rows = torch.cat([weight, -weight, critic[0]])
+        self.project.weight.copy_(rows[:, :, None, None])
+        assert self.project.bias is not None
+        self.project.bias.copy_(torch.cat([bias, -bias, critic[1]]))
+
+    @torch.no_grad()
+    def weigh(self, distance: float, critic: Tensor, bias: float) -> None:
+        """Set the head: severity is distance · the sum of all deviations + critic · its units
+        + bias."""
+        each = torch.full((2 * self.directions,), distance * FARTHEST / _TOP)
+        self.head.weight.copy_(torch.cat([each, critic])[None, :, None, None])
+        assert self.head.bias is not None
+        self.head.bias.fill_(bias)
+
+
+def grown(taps: list[Tensor]) -> Tensor:
+    """The features side by side at the finest stride: N×FEATURES×h×w, coarse ones repeated."""
+    return torch.cat([_repeat(tap, 2**i) for i, tap in enumerate(taps)], 1)
+
+
+def cells(taps: list[Tensor]) -> Tensor:
+    """Every cell's features of one picture, as ``raw`` sees them: (rows·cols)×FEATURES."""
+    return grown(taps)[0].flatten(1).T
+
+
+def _repeat(x: Tensor, times: int) -> Tensor:
+    if times == 1:
+        return x
+    return functional.interpolate(x, scale_factor=float(times), mode="nearest")

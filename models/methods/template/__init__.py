@@ -1,0 +1,1 @@
+"""Training of the template detector: golden images, one per variant."""

@@ -1,0 +1,1 @@
+"""Texture statistics with an isolation forest or a one-class support vector machine."""

@@ -1,0 +1,1 @@
+"""Training of the threshold detector: distance from the background."""

@@ -1,0 +1,50 @@
+"""Limits of a run's held-back pictures, in sentences that stand at the top of its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.data.dataset import Sample
+from models.data.facts import carriers, parts_of
+from models.evaluation.tradeoff.interval import interval, percent
+
+FEW_PARTS = 10  # of which none is judged wrongly: a rate of 31 % is not ruled out
+
+
+def unknowns(validation: Sequence[Sample], kinds: Sequence[str]) -> tuple[str, ...]:
+    """The figures that are not known, the worst first; none where all are.
+
+    A rate is unknown where no physical part is there to count on, and hardly known where fewer
+    than FEW_PARTS are; a kind of which no part is held back may be missed altogether.
+    """
+    good = [sample for sample in validation if sample.is_good]
+    bad = [sample for sample in validation if not sample.is_good]
+    found = [
+        *_rate("False rejects", "good", good, "add pictures of good parts"),
+        *_rate("Escapes", "defective", bad, "add pictures of defective parts, drawn or not"),
+    ]
+    if any(sample.masks for sample in validation):
+        found += [
+            f"Whether {kind} is found is unknown: no part with it is among the held-back ones; "
+            "photograph more of them."
+            for kind in kinds
+            if not carriers(validation, kind)
+        ]
+    return tuple(found)
+
+
+def _rate(what: str, of: str, samples: Sequence[Sample], remedy: str) -> list[str]:
+    parts = parts_of(samples)
+    if not parts:
+        return [
+            f"{what} are unknown: no {of} part is among the held-back pictures; {remedy} and train "
+            "again."
+        ]
+    if parts >= FEW_PARTS:
+        return []
+    count = "1 part" if parts == 1 else f"{parts} parts"
+    most = percent(interval(0, parts)[1])
+    return [
+        f"{what} are hardly known: {count} held back {'is' if parts == 1 else 'are'} {of}; with "
+        f"none judged wrongly a rate of {most} is still not ruled out."
+    ]

@@ -1,0 +1,110 @@
+"""What a run is about to be trained on: the pictures, divided, and what run.json says of them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.training import auto
+from models.data.dataset import DataError, DataSet
+from models.data.split import hold_back_defective, split
+from models.methods import METHODS
+from models.training.patches import Picture, load_pictures
+from models.training.recipe import Recipe, SplitRecipe
+from models.runs.run import RunRecord, open_data
+from models.evaluation.tradeoff.point import require_good
+from models.report.limits import unknowns
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A run's record, its data, and the pictures of both sides in memory, ordered by name."""
+
+    record: RunRecord
+    dataset: DataSet
+    pictures: tuple[Picture, ...]
+    held_back: tuple[Picture, ...]
+
+
+def prepare(
+    data: Path, recipe: Recipe | None, groups: str | None = None, *, hold_back_drawn: bool = False
+) -> Preparation:
+    """Read and divide the data as the recipe says. Blocks for seconds to a minute.
+
+    recipe: None chooses one for regression from the data (models/training/auto.py) and logs why. groups: in
+    place of the recipe's split.groups. hold_back_drawn: with a method that learns from good parts,
+    hold back drawn defects of the training side too; then it is not divided as for others.
+    Raises DataError for data that cannot be trained on.
+    """
+    if recipe is not None:
+        _check_limit(recipe)
+    told = recipe.split if recipe is not None else SplitRecipe()
+    if groups is not None:
+        told = told.model_copy(update={"groups": groups})
+    dataset = open_data(data, told)
+    settings = told if recipe is not None else auto.choose_split(dataset)
+    divided = split(dataset, settings.validation_share, settings.seed)
+    if recipe is not None and METHODS[recipe.method].good_only:
+        divided = hold_back_defective(divided, drawn=hold_back_drawn or settings.good_only)
+    if recipe is not None and recipe.chain.max_false_rejects is not None:
+        require_good(sum(sample.is_good for sample in divided.validation), str(data))
+    pictures = load_pictures(dataset, divided.train)
+    held_back = load_pictures(dataset, divided.validation)
+    if recipe is None:
+        _check(dataset, pictures, held_back, good_only=False)
+        choice = auto.choose_recipe(dataset, divided, pictures)
+        for line in auto.describe(choice):
+            log.info("auto %s", line)
+        recipe = choice.recipe
+    _check(dataset, pictures, held_back, good_only=METHODS[recipe.method].good_only)
+    classified = recipe.classifier.enabled and any(p.kind_map.any() for p in pictures)
+    if recipe.classifier.enabled and not classified:
+        log.info("classifier off: no training picture carries an annotated defect")
+    off = recipe.classifier.model_copy(update={"enabled": classified})
+    settings = settings.model_copy(update={"groups": told.groups})
+    record = RunRecord(
+        recipe=recipe.model_copy(update={"split": settings, "classifier": off}),
+        data=str(data.resolve()),
+        layout=dataset.layout,
+        kinds=dataset.kinds,
+        channels=dataset.channels,
+        train=tuple(sample.name for sample in divided.train),
+        validation=tuple(sample.name for sample in divided.validation),
+        unmasked=tuple(sample.name for sample in divided.unmasked),
+    )
+    for line in unknowns(divided.validation, dataset.kinds):
+        log.warning("%s", line)
+    return Preparation(record, dataset, pictures, held_back)
+
+
+def _check_limit(recipe: Recipe) -> None:
+    if recipe.chain.max_false_rejects is not None and not METHODS[recipe.method].good_only:
+        raise DataError(
+            f"recipe key 'chain.max_false_rejects': {recipe.method} learns from annotated defects "
+            "and takes T from them; give --max-false-rejects to make export instead (EXPORT_ARGS)"
+        )
+
+
+def _check(
+    dataset: DataSet,
+    pictures: tuple[Picture, ...],
+    held_back: tuple[Picture, ...],
+    *,
+    good_only: bool,
+) -> None:
+    """Raises DataError where a method has nothing to learn from, or nothing to be judged on."""
+    for side, some in (("training", pictures), ("validation", held_back)):
+        if good_only:
+            if not any(picture.sample.is_good for picture in some):
+                raise DataError(
+                    f"{dataset.root}: no {side} picture is of a good part; expected at least two "
+                    "good parts"
+                )
+        elif not any(picture.kind_map.any() for picture in some):
+            raise DataError(
+                f"{dataset.root}: no {side} picture carries an annotated defect; "
+                "expected masks of some (at least two parts with each kind)"
+            )

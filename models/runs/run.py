@@ -1,0 +1,244 @@
+"""A training run's folder: what was trained on what, and what came out.
+
+run.json          recipe, data, split, kinds: written first, never changed
+detector.ckpt     checkpoints, to go on after a kill
+classifier.ckpt
+detector.pt       trained weights; detector.bin: the file of a method that is no network
+classifier.pt
+result.json       T, the rules, metrics: written last; its presence means the run is complete
+validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
+quarantine/       of a run that learned from marked parts: these parts (models/learning)
+train.log
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from torch import nn
+
+from edge.validation_messages import describe
+from edge.errors import BundleError, QuarantineError
+from models.data.dataset import DataError, DataSet, Sample
+from models.data.layouts import open_dataset
+from models.data.quarantined import FOLDER, quarantined
+from models.data.select import select
+from models.methods.file_detector import FileDetector
+from models.runs.files import write_whole
+from models.training.fit import save_atomically
+from models.methods import METHODS
+from models.evaluation.metrics import known
+from models.networks import BlockClassifier, DetectorNetwork
+from models.training.recipe import Recipe, SplitRecipe
+
+RECORD = "run.json"
+VALIDATION = "validation.txt"
+COMPARISON = "comparison.json"  # in a folder of several runs, one for each candidate
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunRecord(_Part):
+    """What a run set out to do."""
+
+    recipe: Recipe
+    data: str
+    layout: str
+    kinds: tuple[str, ...]
+    channels: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    unmasked: tuple[str, ...]
+
+
+class CurvePoint(_Part):
+    """One T of the search: mean IoU over annotated parts (None without one), share of good parts
+    with an alarm (None without one), and then the share of defective parts with a region where
+    nothing is drawn."""
+
+    threshold: float
+    mean_iou: float | None
+    false_alarms: float | None
+    strays: float | None = None
+
+
+class RunResult(_Part):
+    """What came of it. metrics: by chain ('float', 'float without classifier'), then by name.
+    training_s: of the sitting that finished it; None of runs that did not say."""
+
+    threshold: float
+    join_px: float
+    keep_severity: float
+    frame_height: int
+    frame_width: int
+    curve: tuple[CurvePoint, ...]
+    metrics: dict[str, dict[str, float]]
+    detector_loss: tuple[tuple[int, float], ...]
+    classifier_loss: tuple[tuple[int, float], ...]
+    training_s: float | None = None
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        return {chain: known(values) for chain, values in metrics.items()}
+
+
+class _Pointer(BaseModel):
+    """The part of comparison.json that says which run to take."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    recommended: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+
+
+def open_data(folder: Path, settings: SplitRecipe, layout: str = "auto") -> DataSet:
+    """The part of the data in a folder that a recipe trains and validates on. Raises DataError."""
+    dataset = open_dataset(folder, layout, settings.groups)
+    return select(dataset, settings.names, defective_only=settings.defective_only)
+
+
+class Run:
+    """Paths and contents of one run's folder.
+
+    The folder of a comparison (models/candidates) stands for the run that it recommends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder = _recommended(folder)
+        self.folder = folder
+        self.record_path = folder / RECORD
+        self.result_path = folder / "result.json"
+        self.detector_checkpoint = folder / "detector.ckpt"
+        self.classifier_checkpoint = folder / "classifier.ckpt"
+        self.detector_path = folder / "detector.pt"
+        self.detector_file = folder / "detector.bin"
+        self.classifier_path = folder / "classifier.pt"
+        self.validation_list = folder / VALIDATION
+        self.quarantine = folder / FOLDER
+
+    def begin(self, record: RunRecord) -> None:
+        """Write run.json, or go on with the run that is there when it is the same.
+
+        Raises DataError when the folder holds another run.
+        """
+        if self.record_path.exists():
+            if self.record() != record:
+                raise DataError(
+                    f"{self.folder}: holds a run of another recipe or other data; "
+                    "name another OUT or delete it"
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(self.record_path, record)
+
+    def record(self) -> RunRecord:
+        """run.json. Raises DataError when there is none, or it is not readable."""
+        return _read(self.record_path, RunRecord, "a training run (make train)")
+
+    def result(self) -> RunResult:
+        """result.json. Raises DataError when the run is not complete."""
+        return _read(self.result_path, RunResult, "a completed training run (make train)")
+
+    def finish(self, result: RunResult) -> None:
+        _write(self.result_path, result)
+
+    def open_data(self) -> tuple[DataSet, dict[str, Sample]]:
+        """The data the run was trained on, marked parts that it learned from included, and its
+        samples by name. Raises DataError."""
+        record = self.record()
+        dataset = open_data(Path(record.data), record.recipe.split, record.layout)
+        try:
+            marked = quarantined(self.quarantine)
+        except QuarantineError as error:
+            raise DataError(str(error)) from error
+        dataset = replace(dataset, samples=(*dataset.samples, *marked))
+        by_name = {sample.name: sample for sample in dataset.samples}
+        missing = [name for name in (*record.train, *record.validation) if name not in by_name]
+        if missing or dataset.kinds != record.kinds:
+            raise DataError(
+                f"{record.data}: has changed since the run was trained"
+                + (f": {missing[0]} is gone" if missing else ": other kinds of defect")
+            )
+        return dataset, by_name
+
+    def save_detector(self, detector: DetectorNetwork | FileDetector) -> None:
+        if isinstance(detector, FileDetector):
+            write_whole(self.detector_file, detector.data)
+        else:
+            save_atomically(detector.state_dict(), self.detector_path)
+
+    def save_classifier(self, network: BlockClassifier) -> None:
+        save_atomically(network.state_dict(), self.classifier_path)
+
+    def load_detector(self) -> DetectorNetwork | FileDetector:
+        """The trained detector; a network is in eval mode. Raises DataError without its file."""
+        record = self.record()
+        build = METHODS[record.recipe.method].build
+        if build is None:
+            return self._load_file(record)
+        network = build(record.recipe, record.channels)
+        _fill(network, self.detector_path)
+        return network.eval()
+
+    def _load_file(self, record: RunRecord) -> FileDetector:
+        kind = record.recipe.method
+        try:
+            data = self.detector_file.read_bytes()
+            found = FileDetector(kind, data)
+            found.detector(record.channels)
+        except (OSError, BundleError) as error:
+            raise DataError(
+                f"{self.detector_file}: cannot be read; expected a trained {kind}"
+            ) from error
+        return found
+
+    def load_classifier(self) -> BlockClassifier | None:
+        """The trained classifier in eval mode; None where the recipe has none."""
+        record = self.record()
+        if not record.recipe.classifier.enabled:
+            return None
+        network = BlockClassifier(record.channels, len(record.kinds))
+        _fill(network, self.classifier_path)
+        return network.eval()
+
+
+def _recommended(folder: Path) -> Path:
+    comparison = folder / COMPARISON
+    if (folder / RECORD).exists() or not comparison.is_file():
+        return folder
+    return folder / _read(comparison, _Pointer, "a comparison of candidates").recommended
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    try:
+        weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path}: cannot be read; expected trained weights") from error
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: holds weights of another network than today's {type(network).__name__}; "
+            "train again"
+        ) from error
+
+
+def _write(path: Path, part: BaseModel) -> None:
+    write_whole(path, part.model_dump_json(indent=1) + "\n")
+
+
+def _read(path: Path, model: type[_Model], expected: str) -> _Model:
+    try:
+        return model.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read; expected {expected}") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: {describe(error)}") from error

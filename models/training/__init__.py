@@ -1,0 +1,1 @@
+"""Training: from a folder of pictures and a recipe to a run."""

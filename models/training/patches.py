@@ -1,0 +1,152 @@
+"""Training patches for the detector: crops with their severity targets, made as they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.augmentation.copy_paste import transplant
+from models.augmentation.crops import Augmentation, augment
+from models.augmentation.synthetic_defects import paint_flaw
+from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
+from models.training.labels import coverage_cells, severity_cells
+from models.training.progress import track
+from models.training.recipe import LabelRecipe, Recipe
+
+CHOICES = 8  # of a picture that is as large as a patch; then a smaller one is reflected at its rim
+MULTIPLE_PX = 32
+
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One sample in memory. pixels: uint8 H×W or H×W×3; kind_map: uint8 H×W."""
+
+    sample: Sample
+    pixels: Pixels
+    kind_map: Pixels
+
+
+def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
+    """Read the samples' pixels and masks. Raises DataError with all that are not right."""
+    seen = track(samples, "reading pictures")
+    try:
+        return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in seen)
+    except DataError:
+        dataset.verify(samples)
+        raise
+
+
+def severity_target(
+    pixels: Pixels, kind_map: Pixels, cell_px: int, labels: LabelRecipe, truncate: float
+) -> npt.NDArray[np.float32]:
+    """The severity the detector is trained towards, H/cell × W/cell, 0 to 12."""
+    mask = kind_map > 0
+    if not mask.any():
+        return np.zeros((mask.shape[0] // cell_px, mask.shape[1] // cell_px), np.float32)
+    severity = severity_cells(
+        as_channels(pixels, 1),
+        mask,
+        cell_px,
+        truncate,
+        defect_pixels_only=labels.defect_pixels_only,
+    )
+    coverage = coverage_cells(mask, cell_px)
+    lifted = labels.floor + severity * np.float32(1.0 - labels.floor / 12.0)
+    weight = coverage if labels.coverage else (coverage > 0.0)
+    return np.asarray(lifted * weight, np.float32)
+
+
+def find_truncate(pictures: tuple[Picture, ...], cell_px: int, labels: LabelRecipe) -> float:
+    """λ: the recipe's, or the 95th percentile of the training pictures' raw scores.
+
+    Raises ValueError when no picture carries a defect.
+    """
+    if labels.truncate > 0:
+        return labels.truncate
+    scores = []
+    for picture in pictures:
+        if picture.sample.is_good:
+            continue
+        pixels, kind_map = (_whole_cells(p, cell_px) for p in (picture.pixels, picture.kind_map))
+        cells = severity_cells(
+            as_channels(pixels, 1),
+            kind_map > 0,
+            cell_px,
+            510.0,
+            defect_pixels_only=labels.defect_pixels_only,
+        )
+        scores.append(cells[cells > 0] * (510.0 / 12.0))
+    if not scores:
+        raise ValueError("no training picture carries a defect; expected masks of some")
+    return max(float(np.percentile(np.concatenate(scores), 95)), 1.0)
+
+
+class PatchSource:
+    """Batches of augmented patches; batch number i depends on the recipe's seed and i alone."""
+
+    def __init__(
+        self, pictures: tuple[Picture, ...], kinds: tuple[str, ...], recipe: Recipe, truncate: float
+    ) -> None:
+        self._recipe = recipe
+        self._truncate = truncate
+        self._pictures = pictures
+        by_kind = [[p for p in pictures if kind in p.sample.kinds] for kind in kinds]
+        self._by_kind = [group for group in by_kind if group]
+        self._around = recipe.augment.options(centre_on_defect=True)
+        self._anywhere = recipe.augment.options(centre_on_defect=False)
+
+    def batch(self, step: int) -> Batch:
+        """Pixels uint8 N×C×h×w and targets float32 N×1×(h/cell)×(w/cell)."""
+        recipe = self._recipe.detector
+        rng = np.random.default_rng([self._recipe.seed, step])
+        size_px = self._size(rng)
+        # As many pixels a batch, whatever the patches' size.
+        count = max(1, round(recipe.batch * recipe.patch_px**2 / (size_px[0] * size_px[1])))
+        images, targets = [], []
+        for _ in range(count):
+            pixels, kind_map = self._cut(rng, size_px)
+            if rng.random() < recipe.transplant_share:
+                pixels, kind_map = transplant(pixels, kind_map, *self._cut(rng, size_px), rng)
+            if rng.random() < recipe.painted_share:
+                pixels, kind_map = paint_flaw(pixels, kind_map, rng)
+            target = severity_target(
+                pixels, kind_map, recipe.resolution, self._recipe.labels, self._truncate
+            )
+            images.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
+            targets.append(target[None])
+        return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), np.stack(targets)
+
+    def _size(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Height and width of a batch's patches."""
+        most = self._recipe.detector.patch_px
+        if self._recipe.detector.patches == "square":
+            return most, most
+        height, width = self._choose(rng)[0].kind_map.shape
+        return _down(height, most), _down(width, most)
+
+    def _cut(self, rng: np.random.Generator, size_px: tuple[int, int]) -> tuple[Pixels, Pixels]:
+        for _ in range(CHOICES):
+            picture, options = self._choose(rng)
+            if all(have >= px for have, px in zip(picture.kind_map.shape, size_px, strict=True)):
+                break
+        return augment(picture.pixels, picture.kind_map, options, rng, size_px)
+
+    def _choose(self, rng: np.random.Generator) -> tuple[Picture, Augmentation]:
+        if self._by_kind and rng.random() < self._recipe.detector.defect_share:
+            group = self._by_kind[rng.integers(len(self._by_kind))]
+            return group[rng.integers(len(group))], self._around
+        return self._pictures[rng.integers(len(self._pictures))], self._anywhere
+
+
+def _down(side: int, most: int) -> int:
+    """A picture's side, down to a multiple that the networks take."""
+    return max(MULTIPLE_PX, min(side, most) // MULTIPLE_PX * MULTIPLE_PX)
+
+
+def _whole_cells(pixels: Pixels, cell_px: int) -> Pixels:
+    height, width = (side // cell_px * cell_px for side in pixels.shape[:2])
+    return pixels[:height, :width]

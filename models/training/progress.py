@@ -1,0 +1,158 @@
+"""Messages on the progress of long work, logged where there would otherwise be silence.
+
+Code that takes long names its stages (``stage``, ``track``). A command that people wait for wraps
+its work in ``announced``. A thread logs the innermost stage whenever nothing was logged for
+EVERY_S. Without ``announced`` a stage costs a microsecond and logs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 10.0
+_LOOK_S = 0.5
+_LEAST_S = 3.0  # of a stage, before what is left can be told from it
+_Item = TypeVar("_Item")
+
+
+@dataclass(slots=True)
+class WorkStage:
+    """One piece of work. total: None where nobody can tell. note: a figure that moves, as a loss.
+    is_shown: somebody shows it already, as a bar on a terminal."""
+
+    title: str
+    began_s: float
+    total: int | None = None
+    done: int = 0
+    note: str = ""
+    is_shown: bool = False
+
+    def words(self, now_s: float) -> str:
+        """As 'trying T: 12 of 60 after 20 s, about 80 s left'."""
+        elapsed = now_s - self.began_s
+        note = f", {self.note}" if self.note else ""
+        if not self.total:
+            return f"{self.title}: {_duration(elapsed)} so far{note}"
+        told = f"{self.title}: {self.done} of {self.total} after {_duration(elapsed)}{note}"
+        if 0 < self.done < self.total and elapsed >= _LEAST_S:
+            left = elapsed / self.done * (self.total - self.done)
+            told += f", about {_duration(left)} left"
+        return told
+
+
+class WorkStages:
+    """The stages under way, outermost first.
+
+    Synchronization: entered and left by one thread, read by another.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open: list[WorkStage] = []
+
+    @contextmanager
+    def enter(self, title: str, total: int | None = None) -> Iterator[WorkStage]:
+        one = WorkStage(title, self._clock(), total)
+        with self._lock:
+            self._open.append(one)
+        try:
+            yield one
+        finally:
+            with self._lock:
+                self._open.remove(one)
+
+    def line(self) -> str | None:
+        """Return a line on the innermost stage that is more than a moment old, after the outermost
+        one. Return None where no stage is open, or where it is shown already."""
+        with self._lock:
+            some = list(self._open)
+        if not some or some[-1].is_shown:
+            return None
+        now = self._clock()
+        # A stage within a stage may be over in a moment and begin again a thousand times.
+        shown = next((one for one in some[::-1] if now - one.began_s >= _LEAST_S), some[0])
+        outer = f"{some[0].title}: " if shown is not some[0] else ""
+        return outer + shown.words(now)
+
+
+class Announcer(logging.Handler):
+    """Says what is under way when nothing was logged for ``every_s``. ``look`` is called often."""
+
+    def __init__(
+        self, stages: WorkStages, every_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(logging.INFO)
+        self._stages, self._every_s, self._clock = stages, every_s, clock
+        self._last_s = clock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Somebody else has said something."""
+        self._last_s = self._clock()
+
+    def look(self) -> None:
+        if self._clock() - self._last_s < self._every_s:
+            return
+        line = self._stages.line()
+        if line is not None:
+            # Past logging.disable, which silences libraries for minutes
+            # (export/quantisation/quantise.py).
+            log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, line, (), None))
+        self._last_s = self._clock()
+
+
+_STAGES = WorkStages()
+
+
+@contextmanager
+def stage(title: str, total: int | None = None) -> Iterator[WorkStage]:
+    """Work that may take long, named for people: 'tracing the networks'. The caller counts
+    ``done`` up where there is a total."""
+    with _STAGES.enter(title, total) as one:
+        yield one
+
+
+def track(items: Iterable[_Item], title: str, total: int | None = None) -> Iterator[_Item]:
+    """The items, counted while they are worked on. total: where ``items`` has no length."""
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    with _STAGES.enter(title, total) as one:
+        for item in items:
+            yield item
+            one.done += 1
+
+
+@contextmanager
+def announced(every_s: float = EVERY_S) -> Iterator[None]:
+    """While inside, a thread logs what is under way after every ``every_s`` without a line. Logging
+    is configured before: ``basicConfig`` does nothing once there is a handler."""
+    announcer = Announcer(_STAGES, every_s)
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(min(_LOOK_S, every_s)):
+            announcer.look()
+
+    thread = threading.Thread(target=watch, name="progress", daemon=True)
+    root = logging.getLogger()
+    root.addHandler(announcer)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        root.removeHandler(announcer)
+
+
+def _duration(seconds: float) -> str:
+    """'45 s', '12 min'."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,74 @@
+"""Drift and sentinels in station.toml: every key, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from edge.config.drift import DriftMeasure
+from edge.drift.streams import MEASURES
+from edge.errors import ConfigError
+from tests.config.test_line import BY_TIME, load
+
+OPTIONS: list[tuple[str, str, Any]] = [
+    ("enabled", "false", False),
+    ("every", "1", 1),
+    ("measures", '["dirt", "focus"]', ("dirt", "focus")),
+    ("learn_parts", "2000", 2000),
+    ("false_alarms_per_month", "0.1", 0.1),
+    ("parts_per_month", "500000", 500_000),
+    ("on_drift", '"unknown"', "unknown"),
+    ("sentinel_every_s", "0", 0.0),
+    ("on_blind", '"report"', "report"),
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "station.toml"
+
+
+@pytest.mark.parametrize(("key", "value", "held"), OPTIONS)
+def test_each_key_is_taken(path: Path, key: str, value: str, held: Any) -> None:
+    config = load(path, f"{BY_TIME}[drift]\n{key} = {value}\n")
+    assert getattr(config.drift, key) == held
+    assert getattr(load(path, BY_TIME).drift, key) != held
+
+
+def test_the_options_are_all_of_them(path: Path) -> None:
+    assert {key for key, _, _ in OPTIONS} == set(type(load(path, BY_TIME).drift).model_fields)
+
+
+def test_what_can_be_watched_is_what_is_measured() -> None:
+    assert get_args(DriftMeasure) == MEASURES
+
+
+def test_paths_and_nanoseconds(path: Path) -> None:
+    config = load(path, f"{BY_TIME}[drift]\nsentinel_every_s = 1.5\n")
+    assert config.drift.sentinel_every_ns == 1_500_000_000
+    assert config.drift_path == config.state_dir / "drift.json"
+    assert config.sentinel_path == config.state_dir / "sentinel.json"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("every = 0", "key 'drift.every': "),
+        ("learn_parts = 1001", "key 'drift.learn_parts': "),
+        ("learn_parts = 40", "key 'drift.learn_parts': "),
+        ('measures = ["focus", "focus"]', "key 'drift.measures': names a measure twice"),
+        ('measures = ["smell"]', "key 'drift.measures"),
+        ("measures = []", "key 'drift.measures': "),
+        ("false_alarms_per_month = 0", "key 'drift.false_alarms_per_month': "),
+        ("parts_per_month = 0", "key 'drift.parts_per_month': "),
+        ('on_drift = "stop"', "key 'drift.on_drift': "),
+        ("sentinel_every_s = -1", "key 'drift.sentinel_every_s': "),
+        ('on_blind = "pass"', "key 'drift.on_blind': "),
+        ("sentinels = true", "unknown key 'drift.sentinels'"),
+    ],
+)
+def test_what_is_refused_names_the_key(path: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{path}: {said}"):
+        load(path, f"{BY_TIME}[drift]\n{line}\n")

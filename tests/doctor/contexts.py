@@ -1,0 +1,81 @@
+"""Stations to examine, on machines whose /proc and /sys the test plants."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge.cli.diagnosis import patient_of
+from edge.config.station import load_config
+from edge.doctor.context import Patient
+from edge.doctor.machine import Machine
+from edge.doctor.station_process import Running
+from tests.commission.benches import write_station
+
+STATION = Running(4711)
+
+
+def plant(root: Path, **files: str) -> None:
+    """Files below the root; ``__`` in a name is a slash, ``--`` cannot be."""
+    for name, text in files.items():
+        put(root, name.replace("__", "/"), text)
+
+
+def put(root: Path, name: str, text: str) -> None:
+    path = root / name.lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+class Programs:
+    """What programs print, by the first two words of the command; others are not installed."""
+
+    def __init__(self, **said: str) -> None:
+        self.said = {name.replace("_", " ", 1): text for name, text in said.items()}
+        self.asked: list[Sequence[str]] = []
+
+    def __call__(self, command: Sequence[str]) -> str | None:
+        self.asked.append(command)
+        return self.said.get(" ".join(command[:2]))
+
+
+def unit(**properties: object) -> Programs:
+    """A systemd that knows the station's unit."""
+    lines = [f"{key}={value}" for key, value in {"LoadState": "loaded", **properties}.items()]
+    return Programs(systemctl_show="\n".join(lines))
+
+
+def patient(
+    folder: Path, extra: str = "", *, text: tuple[str, str] = ("", ""), **how: Any
+) -> Patient:
+    """A station whose files are in ``folder``, and a machine whose root is folder/root.
+
+    text: what of station.toml is replaced by what. how: of Machine, or running and golden."""
+    path = folder / "station.toml"
+    if not path.exists():
+        write_station(folder, extra)
+    if text[0]:
+        assert text[0] in path.read_text()
+        path.write_text(path.read_text().replace(*text))
+    (folder / "root").mkdir(exist_ok=True)
+    (folder / "state").mkdir(exist_ok=True)
+    running, golden = how.pop("running", None), how.pop("golden", True)
+    machine = replace(Machine(root=folder / "root", run=Programs()), **how)
+    found = patient_of(load_config(path), machine, golden=golden)
+    return replace(found, running=running)
+
+
+def disk_of(**fields: int) -> os.statvfs_result:
+    """A file system; by default 1 GiB free of 4."""
+    names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")
+    names += ("f_favail", "f_flag", "f_namemax")
+    given = {
+        **dict.fromkeys(names, 0),
+        **{"f_bsize": 4096, "f_frsize": 4096, "f_blocks": 1 << 20, "f_bavail": 1 << 18},
+        **{"f_files": 100_000, "f_favail": 50_000},
+        **fields,
+    }
+    return os.statvfs_result([given[name] for name in names])

@@ -1,0 +1,121 @@
+"""T chosen at export, by what the line allows."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from edge.bundle import ChainManifest, KindManifest, check_certificate, read_bundle
+from edge.chain.classify import Unnamed
+from edge.chain.inspector import Inspector
+from edge.records import SeverityMap
+from export.errors import ExportError
+from export.operating_point import choose_point
+from export.pack import ExportOptions, export_run
+from models.evaluation.tradeoff import OperatingPoint, choose, points_of, sweep_run
+from models.report.exported import read_export
+from models.runs.run import Run
+from models.training.patches import Picture, load_pictures
+from tests.export.conftest import run_export
+
+
+@pytest.fixture
+def own_run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny run whose own T is a bad one, so that the choice shows."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    result = Run(tmp_path / "run").result()
+    Run(tmp_path / "run").finish(result.model_copy(update={"threshold": 11.9}))
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def held_back(tiny_run: Path) -> tuple[Picture, ...]:
+    run = Run(tiny_run)
+    dataset, by_name = run.open_data()
+    return load_pictures(dataset, tuple(by_name[name] for name in run.record().validation))
+
+
+def test_bundle_has_the_chosen_t(own_run: Path) -> None:
+    options = ExportOptions(
+        name="line", precision="float32", calibration_frames=4, max_false_rejects=0.2
+    )
+    exported = export_run(Run(own_run), options)
+    wanted = choose(points_of(sweep_run(Run(own_run))), 0.2)
+    assert exported.bundle.manifest.chain.threshold == wanted.threshold != 11.9
+    assert exported.point is not None
+    assert (
+        exported.point.escapes
+        == exported.certified.metrics["onnx-float32"].escapes
+        == wanted.escapes
+    )
+    assert exported.point.false_reject_rate <= 0.2
+
+
+@pytest.mark.timeout(400)
+def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
+    options = ["--run", own_run, "--name", "line", "--formats", "onnx", "--search-parts", "4"]
+    done = run_export(*options, "--max-false-rejects", "20%")
+    assert done.exit_code == 0, done.output
+    bundle = read_bundle(own_run / "line.outfeed")
+    record = read_export(own_run)
+    assert record is not None
+    assert record.bundle == bundle.id
+    assert (record.file, record.precision) == ("line.outfeed", "int8")
+    assert record.threshold == bundle.manifest.chain.threshold
+    assert record.max_false_rejects == 0.2
+    assert record.metrics.keys() == {"torch-float32", "onnx-float32", "onnx-int8"}
+    certificate = check_certificate(bundle.manifest, bundle.files)
+    assert record.parity == {step.chain: step.figures for step in certificate.steps}
+    assert len(record.tried) == 6
+    assert (own_run / "export.html").read_text().count(bundle.id) == 3
+    assert f"T = {record.threshold:g}: escapes" in done.stdout
+    assert "at 95% confidence false rejects are below" in done.stdout
+    assert not list(own_run.glob(".*.part"))
+
+
+@pytest.mark.parametrize("limit", ["0", "5"])
+def test_command_refuses_what_is_no_share(tiny_run: Path, limit: str) -> None:
+    done = run_export("--run", tiny_run, "--max-false-rejects", limit)
+    assert done.exit_code == 1
+    assert "is no share" in done.stdout
+    assert len(done.stdout.strip().splitlines()) == 1
+
+
+def points(*rejects: tuple[float, int]) -> tuple[OperatingPoint, ...]:
+    return tuple(OperatingPoint(t, 0, 5, count, 4, 0.5) for t, count in rejects)
+
+
+def always(severity: float, threshold: float) -> Inspector:
+    """A chain that gives every frame this severity everywhere."""
+
+    class Flat:
+        def detect(self, pixels: np.ndarray) -> SeverityMap:
+            cells = np.full((pixels.shape[0], pixels.shape[1]), severity, np.float32)
+            return SeverityMap(cells, 1.0, 0, 1)
+
+    kinds = (KindManifest(name="bar"), KindManifest(name="pit"))
+    chain = ChainManifest(threshold=threshold)
+    return Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
+
+
+def test_the_shipped_chain_must_keep_the_limit_too(held_back: tuple[Picture, ...]) -> None:
+    """It rejects everything up to T = 6: the float chain's first choice, 4, is not taken."""
+    found_by_float = points((4.0, 0), (7.0, 0), (9.0, 0))
+
+    def chosen(severity: float) -> OperatingPoint:
+        return choose_point(
+            found_by_float, held_back, ("bar", "pit"), 0.1, lambda t: always(severity, t)
+        )
+
+    found = chosen(6.0)
+    assert (found.threshold, found.false_rejects) == (7.0, 0)
+    assert found.escapes == found.defective, "the counts are the shipped chain's"
+    with pytest.raises(ExportError, match="rejects more good parts than allowed at every T"):
+        chosen(12.0)

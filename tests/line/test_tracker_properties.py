@@ -1,0 +1,117 @@
+"""Whatever the belt does and however late somebody looks: the same parts, at the same moments."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.soak.line import SoakedLine
+from bench.soak.plan import SoakPlan
+from edge.devices.encoder import EncoderPosition
+from edge.line.outcome import Action
+from edge.line.queue import RejectQueue
+from edge.line.tracker import CountRules, Lane
+
+TRAVEL, PULSE_NS, STEP_NS = 40, 7_000, 1_000
+
+moves = st.lists(st.integers(-25, 40).filter(bool), min_size=1, max_size=12)
+# After so many counts of the belt an edge of the photo-eye, and the verdict on what it saw.
+edges = st.lists(st.tuples(st.integers(1, 25), st.sampled_from([True, False, None])), max_size=20)
+
+
+def positions(steps: list[int]) -> list[EncoderPosition]:
+    count, found = 0, [EncoderPosition(0, 0)]
+    for step in [*steps, 40 + TRAVEL + sum(abs(s) for s in steps)]:
+        for _ in range(abs(step)):
+            count += 1 if step > 0 else -1
+            found.append(EncoderPosition(count, len(found) * STEP_NS))
+    return found
+
+
+def run(belt: list[EncoderPosition], seen: dict[int, bool | None], looks: list[int]):
+    """seen: number of the position → verdict. looks: after so many positions somebody looks."""
+    queue = RejectQueue(pulse_ns=PULSE_NS, kick_unknown=True, by_counts=True)
+    lane = Lane(queue, counts=CountRules(TRAVEL, debounce=3, silent_edges=0))
+    passages, levels, read = [], [], 0
+    for look in [*looks, len(belt)]:
+        lane.moved(belt[read:look])
+        now_ns = belt[look - 1].at_ns if look else 0
+        for index in sorted(seen):
+            if read <= index < look:
+                lane.sighted(index, belt[index].at_ns, now_ns, seen[index])
+        step = lane.due(now_ns)
+        passages += step.passages
+        levels.append((now_ns, step.active))
+        read = max(read, look)
+    return passages, levels
+
+
+@settings(deadline=None)
+@given(moves, edges, st.lists(st.integers(1, 60), max_size=30))
+def test_a_part_has_its_moment_where_the_belt_first_is_at_its_place(steps, gaps, lateness):
+    belt = positions(steps)
+    seen, index = {}, 0
+    for gap, verdict in gaps:
+        index += gap
+        if index < len(belt) - TRAVEL - 10:
+            seen[index] = verdict
+    at_once, levels = run(belt, seen, list(range(1, len(belt))))
+    looks, look = [], 0
+    for late in lateness:
+        look = min(len(belt), look + late)
+        looks.append(look)
+    late_looks, _ = run(belt, seen, looks)
+
+    assert sorted(p.part_id for p in at_once) == sorted(seen)
+    parts = {p.part_id: p for p in at_once if p.action is not Action.NO_PART}
+    for number, passage in parts.items():
+        place = belt[number].count + TRAVEL
+        reached = next(p for p in belt[number + 1 :] if p.count >= place)
+        assert passage.due_ns == reached.at_ns
+        assert passage.action is (Action.LET_BY if seen[number] is False else Action.KICKED)
+        for other in parts:
+            assert other == number or abs(belt[other].count - belt[number].count) >= 3
+    # The output is active in the windows of those kicked, and nowhere else.
+    windows = [p.due_ns for p in parts.values() if p.action is Action.KICKED]
+    for now_ns, active in levels:
+        assert active == any(begin <= now_ns < begin + PULSE_NS for begin in windows)
+
+    def fates(passages):
+        wanted = {Action.MISSED: Action.KICKED}
+        return {(p.part_id, p.due_ns, wanted.get(p.action, p.action), p.cause) for p in passages}
+
+    assert fates(late_looks) == fates(at_once)
+    assert len(late_looks) == len(at_once)
+
+
+chances = st.sampled_from([0.0, 0.05, 0.3])
+plans = st.builds(
+    SoakPlan,
+    name=st.just("any"),
+    counts_per_s=st.integers(300, 1_500),
+    variation=st.floats(0, 0.6),
+    stops=st.floats(0, 0.3),
+    reversals=st.floats(0, 0.3),
+    travel=st.integers(120, 400),
+    gap_low=st.integers(9, 15),
+    gap_high=st.integers(16, 60),
+    kick_unknown=st.booleans(),
+    survives=st.booleans(),
+    eye=st.booleans(),
+    on_absent_kick=st.booleans(),
+    lost_verdicts=chances,
+    late_verdicts=chances,
+    taken=chances,
+    added=chances,
+    slipped=st.just(0.0),
+    rejector_deaths=chances,
+    station_deaths=chances,
+    gaps=chances,
+    stalls=chances,
+)
+
+
+@settings(deadline=None)
+@given(plans, st.integers(0, 10_000))
+def test_no_line_kicks_a_wrong_part_or_forgets_one(plan, seed):
+    line = SoakedLine(plan, seed)
+    line.run(120)
+    assert line.referee.errors == []

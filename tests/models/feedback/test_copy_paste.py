@@ -1,0 +1,48 @@
+"""Known defects on parts of the new look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.data.dataset import Sample
+from models.feedback.copy_paste import grafted
+from models.training.patches import Picture
+from tests.support.marked import pitted, ringed
+
+
+def good(number: int) -> Picture:
+    pixels = ringed(number)
+    sample = Sample(f"ring{number}", Path("a"), f"ring{number}")
+    return Picture(sample, pixels, np.zeros(pixels.shape, np.uint8))
+
+
+def pit(number: int, side: int | None = None) -> Picture:
+    pixels = pitted(number)[:side, :side]
+    kind_map = (pixels < 60).astype(np.uint8) * 2
+    sample = Sample(f"pit{number}", Path("b"), f"pit{number}", kinds=("pit",))
+    return Picture(sample, pixels, kind_map)
+
+
+def test_the_look_stays_and_the_defect_is_annotated() -> None:
+    found = grafted([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
+    assert len(found) == 6
+    assert len({picture.sample.name for picture in found}) == 6
+    for number, picture in enumerate(found):
+        target = good(1 + number % 2)
+        marked = picture.kind_map > 0
+        assert picture.sample.kinds == ("pit",)
+        assert set(np.unique(picture.kind_map)) == {0, 2}
+        assert picture.pixels[marked].mean() < 50
+        same = picture.pixels == target.pixels
+        assert same.mean() > 0.6
+        assert not same[marked].all()
+    again = grafted([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
+    assert all((a.pixels == b.pixels).all() for a, b in zip(found, again, strict=True))
+
+
+def test_nothing_without_a_defect_a_good_part_or_a_size() -> None:
+    assert grafted([], [pit(1)], 4, 0) == ()
+    assert grafted([good(1)], [good(2)], 4, 0) == ()
+    assert grafted([good(1)], [pit(1, 80)], 4, 0) == ()

@@ -1,0 +1,141 @@
+"""What the station tells a new rejector, and what it reports by itself."""
+
+from edge.line.outcome import Action, Cause
+from edge.rejector.announced import Underway
+from edge.rejector.messages import (
+    Actuated,
+    Announce,
+    Clear,
+    Known,
+    Lose,
+    Placed,
+    Restore,
+    Sighted,
+)
+
+MS = 1_000_000
+
+
+def make(*, kick_unknown: bool = True, capacity: int = 4096) -> Underway:
+    return Underway(pulse_us=10_000, kick_unknown=kick_unknown, capacity=capacity)
+
+
+def passed(part_id: int, action: Action = Action.LET_BY) -> Actuated:
+    return Actuated(part_id, 0, 0, 0, action, Cause.VERDICT)
+
+
+def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
+    underway = make(kick_unknown=False)
+    assert underway.announce(1, 100 * MS, 0) == Announce(1, 100 * MS)
+    for number, due_ns in ((2, 120 * MS), (3, 140 * MS), (4, 500 * MS)):
+        underway.announce(number, due_ns, 0)
+    for number, kick in ((1, True), (2, False), (4, True), (4, False)):
+        underway.resolve(number, kick)
+    assert underway.gone_by(150 * MS) == [
+        Actuated(1, 100 * MS, 100 * MS, 0, Action.MISSED, Cause.DOWN),
+        Actuated(2, 120 * MS, 120 * MS, 0, Action.LET_BY, Cause.DOWN),
+        Actuated(3, 140 * MS, 140 * MS, 0, Action.LET_BY, Cause.DOWN),
+    ]
+    assert underway.orders(-1, clear_at_start=False) == [Announce(4, 500 * MS, True)]
+    assert underway.last_due_ns(9) == 500 * MS
+    underway.reported(passed(4))
+    assert (len(underway), underway.last_due_ns(9)) == (0, 0)
+
+
+def test_by_counts_that_go_on_places_are_restored_and_known():
+    underway = make()
+    assert underway.orders(7, clear_at_start=True) == [Lose()]
+    for number in (1, 2, 3):
+        assert underway.sighted(number, number * MS, 0) == Sighted(number, number * MS)
+        underway.resolve(number, number == 2)
+    underway.placed(Placed(1, 100))
+    underway.placed(Placed(2, 200))
+    underway.placed(Placed(9, 900))  # never heard of
+    underway.reported(passed(1))
+    assert underway.lost(7, 50 * MS) == []
+    assert underway.gone_by(10**15) == []
+    assert underway.last_due_ns(9) == 9
+    assert underway.orders(7, clear_at_start=True) == [
+        Known(1, 100),
+        Restore(2, 200, True),
+        Sighted(3, 3 * MS, False),
+    ]
+
+
+def test_by_counts_that_begin_anew_everything_is_lost():
+    for kick_unknown, fates in (
+        (True, [Action.KICKED] * 3),
+        (False, [Action.MISSED, Action.LET_BY, Action.LET_BY]),
+    ):
+        underway = make(kick_unknown=kick_unknown)
+        assert underway.orders(7, clear_at_start=False) == []
+        for number in (0, 1, 2, 3):
+            underway.sighted(number, number * MS, 0)
+            underway.placed(Placed(number, 100 * number))
+        underway.reported(passed(0))
+        underway.resolve(1, True)
+        underway.resolve(2, False)
+        lost = underway.lost(8, 50 * MS)
+        assert [(r.part_id, r.action) for r in lost] == list(zip((1, 2, 3), fates, strict=True))
+        assert {(r.cause, r.at_ns, r.width_us) for r in lost} == {(Cause.LOST, 50 * MS, 0)}
+        assert underway.orders(8, clear_at_start=False) == [Lose()]
+        assert underway.orders(8, clear_at_start=False) == []
+
+
+def test_what_is_never_reported_is_forgotten():
+    underway = make(capacity=5)
+    for number in range(50):
+        underway.announce(number, number * MS, number * MS)
+    assert len(underway) == 50
+    underway.announce(99, 20_000 * MS, 10_020 * MS)
+    assert len(underway) == 31
+    underway.clear()
+    for number in range(50):
+        underway.sighted(number, number, 10**15)
+    assert len(underway) == 10
+
+
+def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
+    underway = make()
+    underway.orders(7, clear_at_start=False)
+    for number in range(500):
+        underway.sighted(number, number, 0)
+        underway.placed(Placed(number, number))
+        underway.reported(passed(number))
+    assert underway.orders(7, clear_at_start=False) == [Known(n, n) for n in range(436, 500)]
+
+
+def test_by_time_every_process_is_told_until_when_the_belt_is_unknown():
+    underway = make()
+    given = {"clear_at_start": False, "clear_ns": 400 * MS}
+    assert underway.orders(-1, now_ns=100 * MS, **given) == [Clear(500 * MS)]
+    assert underway.orders(-1, now_ns=300 * MS, **given) == [Clear(500 * MS)]  # a restart
+    assert underway.orders(-1, now_ns=500 * MS, **given) == []
+
+
+def test_a_released_line_that_is_active_ejects_good_parts():
+    underway = Underway(pulse_us=10_000, kick_unknown=True, capacity=8, safe_active=True)
+    for part, kick in ((1, False), (2, True), (3, None)):
+        underway.announce(part, 100 * MS, 0)
+        if kick is not None:
+            underway.resolve(part, kick)
+    fates = [(one.part_id, one.action, one.cause) for one in underway.gone_by(200 * MS)]
+    assert fates == [
+        (1, Action.KICKED, Cause.DOWN),
+        (2, Action.MISSED, Cause.DOWN),
+        (3, Action.MISSED, Cause.DOWN),
+    ]
+
+
+def test_by_counts_a_part_within_the_reach_of_a_pulse_that_outlived_its_process_is_ejected():
+    underway = Underway(pulse_us=10_000, kick_unknown=False, capacity=8, reach=6)
+    underway.orders(7, clear_at_start=False)
+    for part, place in ((1, 100), (2, 106), (3, 107)):
+        underway.sighted(part, 0, 0)
+        underway.resolve(part, part == 1)
+        underway.placed(Placed(part, place))
+    assert underway.reported(passed(1, Action.KICKED)) == passed(1, Action.KICKED)
+    down = Actuated(2, 9, 9, 0, Action.LET_BY, Cause.DOWN)
+    assert underway.reported(down) == Actuated(2, 9, 9, 0, Action.KICKED, Cause.OVERRUN)
+    (lost,) = underway.lost(8, 9)
+    assert (lost.part_id, lost.action, lost.cause) == (3, Action.LET_BY, Cause.LOST)
