@@ -1,7 +1,7 @@
 """What a station writes to its disk, as the disk counts it: ``python -m bench.disk_usage``.
 
 Journal, pictures and cursor write to an ext4 of their own on a loop device (root), whose statistics
-hold every sector, the file system's journal included. The figures stand in docs/measurements.md and
+hold every sector, the file system's journal included. The figures stand in docs/benchmarks/disk.md and
 are the constants of edge/disk_usage/cost.py.
 """
 

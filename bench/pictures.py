@@ -2,7 +2,7 @@
 
 The part's way has ``seen``, ``said`` and ``settled`` in it; a copy of the pixels, which is not
 made, is measured for comparison. The rest is on the thread of the pictures. The figures stand in
-docs/measurements.md.
+docs/benchmarks/disk.md.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def budget(
     """Predict what the station writes to its disk in a day: journal, pictures and the uplink's
     position, with what the file system adds, beside their caps; and how long the disk will last.
 
-    The figures are of an ext4 file system (docs/measurements.md); a card writes more than it is
+    The figures are of an ext4 file system (docs/benchmarks/disk.md); a card writes more than it is
     given, which its TBW counts in.
     """
     from rich.console import Console

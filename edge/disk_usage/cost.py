@@ -1,6 +1,6 @@
 """What each thing costs the disk: bytes that reach it, the file system's own included.
 
-Measured by bench/disk_usage.py on an ext4 of 4 KiB blocks (docs/measurements.md). A flash card
+Measured by bench/disk_usage.py on an ext4 of 4 KiB blocks (docs/benchmarks/disk.md). A flash card
 writes more than it is given, by a factor that only its maker knows.
 """
 

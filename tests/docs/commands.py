@@ -12,11 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDES = (
     "README.md",
     "docs/commission-a-unit.md",
-    "docs/image-level.md",
     "docs/methods.md",
     "docs/on-a-real-board.md",
-    "docs/measurements.md",
     "firmware-config/README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/benchmarks/*.md")),
     *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/decisions/*.md")),
 )
 # Help texts and messages name commands in backticks too.
