@@ -1,8 +1,9 @@
-"""What a station writes to its disk, as the disk counts it: ``python -m bench.disk_usage``.
+"""Measure the bytes that a station writes to its disk: ``python -m bench.disk_usage``.
 
-Journal, pictures and cursor write to an ext4 of their own on a loop device (root), whose statistics
-hold every sector, the file system's journal included. The figures stand in docs/benchmarks/disk.md and
-are the constants of edge/disk_usage/cost.py.
+Journal, pictures and the uplink's position write to an ext4 file system of their own. It lies on a
+loop device, which needs root. The statistics of the device count every sector, those of the file
+system's own journal included. The figures are in docs/benchmarks/disk.md, and are the constants of
+edge/disk_usage/cost.py.
 """
 
 from __future__ import annotations
