@@ -4,7 +4,7 @@
 #   make run       a simulated belt, the shipped bundle, an embedded broker: about a minute
 #   make test      everything the tests need, then pytest
 #   make system-test  [SYSTEM=folder]: the drivers, then the shipped units, on an emulated arm64 machine; root
-#   make check     ruff, mypy --strict, import contracts
+#   make check     ruff, mypy --strict, import contracts, figures of the language (tools/language)
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
 #   make reference docs/reference: the generated pages, again from the code
@@ -99,6 +99,7 @@ check: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
+	-$(DEV)/bin/python -m tools.language
 
 docs: $(DEV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs --quiet build --strict
