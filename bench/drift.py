@@ -3,7 +3,7 @@
 Months: streams of numbers as parts give them, independent or depending on the part before, with a
 slow wave of a day or without, over stations whose baseline was learned as on a line. Delays:
 pictures of a simulated line, measured as a station measures them, seen through a lens, lamp or nest
-that changes at once or slowly. The table stands in docs/decisions/0030-drift-and-sentinels.md.
+that changes at once or slowly. The table stands in docs/decisions/0030-drift-and-self-test.md.
 """
 
 from __future__ import annotations

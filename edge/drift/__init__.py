@@ -1,5 +1,5 @@
 """Whether the pictures and scores of a line are still what the bundle was trained on. Pure: no
-threads, no files, no clock (docs/decisions/0030-drift-and-sentinels.md)."""
+threads, no files, no clock (docs/decisions/0030-drift-and-self-test.md)."""
 
 from edge.drift.alarm import Alarm
 from edge.drift.baseline import Baseline

@@ -1,7 +1,7 @@
 """Pictures of parts: the last ones in memory, and on the disk those that somebody will look at.
 
 Pictures are dispensable and verdicts are not: nothing here makes the line or the journal wait
-(docs/decisions/0022-pictures-and-the-write-budget.md).
+(docs/decisions/0022-picture-store-and-write-limit.md).
 """
 
 from edge.pictures.album import Album, LeftOut

@@ -1,5 +1,5 @@
 """From parts that people marked to a run that judges them rightly: the cheapest way first
-(docs/decisions/0032-learning-from-mistakes.md)."""
+(docs/decisions/0032-retraining-from-feedback.md)."""
 
 from models.feedback.candidate_run import write_run
 from models.feedback.dataset import Lesson, Marked
