@@ -13,7 +13,7 @@ from edge.chain.classify import BlockVote, Classifier, Unnamed
 from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.file_detectors import READERS
 from edge.chain.inspector import Inspection, Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.engines.registry import EngineChoice
 from edge.records import Frame
 from models.evaluation.float_chain import TorchBlocks, TorchFrames
@@ -78,7 +78,7 @@ def build_chain(manifest: Manifest, build: Build) -> Inspector:
     """The chain of the manifest on one build, by way of a whole bundle. Raises BundleError."""
     one = manifest.model_copy(update={"builds": (build.manifest,), "golden": ()})
     bundle: Bundle = parse_bundle(pack(one, build.files))
-    return load_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine_of(build.manifest))
+    return build_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine_of(build.manifest))
 
 
 def engine_of(build: BuildManifest) -> EngineChoice:

@@ -10,7 +10,7 @@ from typing import Literal
 from edge.bundle import CERTIFICATE, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format, Precision
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.engine import Engine
 from edge.engines.ort import OrtEngine
 from edge.errors import OutfeedError
@@ -323,7 +323,7 @@ def pack_proven(
     bundle = parse_bundle(data)
     for build in builds:
         engine = engine_of(build.manifest)
-        prove(bundle, load_inspector(bundle, now_ns=lambda: 0, engine=engine), engine)
+        prove(bundle, build_inspector(bundle, now_ns=lambda: 0, engine=engine), engine)
     return bundle, data
 
 

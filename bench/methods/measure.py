@@ -12,7 +12,7 @@ from bench.methods.figures import Figures, figures
 from bench.timing import Spread, Turns, interleave
 from edge.bundle import read_bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.images import read_image
 from edge.records import Decision, Frame
 from models.data.dataset import Pixels
@@ -26,7 +26,7 @@ ROBUST_PARTS = 60  # good and defective ones in their order, evenly spread
 
 def open_inspector(job: Job) -> Inspector:
     """Raises BundleError."""
-    return load_inspector(read_bundle(job.bundle), now_ns=time.perf_counter_ns)
+    return build_inspector(read_bundle(job.bundle), now_ns=time.perf_counter_ns)
 
 
 def score_job(job: Job, data: str, method: str) -> Figures:

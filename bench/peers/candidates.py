@@ -29,7 +29,7 @@ from edge.benchmark.timing import bench_frames, fit
 from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import BundleError, OutfeedError
 from edge.records import Frame
@@ -173,7 +173,7 @@ def _blocks(bundle: Bundle) -> Call:
 
 
 def _chain(bundle: Bundle, engine: str, *, clean: bool, size: Size = (SIDE_PX, SIDE_PX)) -> Call:
-    inspector = load_inspector(
+    inspector = build_inspector(
         bundle, now_ns=time.perf_counter_ns, engine=EngineChoice(engine, precision="int8")
     )
     frame = _frame(bundle, inspector, clean=clean, size=size)

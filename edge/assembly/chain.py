@@ -13,7 +13,7 @@ from edge.assembly.admission import signed_by
 from edge.bundle import Bundle, read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import UsageError
 from edge.proof import prove_apart
@@ -68,10 +68,10 @@ def load_chain(
     bundle = open_bundle(path, trusted)
     engine = engine or EngineChoice()
     prove_apart(bundle, engine)
-    inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+    inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
     prove(bundle, inspector, engine)
     if threshold is None:
         return bundle, inspector
     chain = bundle.manifest.chain.model_copy(update={"threshold": threshold})
     bundle = replace(bundle, manifest=bundle.manifest.model_copy(update={"chain": chain}))
-    return bundle, load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+    return bundle, build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)

@@ -16,7 +16,7 @@ from edge.assembly.pictures import make_keeper
 from edge.assembly.uplink_process import UplinkProcess
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.clock import Clock
 from edge.config.camera import CameraConfig
 from edge.config.station import OutputConfig, StationConfig
@@ -104,7 +104,7 @@ def _proven(
     """A bundle that is new here proves itself in a child first: this process goes on to drive an
     output."""
     prove_new(bundle, engine, config.proven_path)
-    inspector = load_inspector(bundle, now_ns=now_ns, engine=engine)
+    inspector = build_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
     return LoadedBundle(bundle, inspector, engine)
 

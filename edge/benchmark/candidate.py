@@ -21,7 +21,7 @@ from edge.benchmark.timing import WARM_UP_FRAMES, Pixels, bench_frames
 from edge.bundle import read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError
 from edge.proof import ProofLimits
@@ -84,7 +84,7 @@ def _measure(request: Request) -> Iterator[Answer]:
         if bundle.digest != request.digest:
             raise OutfeedError(f"{request.bundle}: was replaced meanwhile")
         yield Answer(package=package, build=choice.build(bundle).name)
-        inspector = load_inspector(bundle, now_ns=time.perf_counter_ns, engine=choice)
+        inspector = build_inspector(bundle, now_ns=time.perf_counter_ns, engine=choice)
         prove(bundle, inspector, choice)
         yield from _rounds(inspector, bench_frames(bundle, None), request)
     except OutfeedError as error:

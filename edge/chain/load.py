@@ -21,7 +21,7 @@ from edge.records import Frame
 CLASSIFIER_BATCH = 8 * BLOCKS_PER_REGION
 
 
-def load_inspector(
+def build_inspector(
     bundle: Bundle, *, now_ns: Callable[[], int], engine: EngineChoice | None = None
 ) -> Inspector:
     """The chain that the bundle describes, on an engine (ONNX Runtime). Raises BundleError, also

@@ -15,7 +15,7 @@ from edge.assembly.admission import admit
 from edge.assembly.camera import open_live_camera
 from edge.assembly.station import make_camera
 from edge.bundle import Bundle
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.clock import MonotonicClock
 from edge.config.station import StationConfig
 from edge.devices.camera import Camera
@@ -70,7 +70,7 @@ def patient_of(
         except ConfigError:
             engine = default_engine(config.engine, found)
         prove_new(found, engine, config.proven_path)
-        inspector = load_inspector(found, now_ns=time.monotonic_ns, engine=engine)
+        inspector = build_inspector(found, now_ns=time.monotonic_ns, engine=engine)
         prove(found, inspector, engine)
 
     def camera() -> Camera:

@@ -11,7 +11,7 @@ import sys
 import time
 
 from edge.bundle import parse_bundle
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.proof.isolated import REFUSED, ProofLimits
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     confine_work(max(1, round(limits.seconds)) * engine.threads)
     try:
         bundle = parse_bundle(sys.stdin.buffer.read())
-        inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+        inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
         prove(bundle, inspector, engine)
     except BundleError as error:
         print(" ".join(str(error).splitlines()), flush=True)

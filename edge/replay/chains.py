@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.bundle import Bundle, GoldenLimits, check_certificate, read_bundle
 from edge.bundle.manifest import Precision
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from edge.pictures import Origin, origin_of
@@ -83,7 +83,7 @@ class Chains:
         if self._chain is None or key != self._key:
             bundle = self._bundle(origin)
             prove_apart(bundle, engine)
-            inspector = load_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+            inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
             prove(bundle, inspector, engine)
             limits = engine.build(bundle).golden
             self._chain = Chain(

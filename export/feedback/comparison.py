@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.errors import FrameError
 from edge.images import decode_image
 from edge.records import Decision, Frame
@@ -78,7 +78,7 @@ def open_chain(bundle: Bundle) -> Inspector:
     """The chain of the build that the bundle is judged by, proven on its golden frames. Raises
     BundleError."""
     engine = engine_of(bundle.manifest.builds[0])
-    inspector = load_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine)
+    inspector = build_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine)
     prove(bundle, inspector, engine)
     return inspector
 
@@ -96,7 +96,7 @@ def golden_fault(old: Bundle, new: Bundle) -> str | None:
     in words."""
     for build in new.manifest.builds:
         engine = engine_of(build)
-        inspector = load_inspector(new, now_ns=time.perf_counter_ns, engine=engine)
+        inspector = build_inspector(new, now_ns=time.perf_counter_ns, engine=engine)
         for golden in old.manifest.golden:
             pixels = decode_image(old.files[golden.file], name=golden.file)
             decision = inspector.inspect(Frame(0, 0, 0, 0, pixels)).decision.value

@@ -11,7 +11,7 @@ import pytest
 from bench.drift_line import Line
 from edge.assembly.monitor import make_monitor, reference_of
 from edge.bundle import Bundle, parse_bundle
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.clock import MonotonicClock
 from edge.commission.record import conclude, write_record
 from edge.config.station import StationConfig
@@ -42,7 +42,7 @@ def bundle_with(reference: bytes | None = None) -> Bundle:
 
 
 def monitor(settings: StationConfig, bundle: Bundle) -> Monitor:
-    inspector = load_inspector(bundle, now_ns=time.monotonic_ns)
+    inspector = build_inspector(bundle, now_ns=time.monotonic_ns)
     return make_monitor(settings, bundle, inspector, EngineChoice(), clock=MonotonicClock())
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.bundle import parse_bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.records import Frame
 from tests.support.bundles import bundle_bytes, picture
 
@@ -21,7 +21,7 @@ OBJECTS_BYTES = 4096
 
 def inspector(size: tuple[int, int]) -> Inspector:
     bundle = parse_bundle(bundle_bytes(size=size))
-    return load_inspector(bundle, now_ns=time.perf_counter_ns)
+    return build_inspector(bundle, now_ns=time.perf_counter_ns)
 
 
 def allocated(chain: Inspector, frame: Frame) -> int:

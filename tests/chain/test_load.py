@@ -14,7 +14,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 from edge.bundle import Bundle, GoldenDefect, GoldenLimits, parse_bundle
 from edge.chain.golden import golden_of
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame
@@ -33,7 +33,7 @@ GOOD = parse_bundle(bundle_bytes())
 
 
 def chain(bundle: Bundle, threads: int = 1) -> Inspector:
-    return load_inspector(bundle, now_ns=time.monotonic_ns, engine=EngineChoice(threads=threads))
+    return build_inspector(bundle, now_ns=time.monotonic_ns, engine=EngineChoice(threads=threads))
 
 
 def with_golden(number: int, **changes: Any) -> Bundle:

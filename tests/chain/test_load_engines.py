@@ -13,7 +13,7 @@ pytest.importorskip("openvino", reason="pip install 'outfeed[openvino]'")
 
 from edge.bundle import parse_bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import CLASSIFIER_BATCH, load_inspector, prove
+from edge.chain.load import CLASSIFIER_BATCH, build_inspector, prove
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame
@@ -25,7 +25,7 @@ BOTH = parse_bundle(both_formats())
 
 
 def chain(name: str, bundle: Any = BOTH) -> Inspector:
-    return load_inspector(bundle, now_ns=time.monotonic_ns, engine=EngineChoice(name))
+    return build_inspector(bundle, now_ns=time.monotonic_ns, engine=EngineChoice(name))
 
 
 def judged(inspector: Inspector, pixels: Any) -> tuple[Decision, list[tuple[str, list[int]]]]:

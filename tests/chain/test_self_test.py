@@ -10,7 +10,7 @@ from edge.bundle import parse_bundle
 from edge.bundle.manifest import GoldenLimits
 from edge.chain import self_test as sentinel
 from edge.chain.inspector import Inspection, Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.chain.self_test import Sentinels
 from edge.errors import FrameError
 from edge.records import Frame
@@ -35,7 +35,7 @@ class BlindInspector:
 @pytest.fixture(scope="module")
 def loaded():
     bundle = parse_bundle(bundle_bytes())
-    return bundle, load_inspector(bundle, now_ns=time.monotonic_ns)
+    return bundle, build_inspector(bundle, now_ns=time.monotonic_ns)
 
 
 def test_in_turn_one_with_a_defect_and_one_without(loaded) -> None:

@@ -21,7 +21,7 @@ from edge.benchmark.selection import fastest, select, wanted_engines
 from edge.benchmark.trial import run_trial
 from edge.bundle import Bundle, parse_bundle, write_bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.config.station import load_config
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import Measured, Selection, Times, processor, write_selection
@@ -63,9 +63,9 @@ def run_on(monkeypatch: pytest.MonkeyPatch) -> list[EngineChoice]:
 
     def noted(bundle: Bundle, *, now_ns: Callable[[], int], engine: EngineChoice) -> Inspector:
         made.append(engine)
-        return load_inspector(bundle, now_ns=now_ns, engine=engine)
+        return build_inspector(bundle, now_ns=now_ns, engine=engine)
 
-    monkeypatch.setattr("edge.assembly.station.load_inspector", noted)
+    monkeypatch.setattr("edge.assembly.station.build_inspector", noted)
     return made
 
 

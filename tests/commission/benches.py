@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.assembly.commissioning import devices_of
 from edge.bundle import TrainedOn, read_bundle
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.clock import Clock, MonotonicClock
 from edge.commission.context import Settings, Workbench
 from edge.commission.operator import Nobody, Person
@@ -119,7 +119,7 @@ def bench_of(
     given = {
         "config": config,
         "bundle": bundle,
-        "inspector": load_inspector(bundle, now_ns=time.monotonic_ns),
+        "inspector": build_inspector(bundle, now_ns=time.monotonic_ns),
         "devices": devices_of(config, clock),
         "clock": clock,
         "person": person or Nobody(),

@@ -18,7 +18,7 @@ import onnx
 import torch
 
 from edge.bundle import check_certificate, parse_bundle, read_bundle
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.ort import OrtEngine
 from edge.records import Decision, Frame
 from export import builds, pack
@@ -109,7 +109,7 @@ def test_bundle_says_what_it_is(exported: Exported) -> None:
 
 def test_bundle_proves_itself_and_rejects_a_pit(exported: Exported) -> None:
     bundle = parse_bundle(exported.data)
-    inspector = load_inspector(bundle, now_ns=time.perf_counter_ns)
+    inspector = build_inspector(bundle, now_ns=time.perf_counter_ns)
     prove(bundle, inspector)
     pixels = np.full((96, 96), 128, np.uint8)
     assert inspector.inspect(Frame(0, 0, 0, 0, pixels)).decision is Decision.PASS
@@ -143,7 +143,7 @@ def test_a_frame_is_seen_as_by_a_bundle_of_its_size(
     pixels = np.full((height, width), 128, np.uint8)
     pixels[10:20, 30:44] = 20
     found = [
-        load_inspector(each, now_ns=time.perf_counter_ns).examine(Frame(0, 0, 0, 0, pixels))
+        build_inspector(each, now_ns=time.perf_counter_ns).examine(Frame(0, 0, 0, 0, pixels))
         for each in (bundle, replace(bundle, manifest=manifest))
     ]
     assert found[0].severity.values.max() > 100

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from edge.bundle import Bundle, parse_bundle
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.errors import BundleError
 from edge.records import Decision, Frame
 from export.pack import ExportOptions, export_run
@@ -74,7 +74,7 @@ def test_a_golden_image_from_folder_to_station(tmp_path: Path, flawed: bool) -> 
     assert (manifest.detector.kind, manifest.detector.stride_px) == ("template", 1)
     assert [build.name for build in manifest.builds] == ["onnx-float32"]
     assert {golden.decision for golden in manifest.golden} == {"PASS", "REJECT"}
-    inspector = load_inspector(bundle, now_ns=lambda: 0)
+    inspector = build_inspector(bundle, now_ns=lambda: 0)
     prove(bundle, inspector)
     for seed in range(40, 44):
         good = inspector.inspect(Frame(1, 1, 0, 0, frame(seed)))
@@ -91,10 +91,10 @@ def test_a_station_s_file_that_is_another_does_not_prove_itself(tmp_path: Path) 
     data[-2 * HEIGHT * WIDTH : -HEIGHT * WIDTH] = frame(0)[::-1].tobytes()
     altered = replace(bundle, files=bundle.files | {name: bytes(data)})
     with pytest.raises(BundleError, match="does not reproduce its golden frame"):
-        prove(altered, load_inspector(altered, now_ns=lambda: 0))
+        prove(altered, build_inspector(altered, now_ns=lambda: 0))
     broken = replace(bundle, files=bundle.files | {name: bytes(data[:-1])})
     with pytest.raises(BundleError, match="the template's planes are"):
-        load_inspector(broken, now_ns=lambda: 0)
+        build_inspector(broken, now_ns=lambda: 0)
 
 
 def test_a_box_is_a_drawn_defect() -> None:
@@ -108,5 +108,5 @@ def test_a_box_is_a_drawn_defect() -> None:
 def test_thresholds_from_folder_to_station(tmp_path: Path) -> None:
     bundle = bundle_of("threshold", tmp_path, flawed=True)
     assert bundle.manifest.detector.kind == "threshold"
-    inspector = load_inspector(bundle, now_ns=lambda: 0)
+    inspector = build_inspector(bundle, now_ns=lambda: 0)
     prove(bundle, inspector)

@@ -14,7 +14,7 @@ pytest.importorskip("scipy", reason="scipy is not installed: pip install 'outfee
 
 from edge.bundle import ChainManifest, KindManifest, RuleManifest, parse_bundle
 from edge.chain.inspector import Inspector
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.records import Box
 from export.errors import ExportError
 from export.parity import Parity, ParityLimits, box_iou, compare, faults, require
@@ -25,7 +25,7 @@ FRAMES = [("clean.png", CLEAN, False), ("hole.png", HOLE, True), ("stain.png", S
 
 def chain(**options: Any) -> Inspector:
     bundle = parse_bundle(bundle_bytes(golden=False, **options))
-    return load_inspector(bundle, now_ns=time.monotonic_ns)
+    return build_inspector(bundle, now_ns=time.monotonic_ns)
 
 
 def of(candidate: Inspector, frames: list[Any] = FRAMES) -> Parity:

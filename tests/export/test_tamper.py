@@ -35,7 +35,7 @@ from edge.bundle import (
     parse_bundle,
     subject_of,
 )
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.errors import BundleError
 from export.chains import Build, build_chain, torch_chain
 from export.float_onnx import Tail, export_float, station_graph
@@ -52,7 +52,7 @@ DETECTOR, CLASSIFIER = "onnx-int8/detector.onnx", "onnx-int8/classifier.onnx"
 
 
 def judged(bundle: Bundle) -> None:
-    prove(bundle, load_inspector(bundle, now_ns=time.monotonic_ns))
+    prove(bundle, build_inspector(bundle, now_ns=time.monotonic_ns))
 
 
 def refusal(bundle: Bundle) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from edge.bundle import parse_bundle
 from edge.bundle.manifest import GoldenLimits
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.chain.self_test import Sentinels
 from edge.drift import Budget
 from edge.errors import FrameError
@@ -295,7 +295,7 @@ class Dimming:
 def test_a_real_chain_whose_detector_goes_blind(tmp_path: Path) -> None:
     bundle = parse_bundle(bundle_bytes())
     # Two sentinels at the start and the first part; then it is blind.
-    eye = Dimming(load_inspector(bundle, now_ns=time.monotonic_ns), after=3)
+    eye = Dimming(build_inspector(bundle, now_ns=time.monotonic_ns), after=3)
     one = monitor(tmp_path, Sentinels(bundle, eye, GoldenLimits()))
     house = House(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
     house.camera.script[2] = with_pixels(CLEAN)

@@ -44,7 +44,7 @@ from edge.bundle import (
 )
 from edge.bundle.certificate import Step
 from edge.chain.golden import golden_of
-from edge.chain.load import load_inspector
+from edge.chain.load import build_inspector
 from edge.records import Frame
 from tests.support.keys import KEY
 
@@ -222,7 +222,7 @@ def encode(pixels: NDArray[Any], suffix: str = ".png") -> bytes:
 def _golden(
     content: Manifest, files: dict[str, bytes], frames: dict[str, Pixels]
 ) -> tuple[GoldenManifest, ...]:
-    inspector = load_inspector(Bundle(content, "0" * 64, files, 0), now_ns=time.monotonic_ns)
+    inspector = build_inspector(Bundle(content, "0" * 64, files, 0), now_ns=time.monotonic_ns)
     return tuple(
         golden_of(file, inspector.examine(Frame(number, number, 0, 0, pixels)))
         for number, (file, pixels) in enumerate(frames.items())

@@ -11,7 +11,7 @@ import pytest
 
 from edge.bundle import read_bundle
 from edge.chain.golden import peaks
-from edge.chain.load import load_inspector, prove
+from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.images import decode_image
 from edge.records import Frame
@@ -22,7 +22,7 @@ ENGINE = EngineChoice()
 @pytest.mark.parametrize("name", ["textures-lean", "textures-nano"])
 def test_a_shipped_bundle_reproduces_its_golden_frames(name: str) -> None:
     bundle = read_bundle(Path(f"models/zoo/{name}.outfeed"))
-    inspector = load_inspector(bundle, now_ns=lambda: 0, engine=ENGINE)
+    inspector = build_inspector(bundle, now_ns=lambda: 0, engine=ENGINE)
     prove(bundle, inspector, ENGINE)
     worst, equal = 0.0, 0
     for golden in bundle.manifest.golden:
