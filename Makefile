@@ -8,13 +8,13 @@
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
 #   make reference docs/reference: the generated pages, again from the code
-#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]
+#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]: a run from a folder of pictures
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
 #   make soak      [SOAK_ARGS='--parts 1000000']: a million parts on a line where everything goes wrong
 #   make chaos     [CHAOS_ARGS='--faults 1000 --seed 1']: random faults on a real line; as root, with Mosquitto
-#   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/commission-a-unit.md)
+#   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/how-to/commission-a-unit.md)
 #   make lock      [LOCK_ARGS=--upgrade]: requirements/*.txt, every library with its hashes, and what it is made of
 #   make sbom      requirements/*.cdx.json alone (CycloneDX)
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float

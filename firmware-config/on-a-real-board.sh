@@ -1,6 +1,6 @@
 #!/bin/sh
 # What only a real board can show: run on the board, as the user that Outfeed runs as, with the
-# station stopped. docs/on-a-real-board.md says what to wire and what each line means.
+# station stopped. docs/how-to/check-a-board.md says what to wire and what each line means.
 #
 #   on-a-real-board.sh /etc/outfeed/station.toml [--wire] [--lamp] [--unplug]
 #

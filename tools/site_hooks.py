@@ -7,6 +7,8 @@ Links are rewritten so that the same Markdown works in the repository and on the
 - a link to an included file leads to the page that shows it;
 - a link to any other existing file outside ``docs/`` becomes its path in plain text;
 - a link to a file that does not exist stays, and ``mkdocs build --strict`` fails on it.
+
+In the navigation of mkdocs.yml, a path that ends with ``/`` stands for every page of that folder.
 """
 
 from __future__ import annotations
@@ -75,6 +77,26 @@ def rewrite_links(
         parts += [_LINK.sub(replace, markdown[end : fence.start()]), fence[0]]
         end = fence.end()
     return "".join([*parts, _LINK.sub(replace, markdown[end:])])
+
+
+def expand_folders(nav: Any, docs: Path = ROOT / DOCS) -> Any:
+    """Return the navigation with each ``folder/`` replaced by the pages of the folder, by name."""
+    if isinstance(nav, dict):
+        return {title: expand_folders(part, docs) for title, part in nav.items()}
+    if isinstance(nav, list):
+        parts = [expand_folders(part, docs) for part in nav]
+        return [one for part in parts for one in (part if isinstance(part, list) else [part])]
+    if isinstance(nav, str) and nav.endswith("/"):
+        pages = (docs / nav).glob("*.md")
+        ordered = sorted(pages, key=lambda page: (page.name != "index.md", page.name))
+        return [page.relative_to(docs).as_posix() for page in ordered]
+    return nav
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Expand the folders of the navigation. MkDocs calls this."""
+    config.nav = expand_folders(config.nav)
+    return config
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

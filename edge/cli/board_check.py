@@ -1,6 +1,6 @@
 """``python -m edge.cli.board_check station.toml``: what only a real board can show.
 
-Run by firmware-config/on-a-real-board.sh; docs/on-a-real-board.md says how to wire the board.
+Run by firmware-config/on-a-real-board.sh; docs/how-to/check-a-board.md says how to wire the board.
 """
 
 from __future__ import annotations

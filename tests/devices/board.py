@@ -3,7 +3,7 @@
     OUTFEED_BOARD=/etc/outfeed/station.toml python -m pytest tests/devices
 
 Its output's line must be wired to its trigger's. Without the variable nothing is added.
-docs/on-a-real-board.md says what to wire.
+docs/how-to/check-a-board.md says what to wire.
 """
 
 from __future__ import annotations

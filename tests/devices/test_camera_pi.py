@@ -1,4 +1,4 @@
-"""A Pi camera by a stand-in for picamera2. What only a board can show: docs/on-a-real-board.md."""
+"""A Pi camera on a stand-in for picamera2. A real board: docs/how-to/check-a-board.md."""
 
 import sys
 from collections import deque

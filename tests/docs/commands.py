@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
+# The pages in docs/reference are generated from the commands themselves.
 GUIDES = (
     "README.md",
-    "docs/commission-a-unit.md",
-    "docs/methods.md",
-    "docs/on-a-real-board.md",
+    "CONTRIBUTING.md",
     "firmware-config/README.md",
-    *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/benchmarks/*.md")),
-    *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/decisions/*.md")),
+    *(page for page in PAGES if not page.startswith("docs/reference/")),
 )
 # Help texts and messages name commands in backticks too.
 SOURCES = tuple(

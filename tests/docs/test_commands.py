@@ -92,7 +92,7 @@ def test_readme_says_where_outfeed_is() -> None:
 
 
 def test_what_a_unit_is_installed_from(tmp_path: Path) -> None:
-    """As docs/commission-a-unit.md unpacks it; no key or run that lies about goes along."""
+    """As docs/how-to/commission-a-unit.md unpacks it; no key or run that lies about goes along."""
     archive = tmp_path / "some where" / "outfeed.tar.gz"
     made = subprocess.run(
         ["make", "-s", "-C", ROOT, "dist", f"DIST={archive}"],

@@ -55,7 +55,7 @@ def test_a_station_that_does_not_run_and_one_that_cannot(machine: Machine) -> No
 
 
 def test_commissioning_with_the_units_limits(machine: Machine) -> None:
-    """As docs/commission-a-unit.md has it, and refused while the station runs."""
+    """As docs/how-to/commission-a-unit.md has it, and refused while the station runs."""
     command = (
         *("systemd-run", "--quiet", "--pipe", "--wait", "-p", "User=outfeed"),
         *("-p", "LimitMEMLOCK=infinity", "/opt/outfeed/bin/outfeed", "-q", "commission"),

@@ -1,8 +1,6 @@
 """The receiver: repeats go, order and holes are seen, copies of a station are told apart."""
 
-import json
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 from edge.errors import OutfeedError
 from edge.events.event import gap_event
 from edge.events.identity import Stored
-from edge.events.reference import reference
 from edge.receiver import receiver as receivers
 from edge.receiver import stream as streams
 from edge.receiver.coverage import Coverage
@@ -213,19 +210,3 @@ def test_what_is_remembered_is_bounded_by_station(monkeypatch: pytest.MonkeyPatc
     # A run that is forgotten is not taken for a copy of the station.
     assert receiver.accept("s", payload(3, "j", run="run 3")) is None
     assert receiver.conflicts() == {}
-
-
-def test_the_reference_is_up_to_date() -> None:
-    file = Path(__file__).parents[2] / "docs" / "topics.md"
-    assert file.read_text(encoding="utf-8") == reference(), (
-        "run: python -m edge.events.reference > docs/topics.md"
-    )
-
-
-def test_every_type_can_be_read_in_the_reference() -> None:
-    blocks = reference().split("```json\n")[1:]
-    titles = [json.loads(block.split("\n```")[0])["title"] for block in blocks]
-    assert titles == [
-        *("StartEvent", "PartEvent", "ActuationEvent", "MarkEvent", "DriftEvent", "SentinelEvent"),
-        *("GapEvent", "StatusEvent"),
-    ]

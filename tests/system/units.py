@@ -145,7 +145,7 @@ def _fit(station: Path) -> None:
 
 
 def install(root: Path, kit: Path) -> None:
-    """The shipped files where docs/commission-a-unit.md puts them; and what only this test has."""
+    """Put the shipped files where docs/how-to/commission-a-unit.md does, and those of this test."""
     etc, units = root / "etc", root / "etc/systemd/system"
     for source, target in (
         ("systemd/outfeed-station.service", units),

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from edge.config import StationConfig
+from edge.config.station import StationConfig
 from tools.reference.markdown import default_text, generated, table, type_text
 
 _INTRODUCTION = """\

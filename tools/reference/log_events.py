@@ -16,12 +16,12 @@ from tools.reference.markdown import generated, table
 ROOT = Path(__file__).parents[2]
 _LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 _EVENT = re.compile(r"([a-z%][a-z0-9_%]*)(:? |$|:)(.*)", re.DOTALL)
-_FIELD = re.compile(r"([a-z][a-z0-9_]*)=%")
+_FIELD = re.compile(r"\b([a-z][a-z0-9_]*)=")
 _INTRODUCTION = """\
 Services log to standard error, which systemd keeps in its journal: `journalctl -u
 outfeed-station`. Each line begins with the name of an event, followed by `key=value` pairs.
 `outfeed run` and `outfeed uplink` log from level INFO on, every other command from WARNING on.
-`outfeed --verbose` adds DEBUG, `outfeed --quiet` leaves ERROR and CRITICAL only. Nothing is logged
+The option `--verbose` adds DEBUG, `--quiet` leaves ERROR and CRITICAL only. Nothing is logged
 per frame above DEBUG. A level of *error with traceback* means that Python's traceback follows.
 
 The message *after the name* explains the event where its fields do not. `%s` stands for a value.
@@ -85,6 +85,6 @@ def _event(call: ast.Call, module: str) -> LogEvent | None:
     if match is None or ("_" not in match[1] and " " in message and "=" not in message):
         return None
     fields = tuple(_FIELD.findall(message))
-    rest = match[3] if ":" in match[2] else re.sub(r"[a-z0-9_]+=%[^ ]+ ?", "", match[3])
+    rest = re.sub(r"\b[a-z0-9_]+=%\S+ ?", "", match[3]).strip(" :;")
     level = "error with traceback" if function.attr == "exception" else function.attr
-    return LogEvent(match[1], level, fields, rest.strip(" :;"), module)
+    return LogEvent(match[1], level, fields, "" if rest == "%s" else rest, module)

@@ -7,7 +7,8 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from models.recipe import RECIPES, Recipe, load_recipe
+import models.methods  # noqa: F401  (imported before models.training, which it needs)
+from models.training.recipe import RECIPES, Recipe, load_recipe
 from tools.reference.markdown import default_text, generated, table, type_text
 
 _INTRODUCTION = """\

@@ -1,0 +1,191 @@
+"""The page of MQTT topics and payloads, and the same as an AsyncAPI document, from the models."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel
+
+from edge import __version__
+from edge.events.event import AnyEvent, GapEvent, StatusEvent
+from edge.events.identity import Identity, wire_schema
+from edge.events.topics import Topics
+from tools.reference.markdown import generated, table, type_text
+
+_INTRODUCTION = """\
+Each station publishes on two topics. The same description for programs, as an AsyncAPI 3.0
+document, is [asyncapi.yaml](asyncapi.yaml).
+
+| topic | content | QoS | retained |
+| --- | --- | --- | --- |
+| `{events}` | every event, in the order of the journal | 1 | no |
+| `{status}` | online or offline; the last will is offline | 1 | yes |
+
+`outfeed/v1` is the key `uplink.topic_prefix` of station.toml. A payload is one JSON object in
+UTF-8. Numbers are finite. The ending of a name gives the unit: `*_ns` is nanoseconds of the
+monotonic clock of the boot `boot_id`, and compares only within that boot; `*_us` is microseconds.
+
+## Rules for receivers
+
+- **Station.** The topic names the station, and the access list of the broker protects the topic.
+  Refuse a payload that names another station.
+- **Repeats.** Events are delivered at least once. Drop a repeat: an event with an `event_id` that
+  you have received before, and the same content. On MQTT 5 the `event_id` is also a user property.
+  The same `event_id` with other content is a fault: keep both and report it. There is one
+  exception: a `{gap}` event has the `event_id` or the `sequence` of the last event that it stands
+  for, and that event may have arrived.
+- **Gaps.** `sequence` grows by one per event of a `journal`, over all its runs. A missing number is
+  a lost event. A `{gap}` event explains the loss where the station knows of it. Otherwise the loss
+  happened on the way. After the broker refused an event (quota, access list), a later event can
+  overtake an earlier one. Where a broker never takes an event, for instance one above its Maximum
+  Packet Size, a `{gap}` event with its identity stands in its place.
+- **Runs.** Each start of a station draws a new `run`. The same `journal` and `sequence` from two
+  runs mean that two stations write the journal, because a card was copied, or that the journal was
+  restored from a backup. Keep both events and report it.
+- **Journals.** A new `journal` begins at 1. It means that the disk was replaced, damaged, cleared
+  or restored from a backup.
+- **Starts.** The first event of a run is an `outfeed.start/1`. It accounts for the run before.
+- **Versions.** Ignore keys and types that you do not know. Keys are only ever added to a type. A
+  change of meaning gets a new number behind the slash.
+
+`edge.receiver.receiver` and `edge.receiver.subscriber` do all of this. A central system in Python
+installs the package `outfeed` and imports them. See [connect MQTT](../how-to/connect-mqtt.md).
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    topics = Topics("<station>")
+    introduction = _INTRODUCTION.format(
+        events=topics.events, status=topics.status, gap=_type_name(GapEvent)
+    )
+    parts = [generated("MQTT topics and payloads", introduction)]
+    parts.append("## Identity: at the head of every event\n\n" + _fields(_schema(Identity)))
+    for model in all_events():
+        schema = _schema(model)
+        text = f"## {_type_name(model)}\n\n{inspect.getdoc(model)}\n\n{_fields(schema)}"
+        for name, part in schema.get("$defs", {}).items():
+            if "enum" in part:
+                text += f"\n`{name}`: {type_text(part, {})}\n"
+            else:
+                text += f"\n`{name}`: {part['description']}\n\n{_fields(part)}"
+        text += "\n<details><summary>JSON Schema</summary>\n\n"
+        text += f"```json\n{json.dumps(_published(model), indent=2, ensure_ascii=False)}\n```\n\n"
+        parts.append(f"{text}</details>\n")
+    return "\n".join(parts)
+
+
+def asyncapi() -> str:
+    """Return the AsyncAPI 3.0 document as YAML."""
+    topics = Topics("{station}")
+    schemas: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    for model in all_events():
+        schema = _published(model)
+        schemas |= {name: _lifted(part) for name, part in schema.pop("$defs", {}).items()}
+        schemas[model.__name__] = _lifted(schema)
+        messages[model.__name__] = {
+            "name": _type_name(model),
+            "summary": " ".join(str(inspect.getdoc(model)).split("\n\n")[0].split()),
+            "contentType": "application/json",
+            "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
+        }
+    events = [model.__name__ for model in journalled_events()]
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Outfeed station",
+            "version": __version__,
+            "description": "Events and status of stations that inspect parts on production lines.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "events": _channel(topics.events, "Every event, in the order of the journal.", events),
+            "status": _channel(topics.status, "Online or offline, retained.", ["StatusEvent"]),
+        },
+        "operations": {
+            "sendEvents": _operation("events", retain=False),
+            "sendStatus": _operation("status", retain=True),
+        },
+        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+    }
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    return f"# Generated by `python -m tools.reference`: do not edit.\n{text}"
+
+
+def journalled_events() -> tuple[type[BaseModel], ...]:
+    """Return the models of all events on the topic of events."""
+    union = get_args(AnyEvent)[0]
+    return tuple(get_args(union))
+
+
+def all_events() -> tuple[type[BaseModel], ...]:
+    """Return the models of all payloads: the journalled events, then the status."""
+    return (*journalled_events(), StatusEvent)
+
+
+def _channel(address: str, description: str, messages: list[str]) -> dict[str, Any]:
+    return {
+        "address": address,
+        "description": description,
+        "parameters": {"station": {"description": "The key id of station.toml."}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+    }
+
+
+def _operation(channel: str, *, retain: bool) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "bindings": {"mqtt": {"qos": 1, "retain": retain, "bindingVersion": "0.2.0"}},
+    }
+
+
+def _published(model: type[BaseModel]) -> dict[str, Any]:
+    return _schema(model) if model is StatusEvent else wire_schema(model)
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(mode="serialization")
+
+
+def _lifted(value: Any) -> Any:
+    """Return a schema whose references lead to the schemas of the whole document."""
+    if isinstance(value, dict):
+        return {key: _lifted(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_lifted(one) for one in value]
+    if isinstance(value, str) and value.startswith("#/$defs/"):
+        return value.replace("#/$defs/", "#/components/schemas/")
+    return value
+
+
+def _type_name(model: type[BaseModel]) -> str:
+    return str(model.model_fields["type"].default)
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    rows = [
+        [f"`{key}`", _type(field), str(field.get("description", ""))]
+        for key, field in schema["properties"].items()
+    ]
+    return table(["key", "type", "meaning"], rows)
+
+
+def _type(field: dict[str, Any]) -> str:
+    """Return the type of a key; the name of another table where the value is an object."""
+    if "$ref" in field:
+        return f"`{field['$ref'].rsplit('/', 1)[1]}`"
+    if "anyOf" in field:
+        return " or ".join(_type(choice) for choice in field["anyOf"])
+    if "prefixItems" in field:
+        return "[" + ", ".join(_type(item) for item in field["prefixItems"]) + "]"
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if field.get("type") == "null":
+        return "null"
+    return type_text(field, {})
