@@ -42,7 +42,7 @@ path = "{frames}"
 loop = true
 [line]
 travel_ms = {travel_ms}
-clear_at_start = false
+purge_at_start = false
 budget_ms = {budget_ms}
 pulse_ms = {pulse_ms}
 [output]

@@ -274,7 +274,7 @@ class SoakedLine:
         self._arrivals.clear()
         for report in self._underway.lost(self._origin, self.now_ns):
             self.referee.reported(report)
-        self._orders.extend(self._underway.orders(self._origin, clear_at_start=True))
+        self._orders.extend(self._underway.orders(self._origin, purge_at_start=True))
         self._second_ns = max(self._second_ns, self.now_ns)
 
     def _end(self, lane: Lane, back_ns: int) -> None:

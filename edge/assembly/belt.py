@@ -76,7 +76,7 @@ def count_tracking(config: StationConfig, plan: BeltPlan) -> CountTracking | Non
         ),
         _encoder_spec(encoder, plan),
         max_counts_per_s=encoder.max_counts_per_s,
-        clear_at_start=encoder.clear_at_start,
+        purge_at_start=encoder.purge_at_start,
     )
 
 

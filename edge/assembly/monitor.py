@@ -43,8 +43,8 @@ def make_monitor(
         rules=MonitorRules(
             every=wanted.every,
             on_drift=wanted.on_drift,
-            on_blind=wanted.on_blind,
-            sentinel_every_ns=wanted.sentinel_every_ns,
+            on_self_test_failure=wanted.on_self_test_failure,
+            self_test_interval_ns=wanted.self_test_interval_ns,
         ),
         sentinel_path=config.sentinel_path,
         clock=clock,

@@ -195,7 +195,7 @@ def rejector_options(
         spacing=config.spacing,
         counts=count_tracking(config, plan),
         ejector_eye=ejector_eye(config, plan),
-        clear_ns=(config.line.travel_ns or 0) * config.line.clear_at_start,
+        clear_ns=(config.line.travel_ns or 0) * config.line.purge_at_start,
     )
 
 
@@ -250,7 +250,7 @@ def make_station(
         on_verdict=on_verdict,
         notifier=notifier,
         patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
-        gather_s=config.journal.gather_ms / 1e3,
+        commit_interval_s=config.journal.commit_interval_ms / 1e3,
     )
 
 

@@ -1,4 +1,4 @@
-"""``outfeed budget``: what a station will write."""
+"""``outfeed disk-usage``: what a station will write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from edge.cli.options import ConfigOption, finite
 
 
-def budget(
+def disk_usage(
     config: ConfigOption,
     rate_hz: Annotated[
         float | None,
@@ -68,7 +68,7 @@ def budget(
     from rich.console import Console
 
     from edge.disk_usage import predict
-    from edge.disk_usage.report import budget_table, day_of, prediction_json
+    from edge.disk_usage.report import day_of, prediction_json, usage_table
     from edge.privileges import open_config
 
     settings = open_config(config)
@@ -85,4 +85,4 @@ def budget(
     if json:
         print(prediction_json(found, tbw))
     else:
-        Console(highlight=False).print(budget_table(settings, day, found, tbw))
+        Console(highlight=False).print(usage_table(settings, day, found, tbw))

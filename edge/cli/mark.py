@@ -35,7 +35,7 @@ def mark(
     album, and the mark goes to the journal and to the central system as `outfeed.mark/1`.
 
     A sentinel that was let by proves that the station does not see: from then on its good parts are
-    UNKNOWN, as `drift.on_blind` says, until it is started anew.
+    UNKNOWN, as `drift.on_self_test_failure` says, until it is started anew.
 
     A number above the journal's last part is refused: there is no such part.
 

@@ -15,7 +15,7 @@ from edge.engines.selection import processor
 _ASIDE = {
     "trigger": {"parts", "seed"},
     "output": {"record"},
-    "line": {"clear_at_start", "require_commission", "travel_ms", "travel_counts", "pulse_ms"},
+    "line": {"purge_at_start", "require_commission", "travel_ms", "travel_counts", "pulse_ms"},
 }
 _SECTIONS = ("camera", "trigger", "engine", "output", "encoder", "ejector_eye", "line")
 

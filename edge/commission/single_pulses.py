@@ -29,7 +29,7 @@ def alone(options: RejectorOptions, *, pulse_us: int) -> RejectorOptions:
         spacing=0,
         ejector_eye=None,
         clear_ns=0,
-        counts=None if counts is None else replace(counts, clear_at_start=False),
+        counts=None if counts is None else replace(counts, purge_at_start=False),
     )
 
 

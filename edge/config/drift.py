@@ -24,8 +24,9 @@ class DriftConfig(Section):
     from which the station learns what is usual, a multiple of 40. false_alarms_per_month: of all
     measures together where nothing drifts. parts_per_month: that the line makes; None: as many as
     it would make at the rate seen while learning. on_drift: what becomes of a good part while a
-    severe drift lasts. sentinel_every_s: between two golden frames through the chain; 0: never.
-    on_blind: what becomes of a good part after one was not reproduced, until the next start.
+    severe drift lasts. self_test_interval_s: between two golden frames through the chain; 0: never.
+    on_self_test_failure: what becomes of a good part after one was not reproduced, until the next
+    start.
     """
 
     enabled: bool = True
@@ -37,8 +38,8 @@ class DriftConfig(Section):
     false_alarms_per_month: float = Field(default=1.0, ge=0.001, le=1000)
     parts_per_month: int | None = Field(default=None, ge=1, le=10_000_000_000)
     on_drift: Literal["report", "unknown"] = "report"
-    sentinel_every_s: float = Field(default=600.0, ge=0, le=86_400)
-    on_blind: Literal["unknown", "report"] = "unknown"
+    self_test_interval_s: float = Field(default=600.0, ge=0, le=86_400)
+    on_self_test_failure: Literal["unknown", "report"] = "unknown"
 
     @field_validator("measures")
     @classmethod
@@ -48,5 +49,5 @@ class DriftConfig(Section):
         return value
 
     @property
-    def sentinel_every_ns(self) -> int:
-        return round(self.sentinel_every_s * 1e9)
+    def self_test_interval_ns(self) -> int:
+        return round(self.self_test_interval_s * 1e9)

@@ -29,7 +29,7 @@ class LineConfig(Section):
     after, or this near to, a part's edge is a bounce. min_spacing_ms, min_spacing_counts: parts
     nearer than this cannot be told apart by the ejector (without the key: what a pulse lasts).
     on_crowded: "reject" kicks both if one has to go, "each" leaves each to its own verdict.
-    clear_at_start: with travel_ms, what is on the belt at the start is unknown, and where unknown
+    purge_at_start: with travel_ms, what is on the belt at the start is unknown, and where unknown
     parts are rejected the output is active for travel_ms (with an encoder: its own key).
     require_commission: run only as ``outfeed commission`` has found to be safe.
     """
@@ -45,7 +45,7 @@ class LineConfig(Section):
     min_spacing_counts: int | None = Field(default=None, ge=0, le=_MOST_COUNTS)
     on_crowded: Literal["reject", "each"] = "reject"
     on_unknown: Literal["reject", "pass"] = "reject"
-    clear_at_start: bool = True
+    purge_at_start: bool = True
     require_commission: bool = False
 
     @field_validator("budget_ms")
@@ -65,8 +65,8 @@ class LineConfig(Section):
                 raise ValueError("min_spacing_ms is for travel_ms: give min_spacing_counts")
             if self.on_crowded == "reject" and self.min_spacing_ms < self.pulse_ms:
                 raise ValueError(f"min_spacing_ms must be at least pulse_ms ({self.pulse_ms:g})")
-        if "clear_at_start" in self.model_fields_set and self.travel_ms is None:
-            raise ValueError("clear_at_start is for travel_ms: give it in [encoder]")
+        if "purge_at_start" in self.model_fields_set and self.travel_ms is None:
+            raise ValueError("purge_at_start is for travel_ms: give it in [encoder]")
         if self.min_spacing_counts is not None and self.travel_counts is None:
             raise ValueError("min_spacing_counts is for travel_counts: give min_spacing_ms")
         return self
@@ -96,7 +96,7 @@ class EncoderConfig(Section):
     backs up. max_counts_per_s: no belt is faster; budget and spacing are checked against it.
     channels: "single" cannot see a reversal. survives: the count goes on while no process reads it.
     backlash_counts: a count that falls by less is no reversal. silent_edges: so many edges of the
-    photo-eye without a count between them are a dead encoder; 0 is never. clear_at_start: the belt
+    photo-eye without a count between them are a dead encoder; 0 is never. purge_at_start: the belt
     is not empty at the start, and what is on it is unknown.
 
     gpio: channels a, and for quadrature b, at lines ``line_a`` and ``line_b`` of the GPIO chip
@@ -116,7 +116,7 @@ class EncoderConfig(Section):
     channels: Literal["quadrature", "single"] = "quadrature"
     backlash_counts: int = Field(default=2, ge=1, le=_MOST_COUNTS)
     silent_edges: int = Field(default=5, ge=0, le=1_000)
-    clear_at_start: bool = True
+    purge_at_start: bool = True
     counts_per_s: int = Field(default=1_000, ge=1, le=1_000_000)
     variation: float = Field(default=0.0, ge=0, lt=1)
     stops: float = Field(default=0.0, ge=0, le=0.5)

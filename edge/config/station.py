@@ -184,8 +184,8 @@ class StationConfig(Section):
 
     @model_validator(mode="after")
     def _gathering_is_not_hanging(self) -> StationConfig:
-        if self.journal.gather_ms > self.watchdog.journal_s * 500:
-            raise ValueError("watchdog.journal_s must be twice journal.gather_ms at least")
+        if self.journal.commit_interval_ms > self.watchdog.journal_s * 500:
+            raise ValueError("watchdog.journal_s must be twice journal.commit_interval_ms at least")
         return self
 
     @model_validator(mode="after")

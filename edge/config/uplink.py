@@ -11,11 +11,11 @@ from edge.config.section import Section
 
 
 class JournalConfig(Section):
-    """The journal and the disk it may use, its write-ahead log included. gather_ms: an event waits
-    so long for others that go to the disk with it."""
+    """The journal and the disk it may use, its write-ahead log included. commit_interval_ms: an
+    event waits so long for others that go to the disk with it."""
 
     max_mb: float = Field(default=256.0, ge=1, le=10_000_000)
-    gather_ms: float = Field(default=0.0, ge=0, le=2_000)
+    commit_interval_ms: float = Field(default=0.0, ge=0, le=2_000)
 
     @property
     def max_bytes(self) -> int:

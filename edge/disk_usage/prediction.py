@@ -61,8 +61,8 @@ class Prediction:
 
 def predict(config: StationConfig, day: Day) -> Prediction:
     """For a day like every other. A part's verdict is in a transaction of its own unless
-    journal.gather_ms lets others join, and so is a kick."""
-    at_once = 1 + day.rate_hz * config.journal.gather_ms / 1e3
+    journal.commit_interval_ms lets others join, and so is a kick."""
+    at_once = 1 + day.rate_hz * config.journal.commit_interval_ms / 1e3
     bad = day.parts * (day.rejected + day.unknown)
     good = day.parts - bad
     journal = good * journal_bytes(at_once) + bad * journal_bytes(at_once, rejected=True)

@@ -72,7 +72,7 @@ def prediction_json(found: Prediction, tbw: float | None) -> str:
     return json.dumps({key: value if isfinite(value) else None for key, value in told.items()})
 
 
-def budget_table(config: StationConfig, day: Day, found: Prediction, tbw: float | None) -> Table:
+def usage_table(config: StationConfig, day: Day, found: Prediction, tbw: float | None) -> Table:
     """Label and value, the order in which a person asks."""
     pictures, left_out = config.pictures, found.pictures_wanted - found.pictures
     rows = [

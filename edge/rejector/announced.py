@@ -151,11 +151,11 @@ class Underway:
         return lost
 
     def orders(
-        self, origin: int, *, clear_at_start: bool, clear_ns: int = 0, now_ns: int = 0
+        self, origin: int, *, purge_at_start: bool, clear_ns: int = 0, now_ns: int = 0
     ) -> list[Order]:
         """Return the first orders for a new process with this origin of counts, and keep it.
 
-        clear_at_start: by counts, the content of the belt at the first start is unknown. clear_ns:
+        purge_at_start: by counts, the content of the belt at the first start is unknown. clear_ns:
         by time, the period after the first start in which every part at the ejector is unknown.
         """
         orders: list[Order] = []
@@ -163,7 +163,7 @@ class Underway:
             self._clear_until_ns = now_ns + clear_ns
         if now_ns < self._clear_until_ns:
             orders.append(Clear(self._clear_until_ns))
-        if clear_at_start if self._origin is None else origin != self._origin:
+        if purge_at_start if self._origin is None else origin != self._origin:
             orders.append(Lose())
         if origin != self._origin:
             self._done.clear()

@@ -245,7 +245,7 @@ class RejectorClient:
         now_ns = self._clock.now_ns()
         orders = self._underway.orders(
             origin,
-            clear_at_start=counts is not None and counts.clear_at_start,
+            purge_at_start=counts is not None and counts.purge_at_start,
             clear_ns=self._options.clear_ns if counts is None else 0,
             now_ns=now_ns,
         )

@@ -22,14 +22,14 @@ SafeState = Literal["inactive", "active"]
 class CountTracking:
     """Parts meet the ejector after encoder counts.
 
-    max_counts_per_s: the belt is never faster. clear_at_start: what is on the belt at the start is
+    max_counts_per_s: the belt is never faster. purge_at_start: what is on the belt at the start is
     unknown, and dealt with as such; else the belt is taken to be empty.
     """
 
     rules: CountRules
     encoder: EncoderSpec
     max_counts_per_s: int
-    clear_at_start: bool = True
+    purge_at_start: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,10 @@ class JournalWriter:
 
     Overflow rule: what finds the queue full is lost and counted, and a gap event with the count is
     written as soon as the journal takes events again. A batch that the journal refuses is kept and
-    tried again, until ``close`` runs out of time. An event waits ``gather_s`` for others to share
-    the disk's pages and its fsync. ``beat`` is called at every turn of the loop: a journal that
-    refuses does not hang, one whose ``append`` does not return does. account: what is journalled
-    before everything else. register: is told of what is on the disk and what is lost.
+    tried again, until ``close`` runs out of time. An event waits ``commit_interval_s`` for others
+    to share the disk's pages and its fsync. ``beat`` is called at every turn of the loop: a journal
+    that refuses does not hang, one whose ``append`` does not return does. account: what is
+    journalled before everything else. register: is told of what is on the disk and what is lost.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class JournalWriter:
         station: str,
         bundle: str,
         capacity: int = _CAPACITY,
-        gather_s: float = 0.0,
+        commit_interval_s: float = 0.0,
         beat: Callable[[], None] = lambda: None,
         account: LastRunAccount | None = None,
         register: PartRegister | None = None,
@@ -103,7 +103,7 @@ class JournalWriter:
         self._station = station
         self._bundle = bundle
         self._capacity = capacity
-        self._gather_s = gather_s
+        self._commit_interval_s = commit_interval_s
         self._beat = beat
         self._account = account
         self.register = register or unkept_register()
@@ -190,8 +190,8 @@ class JournalWriter:
             with self._condition:
                 if not (self._waiting or self._gap or self._closing):
                     self._condition.wait(_TURN_S)
-                if self._waiting and self._gather_s:
-                    self._condition.wait_for(self._enough, self._gather_s)
+                if self._waiting and self._commit_interval_s:
+                    self._condition.wait_for(self._enough, self._commit_interval_s)
                 items = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 gap, self._gap = self._gap, 0
                 closing = self._closing

@@ -82,7 +82,7 @@ class Station:
         on_actuated: Callable[[Actuated], None] | None = None,
         notifier: Notifier = SILENT,
         patience: Patience = _PATIENCE,
-        gather_s: float = 0.0,
+        commit_interval_s: float = 0.0,
         register: PartRegister | None = None,
         account: LastRunAccount | None = None,
     ) -> None:
@@ -96,7 +96,7 @@ class Station:
             journal,
             station=station_id,
             bundle=bundle_id,
-            gather_s=gather_s,
+            commit_interval_s=commit_interval_s,
             beat=self._stages.journal.beat,
             account=account,
             register=register,

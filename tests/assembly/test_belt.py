@@ -26,7 +26,7 @@ def load(folder: Path, text: str) -> StationConfig:
 
 def test_by_counts(tmp_path: Path) -> None:
     text = BY_COUNTS.replace("[line]", "[line]\ndebounce_counts = 30\nmin_spacing_counts = 50")
-    text += "channels = 'single'\nbacklash_counts = 4\nsilent_edges = 7\nclear_at_start = false\n"
+    text += "channels = 'single'\nbacklash_counts = 4\nsilent_edges = 7\npurge_at_start = false\n"
     text += "counts_per_s = 700\nvariation = 0.3\nstops = 0.1\n"
     text += EYE + "on_absent = 'pass'\ntaken = 0.2\nadded = 0.3\n"
     text += "[trigger]\nrate_hz = 7.0\nparts = 9\njitter = 0.2\nseed = 5\n"
@@ -40,7 +40,7 @@ def test_by_counts(tmp_path: Path) -> None:
         CountRules(800, debounce=30, backlash=4, silent_edges=7),
         SimulatedEncoderSpec(drive, "single", False),
         max_counts_per_s=2_000,
-        clear_at_start=False,
+        purge_at_start=False,
     )
     assert ejector_eye(config, plan) == EjectorEye(
         EyeRules(100, 20, debounce=2 * MS), SimulatedEyeSpec(plan), on_absent="pass"

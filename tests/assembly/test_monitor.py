@@ -118,15 +118,15 @@ def test_what_is_configured(tmp_path: Path) -> None:
     lines = """enabled = false
 every = 7
 measures = ["dirt"]
-sentinel_every_s = 2
+self_test_interval_s = 2
 on_drift = "unknown"
-on_blind = "report"
+on_self_test_failure = "report"
 """
     one = monitor(config(tmp_path, lines), bundle_with())
     assert one._drifting is None
     rules = one._rules
-    assert (rules.every, rules.sentinel_every_ns) == (7, 2_000_000_000)
-    assert (rules.on_drift, rules.on_blind) == ("unknown", "report")
+    assert (rules.every, rules.self_test_interval_ns) == (7, 2_000_000_000)
+    assert (rules.on_drift, rules.on_self_test_failure) == ("unknown", "report")
     lines = 'every = 10\nmeasures = ["dirt"]\nparts_per_month = 5000\nfalse_alarms_per_month = 0.5'
     drifting = monitor(config(tmp_path, lines), bundle_with())._drifting
     assert drifting is not None

@@ -127,7 +127,7 @@ def test_the_example_configuration_names_every_key_with_its_default() -> None:
     text = re.sub(r"^# ((?:\w+ = .*)|\[\w+\])$", r"\1", text, flags=re.M)
     by_time = tomllib.loads(text)
     text = re.sub(r"^(travel|min_spacing|to_ejector|tolerance)_ms = .*$", "", text, flags=re.M)
-    text = re.sub(r"^clear_at_start = .*$", "", text, flags=re.M)  # [encoder] has its own
+    text = re.sub(r"^purge_at_start = .*$", "", text, flags=re.M)  # [encoder] has its own
     by_counts = tomllib.loads(re.sub(r"^## (.*)$", r"\1", text, flags=re.M))
     optional = {"parts", "chip", "line", "device", "url", "width", "height", "pixel_format"}
     optional |= {"line_a", "line_b", "ejector_at"}
@@ -203,7 +203,7 @@ def plain(written: dict[str, Any]) -> dict[str, Any]:
         ("doctor", "-c", "x", "--timeout-s"),
         ("commission", "-c", "x", "--wait-s"),
         ("commission", "-c", "x", "--rate-hz"),
-        ("budget", "-c", "x", "--tbw"),
+        ("disk-usage", "-c", "x", "--tbw"),
         ("inspect", ".", "-b", "x", "--threshold"),
         ("demo", ".", "--rate"),
     ],

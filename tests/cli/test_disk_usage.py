@@ -1,4 +1,4 @@
-"""outfeed budget: one table, and one line for what it cannot know."""
+"""outfeed disk-usage: one table, and one line for what it cannot know."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_camera(path: Path, lines: str) -> Path:
 
 def test_the_table_and_json_say_the_same(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     path = with_camera(configure(), V4L2)
-    arguments = ("budget", "--config", path, "--rate-hz", 10, "--rejected", 0.02, "--tbw", 60)
+    arguments = ("disk-usage", "--config", path, "--rate-hz", 10, "--rejected", 0.02, "--tbw", 60)
     table, found = outfeed(*arguments), json.loads(outfeed(*arguments, "--json").out)
     assert table.status == 0
     assert found["parts"] == 864_000
@@ -43,7 +43,7 @@ def test_every_option_turns_something(outfeed: Outfeed, configure: Callable[...,
     path = with_camera(configure(), V4L2)
 
     def told(*arguments: object) -> dict[str, float]:
-        return json.loads(outfeed("budget", "--config", path, "--json", *arguments).out)
+        return json.loads(outfeed("disk-usage", "--config", path, "--json", *arguments).out)
 
     before = told()
     assert before["parts"] == 100 * 86_400  # of the simulated belt
@@ -63,10 +63,10 @@ def test_the_album_tells_the_size_of_a_picture(
     outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
     path = configure("[pictures]\nmin_free_mb = 0\n")
-    unknown = outfeed("budget", "--config", path)
+    unknown = outfeed("disk-usage", "--config", path)
     assert (unknown.status, "--picture-kb is needed" in unknown.line) == (2, True)
     assert outfeed("--quiet", "run", "--config", path).status == 0
-    found = json.loads(outfeed("budget", "--config", path, "--json").out)
+    found = json.loads(outfeed("disk-usage", "--config", path, "--json").out)
     sizes = [each.stat().st_size for each in (path.parent / "state/pictures").iterdir()]
     config = load_config(path)
     assert found["album_days"] == pytest.approx(
@@ -82,7 +82,7 @@ def test_a_picture_that_made_room_meanwhile_is_not_counted(
     album.mkdir(parents=True)
     (album / "0000000001-0123abcd-7-reject.png").symlink_to(album / "gone")
     (album / "0000000002-0123abcd-8-reject.png").write_bytes(bytes(120_000))
-    done = outfeed("budget", "--config", path, "--rate-hz", 1, "--rejected", 0.5, "--json")
+    done = outfeed("disk-usage", "--config", path, "--rate-hz", 1, "--rejected", 0.5, "--json")
     assert done.status == 0, done.err
     assert json.loads(done.out)["pictures"] > 0
 
@@ -96,7 +96,7 @@ def test_what_cannot_be(outfeed: Outfeed, configure: Callable[..., Path]) -> Non
         (("--picture-kb", 0), "--picture-kb 0: expected above 0"),
         (("--tbw", -1), "--tbw -1: expected above 0"),
     ):
-        result = outfeed("budget", "--config", path, *arguments)
+        result = outfeed("disk-usage", "--config", path, *arguments)
         assert (result.status, said in result.line) == (2, True), result.err
     text = path.read_text()
     path.write_text(
@@ -104,5 +104,5 @@ def test_what_cannot_be(outfeed: Outfeed, configure: Callable[..., Path]) -> Non
             "[uplink]", '[output]\nkind = "gpio"\nchip = "c"\nline = 5\n[uplink]'
         )
     )
-    result = outfeed("budget", "--config", path)
+    result = outfeed("disk-usage", "--config", path)
     assert (result.status, "--rate-hz is needed" in result.line) == (2, True), result.err

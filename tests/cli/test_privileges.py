@@ -121,7 +121,7 @@ def test_hard_links_in_the_inbox_change_nothing(config: Path, state: Path, victi
         ("replay", "--all"),
         ("replay", 7),
         ("mark", "--last"),
-        ("budget",),
+        ("disk-usage",),
         ("doctor", "--no-golden"),
         ("bench", "--select"),
         ("commission", "--batch"),

@@ -61,7 +61,7 @@ def test_every_command_on_a_terminal_that_shows_little(
         ("doctor", "-c", path, "--json"),
         ("bundle", "show", bundle),
         ("bundle", "verify", bundle),
-        ("budget", "-c", path),
+        ("disk-usage", "-c", path),
         ("bench", "-b", bundle, "--repeat", "1"),
         ("replay", "-c", path, "--all"),
         ("inspect", path.parent / "frames", "-b", bundle),
@@ -175,7 +175,7 @@ def test_no_password_of_a_camera_is_shown(
         "latency_ms = 5\ntimeout_ms = 1",
     ):
         path.write_text(text.replace("[trigger]", f"{keys}\n[trigger]\nparts = 2"))
-        for command in ("doctor", "budget"):
+        for command in ("doctor", "disk-usage"):
             result = outfeed(command, "-c", path)
             assert "geheim" not in result.out + result.err
     path.write_text(text.replace("[trigger]", "latency_ms = 5\n[trigger]").replace(url, f"{url} x"))

@@ -60,7 +60,7 @@ def test_nothing_else_is_kicked() -> None:
         silence_ms=500,
     )
     assert full.counts is not None
-    assert full.counts.clear_at_start
+    assert full.counts.purge_at_start
     assert alone(full, pulse_us=3_000) == replace(
         full,
         pulse_us=3_000,
@@ -68,5 +68,5 @@ def test_nothing_else_is_kicked() -> None:
         spacing=0,
         ejector_eye=None,
         silence_ms=0,
-        counts=replace(counts, clear_at_start=False),
+        counts=replace(counts, purge_at_start=False),
     )

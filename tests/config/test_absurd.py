@@ -76,9 +76,9 @@ MAY_BE_TINY = {
     "encoder.reversals",
     "ejector_eye.taken",
     "ejector_eye.added",
-    "journal.gather_ms",
+    "journal.commit_interval_ms",
     "pictures.min_free_mb",
-    "drift.sentinel_every_s",
+    "drift.self_test_interval_s",
 }
 
 

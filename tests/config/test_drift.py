@@ -20,8 +20,8 @@ OPTIONS: list[tuple[str, str, Any]] = [
     ("false_alarms_per_month", "0.1", 0.1),
     ("parts_per_month", "500000", 500_000),
     ("on_drift", '"unknown"', "unknown"),
-    ("sentinel_every_s", "0", 0.0),
-    ("on_blind", '"report"', "report"),
+    ("self_test_interval_s", "0", 0.0),
+    ("on_self_test_failure", '"report"', "report"),
 ]
 
 
@@ -46,8 +46,8 @@ def test_what_can_be_watched_is_what_is_measured() -> None:
 
 
 def test_paths_and_nanoseconds(path: Path) -> None:
-    config = load(path, f"{BY_TIME}[drift]\nsentinel_every_s = 1.5\n")
-    assert config.drift.sentinel_every_ns == 1_500_000_000
+    config = load(path, f"{BY_TIME}[drift]\nself_test_interval_s = 1.5\n")
+    assert config.drift.self_test_interval_ns == 1_500_000_000
     assert config.drift_path == config.state_dir / "drift.json"
     assert config.sentinel_path == config.state_dir / "sentinel.json"
 
@@ -64,8 +64,8 @@ def test_paths_and_nanoseconds(path: Path) -> None:
         ("false_alarms_per_month = 0", "key 'drift.false_alarms_per_month': "),
         ("parts_per_month = 0", "key 'drift.parts_per_month': "),
         ('on_drift = "stop"', "key 'drift.on_drift': "),
-        ("sentinel_every_s = -1", "key 'drift.sentinel_every_s': "),
-        ('on_blind = "pass"', "key 'drift.on_blind': "),
+        ("self_test_interval_s = -1", "key 'drift.self_test_interval_s': "),
+        ('on_self_test_failure = "pass"', "key 'drift.on_self_test_failure': "),
         ("sentinels = true", "unknown key 'drift.sentinels'"),
     ],
 )

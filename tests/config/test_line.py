@@ -35,7 +35,7 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
     ("encoder", "channels", '"single"', "single"),
     ("encoder", "backlash_counts", "4", 4),
     ("encoder", "silent_edges", "0", 0),
-    ("encoder", "clear_at_start", "false", False),
+    ("encoder", "purge_at_start", "false", False),
     ("encoder", "counts_per_s", "700", 700),
     ("encoder", "variation", "0.3", 0.3),
     ("encoder", "stops", "0.1", 0.1),

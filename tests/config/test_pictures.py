@@ -55,10 +55,10 @@ def test_megabytes_as_bytes(path: Path) -> None:
         ("[pictures]\nmin_free_mb = -1", "key 'pictures.min_free_mb': "),
         ("[pictures]\npass_every = 0.5", "key 'pictures.pass_every': "),
         (
-            "[journal]\ngather_ms = 1500\n[watchdog]\njournal_s = 2",
-            "watchdog.journal_s must be twice journal.gather_ms at least",
+            "[journal]\ncommit_interval_ms = 1500\n[watchdog]\njournal_s = 2",
+            "watchdog.journal_s must be twice journal.commit_interval_ms at least",
         ),
-        ("[journal]\ngather_ms = 2001", "key 'journal.gather_ms': "),
+        ("[journal]\ncommit_interval_ms = 2001", "key 'journal.commit_interval_ms': "),
     ],
 )
 def test_what_is_wrong_is_named(path: Path, lines: str, said: str) -> None:

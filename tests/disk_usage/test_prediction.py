@@ -51,7 +51,10 @@ def test_a_day_by_hand() -> None:
 
 
 def test_what_gathering_saves() -> None:
-    alone, together = predict(config(), DAY), predict(config(journal={"gather_ms": 700.0}), DAY)
+    alone, together = (
+        predict(config(), DAY),
+        predict(config(journal={"commit_interval_ms": 700.0}), DAY),
+    )
     assert together.journal_bytes == pytest.approx(alone.journal_bytes * 4_000 / 14_700)
     assert together.flushes < alone.flushes / 7
 

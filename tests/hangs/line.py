@@ -36,7 +36,7 @@ loop = true
 rate_hz = 8.0
 [line]
 travel_ms = {travel_ms}
-clear_at_start = false
+purge_at_start = false
 budget_ms = 300
 pulse_ms = {pulse_ms}
 [output]

@@ -36,7 +36,7 @@ def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
         Actuated(2, 120 * MS, 120 * MS, 0, Action.LET_BY, Cause.DOWN),
         Actuated(3, 140 * MS, 140 * MS, 0, Action.LET_BY, Cause.DOWN),
     ]
-    assert underway.orders(-1, clear_at_start=False) == [Announce(4, 500 * MS, True)]
+    assert underway.orders(-1, purge_at_start=False) == [Announce(4, 500 * MS, True)]
     assert underway.last_due_ns(9) == 500 * MS
     underway.reported(passed(4))
     assert (len(underway), underway.last_due_ns(9)) == (0, 0)
@@ -44,7 +44,7 @@ def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
 
 def test_by_counts_that_go_on_places_are_restored_and_known():
     underway = make()
-    assert underway.orders(7, clear_at_start=True) == [Lose()]
+    assert underway.orders(7, purge_at_start=True) == [Lose()]
     for number in (1, 2, 3):
         assert underway.sighted(number, number * MS, 0) == Sighted(number, number * MS)
         underway.resolve(number, number == 2)
@@ -55,7 +55,7 @@ def test_by_counts_that_go_on_places_are_restored_and_known():
     assert underway.lost(7, 50 * MS) == []
     assert underway.gone_by(10**15) == []
     assert underway.last_due_ns(9) == 9
-    assert underway.orders(7, clear_at_start=True) == [
+    assert underway.orders(7, purge_at_start=True) == [
         Known(1, 100),
         Restore(2, 200, True),
         Sighted(3, 3 * MS, False),
@@ -68,7 +68,7 @@ def test_by_counts_that_begin_anew_everything_is_lost():
         (False, [Action.MISSED, Action.LET_BY, Action.LET_BY]),
     ):
         underway = make(kick_unknown=kick_unknown)
-        assert underway.orders(7, clear_at_start=False) == []
+        assert underway.orders(7, purge_at_start=False) == []
         for number in (0, 1, 2, 3):
             underway.sighted(number, number * MS, 0)
             underway.placed(Placed(number, 100 * number))
@@ -78,8 +78,8 @@ def test_by_counts_that_begin_anew_everything_is_lost():
         lost = underway.lost(8, 50 * MS)
         assert [(r.part_id, r.action) for r in lost] == list(zip((1, 2, 3), fates, strict=True))
         assert {(r.cause, r.at_ns, r.width_us) for r in lost} == {(Cause.LOST, 50 * MS, 0)}
-        assert underway.orders(8, clear_at_start=False) == [Lose()]
-        assert underway.orders(8, clear_at_start=False) == []
+        assert underway.orders(8, purge_at_start=False) == [Lose()]
+        assert underway.orders(8, purge_at_start=False) == []
 
 
 def test_what_is_never_reported_is_forgotten():
@@ -97,17 +97,17 @@ def test_what_is_never_reported_is_forgotten():
 
 def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
     underway = make()
-    underway.orders(7, clear_at_start=False)
+    underway.orders(7, purge_at_start=False)
     for number in range(500):
         underway.sighted(number, number, 0)
         underway.placed(Placed(number, number))
         underway.reported(passed(number))
-    assert underway.orders(7, clear_at_start=False) == [Known(n, n) for n in range(436, 500)]
+    assert underway.orders(7, purge_at_start=False) == [Known(n, n) for n in range(436, 500)]
 
 
 def test_by_time_every_process_is_told_until_when_the_belt_is_unknown():
     underway = make()
-    given = {"clear_at_start": False, "clear_ns": 400 * MS}
+    given = {"purge_at_start": False, "clear_ns": 400 * MS}
     assert underway.orders(-1, now_ns=100 * MS, **given) == [Clear(500 * MS)]
     assert underway.orders(-1, now_ns=300 * MS, **given) == [Clear(500 * MS)]  # a restart
     assert underway.orders(-1, now_ns=500 * MS, **given) == []
@@ -129,7 +129,7 @@ def test_a_released_line_that_is_active_ejects_good_parts():
 
 def test_by_counts_a_part_within_the_reach_of_a_pulse_that_outlived_its_process_is_ejected():
     underway = Underway(pulse_us=10_000, kick_unknown=False, capacity=8, reach=6)
-    underway.orders(7, clear_at_start=False)
+    underway.orders(7, purge_at_start=False)
     for part, place in ((1, 100), (2, 106), (3, 107)):
         underway.sighted(part, 0, 0)
         underway.resolve(part, part == 1)

@@ -41,7 +41,7 @@ class Rejector:
             CountRules(TRAVEL, silent_edges=3),
             SimulatedEncoderSpec(drive, survives=survives),
             max_counts_per_s=1_000,
-            clear_at_start=given.pop("clear_at_start", False),
+            purge_at_start=given.pop("purge_at_start", False),
         )
         if (plan := given.pop("plan", None)) is not None:
             rules, on_absent = EyeRules(60, 5), given.pop("on_absent")
@@ -149,7 +149,7 @@ def test_a_count_that_dies_with_its_process_leaves_the_belt_unknown(start):
 
 
 def test_what_is_on_the_belt_at_the_start_is_unknown(start):
-    rejector = start(clear_at_start=True, delay_ms=0)
+    rejector = start(purge_at_start=True, delay_ms=0)
     eventually(lambda: len(pulses(read_record(rejector.record))) == 1)
     assert pulses(read_record(rejector.record))[0].width_us > 325_000
 

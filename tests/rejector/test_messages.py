@@ -120,7 +120,7 @@ def test_options_survive_the_command_line(tmp_path):
             CountRules(500, debounce=3, backlash=4, silent_edges=7),
             SimulatedEncoderSpec(DRIVE, "single", False),
             max_counts_per_s=9_000,
-            clear_at_start=False,
+            purge_at_start=False,
         ),
         ejector_eye=EjectorEye(
             EyeRules(50, 5, debounce=2),

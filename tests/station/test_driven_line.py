@@ -65,7 +65,7 @@ def line(tmp_path):
                 CountRules(400, debounce=30),
                 SimulatedEncoderSpec(drive, survives=survives),
                 max_counts_per_s=1_600,
-                clear_at_start=False,
+                purge_at_start=False,
             ),
             ejector_eye=EjectorEye(EyeRules(80, 10), SimulatedEyeSpec(plan)) if eye else None,
         )

@@ -30,8 +30,12 @@ class StubbornJournal:
     def close(self) -> None: ...
 
 
-def writer(journal: StubbornJournal, capacity: int = 100, gather_s: float = 0.0) -> JournalWriter:
-    made = JournalWriter(journal, station="s1", bundle="b1", capacity=capacity, gather_s=gather_s)
+def writer(
+    journal: StubbornJournal, capacity: int = 100, commit_interval_s: float = 0.0
+) -> JournalWriter:
+    made = JournalWriter(
+        journal, station="s1", bundle="b1", capacity=capacity, commit_interval_s=commit_interval_s
+    )
     made.start()
     return made
 
@@ -101,7 +105,7 @@ def test_events_wait_for_one_another_and_not_at_the_end():
     sizes = []
     append = journal.append
     journal.append = lambda events: (sizes.append(len(events)), append(events))
-    made = writer(journal, gather_s=60.0)
+    made = writer(journal, commit_interval_s=60.0)
     put(made, *range(10))
     assert made.close(10.0) == 0
     assert sizes == [10]
@@ -110,7 +114,7 @@ def test_events_wait_for_one_another_and_not_at_the_end():
 def test_a_full_batch_does_not_wait():
     journal = StubbornJournal()
     journal.open.set()
-    made = writer(journal, gather_s=60.0)
+    made = writer(journal, commit_interval_s=60.0)
     put(made, *range(64))
     assert journal.asked.wait(10)
     assert made.close(10.0) == 0
@@ -130,7 +134,7 @@ def test_a_batch_that_was_stored_in_part_is_not_stored_twice():
         append(events)
 
     journal.append = cut_short
-    made = JournalWriter(journal, station="s1", bundle="b1", gather_s=60.0)
+    made = JournalWriter(journal, station="s1", bundle="b1", commit_interval_s=60.0)
     put(made, 1, 2, 3, 4)
     made.start()
     assert made.close(10.0) == 0

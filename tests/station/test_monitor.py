@@ -72,7 +72,7 @@ def monitor(
         bundle_id="b1",
         drifting=drifting,
         sentinels=sentinels,
-        rules=MonitorRules(sentinel_every_ns=every_ns, **rules),
+        rules=MonitorRules(self_test_interval_ns=every_ns, **rules),
         sentinel_path=folder / "sentinel.json",
         clock=clock,
     )
@@ -148,9 +148,11 @@ def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_pat
     assert (kept.sentinel, kept.reason) == ("s3", "sees nothing")
 
 
-def test_on_blind_report_only_says_so(tmp_path: Path) -> None:
+def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
     sentinels = ScriptedSentinels("sees nothing")
-    house = House(1, monitor=monitor(tmp_path, sentinels, on_blind="report", every_ns=0))
+    house = House(
+        1, monitor=monitor(tmp_path, sentinels, on_self_test_failure="report", every_ns=0)
+    )
     house.run()
     assert told(house)[0] == ("s1", False, "sees nothing", 1, 0)
     assert told(house)[-1] == (1, P, "scripted")

@@ -57,7 +57,7 @@ silence_ms = 5000
 stage_s = 60.0
 [line]
 travel_ms = {TRAVEL_MS}
-clear_at_start = false
+purge_at_start = false
 budget_ms = {BUDGET_MS}
 pulse_ms = {PULSE_MS}
 """

@@ -33,12 +33,12 @@ OnTrouble = Literal["report", "unknown"]
 @dataclass(frozen=True, slots=True)
 class MonitorRules:
     """every: one judged part in so many is measured. on_drift: what becomes of a good part while a
-    severe drift lasts; on_blind: from when a sentinel was not reproduced."""
+    severe drift lasts; on_self_test_failure: from when a sentinel was not reproduced."""
 
     every: int = 5
     on_drift: OnTrouble = "report"
-    on_blind: OnTrouble = "unknown"
-    sentinel_every_ns: int = 600_000_000_000
+    on_self_test_failure: OnTrouble = "unknown"
+    self_test_interval_ns: int = 600_000_000_000
 
 
 class Monitor:
@@ -71,7 +71,7 @@ class Monitor:
         self._rules = rules
         self._path = sentinel_path
         self._sentinel = SentinelWatch(
-            sentinels, every_ns=rules.sentinel_every_ns, clock=clock, told=self._proven
+            sentinels, every_ns=rules.self_test_interval_ns, clock=clock, told=self._proven
         )
         self._on_event: PutEvent | None = None
         self._judged = 0
@@ -113,7 +113,7 @@ class Monitor:
 
     def doubt(self) -> str | None:
         """Why nobody may call a part good now; None: nothing is wrong."""
-        if self._sentinel.blind is not None and self._rules.on_blind == "unknown":
+        if self._sentinel.blind is not None and self._rules.on_self_test_failure == "unknown":
             return self._sentinel.blind
         return self._doubt
 
