@@ -1,4 +1,4 @@
-"""The nouns of the chain. All frozen and slotted; the unit is in the name."""
+"""Records of the chain: frame, severity map, region, defect, verdict. All are immutable."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import FrameError
+
 
 class Decision(str, Enum):
-    """What the station says of a part. UNKNOWN is actuated as ``on_unknown`` says."""
+    """The decision for one part: eject it (REJECT) or not (PASS).
+
+    UNKNOWN means that there was no verdict in time. The station then acts as its key ``on_unknown``
+    sets, by default as for REJECT. ``Inspector.inspect`` never returns UNKNOWN.
+    """
 
     PASS = "PASS"
     REJECT = "REJECT"
@@ -19,11 +25,13 @@ class Decision(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of one part.
+    """The pixels of one part as the chain inspects them. ``Frame.from_array`` makes one.
 
-    pixels: uint8, H×W (grey) or H×W×3 (BGR), C-contiguous. Times are CLOCK_MONOTONIC nanoseconds.
-    exposed_ns: when the exposure began, or the earliest moment at which it can have begun;
-    exposed_by_ns: then the latest such moment, None where exposed_ns is exact.
+    part_id: the number of the part, which the verdict repeats. sequence: the number of the frame.
+    triggered_ns: time at which the photo-eye reported the part. exposed_ns: time at which the
+    exposure began, or the earliest time at which it can have begun. exposed_by_ns: in that case the
+    latest such time; None where exposed_ns is exact. Times are nanoseconds of CLOCK_MONOTONIC.
+    pixels: uint8, H×W (grey) or H×W×3 (blue, green, red), C-contiguous.
     """
 
     part_id: int
@@ -33,15 +41,34 @@ class Frame:
     pixels: NDArray[np.uint8]
     exposed_by_ns: int | None = None
 
+    @classmethod
+    def from_array(cls, pixels: NDArray[np.uint8], *, part_id: int = 0) -> Frame:
+        """Return a frame from an array: uint8, H×W (grey) or H×W×3 in the order blue, green, red,
+        as OpenCV reads pictures.
+
+        Pillow and most viewers give red, green, blue: pass ``rgb[..., ::-1]``. An array that is
+        C-contiguous is used without a copy, so do not change it before the verdict. part_id: the
+        number that the verdict repeats. The frame's times are 0, as inspection does not use them.
+        Raises FrameError for another type or shape, or for an array without pixels.
+        """
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+            kind = pixels.dtype if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            raise FrameError(f"pixels are {kind}; expected a numpy array of uint8")
+        if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+            raise FrameError(f"pixels have shape {pixels.shape}; expected H×W or H×W×3")
+        if not pixels.size:
+            raise FrameError(f"pixels have shape {pixels.shape}; expected at least one pixel")
+        return cls(part_id, part_id, 0, 0, np.ascontiguousarray(pixels))
+
 
 @dataclass(frozen=True, slots=True)
 class SeverityMap:
     """Severity per cell on the scale 0 to 12 of He & Liu 2020, section III.A.1.
 
     values: h×w, uint8 (quantised: severity = scale * (value - zero_point)) or float32 (scale 1,
-    zero_point 0). A cell covers stride_px × stride_px pixels of the frame; the map may be a view
-    into an engine's buffer and is valid until the next frame. unmatched: why the frame is none that
-    the detector can judge, where it says so; such a part is never passed.
+    zero_point 0). A cell covers stride_px × stride_px pixels of the frame. The map may be a view
+    into an engine's buffer and is valid until the next frame. unmatched: the reason why the
+    detector cannot judge this frame, or "". Such a part is never passed.
     """
 
     values: NDArray[np.uint8] | NDArray[np.float32]
@@ -51,17 +78,17 @@ class SeverityMap:
     unmatched: str = ""
 
     def severity(self, value: float) -> float:
-        """The severity that a stored value stands for."""
+        """Return the severity of a stored value."""
         return self.scale * (float(value) - self.zero_point)
 
     def peak(self) -> float:
-        """The largest severity of the map."""
+        """Return the largest severity of the map."""
         return self.severity(self.values.max())
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Frame pixels; right and bottom are exclusive."""
+    """A rectangle in pixels of the frame; right and bottom are exclusive."""
 
     left: int
     top: int
@@ -79,7 +106,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Pixels at or above the threshold that belong together. Severity on the scale 0 to 12."""
+    """Connected pixels at or above the threshold T. Clusters nearer than ``join_px`` of the bundle
+    are one region.
+
+    box: the smallest rectangle around the pixels. area_px: the number of pixels. peak_severity and
+    mean_severity: over these pixels, on the scale 0 to 12.
+    """
 
     box: Box
     area_px: int
@@ -89,8 +121,12 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A region that was named. confidence is the share of trust in the kind, doubt the share of
-    belief that it is none at all, both 0 to 1."""
+    """A region that the classifier reports as a defect.
+
+    kind: the kind of defect, a name from the bundle. confidence: the classifier's mean score of
+    this kind, 0 to 1. guidance: the bundle's advice for this kind, or "". doubt: the classifier's
+    mean score of background, 0 to 1.
+    """
 
     region: Region
     kind: str
@@ -101,7 +137,7 @@ class Defect:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A region that the classifier takes for sound surface, and how far it does, 0 to 1."""
+    """A region that the classifier calls background. doubt: its mean background score, 0 to 1."""
 
     region: Region
     doubt: float
@@ -109,7 +145,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Microseconds spent in each step of the chain for one frame."""
+    """Durations of the five steps of the chain for one frame, in microseconds."""
 
     detect_us: float
     filter_us: float
@@ -126,11 +162,13 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the chain says of one part, and why.
+    """The result of inspecting one part.
 
-    peak_severity is the largest severity anywhere in the frame, defect or not. score, by which
-    frames are ranked, counts what the whole chain says (edge/chain/decide.py). timings is None
-    where no chain ran.
+    part_id: the number of the frame's part. decision: PASS, REJECT or UNKNOWN. reason: one line
+    that names the rule. defects: the reported defects, most severe first. peak_severity: the
+    largest severity anywhere in the frame, also outside the defects. score: 0 to 12, by which
+    frames are ranked (edge/chain/decide.py); above T where a defect is reported, at most T where
+    none is. timings: duration of each step; None where no chain ran.
     """
 
     part_id: int
@@ -143,5 +181,5 @@ class Verdict:
 
     @classmethod
     def unknown(cls, part_id: int, *, reason: str) -> Verdict:
-        """The verdict of a part that the chain could not judge (in time)."""
+        """Return the verdict of a part without a verdict of the chain in time."""
         return cls(part_id, Decision.UNKNOWN, reason, (), 0.0, None)

@@ -51,6 +51,15 @@ def open_bundle(path: Path, trusted: Collection[str] | None) -> Bundle:
     return bundle
 
 
+def prove_and_build(bundle: Bundle, engine: EngineChoice) -> Inspector:
+    """Return the bundle's chain, proven on the golden frames: first in a child process, then in
+    this one. Raises BundleError. Blocks, as a rule for some seconds."""
+    prove_apart(bundle, engine)
+    inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+    prove(bundle, inspector, engine)
+    return inspector
+
+
 def load_chain(
     path: Path,
     *,
@@ -67,9 +76,7 @@ def load_chain(
         raise UsageError(f"--threshold {threshold:g}: expected above 0 and at most 12")
     bundle = open_bundle(path, trusted)
     engine = engine or EngineChoice()
-    prove_apart(bundle, engine)
-    inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
-    prove(bundle, inspector, engine)
+    inspector = prove_and_build(bundle, engine)
     if threshold is None:
         return bundle, inspector
     chain = bundle.manifest.chain.model_copy(update={"threshold": threshold})

@@ -42,9 +42,11 @@ class Inspection:
 
 
 class Inspector:
-    """The chain of He & Liu 2020 and the decision behind it. One thread at a time.
+    """The chain of He & Liu 2020 (severity, threshold, regions, kinds) and the decision after it.
 
-    now_ns: the clock by which the steps are timed, and the only one the chain has.
+    ``edge.load_inspector`` makes one from a bundle. An inspector starts no thread, and only one
+    thread at a time may use it. For several threads load one inspector for each. The same frame
+    gives the same verdict, apart from its timings.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Inspector:
         kinds: tuple[KindManifest, ...],
         now_ns: Callable[[], int],
     ) -> None:
+        """now_ns: the clock that times the steps, in nanoseconds; the chain uses no other."""
         self._detector = detector
         self._classifier = classifier
         self._chain = chain
@@ -62,11 +65,18 @@ class Inspector:
         self._now_ns = now_ns
 
     def inspect(self, frame: Frame) -> Verdict:
-        """The verdict; blocks for the network's run. Raises FrameError for unusable pixels."""
+        """Return the verdict of one frame. ``Frame.from_array`` makes a frame from an array.
+
+        Blocks while the networks run. Raises FrameError for a frame that the
+        bundle's detector cannot inspect, for example one with a side under 16 px.
+        """
         return self.examine(frame).verdict
 
     def examine(self, frame: Frame) -> Inspection:
-        """As ``inspect``, with the map and the regions."""
+        """Return the verdict of one frame with the severity map and the regions behind it.
+
+        Blocks and raises as ``inspect`` does. The map is valid until the next call.
+        """
         now = self._now_ns
         height, width = frame.pixels.shape[:2]
         t0 = now()
