@@ -13,7 +13,7 @@ from edge.rejector.options import CountTracking, EjectorEye
 from edge.sim.belt import Belt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.sim.motion import Drive
-from tests.config.test_line import BY_COUNTS, BY_TIME, EYE, EYE_MS
+from tests.support.configurations import BY_COUNTS, BY_TIME, EYE, EYE_MS
 
 MS = 1_000_000
 

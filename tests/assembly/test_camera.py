@@ -15,10 +15,10 @@ from edge.devices.trigger_gpio import GpioTrigger
 from edge.errors import DeviceError
 from edge.line.freshness import FreshnessRules
 from edge.sim.belt import Belt
-from tests.config.test_station import PI, SMALLEST, STREAM, V4L2, load, with_section
 from tests.devices.clocks import FakeClock
 from tests.devices.streams import JpegStream
 from tests.devices.triggers import fake_kernel
+from tests.support.configurations import PI, SMALLEST, STREAM, V4L2, load, with_section
 
 CLOCK = MonotonicClock()
 MS = 1_000_000

@@ -23,8 +23,8 @@ from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.records import Decision, Frame, Verdict
 from edge.station.monitor.thread import Monitor
-from tests.config.test_line import BY_TIME, load
 from tests.support.bundles import bundle_bytes
+from tests.support.configurations import BY_TIME, load
 
 
 def config(folder: Path, lines: str = "") -> StationConfig:

@@ -11,8 +11,8 @@ from edge.chain.template.detector import TemplateDetector
 from edge.chain.template.file import TemplateFile
 from edge.chain.threshold.detector import ThresholdDetector
 from edge.chain.threshold.file import ThresholdFile
-from tests.chain.test_template import header, reference
 from tests.models.methods.parts import drawing, seen
+from tests.support.templates import header, reference
 
 
 def noisy(sigma: float, size: tuple[int, int] = (240, 320)) -> NDArray[np.uint8]:

@@ -23,14 +23,13 @@ from edge.chain.template.file import (
     MAX_HEADER_BYTES,
     Reference,
     TemplateFile,
-    TemplateHeader,
     parse_template,
 )
 from edge.errors import BundleError, FrameError
 from edge.records import Decision, Dropped, Frame, Region
 from tests.models.methods.parts import Lie, drawing, seen
+from tests.support.templates import HEIGHT, WIDTH, header, reference
 
-HEIGHT, WIDTH = 240, 320
 MANIFEST = DetectorManifest(
     kind="template",
     network="template",
@@ -41,25 +40,6 @@ MANIFEST = DetectorManifest(
     multiple_px=1,
     stride_px=1,
 )
-
-
-def header(**changes: object) -> TemplateHeader:
-    plain: dict[str, object] = {
-        "height": HEIGHT,
-        "width": WIDTH,
-        "channels": 1,
-        "max_rotation_deg": 5.0,
-        "max_shift_px": 20.0,
-        "max_scale": 0.03,
-        "min_match": 0.5,
-        "unit": 4.0,
-    }
-    return TemplateHeader.model_validate(plain | changes)
-
-
-def reference(variant: int = 0) -> Reference:
-    golden = seen(drawing(HEIGHT, WIDTH, variant=variant), noise=0.0)
-    return Reference(golden, np.full((HEIGHT, WIDTH), 24, np.uint8))  # 3 grey levels
 
 
 def detector(**changes: object) -> TemplateDetector:

@@ -16,9 +16,9 @@ from edge.devices.camera_reopening import ReopeningCamera
 from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import DeviceError
 from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
-from tests.config.test_station import SMALLEST, V4L2, load, with_section
 from tests.devices.clocks import MS, FakeClock
 from tests.devices.triggers import fake_kernel
+from tests.support.configurations import SMALLEST, V4L2, load, with_section
 
 ROOT = Path(boardcheck.__file__).parents[2]
 WIRED = '[trigger]\nkind = "gpio"\nchip = "fake-chip"\nline = 1\n'

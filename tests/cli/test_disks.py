@@ -17,8 +17,8 @@ from edge.events.identity import parse_payload
 from edge.journal.reader import JournalReader
 from edge.pictures.file_name import list_album
 from tests.cli.conftest import Outfeed, tmpfs
-from tests.cli.test_run import wait_for
 from tests.support.bundles import HOLE
+from tests.support.station_runs import wait_for
 
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 2\nring_mb = 8\n"
 

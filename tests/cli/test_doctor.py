@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.journal.reader import JournalReader
 from tests.cli.conftest import Outfeed
 from tests.commission.benches import write_station
-from tests.doctor.test_network import listening
+from tests.support.listener import listening
 
 
 def station(tmp_path: Path, port: int) -> Path:

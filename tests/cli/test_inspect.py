@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Outfeed
-from tests.support.bundles import BLOCK_PX, FAINT, HOLE, STAIN, THRESHOLD, picture
+from tests.support.bundles import FAINT, HOLE, STAIN, THRESHOLD
 from tests.support.folders import put, turned
+from tests.support.videos import video
 
 HOLE_RECORD = {
     "file": "hole.png",
@@ -172,15 +173,6 @@ def test_what_cannot_be_inspected_is_one_line_each_and_the_rest_goes_on(
         "z.png": "is not a picture that can be decoded",
     }
     assert lines == [f"outfeed: {pictures}/{name}: {why}" for name, why in expected.items()]
-
-
-def video(path: Path, frames: int) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (128, 96))
-    for number in range(frames):
-        spot = (16, 16, 16 + BLOCK_PX // 2, 48, 0) if number % 2 else (0, 0, 0, 0, 0)
-        writer.write(cv2.cvtColor(picture(spot), cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
 
 
 def test_each_frame_of_a_video_is_a_record(outfeed: Outfeed, bundle: Path, tmp_path: Path) -> None:

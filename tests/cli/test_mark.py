@@ -14,7 +14,7 @@ from edge.journal.writer import Journal
 from edge.pictures.file_name import list_album
 from edge.pictures.stored_picture import read_picture
 from tests.cli.conftest import Outfeed
-from tests.cli.test_run import events, wait_for
+from tests.support.station_runs import events, wait_for
 
 
 def marks(folder: Path) -> list[MarkEvent]:

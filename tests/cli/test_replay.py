@@ -22,8 +22,8 @@ from edge.events.event import PartEvent
 from edge.pictures.file_name import list_album
 from edge.pictures.png import decode_picture, encode_picture
 from tests.cli.conftest import Outfeed
-from tests.cli.test_run import events, wait_for
 from tests.support.bundles import CLEAN, small_bundle
+from tests.support.station_runs import events, wait_for
 
 ZOO = Path(__file__).parents[2] / "models/zoo"
 KEEP_ALL = "[pictures]\npass_every = 1\nmin_free_mb = 0\n"

@@ -6,10 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,23 +15,10 @@ from edge.assembly.uplink_process import UplinkProcess
 from edge.bundle import read_bundle
 from edge.config.station import load_config
 from edge.events.event import PartEvent
-from edge.events.identity import parse_payload
-from edge.journal.reader import JournalReader
 from tests.cli.conftest import Outfeed
-from tests.cli.test_inspect import video
 from tests.support.bundles import small_bundle
-
-
-def events(folder: Path) -> list[Any]:
-    with JournalReader(folder / "state/journal.sqlite") as reader:
-        return [parse_payload(stored.payload)[1] for stored in reader.read(None, 10_000)]
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline_s = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.02)
+from tests.support.station_runs import events, wait_for
+from tests.support.videos import video
 
 
 def test_a_finite_source_ends_with_a_summary(

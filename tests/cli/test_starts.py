@@ -14,8 +14,8 @@ from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
 from edge.journal.reader import JournalReader
 from tests.cli.conftest import Outfeed
-from tests.cli.test_run import wait_for
 from tests.support.bundles import small_bundle
+from tests.support.station_runs import wait_for
 
 SMALL = "[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 1\nring_mb = 8\n"
 

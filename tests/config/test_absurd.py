@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from edge.config.station import StationConfig, load_config
 from edge.errors import ConfigError
-from tests.config.test_station import SMALLEST
+from tests.support.configurations import SMALLEST
 
 DIGITS = "9" * 70_000
 NUMBERS = [

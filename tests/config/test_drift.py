@@ -10,19 +10,7 @@ import pytest
 from edge.config.drift import DriftMeasure
 from edge.drift.streams import MEASURES
 from edge.errors import ConfigError
-from tests.config.test_line import BY_TIME, load
-
-OPTIONS: list[tuple[str, str, Any]] = [
-    ("enabled", "false", False),
-    ("every", "1", 1),
-    ("measures", '["dirt", "focus"]', ("dirt", "focus")),
-    ("learn_parts", "2000", 2000),
-    ("false_alarms_per_month", "0.1", 0.1),
-    ("parts_per_month", "500000", 500_000),
-    ("on_drift", '"unknown"', "unknown"),
-    ("self_test_interval_s", "0", 0.0),
-    ("on_self_test_failure", '"report"', "report"),
-]
+from tests.support.configurations import BY_TIME, DRIFT_OPTIONS, load
 
 
 @pytest.fixture
@@ -30,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "station.toml"
 
 
-@pytest.mark.parametrize(("key", "value", "held"), OPTIONS)
+@pytest.mark.parametrize(("key", "value", "held"), DRIFT_OPTIONS)
 def test_each_key_is_taken(path: Path, key: str, value: str, held: Any) -> None:
     config = load(path, f"{BY_TIME}[drift]\n{key} = {value}\n")
     assert getattr(config.drift, key) == held
@@ -38,7 +26,7 @@ def test_each_key_is_taken(path: Path, key: str, value: str, held: Any) -> None:
 
 
 def test_the_options_are_all_of_them(path: Path) -> None:
-    assert {key for key, _, _ in OPTIONS} == set(type(load(path, BY_TIME).drift).model_fields)
+    assert {key for key, _, _ in DRIFT_OPTIONS} == set(type(load(path, BY_TIME).drift).model_fields)
 
 
 def test_what_can_be_watched_is_what_is_measured() -> None:
@@ -46,7 +34,7 @@ def test_what_can_be_watched_is_what_is_measured() -> None:
 
 
 def test_paths_and_nanoseconds(path: Path) -> None:
-    config = load(path, f"{BY_TIME}[drift]\nself_test_interval_s = 1.5\n")
+    config = load(path, f"{BY_TIME}[drift]\nsentinel_every_s = 1.5\n")
     assert config.drift.self_test_interval_ns == 1_500_000_000
     assert config.drift_path == config.state_dir / "drift.json"
     assert config.sentinel_path == config.state_dir / "sentinel.json"

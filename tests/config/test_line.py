@@ -8,58 +8,19 @@ from typing import Any
 import pytest
 
 from edge.config.line import EjectorEyeConfig, EncoderConfig
-from edge.config.station import StationConfig, load_config
 from edge.errors import ConfigError
-
-HEAD = """
-id = "press-1"
-bundle = "models/tiles.outfeed"
-state_dir = "state"
-
-[camera]
-kind = "files"
-path = "frames"
-"""
-BY_TIME = HEAD + "[line]\ntravel_ms = 500\nbudget_ms = 100\n"
-BY_COUNTS = HEAD + (
-    "[line]\ntravel_counts = 800\nbudget_ms = 100\n[encoder]\nmax_counts_per_s = 2000\n"
+from tests.support.configurations import (
+    BELT_OPTIONS,
+    BY_COUNTS,
+    BY_TIME,
+    EYE,
+    EYE_MS,
+    REQUIRED,
+    load,
 )
-EYE = "[ejector_eye]\nto_ejector_counts = 100\ntolerance_counts = 20\n"
-EYE_MS = "[ejector_eye]\nto_ejector_ms = 50\ntolerance_ms = 10\n"
-
-OPTIONS: list[tuple[str, str, str, Any]] = [
-    ("line", "debounce_counts", "30", 30),
-    ("line", "min_spacing_counts", "50", 50),
-    ("line", "on_crowded", '"each"', "each"),
-    ("encoder", "kind", '"simulated"', "simulated"),
-    ("encoder", "channels", '"single"', "single"),
-    ("encoder", "backlash_counts", "4", 4),
-    ("encoder", "silent_edges", "0", 0),
-    ("encoder", "purge_at_start", "false", False),
-    ("encoder", "counts_per_s", "700", 700),
-    ("encoder", "variation", "0.3", 0.3),
-    ("encoder", "stops", "0.1", 0.1),
-    ("encoder", "reversals", "0.1", 0.1),
-    ("encoder", "survives", "true", True),
-    ("ejector_eye", "kind", '"simulated"', "simulated"),
-    ("ejector_eye", "on_absent", '"pass"', "pass"),
-    ("ejector_eye", "taken", "0.2", 0.2),
-    ("ejector_eye", "added", "0.3", 0.3),
-]
-REQUIRED = {
-    *(("line", "travel_ms"), ("line", "travel_counts"), ("line", "min_spacing_ms")),
-    *(("encoder", "max_counts_per_s"), ("ejector_eye", "to_ejector_ms")),
-    *(("ejector_eye", "tolerance_ms"), ("ejector_eye", "to_ejector_counts")),
-    ("ejector_eye", "tolerance_counts"),
-}
 
 
-def load(path: Path, text: str) -> StationConfig:
-    path.write_text(text, encoding="utf-8")
-    return load_config(path)
-
-
-@pytest.mark.parametrize(("section", "key", "value", "held"), OPTIONS)
+@pytest.mark.parametrize(("section", "key", "value", "held"), BELT_OPTIONS)
 def test_each_key_is_taken(tmp_path: Path, section: str, key: str, value: str, held: Any) -> None:
     head = f"[{section}]\n"
     text = (BY_COUNTS + EYE).replace(head, f"{head}{key} = {value}\n")
@@ -68,7 +29,7 @@ def test_each_key_is_taken(tmp_path: Path, section: str, key: str, value: str, h
 
 
 def test_no_key_is_left_out() -> None:
-    told = {(section, key) for section, key, *_ in OPTIONS} | REQUIRED
+    told = {(section, key) for section, key, *_ in BELT_OPTIONS} | REQUIRED
     for section, model in (("encoder", EncoderConfig), ("ejector_eye", EjectorEyeConfig)):
         # Those of GPIO lines: tests/rejector/test_gpio_belt.py.
         lines = {(section, key) for key, kind in model.only.items() if kind == "gpio"}

@@ -8,18 +8,8 @@ from typing import Any
 import pytest
 
 from edge.errors import ConfigError
-from tests.config.test_line import BY_TIME, load
+from tests.support.configurations import BY_TIME, PICTURE_OPTIONS, load
 
-OPTIONS: list[tuple[str, str, str, Any]] = [
-    ("pictures", "enabled", "false", False),
-    ("pictures", "ring_frames", "50", 50),
-    ("pictures", "ring_mb", "16", 16.0),
-    ("pictures", "max_mb", "100", 100.0),
-    ("pictures", "max_mb_per_day", "20.5", 20.5),
-    ("pictures", "min_free_mb", "0", 0.0),
-    ("pictures", "pass_every", "1000", 1000),
-    ("pictures", "before_parts", "3", 3),
-]
 FILES = 'kind = "files"\npath = "frames"\n'
 LARGE = 'kind = "pi"\nwidth = 8000\nheight = 6000\n'
 
@@ -29,7 +19,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "station.toml"
 
 
-@pytest.mark.parametrize(("section", "key", "value", "held"), OPTIONS)
+@pytest.mark.parametrize(("section", "key", "value", "held"), PICTURE_OPTIONS)
 def test_each_key_is_taken(path: Path, section: str, key: str, value: str, held: Any) -> None:
     config = load(path, f"{BY_TIME}[{section}]\n{key} = {value}\n")
     assert getattr(getattr(config, section), key) == held

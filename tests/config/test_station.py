@@ -22,35 +22,24 @@ from edge.errors import (
     StalledError,
     UsageError,
 )
-from tests.config.test_drift import OPTIONS as DRIFT
-from tests.config.test_line import OPTIONS as BELT
-from tests.config.test_line import REQUIRED
-from tests.config.test_pictures import OPTIONS as PICTURES
+from tests.support.configurations import (
+    BELT_OPTIONS,
+    DRIFT_OPTIONS,
+    PI,
+    PICTURE_OPTIONS,
+    REQUIRED,
+    SMALLEST,
+    STREAM,
+    V4L2,
+    load,
+    with_section,
+)
 from tests.support.keys import TRUST
-
-SMALLEST = """
-id = "press-1"
-bundle = "models/tiles.outfeed"
-state_dir = "state"
-
-[camera]
-kind = "files"
-path = "frames"
-
-[line]
-travel_ms = 500
-budget_ms = 100
-"""
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "station.toml"
-
-
-def load(path: Path, text: str) -> StationConfig:
-    path.write_text(text, encoding="utf-8")
-    return load_config(path)
 
 
 def refusal(path: Path, text: str | bytes) -> str:
@@ -141,9 +130,6 @@ OPTIONS: list[tuple[str, str, str, Any]] = [
 ]
 # Keys of one kind of device: section, what the section must say besides, key, value, what is held.
 GPIO = 'kind = "gpio"\nchip = "pinctrl-rp1"\nline = 17\n'
-PI = 'kind = "pi"\nwidth = 640\nheight = 480\n'
-V4L2 = 'kind = "v4l2"\ndevice = "/dev/video0"\nwidth = 640\nheight = 480\n'
-STREAM = 'kind = "stream"\nurl = "rtsp://a/b"\nlatency_ms = 80\n'
 DEVICES: list[tuple[str, str, str, str, Any]] = [
     *(
         ("trigger", GPIO, key, value, held)
@@ -216,13 +202,6 @@ def test_each_key_of_a_device_is_taken(
     assert getattr(getattr(load(path, text), section), key) == held
 
 
-def with_section(section: str, lines: str) -> str:
-    """SMALLEST with this section, and its own one of that name left out."""
-    files = '[camera]\nkind = "files"\npath = "frames"\n'
-    text = SMALLEST.replace(files, "") if section == "camera" else SMALLEST
-    return f"{text}[{section}]\n{lines}"
-
-
 @pytest.mark.parametrize(
     ("section", "lines", "said"),
     [
@@ -276,8 +255,8 @@ def test_no_key_is_left_out_above() -> None:
     told |= {("uplink", key) for key in TOGETHER}
     told |= {(section, key) for section, _, key, *_ in DEVICES}
     told |= {("camera", "kind"), ("camera", "path"), ("line", "budget_ms")}
-    told |= {(section, key) for section, key, *_ in [*BELT, *PICTURES]} | REQUIRED
-    told |= {("drift", key) for key, *_ in DRIFT}
+    told |= {(section, key) for section, key, *_ in [*BELT_OPTIONS, *PICTURE_OPTIONS]} | REQUIRED
+    told |= {("drift", key) for key, *_ in DRIFT_OPTIONS}
     held = {
         (section, key)
         for section, field in StationConfig.model_fields.items()

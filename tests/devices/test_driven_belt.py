@@ -9,7 +9,7 @@ from edge.devices.trigger import EndOfParts
 from edge.errors import DeviceError
 from edge.sim.driven_belt import BeltPlan, DrivenBelt, PlacedPart
 from edge.sim.motion import Drive, DrivenMotion
-from tests.devices.test_trigger_contract import FakeClock
+from tests.devices.clocks import FakeClock
 
 MS = 1_000_000
 BEGAN_NS = 1_000 * MS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,3 +80,11 @@ def disk_of(**fields: int) -> os.statvfs_result:
         **fields,
     }
     return os.statvfs_result([given[name] for name in names])
+
+
+UPLINK = "[uplink]\nstart = false\n"
+
+
+def uplink_to(folder: Path, port: int, *lines: str, later_s: float = 0) -> Patient:
+    text = f"{UPLINK}port = {port}\n" + "".join(f"{line}\n" for line in lines)
+    return patient(folder, text=(UPLINK, text), now_s=lambda: time.time() + later_s)

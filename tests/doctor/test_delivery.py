@@ -12,8 +12,7 @@ from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import revoke
 from edge.uplink.state import MAX_TABLE_BYTES, RecordPaths, UplinkRecord, read_undelivered
-from tests.doctor.contexts import patient
-from tests.doctor.test_network import to
+from tests.doctor.contexts import patient, uplink_to
 from tests.support.brokers import Mosquitto, needs_mosquitto
 
 
@@ -115,7 +114,7 @@ def test_a_revoked_unit_is_no_unit_whose_broker_is_fine(tmp_path: Path) -> None:
     )
     with Mosquitto(tmp_path / "mosquitto", *lines) as broker:
         for name, level in (("good", Level.OK), ("lost", Level.FAIL)):
-            one = to(
+            one = uplink_to(
                 tmp_path / name,
                 broker.port,
                 f'tls_ca = "{files}/ca.pem"',

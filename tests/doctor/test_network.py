@@ -1,26 +1,19 @@
 """The broker and the certificates, on the loopback."""
 
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from edge.doctor import network
-from edge.doctor.context import Patient
 from edge.doctor.finding import Level
 from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import empty_list
-from tests.doctor.contexts import patient
+from tests.doctor.contexts import uplink_to
 from tests.support.brokers import free_port
+from tests.support.listener import listening
 
 DAY_S = 86_400
-UPLINK = "[uplink]\nstart = false\n"
 
 
 @pytest.fixture(scope="module")
@@ -38,36 +31,6 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextmanager
-def listening(plant: Path | None = None) -> Iterator[int]:
-    """Somebody who accepts, by TLS where there is a plant, and hangs up."""
-    context = None
-    if plant is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(plant / "broker/broker.pem", plant / "broker/broker.key")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    link, _ = server.accept()
-                    with link, suppress(OSError):
-                        if context is not None:
-                            context.wrap_socket(link, server_side=True).close()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        with suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
-
-
-def to(folder: Path, port: int, *lines: str, later_s: float = 0) -> Patient:
-    text = f"{UPLINK}port = {port}\n" + "".join(f"{line}\n" for line in lines)
-    return patient(folder, text=(UPLINK, text), now_s=lambda: time.time() + later_s)
-
-
 def tls(plant: Path, authority: str = "authority") -> tuple[str, str, str]:
     return (
         f'tls_ca = "{plant}/{authority}/ca.pem"',
@@ -78,7 +41,7 @@ def tls(plant: Path, authority: str = "authority") -> tuple[str, str, str]:
 
 def test_a_broker_that_answers_and_none(tmp_path: Path) -> None:
     with listening() as port:
-        one = to(tmp_path, port)
+        one = uplink_to(tmp_path, port)
         assert str(network.broker(one)) == f"OK broker: 127.0.0.1:{port} answers"
     found = network.broker(one)
     assert (found.level, "refused" in found.said.lower()) == (Level.FAIL, True)
@@ -87,27 +50,27 @@ def test_a_broker_that_answers_and_none(tmp_path: Path) -> None:
 
 def test_tls(tmp_path: Path, plant: Path) -> None:
     with listening(plant) as port:
-        one = to(tmp_path, port, *tls(plant))
+        one = uplink_to(tmp_path, port, *tls(plant))
         found = network.broker(one)
         assert (found.level, "answers by TLS" in found.said) == (Level.OK, True), found
 
 
 def test_an_authority_that_is_not_ours(tmp_path: Path, plant: Path) -> None:
     with listening(plant) as port:
-        found = network.broker(to(tmp_path, port, *tls(plant, "other")))
+        found = network.broker(uplink_to(tmp_path, port, *tls(plant, "other")))
     assert found.level is Level.FAIL
     assert "verify" in found.said or "certificate" in found.said or "unable" in found.said
 
 
 def test_a_broker_without_tls(tmp_path: Path, plant: Path) -> None:
     with listening() as port:
-        found = network.broker(to(tmp_path, port, *tls(plant)))
+        found = network.broker(uplink_to(tmp_path, port, *tls(plant)))
     assert found.level is Level.FAIL
 
 
 @pytest.mark.parametrize(("days", "level"), [(0, Level.OK), (35, Level.WARN), (61, Level.FAIL)])
 def test_how_long_certificates_last(tmp_path: Path, plant: Path, days: int, level: Level) -> None:
-    found = network.certificates(to(tmp_path, 1, *tls(plant), later_s=days * DAY_S))
+    found = network.certificates(uplink_to(tmp_path, 1, *tls(plant), later_s=days * DAY_S))
     assert found is not None
     assert (found.level, "station.pem" in found.said) == (level, True)
 
@@ -119,12 +82,12 @@ def test_certificates_that_are_none(tmp_path: Path, plant: Path) -> None:
         (f'tls_cert = "{tmp_path}/absent.pem"', "No such file"),
         (f'tls_cert = "{tmp_path}/text.pem"', "is no certificate"),
     ):
-        found = network.certificates(to(tmp_path / said[:2], 1, ca, line, key))
+        found = network.certificates(uplink_to(tmp_path / said[:2], 1, ca, line, key))
         assert (found.level, said in found.said) == (Level.FAIL, True)  # type: ignore[union-attr]
     line = f'tls_key = "{tmp_path}/absent.key"'
-    found = network.certificates(to(tmp_path / "key", 1, ca, cert, line))
+    found = network.certificates(uplink_to(tmp_path / "key", 1, ca, cert, line))
     assert "cannot be read" in str(found)
 
 
 def test_nobody_waits_for_a_broker_that_does_not_answer(tmp_path: Path) -> None:
-    assert network.broker(to(tmp_path, free_port())).level is Level.FAIL
+    assert network.broker(uplink_to(tmp_path, free_port())).level is Level.FAIL

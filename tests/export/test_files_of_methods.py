@@ -21,15 +21,10 @@ from export.synthetic_defects import none_drawn
 from models.data.dataset import KindBox, Sample
 from models.runs.run import Run
 from models.training.__main__ import train
-from models.training.recipe import Recipe, load_recipe
 from tests.models.methods.parts import drawing, play, seen
+from tests.support.drawn_frames import HEIGHT, WIDTH, frame, recipe
 
-HEIGHT, WIDTH = 144, 192
 FLAWS = ("blob", "gone")
-
-
-def frame(seed: int, flaw: str | None = None) -> np.ndarray:
-    return seen(drawing(HEIGHT, WIDTH, flaw=flaw), play(seed), seed=seed)
 
 
 def write(folder: Path, *, flawed: bool) -> Path:
@@ -46,17 +41,6 @@ def write(folder: Path, *, flawed: bool) -> Path:
             (folder / "masks" / flaw).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / f"masks/{flaw}/{number:02d}.png"), mask)
     return folder
-
-
-def recipe(method: str) -> Recipe:
-    """Without a classifier; a plate with holes is no plain surface, so the thresholds only have to
-    be the same on a station."""
-    loaded = load_recipe(method)
-    off = loaded.classifier.model_copy(update={"enabled": False})
-    few = loaded.threshold.model_copy(
-        update={"search_parts": 4, "level": "local", "denoise": "gaussian", "window_px": 31}
-    )
-    return loaded.model_copy(update={"classifier": off, "threshold": few})
 
 
 def bundle_of(method: str, tmp_path: Path, *, flawed: bool) -> Bundle:

@@ -116,7 +116,7 @@ def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
     from export.pack import ExportOptions, export_run
     from models.runs.run import Run
     from models.training.__main__ import train
-    from tests.export.test_files_of_methods import frame, recipe
+    from tests.support.drawn_frames import frame, recipe
 
     (tmp_path / "data" / "images").mkdir(parents=True)
     for number in range(24):

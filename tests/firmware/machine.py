@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.hangs.line import History
+
 ROOT = Path(__file__).parents[2]
 FIRMWARE = ROOT / "firmware-config"
 
@@ -169,3 +171,39 @@ class Machine:
             except OSError:
                 continue
         return False
+
+
+STATION, UPLINK = "outfeed-station", "outfeed-uplink"
+
+
+def start(machine: Machine) -> None:
+    said = machine.run("systemctl", "start", STATION)
+    assert said == "", f"{said}\n{machine.log(STATION)}"
+
+
+def history(machine: Machine) -> History:
+    return History.read(machine.state)
+
+
+def parts(machine: Machine) -> int:
+    there = (machine.state / "journal.sqlite").exists()
+    return len(history(machine).parts) if there else 0
+
+
+def goes_on(machine: Machine, more: int = 10) -> None:
+    before = parts(machine)
+    machine.eventually(lambda: parts(machine) >= before + more, "parts with a verdict")
+
+
+def main_pid(machine: Machine) -> str:
+    return machine.show(STATION, "MainPID")
+
+
+def rejector_pid(machine: Machine) -> str:
+    return machine.run("pgrep", "-P", main_pid(machine), "-f", "edge.rejector")
+
+
+def end(machine: Machine) -> History:
+    machine.run("systemctl", "stop", STATION)
+    assert machine.show(STATION, "Result") == "success", machine.log(STATION)[-4000:]
+    return history(machine)

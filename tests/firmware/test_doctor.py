@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.firmware.machine import Machine
-from tests.firmware.test_machine import STATION, end, goes_on, main_pid, rejector_pid, start
+from tests.firmware.machine import STATION, Machine, end, goes_on, main_pid, rejector_pid, start
 
 TOML = "/etc/outfeed/station.toml"
 

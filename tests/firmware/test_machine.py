@@ -8,42 +8,25 @@ import pytest
 
 from edge.clock import MonotonicClock
 from tests.firmware.conftest import Plant
-from tests.firmware.machine import FIRMWARE, Machine
-from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, History, pulse_is_over
+from tests.firmware.machine import (
+    FIRMWARE,
+    STATION,
+    UPLINK,
+    Machine,
+    end,
+    goes_on,
+    history,
+    main_pid,
+    rejector_pid,
+    start,
+)
+from tests.hangs.line import MS, SILENCE_MS, TRAVEL_MS, Dead, pulse_is_over
 from tests.support.brokers import wait_for
 from tests.uplink.central import Central
 
 CLOCK = MonotonicClock()
-STATION, UPLINK = "outfeed-station", "outfeed-uplink"
 S = 1_000_000_000
 STATE = "/var/lib/outfeed"
-
-
-def start(machine: Machine) -> None:
-    said = machine.run("systemctl", "start", STATION)
-    assert said == "", f"{said}\n{machine.log(STATION)}"
-
-
-def history(machine: Machine) -> History:
-    return History.read(machine.state)
-
-
-def parts(machine: Machine) -> int:
-    there = (machine.state / "journal.sqlite").exists()
-    return len(history(machine).parts) if there else 0
-
-
-def goes_on(machine: Machine, more: int = 10) -> None:
-    before = parts(machine)
-    machine.eventually(lambda: parts(machine) >= before + more, "parts with a verdict")
-
-
-def main_pid(machine: Machine) -> str:
-    return machine.show(STATION, "MainPID")
-
-
-def rejector_pid(machine: Machine) -> str:
-    return machine.run("pgrep", "-P", main_pid(machine), "-f", "edge.rejector")
 
 
 def restarted(machine: Machine, first: str, began_ns: int) -> Dead:
@@ -57,12 +40,6 @@ def restarted(machine: Machine, first: str, began_ns: int) -> Dead:
     print(f"ready again after {(dead.to_ns - began_ns) / 1e9:.2f} s")
     goes_on(machine)
     return dead
-
-
-def end(machine: Machine) -> History:
-    machine.run("systemctl", "stop", STATION)
-    assert machine.show(STATION, "Result") == "success", machine.log(STATION)[-4000:]
-    return history(machine)
 
 
 def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:

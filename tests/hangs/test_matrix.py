@@ -10,8 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,28 +17,11 @@ import pytest
 from edge.bundle import read_bundle
 from tests.hangs.conftest import CLOCK, Unit
 from tests.hangs.line import MS, SILENCE_MS, STAGE_S, TRAVEL_MS, Dead, pulse_is_over
+from tests.hangs.progress import S, eventually, goes_on, heartbeats_since, live
 from tests.support.bundles import small_bundle
 
-S = 1_000_000_000
 # Beyond what is promised, for a machine that does other things too.
 BUSY_NS = 1 * S
-
-
-def eventually(holds: Callable[[], object], within_s: float = 30.0) -> None:
-    limit = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < limit, "did not come true in time"
-        time.sleep(0.01)
-
-
-def goes_on(unit: Unit, parts: int = 10) -> None:
-    """So many parts more have their verdict."""
-    before = len(unit.history().parts) if (unit.state / "journal.sqlite").exists() else 0
-    eventually(
-        lambda: (
-            (unit.state / "journal.sqlite").exists() and len(unit.history().parts) >= before + parts
-        )
-    )
 
 
 def rejector_gone(pid: int) -> bool:
@@ -60,16 +41,6 @@ def recovers(unit: Unit, began_ns: int, rejector: int) -> Dead:
     eventually(lambda: len(unit.history().parts) >= before + 10)
     unit.stop()
     return dead
-
-
-def heartbeats_since(unit: Unit, from_ns: int) -> list[float]:
-    return [notice.at_s for notice in unit.manager.said("WATCHDOG", from_ns / 1e9)]
-
-
-def live(seconds: float) -> None:
-    """A stretch of time in which something must, or must not, happen."""
-    limit_s = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() > limit_s)
 
 
 def test_a_quiet_life(unit: Unit) -> None:

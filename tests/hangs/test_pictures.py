@@ -9,7 +9,7 @@ from edge.pictures.buffered_frame import Reason
 from edge.pictures.file_name import list_album
 from edge.pictures.stored_picture import read_picture
 from tests.hangs.conftest import CLOCK, Unit
-from tests.hangs.test_matrix import S, eventually, goes_on, heartbeats_since, live
+from tests.hangs.progress import S, eventually, goes_on, heartbeats_since, live
 
 
 @pytest.mark.parametrize("stage", ["camera", "journal"])

@@ -11,27 +11,11 @@ from pathlib import Path
 import pytest
 
 from edge.errors import JournalError
-from edge.events.event import Event, gap_event
 from edge.events.identity import Position
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.journal.reader import JournalReader
 from edge.journal.store import connect_writer
-from edge.journal.writer import Journal
-
-MB = 1 << 20
-
-
-def open_journal(folder: Path, max_bytes: int = MB, station: str = "press-3") -> Journal:
-    return Journal.open(
-        folder / "journal.sqlite",
-        station=station,
-        max_bytes=max_bytes,
-        cursor_path=folder / "uplink.json",
-    )
-
-
-def event(number: int, size: int = 0) -> Event:
-    return gap_event("press-3", count=number, reason="x" * size)
+from tests.support.journals import MB, event, open_journal
 
 
 def counts(folder: Path) -> list[tuple[int, int | None]]:

@@ -20,7 +20,7 @@ from edge.events.identity import Position
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
-from tests.journal.test_journal import event, open_journal
+from tests.support.journals import event, open_journal
 from tests.support.users import GROUP, STATION, UPLINK, acting_as, needs_root, open_folder, owned
 
 

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from models.data.dataset import DataError, DataSet, Sample
+from models.data.dataset import DataError
 from models.data.layouts import open_dataset
+from tests.support.small_pictures import by_name, grey, message, put, square
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
-
-
-def put(path: Path, pixels: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
-    return path
-
-
-def grey(value: int = 100, size: tuple[int, int] = (12, 16)) -> np.ndarray:
-    return np.full(size, value, np.uint8)
-
-
-def square(value: int = 255, rows: slice = slice(2, 5)) -> np.ndarray:
-    pixels = grey(0)
-    pixels[rows, 3:7] = value
-    return pixels
 
 
 def coloured(*spots: tuple[tuple[int, int, int], slice]) -> np.ndarray:
@@ -35,18 +19,6 @@ def coloured(*spots: tuple[tuple[int, int, int], slice]) -> np.ndarray:
     for colour, rows in spots:
         pixels[rows, 3:7] = colour[::-1]
     return pixels
-
-
-def by_name(dataset: DataSet) -> dict[str, Sample]:
-    return {sample.name: sample for sample in dataset.samples}
-
-
-def message(root: Path, layout: str = "auto") -> str:
-    with pytest.raises(DataError) as caught:
-        open_dataset(root, layout).verify()
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
 
 
 def test_kind_by_folder(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from models.data.layouts import open_dataset
 from models.data.select import select
 from models.data.split import split
-from tests.models.test_data_generic import by_name, grey, message, put, square
+from tests.support.small_pictures import by_name, grey, message, put, square
 
 
 @pytest.fixture

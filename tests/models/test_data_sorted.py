@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.data.layouts import open_dataset
-from tests.models.test_data_generic import by_name, grey, message, put, square
+from tests.support.small_pictures import by_name, grey, message, put, square
 
 
 def sort(root: Path, *names: str) -> Path:

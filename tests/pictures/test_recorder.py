@@ -10,45 +10,13 @@ import pytest
 from edge.errors import PictureError
 from edge.inbox import Inbox, Mark, new_mark
 from edge.pictures.album import LeftOut
-from edge.pictures.buffered_frame import Reason, Shot
+from edge.pictures.buffered_frame import Reason
 from edge.pictures.recorder import Keeper
 from edge.pictures.ring import Ring
 from edge.pictures.rules import KeepRules
 from edge.records import Decision
 from tests.pictures.buffered_frames import P, R, U, frame, verdict
-
-
-class FakeScribe:
-    """Keeps shots in a list; hangs, refuses or says no as the test wants. No disk."""
-
-    def __init__(self) -> None:
-        self.open, self.asked = threading.Event(), threading.Event()
-        self.open.set()
-        self.kept: list[tuple[int, Reason]] = []
-        self.answers: list[LeftOut | PictureError] = []
-        self.marked: list[int] = []
-        self.gone = 0
-
-    def keep(self, shot: Shot, reason: Reason, mark: Mark | None = None) -> str | LeftOut | None:
-        self.asked.set()
-        self.open.wait(30)
-        if self.answers:
-            answer = self.answers.pop(0)
-            if isinstance(answer, PictureError):
-                raise answer
-            return answer
-        self.kept.append((shot.frame.part_id, reason))
-        return f"{shot.frame.part_id}.png"
-
-    def mark(self, mark: Mark) -> str | None:
-        there = mark.part_id in {part for part, _ in self.kept}
-        if there:
-            self.marked.append(mark.part_id)
-        return f"{mark.part_id}.png" if there else None
-
-    def give_way(self) -> int:
-        gone, self.gone = self.gone, 0
-        return gone
+from tests.support.pictures import FakeScribe
 
 
 @pytest.fixture

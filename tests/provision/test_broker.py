@@ -22,8 +22,8 @@ from edge.uplink.publisher import run_uplink
 from tests.provision.conftest import Plant
 from tests.provision.shipped import SHIPPED, shipped_broker
 from tests.support.brokers import Mosquitto, needs_mosquitto, wait_for
+from tests.support.journals import published
 from tests.uplink.central import Central, fill, open_journal, running
-from tests.uplink.test_carry import published
 
 pytestmark = needs_mosquitto
 

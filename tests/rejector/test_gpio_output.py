@@ -16,9 +16,9 @@ from edge.errors import DeviceError
 from edge.rejector.__main__ import _output
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions, parse_arguments
-from tests.config.test_station import SMALLEST
 from tests.devices.clocks import FakeClock
 from tests.devices.triggers import fake_kernel
+from tests.support.configurations import SMALLEST
 
 CLOCK = MonotonicClock()
 ROOT = Path(__file__).parents[2]

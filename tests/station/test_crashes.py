@@ -12,11 +12,9 @@ import pytest
 from edge.errors import CrashedError, DeviceError
 from edge.pictures import KeepRules, Ring
 from edge.pictures.recorder import Keeper
-from tests.pictures.test_recorder import FakeScribe
-from tests.station.test_monitor import monitor
-from tests.station.test_pictures import RecordedKeeper
-from tests.station.test_stalled import wait_for_threads
-from tests.station.test_station import House, P, R, U, raises
+from tests.support.monitors import monitor
+from tests.support.pictures import FakeScribe, RecordedKeeper
+from tests.support.station import P, R, StationHarness, U, raises, wait_for_threads
 
 BUG = ZeroDivisionError("a bug, scripted")
 
@@ -31,36 +29,36 @@ class BrokenInbox:
     waiting = raises(BUG)
 
 
-def trigger(folder: Path) -> House:
-    house = House(10**9)
+def trigger(folder: Path) -> StationHarness:
+    house = StationHarness(10**9)
     wait = house.trigger.wait
     house.trigger.wait = lambda s: raises(BUG)() if house.trigger.sent == 3 else wait(s)
     return house
 
 
-def camera(folder: Path) -> House:
+def camera(folder: Path) -> StationHarness:
     keeper = RecordedKeeper()
     keeper.seen = lambda frame: raises(BUG)() if frame.part_id == 3 else None
-    return House(10**9, pictures=keeper)
+    return StationHarness(10**9, pictures=keeper)
 
 
-def inspector(folder: Path) -> House:
+def inspector(folder: Path) -> StationHarness:
     keeper = RecordedKeeper()
     keeper.said = lambda verdict: raises(BUG)() if verdict.part_id == 3 else None
-    return House(10**9, pictures=keeper)
+    return StationHarness(10**9, pictures=keeper)
 
 
-def deadline(folder: Path) -> House:
+def deadline(folder: Path) -> StationHarness:
     slow = threading.Event()
-    house = House(10**9, inspector={2: lambda: slow.wait(1) or P})
+    house = StationHarness(10**9, inspector={2: lambda: slow.wait(1) or P})
     house.station._on_verdict = lambda verdict: (
         raises(BUG)() if verdict.decision is U else house.verdicts.append(verdict)
     )
     return house
 
 
-def journal(folder: Path) -> House:
-    house = House(10**9)
+def journal(folder: Path) -> StationHarness:
+    house = StationHarness(10**9)
     store = house.journal.append
     house.journal.append = lambda events: (
         raises(BUG)() if len(house.verdicts) > 2 else store(events)
@@ -68,25 +66,25 @@ def journal(folder: Path) -> House:
     return house
 
 
-def pictures(folder: Path) -> House:
+def pictures(folder: Path) -> StationHarness:
     rules = KeepRules(0, 0)
     ring = Ring(frames=4, max_bytes=1 << 20)
     keeper = Keeper(
         ring=ring, scribe=FakeScribe(), rules=rules, max_waiting_bytes=1 << 20, inbox=BrokenInbox()
     )
-    return House(10**9, pictures=keeper)
+    return StationHarness(10**9, pictures=keeper)
 
 
-def watcher(folder: Path) -> House:
+def watcher(folder: Path) -> StationHarness:
     class BrokenDrifting:
         active = ()
         load = raises(BUG)
 
-    return House(10**9, monitor=monitor(folder, drifting=BrokenDrifting()))
+    return StationHarness(10**9, monitor=monitor(folder, drifting=BrokenDrifting()))
 
 
-def rejector_link(folder: Path) -> House:
-    house = House(10**9)
+def rejector_link(folder: Path) -> StationHarness:
+    house = StationHarness(10**9)
     start = house.rejector.start
 
     def with_a_thread(on_actuated: Callable[..., None]) -> None:
@@ -106,7 +104,10 @@ def rejector_link(folder: Path) -> House:
     ],
 )
 def test_an_unforeseen_exception_ends_the_station(
-    name: str, make: Callable[[Path], House], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str,
+    make: Callable[[Path], StationHarness],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     hook = threading.excepthook
     house = make(tmp_path)
@@ -131,7 +132,7 @@ def test_an_unforeseen_exception_ends_the_station(
 def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
     keeper = RecordedKeeper()
     keeper.seen = lambda frame: sys.exit(0)
-    house = House(10**9, pictures=keeper)
+    house = StationHarness(10**9, pictures=keeper)
     with pytest.raises(CrashedError, match="camera: SystemExit"):
         house.station.run()
 
@@ -139,7 +140,7 @@ def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
 def test_a_crash_behind_the_last_part_is_noticed_before_the_goodbye() -> None:
     keeper = RecordedKeeper()
     keeper.said = raises(BUG)
-    house = House(1, pictures=keeper)
+    house = StationHarness(1, pictures=keeper)
     with pytest.raises(CrashedError, match="inspector"):
         house.station.run()
     assert house.rejector.orders[-1] == ("abandon",)
@@ -147,7 +148,7 @@ def test_a_crash_behind_the_last_part_is_noticed_before_the_goodbye() -> None:
 
 def test_a_step_of_the_end_that_fails_keeps_none_from_its_turn() -> None:
     keeper = RecordedKeeper()
-    house = House(10**9, pictures=keeper)
+    house = StationHarness(10**9, pictures=keeper)
     house.station._on_verdict = raises(BUG)  # for the parts that are settled at the end too
     house.rejector.abandon = raises(BUG)
     with pytest.raises(CrashedError):
@@ -157,7 +158,7 @@ def test_a_step_of_the_end_that_fails_keeps_none_from_its_turn() -> None:
 
 
 def test_closing_a_device_may_crash_too() -> None:
-    house = House(2)
+    house = StationHarness(2)
     house.camera.close = raises(BUG)
     with pytest.raises(CrashedError, match="main"):
         house.station.run()
@@ -166,7 +167,7 @@ def test_closing_a_device_may_crash_too() -> None:
 
 
 def test_what_a_device_says_on_purpose_is_no_crash() -> None:
-    house = House(3)
+    house = StationHarness(3)
     house.trigger.wait = raises(DeviceError("unplugged"))
     with pytest.raises(DeviceError, match="unplugged"):
         house.station.run()
@@ -174,6 +175,6 @@ def test_what_a_device_says_on_purpose_is_no_crash() -> None:
 
 
 def test_a_part_whose_frame_fails_is_unknown_and_the_line_goes_on() -> None:
-    house = House(3, camera={2: lambda frame: raises(BUG)()}, inspector={3: lambda: R})
+    house = StationHarness(3, camera={2: lambda frame: raises(BUG)()}, inspector={3: lambda: R})
     house.run()
     assert [decision for _, decision, _ in house.journal.decisions()] == [P, U, R]

@@ -20,9 +20,9 @@ from edge.inbox import new_mark
 from edge.records import Frame, Verdict
 from edge.station.monitor.drift import Drifting, DriftRules
 from edge.station.monitor.self_test_state import read_sentinel
-from edge.station.monitor.thread import Monitor, MonitorRules
-from tests.station.test_station import CLOCK, MS, House, P, R, U
 from tests.support.bundles import CLEAN, HOLE, bundle_bytes
+from tests.support.monitors import monitor
+from tests.support.station import CLOCK, MS, P, R, StationHarness, U
 
 BLIND = "sentinel golden/hole.png: detect: severity 0.00 in block 2, 3, expected"
 
@@ -64,21 +64,7 @@ class SkippingClock:
         self.added_ns += by_ns
 
 
-def monitor(
-    folder: Path, sentinels=None, drifting=None, *, every_ns: int = 1, clock=CLOCK, **rules
-) -> Monitor:
-    return Monitor(
-        station_id="s1",
-        bundle_id="b1",
-        drifting=drifting,
-        sentinels=sentinels,
-        rules=MonitorRules(self_test_interval_ns=every_ns, **rules),
-        sentinel_path=folder / "sentinel.json",
-        clock=clock,
-    )
-
-
-def told(house: House) -> list[tuple]:
+def told(house: StationHarness) -> list[tuple]:
     """Every event in the journal's order, without times."""
     found: list[tuple] = []
     for event in house.journal.events:
@@ -95,7 +81,7 @@ def told(house: House) -> list[tuple]:
 
 def test_sentinels_run_before_the_first_part_and_between_parts(tmp_path: Path) -> None:
     sentinels = ScriptedSentinels()
-    house = House(2, monitor=monitor(tmp_path, sentinels))
+    house = StationHarness(2, monitor=monitor(tmp_path, sentinels))
     house.trigger.gate = lambda n: len(sentinels.threads) >= n + 1
     summary = house.run()
     history = told(house)
@@ -114,7 +100,7 @@ def test_sentinels_run_before_the_first_part_and_between_parts(tmp_path: Path) -
 
 def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_path: Path) -> None:
     sentinels = ScriptedSentinels(None, None, "sees nothing")
-    house = House(4, inspector={3: lambda: R}, monitor=monitor(tmp_path, sentinels))
+    house = StationHarness(4, inspector={3: lambda: R}, monitor=monitor(tmp_path, sentinels))
     # Part 1 is before the sentinel that fails, the others after it.
     sentinels_due = threading.Event()
     is_due = house.station._monitor.is_due
@@ -150,7 +136,7 @@ def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_pat
 
 def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
     sentinels = ScriptedSentinels("sees nothing")
-    house = House(
+    house = StationHarness(
         1, monitor=monitor(tmp_path, sentinels, on_self_test_failure="report", every_ns=0)
     )
     house.run()
@@ -166,7 +152,7 @@ def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_a_sentinel_that_breaks_the_chain_is_not_reproduced(tmp_path, error, reason) -> None:
-    house = House(1, monitor=monitor(tmp_path, ScriptedSentinels(error), every_ns=0))
+    house = StationHarness(1, monitor=monitor(tmp_path, ScriptedSentinels(error), every_ns=0))
     house.run()
     assert told(house) == [
         ("s1", False, reason, 1, 0),
@@ -194,7 +180,7 @@ def test_what_was_right_about_nothing_does_not_vouch_for_parts(tmp_path: Path) -
 
 def test_without_an_interval_they_run_at_the_start_only(tmp_path: Path) -> None:
     sentinels = ScriptedSentinels()
-    House(3, monitor=monitor(tmp_path, sentinels, every_ns=0)).run()
+    StationHarness(3, monitor=monitor(tmp_path, sentinels, every_ns=0)).run()
     assert len(sentinels.threads) == 2
 
 
@@ -204,7 +190,7 @@ def test_a_sentinel_that_a_part_would_have_to_wait_for_too_long_does_not_run(
     # 400 ms each: never within a budget of 300, however soon a verdict is.
     clock = SkippingClock()
     sentinels = ScriptedSentinels(during=lambda: clock.skip(400 * MS))
-    house = House(20, monitor=monitor(tmp_path, sentinels, clock=clock))
+    house = StationHarness(20, monitor=monitor(tmp_path, sentinels, clock=clock))
     house.run()
     assert len(sentinels.threads) == 2
     assert [r.message.split()[0] for r in caplog.records if "sentinel" in r.message] == [
@@ -225,7 +211,7 @@ def test_a_part_that_comes_while_a_sentinel_runs_has_its_verdict_in_time(tmp_pat
             caught.append(len(house.verdicts))
 
     sentinels = ScriptedSentinels(during=during)
-    house = House(5, monitor=monitor(tmp_path, sentinels))
+    house = StationHarness(5, monitor=monitor(tmp_path, sentinels))
     announce = house.rejector.announce
     house.rejector.announce = lambda *part: (announce(*part), came.release())
     house.trigger.gate = lambda n: len(sentinels.threads) == 2 + n and len(house.verdicts) == n - 1
@@ -236,7 +222,7 @@ def test_a_part_that_comes_while_a_sentinel_runs_has_its_verdict_in_time(tmp_pat
 
 
 def test_a_known_bad_part_that_passed(tmp_path: Path) -> None:
-    house = House(3, inspector={1: lambda: R}, monitor=monitor(tmp_path, None))
+    house = StationHarness(3, inspector={1: lambda: R}, monitor=monitor(tmp_path, None))
     house.trigger.gate = lambda n: len(house.verdicts) >= n - 1 and marked(house, n)
     summary = house.run()
     assert told(house) == [
@@ -251,7 +237,7 @@ def test_a_known_bad_part_that_passed(tmp_path: Path) -> None:
     assert summary.monitor == {"sentinels": 2, "sentinels not reproduced": 1}
 
 
-def marked(house: House, number: int) -> bool:
+def marked(house: StationHarness, number: int) -> bool:
     """Whoever put part number - 1 on the belt says so, once."""
     done = house.__dict__.setdefault("done", set())
     if number - 1 in (1, 2) and number not in done:
@@ -273,7 +259,7 @@ def test_a_known_bad_part_without_a_verdict_proves_nothing(tmp_path: Path, caplo
 
 
 def test_another_mark_is_no_sentinel(tmp_path: Path) -> None:
-    house = House(1, monitor=monitor(tmp_path, None))
+    house = StationHarness(1, monitor=monitor(tmp_path, None))
     house.run()
     house.station._marked(new_mark(1, "escape", ""), None, lambda: None)
     assert house.station._monitor.counts == {}
@@ -299,7 +285,7 @@ def test_a_real_chain_whose_detector_goes_blind(tmp_path: Path) -> None:
     # Two sentinels at the start and the first part; then it is blind.
     eye = Dimming(build_inspector(bundle, now_ns=time.monotonic_ns), after=3)
     one = monitor(tmp_path, Sentinels(bundle, eye, GoldenLimits()))
-    house = House(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
+    house = StationHarness(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
     house.camera.script[2] = with_pixels(CLEAN)
     house.inspector.inspect = eye.inspect
     gate = threading.Event()
@@ -431,7 +417,7 @@ def alarms():
     return severe, replace(severe, raised=False, value=0.4, part=4)
 
 
-def in_step(house: House, eye: ScriptedDrifting) -> None:
+def in_step(house: StationHarness, eye: ScriptedDrifting) -> None:
     """The next part comes when the one before was measured."""
     house.trigger.gate = lambda n: len(eye.parts) >= n - 1
 
@@ -442,7 +428,7 @@ def test_a_severe_drift_is_journalled_and_where_asked_for_no_part_passes(
 ) -> None:
     severe, back = alarms()
     eye = ScriptedDrifting({2: [severe], 4: [back]})
-    house = House(5, monitor=monitor(tmp_path, None, eye, every=1, on_drift=on_drift))
+    house = StationHarness(5, monitor=monitor(tmp_path, None, eye, every=1, on_drift=on_drift))
     house.trigger.gate = lambda n: (
         len(eye.parts) >= n - 1 and (house.station._monitor._counts["measured"] == n - 1)
     )
@@ -471,7 +457,7 @@ def test_a_severe_drift_is_journalled_and_where_asked_for_no_part_passes(
 def test_a_mild_drift_lets_parts_pass(tmp_path: Path) -> None:
     severe, _ = alarms()
     eye = ScriptedDrifting({1: [replace(severe, grade="mild")]})
-    house = House(2, monitor=monitor(tmp_path, None, eye, every=1, on_drift="unknown"))
+    house = StationHarness(2, monitor=monitor(tmp_path, None, eye, every=1, on_drift="unknown"))
     in_step(house, eye)
     house.run()
     assert [decision for _, decision, _ in house.journal.decisions()] == [P, P]
@@ -480,7 +466,7 @@ def test_a_mild_drift_lets_parts_pass(tmp_path: Path) -> None:
 
 def test_one_part_in_so_many_is_measured(tmp_path: Path) -> None:
     eye = ScriptedDrifting({})
-    house = House(9, monitor=monitor(tmp_path, None, eye, every=3))
+    house = StationHarness(9, monitor=monitor(tmp_path, None, eye, every=3))
     house.trigger.gate = lambda n: len(house.verdicts) >= n - 1 and len(eye.parts) >= (n - 1) // 3
     house.run()
     assert [part for part, _ in eye.parts][:2] == [3, 6]
@@ -489,7 +475,7 @@ def test_one_part_in_so_many_is_measured(tmp_path: Path) -> None:
 def test_a_monitor_that_hangs_delays_no_part_and_counts_what_it_leaves_out(tmp_path: Path) -> None:
     eye = ScriptedDrifting({})
     eye.gate.clear()
-    house = House(20, monitor=monitor(tmp_path, None, eye, every=1))
+    house = StationHarness(20, monitor=monitor(tmp_path, None, eye, every=1))
     close = house.station._monitor.close
     house.station._monitor.close = lambda timeout_s: (eye.gate.set(), close(timeout_s))
     summary = house.run()
@@ -499,7 +485,7 @@ def test_a_monitor_that_hangs_delays_no_part_and_counts_what_it_leaves_out(tmp_p
 
 def test_a_bug_in_measuring_is_a_line_in_the_log_and_no_more(tmp_path: Path, caplog) -> None:
     eye = ScriptedDrifting({1: ZeroDivisionError("oh")})
-    house = House(3, monitor=monitor(tmp_path, None, eye, every=1))
+    house = StationHarness(3, monitor=monitor(tmp_path, None, eye, every=1))
     in_step(house, eye)
     house.run()
     assert [decision for _, decision, _ in house.journal.decisions()] == [P] * 3
@@ -509,6 +495,6 @@ def test_a_bug_in_measuring_is_a_line_in_the_log_and_no_more(tmp_path: Path, cap
 def test_the_status_names_what_is_wrong(tmp_path: Path) -> None:
     one = monitor(tmp_path, ScriptedSentinels("sees nothing"), ScriptedDrifting({}), every_ns=0)
     assert one.status == ""
-    house = House(0, monitor=one)
+    house = StationHarness(0, monitor=one)
     house.run()
     assert house.station._status().endswith("0 events lost; BLIND, sentinel s1: sees nothing")

@@ -6,44 +6,17 @@ import pytest
 
 from edge.errors import CrashedError, FrameError, StalledError
 from edge.inbox import new_mark
-from edge.records import Decision, Frame, Verdict
+from edge.records import Decision, Frame
 from edge.watchdog import Patience
-from tests.station.test_stalled import wait_for_threads
-from tests.station.test_station import PIXELS, House, P, R, U, raises
+from tests.support.pictures import RecordedKeeper
+from tests.support.station import P, R, StationHarness, U, raises, wait_for_threads
 
 S = 1_000_000_000
 
 
-class RecordedKeeper:
-    def __init__(self) -> None:
-        self.told: list[tuple] = []
-        self.on_mark = None
-        self.counts = {"reject": 3}
-
-    def start(self, on_mark) -> None:
-        self.on_mark = on_mark
-        self.told.append(("start",))
-
-    def seen(self, frame: Frame) -> None:
-        assert frame.pixels is PIXELS
-        self.told.append(("seen", frame.part_id))
-
-    def said(self, verdict: Verdict) -> None:
-        self.told.append(("said", verdict.part_id, verdict.decision))
-
-    def settled(self, verdict: Verdict) -> None:
-        self.told.append(("settled", verdict.part_id, verdict.decision))
-
-    def dump(self, timeout_s: float) -> None:
-        self.told.append(("dump",))
-
-    def close(self, timeout_s: float) -> None:
-        self.told.append(("close",))
-
-
 def test_a_part_is_seen_then_judged_then_settled() -> None:
     keeper = RecordedKeeper()
-    summary = House(2, inspector={2: lambda: R}, pictures=keeper).run()
+    summary = StationHarness(2, inspector={2: lambda: R}, pictures=keeper).run()
     assert keeper.told == [
         ("start",),
         ("seen", 1),
@@ -59,19 +32,19 @@ def test_a_part_is_seen_then_judged_then_settled() -> None:
 
 def test_a_frame_that_the_chain_refuses_was_judged_unknown_by_it() -> None:
     keeper = RecordedKeeper()
-    House(1, inspector={1: raises(FrameError("no surface"))}, pictures=keeper).run()
+    StationHarness(1, inspector={1: raises(FrameError("no surface"))}, pictures=keeper).run()
     assert keeper.told[1:-1] == [("seen", 1), ("said", 1, U), ("settled", 1, U)]
 
 
 def test_a_part_without_a_frame_is_settled_only() -> None:
     keeper = RecordedKeeper()
-    House(1, camera={1: raises(FrameError("black"))}, pictures=keeper).run()
+    StationHarness(1, camera={1: raises(FrameError("black"))}, pictures=keeper).run()
     assert keeper.told[1:-1] == [("settled", 1, U)]
 
 
 def test_what_the_chain_says_too_late_is_told_all_the_same() -> None:
     keeper = RecordedKeeper()
-    house = House(1, pictures=keeper)
+    house = StationHarness(1, pictures=keeper)
 
     def slow() -> Decision:
         while not house.verdicts:
@@ -86,13 +59,13 @@ def test_what_the_chain_says_too_late_is_told_all_the_same() -> None:
 def test_a_stale_frame_is_seen_and_its_part_unknown() -> None:
     keeper = RecordedKeeper()
     stale = {1: lambda f: Frame(f.part_id, f.sequence, f.triggered_ns, 0, f.pixels)}
-    House(1, camera=stale, pictures=keeper).run()
+    StationHarness(1, camera=stale, pictures=keeper).run()
     assert keeper.told[1:-1] == [("seen", 1), ("settled", 1, U)]
 
 
 def test_a_station_that_dies_dumps_after_the_journal() -> None:
     keeper = RecordedKeeper()
-    house = House(10**9, pictures=keeper, patience=Patience(stage_ns=S, journal_ns=2 * S))
+    house = StationHarness(10**9, pictures=keeper, patience=Patience(stage_ns=S, journal_ns=2 * S))
     house.rejector.beat = lambda: 0
     dump = keeper.dump
 
@@ -122,7 +95,7 @@ def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
         def stopping(self, status): ...
 
     keeper = RecordedKeeper()
-    house = House(10**9, pictures=keeper, notifier=Fails())
+    house = StationHarness(10**9, pictures=keeper, notifier=Fails())
     with pytest.raises(CrashedError, match=r"^crashed: main: ZeroDivisionError: a bug, scripted$"):
         house.station.run()
     assert keeper.told[-1] == ("dump",)
@@ -132,7 +105,7 @@ def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
 def test_a_mark_becomes_an_event_and_is_confirmed_when_it_is_on_the_disk() -> None:
     keeper = RecordedKeeper()
     stored = []
-    house = House(1, pictures=keeper)
+    house = StationHarness(1, pictures=keeper)
     mark = new_mark(1, "escape", "a crack")
     begin = keeper.start
 

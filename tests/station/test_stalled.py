@@ -10,8 +10,8 @@ import pytest
 
 from edge.errors import JournalError, StalledError
 from edge.watchdog import Patience
-from tests.station.test_station import CLOCK, House, P, U
-from tests.watchdog.test_watchdog import Recorder
+from tests.support.station import CLOCK, P, StationHarness, U, wait_for_threads
+from tests.watchdog.manager import RecordingNotifier
 
 S = 1_000_000_000
 PATIENCE = Patience(stage_ns=S, journal_ns=2 * S)
@@ -38,27 +38,18 @@ def hang() -> Iterator[Hanging]:
     wait_for_threads()
 
 
-def wait_for_threads() -> None:
-    """Until no thread of a station is left."""
-    limit = time.monotonic() + 10
-    names = {"trigger", "camera", "inspector", "deadline", "journal"}
-    while names & {thread.name for thread in threading.enumerate()}:
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+def supervised(parts: int, **given: object) -> tuple[StationHarness, RecordingNotifier]:
+    manager = RecordingNotifier()
+    return StationHarness(parts, notifier=manager, patience=PATIENCE, **given), manager
 
 
-def supervised(parts: int, **given: object) -> tuple[House, Recorder]:
-    manager = Recorder()
-    return House(parts, notifier=manager, patience=PATIENCE, **given), manager
-
-
-def kinds(manager: Recorder) -> list[str]:
+def kinds(manager: RecordingNotifier) -> list[str]:
     """What was said, repeats once."""
     said = [kind for kind, _ in manager.heard]
     return [kind for i, kind in enumerate(said) if i == 0 or said[i - 1] != kind]
 
 
-def stalls(house: House, stage: str, within_s: float) -> str:
+def stalls(house: StationHarness, stage: str, within_s: float) -> str:
     began = time.monotonic()
     with pytest.raises(StalledError, match=f"hung: .*{stage} for") as caught:
         house.station.run()

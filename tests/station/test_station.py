@@ -1,173 +1,31 @@
 """The station as a whole: whole histories of verdicts, orders and events, from scripted parts."""
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from edge.clock import MonotonicClock
 from edge.devices.camera import EndOfFrames
-from edge.devices.trigger import EndOfParts, TriggerEdge
-from edge.errors import DeviceError, FrameError, JournalError
+from edge.errors import DeviceError, FrameError
 from edge.line.part import LineTiming
 from edge.line.queue import Action, Cause
-from edge.records import Decision, Frame, Timings, Verdict
+from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated
-from edge.station import Station
-
-CLOCK = MonotonicClock()
-MS = 1_000_000
-# The budget is generous, as the machine is shared; what is stuck is stuck until it is let go.
-TIMING = LineTiming(travel_ns=2_000 * MS, budget_ns=300 * MS)
-PIXELS = np.zeros((4, 4), np.uint8)
-P, R, U = Decision.PASS, Decision.REJECT, Decision.UNKNOWN
-
-
-class ScriptedTrigger:
-    """``parts`` edges, each when the script lets it, then the end."""
-
-    def __init__(self, parts: int, *, gate: Callable[[int], bool] = lambda n: True) -> None:
-        self.parts, self.gate, self.sent, self.closed = parts, gate, 0, False
-
-    def wait(self, timeout_s: float) -> TriggerEdge | None:
-        if self.sent == self.parts:
-            raise EndOfParts
-        limit = time.monotonic() + timeout_s
-        while not self.gate(self.sent + 1):
-            if time.monotonic() > limit:
-                return None
-            time.sleep(0.001)
-        self.sent += 1
-        return TriggerEdge(self.sent, CLOCK.now_ns())
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ScriptedCamera:
-    """Does for each part what the script says: a Frame as it should be, unless told otherwise."""
-
-    def __init__(self, script: dict[int, Callable[[Frame], Frame]] | None = None) -> None:
-        self.script, self.closed, self.seen = script or {}, False, []
-
-    def capture(self, part_id: int, sequence: int, triggered_ns: int) -> Frame:
-        self.seen.append(part_id)
-        frame = Frame(part_id, sequence, triggered_ns, CLOCK.now_ns(), PIXELS)
-        return self.script.get(part_id, lambda f: f)(frame)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ScriptedInspector:
-    def __init__(self, script: dict[int, Callable[[], Decision]] | None = None) -> None:
-        self.script, self.seen = script or {}, []
-
-    def inspect(self, frame: Frame) -> Verdict:
-        self.seen.append(frame.part_id)
-        decision = self.script.get(frame.part_id, lambda: P)()
-        return Verdict(frame.part_id, decision, "scripted", (), 1.0, Timings(1, 2, 3, 4, 5))
-
-
-class RecordedRejector:
-    def __init__(self, *, starts: bool = True) -> None:
-        self.restarts, self.orders, self.starts, self.report = 0, [], starts, None
-        self.refused: tuple[int, ...] = ()
-
-    def start(self, on_actuated):
-        if not self.starts:
-            raise DeviceError("rejector: cannot be started: scripted")
-        self.report = on_actuated
-
-    def announce(self, part_id, due_ns):
-        self.orders.append(("announce", part_id))
-
-    def sighted(self, part_id, seen_ns):
-        self.orders.append(("sighted", part_id))
-        if part_id in self.refused:  # faster than the station can open the part
-            self.report(Actuated(part_id, seen_ns, seen_ns, 0, Action.NO_PART, Cause.BACKWARD))
-
-    def resolve(self, part_id, kick):
-        self.orders.append(("resolve", part_id, kick))
-
-    def beat(self) -> int:
-        return CLOCK.now_ns()
-
-    def abandon(self, timeout_s):
-        self.orders.append(("abandon",))
-
-    def close(self, timeout_s):
-        self.orders.append(("close",))
-
-
-class RecordedJournal:
-    def __init__(self) -> None:
-        self.events, self.closed, self.refusals = [], False, 0
-
-    def append(self, events: Sequence) -> None:
-        assert not self.closed
-        if self.refusals:
-            self.refusals -= 1
-            raise JournalError("disk full, scripted")
-        self.events += events
-
-    def close(self) -> None:
-        self.closed = True
-
-    def decisions(self) -> list[tuple[int, Decision, str]]:
-        parts = [event for event in self.events if event.type == "outfeed.part/1"]
-        return sorted((event.part_id, event.decision, event.reason) for event in parts)
-
-
-class House:
-    """A station with scripted parts, and what they saw."""
-
-    def __init__(self, parts: int, *, camera=None, inspector=None, timing=TIMING, **given) -> None:
-        self.trigger = given.pop("trigger", None) or ScriptedTrigger(parts, gate=self._one_by_one)
-        self.camera = ScriptedCamera(camera)
-        self.inspector = ScriptedInspector(inspector)
-        self.rejector = given.pop("rejector", None) or RecordedRejector()
-        self.journal = RecordedJournal()
-        self.verdicts: list[Verdict] = []
-        self.station = Station(
-            station_id="s1",
-            bundle_id="b1",
-            trigger=self.trigger,
-            camera=self.camera,
-            inspector=self.inspector,
-            rejector=self.rejector,
-            journal=self.journal,
-            clock=CLOCK,
-            timing=timing,
-            on_verdict=self.verdicts.append,
-            **given,
-        )
-
-    def _one_by_one(self, number: int) -> bool:
-        """The next part comes when the one before has its verdict."""
-        return len(self.verdicts) >= number - 1
-
-    def run(self):
-        summary = self.station.run()
-        alive = {thread.name for thread in threading.enumerate()}
-        assert not alive & {"trigger", "camera", "inspector", "deadline", "journal"}
-        assert self.trigger.closed
-        assert self.camera.closed
-        assert self.journal.closed
-        return summary
-
-
-def raises(error: Exception) -> Callable[..., None]:
-    def do(*_: object) -> None:
-        raise error
-
-    return do
+from tests.support.station import (
+    CLOCK,
+    MS,
+    TIMING,
+    P,
+    R,
+    RecordedRejector,
+    StationHarness,
+    U,
+    raises,
+)
 
 
 def test_a_part_is_announced_captured_inspected_resolved_and_journalled():
-    house = House(3, inspector={2: lambda: R})
+    house = StationHarness(3, inspector={2: lambda: R})
     summary = house.run()
     assert house.rejector.orders == [
         ("announce", 1),
@@ -188,7 +46,7 @@ def test_a_part_is_announced_captured_inspected_resolved_and_journalled():
 
 
 def test_events_carry_station_bundle_and_the_moment_of_the_trigger():
-    house = House(1)
+    house = StationHarness(1)
     before_ns = CLOCK.now_ns()
     house.run()
     (event,) = house.journal.events
@@ -198,14 +56,16 @@ def test_events_carry_station_bundle_and_the_moment_of_the_trigger():
 
 def test_the_part_is_announced_before_the_camera_is_asked():
     asked = []
-    house = House(1, camera={1: lambda frame: asked.append(list(house.rejector.orders)) or frame})
+    house = StationHarness(
+        1, camera={1: lambda frame: asked.append(list(house.rejector.orders)) or frame}
+    )
     house.run()
     assert asked == [[("announce", 1)]]
 
 
 def test_a_stuck_inspector_yields_unknown_at_the_budget_and_its_verdict_is_dropped():
     let_go = threading.Event()
-    house = House(2, inspector={1: lambda: let_go.wait(30) and P})
+    house = StationHarness(2, inspector={1: lambda: let_go.wait(30) and P})
     house.trigger.gate = lambda n: n == 1 or bool(house.verdicts)
     house.station._on_verdict = lambda verdict: (house.verdicts.append(verdict), let_go.set())
     summary = house.run()
@@ -220,7 +80,7 @@ def test_a_stuck_inspector_yields_unknown_at_the_budget_and_its_verdict_is_dropp
 
 def test_a_part_late_before_it_is_inspected_is_captured_but_not_inspected():
     let_go = threading.Event()
-    house = House(3, inspector={1: lambda: let_go.wait(30) and P})
+    house = StationHarness(3, inspector={1: lambda: let_go.wait(30) and P})
     house.trigger.gate = lambda n: n < 3 or len(house.verdicts) == 2
     house.station._on_verdict = lambda verdict: (
         house.verdicts.append(verdict),
@@ -234,7 +94,7 @@ def test_a_part_late_before_it_is_inspected_is_captured_but_not_inspected():
 
 def test_a_stuck_camera_does_not_keep_parts_from_being_announced_and_decided():
     let_go = threading.Event()
-    house = House(3, camera={1: lambda frame: (let_go.wait(30), frame)[1]})
+    house = StationHarness(3, camera={1: lambda frame: (let_go.wait(30), frame)[1]})
     house.trigger.gate = lambda n: True
     house.station._on_verdict = lambda verdict: (
         house.verdicts.append(verdict),
@@ -247,7 +107,7 @@ def test_a_stuck_camera_does_not_keep_parts_from_being_announced_and_decided():
 
 def test_a_full_queue_is_overload_at_once():
     let_go = threading.Event()
-    house = House(30, inspector={1: lambda: let_go.wait(30) and P})
+    house = StationHarness(30, inspector={1: lambda: let_go.wait(30) and P})
     house.trigger.gate = lambda n: n == 1 or house.inspector.seen == [1]
     house.station._on_verdict = lambda verdict: (
         house.verdicts.append(verdict),
@@ -269,13 +129,13 @@ def test_a_full_queue_is_overload_at_once():
     ],
 )
 def test_a_frame_that_cannot_be_had_makes_its_part_unknown_and_says_why(error, reason):
-    house = House(2, camera={1: raises(error)})
+    house = StationHarness(2, camera={1: raises(error)})
     house.run()
     assert house.journal.decisions() == [(1, U, reason), (2, P, "scripted")]
 
 
 def test_a_bug_in_the_chain_makes_its_part_unknown_with_a_traceback_in_the_log(caplog):
-    house = House(2, inspector={1: raises(ZeroDivisionError("oh"))})
+    house = StationHarness(2, inspector={1: raises(ZeroDivisionError("oh"))})
     house.run()
     assert house.journal.decisions() == [
         (1, U, "internal error: ZeroDivisionError: oh"),
@@ -306,7 +166,7 @@ def changed(**values: int) -> Callable[[Frame], Frame]:
     ],
 )
 def test_a_frame_that_is_not_of_this_part_is_refused(change, reason):
-    house = House(3, camera={2: changed(**change)})
+    house = StationHarness(3, camera={2: changed(**change)})
     house.run()
     expected = [(1, P, "scripted"), (2, U, reason), (3, P, "scripted")]
     assert house.journal.decisions() == expected
@@ -314,7 +174,7 @@ def test_a_frame_that_is_not_of_this_part_is_refused(change, reason):
 
 
 def test_a_verdict_on_another_part_is_refused():
-    house = House(1)
+    house = StationHarness(1)
     house.inspector.inspect = lambda frame: Verdict(9, R, "mixed up", (), 0.0, None)
     house.run()
     assert house.journal.decisions() == [(1, U, "verdict refused: of part 9, expected 1")]
@@ -322,7 +182,7 @@ def test_a_verdict_on_another_part_is_refused():
 
 
 def test_the_end_of_a_recording_ends_the_run_and_makes_no_part():
-    house = House(9, camera={3: raises(EndOfFrames())})
+    house = StationHarness(9, camera={3: raises(EndOfFrames())})
     house.trigger.gate = lambda n: n <= 3 and len(house.verdicts) >= n - 1
     summary = house.run()
     assert summary.parts == 2
@@ -331,7 +191,7 @@ def test_the_end_of_a_recording_ends_the_run_and_makes_no_part():
 
 
 def test_stop_ends_a_line_without_end_and_every_part_has_its_verdict():
-    house = House(10**9, first_part_id=1000)
+    house = StationHarness(10**9, first_part_id=1000)
     stopper = threading.Timer(0.3, house.station.stop)
     stopper.start()
     summary = house.run()
@@ -343,14 +203,14 @@ def test_stop_ends_a_line_without_end_and_every_part_has_its_verdict():
 
 def test_bounces_are_no_parts():
     timing = LineTiming(TIMING.travel_ns, TIMING.budget_ns, debounce_ns=60_000 * MS)
-    house = House(5, timing=timing)
+    house = StationHarness(5, timing=timing)
     house.trigger.gate = lambda n: True
     summary = house.run()
     assert (summary.parts, summary.bounces) == (1, 4)
 
 
 def test_a_trigger_that_fails_ends_the_run_in_order_and_says_so():
-    house = House(1)
+    house = StationHarness(1)
     house.trigger.wait = raises(DeviceError("trigger: unplugged"))
     with pytest.raises(DeviceError, match="trigger: unplugged"):
         house.run()
@@ -359,7 +219,7 @@ def test_a_trigger_that_fails_ends_the_run_in_order_and_says_so():
 
 
 def test_a_rejector_that_does_not_start_means_no_part_is_let_in():
-    house = House(1, rejector=RecordedRejector(starts=False))
+    house = StationHarness(1, rejector=RecordedRejector(starts=False))
     with pytest.raises(DeviceError, match="cannot be started"):
         house.run()
     assert (house.trigger.sent, house.journal.closed) == (0, True)
@@ -370,7 +230,7 @@ def test_actuations_are_counted_timed_and_journalled():
     let_by = Actuated(2, 1_000, 1_100, 0, Action.LET_BY, Cause.VERDICT)
     missed = Actuated(3, 1_000, 1_000, 0, Action.MISSED, Cause.DOWN)
     seen = []
-    house = House(1, on_actuated=seen.append)
+    house = StationHarness(1, on_actuated=seen.append)
     house.camera.script[1] = lambda f: (
         [house.rejector.report(r) for r in (kicked, let_by, missed)] and f
     )

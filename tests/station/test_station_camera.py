@@ -14,7 +14,7 @@ from edge.line.freshness import Freshness, FreshnessRules
 from edge.records import Decision, Verdict
 from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
 from edge.station import Station
-from tests.station.test_station import (
+from tests.support.station import (
     TIMING,
     RecordedJournal,
     RecordedRejector,

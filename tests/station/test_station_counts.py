@@ -3,13 +3,13 @@
 from edge.line.outcome import Action, Cause
 from edge.line.part import LineTiming
 from edge.rejector.messages import Actuated
-from tests.station.test_station import MS, House, P
+from tests.support.station import MS, P, StationHarness
 
 BY_COUNTS = LineTiming(travel_ns=None, budget_ns=300 * MS)
 
 
 def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_part():
-    house = House(4, timing=BY_COUNTS)
+    house = StationHarness(4, timing=BY_COUNTS)
     house.rejector.refused = (2,)
     house.trigger.gate = lambda n: len(house.verdicts) >= n - 1 - (n > 2)
     summary = house.run()
@@ -30,7 +30,7 @@ def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_
 
 
 def test_a_part_refused_while_its_picture_is_taken_has_no_verdict():
-    house = House(2, timing=BY_COUNTS)
+    house = StationHarness(2, timing=BY_COUNTS)
     house.camera.script[1] = lambda frame: (
         house.rejector.report(Actuated(1, 0, 0, 0, Action.NO_PART, Cause.SEEN_AGAIN)),
         frame,
@@ -42,7 +42,7 @@ def test_a_part_refused_while_its_picture_is_taken_has_no_verdict():
 
 
 def test_what_was_found_on_the_belt_is_journalled_and_counted():
-    house = House(1)
+    house = StationHarness(1)
     house.camera.script[1] = lambda frame: (
         [
             house.rejector.report(Actuated(number, 1_000, 1_000, 0, action, cause))

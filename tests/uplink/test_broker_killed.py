@@ -9,8 +9,8 @@ import pytest
 
 from edge.uplink.publisher import run_uplink
 from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.journals import published
 from tests.uplink.central import Central, fill, open_journal, running
-from tests.uplink.test_carry import published
 
 ROOT = Path(__file__).parents[2]
 

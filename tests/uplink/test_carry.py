@@ -9,21 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.station import StationConfig
 from edge.errors import JournalError
 from edge.events.event import gap_event
 from edge.journal.cursor import read_cursor
 from edge.uplink.publisher import run_uplink
 from edge.uplink.state import read_undelivered
 from tests.support.brokers import Mosquitto, free_port, needs_mosquitto, station_config, wait_for
+from tests.support.journals import published
 from tests.uplink.central import Central, fill, open_journal, running
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-
-
-def published(config: StationConfig) -> int:
-    position = read_cursor(config.cursor_path)
-    return position.published if position else 0
 
 
 @needs_mosquitto

@@ -17,9 +17,9 @@ from edge.uplink.publisher import run_uplink
 from edge.uplink.state import read_state, read_undelivered
 from edge.uplink.terms import PACKET_TOO_LARGE
 from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
+from tests.support.journals import published
 from tests.uplink.central import Central, fill, open_journal, running
 from tests.uplink.scripted import OK, Answer, Published, ScriptedBroker, string
-from tests.uplink.test_carry import published
 
 BAD = 4  # the sequence of the event that a broker does not take
 

@@ -24,8 +24,7 @@ from edge.doctor.finding import Level
 from edge.provision import Authority, ProvisionError, make_authority
 from edge.provision.authority import private_pem
 from edge.uplink.client import make_client
-from tests.doctor.contexts import patient
-from tests.doctor.test_network import UPLINK
+from tests.doctor.contexts import UPLINK, patient
 
 
 def server_files(folder: Path, authority: Authority, *, alternative: bool) -> tuple[Path, Path]:

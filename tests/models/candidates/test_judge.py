@@ -8,28 +8,8 @@ import pytest
 pytest.importorskip("torch")
 
 from models.candidates.judge import _needed, _rank, threshold_within
-from models.candidates.record import Candidate
 from models.evaluation.threshold import GRID
-
-
-def candidate(**changed: object) -> Candidate:
-    usual: dict[str, object] = {
-        "method": "memory",
-        "training_s": 1.0,
-        "ms_per_frame": 5.0,
-        "size_bytes": 1000,
-        "threshold": 4.1,
-        "escapes": 0,
-        "false_rejects": 0,
-        "painted_escapes": 0,
-        "image_ap": None,
-        "image_auroc": None,
-        "painted_auroc": 0.9,
-        "figure": 0.9,
-        "figure_low": 0.8,
-        "figure_high": 1.0,
-    }
-    return Candidate.model_validate(usual | changed)
+from tests.support.candidates import candidate
 
 
 def test_threshold_within_a_limit() -> None:

@@ -20,7 +20,7 @@ from models.report.findings import gather
 from models.report.write import render
 from models.runs.run import Run
 from tests.models.report.pages import text_of
-from tests.models.test_score import write_results
+from tests.support.inspect_results import write_results
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -1,0 +1,25 @@
+"""The record of a candidate."""
+
+from __future__ import annotations
+
+from models.candidates.record import Candidate
+
+
+def candidate(**changed: object) -> Candidate:
+    usual: dict[str, object] = {
+        "method": "memory",
+        "training_s": 1.0,
+        "ms_per_frame": 5.0,
+        "size_bytes": 1000,
+        "threshold": 4.1,
+        "escapes": 0,
+        "false_rejects": 0,
+        "painted_escapes": 0,
+        "image_ap": None,
+        "image_auroc": None,
+        "painted_auroc": 0.9,
+        "figure": 0.9,
+        "figure_low": 0.8,
+        "figure_high": 1.0,
+    }
+    return Candidate.model_validate(usual | changed)
