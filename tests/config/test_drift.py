@@ -34,7 +34,7 @@ def test_what_can_be_watched_is_what_is_measured() -> None:
 
 
 def test_paths_and_nanoseconds(path: Path) -> None:
-    config = load(path, f"{BY_TIME}[drift]\nsentinel_every_s = 1.5\n")
+    config = load(path, f"{BY_TIME}[drift]\nself_test_interval_s = 1.5\n")
     assert config.drift.self_test_interval_ns == 1_500_000_000
     assert config.drift_path == config.state_dir / "drift.json"
     assert config.sentinel_path == config.state_dir / "sentinel.json"
