@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.events.event import Event, actuation_event, part_event
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal.cursor import write_cursor
 from edge.journal.writer import Journal
 from edge.pictures.album import Album
-from edge.pictures.buffered_frame import Reason
+from edge.pictures.buffered_frame import KeepReason
 from edge.pictures.file_name import PictureName
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 
@@ -161,7 +161,7 @@ def picture_cost(disk: Disk, count: int, size: int) -> Cost:
 
     def work() -> None:
         for number in range(1, count + 1):
-            album.store(PictureName(number, "01234567", number, Reason.REJECT), data)
+            album.store(PictureName(number, "01234567", number, KeepReason.REJECT), data)
 
     return measure(disk, f"picture of {size >> 10} KiB", count, count * size, work)
 
@@ -173,7 +173,7 @@ def cursor_cost(disk: Disk, count: int) -> Cost:
 
     def work() -> None:
         for number in range(count):
-            write_cursor(path, Position(journal, number))
+            write_cursor(path, JournalPosition(journal, number))
 
     return measure(disk, "uplink's position", count, 75 * count, work)
 

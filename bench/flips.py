@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edge.errors import JournalError
 from edge.events.event import Event, GapEvent, gap_event, part_event
-from edge.events.identity import Position, Stored, parse_payload
+from edge.events.identity import JournalPosition, StoredEvent, parse_payload
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
@@ -34,7 +34,7 @@ class JournalSpecimen:
     """A journal at rest. folder: its files. events: by sequence, what was appended."""
 
     folder: Path
-    events: dict[int, Stored]
+    events: dict[int, StoredEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ def _event(number: int) -> Event:
     return part_event(_STATION, "textures-lean-1.0-0123456789ab", verdict, number)
 
 
-def _read_all(reader: JournalReader) -> list[Stored]:
-    rows: list[Stored] = []
-    position: Position | None = None
+def _read_all(reader: JournalReader) -> list[StoredEvent]:
+    rows: list[StoredEvent] = []
+    position: JournalPosition | None = None
     for _ in range(_MAX_READS):
         found = reader.read(position, 64)
         if not found:
@@ -127,7 +127,7 @@ def _read_all(reader: JournalReader) -> list[Stored]:
     return rows
 
 
-def _judged(specimen: JournalSpecimen, rows: Sequence[Stored]) -> FlipFinding:
+def _judged(specimen: JournalSpecimen, rows: Sequence[StoredEvent]) -> FlipFinding:
     whole, named, altered = set[int](), set[int](), 0
     for row in rows:
         true = specimen.events.get(row.sequence)

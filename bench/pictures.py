@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from edge.pictures import Keeper, KeepRules, Ring, Scribe
+from edge.pictures import FrameRing, ImageRecorder, ImageWriter, KeepRules
 from edge.pictures.png import encode_picture
 from edge.pictures.record import digest_of
 from edge.records import Decision, Frame, Verdict
@@ -49,7 +49,7 @@ def median_ms(step: Callable[[], object], rounds: int) -> float:
     return float(np.median(taken))
 
 
-class _NoScribe(Scribe):
+class _NoScribe(ImageWriter):
     """Never asked: every part is good."""
 
     def __init__(self) -> None: ...
@@ -63,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     width, height, channels = (int(each) for each in given.size.split("x"))
     cv2.setNumThreads(1)
     pixels = surface(height, width, channels)
-    ring = Ring(frames=32, max_bytes=1 << 30)
-    keeper = Keeper(ring=ring, scribe=_NoScribe(), rules=KeepRules(), max_waiting_bytes=1 << 30)
+    ring = FrameRing(frames=32, max_bytes=1 << 30)
+    keeper = ImageRecorder(
+        ring=ring, scribe=_NoScribe(), rules=KeepRules(), max_waiting_bytes=1 << 30
+    )
     numbers = iter(range(1, 1 << 30))
     target = np.empty((32, *pixels.shape), np.uint8)
     target[:] = 0  # every page is there

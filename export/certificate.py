@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from edge.bundle import Manifest
-from edge.bundle.certificate import Certificate, Step, subject_of
+from edge.bundle.certificate import Certificate, ParityStep, subject_of
 from edge.chain.inspector import Inspector
 from edge.records import Frame
 from export.chains import TORCH, Build, build_chain, torch_chain
@@ -34,7 +34,7 @@ class Certified:
     the frames that differ most: torch's answer left, the build's right. lost: the builds that do
     not keep their limits; they have figures and metrics, and no step."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ParityStep, ...]
     parity: dict[str, Parity]
     metrics: dict[str, Metrics]
     differences: tuple[Case, ...]
@@ -100,7 +100,7 @@ def certify(
                 defective=not (real and picture.sample.is_good),
             )
     parity = {name: comparison.parity() for name, comparison in comparisons.items()}
-    steps: list[Step] = []
+    steps: list[ParityStep] = []
     lost: list[Lost] = []
     for name, build in by_name.items():
         log.info("parity %s %s", name, parity[name])
@@ -113,7 +113,7 @@ def certify(
             lost.append(Lost(name, str(error), helps))
             continue
         figures = parity[name].as_dict()
-        steps.append(Step(chain=name, against=TORCH, figures=figures, limits=asdict(allowed)))
+        steps.append(ParityStep(chain=name, against=TORCH, figures=figures, limits=asdict(allowed)))
     differences = [
         _difference(name, picture, references[build.manifest.detector.flexible], chains[name])
         for name, build in by_name.items()
@@ -142,7 +142,9 @@ def _difference(build: str, picture: Picture, reference: Inspector, chain: Inspe
     return Case(picture.sample.name, f"{kinds}. {said}", left, right)
 
 
-def certificate_for(manifest: Manifest, builds: Sequence[Build], steps: Sequence[Step]) -> bytes:
+def certificate_for(
+    manifest: Manifest, builds: Sequence[Build], steps: Sequence[ParityStep]
+) -> bytes:
     """certificate.json of the manifest, its builds as they will be packed."""
     networks = {
         name: hashlib.sha256(data).hexdigest()

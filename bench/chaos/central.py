@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from edge.config.uplink import UplinkConfig
-from edge.events.identity import Stored
-from edge.receiver.receiver import Received, Receiver
+from edge.events.identity import StoredEvent
+from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.receiver.subscriber import Subscriber
 
 CLIENT_ID = "chaos-central"
@@ -16,7 +16,7 @@ class RestlessCentral:
     """Subscribes under one name, goes away and comes again; its receiver outlives both."""
 
     def __init__(self, port: int, station: str) -> None:
-        self.received: list[Received] = []
+        self.received: list[ReceivedEvent] = []
         self.receiver = Receiver()
         self._config = UplinkConfig(port=port, retry_max_s=0.2)
         self._station = station
@@ -42,7 +42,7 @@ class RestlessCentral:
         """Return whether the broker has confirmed the subscription within timeout_s."""
         return self._subscriber.wait_subscribed(timeout_s)
 
-    def has(self, stored: Stored) -> bool:
+    def has(self, stored: StoredEvent) -> bool:
         """Return whether this row of a journal has been handed over."""
         place = (stored.journal, stored.sequence)
         recent = reversed(self.received[-1_000:])

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from bench.chaos.runs import StationRun, find_runs, is_marked, is_outcome_open, unwatched
 from bench.chaos.witness import Ejector
 from edge.events.event import ActuationEvent, GapEvent, PartEvent
-from edge.events.identity import Stored
+from edge.events.identity import StoredEvent
 from edge.events.start import StartEvent
-from edge.receiver.receiver import Received
+from edge.receiver.receiver import ReceivedEvent
 from edge.records import Decision
 
 _SHOWN = 400
@@ -28,8 +28,8 @@ class Evidence:
 
     edges: Mapping[int, int]
     ejector: Ejector
-    received: Sequence[Received]
-    rows: Sequence[Stored]
+    received: Sequence[ReceivedEvent]
+    rows: Sequence[StoredEvent]
     travel_ns: int
     pulse_ns: int
 
@@ -112,7 +112,7 @@ class _Heard:
         """Return whether a gap event says that nobody can count what was lost."""
         return any(gap.count is None for gap in self.gaps)
 
-    def __init__(self, received: Sequence[Received]) -> None:
+    def __init__(self, received: Sequence[ReceivedEvent]) -> None:
         self.verdicts: dict[int, list[PartEvent]] = defaultdict(list)  # by the edge's moment
         self.actuations: dict[int, list[ActuationEvent]] = defaultdict(list)  # by part_id
         self.gaps: list[GapEvent] = []

@@ -20,7 +20,7 @@ from bench.chaos.proxy import Network, NetworkState
 from bench.chaos.referee import Evidence
 from bench.chaos.witness import Ejector
 from edge.errors import OutfeedError
-from edge.events.identity import Stored
+from edge.events.identity import StoredEvent
 from edge.journal.reader import JournalReader
 
 ROOT = Path(__file__).parents[2]
@@ -208,9 +208,9 @@ class World:
         self.broker.end()
         self.disk.close()
 
-    def _rows(self) -> list[Stored]:
+    def _rows(self) -> list[StoredEvent]:
         """The journal as it is, gap events in the place of damaged rows."""
-        rows: list[Stored] = []
+        rows: list[StoredEvent] = []
         with JournalReader(self.disk.folder / "journal.sqlite") as reader:
             while found := reader.read(rows[-1].position if rows else None, 10_000):
                 rows += found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.bounded_reads import was_emptied
 from edge.bundle import Bundle, key_id, read_bundle, read_trusted
-from edge.bundle.accepted import Accepted, recall, write_both
+from edge.bundle.accepted import AcceptedVersions, recall, write_both
 from edge.config.station import StationConfig
 from edge.errors import BundleError, ConfigError, UsageError
 
@@ -77,7 +77,7 @@ def signed_by(bundle: Bundle) -> str:
     return "unsigned" if bundle.signer is None else f"signed by key {key_id(bundle.signer)}"
 
 
-def _accepted(config: StationConfig) -> Accepted:
+def _accepted(config: StationConfig) -> AcceptedVersions:
     try:
         found = recall(config.accepted_path)
     except BundleError as error:

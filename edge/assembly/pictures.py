@@ -9,7 +9,7 @@ from edge.config.station import StationConfig
 from edge.engines.registry import EngineChoice
 from edge.errors import JournalError, PictureError
 from edge.inbox import Inbox
-from edge.pictures import Album, Keeper, KeepRules, Ring, Scribe, origin_of
+from edge.pictures import Album, FrameRing, ImageRecorder, ImageWriter, KeepRules, provenance_of
 from edge.pictures.kept_bundles import keep_bundle
 from edge.station.collaborators import NO_PICTURES, Keeps
 from edge.station.deferred_journal import LateJournal
@@ -22,16 +22,16 @@ def make_keeper(
     wanted = config.pictures
     if not wanted.enabled:
         return NO_PICTURES
-    scribe = Scribe(
+    scribe = ImageWriter(
         Album(config.album_path, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes),
-        origin=origin_of(bundle, engine),
+        origin=provenance_of(bundle, engine),
         station=config.id,
         journal=partial(_uuid_of, journal),
         keep_bundle=partial(keep_bundle, config.bundles_path, bundle, config.bundle),
         bytes_per_day=wanted.max_bytes_per_day,
     )
-    return Keeper(
-        ring=Ring(frames=wanted.ring_frames, max_bytes=wanted.ring_bytes),
+    return ImageRecorder(
+        ring=FrameRing(frames=wanted.ring_frames, max_bytes=wanted.ring_bytes),
         scribe=scribe,
         rules=KeepRules(wanted.pass_every, wanted.before_parts),
         max_waiting_bytes=wanted.ring_bytes,

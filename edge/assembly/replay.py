@@ -15,7 +15,7 @@ from edge.errors import OutfeedError, PictureError, UsageError
 from edge.pictures.file_name import list_album
 from edge.pictures.png import read_text
 from edge.pictures.record import PictureRecord, parse_record
-from edge.replay import Chains, Outcome, Replayed, replay_part
+from edge.replay import ReplayChains, ReplayedPart, ReplayOutcome, replay_part
 from edge.replay.canonical import canonical
 from edge.replay.journalled import disagreement, part_events
 from edge.validation_messages import one_line, printable
@@ -49,7 +49,7 @@ def chosen_engine(name: str | None, precision: str | None, threads: int) -> Engi
     return engine_choice(name, precision, threads)
 
 
-def replay_all(paths: Sequence[Path], chains: Chains, *, strict: bool, as_json: bool) -> bool:
+def replay_all(paths: Sequence[Path], chains: ReplayChains, *, strict: bool, as_json: bool) -> bool:
     """Replay and print, one line each; whether all of them could be, and, where ``strict``, gave
     what was recorded."""
     counts: Counter[str] = Counter()
@@ -68,10 +68,10 @@ def replay_all(paths: Sequence[Path], chains: Chains, *, strict: bool, as_json: 
     if not as_json:
         for each in sorted(tolerances):
             print(printable(each))
-        names = (*(outcome.value for outcome in Outcome), "failed")
+        names = (*(outcome.value for outcome in ReplayOutcome), "failed")
         told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
         print(f"{len(paths)} parts: {told}")
-    return not counts["failed"] and not (strict and counts[Outcome.DIFFERS.value])
+    return not counts["failed"] and not (strict and counts[ReplayOutcome.DIFFERS.value])
 
 
 def compare_with_journal(paths: Sequence[Path], journal: Path) -> bool:
@@ -91,18 +91,18 @@ def compare_with_journal(paths: Sequence[Path], journal: Path) -> bool:
     return agree
 
 
-def _line(found: Replayed) -> str:
+def _line(found: ReplayedPart) -> str:
     verdict = found.verdict
     parts = [f"part {found.record.part_id}: {found.outcome.value}: {verdict.decision.value}"]
     parts.append(f"({verdict.reason})")
-    if found.outcome is Outcome.UNJUDGED and found.record.verdict is not None:
+    if found.outcome is ReplayOutcome.UNJUDGED and found.record.verdict is not None:
         parts.append(f"[then: {found.record.verdict.reason}]")
-    if found.outcome is Outcome.DIFFERS:
+    if found.outcome is ReplayOutcome.DIFFERS:
         parts.append(f"[{found.difference}]")
     return " ".join(parts)
 
 
-def _json(path: Path, found: Replayed) -> str:
+def _json(path: Path, found: ReplayedPart) -> str:
     record = found.record
     return json.dumps(
         {

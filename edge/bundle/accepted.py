@@ -20,7 +20,7 @@ from edge.validation_messages import describe
 _MAX_BYTES = 1024 * 1024
 
 
-class Accepted(BaseModel):
+class AcceptedVersions(BaseModel):
     """The file's content. highest: the version by the bundle's name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -37,51 +37,51 @@ class Accepted(BaseModel):
                 "accepted here; trust.allow_downgrade = true permits it"
             )
 
-    def after(self, manifest: Manifest) -> Accepted:
+    def after(self, manifest: Manifest) -> AcceptedVersions:
         """With this bundle accepted too."""
         return self._with(manifest.name, manifest.version)
 
-    def merged(self, other: Accepted) -> Accepted:
+    def merged(self, other: AcceptedVersions) -> AcceptedVersions:
         """The higher version of each bundle."""
         both = self
         for name, version in other.highest.items():
             both = both._with(name, version)
         return both
 
-    def _with(self, name: BundleName, version: Version) -> Accepted:
+    def _with(self, name: BundleName, version: Version) -> AcceptedVersions:
         highest = self.highest.get(name)
         if highest is not None and version_key(version) <= version_key(highest):
             return self
-        return Accepted(highest={**self.highest, name: version})
+        return AcceptedVersions(highest={**self.highest, name: version})
 
 
-def read_accepted(path: Path) -> Accepted:
+def read_accepted(path: Path) -> AcceptedVersions:
     """What the file says; nothing where there is none yet. Raises BundleError for a file that
     cannot be read or is damaged: it is never taken for an empty one."""
     try:
         data = read_small(path, _MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return Accepted()
+        return AcceptedVersions()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > _MAX_BYTES:
         raise BundleError(f"{path}: is larger than {_MAX_BYTES} bytes; {_REMEDY}")
     try:
-        return Accepted.model_validate_json(data)
+        return AcceptedVersions.model_validate_json(data)
     except ValidationError as error:
         raise BundleError(f"{path}: is damaged: {describe(error)}; {_REMEDY}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class RecalledVersions:
     """The merged content of the file and its copy: the higher version of each bundle. complaints:
     the faults of either file, a line each."""
 
-    accepted: Accepted
+    accepted: AcceptedVersions
     complaints: tuple[str, ...] = ()
 
 
-def recall(path: Path) -> Recalled:
+def recall(path: Path) -> RecalledVersions:
     """Read the file and its copy. One that cannot be read, was emptied or is damaged is complained
     of while the other is whole.
 
@@ -89,7 +89,7 @@ def recall(path: Path) -> Recalled:
     remove it, so a refusal would protect from nobody and stop the line after a power cut. Raises
     BundleError where one is unreadable or damaged and the other is not whole.
     """
-    found: list[Accepted] = []
+    found: list[AcceptedVersions] = []
     errors: list[BundleError] = []
     complaints: list[str] = []
     for each in (path, backup_of(path)):
@@ -103,13 +103,13 @@ def recall(path: Path) -> Recalled:
     whole = [accepted for accepted in found if accepted.highest]
     if errors and not whole:
         raise errors[0]
-    together = whole[0] if whole else Accepted()
+    together = whole[0] if whole else AcceptedVersions()
     for other in whole[1:]:
         together = together.merged(other)
-    return Recalled(together, (*complaints, *map(str, errors)))
+    return RecalledVersions(together, (*complaints, *map(str, errors)))
 
 
-def write_both(path: Path, accepted: Accepted) -> None:
+def write_both(path: Path, accepted: AcceptedVersions) -> None:
     """Replace the file and its copy, one after the other, where they say something else. Makes
     their folder. Blocks for fsyncs. Raises BundleError with one line."""
     for each in (backup_of(path), path):
@@ -121,7 +121,7 @@ def write_both(path: Path, accepted: Accepted) -> None:
             write_accepted(each, accepted)
 
 
-def write_accepted(path: Path, accepted: Accepted) -> None:
+def write_accepted(path: Path, accepted: AcceptedVersions) -> None:
     """Replace the file in one step: after a crash or power loss it holds the old or the new
     content. Makes its folder. Blocks for two fsyncs. Raises BundleError with one line."""
     try:

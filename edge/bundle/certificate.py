@@ -13,8 +13,8 @@ from edge.bundle.manifest import (
     DetectorManifest,
     KindManifest,
     Manifest,
+    ManifestModel,
     Measure,
-    Part,
 )
 from edge.errors import BundleError
 from edge.validation_messages import describe
@@ -22,7 +22,7 @@ from edge.validation_messages import describe
 CERTIFICATE = "certificate.json"
 
 
-class Subject(Part):
+class CertificateSubject(ManifestModel):
     """All that decides a verdict. networks: SHA-256 of each network's file."""
 
     detector: DetectorManifest
@@ -33,7 +33,7 @@ class Subject(Part):
     networks: dict[str, str]
 
 
-class Step(Part):
+class ParityStep(ManifestModel):
     """One chain held against another over the same frames, as ``onnx-int8`` against
     ``torch-float32``: the figures of export.parity, and the limits that they kept."""
 
@@ -43,16 +43,16 @@ class Step(Part):
     limits: dict[str, float]
 
 
-class Certificate(Part):
+class Certificate(ManifestModel):
     """subject: what the steps were measured on; another bundle has no right to it."""
 
-    subject: Subject
-    steps: tuple[Step, ...]
+    subject: CertificateSubject
+    steps: tuple[ParityStep, ...]
 
 
-def subject_of(manifest: Manifest, networks: dict[str, str]) -> Subject:
+def subject_of(manifest: Manifest, networks: dict[str, str]) -> CertificateSubject:
     """networks: SHA-256 by name of file."""
-    return Subject(
+    return CertificateSubject(
         detector=manifest.detector,
         classifier=manifest.classifier,
         chain=manifest.chain,

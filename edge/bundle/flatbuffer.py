@@ -17,18 +17,18 @@ _TABLE_HEADER, _OFFSET = 4, 4
 _SCALARS = {"b": 1, "B": 1, "h": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
 
 
-class File:
+class FlatbufferFile:
     """The bytes of one file. The tables read of it are bounded in number, and so is the time."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._left = _MOST_STEPS
 
-    def root(self) -> Table:
+    def root(self) -> FlatbufferTable:
         """The table that the file begins with. Raises BundleError."""
         return self.table(self.number("I", 0))
 
-    def table(self, at: int) -> Table:
+    def table(self, at: int) -> FlatbufferTable:
         """The table at a place, whole in the file. Raises BundleError."""
         self.spend(1)
         back = self.number("i", at)
@@ -41,7 +41,7 @@ class File:
         places = struct.unpack_from(f"<{size // 2 - 2}H", self.data, names + _TABLE_HEADER)
         if any(place >= length for place in places):
             raise BundleError("holds a table whose fields lie outside it")
-        return Table(self, at, places, length)
+        return FlatbufferTable(self, at, places, length)
 
     def number(self, form: str, at: int) -> int:
         """A whole number at a place. Raises BundleError."""
@@ -56,10 +56,10 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FlatbufferTable:
     """A table whose own extent was verified; its fields by their number in the schema."""
 
-    file: File
+    file: FlatbufferFile
     at: int
     places: tuple[int, ...]
     length: int
@@ -92,14 +92,14 @@ class Table:
         self.file.spend(count)
         return struct.unpack_from(f"<{count}{form}", self.file.data, start)
 
-    def tables(self, field: int) -> Iterator[Table]:
+    def tables(self, field: int) -> Iterator[FlatbufferTable]:
         """The tables of a vector, each verified when it is its turn."""
         start, count = self.vector(field, "I")
         for number in range(count):
             place = start + _OFFSET * number
             yield self.file.table(place + self.file.number("I", place))
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> FlatbufferTable | None:
         """The table that a field leads to; None where it is absent."""
         start = self._follow(field)
         return None if start is None else self.file.table(start)

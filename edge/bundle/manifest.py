@@ -44,13 +44,13 @@ Line = Annotated[
 ]
 
 
-class Part(BaseModel):
+class ManifestModel(BaseModel):
     """A part of the manifest: unknown keys, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DetectorManifest(Part):
+class DetectorManifest(ManifestModel):
     """The detector's input and output, of every build. height × width is the shape of a run of a
     build that is not flexible, and of the golden frames; a frame that is larger than a run is cut
     into tiles overlapping by overlap_px. The output is one plane at stride_px."""
@@ -65,7 +65,7 @@ class DetectorManifest(Part):
     stride_px: int = Field(ge=1)
 
 
-class ClassifierManifest(Part):
+class ClassifierManifest(ManifestModel):
     """The block classifier: size_px square blocks → logits of background (0) and the kinds.
 
     keep_severity: a region whose blocks vote for background is dropped only where its peak severity
@@ -76,7 +76,7 @@ class ClassifierManifest(Part):
     keep_severity: float = Field(default=12.0, ge=0, le=12)
 
 
-class DetectorFile(Part):
+class DetectorFile(ManifestModel):
     """A build's detector: severity = scale * (value - zero_point). flexible: the network takes
     any shape of multiples of multiple_px, and a frame is run at its own; else every run has height
     × width."""
@@ -87,7 +87,7 @@ class DetectorFile(Part):
     flexible: bool = False
 
 
-class GoldenLimits(Part):
+class GoldenLimits(ManifestModel):
     """How far a build's answer on a golden frame may be from that of the bundle's first build:
     severity anywhere (0 to 12), the sides of a defect's box, its area (share of it), and the
     classifier's confidence."""
@@ -98,7 +98,7 @@ class GoldenLimits(Part):
     confidence: float = Field(default=0.25, ge=0, le=1)
 
 
-class BuildManifest(Part):
+class BuildManifest(ManifestModel):
     """The same networks as files for one family of engines: ``onnx`` for ONNX Runtime and OpenVINO,
     ``tflite`` for LiteRT. golden: within what it must reproduce the golden frames."""
 
@@ -119,7 +119,7 @@ class BuildManifest(Part):
         return (self.detector.file, *((self.classifier,) if self.classifier else ()))
 
 
-class RuleManifest(Part):
+class RuleManifest(ManifestModel):
     """When defects of a kind reject the part: min_count of them, each at least that large and
     that severe. reject = false lets the kind pass whatever it is (it is still reported)."""
 
@@ -129,7 +129,7 @@ class RuleManifest(Part):
     min_count: int = Field(default=1, ge=1)
 
 
-class KindManifest(Part):
+class KindManifest(ManifestModel):
     """A kind of defect, what to do about it, and its rule."""
 
     name: Line = Field(min_length=1)
@@ -137,7 +137,7 @@ class KindManifest(Part):
     rule: RuleManifest = RuleManifest()
 
 
-class ChainManifest(Part):
+class ChainManifest(ManifestModel):
     """threshold: T of He & Liu 2020, equation (1). join_px: clusters nearer than this are one
     defect (their 4). max_regions: a frame with more is rejected without classifying them."""
 
@@ -146,7 +146,7 @@ class ChainManifest(Part):
     max_regions: int = Field(default=64, ge=1, le=1000)
 
 
-class GoldenDefect(Part):
+class GoldenDefect(ManifestModel):
     """A defect that the chain must find on a golden frame. box: left, top, right, bottom, px."""
 
     kind: Line
@@ -156,7 +156,7 @@ class GoldenDefect(Part):
     confidence: float
 
 
-class GoldenManifest(Part):
+class GoldenManifest(ManifestModel):
     """A frame, a PNG of at most 4 times the detector's sides, and what the exporting machine's
     chain made of it. grid: the severity map's peaks by blocks, at most 8×8 of them
     (edge/chain/golden.py)."""
@@ -175,7 +175,7 @@ Side = Annotated[int, Field(ge=1, le=65_535)]
 MAX_SIZES = 64
 
 
-class TrainedOn(Part):
+class TrainedOn(ManifestModel):
     """The pictures that the bundle was trained on and judged by, as their files hold them, whatever
     the network's shape is. sizes: height and width, px, of each kind of picture, the usual one
     first; of more than MAX_SIZES sizes the usual ones. least, greatest: height and width that none
@@ -187,7 +187,7 @@ class TrainedOn(Part):
     channels: tuple[Literal[1, 3], ...] = Field(min_length=1, max_length=2)
 
 
-class FileManifest(Part):
+class FileManifest(ManifestModel):
     """Size and SHA-256 of one file of the bundle."""
 
     bytes: int = Field(ge=0)
@@ -206,7 +206,7 @@ Measure = Annotated[
 ]
 
 
-class Manifest(Part):
+class Manifest(ManifestModel):
     """Everything a bundle says of itself. compatible: the stations it is for. requires: the chain
     that they must have. builds: the first is the one it was judged by; an engine takes the first of
     its format (and of the precision, where one is asked for). reference: what it was trained on, as

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from edge.bundle.protobuf import Entry, Message, Reader, signed
+from edge.bundle.protobuf import FieldEntry, ProtobufMessage, ProtobufReader, signed
 from edge.errors import BundleError
 
 MAX_NODES = 4_000
@@ -61,79 +61,83 @@ _A_FIELD = {
 }
 
 _MODEL = {
-    1: Entry("ir_version", "int"),
-    2: Entry("producer_name"),
-    3: Entry("producer_version"),
-    4: Entry("domain"),
-    5: Entry("model_version", "int"),
-    6: Entry("doc_string"),
-    7: Entry("graph", "message"),
-    8: Entry("opset_import", "message", many=True),
-    14: Entry("metadata_props", "message", many=True),
+    1: FieldEntry("ir_version", "int"),
+    2: FieldEntry("producer_name"),
+    3: FieldEntry("producer_version"),
+    4: FieldEntry("domain"),
+    5: FieldEntry("model_version", "int"),
+    6: FieldEntry("doc_string"),
+    7: FieldEntry("graph", "message"),
+    8: FieldEntry("opset_import", "message", many=True),
+    14: FieldEntry("metadata_props", "message", many=True),
 }
-_OPSET = {1: Entry("domain"), 2: Entry("version", "int")}
+_OPSET = {1: FieldEntry("domain"), 2: FieldEntry("version", "int")}
 _GRAPH = {
-    1: Entry("node", "message", many=True),
-    2: Entry("name"),
-    5: Entry("initializer", "message", many=True),
-    10: Entry("doc_string"),
-    11: Entry("input", "message", many=True),
-    12: Entry("output", "message", many=True),
-    13: Entry("value_info", "message", many=True),
-    16: Entry("metadata_props", "message", many=True),
+    1: FieldEntry("node", "message", many=True),
+    2: FieldEntry("name"),
+    5: FieldEntry("initializer", "message", many=True),
+    10: FieldEntry("doc_string"),
+    11: FieldEntry("input", "message", many=True),
+    12: FieldEntry("output", "message", many=True),
+    13: FieldEntry("value_info", "message", many=True),
+    16: FieldEntry("metadata_props", "message", many=True),
 }
 _NODE = {
-    1: Entry("input", many=True),
-    2: Entry("output", many=True),
-    3: Entry("name"),
-    4: Entry("op_type"),
-    5: Entry("attribute", "message", many=True),
-    6: Entry("doc_string"),
-    7: Entry("domain"),
-    8: Entry("overload"),
-    9: Entry("metadata_props", "message", many=True),
+    1: FieldEntry("input", many=True),
+    2: FieldEntry("output", many=True),
+    3: FieldEntry("name"),
+    4: FieldEntry("op_type"),
+    5: FieldEntry("attribute", "message", many=True),
+    6: FieldEntry("doc_string"),
+    7: FieldEntry("domain"),
+    8: FieldEntry("overload"),
+    9: FieldEntry("metadata_props", "message", many=True),
 }
 _ATTRIBUTE = {
-    1: Entry("name"),
-    2: Entry("f", "float"),
-    3: Entry("i", "int"),
-    4: Entry("s"),
-    5: Entry("t", "message"),
-    7: Entry("floats", "float", many=True),
-    8: Entry("ints", "int", many=True),
-    9: Entry("strings", many=True),
-    13: Entry("doc_string"),
-    20: Entry("type", "int"),
+    1: FieldEntry("name"),
+    2: FieldEntry("f", "float"),
+    3: FieldEntry("i", "int"),
+    4: FieldEntry("s"),
+    5: FieldEntry("t", "message"),
+    7: FieldEntry("floats", "float", many=True),
+    8: FieldEntry("ints", "int", many=True),
+    9: FieldEntry("strings", many=True),
+    13: FieldEntry("doc_string"),
+    20: FieldEntry("type", "int"),
 }
 _TENSOR = {
-    1: Entry("dims", "int", many=True),
-    2: Entry("data_type", "int"),
-    4: Entry("float_data", "float", many=True),
-    5: Entry("int32_data", "int", many=True),
-    7: Entry("int64_data", "int", many=True),
-    8: Entry("name"),
-    9: Entry("raw_data"),
-    10: Entry("double_data", "double", many=True),
-    11: Entry("uint64_data", "int", many=True),
-    12: Entry("doc_string"),
-    13: Entry("external_data", "message", many=True),
-    14: Entry("data_location", "int"),
-    16: Entry("metadata_props", "message", many=True),
+    1: FieldEntry("dims", "int", many=True),
+    2: FieldEntry("data_type", "int"),
+    4: FieldEntry("float_data", "float", many=True),
+    5: FieldEntry("int32_data", "int", many=True),
+    7: FieldEntry("int64_data", "int", many=True),
+    8: FieldEntry("name"),
+    9: FieldEntry("raw_data"),
+    10: FieldEntry("double_data", "double", many=True),
+    11: FieldEntry("uint64_data", "int", many=True),
+    12: FieldEntry("doc_string"),
+    13: FieldEntry("external_data", "message", many=True),
+    14: FieldEntry("data_location", "int"),
+    16: FieldEntry("metadata_props", "message", many=True),
 }
 _VALUE = {
-    1: Entry("name"),
-    2: Entry("type", "message"),
-    3: Entry("doc_string"),
-    4: Entry("metadata_props", "message", many=True),
+    1: FieldEntry("name"),
+    2: FieldEntry("type", "message"),
+    3: FieldEntry("doc_string"),
+    4: FieldEntry("metadata_props", "message", many=True),
 }
-_TYPE = {1: Entry("tensor_type", "message"), 6: Entry("denotation")}
-_TENSOR_TYPE = {1: Entry("elem_type", "int"), 2: Entry("shape", "message")}
-_SHAPE = {1: Entry("dim", "message", many=True)}
-_DIMENSION = {1: Entry("dim_value", "int"), 2: Entry("dim_param"), 3: Entry("denotation")}
+_TYPE = {1: FieldEntry("tensor_type", "message"), 6: FieldEntry("denotation")}
+_TENSOR_TYPE = {1: FieldEntry("elem_type", "int"), 2: FieldEntry("shape", "message")}
+_SHAPE = {1: FieldEntry("dim", "message", many=True)}
+_DIMENSION = {
+    1: FieldEntry("dim_value", "int"),
+    2: FieldEntry("dim_param"),
+    3: FieldEntry("denotation"),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class OnnxConstant:
     """A tensor that lies in the file. values: of a small one of whole numbers, floats otherwise;
     empty where it is large."""
 
@@ -150,7 +154,7 @@ def check_onnx(data: bytes) -> None:
     # ONNX Runtime takes a file for one of its own format by these four bytes alone.
     if data[4:8] == b"ORTM" or data[:1] != b"\x08":
         raise BundleError("is no ONNX file")
-    reader = Reader(_MAX_FIELDS)
+    reader = ProtobufReader(_MAX_FIELDS)
     model = reader.message(memoryview(data), _MODEL, "the model")
     for entry in model.all_values("opset_import"):
         reader.message(entry, _OPSET, "an operator set")
@@ -160,9 +164,9 @@ def check_onnx(data: bytes) -> None:
 
 
 class _Graph:
-    def __init__(self, reader: Reader, graph: Message) -> None:
+    def __init__(self, reader: ProtobufReader, graph: ProtobufMessage) -> None:
         self._reader, self._graph = reader, graph
-        self._constants: dict[str, Constant] = {}
+        self._constants: dict[str, OnnxConstant] = {}
 
     def check(self) -> None:
         graph = self._graph
@@ -177,12 +181,12 @@ class _Graph:
         for entry in graph.all_values("node"):
             self._node(self._reader.message(entry, _NODE, "a node"))
 
-    def _add(self, name: str, constant: Constant) -> None:
+    def _add(self, name: str, constant: OnnxConstant) -> None:
         if name in self._constants:
             raise BundleError(f"constant {name[:80]!r} is there twice")
         self._constants[name] = constant
 
-    def _node(self, node: Message) -> None:
+    def _node(self, node: ProtobufMessage) -> None:
         domain, name = node.text("domain"), node.text("op_type")
         trees = (domain, name) == TREES
         if not trees and (domain not in _ONE_OF_ALL or name not in OPERATORS):
@@ -197,7 +201,7 @@ class _Graph:
             if place < len(inputs) and inputs[place]:
                 self._size(name, inputs[place])
 
-    def _attribute(self, node: Message, op: str, entry: memoryview, *, trees: bool) -> None:
+    def _attribute(self, node: ProtobufMessage, op: str, entry: memoryview, *, trees: bool) -> None:
         found = self._reader.message(entry, _ATTRIBUTE, f"an attribute of {op}")
         name, kind = found.text("name"), found.number("type")
         if kind not in _A_FIELD:
@@ -210,19 +214,19 @@ class _Graph:
         if kind == _A_TENSOR:
             message = self._reader.message(found.value("t"), _TENSOR, "a constant")
             constant = self._constant(message)
-            if op == "Constant":
+            if op == "OnnxConstant":
                 for output in node.texts("output"):
                     self._add(output, constant)
         most = MAX_WINDOW if name in _WINDOWS else MAX_SIDE
         for value in (*found.all_numbers("ints"), *found.all_numbers("i")):
             if abs(signed(value)) > most and not trees:
                 raise BundleError(f"{op}: {name} is {signed(value)}; {most} is the most")
-        if op == "Constant" and kind in (_A_INT, _A_INTS):
+        if op == "OnnxConstant" and kind in (_A_INT, _A_INTS):
             numbers = [
                 signed(value) for value in (*found.all_numbers("ints"), *found.all_numbers("i"))
             ]
             for output in node.texts("output"):
-                self._add(output, Constant(_INT64, (len(numbers),), tuple(map(float, numbers))))
+                self._add(output, OnnxConstant(_INT64, (len(numbers),), tuple(map(float, numbers))))
 
     def _size(self, op: str, name: str) -> None:
         """An input that says a shape: constant and small, or nobody knows what the node makes."""
@@ -235,7 +239,7 @@ class _Graph:
         if any(not abs(value) <= most for value in constant.values):
             raise BundleError(f"{op}: its size is {constant.values}; {most:g} is the most")
 
-    def _constant(self, message: Message) -> Constant:
+    def _constant(self, message: ProtobufMessage) -> OnnxConstant:
         if message.number("data_location") != 0 or message.has("external_data"):
             raise BundleError("a constant lies in another file; expected all of it in the bundle")
         kind = message.number("data_type")
@@ -254,7 +258,7 @@ class _Graph:
             raise BundleError("a constant is there in two forms")
         if (listed or len(raw) // size) != count or len(raw) % size:
             raise BundleError(f"a constant of {dims} has {listed or len(raw)} entries or bytes")
-        return Constant(kind, dims, _values(kind, raw, message))
+        return OnnxConstant(kind, dims, _values(kind, raw, message))
 
     def _value(self, entry: memoryview) -> None:
         """The declared shape of an input, an output or a value between."""
@@ -285,7 +289,7 @@ def _dims(values: Sequence[int]) -> tuple[int, ...]:
     return dims
 
 
-def _values(kind: int, raw: memoryview, message: Message) -> tuple[float, ...]:
+def _values(kind: int, raw: memoryview, message: ProtobufMessage) -> tuple[float, ...]:
     """Of a constant that may say a shape: float32 or int64, at most 64 entries."""
     if kind == _INT64 and message.has("int64_data"):
         return tuple(float(signed(value)) for value in message.all_numbers("int64_data")[:64])

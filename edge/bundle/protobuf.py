@@ -21,7 +21,7 @@ _MAX_VARINT_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FieldEntry:
     """A field that a message may hold. many: more than once; of numbers also packed."""
 
     name: str
@@ -30,7 +30,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Message:
+class ProtobufMessage:
     """The content of a message, by field name. Of floating-point numbers it keeps only the
     count."""
 
@@ -67,17 +67,19 @@ class Message:
         return name in self.ints or name in self.data or name in self.floats
 
 
-class Reader:
+class ProtobufReader:
     """Reads messages; most: fields of all of them together, so that the time is bounded."""
 
     def __init__(self, most: int) -> None:
         self._left = most
 
-    def message(self, data: memoryview, entries: Mapping[int, Entry], what: str) -> Message:
+    def message(
+        self, data: memoryview, entries: Mapping[int, FieldEntry], what: str
+    ) -> ProtobufMessage:
         """The fields of one message. what: its name in errors. Raises BundleError for a field that
         is not among the entries, is of another kind, comes twice where it may not, or ends beyond
         the data."""
-        found = Message()
+        found = ProtobufMessage()
         for number, wire, value in self._fields(data, what):
             entry = entries.get(number)
             if entry is None:
@@ -88,7 +90,12 @@ class Reader:
         return found
 
     def _take(
-        self, found: Message, entry: Entry, wire: int, value: int | memoryview, what: str
+        self,
+        found: ProtobufMessage,
+        entry: FieldEntry,
+        wire: int,
+        value: int | memoryview,
+        what: str,
     ) -> None:
         expected = _WIRES[entry.kind]
         packed = wire == _BYTES and expected != _BYTES and entry.many

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from edge.bundle.flatbuffer import File, Table
+from edge.bundle.flatbuffer import FlatbufferFile, FlatbufferTable
 from edge.errors import BundleError
 
 MAX_OPERATORS = 4_000
@@ -53,7 +53,7 @@ def check_tflite(data: bytes) -> None:
     """
     if data[4:8] != b"TFL3":
         raise BundleError("is no TFLite file")
-    model = File(data).root()
+    model = FlatbufferFile(data).root()
     if model.number(0, "I") != _VERSION:
         raise BundleError(f"is TFLite of version {model.number(0, 'I')}; expected {_VERSION}")
     codes = [_operator_code(code) for code in model.tables(1)]
@@ -72,7 +72,7 @@ def check_tflite(data: bytes) -> None:
         _signature(signature, tensors)
 
 
-def _operator_code(code: Table) -> int:
+def _operator_code(code: FlatbufferTable) -> int:
     if code.has(1) and code.text(1):
         raise BundleError(f"holds the custom operator {code.text(1)[:80]!r}")
     old = code.number(0, "b")
@@ -84,7 +84,7 @@ def _operator_code(code: Table) -> int:
     return number
 
 
-def _buffer(buffer: Table, number: int) -> int:
+def _buffer(buffer: FlatbufferTable, number: int) -> int:
     """Return the size of a buffer in bytes. Tensors without data use buffer 0, which must be
     empty."""
     if buffer.number(1, "Q") or buffer.number(2, "Q"):
@@ -95,7 +95,7 @@ def _buffer(buffer: Table, number: int) -> int:
     return size
 
 
-def _graph(graph: Table, codes: list[int], buffers: list[int]) -> list[_Tensor]:
+def _graph(graph: FlatbufferTable, codes: list[int], buffers: list[int]) -> list[_Tensor]:
     graph.text(4)
     tensors: list[_Tensor] = []
     for each in graph.tables(0):
@@ -113,7 +113,7 @@ def _graph(graph: Table, codes: list[int], buffers: list[int]) -> list[_Tensor]:
     return tensors
 
 
-def _operator(operator: Table, codes: list[int], tensors: list[_Tensor]) -> None:
+def _operator(operator: FlatbufferTable, codes: list[int], tensors: list[_Tensor]) -> None:
     place = operator.number(0, "I")
     _index(place, codes, "an operator")
     name = OPERATORS[codes[place]]
@@ -135,7 +135,7 @@ def _operator(operator: Table, codes: list[int], tensors: list[_Tensor]) -> None
         raise BundleError(f"{name} changes its inputs")
 
 
-def _tensor(tensor: Table, buffers: list[int]) -> _Tensor:
+def _tensor(tensor: FlatbufferTable, buffers: list[int]) -> _Tensor:
     shape = tensor.numbers(0, "i")
     _at_most(len(shape), MAX_RANK, "dimensions of a tensor")
     if any(side < 0 for side in shape):
@@ -162,7 +162,7 @@ def _tensor(tensor: Table, buffers: list[int]) -> _Tensor:
     return _Tensor(shape, is_constant=bool(held))
 
 
-def _signature(signature: Table, tensors: list[_Tensor]) -> None:
+def _signature(signature: FlatbufferTable, tensors: list[_Tensor]) -> None:
     signature.text(2)
     if signature.number(4, "I") != 0:
         raise BundleError("a signature names a graph that is not there")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from edge.bundle import Bundle, KindManifest, Manifest, TrainedOn, check_certificate, key_id
-from edge.bundle.certificate import Step
+from edge.bundle.certificate import ParityStep
 from edge.bundle.keys import public_text
 from edge.errors import BundleError
 from edge.terminals import escape
@@ -120,7 +120,7 @@ def _certificate(bundle: Bundle) -> list[tuple[str, str]]:
     ] or [("certificate", "of no build")]
 
 
-def _figures(step: Step) -> str:
+def _figures(step: ParityStep) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {value:.4g}"
         + (f" (limit {step.limits[name]:g})" if name in step.limits else "")

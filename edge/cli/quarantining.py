@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from edge.errors import UsageError
-from edge.quarantine import Claim, Entry
+from edge.quarantine import Claim, QuarantineEntry
 from edge.validation_messages import printable
 
 _CLAIMS: dict[str, Claim] = {each: each for each in get_args(Claim)}
@@ -38,7 +38,7 @@ def still_waiting(inbox: Path) -> str | None:
     )
 
 
-def told(entry: Entry) -> str:
+def told(entry: QuarantineEntry) -> str:
     """A part in one line; a note may hold what a terminal takes for a command."""
     words = [f"part {entry.part_id} of {entry.station}: {entry.claim or 'no one claim'}"]
     if entry.judged is not None:

@@ -72,13 +72,13 @@ def replay(
     from edge.assembly.replay import chosen_engine, compare_with_journal, replay_all, select
     from edge.errors import UsageError
     from edge.privileges import open_config
-    from edge.replay import Chains
+    from edge.replay import ReplayChains
 
     if expect not in (None, "same", "any"):
         raise UsageError(f"--expect {expect}: expected same or any")
     settings = open_config(config)
     paths = select(settings.album_path, parts or [], everything=everything, last=last)
-    chains = Chains(
+    chains = ReplayChains(
         settings.bundles_path,
         configured=settings.bundle,
         other=bundle,

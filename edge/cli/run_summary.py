@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from edge.pictures import LeftOut
+from edge.pictures import SkippedPicture
 from edge.station import Summary
 from edge.tables import counts_table, punctuality, stages_table
 
@@ -42,7 +42,7 @@ def _monitor(counts: Mapping[str, int]) -> str:
 
 
 def _pictures(counts: Mapping[str, int]) -> str:
-    left_out = {each.value for each in LeftOut}
+    left_out = {each.value for each in SkippedPicture}
     told: dict[bool, list[str]] = {True: [], False: []}
     for name, count in counts.items():
         told[name in left_out].append(f"{count} {name.replace('_', ' ')}")

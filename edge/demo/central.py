@@ -13,7 +13,7 @@ from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import ActuationEvent, GapEvent, MarkEvent, PartEvent
 from edge.events.start import StartEvent
-from edge.receiver.receiver import Received
+from edge.receiver.receiver import ReceivedEvent
 from edge.receiver.subscriber import Subscriber
 from edge.terminals import escape
 
@@ -27,7 +27,7 @@ class Central:
 
     def __init__(self, broker: UplinkConfig, *, station: str, parts: int) -> None:
         self.received = 0
-        self._recent: deque[Received] = deque(maxlen=_SHOWN)
+        self._recent: deque[ReceivedEvent] = deque(maxlen=_SHOWN)
         self._stop = threading.Event()
         self._subscriber = Subscriber(
             broker, client_id="outfeed-demo-central", on_event=self._keep, station=station
@@ -75,7 +75,7 @@ class Central:
                 table.add_row(number, "", "gap", escape(event.reason))
         return Group(table, self._progress.get_renderable())
 
-    def _keep(self, received: Received) -> None:
+    def _keep(self, received: ReceivedEvent) -> None:
         """On the thread."""
         self.received += 1
         self._recent.append(received)

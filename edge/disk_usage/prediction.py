@@ -8,7 +8,7 @@ from math import inf
 from edge.config.station import StationConfig
 from edge.disk_usage.cost import REJECTED_ROW_BYTES, ROW_BYTES, journal_bytes, position_bytes
 from edge.journal import cursor
-from edge.journal.capacity import Budget
+from edge.journal.capacity import JournalCapacity
 from edge.pictures.album import cost_bytes
 from edge.station import part_numbers
 
@@ -89,7 +89,7 @@ def predict(config: StationConfig, day: Day) -> Prediction:
         pictures_wanted=wanted,
         pictures=written,
         picture_bytes=written * cost,
-        journal_days=_ratio(Budget(config.journal.max_bytes).rows, rows),
+        journal_days=_ratio(JournalCapacity(config.journal.max_bytes).rows, rows),
         album_days=_ratio(pictures.max_bytes, written * day.picture_bytes),
         ring_frames=frames if pictures.enabled else 0,
         ring_s=_ratio(frames, day.rate_hz) if pictures.enabled else 0.0,

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from edge.doctor.context import Patient
 from edge.doctor.finding import Finding, fail, warn
-from edge.uplink.state import RecordPaths, read_state, read_undelivered
+from edge.uplink.state import UplinkPaths, read_state, read_undelivered
 
 _SHOWN = 5  # sequences of each reason
 
@@ -27,7 +27,7 @@ def undelivered(patient: Patient) -> Finding | None:
     """The table of events that a broker did not take for a lasting reason, by reason."""
     folder = patient.config.uplink_path
     state = read_state(folder)
-    table = RecordPaths(folder).table
+    table = UplinkPaths(folder).table
     try:
         rows = read_undelivered(folder)
     except OSError as error:

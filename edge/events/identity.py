@@ -13,7 +13,7 @@ from edge.errors import OutfeedError
 from edge.events.event import AnyEvent, Event, OtherEvent
 
 
-class Identity(BaseModel):
+class EventIdentity(BaseModel):
     """Put in front of an event's own keys when it is published.
 
     A receiver that has seen an event_id drops a repeat of it. The run makes it unique even where a
@@ -31,7 +31,7 @@ class Identity(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class JournalPosition:
     """All events of ``journal`` up to and including ``published`` are with the broker. run: the one
     that stored the event ``published``; empty where that is not known. earlier: runs before it of
     which events were published, the latest first; ``read_cursor`` knows them."""
@@ -43,7 +43,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredEvent:
     """An event as the journal has it: its place, and its own keys as JSON text."""
 
     station: str
@@ -57,9 +57,9 @@ class Stored:
         return f"{self.station}:{self.journal}:{self.run}:{self.sequence}"
 
     @property
-    def position(self) -> Position:
+    def position(self) -> JournalPosition:
         """The cursor's position once this event is published."""
-        return Position(self.journal, self.sequence, self.run)
+        return JournalPosition(self.journal, self.sequence, self.run)
 
     @property
     def payload(self) -> bytes:
@@ -75,10 +75,10 @@ class Stored:
         return f"{head[:-1]},{self.body[1:]}".encode()
 
 
-def parse_payload(payload: bytes) -> tuple[Identity, Event | OtherEvent]:
+def parse_payload(payload: bytes) -> tuple[EventIdentity, Event | OtherEvent]:
     """What a receiver got on the topic of events. Raises OutfeedError with one line."""
     try:
-        identity = Identity.model_validate_json(payload)
+        identity = EventIdentity.model_validate_json(payload)
         try:
             return identity, _events().validate_json(payload)
         except ValidationError as error:
@@ -94,7 +94,7 @@ def parse_payload(payload: bytes) -> tuple[Identity, Event | OtherEvent]:
 def wire_schema(event: type[BaseModel]) -> dict[str, Any]:
     """JSON Schema of a journalled event as it is published, identity included."""
     schema = event.model_json_schema(mode="serialization")
-    identity = Identity.model_json_schema(mode="serialization")
+    identity = EventIdentity.model_json_schema(mode="serialization")
     schema["properties"] = {**identity["properties"], **schema["properties"]}
     schema["required"] = [*identity["required"], *schema.get("required", [])]
     return schema

@@ -14,7 +14,7 @@ _STEP_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class JournalAudit:
     """proven: rows whose checksum is right. damaged: others. missing: sequences between rows that
     no gap event tells of. examples: the first of both. is_complete: all rows were looked at."""
 
@@ -25,7 +25,7 @@ class Audit:
     is_complete: bool
 
 
-def audit(db: sqlite3.Connection, journal: str, *, within_s: float) -> Audit:
+def audit(db: sqlite3.Connection, journal: str, *, within_s: float) -> JournalAudit:
     """Prove the rows, the newest first, for within_s at most: 1 s for 100,000 of them. Raises
     sqlite3.Error."""
     until_s = time.monotonic() + within_s
@@ -50,5 +50,5 @@ def audit(db: sqlite3.Connection, journal: str, *, within_s: float) -> Audit:
             later = row
         before = int(rows[-1][0])
         if time.monotonic() > until_s:
-            return Audit(proven, damaged, missing, tuple(examples[:8]), is_complete=False)
-    return Audit(proven, damaged, missing, tuple(examples[:8]), is_complete=True)
+            return JournalAudit(proven, damaged, missing, tuple(examples[:8]), is_complete=False)
+    return JournalAudit(proven, damaged, missing, tuple(examples[:8]), is_complete=True)

@@ -9,7 +9,7 @@ MIN_MAX_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class JournalCapacity:
     """Shares of ``max_bytes`` for the database, its -wal and its -shm.
 
     rows + slack + log_full + 2 * batch + index = max_bytes. A small cap is divided in proportion;

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edge.errors import JournalError
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal.blocks import read_blocks, write_block
 
 # While events flow. A crash repeats one second of them, which receivers drop.
@@ -41,17 +41,17 @@ class _Saved:
     turn: int = 0
 
     @property
-    def position(self) -> Position:
-        return Position(self.journal, self.published, self.run, self.earlier)
+    def position(self) -> JournalPosition:
+        return JournalPosition(self.journal, self.published, self.run, self.earlier)
 
 
-def read_cursor(path: Path) -> Position | None:
+def read_cursor(path: Path) -> JournalPosition | None:
     """The position last written; None where the file is absent, unreadable or damaged."""
     saved = _newest(path)
     return None if saved is None else saved.position
 
 
-def write_cursor(path: Path, position: Position) -> None:
+def write_cursor(path: Path, position: JournalPosition) -> None:
     """Save the position: after a crash or power loss the file holds the old or the new one. Blocks
     for an fsync, and makes a file that is not there. One writer. Raises JournalError with one line.
     """

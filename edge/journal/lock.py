@@ -11,16 +11,16 @@ from pathlib import Path
 from edge.errors import JournalError
 
 
-class HeldError(JournalError):
+class LockHeldError(JournalError):
     """Another process has it."""
 
 
 class FileLock:
-    """An exclusive flock on a file that stays; the kernel lets go when the process ends.
+    """An exclusive flock on a file that stays. The kernel releases it when the process exits.
 
-    Raises HeldError with ``held`` as its line while another process (or another FileLock of this
-    one) has it, and JournalError with the system's word where the file can be neither made nor
-    opened. On a read-only disk a file that is there is locked all the same.
+    Raises LockHeldError with the line ``held`` while another process, or another FileLock of this
+    process, holds the lock. Raises JournalError with the system's text where the file can neither
+    be created nor opened. On a read-only disk an existing file is locked all the same.
     """
 
     def __init__(self, path: Path, *, held: str) -> None:
@@ -34,7 +34,7 @@ class FileLock:
             os.close(self._file)
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise JournalError(f"{path}: cannot be locked: {error.strerror}") from error
-            raise HeldError(f"{path}: {held}") from error
+            raise LockHeldError(f"{path}: {held}") from error
 
     def release(self) -> None:
         """Let go. May be called twice."""

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 
 from edge.journal.row import JournalRow
-from edge.journal.store import FORMAT, Names, insert, one, transaction, write_names
+from edge.journal.store import FORMAT, JournalNames, insert, one, transaction, write_names
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _STEP_ROWS = 256
 
 
-def migrate(db: sqlite3.Connection, names: Names) -> None:
+def migrate(db: sqlite3.Connection, names: JournalNames) -> None:
     """Give every row of format 1 its run, which is 0, and its checksum.
 
     A crash in the middle is made good by the next call: the format changes last. Blocks: 15 s for

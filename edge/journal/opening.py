@@ -14,16 +14,16 @@ from pathlib import Path
 from edge.events.event import gap_event
 from edge.journal.cursor import read_cursor
 from edge.journal.migrate import migrate
-from edge.journal.pages import Pages, Proven
-from edge.journal.position import DAMAGED_ROWS, follows, place_of
+from edge.journal.pages import JournalPages, ProvenRow
+from edge.journal.position import DAMAGED_ROWS, find_published, follows
 from edge.journal.row import JournalRow, proven_row
 from edge.journal.store import (
     COLUMNS,
     FORMAT,
     GIVEN,
     PLAUSIBLE_ROWS,
-    ForeignError,
-    Names,
+    ForeignJournalError,
+    JournalNames,
     companion,
     connect_writer,
     create,
@@ -47,7 +47,7 @@ _HEADER_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenJournal:
     """A journal that can be written. last: the last sequence given out."""
 
     db: sqlite3.Connection
@@ -56,9 +56,9 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class JournalOpener:
     """The ways to open the journal of a station, for one run of its writer. All block for the disk,
-    and raise sqlite3.Error, OSError, and ForeignError for a journal that is not to be touched."""
+    and raise sqlite3.Error, OSError, and ForeignJournalError for a journal to be left alone."""
 
     path: Path
     station: str
@@ -67,7 +67,7 @@ class Opening:
     busy_timeout_ms: int
     wal_bytes: int
 
-    def open(self) -> Opened:
+    def open(self) -> OpenJournal:
         """Open the file, or begin a journal where there was none.
 
         Damage is repaired; a journal that was emptied, or restored from a backup, begins a new one.
@@ -78,7 +78,7 @@ class Opening:
             self._exchange()
         if size_bytes(self.path) == 0:
             return self._begin()
-        with Pages(self.path) as pages:
+        with JournalPages(self.path) as pages:
             try:
                 opened = self._opened()
             except sqlite3.DatabaseError as error:
@@ -87,7 +87,9 @@ class Opening:
                 return self.repair(str(error))
             return self._begin() if opened is None else self._settled(opened, pages)
 
-    def repair(self, why: str, old: Opened | None = None, *, is_whole: bool = False) -> Opened:
+    def repair(
+        self, why: str, old: OpenJournal | None = None, *, is_whole: bool = False
+    ) -> OpenJournal:
         """Set the file aside as ``*.damaged`` (one is kept) and write a new one with every row that
         can be proven, under its old identity. Blocks: 10 s for 256 MiB.
 
@@ -98,7 +100,7 @@ class Opening:
         new = self._new_path
         for suffix in _SUFFIXES:
             companion(new, suffix).unlink(missing_ok=True)
-        with Pages(self.path) as pages:
+        with JournalPages(self.path) as pages:
             if old is not None and is_whole:
                 found = _rows_of(old)
             else:
@@ -116,7 +118,7 @@ class Opening:
         assert opened is not None
         return opened
 
-    def _begin(self) -> Opened:
+    def _begin(self) -> OpenJournal:
         """Where no journal is. A cursor, or a log without its database, means that one was."""
         wal = companion(self.path, "-wal")
         if read_cursor(self.cursor_path) is not None or size_bytes(wal):
@@ -149,17 +151,17 @@ class Opening:
             except FileNotFoundError:
                 aside.unlink(missing_ok=True)
 
-    def _fresh(self) -> Opened:
+    def _fresh(self) -> OpenJournal:
         db, journal = self._connect(self.path), str(uuid.uuid4())
         try:
             with transaction(db):
-                create(db, Names(journal, self.station))
+                create(db, JournalNames(journal, self.station))
         except BaseException:
             db.close()
             raise
-        return Opened(db, journal, 0)
+        return OpenJournal(db, journal, 0)
 
-    def _opened(self) -> Opened | None:
+    def _opened(self) -> OpenJournal | None:
         """None for a file that a crash left behind before its tables."""
         with self.path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
@@ -172,7 +174,7 @@ class Opening:
                 db.close()
                 return None
             if names.station != self.station:
-                raise ForeignError(
+                raise ForeignJournalError(
                     f"{self.path}: belongs to station '{names.station}', not '{self.station}'"
                 )
             row, given = newest(db, names.journal), one(db, GIVEN)
@@ -180,12 +182,12 @@ class Opening:
                 raise sqlite3.DatabaseError("malformed: its newest row")
             if row is not None and row.sequence != given:
                 raise sqlite3.DatabaseError("malformed: its last sequence")
-            return Opened(db, names.journal, given)
+            return OpenJournal(db, names.journal, given)
         except BaseException:
             db.close()
             raise
 
-    def _names(self, db: sqlite3.Connection) -> Names | None:
+    def _names(self, db: sqlite3.Connection) -> JournalNames | None:
         """Return the names of the journal; None where it has no tables yet."""
         names = read_names(db)
         version = one(db, "PRAGMA user_version")
@@ -202,11 +204,11 @@ class Opening:
         if found != "ok":
             raise sqlite3.DatabaseError(f"malformed: {found}")
         if names is None:
-            names = Names(meta(db, "journal"), meta(db, "station"))
+            names = JournalNames(meta(db, "journal"), meta(db, "station"))
             migrate(db, names)
         return names
 
-    def _settled(self, opened: Opened, pages: Pages) -> Opened:
+    def _settled(self, opened: OpenJournal, pages: JournalPages) -> OpenJournal:
         """With what SQLite dropped from the log at a damaged frame, and not behind the cursor."""
         db = opened.db
         try:
@@ -223,11 +225,11 @@ class Opening:
             db.close()
             raise
 
-    def _not_behind(self, opened: Opened) -> Opened:
+    def _not_behind(self, opened: OpenJournal) -> OpenJournal:
         """A journal that went back says so, and begins anew unless events of it wait."""
         db = opened.db
         position = read_cursor(self.cursor_path)
-        place = place_of(db, opened.journal, position)
+        place = find_published(db, opened.journal, position)
         if position is None or not place.went_back:
             return opened
         log.warning("journal_went_back published=%s last=%s", position.published, opened.last)
@@ -245,7 +247,7 @@ class Opening:
             return self._tell(opened, reason)
 
     def _write_anew(
-        self, path: Path, found: Iterable[Proven], given: Iterable[int], why: str
+        self, path: Path, found: Iterable[ProvenRow], given: Iterable[int], why: str
     ) -> None:
         rows = iter(found)
         first = next(rows, None)
@@ -254,7 +256,7 @@ class Opening:
         try:
             db.execute("PRAGMA synchronous = OFF")  # nobody reads it before its last transaction
             with transaction(db):
-                create(db, Names(journal, self.station))
+                create(db, JournalNames(journal, self.station))
             batch: list[JournalRow] = []
             for each in chain([] if first is None else [first], rows):
                 if each.journal == journal:
@@ -275,7 +277,7 @@ class Opening:
                 last = max([last, *(each for each in given if each <= last + PLAUSIBLE_ROWS)])
                 kept = one(db, "SELECT count(*) FROM events")
                 reason = f"the journal was damaged: {why[:200]}; {kept} events were taken over"
-                self._tell(Opened(db, journal, last), reason)
+                self._tell(OpenJournal(db, journal, last), reason)
             # With the log in the database there is one file to be renamed.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
@@ -296,7 +298,7 @@ class Opening:
         )
         insert(db, journal, [JournalRow(last, row.run, gap.weight, gap.model_dump_json().encode())])
 
-    def _tell(self, opened: Opened, reason: str) -> Opened:
+    def _tell(self, opened: OpenJournal, reason: str) -> OpenJournal:
         """A gap event of unknown extent, within a transaction."""
         gap = gap_event(self.station, count=None, reason=reason)
         row = JournalRow(opened.last + 1, self.run, gap.weight, gap.model_dump_json().encode())
@@ -307,8 +309,8 @@ class Opening:
         return connect_writer(path, busy_timeout_ms=self.busy_timeout_ms, wal_bytes=self.wal_bytes)
 
 
-def _rows_of(opened: Opened) -> Iterator[Proven]:
+def _rows_of(opened: OpenJournal) -> Iterator[ProvenRow]:
     for columns in opened.db.execute(f"SELECT {COLUMNS} FROM events ORDER BY sequence"):
         row = proven_row(opened.journal, *columns)
         if row is not None:
-            yield Proven(opened.journal, row)
+            yield ProvenRow(opened.journal, row)

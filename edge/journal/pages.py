@@ -29,14 +29,14 @@ _JOURNAL = re.compile(rb"journal([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenRow:
     """A row and the journal that its checksum names."""
 
     journal: str
     row: JournalRow
 
 
-class Pages:
+class JournalPages:
     """Every page image of a database and of its write-ahead log, whatever state they are in.
 
     Only read; the writer may be at work meanwhile, and a page that it changes at this moment may
@@ -58,7 +58,7 @@ class Pages:
         for at in self._frames():
             self._in_log[int.from_bytes(self._log[at : at + 4], "big")] = at
 
-    def __enter__(self) -> Pages:
+    def __enter__(self) -> JournalPages:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,18 +89,18 @@ class Pages:
             and isinstance(columns[1], int)
         ]
 
-    def rows(self, journals: Sequence[str], after: int = 0) -> Iterator[Proven]:
+    def rows(self, journals: Sequence[str], after: int = 0) -> Iterator[ProvenRow]:
         """The rows behind the sequence ``after`` that are proven to be of one of the journals, in
         no order. A row may come several times, and one that was pruned may come too."""
         return self._rows(self._images(), journals, after)
 
-    def log_rows(self, journal: str, after: int) -> Iterator[Proven]:
+    def log_rows(self, journal: str, after: int) -> Iterator[ProvenRow]:
         """The same of the log alone, as it was when this was made."""
         return self._rows(self._log_images(), [journal], after)
 
     def _rows(
         self, images: Iterator[bytes], journals: Sequence[str], after: int
-    ) -> Iterator[Proven]:
+    ) -> Iterator[ProvenRow]:
         for page in images:
             for rowid, size, at in _cells(page):
                 if rowid <= after or size > _ROW_BYTES:
@@ -156,7 +156,7 @@ class Pages:
             return b""
 
 
-def _proven(journals: Sequence[str], rowid: int, payload: bytes) -> Proven | None:
+def _proven(journals: Sequence[str], rowid: int, payload: bytes) -> ProvenRow | None:
     columns = _columns(payload)
     if columns is None or len(columns) != _ROW_COLUMNS:
         return None
@@ -164,7 +164,7 @@ def _proven(journals: Sequence[str], rowid: int, payload: bytes) -> Proven | Non
     for journal in journals:
         row = proven_row(journal, rowid, run, weight, body, crc)
         if row is not None:
-            return Proven(journal, row)
+            return ProvenRow(journal, row)
     return None
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal.row import JournalRow, proven_row, run_name
 from edge.journal.store import COLUMNS, one
 
@@ -16,7 +16,7 @@ DAMAGED_ROWS = "rows of the journal are damaged or missing"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PublishedPosition:
     """Everything up to ``sequence`` is published. went_back: the journal is behind the position, or
     another run has the position's sequence: it was restored from a backup, or the disk forgot what
     it had confirmed."""
@@ -25,36 +25,36 @@ class Place:
     went_back: bool = False
 
 
-def place_of(
+def find_published(
     db: sqlite3.Connection,
     journal: str,
-    position: Position | None,
+    position: JournalPosition | None,
     known: Collection[str] = (),
-) -> Place:
+) -> PublishedPosition:
     """Look a position up in a journal. known: runs that are known to be published, beside those
     that the position names. Reads the whole table where it went back. Raises sqlite3.Error."""
     if position is None or position.journal != journal:
-        return Place(0)
+        return PublishedPosition(0)
     at = position.published
     found = db.execute(f"SELECT {COLUMNS} FROM events WHERE sequence = ?", (at,)).fetchone()
     last = one(db, "SELECT max(sequence) FROM events")
     if found is None:
         # Pruned, unless it was never here.
         if at <= max(last, one(db, "SELECT seq FROM sqlite_sequence")):
-            return Place(at)
+            return PublishedPosition(at)
     else:
         row = proven_row(journal, *found)  # the run of a damaged row says nothing
         if row is None or position.run in ("", run_name(row.run)):
-            return Place(at)
+            return PublishedPosition(at)
     runs = {position.run, *position.earlier, *known} - {""}
     if not runs:  # a cursor of an Outfeed that knew no runs
-        return Place(min(at, last), went_back=True)
+        return PublishedPosition(min(at, last), went_back=True)
     # What precedes an event of a run that was published, was published too.
     marks = ", ".join(str(int(run, 16)) for run in runs)
     published = one(
         db, f"SELECT max(sequence) FROM events WHERE sequence <= {at} AND run IN ({marks})"
     )
-    return Place(published, went_back=True)
+    return PublishedPosition(published, went_back=True)
 
 
 def follows(row: JournalRow, begin: int) -> bool:

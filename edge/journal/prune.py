@@ -17,7 +17,7 @@ SLACK_PAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class PrunedEvents:
     """Unpublished events that were pruned: ``count`` of them, in ``first`` to ``last``. run: of the
     last one."""
 
@@ -35,7 +35,7 @@ def used_bytes(db: sqlite3.Connection, need_bytes: int) -> int:
 
 def make_room(
     db: sqlite3.Connection, journal: str, *, need_bytes: int, limit: int, published: int
-) -> Loss | None:
+) -> PrunedEvents | None:
     """Delete oldest rows until ``need_bytes`` fit below ``limit`` bytes.
 
     To be called within a transaction. Rows up to ``published`` are with the broker; the rest is
@@ -43,7 +43,7 @@ def make_room(
     that stood at its beginning is taken up into it. Raises sqlite3.DatabaseError for a row that
     cannot be proven: a sequence that damage made up would take others with it.
     """
-    loss: Loss | None = None
+    loss: PrunedEvents | None = None
     while (over := used_bytes(db, need_bytes) - limit) > 0:
         found = db.execute(
             f"SELECT {COLUMNS} FROM events ORDER BY sequence LIMIT ?", (STEP_ROWS,)
@@ -57,7 +57,7 @@ def make_room(
                 raise sqlite3.DatabaseError("malformed: its oldest rows")
             freed, last = freed + len(row.body), row.sequence
             if last > published:
-                loss = Loss(
+                loss = PrunedEvents(
                     count=row.weight + (loss.count if loss else 0),
                     first=loss.first if loss else _first_of(row),
                     last=last,

@@ -12,16 +12,16 @@ from urllib.parse import quote
 
 from edge.errors import JournalError
 from edge.events.event import gap_event
-from edge.events.identity import Position, Stored
-from edge.journal.position import DAMAGED_ROWS, Place, follows, place_of
+from edge.events.identity import JournalPosition, StoredEvent
+from edge.journal.position import DAMAGED_ROWS, PublishedPosition, find_published, follows
 from edge.journal.row import JournalRow, new_run, proven_row, run_name
-from edge.journal.salvage import Wreck
+from edge.journal.salvage import RowSalvage
 from edge.journal.store import (
     COLUMNS,
     FORMAT,
     GIVEN,
     PLAUSIBLE_ROWS,
-    Names,
+    JournalNames,
     companion,
     is_damage,
     newer,
@@ -56,12 +56,12 @@ class JournalReader:
         self._db: sqlite3.Connection | None = None
         self._file = (0, 0)
         self._at_rest: tuple[int, int] | None = None
-        self._names = Names("", "")
-        self._wreck = Wreck(path)
+        self._names = JournalNames("", "")
+        self._wreck = RowSalvage(path)
         self._runs: OrderedDict[str, None] = OrderedDict()  # of rows that were handed out
-        self._back: tuple[Position, Place] | None = None
+        self._back: tuple[JournalPosition, PublishedPosition] | None = None
 
-    def read(self, after: Position | None, limit: int) -> list[Stored]:
+    def read(self, after: JournalPosition | None, limit: int) -> list[StoredEvent]:
         """At most ``limit`` rows that come after a position, oldest first.
 
         A position in another journal, or None, means from the oldest row on. Where the journal went
@@ -96,7 +96,7 @@ class JournalReader:
             raise JournalError(f"{self._path}: cannot be read: {damage}") from damage
         return self._stored(rows)
 
-    def latest(self, limit: int) -> list[Stored]:
+    def latest(self, limit: int) -> list[StoredEvent]:
         """At most ``limit`` rows, the newest first, without those that are damaged; otherwise as
         ``read``."""
         try:
@@ -114,7 +114,7 @@ class JournalReader:
         return self._stored([row for row in rows if row is not None])
 
     @property
-    def behind(self) -> Position | None:
+    def behind(self) -> JournalPosition | None:
         """The position that the journal that is there now is behind."""
         return None if self._back is None else self._back[0]
 
@@ -136,20 +136,20 @@ class JournalReader:
     ) -> None:
         self.close()
 
-    def _place(self, db: sqlite3.Connection, after: Position | None) -> Place:
+    def _place(self, db: sqlite3.Connection, after: JournalPosition | None) -> PublishedPosition:
         # Once it is found it stays, although what was written since is now beyond the position; but
         # not for a journal that was begun anew in its place, whose rows count from 1.
         is_same = after is not None and after.journal == self._names.journal
         if self._back is not None and self._back[0] == after and is_same:
             return self._back[1]
-        place = place_of(db, self._names.journal, after, self._runs)
+        place = find_published(db, self._names.journal, after, self._runs)
         if after is not None and place.went_back:
             log.error("journal_went_back published=%s to=%s", after.published, place.sequence)
             self._back = (after, place)
         return place
 
     def _saved(
-        self, after: Position | None, begin: int, limit: int, given: int
+        self, after: JournalPosition | None, begin: int, limit: int, given: int
     ) -> list[JournalRow]:
         """Return the readable rows of a damaged stretch, or a gap event for those that are not.
 
@@ -163,7 +163,7 @@ class JournalReader:
         if saved is None:
             is_plausible = begin < given <= begin + PLAUSIBLE_ROWS
             return [self._gap(begin, given, new_run())] if is_plausible else []
-        self._names = Names(saved.journal, self._names.station or saved.station)
+        self._names = JournalNames(saved.journal, self._names.station or saved.station)
         rows = [saved.rows[0]]
         if not follows(rows[0], begin):
             return [self._gap(begin, rows[0].sequence - 1, rows[0].run)]
@@ -185,9 +185,9 @@ class JournalReader:
         )
         return JournalRow(last, run, gap.weight, gap.model_dump_json().encode())
 
-    def _stored(self, rows: Sequence[JournalRow]) -> list[Stored]:
+    def _stored(self, rows: Sequence[JournalRow]) -> list[StoredEvent]:
         stored = [
-            Stored(
+            StoredEvent(
                 self._names.station,
                 self._names.journal,
                 run_name(row.run),

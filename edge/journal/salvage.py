@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.journal.pages import Pages
+from edge.journal.pages import JournalPages
 from edge.journal.row import JournalRow
 from edge.journal.store import companion
 
@@ -18,7 +18,7 @@ _LOOKS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SalvagedRows:
     """Rows behind a sequence, ascending; there are no others that can be proven between them."""
 
     journal: str
@@ -26,7 +26,7 @@ class Saved:
     rows: tuple[JournalRow, ...]
 
 
-class Wreck:
+class RowSalvage:
     """Finds rows without SQLite, some thousands at a time, and remembers them. For one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -35,10 +35,10 @@ class Wreck:
         self._path = path
         self._file = (0, 0)
         self._begin = 0
-        self._saved: Saved | None = None
+        self._saved: SalvagedRows | None = None
         self._nothing: tuple[str, int, list[tuple[int, int]]] | None = None
 
-    def rows(self, journal: str, begin: int) -> Saved | None:
+    def rows(self, journal: str, begin: int) -> SalvagedRows | None:
         """The rows behind the sequence ``begin``, as many as are at hand and at least one; None
         where there is none. journal: the uuid, where it is known. Blocks, for seconds where the
         files are large."""
@@ -53,10 +53,10 @@ class Wreck:
         if saved is None:
             return None
         rest = tuple(row for row in saved.rows if row.sequence > begin)
-        return Saved(saved.journal, saved.station, rest)
+        return SalvagedRows(saved.journal, saved.station, rest)
 
-    def _look(self, journal: str, begin: int) -> Saved | None:
-        before: Saved | None = None
+    def _look(self, journal: str, begin: int) -> SalvagedRows | None:
+        before: SalvagedRows | None = None
         for _ in range(_LOOKS):
             state = self._state()
             found = self._scan([journal] if journal else [], begin)
@@ -68,8 +68,8 @@ class Wreck:
             before = found
         return None
 
-    def _scan(self, journals: list[str], begin: int) -> Saved | None:
-        with Pages(self._path) as pages:
+    def _scan(self, journals: list[str], begin: int) -> SalvagedRows | None:
+        with JournalPages(self._path) as pages:
             first, rows = "", dict[int, JournalRow]()
             for proven in pages.rows(journals or pages.journals(), begin):
                 first = first or proven.journal
@@ -81,7 +81,7 @@ class Wreck:
             # The name that was known may be that of a journal before this one.
             return self._scan([], begin) if journals else None
         kept = tuple(rows[sequence] for sequence in sorted(rows)[:_WINDOW_ROWS])
-        return Saved(first, str(json.loads(kept[0].body).get("station", "")), kept)
+        return SalvagedRows(first, str(json.loads(kept[0].body).get("station", "")), kept)
 
     def _identity(self) -> tuple[int, int]:
         try:
@@ -102,5 +102,5 @@ class Wreck:
         return states
 
 
-def _last(saved: Saved) -> int:
+def _last(saved: SalvagedRows) -> int:
     return saved.rows[-1].sequence

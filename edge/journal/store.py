@@ -13,7 +13,7 @@ from edge.errors import JournalError
 from edge.journal.row import JournalRow, proven_row
 
 
-class ForeignError(JournalError):
+class ForeignJournalError(JournalError):
     """The journal is another station's or a newer Outfeed's: a person has to decide."""
 
 
@@ -59,7 +59,7 @@ def connect_writer(path: Path, *, busy_timeout_ms: int, wal_bytes: int) -> sqlit
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class JournalNames:
     """The identity that a journal stores: its own name and its station's."""
 
     journal: str
@@ -71,7 +71,7 @@ class Names:
         return f"{zlib.crc32(f'{self.journal}:{self.station}:{FORMAT}'.encode()):08x}"
 
 
-def create(db: sqlite3.Connection, names: Names) -> None:
+def create(db: sqlite3.Connection, names: JournalNames) -> None:
     """Make the tables of a new journal, within a transaction."""
     # AUTOINCREMENT: a sequence is never given out twice, not even after its row was pruned.
     db.execute(
@@ -82,7 +82,7 @@ def create(db: sqlite3.Connection, names: Names) -> None:
     write_names(db, names)
 
 
-def write_names(db: sqlite3.Connection, names: Names) -> None:
+def write_names(db: sqlite3.Connection, names: JournalNames) -> None:
     """Store what the journal is called, and its format, within a transaction."""
     values = [("journal", names.journal), ("station", names.station), ("crc", names.checksum)]
     for table in _META_TABLES:
@@ -94,7 +94,7 @@ def write_names(db: sqlite3.Connection, names: Names) -> None:
     db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def read_names(db: sqlite3.Connection) -> Names | None:
+def read_names(db: sqlite3.Connection) -> JournalNames | None:
     """Return the names of the journal; None where the table and its copy are damaged."""
     for table in _META_TABLES:
         try:
@@ -104,15 +104,15 @@ def read_names(db: sqlite3.Connection) -> Names | None:
                 raise
             continue
         values = {_text(key): _text(value) for key, value in found}
-        names = Names(values.get("journal", ""), values.get("station", ""))
+        names = JournalNames(values.get("journal", ""), values.get("station", ""))
         if values.get("crc") == names.checksum:
             return names
     return None
 
 
-def newer(path: Path, version: int) -> ForeignError:
+def newer(path: Path, version: int) -> ForeignJournalError:
     """The complaint about a format that this version does not know."""
-    return ForeignError(
+    return ForeignJournalError(
         f"{path}: written by a newer Outfeed (format {version}, this one knows {FORMAT})"
     )
 

@@ -11,10 +11,10 @@ from types import TracebackType
 
 from edge.errors import JournalError
 from edge.events.event import Event, gap_event
-from edge.journal.capacity import MIN_MAX_BYTES, Budget
+from edge.journal.capacity import MIN_MAX_BYTES, JournalCapacity
 from edge.journal.cursor import read_cursor
 from edge.journal.lock import FileLock
-from edge.journal.opening import Opened, Opening
+from edge.journal.opening import JournalOpener, OpenJournal
 from edge.journal.prune import make_room, used_bytes
 from edge.journal.row import JournalRow, new_run, run_name
 from edge.journal.store import companion, insert, is_damage, one, size_bytes, transaction
@@ -28,8 +28,8 @@ _Made = tuple[int, bytes]
 
 
 class PartlyStoredError(JournalError):
-    """A batch above ``Budget.batch`` failed in the middle. ``stored`` are the sequences of the
-    events at its beginning that are in the journal: only the others may be appended again."""
+    """A batch above ``JournalCapacity.batch`` failed in the middle. ``stored`` are the sequences of
+    the events at its beginning that are in the journal: only the others may be appended again."""
 
     def __init__(self, path: Path, cause: Exception, stored: range) -> None:
         super().__init__(f"{path}: only the first {len(stored)} events were stored: {cause}")
@@ -52,14 +52,14 @@ class Journal:
         """Use ``Journal.open``."""
         self._path = path
         self._station = station
-        self._budget = Budget(max_bytes)
+        self._budget = JournalCapacity(max_bytes)
         self._cursor_path = cursor_path
         self._run = new_run()
         self._last = 0
-        self._opened: Opened | None = None
+        self._opened: OpenJournal | None = None
         self._file = (0, 0)
         self._guard = Lock()
-        self._opening = Opening(
+        self._opening = JournalOpener(
             path, station, cursor_path, self._run, BUSY_TIMEOUT_MS, self._budget.log_empty
         )
         self._lock = FileLock(
@@ -107,8 +107,8 @@ class Journal:
     def append(self, events: Sequence[Event]) -> range:
         """Store the events, in order, and return their sequences.
 
-        All or nothing: one transaction (a batch above ``Budget.batch``, 1 MiB for a cap of 16 MiB
-        and more, takes several, and raises PartlyStoredError where a later one fails).
+        All or nothing: one transaction (a batch above ``JournalCapacity.batch``, 1 MiB for a cap of
+        16 MiB and more, takes several, and raises PartlyStoredError where a later one fails).
         At the cap the oldest rows go, published ones first; where unpublished ones must go, a
         GapEvent takes the place and the sequence of the last of them. Raises JournalError when
         the disk is full or the file cannot be written: the events are then not stored, and the
@@ -214,7 +214,7 @@ class Journal:
                 raise
             self._mend(str(error))
 
-    def _use(self, opened: Opened) -> None:
+    def _use(self, opened: OpenJournal) -> None:
         """Go on with this file."""
         self._opened, self._uuid = opened, opened.journal
         self._last = opened.last

@@ -4,22 +4,22 @@ Pictures are dispensable and verdicts are not: nothing here makes the line or th
 (docs/decisions/0022-picture-store-and-write-limit.md).
 """
 
-from edge.pictures.album import Album, LeftOut
-from edge.pictures.provenance import Origin, origin_of
+from edge.pictures.album import Album, SkippedPicture
+from edge.pictures.provenance import Provenance, provenance_of
 from edge.pictures.record import PictureRecord
-from edge.pictures.recorder import Keeper
-from edge.pictures.ring import Ring
+from edge.pictures.recorder import ImageRecorder
+from edge.pictures.ring import FrameRing
 from edge.pictures.rules import KeepRules
-from edge.pictures.writer import Scribe
+from edge.pictures.writer import ImageWriter
 
 __all__ = [
     "Album",
+    "FrameRing",
+    "ImageRecorder",
+    "ImageWriter",
     "KeepRules",
-    "Keeper",
-    "LeftOut",
-    "Origin",
     "PictureRecord",
-    "Ring",
-    "Scribe",
-    "origin_of",
+    "Provenance",
+    "SkippedPicture",
+    "provenance_of",
 ]

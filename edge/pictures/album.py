@@ -24,7 +24,7 @@ _BLOCK_BYTES = 4096
 _PART = ".part"
 
 
-class LeftOut(str, Enum):
+class SkippedPicture(str, Enum):
     """Why a picture that should be kept is not."""
 
     PER_DAY = "per_day"
@@ -92,12 +92,12 @@ class Album:
         """A part's picture. journal: its uuid or the beginning of it."""
         return self._of_part.get((journal[:8], part_id))
 
-    def fault(self, size_bytes: int) -> LeftOut | None:
+    def fault(self, size_bytes: int) -> SkippedPicture | None:
         """Why a picture of this size cannot be stored now. Raises PictureError."""
         if size_bytes > self._max_bytes:
-            return LeftOut.TOO_LARGE
+            return SkippedPicture.TOO_LARGE
         if self._free_bytes() - size_bytes < self._min_free_bytes:
-            return LeftOut.NO_ROOM
+            return SkippedPicture.NO_ROOM
         return None
 
     def store(self, name: PictureName, data: bytes) -> None:

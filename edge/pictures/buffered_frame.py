@@ -8,7 +8,7 @@ from enum import Enum
 from edge.records import Frame, Verdict
 
 
-class Reason(str, Enum):
+class KeepReason(str, Enum):
     """Why a picture is kept."""
 
     REJECT = "reject"
@@ -20,7 +20,7 @@ class Reason(str, Enum):
 
 
 @dataclass(slots=True)
-class Shot:
+class BufferedFrame:
     """verdict: the part's one verdict. said: what the chain said, in time or not; of a frame that
     it refused, UNKNOWN with the error. Both are set once, under the ring's lock, and None until
     then. kept: somebody has asked for it."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import PictureError
-from edge.pictures.buffered_frame import Reason
+from edge.pictures.buffered_frame import KeepReason
 
 _PATTERN = re.compile(r"(\d{10})-([0-9a-f]{8})-(\d{1,19})-([a-z]+)\.png")
-_REASONS = {reason.value: reason for reason in Reason}
+_REASONS = {reason.value: reason for reason in KeepReason}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,7 +21,7 @@ class PictureName:
     number: int
     journal: str
     part_id: int
-    reason: Reason
+    reason: KeepReason
 
     def __str__(self) -> str:
         return f"{self.number:010d}-{self.journal}-{self.part_id}-{self.reason.value}.png"

@@ -20,7 +20,7 @@ _NOT_IN_DIGEST = ("outfeed", "bundle")
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """bundle: its id. bundle_digest: SHA-256, which names this very content. build: which of its
     builds. package: the engine's library and its version. machine: as x86_64 or aarch64."""
 
@@ -44,7 +44,7 @@ class Origin:
         told = {key: value for key, value in asdict(self).items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
-    def differences(self, other: Origin) -> tuple[str, ...]:
+    def differences(self, other: Provenance) -> tuple[str, ...]:
         """What differs, as ``package onnxruntime 1.1, was onnxruntime 1.0``, of what counts."""
         mine, others = asdict(self), asdict(other)
         return tuple(
@@ -54,9 +54,9 @@ class Origin:
         )
 
 
-def origin_of(bundle: Bundle, engine: EngineChoice) -> Origin:
+def provenance_of(bundle: Bundle, engine: EngineChoice) -> Provenance:
     """Of the parts that this bundle judges on this engine, on this machine. Raises BundleError."""
-    return Origin(
+    return Provenance(
         outfeed=edge.__version__,
         bundle=bundle.id,
         bundle_digest=bundle.digest,

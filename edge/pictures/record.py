@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge.errors import PictureError
 from edge.inbox import Mark
-from edge.pictures.buffered_frame import Reason
-from edge.pictures.provenance import Origin
+from edge.pictures.buffered_frame import KeepReason
+from edge.pictures.provenance import Provenance
 from edge.records import Verdict
 from edge.validation_messages import describe
 
@@ -38,11 +38,11 @@ class PictureRecord:
     sequence: int
     triggered_ns: int
     exposed_ns: int
-    kept: Reason
+    kept: KeepReason
     pixels_sha256: str
     verdict: Verdict | None
     said: Verdict | None
-    origin: Origin
+    origin: Provenance
     left_bytes: int
     marks: tuple[Mark, ...] = ()
     format: int = FORMAT

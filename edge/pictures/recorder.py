@@ -13,11 +13,11 @@ from logging import getLogger
 
 from edge.errors import PictureError
 from edge.inbox import Inbox, Mark
-from edge.pictures.album import LeftOut
-from edge.pictures.buffered_frame import Reason, Shot
-from edge.pictures.ring import Ring, held_bytes
+from edge.pictures.album import SkippedPicture
+from edge.pictures.buffered_frame import BufferedFrame, KeepReason
+from edge.pictures.ring import FrameRing, held_bytes
 from edge.pictures.rules import KeepRules
-from edge.pictures.writer import Scribe
+from edge.pictures.writer import ImageWriter
 from edge.records import Frame, Verdict
 
 _log = getLogger(__name__)
@@ -31,7 +31,7 @@ Marked = Callable[[Mark, str | None, Callable[[], None]], bool]
 when the event is on the disk; False: not now."""
 
 
-class Keeper:
+class ImageRecorder:
     """Holds the last frames, and writes those that somebody will look at to the album.
 
     ``seen``, ``said`` and ``settled`` are for the station's threads and never wait for the disk.
@@ -46,8 +46,8 @@ class Keeper:
     def __init__(
         self,
         *,
-        ring: Ring,
-        scribe: Scribe,
+        ring: FrameRing,
+        scribe: ImageWriter,
         rules: KeepRules,
         max_waiting_bytes: int,
         inbox: Inbox | None = None,
@@ -61,7 +61,7 @@ class Keeper:
         self._most_waiting = waiting
         self._most_bytes = max_waiting_bytes
         self._now_s = now_s
-        self._waiting: deque[tuple[Shot, Reason]] = deque()
+        self._waiting: deque[tuple[BufferedFrame, KeepReason]] = deque()
         self._waiting_bytes = 0
         self._counts: Counter[str] = Counter()
         self._on_mark: Marked | None = None
@@ -75,7 +75,7 @@ class Keeper:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Pictures kept by Reason, and left out by LeftOut."""
+        """Pictures kept by KeepReason, and skipped by SkippedPicture."""
         with self._condition:
             return dict(self._counts)
 
@@ -88,7 +88,7 @@ class Keeper:
         """A part's frame is there."""
         shot = self._ring.put(frame)
         if shot is None:
-            self._left_out(LeftOut.TOO_LARGE)
+            self._left_out(SkippedPicture.TOO_LARGE)
             if not self._told_too_large:
                 _log.error("pictures_too_large part=%s: ring_mb holds no frame", frame.part_id)
             self._told_too_large = True
@@ -110,7 +110,7 @@ class Keeper:
         shots = self._ring.ask_all(timeout_s)
         if self._condition.acquire(timeout=timeout_s):
             try:
-                self._waiting.extend((shot, Reason.CRASH) for shot in shots)
+                self._waiting.extend((shot, KeepReason.CRASH) for shot in shots)
             finally:
                 self._condition.release()
         self.close(timeout_s)
@@ -132,11 +132,11 @@ class Keeper:
         if (shot := self._ring.ask(verdict.part_id)) is None:
             return
         self._put(shot, reason)
-        if reason is not Reason.PASS:
+        if reason is not KeepReason.PASS:
             for each in self._ring.ask_before(verdict.part_id, self._rules.before_parts):
-                self._put(each, Reason.BEFORE)
+                self._put(each, KeepReason.BEFORE)
 
-    def _put(self, shot: Shot, reason: Reason) -> None:
+    def _put(self, shot: BufferedFrame, reason: KeepReason) -> None:
         size = held_bytes(shot.frame.pixels)
         with self._condition:
             full = (
@@ -150,11 +150,11 @@ class Keeper:
                 self._condition.notify()
                 return
             said, self._overflowing = self._overflowing, True
-        self._left_out(LeftOut.OVERFLOW)
+        self._left_out(SkippedPicture.OVERFLOW)
         if not said:
             _log.warning("pictures_overflow waiting=%s", len(self._waiting))
 
-    def _left_out(self, why: LeftOut) -> None:
+    def _left_out(self, why: SkippedPicture) -> None:
         with self._condition:
             self._counts[why.value] += 1
 
@@ -172,7 +172,7 @@ class Keeper:
             self._read_inbox()
         self._confirm()
 
-    def _next(self) -> tuple[Shot, Reason] | None:
+    def _next(self) -> tuple[BufferedFrame, KeepReason] | None:
         with self._condition:
             if not self._waiting and not self._closing:
                 self._condition.wait(_TURN_S)
@@ -183,15 +183,17 @@ class Keeper:
             self._waiting_bytes -= held_bytes(shot.frame.pixels)
             return shot, reason
 
-    def _keep(self, shot: Shot, reason: Reason, mark: Mark | None = None) -> str | None:
+    def _keep(
+        self, shot: BufferedFrame, reason: KeepReason, mark: Mark | None = None
+    ) -> str | None:
         """Its name, where it was written."""
         try:
             done = self._scribe.keep(shot, reason, mark)
         except PictureError as error:
             self._refused(str(error))
-            done = LeftOut.DISK
-        if isinstance(done, LeftOut):
-            if done is LeftOut.NO_ROOM:
+            done = SkippedPicture.DISK
+        if isinstance(done, SkippedPicture):
+            if done is SkippedPicture.NO_ROOM:
                 self._refused("the disk has no more room than is reserved (min_free_mb)")
             self._left_out(done)
             return None
@@ -246,4 +248,4 @@ class Keeper:
             self._refused(str(error))
             return None
         shot = self._ring.get(mark.part_id) if name is None else None
-        return name if shot is None else self._keep(shot, Reason.MARK, mark)
+        return name if shot is None else self._keep(shot, KeepReason.MARK, mark)

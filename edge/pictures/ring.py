@@ -8,11 +8,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.pictures.buffered_frame import Shot
+from edge.pictures.buffered_frame import BufferedFrame
 from edge.records import Frame, Verdict
 
 
-class Ring:
+class FrameRing:
     """At most ``frames`` frames and ``max_bytes`` of pixels; the oldest make room.
 
     It holds the frames themselves, not copies: a camera's frame is its part's for good (a contract
@@ -24,17 +24,17 @@ class Ring:
     def __init__(self, *, frames: int, max_bytes: int) -> None:
         self._frames = frames
         self._max_bytes = max_bytes
-        self._shots: OrderedDict[int, Shot] = OrderedDict()
+        self._shots: OrderedDict[int, BufferedFrame] = OrderedDict()
         self._early: OrderedDict[int, Verdict] = OrderedDict()  # of parts whose frame is late
         self._bytes = 0
         self._guard = Lock()
 
-    def put(self, frame: Frame) -> Shot | None:
+    def put(self, frame: Frame) -> BufferedFrame | None:
         """Hold a part's frame; None for one that is larger than the whole ring."""
         size = held_bytes(frame.pixels)
         if size > self._max_bytes:
             return None
-        shot = Shot(frame)
+        shot = BufferedFrame(frame)
         with self._guard:
             shot.verdict = self._early.pop(frame.part_id, None)
             self._drop(self._shots.pop(frame.part_id, None))
@@ -62,12 +62,12 @@ class Ring:
             if len(self._early) > self._frames:
                 self._early.popitem(last=False)
 
-    def ask(self, part_id: int) -> Shot | None:
+    def ask(self, part_id: int) -> BufferedFrame | None:
         """The part's shot, for keeping; None where it is not here or was asked for before."""
         with self._guard:
             return self._asked(self._shots.get(part_id))
 
-    def ask_before(self, part_id: int, count: int) -> tuple[Shot, ...]:
+    def ask_before(self, part_id: int, count: int) -> tuple[BufferedFrame, ...]:
         """As ``ask``, of the ``count`` parts that came before this one, the latest first."""
         if not count:
             return ()
@@ -75,7 +75,7 @@ class Ring:
             before = sorted((n for n in self._shots if n < part_id), reverse=True)[:count]
             return tuple(shot for n in before if (shot := self._asked(self._shots[n])) is not None)
 
-    def ask_all(self, timeout_s: float) -> tuple[Shot, ...]:
+    def ask_all(self, timeout_s: float) -> tuple[BufferedFrame, ...]:
         """As ``ask``, of all parts, the latest first; none where a hung thread has the lock."""
         if not self._guard.acquire(timeout=timeout_s):
             return ()
@@ -85,7 +85,7 @@ class Ring:
         finally:
             self._guard.release()
 
-    def get(self, part_id: int) -> Shot | None:
+    def get(self, part_id: int) -> BufferedFrame | None:
         """The part's shot, whether or not it was asked for before."""
         with self._guard:
             shot = self._shots.get(part_id)
@@ -101,13 +101,13 @@ class Ring:
         """What the frames take, at most max_bytes."""
         return self._bytes
 
-    def _asked(self, shot: Shot | None) -> Shot | None:
+    def _asked(self, shot: BufferedFrame | None) -> BufferedFrame | None:
         if shot is None or shot.kept:
             return None
         shot.kept = True
         return shot
 
-    def _drop(self, shot: Shot | None) -> None:
+    def _drop(self, shot: BufferedFrame | None) -> None:
         if shot is not None:
             self._bytes -= held_bytes(shot.frame.pixels)
 

@@ -12,14 +12,14 @@ from edge.records import Frame
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StoredPicture:
     """The frame as the chain saw it, and all that is known of it."""
 
     frame: Frame
     record: PictureRecord
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> StoredPicture:
     """As ``parse_picture``, from a file. Raises PictureError also where it cannot be read."""
     try:
         data = path.read_bytes()
@@ -28,7 +28,7 @@ def read_picture(path: Path) -> Picture:
     return parse_picture(data, name=path.name)
 
 
-def parse_picture(data: bytes, *, name: str) -> Picture:
+def parse_picture(data: bytes, *, name: str) -> StoredPicture:
     """Raises FrameError for a picture that is damaged, PictureError for one whose record is, or
     whose pixels are not those that were judged; each names the file."""
     pixels, text = decode_picture(data, name=name)
@@ -36,4 +36,4 @@ def parse_picture(data: bytes, *, name: str) -> Picture:
     if digest_of(pixels) != record.pixels_sha256:
         raise PictureError(f"{name}: its pixels are not those that were judged (SHA-256)")
     frame = Frame(record.part_id, record.sequence, record.triggered_ns, record.exposed_ns, pixels)
-    return Picture(frame, record)
+    return StoredPicture(frame, record)

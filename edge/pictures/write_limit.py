@@ -6,7 +6,7 @@ DAY_S = 86_400.0
 _BURST = 0.5  # of a day's bytes may go at once; the other half comes back over the day
 
 
-class Allowance:
+class WriteLimit:
     """A bucket that holds half of a day's bytes and is filled with the other half in 24 hours, so
     that no 24 hours, wherever they begin, see more than the whole, and a morning full of defects
     leaves something for the evening. What is overdrawn comes on top. One thread."""

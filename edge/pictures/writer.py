@@ -9,16 +9,16 @@ from datetime import datetime, timezone
 
 from edge.clock import boot_id, utc_now
 from edge.inbox import Mark
-from edge.pictures.album import Album, LeftOut, cost_bytes
-from edge.pictures.buffered_frame import Reason, Shot
+from edge.pictures.album import Album, SkippedPicture, cost_bytes
+from edge.pictures.buffered_frame import BufferedFrame, KeepReason
 from edge.pictures.file_name import PictureName
 from edge.pictures.png import attach, compress, picture_text
-from edge.pictures.provenance import Origin
+from edge.pictures.provenance import Provenance
 from edge.pictures.record import PictureRecord, digest_of, parse_record, record_text
-from edge.pictures.write_limit import Allowance
+from edge.pictures.write_limit import WriteLimit
 
 
-class Scribe:
+class ImageWriter:
     """Turns shots into pictures of the album, within what may be written a day. What was left of
     that stands in the last picture's record, so a restart neither forgets it nor costs a write.
 
@@ -29,7 +29,7 @@ class Scribe:
         self,
         album: Album,
         *,
-        origin: Origin,
+        origin: Provenance,
         station: str,
         journal: Callable[[], str],
         keep_bundle: Callable[[], None],
@@ -44,10 +44,12 @@ class Scribe:
         self._keep_bundle = keep_bundle
         self._bytes_per_day = bytes_per_day
         self._now_s = now_s
-        self._allowance: Allowance | None = None
+        self._allowance: WriteLimit | None = None
         self._last_cost = 0
 
-    def keep(self, shot: Shot, reason: Reason, mark: Mark | None = None) -> str | LeftOut | None:
+    def keep(
+        self, shot: BufferedFrame, reason: KeepReason, mark: Mark | None = None
+    ) -> str | SkippedPicture | None:
         """Write one: its name, or why not; None where it is there already. A mark's picture is
         written even where the day's bytes are used up."""
         journal, part_id = self._journal(), shot.frame.part_id
@@ -57,7 +59,7 @@ class Scribe:
         if (why := self._album.fault(0)) is not None:
             return why
         if mark is None and allowance.left(self._now_s()) < self._last_cost // 2:
-            return LeftOut.PER_DAY  # known before the work of encoding
+            return SkippedPicture.PER_DAY  # known before the work of encoding
         name = PictureName(self._album.next_number, journal[:8], part_id, reason)
         why = self._write(name, shot, mark, allowance)
         return str(name) if why is None else why
@@ -82,8 +84,8 @@ class Scribe:
         return self._album.give_way()
 
     def _write(
-        self, name: PictureName, shot: Shot, mark: Mark | None, allowance: Allowance
-    ) -> LeftOut | None:
+        self, name: PictureName, shot: BufferedFrame, mark: Mark | None, allowance: WriteLimit
+    ) -> SkippedPicture | None:
         """None: it is written."""
         picture = compress(shot.frame.pixels)
         # After that, as the chain of a late part may have answered meanwhile.
@@ -98,12 +100,12 @@ class Scribe:
         if mark is not None:
             allowance.overdraw(cost, self._now_s())
         elif not allowance.spend(cost, self._now_s()):
-            return LeftOut.PER_DAY
+            return SkippedPicture.PER_DAY
         self._album.store(name, data)
         return None
 
     def _record(
-        self, name: PictureName, shot: Shot, marks: tuple[Mark, ...], left_bytes: int
+        self, name: PictureName, shot: BufferedFrame, marks: tuple[Mark, ...], left_bytes: int
     ) -> PictureRecord:
         frame = shot.frame
         return PictureRecord(
@@ -125,13 +127,13 @@ class Scribe:
             marks=marks,
         )
 
-    def _ready(self) -> Allowance:
+    def _ready(self) -> WriteLimit:
         """The album is open and the bundle is kept, both tried again until they are."""
         self._album.open()
         if self._allowance is None:
             self._keep_bundle()
             last, now_s = self._album.newest_record(), self._now_s()
-            self._allowance = Allowance(
+            self._allowance = WriteLimit(
                 self._bytes_per_day,
                 now_s=now_s - (0.0 if last is None else _since_s(last.utc)),
                 left_bytes=None if last is None else last.left_bytes,

@@ -32,7 +32,7 @@ class Proof(BaseModel):
     python: str
 
 
-class Proofs(BaseModel):
+class ProofFile(BaseModel):
     """The file's content, the newest last."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -55,7 +55,7 @@ def remember_proof(bundle: Bundle, engine: EngineChoice, path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = Proofs(proven=[*known, proof][-_MOST:]).model_dump_json(indent=1)
+        text = ProofFile(proven=[*known, proof][-_MOST:]).model_dump_json(indent=1)
         write_durably(path, text.encode() + b"\n")
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
@@ -76,6 +76,6 @@ def proof_of(bundle: Bundle, engine: EngineChoice) -> Proof:
 def _read(path: Path) -> list[Proof]:
     try:
         data = read_plain(path, _MAX_BYTES)
-        return Proofs.model_validate_json(data).proven
+        return ProofFile.model_validate_json(data).proven
     except (OSError, ValidationError):
         return []

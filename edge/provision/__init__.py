@@ -2,7 +2,12 @@
 
 from edge.provision.authority import CA_KEY_FILE, Authority, make_authority
 from edge.provision.folder import ProvisionError, read_file
-from edge.provision.identity import Identity, make_broker, make_central, make_station_identity
+from edge.provision.identity import (
+    CertificateIdentity,
+    make_broker,
+    make_central,
+    make_station_identity,
+)
 from edge.provision.revocation import REVOKED_FILE, revoke
 from edge.provision.station import StationKit, make_station_kit
 
@@ -10,7 +15,7 @@ __all__ = [
     "CA_KEY_FILE",
     "REVOKED_FILE",
     "Authority",
-    "Identity",
+    "CertificateIdentity",
     "ProvisionError",
     "StationKit",
     "make_authority",

@@ -25,7 +25,7 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CertificateIdentity:
     """certificate and key in PEM."""
 
     certificate: bytes
@@ -71,7 +71,9 @@ def make_central(
     write_folder(folder, identity.files(name, authority))
 
 
-def make_station_identity(authority: Authority, name: str, *, days: int = 3650) -> Identity:
+def make_station_identity(
+    authority: Authority, name: str, *, days: int = 3650
+) -> CertificateIdentity:
     """A station's own. name: its id, under which alone the broker lets it publish. Raises
     ProvisionError."""
     check_days(days)
@@ -91,12 +93,12 @@ def _identity(
     days: int,
     usage: x509.ObjectIdentifier,
     alternatives: Sequence[x509.GeneralName],
-) -> Identity:
+) -> CertificateIdentity:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = authority.sign(
         key.public_key(), name=name, days=days, usage=usage, alternatives=list(alternatives)
     )
-    return Identity(certificate, private_pem(key))
+    return CertificateIdentity(certificate, private_pem(key))
 
 
 def _alternative(host: str) -> x509.GeneralName:

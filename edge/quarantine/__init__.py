@@ -3,16 +3,23 @@
 Nothing is learned from a part before an engineer has released it
 (docs/decisions/0032-retraining-from-feedback.md)."""
 
-from edge.quarantine.entry import Claim, Entry, Judged, Kept, MarkNote, Release
-from edge.quarantine.index import Index, open_index, read_index, read_pixels
+from edge.quarantine.entry import (
+    Claim,
+    CopiedPicture,
+    MarkNote,
+    QuarantineEntry,
+    RecordedVerdict,
+    Release,
+)
+from edge.quarantine.index import QuarantineIndex, open_index, read_index, read_pixels
 
 __all__ = [
     "Claim",
-    "Entry",
-    "Index",
-    "Judged",
-    "Kept",
+    "CopiedPicture",
     "MarkNote",
+    "QuarantineEntry",
+    "QuarantineIndex",
+    "RecordedVerdict",
     "Release",
     "open_index",
     "read_index",

@@ -13,9 +13,9 @@ from edge.errors import OutfeedError, QuarantineError
 from edge.events.event import PartEvent
 from edge.files import write_whole
 from edge.pictures.stored_picture import parse_picture
-from edge.quarantine.entry import Entry, Judged, Kept, MarkNote, weigh
-from edge.quarantine.index import Index, open_index, read_bounded, write_index
-from edge.quarantine.marked import Marked, find_marked
+from edge.quarantine.entry import CopiedPicture, MarkNote, QuarantineEntry, RecordedVerdict, weigh
+from edge.quarantine.index import QuarantineIndex, open_index, read_bounded, write_index
+from edge.quarantine.marked import MarkedPart, find_marked
 from edge.records import Decision
 from edge.replay.journalled import part_events
 from edge.validation_messages import describe
@@ -24,17 +24,17 @@ _MAX_TEXT_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectionResult:
     """The index as it is now; ids that are new or have other marks than before; and what could not
     be taken, one line each."""
 
-    index: Index
+    index: QuarantineIndex
     new: tuple[str, ...]
     changed: tuple[str, ...]
     refused: tuple[str, ...]
 
 
-def collect(journal: Path, album: Path, folder: Path) -> Collected:
+def collect(journal: Path, album: Path, folder: Path) -> CollectionResult:
     """Copy the marked parts' pictures to the folder and bring its index up to date.
 
     The journal and the album are read only. Done again it changes nothing: a picture that was
@@ -47,7 +47,7 @@ def collect(journal: Path, album: Path, folder: Path) -> Collected:
     refused = list(found.unreadable)
     with open_index(folder, create=True) as index:
         before = {entry.id: entry for entry in index.entries}
-        after: dict[str, Entry] = {}
+        after: dict[str, QuarantineEntry] = {}
         for part in found.parts:
             try:
                 entry = _entry(part, events, before, folder)
@@ -61,7 +61,7 @@ def collect(journal: Path, album: Path, folder: Path) -> Collected:
         whole = index.with_entries(after)
         if whole != index or not before:
             write_index(folder, whole)
-    return Collected(
+    return CollectionResult(
         whole,
         tuple(key for key in after if key not in before),
         tuple(key for key in after if key in before and after[key] != before[key]),
@@ -70,14 +70,17 @@ def collect(journal: Path, album: Path, folder: Path) -> Collected:
 
 
 def _entry(
-    part: Marked, events: Mapping[int, PartEvent], before: Mapping[str, Entry], folder: Path
-) -> Entry:
+    part: MarkedPart,
+    events: Mapping[int, PartEvent],
+    before: Mapping[str, QuarantineEntry],
+    folder: Path,
+) -> QuarantineEntry:
     """Raises pydantic's ValidationError where the part's own words are not what they must be."""
     event, record = events.get(part.part_id), part.record
     old = before.get(f"{part.journal}-{part.part_id}")
     judged = old.judged if old is not None else None
     if record is not None and record.verdict is not None:
-        judged = Judged(
+        judged = RecordedVerdict(
             bundle=record.origin.bundle[:_MAX_TEXT_CHARS],
             digest=record.origin.bundle_digest,
             decision=record.verdict.decision.value,
@@ -85,7 +88,7 @@ def _entry(
             peak_severity=record.verdict.peak_severity,
         )
     elif judged is None and event is not None:
-        judged = Judged(
+        judged = RecordedVerdict(
             bundle=event.bundle,
             digest="",
             decision=event.decision.value,
@@ -103,7 +106,7 @@ def _entry(
     claim, doubts = weigh(notes, None if judged is None else Decision(judged.decision))
     known_boot = record.boot_id if record else event.boot_id if event else ""
     seen = record.utc if record else event.utc if event else ""
-    entry = Entry(
+    entry = QuarantineEntry(
         station=old.station if old else part.station,
         journal=part.journal,
         boot_id=old.boot_id if old else known_boot,
@@ -126,7 +129,7 @@ def _note(mark: object) -> MarkNote:
     return MarkNote.model_validate(mark, from_attributes=True)
 
 
-def _copy(part: Marked, path: Path) -> tuple[Kept | None, str]:
+def _copy(part: MarkedPart, path: Path) -> tuple[CopiedPicture | None, str]:
     """What was copied, or why nothing could be. The pixels are decoded and compared with their
     record first, so that nothing damaged comes into the folder. Raises QuarantineError where the
     folder takes no file."""
@@ -144,4 +147,4 @@ def _copy(part: Marked, path: Path) -> tuple[Kept | None, str]:
     except OSError as error:
         raise QuarantineError(f"{path}: cannot be written: {error.strerror}") from error
     sha256 = hashlib.sha256(data).hexdigest()
-    return Kept(sha256=sha256, pixels_sha256=record.pixels_sha256), ""
+    return CopiedPicture(sha256=sha256, pixels_sha256=record.pixels_sha256), ""

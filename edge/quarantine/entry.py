@@ -35,7 +35,7 @@ class MarkNote(_Part):
     utc: Annotated[str, Field(max_length=40)]
 
 
-class Judged(_Part):
+class RecordedVerdict(_Part):
     """What the station said of the part. digest: SHA-256 of the bundle, '' where only the journal
     tells, which has the bundle's id alone."""
 
@@ -46,7 +46,7 @@ class Judged(_Part):
     peak_severity: float
 
 
-class Kept(_Part):
+class CopiedPicture(_Part):
     """A picture that was copied. sha256: of the file; pixels_sha256: of what the station judged
     (edge/pictures/record.py)."""
 
@@ -65,7 +65,7 @@ class Release(_Part):
     marks: tuple[str, ...]
 
 
-class Entry(_Part):
+class QuarantineEntry(_Part):
     """A part of which somebody said whether it is bad. claim: what the marks say; None where they
     contradict one another. doubts: why a person must look at it before it is released by name.
     picture: None where there is none, and ``missing`` says why."""
@@ -78,8 +78,8 @@ class Entry(_Part):
     marks: tuple[MarkNote, ...] = Field(min_length=1)
     claim: Claim | None
     doubts: tuple[_Text, ...] = ()
-    judged: Judged | None
-    picture: Kept | None
+    judged: RecordedVerdict | None
+    picture: CopiedPicture | None
     missing: str = Field(default="", max_length=400)
     release: Release | None = None
 

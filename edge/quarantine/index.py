@@ -17,7 +17,7 @@ from edge.errors import OutfeedError, QuarantineError
 from edge.files import write_twice
 from edge.journal.lock import FileLock
 from edge.pictures.stored_picture import parse_picture
-from edge.quarantine.entry import Entry
+from edge.quarantine.entry import QuarantineEntry
 from edge.validation_messages import describe
 
 INDEX = "quarantine.json"
@@ -27,31 +27,31 @@ MAX_PICTURE_BYTES = 256 << 20
 MAX_PIXELS = 1 << 26  # 64 megapixels: what a few bytes of a damaged header may claim
 
 
-class Index(BaseModel):
+class QuarantineIndex(BaseModel):
     """The folder's content, by part, in the order of the ids."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal[1] = 1
-    entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = ()
+    entries: Annotated[tuple[QuarantineEntry, ...], Field(max_length=MAX_ENTRIES)] = ()
 
     @model_validator(mode="after")
-    def _once(self) -> Index:
+    def _once(self) -> QuarantineIndex:
         ids = [entry.id for entry in self.entries]
         if ids != sorted(set(ids)):
             raise ValueError("entries: a part is there twice, or out of order")
         return self
 
-    def with_entries(self, changed: dict[str, Entry]) -> Index:
+    def with_entries(self, changed: dict[str, QuarantineEntry]) -> QuarantineIndex:
         """With these in place of those of the same id. Raises QuarantineError beyond
         MAX_ENTRIES."""
         whole = {entry.id: entry for entry in self.entries} | changed
         if len(whole) > MAX_ENTRIES:
             raise QuarantineError(f"{len(whole)} parts, {MAX_ENTRIES} at most: begin a new folder")
-        return Index(entries=tuple(whole[key] for key in sorted(whole)))
+        return QuarantineIndex(entries=tuple(whole[key] for key in sorted(whole)))
 
 
-def read_index(folder: Path) -> Index:
+def read_index(folder: Path) -> QuarantineIndex:
     """The folder's index. Raises QuarantineError, one line, where there is none or it is not
     right; it is never taken for an empty one. One that a power cut emptied is read from its
     copy."""
@@ -67,13 +67,13 @@ def read_index(folder: Path) -> Index:
     if len(data) > _MAX_INDEX_BYTES:
         raise QuarantineError(f"{path}: is larger than {_MAX_INDEX_BYTES} bytes")
     try:
-        return Index.model_validate_json(data)
+        return QuarantineIndex.model_validate_json(data)
     except ValidationError as error:
         raise QuarantineError(f"{path}: {describe(error)}") from error
 
 
 @contextmanager
-def open_index(folder: Path, *, create: bool = False) -> Iterator[Index]:
+def open_index(folder: Path, *, create: bool = False) -> Iterator[QuarantineIndex]:
     """The index, while nobody else may change it. create: begin an empty one, and the folder, where
     there is none. Raises QuarantineError, and JournalError while another process has it."""
     try:
@@ -85,12 +85,12 @@ def open_index(folder: Path, *, create: bool = False) -> Iterator[Index]:
         read_index(folder)  # before a lock is left in a folder that is none of ours
     lock = FileLock(folder / ".lock", held="another process is changing this quarantine")
     try:
-        yield read_index(folder) if (folder / INDEX).exists() else Index()
+        yield read_index(folder) if (folder / INDEX).exists() else QuarantineIndex()
     finally:
         lock.release()
 
 
-def write_index(folder: Path, index: Index) -> None:
+def write_index(folder: Path, index: QuarantineIndex) -> None:
     """Replace the index in one step. Blocks for fsyncs. Raises QuarantineError."""
     try:
         write_twice(folder / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
@@ -98,7 +98,7 @@ def write_index(folder: Path, index: Index) -> None:
         raise QuarantineError(f"{folder / INDEX}: cannot be written: {error.strerror}") from error
 
 
-def read_pixels(folder: Path, entry: Entry) -> NDArray[np.uint8]:
+def read_pixels(folder: Path, entry: QuarantineEntry) -> NDArray[np.uint8]:
     """A part's picture, uint8 H×W or H×W×3, after file and pixels were compared with the index.
     Raises QuarantineError, one line that names the file."""
     path = folder / entry.file

@@ -9,7 +9,7 @@ from typing import get_args
 
 from edge.errors import OutfeedError
 from edge.events.event import MarkEvent
-from edge.events.identity import Position, parse_payload
+from edge.events.identity import JournalPosition, parse_payload
 from edge.inbox import Mark
 from edge.journal.reader import JournalReader
 from edge.pictures.file_name import PictureName, list_album
@@ -23,7 +23,7 @@ _CLAIMS = get_args(Claim)
 
 
 @dataclass(slots=True)
-class Marked:
+class MarkedPart:
     """A part that somebody marked. journal: a whole uuid. picture and its record: None where the
     album has none, or ``fault`` says what is wrong with it. The pixels were not looked at yet."""
 
@@ -42,15 +42,15 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MarkedParts:
     """parts: those with a claim among their marks. unreadable: pictures of the album of which
     nobody can say whether they are marked, one line each."""
 
-    parts: tuple[Marked, ...]
+    parts: tuple[MarkedPart, ...]
     unreadable: tuple[str, ...]
 
 
-def find_marked(journal: Path, album: Path) -> Found:
+def find_marked(journal: Path, album: Path) -> MarkedParts:
     """Read both; neither is changed. Blocks for one pass through the journal and the album. Raises
     JournalError, PictureError."""
     found = {(each.journal, each.part_id): each for each in journalled_marks(journal)}
@@ -70,20 +70,20 @@ def find_marked(journal: Path, album: Path) -> Found:
             continue
         part = found.setdefault(
             (record.journal, record.part_id),
-            Marked(record.station, record.journal, record.part_id),
+            MarkedPart(record.station, record.journal, record.part_id),
         )
         part.marks |= {mark.id: mark for mark in record.marks if mark.part_id == record.part_id}
         part.picture, part.record, part.fault = album / str(name), record, ""
     claimed = (p for p in found.values() if any(m.kind in _CLAIMS for m in p.marks.values()))
     parts = tuple(sorted(claimed, key=lambda part: (part.journal, part.part_id)))
-    return Found(parts, tuple(unreadable))
+    return MarkedParts(parts, tuple(unreadable))
 
 
-def journalled_marks(journal: Path) -> Iterable[Marked]:
+def journalled_marks(journal: Path) -> Iterable[MarkedPart]:
     """The parts of which the journal has a mark; none where there is no journal. Raises
     JournalError."""
-    found: dict[int, Marked] = {}
-    position: Position | None = None
+    found: dict[int, MarkedPart] = {}
+    position: JournalPosition | None = None
     with JournalReader(journal) as reader:
         while rows := reader.read(position, _READ_ROWS):
             for row in rows:
@@ -93,7 +93,7 @@ def journalled_marks(journal: Path) -> Iterable[Marked]:
                 if not isinstance(event, MarkEvent):
                     continue
                 part = found.setdefault(
-                    event.part_id, Marked(row.station, row.journal, event.part_id)
+                    event.part_id, MarkedPart(row.station, row.journal, event.part_id)
                 )
                 part.marks[event.mark_id] = Mark(
                     event.mark_id, event.part_id, event.mark, event.note, event.marked_utc

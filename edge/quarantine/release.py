@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.errors import QuarantineError, UsageError
-from edge.quarantine.entry import Claim, Entry, Release
-from edge.quarantine.index import Index
+from edge.quarantine.entry import Claim, QuarantineEntry, Release
+from edge.quarantine.index import QuarantineIndex
 
 
-def find(index: Index, names: Sequence[str]) -> tuple[Entry, ...]:
+def find(index: QuarantineIndex, names: Sequence[str]) -> tuple[QuarantineEntry, ...]:
     """The entries by id, or by the part's number where only one has it. Raises UsageError."""
     found = []
     for name in names:
@@ -21,15 +21,20 @@ def find(index: Index, names: Sequence[str]) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def clear(index: Index) -> tuple[Entry, ...]:
+def clear(index: QuarantineIndex) -> tuple[QuarantineEntry, ...]:
     """The entries that may be released together: not released yet, with a picture, and nothing
     speaks against what their marks say."""
     return tuple(e for e in index.entries if not e.released and e.picture and not e.doubts)
 
 
 def release(
-    index: Index, entries: Sequence[Entry], *, by: str, utc: str, claim: Claim | None = None
-) -> Index:
+    index: QuarantineIndex,
+    entries: Sequence[QuarantineEntry],
+    *,
+    by: str,
+    utc: str,
+    claim: Claim | None = None,
+) -> QuarantineIndex:
     """The index with these released. claim: the engineer's own word on them, which an entry with
     doubts needs. Raises QuarantineError: then nothing is released."""
     changed = {}
@@ -55,6 +60,6 @@ def release(
     return index.with_entries(changed)
 
 
-def withhold(index: Index, entries: Sequence[Entry]) -> Index:
+def withhold(index: QuarantineIndex, entries: Sequence[QuarantineEntry]) -> QuarantineIndex:
     """The index with these no longer released."""
     return index.with_entries({e.id: e.model_copy(update={"release": None}) for e in entries})

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 
-class Coverage:
+class SequenceRanges:
     """The numbers that have come. Bounded: beyond ``max_stretches`` the oldest hole is forgotten,
     and what would fill it then counts as there."""
 

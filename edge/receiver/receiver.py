@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from edge.errors import OutfeedError
 from edge.events.event import Event, GapEvent, OtherEvent
-from edge.events.identity import Identity, parse_payload
-from edge.receiver.stream import Arrival, Conflict, JournalAccount, JournalStream, Repeat
+from edge.events.identity import EventIdentity, parse_payload
+from edge.receiver.stream import Arrival, Conflict, JournalCoverage, JournalStream, Repeat
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _TOLD = frozenset(10**power for power in range(10))  # counts at which the log h
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedEvent:
     """An event seen for the first time.
 
     hole: the sequences between the event before and this one that have not come. A GapEvent
@@ -40,7 +40,7 @@ class Received:
     conflict: None unless an event that came before contradicts this one.
     """
 
-    identity: Identity
+    identity: EventIdentity
     event: Event | OtherEvent
     hole: range
     late: bool
@@ -61,7 +61,7 @@ class Receiver:
     ``accounts()`` together with the events, and hands them in again. For one thread at a time.
     """
 
-    def __init__(self, accounts: Iterable[JournalAccount] = ()) -> None:
+    def __init__(self, accounts: Iterable[JournalCoverage] = ()) -> None:
         """accounts: what ``accounts()`` once returned."""
         self._stations: OrderedDict[str, _Station] = OrderedDict()
         self._repeats = self._unproven = 0
@@ -82,7 +82,7 @@ class Receiver:
         """By station: how many of its events contradicted others. All were handed over."""
         return {name: dict(one.conflicts) for name, one in self._stations.items() if one.conflicts}
 
-    def accept(self, station: str, payload: bytes) -> Received | None:
+    def accept(self, station: str, payload: bytes) -> ReceivedEvent | None:
         """The event of a message, or None for one that came before.
 
         station: as the topic names it, which the broker guards. Raises OutfeedError with one line
@@ -115,9 +115,9 @@ class Receiver:
                     count,
                     identity.event_id,
                 )
-        return Received(identity, event, found.hole, found.is_late, found.conflict)
+        return ReceivedEvent(identity, event, found.hole, found.is_late, found.conflict)
 
-    def accounts(self) -> tuple[JournalAccount, ...]:
+    def accounts(self) -> tuple[JournalCoverage, ...]:
         """By station and journal: through which sequence everything has come, and the holes."""
         return tuple(
             stream.account(name, journal)

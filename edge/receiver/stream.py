@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from edge.receiver.coverage import Coverage
+from edge.receiver.coverage import SequenceRanges
 
 # A new run begins with each start of the station.
 _MAX_RUNS = 1024
@@ -39,7 +39,7 @@ class Repeat(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class RunAccount:
+class RunCoverage:
     """The sequences of one run that have come."""
 
     run: str
@@ -47,7 +47,7 @@ class RunAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalAccount:
+class JournalCoverage:
     """Everything known of one journal. first: the lowest sequence that this receiver was given."""
 
     station: str
@@ -55,7 +55,7 @@ class JournalAccount:
     first: int
     last: int
     holes: tuple[range, ...]
-    runs: tuple[RunAccount, ...]
+    runs: tuple[RunCoverage, ...]
 
     @property
     def complete_to(self) -> int:
@@ -75,7 +75,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class New:
+class NewEvent:
     """An event to be handed over; ``Received`` says what the fields are."""
 
     hole: range
@@ -87,7 +87,7 @@ class New:
 class _Run:
     """The sequences of a run, and checksums of what came with the last of them."""
 
-    seen: Coverage = field(default_factory=Coverage)
+    seen: SequenceRanges = field(default_factory=SequenceRanges)
     contents: array[int] | None = None
 
     def content(self, sequence: int) -> int | None:
@@ -111,24 +111,24 @@ class _Run:
 class JournalStream:
     """The sequences of a journal over all its runs. Bounded. For one thread at a time."""
 
-    def __init__(self, account: JournalAccount | None = None) -> None:
+    def __init__(self, account: JournalCoverage | None = None) -> None:
         """account: what ``account`` once returned."""
-        self._seen = Coverage()
+        self._seen = SequenceRanges()
         self._runs: OrderedDict[str, _Run] = OrderedDict()
-        self._forgotten = Coverage()  # of runs that are not remembered any more
+        self._forgotten = SequenceRanges()  # of runs that are not remembered any more
         self._differing: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         if account is not None:
-            self._seen = Coverage(_between(account.first, account.last, account.holes))
+            self._seen = SequenceRanges(_between(account.first, account.last, account.holes))
             for each in account.runs:
-                self._run(each.run).seen = Coverage(each.stretches)
+                self._run(each.run).seen = SequenceRanges(each.stretches)
 
-    def account(self, station: str, journal: str) -> JournalAccount:
+    def account(self, station: str, journal: str) -> JournalCoverage:
         """All of it but the contents."""
-        runs = (RunAccount(name, run.seen.stretches) for name, run in self._runs.items())
+        runs = (RunCoverage(name, run.seen.stretches) for name, run in self._runs.items())
         seen = self._seen
-        return JournalAccount(station, journal, seen.first, seen.last, seen.holes, tuple(runs))
+        return JournalCoverage(station, journal, seen.first, seen.last, seen.holes, tuple(runs))
 
-    def take(self, arrival: Arrival) -> New | Repeat:
+    def take(self, arrival: Arrival) -> NewEvent | Repeat:
         """Judge an event and remember it."""
         sequence = arrival.sequence
         if arrival.run not in self._runs and sequence in self._forgotten:
@@ -153,7 +153,7 @@ class JournalStream:
         hole = range(last + 1, sequence) if sequence > last else range(sequence, sequence)
         is_late = sequence <= last and sequence not in self._seen
         self._seen.add(range(sequence, sequence + 1))
-        return New(hole, is_late, conflict)
+        return NewEvent(hole, is_late, conflict)
 
     def _run(self, name: str) -> _Run:
         """The run; the one that was quiet for longest is forgotten when there are too many."""

@@ -16,7 +16,7 @@ from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import StatusEvent
 from edge.events.topics import Topics
-from edge.receiver.receiver import Received, Receiver
+from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.uplink.backoff import Backoff
 from edge.uplink.client import make_client
 from edge.uplink.terms import explain
@@ -43,7 +43,7 @@ class Subscriber:
         broker: UplinkConfig,
         *,
         client_id: str,
-        on_event: Callable[[Received], None],
+        on_event: Callable[[ReceivedEvent], None],
         on_status: Callable[[StatusEvent], None] = lambda status: None,
         station: str = "+",
         receiver: Receiver | None = None,

@@ -14,25 +14,25 @@ from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
-from edge.pictures import Origin, origin_of
+from edge.pictures import Provenance, provenance_of
 from edge.pictures.kept_bundles import bundle_path
 from edge.proof import prove_apart
 from edge.replay.compare import Tolerance
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class ReplayChain:
     """A bundle that has proven itself on an engine here. limits: of its build's golden frames.
     errors: by the name of a build, the 99th percentile of its severity's error against the network
     in float, as the bundle's certificate has it."""
 
     bundle: Bundle
     inspector: Inspector
-    origin: Origin
+    origin: Provenance
     limits: GoldenLimits
     errors: Mapping[str, float]
 
-    def tolerance(self, judged: Origin) -> Tolerance:
+    def tolerance(self, judged: Provenance) -> Tolerance:
         """For a part of another origin. The same build computes the same on every engine and
         machine, but for rounding: the golden limits. Another build of the bundle is another
         network: both errors together, and twice the golden limits, as both may be off once."""
@@ -50,7 +50,7 @@ class Chain:
         return Tolerance(both, threshold)
 
 
-class Chains:
+class ReplayChains:
     """Finds the bundle that judged a part, by its digest, and loads it on the engine that did, or
     on what was asked for instead. Keeps the last chain: parts come in the order in which they were
     kept. One thread."""
@@ -73,9 +73,9 @@ class Chains:
         self._engine = engine
         self._trusted = trusted
         self._key: tuple[str, EngineChoice] | None = None
-        self._chain: Chain | None = None
+        self._chain: ReplayChain | None = None
 
-    def of(self, origin: Origin) -> Chain:
+    def of(self, origin: Provenance) -> ReplayChain:
         """The chain for a part of this origin. Raises BundleError, one line, where bundle or engine
         is not there, or does not reproduce its golden frames."""
         engine = self._engine or _engine_of(origin)
@@ -86,13 +86,13 @@ class Chains:
             inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
             prove(bundle, inspector, engine)
             limits = engine.build(bundle).golden
-            self._chain = Chain(
-                bundle, inspector, origin_of(bundle, engine), limits, _errors(bundle)
+            self._chain = ReplayChain(
+                bundle, inspector, provenance_of(bundle, engine), limits, _errors(bundle)
             )
             self._key = key
         return self._chain
 
-    def _bundle(self, origin: Origin) -> Bundle:
+    def _bundle(self, origin: Provenance) -> Bundle:
         if self._other is not None:
             return read_bundle(self._other, self._trusted)
         path = bundle_path(self._folder, origin.bundle_digest)
@@ -114,7 +114,7 @@ def _errors(bundle: Bundle) -> dict[str, float]:
     return {name: error for name, error in found if error is not None and isfinite(error)}
 
 
-def _engine_of(origin: Origin) -> EngineChoice:
+def _engine_of(origin: Provenance) -> EngineChoice:
     if origin.engine not in ENGINES:
         raise BundleError(f"engine {origin.engine!r} is unknown here; give another with --engine")
     precision: Precision = "int8" if origin.build.endswith("int8") else "float32"

@@ -10,7 +10,7 @@ from edge.records import Box, Decision, Defect, Verdict
 from edge.replay.canonical import first_difference
 
 
-class Outcome(str, Enum):
+class ReplayOutcome(str, Enum):
     """same: byte for byte. within: of the tolerance that holds between engines. unjudged: the chain
     never answered for this part, so there is nothing to compare with."""
 
@@ -37,17 +37,17 @@ class Tolerance:
 
 def compare(
     recorded: Verdict, seen: Verdict, tolerance: Tolerance | None
-) -> tuple[Outcome, str | None]:
+) -> tuple[ReplayOutcome, str | None]:
     """What became of it, and the first difference in words. tolerance: None asks for the same
     bytes. With one, the decision must be the same all the same, and a defect whose peak is nearer
     to T than the limit of severity may be there or not."""
     difference = first_difference(recorded, seen)
     if difference is None:
-        return Outcome.SAME, None
+        return ReplayOutcome.SAME, None
     if tolerance is None:
-        return Outcome.DIFFERS, difference
+        return ReplayOutcome.DIFFERS, difference
     beyond = _beyond(recorded, seen, tolerance)
-    return (Outcome.WITHIN, difference) if beyond is None else (Outcome.DIFFERS, beyond)
+    return (ReplayOutcome.WITHIN, difference) if beyond is None else (ReplayOutcome.DIFFERS, beyond)
 
 
 def _beyond(recorded: Verdict, seen: Verdict, tolerance: Tolerance) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from edge.events.event import PartEvent, part_event
-from edge.events.identity import Position, parse_payload
+from edge.events.identity import JournalPosition, parse_payload
 from edge.journal.reader import JournalReader
 from edge.pictures.record import PictureRecord
 
@@ -19,7 +19,7 @@ def part_events(path: Path, parts: Collection[int]) -> Mapping[int, PartEvent]:
     """The events of these parts that the journal still has. Blocks for one pass through it: 10 s
     for 256 MB. Raises JournalError."""
     wanted, found = set(parts), {}
-    position: Position | None = None
+    position: JournalPosition | None = None
     with JournalReader(path) as reader:
         while rows := reader.read(position, _READ_ROWS):
             for row in rows:

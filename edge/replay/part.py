@@ -9,26 +9,26 @@ from pathlib import Path
 from edge.pictures.record import PictureRecord
 from edge.pictures.stored_picture import read_picture
 from edge.records import Verdict
-from edge.replay.chains import Chain, Chains
-from edge.replay.compare import Outcome, Tolerance, compare
+from edge.replay.chains import ReplayChain, ReplayChains
+from edge.replay.compare import ReplayOutcome, Tolerance, compare
 from edge.station.part_guard import attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayedPart:
     """verdict: of this time. difference: the first one, in words. tolerance: within which the two
     had to agree; None: byte for byte. changed: what judges now and did not then."""
 
     record: PictureRecord
     verdict: Verdict
-    outcome: Outcome
+    outcome: ReplayOutcome
     difference: str | None
     tolerance: Tolerance | None
-    chain: Chain
+    chain: ReplayChain
     changed: tuple[str, ...]
 
 
-def replay_part(path: Path, chains: Chains) -> Replayed:
+def replay_part(path: Path, chains: ReplayChains) -> ReplayedPart:
     """Read a picture of an album, judge it again, compare. Raises PictureError and FrameError for a
     picture that is not what was kept, BundleError for a chain that cannot be had."""
     picture = read_picture(path)
@@ -38,6 +38,6 @@ def replay_part(path: Path, chains: Chains) -> Replayed:
     changed = chain.origin.differences(record.origin)
     tolerance = chain.tolerance(record.origin) if changed else None
     if record.said is None:
-        return Replayed(record, seen, Outcome.UNJUDGED, None, tolerance, chain, changed)
+        return ReplayedPart(record, seen, ReplayOutcome.UNJUDGED, None, tolerance, chain, changed)
     outcome, difference = compare(record.said, seen, tolerance)
-    return Replayed(record, seen, outcome, difference, tolerance, chain, changed)
+    return ReplayedPart(record, seen, outcome, difference, tolerance, chain, changed)

@@ -49,8 +49,9 @@ event is on the disk; False: there is no room now. Never waits."""
 
 
 class Keeps(Protocol):
-    """Who keeps pictures, as far as the station knows it; edge.pictures.Keeper is one. ``seen``,
-    ``said`` and ``settled`` are called on any thread of the station and never wait for a disk."""
+    """The recorder of pictures, as far as the station knows it; edge.pictures.ImageRecorder is one.
+    ``seen``, ``said`` and ``settled`` are called on any thread of the station and never wait for a
+    disk."""
 
     @property
     def counts(self) -> Mapping[str, int]:

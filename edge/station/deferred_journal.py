@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from edge.errors import JournalError
 from edge.events.event import Event
-from edge.journal.lock import HeldError
-from edge.journal.store import ForeignError
+from edge.journal.lock import LockHeldError
+from edge.journal.store import ForeignJournalError
 from edge.journal.writer import Journal
 from edge.station.retry import Retrying
 
@@ -29,7 +29,9 @@ class LateJournal:
         self._open: Journal | None = None
         self._is_closed = False
         self._opening = Retrying(
-            "journal_open", lambda: self._opened(open_journal()), lasting=(HeldError, ForeignError)
+            "journal_open",
+            lambda: self._opened(open_journal()),
+            lasting=(LockHeldError, ForeignJournalError),
         )
         self._opening.start(within_s)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from itertools import groupby
 
 from edge.events.event import ActuationEvent, Event, PartEvent, gap_event, part_event
-from edge.events.identity import Stored, parse_payload
+from edge.events.identity import StoredEvent, parse_payload
 from edge.events.start import LastEnd, StartEvent, start_event
 from edge.records import Decision, Verdict
 from edge.station.part_numbers import BLOCK_PARTS, End, SavedNumbers
@@ -41,7 +41,7 @@ class JournalTail:
     parts: frozenset[int]
 
 
-def tail_of(latest: Sequence[Stored]) -> JournalTail:
+def tail_of(latest: Sequence[StoredEvent]) -> JournalTail:
     """latest: the newest first."""
     parts: set[int] = set()
     first_part = None

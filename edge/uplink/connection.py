@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config.uplink import UplinkConfig
 from edge.events.event import StatusEvent
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.events.topics import Topics
 from edge.uplink import terms
 from edge.uplink.client import make_client
@@ -27,8 +27,8 @@ from edge.uplink.failures import (
     UnexplainedEndError,
     UplinkError,
 )
-from edge.uplink.outgoing import Outgoing, packet_bytes
-from edge.uplink.terms import Terms, explain
+from edge.uplink.outgoing import OutgoingEvent, packet_bytes
+from edge.uplink.terms import BrokerLimits, explain
 from edge.uplink.tls import WatchedSocket, explain_tls
 
 # A clean stop waits this long for the broker to confirm what is under way.
@@ -51,7 +51,7 @@ _PARSING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class BrokerFeatures:
     """The features a broker permits beside events. Without one, only that feature is lost."""
 
     has_will: bool = True
@@ -60,7 +60,7 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusTexts:
+class StatusMessages:
     """The retained status when the connection begins and when it breaks."""
 
     online: StatusEvent
@@ -68,17 +68,17 @@ class StatusTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveredEvent:
     """An acknowledged event. is_heard: False where the broker states that nobody subscribes."""
 
-    outgoing: Outgoing
+    outgoing: OutgoingEvent
     is_heard: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
     message_id: int
-    outgoing: Outgoing | None  # None for a status
+    outgoing: OutgoingEvent | None  # None for a status
     sent_s: float
 
 
@@ -96,8 +96,8 @@ class Connection:
         self,
         config: UplinkConfig,
         topics: Topics,
-        status: StatusTexts,
-        manner: Manner = Manner(),
+        status: StatusMessages,
+        manner: BrokerFeatures = BrokerFeatures(),
     ) -> None:
         """Opens nothing yet. Raises CredentialsError for files that cannot be used now."""
         self._config = config
@@ -106,7 +106,7 @@ class Connection:
         self._manner = manner
         self._window: deque[_Sent] = deque()
         self._acknowledged: dict[int, ReasonCode] = {}
-        self._terms = Terms()
+        self._terms = BrokerLimits()
         # Starts with one and doubles with each turn that brings acknowledgements, six turns to 64:
         # an event that the broker refuses is then alone, and no later one overtakes it. Mosquitto
         # 2.0.11 also hangs up after a refusal; with more to write, the reason would go unread.
@@ -115,9 +115,9 @@ class Connection:
         self._connack_line = ""
         self._refused: EventRefusedError | None = None
         self._lost: UplinkError | None = None
-        self._position: Position | None = None
+        self._position: JournalPosition | None = None
         self._socket: object = None
-        self._delivered: list[Delivered] = []
+        self._delivered: list[DeliveredEvent] = []
         self._client = make_client(config, f"outfeed-{topics.station}", clean_session=True)
         # The window below is the bound; paho's own must not queue behind our back.
         self._client.max_inflight_messages_set(config.max_inflight + STATUS_MESSAGES)
@@ -129,12 +129,12 @@ class Connection:
             self._client.will_set(topics.status, will, qos=1, retain=manner.has_retain)
 
     @property
-    def manner(self) -> Manner:
+    def manner(self) -> BrokerFeatures:
         """The features that remain of those asked for, after the broker's refusals."""
         return self._manner
 
     @property
-    def position(self) -> Position | None:
+    def position(self) -> JournalPosition | None:
         """Everything up to here was acknowledged on this connection, without a hole."""
         return self._position
 
@@ -144,7 +144,7 @@ class Connection:
         return max(0, min(self._window_size, self._limit) - len(self._window))
 
     @property
-    def alone(self) -> Outgoing | None:
+    def alone(self) -> OutgoingEvent | None:
         """The event that is not acknowledged, where there is no other."""
         open_ = [one for one in self._window if one.message_id not in self._acknowledged]
         return open_[0].outgoing if len(open_) == 1 else None
@@ -154,7 +154,7 @@ class Connection:
         """Return whether nothing is under way."""
         return not self._window
 
-    def fits(self, outgoing: Outgoing) -> bool:
+    def fits(self, outgoing: OutgoingEvent) -> bool:
         """Return whether the broker takes a packet of this size (MQTT 5, section 3.2.2.3.6)."""
         most = self._terms.packet_bytes
         if most is None:
@@ -163,7 +163,7 @@ class Connection:
         return packet_bytes(self._topics.events, outgoing.payload, properties) <= most
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> BrokerLimits:
         """The terms that the broker stated at connect."""
         return self._terms
 
@@ -195,7 +195,7 @@ class Connection:
             raise UplinkError("the broker takes QoS 0 only (max_qos), events need QoS 1")
         self.publish_status(self._status.online)
 
-    def publish(self, outgoing: Outgoing) -> None:
+    def publish(self, outgoing: OutgoingEvent) -> None:
         """Send one event, QoS 1. Never blocks; call only while there is ``room``."""
         properties = outgoing.properties(self._config.protocol)
         self._send(self._topics.events, outgoing.payload, outgoing, properties)
@@ -224,7 +224,7 @@ class Connection:
         if failed is not None:
             raise failed
 
-    def take_delivered(self) -> list[Delivered]:
+    def take_delivered(self) -> list[DeliveredEvent]:
         """The events acknowledged since this was last asked, also by a turn that raised."""
         taken, self._delivered = self._delivered, []
         return taken
@@ -260,7 +260,7 @@ class Connection:
         self,
         topic: str,
         payload: bytes,
-        outgoing: Outgoing | None,
+        outgoing: OutgoingEvent | None,
         properties: Properties | None = None,
     ) -> None:
         retain = outgoing is None and self._manner.has_retain
@@ -292,7 +292,7 @@ class Connection:
             if done.outgoing.in_order:
                 self._position = done.outgoing.stored.position
             is_heard = reason.value != terms.NO_MATCHING_SUBSCRIBERS
-            self._delivered.append(Delivered(done.outgoing, is_heard))
+            self._delivered.append(DeliveredEvent(done.outgoing, is_heard))
         if has_taken_event:
             self._window_size = min(2 * self._window_size, self._config.max_inflight)
 
@@ -312,7 +312,7 @@ class Connection:
     ) -> None:
         self._connack = reason
         self._connack_line = explain(reason, properties)
-        self._terms = Terms.read(properties)
+        self._terms = BrokerLimits.read(properties)
         if not self._terms.has_retain:
             self._manner = replace(self._manner, has_retain=False)
 

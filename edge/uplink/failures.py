@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.errors import OutfeedError
-from edge.uplink.outgoing import Outgoing
+from edge.uplink.outgoing import OutgoingEvent
 
 
 class UplinkError(OutfeedError):
@@ -31,7 +31,7 @@ class EventRefusedError(UplinkError):
 
     is_lasting: the reason concerns this event alone and does not pass."""
 
-    def __init__(self, refused: Outgoing, why: str, *, is_lasting: bool) -> None:
+    def __init__(self, refused: OutgoingEvent, why: str, *, is_lasting: bool) -> None:
         super().__init__(f"the broker refused event {refused.stored.sequence}: {why}")
         self.refused = refused
         self.why = why

@@ -9,18 +9,18 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.events.event import GapEvent, gap_event
-from edge.events.identity import Stored
+from edge.events.identity import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingEvent:
     """A stored event as it is sent.
 
     instead_of: why the broker does not take the event itself; a gap event with its identity is sent
     in its place. in_order: False for an event that is sent ahead of the one before it.
     """
 
-    stored: Stored
+    stored: StoredEvent
     instead_of: str | None = None
     in_order: bool = True
 
@@ -50,7 +50,7 @@ def packet_bytes(topic: str, payload: bytes, properties: Properties | None) -> i
     return 1 + length_bytes + remaining
 
 
-def _gap_in_place(stored: Stored, why: str) -> Stored:
+def _gap_in_place(stored: StoredEvent, why: str) -> StoredEvent:
     """The event's identity with a gap event's body; a gap event keeps what it stands for."""
     keys = json.loads(stored.body)
     first, count = stored.sequence, 1

@@ -14,7 +14,7 @@ from edge.config.station import StationConfig
 from edge.config.uplink import UplinkConfig
 from edge.errors import JournalError, OutfeedError
 from edge.events.event import StatusEvent
-from edge.events.identity import Position, Stored
+from edge.events.identity import JournalPosition, StoredEvent
 from edge.events.payload import MAX_TEXT_CHARS
 from edge.events.topics import Topics
 from edge.journal.cursor import SAVE_S, read_cursor, write_cursor
@@ -22,7 +22,7 @@ from edge.journal.lock import FileLock
 from edge.journal.reader import JournalReader
 from edge.uplink import terms
 from edge.uplink.backoff import Backoff
-from edge.uplink.connection import Connection, Manner, StatusTexts
+from edge.uplink.connection import BrokerFeatures, Connection, StatusMessages
 from edge.uplink.failures import (
     ConnectRefusedError,
     EventRefusedError,
@@ -30,8 +30,8 @@ from edge.uplink.failures import (
     UnexplainedEndError,
     UplinkError,
 )
-from edge.uplink.outgoing import Outgoing
-from edge.uplink.state import UplinkRecord
+from edge.uplink.outgoing import OutgoingEvent
+from edge.uplink.state import UplinkStateFile
 from edge.uplink.suspicion import Suspicion
 from edge.uplink.tls import CredentialsError
 from edge.uplink.unsaved import Unsaved
@@ -107,16 +107,16 @@ class Publisher:
         self._published = read_cursor(config.cursor_path)
         self._saved = self._published
         self._saved_s = 0.0
-        self._behind: Position | None = None
+        self._behind: JournalPosition | None = None
         self._complaint = ""
-        self._record = UplinkRecord(config.uplink_path)
+        self._record = UplinkStateFile(config.uplink_path)
         self._told = self._record.state
         self._told_s = 0.0
-        self._manner = Manner()
+        self._manner = BrokerFeatures()
         self._connected_without_will = False
         self._suspicion = Suspicion()
         self._is_proof = False
-        self._given_up: tuple[Position, str] | None = None
+        self._given_up: tuple[JournalPosition, str] | None = None
         self._unexplained = 0
         self._unsaved = Unsaved()
 
@@ -241,7 +241,7 @@ class Publisher:
     def _carry(self, connection: Connection, stop: threading.Event, opened_s: float) -> None:
         self._try_head(connection, stop)
         sent = self._unsaved.begin(self._published)
-        waiting: deque[Stored] = deque()
+        waiting: deque[StoredEvent] = deque()
         while not stop.is_set():
             self._alive()
             if not waiting and connection.room:
@@ -264,7 +264,7 @@ class Publisher:
         rows = self._read(self._published, 1 + _FOLLOWERS)
         if len(rows) < 2 or not self._suspicion.wants_trial(rows[0].position):
             return
-        ahead = Outgoing(rows[1 + self._suspicion.choose(len(rows) - 1)], in_order=False)
+        ahead = OutgoingEvent(rows[1 + self._suspicion.choose(len(rows) - 1)], in_order=False)
         head = self._outgoing(connection, rows[0])
         if head.instead_of is not None or not connection.fits(ahead):
             return
@@ -279,22 +279,22 @@ class Publisher:
             connection.turn(POLL_S)
         self._advance(connection)
 
-    def _outgoing(self, connection: Connection, stored: Stored) -> Outgoing:
+    def _outgoing(self, connection: Connection, stored: StoredEvent) -> OutgoingEvent:
         """The event, or a gap event where the broker does not take it. Raises UplinkError for a
         broker that takes packets of no useful size."""
         if self._given_up is not None and self._given_up[0] == stored.position:
-            return Outgoing(stored, instead_of=self._given_up[1])
-        plain = Outgoing(stored)
+            return OutgoingEvent(stored, instead_of=self._given_up[1])
+        plain = OutgoingEvent(stored)
         if connection.fits(plain):
             return plain
         most = connection.terms.packet_bytes
         why = f"{len(stored.payload)} bytes, its Maximum Packet Size is {most}"
-        gap = Outgoing(stored, instead_of=why)
+        gap = OutgoingEvent(stored, instead_of=why)
         if not connection.fits(gap):
             raise UplinkError(f"the broker's Maximum Packet Size is {most}: too small for events")
         return gap
 
-    def _read(self, after: Position | None, limit: int) -> list[Stored]:
+    def _read(self, after: JournalPosition | None, limit: int) -> list[StoredEvent]:
         try:
             rows = self._reader.read(after, limit)
             if self._reader.behind != self._behind:
@@ -371,7 +371,7 @@ class Publisher:
         online = self._status().online
         return online.model_copy(update={"state": "offline", "cause": "stopped"})
 
-    def _status(self) -> StatusTexts:
+    def _status(self) -> StatusMessages:
         state = self._record.state
         note = ""
         if state.takeovers:
@@ -391,7 +391,7 @@ class Publisher:
             unheard=state.unheard,
             note=note,
         )
-        return StatusTexts(
+        return StatusMessages(
             online=online,
             lost=online.model_copy(update={"state": "offline", "cause": "lost"}),
         )

@@ -27,7 +27,7 @@ _MAX_STATE_BYTES = 64 << 10
 _COUNT_S = 60.0
 
 
-class Undelivered(BaseModel):
+class UndeliveredEvent(BaseModel):
     """An event that a broker did not take for a lasting reason, with all of its payload."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -58,7 +58,7 @@ class UplinkState(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordPaths:
+class UplinkPaths:
     """Where the two files lie."""
 
     folder: Path
@@ -72,12 +72,12 @@ class RecordPaths:
         return self.folder / "uplink.undelivered.jsonl"
 
 
-class UplinkRecord:
+class UplinkStateFile:
     """Writes both files. A disk that refuses is a warning; the counts go on in memory."""
 
     def __init__(self, folder: Path) -> None:
         """Reads the state that is there. Raises nothing."""
-        self._paths = RecordPaths(folder)
+        self._paths = UplinkPaths(folder)
         self.state = read_state(folder)
         self._saved = self.state
         self._saved_s = time.monotonic()
@@ -89,7 +89,7 @@ class UplinkRecord:
 
     def set_aside(self, event_id: str, payload: bytes, reason: str) -> None:
         """Append an event to the table and count it. Blocks for an fsync."""
-        row = Undelivered(
+        row = UndeliveredEvent(
             event_id=event_id,
             utc=utc_now(),
             reason=reason,
@@ -148,23 +148,23 @@ class UplinkRecord:
 def read_state(folder: Path) -> UplinkState:
     """The state last written; a new one where the file is absent or damaged."""
     try:
-        data = read_plain(RecordPaths(folder).state, _MAX_STATE_BYTES)
+        data = read_plain(UplinkPaths(folder).state, _MAX_STATE_BYTES)
         return UplinkState.model_validate_json(data)
     except (OSError, ValidationError):
         return UplinkState()
 
 
-def read_undelivered(folder: Path) -> list[Undelivered]:
+def read_undelivered(folder: Path) -> list[UndeliveredEvent]:
     """The table's rows, the oldest first, without damaged ones. Raises OSError, except for a table
     that is not there: then there are none."""
     try:
-        data = read_plain(RecordPaths(folder).table, MAX_TABLE_BYTES)
+        data = read_plain(UplinkPaths(folder).table, MAX_TABLE_BYTES)
     except FileNotFoundError:
         return []
     rows = []
     for line in data.splitlines():
         try:
-            rows.append(Undelivered.model_validate_json(line))
+            rows.append(UndeliveredEvent.model_validate_json(line))
         except ValidationError:
             continue
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge.events.identity import Position
-from edge.uplink.outgoing import Outgoing
+from edge.events.identity import JournalPosition
+from edge.uplink.outgoing import OutgoingEvent
 
 # The event that stands first fails alone so often before another one is sent ahead of it.
 TRIES = 3
@@ -21,12 +21,12 @@ class Suspicion:
     """
 
     def __init__(self) -> None:
-        self._position: Position | None = None
+        self._position: JournalPosition | None = None
         self._failures = 0
         self._proofs = 0
         self._trials = 0
 
-    def wants_trial(self, head: Position) -> bool:
+    def wants_trial(self, head: JournalPosition) -> bool:
         """Return whether the next connection has to send a later event ahead of this one."""
         return head == self._position and self._failures >= TRIES
 
@@ -36,7 +36,7 @@ class Suspicion:
         self._trials += 1
         return (self._trials - 1) % followers
 
-    def failed(self, alone: Outgoing, *, is_proof: bool, has_reason: bool) -> bool:
+    def failed(self, alone: OutgoingEvent, *, is_proof: bool, has_reason: bool) -> bool:
         """The head failed while nothing else was under way. is_proof: a later event was taken on
         this connection. Returns whether it is now known to be at fault."""
         position = alone.stored.position

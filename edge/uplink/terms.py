@@ -47,7 +47,7 @@ _accept_any_refusal()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BrokerLimits:
     """The terms of the connection in the CONNACK (MQTT 5, section 3.2.2.3).
 
     None: the broker sets no bound. With MQTT 3.1.1 nothing is stated. Fields on which nothing here
@@ -63,7 +63,7 @@ class Terms:
     has_retain: bool = True
 
     @classmethod
-    def read(cls, properties: Properties | None) -> Terms:
+    def read(cls, properties: Properties | None) -> BrokerLimits:
         """From the properties of a CONNACK."""
 
         def found(name: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 
 # Mosquitto confirms an event before it saves it, within the same pass of its loop, whatever its
 # settings are (bench/broker.py): a kill costs the last ones. Receivers drop repeats.
@@ -20,11 +20,11 @@ class Unsaved:
     """Remembers where the cursor stood REPEATED_S before a connection ended."""
 
     def __init__(self) -> None:
-        self._moves: deque[tuple[float, Position | None]] = deque()
-        self._until: Position | None = None
+        self._moves: deque[tuple[float, JournalPosition | None]] = deque()
+        self._until: JournalPosition | None = None
         self._is_armed = False
 
-    def moved(self, before: Position | None) -> None:
+    def moved(self, before: JournalPosition | None) -> None:
         """The cursor has just left this position."""
         now_s = time.monotonic()
         self._moves.append((now_s, before))
@@ -38,7 +38,7 @@ class Unsaved:
             self._moves.popleft()
         self._is_armed = self._is_armed or (lived_s > _LIVED_S and bool(self._moves))
 
-    def begin(self, published: Position | None) -> Position | None:
+    def begin(self, published: JournalPosition | None) -> JournalPosition | None:
         """Where a new connection begins to publish."""
         if not self._is_armed or not self._moves:
             return published
@@ -48,7 +48,7 @@ class Unsaved:
         self._until = published
         return begin
 
-    def is_repeat(self, position: Position) -> bool:
+    def is_repeat(self, position: JournalPosition) -> bool:
         """Return whether the cursor was here before, so that it must not go back."""
         until = self._until
         if until is None or position.journal != until.journal:

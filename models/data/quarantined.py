@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.quarantine import Entry, read_index
+from edge.quarantine import QuarantineEntry, read_index
 from models.data.dataset import Sample
 
 FOLDER = "quarantine"  # inside a run: the parts that it learned from or was judged by
 ESCAPE = "escape"
 
 
-def sample_name(entry: Entry) -> str:
+def sample_name(entry: QuarantineEntry) -> str:
     return f"{FOLDER}/{entry.id}.png"
 
 
-def sample_of(folder: Path, entry: Entry) -> Sample:
+def sample_of(folder: Path, entry: QuarantineEntry) -> Sample:
     """A released entry of the quarantine in ``folder``. The claim stands for the kind of a bad
     part, which nobody has named."""
     name = sample_name(entry)

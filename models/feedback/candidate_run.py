@@ -7,7 +7,7 @@ from pathlib import Path
 from edge.bundle import ChainManifest, KindManifest
 from edge.errors import QuarantineError
 from edge.files import write_whole
-from edge.quarantine import Entry, Index, read_index
+from edge.quarantine import QuarantineEntry, QuarantineIndex, read_index
 from edge.quarantine.index import write_index
 from models.data.dataset import DataError
 from models.data.quarantined import sample_name
@@ -99,10 +99,10 @@ def _copy_quarantine(lesson: Lesson, folder: Path) -> None:
     """The old run's marked parts and the new ones, each with its picture."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     old = lesson.run.quarantine
-    entries: list[tuple[Path, Entry]] = []
+    entries: list[tuple[Path, QuarantineEntry]] = []
     if old.is_dir():
         entries += [(old, entry) for entry in read_index(old).entries]
     entries += [(lesson.folder, marked.entry) for marked in (*lesson.learned, *lesson.held_back)]
     for source, entry in entries:
         write_whole(folder / entry.file, (source / entry.file).read_bytes())
-    write_index(folder, Index().with_entries({entry.id: entry for _, entry in entries}))
+    write_index(folder, QuarantineIndex().with_entries({entry.id: entry for _, entry in entries}))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import QuarantineError
-from edge.quarantine import Entry, read_pixels
+from edge.quarantine import QuarantineEntry, read_pixels
 from models.data.dataset import DataError, DataSet, as_channels
 from models.data.quarantined import ESCAPE, FOLDER, sample_name, sample_of
 from models.feedback.novel_regions import Novelty
@@ -22,7 +22,7 @@ from models.training.patches import Picture, load_pictures
 class Marked:
     """A released part and its picture."""
 
-    entry: Entry
+    entry: QuarantineEntry
     picture: Picture
 
 
@@ -85,7 +85,11 @@ class Lesson:
 
 
 def open_lesson(
-    run: Run, old: Settings, folder: Path, learned: Sequence[Entry], held_back: Sequence[Entry]
+    run: Run,
+    old: Settings,
+    folder: Path,
+    learned: Sequence[QuarantineEntry],
+    held_back: Sequence[QuarantineEntry],
 ) -> Lesson:
     """Read the old run's pictures and the marked parts'; ``caught`` is still to be found out.
     Raises DataError."""
@@ -115,7 +119,7 @@ def with_caught(lesson: Lesson, caught: dict[str, bool]) -> Lesson:
     return replace(lesson, caught=caught)
 
 
-def _marked(dataset: DataSet, folder: Path, entry: Entry) -> Marked:
+def _marked(dataset: DataSet, folder: Path, entry: QuarantineEntry) -> Marked:
     try:
         pixels = as_channels(read_pixels(folder, entry), dataset.channels)
     except QuarantineError as error:
@@ -124,7 +128,9 @@ def _marked(dataset: DataSet, folder: Path, entry: Entry) -> Marked:
     return Marked(entry, Picture(sample_of(folder, entry), pixels, kind_map))
 
 
-def new_entries(record: RunRecord, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+def new_entries(
+    record: RunRecord, entries: Sequence[QuarantineEntry]
+) -> tuple[QuarantineEntry, ...]:
     """Released entries that the run has not learned from or was judged by yet."""
     known = {*record.train, *record.validation, *record.unmasked}
     return tuple(e for e in entries if e.released and sample_name(e) not in known)

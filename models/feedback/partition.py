@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from edge.quarantine import Claim, Entry
+from edge.quarantine import Claim, QuarantineEntry
 
 # Of a claim; below, all are learned from, and that it helps on other parts is not proven.
 FEWEST_TO_DIVIDE = 5
@@ -16,16 +16,18 @@ FEWEST_TO_DIVIDE = 5
 class Division:
     """Released entries, each on one side."""
 
-    learned: tuple[Entry, ...]
-    held_back: tuple[Entry, ...]
+    learned: tuple[QuarantineEntry, ...]
+    held_back: tuple[QuarantineEntry, ...]
 
 
-def divide(entries: Sequence[Entry], share: float, fewest: int = FEWEST_TO_DIVIDE) -> Division:
+def divide(
+    entries: Sequence[QuarantineEntry], share: float, fewest: int = FEWEST_TO_DIVIDE
+) -> Division:
     """Of each claim the latest ``share`` (0 to 1) is held back: parts of the same minutes look
     alike, and what is wanted is to be right on those that come after. By the time at which the
     part was pictured, then by id; deterministic."""
-    learned: list[Entry] = []
-    held_back: list[Entry] = []
+    learned: list[QuarantineEntry] = []
+    held_back: list[QuarantineEntry] = []
     for claim in get_args(Claim):
         some = sorted(
             (entry for entry in entries if entry.released == claim),

@@ -15,8 +15,8 @@ from edge.clock import MonotonicClock
 from edge.devices.output_simulated import SimulatedOutput, read_claims
 from edge.errors import DeviceError
 from edge.events.event import actuation_event, part_event
-from edge.events.identity import Stored
-from edge.receiver.receiver import Received, Receiver
+from edge.events.identity import StoredEvent
+from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.records import Decision, Verdict
 
 MS = 1_000_000
@@ -29,17 +29,17 @@ def verdict(part_id: int, decision: Decision) -> Verdict:
     return Verdict(part_id, decision, "rule", (), 1.0, None)
 
 
-def rows(*bodies: str) -> list[Stored]:
-    return [Stored("chaos", "j", "run", number, body) for number, body in enumerate(bodies, 1)]
+def rows(*bodies: str) -> list[StoredEvent]:
+    return [StoredEvent("chaos", "j", "run", number, body) for number, body in enumerate(bodies, 1)]
 
 
-def received(stored: list[Stored]) -> list[Received]:
+def received(stored: list[StoredEvent]) -> list[ReceivedEvent]:
     receiver = Receiver()
     taken = [receiver.accept("chaos", row.payload) for row in stored]
     return [each for each in taken if each is not None]
 
 
-def line(*decisions: Decision) -> tuple[dict[int, int], list[Stored]]:
+def line(*decisions: Decision) -> tuple[dict[int, int], list[StoredEvent]]:
     """Parts 100 ms apart with these verdicts, and the journal that has them."""
     edges = {number: number * 100 * MS for number in range(len(decisions))}
     events = [
@@ -51,9 +51,9 @@ def line(*decisions: Decision) -> tuple[dict[int, int], list[Stored]]:
 
 def account(
     edges: dict[int, int],
-    stored: list[Stored],
+    stored: list[StoredEvent],
     struck: list[int],
-    handed: list[Received] | None = None,
+    handed: list[ReceivedEvent] | None = None,
 ) -> LineAccount:
     """struck: numbers of the parts at whose moment the ejector is open."""
     spans = [Open(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS) for n in struck]
@@ -79,7 +79,7 @@ def test_a_report_clears_it() -> None:
     event = actuation_event(
         "chaos", part_id=1, due_ns=TRAVEL_NS, at_ns=TRAVEL_NS, width_us=12_000, cause="safe"
     )
-    stored.append(Stored("chaos", "j", "run", 2, event.model_dump_json()))
+    stored.append(StoredEvent("chaos", "j", "run", 2, event.model_dump_json()))
     assert account(edges, stored, [0]).is_clean
 
 

@@ -13,11 +13,11 @@ from edge.config.station import load_config
 from edge.doctor import disk
 from edge.doctor.finding import Level
 from edge.errors import QuarantineError
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.inbox import Inbox, new_mark
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.pictures.file_name import list_album
-from edge.quarantine.index import Index, read_index, write_index
+from edge.quarantine.index import QuarantineIndex, read_index, write_index
 from tests.cli.conftest import Outfeed
 from tests.doctor.contexts import patient
 
@@ -29,7 +29,7 @@ def lived_in(path: Path, outfeed: Outfeed) -> Path:
     config = load_config(path)
     assert outfeed("run", "--config", path).status == 0
     state = config.state_dir
-    write_cursor(config.cursor_path, Position("j", 5))
+    write_cursor(config.cursor_path, JournalPosition("j", 5))
     write_record(config.commission_path, conclude(config.id, "b", [], {}))
     for name in ("drift.json", "engine.json"):
         (state / name).write_text("{}")
@@ -106,9 +106,9 @@ def test_a_commissioning_that_is_required_is_read_from_its_copy(
 
 
 def test_the_index_of_a_quarantine(tmp_path: Path) -> None:
-    write_index(tmp_path, Index())
+    write_index(tmp_path, QuarantineIndex())
     (tmp_path / "quarantine.json").write_bytes(b"")
-    assert read_index(tmp_path) == Index()
+    assert read_index(tmp_path) == QuarantineIndex()
     (tmp_path / "quarantine.backup.json").write_bytes(b"")
     with pytest.raises(QuarantineError, match=r"quarantine\.json: "):
         read_index(tmp_path)
@@ -119,8 +119,8 @@ def test_a_cursor_is_written_again(tmp_path: Path) -> None:
     for content in (b"", b"\0" * 8192):
         path.write_bytes(content)
         assert read_cursor(path) is None
-        write_cursor(path, Position("j", 5))
-        assert read_cursor(path) == Position("j", 5)
+        write_cursor(path, JournalPosition("j", 5))
+        assert read_cursor(path) == JournalPosition("j", 5)
 
 
 def test_a_key_to_trust_is_no_permanent_error(

@@ -11,7 +11,7 @@ from edge.doctor.finding import Level
 from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import revoke
-from edge.uplink.state import MAX_TABLE_BYTES, RecordPaths, UplinkRecord, read_undelivered
+from edge.uplink.state import MAX_TABLE_BYTES, UplinkPaths, UplinkStateFile, read_undelivered
 from tests.doctor.contexts import patient, uplink_to
 from tests.support.brokers import Mosquitto, needs_mosquitto
 
@@ -24,7 +24,7 @@ def test_nothing_to_show(tmp_path: Path) -> None:
 
 def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
     one = patient(tmp_path)
-    record = UplinkRecord(one.config.uplink_path)
+    record = UplinkStateFile(one.config.uplink_path)
     for number in range(3, 10):
         record.set_aside(f"press-3:j:r:{number}", b"{}", "Payload format invalid")
     record.set_aside("press-3:j:r:12", b"{}", "Packet too large")
@@ -40,12 +40,12 @@ def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
     unheard = delivery.unheard(one)
     assert unheard is not None
     assert (unheard.level, "7 events" in unheard.said) == (Level.WARN, True)
-    assert UplinkRecord(one.config.uplink_path).state.undelivered == 8  # another process goes on
+    assert UplinkStateFile(one.config.uplink_path).state.undelivered == 8  # another process goes on
 
 
 def test_trouble_and_a_second_client_of_the_name(tmp_path: Path) -> None:
     one = patient(tmp_path)
-    record = UplinkRecord(one.config.uplink_path)
+    record = UplinkStateFile(one.config.uplink_path)
     record.change(trouble="another client connected", since_utc="2026-11-29T00:00:00.1Z")
     record.change(takeovers=4)
     record.save()
@@ -59,8 +59,8 @@ def test_trouble_and_a_second_client_of_the_name(tmp_path: Path) -> None:
 def test_the_table_is_bounded_and_damage_costs_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = UplinkRecord(tmp_path)
-    table = RecordPaths(tmp_path).table
+    record = UplinkStateFile(tmp_path)
+    table = UplinkPaths(tmp_path).table
     record.set_aside("s:j:r:1", b"{}", "why")
     with table.open("ab") as file:
         file.write(b'{"event_id": "cut sho')
@@ -75,7 +75,7 @@ def test_the_table_is_bounded_and_damage_costs_a_row(
 
 
 def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    record = UplinkRecord(tmp_path / "absent")
+    record = UplinkStateFile(tmp_path / "absent")
     for _ in range(3):
         record.set_aside("s:j:r:1", b"{}", "why")
         record.save()
@@ -86,7 +86,7 @@ def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_a_table_that_is_no_plain_file_is_not_followed(tmp_path: Path) -> None:
     one = patient(tmp_path)
-    RecordPaths(one.config.uplink_path).table.symlink_to("/etc/passwd")
+    UplinkPaths(one.config.uplink_path).table.symlink_to("/etc/passwd")
     found = delivery.undelivered(one)
     assert found is not None
     assert found.level is Level.WARN

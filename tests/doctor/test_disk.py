@@ -12,7 +12,7 @@ from edge.doctor import disk
 from edge.doctor.context import Patient
 from edge.doctor.finding import Level
 from edge.events.event import Event, part_event
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal.cursor import write_cursor
 from edge.records import Decision, Verdict
 from tests.doctor.contexts import STATION, disk_of, patient
@@ -172,9 +172,9 @@ def test_the_uplinks_lag(tmp_path: Path) -> None:
     found = disk.uplink(later)
     assert found is not None
     assert (found.level, "the oldest 15 min old" in found.said) == (Level.WARN, True)
-    write_cursor(one.config.cursor_path, Position(uuid, 4))
+    write_cursor(one.config.cursor_path, JournalPosition(uuid, 4))
     assert "5 events unpublished" in str(disk.uplink(one))
-    write_cursor(one.config.cursor_path, Position(uuid, 9))
+    write_cursor(one.config.cursor_path, JournalPosition(uuid, 9))
     assert str(disk.uplink(later)) == "OK uplink: everything is published"
-    write_cursor(one.config.cursor_path, Position("another journal", 9))
+    write_cursor(one.config.cursor_path, JournalPosition("another journal", 9))
     assert "9 events unpublished" in str(disk.uplink(one))

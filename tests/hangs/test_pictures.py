@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.__main__ import main
-from edge.pictures.buffered_frame import Reason
+from edge.pictures.buffered_frame import KeepReason
 from edge.pictures.file_name import list_album
 from edge.pictures.stored_picture import read_picture
 from tests.hangs.conftest import CLOCK, Unit
@@ -23,7 +23,7 @@ def test_a_stage_that_hangs_leaves_the_last_frames(
     unit.process = None
     album = unit.state / "pictures"
     names = list_album(album)
-    saved = [name for name in names if name.reason is Reason.CRASH]
+    saved = [name for name in names if name.reason is KeepReason.CRASH]
     assert saved, unit.log()
     assert not list(album.glob(".*.part"))
     # Good parts, which nobody had asked for, the latest first.

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from edge.events.event import gap_event
-from edge.events.identity import Position
-from edge.journal.capacity import MIN_MAX_BYTES, Budget
+from edge.events.identity import JournalPosition
+from edge.journal.capacity import MIN_MAX_BYTES, JournalCapacity
 from edge.journal.cursor import write_cursor
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal, PartlyStoredError
@@ -56,7 +56,7 @@ def test_published_rows_go_without_a_word(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         for _ in range(80):
             done = journal.append([gap_event("s", count=1, reason="x" * 400)] * 50)
-            write_cursor(tmp_path / "uplink.json", Position(journal.uuid, done.stop - 1))
+            write_cursor(tmp_path / "uplink.json", JournalPosition(journal.uuid, done.stop - 1))
         kept = rows(tmp_path)
     assert all(row["first"] is None for _, row in kept)
     assert kept[-1][0] == 4000
@@ -66,7 +66,7 @@ def test_published_rows_go_without_a_word(tmp_path: Path) -> None:
 def test_loss_begins_behind_what_was_published(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.append([gap_event("s", count=1, reason="x" * 400)] * 100)
-        write_cursor(tmp_path / "uplink.json", Position(journal.uuid, 60))
+        write_cursor(tmp_path / "uplink.json", JournalPosition(journal.uuid, 60))
         for _ in range(100):
             journal.append([gap_event("s", count=1, reason="x" * 400)] * 10)
         head, gap = rows(tmp_path)[0]
@@ -85,7 +85,7 @@ def test_a_lost_gap_counts_what_it_stood_for(tmp_path: Path) -> None:
 def test_a_lower_cap_gives_the_disk_back(tmp_path: Path) -> None:
     with open_journal(tmp_path, 8 * MB) as journal:
         journal.append([gap_event("s", count=1, reason="x" * 400)] * 9000)
-        write_cursor(tmp_path / "uplink.json", Position(journal.uuid, 9000))
+        write_cursor(tmp_path / "uplink.json", JournalPosition(journal.uuid, 9000))
         assert footprint(tmp_path) > 4 * MB
     open_journal(tmp_path, MB).close()
     assert footprint(tmp_path) < MB
@@ -110,7 +110,7 @@ def test_a_large_batch_that_fails_in_the_middle_says_how_far_it_came(tmp_path: P
 
 @given(st.integers(MIN_MAX_BYTES, 1 << 40))
 def test_the_shares_are_the_whole(max_bytes: int) -> None:
-    budget = Budget(max_bytes)
+    budget = JournalCapacity(max_bytes)
     whole = budget.database + budget.log_full + 2 * budget.batch + budget.index
     assert whole == max_bytes
     assert max_bytes / 2 < budget.rows < budget.database
@@ -147,7 +147,7 @@ class JournalModel(RuleBasedStateMachine):
     @rule(share=st.floats(0, 1))
     def publish(self, share: float) -> None:
         self.published += int((len(self.texts) - self.published) * share)
-        write_cursor(self.path / "uplink.json", Position(self.journal.uuid, self.published))
+        write_cursor(self.path / "uplink.json", JournalPosition(self.journal.uuid, self.published))
 
     @rule()
     def restart(self) -> None:
@@ -159,7 +159,7 @@ class JournalModel(RuleBasedStateMachine):
     @rule(after=st.integers(0, 5000), limit=st.integers(1, 500))
     def read(self, after: int, limit: int) -> None:
         with JournalReader(self.path / "journal.sqlite") as reader:
-            got = reader.read(Position(self.journal.uuid, after), limit)
+            got = reader.read(JournalPosition(self.journal.uuid, after), limit)
         everything = [n for n, _ in rows(self.path) if n > after]
         assert [row.sequence for row in got] == everything[:limit]
 

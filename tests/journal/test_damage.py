@@ -12,7 +12,7 @@ import pytest
 
 from bench.flips import FlipFinding, JournalSpecimen, make_specimen, read, reopen, strike
 from edge.events.event import gap_event
-from edge.events.identity import Position, Stored
+from edge.events.identity import JournalPosition, StoredEvent
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
@@ -45,8 +45,8 @@ def fill(journal: Journal, first: int, last: int) -> None:
         journal.append([gap_event("press-3", count=number, reason="x" * 300)])
 
 
-def rows(folder: Path, after: Position | None = None) -> list[Stored]:
-    found: list[Stored] = []
+def rows(folder: Path, after: JournalPosition | None = None) -> list[StoredEvent]:
+    found: list[StoredEvent] = []
     with JournalReader(folder / "journal.sqlite") as reader:
         while more := reader.read(after, 64):
             found += more
@@ -54,11 +54,11 @@ def rows(folder: Path, after: Position | None = None) -> list[Stored]:
     return found
 
 
-def counts(found: list[Stored]) -> list[tuple[int, int | None]]:
+def counts(found: list[StoredEvent]) -> list[tuple[int, int | None]]:
     return [(row.sequence, json.loads(row.body)["count"]) for row in found]
 
 
-def reasons(found: list[Stored]) -> list[str]:
+def reasons(found: list[StoredEvent]) -> list[str]:
     bodies = [json.loads(row.body) for row in found]
     return [body["reason"] for body in bodies if not body["reason"].startswith("x")]
 
@@ -156,7 +156,7 @@ def test_a_crash_in_the_middle_of_a_repair_loses_nothing(
     with open_journal(tmp_path) as journal:
         fill(journal, 1, 40)
         before = journal.uuid
-    write_cursor(tmp_path / "uplink.json", Position(before, 5, journal.run))
+    write_cursor(tmp_path / "uplink.json", JournalPosition(before, 5, journal.run))
     with (tmp_path / "journal.sqlite").open("r+b") as file:
         file.write(b"\0" * 100)
     replace, left = Path.replace, [crash]
@@ -181,7 +181,7 @@ def test_a_journal_that_is_gone_beside_a_cursor_is_a_visible_gap(tmp_path: Path,
     with open_journal(tmp_path) as journal:
         fill(journal, 1, 20)
         before = journal.uuid
-    write_cursor(tmp_path / "uplink.json", Position(before, 15))
+    write_cursor(tmp_path / "uplink.json", JournalPosition(before, 15))
     if how == "emptied":
         os.truncate(tmp_path / "journal.sqlite", 0)
     else:
@@ -304,7 +304,7 @@ def test_an_event_that_was_not_published_outlives_a_backup(tmp_path: Path) -> No
     with open_journal(tmp_path) as journal:
         fill(journal, 1, 20)
         first = journal.run
-    ahead = Position(journal.uuid, 500, "00000000000000ab", (first,))
+    ahead = JournalPosition(journal.uuid, 500, "00000000000000ab", (first,))
     with open_journal(tmp_path) as journal:
         fill(journal, 21, 22)
     write_cursor(tmp_path / "uplink.json", ahead)
@@ -317,16 +317,16 @@ def test_an_event_that_was_not_published_outlives_a_backup(tmp_path: Path) -> No
 def test_the_cursor_knows_the_runs_before(tmp_path: Path) -> None:
     path = tmp_path / "uplink.json"
     for run in ("a", "a", "b", "c", "c"):
-        write_cursor(path, Position("j", 5, run))
+        write_cursor(path, JournalPosition("j", 5, run))
     position = read_cursor(path)
     assert position is not None
     assert (position.run, position.earlier) == ("c", ("b", "a"))
     for number in range(200):
-        write_cursor(path, Position("j", 5, f"{number:016x}"))
+        write_cursor(path, JournalPosition("j", 5, f"{number:016x}"))
     position = read_cursor(path)
     assert position is not None
     assert len(position.earlier) == 64
-    write_cursor(path, Position("k", 5, "d"))
+    write_cursor(path, JournalPosition("k", 5, "d"))
     position = read_cursor(path)
     assert position is not None
     assert position.earlier == ()

@@ -15,7 +15,7 @@ from edge.events.event import (
     mark_event,
     part_event,
 )
-from edge.events.identity import Stored, parse_payload, wire_schema
+from edge.events.identity import StoredEvent, parse_payload, wire_schema
 from edge.events.topics import Topics
 from edge.inbox import new_mark
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
@@ -29,7 +29,7 @@ def verdict(*defects: Defect, reason: str = "scratch: severity 6.5 above 5") -> 
 
 def test_a_verdict_arrives_as_it_was_made() -> None:
     event = part_event("press-3", "steel-1.2", verdict(SCRATCH), triggered_ns=123)
-    stored = Stored("press-3", "0f-uuid", "0a", 5, event.model_dump_json())
+    stored = StoredEvent("press-3", "0f-uuid", "0a", 5, event.model_dump_json())
 
     flat = json.loads(stored.payload)
     assert flat == {
@@ -107,7 +107,7 @@ def test_weight_is_what_a_loss_would_cost() -> None:
 
 def test_receivers_take_keys_and_types_they_do_not_know() -> None:
     event = part_event("s", "b", verdict(SCRATCH), 1)
-    flat = json.loads(Stored("s", "j", "r", 1, event.model_dump_json()).payload)
+    flat = json.loads(StoredEvent("s", "j", "r", 1, event.model_dump_json()).payload)
     flat["defects"][0]["new_key"] = flat["new_key"] = 1
     assert parse_payload(json.dumps(flat).encode())[1] == event
     flat["type"] = "outfeed.part/2"
@@ -145,7 +145,7 @@ def test_topics() -> None:
 def test_a_mark_goes_over_the_wire_and_comes_back() -> None:
     mark = new_mark(12, "false-reject", "clean, ä")
     event = mark_event("s", mark, "0000000001-1f3a9c2e-12-reject.png")
-    stored = Stored("s", "j", "r", 7, event.model_dump_json())
+    stored = StoredEvent("s", "j", "r", 7, event.model_dump_json())
     identity, again = parse_payload(stored.payload)
     assert (identity.sequence, again) == (7, event)
     assert (event.mark, event.mark_id, event.marked_utc) == ("false-reject", mark.id, mark.utc)

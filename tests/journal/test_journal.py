@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import JournalError
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.journal.reader import JournalReader
 from edge.journal.store import connect_writer
@@ -42,10 +42,10 @@ def test_a_reader_goes_on_behind_its_position(tmp_path: Path) -> None:
         first = reader.read(None, 4)
         assert [row.sequence for row in first] == [1, 2, 3, 4]
         assert first[0].event_id == f"press-3:{journal.uuid}:{journal.run}:1"
-        rest = reader.read(Position(journal.uuid, 4), 100)
+        rest = reader.read(JournalPosition(journal.uuid, 4), 100)
         assert [row.sequence for row in rest] == [5, 6, 7, 8, 9, 10]
-        assert reader.read(Position(journal.uuid, 10), 100) == []
-        assert len(reader.read(Position("another journal", 10), 100)) == 10
+        assert reader.read(JournalPosition(journal.uuid, 10), 100) == []
+        assert len(reader.read(JournalPosition("another journal", 10), 100)) == 10
 
 
 def test_a_reader_waits_for_the_file_and_follows_a_new_one(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_reader_waits_for_the_file_and_follows_a_new_one(tmp_path: Path) -> No
         assert reader.read(None, 1) == []
         with open_journal(tmp_path) as journal:
             journal.append([event(2)])
-            second = reader.read(Position(first.journal, 1), 1)[0]
+            second = reader.read(JournalPosition(first.journal, 1), 1)[0]
         assert second.journal != first.journal
 
 
@@ -199,7 +199,7 @@ def test_a_disk_that_forgot_gets_a_new_journal(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.append([event(1)])
         before = journal.uuid
-    write_cursor(tmp_path / "uplink.json", Position(before, 5))
+    write_cursor(tmp_path / "uplink.json", JournalPosition(before, 5))
     with open_journal(tmp_path) as journal:
         assert journal.uuid != before  # else sequences 2 to 5 would be given out twice
         journal.append([event(2)])
@@ -209,8 +209,8 @@ def test_a_disk_that_forgot_gets_a_new_journal(tmp_path: Path) -> None:
 def test_the_cursor_survives_all_but_is_never_needed(tmp_path: Path) -> None:
     path = tmp_path / "uplink.json"
     assert read_cursor(path) is None
-    write_cursor(path, Position("j", 5))
-    assert read_cursor(path) == Position("j", 5)
+    write_cursor(path, JournalPosition("j", 5))
+    assert read_cursor(path) == JournalPosition("j", 5)
     for damage in (
         b"",
         b"{",
@@ -222,32 +222,35 @@ def test_the_cursor_survives_all_but_is_never_needed(tmp_path: Path) -> None:
         path.write_bytes(damage)
         assert read_cursor(path) is None
     with pytest.raises(JournalError, match="cannot be written"):
-        write_cursor(tmp_path / "nowhere" / "uplink.json", Position("j", 5))
+        write_cursor(tmp_path / "nowhere" / "uplink.json", JournalPosition("j", 5))
 
 
 def test_the_cursor_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "uplink.json"
     path.write_bytes(b'{"journal":"j","published":5}')
-    assert read_cursor(path) == Position("j", 5)
+    assert read_cursor(path) == JournalPosition("j", 5)
     for number in (6, 7, 8):
-        write_cursor(path, Position("j", number))
-        assert read_cursor(path) == Position("j", number)
+        write_cursor(path, JournalPosition("j", number))
+        assert read_cursor(path) == JournalPosition("j", number)
 
 
 def test_a_position_that_is_cut_short_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "uplink.json"
     for number in range(1, 6):
-        write_cursor(path, Position("j", number))
+        write_cursor(path, JournalPosition("j", number))
         before = path.read_bytes()
-        write_cursor(path, Position("k" * 36, 1000 + number))
+        write_cursor(path, JournalPosition("k" * 36, 1000 + number))
         after = path.read_bytes()
         assert len(before) == len(after) == 8192
         changed = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
         for cut in changed:  # the disk took so many bytes of it
             path.write_bytes(after[:cut] + before[cut:])
-            assert read_cursor(path) in (Position("j", number), Position("k" * 36, 1000 + number))
+            assert read_cursor(path) in (
+                JournalPosition("j", number),
+                JournalPosition("k" * 36, 1000 + number),
+            )
         path.write_bytes(after)
-        assert read_cursor(path) == Position("k" * 36, 1000 + number)
+        assert read_cursor(path) == JournalPosition("k" * 36, 1000 + number)
 
 
 KILLED_WRITER = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.events.event import gap_event
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal import migrate as migrating
 from edge.journal.cursor import write_cursor
 from edge.journal.reader import JournalReader
@@ -36,7 +36,7 @@ def old_journal(folder: Path) -> None:
     )
     db.execute("COMMIT")
     db.close()
-    write_cursor(folder / "uplink.json", Position(UUID, 700))
+    write_cursor(folder / "uplink.json", JournalPosition(UUID, 700))
 
 
 def body(number: int) -> str:
@@ -59,7 +59,7 @@ def check(folder: Path) -> None:
             ROWS + 1, ROWS + 2
         )
     with JournalReader(folder / "journal.sqlite") as reader:
-        rows = reader.read(Position(UUID, 700), 10_000)
+        rows = reader.read(JournalPosition(UUID, 700), 10_000)
     assert [row.sequence for row in rows] == list(range(701, ROWS + 2))
     assert {row.run for row in rows[:-1]} == {"0" * 16}
     assert [json.loads(row.body)["count"] for row in rows[:-1]] == list(range(701, ROWS + 1))

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from edge.errors import OutfeedError
 from edge.events.event import gap_event
-from edge.events.identity import Stored
+from edge.events.identity import StoredEvent
 from edge.receiver import receiver as receivers
 from edge.receiver import stream as streams
-from edge.receiver.coverage import Coverage
-from edge.receiver.receiver import Received, Receiver
+from edge.receiver.coverage import SequenceRanges
+from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.receiver.stream import Conflict
 
 STAMPED = gap_event("s", count=1, reason="x")
@@ -20,16 +20,18 @@ STAMPED = gap_event("s", count=1, reason="x")
 
 def payload(sequence: int, journal: str = "j", *, run: str = "r", reason: str = "x") -> bytes:
     body = STAMPED.model_copy(update={"reason": reason}).model_dump_json()
-    return Stored("s", journal, run, sequence, body).payload
+    return StoredEvent("s", journal, run, sequence, body).payload
 
 
 def gap(first: int, last: int, *, run: str = "r") -> bytes:
     update = {"first": first, "last": last, "count": last - first + 1}
-    return Stored("s", "j", run, last, STAMPED.model_copy(update=update).model_dump_json()).payload
+    return StoredEvent(
+        "s", "j", run, last, STAMPED.model_copy(update=update).model_dump_json()
+    ).payload
 
 
 def take(receiver: Receiver, *sequences: int, run: str = "r") -> list[tuple[int, range, bool]]:
-    taken: list[Received | None] = [
+    taken: list[ReceivedEvent | None] = [
         receiver.accept("s", payload(number, run=run)) for number in sequences
     ]
     return [(r.identity.sequence, r.hole, r.late) for r in taken if r is not None]
@@ -107,7 +109,7 @@ def test_nothing_twice_and_nothing_lost_in_any_order(sequences: list[int]) -> No
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=40))
 def test_a_coverage_is_the_set_of_what_was_added(stretches: list[tuple[int, int]]) -> None:
-    coverage, plain = Coverage(), set[int]()
+    coverage, plain = SequenceRanges(), set[int]()
     for start, length in stretches:
         coverage.add(range(start, start + length))
         plain |= set(range(start, start + length))
@@ -115,14 +117,14 @@ def test_a_coverage_is_the_set_of_what_was_added(stretches: list[tuple[int, int]
         assert all(a.stop < b.start for a, b in pairwise(coverage.stretches))
         assert {n for n in range(50) if n in coverage} == plain
         assert (coverage.first, coverage.last) == (min(plain, default=0), max(plain, default=0))
-    assert Coverage(coverage.stretches).stretches == coverage.stretches
+    assert SequenceRanges(coverage.stretches).stretches == coverage.stretches
     assert {n for hole in coverage.holes for n in hole} == set(
         range(coverage.first, coverage.last)
     ) - plain
 
 
 def test_a_full_coverage_forgets_its_oldest_hole() -> None:
-    coverage = Coverage([range(n, n + 1) for n in range(1, 20, 2)], max_stretches=3)
+    coverage = SequenceRanges([range(n, n + 1) for n in range(1, 20, 2)], max_stretches=3)
     assert coverage.stretches == (range(1, 16), range(17, 18), range(19, 20))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import JournalError
-from edge.events.identity import Position
+from edge.events.identity import JournalPosition
 from edge.journal.cursor import read_cursor, write_cursor
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
@@ -166,7 +166,7 @@ def test_it_cannot_end_the_station(place: Path) -> None:
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder", "device", "loop", "huge", "lease"])
 def test_a_cursor_that_is_no_file_is_none_and_nobody_waits_for_it(place: Path, kind: str) -> None:
     path, secret = place / "uplink/uplink.json", place / "secret"
-    write_cursor(secret, Position("j", 7))
+    write_cursor(secret, JournalPosition("j", 7))
     lease = -1
     if kind == "link":
         path.symlink_to(secret)
@@ -201,7 +201,7 @@ def test_a_cursor_is_never_written_through_a_link(tmp_path: Path) -> None:
     victim.write_text("precious")
     (tmp_path / "uplink.json").symlink_to(victim)
     with pytest.raises(JournalError, match=os.strerror(errno.ELOOP)):
-        write_cursor(tmp_path / "uplink.json", Position("j", 7))
+        write_cursor(tmp_path / "uplink.json", JournalPosition("j", 7))
     assert victim.read_text() == "precious"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.pictures.buffered_frame import Shot
-from edge.pictures.provenance import Origin
+from edge.pictures.buffered_frame import BufferedFrame
+from edge.pictures.provenance import Provenance
 from edge.records import Box, Decision, Defect, Frame, Region, Timings, Verdict
 
 P, R, U = Decision.PASS, Decision.REJECT, Decision.UNKNOWN
 JOURNAL = "1f3a9c2e-0000-4000-8000-000000000000"
-ORIGIN = Origin(
+ORIGIN = Provenance(
     outfeed="0.1.0",
     bundle="dark-spots-1.0-abcdef012345",
     bundle_digest="ab" * 32,
@@ -38,6 +38,6 @@ def verdict(part_id: int, decision: Decision = P) -> Verdict:
     return Verdict(part_id, decision, "scripted", defects, 7.1, Timings(1, 2, 3, 4, 5), 6.25)
 
 
-def shot(part_id: int, decision: Decision = R, shape: tuple[int, ...] = (8, 10)) -> Shot:
+def shot(part_id: int, decision: Decision = R, shape: tuple[int, ...] = (8, 10)) -> BufferedFrame:
     said = verdict(part_id, decision)
-    return Shot(frame(part_id, shape), said, said)
+    return BufferedFrame(frame(part_id, shape), said, said)

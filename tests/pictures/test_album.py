@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edge.errors import PictureError
-from edge.pictures.album import Album, LeftOut
-from edge.pictures.buffered_frame import Reason
+from edge.pictures.album import Album, SkippedPicture
+from edge.pictures.buffered_frame import KeepReason
 from edge.pictures.file_name import PictureName, list_album, parse_name
 from edge.pictures.png import encode_picture
 from tests.pictures.buffered_frames import frame
@@ -27,7 +27,7 @@ def album(folder: Path, *, max_bytes: int = 10 * KB, min_free_bytes: int = 0) ->
 
 
 def name(number: int, part_id: int | None = None) -> PictureName:
-    return PictureName(number, "1f3a9c2e", part_id or number, Reason.REJECT)
+    return PictureName(number, "1f3a9c2e", part_id or number, KeepReason.REJECT)
 
 
 def numbers(folder: Path) -> list[int]:
@@ -79,10 +79,10 @@ def test_a_lower_cap_takes_effect_with_the_next_picture(tmp_path: Path) -> None:
 
 def test_what_is_larger_than_the_album_or_the_disks_reserve(tmp_path: Path) -> None:
     assert album(tmp_path).fault(10 * KB) is None
-    assert album(tmp_path).fault(10 * KB + 1) is LeftOut.TOO_LARGE
+    assert album(tmp_path).fault(10 * KB + 1) is SkippedPicture.TOO_LARGE
     disk = os.statvfs(tmp_path)
     reserve = disk.f_bavail * disk.f_frsize * 2
-    assert album(tmp_path, min_free_bytes=reserve).fault(1) is LeftOut.NO_ROOM
+    assert album(tmp_path, min_free_bytes=reserve).fault(1) is SkippedPicture.NO_ROOM
 
 
 def test_another_record_leaves_the_pixels(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_pictures_give_way_when_others_fill_the_disk(disk: Path) -> None:
     made = album(disk / "a", max_bytes=1024 * KB, min_free_bytes=80 * KB)
     for number in range(1, 5):
         made.store(name(number), bytes(40 * KB))
-    assert made.fault(40 * KB) is LeftOut.NO_ROOM
+    assert made.fault(40 * KB) is SkippedPicture.NO_ROOM
     assert made.give_way() == 0
     (disk / "filler").write_bytes(bytes(70 * KB))
     assert made.give_way() == 1  # half of the reserve is free again

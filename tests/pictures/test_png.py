@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.errors import FrameError, PictureError
 from edge.inbox import new_mark
-from edge.pictures.buffered_frame import Reason
+from edge.pictures.buffered_frame import KeepReason
 from edge.pictures.png import decode_picture, encode_picture, picture_text, with_text
 from edge.pictures.record import PictureRecord, digest_of, parse_record, record_text
 from edge.pictures.stored_picture import parse_picture
@@ -80,7 +80,7 @@ def record(**given: object) -> PictureRecord:
         sequence=4,
         triggered_ns=5,
         exposed_ns=6,
-        kept=Reason.REJECT,
+        kept=KeepReason.REJECT,
         pixels_sha256="00",
         verdict=None,
         said=verdict(3),

@@ -9,10 +9,10 @@ import pytest
 
 from edge.errors import PictureError
 from edge.inbox import Inbox, Mark, new_mark
-from edge.pictures.album import LeftOut
-from edge.pictures.buffered_frame import Reason
-from edge.pictures.recorder import Keeper
-from edge.pictures.ring import Ring
+from edge.pictures.album import SkippedPicture
+from edge.pictures.buffered_frame import KeepReason
+from edge.pictures.recorder import ImageRecorder
+from edge.pictures.ring import FrameRing
 from edge.pictures.rules import KeepRules
 from edge.records import Decision
 from tests.pictures.buffered_frames import P, R, U, frame, verdict
@@ -26,19 +26,19 @@ def scribe() -> Iterator[FakeScribe]:
     made.open.set()
 
 
-Make = Callable[..., Keeper]
+Make = Callable[..., ImageRecorder]
 
 
 @pytest.fixture
 def make(scribe: FakeScribe) -> Iterator[Make]:
-    made: list[Keeper] = []
+    made: list[ImageRecorder] = []
 
     def keeper(
         *, frames: int = 32, max_bytes: int = 100_000, on_mark=lambda *_: True, **given
-    ) -> Keeper:
+    ) -> ImageRecorder:
         rules = given.pop("rules", KeepRules())
-        keeper = Keeper(
-            ring=Ring(frames=frames, max_bytes=max_bytes),
+        keeper = ImageRecorder(
+            ring=FrameRing(frames=frames, max_bytes=max_bytes),
             scribe=scribe,  # type: ignore[arg-type]
             rules=rules,
             max_waiting_bytes=max_bytes,
@@ -54,7 +54,7 @@ def make(scribe: FakeScribe) -> Iterator[Make]:
         each.close(10.0)
 
 
-def part(keeper: Keeper, number: int, decision: Decision) -> None:
+def part(keeper: ImageRecorder, number: int, decision: Decision) -> None:
     keeper.seen(frame(number))
     keeper.said(verdict(number, decision))
     keeper.settled(verdict(number, decision))
@@ -68,7 +68,7 @@ def test_rejects_and_unknowns_are_kept_and_good_parts_are_not(
         part(keeper, number, decision)
     keeper.settled(verdict(77, U))  # no frame ever came
     keeper.close(10.0)
-    assert scribe.kept == [(2, Reason.REJECT), (4, Reason.UNKNOWN), (5, Reason.REJECT)]
+    assert scribe.kept == [(2, KeepReason.REJECT), (4, KeepReason.UNKNOWN), (5, KeepReason.REJECT)]
     assert keeper.counts == {"reject": 2, "unknown": 1}
 
 
@@ -77,7 +77,7 @@ def test_one_good_part_in_so_many(make: Make, scribe: FakeScribe) -> None:
     for number in range(1, 10):
         part(keeper, number, P)
     keeper.close(10.0)
-    assert scribe.kept == [(4, Reason.PASS), (8, Reason.PASS)]
+    assert scribe.kept == [(4, KeepReason.PASS), (8, KeepReason.PASS)]
 
 
 def test_what_came_before_a_defect(make: Make, scribe: FakeScribe) -> None:
@@ -85,12 +85,12 @@ def test_what_came_before_a_defect(make: Make, scribe: FakeScribe) -> None:
     for number in range(1, 11):
         part(keeper, number, R if number in (4, 5) else P)
     keeper.close(10.0)
-    assert scribe.kept.pop() == (10, Reason.PASS)  # and nothing before it
+    assert scribe.kept.pop() == (10, KeepReason.PASS)  # and nothing before it
     assert scribe.kept == [
-        (4, Reason.REJECT),
-        (3, Reason.BEFORE),
-        (2, Reason.BEFORE),
-        (5, Reason.REJECT),
+        (4, KeepReason.REJECT),
+        (3, KeepReason.BEFORE),
+        (2, KeepReason.BEFORE),
+        (5, KeepReason.REJECT),
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_frame_that_comes_after_its_verdict(make: Make, scribe: FakeScribe) ->
     keeper.settled(verdict(1, U))
     keeper.seen(frame(1))
     keeper.close(10.0)
-    assert scribe.kept == [(1, Reason.UNKNOWN)]
+    assert scribe.kept == [(1, KeepReason.UNKNOWN)]
 
 
 def test_a_disk_that_hangs_costs_pictures_and_nothing_else(
@@ -148,7 +148,7 @@ def test_a_disk_that_refuses_is_said_once_and_once_more_when_it_takes_pictures(
 def test_what_a_limit_forbids_is_counted_by_its_name(
     make: Make, scribe: FakeScribe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scribe.answers = [LeftOut.PER_DAY, LeftOut.NO_ROOM]
+    scribe.answers = [SkippedPicture.PER_DAY, SkippedPicture.NO_ROOM]
     keeper = make(max_bytes=200)
     part(keeper, 1, R)
     part(keeper, 2, R)
@@ -168,7 +168,10 @@ def test_a_station_that_dies_writes_what_is_in_memory_the_latest_first(
         part(keeper, number, decision)
     keeper.seen(frame(6))
     keeper.dump(10.0)
-    assert scribe.kept == [(2, Reason.REJECT), *((n, Reason.CRASH) for n in (6, 5, 4, 3, 1))]
+    assert scribe.kept == [
+        (2, KeepReason.REJECT),
+        *((n, KeepReason.CRASH) for n in (6, 5, 4, 3, 1)),
+    ]
     assert keeper.counts == {"reject": 1, "crash": 5}
 
 
@@ -191,8 +194,8 @@ def test_nothing_is_kept_after_the_end(make: Make, scribe: FakeScribe) -> None:
 
 
 def test_one_that_never_ran_ends_at_once(scribe: FakeScribe) -> None:
-    keeper = Keeper(
-        ring=Ring(frames=1, max_bytes=100),
+    keeper = ImageRecorder(
+        ring=FrameRing(frames=1, max_bytes=100),
         scribe=scribe,  # type: ignore[arg-type]
         rules=KeepRules(),
         max_waiting_bytes=100,
@@ -237,7 +240,7 @@ def test_a_mark_keeps_the_picture_that_is_still_in_memory(
         (2, "false-reject", "2.png"),
         (77, "look", None),
     ]
-    assert (1, Reason.MARK) in scribe.kept
+    assert (1, KeepReason.MARK) in scribe.kept
     assert scribe.marked == [2]
     # They stay until the journal has them on the disk: a crash before that must not lose one.
     assert len(inbox.waiting()) == 3

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.pictures.ring import Ring, held_bytes
+from edge.pictures.ring import FrameRing, held_bytes
 from edge.records import Frame
 from tests.pictures.buffered_frames import R, U, frame, verdict
 
@@ -16,7 +16,7 @@ def ids(shots: tuple) -> list[int]:
 
 
 def test_the_last_frames_stay() -> None:
-    ring = Ring(frames=3, max_bytes=10_000)
+    ring = FrameRing(frames=3, max_bytes=10_000)
     for part in range(1, 6):
         ring.put(frame(part))
     assert len(ring) == 3
@@ -32,7 +32,7 @@ def test_the_last_frames_stay() -> None:
 def test_neither_bound_is_ever_passed(
     frames: int, max_bytes: int, parts: list[tuple[int, int, int]]
 ) -> None:
-    ring = Ring(frames=frames, max_bytes=max_bytes)
+    ring = FrameRing(frames=frames, max_bytes=max_bytes)
     held: dict[int, int] = {}
     for part, height, width in parts:
         fits = height * width <= max_bytes
@@ -48,7 +48,7 @@ def test_neither_bound_is_ever_passed(
 
 def test_it_holds_the_frame_itself() -> None:
     """No copy: the camera's contract is that a frame is its part's for good."""
-    ring, one = Ring(frames=3, max_bytes=1000), frame(1)
+    ring, one = FrameRing(frames=3, max_bytes=1000), frame(1)
     held = ring.put(one)
     assert held is not None
     assert held.frame is one
@@ -56,13 +56,13 @@ def test_it_holds_the_frame_itself() -> None:
 
 def test_a_view_counts_as_what_it_keeps_alive() -> None:
     whole = np.zeros((20, 10), np.uint8)
-    ring = Ring(frames=3, max_bytes=199)
+    ring = FrameRing(frames=3, max_bytes=199)
     assert held_bytes(whole[:4]) == 200
     assert ring.put(Frame(1, 1, 0, 0, whole[:4])) is None
 
 
 def test_each_is_handed_over_once_for_its_verdict_and_again_for_a_mark() -> None:
-    ring = Ring(frames=9, max_bytes=10_000)
+    ring = FrameRing(frames=9, max_bytes=10_000)
     for part in range(1, 7):
         ring.put(frame(part))
         ring.said(verdict(part))
@@ -80,7 +80,7 @@ def test_each_is_handed_over_once_for_its_verdict_and_again_for_a_mark() -> None
 
 
 def test_a_verdict_that_comes_before_its_frame_waits_for_it() -> None:
-    ring = Ring(frames=3, max_bytes=10_000)
+    ring = FrameRing(frames=3, max_bytes=10_000)
     ring.settled(verdict(1, U))
     late = ring.put(frame(1))
     assert late is not None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.pictures.write_limit import DAY_S, Allowance
+from edge.pictures.write_limit import DAY_S, WriteLimit
 
 
 @given(st.lists(st.tuples(st.floats(0, DAY_S), st.integers(1, 600)), max_size=60))
 def test_no_day_sees_more_than_a_days_bytes(asked: list[tuple[float, int]]) -> None:
-    allowance, now_s = Allowance(1000, now_s=0.0), 0.0
+    allowance, now_s = WriteLimit(1000, now_s=0.0), 0.0
     spent: list[tuple[float, int]] = []
     for pause_s, size in asked:
         now_s += pause_s
@@ -21,7 +21,7 @@ def test_no_day_sees_more_than_a_days_bytes(asked: list[tuple[float, int]]) -> N
 
 
 def test_half_of_a_day_at_once_then_as_it_comes_back() -> None:
-    allowance = Allowance(1000, now_s=5.0)
+    allowance = WriteLimit(1000, now_s=5.0)
     assert allowance.spend(500, 5.0)
     assert not allowance.spend(1, 5.0)
     assert not allowance.spend(251, 5.0 + DAY_S / 2)
@@ -30,16 +30,16 @@ def test_half_of_a_day_at_once_then_as_it_comes_back() -> None:
 
 
 def test_a_clock_that_goes_back_gives_nothing() -> None:
-    allowance = Allowance(1000, now_s=100.0)
+    allowance = WriteLimit(1000, now_s=100.0)
     allowance.spend(500, 100.0)
     assert allowance.left(50.0) == 0.0
     assert allowance.left(50.0 + DAY_S) == 500
 
 
 def test_it_goes_on_where_it_was_left() -> None:
-    assert Allowance(1000, now_s=0.0, left_bytes=120.0).left(0.0) == 120.0
-    assert Allowance(100, now_s=0.0, left_bytes=120.0).left(0.0) == 50  # the cap was lowered
-    overdrawn = Allowance(1000, now_s=0.0)
+    assert WriteLimit(1000, now_s=0.0, left_bytes=120.0).left(0.0) == 120.0
+    assert WriteLimit(100, now_s=0.0, left_bytes=120.0).left(0.0) == 50  # the cap was lowered
+    overdrawn = WriteLimit(1000, now_s=0.0)
     overdrawn.overdraw(700, 0.0)
     assert overdrawn.left(0.0) == -200
     assert not overdrawn.spend(1, DAY_S * 0.4)

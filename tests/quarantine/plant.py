@@ -13,8 +13,8 @@ from edge.events.event import mark_event, part_event
 from edge.inbox import Mark, MarkKind, new_mark
 from edge.journal.writer import Journal
 from edge.pictures.album import Album
-from edge.pictures.buffered_frame import Reason, Shot
-from edge.pictures.writer import Scribe
+from edge.pictures.buffered_frame import BufferedFrame, KeepReason
+from edge.pictures.writer import ImageWriter
 from edge.records import Decision
 from tests.pictures.buffered_frames import ORIGIN, frame, verdict
 
@@ -33,7 +33,7 @@ class House:
             cursor_path=self.state / "uplink.json",
         )
         album = Album(self.album, max_bytes=10 << 20, min_free_bytes=0)
-        self.scribe = Scribe(
+        self.scribe = ImageWriter(
             album,
             origin=ORIGIN,
             station="press-3",
@@ -56,8 +56,8 @@ class House:
         if kept:
             seen = frame(number)
             seen = seen if pixels is None else replace(seen, pixels=pixels)
-            shot = Shot(seen, said, said)
-            assert isinstance(self.scribe.keep(shot, Reason.REJECT), str)
+            shot = BufferedFrame(seen, said, said)
+            assert isinstance(self.scribe.keep(shot, KeepReason.REJECT), str)
 
     def mark(self, number: int, kind: MarkKind, note: str = "") -> Mark:
         mark = new_mark(number, kind, note)

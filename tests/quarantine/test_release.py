@@ -8,18 +8,18 @@ import pytest
 
 from edge.errors import QuarantineError, UsageError
 from edge.quarantine.collect import collect
-from edge.quarantine.index import Index
+from edge.quarantine.index import QuarantineIndex
 from edge.quarantine.release import clear, find, release, withhold
 from tests.pictures.buffered_frames import P, R
 from tests.quarantine.plant import House
 
 
-def word(index: Index, names: list[str], **given) -> Index:
+def word(index: QuarantineIndex, names: list[str], **given) -> QuarantineIndex:
     return release(index, find(index, names), by="Ada", utc="2026-01-01T00:00:00Z", **given)
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Index:
+def index(tmp_path: Path) -> QuarantineIndex:
     """Part 1: a false reject. 2: in doubt. 3: an escape without a picture."""
     house = House(tmp_path)
     for number, decision in ((1, R), (2, R), (3, P)):
@@ -33,12 +33,12 @@ def index(tmp_path: Path) -> Index:
     return found
 
 
-def test_nothing_is_released_by_itself(index: Index) -> None:
+def test_nothing_is_released_by_itself(index: QuarantineIndex) -> None:
     assert [entry.released for entry in index.entries] == [None, None, None]
     assert [entry.part_id for entry in clear(index)] == [1]
 
 
-def test_a_release_is_the_word_of_somebody_and_can_be_taken_back(index: Index) -> None:
+def test_a_release_is_the_word_of_somebody_and_can_be_taken_back(index: QuarantineIndex) -> None:
     done = word(index, ["1"])
     assert [entry.released for entry in done.entries] == ["false-reject", None, None]
     assert done.entries[0].release is not None
@@ -46,18 +46,18 @@ def test_a_release_is_the_word_of_somebody_and_can_be_taken_back(index: Index) -
     assert withhold(done, find(done, ["1"])) == index
 
 
-def test_a_part_in_doubt_needs_the_engineers_own_word(index: Index) -> None:
+def test_a_part_in_doubt_needs_the_engineers_own_word(index: QuarantineIndex) -> None:
     with pytest.raises(QuarantineError, match=r"part 2: its marks contradict .* --as"):
         word(index, ["1", "2"])
     assert word(index, ["2"], claim="escape").entries[1].released == "escape"
 
 
-def test_a_part_without_a_picture_teaches_nothing(index: Index) -> None:
+def test_a_part_without_a_picture_teaches_nothing(index: QuarantineIndex) -> None:
     with pytest.raises(QuarantineError, match="part 3: has no picture"):
         word(index, ["3"], claim="escape")
 
 
-def test_a_later_mark_makes_a_release_void(index: Index) -> None:
+def test_a_later_mark_makes_a_release_void(index: QuarantineIndex) -> None:
     entry = word(index, ["1"]).entries[0]
     more = index.entries[1].marks[0]
     assert entry.model_copy(update={"marks": (*entry.marks, more)}).released is None
@@ -66,7 +66,7 @@ def test_a_later_mark_makes_a_release_void(index: Index) -> None:
     assert entry.model_copy(update={"picture": other}).released is None
 
 
-def test_parts_are_found_by_number_or_id(index: Index) -> None:
+def test_parts_are_found_by_number_or_id(index: QuarantineIndex) -> None:
     (one,) = find(index, [index.entries[0].id])
     assert one.part_id == 1
     with pytest.raises(UsageError, match="77: names 0 parts"):

@@ -11,12 +11,12 @@ from edge.bundle import parse_bundle, write_bundle
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.pictures.kept_bundles import bundle_path
-from edge.pictures.provenance import origin_of
-from edge.replay.chains import Chains
+from edge.pictures.provenance import provenance_of
+from edge.replay.chains import ReplayChains
 from tests.support.bundles import bundle_bytes
 
 DATA = bundle_bytes()
-ORIGIN = origin_of(parse_bundle(DATA), EngineChoice("ort", 1, "int8"))
+ORIGIN = provenance_of(parse_bundle(DATA), EngineChoice("ort", 1, "int8"))
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_same_origin_is_the_same_digest_and_nothing_differs(folder: Path) -> None:
-    chain = Chains(folder).of(ORIGIN)
+    chain = ReplayChains(folder).of(ORIGIN)
     assert chain.origin.digest == ORIGIN.digest
     assert chain.origin.differences(ORIGIN) == ()
 
@@ -54,19 +54,19 @@ def test_outfeeds_own_version_does_not_count() -> None:
 
 
 def test_parts_of_one_origin_share_a_chain(folder: Path) -> None:
-    chains = Chains(folder)
+    chains = ReplayChains(folder)
     first = chains.of(ORIGIN)
     assert chains.of(replace(ORIGIN, processor="another")) is first
     write_bundle(bundle_path(folder, "other"), b"")
     newer = bundle_bytes(version="2.0")
-    newer_origin = origin_of(parse_bundle(newer), EngineChoice("ort", 1, "int8"))
+    newer_origin = provenance_of(parse_bundle(newer), EngineChoice("ort", 1, "int8"))
     write_bundle(bundle_path(folder, newer_origin.bundle_digest), newer)
     assert chains.of(newer_origin).bundle.manifest.version == "2.0"
     assert chains.of(ORIGIN).bundle.manifest.version == "1.0"
 
 
 def test_what_another_build_may_differ_by_is_in_the_certificate(folder: Path) -> None:
-    chain = replace(Chains(folder).of(ORIGIN), errors={"onnx-int8": 0.4, "onnx-float32": 0.3})
+    chain = replace(ReplayChains(folder).of(ORIGIN), errors={"onnx-int8": 0.4, "onnx-float32": 0.3})
     same = chain.tolerance(replace(ORIGIN, processor="another")).limits
     assert (same.severity, same.box_px, same.area, same.confidence) == (0.5, 4, 0.25, 0.25)
     other = chain.tolerance(replace(ORIGIN, build="onnx-float32")).limits
@@ -78,7 +78,7 @@ def test_what_another_build_may_differ_by_is_in_the_certificate(folder: Path) ->
 
 def test_an_engine_of_a_later_version(folder: Path) -> None:
     with pytest.raises(BundleError, match="engine 'npu' is unknown here"):
-        Chains(folder).of(replace(ORIGIN, engine="npu"))
+        ReplayChains(folder).of(replace(ORIGIN, engine="npu"))
 
 
 def test_a_bundle_that_does_not_prove_itself_replays_nothing(tmp_path: Path) -> None:
@@ -91,13 +91,13 @@ def test_a_bundle_that_does_not_prove_itself_replays_nothing(tmp_path: Path) -> 
     digest = parse_bundle(data).digest
     write_bundle(bundle_path(tmp_path, digest), data)
     with pytest.raises(BundleError, match="does not reproduce its golden frame"):
-        Chains(tmp_path).of(replace(ORIGIN, bundle_digest=digest))
+        ReplayChains(tmp_path).of(replace(ORIGIN, bundle_digest=digest))
 
 
 def test_a_bundle_that_is_given_serves_every_part(folder: Path) -> None:
     other = folder / "other.outfeed"
     write_bundle(other, bundle_bytes(version="2.0"))
-    chains = Chains(folder / "nowhere", other=other)
+    chains = ReplayChains(folder / "nowhere", other=other)
     chain = chains.of(ORIGIN)
     assert chain.bundle.manifest.version == "2.0"
     assert chains.of(replace(ORIGIN, bundle_digest="00" * 32)) is chain

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.bundle import GoldenLimits
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 from edge.replay.canonical import canonical, first_difference
-from edge.replay.compare import Outcome, Tolerance, compare
+from edge.replay.compare import ReplayOutcome, Tolerance, compare
 
 T = 4.0
 WITHIN = Tolerance(GoldenLimits(severity=0.5, box_px=4, area=0.25, confidence=0.25), T)
@@ -31,11 +31,11 @@ ONE = reject(defect())
 
 def test_timings_do_not_count_and_every_digit_does() -> None:
     assert first_difference(ONE, replace(ONE, timings=None)) is None
-    assert compare(ONE, replace(ONE, timings=None), None) == (Outcome.SAME, None)
+    assert compare(ONE, replace(ONE, timings=None), None) == (ReplayOutcome.SAME, None)
     assert "timings" not in canonical(ONE)
     outcome, said = compare(ONE, replace(ONE, score=7.500000000000001), None)
-    assert (outcome, said) == (Outcome.DIFFERS, "score: 7.500000000000001, recorded 7.5")
-    assert compare(ONE, replace(ONE, score=7.500000000000001), WITHIN)[0] is Outcome.WITHIN
+    assert (outcome, said) == (ReplayOutcome.DIFFERS, "score: 7.500000000000001, recorded 7.5")
+    assert compare(ONE, replace(ONE, score=7.500000000000001), WITHIN)[0] is ReplayOutcome.WITHIN
 
 
 def test_the_sign_of_zero_is_a_difference_of_bytes() -> None:
@@ -70,9 +70,9 @@ def test_the_first_difference_is_named(seen: Verdict, said: str) -> None:
     ],
 )
 def test_what_engines_may_differ_in(seen: Verdict) -> None:
-    assert compare(ONE, seen, WITHIN)[0] is Outcome.WITHIN
-    assert compare(seen, ONE, WITHIN)[0] is Outcome.WITHIN
-    assert compare(ONE, seen, None)[0] is Outcome.DIFFERS
+    assert compare(ONE, seen, WITHIN)[0] is ReplayOutcome.WITHIN
+    assert compare(seen, ONE, WITHIN)[0] is ReplayOutcome.WITHIN
+    assert compare(ONE, seen, None)[0] is ReplayOutcome.DIFFERS
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_what_engines_may_differ_in(seen: Verdict) -> None:
 )
 def test_what_they_may_not(seen: Verdict, said: str) -> None:
     outcome, difference = compare(ONE, seen, WITHIN)
-    assert outcome is Outcome.DIFFERS
+    assert outcome is ReplayOutcome.DIFFERS
     assert difference is not None
     assert difference.startswith(said)
 
 
 def test_two_refusals_of_a_frame_are_the_same_only_in_the_same_words() -> None:
     one, other = (Verdict.unknown(7, reason=reason) for reason in ("no surface", "too small"))
-    assert compare(one, one, WITHIN)[0] is Outcome.SAME
-    assert compare(one, other, WITHIN) == (Outcome.DIFFERS, "reason")
+    assert compare(one, one, WITHIN)[0] is ReplayOutcome.SAME
+    assert compare(one, other, WITHIN) == (ReplayOutcome.DIFFERS, "reason")
 
 
 @given(
@@ -120,4 +120,4 @@ def test_within_means_within(peak: float, off: float, moved: int) -> None:
     seen = reject(defect(10 + moved, peak=peak + off), peak=peak + off)
     outcome, _ = compare(reject(defect(peak=peak), peak=peak), seen, WITHIN)
     allowed = abs((peak + off) - peak) <= 0.5
-    assert (outcome is not Outcome.DIFFERS) == allowed
+    assert (outcome is not ReplayOutcome.DIFFERS) == allowed

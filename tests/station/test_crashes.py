@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.errors import CrashedError, DeviceError
-from edge.pictures import KeepRules, Ring
-from edge.pictures.recorder import Keeper
+from edge.pictures import FrameRing, KeepRules
+from edge.pictures.recorder import ImageRecorder
 from tests.support.monitors import monitor
 from tests.support.pictures import FakeScribe, RecordedKeeper
 from tests.support.station import P, R, StationHarness, U, raises, wait_for_threads
@@ -68,8 +68,8 @@ def journal(folder: Path) -> StationHarness:
 
 def pictures(folder: Path) -> StationHarness:
     rules = KeepRules(0, 0)
-    ring = Ring(frames=4, max_bytes=1 << 20)
-    keeper = Keeper(
+    ring = FrameRing(frames=4, max_bytes=1 << 20)
+    keeper = ImageRecorder(
         ring=ring, scribe=FakeScribe(), rules=rules, max_waiting_bytes=1 << 20, inbox=BrokenInbox()
     )
     return StationHarness(10**9, pictures=keeper)

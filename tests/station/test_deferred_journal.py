@@ -13,7 +13,7 @@ import pytest
 from edge.errors import JournalError
 from edge.events.event import GapEvent, PartEvent
 from edge.events.identity import parse_payload
-from edge.journal.lock import HeldError
+from edge.journal.lock import LockHeldError
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
 from edge.records import Verdict
@@ -98,7 +98,7 @@ def test_a_disk_that_hangs_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_a_station_that_runs_on_the_folder_ends_the_start(tmp_path: Path) -> None:
-    with opens(tmp_path), pytest.raises(HeldError, match="another station is running"):
+    with opens(tmp_path), pytest.raises(LockHeldError, match="another station is running"):
         LateJournal(lambda: opens(tmp_path), within_s=5)
 
 
@@ -116,7 +116,7 @@ def test_a_foreign_journal_ends_the_start(tmp_path: Path) -> None:
 def test_what_comes_later_ends_nothing(tmp_path: Path) -> None:
     disk = Disk(tmp_path, JournalError("read-only file system"))
     journal = LateJournal(disk.open, within_s=5)
-    disk.error = HeldError("another station is running on this folder")
+    disk.error = LockHeldError("another station is running on this folder")
 
     def is_told() -> bool:
         with pytest.raises(JournalError) as caught:

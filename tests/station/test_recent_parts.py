@@ -9,7 +9,7 @@ import pytest
 
 from edge.clock import boot_id, utc_now
 from edge.events.event import GapEvent, PartEvent, actuation_event, gap_event, part_event
-from edge.events.identity import Stored
+from edge.events.identity import StoredEvent
 from edge.events.start import StartEvent, start_event
 from edge.journal.blocks import read_blocks
 from edge.records import Decision, Verdict
@@ -340,7 +340,9 @@ def test_the_tail_of_a_journal() -> None:
         actuation_event("s", part_id=7, due_ns=1, at_ns=1, width_us=9, cause="verdict"),
         gap_event("s", count=1, reason="x"),
     ]
-    rows = [Stored("s", "j", "r", n, each.model_dump_json()) for n, each in enumerate(events, 1)]
+    rows = [
+        StoredEvent("s", "j", "r", n, each.model_dump_json()) for n, each in enumerate(events, 1)
+    ]
     assert tail_of(rows[::-1]) == JournalTail(False, "r", 5, frozenset({1, 5, 6}))
     assert tail_of([]) == JournalTail(True, None, None, frozenset())
 

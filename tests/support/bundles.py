@@ -42,7 +42,7 @@ from edge.bundle import (
     subject_of,
     write_bundle,
 )
-from edge.bundle.certificate import Step
+from edge.bundle.certificate import ParityStep
 from edge.chain.golden import golden_of
 from edge.chain.load import build_inspector
 from edge.records import Frame
@@ -60,7 +60,7 @@ KINDS = (
     KindManifest(name="stain", guidance="Clean the rollers.", rule=RuleManifest(min_area_px=40)),
 )
 CHAIN = ChainManifest(threshold=THRESHOLD)
-STEP = Step(
+STEP = ParityStep(
     chain="onnx-int8",
     against="torch-float32",
     figures={"missed": 0.0, "missed_bound": 0.0131},

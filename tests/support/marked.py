@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.inbox import MarkKind
-from edge.quarantine import Index
+from edge.quarantine import QuarantineIndex
 from edge.quarantine.collect import collect
 from edge.quarantine.index import write_index
 from edge.quarantine.release import clear, release
@@ -56,7 +56,7 @@ def quarantine(
         decision = Decision.PASS if kind == "escape" else Decision.REJECT
         house.part(number, decision, pixels=pixels)
         house.mark(number, kind)
-    found: Index = collect(house.journal_path, house.album, folder / "q").index
+    found: QuarantineIndex = collect(house.journal_path, house.album, folder / "q").index
     house.close()
     if released:
         done = release(found, clear(found), by="Ada", utc="2026-01-01T00:00:00Z")

@@ -6,8 +6,8 @@ import threading
 
 from edge.errors import PictureError
 from edge.inbox import Mark
-from edge.pictures.album import LeftOut
-from edge.pictures.buffered_frame import Reason, Shot
+from edge.pictures.album import SkippedPicture
+from edge.pictures.buffered_frame import BufferedFrame, KeepReason
 from edge.records import Frame, Verdict
 from tests.support.station import PIXELS
 
@@ -18,12 +18,14 @@ class FakeScribe:
     def __init__(self) -> None:
         self.open, self.asked = threading.Event(), threading.Event()
         self.open.set()
-        self.kept: list[tuple[int, Reason]] = []
-        self.answers: list[LeftOut | PictureError] = []
+        self.kept: list[tuple[int, KeepReason]] = []
+        self.answers: list[SkippedPicture | PictureError] = []
         self.marked: list[int] = []
         self.gone = 0
 
-    def keep(self, shot: Shot, reason: Reason, mark: Mark | None = None) -> str | LeftOut | None:
+    def keep(
+        self, shot: BufferedFrame, reason: KeepReason, mark: Mark | None = None
+    ) -> str | SkippedPicture | None:
         self.asked.set()
         self.open.wait(30)
         if self.answers:

@@ -8,7 +8,7 @@ from typing import Any
 from edge.config.station import StationConfig
 from edge.events.event import StatusEvent, gap_event
 from edge.journal.writer import Journal
-from edge.receiver.receiver import Received, Receiver
+from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.receiver.subscriber import Subscriber
 
 
@@ -30,7 +30,7 @@ class Central:
     """A subscriber that keeps what it gets."""
 
     def __init__(self, config: StationConfig) -> None:
-        self.received: list[Received] = []
+        self.received: list[ReceivedEvent] = []
         self.statuses: list[StatusEvent] = []
         self.receiver = Receiver()
         self.subscriber = Subscriber(

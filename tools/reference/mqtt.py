@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from edge import __version__
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
-from edge.events.identity import Identity, wire_schema
+from edge.events.identity import EventIdentity, wire_schema
 from edge.events.topics import Topics
 from tools.reference.markdown import generated, table, type_text
 
@@ -63,7 +63,7 @@ def page() -> str:
         events=topics.events, status=topics.status, gap=_type_name(GapEvent)
     )
     parts = [generated("MQTT topics and payloads", introduction)]
-    parts.append("## Identity: at the head of every event\n\n" + _fields(_schema(Identity)))
+    parts.append("## Identity: at the head of every event\n\n" + _fields(_schema(EventIdentity)))
     for model in all_events():
         schema = _schema(model)
         text = f"## {_type_name(model)}\n\n{inspect.getdoc(model)}\n\n{_fields(schema)}"

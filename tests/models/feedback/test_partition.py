@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from edge.quarantine import Claim, Entry, Kept, MarkNote, Release
+from edge.quarantine import Claim, CopiedPicture, MarkNote, QuarantineEntry, Release
 from models.feedback.partition import divide
 
 JOURNAL = "1f3a9c2e-0000-4000-8000-000000000000"
 
 
-def entry(part_id: int, claim: Claim, *, seen: int | None = None, released: bool = True) -> Entry:
+def entry(
+    part_id: int, claim: Claim, *, seen: int | None = None, released: bool = True
+) -> QuarantineEntry:
     note = MarkNote(id=f"{part_id:032x}", kind=claim, note="", utc="2026-01-01T00:00:00Z")
     word = Release(
         claim=claim, by="Ada", utc="2026-01-02T00:00:00Z", pixels_sha256="a" * 64, marks=(note.id,)
     )
-    return Entry(
+    return QuarantineEntry(
         station="press-3",
         journal=JOURNAL,
         boot_id="b",
@@ -22,12 +24,12 @@ def entry(part_id: int, claim: Claim, *, seen: int | None = None, released: bool
         marks=(note,),
         claim=claim,
         judged=None,
-        picture=Kept(sha256="a" * 64, pixels_sha256="a" * 64),
+        picture=CopiedPicture(sha256="a" * 64, pixels_sha256="a" * 64),
         release=word if released else None,
     )
 
 
-def ids(entries: tuple[Entry, ...]) -> list[int]:
+def ids(entries: tuple[QuarantineEntry, ...]) -> list[int]:
     return [each.part_id for each in entries]
 
 
