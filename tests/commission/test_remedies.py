@@ -11,8 +11,9 @@ FOLDER = Path(edge.commission.__file__).parent
 # A figure by its literal name, and its other arguments.
 FIGURE = re.compile(r'Figure\(\s*name="([^"]+)"([^()]*(?:\([^()]*\)[^()]*)*)')
 # Module → step.
-OF = {"reference": "focus", "focus": "focus", "parts": "parts", "travel": "travel"}
-OF |= {"pulse": "pulse", "timing": "timing", "verdict": "speed"}
+OF = {"reference": "focus", "steps/focus": "focus", "steps/parts": "parts"}
+OF |= {"steps/travel": "travel", "steps/pulse": "pulse", "steps/timing": "timing"}
+OF |= {"steps/speed": "speed"}
 
 
 def test_every_limited_figure_has_a_remedy_of_its_own() -> None:

@@ -18,7 +18,7 @@ import matplotlib
 
 from models.report.plots import Series, bar_plot, heat_table, line_plot, pareto_front, scatter_plot
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LABELS = {"title": "A title", "x_label": "across", "y_label": "up"}
 NAN = float("nan")
 
