@@ -39,7 +39,7 @@ OUT ?= runs/$(notdir $(patsubst %/,%,$(DATA)))-$(notdir $(basename $(RECIPE)))
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 COMPUTING := $(addprefix tests/,assembly bench chain commission config disk_usage docs doctor drift edge engines \
-	export journal line models pictures proof provision quarantine replay uplink/test_terms.py)
+	export journal line models pictures proof provision quarantine replay tools uplink/test_terms.py)
 EXPORT_ARGS ?=
 LEARN_ARGS ?=
 KEY ?=

@@ -98,20 +98,22 @@ def python_blocks(path: str, text: str) -> Iterator[TextBlock]:
 
 def docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
     """Yield every string that stands alone as a statement: docstrings, also those of fields."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
-            continue
-        if isinstance(node.value.value, str):
-            yield node.value
+    alone = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    constants = (value for value in alone if isinstance(value, ast.Constant))
+    yield from sorted(
+        (value for value in constants if isinstance(value.value, str)), key=lambda v: v.lineno
+    )
 
 
 def hash_comments(path: str, text: str) -> Iterator[TextBlock]:
     """Yield the comments of a file in which # opens one at the start of a line or after a space."""
     comments = []
     for number, line in enumerate(text.split("\n"), start=1):
-        match = re.search(r"(?:^|(?<=\s))#.*", line)
-        if match and line[: match.start()].count('"') % 2 == 0:
-            comments.append((number, match.start(), match[0], not line[: match.start()].strip()))
+        for match in re.finditer(r"(?:^|(?<=\s))#", line):
+            before = line[: match.start()]
+            if before.count('"') % 2 == 0:
+                comments.append((number, match.start(), line[match.start() :], not before.strip()))
+                break
     yield from _comment_blocks(path, comments)
 
 

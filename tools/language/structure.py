@@ -103,11 +103,7 @@ def poor_names(file: PythonFile, terms: Sequence[BannedTerm]) -> Iterator[tuple[
     defined: classes, functions, arguments, variables and attributes."""
     parts = {part: term.use for term in terms for part in term.names}
     exact = {name: term.use for term in terms for name in term.exact}
-    known: set[tuple[int, str]] = set()
-    for line, name in _defined_names(file.tree):
-        if (line, name) in known:
-            continue
-        known.add((line, name))
+    for line, name in sorted(set(_defined_names(file.tree))):
         pieces = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
         uses = [parts[piece] for piece in pieces if piece in parts]
         if not uses and name in exact:
