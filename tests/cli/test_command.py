@@ -4,10 +4,12 @@ import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import typer
 from pydantic import BaseModel
 
 import edge
@@ -25,21 +27,44 @@ else:
 
 ROOT = Path(edge.__file__).parents[1]
 EXAMPLE = ROOT / "firmware-config/station.toml"
-COMMANDS = ("run", "uplink", "inspect", "bundle", "bench", "demo")
+
+
+def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command and group below this one, by the words that call it."""
+    for name, below in getattr(command, "commands", {}).items():
+        yield f"{path}{name}", below
+        yield from _commands(below, f"{path}{name} ")
+
+
+COMMANDS = dict(_commands(typer.main.get_command(command.app)))
+OPTIONS = [
+    pytest.param(path, option, id=f"{path} {option.opts[0]}".strip())
+    for path, below in {"": typer.main.get_command(command.app), **COMMANDS}.items()
+    for option in below.params
+    if not option.hidden
+]
 
 
 def test_help_names_every_command(outfeed: Outfeed) -> None:
+    names = [path for path in COMMANDS if " " not in path]
+    assert len(names) == 13
     result = outfeed("--help")
     assert result.status == 0
-    for name in COMMANDS:
-        assert re.search(rf"\b{name}\b", result.out)
+    for name in names:
+        assert re.search(rf"^\W*{name} ", result.out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "bundle show", "bundle verify"])
-def test_each_command_has_help(outfeed: Outfeed, name: str) -> None:
-    result = outfeed(*name.split(), "--help")
+@pytest.mark.parametrize("path", COMMANDS)
+def test_each_command_has_help(outfeed: Outfeed, path: str) -> None:
+    assert COMMANDS[path].help
+    result = outfeed(*path.split(), "--help")
     assert result.status == 0
-    assert "Usage: outfeed" in result.out
+    assert f"Usage: outfeed {path}" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize(("path", "option"), OPTIONS)
+def test_each_option_and_argument_has_help(path: str, option: Any) -> None:
+    assert (option.help or "").strip(), f"outfeed {path}: {option.opts[0]} has no help"
 
 
 def test_version(outfeed: Outfeed) -> None:
