@@ -15,7 +15,7 @@ CODE = ("edge", "models", "export", "bench", "central", "tools")
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 400
 MIN_FILE_LINES = 40
-# A docstring of a longer file says why: "One file, because …".
+# The docstring of a longer file gives the reason: "One file, because …".
 REASON = re.compile(r"\bone file,? because\b", re.IGNORECASE)
 _OPENER = re.compile(r"\W*(what|whats|who|whose|how|whether|where|which|when)\b", re.IGNORECASE)
 
