@@ -18,7 +18,7 @@ def anchor(heading: str) -> str:
 
 
 def test_terms_are_in_alphabetical_order_and_stand_once() -> None:
-    assert TERMS == sorted(set(TERMS), key=str.lower)
+    assert sorted(set(TERMS), key=str.lower) == TERMS
     assert len(TERMS) > 60
 
 
