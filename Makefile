@@ -54,7 +54,7 @@ TABLES ?= build/tables
 RECIPES ?= paper lean nano
 COMPARE_ARGS ?=
 DIST ?= build/outfeed.tar.gz
-DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE pyproject.toml requirements) \
+DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE THIRD_PARTY_NOTICES pyproject.toml requirements) \
 	edge models export firmware-config docs
 METHODS ?= threshold texture autoencoder memory template cascade lean
 METHODS_ARGS ?=
