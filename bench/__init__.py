@@ -1,3 +1,3 @@
-"""Outfeed against what a user would pick instead, side by side in one run."""
+"""Benchmarks, comparisons and fault tests of Outfeed. No part of an installed station."""
 
-import edge  # noqa: F401 - before any module loads ONNX Runtime, which then reports to nobody
+import edge  # noqa: F401 - first, so that ONNX Runtime is loaded with its telemetry off

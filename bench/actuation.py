@@ -1,9 +1,10 @@
-"""How punctual a pulse is: the rejector process against a thread in the loaded station process.
+"""Measure the delay of ejector pulses: the rejector process against a thread of a loaded process.
 
-    python -m bench.actuation [--kicks 1000]
+    python -m bench.actuation [--pulses 1000]
 
-Every way takes turns in blocks within one run, while this process keeps every core busy as a
-station would: matrix products without the interpreter's lock, and parsing with it.
+All ways to actuate take turns in blocks within one run. Meanwhile this process keeps every core
+busy as a station would. It computes matrix products without the interpreter's lock, and parses JSON
+with it.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ from edge.rejector.client import RejectorClient
 from edge.rejector.messages import Actuated, Ready
 from edge.rejector.options import RejectorOptions
 
-GAP_NS = 20_000_000  # 50 kicks a second
+GAP_NS = 20_000_000  # 50 pulses a second
 PULSE_US = 5_000
-BLOCK = 100  # kicks of one way before it is the next one's turn
-LEAD_NS = 300_000_000  # orders are given this long ahead, as on a belt
+BLOCK = 100  # pulses of one way before the turn of the next
+LEAD_NS = 300_000_000  # orders are sent this long ahead, as on a belt
 
 _CLOCK = MonotonicClock()
 
 
 @dataclass
-class Way:
-    """One way to actuate: kicks the block of due times, returns when the last is done."""
+class ActuationWay:
+    """A way to actuate. ``eject`` makes a pulse at each due time and returns after the last one."""
 
     name: str
-    kick: Callable[[list[int]], None]
+    eject: Callable[[list[int]], None]
     errors_us: list[float] = field(default_factory=list)
-    missed: int = 0  # held up for longer than the whole pulse, which then is not made
+    missed: int = 0  # pulses not made, because the delay was longer than the pulse
 
 
 def _load(stop: threading.Event) -> None:
@@ -51,11 +52,11 @@ def _load(stop: threading.Event) -> None:
         json.loads(json.dumps(document))
 
 
-def _thread_way() -> Way:
+def _thread_way() -> ActuationWay:
     output = SimulatedOutput(clock=_CLOCK)
-    way = Way("a thread of the station process", lambda due: None)
+    way = ActuationWay("a thread of the station process", lambda due: None)
 
-    def kick(due: list[int]) -> None:
+    def eject(due: list[int]) -> None:
         def work() -> None:
             for due_ns in due:
                 _CLOCK.sleep_until_ns(due_ns)
@@ -68,14 +69,14 @@ def _thread_way() -> Way:
         thread.start()
         thread.join()
 
-    way.kick = kick
+    way.eject = eject
     return way
 
 
-def _process_way(priority: int) -> tuple[Way, RejectorClient]:
+def _process_way(priority: int) -> tuple[ActuationWay, RejectorClient]:
     options = RejectorOptions(pulse_us=PULSE_US, realtime_priority=priority)
     client = RejectorClient(options, clock=_CLOCK)
-    way = Way("", lambda due: None)
+    way = ActuationWay("", lambda due: None)
     done = threading.Semaphore(0)
 
     def report(actuated: Actuated) -> None:
@@ -85,9 +86,9 @@ def _process_way(priority: int) -> tuple[Way, RejectorClient]:
             way.missed += 1
         done.release()
 
-    def kick(due: list[int]) -> None:
+    def eject(due: list[int]) -> None:
         for due_ns in due:
-            client.announce(due_ns, due_ns)  # due times are as good as any number for a part
+            client.announce(due_ns, due_ns)  # the due time also serves as the part's number
             client.resolve(due_ns, True)
         for _ in due:
             done.acquire()
@@ -95,15 +96,15 @@ def _process_way(priority: int) -> tuple[Way, RejectorClient]:
     ready = client.start(report)
     assert isinstance(ready, Ready)
     granted = f"SCHED_FIFO {priority}" if ready.realtime else "default scheduling"
-    way.name, way.kick = f"the rejector, {granted}", kick
+    way.name, way.eject = f"the rejector, {granted}", eject
     return way, client
 
 
 def main() -> None:
-    """Print one table: start of the pulse minus due time, in microseconds."""
-    parser = argparse.ArgumentParser(description="Measure how punctual a pulse is.")
-    parser.add_argument("--kicks", type=int, default=1000, help="of each way")
-    kicks = parser.parse_args().kicks
+    """Print one table of the pulse's start minus its due time, in microseconds."""
+    parser = argparse.ArgumentParser(description="Measure the delay of ejector pulses.")
+    parser.add_argument("--pulses", type=int, default=1000, help="pulses of each way")
+    pulses = parser.parse_args().pulses
     plain, plain_client = _process_way(0)
     realtime, realtime_client = _process_way(50)
     ways = [_thread_way(), plain, realtime]
@@ -115,18 +116,18 @@ def main() -> None:
     for thread in load:
         thread.start()
     try:
-        for _ in range(-(-kicks // BLOCK)):
+        for _ in range(-(-pulses // BLOCK)):
             for way in ways:
                 first_ns = _CLOCK.now_ns() + LEAD_NS
-                way.kick([first_ns + n * GAP_NS for n in range(BLOCK)])
+                way.eject([first_ns + n * GAP_NS for n in range(BLOCK)])
     finally:
         stop.set()
         for thread in load:
             thread.join()
         for client in (plain_client, realtime_client):
             client.close(5.0)
-    print(f"{len(load)} cores busy, {len(ways[0].errors_us)} kicks each; µs late\n")
-    print("| who actuates | p50 | p99 | p99.9 | max | missed |")
+    print(f"{len(load)} cores busy, {len(ways[0].errors_us)} pulses each; delay in µs\n")
+    print("| way to actuate | p50 | p99 | p99.9 | max | missed |")
     print("|---|---|---|---|---|---|")
     for way in ways:
         p50, p99, p999 = np.percentile(way.errors_us, (50, 99, 99.9))

@@ -1,11 +1,11 @@
-"""Every shape of detector that was tried: its cost, its time in each engine, how good it became.
+"""Compare detector architectures: their cost, their time in each engine and their accuracy.
 
     python -m bench.architectures [--run runs/X ...] [--out FOLDER]
 
-One 256×256 block on one core; all take turns, a few runs each, so that a noisy machine hurts all
-alike. Weights are random (time does not depend on them). --run adds what an exported run reached
-(its export.json), and --out writes the table and the Pareto front of time and mean IoU.
-OpenVINO is timed where it is installed (pip install openvino).
+Each runs on one 256×256 block on one core. All take turns of a few runs, so that a noisy machine
+affects all alike. Weights are random, because time does not depend on them. --run adds the accuracy
+of an exported run (from its export.json). --out writes the table and the Pareto front of time and
+mean IoU. OpenVINO is timed where it is installed (pip install openvino).
 """
 
 from __future__ import annotations
@@ -38,12 +38,15 @@ from models.report.exported import read_export
 from models.report.plots import scatter_plot
 from models.runs.run import Run
 
-RUNS = 20  # back to back: what the network costs, not what its neighbour left in the caches
+RUNS = 20  # back to back, so that the caches hold the network's own data
 SHIPPED = (("paper", 4), ("large", 2), ("lean", 2), ("nano", 2))
 
 
 class PatchifyUNet(DetectorNetwork):
-    """First light's: 4×4/4 stem, 64 channels at stride 8, context at 16, detail from stride 4."""
+    """The first version's network.
+
+    It has a 4×4 stem of stride 4, 64 channels at stride 8, context at 16 and detail from stride 4.
+    """
 
     shuffle = 2
     logistic = True
@@ -74,7 +77,10 @@ class PatchifyUNet(DetectorNetwork):
 
 
 class FlatAtEight(DetectorNetwork):
-    """8×8/8 stem that keeps every pixel, wide blocks at strides 8 and 16, 4×4 sub-cells."""
+    """A network with an 8×8 stem of stride 8 that keeps every pixel.
+
+    It has wide blocks at strides 8 and 16, and 4×4 sub-cells.
+    """
 
     shuffle = 4
     logistic = True
@@ -97,11 +103,11 @@ class FlatAtEight(DetectorNetwork):
         return self.head(self.fuse(torch.relu(x + self.context(x))))  # type: ignore[no-any-return]
 
 
-def shapes() -> dict[str, DetectorNetwork]:
-    """What is shipped, and the shapes that were tried beside it, in eval mode."""
+def make_networks() -> dict[str, DetectorNetwork]:
+    """Return the shipped networks and the other architectures that were tried, in eval mode."""
     found = {name: build_detector(name, 1, resolution) for name, resolution in SHIPPED}
     found |= {
-        "patchify U, 48/64/96 (first light)": PatchifyUNet(),
+        "patchify U, 48/64/96 (first version)": PatchifyUNet(),
         "patchify U, 32/64/96, one block": PatchifyUNet(stem=32, blocks=1),
         "patchify U, 16/32/64, one block": PatchifyUNet(16, 32, 64, 1, 8),
         "flat at 8, 64, two + one blocks": FlatAtEight(),
@@ -112,7 +118,7 @@ def shapes() -> dict[str, DetectorNetwork]:
 
 
 def engines(network: DetectorNetwork) -> dict[str, Call]:
-    """By name of the engine, one run on one core of a 256×256 block of noise."""
+    """Return a call for each engine, by name, that runs the network once on a 256×256 block."""
     pixels = noise()
     found = {"torch float32": run_torch(network, pixels)}
     for precision, model in graphs(network).items():
@@ -123,8 +129,10 @@ def engines(network: DetectorNetwork) -> dict[str, Call]:
 
 
 def time_all(candidates: dict[str, dict[str, Call]], rounds: int) -> dict[str, dict[str, float]]:
-    """Median milliseconds by network and engine. Blocks for three rounds of warm-up and ``rounds``
-    of each."""
+    """Return the median milliseconds by network and engine.
+
+    Blocks for three rounds of warm-up and ``rounds`` rounds of each.
+    """
     calls = {(name, engine): call for name, of in candidates.items() for engine, call in of.items()}
     taken = interleave(calls, Turns(rounds, RUNS, warm_up=3))
     found: dict[str, dict[str, float]] = {}
@@ -133,8 +141,8 @@ def time_all(candidates: dict[str, dict[str, Call]], rounds: int) -> dict[str, d
     return found
 
 
-def reached(runs: list[Path]) -> dict[str, tuple[float, float]]:
-    """Mean IoU, float and int8, by network, of exported runs. Raises DataError."""
+def read_accuracy(runs: list[Path]) -> dict[str, tuple[float, float]]:
+    """Return the mean IoU in float and int8 of exported runs, by network. Raises DataError."""
     found: dict[str, tuple[float, float]] = {}
     for folder in runs:
         exported = read_export(folder)
@@ -147,23 +155,27 @@ def reached(runs: list[Path]) -> dict[str, tuple[float, float]]:
 
 
 def main(
-    run: Annotated[list[Path] | None, typer.Option(help="Exported runs, for mean IoU.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only shapes that begin so.")] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="An exported run, for its mean IoU; repeat for more.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only architectures whose name begins so; repeat.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of the timing.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder for the table and the plot.")] = None,
 ) -> None:
-    """Time every shape of detector beside the paper's."""
+    """Time every detector architecture beside the paper's."""
     bind()
     torch.set_num_threads(1)
     logging.getLogger().setLevel(logging.ERROR)
     try:
-        quality = reached(run or [])
+        quality = read_accuracy(run or [])
     except DataError as error:
         print(f"architectures: {error}", file=sys.stderr)
         raise SystemExit(1) from error
     wanted = {
         name: network
-        for name, network in shapes().items()
+        for name, network in make_networks().items()
         if not only or name == "paper" or name.startswith(tuple(only))
     }
     times = time_all({name: engines(network) for name, network in wanted.items()}, rounds)
@@ -190,7 +202,10 @@ def table(
     times: dict[str, dict[str, float]],
     quality: dict[str, tuple[float, float]],
 ) -> str:
-    """Markdown: a row per shape; 'times' is how much faster its ORT int8 is than the reference."""
+    """Return the table as Markdown, with a row per architecture.
+
+    The column "times" states how many times faster its ORT int8 is than the reference.
+    """
     reference = times["paper"]["ORT float32"]
     columns = list(times["paper"])
     rows = []

@@ -1,11 +1,11 @@
-"""Time against batch size: He & Liu 2020, Table 8, on one core of this machine.
+"""Measure time against batch size on one core, as Table 8 of He & Liu 2020 does on a GPU.
 
     python -m bench.batch --network paper --network lean
 
-256×256 patches, batches as the paper's, median over rounds; ONNX Runtime float32 as a station would
-run it (uint8 pixels in) and torch float32. Weights are random, on which time does not depend; --run
-takes a trained network. Batches and engines take turns within a round, so that a noisy machine
-hurts all alike. The paper's own figures are of a GPU.
+Patches have 256×256 px, and batches are those of the paper. The engines are ONNX Runtime float32 as
+a station runs it (uint8 pixels in) and torch float32. The result is the median over the rounds.
+Weights are random, because time does not depend on them; --run loads a trained network. Batches and
+engines take turns within a round, so that a noisy machine affects all alike.
 """
 
 from __future__ import annotations
@@ -34,31 +34,33 @@ from models.networks import DetectorNetwork, build_detector, normalise
 from models.runs.run import Run
 
 SIDE_PX = 256
-BATCHES = (1, 8, 16, 32, 64)  # the paper's, and one
+BATCHES = (1, 8, 16, 32, 64)  # those of the paper, and 1
 COLOURS = {1: "grey", 3: "colour"}
 # The paper's columns are grey 4×4, colour 4×4 and colour 2×2.
 SETTINGS = ((1, 4), (3, 4), (1, 2), (3, 2))
 
 
-class Engine(str, Enum):
-    """What runs the network."""
+class BatchEngine(str, Enum):
+    """An engine that runs the network on batches."""
 
     ORT = "ort"
     TORCH = "torch"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A detector in eval mode and the channels it takes."""
+class BatchCandidate:
+    """A detector in eval mode and the number of its channels."""
 
     name: str
     network: DetectorNetwork
     channels: int
 
 
-def candidates(networks: Sequence[str], run: Path | None = None) -> list[Candidate]:
-    """Each network in every setting it can be built in, and the trained one of a run. Raises
-    DataError for a name that no network has, and for a folder that is no run."""
+def candidates(networks: Sequence[str], run: Path | None = None) -> list[BatchCandidate]:
+    """Return each network in every setting that it supports, and the trained one of a run.
+
+    Raises DataError for an unknown network, and for a folder that is no run.
+    """
     found = []
     for name in networks:
         built = []
@@ -76,16 +78,18 @@ def candidates(networks: Sequence[str], run: Path | None = None) -> list[Candida
         trained = Run(run)
         detector = trained.load_detector()
         if isinstance(detector, FileDetector):
-            raise DataError(f"{run}: a {detector.kind} is no network")
+            raise DataError(f"{run}: expected a network, found a detector of kind {detector.kind}")
         found.append(_candidate(str(run), detector, trained.record().channels))
     return found
 
 
 def time_batches(
-    candidate: Candidate, batches: Sequence[int], engines: Sequence[Engine], rounds: int
-) -> dict[tuple[Engine, int], float]:
-    """Median milliseconds of a whole batch, by engine and batch size. Blocks for a warm-up and
-    ``rounds`` runs of each."""
+    candidate: BatchCandidate, batches: Sequence[int], engines: Sequence[BatchEngine], rounds: int
+) -> dict[tuple[BatchEngine, int], float]:
+    """Return the median milliseconds of a whole batch, by engine and batch size.
+
+    Blocks for a warm-up and ``rounds`` runs of each.
+    """
     prepared = {engine: _PREPARE[engine](candidate, max(batches)) for engine in engines}
     calls = {
         (engine, batch): partial(prepared[engine], batch) for engine in engines for batch in batches
@@ -95,12 +99,14 @@ def time_batches(
 
 
 def table(
-    measured: dict[str, dict[tuple[Engine, int], float]],
+    measured: dict[str, dict[tuple[BatchEngine, int], float]],
     batches: Sequence[int],
-    engines: Sequence[Engine],
+    engines: Sequence[BatchEngine],
 ) -> str:
-    """Table 8 as Markdown: a row per batch size, a column per network and engine; ms of a batch and
-    in brackets of a patch."""
+    """Return Table 8 as Markdown, with a row per batch size and a column per network and engine.
+
+    A cell has the milliseconds of a batch, and in brackets those of a patch.
+    """
     rows = [
         [
             str(batch),
@@ -116,9 +122,9 @@ def table(
     return markdown(("batch", *names), rows)
 
 
-def _candidate(name: str, network: DetectorNetwork, channels: int) -> Candidate:
+def _candidate(name: str, network: DetectorNetwork, channels: int) -> BatchCandidate:
     cell = network.stride_px
-    return Candidate(f"{name} {COLOURS[channels]} {cell}×{cell}", network.eval(), channels)
+    return BatchCandidate(f"{name} {COLOURS[channels]} {cell}×{cell}", network.eval(), channels)
 
 
 def _pixels(batch: int, channels: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -126,7 +132,7 @@ def _pixels(batch: int, channels: int) -> np.ndarray[tuple[int, ...], np.dtype[n
     return rng.integers(0, 256, (batch, SIDE_PX, SIDE_PX, channels), np.uint8)
 
 
-def _ort(candidate: Candidate, most: int) -> Callable[[int], object]:
+def _ort(candidate: BatchCandidate, most: int) -> Callable[[int], object]:
     network, channels = candidate.network, candidate.channels
     graph = station_graph(export_float(network, channels), Tail(network.logistic, network.shuffle))
     engine = OrtEngine(
@@ -136,7 +142,7 @@ def _ort(candidate: Candidate, most: int) -> Callable[[int], object]:
     return engine.run
 
 
-def _torch(candidate: Candidate, most: int) -> Callable[[int], object]:
+def _torch(candidate: BatchCandidate, most: int) -> Callable[[int], object]:
     pixels = torch.from_numpy(_pixels(most, candidate.channels)).permute(0, 3, 1, 2).contiguous()
 
     def run(count: int) -> object:
@@ -146,7 +152,7 @@ def _torch(candidate: Candidate, most: int) -> Callable[[int], object]:
     return run
 
 
-_PREPARE = {Engine.ORT: _ort, Engine.TORCH: _torch}
+_PREPARE = {BatchEngine.ORT: _ort, BatchEngine.TORCH: _torch}
 
 
 def main(
@@ -154,32 +160,32 @@ def main(
         list[str] | None,
         typer.Option(help="Name of a network; repeat for more. [default: paper, or none with RUN]"),
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="The detector of this run too.")] = None,
+    run: Annotated[Path | None, typer.Option(help="A run whose detector is timed too.")] = None,
     batch: Annotated[
         list[int] | None, typer.Option(min=1, help="Batch size; repeat. [default: 1 8 16 32 64]")
     ] = None,
     engine: Annotated[
-        list[Engine] | None, typer.Option(help="What runs it; repeat. [default: both]")
+        list[BatchEngine] | None, typer.Option(help="BatchEngine; repeat. [default: both]")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the table has the median.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Write the table here as Markdown.")] = None,
 ) -> None:
     """Time detectors on batches of 256×256 patches, on one core."""
     console = Console()
     bind()
     torch.set_num_threads(1)
-    engines, batches = list(engine or Engine), sorted(set(batch or BATCHES))
+    engines, batches = list(engine or BatchEngine), sorted(set(batch or BATCHES))
     try:
         chosen = candidates(network or ([] if run else ["paper"]), run)
         measured = {one.name: time_batches(one, batches, engines, rounds) for one in chosen}
         text = table(measured, batches, engines)
-        said = f"ms of a batch (of a patch), {SIDE_PX}×{SIDE_PX}, one core, {rounds} rounds\n\n"
+        heading = f"ms of a batch (of a patch), {SIDE_PX}×{SIDE_PX}, one core, {rounds} rounds\n\n"
         if out is not None:
-            out.write_text(said + text, encoding="utf-8")
+            out.write_text(heading + text, encoding="utf-8")
     except (DataError, OSError) as error:
         console.print(f"[red]batch:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    console.print(said + text, highlight=False, markup=False, soft_wrap=True)
+    console.print(heading + text, highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reported boxes against annotated ones, by the rule of DeepPCB (Tang et al. 2019)."""
+"""Comparison of reported boxes with annotated ones, by the rule of DeepPCB (Tang et al. 2019)."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from dataclasses import dataclass
 from edge.records import Box
 
 RIGHT_IOU = 0.33  # "a detection is correct only if the IoU … is larger than 0.33"
-NOT_FOUND = "not found"
+NOT_FOUND = "not matches"
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
-    """A box and its kind; of reported ones the most severe first."""
+class LabelledBox:
+    """A box and its kind. Lists of reported boxes begin with the most severe one."""
 
     box: Box
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Boxes of some pictures. right: pairs of a reported and an annotated box, each box in one
-    pair at the most."""
+class BoxCounts:
+    """The numbers of boxes in some pictures.
+
+    right: pairs of a reported and an annotated box. Each box is in one pair at most.
+    """
 
     right: int = 0
     reported: int = 0
     annotated: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
+    def __add__(self, other: BoxCounts) -> BoxCounts:
+        return BoxCounts(
             self.right + other.right,
             self.reported + other.reported,
             self.annotated + other.annotated,
@@ -50,35 +52,37 @@ class Counts:
 
 
 def pair(
-    reported: Sequence[Marked], annotated: Sequence[Marked], *, same_kind: bool
+    reported: Sequence[LabelledBox], annotated: Sequence[LabelledBox], *, same_kind: bool
 ) -> tuple[int | None, ...]:
-    """For each annotated box the number of the reported one that is right about it, or None.
+    """Return for each annotated box the index of the reported box that matches it, or None.
 
-    Each reported box, in order, takes the free annotated one (of its kind, where same_kind) that it
-    overlaps most, if by more than RIGHT_IOU.
+    Each reported box, in order, is paired with the free annotated box that it overlaps most. The
+    IoU must be more than RIGHT_IOU. With same_kind, both boxes must have one kind.
     """
-    found: list[int | None] = [None] * len(annotated)
+    matches: list[int | None] = [None] * len(annotated)
     for number, mark in enumerate(reported):
         overlaps = [
             iou(mark.box, truth.box)
-            if found[index] is None and (mark.kind == truth.kind or not same_kind)
+            if matches[index] is None and (mark.kind == truth.kind or not same_kind)
             else 0.0
             for index, truth in enumerate(annotated)
         ]
         best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
         if best is not None and overlaps[best] > RIGHT_IOU:
-            found[best] = number
-    return tuple(found)
+            matches[best] = number
+    return tuple(matches)
 
 
-def count(reported: Sequence[Marked], annotated: Sequence[Marked], *, same_kind: bool) -> Counts:
-    """Of one picture."""
-    found = pair(reported, annotated, same_kind=same_kind)
-    return Counts(len(found) - found.count(None), len(reported), len(annotated))
+def count(
+    reported: Sequence[LabelledBox], annotated: Sequence[LabelledBox], *, same_kind: bool
+) -> BoxCounts:
+    """Return the numbers of boxes of one picture."""
+    matches = pair(reported, annotated, same_kind=same_kind)
+    return BoxCounts(len(matches) - matches.count(None), len(reported), len(annotated))
 
 
 def iou(one: Box, other: Box) -> float:
-    """Intersection over union, 0 to 1."""
+    """Return the intersection over union, 0 to 1."""
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
     shared = max(width, 0) * max(height, 0)
@@ -86,7 +90,7 @@ def iou(one: Box, other: Box) -> float:
 
 
 def widened(box: Box, margin_px: int, height: int, width: int) -> Box:
-    """With a margin on all sides, inside the frame."""
+    """Return the box with a margin on all sides, cut at the rim of the frame."""
     return Box(
         max(box.left - margin_px, 0),
         max(box.top - margin_px, 0),

@@ -1,9 +1,8 @@
-"""Events that a broker confirmed and lost, and what it costs to lose none:
-``python -m bench.broker``.
+"""Count the confirmed events that a killed broker loses: ``python -m bench.broker``.
 
-A real Mosquitto with the shipped persistence settings (and with others to compare) takes QoS 1
-events while central is away, is killed with SIGKILL, started again, and hands central what it still
-has. The events have the size of a verdict.
+A real Mosquitto receives QoS 1 events while the central system is away. It is killed with SIGKILL,
+started again, and delivers the remaining events. The shipped persistence settings are compared with
+two others, in lost events and in events a second. An event has the size of a verdict.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class KillOutcome:
-    """Of one broker. lost: confirmed to the publisher and never handed to central."""
+    """The result for one broker. lost: events confirmed to the publisher and never delivered."""
 
     settings: str
     kills: int
@@ -54,7 +53,7 @@ class KillOutcome:
 
 
 class Broker:
-    """One Mosquitto on the loopback, with a folder of its own."""
+    """A Mosquitto on the loopback interface with a separate folder."""
 
     def __init__(self, folder: Path, settings: Sequence[str]) -> None:
         with socket.socket() as probe:
@@ -68,7 +67,7 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the broker and wait until it accepts a connection, at most 10 s."""
         program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
         if program is None:
             sys.exit("bench.broker: mosquitto is not installed")
@@ -82,34 +81,34 @@ class Broker:
                 return
             except OSError:
                 if time.monotonic() > limit_s:
-                    sys.exit("bench.broker: mosquitto does not answer")
+                    sys.exit("bench.broker: mosquitto accepts no connection")
                 time.sleep(0.02)
 
     def kill(self) -> None:
-        """SIGKILL: it saves nothing."""
+        """Kill the broker by SIGKILL, so that it saves nothing more."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(_ANSWER_S)
 
 
 class EventReader:
-    """A subscriber with a session that the broker keeps."""
+    """A subscriber with a persistent session. ``numbers`` holds the delivered events."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self.seen: set[int] = set()
+        self.numbers: set[int] = set()
 
-    def listen(self, until_quiet_s: float) -> None:
-        """Receive until nothing has come for so long, then go away."""
+    def receive(self, until_quiet_s: float) -> None:
+        """Receive until no event arrived for ``until_quiet_s``, then disconnect."""
         client = _client("central")
         subscribed: list[int] = []
-        heard_s = [time.monotonic()]
+        last_event_s = [time.monotonic()]
 
-        def take(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-            self.seen.add(int(message.payload[:12]))
-            heard_s[0] = time.monotonic()
+        def record(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+            self.numbers.add(int(message.payload[:12]))
+            last_event_s[0] = time.monotonic()
 
-        client.on_message = take
+        client.on_message = record
         client.on_subscribe = lambda *_: subscribed.append(1)
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = 86_400
@@ -117,7 +116,7 @@ class EventReader:
         while not client.is_connected():
             client.loop(0.05)
         client.subscribe(_TOPIC, qos=1)
-        while not subscribed or time.monotonic() - heard_s[0] < until_quiet_s:
+        while not subscribed or time.monotonic() - last_event_s[0] < until_quiet_s:
             client.loop(0.05)
         client.disconnect()
         client.loop(0.05)
@@ -133,8 +132,10 @@ def _client(name: str) -> mqtt.Client:
 
 
 def publish(port: int, first: int, count: int, kill_after: int, broker: Broker) -> set[int]:
-    """Publish count events, numbered from first, with a window as the uplink's; the numbers that
-    were confirmed. The broker is killed once kill_after were."""
+    """Publish ``count`` events, numbered from ``first``, and return the confirmed numbers.
+
+    The window is that of the uplink. The broker is killed after ``kill_after`` confirmations.
+    """
     client = _client("outfeed-press-3")
     client.max_inflight_messages_set(_WINDOW)
     numbers: dict[int, int] = {}
@@ -163,48 +164,51 @@ def publish(port: int, first: int, count: int, kill_after: int, broker: Broker) 
 
 
 def measure(settings: str, *, events: int, kills: int, dice: random.Random) -> KillOutcome:
-    """One broker that is killed so often, each time while events come and central is away."""
+    """Measure one broker that is killed ``kills`` times while the central system is away."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(Path(folder), _SETTINGS[settings])
         central = EventReader(broker.port)
         broker.start()
-        central.listen(0.2)  # its session
-        time.sleep(1.5)  # the session itself is saved by now, where it is saved at all
+        central.receive(0.2)  # creates the session
+        time.sleep(1.5)  # the session itself is saved by now, if the settings save it
         confirmed: set[int] = set()
-        took_s = 0.0
+        duration_s = 0.0
         for turn in range(kills):
-            # The last kill comes after all were confirmed; the others in the middle.
+            # The last kill follows all confirmations. The others are in mid-stream.
             after = events if turn == kills - 1 else dice.randrange(events // 2, events)
             began_s = time.monotonic()
             confirmed |= publish(broker.port, turn * events, events, after, broker)
-            took_s += time.monotonic() - began_s
+            duration_s += time.monotonic() - began_s
             broker.start()
-        central.listen(1.0)
+        central.receive(1.0)
         broker.kill()
-    lost = len(confirmed - central.seen)
-    return KillOutcome(settings, kills, len(confirmed), lost, len(confirmed) / took_s)
+    lost = len(confirmed - central.numbers)
+    return KillOutcome(settings, kills, len(confirmed), lost, len(confirmed) / duration_s)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure each setting and print the table; 1 where the shipped one lost more than an event a
-    kill: Mosquitto confirms one before it saves it, and the uplink repeats the last 2 s."""
+    """Measure each setting and print the table.
+
+    Return 1 where the shipped setting lost more than one event per kill. Mosquitto confirms an
+    event before it saves it, and the uplink repeats its last 2 s.
+    """
     parser = argparse.ArgumentParser(prog="bench.broker", description=__doc__)
-    parser.add_argument("--events", type=int, default=1000, help="per kill")
-    parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--events", type=int, default=1000, help="events per kill")
+    parser.add_argument("--kills", type=int, default=3, help="kills of each broker")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     table = Table("settings", "kills", "confirmed", "lost", "events/s")
     shipped_lost = 0
     for settings in _SETTINGS:
         dice = random.Random(options.seed)
-        found = measure(settings, events=options.events, kills=options.kills, dice=dice)
-        shipped_lost = found.lost  # the shipped one is the last
+        outcome = measure(settings, events=options.events, kills=options.kills, dice=dice)
+        shipped_lost = outcome.lost  # the shipped setting is the last
         table.add_row(
-            found.settings,
-            str(found.kills),
-            str(found.confirmed),
-            str(found.lost),
-            f"{found.events_per_s:.0f}",
+            outcome.settings,
+            str(outcome.kills),
+            str(outcome.confirmed),
+            str(outcome.lost),
+            f"{outcome.events_per_s:.0f}",
         )
     Console().print(table)
     return 1 if shipped_lost > options.kills else 0

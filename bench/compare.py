@@ -1,13 +1,13 @@
-"""Networks side by side on one's own data: the same minutes of training and split, some seeds.
+"""Compare networks on your own data, with the same minutes of training and the same split.
 
     python -m bench.compare --data ../magnetic_tile --data ../crackforest,share=0.2,minutes=4 \
         --recipe paper --recipe lean --recipe nano --seeds 3 --minutes 7 --out runs/compare
 
-Every run is trained, exported to int8, and its validation pictures go through `outfeed inspect`;
-tables.md then has float and station side by side. A network gets as many steps as its training
-makes in the minutes on one core of this machine, at most its recipe's own; the steps are found
-before the first run and written to OUT/recipes, so that a run can be made again. One run at a time
-on a core of its own. What is finished is not done again: the same command goes on after a kill.
+Every run is trained and exported to int8, and `outfeed inspect` inspects its validation pictures.
+tables.md then compares float with the station. A network gets as many steps as its training makes
+in the minutes on one core of this machine, at most those of its recipe. The steps are measured
+before the first run and written to OUT/recipes, so that a run can be repeated. Each core has one
+run at a time. Finished work is not repeated: the same command continues after a kill.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from models.training.detector import train_detector
 from models.training.patches import load_pictures
 from models.training.recipe import Recipe, as_toml, load_recipe
 
-# A step takes what the last trial takes longer than the one before, by the steps it has more. The
-# first only warms up: the libraries' own first steps are slow.
+# The time of a step is the difference of the last two trials, divided by the difference of their
+# steps. The first trial only warms up, because the first steps of the libraries are slow.
 TRIAL_STEPS = (2, 2, 22)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Data to train on, the share held back, and the minutes a detector is trained."""
+class DataSource:
+    """Data to train on, the share that is held back, and the minutes of a detector's training."""
 
     folder: Path
     share: float
     minutes: float
 
 
-def parse_source(text: str, share: float, minutes: float) -> Source:
-    """FOLDER[,share=0.2][,minutes=4]. Raises DataError, one line."""
+def parse_source(text: str, share: float, minutes: float) -> DataSource:
+    """Read ``FOLDER[,share=0.2][,minutes=4]``. Raises DataError with one line."""
     folder, *settings = text.split(",")
-    source = Source(Path(folder), share, minutes)
+    source = DataSource(Path(folder), share, minutes)
     for setting in settings:
         key, _, value = setting.partition("=")
         try:
@@ -67,13 +67,15 @@ def parse_source(text: str, share: float, minutes: float) -> Source:
     return source
 
 
-def fit_steps(recipe: Recipe, source: Source) -> int:
-    """The steps that the detector's training makes in the source's minutes on one core; at most the
-    recipe's. Trains a few to see. Raises DataError."""
+def fit_steps(recipe: Recipe, source: DataSource) -> int:
+    """Return the steps that the detector's training makes in the source's minutes on one core.
+
+    The result is at most the steps of the recipe. Trains a few steps to measure. Raises DataError.
+    """
     dataset = open_data(source.folder, recipe.split)
     divided = split(dataset, recipe.split.validation_share, recipe.split.seed)
     pictures = load_pictures(dataset, divided.train)
-    took = []
+    durations_s = []
     for steps in TRIAL_STEPS:
         detector = recipe.detector.model_copy(update={"steps": steps, "checks": 0})
         trial = recipe.model_copy(update={"detector": detector})
@@ -82,14 +84,16 @@ def fit_steps(recipe: Recipe, source: Source) -> int:
             train_detector(
                 pictures, dataset.kinds, dataset.channels, trial, Path(folder) / "trial.ckpt"
             )
-            took.append(time.perf_counter() - started)
-    step_s = max(took[-1] - took[-2], 1e-3) / (TRIAL_STEPS[-1] - TRIAL_STEPS[-2])
+            durations_s.append(time.perf_counter() - started)
+    step_s = max(durations_s[-1] - durations_s[-2], 1e-3) / (TRIAL_STEPS[-1] - TRIAL_STEPS[-2])
     return max(1, min(recipe.detector.steps, int(source.minutes * 60 / step_s)))
 
 
-def plan(sources: Sequence[Source], recipes: Sequence[str], seeds: int, out: Path) -> list[Job]:
-    """The runs, seed by seed, so that a comparison cut short has every network; their recipes are
-    written to OUT/recipes where they are not there yet. Raises DataError."""
+def plan(sources: Sequence[DataSource], recipes: Sequence[str], seeds: int, out: Path) -> list[Job]:
+    """Return the runs, seed by seed, so that an interrupted comparison has every network.
+
+    Writes recipes to OUT/recipes where they do not exist yet. Raises DataError.
+    """
     folder = out / "recipes"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = []
@@ -103,13 +107,13 @@ def plan(sources: Sequence[Source], recipes: Sequence[str], seeds: int, out: Pat
                     if seed:
                         made = load_recipe(str(first)).model_copy(update={"seed": seed})
                     else:
-                        made = _budgeted(load_recipe(name), source)
+                        made = _with_steps(load_recipe(name), source)
                     write_whole(path, as_toml(made))
                 jobs.append(Job(out / run, path, source.folder))
     return jobs
 
 
-def _budgeted(base: Recipe, source: Source) -> Recipe:
+def _with_steps(base: Recipe, source: DataSource) -> Recipe:
     cut = base.split.model_copy(update={"validation_share": source.share})
     base = base.model_copy(update={"split": cut})
     detector = base.detector.model_copy(update={"steps": fit_steps(base, source)})
@@ -121,12 +125,14 @@ def main(
     recipe: Annotated[
         list[str], typer.Option(help="A name in models/recipes, or a .toml; repeat.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the runs, recipes and tables.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs, recipes and tables.")],
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each network on each data.")] = 3,
-    share: Annotated[float, typer.Option(help="Share of the parts held back.")] = 0.25,
-    minutes: Annotated[float, typer.Option(help="A detector's training, on one core.")] = 7.0,
+    share: Annotated[float, typer.Option(help="Share of the parts that is held back.")] = 0.25,
+    minutes: Annotated[
+        float, typer.Option(help="Minutes of a detector's training, on one core.")
+    ] = 7.0,
     core: Annotated[
-        list[int] | None, typer.Option(help="Cores to use, one run on each; all.")
+        list[int] | None, typer.Option(help="Core for one run at a time; repeat. [default: all]")
     ] = None,
 ) -> None:
     """Train, export, inspect and tabulate every network on every data set."""

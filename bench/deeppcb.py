@@ -1,12 +1,12 @@
-"""DeepPCB: each test picture against its own template, by the station's detector and chain.
+"""Measure the template method on DeepPCB: each test picture against its own template.
 
     python -m bench.deeppcb --data FOLDER
 
-Every pair's template becomes a golden image of its own (models/methods/template/training.py, one
-good part), and its test picture goes through the very detector, filter and components of a
-station. T, the distance at which regions are joined and the margin of the annotators' boxes are
-chosen by F1 on the training pairs; the block classifier, which names kinds, is trained on these;
-the figures are of the other pairs. A reported box is right by the set's own rule (bench/boxes.py).
+The template of each pair becomes a golden image (models/methods/template/training.py, one good
+part). Its test picture passes the detector, filter and components of a station. The training pairs
+select three settings by F1: T, the distance at which regions are joined, and the margin of the
+annotators' boxes. They also train the block classifier, which names kinds. The figures are of the
+other pairs. The rule of the data set decides whether a reported box is right (bench/boxes.py).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.boxes import NOT_FOUND, Counts, Marked, count, pair, widened
+from bench.boxes import NOT_FOUND, BoxCounts, LabelledBox, count, pair, widened
 from edge.bundle import KindManifest
 from edge.chain.classify import BlockVote, Classifier
 from edge.chain.components import components
@@ -52,8 +52,8 @@ from models.training.classifier import train_classifier
 from models.training.patches import Picture
 from models.training.recipe import Recipe, load_recipe
 
-# Severity 12 is black where white should be, at the least spread: a template of one picture has no
-# other good parts to take a scale from.
+# Severity 12 is black in the place of white, at the least spread. A template of one picture has no
+# other good parts from which to derive a scale.
 UNIT_GREY = 255.0 / TOP
 THRESHOLDS = np.round(np.arange(3.0, 11.5, 0.5), 1).tolist()
 JOINS_PX = (4.0, 8.0, 12.0, 16.0)
@@ -61,35 +61,35 @@ MARGINS_PX = (0, 5, 8, 10, 12, 14)
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
-    """A test picture and what its template's detector made of it."""
+class InspectedPicture:
+    """A test picture, its severity map by the detector of its template, and the detector's time."""
 
     picture: Picture
     severity: SeverityMap
     detect_ms: float
 
     @property
-    def annotated(self) -> tuple[Marked, ...]:
+    def annotated(self) -> tuple[LabelledBox, ...]:
         boxes = self.picture.sample.boxes
-        return tuple(Marked(Box(b.left, b.top, b.right, b.bottom), b.kind) for b in boxes)
+        return tuple(LabelledBox(Box(b.left, b.top, b.right, b.bottom), b.kind) for b in boxes)
 
     def regions(self, threshold: float, join_px: float) -> tuple[Region, ...]:
         mask = keep(self.severity, threshold, *self.picture.kind_map.shape)
         return components(mask, join_px).regions if mask is not None else ()
 
-    def boxes(self, regions: Sequence[Region | Defect], margin_px: int) -> tuple[Marked, ...]:
-        """Widened as the annotators' are, and named where they are."""
+    def boxes(self, regions: Sequence[Region | Defect], margin_px: int) -> tuple[LabelledBox, ...]:
+        """Return the boxes of regions, widened as the annotators do, with their kinds if known."""
         height, width = self.picture.kind_map.shape
         marked = []
         for each in regions:
             region, kind = (each.region, each.kind) if isinstance(each, Defect) else (each, "")
-            marked.append(Marked(widened(region.box, margin_px, height, width), kind))
+            marked.append(LabelledBox(widened(region.box, margin_px, height, width), kind))
         return tuple(marked)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is chosen on the training pairs."""
+    """The settings that the training pairs select."""
 
     threshold: float
     join_px: float
@@ -98,8 +98,8 @@ class Setting:
 
 def inspect(
     dataset: DataSet, chosen: Iterable[tuple[Sample, Sample]], recipe: TemplateRecipe
-) -> tuple[Inspected, ...]:
-    """The maps of test pictures, each by a detector of its template alone."""
+) -> tuple[InspectedPicture, ...]:
+    """Return the maps of the test pictures, each by a detector of its template alone."""
     inspected = []
     for template, test in chosen:
         file = make_template([dataset.load_image(template)], recipe)
@@ -110,13 +110,15 @@ def inspect(
         start_ns = time.perf_counter_ns()
         severity = detector.detect(picture.pixels)
         taken_ms = (time.perf_counter_ns() - start_ns) / 1e6
-        inspected.append(Inspected(picture, severity, taken_ms))
+        inspected.append(InspectedPicture(picture, severity, taken_ms))
     return tuple(inspected)
 
 
-def choose(inspected: Sequence[Inspected]) -> Setting:
-    """The setting with the highest F1, whatever the kinds: T first, then the distance and the
-    margin at that T, and T again; of equals the first."""
+def choose(inspected: Sequence[InspectedPicture]) -> Setting:
+    """Return the setting with the highest F1, without regard to kinds; the first of equal ones.
+
+    T is chosen first, then the distance and the margin at that T, then T again.
+    """
     setting = Setting(THRESHOLDS[0], JOINS_PX[1], MARGINS_PX[3])
     for turn in range(3):
         at = setting
@@ -129,17 +131,17 @@ def choose(inspected: Sequence[Inspected]) -> Setting:
     return setting
 
 
-def _f1(inspected: Sequence[Inspected], setting: Setting) -> float:
-    found = (reported(each, setting, None) for each in inspected)
-    pairs_of = zip(found, inspected, strict=True)
-    counts = (count(boxes, each.annotated, same_kind=False) for boxes, each in pairs_of)
-    return sum(counts, Counts()).f1
+def _f1(inspected: Sequence[InspectedPicture], setting: Setting) -> float:
+    counts = (
+        count(reported(each, setting, None), each.annotated, same_kind=False) for each in inspected
+    )
+    return sum(counts, BoxCounts()).f1
 
 
 def name_kinds(
-    inspected: Sequence[Inspected], setting: Setting, dataset: DataSet, recipe: Recipe
+    inspected: Sequence[InspectedPicture], setting: Setting, dataset: DataSet, recipe: Recipe
 ) -> BlockClassifier:
-    """The block classifier, trained on annotated boxes and on what is reported outside them."""
+    """Train the block classifier on annotated boxes and on regions reported outside them."""
     pictures = tuple(each.picture for each in inspected)
     maps = tuple(each.severity for each in inspected)
     regions = collect_regions(pictures, maps, setting.threshold, setting.join_px)
@@ -150,9 +152,9 @@ def name_kinds(
 
 
 def reported(
-    each: Inspected, setting: Setting, classifier: Classifier | None
-) -> tuple[Marked, ...]:
-    """With a classifier named, and without what it takes for background."""
+    each: InspectedPicture, setting: Setting, classifier: Classifier | None
+) -> tuple[LabelledBox, ...]:
+    """Return the reported boxes; with a classifier, their kinds, and without background."""
     regions = each.regions(setting.threshold, setting.join_px)
     if classifier is None or not regions:
         return each.boxes(regions, setting.margin_px)
@@ -161,7 +163,7 @@ def reported(
     return each.boxes(kept, setting.margin_px)
 
 
-def show_counts(console: Console, title: str, rows: dict[str, Counts]) -> None:
+def show_counts(console: Console, title: str, rows: dict[str, BoxCounts]) -> None:
     table = Table(title, "precision", "recall", "F1", "right", "reported", "annotated")
     for name, row in rows.items():
         shares = (f"{share:.4f}" for share in (row.precision, row.recall, row.f1))
@@ -170,32 +172,35 @@ def show_counts(console: Console, title: str, rows: dict[str, Counts]) -> None:
 
 
 def confusion(
-    results: Iterable[tuple[tuple[Marked, ...], tuple[Marked, ...]]], kinds: tuple[str, ...]
+    results: Iterable[tuple[tuple[LabelledBox, ...], tuple[LabelledBox, ...]]],
+    kinds: tuple[str, ...],
 ) -> Table:
-    """Of annotated boxes, as what they were reported, wherever a box lies right."""
-    seen: Counter[tuple[str, str]] = Counter()
+    """Return the table of annotated kinds against reported kinds, of boxes that match."""
+    numbers: Counter[tuple[str, str]] = Counter()
     for found, annotated in results:
         places = pair(found, annotated, same_kind=False)
         for truth, place in zip(annotated, places, strict=True):
-            seen[truth.kind, NOT_FOUND if place is None else found[place].kind] += 1
+            numbers[truth.kind, NOT_FOUND if place is None else found[place].kind] += 1
     columns = (*kinds, NOT_FOUND)
     table = Table("annotated \\ reported", *columns, "recall")
     for kind in kinds:
-        row = [seen[kind, column] for column in columns]
+        row = [numbers[kind, column] for column in columns]
         recall = 1.0 - row[-1] / max(sum(row), 1)
         table.add_row(kind, *(str(number) for number in row), f"{recall:.4f}")
     return table
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="DeepPCB as published.")],
-    share: Annotated[float, typer.Option(help="Of the pairs, those that are measured.")] = 0.4,
-    seed: Annotated[int, typer.Option(help="Of the division of the pairs.")] = 0,
+    data: Annotated[Path, typer.Option(help="Folder of DeepPCB as published.")],
+    share: Annotated[float, typer.Option(help="Share of the pairs that is measured.")] = 0.4,
+    seed: Annotated[int, typer.Option(help="Seed of the division of the pairs.")] = 0,
     every: Annotated[int, typer.Option(min=1, help="Use every nth pair only.")] = 1,
-    steps: Annotated[int, typer.Option(min=0, help="Of the classifier; 0: none.")] = 1000,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Steps of the classifier; 0: no classifier.")
+    ] = 1000,
     recipe: Annotated[str, typer.Option(help="A name in models/recipes, or a .toml.")] = "template",
 ) -> None:
-    """Inspect each test picture against its template; score by the set's own rule."""
+    """Inspect each test picture against its template, and score by the rule of the data set."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)  # the confusion of six kinds
@@ -210,20 +215,22 @@ def main(
         train = [each for each in every_pair if each[1].name not in held_back]
         test = [each for each in every_pair if each[1].name in held_back]
         if not train or not test:
-            raise DataError(f"{data}: too few pairs; expected some to learn from and to measure")
+            raise DataError(
+                f"{data}: too few pairs; expected at least one to train on and one to measure"
+            )
         console.print(f"{len(train)} pairs to choose and train on, {len(test)} measured")
         classify: Classifier | None = None
         for is_registered in (True, False):
             variant = loaded.template.model_copy(update={"registration": is_registered})
             if not is_registered:
                 variant = variant.model_copy(update={"min_match": 0.01})
-            learnt = inspect(dataset, track(train, console=console), variant)
+            trained_on = inspect(dataset, track(train, console=console), variant)
             measured = inspect(dataset, track(test, console=console), variant)
-            setting = choose(learnt)
+            setting = choose(trained_on)
             if steps and classify is None:
                 options = loaded.classifier.model_copy(update={"steps": steps})
                 trained = name_kinds(
-                    learnt, setting, dataset, loaded.model_copy(update={"classifier": options})
+                    trained_on, setting, dataset, loaded.model_copy(update={"classifier": options})
                 )
                 classify = BlockVote(
                     TorchBlocks(trained, dataset.channels),
@@ -231,16 +238,16 @@ def main(
                     dataset.channels,
                     tuple(KindManifest(name=kind) for kind in dataset.kinds),
                 )
-            title = "registered" if is_registered else "as it lies"
+            title = "registered" if is_registered else "not registered"
             median_ms = float(np.median([each.detect_ms for each in measured]))
             console.print(f"{title}: {setting}, detector {median_ms:.1f} ms a picture (median)")
             plain = [(reported(each, setting, None), each.annotated) for each in measured]
-            rows = {"any kind": sum((count(*each, same_kind=False) for each in plain), Counts())}
+            rows = {"any kind": sum((count(*each, same_kind=False) for each in plain), BoxCounts())}
             if classify is not None:
                 named = [(reported(each, setting, classify), each.annotated) for each in measured]
                 for label, same in (("any kind, without background", False), ("its kind", True)):
                     counts = (count(*each, same_kind=same) for each in named)
-                    rows[label] = sum(counts, Counts())
+                    rows[label] = sum(counts, BoxCounts())
                 console.print(confusion(named, dataset.kinds))
             show_counts(console, title, rows)
     except (DataError, OSError) as error:

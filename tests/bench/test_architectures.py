@@ -1,4 +1,4 @@
-"""The bench of architectures: that it counts, times and reports what it says."""
+"""The bench of architectures: its networks, its table and its errors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from typer.testing import CliRunner
 
 from bench import architectures
-from bench.architectures import shapes
+from bench.architectures import make_networks
 
 
-def test_every_shape_gives_severity_per_cell() -> None:
+def test_every_architecture_gives_a_severity_per_cell() -> None:
     import torch
 
-    for name, network in shapes().items():
+    for name, network in make_networks().items():
         with torch.no_grad():
             cells = network(torch.zeros(1, 1, 128, 128))
         assert tuple(cells.shape[2:]) == (128 // network.stride_px,) * 2, name
@@ -25,10 +25,10 @@ def test_every_shape_gives_severity_per_cell() -> None:
 
 def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(architectures, "RUNS", 1)
-    monkeypatch.setattr(architectures, "reached", lambda runs: {"nano": (0.5, 0.49)})
+    monkeypatch.setattr(architectures, "read_accuracy", lambda runs: {"nano": (0.5, 0.49)})
     monkeypatch.setattr(architectures, "bind", lambda: 0)
     # Not in this process: training here after OpenVINO 2026.4 has run two networks, then a
-    # subprocess, is a segmentation fault. test_peers.py runs OpenVINO in a process of its own.
+    # subprocess, ends with a segmentation fault. test_peers.py runs OpenVINO in another process.
     monkeypatch.setattr(architectures, "has_openvino", lambda: False)
     app = architectures.typer.Typer()
     app.command()(architectures.main)
@@ -44,7 +44,9 @@ def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "nano" in (tmp_path / "architectures.svg").read_text(encoding="utf-8")
 
 
-def test_a_folder_that_is_no_exported_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_an_export_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(architectures, "bind", lambda: 0)
     app = architectures.typer.Typer()
     app.command()(architectures.main)

@@ -1,4 +1,4 @@
-"""Timing against batch size: the table, every option, and errors in one line."""
+"""Time against batch size: the table, every option, and errors in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
-from bench.batch import Engine, candidates, table, time_batches
+from bench.batch import BatchEngine, candidates, table, time_batches
 from models.data.dataset import DataError
 from models.networks import build_detector
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def call(*words: object) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the command binds itself to one core."""
+    """Run the command in another process, because it binds itself to one core."""
     command = [sys.executable, "-m", "bench.batch", *(str(word) for word in words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
@@ -30,7 +30,7 @@ def header(text: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_the_paper_s_columns_are_among_the_settings() -> None:
+def test_the_settings_contain_the_columns_of_the_paper() -> None:
     names = [one.name for one in candidates(["paper", "lean"])]
     assert names == [
         "paper grey 4×4",
@@ -45,14 +45,14 @@ def test_the_paper_s_columns_are_among_the_settings() -> None:
 
 def test_each_engine_is_timed_at_each_batch() -> None:
     (grey, _) = candidates(["lean"])
-    times = time_batches(grey, (1, 4), tuple(Engine), rounds=2)
-    assert set(times) == {(engine, batch) for engine in Engine for batch in (1, 4)}
+    times = time_batches(grey, (1, 4), tuple(BatchEngine), rounds=2)
+    assert set(times) == {(engine, batch) for engine in BatchEngine for batch in (1, 4)}
     assert all(ms > 0 for ms in times.values())
 
 
-def test_table_worked_out_by_hand() -> None:
-    measured = {"a": {(Engine.ORT, 1): 2.0, (Engine.ORT, 8): 12.0}}
-    assert table(measured, (1, 8), (Engine.ORT,)).splitlines() == [
+def test_the_table_agrees_with_a_table_made_by_hand() -> None:
+    measured = {"a": {(BatchEngine.ORT, 1): 2.0, (BatchEngine.ORT, 8): 12.0}}
+    assert table(measured, (1, 8), (BatchEngine.ORT,)).splitlines() == [
         "| batch | a, ort |",
         "| --- | --- |",
         "| 1 | 2.0 (2.00) |",
@@ -60,7 +60,9 @@ def test_table_worked_out_by_hand() -> None:
     ]
 
 
-def test_command_times_what_it_is_told(tiny_run: Path, tmp_path: Path) -> None:
+def test_the_command_times_the_given_networks_batches_and_engines(
+    tiny_run: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "table.md"
     words = ["--batch", 2, "--batch", 1, "--rounds", 1, "--engine", "torch", "--out", out]
     done = call("--run", tiny_run, *words)
@@ -74,15 +76,15 @@ def test_command_times_what_it_is_told(tiny_run: Path, tmp_path: Path) -> None:
     assert len(header(both.stdout)) == 4
 
 
-def test_what_is_wrong_is_one_line_and_status_1(tmp_path: Path) -> None:
-    for words, says in (
+def test_an_error_is_one_line_with_exit_status_1(tmp_path: Path) -> None:
+    for words, message in (
         (["--network", "none"], "no network 'none'"),
         (["--run", tmp_path / "gone"], "gone/run.json"),
     ):
         done = call(*words)
         assert done.returncode == 1
         assert len(done.stdout.strip().splitlines()) == 1
-        assert says in done.stdout
+        assert message in done.stdout
     with pytest.raises(DataError, match="no network"):
         candidates(["none"])
     with pytest.raises(ValueError, match="no network"):

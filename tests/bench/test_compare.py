@@ -1,4 +1,4 @@
-"""Networks side by side: budgets, recipes, what is left to do, and one comparison to the end."""
+"""The comparison of networks: steps, recipes, remaining work, and one complete comparison."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime.quantization")
 from rich.console import Console
 
 import bench.compare as compare
-from bench.compare import Source, parse_source, plan
+from bench.compare import DataSource, parse_source, plan
 from bench.jobs import Job, commands, seconds, work
 from models.data.dataset import DataError
 from models.training.recipe import Recipe, as_toml, load_recipe
@@ -25,9 +25,9 @@ from tests.support.tinyrun import RECIPE, write_pictures
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_source() -> None:
-    assert parse_source("a/b", 0.25, 7.0) == Source(Path("a/b"), 0.25, 7.0)
-    assert parse_source("a,minutes=4,share=0.2", 0.25, 7.0) == Source(Path("a"), 0.2, 4.0)
+def test_a_source_has_a_folder_a_share_and_minutes() -> None:
+    assert parse_source("a/b", 0.25, 7.0) == DataSource(Path("a/b"), 0.25, 7.0)
+    assert parse_source("a,minutes=4,share=0.2", 0.25, 7.0) == DataSource(Path("a"), 0.2, 4.0)
 
 
 @pytest.mark.parametrize("wrong", ["share=1", "share=x", "minutes=0", "hours=1", "share", ""])
@@ -36,17 +36,17 @@ def test_a_wrong_setting_is_one_line(wrong: str) -> None:
         parse_source(f"a,{wrong}", 0.25, 7.0)
 
 
-def test_plan_gives_every_network_its_steps_and_every_seed_the_same(
+def test_every_network_has_its_steps_and_all_seeds_have_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
-    def fitted(recipe: Recipe, source: Source) -> int:
+    def fitted(recipe: Recipe, source: DataSource) -> int:
         asked.append((recipe.detector.network, source.folder.name))
         return 11 + len(asked)
 
     monkeypatch.setattr(compare, "fit_steps", fitted)
-    sources = [Source(tmp_path / "tiles_a", 0.3, 1.0), Source(tmp_path / "b", 0.2, 2.0)]
+    sources = [DataSource(tmp_path / "tiles_a", 0.3, 1.0), DataSource(tmp_path / "b", 0.2, 2.0)]
     jobs = plan(sources, ["lean", "paper"], 2, tmp_path / "out")
     assert [job.folder.name for job in jobs] == [
         *("tiles-a-lean-0", "tiles-a-paper-0", "b-lean-0", "b-paper-0"),
@@ -60,22 +60,22 @@ def test_plan_gives_every_network_its_steps_and_every_seed_the_same(
     assert len({recipe.split.seed for recipe in recipes}) == 1
     again = plan(sources, ["lean", "paper"], 2, tmp_path / "out")
     assert again == jobs
-    assert len(asked) == 4, "recipes that are written are not found again"
+    assert len(asked) == 4, "existing recipes are not used again"
 
 
-def test_more_minutes_are_more_steps_up_to_the_recipes_own(tmp_path: Path) -> None:
+def test_more_minutes_are_more_steps_up_to_those_of_the_recipe(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", 12)
     long = RECIPE.detector.model_copy(update={"steps": 10**6})
     recipe = RECIPE.model_copy(update={"detector": long})
-    few = compare.fit_steps(recipe, Source(data, 0.3, 0.01))
-    many = compare.fit_steps(recipe, Source(data, 0.3, 10.0))
+    few = compare.fit_steps(recipe, DataSource(data, 0.3, 0.01))
+    many = compare.fit_steps(recipe, DataSource(data, 0.3, 10.0))
     assert 1 <= few < many
-    assert compare.fit_steps(RECIPE, Source(data, 0.3, 10**6)) == RECIPE.detector.steps
+    assert compare.fit_steps(RECIPE, DataSource(data, 0.3, 10**6)) == RECIPE.detector.steps
 
 
 @pytest.mark.timeout(600)
-def test_one_comparison_to_the_end_and_once_only(tmp_path: Path) -> None:
-    """A tiny recipe: trained, exported, inspected, tabulated; then nothing is left."""
+def test_a_comparison_runs_to_its_end_and_is_not_repeated(tmp_path: Path) -> None:
+    """A tiny recipe is trained, exported, inspected and tabulated. Then no work remains."""
     data = write_pictures(tmp_path / "data")
     recipe = tmp_path / "tiny.toml"
     quick = {
@@ -110,17 +110,17 @@ def test_one_comparison_to_the_end_and_once_only(tmp_path: Path) -> None:
     )
 
 
-def test_a_run_that_fails_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
-    """Two jobs without a recipe: both are tried, and each leaves a log."""
-    told = io.StringIO()
+def test_a_failed_run_is_named_and_the_others_continue(tmp_path: Path) -> None:
+    """Two jobs without a recipe are both tried, and each writes a log."""
+    output = io.StringIO()
     jobs = [Job(tmp_path / name, tmp_path / "none.toml", tmp_path) for name in ("a", "b")]
-    assert work(jobs, [min(os.sched_getaffinity(0))], Console(file=told)) == 2
-    lines = told.getvalue().splitlines()
+    assert work(jobs, [min(os.sched_getaffinity(0))], Console(file=output)) == 2
+    lines = output.getvalue().splitlines()
     assert [line.partition(": failed with 1, see ")[0] for line in lines] == ["a", "b"]
     assert "none.toml" in (tmp_path / "b" / "job.log").read_text(encoding="utf-8")
 
 
-def test_data_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_missing_data_is_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "none"
     words = ["--data", str(folder), "--recipe", "lean", "--out", str(tmp_path / "out")]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The DeepPCB benchmark on generated boards: what is found, and what is chosen on which pairs."""
+"""The DeepPCB benchmark on generated boards: detections, chosen settings and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDE = 160
 
 
 def write(root: Path, number: int, shift: int) -> None:
-    """A board of traces, and the same moved by ``shift`` with a bridge and a hole in it."""
+    """Write a board of traces, and the same board moved by ``shift`` with a bridge and a hole."""
     folder = root / "group1/1"
     notes = root / "group1/1_not"
     for path in (folder, notes):
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_finds_both_defects_of_each_board(folder: Path) -> None:
+def test_both_defects_of_each_board_are_detected(folder: Path) -> None:
     dataset = open_dataset(folder)
     found = inspect(dataset, pairs(dataset), TemplateRecipe())
     setting = choose(found)
@@ -64,20 +64,20 @@ def test_finds_both_defects_of_each_board(folder: Path) -> None:
     assert sum(each.reported for each in counts) <= 18
 
 
-def test_registration_is_turned(folder: Path) -> None:
-    """Without it a board that is moved by 3 px differs along every trace."""
+def test_registration_can_be_disabled(folder: Path) -> None:
+    """Without registration a board that is moved by 3 px differs along every trace."""
     dataset = open_dataset(folder)
     shifted = pairs(dataset)[3:4]
     setting = Setting(4.0, 4.0, 8)
-    laid, as_it_lies = (
+    registered, not_registered = (
         inspect(dataset, shifted, TemplateRecipe(registration=on, min_match=0.01))[0]
         for on in (True, False)
     )
-    assert len(reported(laid, setting, None)) <= 4
-    assert len(reported(as_it_lies, setting, None)) > 6
+    assert len(reported(registered, setting, None)) <= 4
+    assert len(reported(not_registered, setting, None)) > 6
 
 
-def test_severity_12_is_black_against_white(folder: Path) -> None:
+def test_black_in_the_place_of_white_has_severity_12(folder: Path) -> None:
     dataset = open_dataset(folder)
     found = inspect(dataset, pairs(dataset)[:1], TemplateRecipe(smooth_px=1))[0]
     assert found.severity.peak() == pytest.approx(12.0, abs=0.1)
@@ -85,13 +85,13 @@ def test_severity_12_is_black_against_white(folder: Path) -> None:
 
 
 def call(*words: object) -> Result:
-    """In this process: another would spend its time on importing torch."""
+    """Run the command in this process, because another one would import torch again."""
     app = typer.Typer()
     app.command()(main)
     return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
 
 
-def test_command(folder: Path, tmp_path: Path) -> None:
+def test_the_command_prints_the_figures_of_both_variants(folder: Path, tmp_path: Path) -> None:
     done = call("--data", folder, "--steps", 0, "--share", 0.5, "--every", 1, "--seed", 1)
     assert done.exit_code == 0, done.output
     assert "4 pairs to choose and train on, 4 measured" in done.stdout
