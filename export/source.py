@@ -20,8 +20,8 @@ from edge.bundle.manifest import Format
 from export.synthetic_defects import is_planted, none_drawn, plant
 from export.trained_on import trained_on
 from models.data.dataset import DataSet, Pixels, Sample
-from models.methods import METHODS
 from models.methods.file_detector import FileDetector
+from models.methods.registry import METHODS
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
 from models.runs.run import Run
 from models.training.patches import Picture, load_pictures

@@ -32,7 +32,7 @@ from bench.methods.measure import bears, score_job, time_jobs
 from bench.methods.table import shown, tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.runs.files import write_whole
 from models.runs.run import Run
 from models.training.recipe import Recipe, as_toml, load_recipe

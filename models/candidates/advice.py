@@ -9,7 +9,7 @@ from models.candidates.judge import ENOUGH_BAD, SURE
 from models.candidates.record import Candidate, Comparison
 from models.evaluation.tradeoff.interval import counted, interval, parts_to_prove, percent
 from models.evaluation.tradeoff.point import OperatingPoint
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.runs.commands import make
 
 LIKELY = 0.8

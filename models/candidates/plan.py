@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edge.bundle.manifest import DetectorKind
 from models.data.dataset import DataSet
 from models.data.split import split
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.training import auto
 from models.training.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
 

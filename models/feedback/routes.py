@@ -37,8 +37,9 @@ from models.feedback.settings import (
     left_out_right,
     mistakes,
 )
-from models.methods import METHODS, Task, Trained
+from models.methods.base import Task, Trained
 from models.methods.file_detector import FileDetector
+from models.methods.registry import METHODS
 from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.run import Run
 from models.training.blocks import LabelledRegion, collect_regions

@@ -14,7 +14,7 @@ from models.data.facts import parts_of
 from models.evaluation.metrics import Match, Outcome
 from models.evaluation.tradeoff.interval import UNKNOWN, counted, interval, percent
 from models.evaluation.tradeoff.point import operating_point
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.report.findings import Findings
 
 FEW_TRAINING, FEW_VALIDATION = 20, 10  # physical parts of a kind: below, single odd parts decide

@@ -9,7 +9,7 @@ from pathlib import Path
 from models.training import auto
 from models.data.dataset import DataError, DataSet
 from models.data.split import hold_back_defective, split
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.training.patches import Picture, load_pictures
 from models.training.recipe import Recipe, SplitRecipe
 from models.runs.run import RunRecord, open_data

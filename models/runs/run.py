@@ -30,7 +30,7 @@ from models.data.select import select
 from models.methods.file_detector import FileDetector
 from models.runs.files import write_whole
 from models.training.fit import save_atomically
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.evaluation.metrics import known
 from models.networks import BlockClassifier, DetectorNetwork
 from models.training.recipe import Recipe, SplitRecipe

@@ -23,7 +23,8 @@ from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, flo
 from models.evaluation.keep_severity import search_background
 from models.evaluation.metrics import summarise
 from models.evaluation.threshold import MOST_FALSE_ALARMS, ThresholdSearch, search_threshold
-from models.methods import METHODS, Task
+from models.methods.base import Task
+from models.methods.registry import METHODS
 from models.networks import BlockClassifier
 from models.runs.preparation import Preparation, prepare
 from models.runs.run import CurvePoint, Run, RunResult

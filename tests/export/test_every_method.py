@@ -19,7 +19,7 @@ from edge.bundle.manifest import DetectorKind
 from export.errors import ExportError
 from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.runs.run import Run
 from models.training.__main__ import train
 from models.training.recipe import Recipe

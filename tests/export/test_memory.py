@@ -22,7 +22,8 @@ from export.quantisation.headroom import overflows
 from export.quantisation.quantise import Range, quantise
 from models.data.dataset import Sample
 from models.data.textures import TEXTURES, specimen
-from models.methods import METHODS, Task
+from models.methods.base import Task
+from models.methods.registry import METHODS
 from models.networks import MemoryDetector
 from models.training.detector import severity_map
 from models.training.patches import Picture

@@ -7,7 +7,6 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-import models.methods  # noqa: F401  (imported before models.training, which it needs)
 from models.training.recipe import RECIPES, Recipe, load_recipe
 from tools.reference.markdown import default_text, generated, table, type_text
 

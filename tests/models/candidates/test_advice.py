@@ -18,7 +18,7 @@ from models.candidates.advice import (
     verdict,
 )
 from models.candidates.record import Candidate, Comparison
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from tests.support.candidates import candidate
 
 

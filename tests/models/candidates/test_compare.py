@@ -15,7 +15,9 @@ pytest.importorskip("scipy")
 
 from models.candidates.plan import good_only
 from models.data.dataset import DataError
-from models.methods import METHODS, FileDetector, Method
+from models.methods.base import Method
+from models.methods.file_detector import FileDetector
+from models.methods.registry import METHODS
 from models.runs.run import Run
 from models.training.__main__ import main
 from tests.models.candidates.standins import method, refusing, register, write_sorted

@@ -24,7 +24,8 @@ from models.feedback.dataset import new_entries, open_lesson, with_caught
 from models.feedback.novel_regions import find_novelties
 from models.feedback.partition import divide
 from models.feedback.routes import FURTHER_STEPS, MARKED_SHARE, _weighted
-from models.methods import METHODS, Method, Task, Trained
+from models.methods.base import Method, Task, Trained
+from models.methods.registry import METHODS
 from models.networks import DetectorNetwork
 from models.runs.run import Run
 from models.training.blocks import LabelledRegion

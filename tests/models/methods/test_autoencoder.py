@@ -17,9 +17,10 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 
 from models.data.dataset import DataError, Sample
-from models.methods import METHODS, Task
 from models.methods.autoencoder.network import Autoencoder
 from models.methods.autoencoder.training import GoodPatches, restoration_loss
+from models.methods.base import Task
+from models.methods.registry import METHODS
 from models.methods.severity_scale import GOOD_SEVERITY
 from models.networks import PIXEL_SCALE, normalise
 from models.training import fit as fit_module

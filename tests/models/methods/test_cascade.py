@@ -14,8 +14,9 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 
 from models.data.dataset import DataError, Sample
-from models.methods import METHODS, Task
+from models.methods.base import Task
 from models.methods.cascade.network import CascadeDetector
+from models.methods.registry import METHODS
 from models.training.detector import severity_map
 from models.training.patches import Picture
 from models.training.recipe import Recipe

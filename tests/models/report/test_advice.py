@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
 from models.data.dataset import Sample
-from models.methods import METHODS
+from models.methods.registry import METHODS
 from models.report.advice import Advice, advise
 from models.report.cases import (
     FalseAlarm,

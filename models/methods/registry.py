@@ -1,0 +1,23 @@
+"""Every method by the name that recipes and bundles use."""
+
+from __future__ import annotations
+
+from edge.bundle.manifest import DetectorKind
+from models.methods.autoencoder import training as autoencoder
+from models.methods.base import Method
+from models.methods.cascade import training as cascade
+from models.methods.memory_bank import training as memory
+from models.methods.regression import training as regression
+from models.methods.template import training as template
+from models.methods.texture import training as texture
+from models.methods.threshold import training as threshold
+
+METHODS: dict[DetectorKind, Method] = {
+    "regression": regression.METHOD,
+    "autoencoder": autoencoder.METHOD,
+    "cascade": cascade.METHOD,
+    "memory": memory.METHOD,
+    "texture": texture.METHOD,
+    "template": template.METHOD,
+    "threshold": threshold.METHOD,
+}
