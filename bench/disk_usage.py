@@ -34,29 +34,29 @@ _TIMINGS = Timings(3312.4, 11.25, 0.0, 0.0, 4.75)
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """A file system that is nobody else's."""
+class LoopDisk:
+    """A file system that no other program uses."""
 
     folder: Path
     device: str
 
     def written_bytes(self) -> int:
-        """Since it was made, with everything that waits to be written."""
+        """Return the bytes written since it was made, after flushing all pending writes."""
         subprocess.run(["sync", "-f", str(self.folder)], check=True)
         fields = Path(f"/sys/block/{self.device}/stat").read_text(encoding="ascii").split()
         return int(fields[6]) * _SECTOR_BYTES
 
     def flushes(self) -> int:
-        """How often somebody waited for the disk to have everything."""
+        """Return the number of flush requests, each of which waited for the disk."""
         fields = Path(f"/sys/block/{self.device}/stat").read_text(encoding="ascii").split()
         return int(fields[15])
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """Of one of what was done. payload_bytes: what was to be stored."""
+class RecordCost:
+    """The cost of one record, averaged over ``count`` records. payload_bytes: its own size."""
 
-    what: str
+    record: str
     count: int
     payload_bytes: float
     disk_bytes: float
@@ -64,14 +64,15 @@ class Cost:
 
 
 @contextmanager
-def loop_disk(size_mb: int) -> Iterator[Disk]:
-    """An empty ext4 of its own. Needs root."""
+def loop_disk(size_mb: int) -> Iterator[LoopDisk]:
+    """Mount an empty ext4 file system on a loop device. Needs root."""
     with tempfile.TemporaryDirectory() as at:
         image, folder = Path(at, "image"), Path(at, "disk")
         folder.mkdir()
         with image.open("wb") as file:
             file.truncate(size_mb << 20)
-        # 4 KiB as on a card (mkfs takes 1 KiB below 512 MB); nothing is initialised in the middle.
+        # Blocks of 4 KiB as on a card (mkfs uses 1 KiB below 512 MB). Lazy initialisation would
+        # write during the measurement.
         options = "lazy_itable_init=0,lazy_journal_init=0"
         subprocess.run(["mkfs.ext4", "-q", "-b", "4096", "-E", options, str(image)], check=True)
         subprocess.run(["mount", "-o", "loop,noatime", str(image), str(folder)], check=True)
@@ -82,18 +83,18 @@ def loop_disk(size_mb: int) -> Iterator[Disk]:
                 capture_output=True,
                 text=True,
             )
-            yield Disk(folder, Path(found.stdout.strip()).name)
+            yield LoopDisk(folder, Path(found.stdout.strip()).name)
         finally:
             subprocess.run(["umount", str(folder)], check=True)
 
 
 def measure(
-    disk: Disk, what: str, count: int, payload_bytes: int, work: Callable[[], None]
-) -> Cost:
-    """What the work costs the disk, by one of ``count``."""
+    disk: LoopDisk, what: str, count: int, payload_bytes: int, work: Callable[[], None]
+) -> RecordCost:
+    """Return the disk cost of the work, divided by ``count``."""
     bytes_before, flushes_before = disk.written_bytes(), disk.flushes()
     work()
-    return Cost(
+    return RecordCost(
         what,
         count,
         payload_bytes / count,
@@ -103,13 +104,13 @@ def measure(
 
 
 def clean_part(number: int) -> Event:
-    """A good part's event."""
+    """Return the event of a good part."""
     verdict = Verdict(number, Decision.PASS, "clean", (), 1.0546875, _TIMINGS, 1.0546875)
     return part_event("press-3", "textures-lean-1.0-0123456789ab", verdict, 1_000_000 * number)
 
 
 def bad_part(number: int) -> tuple[Event, Event]:
-    """A rejected part's verdict and kick."""
+    """Return the events of a rejected part: verdict and actuation."""
     region = Region(Box(120, 64, 180, 96), 1312, 7.734375, 5.1123046875)
     defects = (Defect(region, "scratch", 0.87109375, "Check the guide rail.", 0.02),)
     reason = "scratch: 1 of severity up to 7.7, the worst 1312 px"
@@ -128,9 +129,12 @@ def bad_part(number: int) -> tuple[Event, Event]:
     )
 
 
-def journal_cost(disk: Disk, count: int, batch: int, *, rejects: bool) -> Cost:
-    """Per part. batch: parts in one transaction; a rejected part's kick comes later, so it has one
-    of its own where each verdict has."""
+def journal_cost(disk: LoopDisk, count: int, batch: int, *, rejects: bool) -> RecordCost:
+    """Measure the journal, per part.
+
+    batch: parts in one transaction. The actuation of a rejected part follows its verdict later, so
+    it has a transaction of its own.
+    """
     folder = disk.folder / f"journal-{batch}-{rejects}"
     folder.mkdir()
     events = [bad_part(n) if rejects else (clean_part(n),) for n in range(1, count + 1)]
@@ -152,8 +156,8 @@ def journal_cost(disk: Disk, count: int, batch: int, *, rejects: bool) -> Cost:
         return measure(disk, f"journal, {what}, {batch} at once", count, size, work)
 
 
-def picture_cost(disk: Disk, count: int, size: int) -> Cost:
-    """Per picture of this many bytes."""
+def picture_cost(disk: LoopDisk, count: int, size: int) -> RecordCost:
+    """Measure stored pictures of ``size`` bytes, per picture."""
     folder = disk.folder / f"album-{size}"
     album = Album(folder, max_bytes=16 << 20, min_free_bytes=0)
     album.open()
@@ -166,8 +170,8 @@ def picture_cost(disk: Disk, count: int, size: int) -> Cost:
     return measure(disk, f"picture of {size >> 10} KiB", count, count * size, work)
 
 
-def cursor_cost(disk: Disk, count: int) -> Cost:
-    """Per position that the uplink saves."""
+def cursor_cost(disk: LoopDisk, count: int) -> RecordCost:
+    """Measure the positions that the uplink stores, per position."""
     path = disk.folder / "uplink.json"
     journal = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -179,11 +183,11 @@ def cursor_cost(disk: Disk, count: int) -> Cost:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints one table; some minutes on a slow disk."""
+    """Print one table. Blocks for some minutes on a slow disk."""
     parser = argparse.ArgumentParser(prog="python -m bench.disk_usage", description=__doc__)
     parser.add_argument("--parts", type=int, default=10_000)
     given = parser.parse_args(arguments)
-    costs: list[Cost] = []
+    costs: list[RecordCost] = []
     with loop_disk(1024) as disk:
         for batch in (1, 2, 8, 64):
             costs.append(journal_cost(disk, given.parts, batch, rejects=False))
@@ -191,12 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for size in (64 << 10, 1 << 20):
             costs.append(picture_cost(disk, 200, size))
         costs.append(cursor_cost(disk, 1000))
-    table = Table(title="bytes that reach the disk, each")
-    for heading in ("what", "count", "to be stored", "written", "times", "flushes"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+    table = Table(title="bytes written to the disk, for each record")
+    for heading in ("record", "count", "stored", "written", "factor", "flushes"):
+        table.add_column(heading, justify="left" if heading == "record" else "right")
     for cost in costs:
         table.add_row(
-            cost.what,
+            cost.record,
             str(cost.count),
             f"{cost.payload_bytes:.0f}",
             f"{cost.disk_bytes:.0f}",

@@ -1,9 +1,10 @@
-"""False alarms and delays of the drift watch, simulated: ``python -m bench.drift``.
+"""Simulate false alarms and detection delays of the drift monitor: ``python -m bench.drift``.
 
-Months: streams of numbers as parts give them, independent or depending on the part before, with a
-slow wave of a day or without, over stations whose baseline was learned as on a line. Delays:
-pictures of a simulated line, measured as a station measures them, seen through a lens, lamp or nest
-that changes at once or slowly. The table stands in docs/decisions/0030-drift-and-self-test.md.
+False alarms: streams of numbers as parts give them, over stations with a learned baseline. The
+numbers are independent or depend on the part before, with or without a daily wave.
+
+Delays: pictures of a simulated line, measured as a station measures them. A lens, a lamp or a nest
+changes at once or slowly. The tables are in docs/benchmarks/drift.md.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from bench.drift_line import CASES, Case, Line
+from bench.drift_line import CASES, DriftCase, DriftLine
 from edge.drift import Baseline, Budget, Learner, Measurer, Watch, streams
 from edge.drift.measurer import small_picture
 from edge.drift.template import Template
@@ -28,14 +29,17 @@ Floats = NDArray[np.float64]
 
 LEARN = 1000
 SECOND_NS = 1_000_000_000
-# Part-to-part spreads of real surfaces (shared/data), the widest of four sets of each scalar, and
-# of the cells a usual one.
+# Part-to-part spreads of real surfaces: for each scalar the widest of four data sets, for the cells
+# a usual one.
 SPREADS = np.concatenate([[0.05, 0.01, 0.2, 0.06, 0.06, 0.06, 0.25, 0.25, 0.4], np.full(512, 0.1)])
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How parts vary. memory: of the part before; wave: amplitude over a day, in shifts."""
+class PartVariation:
+    """The variation of parts.
+
+    memory: correlation with the part before. wave: amplitude of a daily wave, in shifts.
+    """
 
     name: str
     memory: float
@@ -43,17 +47,17 @@ class Kind:
 
 
 KINDS = (
-    Kind("each for itself", 0.0, 0.0),
-    Kind("0.9 of the part before", 0.9, 0.0),
-    Kind("0.9, and a wave of a quarter shift a day", 0.9, 0.25),
-    Kind("0.99 of the part before", 0.99, 0.0),
+    PartVariation("independent", 0.0, 0.0),
+    PartVariation("0.9 of the part before", 0.9, 0.0),
+    PartVariation("0.9, and a wave of a quarter shift a day", 0.9, 0.25),
+    PartVariation("0.99 of the part before", 0.99, 0.0),
 )
 
 
-class Numbers:
-    """Vectors as parts give them."""
+class PartNumbers:
+    """A source of measurement vectors with the given variation."""
 
-    def __init__(self, kind: Kind, seed: int, parts_a_day: float) -> None:
+    def __init__(self, kind: PartVariation, seed: int, parts_a_day: float) -> None:
         self._kind = kind
         self._rng = np.random.default_rng(seed)
         self._last = self._rng.normal(size=streams.COUNT)
@@ -73,20 +77,25 @@ class Numbers:
         return np.asarray(values, np.float64)
 
 
-def learned(draw: Callable[[], Floats], parts: int = LEARN) -> Baseline:
-    """A baseline as a station learns it."""
+def learn_baseline(draw: Callable[[], Floats], parts: int = LEARN) -> Baseline:
+    """Return a baseline that is learned as a station learns it."""
     learner = Learner(parts)
     for number in range(parts):
         learner.take(draw(), number * SECOND_NS)
     return learner.baseline()
 
 
-def false_alarms(kind: Kind, *, stations: int, parts: int, months: int, seed: int) -> list[int]:
-    """Of each station, in so many months of so many measured parts, at a budget of one a month."""
+def false_alarms(
+    kind: PartVariation, *, stations: int, parts: int, months: int, seed: int
+) -> list[int]:
+    """Return the false alarms of each station, with one allowed a month.
+
+    Each station measures ``parts`` parts a month for ``months`` months.
+    """
     found = []
     for station in range(stations):
-        draw = Numbers(kind, seed + station, parts / 30)
-        watch = Watch(learned(draw), budget=Budget(1.0, parts))
+        draw = PartNumbers(kind, seed + station, parts / 30)
+        watch = Watch(learn_baseline(draw), budget=Budget(1.0, parts))
         raised = 0
         for number in range(1, months * parts + 1):
             raised += sum(alarm.raised for alarm in watch.take(draw(), number))
@@ -96,38 +105,41 @@ def false_alarms(kind: Kind, *, stations: int, parts: int, months: int, seed: in
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """parts: of each run, from the beginning of the change to the first alarm of the measure; None
-    where none came. first: which measures were named first."""
+    """The detection delays of a change.
+
+    parts: measured parts from the beginning of the change to the first alarm of the measure, for
+    each run; None without an alarm. first: the measure that was named first in each run.
+    """
 
     parts: tuple[int | None, ...]
     first: tuple[str, ...]
 
 
-def delays(case: Case, *, runs: int, most: int, seed: int) -> Delay:
-    """How many measured parts a change takes until it is told."""
+def measure_delays(case: DriftCase, *, runs: int, most: int, seed: int) -> Delay:
+    """Return the measured parts from a change to its alarm, at most ``most``."""
     parts: list[int | None] = []
     first: list[str] = []
     for run in range(runs):
-        line = Line(seed + run, aligned=case.aligned)
-        baseline, measurer = taught(line)
+        line = DriftLine(seed + run, aligned=case.aligned)
+        baseline, measurer = learn_line(line)
         watch = Watch(baseline, budget=Budget(1.0, 500_000))
-        told: int | None = None
+        detected: int | None = None
         named = ""
         for number in range(1, most + 1):
             peak = line.peak() + case.creep * number
             values = measurer.measure(line.part(case.change, number), peak)
-            said = [alarm.measure for alarm in watch.take(values, number) if alarm.raised]
-            named = named or (said[0] if said else "")
-            if case.measure in said:
-                told = number
+            measures = [alarm.measure for alarm in watch.take(values, number) if alarm.raised]
+            named = named or (measures[0] if measures else "")
+            if case.measure in measures:
+                detected = number
                 break
-        parts.append(told)
+        parts.append(detected)
         first.append(named)
     return Delay(tuple(parts), tuple(first))
 
 
-def taught(line: Line) -> tuple[Baseline, Measurer]:
-    """A station that has learned its baseline on this line."""
+def learn_line(line: DriftLine) -> tuple[Baseline, Measurer]:
+    """Return the baseline that a station learns on this line, and its measurer."""
     measurer = Measurer(Template.mean_of(small_picture(line.part()) for _ in range(64)))
 
     def vectors() -> Iterator[Floats]:
@@ -135,11 +147,11 @@ def taught(line: Line) -> tuple[Baseline, Measurer]:
             yield measurer.measure(line.part(), line.peak())
 
     source = vectors()
-    return learned(lambda: next(source), 400), measurer
+    return learn_baseline(lambda: next(source), 400), measurer
 
 
-def cost(console: Console) -> None:
-    """What one measured part takes."""
+def print_cost(console: Console) -> None:
+    """Print the processor time of one measured part."""
     table = Table(title="one measured part, time of one core", title_justify="left")
     table.add_column("frame")
     table.add_column("ms", justify="right")
@@ -147,7 +159,7 @@ def cost(console: Console) -> None:
         pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
         measurer, watch = (
             Measurer(),
-            Watch(learned(Numbers(KINDS[0], 0, 1e4)), budget=Budget(1, 1e6)),
+            Watch(learn_baseline(PartNumbers(KINDS[0], 0, 1e4)), budget=Budget(1, 1e6)),
         )
         watch.take(measurer.measure(pixels, 1.0), 1)
         began = time.process_time()
@@ -163,14 +175,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stations", type=int, default=8)
     parser.add_argument("--months", type=int, default=1)
-    parser.add_argument("--parts", type=int, default=20_000, help="measured, in a month")
-    parser.add_argument("--runs", type=int, default=3, help="of each change")
+    parser.add_argument("--parts", type=int, default=20_000, help="measured parts in a month")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each change")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     cv2.setNumThreads(1)
     console = Console(highlight=False)
-    cost(console)
-    table = Table(title="false alarms a month, budget 1", title_justify="left")
+    print_cost(console)
+    table = Table(title="false alarms a month, 1 allowed", title_justify="left")
     for heading in ("parts vary", "months", "alarms", "a month"):
         table.add_column(heading, justify="right" if heading != "parts vary" else "left")
     for kind in KINDS:
@@ -184,9 +196,9 @@ def main() -> None:
     for heading in ("change", "measure", "parts", "named first"):
         table.add_column(heading)
     for case in CASES:
-        delay = delays(case, runs=given.runs, most=2000, seed=given.seed)
-        told = ", ".join("none" if each is None else str(each) for each in delay.parts)
-        table.add_row(case.name, case.measure, told, ", ".join(sorted(set(delay.first))))
+        delay = measure_delays(case, runs=given.runs, most=2000, seed=given.seed)
+        delays_shown = ", ".join("none" if each is None else str(each) for each in delay.parts)
+        table.add_row(case.name, case.measure, delays_shown, ", ".join(sorted(set(delay.first))))
     console.print(table)
 
 

@@ -1,6 +1,6 @@
-"""Parts of a simulated line: a printed plate in its nest, seen by a camera that can be told to age.
+"""A simulated line for the drift monitor: printed plates in a nest, seen by a camera that can age.
 
-Every part has its own grain and lies a little differently; nothing is random between two runs.
+Every part has its own texture and a slightly different position. Two runs give the same pictures.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ SIDE = 192
 SECOND_NS = 1_000_000_000
 
 
-class Line:
-    """aligned: parts lie in a nest; else each shows another piece of the same texture."""
+class DriftLine:
+    """A source of pictures.
+
+    aligned: parts lie in a nest; else each shows another area of the same texture.
+    """
 
     def __init__(self, seed: int = 0, *, aligned: bool = True, side: int = SIDE) -> None:
         self._rng = np.random.default_rng(seed)
@@ -37,7 +40,7 @@ class Line:
         cv2.circle(self._plate, (int(0.75 * side), int(0.75 * side)), side // 9, 1.4, -1)
 
     def part(self, change: Change | None = None, number: int = 0) -> Pixels:
-        """The next part's picture, uint8 side×side. change: what lens, lamp or nest does to it."""
+        """Return the next part's picture, uint8 side×side. change: effect of lens, lamp or nest."""
         rng, side = self._rng, self._side
         left, top = rng.integers(0, 2 * side, 2)
         scene = self._texture[top : top + side, left : left + side].copy()
@@ -51,26 +54,27 @@ class Line:
         return np.asarray(np.clip(np.round(scene), 0, 255), np.uint8)
 
     def peak(self) -> float:
-        """The peak severity of a good part: most near 0.5, few near 2."""
+        """Return the peak severity of a good part: most are near 0.5, few near 2."""
         return float(0.3 + self._rng.gamma(1.5, 0.2))
 
     def parts(self, count: int, change: Change | None = None) -> Iterator[Pixels]:
+        """Yield the pictures of the next ``count`` parts."""
         for number in range(count):
             yield self.part(change, number)
 
 
 def darker(share: float) -> Change:
-    """Less light, all over."""
+    """Return a change with less light everywhere."""
     return lambda scene, _: scene * np.float32(1 - share)
 
 
 def blurred(sigma_px: float) -> Change:
-    """Out of focus."""
+    """Return a change that blurs the picture."""
     return lambda scene, _: np.asarray(cv2.GaussianBlur(scene, (0, 0), sigma_px), np.float32)
 
 
 def moved(pixels: float) -> Change:
-    """The nest has moved to the right."""
+    """Return a change that moves the nest to the right."""
     return lambda scene, _: _shifted(scene, pixels, 0.0)
 
 
@@ -81,30 +85,30 @@ def _shifted(scene: Scene, right: float, down: float) -> Scene:
 
 
 def lamp(share: float) -> Change:
-    """The lamp at the right gives less: by that share at the right rim, by nothing at the left."""
+    """Return a change of the lamp at the right: less light at the right rim, none at the left."""
 
-    def do(scene: Scene, _: int) -> Scene:
+    def apply(scene: Scene, _: int) -> Scene:
         return scene * np.linspace(1, 1 - share, scene.shape[1], dtype=np.float32)
 
-    return do
+    return apply
 
 
 def dirt(share: float, *, at: tuple[float, float] = (0.7, 0.3), radius: float = 0.05) -> Change:
-    """A soft dark spot on the lens: its place and radius as shares of the frame."""
+    """Return a change with a soft dark spot on the lens; ``at`` and ``radius`` as frame shares."""
 
-    def do(scene: Scene, _: int) -> Scene:
+    def apply(scene: Scene, _: int) -> Scene:
         height, width = scene.shape
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         away = ((x / width - at[0]) ** 2 + (y / height - at[1]) ** 2) / radius**2
         return np.asarray(scene * (1 - share * np.exp(-away / 2)), np.float32)
 
-    return do
+    return apply
 
 
 def grease(*, at: tuple[float, float] = (0.7, 0.3), radius: float = 0.08) -> Change:
-    """A fingerprint: no darker, but nothing is sharp there."""
+    """Return a change with a fingerprint on the lens: not darker, but blurred."""
 
-    def do(scene: Scene, _: int) -> Scene:
+    def apply(scene: Scene, _: int) -> Scene:
         height, width = scene.shape
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         away = ((x / width - at[0]) ** 2 + (y / height - at[1]) ** 2) / radius**2
@@ -112,17 +116,17 @@ def grease(*, at: tuple[float, float] = (0.7, 0.3), radius: float = 0.08) -> Cha
         veiled = scene * (1 - share) + cv2.GaussianBlur(scene, (0, 0), 6.0) * share
         return np.asarray(veiled, np.float32)
 
-    return do
+    return apply
 
 
 def growing(change: Callable[[float], Change], end: float, parts: int) -> Change:
-    """From nothing to ``end`` over so many parts."""
+    """Return a change that grows from nothing to ``end`` over ``parts`` parts."""
     return lambda scene, number: change(max(end * min(1.0, number / parts), 1e-6))(scene, number)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A change and the measure that should tell of it. creep: of the peak severity, per part."""
+class DriftCase:
+    """A change and the measure that should detect it. creep: rise of the peak severity per part."""
 
     name: str
     measure: str
@@ -132,17 +136,17 @@ class Case:
 
 
 CASES = (
-    Case("20 % less light at once", "exposure", darker(0.2)),
-    Case("20 % less light over 1,000 parts", "exposure", growing(darker, 0.2, 1000)),
-    Case("lamp at the right ages by 20 % over 1,000", "lighting", growing(lamp, 0.2, 1000)),
-    Case("blur of 0.7 px at once", "focus", blurred(0.7)),
-    Case("blur to 1 px over 1,000", "focus", growing(blurred, 1.0, 1000)),
-    Case("the same on loose texture", "focus", growing(blurred, 1.0, 1000), aligned=False),
-    Case("nest moves by 3 px at once", "position", moved(3.0)),
-    Case("nest moves to 3 px over 1,000", "position", growing(moved, 3.0, 1000)),
-    Case("dirt, 20 % darker at once", "dirt", dirt(0.2)),
-    Case("dirt grows to 20 % over 1,000", "dirt", growing(dirt, 0.2, 1000)),
-    Case("the same on loose texture", "dirt", growing(dirt, 0.2, 1000), aligned=False),
-    Case("fingerprint at once", "dirt", grease()),
-    Case("peak severity creeps by 1 over 1,000", "score", None, creep=0.001),
+    DriftCase("20 % less light at once", "exposure", darker(0.2)),
+    DriftCase("20 % less light over 1,000 parts", "exposure", growing(darker, 0.2, 1000)),
+    DriftCase("lamp at the right ages by 20 % over 1,000", "lighting", growing(lamp, 0.2, 1000)),
+    DriftCase("blur of 0.7 px at once", "focus", blurred(0.7)),
+    DriftCase("blur to 1 px over 1,000", "focus", growing(blurred, 1.0, 1000)),
+    DriftCase("the same on loose texture", "focus", growing(blurred, 1.0, 1000), aligned=False),
+    DriftCase("nest moves by 3 px at once", "position", moved(3.0)),
+    DriftCase("nest moves to 3 px over 1,000", "position", growing(moved, 3.0, 1000)),
+    DriftCase("dirt, 20 % darker at once", "dirt", dirt(0.2)),
+    DriftCase("dirt grows to 20 % over 1,000", "dirt", growing(dirt, 0.2, 1000)),
+    DriftCase("the same on loose texture", "dirt", growing(dirt, 0.2, 1000), aligned=False),
+    DriftCase("fingerprint at once", "dirt", grease()),
+    DriftCase("peak severity creeps by 1 over 1,000", "score", None, creep=0.001),
 )

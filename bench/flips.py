@@ -1,8 +1,8 @@
-"""Flipped bits in a journal: ``python -m bench.flips --flips 1000``.
+"""Flip bits in a journal and read it: ``python -m bench.flips --flips 1000``.
 
-Each flip strikes a random bit of a journal's database, or of its write-ahead log after a kill. Then
-a reader reads it, as the uplink does beside a station that runs, and a station opens it and goes
-on. Every event must come byte for byte, or be named by a gap event; no event may come altered.
+Each flip changes a random bit of a journal's database, or of its write-ahead log after a kill. Then
+a reader reads it as the uplink does beside a running station, and a station opens it and continues.
+Every event must be returned byte for byte, or be named by a gap event. No event may be altered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MAX_READS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class JournalSpecimen:
-    """A journal at rest. folder: its files. events: by sequence, what was appended."""
+    """A closed journal. folder: its files. events: the appended events by sequence number."""
 
     folder: Path
     events: dict[int, StoredEvent]
@@ -39,8 +39,11 @@ class JournalSpecimen:
 
 @dataclass(frozen=True, slots=True)
 class FlipFinding:
-    """After a flip. named: events that a gap event names; altered: that came otherwise than they
-    were stored; missing: of which nothing speaks."""
+    """The result of a flip, in events.
+
+    named: lost events that a gap event names. altered: events that differ from the stored ones.
+    missing: lost events that no gap event names.
+    """
 
     named: int
     altered: int
@@ -48,7 +51,7 @@ class FlipFinding:
 
 
 def make_specimen(folder: Path, events: int, *, is_killed: bool) -> JournalSpecimen:
-    """Fill a journal; is_killed: as SIGKILL leaves it, with a log beside the database."""
+    """Fill a journal. is_killed: leave it as after SIGKILL, with a log beside the database."""
     source = folder / "source"
     source.mkdir(parents=True)
     journal = _open(source)
@@ -65,7 +68,7 @@ def make_specimen(folder: Path, events: int, *, is_killed: bool) -> JournalSpeci
         return JournalSpecimen(target, {row.sequence: row for row in _read_all(reader)})
 
 
-def strike(specimen: JournalSpecimen, folder: Path, file: str, bit: int) -> None:
+def flip_copy(specimen: JournalSpecimen, folder: Path, file: str, bit: int) -> None:
     """Copy the specimen to the folder and flip a bit of one of its files."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(specimen.folder, folder)
@@ -77,23 +80,25 @@ def strike(specimen: JournalSpecimen, folder: Path, file: str, bit: int) -> None
 
 
 def read(specimen: JournalSpecimen, folder: Path) -> FlipFinding:
-    """Read the journal as the uplink does. What is damaged at its end may be named by the next
-    event only, which ``reopen`` appends."""
+    """Read the journal as the uplink does.
+
+    Damage at its end is named by the next event only, which ``reopen`` appends.
+    """
     with JournalReader(folder / "journal.sqlite") as reader:
         rows = _read_all(reader)
     last = rows[-1].sequence if rows else 0
     events = {n: event for n, event in specimen.events.items() if n <= last}
-    return _judged(replace(specimen, events=events), rows)
+    return _compare(replace(specimen, events=events), rows)
 
 
 def reopen(specimen: JournalSpecimen, folder: Path) -> FlipFinding:
-    """Start a station on the journal, journal an event, and read."""
+    """Open the journal as a station does, append an event, and read all events."""
     with _open(folder) as journal:
-        done = journal.append([_event(0)])
+        written = journal.append([_event(0)])
     with JournalReader(folder / "journal.sqlite") as reader:
         rows = _read_all(reader)
-    found = _judged(specimen, rows)
-    is_there = bool(rows) and rows[-1].sequence == done.start
+    found = _compare(specimen, rows)
+    is_there = bool(rows) and rows[-1].sequence == written.start
     return found if is_there else replace(found, missing=found.missing + 1)
 
 
@@ -127,12 +132,12 @@ def _read_all(reader: JournalReader) -> list[StoredEvent]:
     return rows
 
 
-def _judged(specimen: JournalSpecimen, rows: Sequence[StoredEvent]) -> FlipFinding:
-    whole, named, altered = set[int](), set[int](), 0
+def _compare(specimen: JournalSpecimen, rows: Sequence[StoredEvent]) -> FlipFinding:
+    intact, named, altered = set[int](), set[int](), 0
     for row in rows:
         true = specimen.events.get(row.sequence)
         if true is not None and true == row:
-            whole.add(row.sequence)
+            intact.add(row.sequence)
             continue
         _, event = parse_payload(row.payload)
         if isinstance(event, GapEvent) and event.first is not None and event.last is not None:
@@ -141,14 +146,14 @@ def _judged(specimen: JournalSpecimen, rows: Sequence[StoredEvent]) -> FlipFindi
             altered += 1
     expected = set(specimen.events)
     return FlipFinding(
-        named=len((expected & named) - whole),
+        named=len((expected & named) - intact),
         altered=altered,
-        missing=len(expected - whole - named),
+        missing=len(expected - intact - named),
     )
 
 
 def run(folder: Path, flips: int, events: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """Counts by what came of each flip, and a line for each that should not be."""
+    """Flip bits. Return counts of the results, and a line for each wrong result."""
     dice = random.Random(seed)
     counts, wrong = Counter[str](), list[str]()
     for file, is_killed in (("journal.sqlite", False), ("journal.sqlite-wal", True)):
@@ -158,8 +163,8 @@ def run(folder: Path, flips: int, events: int, seed: int) -> tuple[Counter[str],
             bit = dice.randrange(8 * size)
             for how, look in (("read", read), ("reopened", reopen)):
                 if is_killed and how == "read":
-                    continue  # a reader beside no writer may not repair the log
-                strike(specimen, folder / "struck", file, bit)
+                    continue  # a reader without a writer may not repair the log
+                flip_copy(specimen, folder / "struck", file, bit)
                 try:
                     found = look(specimen, folder / "struck")
                 except JournalError as error:
@@ -175,12 +180,12 @@ def run(folder: Path, flips: int, events: int, seed: int) -> tuple[Counter[str],
                         found.named, counts[f"{file}, {how}: most rows for one flip"]
                     )
                 else:
-                    counts[f"{file}, {how}: every event whole"] += 1
+                    counts[f"{file}, {how}: all events intact"] += 1
     return counts, wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line a kind; 1 where an event came altered or nothing speaks of it."""
+    """Print a line for each result. Return 1 where an event was altered or is missing unnamed."""
     parser = argparse.ArgumentParser(prog="python -m bench.flips", description=__doc__)
     parser.add_argument("--flips", type=int, default=1000)
     parser.add_argument("--events", type=int, default=400)

@@ -1,11 +1,11 @@
-"""Does a broker that swallows everything slow the station down? Side by side, alternating.
+"""Measure the influence of a broker that never answers on the station's times.
 
     python -m bench.isolation --bundle B.outfeed --frames build/demo-parts/images
 
-Runs the real station (rejector process, journal, and the uplink as a process of its own) on a
-simulated belt, in turns: without uplink, and with the uplink talking to a black hole: a port
-that takes connections and never answers. Prints p50 and p99 of photo-eye → verdict and of the
-chain, and the ratio of the medians over the rounds.
+The real station runs on a simulated belt, with the rejector process, the journal and the uplink
+process. Two cases alternate: without uplink, and with the uplink connected to a port that accepts
+connections and never answers. The table has p50 and p99 of photo-eye → verdict and of the chain.
+It also has the ratio of their medians over the rounds.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def main(
     bundle: Annotated[Path, typer.Option(help="The bundle to run.")],
     frames: Annotated[Path, typer.Option(help="Folder of frames.")],
     trust: Annotated[Path, typer.Option(help="The public key that signed it.")] = ZOO_KEY,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of both.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of both cases.")] = 4,
     parts: Annotated[int, typer.Option(min=100, help="Parts per run.")] = 600,
     rate: Annotated[float, typer.Option(help="Parts per second.")] = 50.0,
 ) -> None:
-    """Time the station with a black-holed broker beside the station without uplink."""
+    """Compare the times of a station with a silent broker and of one without uplink."""
     taken: dict[bool, list[Summary]] = {False: [], True: []}
-    with black_hole() as port:
+    with silent_port() as port:
         for _ in range(rounds):
             for with_uplink in (False, True):
                 values = {"parts": parts, "rate": rate, "port": port}
@@ -87,7 +87,7 @@ def main(
                     **values,
                 )
                 taken[with_uplink].append(run_station(text))
-    table = Table("stage", "figure", "no uplink, ms", "black hole, ms", "ratio")
+    table = Table("stage", "figure", "no uplink, ms", "silent broker, ms", "ratio")
     for stage in STAGES:
         for figure in ("p50_us", "p99_us"):
             alone, beside = (
@@ -109,7 +109,7 @@ def main(
 
 
 def run_station(text: str) -> Summary:
-    """One station from start to end in a folder of its own."""
+    """Run a station from start to end in a temporary folder."""
     clock = MonotonicClock()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "station.toml"
@@ -134,8 +134,8 @@ def run_station(text: str) -> Summary:
 
 
 @contextmanager
-def black_hole() -> Iterator[int]:
-    """A loopback port whose listener never reads nor answers."""
+def silent_port() -> Iterator[int]:
+    """Yield a loopback port whose listener neither reads nor answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)

@@ -1,6 +1,6 @@
-"""Runs that are trained, exported and inspected one after the other, each on a core of its own.
+"""Execution of runs: train, export and inspect, with one run at a time on each core.
 
-What is finished is not done again: the same jobs go on after a kill.
+Finished steps are not repeated, so the same jobs continue after a kill.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from models.runs.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: its folder, its recipe's file and its data. export: more words for its command."""
+    """A run: its folder, recipe file and data. export: additional arguments of its command."""
 
     folder: Path
     recipe: Path
@@ -45,7 +45,7 @@ class Job:
 
 
 def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
-    """What is left to do for a run, in order: train, export and inspect, each with its command."""
+    """Yield the remaining steps of a run, in order, each with its command."""
     run, bundle = Run(job.folder), job.bundle
     python = [sys.executable, "-W", "ignore", "-m"]
     if not run.result_path.exists():
@@ -57,7 +57,7 @@ def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
             ],
         )
     if not bundle.exists():
-        # The float chain stands beside it in the tables: nothing is hidden by wide limits.
+        # The tables also have the float chain, so wide limits hide nothing.
         limits = ("--severity-error", "12", "--mask-iou", "0", "--verdict-agreement", "0")
         yield (
             "export",
@@ -79,8 +79,11 @@ def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
 
 
 def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
-    """Do the jobs, one at a time on each core. The number that failed; their last words are shown,
-    the rest is in job.log of the run's folder. Blocks for hours."""
+    """Execute the jobs, one at a time on each core, and return the number of failed jobs.
+
+    Prints the error of each failed job. Its output is in job.log of the run's folder. Blocks for
+    hours.
+    """
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
@@ -94,11 +97,11 @@ def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
             except queue.Empty:
                 return
             started = time.perf_counter()
-            said = _do(job)
+            error = _do(job)
             minutes = (time.perf_counter() - started) / 60
-            told = said or f"done in {minutes:.1f} min"
-            console.print(f"{job.folder.name}: {told}", highlight=False, soft_wrap=True)
-            if said:
+            result = error or f"done in {minutes:.1f} min"
+            console.print(f"{job.folder.name}: {result}", highlight=False, soft_wrap=True)
+            if error:
                 failed.append(job)
 
     workers = [threading.Thread(target=serve, args=(core,)) for core in cores]
@@ -110,7 +113,7 @@ def work(jobs: Sequence[Job], cores: Sequence[int], console: Console) -> int:
 
 
 def _do(job: Job) -> str:
-    """Nothing, or why the job failed."""
+    """Execute a job and return the error, or an empty string."""
     job.folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with (job.folder / "job.log").open("ab") as log:
@@ -126,8 +129,10 @@ def _do(job: Job) -> str:
 
 
 def seconds(job: Job, step: str) -> float:
-    """How long a step took, start of the process included; nan where nobody saw it (a run that was
-    killed on its way tells the time of its last attempt)."""
+    """Return the duration of a step, with the start of its process; nan where it is not known.
+
+    For a killed and repeated run it is the duration of the last attempt.
+    """
     try:
         return float((job.folder / f"{step}.seconds").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""What a kept picture costs the processor: ``python -m bench.pictures``.
+"""Measure the processor time of a stored picture: ``python -m bench.pictures``.
 
-The part's way has ``seen``, ``said`` and ``settled`` in it; a copy of the pixels, which is not
-made, is measured for comparison. The rest is on the thread of the pictures. The figures stand in
-docs/benchmarks/disk.md.
+The part's thread calls three methods of the image recorder, which are measured together. A copy of
+the pixels, which the station does not make, is measured for comparison. All other work is on the
+thread of the pictures. The figures are in docs/benchmarks/disk.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEVELS = (1, 3, 6)
 
 
 def surface(height: int, width: int, channels: int) -> NDArray[np.uint8]:
-    """Stains of all sizes and a sensor's noise of 2 grey levels."""
+    """Return a picture with stains of all sizes and a sensor noise of 2 grey levels."""
     dice = np.random.default_rng(1)
     pixels = np.full((height, width), 128, np.float32)
     for step in (256, 64, 16, 4):
@@ -40,23 +40,23 @@ def surface(height: int, width: int, channels: int) -> NDArray[np.uint8]:
 
 
 def median_ms(step: Callable[[], object], rounds: int) -> float:
-    """Of so many runs."""
-    taken: list[float] = []
+    """Return the median duration of ``rounds`` runs."""
+    durations_ms: list[float] = []
     for _ in range(rounds):
         began_s = time.perf_counter()
         step()
-        taken.append((time.perf_counter() - began_s) * 1e3)
-    return float(np.median(taken))
+        durations_ms.append((time.perf_counter() - began_s) * 1e3)
+    return float(np.median(durations_ms))
 
 
-class _NoScribe(ImageWriter):
-    """Never asked: every part is good."""
+class _UnusedWriter(ImageWriter):
+    """A writer that is never called, because every part is good."""
 
     def __init__(self) -> None: ...
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints one table."""
+    """Print one table."""
     parser = argparse.ArgumentParser(prog="python -m bench.pictures", description=__doc__)
     parser.add_argument("--size", default="2048x1536x3", help="width x height x channels")
     given = parser.parse_args(arguments)
@@ -65,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pixels = surface(height, width, channels)
     ring = FrameRing(frames=32, max_bytes=1 << 30)
     keeper = ImageRecorder(
-        ring=ring, scribe=_NoScribe(), rules=KeepRules(), max_waiting_bytes=1 << 30
+        ring=ring, scribe=_UnusedWriter(), rules=KeepRules(), max_waiting_bytes=1 << 30
     )
     numbers = iter(range(1, 1 << 30))
     target = np.empty((32, *pixels.shape), np.uint8)
-    target[:] = 0  # every page is there
+    target[:] = 0  # touches every page of the memory
 
     def part() -> None:
         number = next(numbers)
@@ -82,20 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         np.copyto(target[next(numbers) % 32], pixels)
 
     table = Table(title=f"{width}×{height}×{channels}, {pixels.nbytes / 1e6:.1f} MB, one core")
-    for heading in ("what", "ms", "MB"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    table.add_row("a part's way: seen, said, settled", f"{median_ms(part, 2000):.4f}", "")
+    for heading in ("step", "ms", "MB"):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    table.add_row("a part: recorder on the part's thread", f"{median_ms(part, 2000):.4f}", "")
     table.add_row("a copy into a ring (not made)", f"{median_ms(copy, 100):.2f}", "")
     table.add_row("SHA-256", f"{median_ms(lambda: digest_of(pixels), 10):.1f}", "")
-    took_ms = median_ms(lambda: encode_picture(pixels, "{}"), 5)
-    table.add_row(
-        "PNG, as kept", f"{took_ms:.0f}", f"{len(encode_picture(pixels, '{}')) / 1e6:.2f}"
-    )
+    png_ms = median_ms(lambda: encode_picture(pixels, "{}"), 5)
+    table.add_row("PNG, as kept", f"{png_ms:.0f}", f"{len(encode_picture(pixels, '{}')) / 1e6:.2f}")
     for level in _LEVELS:
         options = [cv2.IMWRITE_PNG_COMPRESSION, level]
-        took_ms = median_ms(partial(cv2.imencode, ".png", pixels, options), 3)
+        png_ms = median_ms(partial(cv2.imencode, ".png", pixels, options), 3)
         size = len(cv2.imencode(".png", pixels, options)[1])
-        table.add_row(f"PNG, level {level}", f"{took_ms:.0f}", f"{size / 1e6:.2f}")
+        table.add_row(f"PNG, level {level}", f"{png_ms:.0f}", f"{size / 1e6:.2f}")
     Console().print(table)
     return 0
 

@@ -1,4 +1,4 @@
-"""One detector in each runtime: a call that runs it once on one thread."""
+"""Calls that run one detector once on one thread, for each runtime."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ Pixels = NDArray[np.uint8]
 
 
 def noise(channels: int = 1, side_px: int = SIDE_PX) -> Pixels:
-    """uint8 1×side×side×C. Time does not depend on what is seen."""
+    """Return noise, uint8 1×side×side×C. Time does not depend on the content."""
     return np.random.default_rng(0).integers(0, 256, (1, side_px, side_px, channels), np.uint8)
 
 
 def graphs(
     network: DetectorNetwork, channels: int = 1, precisions: Sequence[Precision] = PRECISIONS
 ) -> dict[Precision, bytes]:
-    """ONNX as a station runs it, uint8 pixels in and severity out; int8 is quantised on two frames
-    of noise, for timing alone."""
+    """Return ONNX graphs as a station runs them, uint8 pixels in and severity out.
+
+    int8 is quantised on two frames of noise, which suffices for timing.
+    """
     exported = export_float(network, channels)
     tail = Tail(network.logistic, network.shuffle)
     found: dict[Precision, bytes] = {}
@@ -48,7 +50,7 @@ def graphs(
 
 
 def run_ort(model: bytes, pixels: Pixels) -> Call:
-    """ONNX Runtime, as a station's engine runs it."""
+    """Return a call of ONNX Runtime, as a station's engine runs it."""
     batch, height, width, channels = pixels.shape
     engine = OrtEngine(model, batch=batch, height=height, width=width, channels=channels)
     engine.input[:] = pixels
@@ -56,11 +58,12 @@ def run_ort(model: bytes, pixels: Pixels) -> Call:
 
 
 def has_openvino() -> bool:
+    """Return whether OpenVINO is installed."""
     return importlib.util.find_spec("openvino") is not None
 
 
 def run_openvino(model: bytes, pixels: Pixels) -> Call:
-    """OpenVINO on the CPU with its defaults, reading the same ONNX file."""
+    """Return a call of OpenVINO on the CPU with its defaults, on the same ONNX file."""
     import openvino
 
     graph = onnx.load_from_string(model)
@@ -77,7 +80,7 @@ def run_openvino(model: bytes, pixels: Pixels) -> Call:
 
 
 def run_torch(network: DetectorNetwork, pixels: Pixels) -> Call:
-    """PyTorch eager, normalising as in training."""
+    """Return a call of PyTorch in eager mode, with the normalisation of training."""
     planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
 
     def run() -> Tensor:

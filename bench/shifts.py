@@ -1,6 +1,6 @@
-"""What may change on a line and is no defect: the same parts, with something new on all of them.
+"""Harmless changes of a line: the same parts with a new appearance.
 
-Each takes grey pixels, uint8 H×W with sides of 41 or more, and gives a changed copy.
+Each function takes grey pixels, uint8 H×W with sides of 41 or more, and returns a changed copy.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 
 def stamp(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A printed ring, darker than the surface, as a new date stamp leaves."""
+    """Add a printed ring that is darker than the surface, as a new date stamp leaves."""
     return _ringed(pixels, rng, 25.0, 45.0)
 
 
 def trace(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A ring that can hardly be seen, as a new gripper leaves."""
+    """Add a faint ring, as a new gripper leaves."""
     return _ringed(pixels, rng, 5.0, 12.0)
 
 
 def light(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A new lamp: brighter, of more contrast, and falling off to one side."""
+    """Simulate a new lamp: brighter, with more contrast, and weaker at one side."""
     tilt = np.linspace(0.7, 1.3, pixels.shape[1])[None, :] ** float(rng.uniform(0.5, 1.5))
     return _as_pixels(pixels * 1.25 * tilt + 10)
 
 
 def grain(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Another coil: coarser grain."""
+    """Simulate another coil of material with coarser grain."""
     coarse = cv2.GaussianBlur(rng.normal(0, 1, pixels.shape).astype(np.float32), (0, 0), 1.2)
     return _as_pixels(pixels + 14.0 * coarse / coarse.std())
 

@@ -1,4 +1,4 @@
-"""How candidates are timed: in turns on one core, so that a noisy machine hurts all alike."""
+"""Timing of candidates in turns on one core, so that a noisy machine affects all alike."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from rich.progress import Progress
 
 Call = Callable[[], object]
 Key = TypeVar("Key", bound=Hashable)
-LEAST_RUNS = 3  # of a candidate that is slower than a turn may last
+LEAST_RUNS = 3  # in a turn of a candidate that exceeds the turn's duration
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """How long and how often each candidate runs.
+    """The number and duration of the turns of each candidate.
 
-    A round gives each its turn: ``settle`` runs that are not counted, since they find what the
-    neighbour left in the caches, then ``repeat`` back to back; fewer, but LEAST_RUNS, when they
-    take longer than ``turn_ms``. ``warm_up`` rounds before the first are not counted.
+    Each candidate has one turn in a round. A turn begins with ``settle`` runs that are not counted,
+    because the caches still hold the data of the candidate before. Then follow ``repeat`` runs back
+    to back. After ``turn_ms`` the turn ends, but not before LEAST_RUNS runs. ``warm_up`` rounds
+    before the first round are not counted.
     """
 
     rounds: int
@@ -36,7 +37,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Milliseconds of all counted runs of one candidate."""
+    """The distribution of the counted runs of one candidate, in milliseconds."""
 
     runs: int
     median_ms: float
@@ -46,15 +47,15 @@ class Spread:
 
     @classmethod
     def of(cls, times_ms: list[float]) -> Spread:
-        """Of at least one run."""
+        """Return the distribution of at least one run."""
         p10, median, p90, p99 = np.percentile(times_ms, [10, 50, 90, 99])
         return cls(len(times_ms), float(median), float(p10), float(p90), float(p99))
 
 
 def bind(core: int | None = None) -> int:
-    """This process runs on one core from now on, the first it may use or that one; which it is.
+    """Bind this process to one core and return its number; the first allowed core by default.
 
-    Call before a library starts threads. Raises ValueError for a core it may not use.
+    Call it before a library starts threads. Raises ValueError for a core that is not allowed.
     """
     allowed = os.sched_getaffinity(0)
     if core is None:
@@ -66,10 +67,10 @@ def bind(core: int | None = None) -> int:
 
 
 def interleave(calls: Mapping[Key, Call], turns: Turns) -> dict[Key, list[float]]:
-    """Milliseconds of every counted run, by candidate. Blocks for all rounds."""
+    """Return the milliseconds of every counted run, by candidate. Blocks for all rounds."""
     taken: dict[Key, list[float]] = {key: [] for key in calls}
     console = Console(stderr=True)
-    # Drawn between rounds: a thread that draws would take part in the timing.
+    # Drawn between rounds, because a drawing thread would disturb the timing.
     with Progress(
         console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
     ) as progress:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.drift_line import Line
+from bench.drift_line import DriftLine
 from edge.assembly.monitor import make_monitor, reference_of
 from edge.bundle import Bundle, parse_bundle
 from edge.chain.load import build_inspector
@@ -50,7 +50,7 @@ def run(one: Monitor, parts: int, *, change=None, first: int = 1) -> list:
     """So many good parts; every event."""
     events: list = []
     one.start(events.append, first)
-    line = Line(4)
+    line = DriftLine(4)
     measured = one.counts.get("measured", 0)
     for number in range(first, first + parts):
         frame = Frame(number, number, number * 10**9, number * 10**9, line.part(change, number))
@@ -95,7 +95,7 @@ def test_a_new_commissioning_is_learned_anew(tmp_path: Path) -> None:
 
 
 def test_a_bundle_that_says_what_it_was_trained_on(tmp_path: Path) -> None:
-    brighter = [np.clip(p * 1.5, 0, 255).astype(np.uint8) for p in Line(4).parts(40)]
+    brighter = [np.clip(p * 1.5, 0, 255).astype(np.uint8) for p in DriftLine(4).parts(40)]
     template = Template.mean_of(small_picture(pixels) for pixels in brighter)
     measured = [Measurer(template).measure(pixels).copy() for pixels in brighter]
     bundle = bundle_with(Reference.of(np.stack(measured), template).data())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.disk_usage import Disk, cursor_cost, journal_cost, loop_disk, picture_cost
+from bench.disk_usage import LoopDisk, cursor_cost, journal_cost, loop_disk, picture_cost
 from edge.disk_usage import journal_bytes, position_bytes
 from edge.pictures.album import cost_bytes
 
@@ -16,7 +16,7 @@ BOUND = 0.25
 
 
 @pytest.fixture(scope="module")
-def disk() -> Iterator[Disk]:
+def disk() -> Iterator[LoopDisk]:
     try:
         with loop_disk(256) as made:
             yield made
@@ -25,23 +25,23 @@ def disk() -> Iterator[Disk]:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 8, 64])
-def test_a_good_part_in_a_transaction_of_so_many(disk: Disk, batch: int) -> None:
+def test_a_good_part_in_a_transaction_of_so_many(disk: LoopDisk, batch: int) -> None:
     cost = journal_cost(disk, 4096, batch, rejects=False)
     assert cost.disk_bytes == pytest.approx(journal_bytes(batch), rel=BOUND)
 
 
-def test_a_rejected_part(disk: Disk) -> None:
+def test_a_rejected_part(disk: LoopDisk) -> None:
     cost = journal_cost(disk, 1500, 1, rejects=True)
     assert cost.disk_bytes == pytest.approx(journal_bytes(1, rejected=True), rel=BOUND)
 
 
 @pytest.mark.parametrize("kilobytes", [64, 1024])
-def test_a_picture(disk: Disk, kilobytes: int) -> None:
+def test_a_picture(disk: LoopDisk, kilobytes: int) -> None:
     cost = picture_cost(disk, 40, kilobytes << 10)
     assert cost.disk_bytes == pytest.approx(cost_bytes(kilobytes << 10), rel=BOUND)
 
 
-def test_the_uplinks_position(disk: Disk) -> None:
+def test_the_uplinks_position(disk: LoopDisk) -> None:
     assert cursor_cost(disk, 300).disk_bytes == pytest.approx(position_bytes(), rel=BOUND)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import drift_line as production
-from bench.drift_line import Line
+from bench.drift_line import DriftLine
 from edge.drift import Measurer, streams
 from edge.drift.measurer import sharpness, small_picture
 from edge.drift.template import Template
@@ -18,12 +18,12 @@ PARTS = 60
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    return Template.mean_of(small_picture(pixels) for pixels in Line(1).parts(64))
+    return Template.mean_of(small_picture(pixels) for pixels in DriftLine(1).parts(64))
 
 
 def means(template: Template | None, change=None, *, aligned: bool = True) -> np.ndarray:
     """The mean of every stream over the same parts, seen through the change."""
-    line, measurer = Line(1, aligned=aligned), Measurer(template)
+    line, measurer = DriftLine(1, aligned=aligned), Measurer(template)
     return np.mean([measurer.measure(p).copy() for p in line.parts(PARTS, change)], axis=0)
 
 
@@ -74,19 +74,19 @@ def test_grease_is_seen_without_being_darker(template: Template) -> None:
 
 
 def test_parts_that_lie_anywhere_have_no_place() -> None:
-    line = Line(3, aligned=False)
+    line = DriftLine(3, aligned=False)
     anywhere = Template.mean_of(small_picture(pixels) for pixels in line.parts(64))
     assert np.isnan(Measurer(anywhere).measure(line.part())[streams.POSITION]).all()
-    assert np.isnan(Measurer(None).measure(Line(1).part())[streams.POSITION]).all()
+    assert np.isnan(Measurer(None).measure(DriftLine(1).part())[streams.POSITION]).all()
 
 
 def test_another_part_has_no_place(template: Template) -> None:
-    upside_down = np.ascontiguousarray(Line(1).part()[::-1])
+    upside_down = np.ascontiguousarray(DriftLine(1).part()[::-1])
     assert np.isnan(Measurer(template).measure(upside_down)[streams.POSITION]).all()
 
 
 def test_sharpness_is_not_moved_by_light_gain_or_contrast() -> None:
-    pixels = Line(4, aligned=False, side=400).part().astype(np.float32)
+    pixels = DriftLine(4, aligned=False, side=400).part().astype(np.float32)
     plain = sharpness(pixels.astype(np.uint8))
     brighter = sharpness(np.clip(pixels + 40, 0, 255).astype(np.uint8))
     weaker = sharpness(((pixels - 128) * 0.7 + 128).astype(np.uint8))
@@ -112,7 +112,7 @@ def test_black_white_and_flat_frames_are_numbers() -> None:
 
 
 def test_the_same_frame_gives_the_same_bytes(template: Template) -> None:
-    pixels = Line(5).part()
+    pixels = DriftLine(5).part()
     first = Measurer(template).measure(pixels, 1.0).tobytes()
     assert Measurer(template).measure(pixels, 1.0).tobytes() == first
 

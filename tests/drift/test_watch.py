@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from bench import drift_line as production
-from bench.drift_line import SECOND_NS, Change, Line
+from bench.drift_line import SECOND_NS, Change, DriftLine
 from edge.drift import Alarm, Baseline, Budget, Learner, Measurer, Watch, streams
 from edge.drift.measurer import small_picture
 from edge.drift.reference import Reference
 from edge.drift.template import Template
 
 LEARNED = 400
-# Spreads as on the pictures of production.Line; of the cells the largest that real sets show.
+# Spreads as on the pictures of production.DriftLine; of the cells the largest that real sets show.
 SPREADS = np.concatenate([[0.02, 0.002, 0.05, 0.02, 0.02, 0.02, 0.2, 0.2, 0.4], np.full(512, 0.1)])
 
 
@@ -19,7 +19,7 @@ class House:
     """A line that was learned, and a watch over what comes next."""
 
     def __init__(self, *, aligned: bool = True) -> None:
-        self.line = Line(2, aligned=aligned)
+        self.line = DriftLine(2, aligned=aligned)
         template = Template.mean_of(small_picture(pixels) for pixels in self.line.parts(64))
         self.measurer = Measurer(template)
         learner = Learner(LEARNED)

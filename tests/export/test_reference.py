@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from bench.drift_line import Line
+from bench.drift_line import DriftLine
 from edge.chain.inspector import Inspection
 from edge.drift import streams
 from edge.drift.reference import parse_reference
@@ -21,7 +21,7 @@ from models.training.patches import Picture
 
 
 def test_a_reference_of_good_pictures() -> None:
-    line = Line(1)
+    line = DriftLine(1)
     pictures = list(line.parts(40))
     found = parse_reference(reference_of(pictures, [0.5] * 20 + [1.5] * 20).data())
     assert found.pictures == 40
@@ -34,18 +34,18 @@ def test_a_reference_of_good_pictures() -> None:
 
 
 def test_loose_surfaces_and_no_peaks() -> None:
-    found = reference_of(list(Line(1, aligned=False).parts(30)))
+    found = reference_of(list(DriftLine(1, aligned=False).parts(30)))
     assert found.seen() is None
     assert np.flatnonzero(np.isnan(found.levels)).tolist() == [6, 7, 8]
 
 
 def test_the_same_pictures_give_the_same_bytes() -> None:
-    pictures = list(Line(2).parts(16))
+    pictures = list(DriftLine(2).parts(16))
     assert reference_of(pictures).data() == reference_of(pictures).data()
 
 
 def test_too_little_to_say_anything_by() -> None:
-    pictures = list(Line(2).parts(16))
+    pictures = list(DriftLine(2).parts(16))
     with pytest.raises(ExportError, match="15 good pictures; a reference for drift needs 16"):
         reference_of(pictures[:15])
     with pytest.raises(ExportError, match="3 peaks of 16 pictures"):
@@ -77,7 +77,7 @@ class Chain:
 
 
 def source(held_back: int, train: int, *, bad: int = 0) -> Source:
-    line = Line(3)
+    line = DriftLine(3)
 
     def sample(name: str, kinds: tuple[str, ...] = ()) -> Sample:
         return Sample(name, Path(name), name, kinds)

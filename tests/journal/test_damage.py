@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.flips import FlipFinding, JournalSpecimen, make_specimen, read, reopen, strike
+from bench.flips import FlipFinding, JournalSpecimen, flip_copy, make_specimen, read, reopen
 from edge.events.event import gap_event
 from edge.events.identity import JournalPosition, StoredEvent
 from edge.journal.cursor import read_cursor, write_cursor
@@ -71,7 +71,7 @@ def test_flipped_bits_are_found(specimen: JournalSpecimen, tmp_path: Path) -> No
     bits += [dice.randrange(8 * size) for _ in range(12)]
     for bit in bits:
         for look in (read, reopen):
-            strike(specimen, tmp_path / "struck", "journal.sqlite", bit)
+            flip_copy(specimen, tmp_path / "struck", "journal.sqlite", bit)
             found = look(specimen, tmp_path / "struck")
             assert (found.altered, found.missing) == (0, 0), f"bit {bit}, {look.__name__}"
             assert found.named <= 20, f"bit {bit}, {look.__name__}"
@@ -83,7 +83,7 @@ def test_flipped_bits_in_the_log_of_a_station_that_was_killed(
     """SQLite drops everything behind the damaged frame; the rows are in it all the same."""
     dice, size = random.Random(4), (killed.folder / "journal.sqlite-wal").stat().st_size
     for bit in (dice.randrange(8 * size) for _ in range(15)):
-        strike(killed, tmp_path / "struck", "journal.sqlite-wal", bit)
+        flip_copy(killed, tmp_path / "struck", "journal.sqlite-wal", bit)
         found = reopen(killed, tmp_path / "struck")
         assert (found.altered, found.missing) == (0, 0), f"bit {bit}"
         assert found.named <= 8, f"bit {bit}"
