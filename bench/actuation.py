@@ -80,7 +80,7 @@ def _process_way(priority: int) -> tuple[ActuationWay, RejectorClient]:
     done = threading.Semaphore(0)
 
     def report(actuated: Actuated) -> None:
-        if actuated.action is Action.KICKED:
+        if actuated.action is Action.EJECTED:
             way.errors_us.append((actuated.at_ns - actuated.due_ns) / 1e3)
         else:
             way.missed += 1

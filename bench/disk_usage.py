@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge.events.event import Event, actuation_event, part_event
+from edge.events.event import ActuationAction, ActuationCause, Event, actuation_event, part_event
 from edge.events.identity import JournalPosition
 from edge.journal.cursor import write_cursor
 from edge.journal.writer import Journal
@@ -124,7 +124,8 @@ def bad_part(number: int) -> tuple[Event, Event]:
             due_ns=due_ns,
             at_ns=due_ns + 90,
             width_us=20_000,
-            cause="verdict",
+            action=ActuationAction.EJECTED,
+            cause=ActuationCause.VERDICT,
         ),
     )
 

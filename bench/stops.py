@@ -98,7 +98,7 @@ class Stops:
             if part % 3 and begin_ns <= self.due[part] < end_ns
         }
         fates = Counter(f"{one.action.name} {one.cause.name}".lower() for one in self.reports)
-        ejected = {one.part_id for one in self.reports if one.action is Action.KICKED}
+        ejected = {one.part_id for one in self.reports if one.action is Action.EJECTED}
         invented = {part for part in ejected if part % 3} - hit
         once = sorted(one.part_id for one in self.reports) == sorted(self.due)
         longest_us = max(one.width_us for one in found)

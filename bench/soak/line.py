@@ -74,7 +74,7 @@ class SoakedLine:
         plan = self.plan
         return Underway(
             pulse_us=plan.pulse_ns // 1000,
-            kick_unknown=plan.kick_unknown,
+            eject_unknown=plan.eject_unknown,
             capacity=4096,
             reach=ceil(plan.counts_per_s * (1 + plan.variation) * plan.pulse_ns / 1e9),
         )
@@ -164,19 +164,19 @@ class SoakedLine:
         step = lane.due(self.now_ns)
         began = step.active and not self._wire.active
         self._settled(self._wire.drive(step.active, step.until_ns, self.now_ns))
-        if lane.queue.is_blind:
+        if lane.queue.is_position_lost:
             self.referee.blind(self.now_ns)
-        for passage in step.passages:
-            if passage.part_id == 0:
-                self.referee.stranger(self.now_ns)
+        for outcome in step.outcomes:
+            if outcome.part_id == 0:
+                self.referee.unannounced(self.now_ns)
             self._report(
                 Actuated(
-                    passage.part_id,
-                    passage.due_ns,
+                    outcome.part_id,
+                    outcome.due_ns,
                     self.now_ns,
-                    passage.width_ns // 1000,
-                    passage.action,
-                    passage.cause,
+                    outcome.width_ns // 1000,
+                    outcome.action,
+                    outcome.cause,
                 )
             )
         if began:
@@ -194,20 +194,20 @@ class SoakedLine:
             if isinstance(deed, Sighted):
                 underway.sighted(deed.part_id, deed.seen_ns, self.now_ns)
             else:
-                underway.resolve(deed.part_id, deed.kick)
-                self.referee.resolved(deed.part_id, deed.kick)
+                underway.resolve(deed.part_id, deed.eject)
+                self.referee.resolved(deed.part_id, deed.eject)
             if lane is not None:
                 self._obey(lane, deed)
 
     def _obey(self, lane: Lane, order: Order) -> None:
         if isinstance(order, Sighted):
-            place = lane.sighted(order.part_id, order.seen_ns, self.now_ns, order.kick)
+            place = lane.sighted(order.part_id, order.seen_ns, self.now_ns, order.eject)
             if place is not None:
                 self._underway.placed(Placed(order.part_id, place))
         elif isinstance(order, Restore):
-            lane.restore(order.part_id, order.place, self.now_ns, order.kick)
+            lane.restore(order.part_id, order.place, self.now_ns, order.eject)
         elif isinstance(order, Resolve):
-            lane.resolve(order.part_id, order.kick)
+            lane.resolve(order.part_id, order.eject)
         elif isinstance(order, Known):
             lane.known(order.part_id, order.place)
         elif isinstance(order, Lose):
@@ -259,11 +259,11 @@ class SoakedLine:
             self._underway = self._new_underway()
         queue = RejectQueue(
             pulse_ns=plan.pulse_ns,
-            kick_unknown=plan.kick_unknown,
+            eject_unknown=plan.eject_unknown,
             spacing=plan.spacing,
             by_counts=True,
             confirm=plan.eye,
-            kick_absent=plan.on_absent_kick,
+            eject_absent=plan.eject_absent,
         )
         eye = EyeRules(plan.to_ejector, plan.tolerance) if plan.eye else None
         self._lane = Lane(queue, counts=CountRules(plan.travel, debounce=plan.debounce), eye=eye)
@@ -290,9 +290,9 @@ class SoakedLine:
         """After the station's death: until no part waits, or the belt stands."""
         if len(lane) and self.now_ns - self._moved_ns >= _STANDING_NS:
             lane.queue.abandon(self.now_ns)
-            for passage in lane.due(self.now_ns).passages:
+            for outcome in lane.due(self.now_ns).outcomes:
                 self.referee.reported(
-                    Actuated(passage.part_id, 0, 0, 0, passage.action, passage.cause)
+                    Actuated(outcome.part_id, 0, 0, 0, outcome.action, outcome.cause)
                 )
         if not len(lane) and lane.next_ns() is None:
             self._end(lane, self._chance.randint(500, 3_000) * MS)

@@ -27,12 +27,12 @@ class SoakPlan:
     spacing: int = 10
     pulse_ns: int = 4 * MS
     debounce: int = 4
-    kick_unknown: bool = True
+    eject_unknown: bool = True
     survives: bool = True
     eye: bool = False
     to_ejector: int = 40
     tolerance: int = 3
-    on_absent_kick: bool = True
+    eject_absent: bool = True
     defective: float = 0.3
     lost_verdicts: float = 0.02
     late_verdicts: float = 0.02
@@ -50,9 +50,9 @@ class SoakPlan:
 
 MIXED = (
     SoakPlan("steady", rejector_deaths=0.02, stalls=0.2),
-    SoakPlan("eye", eye=True, slipped=0.2, rejector_deaths=0.02, stalls=0.1, on_absent_kick=False),
+    SoakPlan("eye", eye=True, slipped=0.2, rejector_deaths=0.02, stalls=0.1, eject_absent=False),
     SoakPlan("fragile", survives=False, rejector_deaths=0.02, station_deaths=0.01, gaps=0.02),
     SoakPlan(
-        "lenient", kick_unknown=False, survives=False, rejector_deaths=0.02, gaps=0.01, stalls=0.2
+        "lenient", eject_unknown=False, survives=False, rejector_deaths=0.02, gaps=0.01, stalls=0.2
     ),
 )

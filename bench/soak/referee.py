@@ -12,8 +12,8 @@ from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated
 
 _BEYOND = 150  # counts past the ejector at which nothing can be added to a part's account
-_ORDERED = (Cause.VERDICT, Cause.UNKNOWN, Cause.CROWDED, Cause.ABSENT)
-_RESTARTED = (Cause.LOST, Cause.DOWN)
+_ORDERED = (Cause.VERDICT, Cause.UNKNOWN, Cause.TOO_CLOSE, Cause.ABSENT)
+_RESTARTED = (Cause.POSITION_LOST, Cause.REJECTOR_DOWN)
 _UNSEEN_NS = 10 * MS  # around a report or the end of a blind time: a pulse and two looks
 
 
@@ -28,7 +28,7 @@ class Told:
     thing: Thing
     place: int
     epoch: int
-    kick: bool | None = None
+    eject: bool | None = None
     passed: bool = False  # the rejector has dealt with it; the report may wait for a pulse
     report: Actuated | None = None
     receded: bool = False  # the belt had backed up again when the report was made
@@ -49,7 +49,7 @@ class Referee:
         self._placed: deque[Told] = deque(maxlen=64)
         self._number = 0
         self._blind_until_ns = -1
-        self._strangers_ns = -1
+        self._unannounced_ns = -1
 
     @property
     def open(self) -> int:
@@ -68,11 +68,11 @@ class Referee:
         self._placed.append(told)
         self.account["edges"] += 1
 
-    def resolved(self, part_id: int, kick: bool) -> None:
+    def resolved(self, part_id: int, eject: bool) -> None:
         """The verdict has been read before the part was dealt with; the first one counts."""
         told = self._told.get(part_id)
-        if told is not None and not told.passed and told.kick is None:
-            told.kick = kick
+        if told is not None and not told.passed and told.eject is None:
+            told.eject = eject
 
     def orphan(self) -> None:
         """The station is dead: nobody reads the reports of its parts."""
@@ -90,9 +90,9 @@ class Referee:
             told.passed = True
             told.receded = self._belt.count < told.place + self._plan.travel
 
-    def stranger(self, now_ns: int) -> None:
+    def unannounced(self, now_ns: int) -> None:
         """The ejector acts on a part that nobody announced."""
-        self._strangers_ns = now_ns
+        self._unannounced_ns = now_ns
 
     def is_free(self, x: int, apart: int) -> bool:
         """Whether a hand finds room for a part there."""
@@ -110,12 +110,12 @@ class Referee:
         if not told.passed:
             self.passed(report.part_id)  # no rejector has: the station reports it by itself
         told.report = report
-        wanted = self._plan.kick_unknown if told.kick is None else told.kick
+        wanted = self._plan.eject_unknown if told.eject is None else told.eject
         if report.cause in (Cause.VERDICT, Cause.UNKNOWN):
-            if (report.cause is Cause.VERDICT) != (told.kick is not None):
-                self._wrong(f"part {report.part_id}: verdict {told.kick}, but {report}")
-            if (report.action is not Action.LET_BY) != wanted:
-                self._wrong(f"part {report.part_id}: kick {wanted}, but {report}")
+            if (report.cause is Cause.VERDICT) != (told.eject is not None):
+                self._wrong(f"part {report.part_id}: verdict {told.eject}, but {report}")
+            if (report.action is not Action.PASSED) != wanted:
+                self._wrong(f"part {report.part_id}: eject {wanted}, but {report}")
 
     def struck(self, things: list[Thing], now_ns: int, *, held: bool = False) -> None:
         """The ejector hit these. held: by a pulse that was late by more than the bound, as nothing
@@ -125,8 +125,8 @@ class Referee:
             thing.excuse = ""
             if now_ns <= self._blind_until_ns:
                 thing.excuse = "blind"
-            elif self._plan.eye and now_ns <= self._strangers_ns + _UNSEEN_NS:
-                thing.excuse = "stranger"
+            elif self._plan.eye and now_ns <= self._unannounced_ns + _UNSEEN_NS:
+                thing.excuse = "unannounced part"
             self.account["hit"] += 1
 
     def close(self) -> None:
@@ -148,12 +148,12 @@ class Referee:
             else:
                 self._wrong(f"part {told.part_id} has no outcome")
         parts = [one for one in reports if one.action is not Action.NO_PART]
-        kicked = [one for one in parts if one.action is Action.KICKED]
+        ejected = [one for one in parts if one.action is Action.EJECTED]
         # When places are lost, so is what has gone by: brought back to the eye, it is a new part.
         epochs = {told.epoch for told in tolds if told.report in parts}
         if len(parts) > len(epochs) and not any(p.cause in _RESTARTED for p in parts):
             self._wrong(f"one part, {len(parts)} outcomes: {parts}")
-        if thing.hit and not kicked:
+        if thing.hit and not ejected:
             if thing.excuse:
                 self.account[f"hit, not announced: {thing.excuse}"] += 1
             elif thing.held and not thing.ids:
@@ -164,16 +164,16 @@ class Referee:
             self.account["never told"] += 1
         elif not (parts or thing.unheard) and any(r.cause is Cause.SEEN_AGAIN for r in reports):
             self._wrong(f"a part was taken for none: {thing} {reports}")
-        if thing.hit and any(one.cause is Cause.OVERRUN for one in kicked):
+        if thing.hit and any(one.cause is Cause.OVERRUN for one in ejected):
             if thing.held:
                 self.account["hit by a pulse that nobody could end"] += 1
             elif thing.excuse:
                 self.account[f"hit, and ordered to pass: {thing.excuse}"] += 1
             else:
                 self._wrong(f"a good part was hit within the bound: {thing} {parts}")
-        for one in kicked:
-            if one.cause is Cause.CROWDED and not self._is_crowded(tolds):
-                self.account["crowded by a stranger"] += 1
+        for one in ejected:
+            if one.cause is Cause.TOO_CLOSE and not self._is_crowded(tolds):
+                self.account["too close to an unannounced part"] += 1
             if thing.hit or thing.taken:
                 continue
             if one.cause is Cause.OVERRUN:
@@ -191,14 +191,14 @@ class Referee:
             elif one.at_ns - one.due_ns > MS:
                 self.account["pulse too late to hit"] += 1
             else:
-                self._wrong(f"kicked, and not hit: {thing} {one}")
+                self._wrong(f"ejected, and not hit: {thing} {one}")
 
     def _is_crowded(self, tolds: list[Told]) -> bool:
         return any(
             abs(other.place - told.place) < self._plan.spacing
             and other.thing is not told.thing
             and other.report is not None
-            and other.report.action is not Action.LET_BY
+            and other.report.action is not Action.PASSED
             for told in tolds
             for other in self._placed
         )

@@ -27,7 +27,7 @@ def summary_counts(summary: Summary) -> list[tuple[str, str]]:
         ("unknown", f"{summary.unknown} ({summary.late} late, {summary.overload} overload)"),
         ("no frame of its own", _refused(summary.refused)),
         ("edges lost", str(summary.edges_lost)),
-        ("kicked", f"{summary.kicked}, {summary.missed} missed"),
+        ("ejected", f"{summary.ejected}, {summary.missed} missed"),
         ("on the belt", belt or "nothing unusual"),
         ("reject timing", punctuality(summary.timing)),
         ("rejector restarts", str(summary.rejector_restarts)),

@@ -61,7 +61,7 @@ class TestKicks:
         report = None
         for _ in range(_TRIES):
             report = self._once(options, delay, wait_s)
-            if report is not None and report.action is Action.KICKED:
+            if report is not None and report.action is Action.EJECTED:
                 return report
         if report is None:
             raise DeviceError("the part never came to the ejector")

@@ -148,7 +148,7 @@ class EjectorEyeConfig(Section):
 
     to_ejector_ms or to_ejector_counts: from it to the ejector. tolerance_ms or tolerance_counts:
     how far from its place a part may come and still be the one announced. on_absent: what is done
-    with a part that must be kicked and that this eye did not see. taken, added: on a simulated
+    with a part that must be ejected and that this eye did not see. taken, added: on a simulated
     belt, the shares of parts that somebody takes off and puts on before this eye. gpio: the eye is
     at line ``line`` of the GPIO chip ``chip``.
     """
@@ -164,7 +164,7 @@ class EjectorEyeConfig(Section):
     to_ejector_counts: int | None = Field(default=None, ge=1, le=_MOST_COUNTS)
     tolerance_ms: float | None = Field(default=None, ge=0.01, le=_MOST_MS)
     tolerance_counts: int | None = Field(default=None, ge=0, le=_MOST_COUNTS)
-    on_absent: Literal["kick", "pass"] = "kick"
+    on_absent: Literal["eject", "pass"] = "eject"
     taken: float = Field(default=0.0, ge=0, le=1)
     added: float = Field(default=0.0, ge=0, le=1)
     chip: str | None = Field(default=None, min_length=1)

@@ -66,7 +66,7 @@ class Central:
                 table.add_row(number, str(event.part_id), what, escape(event.reason))
             elif isinstance(event, ActuationEvent):
                 late = "" if event.error_us is None else f"{event.error_us:.0f} µs after it was due"
-                table.add_row(number, str(event.part_id), "kicked", late)
+                table.add_row(number, str(event.part_id), event.action.value, late)
             elif isinstance(event, MarkEvent):
                 table.add_row(number, str(event.part_id), event.mark, escape(event.note))
             elif isinstance(event, StartEvent):

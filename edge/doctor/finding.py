@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Level(str, Enum):
-    """WARN: it works, and will hurt one day. FAIL: parts are not inspected or not kicked, or the
+    """WARN: it works, and will hurt one day. FAIL: parts are not inspected or not ejected, or the
     central system does not hear of them."""
 
     OK = "OK"

@@ -20,7 +20,7 @@ def realtime(patient: Patient) -> Finding | None:
     limit, who = limit_of(patient.machine, patient.running, RTPRIO)
     if limit < 0 or limit >= wanted:
         return fine("real time", f"priority {wanted} is allowed to {who}")
-    said = f"priority {wanted} is wanted, {who} may take {limit}: kicks may be ms late"
+    said = f"priority {wanted} is wanted, {who} may take {limit}: ejector pulses may be ms late"
     return warn("real time", said, _UNIT)
 
 
@@ -29,7 +29,7 @@ def memory(patient: Patient) -> Finding:
     limit, who = limit_of(patient.machine, patient.running, MEMLOCK)
     if limit < 0 or limit >= 64 << 20:
         return fine("locked memory", f"allowed to {who}")
-    said = f"{who} may lock {limit >> 10} KiB: a kick may wait for the disk"
+    said = f"{who} may lock {limit >> 10} KiB: an ejector pulse may wait for the disk"
     return warn("locked memory", said, "LimitMEMLOCK=infinity in outfeed-station.service")
 
 

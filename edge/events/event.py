@@ -7,6 +7,7 @@ only; ``utc`` is the wall clock, for people.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -61,8 +62,54 @@ class PartEvent(StationEvent):
     triggered_ns: int = Field(description="when the photo-eye saw the part")
 
 
+class ActuationAction(str, Enum):
+    """The action of the ejector on a part.
+
+    - ejected: the output was active for this part.
+    - passed: the output was inactive for this part.
+    - missed: the part had to be ejected and was not.
+    - no_part: the edge of the photo-eye began no part.
+    """
+
+    EJECTED = "ejected"
+    PASSED = "passed"
+    MISSED = "missed"
+    NO_PART = "no_part"
+
+
+class ActuationCause(str, Enum):
+    """The reason for the action on a part.
+
+    - verdict: the verdict decided.
+    - unknown: there was no verdict in time; `on_unknown` decided.
+    - queue_full: the reject queue was full, so `on_unknown` decided.
+    - rejector_down: no rejector process was running when the part reached the ejector.
+    - too_close: the part was too close to a part that had to be ejected.
+    - position_lost: the position of the part on the belt was lost.
+    - absent: the ejector eye did not see the part.
+    - unannounced: the ejector eye saw a part that was never announced; `part_id` is null.
+    - seen_again: the edge belongs to a known part, which bounced or returned on the belt (action
+      no_part).
+    - backward: the belt ran backward (action no_part).
+    - overrun: the part had to pass, but the output was still active for another part. It is
+      reported as ejected.
+    """
+
+    VERDICT = "verdict"
+    UNKNOWN = "unknown"
+    QUEUE_FULL = "queue_full"
+    REJECTOR_DOWN = "rejector_down"
+    TOO_CLOSE = "too_close"
+    POSITION_LOST = "position_lost"
+    ABSENT = "absent"
+    UNANNOUNCED = "unannounced"
+    SEEN_AGAIN = "seen_again"
+    BACKWARD = "backward"
+    OVERRUN = "overrun"
+
+
 class ActuationEvent(StationEvent):
-    """What the rejector did with its output line, or found on the belt instead of a part."""
+    """The action of the rejector on one part, or an edge of the photo-eye that began no part."""
 
     type: Literal["outfeed.actuation/1"] = "outfeed.actuation/1"
     part_id: int | None = Field(description="null for a part that nobody announced")
@@ -70,12 +117,8 @@ class ActuationEvent(StationEvent):
     at_ns: int = Field(description="when it was active for this part, by the output's real edge")
     width_us: int = Field(description="how long it stayed active from then on, on the line")
     error_us: float | None = Field(description="at minus due; positive is late")
-    cause: str = Field(
-        description="why: verdict, unknown, safe, down, crowded, lost, absent, stranger, "
-        "seen_again, backward, or overrun (ordered to pass, and ejected: it passed while the "
-        "output was active for another part); then ', missed', ', let by' or ', no part' without "
-        "a pulse"
-    )
+    action: ActuationAction
+    cause: ActuationCause
 
 
 class MarkEvent(StationEvent):
@@ -84,9 +127,9 @@ class MarkEvent(StationEvent):
     type: Literal["outfeed.mark/1"] = "outfeed.mark/1"
     part_id: int
     mark: MarkKind = Field(
-        description="escape: it was let by and is bad; false-reject: it was kicked and is good; "
-        "true-reject: it was kicked and is bad; look: somebody shall look at it; sentinel: a known "
-        "bad part that was put on the belt"
+        description="escape: it passed and is bad; false-reject: it was ejected and is good; "
+        "true-reject: it was ejected and is bad; look: somebody shall look at it; sentinel: a "
+        "known bad part that was put on the belt"
     )
     note: str
     mark_id: str = Field(description="unique; a crash may journal a mark twice")
@@ -177,9 +220,10 @@ def actuation_event(
     due_ns: int | None,
     at_ns: int,
     width_us: int,
-    cause: str,
+    action: ActuationAction,
+    cause: ActuationCause,
 ) -> ActuationEvent:
-    """The event of one pulse of the reject output."""
+    """Return the event of the ejector's action on one part."""
     return ActuationEvent(
         station=station,
         boot_id=boot_id(),
@@ -189,7 +233,8 @@ def actuation_event(
         at_ns=at_ns,
         width_us=width_us,
         error_us=None if due_ns is None else (at_ns - due_ns) / 1e3,
-        cause=cause[:MAX_TEXT_CHARS],
+        action=action,
+        cause=cause,
     )
 
 

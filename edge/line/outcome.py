@@ -1,4 +1,4 @@
-"""What became of a part at the ejector, and what a reject queue has counted."""
+"""The outcome of a part at the ejector, and the counters of a reject queue."""
 
 from __future__ import annotations
 
@@ -7,88 +7,129 @@ from enum import IntEnum
 
 
 class Action(IntEnum):
-    """What became of a part at the ejector.
+    """The action of the ejector on a part.
 
-    MISSED: it should have been kicked and was not. NO_PART: the photo-eye's edge began no part.
+    The rejector's protocol carries the numbers. The MQTT payload carries the names in lower case
+    (``action``).
     """
 
-    KICKED = 1
-    LET_BY = 2
+    EJECTED = 1
+    """The output was active for this part."""
+
+    PASSED = 2
+    """The output was inactive for this part."""
+
     MISSED = 3
+    """The part had to be ejected and was not."""
+
     NO_PART = 4
+    """The edge of the photo-eye began no part."""
 
 
 class Cause(IntEnum):
-    """Why.
+    """The reason for the action on a part.
 
-    SAFE: the queue was full, kicked unseen. DOWN: no rejector was running at the time. CROWDED: too
-    near to a part that had to be kicked. LOST: nobody knew where the part was. ABSENT: the
-    ejector's eye did not see it come. STRANGER: the ejector's eye saw a part that nobody announced.
-    With NO_PART: SEEN_AGAIN, a part known already (it bounced, or the belt backed up and returned);
-    BACKWARD, the belt was backing up. OVERRUN: it was ordered to pass, but passed while the output
-    was active for another part, so it is reported as ejected.
+    The rejector's protocol carries the numbers. The MQTT payload carries the names in lower case
+    (``cause``).
     """
 
     VERDICT = 1
+    """The verdict decided."""
+
     UNKNOWN = 2
-    SAFE = 3
-    DOWN = 4
-    CROWDED = 5
-    LOST = 6
+    """There was no verdict in time; ``on_unknown`` decided."""
+
+    QUEUE_FULL = 3
+    """The reject queue was full, so ``on_unknown`` decided."""
+
+    REJECTOR_DOWN = 4
+    """No rejector process was running when the part reached the ejector."""
+
+    TOO_CLOSE = 5
+    """The part was too close to a part that had to be ejected."""
+
+    POSITION_LOST = 6
+    """The position of the part on the belt was lost."""
+
     ABSENT = 7
-    STRANGER = 8
+    """The ejector eye did not see the part."""
+
+    UNANNOUNCED = 8
+    """The ejector eye saw a part that was never announced."""
+
     SEEN_AGAIN = 9
+    """With NO_PART: the edge belongs to a known part, which bounced or returned on the belt."""
+
     BACKWARD = 10
+    """With NO_PART: the belt ran backward."""
+
     OVERRUN = 11
+    """The part had to pass, but the output was still active for another part. It is reported as
+    EJECTED."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """One part went by the ejector. part_id: 0 for a stranger. due_ns: its moment.
-
-    width_ns: what is left of its window, 0 unless KICKED.
-    """
+class PartOutcome:
+    """The outcome of one part at the ejector."""
 
     part_id: int
+    """0 for an unannounced part."""
+
     due_ns: int
+    """The time at which the part was due at the ejector."""
+
     width_ns: int
+    """The rest of the part's window; 0 unless the action is EJECTED."""
+
     action: Action
     cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """The next action: the level of the output, and the parts that passed since the last step.
-
-    until_ns: the time at which the active output has to be inactive; None: not known yet.
-    """
+class OutputStep:
+    """The next level of the reject output, and the outcomes since the last step."""
 
     active: bool
-    passages: tuple[Passage, ...]
+    outcomes: tuple[PartOutcome, ...]
     until_ns: int | None = None
+    """The time at which the active output must become inactive; None: not known yet."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a queue has seen.
+    """The counters of one reject queue.
 
-    announced + unannounced = kicked + let_by + missed + waiting + overflow.
+    announced + unannounced = ejected + passed + missed + waiting + overflow. The order of the
+    fields is the order in the protocol's ``Counted`` packet.
     """
 
     announced: int = 0
-    kicked: int = 0
-    let_by: int = 0
+    ejected: int = 0
+    passed: int = 0
     missed: int = 0
-    unknown: int = 0  # went by without a verdict
-    late: int = 0  # verdicts for parts already gone
-    duplicate: int = 0  # a part announced or resolved a second time
-    stranger: int = 0  # verdicts for parts never announced
-    crowded: int = 0  # let by while the pulse of the part before was still active
-    overflow: int = 0  # announced while the queue was full
-    joined: int = 0  # kicked for a neighbour's sake
-    lost: int = 0  # nobody knew where they were
-    absent: int = 0  # not seen by the ejector's eye: taken off, or it slipped out of its window
-    unannounced: int = 0  # seen by the ejector's eye only: put on, or it slipped
-    seen_again: int = 0  # edges of a photo-eye by a part known already
-    backward: int = 0  # edges of a photo-eye while the belt backed up
-    losses: int = 0  # how often the place of everything on the belt was lost
+    unknown: int = 0
+    """Parts that reached the ejector without a verdict."""
+    late: int = 0
+    """Verdicts on parts that already had their outcome."""
+    duplicate: int = 0
+    """Second announcements and second verdicts."""
+    unmatched: int = 0
+    """Verdicts on parts that were never announced."""
+    overrun: int = 0
+    """Parts that had to pass while the pulse of an earlier part was still active."""
+    overflow: int = 0
+    """Parts announced while the queue was full."""
+    too_close: int = 0
+    """Parts ejected because a neighbour had to be ejected."""
+    position_lost: int = 0
+    """Parts whose position was lost."""
+    absent: int = 0
+    """Parts that the ejector eye did not see: removed, or shifted out of their window."""
+    unannounced: int = 0
+    """Parts that only the ejector eye saw: added, or shifted out of their window."""
+    seen_again: int = 0
+    """Edges of a photo-eye by a part that was known already."""
+    backward: int = 0
+    """Edges of a photo-eye while the belt ran backward."""
+    position_losses: int = 0
+    """Losses of all positions on the belt."""

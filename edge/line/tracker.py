@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edge.devices.encoder import EncoderPosition
 from edge.line.odometer import Odometer, Spot
-from edge.line.outcome import Cause, Step
+from edge.line.outcome import Cause, OutputStep
 from edge.line.queue import RejectQueue
 from edge.line.seen_counts import Sightings
 
@@ -56,7 +56,7 @@ class Lane:
 
     Whoever loses the place of what is on the belt (lost edges, a silent encoder, a start on a belt
     that is not empty) treats everything up to the photo-eye as unknown: where unknown parts are
-    kicked, the output is active until the belt has run the whole travel, no part seen later is
+    ejected, the output is active until the belt has run the whole travel, no part seen later is
     among them, and each is reported as LOST.
     """
 
@@ -124,7 +124,7 @@ class Lane:
         Parts that are told later, but were seen by the photo-eye before, are among it.
         """
         here = self._odometer.count
-        self.queue.counters.losses += 1
+        self.queue.counters.position_losses += 1
         self.queue.forget(now_ns)
         self._parts.clear()
         self._arrivals.clear()
@@ -136,13 +136,13 @@ class Lane:
         self._failed = True
         self.lose(now_ns)
 
-    def announce(self, part_id: int, due_ns: int, kick: bool | None = None) -> None:
+    def announce(self, part_id: int, due_ns: int, eject: bool | None = None) -> None:
         """By time: a part will be at the ejector at due_ns."""
-        self.queue.announce(part_id, due_ns, kick)
+        self.queue.announce(part_id, due_ns, eject)
         self._excuse(part_id, due_ns, self._began_ns)
 
     def sighted(
-        self, part_id: int, seen_ns: int, now_ns: int, kick: bool | None = None
+        self, part_id: int, seen_ns: int, now_ns: int, eject: bool | None = None
     ) -> int | None:
         """By counts: the photo-eye had an edge at seen_ns. The place of the part, if it began one.
 
@@ -150,15 +150,15 @@ class Lane:
         whose place nobody knows is reported as LOST.
         """
         if self._failed:
-            self.queue.drop(part_id, now_ns, kick)
+            self.queue.drop(part_id, now_ns, eject)
             return None
         spot = self._odometer.at(seen_ns)
         if spot is None:
-            self._unplaced(part_id, now_ns, kick)
+            self._unplaced(part_id, now_ns, eject)
             return None
         if self._is_silent(spot):
             self.lose(now_ns)
-            self.queue.drop(part_id, now_ns, kick)
+            self.queue.drop(part_id, now_ns, eject)
             return None
         counters = self.queue.counters
         if not spot.forward:
@@ -172,23 +172,23 @@ class Lane:
         self._parts.add(spot.count)
         place = spot.count + self._counts.travel
         self.queue.announce(
-            part_id, place, kick, reached_ns=self._odometer.reached_ns(place, seen_ns)
+            part_id, place, eject, reached_ns=self._odometer.reached_ns(place, seen_ns)
         )
         return place
 
-    def restore(self, part_id: int, place: int, now_ns: int, kick: bool | None = None) -> None:
+    def restore(self, part_id: int, place: int, now_ns: int, eject: bool | None = None) -> None:
         """By counts, in a new process: a part that an earlier one had placed, on the same counts.
 
         One whose place the belt had reached before this process began is reported as DOWN.
         """
         self._parts.add(place - self._counts.travel)
         if place <= self._odometer.oldest_count:
-            self.queue.drop(part_id, now_ns, kick, cause=Cause.DOWN)
+            self.queue.drop(part_id, now_ns, eject, cause=Cause.REJECTOR_DOWN)
             return
         reached_ns = None
         if place <= self._odometer.count:
             reached_ns = self._odometer.reached_ns(place, 0)
-        self.queue.announce(part_id, place, kick, reached_ns=reached_ns)
+        self.queue.announce(part_id, place, eject, reached_ns=reached_ns)
         self._excuse(part_id, place, self._odometer.oldest_count)
 
     def known(self, part_id: int, place: int) -> None:
@@ -196,9 +196,9 @@ class Lane:
         self._parts.add(place - self._counts.travel)
         self.queue.gone(part_id)
 
-    def resolve(self, part_id: int, kick: bool) -> None:
+    def resolve(self, part_id: int, eject: bool) -> None:
         """The verdict on a part."""
-        self.queue.resolve(part_id, kick)
+        self.queue.resolve(part_id, eject)
 
     def arrived(self, seen_ns: int) -> None:
         """The ejector's eye had an edge at seen_ns."""
@@ -214,7 +214,7 @@ class Lane:
             return
         spot = self._odometer.at(seen_ns)
         if spot is None:
-            return  # at a loss of everything: what is there is kicked unseen
+            return  # at a loss of everything: what is there is ejected unseen
         if not spot.forward:
             counters.backward += 1
         elif self._arrivals.is_known(spot.count):
@@ -223,7 +223,7 @@ class Lane:
             self._arrivals.add(spot.count)
             self.queue.confirm(spot.count + self._eye.to_ejector, self._eye.tolerance)
 
-    def due(self, now_ns: int) -> Step:
+    def due(self, now_ns: int) -> OutputStep:
         """Who went by, and the level of the output from now on."""
         return self.queue.due(now_ns)
 
@@ -242,14 +242,14 @@ class Lane:
         if eye is not None and place - eye.to_ejector - eye.tolerance <= since:
             self.queue.excuse(part_id)
 
-    def _unplaced(self, part_id: int, now_ns: int, kick: bool | None) -> None:
+    def _unplaced(self, part_id: int, now_ns: int, eject: bool | None) -> None:
         """A part seen before this process remembers: it lies behind the last one that is known,
         and not behind the photo-eye at the oldest moment that is remembered."""
         end = self._odometer.oldest_count + self._counts.travel
         if end <= self._odometer.count:
-            self.queue.drop(part_id, now_ns, kick, cause=Cause.DOWN)
+            self.queue.drop(part_id, now_ns, eject, cause=Cause.REJECTOR_DOWN)
             return
-        self.queue.drop(part_id, now_ns, kick)
+        self.queue.drop(part_id, now_ns, eject)
         last = self.queue.last_place
         begin = self._odometer.count if last is None else last + self._counts.debounce
         self.queue.lose(min(begin, end), end)

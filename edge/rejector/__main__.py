@@ -29,12 +29,12 @@ def make_lane(options: RejectorOptions, *, began_ns: int) -> Lane:
     counts, eye = options.counts, options.ejector_eye
     queue = RejectQueue(
         pulse_ns=options.pulse_us * 1000,
-        kick_unknown=options.on_unknown == "reject",
+        eject_unknown=options.on_unknown == "reject",
         capacity=options.capacity,
         spacing=options.spacing,
         by_counts=counts is not None,
         confirm=eye is not None,
-        kick_absent=eye is None or eye.on_absent == "kick",
+        eject_absent=eye is None or eye.on_absent == "eject",
     )
     return Lane(
         queue,

@@ -31,7 +31,7 @@ class _Part:
     due_ns: int | None = None
     seen_ns: int = 0
     place: int | None = None
-    kick: bool | None = None
+    eject: bool | None = None
 
 
 class Underway:
@@ -45,7 +45,7 @@ class Underway:
         self,
         *,
         pulse_us: int,
-        kick_unknown: bool,
+        eject_unknown: bool,
         capacity: int,
         safe_active: bool = False,
         reach: int = 0,
@@ -53,7 +53,7 @@ class Underway:
         """safe_active: the output is active while no process drives it. reach: by counts, how far
         the belt runs at most during a pulse."""
         self._pulse_ns = pulse_us * 1000
-        self._kick_unknown = kick_unknown
+        self._eject_unknown = eject_unknown
         self._capacity = capacity
         self._safe_active = safe_active
         self._reach = reach
@@ -78,11 +78,11 @@ class Underway:
         self._parts[part_id] = _Part(seen_ns=seen_ns)
         return Sighted(part_id, seen_ns)
 
-    def resolve(self, part_id: int, kick: bool) -> None:
+    def resolve(self, part_id: int, eject: bool) -> None:
         """The verdict on a part; the first one counts."""
         part = self._parts.get(part_id)
-        if part is not None and part.kick is None:
-            part.kick = kick
+        if part is not None and part.eject is None:
+            part.eject = eject
 
     def placed(self, report: Placed) -> None:
         """The rejector knows at which count the part is due."""
@@ -100,7 +100,7 @@ class Underway:
         if part is None or part.place is None:
             return report
         self._done.append(Known(report.part_id, part.place))
-        if report.action is Action.KICKED:
+        if report.action is Action.EJECTED:
             self._ejected_at = part.place
         return self._overrun(report, part.place)
 
@@ -119,23 +119,25 @@ class Underway:
         """By time: what became of the parts whose window is over and whom no process has.
 
         They leave the table before a new process is told the rest: each part is reported once. A
-        part that was to pass is KICKED where the released line's safe state is active.
+        part that was to pass is EJECTED where the released line's safe state is active.
         """
         limit_ns = now_ns - self._pulse_ns
         gone = []
         for part_id, part in list(self._parts.items()):
             if part.due_ns is not None and part.due_ns <= limit_ns:
                 del self._parts[part_id]
-                wanted = self._kick_unknown if part.kick is None else part.kick
-                action = Action.KICKED if self._safe_active else Action.LET_BY
+                wanted = self._eject_unknown if part.eject is None else part.eject
+                action = Action.EJECTED if self._safe_active else Action.PASSED
                 action = Action.MISSED if wanted else action
-                gone.append(Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.DOWN))
+                gone.append(
+                    Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.REJECTOR_DOWN)
+                )
         return gone
 
     def lost(self, origin: int, now_ns: int) -> list[Actuated]:
         """By counts: what becomes of parts whose places mean nothing to a process of this origin.
 
-        Where unknown parts are kicked, it kicks everything on the belt that could be one of them.
+        Where unknown parts are ejected, it ejects everything on the belt that could be one of them.
         """
         if self._origin is None or origin == self._origin:
             return []
@@ -143,10 +145,10 @@ class Underway:
         for part_id, part in list(self._parts.items()):
             if part.due_ns is None:
                 del self._parts[part_id]
-                action = Action.MISSED if part.kick else Action.LET_BY
-                if self._kick_unknown:
-                    action = Action.KICKED
-                report = Actuated(part_id, now_ns, now_ns, 0, action, Cause.LOST)
+                action = Action.MISSED if part.eject else Action.PASSED
+                if self._eject_unknown:
+                    action = Action.EJECTED
+                report = Actuated(part_id, now_ns, now_ns, 0, action, Cause.POSITION_LOST)
                 lost.append(report if part.place is None else self._overrun(report, part.place))
         return lost
 
@@ -172,19 +174,22 @@ class Underway:
         orders += self._done
         for part_id, part in self._parts.items():
             if part.due_ns is not None:
-                orders.append(Announce(part_id, part.due_ns, part.kick))
+                orders.append(Announce(part_id, part.due_ns, part.eject))
             elif part.place is not None:
-                orders.append(Restore(part_id, part.place, part.kick))
+                orders.append(Restore(part_id, part.place, part.eject))
             else:
-                orders.append(Sighted(part_id, part.seen_ns, part.kick))
+                orders.append(Sighted(part_id, part.seen_ns, part.eject))
         return orders
 
     def _overrun(self, report: Actuated, place: int) -> Actuated:
-        if report.action is not Action.LET_BY or report.cause not in (Cause.DOWN, Cause.LOST):
+        if report.action is not Action.PASSED or report.cause not in (
+            Cause.REJECTOR_DOWN,
+            Cause.POSITION_LOST,
+        ):
             return report
         if self._ejected_at is None or not 0 <= place - self._ejected_at <= self._reach:
             return report
-        return replace(report, action=Action.KICKED, cause=Cause.OVERRUN)
+        return replace(report, action=Action.EJECTED, cause=Cause.OVERRUN)
 
     def _forget_old(self, now_ns: int) -> None:
         """Drop parts whose report was lost on the way, so that the table cannot grow."""

@@ -69,7 +69,7 @@ class RejectorClient:
         self._lock = threading.Lock()
         self._underway = Underway(
             pulse_us=options.pulse_us,
-            kick_unknown=options.on_unknown == "reject",
+            eject_unknown=options.on_unknown == "reject",
             capacity=options.capacity,
             safe_active=options.safe_state == "active",
             reach=options.counts_in_a_pulse,
@@ -114,11 +114,11 @@ class RejectorClient:
         with self._lock:
             self._send(self._underway.sighted(part_id, seen_ns, self._clock.now_ns()))
 
-    def resolve(self, part_id: int, kick: bool) -> None:
+    def resolve(self, part_id: int, eject: bool) -> None:
         """The verdict on an announced part. One that comes too late does nothing."""
         with self._lock:
-            self._underway.resolve(part_id, kick)
-            self._send(Resolve(part_id, kick))
+            self._underway.resolve(part_id, eject)
+            self._send(Resolve(part_id, eject))
 
     def beat(self) -> int:
         """Say that the station sees its line; when the rejector last said something, nanoseconds.

@@ -12,7 +12,7 @@ from edge.clock import Clock
 from edge.devices.encoder import Encoder, EncoderPosition
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
-from edge.line.outcome import Passage
+from edge.line.outcome import PartOutcome
 from edge.line.tracker import Lane
 from edge.rejector.messages import (
     MAX_BYTES,
@@ -139,10 +139,10 @@ class Rejector:
             safe = self._safe and safe_active
             self._output.drive(step.active or safe, None if safe else step.until_ns)
             self._report_edges()
-            if step.passages:
+            if step.outcomes:
                 at_ns = self._clock.now_ns()
-                for passage in step.passages:
-                    self._report(_actuated(passage, at_ns))
+                for outcome in step.outcomes:
+                    self._report(_actuated(outcome, at_ns))
             if next_ns is None and (self._goodbye or self._deaf) and self._is_drained():
                 if self._deaf and not self._goodbye:
                     return EXIT_STATION_DEAD
@@ -172,7 +172,7 @@ class Rejector:
         arrivals = [] if self._eye is None else self._arrivals(self._eye)
         positions = [] if self._encoder is None else self._follow(self._encoder)
         self._lane.moved(positions, arrivals)
-        losses = self._lane.queue.counters.losses
+        losses = self._lane.queue.counters.position_losses
         if losses != self._losses:
             self._losses = losses
             _log.error("places_lost times=%s: what is on the belt is unknown", losses)
@@ -257,9 +257,9 @@ class Rejector:
             _log.error("order_ignored reason=%s", error)
             return True
         if isinstance(order, Resolve):
-            self._lane.resolve(order.part_id, order.kick)
+            self._lane.resolve(order.part_id, order.eject)
         elif isinstance(order, Announce):
-            self._lane.announce(order.part_id, order.due_ns, order.kick)
+            self._lane.announce(order.part_id, order.due_ns, order.eject)
         elif isinstance(order, Clear):
             self._lane.queue.lose(self._clock.now_ns(), order.until_ns)
         elif isinstance(order, Ping):
@@ -280,11 +280,11 @@ class Rejector:
         self._look()
         now_ns = self._clock.now_ns()
         if isinstance(order, Sighted):
-            place = self._lane.sighted(order.part_id, order.seen_ns, now_ns, order.kick)
+            place = self._lane.sighted(order.part_id, order.seen_ns, now_ns, order.eject)
             if place is not None:
                 self._report(Placed(order.part_id, place))
         elif isinstance(order, Restore):
-            self._lane.restore(order.part_id, order.place, now_ns, order.kick)
+            self._lane.restore(order.part_id, order.place, now_ns, order.eject)
         elif isinstance(order, Known):
             self._lane.known(order.part_id, order.place)
         elif isinstance(order, Lose):
@@ -314,6 +314,6 @@ class Rejector:
         return True
 
 
-def _actuated(passage: Passage, at_ns: int) -> Actuated:
-    width_us = min(passage.width_ns // 1000, 0xFFFFFFFF)
-    return Actuated(passage.part_id, passage.due_ns, at_ns, width_us, passage.action, passage.cause)
+def _actuated(outcome: PartOutcome, at_ns: int) -> Actuated:
+    width_us = min(outcome.width_ns // 1000, 0xFFFFFFFF)
+    return Actuated(outcome.part_id, outcome.due_ns, at_ns, width_us, outcome.action, outcome.cause)

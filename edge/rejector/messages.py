@@ -24,7 +24,7 @@ _VERSION = Struct("<BH")
 _PART = Struct("<BQqB")
 _VERDICT = Struct("<BQ?")
 _KIND = Struct("<B")
-_KICKS: tuple[bool | None, ...] = (None, False, True)  # by the number that stands for it
+_VERDICTS: tuple[bool | None, ...] = (None, False, True)  # by the number that stands for it
 _STARTED = Struct("<BH??q")
 _PASSED = Struct("<BQqqIBB")
 _PLACE = Struct("<BQq")
@@ -48,31 +48,31 @@ class Hello:
 class Announce:
     """Station → rejector: a part will be at the ejector at due_ns (CLOCK_MONOTONIC).
 
-    kick: the verdict where there is one already, which is so when a new rejector is told what is
+    eject: the verdict where there is one already, which is so when a new rejector is told what is
     under way: in one packet, so that the part cannot become due between the two.
     """
 
     part_id: int
     due_ns: int
-    kick: bool | None = None
+    eject: bool | None = None
 
     def encode(self) -> bytes:
-        return _PART.pack(_ANNOUNCE, self.part_id, self.due_ns, _KICKS.index(self.kick))
+        return _PART.pack(_ANNOUNCE, self.part_id, self.due_ns, _VERDICTS.index(self.eject))
 
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
     """Station → rejector with an encoder: the photo-eye had an edge at seen_ns, for this part.
 
-    kick: as in Announce.
+    eject: as in Announce.
     """
 
     part_id: int
     seen_ns: int
-    kick: bool | None = None
+    eject: bool | None = None
 
     def encode(self) -> bytes:
-        return _PART.pack(_SIGHTED, self.part_id, self.seen_ns, _KICKS.index(self.kick))
+        return _PART.pack(_SIGHTED, self.part_id, self.seen_ns, _VERDICTS.index(self.eject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ class Restore:
 
     part_id: int
     place: int
-    kick: bool | None = None
+    eject: bool | None = None
 
     def encode(self) -> bytes:
-        return _PART.pack(_RESTORE, self.part_id, self.place, _KICKS.index(self.kick))
+        return _PART.pack(_RESTORE, self.part_id, self.place, _VERDICTS.index(self.eject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ class Resolve:
     """Station → rejector: the verdict on a part. A part without one is unknown at its due time."""
 
     part_id: int
-    kick: bool
+    eject: bool
 
     def encode(self) -> bytes:
-        return _VERDICT.pack(_RESOLVE, self.part_id, self.kick)
+        return _VERDICT.pack(_RESOLVE, self.part_id, self.eject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class Actuated:
 
     From the rejector it is what was ordered: at_ns is when the part was looked at, width_us how
     long its window still was. From ``Outcomes`` it is what the output did: at_ns is when it was
-    active for this part (KICKED), width_us how long from then on, 0 unless KICKED. Parts of one
+    active for this part (EJECTED), width_us how long from then on, 0 unless EJECTED. Parts of one
     pulse all have its end.
     """
 
@@ -267,13 +267,13 @@ def decode_order(packet: bytes) -> Order:
             return Resolve(*_VERDICT.unpack(packet)[1:])
         if kind == _ANNOUNCE:
             _, part_id, due_ns, verdict = _PART.unpack(packet)
-            return Announce(part_id, due_ns, _KICKS[verdict])
+            return Announce(part_id, due_ns, _VERDICTS[verdict])
         if kind == _SIGHTED:
             _, part_id, seen_ns, verdict = _PART.unpack(packet)
-            return Sighted(part_id, seen_ns, _KICKS[verdict])
+            return Sighted(part_id, seen_ns, _VERDICTS[verdict])
         if kind == _RESTORE:
             _, part_id, place, verdict = _PART.unpack(packet)
-            return Restore(part_id, place, _KICKS[verdict])
+            return Restore(part_id, place, _VERDICTS[verdict])
         if kind == _KNOWN:
             return Known(*_PLACE.unpack(packet)[1:])
         if kind == _LOSE and len(packet) == _KIND.size:

@@ -34,24 +34,24 @@ class CountTracking:
 
 @dataclass(frozen=True, slots=True)
 class EjectorEye:
-    """A second photo-eye. on_absent: what is done with a part that must be kicked and that this
-    eye did not see: "kick", or "pass" as long as the eye sees others."""
+    """A second photo-eye. on_absent: what is done with a part that must be ejected and that this
+    eye did not see: "eject", or "pass" as long as the eye sees others."""
 
     rules: EyeRules
     eye: EyeSpec
-    on_absent: Literal["kick", "pass"] = "kick"
+    on_absent: Literal["eject", "pass"] = "eject"
 
 
 @dataclass(frozen=True, slots=True)
 class RejectorOptions:
-    """pulse_us: how long a kick is. on_unknown: what is done with a part without verdict.
+    """pulse_us: how long an ejector pulse is. on_unknown: what is done with a part without verdict.
 
     safe_state: the output's level once the station is dead and the announced parts are gone.
     realtime_priority: of SCHED_FIFO, 0 for none. capacity: parts between photo-eye and ejector.
     record: a file to which the simulated output writes its edges. silence_ms: whoever of station
     and rejector hears nothing from the other for so long takes it for dead; 0 for never. gpio: the
     line that it drives, and how; None: the output is simulated. spacing: parts nearer than this are
-    kicked together, in counts where there are ``counts``, else nanoseconds; 0: each by itself.
+    ejected together, in counts where there are ``counts``, else nanoseconds; 0: each by itself.
     clear_ns: by time, for how long after the first start whatever comes to the ejector is unknown;
     0: the belt is taken to be empty. It is told to the rejector by an order.
     """

@@ -15,7 +15,7 @@ _PULSES = 512
 # reported as ejected, with the width so far, before anybody takes them for lost.
 _PATIENCE_NS = 1_000_000_000
 # Ejected by an output that is active for whoever comes: the report's moment is not the part's.
-_UNSEEN = (Cause.SAFE, Cause.DOWN, Cause.OVERRUN)
+_UNSEEN = (Cause.QUEUE_FULL, Cause.REJECTOR_DOWN, Cause.OVERRUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Outcomes:
     """Holds the rejector's reports until the pulse that they touch has ended, and corrects them.
 
     - A part that was to pass and whose moment lies in a pulse, by its outer bounds, is reported as
-      KICKED with the cause OVERRUN.
-    - A part that was to be ejected is KICKED where a pulse lies in its window, by the inner bound
+      EJECTED with the cause OVERRUN.
+    - A part that was to be ejected is EJECTED where a pulse lies in its window, by the inner bound
       of its beginning, and MISSED where none does.
 
     Each report given to ``passed`` is returned once, by this or a later call. Parts without a
@@ -40,7 +40,9 @@ class Outcomes:
     def __init__(self, *, pulse_ns: int, by_counts: bool = False) -> None:
         """by_counts: nobody knows the moment of a part that passed while no rejector ran."""
         self._pulse_ns = pulse_ns
-        self._momentless = (Cause.LOST, Cause.DOWN) if by_counts else (Cause.LOST,)
+        self._momentless = (
+            (Cause.POSITION_LOST, Cause.REJECTOR_DOWN) if by_counts else (Cause.POSITION_LOST,)
+        )
         self._pulses: deque[PulseEnded] = deque(maxlen=_PULSES)
         self._open: PulseBegan | None = None
         self._held: deque[_Held] = deque()
@@ -101,7 +103,7 @@ class Outcomes:
         if self._open is not None and until_ns is not None:
             begun = self._open
             pulses.append(PulseEnded(begun.pulse, begun.earliest_ns, begun.since_ns, until_ns))
-        if report.action is Action.LET_BY:
+        if report.action is Action.PASSED:
             for pulse in reversed(pulses):
                 if pulse.earliest_ns <= due_ns < pulse.end_ns:
                     return _ejected(replace(report, cause=Cause.OVERRUN), pulse)
@@ -118,4 +120,4 @@ class Outcomes:
 def _ejected(report: Actuated, pulse: PulseEnded) -> Actuated:
     at_ns = max(pulse.since_ns, report.due_ns)
     width_us = min(max(0, pulse.end_ns - at_ns) // 1000, 0xFFFFFFFF)
-    return replace(report, at_ns=at_ns, width_us=width_us, action=Action.KICKED)
+    return replace(report, at_ns=at_ns, width_us=width_us, action=Action.EJECTED)

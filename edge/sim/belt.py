@@ -45,7 +45,7 @@ class Belt:
 
     The first part comes one gap after the first ``wait``. The same seed gives the same belt. It
     knows afterwards which part a pulse of the ejector hit. No stops, no acceleration, no part that
-    turns or lies across another; a kicked part leaves no hole and hits no neighbour.
+    turns or lies across another; an ejected part leaves no hole and hits no neighbour.
     """
 
     def __init__(

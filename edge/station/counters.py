@@ -25,7 +25,7 @@ class Tally:
         self.stats = StageStats()
         self.edges_lost = 0  # of the photo-eye
         self._decided = dict.fromkeys(Decision, 0)
-        self._late = self._overload = self._kicked = self._missed = 0
+        self._late = self._overload = self._ejected = self._missed = 0
         self._punctuality = Histogram()
         self._causes: Counter[str] = Counter()  # of reports, beside verdict and unknown
 
@@ -55,20 +55,20 @@ class Tally:
         """The rejector said what became of a part."""
         if report.cause not in (Cause.VERDICT, Cause.UNKNOWN):
             self._causes[report.cause.name.lower()] += 1
-        if report.action is Action.KICKED:
-            self._kicked += 1
-            if report.cause not in (Cause.LOST, Cause.OVERRUN):
+        if report.action is Action.EJECTED:
+            self._ejected += 1
+            if report.cause not in (Cause.POSITION_LOST, Cause.OVERRUN):
                 self._punctuality.add((report.at_ns - report.due_ns) / 1e3)
         elif report.action is Action.MISSED:
             self._missed += 1
-            _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name)
+            _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name.lower())
 
     def status(self, bundle_id: str, journal: JournalWriter, trouble: str = "") -> str:
         """One line for a person. trouble: what is wrong with what the station sees."""
         return (
             f"{bundle_id}: {sum(self._decided.values())} parts, "
             f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
-            f"{self._kicked} kicked, {self._missed} missed, {journal.lost} events lost"
+            f"{self._ejected} ejected, {self._missed} missed, {journal.lost} events lost"
             + "".join(f"; {each}" for each in (journal.trouble, trouble) if each)
         )
 
@@ -85,8 +85,8 @@ class Tally:
         monitor: Mapping[str, int],
     ) -> Summary:
         """What the run amounts to, when nothing counts any more."""
-        if counted is not None and counted.queue.crowded:
-            _log.warning("pulse_too_long good_parts_reached=%s", counted.queue.crowded)
+        if counted is not None and counted.queue.overrun:
+            _log.warning("pulse_too_long good_parts_reached=%s", counted.queue.overrun)
         return Summary(
             parts=sum(self._decided.values()),
             passed=self._decided[Decision.PASS],
@@ -95,7 +95,7 @@ class Tally:
             late=self._late,
             overload=self._overload,
             bounces=bounces,
-            kicked=self._kicked,
+            ejected=self._ejected,
             missed=self._missed,
             rejector_restarts=rejector_restarts,
             events_lost=events_lost,

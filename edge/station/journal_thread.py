@@ -12,6 +12,8 @@ from typing import Protocol
 from edge.errors import JournalError
 from edge.events.condition import DriftEvent, SentinelEvent
 from edge.events.event import (
+    ActuationAction,
+    ActuationCause,
     ActuationEvent,
     Event,
     PartEvent,
@@ -35,14 +37,9 @@ _CAPACITY = 2048  # 68 s of a disk that does not answer, at 10 parts a second an
 _BATCH = 64  # one fsync per batch: at 1,000 parts a second there are 30 of them
 _RETRY_S = 0.5
 _TURN_S = 0.1  # how long the loop waits in vain before it comes round
-# What is journalled of a part that was let by: beside these the verdict has said it all.
-_TOLD = (Cause.ABSENT, Cause.STRANGER, Cause.LOST)
-_OUTCOMES = {
-    Action.KICKED: "",
-    Action.MISSED: ", missed",
-    Action.LET_BY: ", let by",
-    Action.NO_PART: ", no part",
-}
+# The outcome of a part that passed is journalled for these causes only: for the others the verdict
+# event already contains it.
+_JOURNALLED_PASSES = (Cause.ABSENT, Cause.UNANNOUNCED, Cause.POSITION_LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +126,13 @@ class JournalWriter:
         self._put(_Judged(verdict, triggered_ns))
 
     def put_actuation(self, actuated: Actuated) -> None:
-        """Journal what the ejector did, but not of a part that was let by where its verdict says it
-        all. Never waits for the disk."""
+        """Journal the ejector's action on a part. Never waits for the disk.
+
+        The action on a part that passed is left out where its verdict event contains it.
+        """
         if actuated.action is Action.NO_PART:
             self.register.void(actuated.part_id)
-        if actuated.action is not Action.LET_BY or actuated.cause in _TOLD:
+        if actuated.action is not Action.PASSED or actuated.cause in _JOURNALLED_PASSES:
             self._put(actuated)
         else:
             self.register.done(actuated.part_id)
@@ -283,12 +282,12 @@ class JournalWriter:
             return part_event(self._station, self._bundle, item.verdict, item.triggered_ns)
         if isinstance(item, _Marked):
             return mark_event(self._station, item.mark, item.picture)
-        cause = item.cause.name.lower()
         return actuation_event(
             self._station,
             part_id=item.part_id or None,
             due_ns=item.due_ns,
             at_ns=item.at_ns,
             width_us=item.width_us,
-            cause=cause + _OUTCOMES[item.action],
+            action=ActuationAction[item.action.name],
+            cause=ActuationCause[item.cause.name],
         )

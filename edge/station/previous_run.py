@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import groupby
 
-from edge.events.event import ActuationEvent, Event, PartEvent, gap_event, part_event
+from edge.events.event import (
+    ActuationAction,
+    ActuationEvent,
+    Event,
+    PartEvent,
+    gap_event,
+    part_event,
+)
 from edge.events.identity import StoredEvent, parse_payload
 from edge.events.start import LastEnd, StartEvent, start_event
 from edge.records import Decision, Verdict
@@ -50,7 +57,7 @@ def tail_of(latest: Sequence[StoredEvent]) -> JournalTail:
         if isinstance(event, StartEvent) and first_part is None:
             first_part = event.first_part
         if isinstance(event, PartEvent) or (
-            isinstance(event, ActuationEvent) and event.cause.endswith(", no part")
+            isinstance(event, ActuationEvent) and event.action is ActuationAction.NO_PART
         ):
             parts.add(event.part_id or 0)
     if first_part is None:

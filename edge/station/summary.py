@@ -14,7 +14,7 @@ class Summary:
     """Every part has one verdict: parts = passed + rejected + unknown.
 
     late and overload are among the unknown: no verdict within the budget; no room in a queue.
-    kicked and missed are what the rejector reported; timing: start of the pulse minus due time.
+    ejected and missed are what the rejector reported; timing: start of the pulse minus due time.
     stages, each a duration: announce (photo-eye → rejector told), capture, wait (captured →
     inspector), inspect and its steps, verdict (photo-eye → verdict).
     causes: how many reports of the rejector had which cause, beside verdict and unknown.
@@ -31,7 +31,7 @@ class Summary:
     late: int
     overload: int
     bounces: int
-    kicked: int
+    ejected: int
     missed: int
     rejector_restarts: int
     events_lost: int

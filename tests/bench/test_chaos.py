@@ -14,7 +14,7 @@ from bench.chaos.witness import Ejector, Open
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import SimulatedOutput, read_claims
 from edge.errors import DeviceError
-from edge.events.event import actuation_event, part_event
+from edge.events.event import ActuationAction, ActuationCause, actuation_event, part_event
 from edge.events.identity import StoredEvent
 from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.records import Decision, Verdict
@@ -77,7 +77,13 @@ def test_a_part_in_the_wrong_state_of_the_ejector_is_found(struck: list[int], wr
 def test_a_report_clears_it() -> None:
     edges, stored = line(Decision.PASS)
     event = actuation_event(
-        "chaos", part_id=1, due_ns=TRAVEL_NS, at_ns=TRAVEL_NS, width_us=12_000, cause="safe"
+        "chaos",
+        part_id=1,
+        due_ns=TRAVEL_NS,
+        at_ns=TRAVEL_NS,
+        width_us=12_000,
+        action=ActuationAction.EJECTED,
+        cause=ActuationCause.QUEUE_FULL,
     )
     stored.append(StoredEvent("chaos", "j", "run", 2, event.model_dump_json()))
     assert account(edges, stored, [0]).is_clean

@@ -8,7 +8,7 @@ def test_every_part_in_an_open_ejector_is_reported(capsys):
     assert stops.main(["--stops", "5", "--who", "both", "--seed", "3"]) == 0
     out = capsys.readouterr().out
     assert "unreported 0" in out
-    assert "kicked overrun" in out
+    assert "ejected overrun" in out
 
 
 def test_reports_of_what_was_ordered_are_found_to_be_wrong(capsys, monkeypatch):

@@ -205,7 +205,7 @@ def test_a_belt_with_a_second_eye(
     result = outfeed("--quiet", "run", "--config", path)
     assert (result.status, result.err) == (0, "")
     assert re.search(r"parts +│ 12 in", result.out)
-    assert re.search(r"on the belt +│ \d+ absent, \d+ stranger", result.out)
+    assert re.search(r"on the belt +│ \d+ absent, \d+ unannounced", result.out)
     parts = [event for event in events(tmp_path) if isinstance(event, PartEvent)]
     assert sorted(part.part_id for part in parts) == list(range(1, 13))
 

@@ -30,7 +30,7 @@ def test_one_part_is_kicked_after_the_delay(tmp_path) -> None:
     kicks = TestKicks(line, options, lambda options: RejectorClient(options, clock=CLOCK))
     report = kicks.kick(50_000_000, 15_000, wait_s=5)
     (pulse,) = pulses(read_record(tmp_path / "edges"))
-    assert report.action is Action.KICKED
+    assert report.action is Action.EJECTED
     assert report.due_ns <= pulse.at_ns <= report.due_ns + 15_000_000
     assert pulse.width_us <= 15_500 + 5_000  # the end may be held up
     (hit,) = line.hits([pulse])

@@ -85,7 +85,7 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     run, events, kicks = account["run"], account["events"], account["kicks"]
     assert account["sound"] is True
     assert run["parts"] == 40 == run["passed"] + run["rejected"] + run["unknown"]
-    # A part that a busy machine made late is UNKNOWN and kicked; it neither escapes nor is false.
+    # A part that a busy machine made late is UNKNOWN and ejected; it neither escapes nor is false.
     unknown = run["unknown"]
     assert account["defective"] == 16
     assert 8 - unknown <= account["escapes"] <= 8
@@ -95,7 +95,7 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     assert events["journalled"] == events["published"] == events["received"]
     sentinels = 2  # at the start, one with a defect and one without
     starts = 1
-    assert events["journalled"] == starts + 40 + run["kicked"] + run["missed"] + sentinels
+    assert events["journalled"] == starts + 40 + run["ejected"] + run["missed"] + sentinels
     sheet = cv2.imread(str(out / "contact-sheet.png"))
     assert sheet.shape[1] == 6 * 306 + 6
     assert sheet.shape[0] > 200

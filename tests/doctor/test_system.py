@@ -43,7 +43,7 @@ def test_real_time_of_a_station_that_runs(tmp_path: Path) -> None:
     assert found is not None
     assert (found.level, "the station may take 10" in found.said) == (Level.WARN, True)
     assert str(memory(one)) == (
-        "WARN locked memory: the station may lock 8192 KiB: a kick may wait for the disk"
+        "WARN locked memory: the station may lock 8192 KiB: an ejector pulse may wait for the disk"
     )
     limited(tmp_path, "4711", memory=8 << 20, priority=0, caps="0000000000804000")
     assert realtime(one).level is memory(one).level is Level.OK  # type: ignore[union-attr]

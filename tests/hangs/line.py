@@ -10,7 +10,7 @@ import cv2
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import read_record
 from edge.events.condition import SentinelEvent
-from edge.events.event import ActuationEvent, PartEvent
+from edge.events.event import ActuationAction, ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
 from edge.events.start import StartEvent
 from edge.journal.reader import JournalReader
@@ -140,9 +140,11 @@ class History:
         return cls(parts, actuations, spans, len(events))
 
     def obeys(self, *dead: Dead) -> None:
-        """Outside of ``dead``: every part that is not PASS is kicked in its window, or journalled
+        """Outside of ``dead``: every part that is not PASS is ejected in its window, or journalled
         as missed; no PASS is; and the output is active for no other reason."""
-        missed = {event.part_id for event in self.actuations if "missed" in event.cause}
+        missed = {
+            event.part_id for event in self.actuations if event.action is ActuationAction.MISSED
+        }
         wanted: list[int] = []
         for part in self.parts:
             due_ns = part.triggered_ns + TRAVEL_MS * MS
@@ -154,7 +156,7 @@ class History:
             if any(each.has(due_ns) for each in dead):
                 continue
             if part.decision == "PASS":
-                assert not hit, f"a good part was kicked: {part}"
+                assert not hit, f"a good part was ejected: {part}"
             else:
                 assert hit or part.part_id in missed, f"a bad part went by unseen: {part}"
         for span in self.spans:

@@ -87,7 +87,7 @@ def test_a_stage_that_hangs_ends_the_process_with_the_line_safe(unit: Unit, stag
     assert "Thread 0x" in log  # where each of them was
     dead = recovers(unit, began_ns, rejector)
     history = unit.history()
-    # Until the process ends, parts are announced and UNKNOWN, so kicked; then it is safe. Where it
+    # Until the process ends, parts are announced and UNKNOWN, so ejected; then it is safe. Where it
     # is the trigger that hangs, none is announced, and the rejector notices by itself.
     history.obeys(dead)
 

@@ -8,6 +8,8 @@ from edge.errors import OutfeedError
 from edge.events.event import (
     MAX_DEFECTS,
     MAX_TEXT_CHARS,
+    ActuationAction,
+    ActuationCause,
     OtherEvent,
     PartEvent,
     actuation_event,
@@ -18,6 +20,7 @@ from edge.events.event import (
 from edge.events.identity import StoredEvent, parse_payload, wire_schema
 from edge.events.topics import Topics
 from edge.inbox import new_mark
+from edge.line.outcome import Action, Cause
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 
 SCRATCH = Defect(Region(Box(1, 2, 30, 40), 17, 6.5, 3.25), "scratch", 0.75, "clean the roller")
@@ -92,10 +95,24 @@ def test_a_payload_is_bounded() -> None:
 
 def test_actuation_error_is_signed() -> None:
     pulse = actuation_event(
-        "s", part_id=7, due_ns=1_000_000, at_ns=1_012_500, width_us=20_000, cause="order"
+        "s",
+        part_id=7,
+        due_ns=1_000_000,
+        at_ns=1_012_500,
+        width_us=20_000,
+        action=ActuationAction.EJECTED,
+        cause=ActuationCause.VERDICT,
     )
     assert pulse.error_us == 12.5
-    lone = actuation_event("s", part_id=None, due_ns=None, at_ns=5, width_us=1, cause="safe_state")
+    lone = actuation_event(
+        "s",
+        part_id=None,
+        due_ns=None,
+        at_ns=5,
+        width_us=1,
+        action=ActuationAction.EJECTED,
+        cause=ActuationCause.QUEUE_FULL,
+    )
     assert lone.error_us is None
 
 
@@ -150,3 +167,10 @@ def test_a_mark_goes_over_the_wire_and_comes_back() -> None:
     assert (identity.sequence, again) == (7, event)
     assert (event.mark, event.mark_id, event.marked_utc) == ("false-reject", mark.id, mark.utc)
     assert event.weight == 1
+
+
+def test_every_action_and_cause_of_the_rejector_has_its_name_in_the_payload() -> None:
+    assert [each.name for each in Action] == [each.name for each in ActuationAction]
+    assert [each.name for each in Cause] == [each.name for each in ActuationCause]
+    for name in (*ActuationAction, *ActuationCause):
+        assert name.value == name.name.lower()

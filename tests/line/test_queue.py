@@ -1,18 +1,18 @@
 """The reject queue, order by order. Times are nanoseconds of a clock that only the test moves."""
 
-from edge.line.queue import Action, Cause, Counters, Passage, RejectQueue, Step
+from edge.line.queue import Action, Cause, Counters, OutputStep, PartOutcome, RejectQueue
 
 PULSE = 20
-KICKED, LET_BY, MISSED = Action.KICKED, Action.LET_BY, Action.MISSED
-VERDICT, UNKNOWN, SAFE = Cause.VERDICT, Cause.UNKNOWN, Cause.SAFE
-NOTHING = Step(False, ())
+EJECTED, PASSED, MISSED = Action.EJECTED, Action.PASSED, Action.MISSED
+VERDICT, UNKNOWN, SAFE = Cause.VERDICT, Cause.UNKNOWN, Cause.QUEUE_FULL
+NOTHING = OutputStep(False, ())
 
 
-def make(*, kick_unknown: bool = True, capacity: int = 8) -> RejectQueue:
-    return RejectQueue(pulse_ns=PULSE, kick_unknown=kick_unknown, capacity=capacity)
+def make(*, eject_unknown: bool = True, capacity: int = 8) -> RejectQueue:
+    return RejectQueue(pulse_ns=PULSE, eject_unknown=eject_unknown, capacity=capacity)
 
 
-def test_a_reject_is_kicked_for_one_pulse_and_a_pass_is_let_by():
+def test_a_reject_is_ejected_for_one_pulse_and_a_pass_is_let_by():
     queue = make()
     queue.announce(1, 100)
     queue.announce(2, 200)
@@ -20,35 +20,35 @@ def test_a_reject_is_kicked_for_one_pulse_and_a_pass_is_let_by():
     queue.resolve(2, False)
     assert queue.next_ns() == 100
     assert queue.due(99) == NOTHING
-    assert queue.due(100) == Step(True, (Passage(1, 100, PULSE, KICKED, VERDICT),), 120)
+    assert queue.due(100) == OutputStep(True, (PartOutcome(1, 100, PULSE, EJECTED, VERDICT),), 120)
     assert queue.next_ns() == 120
-    assert queue.due(119) == Step(True, (), 120)
+    assert queue.due(119) == OutputStep(True, (), 120)
     assert queue.due(120) == NOTHING
-    assert queue.due(200) == Step(False, (Passage(2, 200, 0, LET_BY, VERDICT),))
+    assert queue.due(200) == OutputStep(False, (PartOutcome(2, 200, 0, PASSED, VERDICT),))
     assert queue.next_ns() is None
-    assert queue.counters == Counters(announced=2, kicked=1, let_by=1)
+    assert queue.counters == Counters(announced=2, ejected=1, passed=1)
 
 
 def test_a_part_without_verdict_is_dealt_with_as_unknown():
-    for kick, action, width in ((True, KICKED, PULSE), (False, LET_BY, 0)):
-        queue = make(kick_unknown=kick)
+    for eject, action, width in ((True, EJECTED, PULSE), (False, PASSED, 0)):
+        queue = make(eject_unknown=eject)
         queue.announce(1, 100)
-        assert queue.due(100) == Step(
-            kick, (Passage(1, 100, width, action, UNKNOWN),), 120 if kick else None
+        assert queue.due(100) == OutputStep(
+            eject, (PartOutcome(1, 100, width, action, UNKNOWN),), 120 if eject else None
         )
         assert queue.counters.unknown == 1
 
 
 def test_a_late_verdict_is_counted_and_fires_on_nobody():
-    queue = make(kick_unknown=False)
+    queue = make(eject_unknown=False)
     queue.announce(1, 100)
     queue.announce(2, 200)
     queue.resolve(2, False)
     queue.due(100)
     queue.resolve(1, True)
     assert queue.due(150) == NOTHING
-    assert queue.due(200) == Step(False, (Passage(2, 200, 0, LET_BY, VERDICT),))
-    assert queue.counters == Counters(announced=2, let_by=2, unknown=1, late=1)
+    assert queue.due(200) == OutputStep(False, (PartOutcome(2, 200, 0, PASSED, VERDICT),))
+    assert queue.counters == Counters(announced=2, passed=2, unknown=1, late=1)
 
 
 def test_repeats_and_strangers_are_counted_and_change_nothing():
@@ -58,19 +58,19 @@ def test_repeats_and_strangers_are_counted_and_change_nothing():
     queue.resolve(1, False)
     queue.resolve(1, True)
     queue.resolve(9, True)
-    assert queue.due(100) == Step(False, (Passage(1, 100, 0, LET_BY, VERDICT),))
+    assert queue.due(100) == OutputStep(False, (PartOutcome(1, 100, 0, PASSED, VERDICT),))
     queue.announce(1, 600)
     assert queue.due(600) == NOTHING
-    assert queue.counters == Counters(announced=1, let_by=1, duplicate=3, stranger=1)
+    assert queue.counters == Counters(announced=1, passed=1, duplicate=3, unmatched=1)
 
 
 def test_pulses_that_overlap_are_one_pulse_with_each_part_recorded():
     queue = make()
     for number, due_ns in ((1, 100), (2, 115)):
         queue.announce(number, due_ns)
-    assert queue.due(100) == Step(True, (Passage(1, 100, PULSE, KICKED, UNKNOWN),), 120)
+    assert queue.due(100) == OutputStep(True, (PartOutcome(1, 100, PULSE, EJECTED, UNKNOWN),), 120)
     assert queue.next_ns() == 115
-    assert queue.due(115) == Step(True, (Passage(2, 115, PULSE, KICKED, UNKNOWN),), 135)
+    assert queue.due(115) == OutputStep(True, (PartOutcome(2, 115, PULSE, EJECTED, UNKNOWN),), 135)
     assert queue.next_ns() == 135
     assert queue.due(134).active
     assert queue.due(135) == NOTHING
@@ -83,13 +83,13 @@ def test_a_good_part_within_the_pulse_of_the_one_before_is_counted():
     queue.resolve(2, False)
     queue.due(100)
     queue.due(110)
-    assert queue.counters.crowded == 1
+    assert queue.counters.overrun == 1
 
 
 def test_a_process_held_up_shortens_its_pulse_and_never_moves_it():
     queue = make()
     queue.announce(1, 100)
-    assert queue.due(113) == Step(True, (Passage(1, 100, 7, KICKED, UNKNOWN),), 120)
+    assert queue.due(113) == OutputStep(True, (PartOutcome(1, 100, 7, EJECTED, UNKNOWN),), 120)
     assert queue.next_ns() == 120
 
 
@@ -97,7 +97,7 @@ def test_a_window_that_is_over_is_missed_and_makes_no_pulse():
     queue = make()
     queue.announce(1, 100)
     queue.announce(2, 500)
-    assert queue.due(120) == Step(False, (Passage(1, 100, 0, MISSED, UNKNOWN),))
+    assert queue.due(120) == OutputStep(False, (PartOutcome(1, 100, 0, MISSED, UNKNOWN),))
     assert queue.counters.missed == 1
 
 
@@ -108,7 +108,7 @@ def test_parts_may_be_announced_out_of_order_and_after_their_due_time():
     assert queue.next_ns() == 100
     queue.due(250)
     queue.announce(3, 240)
-    assert queue.due(250) == Step(True, (Passage(3, 240, 10, KICKED, UNKNOWN),), 260)
+    assert queue.due(250) == OutputStep(True, (PartOutcome(3, 240, 10, EJECTED, UNKNOWN),), 260)
 
 
 def test_a_part_announced_behind_time_does_not_shorten_the_pulse_that_is_active():
@@ -116,26 +116,26 @@ def test_a_part_announced_behind_time_does_not_shorten_the_pulse_that_is_active(
     queue.announce(1, 100)
     queue.due(100)
     queue.announce(2, 95)
-    assert queue.due(110) == Step(True, (Passage(2, 95, 5, KICKED, UNKNOWN),), 120)
+    assert queue.due(110) == OutputStep(True, (PartOutcome(2, 95, 5, EJECTED, UNKNOWN),), 120)
     assert queue.next_ns() == 120
 
 
 def test_a_part_may_be_announced_together_with_its_verdict():
     queue = make()
     queue.announce(1, 100, False)
-    assert queue.due(101) == Step(False, (Passage(1, 100, 0, LET_BY, VERDICT),))
+    assert queue.due(101) == OutputStep(False, (PartOutcome(1, 100, 0, PASSED, VERDICT),))
     queue.announce(2, 200, True)
     queue.resolve(2, False)
-    assert queue.due(200) == Step(True, (Passage(2, 200, PULSE, KICKED, VERDICT),), 220)
+    assert queue.due(200) == OutputStep(True, (PartOutcome(2, 200, PULSE, EJECTED, VERDICT),), 220)
     assert queue.counters.duplicate == 1
 
 
-def test_a_full_queue_kicks_what_it_cannot_remember():
+def test_a_full_queue_ejects_what_it_cannot_remember():
     queue = make(capacity=2)
     for number in range(1, 5):
         queue.announce(number, number * 100)
         queue.resolve(number, False)
-    assert queue.counters == Counters(announced=4, overflow=2, stranger=2)
+    assert queue.counters == Counters(announced=4, overflow=2, unmatched=2)
     assert [queue.due(now).active for now in (100, 200, 299, 300, 350, 419, 420)] == [
         *(False, False, False),
         *(True, True, True),
@@ -145,22 +145,22 @@ def test_a_full_queue_kicks_what_it_cannot_remember():
     assert queue.next_ns() == 900
 
 
-def test_a_full_queue_reports_the_first_part_it_kicks_unseen_and_joins_later_ones():
+def test_a_full_queue_reports_the_first_part_it_ejects_unseen_and_joins_later_ones():
     queue = make(capacity=1)
     queue.announce(1, 100)
     queue.resolve(1, False)
     queue.announce(2, 200)
     queue.due(150)
     queue.announce(3, 260)
-    assert queue.due(200) == Step(True, (Passage(2, 200, 80, KICKED, SAFE),), 280)
+    assert queue.due(200) == OutputStep(True, (PartOutcome(2, 200, 80, EJECTED, SAFE),), 280)
     assert queue.next_ns() == 280
     assert queue.due(280) == NOTHING
     assert queue.next_ns() is None
 
 
 def test_a_full_queue_lets_by_where_unknown_parts_pass():
-    queue = make(kick_unknown=False, capacity=1)
+    queue = make(eject_unknown=False, capacity=1)
     queue.announce(1, 100)
     queue.announce(2, 200)
-    assert queue.due(200) == Step(False, (Passage(1, 100, 0, LET_BY, UNKNOWN),))
+    assert queue.due(200) == OutputStep(False, (PartOutcome(1, 100, 0, PASSED, UNKNOWN),))
     assert queue.counters.overflow == 1

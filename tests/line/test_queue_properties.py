@@ -23,24 +23,26 @@ orders = st.lists(
 class _Model:
     """What may be said of a queue from outside: who was announced for when, who was judged when."""
 
-    def __init__(self, kick_unknown: bool) -> None:
-        self.kick_unknown = kick_unknown
+    def __init__(self, eject_unknown: bool) -> None:
+        self.eject_unknown = eject_unknown
         self.due: dict[int, int] = {}
         self.verdict: dict[int, bool] = {}
         self.gone: dict[int, Action] = {}
 
     def wanted(self, part_id: int) -> bool:
-        return self.verdict.get(part_id, self.kick_unknown)
+        return self.verdict.get(part_id, self.eject_unknown)
 
     def windows(self) -> list[tuple[int, int]]:
-        kicked = [number for number, action in self.gone.items() if action is Action.KICKED]
-        return [(self.due[number], self.due[number] + PULSE) for number in kicked]
+        ejected = [number for number, action in self.gone.items() if action is Action.EJECTED]
+        return [(self.due[number], self.due[number] + PULSE) for number in ejected]
 
 
 @given(orders, st.booleans())
-def test_the_output_is_active_in_the_windows_of_kicked_parts_and_nowhere_else(steps, kick_unknown):
-    queue, model, now_ns = RejectQueue(pulse_ns=PULSE, kick_unknown=kick_unknown), None, 0
-    model = _Model(kick_unknown)
+def test_the_output_is_active_in_the_windows_of_ejected_parts_and_nowhere_else(
+    steps, eject_unknown
+):
+    queue, model, now_ns = RejectQueue(pulse_ns=PULSE, eject_unknown=eject_unknown), None, 0
+    model = _Model(eject_unknown)
     for what, number, value in [*steps, ("pass_time", 2_000, None)]:
         if what == "announce":
             queue.announce(number, value)
@@ -52,27 +54,27 @@ def test_the_output_is_active_in_the_windows_of_kicked_parts_and_nowhere_else(st
         else:
             now_ns += number
         step = queue.due(now_ns)
-        for passage in step.passages:
-            assert passage.part_id not in model.gone
-            assert passage.due_ns == model.due[passage.part_id] <= now_ns
-            wanted = model.wanted(passage.part_id)
-            assert (passage.action is not Action.LET_BY) == wanted
-            assert (passage.action is Action.MISSED) == (
-                wanted and passage.due_ns + PULSE <= now_ns
+        for outcome in step.outcomes:
+            assert outcome.part_id not in model.gone
+            assert outcome.due_ns == model.due[outcome.part_id] <= now_ns
+            wanted = model.wanted(outcome.part_id)
+            assert (outcome.action is not Action.PASSED) == wanted
+            assert (outcome.action is Action.MISSED) == (
+                wanted and outcome.due_ns + PULSE <= now_ns
             )
-            assert (passage.cause is Cause.VERDICT) == (passage.part_id in model.verdict)
-            model.gone[passage.part_id] = passage.action
+            assert (outcome.cause is Cause.VERDICT) == (outcome.part_id in model.verdict)
+            model.gone[outcome.part_id] = outcome.action
         assert step.active == any(begin <= now_ns < end for begin, end in model.windows())
     assert set(model.gone) == set(model.due)
     counters = queue.counters
-    assert counters.announced == counters.kicked + counters.let_by + counters.missed
+    assert counters.announced == counters.ejected + counters.passed + counters.missed
     assert queue.next_ns() is None
 
 
 @given(orders, st.integers(1, 6))
 def test_a_small_queue_never_forgets_a_part_that_it_does_not_know_to_be_good(steps, capacity):
-    """Kick unseen rather than let by unseen: at its due time every such part has the output."""
-    queue, now_ns = RejectQueue(pulse_ns=PULSE, kick_unknown=True, capacity=capacity), 0
+    """Eject unseen rather than passed unseen: at its due time every such part has the output."""
+    queue, now_ns = RejectQueue(pulse_ns=PULSE, eject_unknown=True, capacity=capacity), 0
     due: dict[int, int] = {}
     good: set[int] = set()
     # Parts come in the order of their ids and of their due times, as on a belt.
@@ -93,7 +95,7 @@ def test_a_small_queue_never_forgets_a_part_that_it_does_not_know_to_be_good(ste
 def test_a_hundred_thousand_parts_with_late_lost_and_doubled_verdicts():
     """Gaps of 30 to 90 with pulses of 20: every pulse has exactly one part, and the right one."""
     chance = random.Random(11)
-    queue = RejectQueue(pulse_ns=PULSE, kick_unknown=True, capacity=64)
+    queue = RejectQueue(pulse_ns=PULSE, eject_unknown=True, capacity=64)
     travel_ns, at_ns, messages = 600, 0, []
     due, fate = {}, {}
     for number in range(100_000):
@@ -110,13 +112,13 @@ def test_a_hundred_thousand_parts_with_late_lost_and_doubled_verdicts():
                 messages.append((at_ns + delay_ns + 1, number, not verdict))
     messages.sort(key=lambda message: message[:2])
 
-    active, kicked, began = False, [], []
+    active, ejected, began = False, [], []
 
     def run_until(limit_ns: int) -> None:
         nonlocal active
         while (next_ns := queue.next_ns()) is not None and next_ns < limit_ns:
             step = queue.due(next_ns)
-            kicked.extend(p.part_id for p in step.passages if p.action is Action.KICKED)
+            ejected.extend(p.part_id for p in step.outcomes if p.action is Action.EJECTED)
             if step.active and not active:
                 began.append(next_ns)
             active = step.active
@@ -130,9 +132,9 @@ def test_a_hundred_thousand_parts_with_late_lost_and_doubled_verdicts():
     run_until(at_ns * 2)
 
     expected = [number for number, verdict in fate.items() if verdict is not False]
-    assert kicked == expected
+    assert ejected == expected
     assert began == [due[number] for number in expected]
-    assert queue.counters.missed == queue.counters.crowded == queue.counters.overflow == 0
+    assert queue.counters.missed == queue.counters.overrun == queue.counters.overflow == 0
     assert queue.counters.late > 10_000
 
 

@@ -23,9 +23,9 @@ def test_no_wrong_part_and_one_outcome_each(plan: SoakPlan):
     assert happened["taken"] > 40
     assert account["no_part backward"] > 5
     assert account["no_part seen_again"] > 5
-    assert account["kicked verdict"] > 500
-    assert account["kicked crowded"] > 20
-    assert account["kicked unknown" if plan.kick_unknown else "let_by unknown"] > 50
+    assert account["ejected verdict"] > 500
+    assert account["ejected too_close"] > 20
+    assert account["ejected unknown" if plan.eject_unknown else "passed unknown"] > 50
 
 
 def test_stalls_in_pulses_are_tried_and_what_they_do_is_reported():

@@ -2,7 +2,7 @@
 
 from edge.devices.encoder import EncoderPosition
 from edge.line.odometer import Odometer, Spot
-from edge.line.outcome import Cause, Step
+from edge.line.outcome import Cause, OutputStep
 from edge.line.queue import RejectQueue
 from edge.line.seen_counts import Sightings
 from edge.line.tracker import CountRules, EyeRules, Lane
@@ -14,14 +14,14 @@ class Line:
     """A lane whose belt moves one count a microsecond."""
 
     def __init__(self, *, eye=None, queue=None, begin=0, **rules) -> None:
-        given = {"pulse_ns": 5_000, "kick_unknown": True, "confirm": eye is not None}
+        given = {"pulse_ns": 5_000, "eject_unknown": True, "confirm": eye is not None}
         self.queue = RejectQueue(by_counts=True, **(given | (queue or {})))
         self.lane = Lane(self.queue, counts=CountRules(TRAVEL, **rules), eye=eye)
         self.count, self.now_ns, self.part_id = begin, 0, 0
         self.lane.moved([EncoderPosition(begin, 0)])
         self.told: list[tuple[int, str, str]] = []
 
-    def to(self, count: int) -> Step:
+    def to(self, count: int) -> OutputStep:
         """Run, or back up, to a count; what went by."""
         step = self.due()
         while self.count != count:
@@ -31,15 +31,15 @@ class Line:
             step = self.due()
         return step
 
-    def due(self) -> Step:
+    def due(self) -> OutputStep:
         step = self.lane.due(self.now_ns)
-        self.told += [(p.part_id, p.action.name, p.cause.name) for p in step.passages]
+        self.told += [(p.part_id, p.action.name, p.cause.name) for p in step.outcomes]
         return step
 
-    def edge(self, kick: bool | None = True) -> int | None:
+    def edge(self, eject: bool | None = True) -> int | None:
         """The photo-eye has an edge now."""
         self.part_id += 1
-        place = self.lane.sighted(self.part_id, self.now_ns, self.now_ns, kick)
+        place = self.lane.sighted(self.part_id, self.now_ns, self.now_ns, eject)
         self.due()
         return place
 
@@ -54,7 +54,7 @@ def test_a_part_is_due_the_travel_behind_the_count_of_its_edge_and_not_of_its_te
     line.to(109)
     assert line.told == []
     line.to(110)
-    assert line.told == [(1, "KICKED", "VERDICT")]
+    assert line.told == [(1, "EJECTED", "VERDICT")]
 
 
 def test_an_edge_near_to_a_known_part_or_while_the_belt_backs_up_begins_no_part():
@@ -76,8 +76,8 @@ def test_an_edge_near_to_a_known_part_or_while_the_belt_backs_up_begins_no_part(
         (2, "NO_PART", "SEEN_AGAIN"),
         (4, "NO_PART", "BACKWARD"),
         (5, "NO_PART", "SEEN_AGAIN"),
-        (1, "KICKED", "VERDICT"),
-        (3, "KICKED", "VERDICT"),
+        (1, "EJECTED", "VERDICT"),
+        (3, "EJECTED", "VERDICT"),
     ]
     assert (line.queue.counters.seen_again, line.queue.counters.backward) == (2, 1)
 
@@ -91,7 +91,7 @@ def test_a_part_put_on_where_the_belt_has_been_before_is_a_new_part():
     line.to(40)
     assert line.edge() == 140  # nothing was seen there the first time
     line.to(140)
-    assert line.told == [(1, "KICKED", "VERDICT"), (2, "KICKED", "VERDICT")]
+    assert line.told == [(1, "EJECTED", "VERDICT"), (2, "EJECTED", "VERDICT")]
 
 
 def test_a_belt_that_trembles_where_it_stands_does_not_back_up():
@@ -103,7 +103,7 @@ def test_a_belt_that_trembles_where_it_stands_does_not_back_up():
     assert line.edge() is None
 
 
-def test_a_part_that_backs_away_and_returns_is_kicked_when_it_comes_and_never_again():
+def test_a_part_that_backs_away_and_returns_is_ejected_when_it_comes_and_never_again():
     line = Line()
     line.to(20)
     line.edge()
@@ -114,7 +114,7 @@ def test_a_part_that_backs_away_and_returns_is_kicked_when_it_comes_and_never_ag
     assert line.to(120).active
     line.to(115)
     line.to(130)
-    assert line.told == [(1, "KICKED", "VERDICT")]
+    assert line.told == [(1, "EJECTED", "VERDICT")]
 
 
 def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
@@ -126,7 +126,7 @@ def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
     line.count = 1_000
     line.lane.moved([EncoderPosition(1_000, line.now_ns + 1_000, gap=True)])
     assert line.due().active
-    assert line.told == [(1, "KICKED", "LOST"), (2, "KICKED", "LOST")]
+    assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
     line.part_id += 1  # seen before the gap, told behind it
     assert line.lane.sighted(3, line.now_ns, line.now_ns + 2_000, False) is None
     line.now_ns += 2_000
@@ -135,8 +135,8 @@ def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
     assert line.to(1_099).active
     line.to(1_109)
     assert not line.to(1_110).active
-    assert line.told[2:] == [(3, "KICKED", "LOST"), (4, "LET_BY", "VERDICT")]
-    assert line.queue.counters.losses == 1
+    assert line.told[2:] == [(3, "EJECTED", "POSITION_LOST"), (4, "PASSED", "VERDICT")]
+    assert line.queue.counters.position_losses == 1
 
 
 def test_edges_of_the_photo_eye_without_a_count_between_them_are_a_dead_encoder():
@@ -150,8 +150,8 @@ def test_edges_of_the_photo_eye_without_a_count_between_them_are_a_dead_encoder(
     assert line.due().active
     assert line.told == [
         (2, "NO_PART", "SEEN_AGAIN"),
-        (1, "KICKED", "LOST"),
-        (3, "KICKED", "LOST"),
+        (1, "EJECTED", "POSITION_LOST"),
+        (3, "EJECTED", "POSITION_LOST"),
     ]
     line.now_ns += 10**12
     assert line.due().active  # as long as no count comes
@@ -166,7 +166,7 @@ def test_silent_edges_0_never_takes_an_encoder_for_dead():
     line.to(20)
     for _ in range(50):
         line.edge()
-    assert line.queue.counters.losses == 0
+    assert line.queue.counters.position_losses == 0
 
 
 def test_an_encoder_that_fails_leaves_no_part_a_place():
@@ -176,7 +176,7 @@ def test_an_encoder_that_fails_leaves_no_part_a_place():
     line.lane.fail(line.now_ns)
     assert line.edge(False) is None
     assert line.due().active
-    assert line.told == [(1, "KICKED", "LOST"), (2, "KICKED", "LOST")]
+    assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
 
 
 def test_a_new_process_takes_over_what_is_under_way():
@@ -192,10 +192,10 @@ def test_a_new_process_takes_over_what_is_under_way():
     assert line.edge() is None  # the first one is back, and known
     line.to(560)
     assert line.told == [
-        (2, "MISSED", "DOWN"),
+        (2, "MISSED", "REJECTOR_DOWN"),
         (5, "NO_PART", "SEEN_AGAIN"),
-        (3, "KICKED", "VERDICT"),
-        (4, "KICKED", "ABSENT"),
+        (3, "EJECTED", "VERDICT"),
+        (4, "EJECTED", "ABSENT"),
     ]
     assert line.queue.counters.late == 1
 
@@ -208,15 +208,15 @@ def test_a_part_seen_while_no_process_ran_lies_behind_the_last_one_known():
     assert levels == {539: False, 540: False, 541: True, 599: True, 600: True}
     line.to(606)
     assert not line.due().active
-    assert line.told == [(2, "KICKED", "LOST"), (1, "LET_BY", "VERDICT")]
+    assert line.told == [(2, "EJECTED", "POSITION_LOST"), (1, "PASSED", "VERDICT")]
 
 
-def test_a_part_told_when_it_has_long_gone_by_kicks_nobody():
+def test_a_part_told_when_it_has_long_gone_by_ejects_nobody():
     line = Line(begin=500)
     line.to(650)
     assert line.lane.sighted(2, -1_000, line.now_ns, False) is None
     assert not line.due().active
-    assert line.told == [(2, "LET_BY", "DOWN")]
+    assert line.told == [(2, "PASSED", "REJECTOR_DOWN")]
 
 
 def test_the_ejectors_eye_on_a_belt_that_backs_up_sees_each_part_once():
@@ -233,7 +233,7 @@ def test_the_ejectors_eye_on_a_belt_that_backs_up_sees_each_part_once():
     assert line.told == []
     line.to(122)
     line.to(130)
-    assert line.told == [(1, "KICKED", "VERDICT")]
+    assert line.told == [(1, "EJECTED", "VERDICT")]
     assert (line.queue.counters.backward, line.queue.counters.seen_again) == (1, 1)
 
 
@@ -242,21 +242,21 @@ def test_a_part_that_came_by_while_nobody_looked_was_seen_before_it_was_due():
     line.edge(True)
     positions = [EncoderPosition(count, count * 1_000) for count in range(1, 121)]
     line.lane.moved(positions, [72_500])
-    (passage,) = line.lane.due(120_000).passages
-    assert (passage.due_ns, passage.cause) == (102_000, Cause.VERDICT)
+    (outcome,) = line.lane.due(120_000).outcomes
+    assert (outcome.due_ns, outcome.cause) == (102_000, Cause.VERDICT)
 
 
 def test_by_time_the_ejectors_eye_has_a_debounce_and_excuses_what_came_before_it_looked():
-    queue = RejectQueue(pulse_ns=5, kick_unknown=True, confirm=True, kick_absent=False)
+    queue = RejectQueue(pulse_ns=5, eject_unknown=True, confirm=True, eject_absent=False)
     lane = Lane(queue, eye=EyeRules(100, 10, debounce=20), began_ns=1_000)
     lane.announce(1, 1_105, True)
     lane.announce(2, 1_500, True)
     for at_ns in (1_405, 1_410, 1_424):
         lane.arrived(at_ns)
-    assert [p.part_id for p in lane.due(1_106).passages] == [1]
+    assert [p.part_id for p in lane.due(1_106).outcomes] == [1]
     assert lane.next_ns() == 1_110  # the end of its pulse
-    assert lane.due(1_504).passages == ()
-    assert [(p.part_id, p.action.name) for p in lane.due(1_505).passages] == [(2, "KICKED")]
+    assert lane.due(1_504).outcomes == ()
+    assert [(p.part_id, p.action.name) for p in lane.due(1_505).outcomes] == [(2, "EJECTED")]
     assert (queue.counters.seen_again, queue.counters.unannounced) == (2, 0)
     assert lane.counts_left is None
 

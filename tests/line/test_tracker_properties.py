@@ -28,9 +28,9 @@ def positions(steps: list[int]) -> list[EncoderPosition]:
 
 def run(belt: list[EncoderPosition], seen: dict[int, bool | None], looks: list[int]):
     """seen: number of the position → verdict. looks: after so many positions somebody looks."""
-    queue = RejectQueue(pulse_ns=PULSE_NS, kick_unknown=True, by_counts=True)
+    queue = RejectQueue(pulse_ns=PULSE_NS, eject_unknown=True, by_counts=True)
     lane = Lane(queue, counts=CountRules(TRAVEL, debounce=3, silent_edges=0))
-    passages, levels, read = [], [], 0
+    outcomes, levels, read = [], [], 0
     for look in [*looks, len(belt)]:
         lane.moved(belt[read:look])
         now_ns = belt[look - 1].at_ns if look else 0
@@ -38,10 +38,10 @@ def run(belt: list[EncoderPosition], seen: dict[int, bool | None], looks: list[i
             if read <= index < look:
                 lane.sighted(index, belt[index].at_ns, now_ns, seen[index])
         step = lane.due(now_ns)
-        passages += step.passages
+        outcomes += step.outcomes
         levels.append((now_ns, step.active))
         read = max(read, look)
-    return passages, levels
+    return outcomes, levels
 
 
 @settings(deadline=None)
@@ -62,21 +62,21 @@ def test_a_part_has_its_moment_where_the_belt_first_is_at_its_place(steps, gaps,
 
     assert sorted(p.part_id for p in at_once) == sorted(seen)
     parts = {p.part_id: p for p in at_once if p.action is not Action.NO_PART}
-    for number, passage in parts.items():
+    for number, outcome in parts.items():
         place = belt[number].count + TRAVEL
         reached = next(p for p in belt[number + 1 :] if p.count >= place)
-        assert passage.due_ns == reached.at_ns
-        assert passage.action is (Action.LET_BY if seen[number] is False else Action.KICKED)
+        assert outcome.due_ns == reached.at_ns
+        assert outcome.action is (Action.PASSED if seen[number] is False else Action.EJECTED)
         for other in parts:
             assert other == number or abs(belt[other].count - belt[number].count) >= 3
-    # The output is active in the windows of those kicked, and nowhere else.
-    windows = [p.due_ns for p in parts.values() if p.action is Action.KICKED]
+    # The output is active in the windows of those ejected, and nowhere else.
+    windows = [p.due_ns for p in parts.values() if p.action is Action.EJECTED]
     for now_ns, active in levels:
         assert active == any(begin <= now_ns < begin + PULSE_NS for begin in windows)
 
-    def fates(passages):
-        wanted = {Action.MISSED: Action.KICKED}
-        return {(p.part_id, p.due_ns, wanted.get(p.action, p.action), p.cause) for p in passages}
+    def fates(outcomes):
+        wanted = {Action.MISSED: Action.EJECTED}
+        return {(p.part_id, p.due_ns, wanted.get(p.action, p.action), p.cause) for p in outcomes}
 
     assert fates(late_looks) == fates(at_once)
     assert len(late_looks) == len(at_once)
@@ -93,10 +93,10 @@ plans = st.builds(
     travel=st.integers(120, 400),
     gap_low=st.integers(9, 15),
     gap_high=st.integers(16, 60),
-    kick_unknown=st.booleans(),
+    eject_unknown=st.booleans(),
     survives=st.booleans(),
     eye=st.booleans(),
-    on_absent_kick=st.booleans(),
+    eject_absent=st.booleans(),
     lost_verdicts=chances,
     late_verdicts=chances,
     taken=chances,
@@ -111,7 +111,7 @@ plans = st.builds(
 
 @settings(deadline=None)
 @given(plans, st.integers(0, 10_000))
-def test_no_line_kicks_a_wrong_part_or_forgets_one(plan, seed):
+def test_no_line_ejects_a_wrong_part_or_forgets_one(plan, seed):
     line = SoakedLine(plan, seed)
     line.run(120)
     assert line.referee.errors == []

@@ -16,25 +16,25 @@ from edge.rejector.messages import (
 MS = 1_000_000
 
 
-def make(*, kick_unknown: bool = True, capacity: int = 4096) -> Underway:
-    return Underway(pulse_us=10_000, kick_unknown=kick_unknown, capacity=capacity)
+def make(*, eject_unknown: bool = True, capacity: int = 4096) -> Underway:
+    return Underway(pulse_us=10_000, eject_unknown=eject_unknown, capacity=capacity)
 
 
-def passed(part_id: int, action: Action = Action.LET_BY) -> Actuated:
+def passed(part_id: int, action: Action = Action.PASSED) -> Actuated:
     return Actuated(part_id, 0, 0, 0, action, Cause.VERDICT)
 
 
 def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
-    underway = make(kick_unknown=False)
+    underway = make(eject_unknown=False)
     assert underway.announce(1, 100 * MS, 0) == Announce(1, 100 * MS)
     for number, due_ns in ((2, 120 * MS), (3, 140 * MS), (4, 500 * MS)):
         underway.announce(number, due_ns, 0)
-    for number, kick in ((1, True), (2, False), (4, True), (4, False)):
-        underway.resolve(number, kick)
+    for number, eject in ((1, True), (2, False), (4, True), (4, False)):
+        underway.resolve(number, eject)
     assert underway.gone_by(150 * MS) == [
-        Actuated(1, 100 * MS, 100 * MS, 0, Action.MISSED, Cause.DOWN),
-        Actuated(2, 120 * MS, 120 * MS, 0, Action.LET_BY, Cause.DOWN),
-        Actuated(3, 140 * MS, 140 * MS, 0, Action.LET_BY, Cause.DOWN),
+        Actuated(1, 100 * MS, 100 * MS, 0, Action.MISSED, Cause.REJECTOR_DOWN),
+        Actuated(2, 120 * MS, 120 * MS, 0, Action.PASSED, Cause.REJECTOR_DOWN),
+        Actuated(3, 140 * MS, 140 * MS, 0, Action.PASSED, Cause.REJECTOR_DOWN),
     ]
     assert underway.orders(-1, purge_at_start=False) == [Announce(4, 500 * MS, True)]
     assert underway.last_due_ns(9) == 500 * MS
@@ -63,11 +63,11 @@ def test_by_counts_that_go_on_places_are_restored_and_known():
 
 
 def test_by_counts_that_begin_anew_everything_is_lost():
-    for kick_unknown, fates in (
-        (True, [Action.KICKED] * 3),
-        (False, [Action.MISSED, Action.LET_BY, Action.LET_BY]),
+    for eject_unknown, fates in (
+        (True, [Action.EJECTED] * 3),
+        (False, [Action.MISSED, Action.PASSED, Action.PASSED]),
     ):
-        underway = make(kick_unknown=kick_unknown)
+        underway = make(eject_unknown=eject_unknown)
         assert underway.orders(7, purge_at_start=False) == []
         for number in (0, 1, 2, 3):
             underway.sighted(number, number * MS, 0)
@@ -77,7 +77,7 @@ def test_by_counts_that_begin_anew_everything_is_lost():
         underway.resolve(2, False)
         lost = underway.lost(8, 50 * MS)
         assert [(r.part_id, r.action) for r in lost] == list(zip((1, 2, 3), fates, strict=True))
-        assert {(r.cause, r.at_ns, r.width_us) for r in lost} == {(Cause.LOST, 50 * MS, 0)}
+        assert {(r.cause, r.at_ns, r.width_us) for r in lost} == {(Cause.POSITION_LOST, 50 * MS, 0)}
         assert underway.orders(8, purge_at_start=False) == [Lose()]
         assert underway.orders(8, purge_at_start=False) == []
 
@@ -114,28 +114,28 @@ def test_by_time_every_process_is_told_until_when_the_belt_is_unknown():
 
 
 def test_a_released_line_that_is_active_ejects_good_parts():
-    underway = Underway(pulse_us=10_000, kick_unknown=True, capacity=8, safe_active=True)
-    for part, kick in ((1, False), (2, True), (3, None)):
+    underway = Underway(pulse_us=10_000, eject_unknown=True, capacity=8, safe_active=True)
+    for part, eject in ((1, False), (2, True), (3, None)):
         underway.announce(part, 100 * MS, 0)
-        if kick is not None:
-            underway.resolve(part, kick)
+        if eject is not None:
+            underway.resolve(part, eject)
     fates = [(one.part_id, one.action, one.cause) for one in underway.gone_by(200 * MS)]
     assert fates == [
-        (1, Action.KICKED, Cause.DOWN),
-        (2, Action.MISSED, Cause.DOWN),
-        (3, Action.MISSED, Cause.DOWN),
+        (1, Action.EJECTED, Cause.REJECTOR_DOWN),
+        (2, Action.MISSED, Cause.REJECTOR_DOWN),
+        (3, Action.MISSED, Cause.REJECTOR_DOWN),
     ]
 
 
 def test_by_counts_a_part_within_the_reach_of_a_pulse_that_outlived_its_process_is_ejected():
-    underway = Underway(pulse_us=10_000, kick_unknown=False, capacity=8, reach=6)
+    underway = Underway(pulse_us=10_000, eject_unknown=False, capacity=8, reach=6)
     underway.orders(7, purge_at_start=False)
     for part, place in ((1, 100), (2, 106), (3, 107)):
         underway.sighted(part, 0, 0)
         underway.resolve(part, part == 1)
         underway.placed(Placed(part, place))
-    assert underway.reported(passed(1, Action.KICKED)) == passed(1, Action.KICKED)
-    down = Actuated(2, 9, 9, 0, Action.LET_BY, Cause.DOWN)
-    assert underway.reported(down) == Actuated(2, 9, 9, 0, Action.KICKED, Cause.OVERRUN)
+    assert underway.reported(passed(1, Action.EJECTED)) == passed(1, Action.EJECTED)
+    down = Actuated(2, 9, 9, 0, Action.PASSED, Cause.REJECTOR_DOWN)
+    assert underway.reported(down) == Actuated(2, 9, 9, 0, Action.EJECTED, Cause.OVERRUN)
     (lost,) = underway.lost(8, 9)
-    assert (lost.part_id, lost.action, lost.cause) == (3, Action.LET_BY, Cause.LOST)
+    assert (lost.part_id, lost.action, lost.cause) == (3, Action.PASSED, Cause.POSITION_LOST)

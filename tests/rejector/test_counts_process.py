@@ -60,12 +60,12 @@ class Rejector:
         assert found is not None
         return found
 
-    def see(self, part_id: int, count: int, kick: bool | None) -> None:
+    def see(self, part_id: int, count: int, eject: bool | None) -> None:
         """The photo-eye's edge at this count, told at once, with its verdict."""
         CLOCK.sleep_until_ns(self.moment_ns(count))
         self.client.sighted(part_id, self.moment_ns(count))
-        if kick is not None:
-            self.client.resolve(part_id, kick)
+        if eject is not None:
+            self.client.resolve(part_id, eject)
 
 
 @pytest.fixture
@@ -92,18 +92,18 @@ def start(tmp_path):
         rejector.client.close(3.0)
 
 
-def test_parts_are_kicked_where_the_belt_brings_them_however_fast_it_runs(start):
+def test_parts_are_ejected_where_the_belt_brings_them_however_fast_it_runs(start):
     rejector = start(moves={"counts_per_s": 600, "variation": 0.5, "stops": 0.2, "seed": 11})
-    for number, kick in ((1, True), (2, False), (3, None), (4, True)):
-        rejector.see(number, 100 * number, kick)
+    for number, eject in ((1, True), (2, False), (3, None), (4, True)):
+        rejector.see(number, 100 * number, eject)
     counted = rejector.client.close(5.0)
     assert rejector.fates() == [
-        (1, "KICKED", "VERDICT"),
-        (2, "LET_BY", "VERDICT"),
-        (3, "KICKED", "UNKNOWN"),
-        (4, "KICKED", "VERDICT"),
+        (1, "EJECTED", "VERDICT"),
+        (2, "PASSED", "VERDICT"),
+        (3, "EJECTED", "UNKNOWN"),
+        (4, "EJECTED", "VERDICT"),
     ]
-    assert (counted.queue.announced, counted.queue.kicked, counted.unreported) == (4, 3, 0)
+    assert (counted.queue.announced, counted.queue.ejected, counted.unreported) == (4, 3, 0)
     due = {r.part_id: r.due_ns for r in rejector.reports}
     assert due == {n: rejector.moment_ns(100 * n + TRAVEL) for n in (1, 2, 3, 4)}
     began = [pulse.at_ns for pulse in pulses(read_record(rejector.record))]
@@ -117,7 +117,7 @@ def test_an_edge_of_a_part_that_is_known_is_no_part(start):
     rejector.see(1, 100, False)
     rejector.client.sighted(2, rejector.moment_ns(100) + 10)
     eventually(lambda: len(rejector.reports) == 2)
-    assert rejector.fates() == [(2, "NO_PART", "SEEN_AGAIN"), (1, "LET_BY", "VERDICT")]
+    assert rejector.fates() == [(2, "NO_PART", "SEEN_AGAIN"), (1, "PASSED", "VERDICT")]
 
 
 def test_a_count_that_survives_the_process_goes_on_in_the_next(start):
@@ -129,7 +129,7 @@ def test_a_count_that_survives_the_process_goes_on_in_the_next(start):
     os.kill(first, signal.SIGKILL)
     eventually(lambda: rejector.client.pid not in (None, first))
     eventually(lambda: len(rejector.reports) == 2)
-    assert rejector.fates() == [(1, "LET_BY", "VERDICT"), (2, "KICKED", "VERDICT")]
+    assert rejector.fates() == [(1, "PASSED", "VERDICT"), (2, "EJECTED", "VERDICT")]
     assert rejector.reports[1].due_ns == rejector.moment_ns(40 + TRAVEL)
 
 
@@ -141,11 +141,11 @@ def test_a_count_that_dies_with_its_process_leaves_the_belt_unknown(start):
     eventually(lambda: rejector.client.restarts == 1 and rejector.client.pid is not None)
     eventually(lambda: any(edge.active for edge in read_record(rejector.record)))
     eventually(lambda: not read_record(rejector.record)[-1].active)
-    assert rejector.fates() == [(1, "KICKED", "LOST")]
+    assert rejector.fates() == [(1, "EJECTED", "POSITION_LOST")]
     (pulse,) = pulses(read_record(rejector.record))
     # The whole travel, at 1,000 counts a second, and the pulse behind its end.
     assert 325_000 < pulse.width_us < 330_000 + 2 * SLACK_NS // 1_000
-    assert rejector.client.close(5.0).queue.losses == 1
+    assert rejector.client.close(5.0).queue.position_losses == 1
 
 
 def test_what_is_on_the_belt_at_the_start_is_unknown(start):
@@ -161,8 +161,8 @@ def test_a_dead_encoder_is_noticed_by_the_photo_eye(start):
     eventually(lambda: len(rejector.reports) == 3)
     assert rejector.fates() == [
         (2, "NO_PART", "SEEN_AGAIN"),
-        (1, "KICKED", "LOST"),
-        (3, "KICKED", "LOST"),
+        (1, "EJECTED", "POSITION_LOST"),
+        (3, "EJECTED", "POSITION_LOST"),
     ]
     eventually(lambda: read_record(rejector.record)[-1:] != [])
     assert read_record(rejector.record)[-1].active
@@ -176,11 +176,11 @@ def test_a_goodbye_on_a_belt_that_stands_gives_its_parts_up(start):
     began_s = time.monotonic()
     assert rejector.client.close(5.0).queue.missed == 1
     assert 0.9 < time.monotonic() - began_s < 5
-    assert rejector.fates() == [(2, "NO_PART", "SEEN_AGAIN"), (1, "MISSED", "DOWN")]
+    assert rejector.fates() == [(2, "NO_PART", "SEEN_AGAIN"), (1, "MISSED", "REJECTOR_DOWN")]
     assert read_record(rejector.record) == []
 
 
-@pytest.mark.parametrize(("on_absent", "fate"), [("kick", "KICKED"), ("pass", "LET_BY")])
+@pytest.mark.parametrize(("on_absent", "fate"), [("eject", "EJECTED"), ("pass", "PASSED")])
 def test_the_ejectors_eye_sees_who_comes(start, on_absent, fate):
     # Parts at 100, 200 and 300. With this seed somebody takes the second off and puts others on at
     # 150 and 350.
@@ -192,9 +192,9 @@ def test_the_ejectors_eye_sees_who_comes(start, on_absent, fate):
         rejector.see(number, 100 * number, True)
     counted = rejector.client.close(5.0).queue
     assert rejector.fates()[:4] == [
-        (1, "KICKED", "VERDICT"),
-        (0, "KICKED", "STRANGER"),
+        (1, "EJECTED", "VERDICT"),
+        (0, "EJECTED", "UNANNOUNCED"),
         (2, fate, "ABSENT"),
-        (3, "KICKED", "VERDICT"),
+        (3, "EJECTED", "VERDICT"),
     ]
     assert counted.absent == 1

@@ -105,10 +105,10 @@ class House:
         self.station.settimeout(10.0)
         queue = RejectQueue(
             pulse_ns=30 * MS,
-            kick_unknown=True,
+            eject_unknown=True,
             by_counts=True,
             confirm=eye is not None,
-            kick_absent=False,
+            eject_absent=False,
         )
         rules = None if eye is None else EyeRules(20, 5)
         rejector = Rejector(
@@ -178,9 +178,9 @@ def test_the_edge_that_reaches_the_place_starts_the_pulse(house: Callable[..., H
     report = line.hear()
     assert isinstance(report, Actuated)
     assert (report.part_id, report.due_ns) == (1, reached_ns)
-    assert (report.action, report.cause) == (Action.KICKED, Cause.VERDICT)
+    assert (report.action, report.cause) == (Action.EJECTED, Cause.VERDICT)
     line.encoder.turn(99)
-    assert line.end().queue.let_by == 1
+    assert line.end().queue.passed == 1
     assert [edge.active for edge in line.output.history] == [True, False]
 
 
@@ -190,11 +190,11 @@ def test_an_encoder_that_fails_makes_everything_unknown(house: Callable[..., Hou
     assert line.hear() == Placed(1, 100)
     line.encoder.fails = True
     lost = line.hear()
-    assert (lost.part_id, lost.action, lost.cause) == (1, Action.KICKED, Cause.LOST)
+    assert (lost.part_id, lost.action, lost.cause) == (1, Action.EJECTED, Cause.POSITION_LOST)
     line.say(Sighted(2, CLOCK.now_ns()))
-    assert line.hear().cause is Cause.LOST
+    assert line.hear().cause is Cause.POSITION_LOST
     assert line.output.history[-1].active
-    assert line.end().queue.losses == 1
+    assert line.end().queue.position_losses == 1
     assert not line.output.history[-1].active
 
 
@@ -208,7 +208,7 @@ def test_an_eye_that_fails_is_no_longer_asked(house: Callable[..., House]):
         line.say(Resolve(9, True))
     line.encoder.turn(100)
     report = line.hear()
-    assert (report.action, report.cause) == (Action.KICKED, Cause.VERDICT)
+    assert (report.action, report.cause) == (Action.EJECTED, Cause.VERDICT)
 
 
 def test_what_the_eye_sees_is_placed_by_the_count_of_its_edge(house: Callable[..., House]):
@@ -222,5 +222,5 @@ def test_what_the_eye_sees_is_placed_by_the_count_of_its_edge(house: Callable[..
     reached_ns = line.encoder.turn(20)
     report = line.hear()
     assert (report.part_id, report.due_ns) == (1, reached_ns)
-    assert (report.action, report.cause) == (Action.KICKED, Cause.VERDICT)
+    assert (report.action, report.cause) == (Action.EJECTED, Cause.VERDICT)
     assert line.end().queue.absent == 0

@@ -103,8 +103,8 @@ def test_the_bytes_are_the_ones_of_the_decision_record():
     assert Placed(7, 1_000).encode().hex() == "850700000000000000e803000000000000"
     assert Ready(3, True, False, 5).encode().hex() == "81030001000500000000000000"
     assert (Ping().encode().hex(), Pong().encode().hex()) == ("05", "84")
-    kicked = Actuated(1, 2, 3, 4, Action.KICKED, Cause.UNKNOWN).encode().hex()
-    assert kicked == "82" + "01" + "00" * 7 + "02" + "00" * 7 + "03" + "00" * 7 + "040000000102"
+    ejected = Actuated(1, 2, 3, 4, Action.EJECTED, Cause.UNKNOWN).encode().hex()
+    assert ejected == "82" + "01" + "00" * 7 + "02" + "00" * 7 + "03" + "00" * 7 + "040000000102"
 
 
 def test_options_survive_the_command_line(tmp_path):

@@ -65,12 +65,12 @@ def test_parts_are_dealt_with_as_ordered_at_their_time(start):
     client.resolve(3, True)
     counted = client.close(5.0)
     assert fate(reports) == [
-        (0, "KICKED", "VERDICT"),
-        (1, "LET_BY", "VERDICT"),
-        (2, "KICKED", "UNKNOWN"),
-        (3, "KICKED", "VERDICT"),
+        (0, "EJECTED", "VERDICT"),
+        (1, "PASSED", "VERDICT"),
+        (2, "EJECTED", "UNKNOWN"),
+        (3, "EJECTED", "VERDICT"),
     ]
-    assert counted.queue == Counters(announced=4, kicked=3, let_by=1, unknown=1)
+    assert counted.queue == Counters(announced=4, ejected=3, passed=1, unknown=1)
     assert counted.unreported == 0
     began = [pulse.at_ns for pulse in pulses(read_record(record))]
     assert len(began) == 3
@@ -88,8 +88,8 @@ def test_what_is_on_the_belt_at_the_start_leaves_it_also_over_a_restart(start):
     assert second.at_ns + second.width_us * 1_000 >= first.at_ns + 1_400 * MS
     client.announce(1, CLOCK.now_ns() + 100 * MS)
     client.resolve(1, False)
-    assert client.close(5.0).queue.let_by == 1
-    assert fate(reports) == [(1, "LET_BY", "VERDICT")]
+    assert client.close(5.0).queue.passed == 1
+    assert fate(reports) == [(1, "PASSED", "VERDICT")]
 
 
 def test_a_stop_does_not_wait_for_the_belt_to_be_cleared(start):
@@ -124,7 +124,7 @@ def test_sigint_and_sigterm_do_not_end_it(start):
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(client.pid, number)
     client.announce(1, CLOCK.now_ns() + 50 * MS)
-    eventually(lambda: fate(reports) == [(1, "KICKED", "UNKNOWN")])
+    eventually(lambda: fate(reports) == [(1, "EJECTED", "UNKNOWN")])
     assert client.restarts == 0
 
 
@@ -144,15 +144,15 @@ def test_a_killed_rejector_is_restarted_and_what_went_by_is_reported(start):
     eventually(lambda: len(reports) == 5)
     assert client.restarts == 1
     assert fate(reports) == [
-        (1, "KICKED", "UNKNOWN"),
-        (2, "MISSED", "DOWN"),
-        (3, "LET_BY", "DOWN"),
-        (4, "KICKED", "UNKNOWN"),
-        (5, "LET_BY", "VERDICT"),
+        (1, "EJECTED", "UNKNOWN"),
+        (2, "MISSED", "REJECTOR_DOWN"),
+        (3, "PASSED", "REJECTOR_DOWN"),
+        (4, "EJECTED", "UNKNOWN"),
+        (5, "PASSED", "VERDICT"),
     ]
 
 
-def test_a_new_rejector_never_kicks_a_part_that_has_its_pass_already(start):
+def test_a_new_rejector_never_ejects_a_part_that_has_its_pass_already(start):
     """The windows of many parts are open when it starts: none may be taken for unknown."""
     client, reports, record = start(pulse_us=500_000)
     first_ns = CLOCK.now_ns() + 200 * MS
@@ -163,8 +163,8 @@ def test_a_new_rejector_never_kicks_a_part_that_has_its_pass_already(start):
     os.kill(client.pid, signal.SIGKILL)
     client.close(5.0)
     assert sorted(report.part_id for report in reports) == list(range(130))
-    assert {report.action for report in reports} == {Action.LET_BY}
-    assert {report.cause for report in reports} <= {Cause.VERDICT, Cause.DOWN}
+    assert {report.action for report in reports} == {Action.PASSED}
+    assert {report.cause for report in reports} <= {Cause.VERDICT, Cause.REJECTOR_DOWN}
     assert read_record(record) == []
     assert client.restarts == 1
 
@@ -173,8 +173,8 @@ def test_a_rejector_killed_after_the_goodbye_still_sees_the_last_parts_by(start)
     client, reports, _ = start()
     client.announce(1, CLOCK.now_ns() + 2_000 * MS)
     os.kill(client.pid, signal.SIGKILL)
-    assert client.close(5.0).queue.kicked == 1
-    assert fate(reports) == [(1, "KICKED", "UNKNOWN")]
+    assert client.close(5.0).queue.ejected == 1
+    assert fate(reports) == [(1, "EJECTED", "UNKNOWN")]
 
 
 def test_a_rejector_that_hangs_is_killed_and_orders_never_wait(start):
@@ -214,10 +214,10 @@ def by_hand(
 
 
 @pytest.mark.parametrize(
-    ("policy", "safe", "kicked", "last"),
+    ("policy", "safe", "ejected", "last"),
     [("reject", "inactive", [1, 2], False), ("pass", "active", [1], True)],
 )
-def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, kicked, last):
+def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, ejected, last):
     process, ours = by_hand(tmp_path / "edges", f"--on-unknown={policy}", f"--safe-state={safe}")
     ours.send(Hello(3).encode())
     assert decode_report(ours.recv(128)).version == VERSION
@@ -233,8 +233,8 @@ def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, k
     assert "station_dead parts_announced=" in complaint
     edges = read_record(tmp_path / "edges")
     began = [pulse.at_ns for pulse in pulses(edges)]
-    assert len(began) == len(kicked)
-    for at_ns, number in zip(began, kicked, strict=True):
+    assert len(began) == len(ejected)
+    for at_ns, number in zip(began, ejected, strict=True):
         assert 0 <= at_ns - due[number] < SLACK_NS
     assert edges[-1].active is last
     if last:  # the safe state is taken after the last part, not on its way
@@ -320,7 +320,7 @@ due = Lane.due
 
 def broken(lane, now_ns):
     step = due(lane, now_ns)
-    if lane.queue.counters.kicked and not step.passages:
+    if lane.queue.counters.ejected and not step.outcomes:
         raise RuntimeError("a fault that nobody foresaw")
     return step
 

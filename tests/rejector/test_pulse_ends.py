@@ -123,7 +123,7 @@ def test_good_parts_in_a_pulse_that_nobody_could_end_are_reported_as_ejected(sta
     # Processes stopped within the call that switches do not know when the edge was: then parts may
     # be reported as ejected that were not, never the other way.
     assert judged.silent == []
-    assert belt.causes(judged.hit) == {("KICKED", "OVERRUN")}
+    assert belt.causes(judged.hit) == {("EJECTED", "OVERRUN")}
 
 
 def test_the_reported_edges_are_those_of_the_line(start):
@@ -133,7 +133,7 @@ def test_the_reported_edges_are_those_of_the_line(start):
     edges = read_record(belt.record)
     falls = [edge.at_ns for edge in edges if not edge.active]
     for report in belt.reports:
-        if report.action is Action.KICKED:
+        if report.action is Action.EJECTED:
             end_ns = report.at_ns + report.width_us * 1_000
             # The stamp of the report is read after the one of the record.
             assert min(abs(end_ns - fall) for fall in falls) < 2 * MS
@@ -151,7 +151,7 @@ def test_a_loop_killed_in_mid_pulse_leaves_a_whole_pulse_and_true_reports(start)
     assert belt.client.restarts == 1
     assert (judged.silent, judged.invented) == ([], [])
     (hit,) = [one for one in belt.reports if one.part_id == 12]
-    assert (hit.action, hit.cause) == (Action.KICKED, Cause.VERDICT)
+    assert (hit.action, hit.cause) == (Action.EJECTED, Cause.VERDICT)
     assert PULSE_US - 2_000 <= hit.width_us < PULSE_US + 5_000
     levels = [edge.active for edge in read_record(belt.record)]
     assert levels == [True, False] * (len(levels) // 2)  # each pulse has an end

@@ -92,7 +92,7 @@ def test_a_silent_station_puts_the_output_into_its_safe_state_until_it_speaks(
         for _ in range(2):
             ours.send(Ping().encode())
         began_ns = CLOCK.now_ns()
-        ours.send(Announce(1, began_ns - 100 * MS, True).encode())  # too late for a kick
+        ours.send(Announce(1, began_ns - 100 * MS, True).encode())  # too late for an ejector pulse
         while edges(record) == [True]:
             ours.send(Ping().encode())
             time.sleep(0.05)
@@ -110,11 +110,11 @@ def test_a_silent_stations_announced_parts_come_first(tmp_path: Path) -> None:
     record = tmp_path / "edges"
     with station(record) as (_, ours):
         due_ns = CLOCK.now_ns() + 2 * SILENCE_MS * MS
-        ours.send(Announce(1, due_ns).encode())  # no verdict: kicked
+        ours.send(Announce(1, due_ns).encode())  # no verdict: ejected
         ours.send(Announce(2, due_ns + 200 * MS, False).encode())
         eventually(lambda: edges(record) == [True, False, True])
-        kick, end, safe = read_record(record)
-        assert 0 <= kick.at_ns - due_ns < SLACK_NS
+        eject, end, safe = read_record(record)
+        assert 0 <= eject.at_ns - due_ns < SLACK_NS
         assert 0 <= end.at_ns - due_ns - 80 * MS < SLACK_NS
         assert safe.at_ns >= due_ns + 200 * MS  # not on the way of the part that passed
 
@@ -153,8 +153,8 @@ def test_a_rejector_that_hangs_is_killed_within_the_bound_and_started_anew(tmp_p
         assert CLOCK.now_ns() - began_ns < SILENCE_MS * MS + 2_500 * MS
         eventually(lambda: len(reports) == 2)
         assert [(r.part_id, r.action.name, r.cause.name) for r in reports] == [
-            (1, "MISSED", "DOWN"),
-            (2, "KICKED", "UNKNOWN"),
+            (1, "MISSED", "REJECTOR_DOWN"),
+            (2, "EJECTED", "UNKNOWN"),
         ]
         assert client.restarts == 1
 
@@ -178,7 +178,7 @@ def test_an_abandoned_rejector_deals_with_what_is_announced_and_takes_its_safe_s
     client.announce(2, CLOCK.now_ns() + 500 * MS)
     client.resolve(2, False)
     client.abandon(5.0)
-    assert [(r.part_id, r.action.name) for r in reports] == [(1, "KICKED"), (2, "LET_BY")]
+    assert [(r.part_id, r.action.name) for r in reports] == [(1, "EJECTED"), (2, "PASSED")]
     assert client.pid is None
     assert edges(tmp_path / "edges") == [True, False, True]
     assert client.restarts == 0

@@ -25,7 +25,7 @@ def judge(record: Path, reports: list[Actuated], due: dict[int, int], good: set[
         (pulse.at_ns, pulse.at_ns + pulse.width_us * 1000) for pulse in pulses(read_record(record))
     ]
     hit = [part for part in sorted(good) if any(begin <= due[part] < end for begin, end in spans)]
-    ejected = {report.part_id for report in reports if report.action is Action.KICKED}
+    ejected = {report.part_id for report in reports if report.action is Action.EJECTED}
     return Judged(
         hit=hit,
         silent=[part for part in hit if part not in ejected],

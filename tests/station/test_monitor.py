@@ -116,7 +116,7 @@ def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_pat
         (1, P, "scripted"),
         ("s3", False, "sees nothing", 1, 1),
         (2, U, "sentinel s3: sees nothing"),
-        (3, R, "scripted"),  # what it still finds is kicked
+        (3, R, "scripted"),  # what it still finds is ejected
         (4, U, "sentinel s3: sees nothing"),
     ]
     assert house.rejector.orders == [

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from edge.clock import boot_id, utc_now
-from edge.events.event import GapEvent, PartEvent, actuation_event, gap_event, part_event
+from edge.events.event import (
+    ActuationAction,
+    ActuationCause,
+    GapEvent,
+    PartEvent,
+    actuation_event,
+    gap_event,
+    part_event,
+)
 from edge.events.identity import StoredEvent
 from edge.events.start import StartEvent, start_event
 from edge.journal.blocks import read_blocks
@@ -336,8 +344,24 @@ def test_the_tail_of_a_journal() -> None:
         part_event("s", "b", Verdict.unknown(1, reason="x"), 1),
         start_event("s", "b", first_part=5, last_end="killed", last_run=None),
         part_event("s", "b", Verdict.unknown(5, reason="x"), 1),
-        actuation_event("s", part_id=6, due_ns=1, at_ns=1, width_us=0, cause="crowded, no part"),
-        actuation_event("s", part_id=7, due_ns=1, at_ns=1, width_us=9, cause="verdict"),
+        actuation_event(
+            "s",
+            part_id=6,
+            due_ns=1,
+            at_ns=1,
+            width_us=0,
+            action=ActuationAction.NO_PART,
+            cause=ActuationCause.SEEN_AGAIN,
+        ),
+        actuation_event(
+            "s",
+            part_id=7,
+            due_ns=1,
+            at_ns=1,
+            width_us=9,
+            action=ActuationAction.EJECTED,
+            cause=ActuationCause.VERDICT,
+        ),
         gap_event("s", count=1, reason="x"),
     ]
     rows = [

@@ -64,7 +64,7 @@ def test_a_run_in_order_is_ready_then_alive_then_stopping() -> None:
     assert kinds(manager) in (["ready", "alive", "stopping"], ["ready", "stopping"])
     assert manager.heard[0] == (
         "ready",
-        "b1: 0 parts, 0 reject, 0 unknown, 0 kicked, 0 missed, 0 events lost",
+        "b1: 0 parts, 0 reject, 0 unknown, 0 ejected, 0 missed, 0 events lost",
     )
     # The last part may be under way still when the line ends.
     assert manager.heard[-1][1].startswith(("b1: 2 parts, 0 reject,", "b1: 3 parts, 0 reject,"))

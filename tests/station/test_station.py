@@ -226,19 +226,19 @@ def test_a_rejector_that_does_not_start_means_no_part_is_let_in():
 
 
 def test_actuations_are_counted_timed_and_journalled():
-    kicked = Actuated(1, 1_000_000, 1_080_000, 20_000, Action.KICKED, Cause.VERDICT)
-    let_by = Actuated(2, 1_000, 1_100, 0, Action.LET_BY, Cause.VERDICT)
-    missed = Actuated(3, 1_000, 1_000, 0, Action.MISSED, Cause.DOWN)
+    ejected = Actuated(1, 1_000_000, 1_080_000, 20_000, Action.EJECTED, Cause.VERDICT)
+    passed = Actuated(2, 1_000, 1_100, 0, Action.PASSED, Cause.VERDICT)
+    missed = Actuated(3, 1_000, 1_000, 0, Action.MISSED, Cause.REJECTOR_DOWN)
     seen = []
     house = StationHarness(1, on_actuated=seen.append)
     house.camera.script[1] = lambda f: (
-        [house.rejector.report(r) for r in (kicked, let_by, missed)] and f
+        [house.rejector.report(r) for r in (ejected, passed, missed)] and f
     )
     summary = house.run()
-    assert seen == [kicked, let_by, missed]
-    assert (summary.kicked, summary.missed, summary.timing.max_us) == (1, 1, 80.0)
+    assert seen == [ejected, passed, missed]
+    assert (summary.ejected, summary.missed, summary.timing.max_us) == (1, 1, 80.0)
     events = [event for event in house.journal.events if event.type == "outfeed.actuation/1"]
-    assert [(e.part_id, e.width_us, e.error_us, e.cause) for e in events] == [
-        (1, 20_000, 80.0, "verdict"),
-        (3, 0, 0.0, "down, missed"),
+    assert [(e.part_id, e.width_us, e.error_us, e.action, e.cause) for e in events] == [
+        (1, 20_000, 80.0, "ejected", "verdict"),
+        (3, 0, 0.0, "missed", "rejector_down"),
     ]

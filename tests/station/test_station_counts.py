@@ -25,8 +25,10 @@ def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_
     ]
     assert house.journal.decisions() == [(n, P, "scripted") for n in (1, 3, 4)]
     told = [event for event in house.journal.events if event.type == "outfeed.actuation/1"]
-    assert [(e.part_id, e.width_us, e.cause) for e in told] == [(2, 0, "backward, no part")]
-    assert (summary.parts, summary.causes, summary.kicked) == (3, {"backward": 1}, 0)
+    assert [(e.part_id, e.width_us, e.action, e.cause) for e in told] == [
+        (2, 0, "no_part", "backward")
+    ]
+    assert (summary.parts, summary.causes, summary.ejected) == (3, {"backward": 1}, 0)
 
 
 def test_a_part_refused_while_its_picture_is_taken_has_no_verdict():
@@ -47,26 +49,31 @@ def test_what_was_found_on_the_belt_is_journalled_and_counted():
         [
             house.rejector.report(Actuated(number, 1_000, 1_000, 0, action, cause))
             for number, action, cause in (
-                (0, Action.KICKED, Cause.STRANGER),
-                (0, Action.LET_BY, Cause.STRANGER),
-                (7, Action.LET_BY, Cause.ABSENT),
-                (8, Action.KICKED, Cause.LOST),
-                (9, Action.LET_BY, Cause.LOST),
-                (10, Action.KICKED, Cause.CROWDED),
-                (11, Action.LET_BY, Cause.VERDICT),
+                (0, Action.EJECTED, Cause.UNANNOUNCED),
+                (0, Action.PASSED, Cause.UNANNOUNCED),
+                (7, Action.PASSED, Cause.ABSENT),
+                (8, Action.EJECTED, Cause.POSITION_LOST),
+                (9, Action.PASSED, Cause.POSITION_LOST),
+                (10, Action.EJECTED, Cause.TOO_CLOSE),
+                (11, Action.PASSED, Cause.VERDICT),
             )
         ]
         and frame
     )
     summary = house.run()
     told = [event for event in house.journal.events if event.type == "outfeed.actuation/1"]
-    assert [(event.part_id, event.cause) for event in told] == [
-        (None, "stranger"),
-        (None, "stranger, let by"),
-        (7, "absent, let by"),
-        (8, "lost"),
-        (9, "lost, let by"),
-        (10, "crowded"),
+    assert [(event.part_id, event.action.value, event.cause.value) for event in told] == [
+        (None, "ejected", "unannounced"),
+        (None, "passed", "unannounced"),
+        (7, "passed", "absent"),
+        (8, "ejected", "position_lost"),
+        (9, "passed", "position_lost"),
+        (10, "ejected", "too_close"),
     ]
-    assert summary.causes == {"stranger": 2, "absent": 1, "lost": 2, "crowded": 1}
-    assert (summary.kicked, summary.timing.count) == (3, 2)  # nobody knows when a lost part was
+    assert summary.causes == {
+        "unannounced": 2,
+        "absent": 1,
+        "position_lost": 2,
+        "too_close": 1,
+    }
+    assert (summary.ejected, summary.timing.count) == (3, 2)  # nobody knows when a lost part was

@@ -95,13 +95,13 @@ def test_every_bad_and_every_unknown_part_is_hit_and_no_other(line):
     )
     assert summary.parts == PARTS
     assert summary.bounces > 3
-    assert summary.rejector.crowded == 0
+    assert summary.rejector.overrun == 0
     wanted = sorted(v.part_id for v in verdicts if v.decision is not Decision.PASS)
     assert {11, 40} < set(wanted)
     struck = belt.hits(made)
     # Hits within the slip of the belt, by the number that belt and station agree on.
     assert [number for [number] in struck] == wanted
-    assert summary.kicked == len(wanted)
+    assert summary.ejected == len(wanted)
     assert (summary.missed, summary.events_lost, summary.rejector_restarts) == (0, 0, 0)
     assert summary.timing.count == len(wanted)
 

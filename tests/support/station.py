@@ -97,8 +97,8 @@ class RecordedRejector:
         if part_id in self.refused:  # faster than the station can open the part
             self.report(Actuated(part_id, seen_ns, seen_ns, 0, Action.NO_PART, Cause.BACKWARD))
 
-    def resolve(self, part_id, kick):
-        self.orders.append(("resolve", part_id, kick))
+    def resolve(self, part_id, eject):
+        self.orders.append(("resolve", part_id, eject))
 
     def beat(self) -> int:
         return CLOCK.now_ns()

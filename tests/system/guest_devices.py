@@ -38,7 +38,7 @@ def test_an_output_is_driven_and_the_host_sees_the_pin():
     output.close()
 
 
-def test_an_output_that_is_active_low_is_claimed_high_and_never_goes_low_but_for_a_kick():
+def test_an_output_that_is_active_low_is_claimed_high_and_never_goes_low_but_for_a_eject():
     GpioOutput(GpioLine(CHIP, 6, active_low=False)).close()
     output = GpioOutput(GpioLine(CHIP, 6, active_low=True))
     time.sleep(1.0)  # the host has seen the claim by then

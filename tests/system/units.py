@@ -255,9 +255,9 @@ def _converse(machine: Machine, plant: Plant, findings: Findings) -> bool:
 
 
 def _let_parts_run(machine: Machine, central: Central) -> None:
-    """Until rejects have been kicked, and nothing is on the belt any more."""
+    """Until rejects have been ejected, and nothing is on the belt any more."""
     machine.watcher.pressing = True
-    _eventually(lambda: len(kicked(central)) >= REJECTS, machine)
+    _eventually(lambda: len(ejected(central)) >= REJECTS, machine)
     machine.watcher.pressing = False
     time.sleep(2 * TRAVEL_MS / 1e3)
     presses = machine.watcher.presses
@@ -272,19 +272,22 @@ def _judge(machine: Machine, central: Central, last: int, findings: Findings) ->
     )
     levels = machine.watcher.levels(0, OUTPUT)
     pulses = sum(levels)
-    kicks = [each for each in actuations(central) if each.width_us > 0]
+    ejects = [each for each in actuations(central) if each.width_us > 0]
     findings.add(
-        pulses >= 1 and levels == [0, 1] * pulses + [0] and pulses == len(kicks),
-        f"the reject line as the host saw it: {levels}, for {len(kicks)} kicks",
+        pulses >= 1 and levels == [0, 1] * pulses + [0] and pulses == len(ejects),
+        f"the reject line as the host saw it: {levels}, for {len(ejects)} ejects",
     )
     findings.add(levels[-1:] == [0], "the reject line is low after systemctl stop")
-    for part, act in kicked(central)[:1]:
+    for part, act in ejected(central)[:1]:
         print(f"      part {part.part_id}: {part.decision.value}, {part.reason}", flush=True)
-        print(f"      then {act.cause}: the output was active for {act.width_us} us", flush=True)
+        print(
+            f"      then {act.action.value} ({act.cause.value}): active for {act.width_us} us",
+            flush=True,
+        )
     findings.add(
-        kicked(central),
-        f"{len(kicked(central))} of {len(seen)} parts REJECT by the chain, each with its actuation,"
-        " at central over TLS",
+        ejected(central),
+        f"{len(ejected(central))} of {len(seen)} parts REJECT by the chain, each with its "
+        "actuation, at central over TLS",
     )
     findings.add(
         last > 0 and central.sequences == list(range(1, last + 1)),
@@ -300,9 +303,13 @@ def actuations(central: Central) -> list[ActuationEvent]:
     return [one.event for one in central.received if isinstance(one.event, ActuationEvent)]
 
 
-def kicked(central: Central) -> list[tuple[PartEvent, ActuationEvent]]:
+def ejected(central: Central) -> list[tuple[PartEvent, ActuationEvent]]:
     """Parts that the chain itself rejected, in time, with what the rejector then did."""
-    done = {act.part_id: act for act in actuations(central) if act.cause == "verdict"}
+    done = {
+        act.part_id: act
+        for act in actuations(central)
+        if (act.action, act.cause) == ("ejected", "verdict")
+    }
     rejects = [
         part
         for part in parts(central)

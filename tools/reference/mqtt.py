@@ -69,7 +69,7 @@ def page() -> str:
         text = f"## {_type_name(model)}\n\n{inspect.getdoc(model)}\n\n{_fields(schema)}"
         for name, part in schema.get("$defs", {}).items():
             if "enum" in part:
-                text += f"\n`{name}`: {type_text(part, {})}\n"
+                text += f"\n`{name}`: {type_text(part, {})}\n\n{part['description']}\n"
             else:
                 text += f"\n`{name}`: {part['description']}\n\n{_fields(part)}"
         text += "\n<details><summary>JSON Schema</summary>\n\n"

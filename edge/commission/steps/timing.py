@@ -179,7 +179,7 @@ def measure(
 
     def report(actuated: Actuated) -> None:
         nonlocal missed
-        missed += actuated.action is not Action.KICKED
+        missed += actuated.action is not Action.EJECTED
         late_us.append((actuated.at_ns - actuated.due_ns) / 1e3)
         done.release()
 
