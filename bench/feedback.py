@@ -1,11 +1,10 @@
-"""A scripted shift, and what learning from the operators' marks makes of it: ``python -m
-bench.feedback``.
+"""Measure retraining from feedback on a simulated line: ``python -m bench.feedback``.
 
-A detector is trained on generated parts and exported. Then the line changes: its good parts carry
-something new and harmless. A station (``outfeed run``) inspects such parts; whoever stands at the
-reject bin marks what was kicked, wrongly or rightly, and a share of what was let by (``outfeed
-mark``); the marks go through inbox, journal, album, ``outfeed quarantine`` and ``make learn`` as on
-a line. The old and the new bundle then judge later parts of both looks, which nobody has seen.
+A detector is trained on generated parts and exported. Then the line changes: its good parts get a
+new, harmless appearance. A station (``outfeed run``) inspects such parts. A simulated operator
+marks every rejected part as false or true reject, and a share of the escapes (``outfeed mark``).
+The marks pass through inbox, journal, picture store, ``outfeed quarantine`` and ``make learn`` as
+on a line. Then both bundles inspect later parts of both appearances, which no training used.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -30,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 from rich.table import Table
 
-from bench.shifts import SHIFTS
+from bench.shifts import SHIFTS, FeedbackPart, Pixels, parts, specimens
 from edge.__main__ import main as outfeed
 from edge.bundle import Bundle, read_bundle, sign_bundle, write_bundle
 from edge.bundle.keys import public_of, public_text
@@ -46,7 +45,7 @@ from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
 from export.record import record_of
 from models.data.dataset import DataError, Sample
-from models.data.textures import KINDS, Specimen, specimen
+from models.data.textures import KINDS
 from models.evaluation.tradeoff.interval import counted
 from models.feedback import ROUTES, Route
 from models.report.exported import write_export
@@ -55,12 +54,9 @@ from models.training.__main__ import train
 from models.training.patches import Picture
 from models.training.recipe import Recipe, load_recipe
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-SIDE_PX, TEXTURE = 128, "brushed"
-CLEAR_GREY = 25.0
-TRAINING, SHIFTED, LATER = 0, 1, 2  # series of parts; no part is in two
+TRAINING, SHIFTED, LATER = 0, 1, 2  # series of parts; no part is in two of them
 RECIPE = Recipe.model_validate(
     {
         "name": "shift",
@@ -79,7 +75,7 @@ RECIPE = Recipe.model_validate(
         "classifier": {"steps": 800, "batch": 32, "ema": 0.98},
     }
 )
-# A detector of minutes is no product: its int8 form may differ more than a shipped one's.
+# A detector that trains for some minutes is not for production: its int8 form may differ more.
 PARITY = ParityLimits(kinds=0.75, missed=0.1, regions=0.7, mask_iou=0.7)
 STATION = """\
 id = "press-3"
@@ -105,17 +101,11 @@ start = false
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part and the truth about it."""
+class PartGroup:
+    """Later parts of one sort, and the numbers of wrong verdicts.
 
-    pixels: Pixels
-    bad: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Later parts of one sort, and how many of them either bundle judges wrongly. new: of those,
-    how many only the new one does."""
+    before, after: wrong verdicts of the old and the new bundle. new: those of the new bundle alone.
+    """
 
     name: str
     total: int
@@ -124,42 +114,23 @@ class Group:
     new: int
 
 
-def specimens(
-    series: int, count: int, defective: float, *, clear: bool = False
-) -> Iterator[Specimen]:
-    """Generated parts. clear: without those whose defect can hardly be seen."""
-    index = 0
-    while count:
-        made = specimen(
-            100 + series, index, (SIDE_PX, SIDE_PX), defective=defective, texture=TEXTURE
-        )
-        index += 1
-        if made.kind is None or not clear or _contrast(made) >= CLEAR_GREY:
-            count -= 1
-            yield made
+@dataclass(frozen=True, slots=True)
+class ShiftRun:
+    """The options of the command. found: share of the escapes that the operator detects."""
 
-
-def _contrast(made: Specimen) -> float:
-    """Grey levels by which the defect's plainest tenth differs from what is around at the least."""
-    off = np.abs(made.image.astype(np.float32) - cv2.medianBlur(made.image, 31))
-    return float(np.percentile(cv2.blur(off, (3, 3))[made.kind_map > 0], 90))
-
-
-def parts(
-    series: int, count: int, defective: float, shift: str | None = None, *, clear: bool = False
-) -> list[Part]:
-    """Parts of a series, with a shift or without."""
-    found = []
-    for number, made in enumerate(specimens(series, count, defective, clear=clear)):
-        pixels = made.image
-        if shift is not None:
-            pixels = SHIFTS[shift](pixels, np.random.default_rng([series, number]))
-        found.append(Part(pixels, made.kind is not None))
-    return found
+    work: Path
+    shift: str
+    recipe: str
+    training: int
+    line: int
+    count: int
+    found: float
+    routes: tuple[Route, ...]
+    clear: bool
 
 
 def write_training(folder: Path, count: int, *, clear: bool) -> None:
-    """In the generic layout, as ``models.data.textures`` writes it."""
+    """Write training data in the generic layout, as ``models.data.textures`` does."""
     for number, made in enumerate(specimens(TRAINING, count, 0.5, clear=clear)):
         _write(folder / "images" / f"{number:04d}.png", made.image)
         if made.kind is not None:
@@ -170,7 +141,7 @@ def write_training(folder: Path, count: int, *, clear: bool) -> None:
 def first_bundle(
     work: Path, recipe: Recipe, count: int, key: Ed25519PrivateKey, *, clear: bool
 ) -> Path:
-    """Train and export; what an earlier call made is taken."""
+    """Train and export a bundle, or use the one of an earlier call. Return its path."""
     run = work / "run"
     path = run / "shift.outfeed"
     if not path.exists():
@@ -190,26 +161,30 @@ def first_bundle(
     return path
 
 
-def inspect(work: Path, bundle: Path, shown: Sequence[Part], key: Ed25519PrivateKey) -> None:
-    """A station that sees each part once, in turn, and keeps every picture."""
+def inspect(
+    work: Path, bundle: Path, inspected: Sequence[FeedbackPart], key: Ed25519PrivateKey
+) -> None:
+    """Run a station that inspects each part once, in order, and stores every picture."""
     shutil.rmtree(work / "frames", ignore_errors=True)
-    for number, part in enumerate(shown):
+    for number, part in enumerate(inspected):
         _write(work / "frames" / f"{number:05d}.png", part.pixels)
     text = STATION.format(bundle=bundle.resolve(), key=public_text(public_of(key)))
     (work / "station.toml").write_text(text, encoding="utf-8")
     _outfeed("--quiet", "run", "--config", str(work / "station.toml"))
 
 
-def mark(work: Path, shown: Sequence[Part], found: float) -> tuple[int, int, int]:
-    """What an operator says of the parts: of every one that was kicked, and of this share of the
-    bad ones that were let by. How many false rejects, escapes, true rejects."""
-    false_rejects = escapes = seen = true_rejects = 0
+def mark(work: Path, inspected: Sequence[FeedbackPart], found: float) -> tuple[int, int, int]:
+    """Mark every rejected part, and the share ``found`` of the escapes, as an operator would.
+
+    Return the numbers of false rejects, escapes and true rejects.
+    """
+    false_rejects = escapes = passed = true_rejects = 0
     with JournalReader(work / "state/journal.sqlite") as reader:
         events = [parse_payload(row.payload)[1] for row in reader.read(None, 100_000)]
     for event in events:
-        if not isinstance(event, PartEvent) or event.part_id > len(shown):
+        if not isinstance(event, PartEvent) or event.part_id > len(inspected):
             continue
-        part, decision = shown[event.part_id - 1], event.decision.value
+        part, decision = inspected[event.part_id - 1], event.decision.value
         if decision == "REJECT" and not part.bad:
             _mark(work, event.part_id, "false-reject")
             false_rejects += 1
@@ -217,42 +192,47 @@ def mark(work: Path, shown: Sequence[Part], found: float) -> tuple[int, int, int
             _mark(work, event.part_id, "true-reject")
             true_rejects += 1
         elif decision == "PASS" and part.bad:
-            seen += 1
-            if int(seen * found) > int((seen - 1) * found):
+            passed += 1
+            if int(passed * found) > int((passed - 1) * found):
                 _mark(work, event.part_id, "escape")
                 escapes += 1
     return false_rejects, escapes, true_rejects
 
 
-def later(old: Bundle, new: Bundle, count: int, shift: str, *, clear: bool) -> list[Group]:
-    """Parts that came after, of either look. A defective part of the new look may be kicked for the
-    look alone, so those are counted too whose defect the old bundle finds without it."""
+def inspect_later_parts(
+    old: Bundle, new: Bundle, count: int, shift: str, *, clear: bool
+) -> list[PartGroup]:
+    """Inspect later parts of both appearances with both bundles.
+
+    A defective part may be rejected for its new appearance alone. So one group has only the parts
+    whose defect the old bundle finds without that appearance.
+    """
     chains = open_chain(old), open_chain(new)
     groups = []
-    for look, name in ((None, "old look"), (shift, f"new look ({shift})")):
+    for appearance, name in ((None, "old appearance"), (shift, f"new appearance ({shift})")):
         for bad in (False, True):
-            series = LATER + (look is not None) * 2 + bad
-            shown = parts(series, count, float(bad), look, clear=clear)
-            before, after = (_kicked(chain, shown) != bad for chain in chains)
-            sort = "defective parts let by" if bad else "good parts kicked"
-            groups.append(_group(f"{name}: {sort}", before, after))
-            if bad and look is not None:
-                plain = _kicked(chains[0], parts(series, count, 1.0, None, clear=clear))
-                sort = "of these whose defect was found without it, let by"
-                groups.append(_group(f"{name}: {sort}", before[plain], after[plain]))
+            series = LATER + (appearance is not None) * 2 + bad
+            inspected = parts(series, count, float(bad), appearance, clear=clear)
+            before, after = (_rejected(chain, inspected) != bad for chain in chains)
+            sort = "defective parts passed" if bad else "good parts rejected"
+            groups.append(_count_group(f"{name}: {sort}", before, after))
+            if bad and appearance is not None:
+                plain = _rejected(chains[0], parts(series, count, 1.0, None, clear=clear))
+                sort = "of these, defect found without the appearance, passed"
+                groups.append(_count_group(f"{name}: {sort}", before[plain], after[plain]))
     return groups
 
 
-def _group(name: str, before: Flags, after: Flags) -> Group:
+def _count_group(name: str, before: Flags, after: Flags) -> PartGroup:
     new = int((after & ~before).sum())
-    return Group(name, len(before), int(before.sum()), int(after.sum()), new)
+    return PartGroup(name, len(before), int(before.sum()), int(after.sum()), new)
 
 
-def _kicked(chain: Inspector, shown: Sequence[Part]) -> Flags:
-    return np.array([rejected(chain, _picture(part)) for part in shown], np.bool_)
+def _rejected(chain: Inspector, inspected: Sequence[FeedbackPart]) -> Flags:
+    return np.array([rejected(chain, _picture(part)) for part in inspected], np.bool_)
 
 
-def _picture(part: Part) -> Picture:
+def _picture(part: FeedbackPart) -> Picture:
     return Picture(Sample("later", Path("later"), "later"), part.pixels, part.pixels)
 
 
@@ -262,10 +242,12 @@ def _mark(work: Path, part_id: int, kind: str) -> None:
 
 
 def _outfeed(*arguments: str, allowed: tuple[int, ...] = (0,)) -> None:
-    with redirect_stdout(StringIO()) as said:
+    with redirect_stdout(StringIO()) as output:
         status = outfeed(list(arguments))
     if status not in allowed:
-        raise OutfeedError(f"outfeed {' '.join(arguments)} ended with {status}: {said.getvalue()}")
+        raise OutfeedError(
+            f"outfeed {' '.join(arguments)} ended with {status}: {output.getvalue()}"
+        )
 
 
 def _write(path: Path, pixels: Pixels) -> None:
@@ -274,87 +256,99 @@ def _write(path: Path, pixels: Pixels) -> None:
 
 
 def main(
-    work: Annotated[Path, typer.Option(help="Folder to work in; its run is used again.")],
-    shift: Annotated[str, typer.Option(help=f"One of {', '.join(SHIFTS)}.")] = "stamp",
+    work: Annotated[
+        Path, typer.Option(help="Working folder; an existing run in it is used again.")
+    ],
+    shift: Annotated[
+        str, typer.Option(help=f"New appearance: one of {', '.join(SHIFTS)}.")
+    ] = "stamp",
     recipe: Annotated[
-        str, typer.Option(help="A recipe's name or file; the bench's own small regression.")
+        str, typer.Option(help="Name or file of a recipe. [default: a small regression]")
     ] = "",
     training: Annotated[int, typer.Option(min=20, help="Parts to train and validate on.")] = 400,
-    line: Annotated[int, typer.Option(min=10, help="Parts of the new look on the line.")] = 60,
+    line: Annotated[
+        int, typer.Option(min=10, help="Parts of the new appearance on the line.")
+    ] = 60,
     count: Annotated[int, typer.Option(min=1, help="Later parts of each sort.")] = 200,
-    found: Annotated[float, typer.Option(min=0, max=1, help="Share of escapes found.")] = 0.2,
-    clear: Annotated[bool, typer.Option("--clear", help="No defect that is hard to see.")] = False,
-    routes: Annotated[str, typer.Option(help="Those to take, each on its own.")] = (
+    found: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the escapes that the operator marks.")
+    ] = 0.2,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Leave out defects that are hardly visible.")
+    ] = False,
+    routes: Annotated[str, typer.Option(help="Routes to take, each separately.")] = (
         "threshold,classifier,detector"
     ),
 ) -> None:
-    """Shift a line, mark, learn, and count on later parts."""
+    """Change the appearance of parts, mark, retrain, and count wrong verdicts on later parts."""
     console = Console()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        _bench(console, work, shift, recipe, training, line, count, found, _routes(routes), clear)
+        taken = _routes(routes)
+        run = ShiftRun(work, shift, recipe, training, line, count, found, taken, clear)
+        _bench(console, run)
     except (OutfeedError, ExportError, DataError) as error:
-        console.print(f"[red]learning:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]feedback:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
-def _bench(
-    console: Console,
-    work: Path,
-    shift: str,
-    recipe: str,
-    training: int,
-    line: int,
-    count: int,
-    found: float,
-    routes: Sequence[Route],
-    clear: bool,
-) -> None:
-    if shift not in SHIFTS:
-        raise DataError(f"--shift {shift}: expected {', '.join(SHIFTS)}")
+def _bench(console: Console, run: ShiftRun) -> None:
+    """Simulate the line, then retrain by each route and print its table."""
+    if run.shift not in SHIFTS:
+        raise DataError(f"--shift {run.shift}: expected {', '.join(SHIFTS)}")
     key = Ed25519PrivateKey.generate()
-    bundle = first_bundle(
-        work, load_recipe(recipe) if recipe else RECIPE, training, key, clear=clear
-    )
-    for name in ("state", "quarantine"):
-        shutil.rmtree(work / name, ignore_errors=True)
-    shown = parts(SHIFTED, line, 0.3, shift, clear=clear)
-    inspect(work, bundle, shown, key)
-    false_rejects, escapes, true_rejects = mark(work, shown, found)
-    while any((work / "state/inbox").iterdir()):
-        inspect(work, bundle, shown[:1], key)  # reads some of the marks each time
-    config, folder = str(work / "station.toml"), str(work / "quarantine")
-    _outfeed("quarantine", "collect", "--config", config, "--out", folder)
-    _outfeed("quarantine", "release", folder, "--all", "--by", "bench")
-    console.print(
-        f"{line} parts of the new look on the line, {sum(not part.bad for part in shown)} good: "
-        f"{false_rejects} marked false-reject, {true_rejects} true-reject, {escapes} escape"
-    )
-    for route in routes:
-        out = work / f"run-{route}"
+    recipe = load_recipe(run.recipe) if run.recipe else RECIPE
+    bundle = first_bundle(run.work, recipe, run.training, key, clear=run.clear)
+    console.print(_collect_feedback(run, bundle, key))
+    for route in run.routes:
+        out = run.work / f"run-{route}"
         shutil.rmtree(out, ignore_errors=True)
         begin = time.monotonic()
         options = LearnOptions(
             routes=(route,), parity=PARITY, calibration_frames=48, search_parts=60
         )
         try:
-            made = learn(Run(work / "run"), read_bundle(bundle), work / "quarantine", out, options)
+            made = learn(
+                Run(run.work / "run"), read_bundle(bundle), run.work / "quarantine", out, options
+            )
         except ExportError as error:
             console.print(f"{route}: refused: {error}", highlight=False, soft_wrap=True)
             continue
-        took = time.monotonic() - begin
-        groups = later(read_bundle(bundle), made.bundle, count, shift, clear=clear)
-        console.print(_table(route, made, groups, took))
+        duration_s = time.monotonic() - begin
+        groups = inspect_later_parts(
+            read_bundle(bundle), made.bundle, run.count, run.shift, clear=run.clear
+        )
+        console.print(_table(route, made, groups, duration_s))
         console.print(made.record.proven, highlight=False, soft_wrap=True)
 
 
-def _table(route: Route, made: Learned, groups: Sequence[Group], took_s: float) -> Table:
+def _collect_feedback(run: ShiftRun, bundle: Path, key: Ed25519PrivateKey) -> str:
+    """Inspect shifted parts, mark, collect and release them. Return a summary."""
+    work = run.work
+    for name in ("state", "quarantine"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    inspected = parts(SHIFTED, run.line, 0.3, run.shift, clear=run.clear)
+    inspect(work, bundle, inspected, key)
+    false_rejects, escapes, true_rejects = mark(work, inspected, run.found)
+    while any((work / "state/inbox").iterdir()):
+        inspect(work, bundle, inspected[:1], key)  # each run reads some of the marks
+    config, folder = str(work / "station.toml"), str(work / "quarantine")
+    _outfeed("quarantine", "collect", "--config", config, "--out", folder)
+    _outfeed("quarantine", "release", folder, "--all", "--by", "bench")
+    good = sum(not part.bad for part in inspected)
+    return (
+        f"{run.line} parts of the new appearance on the line, {good} good: "
+        f"{false_rejects} marked false-reject, {true_rejects} true-reject, {escapes} escape"
+    )
+
+
+def _table(route: Route, made: Learned, groups: Sequence[PartGroup], duration_s: float) -> Table:
     before, after = made.record.before, made.record.after
     table = Table(
         f"{route}: T {before.threshold:g} → {after.threshold:g}, keep_severity "
-        f"{before.keep_severity or 0:g} → {after.keep_severity or 0:g}, {took_s:.0f} s",
+        f"{before.keep_severity or 0:g} → {after.keep_severity or 0:g}, {duration_s:.0f} s",
         "before",
         "now",
         "only now",

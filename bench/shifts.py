@@ -1,18 +1,24 @@
-"""Harmless changes of a line: the same parts with a new appearance.
+"""Generated parts, and harmless changes of their appearance.
 
-Each function takes grey pixels, uint8 H×W with sides of 41 or more, and returns a changed copy.
+Each change takes grey pixels, uint8 H×W with sides of 41 or more, and returns a changed copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.data.textures import Specimen, specimen
+
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+
+SIDE_PX, TEXTURE = 128, "brushed"
+CLEAR_GREY = 25.0
 
 
 def stamp(pixels: Pixels, rng: np.random.Generator) -> Pixels:
@@ -54,3 +60,45 @@ SHIFTS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "light": light,
     "grain": grain,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackPart:
+    """A part and its true state."""
+
+    pixels: Pixels
+    bad: bool
+
+
+def specimens(
+    series: int, count: int, defective: float, *, clear: bool = False
+) -> Iterator[Specimen]:
+    """Yield generated parts. clear: without those whose defect is hardly visible."""
+    index = 0
+    while count:
+        made = specimen(
+            100 + series, index, (SIDE_PX, SIDE_PX), defective=defective, texture=TEXTURE
+        )
+        index += 1
+        if made.kind is None or not clear or _contrast(made) >= CLEAR_GREY:
+            count -= 1
+            yield made
+
+
+def _contrast(made: Specimen) -> float:
+    """Return the least grey level difference of the clearest tenth of the defect."""
+    off = np.abs(made.image.astype(np.float32) - cv2.medianBlur(made.image, 31))
+    return float(np.percentile(cv2.blur(off, (3, 3))[made.kind_map > 0], 90))
+
+
+def parts(
+    series: int, count: int, defective: float, shift: str | None = None, *, clear: bool = False
+) -> list[FeedbackPart]:
+    """Return the parts of a series, with or without a shift."""
+    found = []
+    for number, made in enumerate(specimens(series, count, defective, clear=clear)):
+        pixels = made.image
+        if shift is not None:
+            pixels = SHIFTS[shift](pixels, np.random.default_rng([series, number]))
+        found.append(FeedbackPart(pixels, made.kind is not None))
+    return found

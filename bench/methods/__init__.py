@@ -1,1 +1,1 @@
-"""Every method on every data set: how well it finds, what it costs, how much it bears."""
+"""Comparison of every method on every data set: accuracy, cost and robustness."""

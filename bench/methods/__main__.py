@@ -1,16 +1,19 @@
-"""Every method on every data set, in one command.
+"""Compare every method on every data set, in one command.
 
     python -m bench.methods --data ../magnetic_tile --data build/textures \
         --method template --method memory --method lean --out runs/methods
 
-A method is a recipe by its name in models/recipes, or a .toml. Each is trained, exported, and its
-bundle inspects the validation pictures; then the bundles of a data set are timed in turns on one
-core, and shown changed pictures. Methods that learn from good parts see no others, have no
-classifier, take T where at most 5 % of the good parts are rejected (20 or 50 % where no golden
-frame is rejected at that; then the table says so), and are judged on all defective parts of which
-no good picture was trained on; those that need masks on their share of them.
+A method is a recipe by its name in models/recipes, or a .toml. Each is trained and exported, and
+its bundle inspects the validation pictures. Then the bundles of a data set are timed in turns on
+one core, and inspect changed pictures.
+
+Methods of good parts are trained on good parts alone and have no classifier. Their T rejects at
+most 5 % of the good parts. Where no golden frame is rejected at that T, it is 20 or 50 %, and the
+table states it. They are evaluated on all defective parts of which no good picture was trained on.
+Methods that need masks are evaluated on their share of these parts.
+
 OUT/tables.md has the tables, OUT/figures.jsonl their numbers. A method that cannot work on a data
-set is named with its reason. What is finished is not done again.
+set is named with its reason. Finished work is not repeated.
 """
 
 from __future__ import annotations
@@ -27,9 +30,9 @@ import typer
 from rich.console import Console
 
 from bench.jobs import Job, commands, work
-from bench.methods.figures import RUN_LIMITS, Figures
-from bench.methods.measure import bears, score_job, time_jobs
-from bench.methods.table import shown, tables
+from bench.methods.figures import RUN_LIMITS, MethodFigures
+from bench.methods.measure import measure_robustness, score_job, time_jobs
+from bench.methods.table import data_label, tables
 from bench.timing import Turns, bind
 from models.data.dataset import DataError
 from models.methods.registry import METHODS
@@ -42,7 +45,7 @@ _TURNS = Turns(rounds=5, repeat=3, settle=1, turn_ms=2000.0)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A method on a data set. seed: None for the recipe's own."""
+    """A method on a data set. seed: None for the seed of the recipe."""
 
     data: str
     seed: int | None
@@ -53,15 +56,17 @@ class Cell:
 def plan(
     data: list[Path], methods: list[str], share: float, out: Path, seeds: list[int] | None = None
 ) -> list[Cell]:
-    """Every method on every data set; the recipes are written to OUT/recipes. seeds: of the
-    division and of the training; the recipes' own without. Raises DataError, also where two data
-    sets, methods or seeds have one name."""
+    """Return every method on every data set, and write the recipes to OUT/recipes.
+
+    seeds: seeds of division and training; those of the recipes by default. Raises DataError, also
+    where two data sets, methods or seeds have one name.
+    """
     cells: list[Cell] = []
     folder = out / "recipes"
     folder.mkdir(parents=True, exist_ok=True)
     some: list[int | None] = [*seeds] if seeds else [None]
     for source, seed, name in product(data, some, methods):
-        recipe = _alone(load_recipe(name))
+        recipe = _without_defects(load_recipe(name))
         cut = {"validation_share": share} | ({} if seed is None else {"seed": seed})
         changed: dict[str, object] = {"split": recipe.split.model_copy(update=cut)}
         if seed is not None:
@@ -71,18 +76,20 @@ def plan(
         run = "-".join((source.name, *drawn, method)).replace("_", "-")
         path = folder / f"{run}.toml"
         write_whole(path, as_toml(recipe.model_copy(update=changed)))
-        words = _within(RUN_LIMITS[0]) if METHODS[recipe.method].good_only else ()
+        words = _limit_option(RUN_LIMITS[0]) if METHODS[recipe.method].good_only else ()
         cells.append(Cell(source.name, seed, method, Job(out / run, path, source, words)))
     names = [cell.job.folder for cell in cells]
     twice = {str(name.name) for name in names if names.count(name) > 1}
     if twice:
-        raise DataError(f"{min(twice)}: two data sets, two methods or two seeds of one name")
+        raise DataError(f"{min(twice)}: two data sets, two methods or two seeds have one name")
     return cells
 
 
-def _alone(recipe: Recipe) -> Recipe:
-    """Of a method that learns from good parts nothing knows a defect: no classifier, and T within
-    a limit of false alarms on good parts."""
+def _without_defects(recipe: Recipe) -> Recipe:
+    """Return the recipe without access to defects, where its method learns from good parts.
+
+    It then has no classifier, and its T is limited by false alarms on good parts.
+    """
     if not METHODS[recipe.method].good_only:
         return recipe
     off = recipe.classifier.model_copy(update={"enabled": False})
@@ -91,14 +98,14 @@ def _alone(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"classifier": off, "chain": chain, "split": split})
 
 
-def _within(limit: float) -> tuple[str, str]:
+def _limit_option(limit: float) -> tuple[str, str]:
     return "--max-false-rejects", f"{limit:.0%}"
 
 
-def loosened(cells: list[Cell], limit: float) -> list[Cell]:
-    """Those that were trained and not exported, with a T at which more good parts are rejected."""
+def with_higher_limit(cells: list[Cell], limit: float) -> list[Cell]:
+    """Return the trained cells without an export, with a T that rejects more good parts."""
     return [
-        replace(cell, job=replace(cell.job, export=_within(limit)))
+        replace(cell, job=replace(cell.job, export=_limit_option(limit)))
         for cell in cells
         if cell.job.export
         and Run(cell.job.folder).result_path.exists()
@@ -106,40 +113,44 @@ def loosened(cells: list[Cell], limit: float) -> list[Cell]:
     ]
 
 
-def measure(cells: list[Cell], core: int) -> list[Figures]:
-    """Of the cells that are done, in their order. Blocks for minutes."""
+def measure(cells: list[Cell], core: int) -> list[MethodFigures]:
+    """Return the figures of finished cells, in their order. Blocks for minutes."""
     bind(core)
-    found: list[Figures] = []
+    found: list[MethodFigures] = []
     for place in dict.fromkeys((cell.data, cell.seed) for cell in cells):
         some = [cell for cell in cells if (cell.data, cell.seed) == place]
         times = time_jobs([cell.job for cell in some], _TURNS)
         for cell, ms in zip(some, times, strict=True):
             each = score_job(cell.job, cell.data, cell.method)
-            more = {"seed": cell.seed, "ms": ms, "kept": bears(cell.job)}
+            more = {"seed": cell.seed, "ms": ms, "kept": measure_robustness(cell.job)}
             found.append(each.model_copy(update=more))
     return found
 
 
-def why(job: Job) -> str:
-    """The last words of a run that failed."""
+def last_error(job: Job) -> str:
+    """Return the last line of the log of a failed run."""
     try:
         lines = (job.folder / "job.log").read_text(encoding="utf-8").strip().splitlines()
     except OSError:
         lines = []
-    return lines[-1] if lines else "it left no word"
+    return lines[-1] if lines else "its log is empty"
 
 
 def main(
-    data: Annotated[list[Path], typer.Option(help="A folder of pictures; repeat.")],
-    method: Annotated[list[str], typer.Option(help="A recipe's name, or a .toml; repeat.")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs and tables.")],
-    share: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share held back.")] = 0.25,
+    data: Annotated[list[Path], typer.Option(help="Folder of pictures; repeat.")],
+    method: Annotated[list[str], typer.Option(help="Name of a recipe, or a .toml; repeat.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs and tables.")],
+    share: Annotated[
+        float, typer.Option(min=0.05, max=0.9, help="Share that is held back.")
+    ] = 0.25,
     seed: Annotated[
         list[int] | None,
-        typer.Option(min=0, help="Of the division and the training; repeat. The recipes'."),
+        typer.Option(
+            min=0, help="Seed of division and training; repeat. [default: that of the recipe]"
+        ),
     ] = None,
     core: Annotated[
-        list[int] | None, typer.Option(help="Cores to use, one run on each; all.")
+        list[int] | None, typer.Option(help="Core for one run at a time; repeat. [default: all]")
     ] = None,
 ) -> None:
     """Train, export, inspect, time and tabulate every method on every data set."""
@@ -152,10 +163,10 @@ def main(
         sys.exit(1)
     work([cell.job for cell in cells], cores, console)
     for limit in RUN_LIMITS[1:]:
-        work([cell.job for cell in loosened(cells, limit)], cores, console)
+        work([cell.job for cell in with_higher_limit(cells, limit)], cores, console)
     done = [cell for cell in cells if not list(commands(cell.job))]
     left = [
-        (shown(cell.data, cell.seed), cell.method, why(cell.job))
+        (data_label(cell.data, cell.seed), cell.method, last_error(cell.job))
         for cell in cells
         if cell not in done
     ]

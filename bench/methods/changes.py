@@ -1,4 +1,4 @@
-"""What a line does to a picture without doing anything to the part."""
+"""Changes of a picture that a line causes without a change of the part."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from models.data.dataset import Pixels
 
 Change = Callable[[Pixels], Pixels]
 
-BRIGHTNESS = 0.3  # of the light
+BRIGHTNESS = 0.3  # share of the light
 BLUR_PX = 1.0  # standard deviation
 NOISE = 5.0  # grey levels, standard deviation
 SHIFT_PX = 3
-OCCLUDED = 0.15  # of each side, in the middle of the picture
-GREY = 20  # of what lies on the part
+OCCLUDED = 0.15  # share of each side, in the middle of the picture
+GREY = 20  # grey level of the object that lies on the part
 
 
 def _light(factor: float) -> Change:
@@ -37,14 +37,14 @@ def _noise(pixels: Pixels) -> Pixels:
 
 
 def _shift(pixels: Pixels) -> Pixels:
-    """To the right and down; the rim is reflected."""
+    """Move the picture to the right and down; the rim is reflected."""
     height, width = pixels.shape[:2]
     grown = cv2.copyMakeBorder(pixels, SHIFT_PX, 0, SHIFT_PX, 0, cv2.BORDER_REFLECT_101)
     return np.ascontiguousarray(grown[:height, :width], np.uint8)
 
 
 def occlude(pixels: Pixels) -> Pixels:
-    """A dark patch in the middle: no change that a good part may bear."""
+    """Put a dark patch in the middle. A good part must then be rejected."""
     height, width = pixels.shape[:2]
     h, w = max(round(height * OCCLUDED), 1), max(round(width * OCCLUDED), 1)
     changed = pixels.copy()
@@ -53,7 +53,7 @@ def occlude(pixels: Pixels) -> Pixels:
     return changed
 
 
-# By name; each leaves a good part good and a defective one defective.
+# Each change leaves a good part good and a defective part defective.
 CHANGES: dict[str, Change] = {
     "darker": _light(1 - BRIGHTNESS),
     "brighter": _light(1 + BRIGHTNESS),

@@ -1,4 +1,4 @@
-"""What is said of one method on one data set."""
+"""The figures of one method on one data set."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from pydantic import BaseModel, ConfigDict
 
 from models.evaluation.metrics import Outcome, summarise
 
-LIMIT = 0.005  # of false rejects, at which escapes are counted
-# T at which bundles run: within LIMIT a method that can hardly tell rejects nothing at all, and has
-# no pixels to compare and no golden frame to prove. Where no golden frame is rejected, the next.
+LIMIT = 0.005  # share of false rejects at which escapes are counted
+# Shares of false rejects that set the T of bundles. Within LIMIT a weak method rejects nothing, so
+# it has no pixels to compare and no rejected golden frame. Where no golden frame is rejected, the
+# next share is used.
 RUN_LIMITS = (0.05, 0.2, 0.5)
 
 
-class Figures(BaseModel):
-    """Of a bundle on the validation pictures of its run; None where there is nothing to measure.
+class MethodFigures(BaseModel):
+    """The figures of a bundle on the validation pictures of its run; None where not measurable.
 
-    pixel_f1, mean_iou: at the run's T. escapes: defective parts passed where a limit on the score
-    rejects at most LIMIT of the good parts (the strictest such limit), of so many ``defective``;
-    unknown (None) where no part is good, or none is defective.
-    train_s: with the start of the process. ms: of a frame in the whole chain on one core, median.
-    kept: under each change of the picture, the share of parts whose verdict stays; under
-    ``occlusion`` the share of good parts that are rejected. run_limit: the share of good parts that
-    T may reject, one of RUN_LIMITS; None for the run's own T. seed: None for the recipe's own.
+    pixel_f1, mean_iou: at the T of the run.
+    escapes: number of the ``defective`` parts that pass. The limit on the score is the strictest
+    one that rejects at most LIMIT of the good parts. None where no part is good, or none is
+    defective. train_s: duration of the training, with the start of the process.
+    ms: median time of a frame in the whole chain on one core.
+    kept: for each change of the picture, the share of parts whose verdict stays the same. For
+    ``occlusion``, the share of good parts that are rejected.
+    run_limit: share of good parts that T may reject, one of RUN_LIMITS; None for the T of the run.
+    seed: None for the seed of the recipe.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,8 +51,10 @@ class Figures(BaseModel):
 
 
 def escapes_at(outcomes: Sequence[Outcome], limit: float = LIMIT) -> int:
-    """Defective parts that score no more than the good part above which only the share ``limit``
-    of the good parts lie; all of them where no part is good.
+    """Return the number of defective parts that pass when ``limit`` of the good parts are rejected.
+
+    A part passes where its score is at most that of the best good part that must pass. All
+    defective parts pass where no part is good.
     """
     bad = [o.score for o in outcomes if o.defective]
     good = np.sort([o.score for o in outcomes if not o.defective])[::-1]
@@ -61,10 +66,10 @@ def escapes_at(outcomes: Sequence[Outcome], limit: float = LIMIT) -> int:
 
 def figures(
     data: str, method: str, outcomes: Sequence[Outcome], train_s: float, bundle_kb: float
-) -> Figures:
-    """Raises ValueError without an outcome."""
+) -> MethodFigures:
+    """Return the figures of outcomes. Raises ValueError without an outcome."""
     found = summarise(outcomes)
-    return Figures(
+    return MethodFigures(
         data=data,
         method=method,
         good=found.parts - found.defective,

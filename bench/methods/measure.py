@@ -1,4 +1,4 @@
-"""A finished run's bundle: scored, timed, and shown changed pictures."""
+"""Measurements of a finished run's bundle: score, time, and verdicts on changed pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.jobs import Job, seconds
 from bench.methods.changes import CHANGES, OCCLUSION, occlude
-from bench.methods.figures import Figures, figures
+from bench.methods.figures import MethodFigures, figures
 from bench.timing import Spread, Turns, interleave
 from edge.bundle import read_bundle
 from edge.chain.inspector import Inspector
@@ -21,16 +21,16 @@ from models.report.exported import read_export
 from models.runs.run import Run
 
 TIMED_FRAMES = 6
-ROBUST_PARTS = 60  # good and defective ones in their order, evenly spread
+ROBUST_PARTS = 60  # good and defective parts in their order, evenly spread
 
 
 def open_inspector(job: Job) -> Inspector:
-    """Raises BundleError."""
+    """Open the chain of a job's bundle. Raises BundleError."""
     return build_inspector(read_bundle(job.bundle), now_ns=time.perf_counter_ns)
 
 
-def score_job(job: Job, data: str, method: str) -> Figures:
-    """What `outfeed inspect` reported of the run. Raises DataError."""
+def score_job(job: Job, data: str, method: str) -> MethodFigures:
+    """Return the figures from the results of `outfeed inspect`. Raises DataError."""
     dataset, _ = Run(job.folder).open_data()
     outcomes = score(dataset, job.results, job.masks)
     size = job.bundle.stat().st_size / 1e3
@@ -40,7 +40,10 @@ def score_job(job: Job, data: str, method: str) -> Figures:
 
 
 def time_jobs(jobs: Sequence[Job], turns: Turns) -> list[float]:
-    """Median ms of the whole chain on validation frames, by job, in turns. Bind to a core first."""
+    """Return the median ms of the whole chain on validation frames, for each job.
+
+    The jobs take turns. Bind the process to a core first.
+    """
     calls: dict[int, Callable[[], object]] = {}
     for number, job in enumerate(jobs):
         inspector = open_inspector(job)
@@ -59,9 +62,12 @@ def _round(inspector: Inspector, frames: Sequence[Pixels]) -> Callable[[], objec
     return run
 
 
-def bears(job: Job) -> dict[str, float]:
-    """By change: the share of parts whose verdict is what it was; by OCCLUSION: the share of good
-    parts that are rejected. Blocks for all of them. Raises DataError."""
+def measure_robustness(job: Job) -> dict[str, float]:
+    """Return for each change the share of parts whose verdict stays the same.
+
+    The value of OCCLUSION is the share of good parts that are rejected. Blocks for all pictures.
+    Raises DataError.
+    """
     inspector = open_inspector(job)
     dataset, by_name = Run(job.folder).open_data()
     record = Run(job.folder).record()

@@ -1,4 +1,4 @@
-"""The figures as Markdown."""
+"""The tables of figures as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 
 from bench.methods.changes import CHANGES, OCCLUSION
-from bench.methods.figures import LIMIT, RUN_LIMITS, Figures
+from bench.methods.figures import LIMIT, RUN_LIMITS, MethodFigures
 from models.evaluation.tradeoff.interval import share_of
 
 _HEAD = (
@@ -15,15 +15,16 @@ _HEAD = (
 )
 
 
-def shown(data: str, seed: int | None) -> str:
+def data_label(data: str, seed: int | None) -> str:
+    """Return the name of a data set in the tables, with its seed if there is one."""
     return data if seed is None else f"{data} #{seed}"
 
 
-def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -> str:
-    """left_out: data, method and why it could not be measured."""
+def tables(found: Sequence[MethodFigures], left_out: Sequence[tuple[str, str, str]]) -> str:
+    """Return all tables. left_out: data set, method and the reason without a measurement."""
     rows = [
         (
-            *(shown(each.data, each.seed), _method(each)),
+            *(data_label(each.data, each.seed), _method(each)),
             *(_figure(v) for v in (each.image_ap, each.image_auroc, each.pixel_f1, each.mean_iou)),
             *(share_of(each.escapes, each.defective), _figure(each.train_s, 0)),
             *(_figure(each.bundle_kb, 0), _figure(each.ms, 2)),
@@ -42,7 +43,7 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
     changes = (*CHANGES, OCCLUSION)
     robust = [
         (
-            shown(each.data, each.seed),
+            data_label(each.data, each.seed),
             each.method,
             *(_percent(each.kept.get(name)) for name in changes),
         )
@@ -50,18 +51,18 @@ def tables(found: Sequence[Figures], left_out: Sequence[tuple[str, str, str]]) -
         if each.kept
     ]
     lines += [
-        "Verdicts that stay under a change of the picture; last, good parts that are rejected when "
-        "something lies on them.",
+        "Share of verdicts that stay the same under a change of the picture. The last column is "
+        "the share of good parts that are rejected when a dark patch lies on them.",
         "",
         *_table(("data", "method", *changes), robust),
     ]
     if left_out:
-        lines += ["", *(f"- {data}, {method}: {why}" for data, method, why in left_out)]
+        lines += ["", *(f"- {data}, {method}: {reason}" for data, method, reason in left_out)]
     return "\n".join(lines) + "\n"
 
 
-def _means(found: Sequence[Figures]) -> list[tuple[str, ...]]:
-    groups: dict[tuple[str, str], list[Figures]] = {}
+def _means(found: Sequence[MethodFigures]) -> list[tuple[str, ...]]:
+    groups: dict[tuple[str, str], list[MethodFigures]] = {}
     for each in found:
         groups.setdefault((each.data, each.method), []).append(each)
     return [
@@ -87,7 +88,7 @@ def _spread(values: Sequence[float | None]) -> str:
     return f"{mean(known):.3f}" + (f" ± {stdev(known):.3f}" if len(known) > 1 else "")
 
 
-def _method(each: Figures) -> str:
+def _method(each: MethodFigures) -> str:
     if each.run_limit in (None, RUN_LIMITS[0]):
         return each.method
     return f"{each.method} (T at {each.run_limit:.0%} of good parts)"
