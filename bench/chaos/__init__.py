@@ -1,1 +1,1 @@
-"""`make chaos`: a real line under random faults, judged by records that the line does not write."""
+"""`make chaos`: random faults on a real line, checked against records of the environment."""

@@ -1,6 +1,8 @@
-"""``python -m bench.chaos``: faults at random on a real line; status 1 where anything is lost,
-doubled, unmarked or wrongly ejected without a word. The seed is printed: it gives the same faults,
-not the same moments."""
+"""Strike a real line with random faults: ``python -m bench.chaos``.
+
+The exit status is 1 where an event is lost or doubled, a gap is unmarked, or a wrong ejection is
+unreported. The seed is printed. It gives the same faults, but not at the same times.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +13,39 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.chaos.faults import Faults, Struck
+from bench.chaos.faults import Faults, PastFault
 from bench.chaos.referee import judge
 from bench.chaos.world import World
 
 _EVERY = 50
-_AROUND_NS = 700_000_000  # faults shown beside what went wrong
+_AROUND_NS = 700_000_000  # faults this close to a finding are printed with it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, heal, drain, compare, print. Needs root for a disk of its own, and Mosquitto."""
+    """Run the line, end all faults, wait for the events, compare and print.
+
+    Needs Mosquitto, and root for a separate disk.
+    """
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
-    parser.add_argument("--faults", type=int, default=1_000)
+    parser.add_argument("--faults", type=int, default=1_000, help="number of faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate-hz", type=float, default=20.0, help="parts a second")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"))
     parser.add_argument(
-        "--without", action="append", default=[], metavar="FAULT", help="leave a kind of fault out"
+        "--without", action="append", default=[], metavar="FAULT", help="kind of fault to leave out"
     )
     given = parser.parse_args(arguments)
     began_s = time.monotonic()
     world = World(given.out, rate_hz=given.rate_hz, seed=given.seed)
-    struck: list[Struck] = []
+    struck: list[PastFault] = []
     try:
         world.open()
         faults = Faults(world, given.seed, without=given.without)
         for number in range(1, given.faults + 1):
             struck.append(faults.strike())
             if number % _EVERY == 0:
-                took_s = time.monotonic() - began_s
-                print(f"{number} faults in {took_s:.0f} s", flush=True)
+                duration_s = time.monotonic() - began_s
+                print(f"{number} faults in {duration_s:.0f} s", flush=True)
             faults.pause()
         world.heal()
         account = judge(world.evidence())
@@ -56,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for each in struck:
             if each.from_ns - _AROUND_NS < note.at_ns < each.to_ns + _AROUND_NS:
                 after_ms = (note.at_ns - each.from_ns) / 1e6
-                print(f"    {after_ms:.0f} ms after the begin of: {each.name}")
+                print(f"    {after_ms:.0f} ms after the beginning of: {each.name}")
     print(account.text())
     return 0 if account.is_clean else 1
 

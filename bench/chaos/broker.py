@@ -1,4 +1,4 @@
-"""A real Mosquitto with the persistence of firmware-config/mosquitto, without TLS."""
+"""A real Mosquitto with the persistence settings of firmware-config/mosquitto, without TLS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _START_S = 10.0
 
 
 class KilledBroker:
-    """One broker on 127.0.0.1, from ``start`` to ``kill`` and again, on one port and one store."""
+    """A broker on 127.0.0.1 that can be ended and started again, with one port and one store."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,10 @@ class KilledBroker:
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def start(self) -> None:
-        """Start and wait until it accepts connections. Raises OutfeedError after 10 s."""
+        """Start the broker and wait until it accepts connections.
+
+        Raises OutfeedError after 10 s.
+        """
         with (self._folder / "mosquitto.log").open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
         limit_s = time.monotonic() + _START_S
@@ -50,7 +53,7 @@ class KilledBroker:
                 time.sleep(0.02)
 
     def end(self, number: int = signal.SIGKILL) -> None:
-        """End it by a signal; without one that says otherwise it saves nothing more."""
+        """End the broker by a signal. After SIGKILL, the default, it saves nothing more."""
         if self.process is not None:
             self.process.send_signal(number)
             self.process.wait(10)

@@ -1,4 +1,4 @@
-"""The receiver at the far end, and everything that it was handed."""
+"""The receiver of the central system, and all events delivered to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLIENT_ID = "chaos-central"
 
 
 class RestlessCentral:
-    """Subscribes under one name, goes away and comes again; its receiver outlives both."""
+    """A central system that disconnects and connects again under one name, with one receiver."""
 
     def __init__(self, port: int, station: str) -> None:
         self.received: list[ReceivedEvent] = []
@@ -24,7 +24,7 @@ class RestlessCentral:
         self._thread: threading.Thread | None = None
 
     def come(self) -> None:
-        """Connect, on a thread of its own; returns at once."""
+        """Connect on a new thread and return at once."""
         stop = threading.Event()
         subscriber = Subscriber(
             self._config,
@@ -43,7 +43,7 @@ class RestlessCentral:
         return self._subscriber.wait_subscribed(timeout_s)
 
     def has(self, stored: StoredEvent) -> bool:
-        """Return whether this row of a journal has been handed over."""
+        """Return whether this row of a journal has been delivered."""
         place = (stored.journal, stored.sequence)
         recent = reversed(self.received[-1_000:])
         return any((each.identity.journal, each.identity.sequence) == place for each in recent)

@@ -1,4 +1,4 @@
-"""A disk of the line's own, which can be filled."""
+"""A separate disk for the line, which can be filled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DISK_MB = 96
 class StateDisk:
     """An ext4 on a loop device where root may mount, else a plain folder (``is_real`` is False).
 
-    ``fill`` leaves no byte free, for root neither; ``free`` undoes it.
+    ``fill`` leaves no free byte, not even for root. ``free`` undoes it.
     """
 
     def __init__(self, folder: Path, image: Path) -> None:
@@ -29,9 +29,9 @@ class StateDisk:
         )
 
     def fill(self) -> None:
-        """Take every block that is free. Blocks for some 50 ms."""
+        """Allocate every free block. Blocks for about 50 ms."""
         if not self.is_real:
-            raise OutfeedError("chaos: only a disk of its own is filled")
+            raise OutfeedError("chaos: expected a separate disk to fill; mounting one needs root")
         file = os.open(self._filler, os.O_WRONLY | os.O_CREAT)
         try:
             for step in (1 << 20, 1 << 12):
@@ -45,12 +45,12 @@ class StateDisk:
             os.close(file)
 
     def free(self) -> None:
-        """Give the blocks back."""
+        """Free the blocks."""
         with suppress(FileNotFoundError):
             self._filler.unlink()
 
     def close(self) -> None:
-        """Unmount, lazily."""
+        """Unmount the disk lazily."""
         self.free()
         if self.is_real:
             subprocess.run(["umount", "-l", self.folder], check=False)

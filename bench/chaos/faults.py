@@ -1,4 +1,4 @@
-"""Faults of the line: one function per kind of fault."""
+"""The faults of the line, one method per kind of fault."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bench.chaos.proxy import NetworkState
 from bench.chaos.world import World
 from edge.errors import OutfeedError
 
-# Files of the state folder that a power cut may empty; the journal is struck by `flip`.
+# Files of the state folder that a power cut may empty. `_flip` damages the journal.
 _SMALL_FILES = ("uplink.json", "bundles.json", "drift.json", "sentinel.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """A fault that happened, from its begin to its end, CLOCK_MONOTONIC."""
+class PastFault:
+    """A fault that happened, from its beginning to its end, CLOCK_MONOTONIC."""
 
     name: str
     from_ns: int
@@ -29,10 +29,10 @@ class Struck:
 
 
 class Faults:
-    """Draws faults by weight from one seed. A fault that finds nothing to strike is drawn again."""
+    """A source of random faults, by weight. A fault without a target is drawn again."""
 
     def __init__(self, world: World, seed: int, *, without: Collection[str] = ()) -> None:
-        """without: kinds that are never drawn. Raises OutfeedError for one that there is not."""
+        """without: kinds that are never drawn. Raises OutfeedError for an unknown kind."""
         self._world = world
         self._dice = random.Random(seed)
         self._kinds: dict[str, tuple[Callable[[], bool], float]] = {
@@ -60,19 +60,19 @@ class Faults:
             if self._kinds.pop(name, None) is None:
                 raise OutfeedError(f"chaos: no fault '{name}'; there are {', '.join(self._kinds)}")
 
-    def strike(self) -> Struck:
-        """One fault, from its begin to its end. Blocks for at most some seconds."""
+    def strike(self) -> PastFault:
+        """Cause one fault, from its beginning to its end. Blocks for a few seconds at most."""
         names = list(self._kinds)
         weights = [weight for _, weight in self._kinds.values()]
         while True:
             name = self._dice.choices(names, weights)[0]
             began_ns = time.monotonic_ns()
             if self._kinds[name][0]():
-                return Struck(name, began_ns, time.monotonic_ns())
+                return PastFault(name, began_ns, time.monotonic_ns())
             time.sleep(0.02)
 
     def pause(self) -> None:
-        """The time to the next fault: often short enough that two meet."""
+        """Wait for the next fault. The time is often short enough that two faults overlap."""
         time.sleep(self._dice.choice((0.02, 0.1, 0.3, 0.6)))
 
     def _signal(self, pid: int | None, number: int) -> bool:
@@ -110,7 +110,7 @@ class Faults:
         return self._signal(self._world.station.pid, signal.SIGTERM)
 
     def _stop_rejector(self) -> bool:
-        """Three pulses long at most; half of the time it begins within a pulse."""
+        """Stop the rejector for three pulses at most. Half of the stops begin within a pulse."""
         if self._dice.random() < 0.5:
             self._wait_for_pulse()
         return self._stop(self._world.rejector(), 0.003, 0.04)
@@ -170,11 +170,11 @@ class Faults:
         return True
 
     def _flip(self) -> bool:
-        """One bit of the journal's file, under the station's hands."""
+        """Flip one bit of the journal's file while the station runs."""
         return flip_bit(self._world.disk.folder / "journal.sqlite", self._dice)
 
     def _flip_down(self) -> bool:
-        """One bit of the journal or of its log, found at the next start."""
+        """Flip one bit of the journal or of its log while the station is down."""
         station = self._world.station
         station.held = True
         try:
@@ -188,7 +188,7 @@ class Faults:
             station.held = False
 
     def _empty(self) -> bool:
-        """A power cut: the processes die at once, and a file that was just written is empty."""
+        """Simulate a power cut: kill the processes, and empty files that were just written."""
         self._kill_station()
         self._kill_uplink()
         for name in self._dice.sample(_SMALL_FILES, 2):
@@ -198,7 +198,7 @@ class Faults:
 
 
 def flip_bit(path: Path, dice: random.Random) -> bool:
-    """Change one bit of a file in place; False where there is none."""
+    """Change one bit of a file in place. Return False where there is no file or no byte."""
     try:
         file = os.open(path, os.O_RDWR)
     except OSError:

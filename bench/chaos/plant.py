@@ -1,4 +1,4 @@
-"""The plant around the line: when which part passes the photo-eye, whoever watches."""
+"""The schedule of parts at the photo-eye, independent of the station, and a recording photo-eye."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.errors import DeviceError
 class PartSchedule:
     """Part ``number`` (from 0) passes the photo-eye at ``at_ns(number)``, CLOCK_MONOTONIC.
 
-    The moment is a pure function, so the harness knows of parts that no station saw.
+    The time is a pure function of the number, so the harness knows parts that no station saw.
     """
 
     began_ns: int
@@ -24,24 +24,24 @@ class PartSchedule:
     seed: int
 
     def at_ns(self, number: int) -> int:
-        """The gaps vary by a fifth either way; parts never change their order."""
+        """Return the time of a part. Gaps vary by a fifth; the order never changes."""
         shift = random.Random(self.seed << 32 | number).uniform(-0.1, 0.1)
         return self.began_ns + round((number + shift) * self.gap_ns)
 
     def first_after(self, at_ns: int) -> int:
-        """The number of the first part that passes the photo-eye after at_ns."""
+        """Return the number of the first part that passes the photo-eye after at_ns."""
         number = max(0, (at_ns - self.began_ns) // self.gap_ns - 1)
         while self.at_ns(number) <= at_ns:
             number += 1
         return number
 
 
-class WitnessedEye:
-    """A Trigger that follows a schedule and writes down every edge before it hands it over.
+class RecordingEye:
+    """A Trigger that follows a schedule and records every edge before it returns it.
 
-    The record is a file of lines ``number at_ns``, appended without a buffer: it survives the death
-    of the process. Edges wait while nobody reads them, as the kernel queues those of a GPIO line.
-    It does not simulate bounces, missed edges or an overflow of the kernel's queue.
+    The record is a file of lines ``number at_ns``, appended without a buffer. So it survives a kill
+    of the process. Edges wait until they are read, as the kernel queues those of a GPIO line. Not
+    simulated are bounces, missed edges and an overflow of the kernel's queue.
     """
 
     def __init__(self, schedule: PartSchedule, record: Path, *, clock: Clock) -> None:
@@ -73,7 +73,7 @@ class WitnessedEye:
 
 
 def read_eye(record: Path) -> dict[int, int]:
-    """The edges that some station was given: number of the part → at_ns."""
+    """Return the edges that a station received: number of the part → at_ns."""
     if not record.exists():
         return {}
     lines = record.read_text(encoding="ascii").splitlines()

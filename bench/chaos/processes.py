@@ -1,4 +1,4 @@
-"""Processes of the line, started again after their end as systemd would."""
+"""Processes of the line, restarted after their end as systemd would."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SETTLE_S = 30.0  # as ExecStopPost= of the station's unit
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
-    """A process whose end the harness saw, CLOCK_MONOTONIC."""
+class ProcessExit:
+    """The end of a process, at_ns on CLOCK_MONOTONIC."""
 
     name: str
     pid: int
@@ -28,10 +28,10 @@ class Death:
 
 
 class KeptProcess:
-    """One process that is started again ``pause_s`` after its end, by a thread of its own.
+    """A process that a thread restarts ``pause_s`` after its end.
 
-    settle: first wait until every descendant is gone, at most 30 s, then kill what is left, as the
-    station's unit does. ``deaths`` is appended to by the thread and safe to read at any time.
+    settle: first wait until every descendant has ended, at most 30 s, then kill the others, as the
+    station's unit does. The thread appends to ``exits``, which can be read at any time.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class KeptProcess:
         pause_s: float,
         settle: bool = False,
     ) -> None:
-        self.deaths: list[Death] = []
-        self.held = False  # no new start while it is set
+        self.exits: list[ProcessExit] = []
+        self.held = False  # while set, the process is not restarted
         self._name = name
         self._command = [sys.executable, *command]
         self._log = log
@@ -59,13 +59,13 @@ class KeptProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the living process, None between two."""
+        """The identifier of the running process, None between two."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
     @property
     def family(self) -> set[int]:
-        """The living descendants of this process and of the ones before it."""
+        """The running descendants of this process and of those before it."""
         if self.pid is not None:
             self._family |= descendants(self.pid)
         self._family = {pid for pid in self._family if is_alive(pid)}
@@ -76,7 +76,10 @@ class KeptProcess:
         self._thread.start()
 
     def end(self, timeout_s: float) -> int | None:
-        """SIGTERM and wait; the exit status, or None where it had to be killed. Not restarted."""
+        """End the process by SIGTERM without a restart.
+
+        Return its exit status, or None where it had to be killed.
+        """
         self._ending = True
         process = self._process
         status: int | None = None
@@ -102,7 +105,7 @@ class KeptProcess:
                 self._family |= descendants(process.pid)
                 time.sleep(_LOOK_S)
             now_ns = time.monotonic_ns()
-            self.deaths.append(Death(self._name, process.pid, now_ns, process.returncode))
+            self.exits.append(ProcessExit(self._name, process.pid, now_ns, process.returncode))
             if self._settle:
                 self._wait_for_family()
             limit_s = time.monotonic() + self._pause_s
@@ -120,7 +123,7 @@ class KeptProcess:
 
 
 def descendants(pid: int) -> set[int]:
-    """The living processes below this one."""
+    """Return the running descendants of a process."""
     found: set[int] = set()
     waiting = [pid]
     while waiting:
@@ -138,7 +141,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether the process runs or sleeps; a zombie does not."""
+    """Return whether the process runs or sleeps; False for a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except OSError:

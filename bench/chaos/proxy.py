@@ -1,4 +1,4 @@
-"""The network between uplink and broker, which can be cut or fall silent."""
+"""The network between uplink and broker, which can be cut or silenced."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _CHUNK = 65_536
 
 
 class NetworkState(Enum):
-    """up: bytes pass. cut: connections are closed and refused. silent: bytes are held back."""
+    """UP: bytes pass. CUT: connections are closed and refused. SILENT: bytes are held back."""
 
     UP = auto()
     CUT = auto()
     SILENT = auto()
 
 
-class Network:
+class ProxiedNetwork:
     """A TCP proxy on the loopback with one thread. ``state`` may be set from any thread."""
 
     def __init__(self, target_port: int) -> None:

@@ -1,4 +1,4 @@
-"""Compares what the plant saw with what central has: lost, doubled, unmarked, wrongly ejected."""
+"""Comparison of the plant's records with the events of the central system."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ _SHOWN = 400
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records that do not come from the line's own accounts, and what central was handed.
+    """Records of the environment, and the events delivered to the central system.
 
-    edges: number of the part → when some station was given its edge. rows: the journal that is
-    there at the end. travel_ns: from the photo-eye to the ejector. pulse_ns: how long a part that
-    is to be ejected lies before it.
+    edges: number of the part → time of its edge at a station. rows: the journal at the end.
+    travel_ns: time from photo-eye to ejector. pulse_ns: time that a part stays at the ejector.
     """
 
     edges: Mapping[int, int]
@@ -36,7 +35,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something wrong, for a person. at_ns: the moment, CLOCK_MONOTONIC, 0 where there is none."""
+    """A finding as text. at_ns: its time on CLOCK_MONOTONIC, 0 where there is none."""
 
     text: str
     at_ns: int = 0
@@ -44,9 +43,12 @@ class Note:
 
 @dataclass(slots=True)
 class LineAccount:
-    """lost: events of the journal that central lacks. doubled: events, or verdicts on one part,
-    that central has twice. unmarked: parts without a verdict of which no event speaks. wrong: parts
-    that met an ejector in the other state than ordered, of which no event speaks."""
+    """The result of the comparison.
+
+    lost: events of the journal that were not delivered. doubled: events, or verdicts on one part,
+    that were delivered twice. unmarked: parts without a verdict that no event covers. wrong: parts
+    with an open ejector instead of a closed one, or the reverse, that no event reports.
+    """
 
     facts: Counter[str] = field(default_factory=Counter)
     lost: int = 0
@@ -60,12 +62,12 @@ class LineAccount:
         return not (self.lost or self.doubled or self.unmarked or self.wrong)
 
     def note(self, text: str, at_ns: int = 0) -> None:
-        """Keep the first hundreds."""
+        """Store a finding; at most 400 are kept."""
         if len(self.notes) < _SHOWN:
             self.notes.append(Note(text, at_ns))
 
     def text(self) -> str:
-        """Some lines for a person."""
+        """Return the result as lines of text."""
         lines = [f"  {count:7} {name}" for name, count in sorted(self.facts.items())]
         lines.append(
             f"lost {self.lost}, doubled {self.doubled}, unmarked gaps {self.unmarked}, "
@@ -75,49 +77,49 @@ class LineAccount:
 
 
 def judge(evidence: Evidence) -> LineAccount:
-    """The account of a line that has been healed and drained."""
+    """Return the result for a line whose faults have ended and whose events are delivered."""
     account = LineAccount()
-    heard = _Heard(evidence.received)
-    runs = find_runs(evidence.edges, heard.ids)
+    delivered = _Delivered(evidence.received)
+    runs = find_runs(evidence.edges, delivered.ids)
     account.facts["parts seen by a station"] = len(evidence.edges)
     account.facts["runs of the station"] = len(runs)
     account.facts["pulses"] = len(evidence.ejector)
-    account.facts["events at central"] = len(evidence.received)
-    account.facts["gap events"] = len(heard.gaps)
-    account.facts["start events"] = len(heard.starts)
+    account.facts["events delivered"] = len(evidence.received)
+    account.facts["gap events"] = len(delivered.gaps)
+    account.facts["start events"] = len(delivered.starts)
     account.facts["rows in the journal"] = len(evidence.rows)
     _judge_events(evidence, account)
     for run in runs:
         for number in run.edges:
-            _judge_part(number, run, evidence, heard, account)
-    unseen, silent = unwatched(runs, heard.starts)
+            _judge_part(number, run, evidence, delivered, account)
+    unseen, silent = unwatched(runs, delivered.starts)
     account.facts["parts that no station saw"] = unseen
     account.unmarked += silent
     if silent:
-        account.note(f"{silent} parts passed while nobody looked, and no start event says so")
+        account.note(f"{silent} parts passed without a station, and no start event reports it")
     # A part without a verdict may be among the events that a gap event counts.
-    gaps = sum(gap.count or 0 for gap in heard.gaps)
+    gaps = sum(gap.count or 0 for gap in delivered.gaps)
     missing = account.facts["parts that only a gap event may count"]
-    if missing > gaps and not heard.is_open_ended:
+    if missing > gaps and not delivered.is_open_ended:
         account.unmarked += missing - gaps
         account.note(f"{missing} parts have no verdict and no mark, gap events count {gaps}")
     return account
 
 
-class _Heard:
-    """The events of central by what they are about."""
+class _Delivered:
+    """The delivered events, by subject."""
 
     @property
     def is_open_ended(self) -> bool:
-        """Return whether a gap event says that nobody can count what was lost."""
+        """Return whether a gap event has no count of the lost events."""
         return any(gap.count is None for gap in self.gaps)
 
     def __init__(self, received: Sequence[ReceivedEvent]) -> None:
-        self.verdicts: dict[int, list[PartEvent]] = defaultdict(list)  # by the edge's moment
+        self.verdicts: dict[int, list[PartEvent]] = defaultdict(list)  # by the edge's time
         self.actuations: dict[int, list[ActuationEvent]] = defaultdict(list)  # by part_id
         self.gaps: list[GapEvent] = []
         self.starts: list[StartEvent] = []
-        self.ids: dict[int, int] = {}  # the edge's moment → part_id
+        self.ids: dict[int, int] = {}  # the edge's time → part_id
         for each in received:
             event = each.event
             if isinstance(event, PartEvent):
@@ -136,28 +138,32 @@ def _judge_events(evidence: Evidence, account: LineAccount) -> None:
     for event_id, count in counted.items():
         if count > 1:
             account.doubled += count - 1
-            account.note(f"event {event_id} was handed over {count} times")
+            account.note(f"event {event_id} was delivered {count} times")
     conflicts = Counter(each.conflict for each in evidence.received if each.conflict is not None)
     for conflict, count in conflicts.items():
         account.doubled += count
         account.note(f"{count} events contradict others: {conflict.value}")
-    # A damaged row is a gap event in its place; central may have the event itself.
+    # A gap event replaces a damaged row. The central system may have the event itself.
     places = {(each.identity.journal, each.identity.sequence) for each in evidence.received}
     for row in evidence.rows:
         if (row.journal, row.sequence) not in places:
             account.lost += 1
-            account.note(f"event {row.event_id} is in the journal and not at central")
+            account.note(f"event {row.event_id} is in the journal but was not delivered")
 
 
 def _judge_part(
-    number: int, run: StationRun, evidence: Evidence, heard: _Heard, account: LineAccount
+    number: int,
+    run: StationRun,
+    evidence: Evidence,
+    delivered: _Delivered,
+    account: LineAccount,
 ) -> None:
     at_ns = run.edges[number]
-    events = heard.verdicts.get(at_ns, [])
+    events = delivered.verdicts.get(at_ns, [])
     due_ns = at_ns + evidence.travel_ns
     if not events:
         account.facts["parts without a verdict"] += 1
-        if not is_marked(run, number, heard.starts):
+        if not is_marked(run, number, delivered.starts):
             account.facts["parts that only a gap event may count"] += 1
         return
     if len(events) > 1:
@@ -165,14 +171,14 @@ def _judge_part(
         account.note(f"part {number} has {len(events)} verdicts", due_ns)
     event = events[0]
     is_bad = event.decision is not Decision.PASS
-    # A pulse that is late by some µs still meets its part; it is too early for none.
+    # A pulse that is some µs late still hits its part. No pulse is too early.
     until_ns = due_ns + (evidence.pulse_ns if is_bad else 1)
     was_struck = evidence.ejector.opens(due_ns, until_ns)
-    account.facts["parts that met the ejector otherwise than ordered"] += was_struck != is_bad
-    if was_struck == is_bad or heard.actuations.get(event.part_id):
+    account.facts["parts whose outcome differs from the order"] += was_struck != is_bad
+    if was_struck == is_bad or delivered.actuations.get(event.part_id):
         return
-    if is_outcome_open(event.part_id, heard.starts):
-        account.facts["of these, under way when the station died"] += 1
+    if is_outcome_open(event.part_id, delivered.starts):
+        account.facts["of these, on their way when the station crashed"] += 1
         return
     account.wrong += 1
     met = "was ejected" if was_struck else "was not ejected"

@@ -1,4 +1,4 @@
-"""The runs of the station, as the photo-eye's record shows them, beside its start events."""
+"""The runs of the station by the record of the photo-eye, and their start events."""
 
 from __future__ import annotations
 
@@ -8,34 +8,37 @@ from itertools import pairwise
 
 from edge.events.start import StartEvent
 
-# A station looks at the line before its first part and after its last one: a gap at either end. One
-# that ends in order counts until its last part has passed the ejector.
+# A station watches the line before its first part and after its last one, which is a gap at both
+# ends. After SIGTERM it counts until its last part has passed the ejector.
 _ENDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class StationRun:
-    """Edges that followed one another without one left out: number of the part → at_ns.
+    """Consecutive edges of one run: number of the part → at_ns.
 
-    first_id: the part_id of its first edge, None where no edge of it has an event.
+    first_id: the part_id of the first edge, None where no edge has an event.
     """
 
     edges: Mapping[int, int]
     first_id: int | None
 
     def part_id(self, number: int) -> int | None:
-        """The station's number for this part."""
+        """Return the station's number for this part."""
         return None if self.first_id is None else self.first_id + number - min(self.edges)
 
     @property
     def last(self) -> int:
-        """The number of the last part whose edge was handed over."""
+        """The number of the last part whose edge the station received."""
         return max(self.edges)
 
 
 def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[StationRun]:
-    """Divide the record where parts passed that no station saw; ids: at_ns → part_id, where an
-    event has both. A restart takes longer than the gap between two parts."""
+    """Divide the record where parts passed without a station.
+
+    ids: at_ns → part_id, for events that have both. A restart takes longer than the gap between two
+    parts.
+    """
     runs: list[StationRun] = []
     group: dict[int, int] = {}
     for number in sorted(edges):
@@ -49,8 +52,11 @@ def find_runs(edges: Mapping[int, int], ids: Mapping[int, int]) -> list[StationR
 
 
 def is_marked(run: StationRun, number: int, starts: Iterable[StartEvent]) -> bool:
-    """Return whether a start event counts this part among those of which nothing more is known. The
-    last edge of a run may have been read by a station that died before it announced the part."""
+    """Return whether a start event lists this part as unaccounted for.
+
+    The last edge of a run counts as marked: its station may have crashed before it announced the
+    part.
+    """
     part_id = run.part_id(number)
     if number == run.last:
         return True
@@ -67,24 +73,24 @@ def is_outcome_open(part_id: int, starts: Iterable[StartEvent]) -> bool:
 
 
 def unwatched(runs: Sequence[StationRun], starts: Sequence[StartEvent]) -> tuple[int, int]:
-    """Return the number of parts no station saw, and of those that no start event covers.
+    """Return the number of parts that no station saw, and of those that no start event covers.
 
-    A start event gives the time during which nobody looked since the previous one. This must be the
-    time from the first to the last such part. A run that ended before its start event was
-    journalled is counted in the next one.
+    A start event gives the time without a station since the previous one. It must reach from the
+    first to the last such part. A run that ended before its start event was journalled is counted
+    in the next one.
     """
-    told = {each.first_part: each.unwatched_s or 0.0 for each in starts}
-    seen = silent = owed = 0
+    reported_s = {each.first_part: each.unwatched_s or 0.0 for each in starts}
+    unseen = silent = owed = 0
     owed_s = 0.0
     for before, after in pairwise(runs):
         parts = min(after.edges) - before.last - 1
-        seen += parts
+        unseen += parts
         owed += parts
         owed_s += (after.edges[min(after.edges)] - before.edges[before.last]) / 1e9 - _ENDS_S
-        if after.first_id in told:
-            silent += owed if told[after.first_id] < owed_s else 0
+        if after.first_id in reported_s:
+            silent += owed if reported_s[after.first_id] < owed_s else 0
             owed, owed_s = 0, 0.0
-    return seen, silent + owed
+    return unseen, silent + owed
 
 
 def _run(group: dict[int, int], ids: Mapping[int, int]) -> StationRun:

@@ -1,7 +1,7 @@
-"""Station and uplink as they are, but for the photo-eye and the wall clock.
+"""Run the real station or uplink with a recording photo-eye and a moved wall clock.
 
 ``python -m bench.chaos.victim station TOML CLOCK EYE BEGAN GAP SEED`` and ``… uplink TOML CLOCK``.
-CLOCK is a file with the seconds by which the wall clock is wrong; CLOCK_MONOTONIC is the kernel's.
+CLOCK is a file with the offset of the wall clock in seconds. CLOCK_MONOTONIC is not changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import edge.assembly.station
 import edge.clock
 import edge.pictures.writer
-from bench.chaos.plant import PartSchedule, WitnessedEye
+from bench.chaos.plant import PartSchedule, RecordingEye
 from edge.__main__ import main
 from edge.clock import Clock
 from edge.config.station import StationConfig
@@ -23,7 +23,7 @@ from edge.uplink.__main__ import main as uplink
 
 
 def _move_wall_clock(offset: Path) -> None:
-    """Every reading of the wall clock in this process has the file's offset at that moment."""
+    """Add the file's current offset to every reading of the wall clock in this process."""
     true_time = time.time
 
     def moved_time() -> float:
@@ -40,9 +40,9 @@ def _move_wall_clock(offset: Path) -> None:
         module.datetime = MovedDatetime  # type: ignore[attr-defined]
 
 
-def _witness(record: Path, schedule: PartSchedule) -> None:
+def _record_edges(record: Path, schedule: PartSchedule) -> None:
     def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
-        return WitnessedEye(schedule, record, clock=clock)
+        return RecordingEye(schedule, record, clock=clock)
 
     edge.assembly.station.make_trigger = make_trigger
 
@@ -52,5 +52,5 @@ if __name__ == "__main__":
     _move_wall_clock(Path(clock))
     if which == "uplink":
         sys.exit(uplink(["--config", toml]))
-    _witness(Path(rest[0]), PartSchedule(*map(int, rest[1:])))
+    _record_edges(Path(rest[0]), PartSchedule(*map(int, rest[1:])))
     sys.exit(main(["--quiet", "run", "--config", toml]))

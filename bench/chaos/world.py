@@ -16,7 +16,7 @@ from bench.chaos.central import RestlessCentral
 from bench.chaos.disk import StateDisk
 from bench.chaos.plant import PartSchedule, read_eye
 from bench.chaos.processes import KeptProcess, runs
-from bench.chaos.proxy import Network, NetworkState
+from bench.chaos.proxy import NetworkState, ProxiedNetwork
 from bench.chaos.referee import Evidence
 from bench.chaos.witness import Ejector
 from edge.errors import OutfeedError
@@ -73,7 +73,7 @@ class Records:
 
     @property
     def eye(self) -> Path:
-        """Every edge of the photo-eye that a station was given."""
+        """Every edge of the photo-eye that a station received."""
         return self.folder / "eye"
 
     @property
@@ -88,7 +88,7 @@ class Records:
 
     @property
     def received(self) -> Path:
-        """Every event that central was handed, one JSON object a line."""
+        """Every delivered event, one JSON object a line."""
         return self.folder / "received.jsonl"
 
     @property
@@ -97,7 +97,7 @@ class Records:
 
 
 class World:
-    """Everything that a fault may strike. ``open`` blocks until the line inspects."""
+    """All targets of faults. ``open`` blocks until the line inspects."""
 
     def __init__(self, folder: Path, *, rate_hz: float, seed: int) -> None:
         if folder.exists():
@@ -108,7 +108,7 @@ class World:
         self.disk = StateDisk(folder / "state", folder / "disk.image")
         self.broker = KilledBroker(folder / "broker")
         self.broker.start()
-        self.network = Network(self.broker.port)
+        self.network = ProxiedNetwork(self.broker.port)
         self.central = RestlessCentral(self.broker.port, STATION)
         began_ns = time.monotonic_ns() + 1_000_000_000
         self.schedule = PartSchedule(began_ns, round(1e9 / rate_hz), seed)
@@ -134,38 +134,38 @@ class World:
         )
 
     def open(self) -> None:
-        """Start all. Raises OutfeedError where no part is seen within 30 s."""
+        """Start all processes. Raises OutfeedError where no part is detected within 30 s."""
         self.central.come()
         if not self.central.wait_subscribed(10):
-            raise OutfeedError("chaos: the broker confirms no subscription")
+            raise OutfeedError("chaos: the broker did not confirm the subscription")
         self.station.start()
         self.uplink.start()
         self.wait_inspecting(30.0)
 
     def wait_inspecting(self, timeout_s: float) -> None:
-        """Until a station that lives has been given an edge. Raises OutfeedError."""
+        """Wait until a running station receives an edge. Raises OutfeedError."""
         before = self._edges_given()
         limit_s = time.monotonic() + timeout_s
         while self._edges_given() <= before:
             if time.monotonic() > limit_s:
-                raise OutfeedError(f"chaos: no part was seen in {timeout_s:g} s")
+                raise OutfeedError(f"chaos: no part was detected within {timeout_s:g} s")
             time.sleep(0.02)
 
     def rejector(self) -> int | None:
-        """The process that owns the queue, None while there is none."""
+        """Return the process identifier of the rejector, None while there is none."""
         family = self.station.family
         return next((pid for pid in family if runs(pid, "edge.rejector")), None)
 
     def set_wall_clock(self, offset_s: int) -> None:
-        """Move the wall clock of station and uplink to so many seconds from the true one."""
+        """Set the offset of the wall clock of station and uplink."""
         beside = self.records.clock.with_suffix(".new")
         beside.write_text(f"{offset_s}\n", encoding="ascii")
         beside.replace(self.records.clock)
 
     def heal(self) -> None:
-        """End every fault, let the line run, end it in order, give central a minute for the rest.
+        """End every fault, run the line, end it, and wait a minute for the remaining events.
 
-        Raises OutfeedError where the line does not inspect again, or does not end in order.
+        Raises OutfeedError where the line does not inspect again, or ends with another status.
         """
         self.disk.free()
         self.network.state = NetworkState.UP
@@ -178,13 +178,15 @@ class World:
         limit_s = time.monotonic() + _DRAIN_S
         while not self.central.has(last):
             if time.monotonic() > limit_s:
-                break  # what is missing then is lost
+                break  # events missing after this time are lost
             time.sleep(0.05)
         self.uplink.end(10.0)
 
     def evidence(self) -> Evidence:
-        """Return the evidence to be compared; call it after ``heal``. Writes central's events to a
-        file."""
+        """Return the evidence to compare, and write the delivered events to a file.
+
+        Call it after ``heal``.
+        """
         with self.records.received.open("w", encoding="utf-8") as file:
             for each in self.central.received:
                 line = {**each.identity.model_dump(), **each.event.model_dump(mode="json")}
@@ -199,7 +201,7 @@ class World:
         )
 
     def close(self) -> None:
-        """Nothing runs and nothing is mounted afterwards. May be called twice."""
+        """End all processes and unmount the disk. May be called twice."""
         for kept in (self.station, self.uplink):
             kept.held = True
             kept.end(20.0)
@@ -209,7 +211,7 @@ class World:
         self.disk.close()
 
     def _rows(self) -> list[StoredEvent]:
-        """The journal as it is, gap events in the place of damaged rows."""
+        """Return the journal with gap events in the place of damaged rows."""
         rows: list[StoredEvent] = []
         with JournalReader(self.disk.folder / "journal.sqlite") as reader:
             while found := reader.read(rows[-1].position if rows else None, 10_000):

@@ -1,1 +1,1 @@
-"""Outfeed beside what a user would pick instead: `make bench`."""
+"""Comparison of Outfeed with other ways to deploy a network: `make bench`."""

@@ -1,12 +1,12 @@
-"""Outfeed against what a user would pick instead, in one run on one core.
+"""Compare the speed of Outfeed with other ways to deploy a network, in one run on one core.
 
     python -m bench.peers --out build/bench
 
-He & Liu's network in PyTorch, torch.compile, ONNX Runtime and OpenVINO; a plain autoencoder with
-SQLite; the bundles' networks in every engine that is installed, and their whole chain on a clean
-frame, on one with regions and on larger ones. All take turns, so that a noisy machine hurts all
-alike; beside them run the matrix products that say what the core can do. Random weights where there
-are no trained ones: time does not depend on them.
+The candidates are He & Liu's network in PyTorch, torch.compile, ONNX Runtime and OpenVINO, a plain
+autoencoder with SQLite, and the networks of the bundles in every installed engine. The whole chain
+of a bundle runs on a frame without defects, on one with regions and on larger ones. All take turns,
+so that a noisy machine affects all alike. Matrix products beside them measure the peak of the core.
+Weights are random where there are no trained ones, because time does not depend on them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rich.console import Console
 
 from bench.peers.candidates import outfeed, peers
 from bench.peers.machine import this_machine
-from bench.peers.measure import chosen, measure
+from bench.peers.measure import measure, select
 from bench.peers.report import NOTE, about, not_timed, tables, write
 from bench.timing import Turns, bind
 from edge.benchmark.timing import parse_size
@@ -33,7 +33,7 @@ from edge.errors import OutfeedError
 
 ZOO = ("models/zoo/textures-lean.outfeed", "models/zoo/textures-nano.outfeed")
 SIZES = ("512x512", "2048x1536")
-TURN_MS = 300.0  # a slow candidate's turn; a fast one makes all its runs in less
+TURN_MS = 300.0  # limit of a slow candidate's turn; fast ones need less
 SETTLE = 2
 WARM_UP = 2
 WIDTH = 160  # characters of the table
@@ -41,45 +41,47 @@ WIDTH = 160  # characters of the table
 
 def main(
     bundle: Annotated[
-        list[Path] | None, typer.Option(help="A bundle; repeat for more. [default: lean and nano]")
+        list[Path] | None, typer.Option(help="Bundle; repeat for more. [default: lean and nano]")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each candidate has a turn.")] = 30,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds, with one turn for each candidate.")
+    ] = 30,
     repeat: Annotated[
-        int, typer.Option(min=1, help="Runs in a turn, at most; 1 finds the neighbour's caches.")
+        int, typer.Option(min=1, help="Runs in a turn, at most. With 1, caches hold other data.")
     ] = 30,
     size: Annotated[
         list[str] | None,
         typer.Option(help="WIDTHxHEIGHT of larger frames; repeat. [default: 512x512 2048x1536]"),
     ] = None,
     core: Annotated[
-        int | None, typer.Option(min=0, help="The core everything runs on. [default: the first]")
+        int | None, typer.Option(min=0, help="Core that runs everything. [default: the first]")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only what has this in its name; repeat for more.")
+        list[str] | None, typer.Option(help="Only candidates whose name contains this; repeat.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the table, the JSON and the plot.")] = Path(
         "build/bench"
     ),
 ) -> None:
-    """Time Outfeed beside what a user would pick instead."""
-    # Names are long: where the terminal is narrower, or there is none, lines are broken by it.
+    """Compare the speed of Outfeed with other ways to deploy a network."""
+    # Names are long. A narrower terminal breaks the lines itself.
     console = Console()
     console.width = max(console.width, WIDTH)
-    logging.getLogger().setLevel(logging.ERROR)  # the quantiser's remarks on random weights
+    logging.getLogger().setLevel(logging.ERROR)  # no warnings of the quantiser
     try:
         machine = this_machine(bind(core))
         torch.set_num_threads(1)
         sizes = [parse_size(text) for text in size or SIZES]
         bundles = [read_bundle(path) for path in bundle or map(Path, ZOO)]
         out.mkdir(parents=True, exist_ok=True)
-        # Runs of one alone find their own caches warm; of many the first ones do not.
+        # With several runs in a turn, the first ones find the caches cold and are not counted.
         turns = Turns(rounds, repeat, SETTLE if repeat > 1 else 0, WARM_UP, TURN_MS)
-        # On the disk of --out: memory would spare the autoencoder's database its writes.
+        # On the disk of --out, because a file system in memory would not write the database.
         with tempfile.TemporaryDirectory(dir=out) as scratch:
             candidates = list(peers(Path(scratch)))
             for each in bundles:
                 candidates += outfeed(each, sizes)
-            result = measure(chosen(candidates, only or []), turns)
+            result = measure(select(candidates, only or []), turns)
     except (OutfeedError, ValueError, OSError) as error:
         console.print(f"[red]peers:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, ValueError) else getattr(error, "exit_status", 1))

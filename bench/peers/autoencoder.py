@@ -1,9 +1,9 @@
-"""The plain autoencoder deployment: PyTorch, reconstruction error, a threshold, SQLite.
+"""A plain autoencoder deployment: PyTorch, reconstruction error, a threshold and SQLite.
 
-As a practical text on anomaly detection has it (its sections 2.2 and 3.2): five strided
-convolutions to 512 channels and their mirror, pictures of 224×224, the mean squared error against a
-percentile of good parts, and one database connection per frame. Weights are random and the
-threshold is one.
+It follows a practical text on anomaly detection (its sections 2.2 and 3.2). Five strided
+convolutions lead to 512 channels, and their mirror back. Pictures have 224×224 px. The mean squared
+error is compared with a percentile of good parts. Each frame opens a database connection. Here the
+weights are random, and the threshold is a constant.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _TABLE = (
 _INSERT = "INSERT INTO results (is_defective, recon_error, confidence) VALUES (?, ?, ?)"
 
 
-class Autoencoder(nn.Module):
-    """N×C×224×224 float32 in [0, 1] → the same, by way of 512 channels of 7×7."""
+class PeerAutoencoder(nn.Module):
+    """A network that reconstructs N×C×224×224 float32 in [0, 1] from 512 channels of 7×7."""
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
@@ -48,26 +48,29 @@ class Autoencoder(nn.Module):
         return self.decoder(self.encoder(x))  # type: ignore[no-any-return]
 
     def mmac(self, channels: int = 1) -> float:
-        """Million multiply-accumulates of a picture; the decoder costs what its mirror costs."""
+        """Return the million multiply-accumulates of a picture.
+
+        Encoder and decoder cost the same.
+        """
         return 2 * mmac(self.encoder, channels, SIDE_PX)
 
 
 class Deployment:
-    """A frame is judged and its result written, as that text's system does it.
+    """The deployment of that text: it inspects a frame and stores the result.
 
-    It resizes by Pillow through torchvision; this by OpenCV, which is faster. One thread; blocks
-    until the database has the row on disk.
+    The text resizes by Pillow through torchvision, this class by OpenCV, which is faster. It uses
+    one thread and blocks until the row is on disk.
     """
 
     def __init__(self, database: Path, channels: int = 1, threshold: float = 0.1) -> None:
-        self.network = Autoencoder(channels).eval()
+        self.network = PeerAutoencoder(channels).eval()
         self._loss = nn.MSELoss()
         self._database, self._threshold = database, threshold
         with closing(sqlite3.connect(database)) as connection, connection:
             connection.execute(_TABLE)
 
     def inspect(self, pixels: NDArray[np.uint8]) -> bool:
-        """uint8 H×W or H×W×C → whether it is called defective. A row is written."""
+        """Return whether the frame (uint8, H×W or H×W×C) is defective, and store a row."""
         small = cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
         planes = torch.from_numpy(small.reshape(1, SIDE_PX, SIDE_PX, -1)).permute(0, 3, 1, 2)
         with torch.no_grad():

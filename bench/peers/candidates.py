@@ -1,5 +1,8 @@
-"""Who takes part: the paper's network and the plain autoencoder as a user would run them, and
-Outfeed's networks and whole chain in every engine that this machine has."""
+"""The candidates of the comparison.
+
+They are the paper's network and a plain autoencoder as a user would run them, and Outfeed's
+networks and whole chain in every installed engine.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.peers.autoencoder import Autoencoder, Deployment
+from bench.peers.autoencoder import Deployment, PeerAutoencoder
 from bench.runners import (
     PRECISIONS,
     SIDE_PX,
@@ -42,17 +45,19 @@ Size = tuple[int, int]
 
 
 class AbsentError(Exception):
-    """A candidate that cannot run on this machine; the message is one line that says why."""
+    """Raised for a candidate that cannot run on this machine. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """prepare: gives what is timed; may take a minute, raises AbsentError.
+class PeerCandidate:
+    """A candidate.
 
-    mmac: multiply-accumulates of a run in millions, and precision the arithmetic that does them;
-    None where a share of a peak would say nothing. network: of a chain, the candidate that is its
-    network alone. frame: of a chain, height and width of what it is given, and base the chain on
-    one block of the same.
+    prepare: returns the call to be timed. It may take a minute and raises AbsentError.
+    mmac, precision: million multiply-accumulates of a run, and their arithmetic. None where a share
+    of the peak has no meaning.
+    network: for a chain, the name of the candidate that is its network alone.
+    frame, base: for a chain, height and width of its frame, and the name of the same chain on one
+    block.
     """
 
     name: str
@@ -64,8 +69,8 @@ class Candidate:
     base: str | None = None
 
 
-def peers(scratch: Path) -> Iterator[Candidate]:
-    """What a user would pick instead, the reference first. scratch: a folder for the database."""
+def peers(scratch: Path) -> Iterator[PeerCandidate]:
+    """Yield the other ways to deploy a network, the reference first. scratch: database folder."""
     paper = build_detector("paper", 1, 4).eval()
     cost = mmac(paper)
 
@@ -83,36 +88,39 @@ def peers(scratch: Path) -> Iterator[Candidate]:
 
     for precision in PRECISIONS:
         name = f"paper, ONNX Runtime {precision}"
-        yield Candidate(name, partial(ort, precision), cost, precision)
-    yield Candidate("paper, PyTorch eager", partial(run_torch, paper, noise()), cost, "float32")
-    yield Candidate("paper, torch.compile", partial(_compiled, paper), cost, "float32")
-    # By default OpenVINO computes a float network in bfloat16 where the processor can: no share of
-    # the float32 peak.
-    yield Candidate("paper, OpenVINO float32", partial(openvino, "float32"), cost)
-    yield Candidate("paper, OpenVINO int8", partial(openvino, "int8"), cost, "int8")
-    yield Candidate(
+        yield PeerCandidate(name, partial(ort, precision), cost, precision)
+    yield PeerCandidate("paper, PyTorch eager", partial(run_torch, paper, noise()), cost, "float32")
+    yield PeerCandidate("paper, torch.compile", partial(_compiled, paper), cost, "float32")
+    # By default OpenVINO computes a float network in bfloat16 where the processor can. So it has no
+    # share of the float32 peak.
+    yield PeerCandidate("paper, OpenVINO float32", partial(openvino, "float32"), cost)
+    yield PeerCandidate("paper, OpenVINO int8", partial(openvino, "int8"), cost, "int8")
+    yield PeerCandidate(
         "autoencoder, PyTorch and SQLite",
         partial(_autoencoder, scratch / "defect_results.db"),
-        Autoencoder().mmac(),
+        PeerAutoencoder().mmac(),
         "float32",
     )
 
 
-def outfeed(bundle: Bundle, sizes: Sequence[Size]) -> Iterator[Candidate]:
-    """A bundle's network and whole chain in each engine; its classifier, and the chain on a frame
-    with regions and on clean ones of other sizes, in the default engine."""
+def outfeed(bundle: Bundle, sizes: Sequence[Size]) -> Iterator[PeerCandidate]:
+    """Yield a bundle's network and whole chain in each engine.
+
+    The default engine also runs its classifier, and the chain on a frame with regions and on clean
+    frames of other sizes.
+    """
     manifest, name = bundle.manifest, bundle.manifest.name
     spec = manifest.detector
     try:
         network = build_detector(spec.network, spec.channels, spec.stride_px).eval()
-    except ValueError:  # one that is not ours: what it costs is not known
+    except ValueError:  # an unknown network, whose cost is not known
         network = None
     cost = mmac(network, spec.channels) if network else None
 
     @cache
     def floats() -> bytes:
         if network is None:
-            raise AbsentError(f"{bundle.id} has no float build, and {spec.network} is not ours")
+            raise AbsentError(f"{bundle.id} has no float build, and {spec.network} is not known")
         return graphs(network, spec.channels, ["float32"])["float32"]
 
     def alone(engine: str, precision: Precision) -> Call:
@@ -122,15 +130,15 @@ def outfeed(bundle: Bundle, sizes: Sequence[Size]) -> Iterator[Candidate]:
         except BundleError:
             if (ENGINES[engine].format, precision) != ("onnx", "float32"):
                 raise
-            data = floats()  # random weights take as long
+            data = floats()  # random weights take the same time
         return _run(engine, data, noise(spec.channels))
 
     for engine, kind in ENGINES.items():
         for precision in PRECISIONS if kind.format == "onnx" else PRECISIONS[1:]:
             prepare = _absent(partial(alone, engine, precision))
-            yield Candidate(f"{name}, {kind.title} {precision}", prepare, cost, precision)
+            yield PeerCandidate(f"{name}, {kind.title} {precision}", prepare, cost, precision)
     for engine, kind in ENGINES.items():
-        yield Candidate(
+        yield PeerCandidate(
             f"{name}, whole chain, {kind.title}, clean",
             _absent(partial(_chain, bundle, engine, clean=True)),
             cost,
@@ -139,10 +147,10 @@ def outfeed(bundle: Bundle, sizes: Sequence[Size]) -> Iterator[Candidate]:
         )
     chain = f"{name}, whole chain, {ENGINES[DEFAULT_ENGINE].title}"
     on_default = partial(_chain, bundle, DEFAULT_ENGINE)
-    yield Candidate(f"{chain}, with regions", _absent(partial(on_default, clean=False)))
+    yield PeerCandidate(f"{chain}, with regions", _absent(partial(on_default, clean=False)))
     if manifest.classifier is not None:
         blocks = BlockClassifier(spec.channels, len(manifest.kinds))
-        yield Candidate(
+        yield PeerCandidate(
             f"{name}, classifier, {BLOCKS} blocks",
             _absent(partial(_blocks, bundle)),
             BLOCKS * mmac(blocks, spec.channels, manifest.classifier.size_px),
@@ -150,7 +158,7 @@ def outfeed(bundle: Bundle, sizes: Sequence[Size]) -> Iterator[Candidate]:
         )
     for height, width in sizes:
         prepare = _absent(partial(on_default, clean=True, size=(height, width)))
-        yield Candidate(
+        yield PeerCandidate(
             f"{chain}, {width}×{height}", prepare, frame=(height, width), base=f"{chain}, clean"
         )
 
@@ -181,8 +189,10 @@ def _chain(bundle: Bundle, engine: str, *, clean: bool, size: Size = (SIDE_PX, S
 
 
 def _frame(bundle: Bundle, inspector: Inspector, *, clean: bool, size: Size) -> Frame:
-    """The first golden frame, cropped or reflected to the size, that is of the sort asked for; or a
-    plain surface of the golden frames' grey, where a reflection's seam is found."""
+    """Return the first golden frame of the wanted sort, cropped or reflected to the size.
+
+    Where a reflection's seam is detected as a region, return a plain surface of the same grey.
+    """
     golden = [fit(pixels, *size) for pixels in bench_frames(bundle, None)]
     plain = [np.full_like(golden[-1], int(np.median(golden[-1])))] if golden else []
     for number, pixels in enumerate([*golden, *plain]):
@@ -194,7 +204,7 @@ def _frame(bundle: Bundle, inspector: Inspector, *, clean: bool, size: Size) -> 
 
 
 def _absent(prepare: Callable[[], Call]) -> Callable[[], Call]:
-    """What the engines refuse, as AbsentError."""
+    """Return a call that raises errors of the engines as AbsentError."""
 
     def attempt() -> Call:
         try:
@@ -211,7 +221,7 @@ def _autoencoder(database: Path) -> Call:
 
 
 def _compiled(network: DetectorNetwork) -> Call:
-    """Compiled before it is timed: half a minute."""
+    """Compile the network before it is timed, which takes half a minute."""
     compiled: DetectorNetwork = torch.compile(network)  # type: ignore[assignment]
     call = run_torch(compiled, noise())
     try:

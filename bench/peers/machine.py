@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""Description of the machine that produced the figures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _INT8 = ("avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "sve"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A processor, its kernel and the libraries; ``core`` is the one everything ran on."""
+    """A processor, its kernel and the libraries. ``core`` is the core that ran everything."""
 
     cpu: str
     instructions: tuple[str, ...]
@@ -33,10 +34,11 @@ class Machine:
     kernel: str
     python: str
     versions: dict[str, str]
+    date: str  # day of the measurement, ISO 8601
 
 
 def this_machine(core: int) -> Machine:
-    """Of Linux; a library that is not installed is left out."""
+    """Return this Linux machine, with the installed libraries."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     return Machine(
         _field(text, "model name") or platform.machine(),
@@ -46,6 +48,7 @@ def this_machine(core: int) -> Machine:
         f"{platform.system()} {platform.release()}",
         platform.python_version(),
         dict(_versions()),
+        date.today().isoformat(),
     )
 
 

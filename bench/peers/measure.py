@@ -1,4 +1,4 @@
-"""All candidates in turns, and what their times say beside one another."""
+"""Measurement of all candidates in turns, and their comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bench.peers.candidates import REFERENCE, AbsentError, Candidate
+from bench.peers.candidates import REFERENCE, AbsentError, PeerCandidate
 from bench.peers.roofline import gmac, product
 from bench.runners import PRECISIONS, SIDE_PX
 from bench.timing import Call, Spread, Turns, interleave
@@ -18,13 +18,14 @@ BLOCK_MEGAPIXELS = SIDE_PX**2 / 1e6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one candidate took, None where there is nothing to say.
+    """The figures of one candidate; None where a figure does not exist.
 
-    absent: why it did not run. times_faster: than the reference, of medians. gmac_s and
-    share_of_peak: its network's multiply-accumulates, against the product of its precision.
-    outside_network: of a chain, the share of its median that its network's does not take.
-    ms_per_megapixel and against_block: of a chain on a larger frame, and how much more that is than
-    on a 256×256 block.
+    absent: the reason why it did not run.
+    times_faster: ratio of the reference's median to its own.
+    gmac_s, share_of_peak: its network's multiply-accumulates, and their share of the peak.
+    outside_network: for a chain, the share of its median outside its network.
+    ms_per_megapixel, against_block: for a chain on a larger frame, also as ratio to a 256×256
+    block.
     """
 
     name: str
@@ -42,17 +43,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """rows: in the order of the candidates. peaks_gmac_s: the core's, by precision."""
+class PeerResult:
+    """The rows in the order of the candidates, and the peaks of the core by precision."""
 
     rows: tuple[Row, ...]
     peaks_gmac_s: dict[Precision, float]
 
 
-def chosen(candidates: Iterable[Candidate], only: list[str]) -> list[Candidate]:
-    """Those whose name holds one of the words, and what they are compared with: the reference, a
-    chain's network, a larger frame's block. All where there is no word. Raises ValueError for a
-    word that no name holds."""
+def select(candidates: Iterable[PeerCandidate], only: list[str]) -> list[PeerCandidate]:
+    """Return the candidates whose name contains one of the words, and their references.
+
+    References are the first row, a chain's network and a larger frame's block. Without a word, all
+    are returned. Raises ValueError for a word that no name contains.
+    """
     found = list(candidates)
     for word in only:
         if not any(word in each.name for each in found):
@@ -65,8 +68,8 @@ def chosen(candidates: Iterable[Candidate], only: list[str]) -> list[Candidate]:
     return [each for each in found if each.name in wanted]
 
 
-def measure(candidates: list[Candidate], turns: Turns) -> Result:
-    """Blocks for as long as the rounds take. What cannot run here is a row that says why."""
+def measure(candidates: list[PeerCandidate], turns: Turns) -> PeerResult:
+    """Measure the candidates. A candidate that cannot run is a row with the reason. Blocks."""
     absent: dict[str, str] = {}
     calls: dict[str, Call] = {f"peak {each}": product(each) for each in PRECISIONS}
     console = Console(stderr=True)
@@ -79,16 +82,16 @@ def measure(candidates: list[Candidate], turns: Turns) -> Result:
                 absent[each.name] = str(error)
     spreads = {name: Spread.of(times) for name, times in interleave(calls, turns).items()}
     peaks = {each: gmac(each) / spreads.pop(f"peak {each}").median_ms * 1e3 for each in PRECISIONS}
-    return Result(tuple(row(each, spreads, absent, peaks) for each in candidates), peaks)
+    return PeerResult(tuple(row(each, spreads, absent, peaks) for each in candidates), peaks)
 
 
 def row(
-    candidate: Candidate,
+    candidate: PeerCandidate,
     spreads: dict[str, Spread],
     absent: dict[str, str],
     peaks: dict[Precision, float],
 ) -> Row:
-    """One candidate's figures beside those it is compared with. spreads: by name."""
+    """Return one candidate's figures and ratios. spreads: the distributions by name."""
     about = (candidate.name, candidate.precision, candidate.mmac, candidate.frame)
     spread = spreads.get(candidate.name)
     if spread is None:

@@ -1,4 +1,4 @@
-"""What was measured, as a table on the terminal, as Markdown, JSON and a plot."""
+"""Reports of the comparison: a table on the terminal, Markdown, JSON and a plot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.papertables.tables import markdown
 from bench.peers.machine import Machine
-from bench.peers.measure import Result
+from bench.peers.measure import PeerResult
 from bench.runners import SIDE_PX
 from bench.timing import Spread, Turns
 from models.report.plots import bar_plot
@@ -26,52 +26,58 @@ BLOCK_COLUMNS = (
     "p99 / p50",
     "times faster",
     "GMAC/s",
-    "of the peak",
-    "not the network",
+    "share of the peak",
+    "outside the network",
 )
 FRAME_COLUMNS = ("clean frame", "median ms", "p10", "p90", "ms per megapixel", "against 256×256")
+TITLE = "# Comparison table\n\n![Milliseconds per frame of every candidate](plot.svg)\n"
 NOTE = (
-    "Times faster than the first row, of medians. The peak is that of ONNX Runtime's matrix "
-    "product in the row's arithmetic; OpenVINO by default computes a float network in bfloat16 "
-    "where the processor can, and has no share of it. A product has none of a convolution's short "
-    "cuts (Winograd), so a share can be above 100 %. Not the network: of a chain's median, what "
-    "its network alone does not take."
+    "'Times faster' is the ratio of the first row's median to that of the row. The peak is that "
+    "of ONNX Runtime's matrix product in the row's arithmetic. By default OpenVINO computes a "
+    "float network in bfloat16 where the processor can, so it has no share of the peak. A matrix "
+    "product cannot use the short cuts of a convolution (Winograd), so a share can be above "
+    "100 %. 'Outside the network' is the share of a chain's median that its network alone does "
+    "not take."
 )
 
 
-def tables(result: Result) -> tuple[Table, Table]:
-    """For the terminal: all on one block, then the chain on larger frames."""
+def tables(result: PeerResult) -> tuple[Table, Table]:
+    """Return the tables for the terminal: one block, then the chain on larger frames."""
     return (
         _table(BLOCK_COLUMNS, _block_rows(result)),
         _table(FRAME_COLUMNS, _frame_rows(result)),
     )
 
 
-def not_timed(result: Result) -> str:
-    """What did not run and why, a line each."""
+def not_timed(result: PeerResult) -> str:
+    """Return a line for each candidate that did not run, with the reason."""
     return "".join(f"- {row.name}: {row.absent}\n" for row in result.rows if row.absent)
 
 
-def about(machine: Machine, result: Result, turns: Turns, command: str) -> str:
-    """One paragraph: the machine, the libraries, how it was timed."""
+def about(machine: Machine, result: PeerResult, turns: Turns, command: str) -> str:
+    """Return a paragraph with the machine, the libraries, the turns and the command."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     peaks = " and ".join(
         f"{peak:.0f} GMAC/s in {precision}" for precision, peak in result.peaks_gmac_s.items()
     )
     instructions = f" ({', '.join(machine.instructions)})" if machine.instructions else ""
     return (
-        f"{machine.cpu}{instructions}, core {machine.core} of {machine.cores}, {machine.kernel}, "
-        f"Python {machine.python}, {versions}. Peak of the core: {peaks}. {turns.rounds} rounds of "
-        f"up to {turns.repeat} runs of each in a row, {turns.settle} before them not counted. "
-        f"`{command}`"
+        f"Command: `{command}`. Machine: {machine.cpu}{instructions}, core {machine.core} of "
+        f"{machine.cores}, {machine.kernel}, Python {machine.python}, {versions}. Peak of the "
+        f"core: {peaks}. Date: {machine.date}. Each candidate had {turns.rounds} rounds of up to "
+        f"{turns.repeat} runs in a row; {turns.settle} runs before them are not counted."
     )
 
 
 def write(
-    folder: Path, machine: Machine, result: Result, turns: Turns, command: str
+    folder: Path, machine: Machine, result: PeerResult, turns: Turns, command: str
 ) -> tuple[Path, ...]:
-    """table.md, results.json and plot.svg, which are returned. The folder exists."""
-    parts = [about(machine, result, turns, command), markdown(BLOCK_COLUMNS, _block_rows(result))]
+    """Write table.md, results.json and plot.svg to an existing folder, and return their paths."""
+    parts = [
+        TITLE,
+        about(machine, result, turns, command),
+        markdown(BLOCK_COLUMNS, _block_rows(result)),
+    ]
     if frames := _frame_rows(result):
         parts.append(markdown(FRAME_COLUMNS, frames))
     if absent := not_timed(result):
@@ -92,8 +98,8 @@ def write(
     return tuple(folder / name for name in written)
 
 
-def plot(result: Result) -> str:
-    """Milliseconds of every candidate on one block, slowest first, as an SVG document."""
+def plot(result: PeerResult) -> str:
+    """Return an SVG plot of the milliseconds of every candidate on one block, slowest first."""
     timed = [
         (row.name, row.spread) for row in result.rows if row.spread and row.against_block is None
     ]
@@ -110,7 +116,7 @@ def plot(result: Result) -> str:
     )
 
 
-def _block_rows(result: Result) -> list[Sequence[str]]:
+def _block_rows(result: PeerResult) -> list[Sequence[str]]:
     return [
         [
             row.name,
@@ -127,7 +133,7 @@ def _block_rows(result: Result) -> list[Sequence[str]]:
     ]
 
 
-def _frame_rows(result: Result) -> list[Sequence[str]]:
+def _frame_rows(result: PeerResult) -> list[Sequence[str]]:
     return [
         [
             row.name,

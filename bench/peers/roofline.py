@@ -1,4 +1,4 @@
-"""The most that one core can do: the matrix products of ONNX Runtime, float32 and uint8 × int8."""
+"""The peak of one core: matrix products of ONNX Runtime in float32 and in uint8 × int8."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from onnx import TensorProto, helper, numpy_helper
 from bench.timing import Call
 from edge.bundle.manifest import Precision
 
-# All three matrices of float32 lie in a second-level cache of 1 MiB. On the machine the bench was
-# written on, products from 256 to 1024 a side were within 4 % of these.
+# The three float32 matrices fit into a second-level cache of 1 MiB. On an AMD EPYC, products with
+# sides from 256 to 1024 were within 4 % of these.
 SIDES: dict[Precision, int] = {"float32": 256, "int8": 384}
 
 
 def gmac(precision: Precision) -> float:
-    """Giga multiply-accumulates of one product of ``product``."""
+    """Return the giga multiply-accumulates of one call of ``product``."""
     return SIDES[precision] ** 3 / 1e9
 
 
 def product(precision: Precision) -> Call:
-    """One product of two square matrices on one thread, the right one constant as weights are."""
+    """Return a call that multiplies two square matrices on one thread; the right is constant."""
     side = SIDES[precision]
     rng = np.random.default_rng(0)
     if precision == "int8":
         left: NDArray[np.generic] = rng.integers(0, 256, (side, side), np.uint8)
         right: NDArray[np.generic] = rng.integers(-127, 128, (side, side), np.int8)
-        operator, given, made = "MatMulInteger", TensorProto.UINT8, TensorProto.INT32
+        operator, input_type, output_type = "MatMulInteger", TensorProto.UINT8, TensorProto.INT32
     else:
         left = rng.standard_normal((side, side), np.float32)
         right = rng.standard_normal((side, side), np.float32)
-        operator, given, made = "MatMul", TensorProto.FLOAT, TensorProto.FLOAT
+        operator, input_type, output_type = "MatMul", TensorProto.FLOAT, TensorProto.FLOAT
     graph = helper.make_graph(
         [helper.make_node(operator, ["left", "right"], ["product"])],
         "product",
-        [helper.make_tensor_value_info("left", given, [side, side])],
-        [helper.make_tensor_value_info("product", made, [side, side])],
+        [helper.make_tensor_value_info("left", input_type, [side, side])],
+        [helper.make_tensor_value_info("product", output_type, [side, side])],
         [numpy_helper.from_array(right, "right")],
     )
     opsets: Sequence[onnx.OperatorSetIdProto] = [helper.make_opsetid("", 17)]

@@ -1,4 +1,4 @@
-"""The harness of `make chaos`: its records are true, and its referee finds every kind of wrong."""
+"""The harness of `make chaos`: its records are correct, and every kind of fault is found."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.chaos.faults import flip_bit
-from bench.chaos.plant import PartSchedule, WitnessedEye, read_eye
+from bench.chaos.plant import PartSchedule, RecordingEye, read_eye
 from bench.chaos.referee import Evidence, LineAccount, judge
-from bench.chaos.witness import Ejector, Open
+from bench.chaos.witness import Ejector, OpenSpan
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import SimulatedOutput, read_claims
 from edge.errors import DeviceError
@@ -40,7 +40,7 @@ def received(stored: list[StoredEvent]) -> list[ReceivedEvent]:
 
 
 def line(*decisions: Decision) -> tuple[dict[int, int], list[StoredEvent]]:
-    """Parts 100 ms apart with these verdicts, and the journal that has them."""
+    """Return parts 100 ms apart with these verdicts, and their journal."""
     edges = {number: number * 100 * MS for number in range(len(decisions))}
     events = [
         part_event("chaos", "b", verdict(number + 1, decision), edges[number])
@@ -53,15 +53,15 @@ def account(
     edges: dict[int, int],
     stored: list[StoredEvent],
     struck: list[int],
-    handed: list[ReceivedEvent] | None = None,
+    delivered: list[ReceivedEvent] | None = None,
 ) -> LineAccount:
-    """struck: numbers of the parts at whose moment the ejector is open."""
-    spans = [Open(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS) for n in struck]
-    handed = received(stored) if handed is None else handed
-    return judge(Evidence(edges, Ejector(spans), handed, stored, TRAVEL_NS, 12 * MS))
+    """Return the result. struck: numbers of the parts that meet an open ejector."""
+    spans = [OpenSpan(edges[n] + TRAVEL_NS, edges[n] + TRAVEL_NS + 12 * MS) for n in struck]
+    delivered = received(stored) if delivered is None else delivered
+    return judge(Evidence(edges, Ejector(spans), delivered, stored, TRAVEL_NS, 12 * MS))
 
 
-def test_a_line_that_does_right_is_clean() -> None:
+def test_a_line_without_a_fault_is_clean() -> None:
     edges, stored = line(Decision.PASS, Decision.REJECT, Decision.UNKNOWN)
     assert account(edges, stored, [1, 2]).is_clean
 
@@ -74,7 +74,7 @@ def test_a_part_in_the_wrong_state_of_the_ejector_is_found(struck: list[int], wr
     assert account(edges, stored, struck).wrong == wrong
 
 
-def test_a_report_clears_it() -> None:
+def test_a_reported_wrong_ejection_is_clean() -> None:
     edges, stored = line(Decision.PASS)
     event = actuation_event(
         "chaos",
@@ -89,18 +89,18 @@ def test_a_report_clears_it() -> None:
     assert account(edges, stored, [0]).is_clean
 
 
-def test_what_central_lacks_and_what_it_has_twice_is_found() -> None:
+def test_lost_and_doubled_events_are_found() -> None:
     edges, stored = line(Decision.PASS, Decision.PASS)
-    handed = received(stored)
-    assert account(edges, stored, [], handed[:1]).lost == 1
-    assert account(edges, stored, [], [*handed, handed[0]]).doubled == 2  # event and verdict
+    delivered = received(stored)
+    assert account(edges, stored, [], delivered[:1]).lost == 1
+    assert account(edges, stored, [], [*delivered, delivered[0]]).doubled == 2  # event and verdict
 
 
-def test_the_eye_writes_down_what_it_hands_over(tmp_path: Path) -> None:
+def test_the_eye_records_every_edge_that_it_returns(tmp_path: Path) -> None:
     schedule = PartSchedule(MonotonicClock().now_ns(), 2 * MS, 5)
     moments = [schedule.at_ns(number) for number in range(200)]
     assert moments == sorted(moments)
-    eye = WitnessedEye(schedule, tmp_path / "eye", clock=MonotonicClock())
+    eye = RecordingEye(schedule, tmp_path / "eye", clock=MonotonicClock())
     edges = [eye.wait(1.0) for _ in range(5)]
     eye.close()
     assert [edge.sequence for edge in edges if edge] == [1, 2, 3, 4, 5]
@@ -109,7 +109,7 @@ def test_the_eye_writes_down_what_it_hands_over(tmp_path: Path) -> None:
         eye.wait(0.0)
 
 
-def test_the_ejector_is_read_from_the_outputs_record(tmp_path: Path) -> None:
+def test_open_times_of_the_ejector_are_read_from_the_record(tmp_path: Path) -> None:
     output = SimulatedOutput(clock=MonotonicClock(), record=tmp_path / "edges")
     output.set(True)
     output.set(False)

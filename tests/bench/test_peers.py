@@ -1,4 +1,4 @@
-"""`make bench`: who takes part, what their times say, what is written. Never how fast it was."""
+"""`make bench`: candidates, ratios, written files and errors. Speed itself is not tested."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ import torch
 from typer.testing import CliRunner
 
 import bench.peers.__main__ as command
-from bench.peers.autoencoder import Autoencoder, Deployment
-from bench.peers.candidates import REFERENCE, AbsentError, Candidate, outfeed, peers
+from bench.peers.autoencoder import Deployment, PeerAutoencoder
+from bench.peers.candidates import REFERENCE, AbsentError, PeerCandidate, outfeed, peers
 from bench.peers.machine import this_machine
-from bench.peers.measure import Result, Row, chosen, measure, row
+from bench.peers.measure import PeerResult, Row, measure, row, select
 from bench.peers.report import not_timed, plot, write
 from bench.peers.roofline import gmac, product
 from bench.timing import Spread, Turns
@@ -40,7 +40,7 @@ BUNDLE = "dark-spots"
 
 
 def call(*words: object) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the command binds itself to one core."""
+    """Run the command in another process, because it binds itself to one core."""
     return subprocess.run(
         [sys.executable, "-m", "bench.peers", *(str(word) for word in words)],
         capture_output=True,
@@ -60,7 +60,7 @@ def nothing() -> Callable[[], object]:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder and the output of one run in which every option is turned."""
+    """Return the folder and the output of one run that sets every option."""
     folder = tmp_path_factory.mktemp("peers")
     path = small_bundle(folder / "b.outfeed")
     words: list[object] = ["--bundle", path, "--rounds", 2, "--repeat", 3, "--size", "300x200"]
@@ -77,7 +77,7 @@ def document(ran: tuple[Path, str]) -> dict[str, Any]:
     return found
 
 
-def test_the_rows_are_those_asked_for_and_what_they_are_compared_with(
+def test_the_rows_are_the_selected_candidates_and_their_references(
     document: dict[str, Any],
 ) -> None:
     rows = {row["name"]: row for row in document["rows"]}
@@ -99,7 +99,7 @@ def test_the_rows_are_those_asked_for_and_what_they_are_compared_with(
         assert (each["spread"] is None) == (each["absent"] is not None), name
 
 
-def test_what_ran_ran_as_often_as_it_was_told_on_the_core_it_was_told(
+def test_every_candidate_ran_as_often_as_stated_on_the_given_core(
     document: dict[str, Any],
 ) -> None:
     assert document["turns"] == {
@@ -141,20 +141,20 @@ def test_the_figures_follow_from_the_medians(document: dict[str, Any]) -> None:
     )
 
 
-def test_the_same_figures_stand_on_the_terminal_and_in_the_files(ran: tuple[Path, str]) -> None:
-    folder, said = ran
+def test_terminal_and_files_have_the_same_figures(ran: tuple[Path, str]) -> None:
+    folder, output = ran
     names = {path.name for path in folder.iterdir()}
     assert names == {"table.md", "results.json", "plot.svg"}  # the database is gone
     text = (folder / "table.md").read_text(encoding="utf-8")
     line = next(each for each in text.splitlines() if each.startswith(f"| {REFERENCE} "))
     for cell in (each.strip() for each in line.strip("|").split("|")):
-        assert cell in said
-    assert "300×200" in said
-    assert f"{BUNDLE}, LiteRT int8" in said.partition("Not timed here")[2]
+        assert cell in output
+    assert "300×200" in output
+    assert f"{BUNDLE}, LiteRT int8" in output.partition("Not timed here")[2]
     assert "Peak of the core" in text
 
 
-def test_one_run_in_a_turn_is_counted_with_what_the_neighbour_left(tmp_path: Path) -> None:
+def test_one_run_in_a_turn_is_counted_without_settling(tmp_path: Path) -> None:
     path = small_bundle(tmp_path / "b.outfeed")
     only = f"{BUNDLE}, ONNX Runtime int8"
     done = call(
@@ -167,7 +167,7 @@ def test_one_run_in_a_turn_is_counted_with_what_the_neighbour_left(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "says"),
+    ("words", "status", "message"),
     [
         (["--core", "4711"], 2, "core 4711: expected one of"),
         (["--only", "windows"], 2, "--only windows: expected a part of"),
@@ -175,10 +175,10 @@ def test_one_run_in_a_turn_is_counted_with_what_the_neighbour_left(tmp_path: Pat
         (["--bundle", "gone.outfeed"], 1, "gone.outfeed"),
     ],
 )
-def test_what_is_wrong_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], status: int, says: str
+def test_an_error_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], status: int, message: str
 ) -> None:
-    if "--core" not in words:  # a core that is refused is not bound to
+    if "--core" not in words:  # a refused core is not bound
         monkeypatch.setattr(command, "bind", lambda core: 0)
     bundle = small_bundle(tmp_path / "b.outfeed")
     given = [] if "--bundle" in words else ["--bundle", str(bundle)]
@@ -187,10 +187,10 @@ def test_what_is_wrong_is_one_line(
     done = CliRunner().invoke(app, [*given, *words, "--out", str(tmp_path)])
     assert done.exit_code == status, done.output
     assert len(done.stdout.strip().splitlines()) == 1
-    assert says in done.stdout
+    assert message in done.stdout
 
 
-def test_who_takes_part(tmp_path: Path) -> None:
+def test_all_candidates_are_listed_once(tmp_path: Path) -> None:
     names = [each.name for each in peers(tmp_path)]
     assert names[0] == REFERENCE
     for wanted in ("PyTorch eager", "torch.compile", "OpenVINO int8", "ONNX Runtime int8"):
@@ -205,15 +205,15 @@ def test_who_takes_part(tmp_path: Path) -> None:
     )
 
 
-def test_a_network_that_is_not_ours_costs_nobody_knows_what() -> None:
+def test_an_unknown_network_has_no_cost() -> None:
     bundle = parse_bundle(bundle_bytes())
     found = {each.name: each for each in outfeed(bundle, [])}
     assert found[f"{BUNDLE}, ONNX Runtime int8"].mmac is None
-    with pytest.raises(AbsentError, match="has no float build, and dark is not ours"):
+    with pytest.raises(AbsentError, match="has no float build, and dark is not known"):
         found[f"{BUNDLE}, ONNX Runtime float32"].prepare()
 
 
-def test_ours_without_a_float_build_is_timed_in_float_all_the_same() -> None:
+def test_a_known_network_without_a_float_build_is_timed_in_float() -> None:
     bundle = parse_bundle((ROOT / "models/zoo/textures-nano.outfeed").read_bytes())
     found = {each.name: each for each in outfeed(bundle, [])}
     candidate = found["textures-nano, ONNX Runtime float32"]
@@ -223,7 +223,7 @@ def test_ours_without_a_float_build_is_timed_in_float_all_the_same() -> None:
     assert severity.shape == (1, 1, 128, 128)
 
 
-def test_what_a_bundle_has_for_litert_takes_part() -> None:
+def test_the_litert_build_of_a_bundle_is_a_candidate() -> None:
     pytest.importorskip("ai_edge_litert")
     from tests.engines.both import both_formats
     from tests.support import tflite
@@ -239,51 +239,51 @@ def test_what_a_bundle_has_for_litert_takes_part() -> None:
     assert verdict.reason == "clean"
 
 
-def test_a_chain_without_a_frame_of_its_sort_is_absent() -> None:
+def test_a_chain_without_a_suitable_frame_is_absent() -> None:
     bundle = parse_bundle(bundle_bytes(golden=False))
     found = {each.name: each for each in outfeed(bundle, [])}
     with pytest.raises(AbsentError, match=r"no golden frame of .* has a region at 256×256"):
         found[f"{BUNDLE}, whole chain, ONNX Runtime, with regions"].prepare()
 
 
-def test_only_brings_what_a_row_is_compared_with() -> None:
+def test_only_adds_the_references_of_a_row() -> None:
     candidates = [
-        Candidate(REFERENCE, nothing),
-        Candidate("net", nothing),
-        Candidate("chain", nothing, network="net"),
-        Candidate("frame", nothing, base="chain"),
-        Candidate("other", nothing),
+        PeerCandidate(REFERENCE, nothing),
+        PeerCandidate("net", nothing),
+        PeerCandidate("chain", nothing, network="net"),
+        PeerCandidate("frame", nothing, base="chain"),
+        PeerCandidate("other", nothing),
     ]
-    assert [each.name for each in chosen(candidates, ["frame"])] == [REFERENCE, "chain", "frame"]
-    assert [each.name for each in chosen(candidates, ["chai"])] == [REFERENCE, "net", "chain"]
-    assert chosen(candidates, []) == candidates
-    with pytest.raises(ValueError, match="--only nobody: expected a part of one of these: paper"):
-        chosen(candidates, ["chain", "nobody"])
+    assert [each.name for each in select(candidates, ["frame"])] == [REFERENCE, "chain", "frame"]
+    assert [each.name for each in select(candidates, ["chai"])] == [REFERENCE, "net", "chain"]
+    assert select(candidates, []) == candidates
+    with pytest.raises(ValueError, match="--only unknown: expected a part of one of these: paper"):
+        select(candidates, ["chain", "unknown"])
 
 
-def test_a_row_worked_out_by_hand() -> None:
+def test_a_row_agrees_with_a_row_made_by_hand() -> None:
     spreads = {REFERENCE: spread(40.0), "net": spread(0.9), "chain": spread(1.0)}
-    found = row(Candidate("chain", nothing, 70.0, "int8", network="net"), spreads, {}, PEAKS)
+    found = row(PeerCandidate("chain", nothing, 70.0, "int8", network="net"), spreads, {}, PEAKS)
     assert found.times_faster == pytest.approx(40.0)
     assert found.gmac_s == pytest.approx(70.0)
     assert found.share_of_peak == pytest.approx(0.35)
     assert found.outside_network == pytest.approx(0.1)
     spreads["frame"] = spread(8.0)
-    larger = Candidate("frame", nothing, frame=(512, 512), base="chain")
+    larger = PeerCandidate("frame", nothing, frame=(512, 512), base="chain")
     found = row(larger, spreads, {}, PEAKS)
     assert found.against_block == pytest.approx(2.0)  # four times the area, eight times the time
     assert found.ms_per_megapixel == pytest.approx(8.0 / 0.262144)
     assert found.gmac_s is None
     assert found.share_of_peak is None
-    gone = row(Candidate("gone", nothing, 1.0), spreads, {"gone": "not here"}, PEAKS)
+    gone = row(PeerCandidate("gone", nothing, 1.0), spreads, {"gone": "not here"}, PEAKS)
     assert gone == Row("gone", None, 1.0, (256, 256), absent="not here")
 
 
-def test_who_cannot_run_does_not_stop_the_others() -> None:
+def test_a_candidate_that_cannot_run_does_not_stop_the_others() -> None:
     def prepare() -> Callable[[], object]:
         raise AbsentError("has no engine")
 
-    candidates = [Candidate(REFERENCE, nothing), Candidate("gone", prepare)]
+    candidates = [PeerCandidate(REFERENCE, nothing), PeerCandidate("gone", prepare)]
     result = measure(candidates, Turns(1, 2))
     assert [each.absent for each in result.rows] == [None, "has no engine"]
     assert not_timed(result) == "- gone: has no engine\n"
@@ -298,7 +298,7 @@ def test_the_plot_has_a_bar_for_every_block_and_none_for_larger_frames(tmp_path:
         Row("a, larger", "int8", 1.0, (512, 512), spread(4.0), against_block=1.0),
         Row("gone", "int8", 1.0, (256, 256), absent="not here"),
     )
-    result = Result(rows, {"float32": 50.0, "int8": 200.0})
+    result = PeerResult(rows, {"float32": 50.0, "int8": 200.0})
     root = ElementTree.fromstring(plot(result))
     texts = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {REFERENCE, "a, whole chain, b"} <= set(texts)
@@ -310,8 +310,8 @@ def test_the_plot_has_a_bar_for_every_block_and_none_for_larger_frames(tmp_path:
     assert "- gone: not here" in lines
 
 
-def test_the_autoencoder_gives_a_picture_back_and_costs_what_its_layers_cost() -> None:
-    network = Autoencoder(3).eval()
+def test_the_autoencoder_keeps_the_shape_and_costs_what_its_layers_cost() -> None:
+    network = PeerAutoencoder(3).eval()
     with torch.no_grad():
         assert network(torch.zeros(2, 3, 224, 224)).shape == (2, 3, 224, 224)
         assert network.encoder(torch.zeros(1, 3, 224, 224)).shape == (1, 512, 7, 7)
@@ -342,7 +342,7 @@ def test_the_product_is_one_of_its_precision(precision: Any, side: int) -> None:
     product(precision)()
 
 
-def test_torch_compile_without_a_compiler_says_so(tmp_path: Path) -> None:
+def test_torch_compile_without_a_compiler_is_one_line(tmp_path: Path) -> None:
     code = (
         "from bench.peers.candidates import peers; from pathlib import Path; import sys\n"
         "one = next(each for each in peers(Path(sys.argv[1])) if 'compile' in each.name)\n"
