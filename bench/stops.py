@@ -1,8 +1,8 @@
-"""``python -m bench.stops``: real processes stopped or killed around pulses, against the record.
+"""Stop or kill real processes around ejector pulses: ``python -m bench.stops``.
 
-A hundred parts a second pass a simulated output; every third is to be ejected. At random moments
-around a pulse the loop of the rejector, its guard, or both are stopped for 30 ms, or the loop is
-killed. Status 1 where a good part passed an open ejector and no report says so.
+A hundred parts a second pass a simulated output, and every third is ejected. At random times around
+a pulse the loop of the rejector, its guard, or both are stopped for 30 ms, or the loop is killed.
+The exit status is 1 where a good part met an open ejector without a report.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _CLOCK = MonotonicClock()
 _MS = 1_000_000
 _PULSE_US, _GAP_NS, _STOP_S = 4_000, 10 * _MS, 0.03
 _EVERY = 12  # parts between two stops
-_KILLED_EVERY = 150  # the same for deaths: a new process needs its time
+_KILLED_EVERY = 150  # the same for kills, because a new process needs time to start
 _AHEAD = 20  # parts announced ahead of time
 WHO = ("loop", "guard", "both", "killed")
 
 
 @dataclass(slots=True)
 class Stops:
-    """One run: who is stopped, and what came of it."""
+    """A run that stops one kind of process, with its parts and reports."""
 
     who: str
     stops: int
@@ -47,7 +47,7 @@ class Stops:
     reports: list[Actuated] = field(default_factory=list)
 
     def run(self) -> bool:
-        """Return whether every good part in an open ejector was reported. Prints a line; blocks."""
+        """Run, print a line, and return whether every good part in an open ejector was reported."""
         chance = random.Random(self.seed)
         every = _KILLED_EVERY if self.who == "killed" else _EVERY
         parts = every * (self.stops + 1)
@@ -71,7 +71,7 @@ class Stops:
                     self._stop(client.pid)
         finally:
             client.close(5.0)
-        return self._judge(client.restarts)
+        return self._compare(client.restarts)
 
     def _stop(self, loop: int) -> None:
         if self.who == "killed":
@@ -85,7 +85,7 @@ class Stops:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
 
-    def _judge(self, restarts: int) -> bool:
+    def _compare(self, restarts: int) -> bool:
         found = pulses(read_record(self.record))
         spans = [(one.at_ns, one.at_ns + one.width_us * 1_000) for one in found]
         hit = {
@@ -97,28 +97,28 @@ class Stops:
             )
             if part % 3 and begin_ns <= self.due[part] < end_ns
         }
-        fates = Counter(f"{one.action.name} {one.cause.name}".lower() for one in self.reports)
+        outcomes = Counter(f"{one.action.name} {one.cause.name}".lower() for one in self.reports)
         ejected = {one.part_id for one in self.reports if one.action is Action.EJECTED}
-        invented = {part for part in ejected if part % 3} - hit
+        unfounded = {part for part in ejected if part % 3} - hit
         once = sorted(one.part_id for one in self.reports) == sorted(self.due)
         longest_us = max(one.width_us for one in found)
         print(
             f"{self.who}: {self.stops} faults, {len(self.due)} parts, {restarts} restarts; "
             f"good parts in a pulse {len(hit)}, unreported {len(hit - ejected)}, "
-            f"reported and in none {len(invented)}; "
+            f"reported but in no pulse {len(unfounded)}; "
             f"longest pulse {longest_us / 1e3:.2f} of {_PULSE_US / 1e3:g} ms; "
             + ("one report each; " if once else "NOT one report each; ")
-            + ", ".join(f"{name} {count}" for name, count in sorted(fates.items())),
+            + ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items())),
             flush=True,
         )
         return once and hit <= ejected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs each kind of fault, one after the other."""
+    """Run each kind of fault, one after the other."""
     parser = argparse.ArgumentParser(prog="python -m bench.stops", description=__doc__)
     parser.add_argument("--stops", type=int, default=300, help="faults of each kind")
-    parser.add_argument("--who", choices=WHO, action="append")
+    parser.add_argument("--who", choices=WHO, action="append", help="process to stop; repeat")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     right = True

@@ -1,1 +1,1 @@
-"""`make soak`: a line on which everything goes wrong, on a clock of its own."""
+"""`make soak`: a simulated line with every kind of fault, on a simulated clock."""

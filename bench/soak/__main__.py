@@ -1,4 +1,7 @@
-"""``python -m bench.soak``: parts by the million; status 1 if one was dealt with wrongly."""
+"""Run millions of parts through a simulated line: ``python -m bench.soak``.
+
+The exit status is 1 where a part was handled wrongly.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from resource import getpagesize
 from bench.soak.line import SoakedLine
 from bench.soak.plan import MIXED, SoakPlan
 
-_SAMPLES = 100  # of memory, per plan
-# A leak of one object a part is a slope of 1. The histories of a rejector, 40,000 objects, are
-# empty after each of its deaths, which makes a slope of some 0.05 either way. Resident memory is
-# printed too, but counts pages.
+_SAMPLES = 100  # memory samples of each plan
+# A leak of one object a part is a slope of 1. A crash of the rejector empties its histories of
+# 40,000 objects, which changes the slope by about 0.05. Resident memory is printed too, but it
+# counts pages.
 _MAX_BLOCKS_PER_PART = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs every plan on its share of the parts, one after the other, on one core."""
+    """Run every plan on its share of the parts, one after the other, on one core."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--parts", type=int, default=1_000_000)
+    parser.add_argument("--parts", type=int, default=1_000_000, help="parts of all plans")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    gc.freeze()  # what is there already is not looked through at every sample
+    gc.freeze()  # existing objects are not examined at every sample
     try:
         wrong = sum(_soak(plan, given.parts // len(MIXED), given.seed) for plan in MIXED)
     finally:
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _soak(plan: SoakPlan, parts: int, seed: int) -> int:
-    """How much was wrong with one plan."""
+    """Run one plan and return the number of wrong results."""
     line, began_s = SoakedLine(plan, seed), time.monotonic()
     memory: list[tuple[int, int]] = []
     blocks: list[tuple[int, int]] = []
@@ -46,16 +49,16 @@ def _soak(plan: SoakPlan, parts: int, seed: int) -> int:
         gc.collect()
         memory.append((line.belt.born, _resident_bytes()))
         blocks.append((line.belt.born, sys.getallocatedblocks()))
-    took_s = time.monotonic() - began_s
-    # The first quarter fills histories that are bounded: 8,192 positions, 4,096 parts.
+    duration_s = time.monotonic() - began_s
+    # The first quarter fills bounded histories: 8,192 positions and 4,096 parts.
     slope = _slope(blocks[_SAMPLES // 4 :])
     bytes_a_part = _slope(memory[_SAMPLES // 4 :])
     account = line.referee.account
     belt_h = line.now_ns / 3.6e12
-    print(f"{plan.name}: {line.belt.born} parts, {belt_h:.1f} h of belt, in {took_s:.0f} s")
+    print(f"{plan.name}: {line.belt.born} parts, {belt_h:.1f} h of belt, in {duration_s:.0f} s")
     print(f"  memory {memory[-1][1] / 1e6:.1f} MB, {bytes_a_part:+.2f} bytes a part")
     print(f"  objects {blocks[-1][1]}, {slope:+.5f} a part")
-    print(f"  happened: {_listed(line.counters)}")
+    print(f"  faults: {_listed(line.counters)}")
     print(f"  outcomes: {_listed(account)}")
     for error in line.referee.errors:
         print(f"  WRONG: {error}")
@@ -76,7 +79,7 @@ def _resident_bytes() -> int:
 
 
 def _slope(points: list[tuple[int, int]]) -> float:
-    """Least squares: bytes a part."""
+    """Return the slope of the least squares line."""
     middle_x = sum(x for x, _ in points) / len(points)
     middle_y = sum(y for _, y in points) / len(points)
     spread = sum((x - middle_x) ** 2 for x, _ in points)

@@ -1,7 +1,7 @@
-"""A soaked line: station, rejector and everything that happens to them, step by step.
+"""A simulated line with faults: station, rejector and belt, step by step.
 
-What the rejector's loop does with its devices and its socket is done here with a belt of numbers;
-places, moments, the queue, and what the station remembers are the ones that run on a line.
+The belt, the devices and the socket of the rejector's loop are simulated. The code for positions,
+times, the queue and the station's memory is that of a real line.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from heapq import heappop, heappush
 from math import ceil
 
 from bench.soak.plan import MS, SoakPlan
-from bench.soak.referee import Referee, Told
-from bench.soak.wire import BOUND_NS, Wire
-from bench.soak.world import Belt, Thing
+from bench.soak.referee import NumberedPart, Referee
+from bench.soak.wire import BOUND_NS, OutputLine
+from bench.soak.world import BeltPart, SoakBelt
 from edge.devices.encoder import EncoderPosition
 from edge.line.outcome import Counters
 from edge.line.queue import RejectQueue
@@ -28,7 +28,7 @@ _STANDING_NS = 1_000 * MS
 
 
 class SoakedLine:
-    """Runs parts until ``run`` has seen enough of them; ``referee`` has the account."""
+    """A line that ``run`` moves forward. ``referee`` has the results."""
 
     def __init__(self, plan: SoakPlan, seed: int) -> None:
         self.plan = plan
@@ -37,11 +37,11 @@ class SoakedLine:
         self._motion = DrivenMotion(
             Drive(0, plan.counts_per_s, plan.variation, plan.stops, plan.reversals, seed)
         )
-        self.belt = Belt(plan, self._chance)
+        self.belt = SoakBelt(plan, self._chance)
         self.referee = Referee(plan, self.belt)
         self.now_ns = 0
         self._part_id = 0
-        # What the station will do: when, number, and seen_ns of a sighting or a verdict.
+        # Future actions of the station: time, number, and a sighting or a verdict.
         self._deeds: list[tuple[int, int, Sighted | Resolve]] = []
         self._orders: deque[Order] = deque()  # to a new process
         self._number = 0
@@ -51,11 +51,11 @@ class SoakedLine:
         self._lost = 0  # edges of the encoder still to lose
         self._gap = False
         self._first = False
-        self._wire = Wire(plan.pulse_ns)
-        self._all_stopped = False  # in a stall the guard too: a core, or the machine
+        self._wire = OutputLine(plan.pulse_ns)
+        self._all_stopped = False  # the stall also stops the guard
         self._deaf = False
-        self._back_ns = 0  # when the rejector, or the station with its rejector, is there again
-        self._station_dead = False
+        self._back_ns = 0  # time at which the rejector, or both processes, run again
+        self._station_down = False
         self._moved_ns = 0
         self._second_ns = 0
         self._underway = self._new_underway()
@@ -63,10 +63,10 @@ class SoakedLine:
         self._stalled_ns = 0
         fastest = plan.counts_per_s * (1 + plan.variation)
         self._near_counts = 1 + ceil(fastest * _POLL_NS / 1e9)  # as the rejector's loop does
-        self._epoch = 0  # how often places were lost
+        self._epoch = 0  # number of times that positions were lost
 
     def run(self, parts: int) -> None:
-        """Until so many parts have come to the photo-eye and every one of them is accounted for."""
+        """Move the line until so many parts have arrived at the photo-eye."""
         while self.belt.born < parts:
             self._look()
 
@@ -80,7 +80,7 @@ class SoakedLine:
         )
 
     def _look(self) -> None:
-        """One turn of the rejector's loop, or of the time in which there is none."""
+        """Do one turn of the rejector's loop, or one step without a rejector."""
         lane, belt, before_ns = self._lane, self.belt, self.now_ns
         self.now_ns = now_ns = self._next_look()
         positions: list[EncoderPosition] = []
@@ -187,7 +187,7 @@ class SoakedLine:
             self._drain(lane)
 
     def _act(self, lane: Lane | None) -> None:
-        """What the station does by now; without a rejector it only remembers."""
+        """Do the station's actions up to now. Without a rejector they are only stored."""
         deeds, underway = self._deeds, self._underway
         while deeds and deeds[0][0] <= self.now_ns:
             deed = heappop(deeds)[2]
@@ -215,7 +215,7 @@ class SoakedLine:
 
     def _report(self, report: Actuated) -> None:
         self.referee.passed(report.part_id)
-        if not self._station_dead:
+        if not self._station_down:
             report = self._underway.reported(report)
         self._settled(self._wire.passed(report, self.now_ns))
 
@@ -223,21 +223,21 @@ class SoakedLine:
         for report in reports:
             self.referee.reported(report)
 
-    def _seen(self, thing: Thing, at_ns: int) -> None:
-        """The photo-eye has an edge. While the station is dead nobody hears of it."""
+    def _seen(self, thing: BeltPart, at_ns: int) -> None:
+        """Handle an edge of the photo-eye. Without a station it is only counted."""
         if not thing.met:
             thing.met = True
             self.referee.laid(thing)
-        if self._station_dead:
+        if self._station_down:
             self.counters["unheard"] += 1
             thing.unheard = True
             return
         plan, chance = self.plan, self._chance
-        # While edges get lost, and nobody knows it yet, two parts seem to be at one count.
+        # While lost edges are not yet detected, two parts can have one count.
         thing.unheard = thing.unheard or self._lost > 0
         self._part_id += 1
         thing.ids.append(self._part_id)
-        self.referee.told(Told(self._part_id, thing, thing.x, self._epoch))
+        self.referee.number(NumberedPart(self._part_id, thing, thing.x, self._epoch))
         self._later(Sighted(self._part_id, at_ns), at_ns + chance.randint(100_000, 8 * MS))
         fate = chance.random()
         if fate < plan.lost_verdicts:
@@ -251,10 +251,10 @@ class SoakedLine:
         heappush(self._deeds, (at_ns, self._number, deed))
 
     def _start(self) -> None:
-        """A new rejector, and a new station where that was dead too."""
+        """Start a rejector, and a station where that had crashed too."""
         plan = self.plan
-        if self._station_dead:
-            self._station_dead = self._deaf = False
+        if self._station_down:
+            self._station_down = self._deaf = False
             self._settled(self._wire.new_station(self.now_ns))
             self._underway = self._new_underway()
         queue = RejectQueue(
@@ -278,8 +278,10 @@ class SoakedLine:
         self._second_ns = max(self._second_ns, self.now_ns)
 
     def _end(self, lane: Lane, back_ns: int) -> None:
-        """The rejector is gone. Its guard ends the pulse when it should, and one without an end
-        now; then the kernel releases the line."""
+        """End the rejector. Its guard ends the pulse on time, and a pulse without an end at once.
+
+        Then the kernel releases the line.
+        """
         self._add(lane.queue.counters)
         self._lane = None
         if self._wire.until_ns is None:
@@ -287,7 +289,7 @@ class SoakedLine:
         self._back_ns = self.now_ns + back_ns
 
     def _drain(self, lane: Lane) -> None:
-        """After the station's death: until no part waits, or the belt stands."""
+        """Continue after a crash of the station, until no part waits or the belt stands still."""
         if len(lane) and self.now_ns - self._moved_ns >= _STANDING_NS:
             lane.queue.abandon(self.now_ns)
             for outcome in lane.due(self.now_ns).outcomes:
@@ -302,7 +304,7 @@ class SoakedLine:
             self.counters[name] += getattr(counters, name)
 
     def _happen(self) -> None:
-        """Once a second: what people and machines do to a line."""
+        """Cause the faults of one second of the belt."""
         plan, chance, lane = self.plan, self._chance, self._lane
         rate = plan.counts_per_s * 2 / (plan.gap_low + plan.gap_high)
         if chance.random() < plan.taken * rate:
@@ -313,12 +315,12 @@ class SoakedLine:
             self._slip()
         if lane is None or self._deaf:
             return
-        if chance.random() < plan.rejector_deaths:
-            self.counters["rejector_deaths"] += 1
+        if chance.random() < plan.rejector_crashes:
+            self.counters["rejector crashes"] += 1
             self._end(lane, chance.randint(100, 500) * MS)
-        elif chance.random() < plan.station_deaths:
-            self.counters["station_deaths"] += 1
-            self._station_dead = self._deaf = True
+        elif chance.random() < plan.station_crashes:
+            self.counters["station crashes"] += 1
+            self._station_down = self._deaf = True
             self._epoch += 1
             self.referee.orphan()
             self._deeds.clear()
@@ -332,12 +334,12 @@ class SoakedLine:
             self._stall("stalls")
 
     def _happen_in_pulse(self, lane: Lane) -> None:
-        """Once a pulse, when it has begun."""
+        """Cause the faults of one pulse that has just begun."""
         plan, chance = self.plan, self._chance
         if chance.random() < plan.pulse_stalls:
             self._stall("stalls in a pulse")
-        elif not self._deaf and chance.random() < plan.pulse_deaths:
-            self.counters["rejector deaths in a pulse"] += 1
+        elif not self._deaf and chance.random() < plan.pulse_crashes:
+            self.counters["rejector crashes in a pulse"] += 1
             self._end(lane, chance.randint(100, 500) * MS)
 
     def _stall(self, name: str) -> None:
@@ -360,7 +362,7 @@ class SoakedLine:
         for _ in range(8):
             x = self.belt.count - self._chance.randint(15, plan.travel - plan.to_ejector - 15)
             if self.referee.is_free(x, apart):
-                thing = Thing(x, x, met=True)
+                thing = BeltPart(x, x, met=True)
                 self.belt.put(thing)
                 self.referee.laid(thing)
                 self.counters["added"] += 1

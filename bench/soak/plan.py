@@ -1,4 +1,4 @@
-"""What happens on a soaked line, and how often."""
+"""Plans of the soak: the geometry of the line, and the frequency of each fault."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """Distances in counts. Chances are per part, unless they are said to be per second of the belt.
+    """The parameters of one plan.
 
-    The least gap between announced parts is ``gap_low``: where it is below ``spacing``, some parts
-    are crowded.
+    Distances are in counts. Probabilities are per part, unless the comment names another unit.
+    ``gap_low`` is the least gap between announced parts. Where it is below ``spacing``, some parts
+    are too close to each other.
     """
 
     name: str
@@ -39,20 +40,20 @@ class SoakPlan:
     taken: float = 0.02
     added: float = 0.02
     slipped: float = 0.0
-    rejector_deaths: float = 0.0  # per second
-    station_deaths: float = 0.0  # per second
+    rejector_crashes: float = 0.0  # per second
+    station_crashes: float = 0.0  # per second
     gaps: float = 0.0  # per second
-    stalls: float = 0.0  # per second: the rejector is held up for up to 30 ms
-    pulse_stalls: float = 0.03  # per pulse: the same, from its beginning on
-    pulse_deaths: float = 0.001  # per pulse
-    core_stops: float = 0.3  # per stall: the guard is held up too
+    stalls: float = 0.0  # per second: the rejector is delayed by up to 30 ms
+    pulse_stalls: float = 0.03  # per pulse: the same, from the beginning of the pulse
+    pulse_crashes: float = 0.001  # per pulse
+    core_stops: float = 0.3  # per stall: the guard is delayed too
 
 
 MIXED = (
-    SoakPlan("steady", rejector_deaths=0.02, stalls=0.2),
-    SoakPlan("eye", eye=True, slipped=0.2, rejector_deaths=0.02, stalls=0.1, eject_absent=False),
-    SoakPlan("fragile", survives=False, rejector_deaths=0.02, station_deaths=0.01, gaps=0.02),
+    SoakPlan("steady", rejector_crashes=0.02, stalls=0.2),
+    SoakPlan("eye", eye=True, slipped=0.2, rejector_crashes=0.02, stalls=0.1, eject_absent=False),
+    SoakPlan("fragile", survives=False, rejector_crashes=0.02, station_crashes=0.01, gaps=0.02),
     SoakPlan(
-        "lenient", eject_unknown=False, survives=False, rejector_deaths=0.02, gaps=0.01, stalls=0.2
+        "lenient", eject_unknown=False, survives=False, rejector_crashes=0.02, gaps=0.01, stalls=0.2
     ),
 )

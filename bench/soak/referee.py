@@ -1,4 +1,4 @@
-"""Says of every part whether what was done to it was right, and what was reported of it."""
+"""The referee of the soak: it checks the outcome of every part and its reports."""
 
 from __future__ import annotations
 
@@ -7,199 +7,202 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from bench.soak.plan import MS, SoakPlan
-from bench.soak.world import Belt, Thing
+from bench.soak.world import BeltPart, SoakBelt
 from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated
 
-_BEYOND = 150  # counts past the ejector at which nothing can be added to a part's account
+_BEYOND = 150  # counts past the ejector at which a part's record is complete
 _ORDERED = (Cause.VERDICT, Cause.UNKNOWN, Cause.TOO_CLOSE, Cause.ABSENT)
 _RESTARTED = (Cause.POSITION_LOST, Cause.REJECTOR_DOWN)
-_UNSEEN_NS = 10 * MS  # around a report or the end of a blind time: a pulse and two looks
+_UNSEEN_NS = (
+    10 * MS
+)  # around a report, or the end of a time without positions: a pulse and two loop turns
 
 
 @dataclass(slots=True)
-class Told:
-    """A part as the station knows it. place: its count at the photo-eye.
+class NumberedPart:
+    """A part as the station knows it.
 
-    epoch: how often the place of everything had been lost by then.
+    place: its count at the photo-eye. epoch: number of times that all positions had been lost.
     """
 
     part_id: int
-    thing: Thing
+    thing: BeltPart
     place: int
     epoch: int
     eject: bool | None = None
-    passed: bool = False  # the rejector has dealt with it; the report may wait for a pulse
+    passed: bool = False  # the rejector has handled it; the report may wait for a pulse
     report: Actuated | None = None
-    receded: bool = False  # the belt had backed up again when the report was made
-    orphan: bool = False  # its station died: nobody reads the report
+    receded: bool = False  # the belt had moved back when the report was made
+    orphan: bool = False  # its station crashed, so no process reads the report
 
 
 class Referee:
-    """``errors`` must stay empty; ``account`` counts what may happen on a bad line."""
+    """A referee. ``errors`` must stay empty. ``account`` counts all permitted outcomes."""
 
-    def __init__(self, plan: SoakPlan, belt: Belt) -> None:
+    def __init__(self, plan: SoakPlan, belt: SoakBelt) -> None:
         self.errors: list[str] = []
         self.account: Counter[str] = Counter()
         self._plan = plan
         self._belt = belt
-        self._told: dict[int, Told] = {}
-        self._closing: list[tuple[int, int, Thing]] = []
-        self._recent: deque[Thing] = deque(maxlen=64)
-        self._placed: deque[Told] = deque(maxlen=64)
+        self._numbered: dict[int, NumberedPart] = {}
+        self._closing: list[tuple[int, int, BeltPart]] = []
+        self._recent: deque[BeltPart] = deque(maxlen=64)
+        self._placed: deque[NumberedPart] = deque(maxlen=64)
         self._number = 0
         self._blind_until_ns = -1
         self._unannounced_ns = -1
 
     @property
     def open(self) -> int:
-        """Parts whose account is not closed."""
-        return len(self._told)
+        """The number of parts whose record is open."""
+        return len(self._numbered)
 
-    def laid(self, thing: Thing) -> None:
-        """A part is on the line: it came to the photo-eye, or a hand put it there."""
+    def laid(self, thing: BeltPart) -> None:
+        """Record a part that arrived at the photo-eye or was put on the belt by hand."""
         self._number += 1
         self._recent.append(thing)
         heappush(self._closing, (thing.x, self._number, thing))
 
-    def told(self, told: Told) -> None:
-        """The station has numbered what the photo-eye saw."""
-        self._told[told.part_id] = told
-        self._placed.append(told)
+    def number(self, known: NumberedPart) -> None:
+        """Record a part that the station has numbered."""
+        self._numbered[known.part_id] = known
+        self._placed.append(known)
         self.account["edges"] += 1
 
     def resolved(self, part_id: int, eject: bool) -> None:
-        """The verdict has been read before the part was dealt with; the first one counts."""
-        told = self._told.get(part_id)
-        if told is not None and not told.passed and told.eject is None:
-            told.eject = eject
+        """Record a verdict that was read before the part was handled. The first one counts."""
+        known = self._numbered.get(part_id)
+        if known is not None and not known.passed and known.eject is None:
+            known.eject = eject
 
     def orphan(self) -> None:
-        """The station is dead: nobody reads the reports of its parts."""
-        for told in self._told.values():
-            told.orphan = True
+        """Record a crash of the station. No process reads the reports of its parts."""
+        for known in self._numbered.values():
+            known.orphan = True
 
     def blind(self, now_ns: int) -> None:
-        """The output is active because nobody knows what is on the belt."""
+        """Record an output that is active because the positions on the belt are lost."""
         self._blind_until_ns = now_ns + _UNSEEN_NS
 
     def passed(self, part_id: int) -> None:
-        """The rejector has dealt with the part: a later verdict is late."""
-        told = self._told.get(part_id)
-        if told is not None:
-            told.passed = True
-            told.receded = self._belt.count < told.place + self._plan.travel
+        """Record a part that the rejector has handled. A later verdict is late."""
+        known = self._numbered.get(part_id)
+        if known is not None:
+            known.passed = True
+            known.receded = self._belt.count < known.place + self._plan.travel
 
     def unannounced(self, now_ns: int) -> None:
-        """The ejector acts on a part that nobody announced."""
+        """Record a pulse for an unannounced part."""
         self._unannounced_ns = now_ns
 
     def is_free(self, x: int, apart: int) -> bool:
-        """Whether a hand finds room for a part there."""
+        """Return whether there is space for a part at this count."""
         return all(min(abs(t.x - x), abs(t.announced_x - x)) >= apart for t in self._recent)
 
     def reported(self, report: Actuated) -> None:
-        """The rejector said what it did."""
+        """Record a report of the rejector and check it."""
         self.account[f"{report.action.name} {report.cause.name}".lower()] += 1
         if report.part_id == 0:
             return
-        told = self._told.get(report.part_id)
-        if told is None or told.report is not None:
+        known = self._numbered.get(report.part_id)
+        if known is None or known.report is not None:
             self._wrong(f"part {report.part_id} was reported twice: {report}")
             return
-        if not told.passed:
-            self.passed(report.part_id)  # no rejector has: the station reports it by itself
-        told.report = report
-        wanted = self._plan.eject_unknown if told.eject is None else told.eject
+        if not known.passed:
+            self.passed(report.part_id)  # without a rejector, the station itself reports it
+        known.report = report
+        wanted = self._plan.eject_unknown if known.eject is None else known.eject
         if report.cause in (Cause.VERDICT, Cause.UNKNOWN):
-            if (report.cause is Cause.VERDICT) != (told.eject is not None):
-                self._wrong(f"part {report.part_id}: verdict {told.eject}, but {report}")
+            if (report.cause is Cause.VERDICT) != (known.eject is not None):
+                self._wrong(f"part {report.part_id}: verdict {known.eject}, but {report}")
             if (report.action is not Action.PASSED) != wanted:
                 self._wrong(f"part {report.part_id}: eject {wanted}, but {report}")
 
-    def struck(self, things: list[Thing], now_ns: int, *, held: bool = False) -> None:
-        """The ejector hit these. held: by a pulse that was late by more than the bound, as nothing
-        could end it."""
+    def struck(self, things: list[BeltPart], now_ns: int, *, held: bool = False) -> None:
+        """Record parts that the ejector hit.
+
+        held: the pulse was late by more than the bound, because nothing could end it.
+        """
         for thing in things:
             thing.held = held
             thing.excuse = ""
             if now_ns <= self._blind_until_ns:
-                thing.excuse = "blind"
+                thing.excuse = "positions lost"
             elif self._plan.eye and now_ns <= self._unannounced_ns + _UNSEEN_NS:
                 thing.excuse = "unannounced part"
             self.account["hit"] += 1
 
     def close(self) -> None:
-        """Close the accounts of parts far beyond the ejector. Every order has been obeyed."""
+        """Check and close the records of parts far beyond the ejector."""
         limit = self._belt.count - self._plan.travel - self._plan.part - _BEYOND
         self._belt.gone(_BEYOND)
         while self._closing and self._closing[0][0] < limit:
             self._settle(heappop(self._closing)[2])
 
-    def _settle(self, thing: Thing) -> None:
+    def _settle(self, thing: BeltPart) -> None:
         self.account["parts"] += 1
-        tolds = [self._told.pop(part_id) for part_id in thing.ids]
+        numbered = [self._numbered.pop(part_id) for part_id in thing.ids]
         reports = []
-        for told in tolds:
-            if told.report is not None:
-                reports.append(told.report)
-            elif told.orphan:
+        for known in numbered:
+            if known.report is not None:
+                reports.append(known.report)
+            elif known.orphan:
                 self.account["orphans without report"] += 1
             else:
-                self._wrong(f"part {told.part_id} has no outcome")
+                self._wrong(f"part {known.part_id} has no outcome")
         parts = [one for one in reports if one.action is not Action.NO_PART]
         ejected = [one for one in parts if one.action is Action.EJECTED]
-        # When places are lost, so is what has gone by: brought back to the eye, it is a new part.
-        epochs = {told.epoch for told in tolds if told.report in parts}
+        # After a loss of positions, a passed part that returns to the photo-eye is a new part.
+        epochs = {known.epoch for known in numbered if known.report in parts}
         if len(parts) > len(epochs) and not any(p.cause in _RESTARTED for p in parts):
             self._wrong(f"one part, {len(parts)} outcomes: {parts}")
         if thing.hit and not ejected:
             if thing.excuse:
                 self.account[f"hit, not announced: {thing.excuse}"] += 1
             elif thing.held and not thing.ids:
-                self.account["hit, not announced: by a pulse that nobody could end"] += 1
+                self.account["hit, not announced: by a pulse that nothing could end"] += 1
             else:
                 self._wrong(f"the wrong part was hit: {thing} {parts}")
         if not thing.ids:
-            self.account["never told"] += 1
+            self.account["never numbered"] += 1
         elif not (parts or thing.unheard) and any(r.cause is Cause.SEEN_AGAIN for r in reports):
-            self._wrong(f"a part was taken for none: {thing} {reports}")
+            self._wrong(f"a part was not recognised: {thing} {reports}")
         if thing.hit and any(one.cause is Cause.OVERRUN for one in ejected):
             if thing.held:
-                self.account["hit by a pulse that nobody could end"] += 1
+                self.account["hit by a pulse that nothing could end"] += 1
             elif thing.excuse:
                 self.account[f"hit, and ordered to pass: {thing.excuse}"] += 1
             else:
                 self._wrong(f"a good part was hit within the bound: {thing} {parts}")
         for one in ejected:
-            if one.cause is Cause.TOO_CLOSE and not self._is_crowded(tolds):
+            if one.cause is Cause.TOO_CLOSE and not self._is_crowded(numbered):
                 self.account["too close to an unannounced part"] += 1
             if thing.hit or thing.taken:
                 continue
             if one.cause is Cause.OVERRUN:
-                self._wrong(f"reported as hit, and not: {thing} {one}")
+                self._wrong(f"reported as hit, but not hit: {thing} {one}")
             elif one.cause not in _ORDERED:
-                self.account["lost, and gone by meanwhile"] += 1
+                self.account["position lost, and passed meanwhile"] += 1
             elif thing.slid:
-                # The eye's look at it fell into a restart, or it slid once more on a belt that had
-                # backed up.
-                self.account["slid behind the eye's back"] += 1
-            elif any(told.receded for told in tolds):
-                self.account["the belt backed up in the moment of the pulse"] += 1
+                # A restart missed it at the eye, or it slid again on a belt that had moved back.
+                self.account["slid after the eye"] += 1
+            elif any(known.receded for known in numbered):
+                self.account["the belt moved back during the pulse"] += 1
             elif one.width_us * 1000 < self._plan.pulse_ns - MS:
                 self.account["pulse too short to hit"] += 1
             elif one.at_ns - one.due_ns > MS:
                 self.account["pulse too late to hit"] += 1
             else:
-                self._wrong(f"ejected, and not hit: {thing} {one}")
+                self._wrong(f"ejected, but not hit: {thing} {one}")
 
-    def _is_crowded(self, tolds: list[Told]) -> bool:
+    def _is_crowded(self, numbered: list[NumberedPart]) -> bool:
         return any(
-            abs(other.place - told.place) < self._plan.spacing
-            and other.thing is not told.thing
+            abs(other.place - known.place) < self._plan.spacing
+            and other.thing is not known.thing
             and other.report is not None
             and other.report.action is not Action.PASSED
-            for told in tolds
+            for known in numbered
             for other in self._placed
         )
 

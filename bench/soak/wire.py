@@ -1,4 +1,4 @@
-"""The output line of a soaked line: its real level, the guard that ends pulses, the outcomes."""
+"""The reject output of a simulated line: its level, the guard that ends pulses, the outcomes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from edge.rejector.lease import MARGIN_NS
 from edge.rejector.messages import Actuated, PulseBegan, PulseEnded
 from edge.rejector.outcomes import Outcomes
 
-# From the end of a pulse to the guard's switch: its margin, and the 0.16 ms within which a process
-# with real-time priority woke in 99.9 % of cases (`python -m bench.actuation`), rounded up.
+# Time from the end of a pulse to the guard's switch. It is the guard's margin plus a wake-up,
+# rounded up. A process with real-time priority woke within 0.16 ms in 99.9 % of cases
+# (`python -m bench.actuation`).
 BOUND_NS = MARGIN_NS + 250_000
 
 
-class Wire:
-    """The level as the ejector sees it, and ``Outcomes`` as the station has them.
+class OutputLine:
+    """The level of the output, and the ``Outcomes`` of the station.
 
-    Every method that may end a pulse returns the reports that are settled by it.
+    Every method that may end a pulse returns the reports that become final.
     """
 
     def __init__(self, pulse_ns: int) -> None:
@@ -25,13 +26,16 @@ class Wire:
         self._began_ns = 0
 
     def ends_ns(self, now_ns: int, *, guarded: bool) -> int:
-        """Up to when an active output was active, looked at now: the guard may have ended it."""
+        """Return the time at which an active output ends, at most now.
+
+        The guard may have ended it.
+        """
         if self.until_ns is None or not guarded:
             return now_ns
         return min(now_ns, self.until_ns + BOUND_NS)
 
     def drive(self, active: bool, until_ns: int | None, now_ns: int) -> list[Actuated]:
-        """The loop switches, after ``guard``."""
+        """Switch the output, as the rejector's loop does."""
         self.until_ns = until_ns
         if active and not self.active:
             self.active, self._began_ns = True, now_ns
@@ -39,7 +43,7 @@ class Wire:
         return [] if active else self.end(now_ns)
 
     def end(self, at_ns: int) -> list[Actuated]:
-        """The output is inactive, whoever did it."""
+        """Make the output inactive, as loop or guard does."""
         if not self.active:
             return []
         self.active = False
@@ -47,11 +51,11 @@ class Wire:
         return self._outcomes.ended(PulseEnded(began_ns, began_ns, began_ns, at_ns))
 
     def passed(self, report: Actuated, now_ns: int) -> list[Actuated]:
-        """The loop reports a part."""
+        """Report a part, as the rejector's loop does."""
         return self._outcomes.passed(report, now_ns)
 
     def new_station(self, now_ns: int) -> list[Actuated]:
-        """The station is another one: what the old one still held."""
+        """Replace the station, and return the reports that the old one still held."""
         settled = self._outcomes.cut(now_ns)
         self._outcomes = Outcomes(pulse_ns=self._pulse_ns, by_counts=True)
         return settled

@@ -1,4 +1,4 @@
-"""The physics of a soaked line: parts on a belt, two photo-eyes, an ejector that hits."""
+"""The physics of a simulated line: parts on a belt, two photo-eyes and an ejector."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from bench.soak.plan import SoakPlan
 
 
 @dataclass(slots=True, eq=False)
-class Thing:
-    """A real part. x: the count at which its front is at the photo-eye.
+class BeltPart:
+    """A real part on the belt.
 
-    ids: under which the station knows it. met: it has an account. unheard: it came to the
-    photo-eye while the station was dead, or while edges of the encoder were lost.
-    hit: the ejector's pulse touched it; held: when it should have been over.
+    x: count at which its front is at the photo-eye. ids: its numbers at the station.
+    met: the referee has a record of it. unheard: it passed the photo-eye without a station, or
+    while encoder edges were lost. hit: an ejector pulse hit it. held: the pulse should have ended
+    before.
     """
 
     x: int
@@ -27,32 +28,32 @@ class Thing:
     taken: bool = False
     hit: bool = False
     held: bool = False
-    excuse: str = ""  # why a hit may be right though nobody announced the part
+    excuse: str = ""  # reason for which a hit of an unannounced part is allowed
 
 
-class Belt:
-    """Where every part is. Counts only: the caller says when the belt moves to which."""
+class SoakBelt:
+    """The positions of all parts, in counts. The caller moves the belt."""
 
     def __init__(self, plan: SoakPlan, chance: random.Random) -> None:
         self.plan = plan
         self.count = 0
         self.born = 0
-        self.there: list[tuple[int, int, Thing]] = []  # x, number, thing; not taken, hit or gone
+        self.there: list[tuple[int, int, BeltPart]] = []  # x, number, part; without removed parts
         self._chance = chance
         self._next_x = 20
         self._number = 0
-        self._fronts: dict[int, Thing] = {}
-        self._rears: dict[int, Thing] = {}
+        self._fronts: dict[int, BeltPart] = {}
+        self._rears: dict[int, BeltPart] = {}
 
-    def put(self, thing: Thing) -> None:
-        """Lay a part down."""
+    def put(self, thing: BeltPart) -> None:
+        """Put a part on the belt."""
         self._number += 1
         insort(self.there, (thing.x, self._number, thing))
         self._fronts[thing.x] = thing
         self._rears[thing.x + self.plan.part] = thing
 
-    def remove(self, thing: Thing) -> None:
-        """It is off the belt: taken, hit, or gone for good."""
+    def remove(self, thing: BeltPart) -> None:
+        """Remove a part that was taken off, hit, or has left the belt."""
         index = bisect_left(self.there, (thing.x,))
         while self.there[index][2] is not thing:
             index += 1
@@ -62,20 +63,22 @@ class Belt:
         if self._rears.get(thing.x + self.plan.part) is thing:
             del self._rears[thing.x + self.plan.part]
 
-    def slip(self, thing: Thing, counts: int) -> None:
-        """It slides on the belt."""
+    def slip(self, thing: BeltPart, counts: int) -> None:
+        """Move a part on the belt, as if it slid."""
         self.remove(thing)
         thing.x += counts
         thing.slid = True
         self.put(thing)
 
-    def step(self, count: int) -> tuple[Thing | None, Thing | None]:
-        """The belt comes to this count: the parts at the photo-eye and at the ejector's eye that
-        begin to cover them."""
+    def step(self, count: int) -> tuple[BeltPart | None, BeltPart | None]:
+        """Move the belt to this count.
+
+        Return the parts that begin to cover the photo-eye and the ejector's eye.
+        """
         forward, self.count = count > self.count, count
         plan = self.plan
         if count >= self._next_x - plan.gap_high:
-            self.put(Thing(self._next_x, self._next_x))
+            self.put(BeltPart(self._next_x, self._next_x))
             self.born += 1
             self._next_x += self._chance.randint(plan.gap_low, plan.gap_high)
         edges, at = (self._fronts, count) if forward else (self._rears, count + 1)
@@ -83,8 +86,8 @@ class Belt:
             return edges.get(at), None
         return edges.get(at), edges.get(at - plan.travel + plan.to_ejector)
 
-    def strike(self, low: int, high: int) -> list[Thing]:
-        """The output was active while the belt was at these counts: who is hit, and gone."""
+    def strike(self, low: int, high: int) -> list[BeltPart]:
+        """Eject the parts that an active output hits at these counts, and return them."""
         travel, there = self.plan.travel, self.there
         first = bisect_right(there, (low - travel - self.plan.part, 1 << 60))
         last = bisect_right(there, (high - travel, 1 << 60))
@@ -94,14 +97,14 @@ class Belt:
             self.remove(thing)
         return struck
 
-    def between(self, low: int, high: int) -> list[Thing]:
-        """Parts whose front has come this far beyond the photo-eye."""
+    def between(self, low: int, high: int) -> list[BeltPart]:
+        """Return the parts whose front is between these distances beyond the photo-eye."""
         first = bisect_left(self.there, (self.count - high,))
         last = bisect_right(self.there, (self.count - low, 1 << 60))
         return [thing for _, _, thing in self.there[first:last]]
 
-    def gone(self, beyond: int) -> list[Thing]:
-        """Parts this far beyond the ejector leave the belt."""
+    def gone(self, beyond: int) -> list[BeltPart]:
+        """Remove the parts this far beyond the ejector, and return them."""
         limit = self.count - self.plan.travel - self.plan.part - beyond
         last = bisect_right(self.there, (limit, 1 << 60))
         leaving = [thing for _, _, thing in self.there[:last]]

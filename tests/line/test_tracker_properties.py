@@ -102,8 +102,8 @@ plans = st.builds(
     taken=chances,
     added=chances,
     slipped=st.just(0.0),
-    rejector_deaths=chances,
-    station_deaths=chances,
+    rejector_crashes=chances,
+    station_crashes=chances,
     gaps=chances,
     stalls=chances,
 )
