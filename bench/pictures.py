@@ -74,9 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def part() -> None:
         number = next(numbers)
         verdict = Verdict(number, Decision.PASS, "clean", (), 1.0, None)
-        keeper.seen(Frame(number, number, 0, 0, pixels))
-        keeper.said(verdict)
-        keeper.settled(verdict)
+        keeper.record_frame(Frame(number, number, 0, 0, pixels))
+        keeper.record_inspection(verdict)
+        keeper.record_verdict(verdict)
 
     def copy() -> None:
         np.copyto(target[next(numbers) % 32], pixels)

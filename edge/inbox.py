@@ -29,14 +29,14 @@ _MAX_BYTES = 4096
 _SUFFIX = ".json"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-MarkKind = Literal["escape", "false-reject", "true-reject", "look", "sentinel"]
+MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A person's word on a part. escape: it was let by and is bad. false-reject: it was kicked and
-    is good. true-reject: it was kicked and is bad. look: somebody shall look at it. sentinel: a
-    known bad part, put on the belt to see whether it is found. id: unique, for receivers that drop
+    """A person's mark on a part. escape: it passed and is bad. false-reject: it was ejected and is
+    good. true-reject: it was ejected and is bad. look: to be reviewed. self-test: a known bad part,
+    put on the belt to test the station. id: unique, for receivers that drop
     repeats."""
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

@@ -16,7 +16,7 @@ from bench.chaos.world import World
 from edge.errors import OutfeedError
 
 # Files of the state folder that a power cut may empty. `_flip` damages the journal.
-_SMALL_FILES = ("uplink.json", "bundles.json", "drift.json", "sentinel.json")
+_SMALL_FILES = ("uplink.json", "bundles.json", "drift.json", "self_test.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bench.soak.world import BeltPart, SoakBelt
 from edge.devices.encoder import EncoderPosition
 from edge.line.outcome import Counters
 from edge.line.queue import RejectQueue
-from edge.line.tracker import CountRules, EyeRules, Lane
+from edge.line.tracker import BeltTracker, CountRules, EyeRules
 from edge.rejector.announced import Underway
 from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve, Restore, Sighted
 from edge.sim.motion import Drive, DrivenMotion
@@ -45,7 +45,7 @@ class SoakedLine:
         self._deeds: list[tuple[int, int, Sighted | Resolve]] = []
         self._orders: deque[Order] = deque()  # to a new process
         self._number = 0
-        self._lane: Lane | None = None
+        self._tracker: BeltTracker | None = None
         self._opened = 0  # the encoder's zero
         self._origin = 0
         self._lost = 0  # edges of the encoder still to lose
@@ -81,7 +81,7 @@ class SoakedLine:
 
     def _look(self) -> None:
         """Do one turn of the rejector's loop, or one step without a rejector."""
-        lane, belt, before_ns = self._lane, self.belt, self.now_ns
+        tracker, belt, before_ns = self._tracker, self.belt, self.now_ns
         self.now_ns = now_ns = self._next_look()
         positions: list[EncoderPosition] = []
         changes = list(self._motion.changes(before_ns, now_ns))
@@ -104,7 +104,7 @@ class SoakedLine:
             eye, ejector_eye = belt.step(count)
             if eye is not None:
                 self._seen(eye, at_ns)
-            if ejector_eye is not None and lane is not None:
+            if ejector_eye is not None and tracker is not None:
                 self._arrivals.append(at_ns)
             if self._lost:
                 self._lost -= 1
@@ -118,53 +118,53 @@ class SoakedLine:
             self.referee.struck(belt.strike(min(in_time), max(in_time)), now_ns)
             if held:
                 self.referee.struck(belt.strike(min(held), max(held)), now_ns, held=True)
-        dead = lane is None and wire.until_ns is not None and now_ns >= wire.until_ns
+        dead = tracker is None and wire.until_ns is not None and now_ns >= wire.until_ns
         if wire.active and (ends_ns < now_ns or dead):
             self._settled(wire.end(ends_ns))
-        if lane is not None:
-            self._turn(lane, positions)
+        if tracker is not None:
+            self._turn(tracker, positions)
         else:
             self._act(None)
             if now_ns >= self._back_ns:
                 self._start()
         if now_ns >= self._second_ns:
             self._second_ns += 1_000 * MS
-            if self._lane is not None and not self._deaf and not self._first:
+            if self._tracker is not None and not self._deaf and not self._first:
                 self.referee.close()
             self._happen()
 
     def _next_look(self) -> int:
-        lane = self._lane
+        tracker = self._tracker
         if self._stalled_ns:
             length_ns, self._stalled_ns = self._stalled_ns, 0
             return self.now_ns + length_ns
-        if lane is None:
+        if tracker is None:
             return max(self.now_ns + 1, min(self._back_ns, self.now_ns + _POLL_NS))
-        left = lane.counts_left
+        left = tracker.counts_left
         near = left is not None and left <= self._near_counts
         next_ns = self.now_ns + (_NEAR_POLL_NS if near else _POLL_NS)
-        moment_ns = lane.next_ns()
+        moment_ns = tracker.next_ns()
         if moment_ns is not None:
             next_ns = min(next_ns, max(moment_ns, self.now_ns + 1_000))
         if self._deeds:
             next_ns = min(next_ns, max(self._deeds[0][0], self.now_ns + 1_000))
         return next_ns
 
-    def _turn(self, lane: Lane, positions: list[EncoderPosition]) -> None:
+    def _turn(self, tracker: BeltTracker, positions: list[EncoderPosition]) -> None:
         if self._first:
             self._first = False
             count = self.belt.count if self.plan.survives else 0
             positions.insert(0, EncoderPosition(count, self.now_ns))
             positions[1:] = []
-        lane.moved(positions, self._arrivals)
+        tracker.moved(positions, self._arrivals)
         self._arrivals.clear()
         while self._orders:
-            self._obey(lane, self._orders.popleft())
-        self._act(lane)
-        step = lane.due(self.now_ns)
+            self._obey(tracker, self._orders.popleft())
+        self._act(tracker)
+        step = tracker.due(self.now_ns)
         began = step.active and not self._wire.active
         self._settled(self._wire.drive(step.active, step.until_ns, self.now_ns))
-        if lane.queue.is_position_lost:
+        if tracker.queue.is_position_lost:
             self.referee.blind(self.now_ns)
         for outcome in step.outcomes:
             if outcome.part_id == 0:
@@ -182,11 +182,11 @@ class SoakedLine:
         if began:
             count = self.belt.count
             self.referee.struck(self.belt.strike(count, count), self.now_ns)
-            self._happen_in_pulse(lane)
-        if self._deaf and self._lane is not None:
-            self._drain(lane)
+            self._happen_in_pulse(tracker)
+        if self._deaf and self._tracker is not None:
+            self._drain(tracker)
 
-    def _act(self, lane: Lane | None) -> None:
+    def _act(self, tracker: BeltTracker | None) -> None:
         """Do the station's actions up to now. Without a rejector they are only stored."""
         deeds, underway = self._deeds, self._underway
         while deeds and deeds[0][0] <= self.now_ns:
@@ -196,22 +196,22 @@ class SoakedLine:
             else:
                 underway.resolve(deed.part_id, deed.eject)
                 self.referee.resolved(deed.part_id, deed.eject)
-            if lane is not None:
-                self._obey(lane, deed)
+            if tracker is not None:
+                self._obey(tracker, deed)
 
-    def _obey(self, lane: Lane, order: Order) -> None:
+    def _obey(self, tracker: BeltTracker, order: Order) -> None:
         if isinstance(order, Sighted):
-            place = lane.sighted(order.part_id, order.seen_ns, self.now_ns, order.eject)
+            place = tracker.sighted(order.part_id, order.seen_ns, self.now_ns, order.eject)
             if place is not None:
                 self._underway.placed(Placed(order.part_id, place))
         elif isinstance(order, Restore):
-            lane.restore(order.part_id, order.place, self.now_ns, order.eject)
+            tracker.restore(order.part_id, order.place, self.now_ns, order.eject)
         elif isinstance(order, Resolve):
-            lane.resolve(order.part_id, order.eject)
+            tracker.resolve(order.part_id, order.eject)
         elif isinstance(order, Known):
-            lane.known(order.part_id, order.place)
+            tracker.known(order.part_id, order.place)
         elif isinstance(order, Lose):
-            lane.lose(self.now_ns)
+            tracker.lose(self.now_ns)
 
     def _report(self, report: Actuated) -> None:
         self.referee.passed(report.part_id)
@@ -266,7 +266,9 @@ class SoakedLine:
             eject_absent=plan.eject_absent,
         )
         eye = EyeRules(plan.to_ejector, plan.tolerance) if plan.eye else None
-        self._lane = Lane(queue, counts=CountRules(plan.travel, debounce=plan.debounce), eye=eye)
+        self._tracker = BeltTracker(
+            queue, counts=CountRules(plan.travel, debounce=plan.debounce), eye=eye
+        )
         self._opened = 0 if plan.survives else self.belt.count
         self._origin = 0 if plan.survives else self._origin + 1
         self._epoch += not plan.survives
@@ -277,27 +279,27 @@ class SoakedLine:
         self._orders.extend(self._underway.orders(self._origin, purge_at_start=True))
         self._second_ns = max(self._second_ns, self.now_ns)
 
-    def _end(self, lane: Lane, back_ns: int) -> None:
+    def _end(self, tracker: BeltTracker, back_ns: int) -> None:
         """End the rejector. Its guard ends the pulse on time, and a pulse without an end at once.
 
         Then the kernel releases the line.
         """
-        self._add(lane.queue.counters)
-        self._lane = None
+        self._add(tracker.queue.counters)
+        self._tracker = None
         if self._wire.until_ns is None:
             self._settled(self._wire.end(self.now_ns))
         self._back_ns = self.now_ns + back_ns
 
-    def _drain(self, lane: Lane) -> None:
+    def _drain(self, tracker: BeltTracker) -> None:
         """Continue after a crash of the station, until no part waits or the belt stands still."""
-        if len(lane) and self.now_ns - self._moved_ns >= _STANDING_NS:
-            lane.queue.abandon(self.now_ns)
-            for outcome in lane.due(self.now_ns).outcomes:
+        if len(tracker) and self.now_ns - self._moved_ns >= _STANDING_NS:
+            tracker.queue.abandon(self.now_ns)
+            for outcome in tracker.due(self.now_ns).outcomes:
                 self.referee.reported(
                     Actuated(outcome.part_id, 0, 0, 0, outcome.action, outcome.cause)
                 )
-        if not len(lane) and lane.next_ns() is None:
-            self._end(lane, self._chance.randint(500, 3_000) * MS)
+        if not len(tracker) and tracker.next_ns() is None:
+            self._end(tracker, self._chance.randint(500, 3_000) * MS)
 
     def _add(self, counters: Counters) -> None:
         for name in Counters.__slots__:
@@ -305,7 +307,7 @@ class SoakedLine:
 
     def _happen(self) -> None:
         """Cause the faults of one second of the belt."""
-        plan, chance, lane = self.plan, self._chance, self._lane
+        plan, chance, tracker = self.plan, self._chance, self._tracker
         rate = plan.counts_per_s * 2 / (plan.gap_low + plan.gap_high)
         if chance.random() < plan.taken * rate:
             self._take_off()
@@ -313,11 +315,11 @@ class SoakedLine:
             self._put_on()
         if plan.slipped and chance.random() < plan.slipped * rate:
             self._slip()
-        if lane is None or self._deaf:
+        if tracker is None or self._deaf:
             return
         if chance.random() < plan.rejector_crashes:
             self.counters["rejector crashes"] += 1
-            self._end(lane, chance.randint(100, 500) * MS)
+            self._end(tracker, chance.randint(100, 500) * MS)
         elif chance.random() < plan.station_crashes:
             self.counters["station crashes"] += 1
             self._station_down = self._deaf = True
@@ -333,14 +335,14 @@ class SoakedLine:
         if chance.random() < plan.stalls:
             self._stall("stalls")
 
-    def _happen_in_pulse(self, lane: Lane) -> None:
+    def _happen_in_pulse(self, tracker: BeltTracker) -> None:
         """Cause the faults of one pulse that has just begun."""
         plan, chance = self.plan, self._chance
         if chance.random() < plan.pulse_stalls:
             self._stall("stalls in a pulse")
         elif not self._deaf and chance.random() < plan.pulse_crashes:
             self.counters["rejector crashes in a pulse"] += 1
-            self._end(lane, chance.randint(100, 500) * MS)
+            self._end(tracker, chance.randint(100, 500) * MS)
 
     def _stall(self, name: str) -> None:
         self._stalled_ns = self._chance.randint(1, 30) * MS

@@ -1,4 +1,4 @@
-"""What station.toml says of drift and sentinels, as the parts that watch."""
+"""The monitor of drift and self-tests, made from the configuration and the bundle."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def make_monitor(
         station_id=config.id,
         bundle_id=bundle.id,
         drifting=Drifting(rules, config.drift_path, reference) if wanted.enabled else None,
-        sentinels=Sentinels(bundle, inspector, engine.build(bundle).golden),
+        self_test=Sentinels(bundle, inspector, engine.build(bundle).golden),
         rules=MonitorRules(
             every=wanted.every,
             on_drift=wanted.on_drift,
             on_self_test_failure=wanted.on_self_test_failure,
             self_test_interval_ns=wanted.self_test_interval_ns,
         ),
-        sentinel_path=config.sentinel_path,
+        self_test_path=config.self_test_path,
         clock=clock,
     )
 

@@ -11,13 +11,13 @@ from edge.errors import JournalError, PictureError
 from edge.inbox import Inbox
 from edge.pictures import Album, FrameRing, ImageRecorder, ImageWriter, KeepRules, provenance_of
 from edge.pictures.kept_bundles import keep_bundle
-from edge.station.collaborators import NO_PICTURES, Keeps
+from edge.station.collaborators import NO_PICTURES, PictureRecorder
 from edge.station.deferred_journal import LateJournal
 
 
 def make_keeper(
     config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: LateJournal
-) -> Keeps:
+) -> PictureRecorder:
     """Nothing runs yet and no disk is touched. The inbox is read where pictures are kept."""
     wanted = config.pictures
     if not wanted.enabled:

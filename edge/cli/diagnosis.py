@@ -20,9 +20,9 @@ from edge.clock import MonotonicClock
 from edge.config.station import StationConfig
 from edge.devices.camera import Camera
 from edge.doctor.checks import examine
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, Level, fail, fine
-from edge.doctor.machine import Machine
+from edge.doctor.machine import MachineState
 from edge.doctor.station import versions
 from edge.doctor.station_process import find_running
 from edge.engines.registry import EngineChoice
@@ -36,23 +36,23 @@ _STYLES = {Level.OK: "green", Level.WARN: "bold yellow", Level.FAIL: "bold red"}
 
 
 def diagnose(
-    path: Path, *, golden: bool, timeout_s: float, machine: Machine | None = None
+    path: Path, *, golden: bool, timeout_s: float, machine: MachineState | None = None
 ) -> list[Finding]:
     """Everything that was found. Without a configuration there is little to look for."""
-    machine = machine or Machine()
+    machine = machine or MachineState()
     try:
         config = open_config(path)
     except ConfigError as error:
         advice = "mend the key that is named; firmware-config/station.toml explains every one"
         return [versions(machine), fail("station.toml", str(error), advice)]
-    patient = patient_of(config, machine, golden=golden, path=path)
+    context = diagnostic_context(config, machine, golden=golden, path=path)
     found = [versions(machine), fine("station.toml", f"station {config.id}")]
-    return [*found, *examine(patient, timeout_s=timeout_s)]
+    return [*found, *examine(context, timeout_s=timeout_s)]
 
 
-def patient_of(
-    config: StationConfig, machine: Machine, *, golden: bool = True, path: Path | None = None
-) -> Patient:
+def diagnostic_context(
+    config: StationConfig, machine: MachineState, *, golden: bool = True, path: Path | None = None
+) -> DiagnosticContext:
     """The station as its own configuration, the file path, describes it."""
 
     @lru_cache(maxsize=1)
@@ -79,7 +79,7 @@ def patient_of(
             return open_live_camera(config.camera, clock=clock)
         return make_camera(config.camera, clock=clock)
 
-    return Patient(
+    return DiagnosticContext(
         config=config,
         machine=machine,
         running=find_running(machine, config.journal_path.with_suffix(".lock"), path),

@@ -25,7 +25,7 @@ def mark(
             metavar="KIND",
             help="escape (it was let by and is bad), false-reject (it was kicked and is good), "
             "true-reject (it was kicked and is bad: whatever is learned must still see it), look "
-            "(after one of these it takes that back into doubt), or sentinel (a known bad part, "
+            "(after one of these it takes that back into doubt), or self-test (a known bad part, "
             "put on the belt to see whether it is found).",
         ),
     ] = "look",
@@ -34,8 +34,9 @@ def mark(
     """Mark a part: its picture is kept while it is still in the station's memory, or marked in the
     album, and the mark goes to the journal and to the central system as `outfeed.mark/1`.
 
-    A sentinel that was let by proves that the station does not see: from then on its good parts are
-    UNKNOWN, as `drift.on_self_test_failure` says, until it is started anew.
+    A part marked self-test that passed proves that the station does not detect defects. Until the
+    station is restarted, its good parts are then treated as `drift.on_self_test_failure` configures
+    (default: UNKNOWN).
 
     A number above the journal's last part is refused: there is no such part.
 

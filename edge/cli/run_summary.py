@@ -33,7 +33,7 @@ def summary_counts(summary: Summary) -> list[tuple[str, str]]:
         ("rejector restarts", str(summary.rejector_restarts)),
         ("events lost", str(summary.events_lost)),
         ("pictures", _pictures(summary.pictures)),
-        ("drift, sentinels", _monitor(summary.monitor)),
+        ("drift, self-tests", _monitor(summary.monitor)),
     ]
 
 

@@ -17,7 +17,7 @@ from edge.devices.trigger import Trigger
 from edge.line.freshness import FreshnessRules
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
-from edge.station import Inspects
+from edge.station import PartInspector
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Workbench:
 
     config: StationConfig
     bundle: Bundle
-    inspector: Inspects
+    inspector: PartInspector
     devices: Devices
     clock: Clock
     person: Person

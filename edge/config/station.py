@@ -286,9 +286,9 @@ class StationConfig(Section):
         return self.state_dir / "drift.json"
 
     @property
-    def sentinel_path(self) -> Path:
+    def self_test_path(self) -> Path:
         """Where the station keeps whether its chain still reproduces what it must."""
-        return self.state_dir / "sentinel.json"
+        return self.state_dir / "self_test.json"
 
     @property
     def uplink_path(self) -> Path:

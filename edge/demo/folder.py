@@ -137,7 +137,7 @@ class DemoFolder:
             raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-_OWN = ("journal.", "uplink.", "bundles.", "drift.", "sentinel.", "parts.", "proven.")
+_OWN = ("journal.", "uplink.", "bundles.", "drift.", "self_test.", "parts.", "proven.")
 
 
 def _is_of_a_demo(path: Path) -> bool:

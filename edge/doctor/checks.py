@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 
 from edge.doctor import delivery, devices, disk, drift, network, station, system
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail
 
-Check = Callable[[Patient], Finding | None]
+Check = Callable[[DiagnosticContext], Finding | None]
 
 CHECKS: tuple[Check, ...] = (
     station.service,
@@ -25,7 +25,7 @@ CHECKS: tuple[Check, ...] = (
     devices.permissions,
     devices.watchdog,
     disk.parts,
-    drift.sentinel,
+    drift.self_test,
     drift.drift,
     disk.disk,
     disk.emptied,
@@ -48,22 +48,22 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(patient: Patient, *, timeout_s: float) -> Iterator[Finding]:
+def examine(context: DiagnosticContext, *, timeout_s: float) -> Iterator[Finding]:
     """A finding per check that applies. A check that takes longer than timeout_s is a FAIL, and is
     left behind on its daemon thread "doctor-NAME"."""
     for check in CHECKS:
-        found = bounded(check, patient, timeout_s=timeout_s)
+        found = bounded(check, context, timeout_s=timeout_s)
         if found is not None:
             yield found
 
 
-def bounded(check: Check, patient: Patient, *, timeout_s: float) -> Finding | None:
+def bounded(check: Check, context: DiagnosticContext, *, timeout_s: float) -> Finding | None:
     """What the check finds within the time; a bug in it is a FAIL too, and ends no other check."""
     found: list[Finding | None] = []
 
     def run() -> None:
         try:
-            found.append(check(patient))
+            found.append(check(context))
         except Exception as error:  # noqa: BLE001 - one check must not hide what the others find
             said = f"the check itself failed: {type(error).__name__}: {error}"
             found.append(fail(name, said, "report it"))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from edge.bundle import Bundle
 from edge.config.station import StationConfig
 from edge.devices.camera import Camera
-from edge.doctor.machine import Machine
+from edge.doctor.machine import MachineState
 from edge.doctor.station_process import Running
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class DiagnosticContext:
     """A station that is configured, and the machine below it.
 
     running: the station that runs now; then its devices are left alone. admit: opens the bundle as
@@ -23,7 +23,7 @@ class Patient:
     """
 
     config: StationConfig
-    machine: Machine
+    machine: MachineState
     running: Running | None
     admit: Callable[[], Bundle]
     engine: Callable[[Bundle], str]

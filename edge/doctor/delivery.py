@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail, warn
 from edge.uplink.state import UplinkPaths, read_state, read_undelivered
 
 _SHOWN = 5  # sequences of each reason
 
 
-def trouble(patient: Patient) -> Finding | None:
+def trouble(context: DiagnosticContext) -> Finding | None:
     """Why the uplink could carry nothing when it last wrote that."""
-    state = read_state(patient.config.uplink_path)
+    state = read_state(context.config.uplink_path)
     if not state.trouble:
         return None
     said = f"since {state.since_utc[:19]}Z: {state.trouble}"
@@ -23,9 +23,9 @@ def trouble(patient: Patient) -> Finding | None:
     return fail("delivery", said, "journalctl -u outfeed-uplink; the broker's log")
 
 
-def undelivered(patient: Patient) -> Finding | None:
+def undelivered(context: DiagnosticContext) -> Finding | None:
     """The table of events that a broker did not take for a lasting reason, by reason."""
-    folder = patient.config.uplink_path
+    folder = context.config.uplink_path
     state = read_state(folder)
     table = UplinkPaths(folder).table
     try:
@@ -46,9 +46,9 @@ def undelivered(patient: Patient) -> Finding | None:
     return fail("undeliverable", said, f"the events are in {table}; raise the broker's limit")
 
 
-def unheard(patient: Patient) -> Finding | None:
+def unheard(context: DiagnosticContext) -> Finding | None:
     """Events that the broker took and had nobody to give to."""
-    count = read_state(patient.config.uplink_path).unheard
+    count = read_state(context.config.uplink_path).unheard
     if not count:
         return None
     advice = "does central subscribe, with a session that is kept? Its holes are these events"

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from edge.devices.gpio import load_gpiod
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, Level, fail, fine, warn
 from edge.errors import ConfigError, OutfeedError
 
 _OURS = "outfeed"  # as edge/devices/gpio.py claims lines
 
 
-def camera(patient: Patient) -> Finding:
+def camera(context: DiagnosticContext) -> Finding:
     """It opens and gives a frame. Of a station that runs, what its parts say (check "parts")."""
-    if patient.running is not None:
+    if context.running is not None:
         return fine("camera", "in use by the station; see parts")
     try:
-        device = patient.camera()
-        if patient.config.camera.triggered:
+        device = context.camera()
+        if context.config.camera.triggered:
             device.close()
             return fine("camera", "opens; its frames come with parts")
         try:
@@ -38,31 +38,31 @@ def camera(patient: Patient) -> Finding:
     return fine("camera", f"a frame of {width}×{height} px, {colour}")
 
 
-def lines(patient: Patient) -> Finding | None:
+def lines(context: DiagnosticContext) -> Finding | None:
     """Every GPIO line that is configured: there, and free or ours."""
-    wanted = list(_lines(patient))
+    wanted = list(_lines(context))
     if not wanted:
         return None
     try:
-        gpiod = load_gpiod() if patient.machine.gpiod is None else patient.machine.gpiod()
+        gpiod = load_gpiod() if context.machine.gpiod is None else context.machine.gpiod()
     except ConfigError as error:
         return fail("gpio", str(error), "pip install 'outfeed[gpio]'")
     said = []
     for name, chip, line in wanted:
-        found = _look(gpiod, patient, name, chip, line)
+        found = _look(gpiod, context, name, chip, line)
         if found.level is not Level.OK:
             return found
         said.append(found.said)
     return fine("gpio", ", ".join(said))
 
 
-def permissions(patient: Patient) -> Finding | None:
+def permissions(context: DiagnosticContext) -> Finding | None:
     """Whether who runs this may open the devices."""
-    paths = [Path(path) for path in sorted({chip for _, chip, _ in _lines(patient) if "/" in chip})]
-    if any("/" not in chip for _, chip, _ in _lines(patient)):
-        paths += patient.machine.paths("/dev/gpiochip*")
-    if patient.config.camera.device is not None:
-        paths.append(patient.config.camera.device)
+    paths = [Path(path) for path in sorted({chip for _, chip, _ in _lines(context) if "/" in chip})]
+    if any("/" not in chip for _, chip, _ in _lines(context)):
+        paths += context.machine.paths("/dev/gpiochip*")
+    if context.config.camera.device is not None:
+        paths.append(context.config.camera.device)
     closed = [path for path in paths if path.exists() and not os.access(path, os.R_OK | os.W_OK)]
     if closed:
         names = ", ".join(str(path) for path in closed)
@@ -74,17 +74,17 @@ def permissions(patient: Patient) -> Finding | None:
     return fine("permissions", f"{len(paths)} devices may be opened") if paths else None
 
 
-def watchdog(patient: Patient) -> Finding:
+def watchdog(context: DiagnosticContext) -> Finding:
     """The hardware's, which restarts a machine that hangs as a whole."""
-    if patient.machine.paths("/dev/watchdog*"):
+    if context.machine.paths("/dev/watchdog*"):
         return fine("watchdog", "there is a device")
     advice = "RuntimeWatchdogSec= in /etc/systemd/system.conf.d needs a driver"
     return warn("watchdog", "no /dev/watchdog: a machine that hangs stays so", advice)
 
 
-def _lines(patient: Patient) -> Iterator[tuple[str, str, int | str]]:
+def _lines(context: DiagnosticContext) -> Iterator[tuple[str, str, int | str]]:
     """Section, chip, line."""
-    config = patient.config
+    config = context.config
     eye, encoder = config.ejector_eye, config.encoder
     for name, chip, line in (
         ("trigger", config.trigger.chip, config.trigger.line),
@@ -97,10 +97,10 @@ def _lines(patient: Patient) -> Iterator[tuple[str, str, int | str]]:
             yield name, chip, line
 
 
-def _look(gpiod: Any, patient: Patient, name: str, chip: str, line: int | str) -> Finding:
+def _look(gpiod: Any, context: DiagnosticContext, name: str, chip: str, line: int | str) -> Finding:
     where = f"{name} line {line} of {chip}"
     try:
-        path = _chip_path(gpiod, patient, chip)
+        path = _chip_path(gpiod, context, chip)
         if path is None:
             return fail("gpio", f"{where}: no such chip", "gpiodetect lists them")
         with gpiod.Chip(path) as opened:
@@ -113,18 +113,18 @@ def _look(gpiod: Any, patient: Patient, name: str, chip: str, line: int | str) -
         return fail("gpio", f"{where}: {error}", "gpioinfo lists them")
     if info.used and info.consumer != _OURS:
         return fail("gpio", f"{where} is held by {info.consumer or 'the kernel'}", "free it")
-    if info.used and patient.running is None:
+    if info.used and context.running is None:
         advice = "a rejector that is left over: python -m edge.rejector.wait_for_end"
         return fail("gpio", f"{where} is held by Outfeed, and no station runs", advice)
-    if not info.used and patient.running is not None:
+    if not info.used and context.running is not None:
         return fail("gpio", f"{where} is free, and the station runs", "its log")
     return fine("gpio", f"{where} {'held by the station' if info.used else 'free'}")
 
 
-def _chip_path(gpiod: Any, patient: Patient, chip: str) -> str | None:
+def _chip_path(gpiod: Any, context: DiagnosticContext, chip: str) -> str | None:
     if "/" in chip:
         return chip
-    for path in patient.machine.paths("/dev/gpiochip*"):
+    for path in context.machine.paths("/dev/gpiochip*"):
         try:
             with gpiod.Chip(str(path)) as opened:
                 if opened.get_info().label == chip:

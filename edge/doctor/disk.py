@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from edge.bounded_reads import was_emptied
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.journal.audit import audit
 from edge.journal.cursor import read_cursor
@@ -28,11 +28,11 @@ _BEHIND_S = 300.0
 _SPARE_BYTES = 16 << 20  # beside what the journal may still grow to
 
 
-def disk(patient: Patient) -> Finding:
+def disk(context: DiagnosticContext) -> Finding:
     """Room for the journal, inodes, and whether it can be written at all."""
-    folder = patient.config.state_dir
+    folder = context.config.state_dir
     try:
-        state = patient.machine.statvfs(folder)
+        state = context.machine.statvfs(folder)
     except OSError as error:
         return fail("disk", f"{folder}: {error.strerror}", "state_dir of station.toml")
     if state.f_flag & os.ST_RDONLY:
@@ -40,14 +40,14 @@ def disk(patient: Patient) -> Finding:
     if not os.access(folder, os.W_OK):
         return fail("disk", f"this user may not write to {folder}", "sudo -u outfeed …")
     free = state.f_bavail * state.f_frsize
-    grows = max(0, patient.config.journal.max_bytes - _journal_bytes(patient.config.journal_path))
+    grows = max(0, context.config.journal.max_bytes - _journal_bytes(context.config.journal_path))
     said = f"{free >> 20} MiB free"
     if free < _SPARE_BYTES:
         return fail("disk", said, "du -x; the journal takes nothing more, and verdicts are lost")
     if free < grows + _SPARE_BYTES:
         need = f"{said}, the journal may grow by {grows >> 20}"
         return warn("disk", need, "room, or a smaller journal.max_mb")
-    pictures = patient.config.pictures
+    pictures = context.config.pictures
     if pictures.enabled and free < pictures.min_free_bytes:
         need = f"{said}, pictures.min_free_mb is {pictures.min_free_mb:g}: no picture is kept"
         return warn("disk", need, "room, or a smaller pictures.min_free_mb")
@@ -56,9 +56,9 @@ def disk(patient: Patient) -> Finding:
     return fine("disk", said)
 
 
-def emptied(patient: Patient) -> Finding | None:
+def emptied(context: DiagnosticContext) -> Finding | None:
     """Files of the state that a power cut has left with nothing in them."""
-    folder = patient.config.state_dir
+    folder = context.config.state_dir
     found = [
         str(path.relative_to(folder))
         for pattern in ("*.json", "*.sqlite", "inbox/*.json", "pictures/*.png", "bundles/*")
@@ -73,25 +73,25 @@ def emptied(patient: Patient) -> Finding | None:
     return warn("emptied files", said, advice)
 
 
-def journal(patient: Patient) -> Finding:
+def journal(context: DiagnosticContext) -> Finding:
     """Return whether it is whole: every row, and where no station runs every page."""
-    path = patient.config.journal_path
+    path = context.config.journal_path
     if not size_bytes(path):
-        if patient.running is None:
+        if context.running is None:
             return fine("journal", "none yet")
         said = f"{path} cannot be opened by the station that runs: its events are lost"
         return fail("journal", said, "check disk; the log says journal_open_refused, and why")
     try:
-        with closing(_open(patient)) as db:
+        with closing(_open(context)) as db:
             version = one(db, "PRAGMA user_version")
             if version > FORMAT:
                 return fail("journal", f"written by a newer Outfeed (format {version})", "update")
             names = read_names(db)
             owner = meta(db, "station") if names is None else names.station
-            if owner != patient.config.id:
+            if owner != context.config.id:
                 advice = "one folder per station: move it away"
                 return fail("journal", f"belongs to station '{owner}'", advice)
-            if patient.running is None:
+            if context.running is None:
                 found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if found != "ok":
                     return fail("journal", f"damaged: {found}", _TAKEN_OVER)
@@ -107,7 +107,7 @@ def journal(patient: Patient) -> Finding:
         )
         advice = "they are published as gaps, the rest goes on; is the card worn out?"
         return warn("journal", said, advice)
-    size, cap = _journal_bytes(path), patient.config.journal.max_bytes
+    size, cap = _journal_bytes(path), context.config.journal.max_bytes
     said = f"whole, {size / (1 << 20):.1f} of {cap >> 20} MiB"
     if rows is None:
         said += f", of format {version}: the next start brings it up to date"
@@ -118,14 +118,14 @@ def journal(patient: Patient) -> Finding:
     return fine("journal", said)
 
 
-def parts(patient: Patient) -> Finding | None:
+def parts(context: DiagnosticContext) -> Finding | None:
     """What became of the last parts, and how long ago."""
-    rows = _rows(patient, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_LATELY}")
+    rows = _rows(context, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_LATELY}")
     events = [event for row in rows if (event := _event(row[0]))]
     judged = [event for event in events if "decision" in event]
     if not judged:
         return None
-    ago_s = patient.machine.now_s() - _seconds(events[0].get("utc", ""))
+    ago_s = context.machine.now_s() - _seconds(events[0].get("utc", ""))
     unknown = [event for event in judged if event["decision"] == "UNKNOWN"]
     said = f"the last {_age(ago_s)} ago, {len(unknown)} of {len(judged)} unknown"
     if len(unknown) > _UNKNOWN_SHARE * len(judged):
@@ -133,53 +133,53 @@ def parts(patient: Patient) -> Finding | None:
         advice = f"mostly: {reasons.most_common(1)[0][0]}"
         level = fail if 2 * len(unknown) > len(judged) else warn
         return level("parts", said, advice)
-    if patient.running is not None and ago_s > _QUIET_S:
+    if context.running is not None and ago_s > _QUIET_S:
         return warn("parts", said, "does the belt run? the photo-eye's lamp; check gpio")
     return fine("parts", said)
 
 
-def uplink(patient: Patient) -> Finding | None:
+def uplink(context: DiagnosticContext) -> Finding | None:
     """Events that the central system has not got yet."""
-    path = patient.config.journal_path
+    path = context.config.journal_path
     if not size_bytes(path):
         return None
-    position = read_cursor(patient.config.cursor_path)
-    rows = _rows(patient, "SELECT value FROM meta WHERE key = 'journal'")
+    position = read_cursor(context.config.cursor_path)
+    rows = _rows(context, "SELECT value FROM meta WHERE key = 'journal'")
     same = position is not None and bool(rows) and position.journal == rows[0][0]
     published = position.published if position is not None and same else 0
     waiting = _rows(
-        patient,
+        context,
         f"SELECT count(*), min(sequence) FROM events WHERE sequence > {published}",
     )
     count, first = waiting[0] if waiting else (0, None)
     if not count:
         return fine("uplink", "everything is published")
-    rows = _rows(patient, f"SELECT body FROM events WHERE sequence = {first}")
+    rows = _rows(context, f"SELECT body FROM events WHERE sequence = {first}")
     since_s = 0.0
     if rows:
-        since_s = patient.machine.now_s() - _seconds(_event(rows[0][0]).get("utc", ""))
+        since_s = context.machine.now_s() - _seconds(_event(rows[0][0]).get("utc", ""))
     said = f"{count} events unpublished, the oldest {_age(since_s)} old"
     if since_s > _BEHIND_S:
         return warn("uplink", said, "systemctl status outfeed-uplink; check broker")
     return fine("uplink", said)
 
 
-def _open(patient: Patient) -> sqlite3.Connection:
+def _open(context: DiagnosticContext) -> sqlite3.Connection:
     """Read-only. Beside a station as its uplink does; without one as a file that nobody changes, so
     that not even SQLite's own files are made."""
-    name = quote(str(patient.config.journal_path))
-    option = "mode=ro" if patient.running is not None else "mode=ro&immutable=1"
+    name = quote(str(context.config.journal_path))
+    option = "mode=ro" if context.running is not None else "mode=ro&immutable=1"
     db = sqlite3.connect(f"file:{name}?{option}", uri=True, timeout=0.2, isolation_level=None)
     db.text_factory = lambda text: text.decode(errors="replace")  # a damaged one is no valid UTF-8
     return db
 
 
-def _rows(patient: Patient, statement: str) -> list[tuple[object, ...]]:
+def _rows(context: DiagnosticContext, statement: str) -> list[tuple[object, ...]]:
     """Empty where the journal cannot be read, which check "journal" says."""
-    if not size_bytes(patient.config.journal_path):
+    if not size_bytes(context.config.journal_path):
         return []
     try:
-        with closing(_open(patient)) as db:
+        with closing(_open(context)) as db:
             return db.execute(statement).fetchall()
     except sqlite3.Error:
         return []

@@ -1,25 +1,25 @@
-"""Whether the station still sees: drift of its pictures, and its last sentinel."""
+"""Findings on drift and on the last self-test."""
 
 from __future__ import annotations
 
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.drift.state import MAX_BYTES, StateError, parse_state
-from edge.station.monitor.self_test_state import read_sentinel
+from edge.station.monitor.self_test_state import read_self_test
 
 _LEARN = "remove drift.json from state_dir to learn anew"
 
 
-def drift(patient: Patient) -> Finding | None:
+def drift(context: DiagnosticContext) -> Finding | None:
     """What has moved since the station learned what is usual, as it said last."""
-    if not patient.config.drift.enabled:
+    if not context.config.drift.enabled:
         return None
-    path = patient.config.drift_path
+    path = context.config.drift_path
     try:
         with path.open("rb") as file:
             state = parse_state(file.read(MAX_BYTES + 1))
     except FileNotFoundError:
-        parts = patient.config.drift.learn_parts * patient.config.drift.every
+        parts = context.config.drift.learn_parts * context.config.drift.every
         return fine("drift", f"nothing learned yet: it takes {parts} parts that pass")
     except (OSError, StateError) as error:
         return warn("drift", f"{path}: {error}", "it is learned anew at the next start")
@@ -33,18 +33,18 @@ def drift(patient: Patient) -> Finding | None:
     return level("drift", said, advice)
 
 
-def sentinel(patient: Patient) -> Finding | None:
-    """Whether a golden frame, or a known bad part, was last reproduced."""
-    state = read_sentinel(patient.config.sentinel_path)
+def self_test(context: DiagnosticContext) -> Finding | None:
+    """Report the last self-test: a golden frame, or a known defective part on the belt."""
+    state = read_self_test(context.config.self_test_path)
     if state is None:
         return None
     if state.reason:
-        advice = "outfeed bundle verify; memory, heat, engine; then start the station anew"
-        return fail("sentinel", f"{state.sentinel}: {state.reason} ({state.utc[:16]})", advice)
+        advice = "outfeed bundle verify; memory, heat, engine; then restart the station"
+        return fail("self-test", f"{state.subject}: {state.reason} ({state.utc[:16]})", advice)
     if state.is_starved:
         advice = "a larger line.budget_ms or a faster engine: outfeed bench --select"
-        return warn("sentinel", f"no time for one since {state.utc[:16]}", advice)
-    return fine("sentinel", f"{state.sentinel} reproduced ({state.utc[:16]})")
+        return warn("self-test", f"no time for one since {state.utc[:16]}", advice)
+    return fine("self-test", f"{state.subject} reproduced ({state.utc[:16]})")
 
 
 _ADVICE = {

@@ -55,7 +55,7 @@ def own_limit(name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineState:
     """root: where /proc, /sys, /dev and /etc are. The others ask the kernel and programs, and
     tests put theirs in place."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.files import is_exposed
 from edge.uplink.tls import CredentialsError, explain_tls, tls_context
@@ -20,19 +20,19 @@ _REFUSAL_S = 1.0  # Mosquitto refuses a revoked certificate within 10 ms
 _SOON = timedelta(days=30)
 
 
-def broker(patient: Patient) -> Finding:
+def broker(context: DiagnosticContext) -> Finding:
     """Whether it answers; with TLS whether it is who it should be. Not whether it lets us log in:
     that would throw out the uplink that has this name now."""
-    uplink = patient.config.uplink
+    uplink = context.config.uplink
     where = f"{uplink.host}:{uplink.port}"
     advice = "cable, address, firewall; does the broker run?"
     try:
         with socket.create_connection((uplink.host, uplink.port), _CONNECT_S) as link:
             if uplink.tls_ca is None:
                 return fine("broker", f"{where} answers")
-            context = tls_context(uplink)
-            with context.wrap_socket(link, server_hostname=uplink.host) as secured:
-                found = _of_certificate("broker", f"{where} answers by TLS", secured, patient)
+            tls = tls_context(uplink)
+            with tls.wrap_socket(link, server_hostname=uplink.host) as secured:
+                found = _of_certificate("broker", f"{where} answers by TLS", secured, context)
                 _await_refusal(secured)
                 return found
     except ssl.SSLCertVerificationError as error:
@@ -48,9 +48,9 @@ def broker(patient: Patient) -> Finding:
         return fail("broker", f"{where}: {said}", advice)
 
 
-def certificates(patient: Patient) -> Finding | None:
+def certificates(context: DiagnosticContext) -> Finding | None:
     """The station's own and the authority's: readable, and how long they last."""
-    uplink = patient.config.uplink
+    uplink = context.config.uplink
     paths = [path for path in (uplink.tls_ca, uplink.tls_cert) if path is not None]
     if not paths:
         return None
@@ -68,12 +68,12 @@ def certificates(patient: Patient) -> Finding | None:
     if key is not None and not _readable(key):
         return fail("certificates", f"{key}: cannot be read", "sudo -u outfeed …; its mode")
     until, path = min(ends)
-    return _until("certificates", f"{path.name}", until, patient)
+    return _until("certificates", f"{path.name}", until, context)
 
 
-def secrets(patient: Patient) -> Finding | None:
+def secrets(context: DiagnosticContext) -> Finding | None:
     """Files that only the station's users may read."""
-    uplink = patient.config.uplink
+    uplink = context.config.uplink
     found = [path for path in (uplink.tls_key, uplink.password_file) if path is not None]
     exposed = [str(path) for path in found if is_exposed(path)]
     if exposed:
@@ -90,16 +90,18 @@ def _await_refusal(secured: ssl.SSLSocket) -> None:
         secured.recv(1)
 
 
-def _of_certificate(name: str, said: str, link: ssl.SSLSocket, patient: Patient) -> Finding:
+def _of_certificate(
+    name: str, said: str, link: ssl.SSLSocket, context: DiagnosticContext
+) -> Finding:
     data = link.getpeercert(binary_form=True)
     if not data:
         return fine(name, said)
     until = x509.load_der_x509_certificate(data).not_valid_after_utc
-    return _until(name, f"{said}, its certificate", until, patient)
+    return _until(name, f"{said}, its certificate", until, context)
 
 
-def _until(name: str, what: str, until: datetime, patient: Patient) -> Finding:
-    now = datetime.fromtimestamp(patient.machine.now_s(), timezone.utc)
+def _until(name: str, what: str, until: datetime, context: DiagnosticContext) -> Finding:
+    now = datetime.fromtimestamp(context.machine.now_s(), timezone.utc)
     said, advice = f"{what} until {until:%Y-%m-%d}", "outfeed provision makes a new one"
     if until <= now:
         return fail(name, f"{what} has ended on {until:%Y-%m-%d}", advice)

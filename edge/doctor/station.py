@@ -7,22 +7,22 @@ from edge.commission.gate import complaint_of
 from edge.commission.record import read_record
 from edge.commission.record import versions as record_versions
 from edge.commission.steps.safe_state import REMEDY, accepted, undriven
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail, fine, warn
-from edge.doctor.machine import Machine
+from edge.doctor.machine import MachineState
 from edge.doctor.station_process import is_realtime, rejectors, unit
 from edge.errors import BundleError, ConfigError, FrameError
 
 _STATUS = "systemctl status outfeed-station; journalctl -u outfeed-station -n 50"
 
 
-def service(patient: Patient) -> Finding:
+def service(context: DiagnosticContext) -> Finding:
     """Whether it runs, and what systemd says of it."""
-    said = unit(patient.machine)
+    said = unit(context.machine)
     state = f"{said.get('ActiveState', '')} ({said.get('SubState', '')})" if said else ""
-    if patient.running is not None:
+    if context.running is not None:
         status = f"; {said['StatusText']}" if said.get("StatusText") else ""
-        return fine("station", f"runs, pid {patient.running.pid}{status}")
+        return fine("station", f"runs, pid {context.running.pid}{status}")
     if not said:
         return warn("station", "does not run, and is no service here", "outfeed run --config …")
     if said.get("ActiveState") == "failed":
@@ -31,9 +31,9 @@ def service(patient: Patient) -> Finding:
     return fail("station", f"does not run: {state}", "systemctl start outfeed-station")
 
 
-def restarts(patient: Patient) -> Finding | None:
+def restarts(context: DiagnosticContext) -> Finding | None:
     """Crashes that systemd has mended."""
-    count = unit(patient.machine).get("NRestarts", "")
+    count = unit(context.machine).get("NRestarts", "")
     if not count.isdigit():
         return None
     if int(count):
@@ -41,10 +41,10 @@ def restarts(patient: Patient) -> Finding | None:
     return fine("restarts", "none")
 
 
-def uplink_service(patient: Patient) -> Finding | None:
+def uplink_service(context: DiagnosticContext) -> Finding | None:
     """The uplink where it is a service of its own."""
-    said = unit(patient.machine, "outfeed-uplink")
-    if not said or patient.config.uplink.start:
+    said = unit(context.machine, "outfeed-uplink")
+    if not said or context.config.uplink.start:
         return None
     if said.get("ActiveState") == "active":
         return fine("uplink service", said.get("StatusText") or "runs")
@@ -52,61 +52,61 @@ def uplink_service(patient: Patient) -> Finding | None:
     return fail("uplink service", f"does not run: {state}", "systemctl status outfeed-uplink")
 
 
-def rejector(patient: Patient) -> Finding | None:
+def rejector(context: DiagnosticContext) -> Finding | None:
     """The process that owns the output, of a station that runs."""
-    if patient.running is None or not patient.running.pid:
+    if context.running is None or not context.running.pid:
         return None
-    found = rejectors(patient.machine, patient.running)
+    found = rejectors(context.machine, context.running)
     if not found:
         return fail("rejector", "none runs beside the station", _STATUS)
-    realtime = is_realtime(patient.machine, found[0])
-    if realtime is False and patient.config.output.realtime_priority:
+    realtime = is_realtime(context.machine, found[0])
+    if realtime is False and context.config.output.realtime_priority:
         said = f"runs, pid {found[0]}, without real-time priority"
         return warn("rejector", said, "LimitRTPRIO= of its unit")
     return fine("rejector", f"runs, pid {found[0]}" + (", real-time" if realtime else ""))
 
 
-def bundle(patient: Patient) -> Finding:
+def bundle(context: DiagnosticContext) -> Finding:
     """Every byte, the signature, whom it is for, no downgrade."""
     try:
-        found = patient.admit()
+        found = context.admit()
     except (BundleError, ConfigError) as error:
         return fail("bundle", str(error), "outfeed bundle verify; keys are in [trust]")
     return fine("bundle", f"{found.id}, signed by a trusted key")
 
 
-def engine(patient: Patient) -> Finding | None:
+def engine(context: DiagnosticContext) -> Finding | None:
     """Whether the choice of ``outfeed bench --select`` still holds."""
     try:
-        found = patient.admit()
+        found = context.admit()
     except (BundleError, ConfigError):
         return None
     try:
-        return fine("engine", patient.engine(found))
+        return fine("engine", context.engine(found))
     except ConfigError as error:
-        level = warn if patient.config.engine.kind == "auto" else fail
+        level = warn if context.config.engine.kind == "auto" else fail
         return level("engine", str(error), "outfeed bench --select --config …")
 
 
-def golden(patient: Patient) -> Finding | None:
+def golden(context: DiagnosticContext) -> Finding | None:
     """The golden frames, on this machine, now. Left out beside a station that runs: it has proven
     itself at its start, and needs the processor."""
-    if not patient.golden or patient.running is not None:
+    if not context.golden or context.running is not None:
         return None
     try:
-        patient.prove(patient.admit())
+        context.prove(context.admit())
     except (BundleError, ConfigError, FrameError) as error:
         return fail("golden frames", str(error), "another engine, or another bundle")
     return fine("golden frames", "reproduced")
 
 
-def commissioning(patient: Patient) -> Finding | None:
+def commissioning(context: DiagnosticContext) -> Finding | None:
     """Whether ``outfeed commission`` found this very station to be GO."""
-    level = fail if patient.config.line.require_commission else warn
+    level = fail if context.config.line.require_commission else warn
     advice = "outfeed commission --config …"
     try:
-        record = read_record(patient.config.commission_path)
-        complaint = complaint_of(record, patient.config, patient.admit())
+        record = read_record(context.config.commission_path)
+        complaint = complaint_of(record, context.config, context.admit())
     except BundleError:
         return None
     except ConfigError as error:
@@ -118,15 +118,15 @@ def commissioning(patient: Patient) -> Finding | None:
     return fine("commissioning", f"GO on {record.utc[:10]}{rate}")
 
 
-def safe_state(patient: Patient) -> Finding | None:
+def safe_state(context: DiagnosticContext) -> Finding | None:
     """Return a finding on parts that pass while nobody drives the output, and on its acceptance."""
-    said = undriven(patient.config)
+    said = undriven(context.config)
     if said is None:
-        output, line = patient.config.output, patient.config.line
+        output, line = context.config.output, context.config.line
         return fine("safe state", f"{output.safe_state}, on_unknown is {line.on_unknown}")
     try:
-        record = read_record(patient.config.commission_path)
-        result = accepted(record, subject(patient.config, patient.admit()))
+        record = read_record(context.config.commission_path)
+        result = accepted(record, subject(context.config, context.admit()))
     except (BundleError, ConfigError):
         result = None
     if result is None:
@@ -134,7 +134,7 @@ def safe_state(patient: Patient) -> Finding | None:
     return fine("safe state", f"accepted on {result.utc[:10]}: {said}")
 
 
-def versions(machine: Machine) -> Finding:
+def versions(machine: MachineState) -> Finding:
     """What runs here."""
     found = {**record_versions(), "kernel": machine.text("/proc/sys/kernel/osrelease") or "?"}
     return fine("versions", ", ".join(f"{name} {one}" for name, one in found.items()))

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.doctor.machine import Machine
+from edge.doctor.machine import MachineState
 
 _STATION_UNIT = "outfeed-station"
 _SHOWN = "LoadState,ActiveState,SubState,NRestarts,ExecMainStatus,StatusText,LimitRTPRIO"
@@ -34,7 +34,7 @@ class Running:
     pid: int
 
 
-def find_running(machine: Machine, lock: Path, config: Path | None = None) -> Running | None:
+def find_running(machine: MachineState, lock: Path, config: Path | None = None) -> Running | None:
     """By proc_locks(5): taking the lock, even for a moment, could keep a station from starting.
 
     An inode alone is no proof; the device must agree, or the process look like Outfeed (a file
@@ -60,7 +60,7 @@ def find_running(machine: Machine, lock: Path, config: Path | None = None) -> Ru
     return None
 
 
-def _by_command(machine: Machine, config: Path) -> Running | None:
+def _by_command(machine: MachineState, config: Path) -> Running | None:
     for path in machine.paths("/proc/[0-9]*/cmdline"):
         pid = path.parent.name
         words = (machine.text(f"/proc/{pid}/cmdline") or "").split("\0")
@@ -76,7 +76,7 @@ def _by_command(machine: Machine, config: Path) -> Running | None:
     return None
 
 
-def rejectors(machine: Machine, station: Running) -> list[int]:
+def rejectors(machine: MachineState, station: Running) -> list[int]:
     """Processes of the rejector that this station started."""
     found = []
     for path in machine.paths("/proc/[0-9]*/cmdline"):
@@ -88,14 +88,14 @@ def rejectors(machine: Machine, station: Running) -> list[int]:
     return found
 
 
-def is_realtime(machine: Machine, pid: int) -> bool | None:
+def is_realtime(machine: MachineState, pid: int) -> bool | None:
     """Whether the process is scheduled by SCHED_FIFO (proc(5), stat, field 41)."""
     # The name, in parentheses, may hold spaces: count from its end, which is field 2.
     words = (machine.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
     return int(words[38]) == _SCHED_FIFO if len(words) > 38 else None
 
 
-def unit(machine: Machine, name: str = _STATION_UNIT) -> dict[str, str]:
+def unit(machine: MachineState, name: str = _STATION_UNIT) -> dict[str, str]:
     """What systemd says of a unit; empty where there is no systemd or no such unit."""
     said = machine.run(["systemctl", "show", name, f"--property={_SHOWN},LimitMEMLOCK"])
     pairs = (line.partition("=") for line in (said or "").splitlines())
@@ -103,7 +103,7 @@ def unit(machine: Machine, name: str = _STATION_UNIT) -> dict[str, str]:
     return found if found.get("LoadState") == "loaded" else {}
 
 
-def limit_of(machine: Machine, station: Running | None, limit: Limit) -> tuple[int, str]:
+def limit_of(machine: MachineState, station: Running | None, limit: Limit) -> tuple[int, str]:
     """A limit that the station has, -1 for none, and who says so: its process, its unit, or this
     process, whose shell may have others."""
     words, name = limit.words, limit.name
@@ -119,7 +119,7 @@ def limit_of(machine: Machine, station: Running | None, limit: Limit) -> tuple[i
     return -1 if capable else machine.limit(f"RLIMIT_{name}"), "this shell"
 
 
-def _is_capable(machine: Machine, pid: str, limit: Limit) -> bool:
+def _is_capable(machine: MachineState, pid: str, limit: Limit) -> bool:
     """Whether the process has the capability that makes the limit void (proc(5), CapEff)."""
     for line in (machine.text(f"/proc/{pid}/status") or "").splitlines():
         if line.startswith("CapEff:"):

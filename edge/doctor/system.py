@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, fail, fine, warn
 from edge.doctor.station_process import MEMLOCK, RTPRIO, limit_of
 
@@ -12,44 +12,44 @@ _UNIT = "LimitRTPRIO= in outfeed-station.service"
 _THROTTLED = {0: "undervoltage", 1: "frequency capped", 2: "throttled", 3: "too hot"}
 
 
-def realtime(patient: Patient) -> Finding | None:
+def realtime(context: DiagnosticContext) -> Finding | None:
     """Whether the rejector may take output.realtime_priority."""
-    wanted = patient.config.output.realtime_priority
+    wanted = context.config.output.realtime_priority
     if not wanted:
         return None
-    limit, who = limit_of(patient.machine, patient.running, RTPRIO)
+    limit, who = limit_of(context.machine, context.running, RTPRIO)
     if limit < 0 or limit >= wanted:
         return fine("real time", f"priority {wanted} is allowed to {who}")
     said = f"priority {wanted} is wanted, {who} may take {limit}: ejector pulses may be ms late"
     return warn("real time", said, _UNIT)
 
 
-def memory(patient: Patient) -> Finding:
+def memory(context: DiagnosticContext) -> Finding:
     """Whether the rejector may lock its memory."""
-    limit, who = limit_of(patient.machine, patient.running, MEMLOCK)
+    limit, who = limit_of(context.machine, context.running, MEMLOCK)
     if limit < 0 or limit >= 64 << 20:
         return fine("locked memory", f"allowed to {who}")
     said = f"{who} may lock {limit >> 10} KiB: an ejector pulse may wait for the disk"
     return warn("locked memory", said, "LimitMEMLOCK=infinity in outfeed-station.service")
 
 
-def throttling_of_realtime(patient: Patient) -> Finding | None:
+def throttling_of_realtime(context: DiagnosticContext) -> Finding | None:
     """kernel.sched_rt_runtime_us."""
-    runtime = patient.machine.number("/proc/sys/kernel/sched_rt_runtime_us")
+    runtime = context.machine.number("/proc/sys/kernel/sched_rt_runtime_us")
     if runtime is None:
         return None
     if runtime == 0:
         advice = "kernel.sched_rt_runtime_us = 950000 (sysctl.d/60-outfeed.conf)"
         return fail("real-time share", "real-time tasks get no time at all", advice)
-    period = patient.machine.number("/proc/sys/kernel/sched_rt_period_us") or 1_000_000
+    period = context.machine.number("/proc/sys/kernel/sched_rt_period_us") or 1_000_000
     said = "without bound" if runtime < 0 else f"{100 * runtime / period:g} % of a core"
     return fine("real-time share", said)
 
 
-def governor(patient: Patient) -> Finding | None:
+def governor(context: DiagnosticContext) -> Finding | None:
     """A core that sleeps deep or runs slow is what p99.9 is made of."""
-    paths = patient.machine.paths("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
-    found = {patient.machine.text(patient.machine.name(path)) or "?" for path in paths}
+    paths = context.machine.paths("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+    found = {context.machine.text(context.machine.name(path)) or "?" for path in paths}
     if not found:
         return None
     names = ", ".join(sorted(found))
@@ -59,9 +59,9 @@ def governor(patient: Patient) -> Finding | None:
     return warn("cpu governor", f"{names}: times vary with the load", advice)
 
 
-def throttled(patient: Patient) -> Finding | None:
+def throttled(context: DiagnosticContext) -> Finding | None:
     """A Raspberry Pi that was short of volts or too hot."""
-    machine = patient.machine
+    machine = context.machine
     value = None
     for path in machine.paths("/sys/devices/platform/soc*/*/get_throttled"):
         value = machine.number(machine.name(path), 16)
@@ -81,9 +81,9 @@ def throttled(patient: Patient) -> Finding | None:
     return fine("power and heat", "never throttled since the boot")
 
 
-def temperature(patient: Patient) -> Finding | None:
+def temperature(context: DiagnosticContext) -> Finding | None:
     """The hottest thermal zone."""
-    machine = patient.machine
+    machine = context.machine
     zones = {}
     for path in machine.paths("/sys/class/thermal/thermal_zone[0-9]*/temp"):
         milli = machine.number(machine.name(path))
@@ -99,9 +99,9 @@ def temperature(patient: Patient) -> Finding | None:
     return warn("temperature", said, advice) if zones[zone] >= _HOT_C else fine("temperature", said)
 
 
-def clock(patient: Patient) -> Finding | None:
+def clock(context: DiagnosticContext) -> Finding | None:
     """The wall clock, which stamps events; no reject depends on it."""
-    synchronised = patient.machine.synchronised()
+    synchronised = context.machine.synchronised()
     if synchronised is None:
         return None
     if synchronised:

@@ -1,4 +1,4 @@
-"""What a station says of itself: that its pictures drift, and that its chain still sees."""
+"""Events about the condition of a station: drift, and the results of self-tests."""
 
 from __future__ import annotations
 
@@ -11,43 +11,41 @@ from edge.events.payload import MAX_TEXT_CHARS, StationEvent
 
 
 class DriftEvent(StationEvent):
-    """Pictures or scores are no longer what the bundle was trained on or what was learned at this
-    station; or they are again."""
+    """A drift began or ended: pictures or scores differ from those that the bundle was trained on,
+    or from the baseline of this station."""
 
     type: Literal["outfeed.drift/1"] = "outfeed.drift/1"
-    bundle: str = Field(description="id of the model bundle that judges")
+    bundle: str = Field(description="id of the active model bundle")
     state: Literal["raised", "cleared"] = Field(
-        description="raised comes again where a mild drift has become a severe one; a restart of "
-        "the station forgets what was raised, and raises it again where it still is"
+        description="a mild drift that becomes severe is raised again; after a restart of the "
+        "station, a drift that is still present is raised again"
     )
     severity: Literal["mild", "severe"]
     measure: str = Field(description="exposure, focus, lighting, dirt, position or score")
-    stream: str = Field(description="which of the measure's numbers moved")
-    unit: str
-    value: float = Field(description="what the number is now")
-    expected: float = Field(description="what it should be")
-    since_part: int = Field(
-        description="the part with which the change began, as far as can be told"
-    )
-    part_id: int = Field(description="the part at which this was said")
+    stream: str = Field(description="the quantity of the measure that changed")
+    unit: str = Field(description="unit of value and expected")
+    value: float = Field(description="the present value")
+    expected: float = Field(description="the expected value")
+    since_part: int = Field(description="the part with which the change began; an estimate")
+    part_id: int = Field(description="the part at which the drift was detected")
     place: tuple[float, float] | None = Field(
-        description="where in the frame, across and down, as shares of width and height; null for "
-        "what concerns all of it"
+        description="position in the frame, across and down, as shares of width and height; null "
+        "where the whole frame is concerned"
     )
 
 
-class SentinelEvent(StationEvent):
-    """A known picture went through the chain that judges, or a known part over the belt. Where it
-    was not reproduced, nobody knows what the chain sees: look again at the parts from since_part to
-    part_id."""
+class SelfTestEvent(StationEvent):
+    """The result of a self-test: a golden frame through the live chain, or a known defective part
+    over the belt. Where it was not reproduced, the verdicts since the last success are in doubt.
+    Inspect the parts from since_part to part_id again."""
 
-    type: Literal["outfeed.sentinel/1"] = "outfeed.sentinel/1"
-    bundle: str = Field(description="id of the model bundle that judges")
-    sentinel: str = Field(description="the golden frame's file in the bundle, or 'part N'")
-    reproduced: bool
-    reason: str = Field(description="what differs; empty where it was reproduced")
+    type: Literal["outfeed.self-test/1"] = "outfeed.self-test/1"
+    bundle: str = Field(description="id of the active model bundle")
+    subject: str = Field(description="file of the golden frame in the bundle, or 'part N'")
+    reproduced: bool = Field(description="the result was the expected one")
+    reason: str = Field(description="the difference; empty where it was reproduced")
     since_part: int = Field(description="the first part since a defect was last reproduced")
-    part_id: int = Field(description="the last part before this")
+    part_id: int = Field(description="the last part before this self-test")
 
 
 def drift_event(
@@ -65,7 +63,7 @@ def drift_event(
     part_id: int,
     place: tuple[float, float] | None,
 ) -> DriftEvent:
-    """The event of a measure that moved or is back."""
+    """Return the event of a drift that began or ended."""
     return DriftEvent(
         station=station,
         boot_id=boot_id(),
@@ -84,22 +82,22 @@ def drift_event(
     )
 
 
-def sentinel_event(
+def self_test_event(
     station: str,
     bundle: str,
     *,
-    sentinel: str,
+    subject: str,
     fault: str | None,
     since_part: int,
     part_id: int,
-) -> SentinelEvent:
-    """The event of a sentinel. fault: what was not reproduced."""
-    return SentinelEvent(
+) -> SelfTestEvent:
+    """Return the event of a self-test. fault: the difference; None: it was reproduced."""
+    return SelfTestEvent(
         station=station,
         boot_id=boot_id(),
         utc=utc_now(),
         bundle=bundle,
-        sentinel=sentinel[:MAX_TEXT_CHARS],
+        subject=subject[:MAX_TEXT_CHARS],
         reproduced=fault is None,
         reason=(fault or "")[:MAX_TEXT_CHARS],
         since_part=since_part,

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edge.clock import boot_id, utc_now
-from edge.events.condition import DriftEvent, SentinelEvent
+from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.payload import MAX_TEXT_CHARS, Payload, StationEvent
 from edge.events.start import StartEvent
 from edge.inbox import Mark, MarkKind
@@ -128,8 +128,8 @@ class MarkEvent(StationEvent):
     part_id: int
     mark: MarkKind = Field(
         description="escape: it passed and is bad; false-reject: it was ejected and is good; "
-        "true-reject: it was ejected and is bad; look: somebody shall look at it; sentinel: a "
-        "known bad part that was put on the belt"
+        "true-reject: it was ejected and is bad; look: to be reviewed; self-test: a known bad "
+        "part that was put on the belt"
     )
     note: str
     mark_id: str = Field(description="unique; a crash may journal a mark twice")
@@ -188,7 +188,7 @@ class StatusEvent(StationEvent):
     )
 
 
-Event = StartEvent | PartEvent | ActuationEvent | MarkEvent | DriftEvent | SentinelEvent | GapEvent
+Event = StartEvent | PartEvent | ActuationEvent | MarkEvent | DriftEvent | SelfTestEvent | GapEvent
 """What can be journalled."""
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 
 
-class Sightings:
+class SeenCounts:
     """The counts at which parts met a photo-eye, the highest ``capacity`` of them. One thread.
 
     A belt that backs up and returns shows its parts a second time, at the same counts.

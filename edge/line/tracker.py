@@ -15,7 +15,7 @@ from edge.devices.encoder import EncoderPosition
 from edge.line.odometer import Odometer, Spot
 from edge.line.outcome import Cause, OutputStep
 from edge.line.queue import RejectQueue
-from edge.line.seen_counts import Sightings
+from edge.line.seen_counts import SeenCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class EyeRules:
     debounce: int = 0
 
 
-class Lane:
+class BeltTracker:
     """Places parts on the belt and asks the queue for their fate. One thread; never blocks.
 
     Without ``counts`` parts come with their due time (``announce``) and ``moved`` is never called.
@@ -75,8 +75,8 @@ class Lane:
         self._eye = eye
         self._began_ns = began_ns
         self._odometer = Odometer(backlash=self._counts.backlash)
-        self._parts = Sightings(nearer_than=self._counts.debounce)
-        self._arrivals = Sightings(nearer_than=self._counts.debounce)
+        self._parts = SeenCounts(nearer_than=self._counts.debounce)
+        self._arrivals = SeenCounts(nearer_than=self._counts.debounce)
         self._arrival_ns: int | None = None
         self._silent = 0  # edges of the photo-eye in a row without a count between them
         self._change = 0  # the encoder's position at the last of them

@@ -34,9 +34,10 @@ when the event is on the disk; False: not now."""
 class ImageRecorder:
     """Holds the last frames, and writes those that somebody will look at to the album.
 
-    ``seen``, ``said`` and ``settled`` are for the station's threads and never wait for the disk.
-    The thread ``pictures`` encodes and writes, at a lower priority than any other, and reads the
-    inbox. Nobody waits for it: a disk that hangs stops it and nothing else, so it has no heartbeat.
+    ``record_frame``, ``record_inspection`` and ``record_verdict`` are for the station's threads and
+    never wait for the disk. The thread ``pictures`` encodes and writes, at a lower priority than
+    any other, and reads the inbox. No other thread waits for it. A disk that hangs stops this
+    thread only, so it has no heartbeat.
     A disk that refuses is one line in the log, another one when it takes pictures again.
 
     Overflow rule: a picture that finds ``waiting`` others, or as many bytes as the ring may hold,
@@ -84,7 +85,7 @@ class ImageRecorder:
         self._on_mark = on_mark
         self._thread.start()
 
-    def seen(self, frame: Frame) -> None:
+    def record_frame(self, frame: Frame) -> None:
         """A part's frame is there."""
         shot = self._ring.put(frame)
         if shot is None:
@@ -95,11 +96,11 @@ class ImageRecorder:
         elif shot.verdict is not None:  # the verdict was first: late
             self._judge(shot.verdict)
 
-    def said(self, verdict: Verdict) -> None:
+    def record_inspection(self, verdict: Verdict) -> None:
         """What the chain said of a part, in time or not."""
         self._ring.said(verdict)
 
-    def settled(self, verdict: Verdict) -> None:
+    def record_verdict(self, verdict: Verdict) -> None:
         """A part has its one verdict."""
         self._ring.settled(verdict)
         self._judge(verdict)

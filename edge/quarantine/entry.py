@@ -114,8 +114,8 @@ def weigh(
     """What the marks of one part, the oldest first, say together, and what speaks against it.
 
     Nothing is guessed: two marks that contradict each other give no claim, a ``look`` after a claim
-    takes it back into doubt, and so does a verdict that the claim does not fit. A ``sentinel`` is a
-    known bad part, so it is no false reject.
+    takes it back into doubt, and so does a verdict that the claim does not fit. A ``self-test`` is
+    a known bad part, so it is no false reject.
     """
     said: list[Claim] = [mark.kind for mark in marks if mark.kind in _DECIDED]
     doubts: list[str] = []
@@ -123,8 +123,8 @@ def weigh(
     if len(set(said)) > 1:
         told = ", then ".join(f"{mark.kind} ({mark.utc})" for mark in marks)
         doubts.append(f"its marks contradict each other: {told}")
-    elif claim == "false-reject" and any(mark.kind == "sentinel" for mark in marks):
-        doubts.append("marked false-reject, and a sentinel, which is a known bad part")
+    elif claim == "false-reject" and any(mark.kind == "self-test" for mark in marks):
+        doubts.append("marked false-reject, and self-test, which is a known bad part")
     elif claim is not None and marks[-1].kind == "look":
         doubts.append(f"marked {claim}, and later ({marks[-1].utc}) to be looked at")
     if decision is None:

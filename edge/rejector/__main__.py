@@ -13,7 +13,7 @@ from edge.devices.output_gpio import GpioOutput
 from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import OutfeedError
 from edge.line.queue import RejectQueue
-from edge.line.tracker import Lane
+from edge.line.tracker import BeltTracker
 from edge.rejector.guard import GuardProcess
 from edge.rejector.hardware import open_encoder, open_eye
 from edge.rejector.lease import Lease
@@ -24,7 +24,7 @@ from edge.rejector.realtime import claim_realtime
 from edge.terminals import LogFormatter, tolerate
 
 
-def make_lane(options: RejectorOptions, *, began_ns: int) -> Lane:
+def make_tracker(options: RejectorOptions, *, began_ns: int) -> BeltTracker:
     """The belt as these options describe it, looked at since began_ns."""
     counts, eye = options.counts, options.ejector_eye
     queue = RejectQueue(
@@ -36,7 +36,7 @@ def make_lane(options: RejectorOptions, *, began_ns: int) -> Lane:
         confirm=eye is not None,
         eject_absent=eye is None or eye.on_absent == "eject",
     )
-    return Lane(
+    return BeltTracker(
         queue,
         counts=None if counts is None else counts.rules,
         eye=None if eye is None else eye.rules,
@@ -86,7 +86,7 @@ def _serve(fd: int, options: RejectorOptions) -> int:
         rejector = Rejector(
             link,
             output=pulsing,
-            lane=make_lane(options, began_ns=clock.now_ns()),
+            tracker=make_tracker(options, began_ns=clock.now_ns()),
             clock=clock,
             encoder=None if counts is None else open_encoder(counts.encoder, clock=clock),
             eye=None if eye is None else open_eye(eye.eye, clock=clock),

@@ -13,7 +13,7 @@ from edge.devices.encoder import Encoder, EncoderPosition
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
 from edge.line.outcome import PartOutcome
-from edge.line.tracker import Lane
+from edge.line.tracker import BeltTracker
 from edge.rejector.messages import (
     MAX_BYTES,
     NO_ENCODER,
@@ -83,7 +83,7 @@ class Rejector:
         link: socket.socket,
         *,
         output: PulsingOutput,
-        lane: Lane,
+        tracker: BeltTracker,
         clock: Clock,
         encoder: Encoder | None = None,
         eye: Trigger | None = None,
@@ -92,7 +92,7 @@ class Rejector:
     ) -> None:
         self._link = link
         self._output = output
-        self._lane = lane
+        self._tracker = tracker
         self._clock = clock
         self._encoder = encoder
         self._eye = eye
@@ -129,10 +129,10 @@ class Rejector:
     def _serve(self, safe_active: bool) -> int:
         while True:
             self._look()
-            step = self._lane.due(self._clock.now_ns())
-            next_ns = self._lane.next_ns()
+            step = self._tracker.due(self._clock.now_ns())
+            next_ns = self._tracker.next_ns()
             self._output.look(next_ns)
-            nothing_waits = next_ns is None and not len(self._lane)
+            nothing_waits = next_ns is None and not len(self._tracker)
             self._safe = (
                 self._silence.silent and (self._safe or nothing_waits) and not self._goodbye
             )
@@ -148,22 +148,22 @@ class Rejector:
                     return EXIT_STATION_DEAD
                 self._output.drive(False)
                 self._report_edges()
-                self._report(Counted(self._lane.queue.counters, self._unreported))
+                self._report(Counted(self._tracker.queue.counters, self._unreported))
                 return EXIT_DONE
             if not self._wait(next_ns):
                 return EXIT_FAILED
 
     def _is_drained(self) -> bool:
         """Whether no part waits any more; gives those up that wait for a belt that stands."""
-        if not len(self._lane):
+        if not len(self._tracker):
             return True
         now_ns = self._clock.now_ns()
         if self._ends_ns is None:
             self._ends_ns = now_ns + DRAIN_NS
             self._moved_ns = now_ns
         if now_ns >= self._ends_ns or now_ns - self._moved_ns >= STANDING_NS:
-            _log.error("parts_given_up count=%s", len(self._lane))
-            self._lane.queue.abandon(now_ns)
+            _log.error("parts_given_up count=%s", len(self._tracker))
+            self._tracker.queue.abandon(now_ns)
         return False
 
     def _look(self) -> None:
@@ -171,8 +171,8 @@ class Rejector:
         # The eye first: the counts at the moments of its edges are then known.
         arrivals = [] if self._eye is None else self._arrivals(self._eye)
         positions = [] if self._encoder is None else self._follow(self._encoder)
-        self._lane.moved(positions, arrivals)
-        losses = self._lane.queue.counters.position_losses
+        self._tracker.moved(positions, arrivals)
+        losses = self._tracker.queue.counters.position_losses
         if losses != self._losses:
             self._losses = losses
             _log.error("places_lost times=%s: what is on the belt is unknown", losses)
@@ -184,7 +184,7 @@ class Rejector:
             _log.error("encoder_failed reason=%s", error)
             self._encoder = None
             encoder.close()
-            self._lane.fail(self._clock.now_ns())
+            self._tracker.fail(self._clock.now_ns())
             return ()
         if positions:
             self._moved_ns = positions[-1].at_ns
@@ -201,7 +201,7 @@ class Rejector:
             _log.error("ejector_eye_failed reason=%s", error)
             self._eye = None
             eye.close()
-            self._lane.queue.ignore_eye()
+            self._tracker.queue.ignore_eye()
         return found
 
     def _wait(self, next_ns: int | None) -> bool:
@@ -222,7 +222,7 @@ class Rejector:
             waited.append(guard_fd)
         if self._encoder is not None or self._eye is not None:
             poll_s = _POLL_NS / 1e9
-            counts = self._lane.counts_left
+            counts = self._tracker.counts_left
             if self._encoder is not None and counts is not None and counts <= self._near_counts:
                 fd = self._encoder.fileno()
                 if fd is None:
@@ -235,7 +235,7 @@ class Rejector:
             self._output.heard()
         if self._link not in readable:
             if hearing and self._silence.look(self._clock.now_ns()):
-                _log.error("station_silent parts_announced=%s", len(self._lane))
+                _log.error("station_silent parts_announced=%s", len(self._tracker))
             return True
         try:
             packet = self._link.recv(MAX_BYTES)
@@ -247,7 +247,7 @@ class Rejector:
             return self._obey(packet)
         self._deaf = True
         if not self._goodbye:
-            _log.error("station_dead parts_announced=%s", len(self._lane))
+            _log.error("station_dead parts_announced=%s", len(self._tracker))
         return True
 
     def _obey(self, packet: bytes) -> bool:
@@ -257,16 +257,16 @@ class Rejector:
             _log.error("order_ignored reason=%s", error)
             return True
         if isinstance(order, Resolve):
-            self._lane.resolve(order.part_id, order.eject)
+            self._tracker.resolve(order.part_id, order.eject)
         elif isinstance(order, Announce):
-            self._lane.announce(order.part_id, order.due_ns, order.eject)
+            self._tracker.announce(order.part_id, order.due_ns, order.eject)
         elif isinstance(order, Clear):
-            self._lane.queue.lose(self._clock.now_ns(), order.until_ns)
+            self._tracker.queue.lose(self._clock.now_ns(), order.until_ns)
         elif isinstance(order, Ping):
             self._report(Pong())
         elif isinstance(order, Goodbye):
             self._goodbye = True
-            self._lane.queue.stop_clearing()
+            self._tracker.queue.stop_clearing()
         elif isinstance(order, Hello):
             if order.version != VERSION:
                 _log.error("wrong_version station=%s rejector=%s", order.version, VERSION)
@@ -280,15 +280,15 @@ class Rejector:
         self._look()
         now_ns = self._clock.now_ns()
         if isinstance(order, Sighted):
-            place = self._lane.sighted(order.part_id, order.seen_ns, now_ns, order.eject)
+            place = self._tracker.sighted(order.part_id, order.seen_ns, now_ns, order.eject)
             if place is not None:
                 self._report(Placed(order.part_id, place))
         elif isinstance(order, Restore):
-            self._lane.restore(order.part_id, order.place, now_ns, order.eject)
+            self._tracker.restore(order.part_id, order.place, now_ns, order.eject)
         elif isinstance(order, Known):
-            self._lane.known(order.part_id, order.place)
+            self._tracker.known(order.part_id, order.place)
         elif isinstance(order, Lose):
-            self._lane.lose(now_ns)
+            self._tracker.lose(now_ns)
 
     def _report(self, report: Report) -> None:
         """Never waits for the station: what it does not take is counted."""

@@ -1,26 +1,26 @@
-"""Who works for a station besides its devices, as far as it knows them."""
+"""The protocols of a station's collaborators, besides its devices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from edge.events.condition import DriftEvent, SentinelEvent
+from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.inbox import Mark
 from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 
 
-class Inspects(Protocol):
-    """The chain, as far as the station knows it."""
+class PartInspector(Protocol):
+    """The chain, as the station uses it."""
 
     def inspect(self, frame: Frame, /) -> Verdict:
-        """The verdict on one frame; called by one thread. Raises OutfeedError."""
+        """Return the verdict on one frame. Called by one thread. Raises OutfeedError."""
         ...
 
 
-class Rejects(Protocol):
-    """The rejector, as far as the station knows it; RejectorClient is one."""
+class Rejector(Protocol):
+    """The rejector, as the station uses it. ``RejectorClient`` implements it."""
 
     restarts: int
 
@@ -33,54 +33,60 @@ class Rejects(Protocol):
     def resolve(self, part_id: int, eject: bool) -> None: ...
 
     def beat(self) -> int:
-        """Ten times a second, by the thread that announces; when the rejector last answered, ns."""
+        """Ping the rejector, and return the time of its last answer in nanoseconds.
+
+        To be called ten times a second, by the thread that announces parts.
+        """
         ...
 
     def abandon(self, timeout_s: float) -> None:
-        """In place of ``close`` by a station that dies: no goodbye."""
+        """Close the connection without Goodbye. A station that crashes calls it, not ``close``."""
         ...
 
     def close(self, timeout_s: float) -> Counted | None: ...
 
 
 PutMark = Callable[[Mark, str | None, Callable[[], None]], bool]
-"""Takes a mark for the journal, with its picture's name where there is one, and calls back when the
-event is on the disk; False: there is no room now. Never waits."""
+"""Takes a mark for the journal, and the name of its picture where there is one. Calls the function
+when the event is on the disk. Returns False where the queue is full. Never waits."""
 
 
-class Keeps(Protocol):
-    """The recorder of pictures, as far as the station knows it; edge.pictures.ImageRecorder is one.
-    ``seen``, ``said`` and ``settled`` are called on any thread of the station and never wait for a
-    disk."""
+class PictureRecorder(Protocol):
+    """The recorder of pictures, as the station uses it. ``ImageRecorder`` implements it.
+
+    Synchronization: the ``record`` methods are called on any thread of the station and never wait
+    for a disk.
+    """
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Kept and left out, by the reason."""
+        """Return the numbers of stored and skipped pictures, by the reason."""
         ...
 
     def start(self, on_mark: PutMark) -> None: ...
 
-    def seen(self, frame: Frame) -> None:
-        """A part's frame, before anybody has judged it."""
+    def record_frame(self, frame: Frame) -> None:
+        """Take a part's frame, before its inspection."""
         ...
 
-    def said(self, verdict: Verdict) -> None:
-        """What the chain said, in time or not, before ``settled`` if it is the verdict."""
+    def record_inspection(self, verdict: Verdict) -> None:
+        """Take the chain's verdict, in time or not. Precedes ``record_verdict`` if it is final."""
         ...
 
-    def settled(self, verdict: Verdict) -> None:
-        """A part's one verdict, when it is on its way to rejector and journal."""
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Take the final verdict on a part, which is on its way to the rejector and journal."""
         ...
 
     def dump(self, timeout_s: float) -> None:
-        """In place of ``close`` by a station that dies: what is in memory may tell why."""
+        """Write the buffered frames, which may show the reason. A station that crashes calls it,
+        not ``close``."""
         ...
 
     def close(self, timeout_s: float) -> None: ...
 
 
-class KeepsNothing:
-    """For a station without pictures."""
+class NoPictures:
+    """The recorder of a station without pictures."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -88,72 +94,78 @@ class KeepsNothing:
 
     def start(self, on_mark: PutMark) -> None: ...
 
-    def seen(self, frame: Frame) -> None: ...
+    def record_frame(self, frame: Frame) -> None: ...
 
-    def said(self, verdict: Verdict) -> None: ...
+    def record_inspection(self, verdict: Verdict) -> None: ...
 
-    def settled(self, verdict: Verdict) -> None: ...
+    def record_verdict(self, verdict: Verdict) -> None: ...
 
     def dump(self, timeout_s: float) -> None: ...
 
     def close(self, timeout_s: float) -> None: ...
 
 
-NO_PICTURES = KeepsNothing()
+NO_PICTURES = NoPictures()
 
 
-PutEvent = Callable[[DriftEvent | SentinelEvent], None]
-"""Takes an event for the journal, from any thread; never waits."""
+PutEvent = Callable[[DriftEvent | SelfTestEvent], None]
+"""Takes an event for the journal, from any thread. Never waits."""
 
 
-class Monitors(Protocol):
-    """Who watches whether the station still sees, as far as it knows it;
-    edge.station.monitor.thread.Monitor is one. All but ``start`` and ``prove`` never wait."""
+class ConditionMonitor(Protocol):
+    """The monitor of drift and self-tests, as the station uses it.
+
+    ``edge.station.monitor.thread.Monitor`` implements it. Only ``start`` and ``run_self_test``
+    block.
+    """
 
     @property
     def status(self) -> str:
-        """What is wrong, for a person; empty where nothing is."""
+        """Return the fault for the status line; empty where there is none."""
         ...
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What was measured, raised and proven, by name."""
+        """Return the numbers of measurements, drifts and self-tests, by name."""
         ...
 
     def start(self, on_event: PutEvent, first_part: int) -> None:
-        """Before the first part; the inspector is not in use yet. Blocks for two inspections."""
+        """Start before the first part, while the inspector is not in use. Blocks for two
+        inspections."""
         ...
 
-    def is_due(self) -> bool:
-        """Whether the chain is to be proven."""
+    def is_self_test_due(self) -> bool:
+        """Return whether the next self-test is due."""
         ...
 
-    def prove(self, room_ns: int, last_part: int) -> bool:
-        """On the inspector's thread, of which room_ns may be taken; whether it was. last_part: the
-        last that has its verdict."""
+    def run_self_test(self, available_ns: int, last_part: int) -> bool:
+        """Run a self-test on the inspector's thread if it fits into available_ns.
+
+        Return whether it ran. last_part: the last part with a verdict.
+        """
         ...
 
-    def judged(self, frame: Frame, verdict: Verdict) -> None:
-        """What the chain said of a frame, after ``settled``."""
+    def record_inspection(self, frame: Frame, verdict: Verdict) -> None:
+        """Take the chain's verdict on a frame, after ``record_verdict``."""
         ...
 
-    def settled(self, verdict: Verdict) -> None:
-        """A part's one verdict."""
+    def record_verdict(self, verdict: Verdict) -> None:
+        """Take the final verdict on a part."""
         ...
 
-    def planted(self, part_id: int) -> None:
-        """A person says that this part was a known bad one."""
+    def record_bad_part(self, part_id: int) -> None:
+        """Take a person's mark that this part was a known defective one."""
         ...
 
     def doubt(self) -> str | None:
-        """Why no part may be called good now; None: they may."""
+        """Return the reason why no part may pass now; None: parts may pass."""
         ...
 
     def close(self, timeout_s: float) -> None: ...
 
 
-class MonitorsNothing:
-    """For a station that trusts itself."""
+class NoMonitor:
+    """The monitor of a station without drift monitoring and self-tests."""
 
     status = ""
 
@@ -163,17 +175,17 @@ class MonitorsNothing:
 
     def start(self, on_event: PutEvent, first_part: int) -> None: ...
 
-    def is_due(self) -> bool:
+    def is_self_test_due(self) -> bool:
         return False
 
-    def prove(self, room_ns: int, last_part: int) -> bool:
+    def run_self_test(self, available_ns: int, last_part: int) -> bool:
         return False
 
-    def judged(self, frame: Frame, verdict: Verdict) -> None: ...
+    def record_inspection(self, frame: Frame, verdict: Verdict) -> None: ...
 
-    def settled(self, verdict: Verdict) -> None: ...
+    def record_verdict(self, verdict: Verdict) -> None: ...
 
-    def planted(self, part_id: int) -> None: ...
+    def record_bad_part(self, part_id: int) -> None: ...
 
     def doubt(self) -> str | None:
         return None
@@ -181,4 +193,4 @@ class MonitorsNothing:
     def close(self, timeout_s: float) -> None: ...
 
 
-NO_MONITOR = MonitorsNothing()
+NO_MONITOR = NoMonitor()

@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import Protocol
 
 from edge.errors import JournalError
-from edge.events.condition import DriftEvent, SentinelEvent
+from edge.events.condition import DriftEvent, SelfTestEvent
 from edge.events.event import (
     ActuationAction,
     ActuationCause,
@@ -55,7 +55,7 @@ class _Marked:
     stored: Callable[[], None]
 
 
-Made = DriftEvent | SentinelEvent
+Made = DriftEvent | SelfTestEvent
 """What comes as an event: its making belongs to the moment at which it was found."""
 
 

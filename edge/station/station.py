@@ -20,7 +20,14 @@ from edge.line.pending import Ledger
 from edge.records import Decision, Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
 from edge.station.capture import capture
-from edge.station.collaborators import NO_MONITOR, NO_PICTURES, Inspects, Keeps, Monitors, Rejects
+from edge.station.collaborators import (
+    NO_MONITOR,
+    NO_PICTURES,
+    ConditionMonitor,
+    PartInspector,
+    PictureRecorder,
+    Rejector,
+)
 from edge.station.counters import Tally
 from edge.station.crash import Crashes, despite
 from edge.station.journal_thread import Appends, JournalWriter
@@ -69,15 +76,15 @@ class Station:
         bundle_id: str,
         trigger: Trigger,
         camera: Camera,
-        inspector: Inspects,
-        rejector: Rejects,
+        inspector: PartInspector,
+        rejector: Rejector,
         journal: Appends,
         clock: Clock,
         timing: LineTiming,
         first_part_id: int = 1,
         freshness: Freshness | None = None,
-        pictures: Keeps = NO_PICTURES,
-        monitor: Monitors = NO_MONITOR,
+        pictures: PictureRecorder = NO_PICTURES,
+        monitor: ConditionMonitor = NO_MONITOR,
         on_verdict: Callable[[Verdict], None] | None = None,
         on_actuated: Callable[[Actuated], None] | None = None,
         notifier: Notifier = SILENT,
@@ -283,7 +290,7 @@ class Station:
                 self._settle(frame)
                 continue
             captured_ns = self._took("capture", began_ns)
-            self._pictures.seen(frame)
+            self._pictures.record_frame(frame)
             following = peek(self._parts)
             next_ns = None if following is None else following.triggered_ns
             fault = self._freshness.fault(frame, part, next_ns)
@@ -297,7 +304,7 @@ class Station:
 
     def _inspect_frames(self) -> None:
         """The inspector thread. A part late already is passed over."""
-        while (item := take(self._frames, self._stages.inspector, self._prove)) is not None:
+        while (item := take(self._frames, self._stages.inspector, self._run_self_test)) is not None:
             part, frame, captured_ns = item
             with self._guard:
                 if part.part_id not in self._ledger:
@@ -306,22 +313,25 @@ class Station:
             said = attempt(part.part_id, partial(self._inspector.inspect, frame))
             verdict = of_its_part(said, part)
             self._took("inspect", began_ns)
-            self._pictures.said(verdict)
+            self._pictures.record_inspection(verdict)
             self._settle(doubted(verdict, self._monitor.doubt()))
             self._tally.inspected(verdict)
-            self._monitor.judged(frame, verdict)
+            self._monitor.record_inspection(frame, verdict)
 
-    def _prove(self) -> None:
-        """A sentinel, where no part is under way and the next one can wait for its end: a part
-        that comes the moment after still has what a verdict takes (p99.9) within its budget."""
-        if not self._monitor.is_due():
+    def _run_self_test(self) -> None:
+        """Run a self-test if it is due, no part is under way, and there is enough time.
+
+        A part that arrives the moment after it began still has the usual time to a verdict (p99.9)
+        within its budget.
+        """
+        if not self._monitor.is_self_test_due():
             return
         with self._guard:
             is_idle, last_part = not len(self._ledger), self._opened_id
         began_ns = self._clock.now_ns()
         spare_ns = self._timing.budget_ns - self._tally.usual_ns if is_idle else 0
-        if self._monitor.prove(spare_ns, last_part):
-            self._took("sentinel", began_ns)
+        if self._monitor.run_self_test(spare_ns, last_part):
+            self._took("self-test", began_ns)
 
     def _watch_deadlines(self) -> None:
         """The deadline thread: the budget of a part is over when it is over."""
@@ -349,11 +359,11 @@ class Station:
             if verdict.decision is not Decision.UNKNOWN and now_ns > part.deadline_ns:
                 verdict = late(part, now_ns, self._timing.budget_ns)
             self._tally.judged(verdict, (now_ns - part.triggered_ns) / 1e3)
-            self._monitor.settled(verdict)
+            self._monitor.record_verdict(verdict)
         if verdict.decision is not Decision.UNKNOWN:
             self._rejector.resolve(part.part_id, verdict.decision is Decision.REJECT)
         self._writer.put_verdict(verdict, part.triggered_ns)
-        self._pictures.settled(verdict)
+        self._pictures.record_verdict(verdict)
         self._on_verdict(verdict)
 
     def _annul(self, part: Part) -> None:
@@ -369,8 +379,8 @@ class Station:
     def _marked(self, mark: Mark, picture: str | None, stored: Callable[[], None]) -> bool:
         """A person's word, on the thread that read it."""
         is_taken = self._writer.put_mark(mark, picture, stored)
-        if is_taken and mark.kind == "sentinel":
-            self._monitor.planted(mark.part_id)
+        if is_taken and mark.kind == "self-test":
+            self._monitor.record_bad_part(mark.part_id)
         return is_taken
 
     def _actuated(self, report: Actuated) -> None:

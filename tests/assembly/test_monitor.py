@@ -1,4 +1,4 @@
-"""What station.toml and a bundle say of drift and sentinels, as the parts that watch."""
+"""The monitor of drift and self-tests, made from the configuration and the bundle."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(one: Monitor, parts: int, *, change=None, first: int = 1) -> list:
     measured = one.counts.get("measured", 0)
     for number in range(first, first + parts):
         frame = Frame(number, number, number * 10**9, number * 10**9, line.part(change, number))
-        one.judged(frame, Verdict(number, Decision.PASS, "clean", (), line.peak(), None))
+        one.record_inspection(frame, Verdict(number, Decision.PASS, "clean", (), line.peak(), None))
         measured += 1
         deadline = time.monotonic() + 30
         while one.counts.get("measured", 0) < measured:
@@ -67,9 +67,9 @@ def run(one: Monitor, parts: int, *, change=None, first: int = 1) -> list:
 def test_a_station_learns_and_the_next_one_goes_on(tmp_path: Path) -> None:
     settings = config(tmp_path, "every = 1\nlearn_parts = 200")
     events = run(monitor(settings, bundle_with()), 64 + 200)
-    assert [(event.type, event.sentinel, event.reproduced) for event in events] == [
-        ("outfeed.sentinel/1", "golden/hole.png", True),
-        ("outfeed.sentinel/1", "golden/clean.png", True),
+    assert [(event.type, event.subject, event.reproduced) for event in events] == [
+        ("outfeed.self-test/1", "golden/hole.png", True),
+        ("outfeed.self-test/1", "golden/clean.png", True),
     ]
     state = parse_state(settings.drift_path.read_bytes())
     assert (state.parts, state.from_bundle, state.rate_hz) == (200, False, pytest.approx(1.0))

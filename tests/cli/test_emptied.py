@@ -19,7 +19,7 @@ from edge.journal.cursor import read_cursor, write_cursor
 from edge.pictures.file_name import list_album
 from edge.quarantine.index import QuarantineIndex, read_index, write_index
 from tests.cli.conftest import Outfeed
-from tests.doctor.contexts import patient
+from tests.doctor.contexts import context
 
 FULL = "[drift]\nlearn_parts = 200\nevery = 1\n[pictures]\nmin_free_mb = 1\npass_every = 1\n"
 
@@ -35,7 +35,7 @@ def lived_in(path: Path, outfeed: Outfeed) -> Path:
         (state / name).write_text("{}")
     Inbox(config.inbox_path).post(new_mark(1, "escape", "a crack"))
     names = {str(found.relative_to(state)) for found in state.rglob("*") if found.is_file()}
-    expected = {"bundles.json", "bundles.backup.json", "commission.json", "sentinel.json"}
+    expected = {"bundles.json", "bundles.backup.json", "commission.json", "self_test.json"}
     assert expected | {"commission.backup.json", "uplink.json", "drift.json"} <= names
     return state
 
@@ -62,7 +62,7 @@ def test_all_of_them_at_once(
 
 @pytest.mark.parametrize(
     "name",
-    ["uplink.json", "drift.json", "sentinel.json", "engine.json", "commission.json", "inbox/*"],
+    ["uplink.json", "drift.json", "self_test.json", "engine.json", "commission.json", "inbox/*"],
 )
 def test_each_of_them_alone(name: str, outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     path = configure(FULL)
@@ -134,7 +134,7 @@ def test_a_key_to_trust_is_no_permanent_error(
 
 
 def test_the_doctor_names_them(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert disk.emptied(one) is None
     state = one.config.state_dir
     (state / "pictures").mkdir()

@@ -1,4 +1,4 @@
-"""Drift and sentinels in station.toml: every key, and what is refused."""
+"""Drift and self-tests in station.toml: every key, and what is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_paths_and_nanoseconds(path: Path) -> None:
     config = load(path, f"{BY_TIME}[drift]\nself_test_interval_s = 1.5\n")
     assert config.drift.self_test_interval_ns == 1_500_000_000
     assert config.drift_path == config.state_dir / "drift.json"
-    assert config.sentinel_path == config.state_dir / "sentinel.json"
+    assert config.self_test_path == config.state_dir / "self_test.json"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_paths_and_nanoseconds(path: Path) -> None:
         ('on_drift = "stop"', "key 'drift.on_drift': "),
         ("self_test_interval_s = -1", "key 'drift.self_test_interval_s': "),
         ('on_self_test_failure = "pass"', "key 'drift.on_self_test_failure': "),
-        ("sentinels = true", "unknown key 'drift.sentinels'"),
+        ("self_tests = true", "unknown key 'drift.self_tests'"),
     ],
 )
 def test_what_is_refused_names_the_key(path: Path, line: str, said: str) -> None:

@@ -93,9 +93,9 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     assert kicks["wrong"] == []
     assert kicks["right"] + len(kicks["missed"]) == run["rejected"] + unknown
     assert events["journalled"] == events["published"] == events["received"]
-    sentinels = 2  # at the start, one with a defect and one without
+    self_tests = 2  # at the start, one with a defect and one without
     starts = 1
-    assert events["journalled"] == starts + 40 + run["ejected"] + run["missed"] + sentinels
+    assert events["journalled"] == starts + 40 + run["ejected"] + run["missed"] + self_tests
     sheet = cv2.imread(str(out / "contact-sheet.png"))
     assert sheet.shape[1] == 6 * 306 + 6
     assert sheet.shape[0] > 200

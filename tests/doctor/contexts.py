@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge.cli.diagnosis import patient_of
+from edge.cli.diagnosis import diagnostic_context
 from edge.config.station import load_config
-from edge.doctor.context import Patient
-from edge.doctor.machine import Machine
+from edge.doctor.context import DiagnosticContext
+from edge.doctor.machine import MachineState
 from edge.doctor.station_process import Running
 from tests.commission.benches import write_station
 
@@ -49,12 +49,12 @@ def unit(**properties: object) -> Programs:
     return Programs(systemctl_show="\n".join(lines))
 
 
-def patient(
+def context(
     folder: Path, extra: str = "", *, text: tuple[str, str] = ("", ""), **how: Any
-) -> Patient:
+) -> DiagnosticContext:
     """A station whose files are in ``folder``, and a machine whose root is folder/root.
 
-    text: what of station.toml is replaced by what. how: of Machine, or running and golden."""
+    text: what of station.toml is replaced by what. how: of MachineState, or running and golden."""
     path = folder / "station.toml"
     if not path.exists():
         write_station(folder, extra)
@@ -64,8 +64,8 @@ def patient(
     (folder / "root").mkdir(exist_ok=True)
     (folder / "state").mkdir(exist_ok=True)
     running, golden = how.pop("running", None), how.pop("golden", True)
-    machine = replace(Machine(root=folder / "root", run=Programs()), **how)
-    found = patient_of(load_config(path), machine, golden=golden)
+    machine = replace(MachineState(root=folder / "root", run=Programs()), **how)
+    found = diagnostic_context(load_config(path), machine, golden=golden)
     return replace(found, running=running)
 
 
@@ -85,6 +85,6 @@ def disk_of(**fields: int) -> os.statvfs_result:
 UPLINK = "[uplink]\nstart = false\n"
 
 
-def uplink_to(folder: Path, port: int, *lines: str, later_s: float = 0) -> Patient:
+def uplink_to(folder: Path, port: int, *lines: str, later_s: float = 0) -> DiagnosticContext:
     text = f"{UPLINK}port = {port}\n" + "".join(f"{line}\n" for line in lines)
-    return patient(folder, text=(UPLINK, text), now_s=lambda: time.time() + later_s)
+    return context(folder, text=(UPLINK, text), now_s=lambda: time.time() + later_s)

@@ -12,18 +12,18 @@ from edge.provision.authority import Authority, make_authority
 from edge.provision.identity import make_broker, make_station_identity
 from edge.provision.revocation import revoke
 from edge.uplink.state import MAX_TABLE_BYTES, UplinkPaths, UplinkStateFile, read_undelivered
-from tests.doctor.contexts import patient, uplink_to
+from tests.doctor.contexts import context, uplink_to
 from tests.support.brokers import Mosquitto, needs_mosquitto
 
 
 def test_nothing_to_show(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     for check in (delivery.trouble, delivery.undelivered, delivery.unheard):
         assert check(one) is None
 
 
 def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     record = UplinkStateFile(one.config.uplink_path)
     for number in range(3, 10):
         record.set_aside(f"press-3:j:r:{number}", b"{}", "Payload format invalid")
@@ -44,7 +44,7 @@ def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
 
 
 def test_trouble_and_a_second_client_of_the_name(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     record = UplinkStateFile(one.config.uplink_path)
     record.change(trouble="another client connected", since_utc="2026-11-29T00:00:00.1Z")
     record.change(takeovers=4)
@@ -85,7 +85,7 @@ def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_table_that_is_no_plain_file_is_not_followed(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     UplinkPaths(one.config.uplink_path).table.symlink_to("/etc/passwd")
     found = delivery.undelivered(one)
     assert found is not None

@@ -14,22 +14,22 @@ from edge.doctor.finding import Level
 from edge.errors import DeviceError
 from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
 from tests.devices.clocks import FakeClock
-from tests.doctor.contexts import STATION, patient, put
+from tests.doctor.contexts import STATION, context, put
 
 GPIO = 'kind = "gpio"\nchip = "fake-chip"\nline = 1\n'
 
 
 def test_a_camera_that_gives_a_frame(tmp_path: Path) -> None:
-    assert str(devices.camera(patient(tmp_path))) == "OK camera: a frame of 128×96 px, grey"
+    assert str(devices.camera(context(tmp_path))) == "OK camera: a frame of 128×96 px, grey"
     (tmp_path / "frames").rename(tmp_path / "elsewhere")
-    found = devices.camera(patient(tmp_path))
+    found = devices.camera(context(tmp_path))
     assert (found.level, "camera.path" in found.said) == (Level.FAIL, True)
-    busy = devices.camera(patient(tmp_path, running=STATION))
+    busy = devices.camera(context(tmp_path, running=STATION))
     assert str(busy) == "OK camera: in use by the station; see parts"
 
 
 def test_cameras_that_are_dark_or_silent(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     sensor = SimulatedSensor(FakeClock(), scene=lambda at_ns: np.zeros((8, 8), np.uint8))
     dark = replace(one, camera=lambda: SimulatedCamera(sensor))
     assert devices.camera(dark).level is Level.WARN
@@ -44,7 +44,7 @@ def test_cameras_that_are_dark_or_silent(tmp_path: Path) -> None:
 
 
 def test_a_triggered_camera_is_only_opened(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     camera = one.config.camera.model_copy(update={"triggered": True})
     config = one.config.model_copy(update={"camera": camera})
     sensor = SimulatedSensor(FakeClock())
@@ -106,7 +106,7 @@ def test_lines(
     tmp_path: Path, line: SimpleNamespace, running: bool, level: Level, said: str
 ) -> None:
     put(tmp_path / "root", "dev/gpiochip0", "")
-    one = patient(
+    one = context(
         tmp_path,
         text=("[output]\n", f"[output]\n{GPIO}"),
         gpiod=gpiod(line),
@@ -119,27 +119,27 @@ def test_lines(
 
 
 def test_lines_that_are_not_there(tmp_path: Path) -> None:
-    assert devices.lines(patient(tmp_path)) is None  # no line is configured
-    one = patient(tmp_path, text=("[output]\n", f"[output]\n{GPIO}"), gpiod=gpiod(FREE))
+    assert devices.lines(context(tmp_path)) is None  # no line is configured
+    one = context(tmp_path, text=("[output]\n", f"[output]\n{GPIO}"), gpiod=gpiod(FREE))
     assert "no such chip" in str(devices.lines(one))
     put(tmp_path / "root", "dev/gpiochip0", "")
     for fault, said in (
         (PermissionError(13, "Permission denied"), "not permitted"),
         (FileNotFoundError(2, "No such file"), "no such chip or line"),
     ):
-        path = patient(tmp_path, gpiod=gpiod(FREE, fault=fault))
+        path = context(tmp_path, gpiod=gpiod(FREE, fault=fault))
         text = path.config.model_copy(
             update={"output": path.config.output.model_copy(update={"chip": "/dev/gpiochip0"})}
         )
         assert said in str(devices.lines(replace(path, config=text)))
-    other = patient(tmp_path, text=("line = 1\n", "line = 9\n"), gpiod=gpiod(FREE))
+    other = context(tmp_path, text=("line = 1\n", "line = 9\n"), gpiod=gpiod(FREE))
     assert "line offset of out range" in str(devices.lines(other))
 
 
 def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert devices.permissions(patient(tmp_path)) is None
+    assert devices.permissions(context(tmp_path)) is None
     put(tmp_path / "root", "dev/gpiochip0", "")
-    one = patient(tmp_path, text=("[output]\n", f"[output]\n{GPIO}"))
+    one = context(tmp_path, text=("[output]\n", f"[output]\n{GPIO}"))
     assert str(devices.permissions(one)) == "OK permissions: 1 devices may be opened"
     monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root
     found = devices.permissions(one)
@@ -148,6 +148,6 @@ def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_hardware_watchdog(tmp_path: Path) -> None:
-    assert devices.watchdog(patient(tmp_path)).level is Level.WARN
+    assert devices.watchdog(context(tmp_path)).level is Level.WARN
     put(tmp_path / "root", "dev/watchdog0", "")
-    assert devices.watchdog(patient(tmp_path)).level is Level.OK
+    assert devices.watchdog(context(tmp_path)).level is Level.OK

@@ -9,13 +9,13 @@ import pytest
 
 from edge.assembly.station import open_journal
 from edge.doctor import disk
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Level
 from edge.events.event import Event, part_event
 from edge.events.identity import JournalPosition
 from edge.journal.cursor import write_cursor
 from edge.records import Decision, Verdict
-from tests.doctor.contexts import STATION, disk_of, patient
+from tests.doctor.contexts import STATION, context, disk_of
 
 
 def verdicts(passed: int, unknown: int = 0) -> list[Event]:
@@ -25,7 +25,7 @@ def verdicts(passed: int, unknown: int = 0) -> list[Event]:
     return [part_event("press-3", "dark-spots-1", verdict, 0) for verdict in found]
 
 
-def journalled(one: Patient, events: list[Event]) -> str:
+def journalled(one: DiagnosticContext, events: list[Event]) -> str:
     with open_journal(one.config) as journal:
         journal.append(events)
         return journal.uuid
@@ -43,7 +43,7 @@ def journalled(one: Patient, events: list[Event]) -> str:
     ],
 )
 def test_the_disk(tmp_path: Path, fields: dict[str, int], level: Level, said: str) -> None:
-    found = disk.disk(patient(tmp_path, statvfs=lambda path: disk_of(**fields)))
+    found = disk.disk(context(tmp_path, statvfs=lambda path: disk_of(**fields)))
     assert (found.level, said in found.said) == (level, True), found
 
 
@@ -51,7 +51,7 @@ def test_the_disk(tmp_path: Path, fields: dict[str, int], level: Level, said: st
 def test_a_disk_on_which_no_picture_is_kept(tmp_path: Path, enabled: str, level: Level) -> None:
     extra = f"[journal]\nmax_mb = 1\n[pictures]\nmin_free_mb = 256.0\nenabled = {enabled}\n"
     of_128_mib = disk_of(f_bavail=1 << 15)
-    found = disk.disk(patient(tmp_path, extra, statvfs=lambda path: of_128_mib))
+    found = disk.disk(context(tmp_path, extra, statvfs=lambda path: of_128_mib))
     assert found.level is level
     assert ("pictures.min_free_mb is 256" in found.said) == (level is Level.WARN)
 
@@ -59,7 +59,7 @@ def test_a_disk_on_which_no_picture_is_kept(tmp_path: Path, enabled: str, level:
 def test_a_folder_that_is_missing_or_not_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert "may not write" in disk.disk(one).said
     (tmp_path / "state").rmdir()
@@ -67,7 +67,7 @@ def test_a_folder_that_is_missing_or_not_ours(
 
 
 def test_a_whole_journal_is_read_without_a_trace(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert disk.journal(one).said == "none yet"
     journalled(one, verdicts(30))
     before = sorted((path.name, path.stat().st_mtime_ns) for path in (tmp_path / "state").iterdir())
@@ -79,7 +79,7 @@ def test_a_whole_journal_is_read_without_a_trace(tmp_path: Path) -> None:
 
 
 def test_a_journal_beside_a_station_that_runs(tmp_path: Path) -> None:
-    one = patient(tmp_path, running=STATION)
+    one = context(tmp_path, running=STATION)
     with open_journal(one.config) as journal:
         journal.append(verdicts(30))  # in its log, not yet in the database
         assert disk.journal(one).level is Level.OK
@@ -88,7 +88,7 @@ def test_a_journal_beside_a_station_that_runs(tmp_path: Path) -> None:
 
 
 def test_damage(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     journalled(one, verdicts(200))
     data = bytearray(one.config.journal_path.read_bytes())
     data[8192:16384] = bytes(8192)
@@ -100,7 +100,7 @@ def test_damage(tmp_path: Path) -> None:
 
 
 def test_damaged_rows_are_counted_and_named(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     journalled(one, verdicts(3000))
     db = sqlite3.connect(one.config.journal_path)
     db.execute("UPDATE events SET body = replace(body, 'PASS', 'FAIL') WHERE sequence IN (7, 2900)")
@@ -120,20 +120,20 @@ def test_damaged_rows_are_counted_and_named(tmp_path: Path) -> None:
 def test_a_large_journal_is_looked_at_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     journalled(one, verdicts(3000))
     monkeypatch.setattr(disk, "_AUDIT_S", 0.0)
     assert disk.journal(one).said.endswith(", the newest 1000 rows looked at")
 
 
 def test_a_journal_of_another_station(tmp_path: Path) -> None:
-    journalled(patient(tmp_path), verdicts(3))
-    other = patient(tmp_path, text=('id = "press-3"', 'id = "press-4"'))
+    journalled(context(tmp_path), verdicts(3))
+    other = context(tmp_path, text=('id = "press-3"', 'id = "press-4"'))
     assert disk.journal(other).said == "belongs to station 'press-3'"
 
 
 def test_a_journal_above_its_cap(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     journalled(one, verdicts(1))
     with (tmp_path / "state" / "journal.sqlite-shm").open("wb") as file:
         file.truncate(300 << 20)  # takes no room
@@ -144,7 +144,7 @@ def test_a_journal_above_its_cap(tmp_path: Path) -> None:
     ("unknown", "level"), [(0, Level.OK), (1, Level.OK), (10, Level.WARN), (90, Level.FAIL)]
 )
 def test_what_became_of_the_last_parts(tmp_path: Path, unknown: int, level: Level) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert disk.parts(one) is None
     journalled(one, verdicts(60, unknown))
     found = disk.parts(one)
@@ -156,7 +156,7 @@ def test_what_became_of_the_last_parts(tmp_path: Path, unknown: int, level: Leve
 
 
 def test_a_line_that_stands(tmp_path: Path) -> None:
-    one = patient(tmp_path, running=STATION, now_s=lambda: time.time() + 7200)
+    one = context(tmp_path, running=STATION, now_s=lambda: time.time() + 7200)
     journalled(one, verdicts(3))
     found = disk.parts(one)
     assert found is not None
@@ -164,11 +164,11 @@ def test_a_line_that_stands(tmp_path: Path) -> None:
 
 
 def test_the_uplinks_lag(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert disk.uplink(one) is None
     uuid = journalled(one, verdicts(9))
     assert str(disk.uplink(one)).startswith("OK uplink: 9 events unpublished, the oldest 0 s old")
-    later = patient(tmp_path, now_s=lambda: time.time() + 900)
+    later = context(tmp_path, now_s=lambda: time.time() + 900)
     found = disk.uplink(later)
     assert found is not None
     assert (found.level, "the oldest 15 min old" in found.said) == (Level.WARN, True)

@@ -10,13 +10,13 @@ from edge.commission.fingerprint import subject
 from edge.commission.record import STEPS, conclude, held_for, write_record
 from edge.commission.result import Figure, judged
 from edge.doctor import disk, station
-from edge.doctor.context import Patient
+from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import Finding, Level
-from edge.doctor.machine import Machine
+from edge.doctor.machine import MachineState
 from edge.doctor.station_process import Running, find_running
 from edge.errors import BundleError, ConfigError
 from edge.journal.lock import FileLock
-from tests.doctor.contexts import STATION, patient, plant, put, unit
+from tests.doctor.contexts import STATION, context, plant, put, unit
 
 
 def level(found: Finding | None) -> Level:
@@ -46,34 +46,34 @@ def level(found: Finding | None) -> Level:
     ],
 )
 def test_whether_it_runs(tmp_path: Path, properties: dict, running: bool, said: str) -> None:
-    one = patient(tmp_path, run=unit(**properties), running=STATION if running else None)
+    one = context(tmp_path, run=unit(**properties), running=STATION if running else None)
     assert str(station.service(one)).startswith(said)
 
 
 def test_the_uplinks_service(tmp_path: Path) -> None:
-    assert station.uplink_service(patient(tmp_path)) is None
-    runs = patient(tmp_path, run=unit(ActiveState="active", StatusText="connected"))
+    assert station.uplink_service(context(tmp_path)) is None
+    runs = context(tmp_path, run=unit(ActiveState="active", StatusText="connected"))
     assert str(station.uplink_service(runs)) == "OK uplink service: connected"
-    failed = patient(tmp_path, run=unit(ActiveState="failed", SubState="failed"))
+    failed = context(tmp_path, run=unit(ActiveState="failed", SubState="failed"))
     assert level(station.uplink_service(failed)) is Level.FAIL
     text = ("start = false", "start = true")  # then it is the station's child
-    assert station.uplink_service(patient(tmp_path, text=text, run=unit())) is None
+    assert station.uplink_service(context(tmp_path, text=text, run=unit())) is None
 
 
 def test_restarts(tmp_path: Path) -> None:
-    assert station.restarts(patient(tmp_path)) is None  # no systemd
-    assert level(station.restarts(patient(tmp_path, run=unit(NRestarts=0)))) is Level.OK
-    found = station.restarts(patient(tmp_path, run=unit(NRestarts=3)))
+    assert station.restarts(context(tmp_path)) is None  # no systemd
+    assert level(station.restarts(context(tmp_path, run=unit(NRestarts=0)))) is Level.OK
+    found = station.restarts(context(tmp_path, run=unit(NRestarts=3)))
     assert str(found) == "WARN restarts: 3 since it was started"
 
 
 def test_a_station_is_found_by_its_lock_and_nothing_takes_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.lock"
-    assert find_running(Machine(), path) is None
+    assert find_running(MachineState(), path) is None
     path.touch()
     place = f"00:fe:{path.stat().st_ino}"  # as an overlay shows it: another device
     plant(tmp_path / "root", proc__locks=f"1: FLOCK  ADVISORY  WRITE 77 {place} 0 EOF\n")
-    machine = Machine(root=tmp_path / "root")
+    machine = MachineState(root=tmp_path / "root")
     assert find_running(machine, path) is None  # somebody else's inode
     put(tmp_path / "root", "proc/77/cmdline", "/opt/outfeed/bin/outfeed\0run\0")
     assert find_running(machine, path) == Running(77)
@@ -82,16 +82,16 @@ def test_a_station_is_found_by_its_lock_and_nothing_takes_it(tmp_path: Path) -> 
 def test_the_real_lock_of_this_process(tmp_path: Path) -> None:
     path = tmp_path / "journal.lock"
     lock = FileLock(path, held="held")
-    found = find_running(Machine(), path)
+    found = find_running(MachineState(), path)
     lock.release()
     assert found is None or found.pid >= 0  # a kernel may hide locks of other namespaces
-    assert find_running(Machine(), path) is None
+    assert find_running(MachineState(), path) is None
     FileLock(path, held="held").release()  # nobody took it
 
 
 def test_the_rejector_of_a_station_that_runs(tmp_path: Path) -> None:
     text = ("realtime_priority = 0", "realtime_priority = 50")
-    one = patient(tmp_path, running=STATION, text=text)
+    one = context(tmp_path, running=STATION, text=text)
     assert level(station.rejector(one)) is Level.FAIL
     root = tmp_path / "root"
     put(root, "proc/4712/cmdline", "python\0-m\0edge.rejector\0--fd=9\0")
@@ -100,46 +100,46 @@ def test_the_rejector_of_a_station_that_runs(tmp_path: Path) -> None:
         rest = " ".join(["0"] * 38 + [str(policy), "0"])
         put(root, "proc/4712/stat", f"4712 (python (x)) {rest}")
         assert level(station.rejector(one)) is wanted
-    assert station.rejector(patient(tmp_path)) is None
+    assert station.rejector(context(tmp_path)) is None
 
 
 def test_the_bundle(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert str(station.bundle(one)).startswith("OK bundle: dark-spots-1.0-")
     data = bytearray((tmp_path / "small.outfeed").read_bytes())
     data[200] ^= 1
     (tmp_path / "small.outfeed").write_bytes(bytes(data))
-    assert level(station.bundle(patient(tmp_path))) is Level.FAIL
-    assert station.engine(patient(tmp_path)) is None  # said once
-    assert station.commissioning(patient(tmp_path)) is None
+    assert level(station.bundle(context(tmp_path))) is Level.FAIL
+    assert station.engine(context(tmp_path)) is None  # said once
+    assert station.commissioning(context(tmp_path)) is None
 
 
 def test_the_engine(tmp_path: Path) -> None:
-    found = station.engine(patient(tmp_path))
+    found = station.engine(context(tmp_path))
     assert found is not None
     assert (found.level, found.said) == (Level.WARN, "none was measured yet")
     text = ("[uplink]", '[engine]\nkind = "ort"\n[uplink]')
-    assert level(station.engine(patient(tmp_path, text=text))) is Level.OK
+    assert level(station.engine(context(tmp_path, text=text))) is Level.OK
 
     def missing(bundle: Bundle) -> str:
         raise ConfigError("onnxruntime is not installed")
 
-    assert level(station.engine(replace(patient(tmp_path), engine=missing))) is Level.FAIL
+    assert level(station.engine(replace(context(tmp_path), engine=missing))) is Level.FAIL
 
 
 def test_golden_frames(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert str(station.golden(one)) == "OK golden frames: reproduced"
 
     def differs(bundle: Bundle) -> None:
         raise BundleError("does not reproduce its golden frame")
 
     assert level(station.golden(replace(one, prove=differs))) is Level.FAIL
-    assert station.golden(patient(tmp_path, golden=False)) is None
-    assert station.golden(patient(tmp_path, running=STATION)) is None  # it needs the processor
+    assert station.golden(context(tmp_path, golden=False)) is None
+    assert station.golden(context(tmp_path, running=STATION)) is None  # it needs the processor
 
 
-def commissioned(one: Patient) -> None:
+def commissioned(one: DiagnosticContext) -> None:
     bundle = one.admit()
     now = subject(one.config, bundle)
     speed = judged("speed", [Figure(name="greatest rate", value=40)])
@@ -150,7 +150,7 @@ def commissioned(one: Patient) -> None:
 
 
 def test_commissioning(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert str(station.commissioning(one)) == (
         "WARN commissioning: this station was never commissioned"
     )
@@ -159,29 +159,29 @@ def test_commissioning(tmp_path: Path) -> None:
     assert level(found) is Level.OK
     assert "at most 40 parts/s" in str(found)
     text = ("[line]\n", "[line]\nrequire_commission = true\n")
-    required = patient(tmp_path, text=text)
+    required = context(tmp_path, text=text)
     assert level(station.commissioning(required)) is Level.OK
-    changed = patient(tmp_path, text=("pulse_ms = 10.0", "pulse_ms = 9.0"))
+    changed = context(tmp_path, text=("pulse_ms = 10.0", "pulse_ms = 9.0"))
     assert level(station.commissioning(changed)) is Level.FAIL
     one.config.commission_path.write_text("{")
     assert level(station.commissioning(one)) is Level.WARN
 
 
 def test_safe_state(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     found = station.safe_state(one)
     assert level(found) is Level.WARN
     assert "parts pass without a verdict" in str(found)
     commissioned(one)
     assert level(station.safe_state(one)) is Level.OK
-    changed = patient(tmp_path, text=("[output]", "[output]\nsilence_ms = 600"))
+    changed = context(tmp_path, text=("[output]", "[output]\nsilence_ms = 600"))
     assert level(station.safe_state(changed)) is Level.WARN
-    safe = patient(tmp_path, text=("[output]", '[output]\nsafe_state = "active"'))
+    safe = context(tmp_path, text=("[output]", '[output]\nsafe_state = "active"'))
     assert str(station.safe_state(safe)) == "OK safe state: active, on_unknown is reject"
 
 
 def test_versions() -> None:
-    said = station.versions(Machine()).said
+    said = station.versions(MachineState()).said
     assert said.startswith("outfeed ")
     assert "onnxruntime" in said
 
@@ -196,7 +196,7 @@ def test_a_station_that_could_not_even_make_its_lock_is_found_by_its_command(
     (tmp_path / "proc/91/cwd").symlink_to(tmp_path)
     put(tmp_path, "proc/92/cmdline", f"outfeed\0doctor\0-c\0{config}")
     (tmp_path / "proc/92/cwd").symlink_to(tmp_path)
-    machine = Machine(root=tmp_path)
+    machine = MachineState(root=tmp_path)
     assert find_running(machine, lock, config) == Running(91)
     put(tmp_path, "proc/91/cmdline", f"outfeed\0run\0--config={config}")
     assert find_running(machine, lock, config) == Running(91)
@@ -204,6 +204,6 @@ def test_a_station_that_could_not_even_make_its_lock_is_found_by_its_command(
 
 
 def test_a_station_that_runs_without_a_journal(tmp_path: Path) -> None:
-    found = disk.journal(patient(tmp_path, running=STATION))
+    found = disk.journal(context(tmp_path, running=STATION))
     assert found.level is Level.FAIL
     assert "its events are lost" in found.said

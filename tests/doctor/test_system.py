@@ -15,7 +15,7 @@ from edge.doctor.system import (
     throttled,
     throttling_of_realtime,
 )
-from tests.doctor.contexts import STATION, Programs, patient, put, unit
+from tests.doctor.contexts import STATION, Programs, context, put, unit
 
 LIMITS = """\
 Limit                     Soft Limit           Hard Limit           Units
@@ -30,7 +30,7 @@ def limited(folder: Path, pid: str, *, memory: object, priority: object, caps: s
 
 
 def wanted(folder: Path, **how):
-    return patient(folder, text=("realtime_priority = 0", "realtime_priority = 50"), **how)
+    return context(folder, text=("realtime_priority = 0", "realtime_priority = 50"), **how)
 
 
 def test_real_time_of_a_station_that_runs(tmp_path: Path) -> None:
@@ -53,11 +53,11 @@ def test_real_time_by_the_unit_and_by_this_shell(tmp_path: Path) -> None:
     one = wanted(tmp_path, run=unit(LimitRTPRIO=50, LimitMEMLOCK="infinity"))
     assert "outfeed-station.service" in str(realtime(one))
     assert memory(one).level is Level.OK
-    shell = patient(tmp_path, limit=lambda name: {"RLIMIT_RTPRIO": 0, "RLIMIT_MEMLOCK": -1}[name])
+    shell = context(tmp_path, limit=lambda name: {"RLIMIT_RTPRIO": 0, "RLIMIT_MEMLOCK": -1}[name])
     assert "this shell may take 0" in str(realtime(shell))
     assert memory(shell).level is Level.OK
     text = ("realtime_priority = 50", "realtime_priority = 0")
-    assert realtime(patient(tmp_path, text=text)) is None  # nobody wants it
+    assert realtime(context(tmp_path, text=text)) is None  # nobody wants it
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_real_time_by_the_unit_and_by_this_shell(tmp_path: Path) -> None:
     ],
 )
 def test_the_kernels_share_of_real_time(tmp_path: Path, runtime: str, said: str) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert throttling_of_realtime(one) is None
     put(tmp_path / "root", "proc/sys/kernel/sched_rt_runtime_us", f"{runtime}\n")
     put(tmp_path / "root", "proc/sys/kernel/sched_rt_period_us", "1000000\n")
@@ -77,7 +77,7 @@ def test_the_kernels_share_of_real_time(tmp_path: Path, runtime: str, said: str)
 
 
 def test_the_governor(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert governor(one) is None
     for cpu, name in ((0, "performance"), (1, "performance"), (1, "powersave")):
         put(tmp_path / "root", f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor", name)
@@ -95,16 +95,16 @@ def test_the_governor(tmp_path: Path) -> None:
     ],
 )
 def test_a_pi_that_is_throttled(tmp_path: Path, value: str, said: str) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert throttled(one) is None  # no Pi
-    by_tool = patient(tmp_path, run=Programs(vcgencmd_get_throttled=f"throttled=0x{value}\n"))
+    by_tool = context(tmp_path, run=Programs(vcgencmd_get_throttled=f"throttled=0x{value}\n"))
     assert str(throttled(by_tool)) == said
     put(tmp_path / "root", "sys/devices/platform/soc/soc:firmware/get_throttled", f"{value}\n")
     assert str(throttled(one)) == said
 
 
 def test_temperature(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = context(tmp_path)
     assert temperature(one) is None
     put(tmp_path / "root", "sys/class/thermal/thermal_zone0/temp", "45000\n")
     put(tmp_path / "root", "sys/class/thermal/thermal_zone0/type", "cpu-thermal\n")
@@ -119,8 +119,8 @@ def test_temperature(tmp_path: Path) -> None:
 
 def test_the_clock(tmp_path: Path) -> None:
     for synchronised, level in ((True, Level.OK), (False, Level.WARN)):
-        found = clock(patient(tmp_path, synchronised=lambda value=synchronised: value))
+        found = clock(context(tmp_path, synchronised=lambda value=synchronised: value))
         assert found is not None
         assert found.level is level
-    assert clock(patient(tmp_path, synchronised=lambda: None)) is None
+    assert clock(context(tmp_path, synchronised=lambda: None)) is None
     assert clock_is_synchronised() in (True, False, None)  # this machine's, whatever it is

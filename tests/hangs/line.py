@@ -9,7 +9,7 @@ import cv2
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import read_record
-from edge.events.condition import SentinelEvent
+from edge.events.condition import SelfTestEvent
 from edge.events.event import ActuationAction, ActuationEvent, PartEvent
 from edge.events.identity import parse_payload
 from edge.events.start import StartEvent
@@ -120,9 +120,9 @@ class History:
             rows = reader.read(None, 1 << 30)
         assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
         events = [parse_payload(row.payload)[1] for row in rows]
-        sentinels = [event for event in events if isinstance(event, SentinelEvent)]
-        assert all(event.reproduced for event in sentinels)  # at each start
-        told = {event.type for event in events} - {event.type for event in sentinels}
+        self_tests = [event for event in events if isinstance(event, SelfTestEvent)]
+        assert all(event.reproduced for event in self_tests)  # at each start
+        told = {event.type for event in events} - {event.type for event in self_tests}
         assert told <= {"outfeed.start/1", "outfeed.part/1", "outfeed.actuation/1"}
         assert not any(event.unaccounted for event in events if isinstance(event, StartEvent))
         parts = [event for event in events if isinstance(event, PartEvent)]

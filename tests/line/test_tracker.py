@@ -4,21 +4,21 @@ from edge.devices.encoder import EncoderPosition
 from edge.line.odometer import Odometer, Spot
 from edge.line.outcome import Cause, OutputStep
 from edge.line.queue import RejectQueue
-from edge.line.seen_counts import Sightings
-from edge.line.tracker import CountRules, EyeRules, Lane
+from edge.line.seen_counts import SeenCounts
+from edge.line.tracker import BeltTracker, CountRules, EyeRules
 
 TRAVEL = 100
 
 
 class Line:
-    """A lane whose belt moves one count a microsecond."""
+    """A tracker whose belt moves one count a microsecond."""
 
     def __init__(self, *, eye=None, queue=None, begin=0, **rules) -> None:
         given = {"pulse_ns": 5_000, "eject_unknown": True, "confirm": eye is not None}
         self.queue = RejectQueue(by_counts=True, **(given | (queue or {})))
-        self.lane = Lane(self.queue, counts=CountRules(TRAVEL, **rules), eye=eye)
+        self.tracker = BeltTracker(self.queue, counts=CountRules(TRAVEL, **rules), eye=eye)
         self.count, self.now_ns, self.part_id = begin, 0, 0
-        self.lane.moved([EncoderPosition(begin, 0)])
+        self.tracker.moved([EncoderPosition(begin, 0)])
         self.told: list[tuple[int, str, str]] = []
 
     def to(self, count: int) -> OutputStep:
@@ -27,19 +27,19 @@ class Line:
         while self.count != count:
             self.count += 1 if count > self.count else -1
             self.now_ns += 1_000
-            self.lane.moved([EncoderPosition(self.count, self.now_ns)])
+            self.tracker.moved([EncoderPosition(self.count, self.now_ns)])
             step = self.due()
         return step
 
     def due(self) -> OutputStep:
-        step = self.lane.due(self.now_ns)
+        step = self.tracker.due(self.now_ns)
         self.told += [(p.part_id, p.action.name, p.cause.name) for p in step.outcomes]
         return step
 
     def edge(self, eject: bool | None = True) -> int | None:
         """The photo-eye has an edge now."""
         self.part_id += 1
-        place = self.lane.sighted(self.part_id, self.now_ns, self.now_ns, eject)
+        place = self.tracker.sighted(self.part_id, self.now_ns, self.now_ns, eject)
         self.due()
         return place
 
@@ -49,8 +49,8 @@ def test_a_part_is_due_the_travel_behind_the_count_of_its_edge_and_not_of_its_te
     line.to(10)
     seen_ns = line.now_ns
     line.to(30)  # the station is slow
-    assert line.lane.sighted(1, seen_ns + 999, line.now_ns, True) == 110
-    assert line.lane.counts_left == 80
+    assert line.tracker.sighted(1, seen_ns + 999, line.now_ns, True) == 110
+    assert line.tracker.counts_left == 80
     line.to(109)
     assert line.told == []
     line.to(110)
@@ -124,11 +124,11 @@ def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
     line.to(50)
     line.edge(False)
     line.count = 1_000
-    line.lane.moved([EncoderPosition(1_000, line.now_ns + 1_000, gap=True)])
+    line.tracker.moved([EncoderPosition(1_000, line.now_ns + 1_000, gap=True)])
     assert line.due().active
     assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
     line.part_id += 1  # seen before the gap, told behind it
-    assert line.lane.sighted(3, line.now_ns, line.now_ns + 2_000, False) is None
+    assert line.tracker.sighted(3, line.now_ns, line.now_ns + 2_000, False) is None
     line.now_ns += 2_000
     line.to(1_010)
     assert line.edge(False) == 1_110
@@ -173,7 +173,7 @@ def test_an_encoder_that_fails_leaves_no_part_a_place():
     line = Line()
     line.to(20)
     line.edge(False)
-    line.lane.fail(line.now_ns)
+    line.tracker.fail(line.now_ns)
     assert line.edge(False) is None
     assert line.due().active
     assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
@@ -181,11 +181,11 @@ def test_an_encoder_that_fails_leaves_no_part_a_place():
 
 def test_a_new_process_takes_over_what_is_under_way():
     line = Line(begin=500, eye=EyeRules(30, 5), debounce=4)
-    line.lane.known(1, 450)
-    line.lane.restore(2, 499, line.now_ns, True)  # it went by meanwhile
-    line.lane.restore(3, 520, line.now_ns, True)  # and this one passed the ejector's eye
-    line.lane.restore(4, 560, line.now_ns, True)
-    line.lane.resolve(1, True)
+    line.tracker.known(1, 450)
+    line.tracker.restore(2, 499, line.now_ns, True)  # it went by meanwhile
+    line.tracker.restore(3, 520, line.now_ns, True)  # and this one passed the ejector's eye
+    line.tracker.restore(4, 560, line.now_ns, True)
+    line.tracker.resolve(1, True)
     line.part_id = 4
     line.to(350)
     line.to(352)
@@ -202,8 +202,8 @@ def test_a_new_process_takes_over_what_is_under_way():
 
 def test_a_part_seen_while_no_process_ran_lies_behind_the_last_one_known():
     line = Line(begin=500)
-    line.lane.restore(1, 540, line.now_ns, False)
-    assert line.lane.sighted(2, -1_000, line.now_ns, False) is None
+    line.tracker.restore(1, 540, line.now_ns, False)
+    assert line.tracker.sighted(2, -1_000, line.now_ns, False) is None
     levels = {count: line.to(count).active for count in (539, 540, 541, 599, 600)}
     assert levels == {539: False, 540: False, 541: True, 599: True, 600: True}
     line.to(606)
@@ -214,7 +214,7 @@ def test_a_part_seen_while_no_process_ran_lies_behind_the_last_one_known():
 def test_a_part_told_when_it_has_long_gone_by_ejects_nobody():
     line = Line(begin=500)
     line.to(650)
-    assert line.lane.sighted(2, -1_000, line.now_ns, False) is None
+    assert line.tracker.sighted(2, -1_000, line.now_ns, False) is None
     assert not line.due().active
     assert line.told == [(2, "PASSED", "REJECTOR_DOWN")]
 
@@ -224,11 +224,11 @@ def test_the_ejectors_eye_on_a_belt_that_backs_up_sees_each_part_once():
     line.to(20)
     line.edge()
     line.to(92)  # the part slid: it should be here at 90
-    line.lane.arrived(line.now_ns)
+    line.tracker.arrived(line.now_ns)
     line.to(80)
-    line.lane.arrived(line.now_ns)
+    line.tracker.arrived(line.now_ns)
     line.to(92)
-    line.lane.arrived(line.now_ns)
+    line.tracker.arrived(line.now_ns)
     line.to(121)
     assert line.told == []
     line.to(122)
@@ -241,24 +241,24 @@ def test_a_part_that_came_by_while_nobody_looked_was_seen_before_it_was_due():
     line = Line(eye=EyeRules(30, 5))
     line.edge(True)
     positions = [EncoderPosition(count, count * 1_000) for count in range(1, 121)]
-    line.lane.moved(positions, [72_500])
-    (outcome,) = line.lane.due(120_000).outcomes
+    line.tracker.moved(positions, [72_500])
+    (outcome,) = line.tracker.due(120_000).outcomes
     assert (outcome.due_ns, outcome.cause) == (102_000, Cause.VERDICT)
 
 
 def test_by_time_the_ejectors_eye_has_a_debounce_and_excuses_what_came_before_it_looked():
     queue = RejectQueue(pulse_ns=5, eject_unknown=True, confirm=True, eject_absent=False)
-    lane = Lane(queue, eye=EyeRules(100, 10, debounce=20), began_ns=1_000)
-    lane.announce(1, 1_105, True)
-    lane.announce(2, 1_500, True)
+    tracker = BeltTracker(queue, eye=EyeRules(100, 10, debounce=20), began_ns=1_000)
+    tracker.announce(1, 1_105, True)
+    tracker.announce(2, 1_500, True)
     for at_ns in (1_405, 1_410, 1_424):
-        lane.arrived(at_ns)
-    assert [p.part_id for p in lane.due(1_106).outcomes] == [1]
-    assert lane.next_ns() == 1_110  # the end of its pulse
-    assert lane.due(1_504).outcomes == ()
-    assert [(p.part_id, p.action.name) for p in lane.due(1_505).outcomes] == [(2, "EJECTED")]
+        tracker.arrived(at_ns)
+    assert [p.part_id for p in tracker.due(1_106).outcomes] == [1]
+    assert tracker.next_ns() == 1_110  # the end of its pulse
+    assert tracker.due(1_504).outcomes == ()
+    assert [(p.part_id, p.action.name) for p in tracker.due(1_505).outcomes] == [(2, "EJECTED")]
     assert (queue.counters.seen_again, queue.counters.unannounced) == (2, 0)
-    assert lane.counts_left is None
+    assert tracker.counts_left is None
 
 
 def test_the_odometer_remembers_where_the_belt_was():
@@ -287,7 +287,7 @@ def test_the_odometer_and_the_sightings_are_bounded():
         odometer.moved(EncoderPosition(count, count))
     assert odometer.at(20_000 - 8_193) is None
     assert odometer.oldest_count == 20_000 - 8_192
-    sightings = Sightings(nearer_than=2, capacity=3)
+    sightings = SeenCounts(nearer_than=2, capacity=3)
     for count in (10, 40, 20, 30):
         sightings.add(count)
     assert len(sightings) == 3

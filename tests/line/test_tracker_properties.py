@@ -8,7 +8,7 @@ from bench.soak.plan import SoakPlan
 from edge.devices.encoder import EncoderPosition
 from edge.line.outcome import Action
 from edge.line.queue import RejectQueue
-from edge.line.tracker import CountRules, Lane
+from edge.line.tracker import BeltTracker, CountRules
 
 TRAVEL, PULSE_NS, STEP_NS = 40, 7_000, 1_000
 
@@ -29,15 +29,15 @@ def positions(steps: list[int]) -> list[EncoderPosition]:
 def run(belt: list[EncoderPosition], seen: dict[int, bool | None], looks: list[int]):
     """seen: number of the position → verdict. looks: after so many positions somebody looks."""
     queue = RejectQueue(pulse_ns=PULSE_NS, eject_unknown=True, by_counts=True)
-    lane = Lane(queue, counts=CountRules(TRAVEL, debounce=3, silent_edges=0))
+    tracker = BeltTracker(queue, counts=CountRules(TRAVEL, debounce=3, silent_edges=0))
     outcomes, levels, read = [], [], 0
     for look in [*looks, len(belt)]:
-        lane.moved(belt[read:look])
+        tracker.moved(belt[read:look])
         now_ns = belt[look - 1].at_ns if look else 0
         for index in sorted(seen):
             if read <= index < look:
-                lane.sighted(index, belt[index].at_ns, now_ns, seen[index])
-        step = lane.due(now_ns)
+                tracker.sighted(index, belt[index].at_ns, now_ns, seen[index])
+        step = tracker.due(now_ns)
         outcomes += step.outcomes
         levels.append((now_ns, step.active))
         read = max(read, look)

@@ -55,9 +55,9 @@ def make(scribe: FakeScribe) -> Iterator[Make]:
 
 
 def part(keeper: ImageRecorder, number: int, decision: Decision) -> None:
-    keeper.seen(frame(number))
-    keeper.said(verdict(number, decision))
-    keeper.settled(verdict(number, decision))
+    keeper.record_frame(frame(number))
+    keeper.record_inspection(verdict(number, decision))
+    keeper.record_verdict(verdict(number, decision))
 
 
 def test_rejects_and_unknowns_are_kept_and_good_parts_are_not(
@@ -66,7 +66,7 @@ def test_rejects_and_unknowns_are_kept_and_good_parts_are_not(
     keeper = make()
     for number, decision in enumerate((P, R, P, U, R), start=1):
         part(keeper, number, decision)
-    keeper.settled(verdict(77, U))  # no frame ever came
+    keeper.record_verdict(verdict(77, U))  # no frame ever came
     keeper.close(10.0)
     assert scribe.kept == [(2, KeepReason.REJECT), (4, KeepReason.UNKNOWN), (5, KeepReason.REJECT)]
     assert keeper.counts == {"reject": 2, "unknown": 1}
@@ -96,8 +96,8 @@ def test_what_came_before_a_defect(make: Make, scribe: FakeScribe) -> None:
 
 def test_a_frame_that_comes_after_its_verdict(make: Make, scribe: FakeScribe) -> None:
     keeper = make()
-    keeper.settled(verdict(1, U))
-    keeper.seen(frame(1))
+    keeper.record_verdict(verdict(1, U))
+    keeper.record_frame(frame(1))
     keeper.close(10.0)
     assert scribe.kept == [(1, KeepReason.UNKNOWN)]
 
@@ -154,7 +154,7 @@ def test_what_a_limit_forbids_is_counted_by_its_name(
     part(keeper, 2, R)
     keeper.close(10.0)
     for number in (3, 4):
-        keeper.seen(frame(number, (21, 10)))
+        keeper.record_frame(frame(number, (21, 10)))
     assert keeper.counts == {"per_day": 1, "no_room": 1, "too_large": 2}
     heads = [record.message.split()[0] for record in caplog.records]
     assert heads == ["pictures_refused", "pictures_too_large"]
@@ -166,7 +166,7 @@ def test_a_station_that_dies_writes_what_is_in_memory_the_latest_first(
     keeper = make(waiting=2)
     for number, decision in enumerate((P, R, P, P, P), start=1):
         part(keeper, number, decision)
-    keeper.seen(frame(6))
+    keeper.record_frame(frame(6))
     keeper.dump(10.0)
     assert scribe.kept == [
         (2, KeepReason.REJECT),

@@ -99,9 +99,9 @@ def test_marks_that_contradict_or_are_taken_back_are_shown(house: House, tmp_pat
     house.mark(4, "escape")
     house.mark(5, "false-reject")
     for number, kind in ((6, "false-reject"), (7, "escape")):
-        house.mark(number, "sentinel")
+        house.mark(number, "self-test")
         house.mark(number, kind)
-    house.mark(8, "sentinel")  # found, as it should be: nobody's mistake
+    house.mark(8, "self-test")  # found, as it should be: nobody's mistake
     entries = gather(house, tmp_path / "q").index.entries
     assert [entry.claim for entry in entries] == [
         None,
@@ -120,7 +120,7 @@ def test_marks_that_contradict_or_are_taken_back_are_shown(house: House, tmp_pat
         "marked false-reject, and the decision was PASS",
         "marked escape, and the decision was REJECT",
         "marked false-reject, and the decision was UNKNOWN",
-        "marked false-reject, and a sentinel, which is a known bad part",
+        "marked false-reject, and self-test, which is a known bad part",
     ]
 
 

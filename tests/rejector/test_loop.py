@@ -14,7 +14,7 @@ from edge.devices.trigger import TriggerEdge
 from edge.errors import DeviceError
 from edge.line.outcome import Action, Cause
 from edge.line.queue import RejectQueue
-from edge.line.tracker import CountRules, EyeRules, Lane
+from edge.line.tracker import BeltTracker, CountRules, EyeRules
 from edge.rejector.lease import Lease
 from edge.rejector.loop import EXIT_DONE, Rejector
 from edge.rejector.messages import (
@@ -114,7 +114,7 @@ class House:
         rejector = Rejector(
             theirs,
             output=PulsingOutput(self.output, clock=CLOCK, lease=Lease(pulse_ns=1_000 * MS)),
-            lane=Lane(queue, counts=CountRules(100), eye=rules),
+            tracker=BeltTracker(queue, counts=CountRules(100), eye=rules),
             clock=CLOCK,
             encoder=self.encoder,
             eye=eye,

@@ -310,21 +310,21 @@ def test_the_process_imports_no_heavy_library():
     assert not {"numpy", "cv2", "pydantic", "asyncio", "multiprocessing"} & set(names.split())
 
 
-# A lane that breaks in the middle of the first pulse.
+# A tracker that breaks in the middle of the first pulse.
 BREAKS = """
 import sys
-from edge.line.tracker import Lane
+from edge.line.tracker import BeltTracker
 from edge.rejector.__main__ import main
 
-due = Lane.due
+due = BeltTracker.due
 
-def broken(lane, now_ns):
-    step = due(lane, now_ns)
-    if lane.queue.counters.ejected and not step.outcomes:
+def broken(tracker, now_ns):
+    step = due(tracker, now_ns)
+    if tracker.queue.counters.ejected and not step.outcomes:
         raise RuntimeError("a fault that nobody foresaw")
     return step
 
-Lane.due = broken
+BeltTracker.due = broken
 sys.exit(main())
 """
 

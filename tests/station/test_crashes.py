@@ -38,13 +38,13 @@ def trigger(folder: Path) -> StationHarness:
 
 def camera(folder: Path) -> StationHarness:
     keeper = RecordedKeeper()
-    keeper.seen = lambda frame: raises(BUG)() if frame.part_id == 3 else None
+    keeper.record_frame = lambda frame: raises(BUG)() if frame.part_id == 3 else None
     return StationHarness(10**9, pictures=keeper)
 
 
 def inspector(folder: Path) -> StationHarness:
     keeper = RecordedKeeper()
-    keeper.said = lambda verdict: raises(BUG)() if verdict.part_id == 3 else None
+    keeper.record_inspection = lambda verdict: raises(BUG)() if verdict.part_id == 3 else None
     return StationHarness(10**9, pictures=keeper)
 
 
@@ -131,7 +131,7 @@ def test_an_unforeseen_exception_ends_the_station(
 
 def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
     keeper = RecordedKeeper()
-    keeper.seen = lambda frame: sys.exit(0)
+    keeper.record_frame = lambda frame: sys.exit(0)
     house = StationHarness(10**9, pictures=keeper)
     with pytest.raises(CrashedError, match="camera: SystemExit"):
         house.station.run()
@@ -139,7 +139,7 @@ def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
 
 def test_a_crash_behind_the_last_part_is_noticed_before_the_goodbye() -> None:
     keeper = RecordedKeeper()
-    keeper.said = raises(BUG)
+    keeper.record_inspection = raises(BUG)
     house = StationHarness(1, pictures=keeper)
     with pytest.raises(CrashedError, match="inspector"):
         house.station.run()

@@ -1,4 +1,4 @@
-"""Drift and sentinels in a station: whole histories of events, verdicts and orders."""
+"""Drift and self-tests in a station: whole histories of events, verdicts and orders."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ from edge.errors import FrameError
 from edge.inbox import new_mark
 from edge.records import Frame, Verdict
 from edge.station.monitor.drift import Drifting, DriftRules
-from edge.station.monitor.self_test_state import read_sentinel
+from edge.station.monitor.self_test_state import read_self_test
 from tests.support.bundles import CLEAN, HOLE, bundle_bytes
 from tests.support.monitors import monitor
 from tests.support.station import CLOCK, MS, P, R, StationHarness, U
 
-BLIND = "sentinel golden/hole.png: detect: severity 0.00 in block 2, 3, expected"
 
-
-class ScriptedSentinels:
+class ScriptedSelfTest:
     """Named pictures, each with what it does not reproduce."""
 
     def __init__(self, *faults: str | Exception | None, during=lambda: None) -> None:
@@ -68,9 +66,9 @@ def told(house: StationHarness) -> list[tuple]:
     """Every event in the journal's order, without times."""
     found: list[tuple] = []
     for event in house.journal.events:
-        if event.type == "outfeed.sentinel/1":
+        if event.type == "outfeed.self-test/1":
             found.append(
-                (event.sentinel, event.reproduced, event.reason, event.since_part, event.part_id)
+                (event.subject, event.reproduced, event.reason, event.since_part, event.part_id)
             )
         elif event.type == "outfeed.part/1":
             found.append((event.part_id, event.decision, event.reason))
@@ -80,9 +78,9 @@ def told(house: StationHarness) -> list[tuple]:
 
 
 def test_sentinels_run_before_the_first_part_and_between_parts(tmp_path: Path) -> None:
-    sentinels = ScriptedSentinels()
-    house = StationHarness(2, monitor=monitor(tmp_path, sentinels))
-    house.trigger.gate = lambda n: len(sentinels.threads) >= n + 1
+    self_test = ScriptedSelfTest()
+    house = StationHarness(2, monitor=monitor(tmp_path, self_test))
+    house.trigger.gate = lambda n: len(self_test.threads) >= n + 1
     summary = house.run()
     history = told(house)
     assert history[:2] == [("s1", True, "", 1, 0), ("s2", True, "", 1, 0)]
@@ -90,24 +88,26 @@ def test_sentinels_run_before_the_first_part_and_between_parts(tmp_path: Path) -
         (1, P, "scripted"),
         (2, P, "scripted"),
     ]
-    assert sentinels.threads[:2] == ["MainThread", "MainThread"]
-    assert set(sentinels.threads[2:]) == {"inspector"}
-    ran = len(sentinels.threads)
-    assert summary.monitor == {"sentinels": ran}
-    assert summary.stages["sentinel"].count == ran - 2
-    assert read_sentinel(tmp_path / "sentinel.json").sentinel.startswith("s")
+    assert self_test.threads[:2] == ["MainThread", "MainThread"]
+    assert set(self_test.threads[2:]) == {"inspector"}
+    ran = len(self_test.threads)
+    assert summary.monitor == {"self-tests": ran}
+    assert summary.stages["self-test"].count == ran - 2
+    assert read_self_test(tmp_path / "self_test.json").subject.startswith("s")
 
 
-def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_path: Path) -> None:
-    sentinels = ScriptedSentinels(None, None, "sees nothing")
-    house = StationHarness(4, inspector={3: lambda: R}, monitor=monitor(tmp_path, sentinels))
-    # Part 1 is before the sentinel that fails, the others after it.
-    sentinels_due = threading.Event()
-    is_due = house.station._monitor.is_due
-    house.station._monitor.is_due = lambda: sentinels_due.is_set() and is_due()
-    house.station._on_verdict = lambda v: (house.verdicts.append(v), sentinels_due.set())
+def test_after_a_failed_self_test_no_part_passes_until_the_next_start(
+    tmp_path: Path,
+) -> None:
+    self_test = ScriptedSelfTest(None, None, "sees nothing")
+    house = StationHarness(4, inspector={3: lambda: R}, monitor=monitor(tmp_path, self_test))
+    # Part 1 is before the self-test that fails, the others after it.
+    self_test_allowed = threading.Event()
+    is_due = house.station._monitor.is_self_test_due
+    house.station._monitor.is_self_test_due = lambda: self_test_allowed.is_set() and is_due()
+    house.station._on_verdict = lambda v: (house.verdicts.append(v), self_test_allowed.set())
     house.trigger.gate = lambda n: (
-        n == 1 or (len(sentinels.threads) == 3 and len(house.verdicts) >= n - 1)
+        n == 1 or (len(self_test.threads) == 3 and len(house.verdicts) >= n - 1)
     )
     summary = house.run()
     assert told(house) == [
@@ -115,9 +115,9 @@ def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_pat
         ("s2", True, "", 1, 0),
         (1, P, "scripted"),
         ("s3", False, "sees nothing", 1, 1),
-        (2, U, "sentinel s3: sees nothing"),
+        (2, U, "self-test failed, s3: sees nothing"),
         (3, R, "scripted"),  # what it still finds is ejected
-        (4, U, "sentinel s3: sees nothing"),
+        (4, U, "self-test failed, s3: sees nothing"),
     ]
     assert house.rejector.orders == [
         ("announce", 1),
@@ -128,16 +128,16 @@ def test_a_chain_that_went_blind_calls_no_part_good_until_the_next_start(tmp_pat
         ("announce", 4),
         ("close",),
     ]
-    assert len(sentinels.threads) == 3  # nothing more is to be proven
-    assert summary.monitor == {"sentinels": 3, "sentinels not reproduced": 1}
-    kept = read_sentinel(tmp_path / "sentinel.json")
-    assert (kept.sentinel, kept.reason) == ("s3", "sees nothing")
+    assert len(self_test.threads) == 3  # nothing more is to be proven
+    assert summary.monitor == {"self-tests": 3, "self-tests failed": 1}
+    kept = read_self_test(tmp_path / "self_test.json")
+    assert (kept.subject, kept.reason) == ("s3", "sees nothing")
 
 
 def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
-    sentinels = ScriptedSentinels("sees nothing")
+    self_test = ScriptedSelfTest("sees nothing")
     house = StationHarness(
-        1, monitor=monitor(tmp_path, sentinels, on_self_test_failure="report", every_ns=0)
+        1, monitor=monitor(tmp_path, self_test, on_self_test_failure="report", every_ns=0)
     )
     house.run()
     assert told(house)[0] == ("s1", False, "sees nothing", 1, 0)
@@ -151,25 +151,25 @@ def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
         (ZeroDivisionError("oh"), "internal error: ZeroDivisionError: oh"),
     ],
 )
-def test_a_sentinel_that_breaks_the_chain_is_not_reproduced(tmp_path, error, reason) -> None:
-    house = StationHarness(1, monitor=monitor(tmp_path, ScriptedSentinels(error), every_ns=0))
+def test_a_self_test_that_breaks_the_chain_is_not_reproduced(tmp_path, error, reason) -> None:
+    house = StationHarness(1, monitor=monitor(tmp_path, ScriptedSelfTest(error), every_ns=0))
     house.run()
     assert told(house) == [
         ("s1", False, reason, 1, 0),
         ("s2", True, "", 1, 0),
-        (1, U, f"sentinel s1: {reason}"),
+        (1, U, f"self-test failed, s1: {reason}"),
     ]
 
 
 def test_what_was_right_about_nothing_does_not_vouch_for_parts(tmp_path: Path) -> None:
-    """A blind chain reproduces what has no defect."""
-    one = monitor(tmp_path, ScriptedSentinels(None, None, None, None, "blind"))
+    """A chain that detects nothing reproduces golden frames without a defect."""
+    one = monitor(tmp_path, ScriptedSelfTest(None, None, None, None, "no defect"))
     seen = []
     one.start(seen.append, 1)
     for last in (10, 20, 30):  # a defect, none, a defect
-        assert one.prove(1, last) or one.prove(1_000 * MS, last)
+        assert one.run_self_test(1, last) or one.run_self_test(1_000 * MS, last)
     one.close(5)
-    assert [(e.sentinel, e.reproduced, e.since_part, e.part_id) for e in seen] == [
+    assert [(e.subject, e.reproduced, e.since_part, e.part_id) for e in seen] == [
         ("s1", True, 1, 0),
         ("s2", True, 1, 0),
         ("s3", True, 1, 10),
@@ -179,42 +179,42 @@ def test_what_was_right_about_nothing_does_not_vouch_for_parts(tmp_path: Path) -
 
 
 def test_without_an_interval_they_run_at_the_start_only(tmp_path: Path) -> None:
-    sentinels = ScriptedSentinels()
-    StationHarness(3, monitor=monitor(tmp_path, sentinels, every_ns=0)).run()
-    assert len(sentinels.threads) == 2
+    self_test = ScriptedSelfTest()
+    StationHarness(3, monitor=monitor(tmp_path, self_test, every_ns=0)).run()
+    assert len(self_test.threads) == 2
 
 
-def test_a_sentinel_that_a_part_would_have_to_wait_for_too_long_does_not_run(
+def test_a_self_test_that_a_part_would_have_to_wait_for_too_long_does_not_run(
     tmp_path: Path, caplog
 ) -> None:
     # 400 ms each: never within a budget of 300, however soon a verdict is.
     clock = SkippingClock()
-    sentinels = ScriptedSentinels(during=lambda: clock.skip(400 * MS))
-    house = StationHarness(20, monitor=monitor(tmp_path, sentinels, clock=clock))
+    self_test = ScriptedSelfTest(during=lambda: clock.skip(400 * MS))
+    house = StationHarness(20, monitor=monitor(tmp_path, self_test, clock=clock))
     house.run()
-    assert len(sentinels.threads) == 2
-    assert [r.message.split()[0] for r in caplog.records if "sentinel" in r.message] == [
-        "sentinel_starved"
+    assert len(self_test.threads) == 2
+    assert [r.message.split()[0] for r in caplog.records if "self_test" in r.message] == [
+        "self_test_starved"
     ]
-    kept = read_sentinel(tmp_path / "sentinel.json")
+    kept = read_self_test(tmp_path / "self_test.json")
     assert (kept.is_starved, kept.reason) == (True, "")
 
 
-def test_a_part_that_comes_while_a_sentinel_runs_has_its_verdict_in_time(tmp_path: Path) -> None:
+def test_a_part_that_comes_while_a_self_test_runs_has_its_verdict_in_time(tmp_path: Path) -> None:
     came = threading.Semaphore(0)
     caught: list[int] = []
 
     def during() -> None:
-        """Every part comes in the middle of a sentinel."""
+        """Every part comes in the middle of a self-test."""
         if threading.current_thread().name == "inspector" and len(caught) < 5:
             assert came.acquire(timeout=30)
             caught.append(len(house.verdicts))
 
-    sentinels = ScriptedSentinels(during=during)
-    house = StationHarness(5, monitor=monitor(tmp_path, sentinels))
+    self_test = ScriptedSelfTest(during=during)
+    house = StationHarness(5, monitor=monitor(tmp_path, self_test))
     announce = house.rejector.announce
     house.rejector.announce = lambda *part: (announce(*part), came.release())
-    house.trigger.gate = lambda n: len(sentinels.threads) == 2 + n and len(house.verdicts) == n - 1
+    house.trigger.gate = lambda n: len(self_test.threads) == 2 + n and len(house.verdicts) == n - 1
     summary = house.run()
     assert caught == [0, 1, 2, 3, 4]  # each before its verdict
     assert [decision for _, decision, _ in house.journal.decisions()] == [P] * 5
@@ -232,9 +232,9 @@ def test_a_known_bad_part_that_passed(tmp_path: Path) -> None:
         (2, P, "scripted"),
         ("outfeed.mark/1",),
         ("part 2", False, "passed", 2, 2),
-        (3, U, "sentinel part 2: passed"),
+        (3, U, "self-test failed, part 2: passed"),
     ]
-    assert summary.monitor == {"sentinels": 2, "sentinels not reproduced": 1}
+    assert summary.monitor == {"self-tests": 2, "self-tests failed": 1}
 
 
 def marked(house: StationHarness, number: int) -> bool:
@@ -242,23 +242,23 @@ def marked(house: StationHarness, number: int) -> bool:
     done = house.__dict__.setdefault("done", set())
     if number - 1 in (1, 2) and number not in done:
         done.add(number)
-        assert house.station._marked(new_mark(number - 1, "sentinel", ""), None, lambda: None)
+        assert house.station._marked(new_mark(number - 1, "self-test", ""), None, lambda: None)
     return True
 
 
 def test_a_known_bad_part_without_a_verdict_proves_nothing(tmp_path: Path, caplog) -> None:
     one = monitor(tmp_path, None)
-    one.settled(Verdict.unknown(7, reason="late"))
-    one.planted(7)
-    one.planted(8)
+    one.record_verdict(Verdict.unknown(7, reason="late"))
+    one.record_bad_part(7)
+    one.record_bad_part(8)
     assert [record.message for record in caplog.records] == [
-        "sentinel_says_nothing part=7: it has no verdict",
-        "sentinel_says_nothing part=8: it is not remembered",
+        "self_test_part_ignored part=7: it has no verdict",
+        "self_test_part_ignored part=8: its verdict is not remembered",
     ]
     assert (one.doubt(), one.counts) == (None, {})
 
 
-def test_another_mark_is_no_sentinel(tmp_path: Path) -> None:
+def test_another_mark_is_no_self_test(tmp_path: Path) -> None:
     house = StationHarness(1, monitor=monitor(tmp_path, None))
     house.run()
     house.station._marked(new_mark(1, "escape", ""), None, lambda: None)
@@ -266,7 +266,7 @@ def test_another_mark_is_no_sentinel(tmp_path: Path) -> None:
 
 
 class Dimming:
-    """A real chain whose detector goes blind after so many frames: it sees a clean surface."""
+    """A real chain whose detector finds only a clean surface after a number of frames."""
 
     def __init__(self, inspector, after: int) -> None:
         self.inspector, self.left = inspector, after
@@ -280,17 +280,17 @@ class Dimming:
         return self.examine(frame).verdict
 
 
-def test_a_real_chain_whose_detector_goes_blind(tmp_path: Path) -> None:
+def test_a_real_chain_whose_detector_fails(tmp_path: Path) -> None:
     bundle = parse_bundle(bundle_bytes())
-    # Two sentinels at the start and the first part; then it is blind.
+    # Two self-tests at the start and the first part; then the detector fails.
     eye = Dimming(build_inspector(bundle, now_ns=time.monotonic_ns), after=3)
     one = monitor(tmp_path, Sentinels(bundle, eye, GoldenLimits()))
     house = StationHarness(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
     house.camera.script[2] = with_pixels(CLEAN)
     house.inspector.inspect = eye.inspect
     gate = threading.Event()
-    is_due = one.is_due
-    one.is_due = lambda: len(house.verdicts) >= 1 and is_due()
+    is_due = one.is_self_test_due
+    one.is_self_test_due = lambda: len(house.verdicts) >= 1 and is_due()
     house.trigger.gate = lambda n: n == 1 or (one.doubt() and len(house.verdicts) >= n - 1)
     assert not gate.is_set()
     house.run()
@@ -298,7 +298,7 @@ def test_a_real_chain_whose_detector_goes_blind(tmp_path: Path) -> None:
     assert first[:2] == (1, R)
     # The hole of part 3 is not seen any more, and it does not pass all the same.
     assert [each[:2] for each in (second, third)] == [(2, U), (3, U)]
-    assert second[2].startswith("sentinel golden/")
+    assert second[2].startswith("self-test failed, golden/")
     assert "detect: severity 0.00" in second[2]
 
 
@@ -327,7 +327,7 @@ def feed(one: Drifting, parts: range, grey: float = 100.0, decision=P) -> list:
     said = []
     for number in parts:
         frame = Frame(number, number, number * 100 * MS, number * 100 * MS, surface(number, grey))
-        said += one.take(frame, Verdict(number, decision, "", (), 1.0, None))
+        said += one.measure(frame, Verdict(number, decision, "", (), 1.0, None))
     return said
 
 
@@ -399,7 +399,7 @@ class ScriptedDrifting:
     def load(self) -> None:
         pass
 
-    def take(self, frame: Frame, verdict: Verdict) -> list:
+    def measure(self, frame: Frame, verdict: Verdict) -> list:
         assert self.gate.wait(30)
         self.parts.append((frame.part_id, verdict.decision))
         said = self.script.get(len(self.parts), [])
@@ -493,8 +493,8 @@ def test_a_bug_in_measuring_is_a_line_in_the_log_and_no_more(tmp_path: Path, cap
 
 
 def test_the_status_names_what_is_wrong(tmp_path: Path) -> None:
-    one = monitor(tmp_path, ScriptedSentinels("sees nothing"), ScriptedDrifting({}), every_ns=0)
+    one = monitor(tmp_path, ScriptedSelfTest("sees nothing"), ScriptedDrifting({}), every_ns=0)
     assert one.status == ""
     house = StationHarness(0, monitor=one)
     house.run()
-    assert house.station._status().endswith("0 events lost; BLIND, sentinel s1: sees nothing")
+    assert house.station._status().endswith("0 events lost; SELF-TEST FAILED, s1: sees nothing")

@@ -14,35 +14,35 @@ from tests.support.station import P, R, StationHarness, U, raises, wait_for_thre
 S = 1_000_000_000
 
 
-def test_a_part_is_seen_then_judged_then_settled() -> None:
+def test_a_part_gives_its_frame_then_its_inspection_then_its_verdict() -> None:
     keeper = RecordedKeeper()
     summary = StationHarness(2, inspector={2: lambda: R}, pictures=keeper).run()
     assert keeper.told == [
         ("start",),
-        ("seen", 1),
-        ("said", 1, P),
-        ("settled", 1, P),
-        ("seen", 2),
-        ("said", 2, R),
-        ("settled", 2, R),
+        ("frame", 1),
+        ("inspection", 1, P),
+        ("verdict", 1, P),
+        ("frame", 2),
+        ("inspection", 2, R),
+        ("verdict", 2, R),
         ("close",),
     ]
     assert summary.pictures == {"reject": 3}
 
 
-def test_a_frame_that_the_chain_refuses_was_judged_unknown_by_it() -> None:
+def test_a_frame_that_the_chain_refuses_is_inspected_as_unknown() -> None:
     keeper = RecordedKeeper()
     StationHarness(1, inspector={1: raises(FrameError("no surface"))}, pictures=keeper).run()
-    assert keeper.told[1:-1] == [("seen", 1), ("said", 1, U), ("settled", 1, U)]
+    assert keeper.told[1:-1] == [("frame", 1), ("inspection", 1, U), ("verdict", 1, U)]
 
 
-def test_a_part_without_a_frame_is_settled_only() -> None:
+def test_a_part_without_a_frame_has_a_verdict_only() -> None:
     keeper = RecordedKeeper()
     StationHarness(1, camera={1: raises(FrameError("black"))}, pictures=keeper).run()
-    assert keeper.told[1:-1] == [("settled", 1, U)]
+    assert keeper.told[1:-1] == [("verdict", 1, U)]
 
 
-def test_what_the_chain_says_too_late_is_told_all_the_same() -> None:
+def test_a_late_inspection_is_recorded_too() -> None:
     keeper = RecordedKeeper()
     house = StationHarness(1, pictures=keeper)
 
@@ -53,14 +53,14 @@ def test_what_the_chain_says_too_late_is_told_all_the_same() -> None:
 
     house.inspector.script = {1: slow}
     house.run()
-    assert keeper.told[1:-1] == [("seen", 1), ("settled", 1, U), ("said", 1, R)]
+    assert keeper.told[1:-1] == [("frame", 1), ("verdict", 1, U), ("inspection", 1, R)]
 
 
-def test_a_stale_frame_is_seen_and_its_part_unknown() -> None:
+def test_a_stale_frame_is_recorded_and_its_part_is_unknown() -> None:
     keeper = RecordedKeeper()
     stale = {1: lambda f: Frame(f.part_id, f.sequence, f.triggered_ns, 0, f.pixels)}
     StationHarness(1, camera=stale, pictures=keeper).run()
-    assert keeper.told[1:-1] == [("seen", 1), ("settled", 1, U)]
+    assert keeper.told[1:-1] == [("frame", 1), ("verdict", 1, U)]
 
 
 def test_a_station_that_dies_dumps_after_the_journal() -> None:

@@ -9,14 +9,14 @@ from tests.support.station import CLOCK
 
 
 def monitor(
-    folder: Path, sentinels=None, drifting=None, *, every_ns: int = 1, clock=CLOCK, **rules
+    folder: Path, self_test=None, drifting=None, *, every_ns: int = 1, clock=CLOCK, **rules
 ) -> Monitor:
     return Monitor(
         station_id="s1",
         bundle_id="b1",
         drifting=drifting,
-        sentinels=sentinels,
+        self_test=self_test,
         rules=MonitorRules(self_test_interval_ns=every_ns, **rules),
-        sentinel_path=folder / "sentinel.json",
+        self_test_path=folder / "self_test.json",
         clock=clock,
     )

@@ -57,15 +57,15 @@ class RecordedKeeper:
         self.on_mark = on_mark
         self.told.append(("start",))
 
-    def seen(self, frame: Frame) -> None:
+    def record_frame(self, frame: Frame) -> None:
         assert frame.pixels is PIXELS
-        self.told.append(("seen", frame.part_id))
+        self.told.append(("frame", frame.part_id))
 
-    def said(self, verdict: Verdict) -> None:
-        self.told.append(("said", verdict.part_id, verdict.decision))
+    def record_inspection(self, verdict: Verdict) -> None:
+        self.told.append(("inspection", verdict.part_id, verdict.decision))
 
-    def settled(self, verdict: Verdict) -> None:
-        self.told.append(("settled", verdict.part_id, verdict.decision))
+    def record_verdict(self, verdict: Verdict) -> None:
+        self.told.append(("verdict", verdict.part_id, verdict.decision))
 
     def dump(self, timeout_s: float) -> None:
         self.told.append(("dump",))

@@ -24,7 +24,7 @@ from edge.doctor.finding import Level
 from edge.provision import Authority, ProvisionError, make_authority
 from edge.provision.authority import private_pem
 from edge.uplink.client import make_client
-from tests.doctor.contexts import UPLINK, patient
+from tests.doctor.contexts import UPLINK, context
 
 
 def server_files(folder: Path, authority: Authority, *, alternative: bool) -> tuple[Path, Path]:
@@ -98,7 +98,7 @@ def test_a_broker_without_a_subject_alternative_name_is_refused(
             with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
                 client.connect(config.host, config.port)
         text = f'{UPLINK}host = "localhost"\nport = {port}\ntls_ca = "{ca}"\n'
-        found = network.broker(patient(tmp_path / "station", text=(UPLINK, text)))
+        found = network.broker(context(tmp_path / "station", text=(UPLINK, text)))
         assert (found.level is Level.OK) is alternative, found
 
 
@@ -117,7 +117,7 @@ def test_a_key_that_the_world_may_read(
     config = UplinkConfig(tls_ca=ca, tls_cert=cert, tls_key=own)
     lines = f'tls_ca = "{ca}"\ntls_cert = "{cert}"\ntls_key = "{own}"\n'
     (tmp_path / "station").mkdir()
-    one = patient(tmp_path / "station", text=(UPLINK, UPLINK + lines))
+    one = context(tmp_path / "station", text=(UPLINK, UPLINK + lines))
     for mode, is_exposed in ((0o600, False), (0o640, False), (0o644, True)):
         own.chmod(mode)
         caplog.clear()

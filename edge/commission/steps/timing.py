@@ -21,7 +21,7 @@ from edge.line.outcome import Action
 from edge.records import Frame
 from edge.rejector.client import RejectorClient
 from edge.rejector.messages import Actuated
-from edge.station import Inspects
+from edge.station import PartInspector
 
 _PULSE_US = 1_000
 _GAP_NS = 3_000_000  # longer than the pulse: each kick is an edge of its own
@@ -128,7 +128,7 @@ class ChainLoad:
     """Inspects frames without pause on a thread "commission-chain", and times each."""
 
     def __init__(
-        self, inspector: Inspects, frames: Sequence[NDArray[np.uint8]], clock: Clock
+        self, inspector: PartInspector, frames: Sequence[NDArray[np.uint8]], clock: Clock
     ) -> None:
         self.took_us: list[float] = []
         self._inspector = inspector

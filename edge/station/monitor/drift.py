@@ -84,7 +84,7 @@ class Drifting:
         if state.alarms:  # what is still so is said again
             self._write()
 
-    def take(self, frame: Frame, verdict: Verdict) -> list[Alarm]:
+    def measure(self, frame: Frame, verdict: Verdict) -> list[Alarm]:
         """Measure a part, learn from it if it passed, and what this changes."""
         passed = verdict.decision is Decision.PASS
         if self._watch is None and not passed:
