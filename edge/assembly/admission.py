@@ -57,7 +57,7 @@ def remember(config: StationConfig, bundle: Bundle) -> None:
     """From now on no older version of the bundle is admitted. Blocks on the disk. Raises
     BundleError."""
     try:
-        write_both(config.accepted_path, _accepted(config).after(bundle.manifest))
+        write_both(config.paths.accepted_bundles, _accepted(config).after(bundle.manifest))
     except BundleError as error:
         raise BundleError(f"key 'state_dir': {error}") from error
 
@@ -79,7 +79,7 @@ def signed_by(bundle: Bundle) -> str:
 
 def _accepted(config: StationConfig) -> AcceptedVersions:
     try:
-        found = recall(config.accepted_path)
+        found = recall(config.paths.accepted_bundles)
     except BundleError as error:
         raise BundleError(f"key 'state_dir': {error}") from error
     for complaint in found.complaints:

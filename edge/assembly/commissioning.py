@@ -100,7 +100,7 @@ def run_commission(path: Path, wishes: Wishes, console: Console) -> bool:
         console.print(f"put them there afterwards: {escape(apply)}")
         wishes = replace(wishes, write=False)
     held = "a station is running on this folder: stop it first"
-    lock = FileLock(config.journal_path.with_suffix(".lock"), held=held)
+    lock = FileLock(config.paths.journal_lock, held=held)
     try:
         return _commission(path, config, wishes, folder, console)
     finally:
@@ -133,7 +133,7 @@ def _commission(
         write=partial(_write, path) if wishes.write else None,
         may_skip=wishes.may_skip,
     )
-    write_record(config.commission_path, record)
+    write_record(config.paths.commissioning, record)
     page = folder / PAGE
     try:
         write_durably(page, commission_page(record, folder).encode())
@@ -225,7 +225,7 @@ def _person(wishes: Wishes) -> Person:
 
 def _known(config: StationConfig, bundle: Bundle, console: Console) -> dict[str, StepResult]:
     try:
-        record = read_record(config.commission_path)
+        record = read_record(config.paths.commissioning)
     except ConfigError as error:
         console.print(f"begun anew: {escape(str(error))}")
         return {}

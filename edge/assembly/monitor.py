@@ -38,7 +38,7 @@ def make_monitor(
     return Monitor(
         station_id=config.id,
         bundle_id=bundle.id,
-        drifting=Drifting(rules, config.drift_path, reference) if wanted.enabled else None,
+        drifting=Drifting(rules, config.paths.drift, reference) if wanted.enabled else None,
         self_test=Sentinels(bundle, inspector, engine.build(bundle).golden),
         rules=MonitorRules(
             every=wanted.every,
@@ -46,7 +46,7 @@ def make_monitor(
             on_self_test_failure=wanted.on_self_test_failure,
             self_test_interval_ns=wanted.self_test_interval_ns,
         ),
-        self_test_path=config.self_test_path,
+        self_test_path=config.paths.self_test,
         clock=clock,
     )
 
@@ -60,7 +60,7 @@ def reference_of(bundle: Bundle) -> Reference | None:
 def _commissioned(config: StationConfig) -> str:
     """When; after it lamp, lens and nest may be others."""
     try:
-        record = read_record(config.commission_path)
+        record = read_record(config.paths.commissioning)
     except ConfigError:
         record = None
     return "never" if record is None else record.utc

@@ -23,11 +23,13 @@ def make_keeper(
     if not wanted.enabled:
         return NO_PICTURES
     scribe = ImageWriter(
-        Album(config.album_path, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes),
+        Album(
+            config.paths.pictures, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes
+        ),
         origin=provenance_of(bundle, engine),
         station=config.id,
         journal=partial(_uuid_of, journal),
-        keep_bundle=partial(keep_bundle, config.bundles_path, bundle, config.bundle),
+        keep_bundle=partial(keep_bundle, config.paths.bundles, bundle, config.bundle),
         bytes_per_day=wanted.max_bytes_per_day,
     )
     return ImageRecorder(
@@ -35,7 +37,7 @@ def make_keeper(
         scribe=scribe,
         rules=KeepRules(wanted.pass_every, wanted.before_parts),
         max_waiting_bytes=wanted.ring_bytes,
-        inbox=Inbox(config.inbox_path),
+        inbox=Inbox(config.paths.inbox),
     )
 
 

@@ -79,7 +79,7 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
 
     def kept() -> None:
         remember(config, bundle)
-        remember_proof(bundle, loaded.engine, config.proven_path)
+        remember_proof(bundle, loaded.engine, config.paths.proven_bundles)
 
     Retrying("accepted_version", kept).start(_DISK_S)
     return loaded
@@ -88,7 +88,7 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
 def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> LoadedBundle:
     if config.engine.kind == "auto":
         try:
-            engine = selected_engine(config.engine_path, config.engine, bundle)
+            engine = selected_engine(config.paths.engine, config.engine, bundle)
             loaded = _proven(config, bundle, engine, now_ns)
         except (ConfigError, BundleError) as error:
             _log.warning("engine_default reason=%s (run outfeed bench --select)", error)
@@ -103,7 +103,7 @@ def _proven(
 ) -> LoadedBundle:
     """A bundle that is new here proves itself in a child first: this process goes on to drive an
     output."""
-    prove_new(bundle, engine, config.proven_path)
+    prove_new(bundle, engine, config.paths.proven_bundles)
     inspector = build_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
     return LoadedBundle(bundle, inspector, engine)
@@ -220,7 +220,7 @@ def make_station(
     """
     monitor = make_monitor(config, loaded.bundle, loaded.inspector, loaded.engine, clock=clock)
     journal = LateJournal(partial(open_journal, config))
-    numbers = PartNumbers(config.numbers_path)
+    numbers = PartNumbers(config.paths.part_numbers)
     register = open_register(config.id, config.state_dir, numbers)
     first_part_id = first_part(register.last, numbers.last, journal.last_sequence)
     register.begin(loaded.bundle.id, first_part_id)
@@ -256,7 +256,7 @@ def make_station(
 
 def _journal_tail(config: StationConfig, journal: LateJournal) -> JournalTail:
     journal.check()
-    with JournalReader(config.journal_path) as reader:
+    with JournalReader(config.paths.journal) as reader:
         return tail_of(reader.latest(TAIL_ROWS))
 
 
@@ -267,10 +267,10 @@ def open_journal(config: StationConfig) -> Journal:
     except OSError as error:
         raise JournalError(f"key 'state_dir': {config.state_dir}: {error.strerror}") from error
     return Journal.open(
-        config.journal_path,
+        config.paths.journal,
         station=config.id,
         max_bytes=config.journal.max_bytes,
-        cursor_path=config.cursor_path,
+        cursor_path=config.paths.cursor,
     )
 
 

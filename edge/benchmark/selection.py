@@ -62,7 +62,7 @@ def wanted_engines(
     if precision is not None or threads is not None or trusted is not None:
         raise UsageError("--config says which precision, threads and keys; give it alone")
     settings = open_config(config)
-    return Wanted(admit(settings), settings.bundle, settings.engine, settings.engine_path)
+    return Wanted(admit(settings), settings.bundle, settings.engine, settings.paths.engine)
 
 
 def run_select(

@@ -61,7 +61,7 @@ def diagnostic_context(
 
     def choice(found: Bundle) -> EngineChoice:
         if config.engine.kind == "auto":
-            return selected_engine(config.engine_path, config.engine, found)
+            return selected_engine(config.paths.engine, config.engine, found)
         return default_engine(config.engine, found)
 
     def run_golden(found: Bundle) -> None:
@@ -69,7 +69,7 @@ def diagnostic_context(
             engine = choice(found)
         except ConfigError:
             engine = default_engine(config.engine, found)
-        prove_new(found, engine, config.proven_path)
+        prove_new(found, engine, config.paths.proven_bundles)
         inspector = build_inspector(found, now_ns=time.monotonic_ns, engine=engine)
         prove(found, inspector, engine)
 
@@ -82,7 +82,7 @@ def diagnostic_context(
     return DiagnosticContext(
         config=config,
         machine=machine,
-        running=find_running(machine, config.journal_path.with_suffix(".lock"), path),
+        running=find_running(machine, config.paths.journal_lock, path),
         admit=bundle,
         engine=lambda found: str(choice(found)),
         prove=run_golden,

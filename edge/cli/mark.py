@@ -59,5 +59,5 @@ def mark(
         raise UsageError("pictures.enabled is false: the station reads no marks")
     if part is not None:
         require_part(settings, part)
-    Inbox(settings.inbox_path).post(new_mark(number, chosen, note))
+    Inbox(settings.paths.inbox).post(new_mark(number, chosen, note))
     print(f"part {number}: {chosen}")

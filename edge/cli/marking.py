@@ -28,7 +28,7 @@ def last_part(config: StationConfig) -> int:
     """The number of the last part that was journalled. Raises JournalError."""
     parts, _ = _newest(config, _LOOKED_AT)
     if parts is None:
-        raise JournalError(f"{config.journal_path}: tells of no part lately")
+        raise JournalError(f"{config.paths.journal}: tells of no part lately")
     return parts
 
 
@@ -46,7 +46,7 @@ def require_part(config: StationConfig, number: int) -> None:
         return
     if number <= newest if newest is not None else rows in (0, _LOOKED_AT_MOST):
         return
-    if any(name.part_id == number for name in list_album(config.album_path)):
+    if any(name.part_id == number for name in list_album(config.paths.pictures)):
         return
     last = "no part has been inspected yet"
     if newest is not None:
@@ -57,7 +57,7 @@ def require_part(config: StationConfig, number: int) -> None:
 def _newest(config: StationConfig, limit: int) -> tuple[int | None, int]:
     """The number of the newest part among the last ``limit`` events, and how many these were.
     Raises JournalError."""
-    with JournalReader(config.journal_path) as reader:
+    with JournalReader(config.paths.journal) as reader:
         rows = reader.latest(limit)
     for stored in rows:
         _, event = parse_payload(stored.payload)

@@ -47,7 +47,7 @@ def collect(
     from edge.validation_messages import one_line
 
     settings = open_config(config)
-    found = collect_marked(settings.journal_path, settings.album_path, folder)
+    found = collect_marked(settings.paths.journal, settings.paths.pictures, folder)
     for entry in found.index.entries:
         if entry.id in found.new or entry.id in found.changed:
             print(told(entry))
@@ -57,7 +57,7 @@ def collect(
         f"{printable(str(folder))}: {len(found.index.entries)} parts, {len(found.new)} new, "
         f"{len(found.changed)} changed"
     )
-    waiting = still_waiting(settings.inbox_path)
+    waiting = still_waiting(settings.paths.inbox)
     if waiting is not None:
         print("outfeed:", waiting, file=sys.stderr)
     if found.refused or waiting is not None:

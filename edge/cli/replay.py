@@ -77,9 +77,9 @@ def replay(
     if expect not in (None, "same", "any"):
         raise UsageError(f"--expect {expect}: expected same or any")
     settings = open_config(config)
-    paths = select(settings.album_path, parts or [], everything=everything, last=last)
+    paths = select(settings.paths.pictures, parts or [], everything=everything, last=last)
     chains = ReplayChains(
-        settings.bundles_path,
+        settings.paths.bundles,
         configured=settings.bundle,
         other=bundle,
         engine=chosen_engine(engine, precision, threads),
@@ -88,6 +88,6 @@ def replay(
     strict = expect == "same" or (expect is None and bundle is None)
     agree = replay_all(paths, chains, strict=strict, as_json=json)
     if journal:
-        agree &= compare_with_journal(paths, settings.journal_path)
+        agree &= compare_with_journal(paths, settings.paths.journal)
     if not agree:
         raise typer.Exit(1)

@@ -25,7 +25,7 @@ def uplink(config: ConfigOption) -> None:
     faulthandler.enable(2)  # where systemd's watchdog ends it, the log shows where it was
     notifier = find_notifier(os.environ)
     station = load_config(config)
-    act_as_owner(station.uplink_path)
+    act_as_owner(station.paths.uplink)
     stop = threading.Event()
     with stop_signals(stop.set):
         run_uplink(station, stop, notifier)

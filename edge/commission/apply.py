@@ -33,15 +33,15 @@ def apply_measured(path: Path) -> list[str]:
     taken, if the result is a configuration that a station takes.
     """
     config = load_config(path)
-    record = _record(config.commission_path)
+    record = _record(config.paths.commissioning)
     if record.station != config.id:
         raise ConfigError(
-            f"{config.commission_path}: is of station '{record.station}', not '{config.id}'"
+            f"{config.paths.commissioning}: is of station '{record.station}', not '{config.id}'"
         )
     proposals = [one for step in record.steps for one in step.proposals]
     for one in proposals:
         if (one.section, one.key) not in _KEYS:
-            raise ConfigError(f"{config.commission_path}: proposes a key that is not measured")
+            raise ConfigError(f"{config.paths.commissioning}: proposes a key that is not measured")
     if proposals:
         write_proposals(path, proposals, lambda text: _checked(text, path))
     return [f"[{one.section}] {one.line}" for one in proposals]

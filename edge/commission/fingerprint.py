@@ -47,7 +47,7 @@ def _chosen(config: StationConfig) -> str:
     if config.engine.kind != "auto":
         return ""
     try:
-        return config.engine_path.read_text(encoding="utf-8", errors="replace")
+        return config.paths.engine.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

@@ -22,7 +22,7 @@ def check_commission(config: StationConfig, bundle: Bundle) -> None:
     missing one is a warning in the log: a line that was never commissioned is a trial."""
     is_missing = False
     try:
-        record = read_record(config.commission_path)
+        record = read_record(config.paths.commissioning)
         is_missing = record is None
         complaint = complaint_of(record, config, bundle)
     except ConfigError as error:
@@ -43,7 +43,7 @@ def warn_undriven(config: StationConfig, bundle: Bundle) -> None:
     if said is None:
         return
     try:
-        result = accepted(read_record(config.commission_path), subject(config, bundle))
+        result = accepted(read_record(config.paths.commissioning), subject(config, bundle))
     except ConfigError:
         result = None
     by = f"accepted on {result.utc[:10]}" if result else f"not accepted: {REMEDY}"

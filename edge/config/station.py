@@ -18,6 +18,7 @@ from pydantic import (
 from edge.config.camera import CameraConfig
 from edge.config.drift import DriftConfig
 from edge.config.line import EjectorEyeConfig, EncoderConfig, LineConfig
+from edge.config.paths import StatePaths
 from edge.config.pictures import PicturesConfig
 from edge.config.section import GpioName, Section, check_kind
 from edge.config.trust import TrustConfig
@@ -237,68 +238,9 @@ class StationConfig(Section):
         return round(spacing_ms * 1e6)
 
     @property
-    def journal_path(self) -> Path:
-        return self.state_dir / "journal.sqlite"
-
-    @property
-    def numbers_path(self) -> Path:
-        """Where the station reserves the numbers of parts."""
-        return self.state_dir / "parts.json"
-
-    @property
-    def album_path(self) -> Path:
-        """The folder of the pictures that are kept."""
-        return self.state_dir / "pictures"
-
-    @property
-    def bundles_path(self) -> Path:
-        """The folder of the bundles by which they were judged."""
-        return self.state_dir / "bundles"
-
-    @property
-    def inbox_path(self) -> Path:
-        """The folder in which people leave what they tell the station."""
-        return self.state_dir / "inbox"
-
-    @property
-    def accepted_path(self) -> Path:
-        """Where the station keeps which versions of bundles it has accepted."""
-        return self.state_dir / "bundles.json"
-
-    @property
-    def proven_path(self) -> Path:
-        """Where the station keeps which bundles have proven themselves in a child."""
-        return self.state_dir / "proven.json"
-
-    @property
-    def engine_path(self) -> Path:
-        """Where ``outfeed bench --select`` keeps which engine is the fastest."""
-        return self.state_dir / "engine.json"
-
-    @property
-    def commission_path(self) -> Path:
-        """Where ``outfeed commission`` keeps what it measured, for ``outfeed run``."""
-        return self.state_dir / "commission.json"
-
-    @property
-    def drift_path(self) -> Path:
-        """Where the station keeps what it has learned to be usual, and what has drifted."""
-        return self.state_dir / "drift.json"
-
-    @property
-    def self_test_path(self) -> Path:
-        """Where the station keeps whether its chain still reproduces what it must."""
-        return self.state_dir / "self_test.json"
-
-    @property
-    def uplink_path(self) -> Path:
-        """The folder that the uplink writes; the station only reads in it, and believes little."""
-        return self.uplink.state_dir or self.state_dir
-
-    @property
-    def cursor_path(self) -> Path:
-        """Where the uplink keeps how far it has published."""
-        return self.uplink_path / "uplink.json"
+    def paths(self) -> StatePaths:
+        """Return the files and folders of the station's state."""
+        return StatePaths(self.state_dir, self.uplink.state_dir or self.state_dir)
 
 
 def load_config(path: Path) -> StationConfig:

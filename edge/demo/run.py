@@ -141,11 +141,11 @@ def _run_line(
                 Live(get_renderable=central.view, console=console, refresh_per_second=8)
             )
         summary = station.run()
-        with JournalReader(config.journal_path) as reader:
+        with JournalReader(config.paths.journal) as reader:
             journalled = len(reader.read(None, 1 << 31))
         _wait_until(lambda: central.received >= journalled, _DRAIN_S)
     # The uplink has ended: its last position is on the disk.
-    position = read_cursor(config.cursor_path)
+    position = read_cursor(config.paths.cursor)
     published = 0 if position is None else position.published
     return _Run(summary, verdicts, belt, Carried(journalled, published, central.received))
 

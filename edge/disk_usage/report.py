@@ -53,7 +53,7 @@ def _sizes(config: StationConfig, picture_kb: float | None) -> tuple[float, floa
             raise UsageError(f"--picture-kb {picture_kb:g}: expected above 0")
         size = picture_kb * 1e3
     else:
-        album = config.album_path
+        album = config.paths.pictures
         sizes = []
         for name in list_album(album):
             with suppress(FileNotFoundError):  # made room for another one meanwhile

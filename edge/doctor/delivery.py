@@ -13,7 +13,7 @@ _SHOWN = 5  # sequences of each reason
 
 def trouble(context: DiagnosticContext) -> Finding | None:
     """Why the uplink could carry nothing when it last wrote that."""
-    state = read_state(context.config.uplink_path)
+    state = read_state(context.config.paths.uplink)
     if not state.trouble:
         return None
     said = f"since {state.since_utc[:19]}Z: {state.trouble}"
@@ -25,7 +25,7 @@ def trouble(context: DiagnosticContext) -> Finding | None:
 
 def undelivered(context: DiagnosticContext) -> Finding | None:
     """The table of events that a broker did not take for a lasting reason, by reason."""
-    folder = context.config.uplink_path
+    folder = context.config.paths.uplink
     state = read_state(folder)
     table = UplinkPaths(folder).table
     try:
@@ -48,7 +48,7 @@ def undelivered(context: DiagnosticContext) -> Finding | None:
 
 def unheard(context: DiagnosticContext) -> Finding | None:
     """Events that the broker took and had nobody to give to."""
-    count = read_state(context.config.uplink_path).unheard
+    count = read_state(context.config.paths.uplink).unheard
     if not count:
         return None
     advice = "does central subscribe, with a session that is kept? Its holes are these events"

@@ -40,7 +40,7 @@ def disk(context: DiagnosticContext) -> Finding:
     if not os.access(folder, os.W_OK):
         return fail("disk", f"this user may not write to {folder}", "sudo -u outfeed …")
     free = state.f_bavail * state.f_frsize
-    grows = max(0, context.config.journal.max_bytes - _journal_bytes(context.config.journal_path))
+    grows = max(0, context.config.journal.max_bytes - _journal_bytes(context.config.paths.journal))
     said = f"{free >> 20} MiB free"
     if free < _SPARE_BYTES:
         return fail("disk", said, "du -x; the journal takes nothing more, and verdicts are lost")
@@ -75,7 +75,7 @@ def emptied(context: DiagnosticContext) -> Finding | None:
 
 def journal(context: DiagnosticContext) -> Finding:
     """Return whether it is whole: every row, and where no station runs every page."""
-    path = context.config.journal_path
+    path = context.config.paths.journal
     if not size_bytes(path):
         if context.running is None:
             return fine("journal", "none yet")
@@ -140,10 +140,10 @@ def parts(context: DiagnosticContext) -> Finding | None:
 
 def uplink(context: DiagnosticContext) -> Finding | None:
     """Events that the central system has not got yet."""
-    path = context.config.journal_path
+    path = context.config.paths.journal
     if not size_bytes(path):
         return None
-    position = read_cursor(context.config.cursor_path)
+    position = read_cursor(context.config.paths.cursor)
     rows = _rows(context, "SELECT value FROM meta WHERE key = 'journal'")
     same = position is not None and bool(rows) and position.journal == rows[0][0]
     published = position.published if position is not None and same else 0
@@ -167,7 +167,7 @@ def uplink(context: DiagnosticContext) -> Finding | None:
 def _open(context: DiagnosticContext) -> sqlite3.Connection:
     """Read-only. Beside a station as its uplink does; without one as a file that nobody changes, so
     that not even SQLite's own files are made."""
-    name = quote(str(context.config.journal_path))
+    name = quote(str(context.config.paths.journal))
     option = "mode=ro" if context.running is not None else "mode=ro&immutable=1"
     db = sqlite3.connect(f"file:{name}?{option}", uri=True, timeout=0.2, isolation_level=None)
     db.text_factory = lambda text: text.decode(errors="replace")  # a damaged one is no valid UTF-8
@@ -176,7 +176,7 @@ def _open(context: DiagnosticContext) -> sqlite3.Connection:
 
 def _rows(context: DiagnosticContext, statement: str) -> list[tuple[object, ...]]:
     """Empty where the journal cannot be read, which check "journal" says."""
-    if not size_bytes(context.config.journal_path):
+    if not size_bytes(context.config.paths.journal):
         return []
     try:
         with closing(_open(context)) as db:

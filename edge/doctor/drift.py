@@ -14,7 +14,7 @@ def drift(context: DiagnosticContext) -> Finding | None:
     """What has moved since the station learned what is usual, as it said last."""
     if not context.config.drift.enabled:
         return None
-    path = context.config.drift_path
+    path = context.config.paths.drift
     try:
         with path.open("rb") as file:
             state = parse_state(file.read(MAX_BYTES + 1))
@@ -35,7 +35,7 @@ def drift(context: DiagnosticContext) -> Finding | None:
 
 def self_test(context: DiagnosticContext) -> Finding | None:
     """Report the last self-test: a golden frame, or a known defective part on the belt."""
-    state = read_self_test(context.config.self_test_path)
+    state = read_self_test(context.config.paths.self_test)
     if state is None:
         return None
     if state.reason:

@@ -105,7 +105,7 @@ def commissioning(context: DiagnosticContext) -> Finding | None:
     level = fail if context.config.line.require_commission else warn
     advice = "outfeed commission --config …"
     try:
-        record = read_record(context.config.commission_path)
+        record = read_record(context.config.paths.commissioning)
         complaint = complaint_of(record, context.config, context.admit())
     except BundleError:
         return None
@@ -125,7 +125,7 @@ def safe_state(context: DiagnosticContext) -> Finding | None:
         output, line = context.config.output, context.config.line
         return fine("safe state", f"{output.safe_state}, on_unknown is {line.on_unknown}")
     try:
-        record = read_record(context.config.commission_path)
+        record = read_record(context.config.paths.commissioning)
         result = accepted(record, subject(context.config, context.admit()))
     except (BundleError, ConfigError):
         result = None

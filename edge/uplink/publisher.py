@@ -69,12 +69,10 @@ def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier 
     tries again. Raises JournalError while another uplink runs on the same folder.
     The notifier hears that it is ready once the folder is its own, whether or not a broker answers.
     """
-    config.uplink_path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(
-        config.cursor_path.with_suffix(".lock"), held="another uplink is running on this folder"
-    )
+    config.paths.uplink.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(config.paths.uplink_lock, held="another uplink is running on this folder")
     try:
-        with JournalReader(config.journal_path) as reader:
+        with JournalReader(config.paths.journal) as reader:
             publisher = Publisher(config, reader, notifier)
             notifier.ready("no broker yet")
             publisher.run(stop)
@@ -101,15 +99,15 @@ class Publisher:
         self._uplink: UplinkConfig = config.uplink
         self._topics = Topics(config.id, config.uplink.topic_prefix)
         self._bundle = config.bundle.name
-        self._cursor_path = config.cursor_path
+        self._cursor_path = config.paths.cursor
         self._reader = reader
         self._backoff = Backoff(config.uplink.retry_max_s)
-        self._published = read_cursor(config.cursor_path)
+        self._published = read_cursor(config.paths.cursor)
         self._saved = self._published
         self._saved_s = 0.0
         self._behind: JournalPosition | None = None
         self._complaint = ""
-        self._record = UplinkStateFile(config.uplink_path)
+        self._record = UplinkStateFile(config.paths.uplink)
         self._told = self._record.state
         self._told_s = 0.0
         self._manner = BrokerFeatures()

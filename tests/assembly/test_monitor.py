@@ -71,14 +71,14 @@ def test_a_station_learns_and_the_next_one_goes_on(tmp_path: Path) -> None:
         ("outfeed.self-test/1", "golden/hole.png", True),
         ("outfeed.self-test/1", "golden/clean.png", True),
     ]
-    state = parse_state(settings.drift_path.read_bytes())
+    state = parse_state(settings.paths.drift.read_bytes())
     assert (state.parts, state.from_bundle, state.rate_hz) == (200, False, pytest.approx(1.0))
     assert state.subject.endswith(", commissioned never")
     darker = run(
         monitor(settings, bundle_with()), 30, change=lambda scene, _: scene * 0.7, first=500
     )
     assert [e.measure for e in darker if e.type == "outfeed.drift/1"] == ["exposure"]
-    assert [one.measure for one in parse_state(settings.drift_path.read_bytes()).alarms] == [
+    assert [one.measure for one in parse_state(settings.paths.drift.read_bytes()).alarms] == [
         "exposure"
     ]
 
@@ -86,10 +86,10 @@ def test_a_station_learns_and_the_next_one_goes_on(tmp_path: Path) -> None:
 def test_a_new_commissioning_is_learned_anew(tmp_path: Path) -> None:
     settings = config(tmp_path, "every = 1\nlearn_parts = 200")
     run(monitor(settings, bundle_with()), 64 + 200)
-    before = parse_state(settings.drift_path.read_bytes())
-    write_record(settings.commission_path, conclude("s", "b", (), {}))
+    before = parse_state(settings.paths.drift.read_bytes())
+    write_record(settings.paths.commissioning, conclude("s", "b", (), {}))
     run(monitor(settings, bundle_with()), 64 + 200)
-    after = parse_state(settings.drift_path.read_bytes())
+    after = parse_state(settings.paths.drift.read_bytes())
     assert after.subject != before.subject
     assert after.learned_utc > before.learned_utc
 
@@ -101,7 +101,7 @@ def test_a_bundle_that_says_what_it_was_trained_on(tmp_path: Path) -> None:
     bundle = bundle_with(Reference.of(np.stack(measured), template).data())
     settings = config(tmp_path, "every = 1\nlearn_parts = 200")
     events = run(monitor(settings, bundle), 240)  # and no part for the template
-    state = parse_state(settings.drift_path.read_bytes())
+    state = parse_state(settings.paths.drift.read_bytes())
     assert state.from_bundle
     raised = [event for event in events if event.type == "outfeed.drift/1"]
     assert raised[0].measure == "exposure"

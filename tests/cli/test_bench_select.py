@@ -132,7 +132,7 @@ def test_the_station_runs_on_what_was_chosen(
     package = ENGINES[name].load(()).package
     chosen = Measured(engine=name, package=package, precision="int8", threads=1)
     write_selection(
-        config.engine_path,
+        config.paths.engine,
         Selection(
             bundle=parse_bundle(BOTH).digest,
             processor=processor(),

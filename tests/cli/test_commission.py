@@ -44,7 +44,7 @@ def commission(path: Path, *arguments: str) -> Done:
 
 
 def record_of(path: Path) -> CommissionRecord:
-    record = read_record(load_config(path).commission_path)
+    record = read_record(load_config(path).paths.commissioning)
     assert record is not None
     return record
 
@@ -168,7 +168,7 @@ def test_what_was_measured_before_is_kept_as_long_as_it_holds(
     path.write_text(path.read_text().replace("rate_hz = 20.0", "rate_hz = 19.0"))
     assert outfeed("commission", "--config", path, "--step", "focus", *FEW).status == 0
     assert outcomes(path) == {"focus": "GO"}  # parts were of another trigger
-    load_config(path).commission_path.write_text("{")
+    load_config(path).paths.commissioning.write_text("{")
     result = outfeed("commission", "--config", path, "--step", "focus", *FEW)
     assert (result.status, "begun anew: " in result.out) == (0, True)
 
@@ -231,7 +231,7 @@ def test_beside_a_station_that_runs_nothing_is_touched(outfeed: Outfeed, tmp_pat
         result = outfeed("commission", "--config", path, "--step", "focus")
     assert result.status == 1
     assert "a station is running on this folder: stop it first" in result.line
-    assert not load_config(path).commission_path.exists()
+    assert not load_config(path).paths.commissioning.exists()
 
 
 def test_a_person_at_a_terminal(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_the_terminal() -> None:
 def test_the_record_is_json_for_others(outfeed: Outfeed, tmp_path: Path) -> None:
     path = write_station(tmp_path)
     outfeed("commission", "--config", path, "--step", "focus", *FEW)
-    data = json.loads(load_config(path).commission_path.read_text())
+    data = json.loads(load_config(path).paths.commissioning.read_text())
     assert data["outcome"] == "NO-GO"
     assert data["steps"][0]["figures"][1]["name"] == "sharpness"
     assert set(data["holds_for"]) >= {"camera", "bundle", "machine", "travel"}
@@ -330,10 +330,10 @@ def test_what_a_record_may_not_put_there(
     config = load_config(path)
     proposal = Proposal(section="line", key="travel_ms", value=150.0, why="a", mends="b")
     result = judged("travel", (), faults=["wrong"], proposals=[proposal])
-    write_record(config.commission_path, conclude(config.id, "b", [result], {}))
-    text = config.commission_path.read_text()
+    write_record(config.paths.commissioning, conclude(config.id, "b", [result], {}))
+    text = config.paths.commissioning.read_text()
     assert change[0] in text
-    config.commission_path.write_text(text.replace(*change))
+    config.paths.commissioning.write_text(text.replace(*change))
     before = path.read_text()
     done = commission(path, "--apply")
     assert (done.status, said in done.err) == (78, True), done.err
@@ -345,6 +345,6 @@ def test_a_record_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     config = load_config(path)
     config.state_dir.mkdir(exist_ok=True)
     (tmp_path / "other.json").write_text("{}")
-    config.commission_path.symlink_to(tmp_path / "other.json")
+    config.paths.commissioning.symlink_to(tmp_path / "other.json")
     done = commission(path, "--apply")
     assert (done.status, "cannot be read" in done.err) == (78, True)

@@ -78,7 +78,7 @@ def test_a_picture_that_made_room_meanwhile_is_not_counted(
     outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
     path = configure()
-    album = load_config(path).album_path
+    album = load_config(path).paths.pictures
     album.mkdir(parents=True)
     (album / "0000000001-0123abcd-7-reject.png").symlink_to(album / "gone")
     (album / "0000000002-0123abcd-8-reject.png").write_bytes(bytes(120_000))

@@ -29,11 +29,11 @@ def lived_in(path: Path, outfeed: Outfeed) -> Path:
     config = load_config(path)
     assert outfeed("run", "--config", path).status == 0
     state = config.state_dir
-    write_cursor(config.cursor_path, JournalPosition("j", 5))
-    write_record(config.commission_path, conclude(config.id, "b", [], {}))
+    write_cursor(config.paths.cursor, JournalPosition("j", 5))
+    write_record(config.paths.commissioning, conclude(config.id, "b", [], {}))
     for name in ("drift.json", "engine.json"):
         (state / name).write_text("{}")
-    Inbox(config.inbox_path).post(new_mark(1, "escape", "a crack"))
+    Inbox(config.paths.inbox).post(new_mark(1, "escape", "a crack"))
     names = {str(found.relative_to(state)) for found in state.rglob("*") if found.is_file()}
     expected = {"bundles.json", "bundles.backup.json", "commission.json", "self_test.json"}
     assert expected | {"commission.backup.json", "uplink.json", "drift.json"} <= names
@@ -99,9 +99,9 @@ def test_a_commissioning_that_is_required_is_read_from_its_copy(
     path = configure(FULL)
     config = load_config(path)
     lived_in(path, outfeed)
-    before = read_record(config.commission_path)
-    config.commission_path.write_bytes(b"\0" * 512)
-    assert read_record(config.commission_path) == before
+    before = read_record(config.paths.commissioning)
+    config.paths.commissioning.write_bytes(b"\0" * 512)
+    assert read_record(config.paths.commissioning) == before
     assert "file_emptied" in caplog.text
 
 

@@ -25,7 +25,7 @@ def station(tmp_path: Path) -> Path:
     speed = judged("speed", [Figure(name="greatest rate", value=40)], good="fine")
     results = [judged(step, ()) for step in STEPS if step != "speed"] + [speed]
     results = [held_for(result, now) for result in results]
-    write_record(config.commission_path, conclude(config.id, bundle.id, results, now))
+    write_record(config.paths.commissioning, conclude(config.id, bundle.id, results, now))
     return path
 
 
@@ -105,15 +105,15 @@ def test_none_no_go_and_damaged(station: Path, caplog: pytest.LogCaptureFixture)
     config, bundle = loaded(station)
     wrong = [judged("focus", (), faults=["dark"])]
     write_record(
-        config.commission_path,
+        config.paths.commissioning,
         conclude(config.id, bundle.id, wrong, subject(config, bundle)),
     )
     check_commission(config, bundle)
     assert "ended NO-GO: focus: dark (and more)" in caplog.messages[-1]
-    config.commission_path.write_text("{")
+    config.paths.commissioning.write_text("{")
     check_commission(config, bundle)
     assert "is damaged" in caplog.messages[-1]
-    config.commission_path.unlink()
+    config.paths.commissioning.unlink()
     caplog.clear()
     check_commission(config, bundle)
     assert caplog.records == []  # a trial

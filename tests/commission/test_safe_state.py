@@ -74,7 +74,7 @@ def test_an_acceptance_holds_for_this_configuration_only(tmp_path, caplog):
     caplog.clear()
     result = held_for(run_safe_state(bench_of(path, person=Scripted())), now)
     record = conclude(config.id, bundle.id, [result], now)
-    write_record(config.commission_path, record)
+    write_record(config.paths.commissioning, record)
     assert accepted(record, now) == result
     assert accepted(record, {**now, "output": "other"}) is None
     with caplog.at_level(logging.WARNING):

@@ -36,8 +36,8 @@ def test_what_can_be_watched_is_what_is_measured() -> None:
 def test_paths_and_nanoseconds(path: Path) -> None:
     config = load(path, f"{BY_TIME}[drift]\nself_test_interval_s = 1.5\n")
     assert config.drift.self_test_interval_ns == 1_500_000_000
-    assert config.drift_path == config.state_dir / "drift.json"
-    assert config.self_test_path == config.state_dir / "self_test.json"
+    assert config.paths.drift == config.state_dir / "drift.json"
+    assert config.paths.self_test == config.state_dir / "self_test.json"
 
 
 @pytest.mark.parametrize(

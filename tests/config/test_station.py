@@ -75,12 +75,12 @@ def test_relative_paths_begin_at_the_files_folder(path: Path, tmp_path: Path) ->
     assert config.bundle == tmp_path / "models/tiles.outfeed"
     assert config.state_dir == tmp_path / "state"
     assert config.camera.path == tmp_path / "frames"
-    assert config.journal_path == tmp_path / "state" / "journal.sqlite"
-    assert config.cursor_path == tmp_path / "state" / "uplink.json"
-    assert config.album_path == tmp_path / "state" / "pictures"
-    assert config.bundles_path == tmp_path / "state" / "bundles"
-    assert config.inbox_path == tmp_path / "state" / "inbox"
-    assert config.accepted_path == tmp_path / "state" / "bundles.json"
+    assert config.paths.journal == tmp_path / "state" / "journal.sqlite"
+    assert config.paths.cursor == tmp_path / "state" / "uplink.json"
+    assert config.paths.pictures == tmp_path / "state" / "pictures"
+    assert config.paths.bundles == tmp_path / "state" / "bundles"
+    assert config.paths.inbox == tmp_path / "state" / "inbox"
+    assert config.paths.accepted_bundles == tmp_path / "state" / "bundles.json"
     assert config.trust.keys == (tmp_path / "keys/zoo.pub", TRUST)
     assert config.uplink.password_file == tmp_path / "secret"
     assert config.uplink.tls_ca == Path("/etc/ca.pem")
@@ -272,11 +272,11 @@ def test_the_camera_can_be_a_video(path: Path) -> None:
 
 
 def test_the_uplink_may_have_a_folder_of_its_own(path: Path, tmp_path: Path) -> None:
-    assert load(path, SMALLEST).uplink_path == tmp_path / "state"
+    assert load(path, SMALLEST).paths.uplink == tmp_path / "state"
     config = load(path, f'{SMALLEST}[uplink]\nstate_dir = "own"\n')
-    assert config.uplink_path == tmp_path / "own"
-    assert config.cursor_path == tmp_path / "own/uplink.json"
-    assert config.journal_path == tmp_path / "state/journal.sqlite"
+    assert config.paths.uplink == tmp_path / "own"
+    assert config.paths.cursor == tmp_path / "own/uplink.json"
+    assert config.paths.journal == tmp_path / "state/journal.sqlite"
 
 
 def test_tls_and_login_in_full(path: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_nothing_to_show(tmp_path: Path) -> None:
 
 def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
     one = context(tmp_path)
-    record = UplinkStateFile(one.config.uplink_path)
+    record = UplinkStateFile(one.config.paths.uplink)
     for number in range(3, 10):
         record.set_aside(f"press-3:j:r:{number}", b"{}", "Payload format invalid")
     record.set_aside("press-3:j:r:12", b"{}", "Packet too large")
@@ -40,12 +40,14 @@ def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
     unheard = delivery.unheard(one)
     assert unheard is not None
     assert (unheard.level, "7 events" in unheard.said) == (Level.WARN, True)
-    assert UplinkStateFile(one.config.uplink_path).state.undelivered == 8  # another process goes on
+    assert (
+        UplinkStateFile(one.config.paths.uplink).state.undelivered == 8
+    )  # another process goes on
 
 
 def test_trouble_and_a_second_client_of_the_name(tmp_path: Path) -> None:
     one = context(tmp_path)
-    record = UplinkStateFile(one.config.uplink_path)
+    record = UplinkStateFile(one.config.paths.uplink)
     record.change(trouble="another client connected", since_utc="2026-11-29T00:00:00.1Z")
     record.change(takeovers=4)
     record.save()
@@ -86,7 +88,7 @@ def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_a_table_that_is_no_plain_file_is_not_followed(tmp_path: Path) -> None:
     one = context(tmp_path)
-    UplinkPaths(one.config.uplink_path).table.symlink_to("/etc/passwd")
+    UplinkPaths(one.config.paths.uplink).table.symlink_to("/etc/passwd")
     found = delivery.undelivered(one)
     assert found is not None
     assert found.level is Level.WARN

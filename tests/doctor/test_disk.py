@@ -90,11 +90,11 @@ def test_a_journal_beside_a_station_that_runs(tmp_path: Path) -> None:
 def test_damage(tmp_path: Path) -> None:
     one = context(tmp_path)
     journalled(one, verdicts(200))
-    data = bytearray(one.config.journal_path.read_bytes())
+    data = bytearray(one.config.paths.journal.read_bytes())
     data[8192:16384] = bytes(8192)
-    one.config.journal_path.write_bytes(bytes(data))
+    one.config.paths.journal.write_bytes(bytes(data))
     assert disk.journal(one).level is Level.FAIL
-    one.config.journal_path.write_bytes(b"no database at all, and some more" * 100)
+    one.config.paths.journal.write_bytes(b"no database at all, and some more" * 100)
     assert "cannot be read" in disk.journal(one).said
     assert disk.parts(one) is None
 
@@ -102,7 +102,7 @@ def test_damage(tmp_path: Path) -> None:
 def test_damaged_rows_are_counted_and_named(tmp_path: Path) -> None:
     one = context(tmp_path)
     journalled(one, verdicts(3000))
-    db = sqlite3.connect(one.config.journal_path)
+    db = sqlite3.connect(one.config.paths.journal)
     db.execute("UPDATE events SET body = replace(body, 'PASS', 'FAIL') WHERE sequence IN (7, 2900)")
     db.execute("UPDATE events SET body = CAST(x'7bff' AS TEXT) WHERE sequence = 3000")
     db.execute("DELETE FROM events WHERE sequence BETWEEN 1500 AND 1503")
@@ -172,9 +172,9 @@ def test_the_uplinks_lag(tmp_path: Path) -> None:
     found = disk.uplink(later)
     assert found is not None
     assert (found.level, "the oldest 15 min old" in found.said) == (Level.WARN, True)
-    write_cursor(one.config.cursor_path, JournalPosition(uuid, 4))
+    write_cursor(one.config.paths.cursor, JournalPosition(uuid, 4))
     assert "5 events unpublished" in str(disk.uplink(one))
-    write_cursor(one.config.cursor_path, JournalPosition(uuid, 9))
+    write_cursor(one.config.paths.cursor, JournalPosition(uuid, 9))
     assert str(disk.uplink(later)) == "OK uplink: everything is published"
-    write_cursor(one.config.cursor_path, JournalPosition("another journal", 9))
+    write_cursor(one.config.paths.cursor, JournalPosition("another journal", 9))
     assert "9 events unpublished" in str(disk.uplink(one))

@@ -146,7 +146,7 @@ def commissioned(one: DiagnosticContext) -> None:
     results = [judged(step, ()) for step in STEPS if step != "speed"]
     results = [held_for(result, now) for result in [*results, speed]]
     record = conclude(one.config.id, bundle.id, results, now)
-    write_record(one.config.commission_path, record)
+    write_record(one.config.paths.commissioning, record)
 
 
 def test_commissioning(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_commissioning(tmp_path: Path) -> None:
     assert level(station.commissioning(required)) is Level.OK
     changed = context(tmp_path, text=("pulse_ms = 10.0", "pulse_ms = 9.0"))
     assert level(station.commissioning(changed)) is Level.FAIL
-    one.config.commission_path.write_text("{")
+    one.config.paths.commissioning.write_text("{")
     assert level(station.commissioning(one)) is Level.WARN
 
 

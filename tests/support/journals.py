@@ -11,7 +11,7 @@ from edge.journal.writer import Journal
 
 
 def published(config: StationConfig) -> int:
-    position = read_cursor(config.cursor_path)
+    position = read_cursor(config.paths.cursor)
     return position.published if position else 0
 
 

@@ -61,10 +61,10 @@ class Central:
 
 def open_journal(config: StationConfig) -> Journal:
     return Journal.open(
-        config.journal_path,
+        config.paths.journal,
         station=config.id,
         max_bytes=config.journal.max_bytes,
-        cursor_path=config.cursor_path,
+        cursor_path=config.paths.cursor,
     )
 
 

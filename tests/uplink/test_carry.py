@@ -95,7 +95,7 @@ def test_a_refused_event_is_not_skipped(tmp_path: Path, caplog: pytest.LogCaptur
             fill(journal, 5)
             wait_for(lambda: len(central.causes) >= 6, "several tries")
             assert central.received == []
-            assert read_cursor(config.cursor_path) is None
+            assert read_cursor(config.paths.cursor) is None
             warnings = [r.message for r in caplog.records if r.levelno == logging.WARNING]
             assert warnings == ["uplink_down reason=the broker refused event 1: Not authorized"]
             acl.write_text("topic readwrite outfeed/v1/#\n")
@@ -104,7 +104,7 @@ def test_a_refused_event_is_not_skipped(tmp_path: Path, caplog: pytest.LogCaptur
             wait_for(lambda: published(config) == 50, "the position")
         # One event may have been sent ahead, to find out whether the first was at fault.
         assert sorted(central.sequences) == list(range(1, 51))
-        assert read_undelivered(config.uplink_path) == []
+        assert read_undelivered(config.paths.uplink) == []
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -142,7 +142,7 @@ def test_a_broker_that_falls_silent_is_noticed(
         for connection in connections:
             connection.close()
     assert slowest_s < 2.0  # the station writes on; the bound only forgives a busy machine
-    assert read_cursor(config.cursor_path) is None
+    assert read_cursor(config.paths.cursor) is None
     expected = "no acknowledgement in 4 s" if answers else "no answer in 0.3 s"
     assert expected in caplog.text or "Keep alive timeout" in caplog.text
 
@@ -151,7 +151,7 @@ def test_no_broker_at_all_and_a_stop(tmp_path: Path) -> None:
     config = station_config(tmp_path / "state", port=free_port(), retry_max_s=30)
     with running(run_uplink, config):
         time.sleep(0)
-    assert read_cursor(config.cursor_path) is None
+    assert read_cursor(config.paths.cursor) is None
 
 
 def read_packets(connection: socket.socket, buffer: bytearray) -> list[tuple[int, bytes]]:
@@ -217,7 +217,7 @@ def test_an_unreadable_journal_is_told_once_and_waited_for(
 ) -> None:
     with Mosquitto(tmp_path / "broker") as broker:
         config = station_config(tmp_path / "state", port=broker.port)
-        config.journal_path.write_bytes(b"no database" * 1000)
+        config.paths.journal.write_bytes(b"no database" * 1000)
         central = Central(config)
         with central.listening(), running(run_uplink, config):
             wait_for(lambda: "uplink_cannot_read" in caplog.text, "a complaint")

@@ -64,7 +64,7 @@ def test_a_backup_that_is_put_back_below_a_running_uplink(tmp_path: Path) -> Non
             wait_for(lambda: len(central.received) == 10, "the first events")
             backup = tmp_path / "backup"
             with (
-                closing(sqlite3.connect(config.journal_path)) as db,
+                closing(sqlite3.connect(config.paths.journal)) as db,
                 closing(sqlite3.connect(backup)) as target,
             ):
                 db.backup(target)
@@ -73,9 +73,9 @@ def test_a_backup_that_is_put_back_below_a_running_uplink(tmp_path: Path) -> Non
                 add(journal, "lost", range(10))
             wait_for(lambda: len(central.received) == 20, "the next ones")
             for suffix in ("-wal", "-shm"):
-                config.journal_path.with_name(f"journal.sqlite{suffix}").unlink(missing_ok=True)
-            backup.replace(config.journal_path)
-            wait_for(lambda: _is_ahead(config.cursor_path), "the uplink sees it")
+                config.paths.journal.with_name(f"journal.sqlite{suffix}").unlink(missing_ok=True)
+            backup.replace(config.paths.journal)
+            wait_for(lambda: _is_ahead(config.paths.cursor), "the uplink sees it")
             with open_journal(config) as journal:
                 assert journal.uuid != before
                 add(journal, "after", range(10))

@@ -74,7 +74,7 @@ def grown(measure: Callable[[], int], before: int) -> bool:
 
 
 def journal_rows(config: StationConfig) -> list[int]:
-    with JournalReader(config.journal_path) as reader:
+    with JournalReader(config.paths.journal) as reader:
         return [row.sequence for row in reader.read(None, 1_000_000)]
 
 

@@ -37,7 +37,7 @@ def test_two_stations_with_one_name(tmp_path: Path, caplog: pytest.LogCaptureFix
                 wait_for(lambda: True, "")
                 time.sleep(0.05)
             births = central.causes.count("connected")
-            states = [read_state(config.uplink_path) for config in configs]
+            states = [read_state(config.paths.uplink) for config in configs]
         # Pauses double: 0.5, 1, 2, 4 s. Without, 3 a second each.
         assert 3 <= births <= 14
         assert any(
@@ -70,4 +70,4 @@ def test_pauses_after_a_takeover_grow_although_events_were_carried(
             fill(journal, 1)
             wait_for(lambda: len(pauses) >= 5, "five takeovers")
             assert resets == []
-    assert read_state(config.uplink_path).undelivered == 0  # nobody's fault
+    assert read_state(config.paths.uplink).undelivered == 0  # nobody's fault

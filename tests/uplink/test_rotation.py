@@ -92,12 +92,12 @@ def test_the_certificate_then_the_key_are_replaced_and_the_broker_restarts_betwe
             fill(journal, 1)
             wait_for(lambda: "does not belong to uplink.tls_key" in caplog.text, "a complaint")
             wait_for(
-                lambda: "does not belong" in read_state(config.uplink_path).trouble, "the trouble"
+                lambda: "does not belong" in read_state(config.paths.uplink).trouble, "the trouble"
             )
             assert not central.has(11)
             install(plant, unit, "new", "key")
             wait_for(lambda: central.has(20), "events by the new certificate")
-            wait_for(lambda: read_state(config.uplink_path).trouble == "", "no trouble any more")
+            wait_for(lambda: read_state(config.paths.uplink).trouble == "", "no trouble any more")
         complaints = [r for r in caplog.records if "does not belong" in r.message]
         levels = [one.levelno for one in complaints if one.name.endswith("publisher")]
         assert levels[0] == logging.WARNING
@@ -189,4 +189,4 @@ def test_a_revoked_certificate_is_named_as_such(
             wait_for(lambda: "certificate revoked" in caplog.text, "the reason")
             assert "Unspecified error" not in caplog.text
             expected = "the broker refuses the TLS connection: certificate revoked"
-            wait_for(lambda: read_state(config.uplink_path).trouble == expected, "the trouble")
+            wait_for(lambda: read_state(config.paths.uplink).trouble == expected, "the trouble")

@@ -33,7 +33,7 @@ def large_and_small(config: StationConfig, large_at: tuple[int, ...] = (BAD,)) -
 
 
 def set_aside(config: StationConfig) -> list[int]:
-    return [int(row.event_id.rpartition(":")[2]) for row in read_undelivered(config.uplink_path)]
+    return [int(row.event_id.rpartition(":")[2]) for row in read_undelivered(config.paths.uplink)]
 
 
 def carried(broker: ScriptedBroker, tmp_path: Path, **uplink: Any) -> StationConfig:
@@ -75,7 +75,7 @@ def test_an_event_that_the_broker_never_takes_is_set_aside(
     with ScriptedBroker(script).running() as broker:
         config = carried(broker, tmp_path, retry_max_s=0.02)
     assert set_aside(config) == [BAD]
-    row = read_undelivered(config.uplink_path)[0]
+    row = read_undelivered(config.paths.uplink)[0]
     assert b"x" * 400 in row.payload.encode()  # the event itself is kept
     originals = [one for one in broker.taken(BAD) if one.is_original]
     assert 1 <= len(originals) <= most_tries
@@ -85,7 +85,7 @@ def test_an_event_that_the_broker_never_takes_is_set_aside(
     ]
     for number in {*range(1, 11)} - {BAD}:
         assert broker.taken(number), number
-    state = read_state(config.uplink_path)
+    state = read_state(config.paths.uplink)
     assert state.undelivered == 1
     assert state.last_undelivered.startswith(f"{row.event_id}: ")
     assert broker.statuses[-1]["undelivered"] == 1
@@ -148,7 +148,7 @@ def test_nobody_who_subscribes_is_counted_and_visible(
 ) -> None:
     with ScriptedBroker(lambda one: Answer(0x10)).running() as broker:
         config = carried(broker, tmp_path)
-    assert read_state(config.uplink_path).unheard == 10
+    assert read_state(config.paths.uplink).unheard == 10
     assert broker.statuses[0]["unheard"] == 0
     assert "events_unheard" in caplog.text
     with ScriptedBroker().running() as broker:
@@ -166,7 +166,7 @@ def test_the_maximum_packet_size_is_never_passed(tmp_path: Path, most: int) -> N
     with ScriptedBroker(connack=lambda number: (0, properties)).running() as broker:
         config = carried(broker, tmp_path)
     assert set_aside(config) == [BAD]
-    assert f"its Maximum Packet Size is {most}" in read_undelivered(config.uplink_path)[0].reason
+    assert f"its Maximum Packet Size is {most}" in read_undelivered(config.paths.uplink)[0].reason
     assert max(one.packet_bytes for one in broker.published) <= most
     assert len(broker.connects) == 1
     assert [one.sequence for one in broker.events] == list(range(1, 11))
@@ -215,7 +215,7 @@ def test_a_refused_connection_names_its_reason(
         large_and_small(config)
         with running(run_uplink, config):
             wait_for(lambda: said in caplog.text, said)
-            wait_for(lambda: said in read_state(config.uplink_path).trouble, "the same to doctor")
+            wait_for(lambda: said in read_state(config.paths.uplink).trouble, "the same to doctor")
     assert broker.events == []
 
 
