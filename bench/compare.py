@@ -27,9 +27,9 @@ import typer
 from rich.console import Console
 
 from bench.jobs import Job, commands, work
+from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.data.split import split
-from models.runs.files import write_whole
 from models.runs.run import open_data
 from models.training.detector import train_detector
 from models.training.patches import load_pictures
@@ -108,7 +108,7 @@ def plan(sources: Sequence[DataSource], recipes: Sequence[str], seeds: int, out:
                         made = load_recipe(str(first)).model_copy(update={"seed": seed})
                     else:
                         made = _with_steps(load_recipe(name), source)
-                    write_whole(path, as_toml(made))
+                    write_atomically(path, as_toml(made))
                 jobs.append(Job(out / run, path, source.folder))
     return jobs
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from models.runs.files import write_whole
+from edge.files import write_atomically
 from models.runs.run import Run
 
 
@@ -124,7 +124,9 @@ def _do(job: Job) -> str:
             )
             if done.returncode:
                 return f"failed with {done.returncode}, see {log.name}: {' '.join(command)}"
-            write_whole(job.folder / f"{step}.seconds", f"{time.perf_counter() - started:.1f}\n")
+            write_atomically(
+                job.folder / f"{step}.seconds", f"{time.perf_counter() - started:.1f}\n"
+            )
     return ""
 
 

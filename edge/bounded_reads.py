@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-from edge.files import backup_of
+from edge.files import backup_path
 
 _log = getLogger(__name__)
 _T = TypeVar("_T")
@@ -30,7 +30,7 @@ def was_emptied(path: Path) -> bool:
 def whole_of(path: Path) -> Path:
     """Return the path, or that of its copy where the file was emptied and the copy was not; one
     line in the log says so."""
-    copy = backup_of(path)
+    copy = backup_path(path)
     if not was_emptied(path) or not copy.is_file() or was_emptied(copy):
         return path
     _log.error("file_emptied file=%s; its copy is used", path)

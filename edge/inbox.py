@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from edge.clock import utc_now
 from edge.errors import InboxError
-from edge.files import open_folder, read_plain, write_whole
+from edge.files import open_folder, read_regular_file, write_atomically
 from edge.validation_messages import describe
 
 _log = getLogger(__name__)
@@ -70,7 +70,7 @@ class Inbox:
                     )
                 owner = os.fstat(folder)
                 data = _MARK.dump_json(mark)
-                write_whole(Path(_name(mark)), data, owner=owner, folder=folder)
+                write_atomically(Path(_name(mark)), data, owner=owner, folder=folder)
             finally:
                 os.close(folder)
         except FileNotFoundError as error:
@@ -141,7 +141,7 @@ class Inbox:
 
     def _read(self, name: str, folder: int) -> Mark | None:
         try:
-            data = read_plain(name, _MAX_BYTES, folder=folder)
+            data = read_regular_file(name, _MAX_BYTES, folder=folder)
             if len(data) > _MAX_BYTES:
                 raise InboxError(f"is larger than {_MAX_BYTES} bytes")
             mark = _MARK.validate_json(data, strict=True)

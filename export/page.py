@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from edge.files import write_atomically
 from export.certificate import SHOWN, Certified
 from export.chains import TORCH
 from models.evaluation.tradeoff import operating_point
@@ -12,7 +13,6 @@ from models.evaluation.tradeoff.interval import counted, percent, share_of
 from models.report import page
 from models.report.exported import PARITY_WORDS, ExportRecord
 from models.report.measured import metric_rows
-from models.runs.files import write_whole
 
 PAGE = "export.html"
 
@@ -20,7 +20,7 @@ PAGE = "export.html"
 def write_page(folder: Path, record: ExportRecord, certified: Certified) -> Path:
     """Write the page into the run's folder, whole or not at all; its path. Raises OSError."""
     path = folder / PAGE
-    write_whole(path, render(record, certified))
+    write_atomically(path, render(record, certified))
     return path
 
 

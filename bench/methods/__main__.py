@@ -34,9 +34,9 @@ from bench.methods.figures import RUN_LIMITS, MethodFigures
 from bench.methods.measure import measure_robustness, score_job, time_jobs
 from bench.methods.table import data_label, tables
 from bench.timing import Turns, bind
+from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.methods.registry import METHODS
-from models.runs.files import write_whole
 from models.runs.run import Run
 from models.training.recipe import Recipe, as_toml, load_recipe
 
@@ -75,7 +75,7 @@ def plan(
         drawn = () if seed is None else (f"seed-{seed}",)
         run = "-".join((source.name, *drawn, method)).replace("_", "-")
         path = folder / f"{run}.toml"
-        write_whole(path, as_toml(recipe.model_copy(update=changed)))
+        write_atomically(path, as_toml(recipe.model_copy(update=changed)))
         words = _limit_option(RUN_LIMITS[0]) if METHODS[recipe.method].good_only else ()
         cells.append(Cell(source.name, seed, method, Job(out / run, path, source, words)))
     names = [cell.job.folder for cell in cells]
@@ -172,8 +172,8 @@ def main(
     ]
     found = measure(done, cores[0]) if done else []
     lines = [json.dumps(each.model_dump()) for each in found]
-    write_whole(out / "figures.jsonl", "\n".join(lines) + "\n")
-    write_whole(out / "tables.md", tables(found, left))
+    write_atomically(out / "figures.jsonl", "\n".join(lines) + "\n")
+    write_atomically(out / "tables.md", tables(found, left))
     console.print(f"see {out / 'tables.md'}", highlight=False, soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ from edge.bounded_reads import read_small, was_emptied
 from edge.bundle.manifest import BundleName, Manifest, Version
 from edge.bundle.version import version_key
 from edge.errors import BundleError
-from edge.files import backup_of, write_durably
+from edge.files import backup_path, write_durably
 from edge.validation_messages import describe
 
 _MAX_BYTES = 1024 * 1024
@@ -92,7 +92,7 @@ def recall(path: Path) -> RecalledVersions:
     found: list[AcceptedVersions] = []
     errors: list[BundleError] = []
     complaints: list[str] = []
-    for each in (path, backup_of(path)):
+    for each in (path, backup_path(path)):
         if was_emptied(each):
             complaints.append(f"{each}: was emptied, as by a power cut")
             continue
@@ -112,7 +112,7 @@ def recall(path: Path) -> RecalledVersions:
 def write_both(path: Path, accepted: AcceptedVersions) -> None:
     """Replace the file and its copy, one after the other, where they say something else. Makes
     their folder. Blocks for fsyncs. Raises BundleError with one line."""
-    for each in (backup_of(path), path):
+    for each in (backup_path(path), path):
         try:
             is_same = read_accepted(each) == accepted
         except BundleError:

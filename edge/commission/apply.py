@@ -11,7 +11,7 @@ from edge.commission.record import CommissionRecord
 from edge.commission.toml_edit import write_proposals
 from edge.config.station import StationConfig, load_config, parse_config
 from edge.errors import ConfigError
-from edge.files import read_plain
+from edge.files import read_regular_file
 from edge.validation_messages import describe
 
 _MAX_BYTES = 1024 * 1024
@@ -56,7 +56,7 @@ def _checked(text: str, path: Path) -> StationConfig:
 
 def _record(path: Path) -> CommissionRecord:
     try:
-        data = read_plain(path, _MAX_BYTES)
+        data = read_regular_file(path, _MAX_BYTES)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read: {error.strerror}; run `outfeed commission`"

@@ -18,7 +18,7 @@ from edge.commission.remedies import remedy_of
 from edge.commission.result import FrozenRecord, Outcome, Reason, StepResult
 from edge.engines.selection import processor
 from edge.errors import ConfigError, OutfeedError
-from edge.files import write_twice
+from edge.files import write_with_backup
 from edge.validation_messages import describe
 
 FORMAT = 1
@@ -160,6 +160,6 @@ def write_record(path: Path, record: CommissionRecord) -> None:
     """Replace the file in one step. Raises OutfeedError, one line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_twice(path, record.model_dump_json(indent=1).encode() + b"\n")
+        write_with_backup(path, record.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
         raise OutfeedError(f"{path}: cannot be written: {error.strerror}") from error

@@ -12,14 +12,14 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.files import read_plain, write_durably
+from edge.files import read_regular_file, write_durably
 
 BLOCK_BYTES = 4096  # a page of the file system: neither write touches the other's
 
 
 def read_blocks(path: Path) -> list[bytes]:
     """The texts of the blocks that are whole. Raises OSError."""
-    return list(_texts(read_plain(path, 2 * BLOCK_BYTES)))
+    return list(_texts(read_regular_file(path, 2 * BLOCK_BYTES)))
 
 
 def write_block(path: Path, text: bytes, turn: int) -> None:

@@ -10,7 +10,7 @@ from logging import getLogger
 from pathlib import Path
 
 from edge.errors import PictureError
-from edge.files import write_whole
+from edge.files import write_atomically
 from edge.pictures.file_name import PictureName, list_album
 from edge.pictures.png import read_text, with_text
 from edge.pictures.record import PictureRecord, parse_record
@@ -105,7 +105,7 @@ class Album:
         PictureError."""
         try:
             self._evict(self._max_bytes - len(data))
-            write_whole(self.folder / str(name), data)
+            write_atomically(self.folder / str(name), data)
         except OSError as error:
             raise self._refused(error) from error
         self._add(name, len(data))
@@ -122,7 +122,7 @@ class Album:
         written. Raises PictureError."""
         data = with_text(data, text)
         try:
-            write_whole(self.folder / str(name), data)
+            write_atomically(self.folder / str(name), data)
         except OSError as error:
             raise self._refused(error) from error
         self._bytes += len(data) - self._sizes[name]

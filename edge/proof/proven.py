@@ -13,7 +13,7 @@ import edge
 from edge.bundle import Bundle
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.files import read_plain, write_durably
+from edge.files import read_regular_file, write_durably
 from edge.proof.isolated import prove_apart
 
 _MOST = 32
@@ -75,7 +75,7 @@ def proof_of(bundle: Bundle, engine: EngineChoice) -> Proof:
 
 def _read(path: Path) -> list[Proof]:
     try:
-        data = read_plain(path, _MAX_BYTES)
+        data = read_regular_file(path, _MAX_BYTES)
         return ProofFile.model_validate_json(data).proven
     except (OSError, ValidationError):
         return []

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from edge.errors import OutfeedError, QuarantineError
 from edge.events.event import PartEvent
-from edge.files import write_whole
+from edge.files import write_atomically
 from edge.pictures.stored_picture import parse_picture
 from edge.quarantine.entry import CopiedPicture, MarkNote, QuarantineEntry, RecordedVerdict, weigh
 from edge.quarantine.index import QuarantineIndex, open_index, read_bounded, write_index
@@ -143,7 +143,7 @@ def _copy(part: MarkedPart, path: Path) -> tuple[CopiedPicture | None, str]:
     if (record.journal, record.part_id) != (part.journal, part.part_id):
         return None, f"{part.picture.name}: was replaced by another part's"
     try:
-        write_whole(path, data)
+        write_atomically(path, data)
     except OSError as error:
         raise QuarantineError(f"{path}: cannot be written: {error.strerror}") from error
     sha256 = hashlib.sha256(data).hexdigest()

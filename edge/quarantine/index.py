@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edge.bounded_reads import whole_of
 from edge.errors import OutfeedError, QuarantineError
-from edge.files import write_twice
+from edge.files import write_with_backup
 from edge.journal.lock import FileLock
 from edge.pictures.stored_picture import parse_picture
 from edge.quarantine.entry import QuarantineEntry
@@ -93,7 +93,7 @@ def open_index(folder: Path, *, create: bool = False) -> Iterator[QuarantineInde
 def write_index(folder: Path, index: QuarantineIndex) -> None:
     """Replace the index in one step. Blocks for fsyncs. Raises QuarantineError."""
     try:
-        write_twice(folder / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
+        write_with_backup(folder / INDEX, index.model_dump_json(indent=1).encode() + b"\n")
     except OSError as error:
         raise QuarantineError(f"{folder / INDEX}: cannot be written: {error.strerror}") from error
 

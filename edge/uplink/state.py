@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.clock import utc_now
-from edge.files import read_plain, write_whole
+from edge.files import read_regular_file, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class UplinkStateFile:
             return
         self._saved_s = time.monotonic()
         try:
-            write_whole(self._paths.state, self.state.model_dump_json().encode(), mode=0o640)
+            write_atomically(self._paths.state, self.state.model_dump_json().encode(), mode=0o640)
         except OSError as error:
             self._warn(error)
         else:
@@ -122,12 +122,12 @@ class UplinkStateFile:
     def _append(self, line: bytes) -> None:
         path = self._paths.table
         try:
-            kept = read_plain(path, MAX_TABLE_BYTES)
+            kept = read_regular_file(path, MAX_TABLE_BYTES)
         except FileNotFoundError:
             kept = b""
         if len(kept) + len(line) > MAX_TABLE_BYTES:
             kept = kept[len(kept) // 2 :].partition(b"\n")[2]
-            write_whole(path, kept + line, mode=0o640)
+            write_atomically(path, kept + line, mode=0o640)
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o640)
@@ -148,7 +148,7 @@ class UplinkStateFile:
 def read_state(folder: Path) -> UplinkState:
     """The state last written; a new one where the file is absent or damaged."""
     try:
-        data = read_plain(UplinkPaths(folder).state, _MAX_STATE_BYTES)
+        data = read_regular_file(UplinkPaths(folder).state, _MAX_STATE_BYTES)
         return UplinkState.model_validate_json(data)
     except (OSError, ValidationError):
         return UplinkState()
@@ -158,7 +158,7 @@ def read_undelivered(folder: Path) -> list[UndeliveredEvent]:
     """The table's rows, the oldest first, without damaged ones. Raises OSError, except for a table
     that is not there: then there are none."""
     try:
-        data = read_plain(UplinkPaths(folder).table, MAX_TABLE_BYTES)
+        data = read_regular_file(UplinkPaths(folder).table, MAX_TABLE_BYTES)
     except FileNotFoundError:
         return []
     rows = []

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.bundle import SUFFIX, Bundle, pack, parse_bundle, sign_bundle, write_bundle
 from edge.bundle.version import raised
 from edge.errors import BundleError
+from edge.files import write_atomically
 from export.errors import ExportError
 from export.feedback import page
 from export.feedback.comparison import (
@@ -53,7 +54,6 @@ from models.feedback import (
     write_run,
 )
 from models.report.exported import read_export, write_export
-from models.runs.files import write_whole
 from models.runs.run import Run
 from models.training.patches import Picture
 from models.training.progress import stage, track
@@ -310,11 +310,11 @@ def _write(taken: _Taken, lesson: Lesson, old: Bundle, name: str, record: LearnR
         )
     write_export(folder, exported)
     write_page(folder, exported, taken.exported.certified)
-    write_whole(folder / RECORD, record.model_dump_json(indent=1) + "\n")
+    write_atomically(folder / RECORD, record.model_dump_json(indent=1) + "\n")
     with stage("writing the page of what changed"):
         cases = page.find_cases(lesson, record, old, taken.exported.bundle)
         text = page.render(record, cases)
-    write_whole(folder / page.PAGE, text)
+    write_atomically(folder / page.PAGE, text)
     for checkpoint in folder.glob("*.ckpt"):
         checkpoint.unlink()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.bundle.manifest import DetectorKind
+from edge.files import write_atomically
 from models.candidates.advice import verdict
 from models.candidates.judge import Judgement, judge, scores_of
 from models.candidates.page import write_page
@@ -18,7 +19,6 @@ from models.data.facts import parts_of
 from models.evaluation.tradeoff import parts_to_prove
 from models.report import write_report
 from models.report.write import REPORT
-from models.runs.files import write_whole
 from models.runs.preparation import prepare
 from models.runs.run import RECORD, VALIDATION, Run
 from models.training.progress import stage, track
@@ -58,7 +58,7 @@ def run_plan(
     comparison.write(out)
     chosen = runs[comparison.recommended]
     # What is exported from this folder is scored on what was held back from that run.
-    write_whole(out / VALIDATION, chosen.validation_list.read_text(encoding="utf-8"))
+    write_atomically(out / VALIDATION, chosen.validation_list.read_text(encoding="utf-8"))
     for each in comparison.candidates:
         log.info("candidate %s figure=%.3f T=%.1f", each.method, each.figure, each.threshold)
     log.info("candidates %s", verdict(comparison))

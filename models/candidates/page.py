@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.bundle.manifest import DetectorKind
+from edge.files import write_atomically
 from edge.records import Frame
 from models.candidates.advice import (
     alike,
@@ -27,7 +28,6 @@ from models.report import page
 from models.report.cases import data_uri, marked_uri, shrunk
 from models.report.write import REPORT
 from models.runs.commands import make
-from models.runs.files import write_whole
 from models.runs.run import Run
 from models.training.patches import Picture
 
@@ -47,7 +47,7 @@ def write_page(
     examine = {each.method: _examiner(runs[each.method], each) for each in comparison.candidates}
     path = folder / REPORT
     scored = scores[comparison.recommended]
-    write_whole(path, render(folder, comparison, examine, scored, pictures))
+    write_atomically(path, render(folder, comparison, examine, scored, pictures))
     return path
 
 

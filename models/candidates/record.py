@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from edge.bundle.manifest import DetectorKind
-from models.runs.files import write_whole
+from edge.files import write_atomically
 from models.runs.run import COMPARISON
 
 
@@ -81,5 +81,5 @@ class Comparison(_Part):
 
     def write(self, folder: Path) -> Path:
         path = folder / COMPARISON
-        write_whole(path, self.model_dump_json(indent=1) + "\n")
+        write_atomically(path, self.model_dump_json(indent=1) + "\n")
         return path

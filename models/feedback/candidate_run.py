@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.bundle import ChainManifest, KindManifest
 from edge.errors import QuarantineError
-from edge.files import write_whole
+from edge.files import write_atomically
 from edge.quarantine import QuarantineEntry, QuarantineIndex, read_index
 from edge.quarantine.index import write_index
 from models.data.dataset import DataError
@@ -104,5 +104,5 @@ def _copy_quarantine(lesson: Lesson, folder: Path) -> None:
         entries += [(old, entry) for entry in read_index(old).entries]
     entries += [(lesson.folder, marked.entry) for marked in (*lesson.learned, *lesson.held_back)]
     for source, entry in entries:
-        write_whole(folder / entry.file, (source / entry.file).read_bytes())
+        write_atomically(folder / entry.file, (source / entry.file).read_bytes())
     write_index(folder, QuarantineIndex().with_entries({entry.id: entry for _, entry in entries}))

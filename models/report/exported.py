@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edge.bundle import Measure
+from edge.files import write_atomically
 from edge.validation_messages import describe
 from models.data.dataset import DataError
 from models.evaluation.metrics import known
-from models.runs.files import write_whole
 
 EXPORT = "export.json"
 # The figures of parity in the words of a page, in order.
@@ -95,7 +95,7 @@ class ExportRecord(BaseModel):
 
 def write_export(folder: Path, record: ExportRecord) -> None:
     """Write export.json into the run's folder, whole or not at all. Raises OSError."""
-    write_whole(folder / EXPORT, record.model_dump_json(indent=1) + "\n")
+    write_atomically(folder / EXPORT, record.model_dump_json(indent=1) + "\n")
 
 
 def read_export(folder: Path) -> ExportRecord | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge.files import write_atomically
 from models.evaluation.metrics import Outcome
 from models.report import measured, page, sections
 from models.report.findings import Findings, Station, gather
-from models.runs.files import write_whole
 from models.runs.run import Run
 from models.training.progress import stage
 
@@ -34,7 +34,7 @@ def write_report(
     with stage(f"writing {path}"):
         findings = gather(run, max_false_rejects, outcomes=outcomes, station=station)
         with stage("drawing the figures"):
-            write_whole(path, render(findings))
+            write_atomically(path, render(findings))
     return path
 
 

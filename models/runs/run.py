@@ -28,7 +28,7 @@ from models.data.layouts import open_dataset
 from models.data.quarantined import FOLDER, quarantined
 from models.data.select import select
 from models.methods.file_detector import FileDetector
-from models.runs.files import write_whole
+from edge.files import write_atomically
 from models.training.fit import save_atomically
 from models.methods.registry import METHODS
 from models.evaluation.metrics import known
@@ -171,7 +171,7 @@ class Run:
 
     def save_detector(self, detector: DetectorNetwork | FileDetector) -> None:
         if isinstance(detector, FileDetector):
-            write_whole(self.detector_file, detector.data)
+            write_atomically(self.detector_file, detector.data)
         else:
             save_atomically(detector.state_dict(), self.detector_path)
 
@@ -232,7 +232,7 @@ def _fill(network: nn.Module, path: Path) -> None:
 
 
 def _write(path: Path, part: BaseModel) -> None:
-    write_whole(path, part.model_dump_json(indent=1) + "\n")
+    write_atomically(path, part.model_dump_json(indent=1) + "\n")
 
 
 def _read(path: Path, model: type[_Model], expected: str) -> _Model:

@@ -15,7 +15,7 @@ from edge.drift import MEASURES, Alarm, Budget, Learner, Measure, Measurer, Refe
 from edge.drift.measurer import small_picture
 from edge.drift.state import MAX_BYTES, AlarmState, DriftState, StateError, parse_state
 from edge.drift.template import Template
-from edge.files import write_whole
+from edge.files import write_atomically
 from edge.records import Decision, Frame, Verdict
 
 _log = getLogger(__name__)
@@ -148,7 +148,7 @@ class Drifting:
         )
         self._state = self._state.model_copy(update={"alarms": alarms})
         try:
-            write_whole(self._path, self._state.data())
+            write_atomically(self._path, self._state.data())
         except OSError as error:
             if not self._is_refused:
                 _log.error("drift_not_kept file=%s reason=%s", self._path, error.strerror)

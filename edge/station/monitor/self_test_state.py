@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.files import write_whole
+from edge.files import write_atomically
 
 _MAX_BYTES = 16 * 1024
 
@@ -38,4 +38,4 @@ def read_self_test(path: Path) -> SelfTestState | None:
 
 def write_self_test(path: Path, state: SelfTestState) -> None:
     """Replace the file. Blocks for an fsync. Raises OSError."""
-    write_whole(path, state.model_dump_json().encode() + b"\n")
+    write_atomically(path, state.model_dump_json().encode() + b"\n")
