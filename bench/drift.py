@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.drift_line import CASES, DriftCase, DriftLine
-from edge.drift import Baseline, Budget, Learner, Measurer, Watch, streams
+from edge.drift import Baseline, FalseAlarmRate, Learner, Measurer, Watch, streams
 from edge.drift.measurer import small_picture
 from edge.drift.template import Template
 
@@ -95,7 +95,7 @@ def false_alarms(
     found = []
     for station in range(stations):
         draw = PartNumbers(kind, seed + station, parts / 30)
-        watch = Watch(learn_baseline(draw), budget=Budget(1.0, parts))
+        watch = Watch(learn_baseline(draw), budget=FalseAlarmRate(1.0, parts))
         raised = 0
         for number in range(1, months * parts + 1):
             raised += sum(alarm.raised for alarm in watch.take(draw(), number))
@@ -122,7 +122,7 @@ def measure_delays(case: DriftCase, *, runs: int, most: int, seed: int) -> Delay
     for run in range(runs):
         line = DriftLine(seed + run, aligned=case.aligned)
         baseline, measurer = learn_line(line)
-        watch = Watch(baseline, budget=Budget(1.0, 500_000))
+        watch = Watch(baseline, budget=FalseAlarmRate(1.0, 500_000))
         detected: int | None = None
         named = ""
         for number in range(1, most + 1):
@@ -159,7 +159,7 @@ def print_cost(console: Console) -> None:
         pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
         measurer, watch = (
             Measurer(),
-            Watch(learn_baseline(PartNumbers(KINDS[0], 0, 1e4)), budget=Budget(1, 1e6)),
+            Watch(learn_baseline(PartNumbers(KINDS[0], 0, 1e4)), budget=FalseAlarmRate(1, 1e6)),
         )
         watch.take(measurer.measure(pixels, 1.0), 1)
         began = time.process_time()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge.drift import Measurer, Reference
+from edge.drift import DriftReference, Measurer
 from edge.drift.measurer import small_picture
 from edge.drift.template import Template
 from edge.records import Decision, Frame
@@ -57,7 +57,7 @@ def reference_file(source: Source, chain: Examines) -> dict[str, bytes]:
     return {REFERENCE: reference_of(pictures, peaks).data()}
 
 
-def reference_of(pictures: Sequence[Pixels], peaks: Sequence[float] = ()) -> Reference:
+def reference_of(pictures: Sequence[Pixels], peaks: Sequence[float] = ()) -> DriftReference:
     """Of good parts' frames, uint8 H×W or H×W×3 (BGR), as the station's camera gives them: not cut,
     not scaled, not changed. peaks: the severity that the shipped build gave each, NaN where
     it passed none, or no peaks at all. Some
@@ -74,4 +74,4 @@ def reference_of(pictures: Sequence[Pixels], peaks: Sequence[float] = ()) -> Ref
     values = [
         measurer.measure(pixels, peak).copy() for pixels, peak in zip(pictures, scores, strict=True)
     ]
-    return Reference.of(np.stack(values), template)
+    return DriftReference.of(np.stack(values), template)

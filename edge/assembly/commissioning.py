@@ -24,12 +24,12 @@ from edge.assembly.station import (
 from edge.bundle import Bundle
 from edge.clock import Clock, MonotonicClock
 from edge.commission.apply import may_write
-from edge.commission.context import Devices, Settings, Workbench
+from edge.commission.context import CommissionContext, CommissionSettings, StationDevices
 from edge.commission.fingerprint import subject
-from edge.commission.operator import Nobody, Person
+from edge.commission.operator import NoOperator, Operator
 from edge.commission.page import commission_page
 from edge.commission.record import STEPS, CommissionRecord, holding, read_record, write_record
-from edge.commission.result import Outcome, Proposal, Reason, StepResult, rounded
+from edge.commission.result import Proposal, StepOutcome, StepReason, StepResult, rounded
 from edge.commission.sequence import walk
 from edge.commission.toml_edit import write_proposals
 from edge.config.station import StationConfig, parse_config
@@ -45,7 +45,11 @@ from edge.rejector.hardware import open_encoder, open_eye
 from edge.terminals import escape
 
 PAGE = "commission.html"
-_STYLES = {Outcome.GO: "bold green", Outcome.NO_GO: "bold red", Outcome.SKIPPED: "bold yellow"}
+_STYLES = {
+    StepOutcome.GO: "bold green",
+    StepOutcome.NO_GO: "bold red",
+    StepOutcome.SKIPPED: "bold yellow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class Wishes:
     wait_s: float = 30.0
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> CommissionSettings:
         """How much is measured."""
-        return Settings(
+        return CommissionSettings(
             parts=self.parts,
             frames=self.frames,
             kicks=self.kicks,
@@ -96,7 +100,9 @@ def run_commission(path: Path, wishes: Wishes, console: Console) -> bool:
         _make_folder(needed)
     if wishes.write and not may_write(path):
         apply = f"sudo {Path(sys.argv[0]).absolute()} commission --apply --config {path}"
-        console.print(f"{escape(str(path))} is not this user's to write. Measured values are kept;")
+        console.print(
+            f"{escape(str(path))} is not this user's to write. SpacingTimes values are kept;"
+        )
         console.print(f"put them there afterwards: {escape(apply)}")
         wishes = replace(wishes, write=False)
     held = "a station is running on this folder: stop it first"
@@ -114,7 +120,7 @@ def _commission(
     loaded = load_bundle(config, now_ns=clock.now_ns)
     bundle, inspector = loaded.bundle, loaded.inspector
     known = _known(config, bundle, console)
-    bench = Workbench(
+    bench = CommissionContext(
         config=config,
         bundle=bundle,
         inspector=inspector,
@@ -141,16 +147,16 @@ def _commission(
         raise OutfeedError(f"{page}: cannot be written: {error.strerror}") from error
     _show_verdict(console, record, page)
     if not wishes.steps:
-        return record.outcome is Outcome.GO
+        return record.outcome is StepOutcome.GO
     chosen = [one for one in results if one.step in wishes.steps]
     return all(
-        one.outcome is Outcome.GO
-        or (one.outcome is Outcome.SKIPPED and one.step in wishes.may_skip)
+        one.outcome is StepOutcome.GO
+        or (one.outcome is StepOutcome.SKIPPED and one.step in wishes.may_skip)
         for one in chosen
     )
 
 
-def devices_of(config: StationConfig, clock: Clock) -> Devices:
+def devices_of(config: StationConfig, clock: Clock) -> StationDevices:
     """What opens this station's devices."""
 
     def camera() -> Camera:
@@ -171,7 +177,7 @@ def devices_of(config: StationConfig, clock: Clock) -> Devices:
             raise ConfigError("key 'encoder' is missing")
         return open_encoder(found.encoder, clock=clock)
 
-    return Devices(
+    return StationDevices(
         camera=camera,
         freshness=freshness_rules(config.camera),
         trigger=lambda: make_trigger(config, clock=clock),
@@ -211,15 +217,15 @@ def _show_verdict(console: Console, record: CommissionRecord, page: Path) -> Non
     console.print(f"{escape(str(page))}")
 
 
-def _show_reasons(console: Console, reasons: Sequence[Reason]) -> None:
+def _show_reasons(console: Console, reasons: Sequence[StepReason]) -> None:
     for one in reasons:
         console.print(f"  - {escape(one.what)}", soft_wrap=True)
         console.print(f"    remedy: {escape(one.remedy)}", soft_wrap=True)
 
 
-def _person(wishes: Wishes) -> Person:
+def _person(wishes: Wishes) -> Operator:
     if wishes.batch or not sys.stdin.isatty():
-        return Nobody(agrees=wishes.yes)
+        return NoOperator(agrees=wishes.yes)
     return Terminal(agrees=wishes.yes)
 
 
@@ -232,7 +238,9 @@ def _known(config: StationConfig, bundle: Bundle, console: Console) -> dict[str,
     return holding(record, subject(config, bundle))
 
 
-def _write(path: Path, bench: Workbench, proposals: Sequence[Proposal]) -> Workbench:
+def _write(
+    path: Path, bench: CommissionContext, proposals: Sequence[Proposal]
+) -> CommissionContext:
     """The proposals into the file, if it is then still one that a station takes."""
 
     def check(text: str) -> StationConfig:

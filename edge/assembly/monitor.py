@@ -8,7 +8,7 @@ from edge.chain.self_test import Sentinels
 from edge.clock import Clock
 from edge.commission.record import read_record
 from edge.config.station import StationConfig
-from edge.drift import Budget, Reference, parse_reference
+from edge.drift import DriftReference, FalseAlarmRate, parse_reference
 from edge.engines.registry import EngineChoice
 from edge.errors import ConfigError
 from edge.station.monitor.drift import Drifting, DriftRules
@@ -29,7 +29,7 @@ def make_monitor(
     rules = DriftRules(
         subject=f"{bundle.id}, commissioned {_commissioned(config)}",
         learn_parts=wanted.learn_parts,
-        budget=Budget(
+        budget=FalseAlarmRate(
             wanted.false_alarms_per_month, None if month is None else month / wanted.every
         ),
         measures=wanted.measures,
@@ -51,7 +51,7 @@ def make_monitor(
     )
 
 
-def reference_of(bundle: Bundle) -> Reference | None:
+def reference_of(bundle: Bundle) -> DriftReference | None:
     """What the bundle was trained on, where it says so. Raises BundleError."""
     name = bundle.manifest.reference
     return None if name is None else parse_reference(bundle.files[name], name)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from edge.benchmark.timing import WARM_UP_FRAMES, Report
-from edge.engines.selection import Measured, Selection, Times
+from edge.engines.selection import EngineTiming, Selection, Times
 from edge.tables import counts_table, stages_table
 from edge.terminals import escape
 
@@ -72,7 +72,7 @@ def selection_lines(selection: Selection) -> list[str]:
     return lines
 
 
-def _engine(measured: Measured) -> str:
+def _engine(measured: EngineTiming) -> str:
     return " ".join([measured.package or measured.engine, *measured.providers])
 
 

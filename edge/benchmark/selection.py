@@ -19,7 +19,7 @@ from edge.benchmark.trial import run_trial
 from edge.bundle import Bundle
 from edge.config.station import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
-from edge.engines.selection import Measured, Selection, Times, processor, write_selection
+from edge.engines.selection import EngineTiming, Selection, Times, processor, write_selection
 from edge.errors import BundleError, UsageError
 from edge.privileges import open_config
 from edge.terminals import plain_json
@@ -96,7 +96,7 @@ def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool
     than the others. Blocks.
     """
     bundle = wanted.bundle
-    tried: list[Measured] = []
+    tried: list[EngineTiming] = []
     samples: dict[int, _Samples] = {}
     console = Console(stderr=True)
     # Drawn between rounds: a thread that draws would take part in the timing.
@@ -118,7 +118,7 @@ def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool
             return run_trial(_request(wanted, choice, seconds / passes, repeat), share)
 
         for choice in _choices(bundle, wanted.limits):
-            if isinstance(choice, Measured):
+            if isinstance(choice, EngineTiming):
                 tried.append(choice)
                 continue
             if any(_is_absent(each, choice) for each in tried):
@@ -158,7 +158,7 @@ class _Samples:
         self._clean += answer.clean_ms
         self._regions += answer.regions_ms
 
-    def measured(self, told: Measured) -> Measured:
+    def measured(self, told: EngineTiming) -> EngineTiming:
         times = {"clean": _times(self._clean), "regions": _times(self._regions)}
         return told.model_copy(update=times)
 
@@ -177,10 +177,10 @@ def _request(wanted: Wanted, choice: EngineChoice, seconds: float, repeat: int |
     )
 
 
-def _told(choice: EngineChoice, answer: Answer) -> Measured:
+def _told(choice: EngineChoice, answer: Answer) -> EngineTiming:
     if answer.missing is not None:
-        return Measured(engine=choice.name, providers=choice.providers, refused=answer.missing)
-    return Measured(
+        return EngineTiming(engine=choice.name, providers=choice.providers, refused=answer.missing)
+    return EngineTiming(
         engine=choice.name,
         package=answer.package,
         build=answer.build,
@@ -191,7 +191,7 @@ def _told(choice: EngineChoice, answer: Answer) -> Measured:
     )
 
 
-def _is_absent(told: Measured, choice: EngineChoice) -> bool:
+def _is_absent(told: EngineTiming, choice: EngineChoice) -> bool:
     """Return whether this engine's library was found missing already."""
     same = (told.engine, told.providers) == (choice.name, choice.providers)
     return same and told.refused is not None and told.threads is None
@@ -202,7 +202,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def fastest(measured: Sequence[Measured]) -> Measured | None:
+def fastest(measured: Sequence[EngineTiming]) -> EngineTiming | None:
     """Of those that were not refused the one of least cost; of equal ones that of fewest threads,
     then the first."""
     able = [each for each in measured if each.refused is None]
@@ -213,7 +213,7 @@ def fastest(measured: Sequence[Measured]) -> Measured | None:
     return min(equal, key=lambda each: each.threads or 0)
 
 
-def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | Measured]:
+def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | EngineTiming]:
     """What is to be tried, and what cannot be."""
     most = min(limits.threads or cores(), cores())
     for kind in ENGINES.values():
@@ -221,7 +221,7 @@ def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | Me
         builds = [build for build in some if limits.precision in (None, build.precision)]
         if not builds:
             wanted = "-".join(filter(None, [kind.format, limits.precision]))
-            yield Measured(engine=kind.name, refused=f"the bundle has no {wanted} for it")
+            yield EngineTiming(engine=kind.name, refused=f"the bundle has no {wanted} for it")
             continue
         ways = {(), limits.providers} if kind.name == "ort" else {()}
         for providers in sorted(ways):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.bundle import Bundle
 from edge.clock import Clock
-from edge.commission.operator import Person
+from edge.commission.operator import Operator
 from edge.commission.result import StepResult
 from edge.config.station import StationConfig
 from edge.devices.camera import Camera
@@ -21,7 +21,7 @@ from edge.station import PartInspector
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CommissionSettings:
     """How much is measured. parts: good parts, and parts between the two eyes; frames: pictures for
     focus; kicks and inspections: for p99.9; wait_s: for the next part; false_rejects: how many good
     parts may be rejected; rate_hz: parts a second that the line wants, None: as configured or seen.
@@ -40,7 +40,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class StationDevices:
     """Opens the station's devices, each for whoever closes it again.
 
     eye, encoder: take the trigger, at whose belt simulated ones look; only where they are
@@ -57,7 +57,7 @@ class Devices:
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
+class CommissionContext:
     """Everything that steps share. folder: for pictures. say: one line for a person.
 
     done: results that still hold, by step; a step may need the figures of another one.
@@ -66,12 +66,12 @@ class Workbench:
     config: StationConfig
     bundle: Bundle
     inspector: PartInspector
-    devices: Devices
+    devices: StationDevices
     clock: Clock
-    person: Person
+    person: Operator
     folder: Path
     say: Callable[[str], None]
-    settings: Settings = Settings()
+    settings: CommissionSettings = CommissionSettings()
     done: Mapping[str, StepResult] = field(default_factory=dict)
 
     def figure(self, step: str, name: str) -> float | None:

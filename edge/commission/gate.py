@@ -7,7 +7,7 @@ from logging import getLogger
 from edge.bundle import Bundle
 from edge.commission.fingerprint import changed, subject
 from edge.commission.record import CommissionRecord, read_record
-from edge.commission.result import Outcome
+from edge.commission.result import StepOutcome
 from edge.commission.steps.safe_state import REMEDY, accepted, undriven
 from edge.commission.steps.speed import configured_gap_ms
 from edge.config.station import StationConfig
@@ -68,7 +68,7 @@ def complaint_of(
         )
     if other:
         return f"changed since the commissioning of {record.utc[:10]}: {', '.join(other)}"
-    if record.outcome is not Outcome.GO:
+    if record.outcome is not StepOutcome.GO:
         return f"the commissioning of {record.utc[:10]} ended NO-GO: {_first(record)}"
     return None
 

@@ -23,7 +23,7 @@ class LivePage:
 
     One thread "commission-live" accepts, one for each browser sends; ``close`` ends them all.
     ``show`` may be called from any thread and never waits for a browser: a slow one misses
-    pictures. Nobody is asked who he is: bind it to an address that others may look at.
+    pictures. There is no login: bind it to an address whose users may see the picture.
     """
 
     def __init__(self, port: int, *, address: str = "127.0.0.1") -> None:

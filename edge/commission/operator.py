@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Person(Protocol):
+class Operator(Protocol):
     """Asked on the main thread; answers block. ``there``: whether anybody can be asked at all."""
 
     there: bool
@@ -20,7 +20,7 @@ class Person(Protocol):
         ...
 
 
-class Nobody:
+class NoOperator:
     """For a run without a terminal. agrees: what --yes has agreed to beforehand."""
 
     there = False

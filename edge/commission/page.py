@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 
 from edge.commission.record import CommissionRecord
-from edge.commission.result import Outcome, Reason, StepResult, rounded
+from edge.commission.result import StepOutcome, StepReason, StepResult, rounded
 from edge.html_page import Tone, badge, document, wide
 
-_TONES: dict[Outcome, Tone] = {
-    Outcome.GO: "good",
-    Outcome.NO_GO: "bad",
-    Outcome.SKIPPED: "open",
+_TONES: dict[StepOutcome, Tone] = {
+    StepOutcome.GO: "good",
+    StepOutcome.NO_GO: "bad",
+    StepOutcome.SKIPPED: "open",
 }
 
 
@@ -60,7 +60,7 @@ def _step(result: StepResult, folder: Path) -> str:
     )
 
 
-def _reasons(reason: str, reasons: Sequence[Reason]) -> str:
+def _reasons(reason: str, reasons: Sequence[StepReason]) -> str:
     """A list with remedies; a paragraph where there is nothing to mend."""
     if not reasons:
         return f"<p>{escape(reason)}</p>"
@@ -71,7 +71,7 @@ def _reasons(reason: str, reasons: Sequence[Reason]) -> str:
     return f"<ul>{lines}</ul>"
 
 
-def _badge(outcome: Outcome) -> str:
+def _badge(outcome: StepOutcome) -> str:
     return badge(outcome.value, _TONES[outcome])
 
 

@@ -15,7 +15,7 @@ from edge.bounded_reads import read_small, whole_of
 from edge.clock import utc_now
 from edge.commission.fingerprint import changed
 from edge.commission.remedies import remedy_of
-from edge.commission.result import FrozenRecord, Outcome, Reason, StepResult
+from edge.commission.result import FrozenRecord, StepOutcome, StepReason, StepResult
 from edge.engines.selection import processor
 from edge.errors import ConfigError, OutfeedError
 from edge.files import write_with_backup
@@ -54,9 +54,9 @@ class CommissionRecord(FrozenRecord):
     versions: dict[str, str]
     bundle: str
     machine: str
-    outcome: Outcome
+    outcome: StepOutcome
     reason: str
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[StepReason, ...] = ()
     greatest_rate_hz: float | None
     greatest_counts_per_s: float | None
     steps: tuple[StepResult, ...]
@@ -78,16 +78,16 @@ def conclude(
     """GO where every step is GO, or was skipped and may be. Results of what was not done are
     missing, not GO."""
     by_step = {result.step: result for result in results}
-    wrong: list[Reason] = []
+    wrong: list[StepReason] = []
     for step in STEPS:
         result = by_step.get(step)
         if result is None:
             if step not in may_skip:
                 wrong.append(_undone(step, f"{step} was not done"))
-        elif result.outcome is Outcome.NO_GO:
-            found = result.reasons or (Reason(what=result.reason, remedy=remedy_of(step)),)
-            wrong += [Reason(what=f"{step}: {one.what}", remedy=one.remedy) for one in found]
-        elif result.outcome is Outcome.SKIPPED and step not in may_skip:
+        elif result.outcome is StepOutcome.NO_GO:
+            found = result.reasons or (StepReason(what=result.reason, remedy=remedy_of(step)),)
+            wrong += [StepReason(what=f"{step}: {one.what}", remedy=one.remedy) for one in found]
+        elif result.outcome is StepOutcome.SKIPPED and step not in may_skip:
             wrong.append(_undone(step, f"{step} was skipped: {result.reason}"))
     speed = by_step.get("speed")
     return CommissionRecord(
@@ -96,7 +96,7 @@ def conclude(
         versions=versions(),
         bundle=bundle,
         machine=processor(),
-        outcome=Outcome.NO_GO if wrong else Outcome.GO,
+        outcome=StepOutcome.NO_GO if wrong else StepOutcome.GO,
         reason="; ".join(one.what for one in wrong)
         or (speed.reason if speed else "every step that was wanted"),
         reasons=tuple(wrong),
@@ -107,8 +107,8 @@ def conclude(
     )
 
 
-def _undone(step: str, what: str) -> Reason:
-    return Reason(what=what, remedy=f"outfeed commission --step {step}, or --allow-skip {step}")
+def _undone(step: str, what: str) -> StepReason:
+    return StepReason(what=what, remedy=f"outfeed commission --step {step}, or --allow-skip {step}")
 
 
 def versions() -> dict[str, str]:

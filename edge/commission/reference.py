@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.bundle import Bundle, TrainedOn
 from edge.bundle.manifest import MAX_SIZES
-from edge.commission.result import Figure, Reason
+from edge.commission.result import Figure, StepReason
 from edge.commission.sharpness import PictureFigures, Pixels, measure_picture
 from edge.images import decode_image
 
@@ -40,7 +40,7 @@ _NAMED_SIZES = 4  # of more, the bounds say more
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class PictureReference:
     """Golden frames: those that must pass, or all where none does. trained_on: what the pictures
     were like before they were cut to the network's shape; None where the bundle does not carry it.
     """
@@ -59,16 +59,16 @@ class Reference:
         return self.range("sharpness")[0] >= _NOTHING_SHARP
 
 
-def reference_of(bundle: Bundle) -> Reference:
+def reference_of(bundle: Bundle) -> PictureReference:
     """Decodes the golden frames. Raises FrameError; a proven bundle has some."""
     golden = bundle.manifest.golden
     chosen = [one for one in golden if one.decision == "PASS"] or list(golden)
     pictures = [decode_image(bundle.files[one.file], name=one.file) for one in chosen]
     figures = tuple(measure_picture(pixels) for pixels in pictures)
-    return Reference(bundle.manifest.trained_on, figures)
+    return PictureReference(bundle.manifest.trained_on, figures)
 
 
-def shape_faults(reference: Reference, pictures: Sequence[Pixels]) -> list[Reason]:
+def shape_faults(reference: PictureReference, pictures: Sequence[Pixels]) -> list[StepReason]:
     """Where the camera's pictures have another size or other channels than those that the bundle
     was trained on. None where the bundle does not carry what those were like."""
     known = reference.trained_on
@@ -77,7 +77,7 @@ def shape_faults(reference: Reference, pictures: Sequence[Pixels]) -> list[Reaso
     sizes = {_size(pixels) for pixels in pictures if not _is_known(_size(pixels), known)}
     channels = {_channels(pixels) for pixels in pictures} - set(known.channels)
     faults = [
-        Reason(
+        StepReason(
             what=f"pictures of {_sides(size)} px, the bundle was trained on "
             f"{_trained_sizes(known)}",
             remedy=f"set [camera] width and height to {_sides(known.sizes[0])}, or train on "
@@ -86,7 +86,7 @@ def shape_faults(reference: Reference, pictures: Sequence[Pixels]) -> list[Reaso
         for size in sorted(sizes)
     ]
     faults += [
-        Reason(
+        StepReason(
             what=f"pictures in {_kind(one)}, the bundle was trained on pictures in "
             f"{_kind(known.channels[0])}",
             remedy=f"set [camera] pixel_format to one in {_kind(known.channels[0])}, or train on "
@@ -97,7 +97,7 @@ def shape_faults(reference: Reference, pictures: Sequence[Pixels]) -> list[Reaso
     return faults
 
 
-def unknown_shape(reference: Reference, pictures: Sequence[Pixels]) -> str | None:
+def unknown_shape(reference: PictureReference, pictures: Sequence[Pixels]) -> str | None:
     """Return a note on pictures whose size could not be compared, or None. Older bundles do not
     carry the size of their pictures."""
     if reference.trained_on is not None or not pictures:
@@ -109,7 +109,7 @@ def unknown_shape(reference: Reference, pictures: Sequence[Pixels]) -> str | Non
     )
 
 
-def limited(found: PictureFigures, reference: Reference) -> list[Figure]:
+def limited(found: PictureFigures, reference: PictureReference) -> list[Figure]:
     """The figures of a camera's pictures, with the limits that the reference gives."""
     limits = LIMITS
     sharp, _ = reference.range("sharpness")

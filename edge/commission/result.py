@@ -11,7 +11,7 @@ from edge.clock import utc_now
 from edge.commission.remedies import remedy_of
 
 
-class Outcome(str, Enum):
+class StepOutcome(str, Enum):
     """SKIPPED: the step needs a person, or a device that this station does not have."""
 
     GO = "GO"
@@ -69,7 +69,7 @@ class Proposal(FrozenRecord):
         return f"{self.key} = {self.value}"
 
 
-class Reason(FrozenRecord):
+class StepReason(FrozenRecord):
     """Why a step is not GO, and the remedy, each in one line."""
 
     what: str
@@ -88,9 +88,9 @@ class StepResult(FrozenRecord):
     """
 
     step: str
-    outcome: Outcome
+    outcome: StepOutcome
     reason: str
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[StepReason, ...] = ()
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     proposals: tuple[Proposal, ...] = ()
@@ -107,7 +107,7 @@ def judged(
     step: str,
     figures: Sequence[Figure],
     *,
-    faults: Sequence[str | Reason] = (),
+    faults: Sequence[str | StepReason] = (),
     good: str = "",
     notes: Sequence[str] = (),
     proposals: Sequence[Proposal] = (),
@@ -116,17 +116,17 @@ def judged(
     """GO where every figure is within its limits and there is no fault; ``good`` is then the
     reason. Faults come before figures: they say more. A fault without a remedy has the step's."""
     wrong = [
-        one if isinstance(one, Reason) else Reason(what=one, remedy=remedy_of(step))
+        one if isinstance(one, StepReason) else StepReason(what=one, remedy=remedy_of(step))
         for one in faults
     ]
     wrong += [
-        Reason(what=f"{figure}, {figure.limits}", remedy=remedy_of(step, figure.name))
+        StepReason(what=f"{figure}, {figure.limits}", remedy=remedy_of(step, figure.name))
         for figure in figures
         if not figure.fits
     ]
     return StepResult(
         step=step,
-        outcome=Outcome.NO_GO if wrong else Outcome.GO,
+        outcome=StepOutcome.NO_GO if wrong else StepOutcome.GO,
         reason="; ".join(one.what for one in wrong) if wrong else good,
         reasons=tuple(wrong),
         figures=tuple(figures),
@@ -139,7 +139,7 @@ def judged(
 
 def skipped(step: str, reason: str) -> StepResult:
     """A step that was not done."""
-    return StepResult(step=step, outcome=Outcome.SKIPPED, reason=reason, utc=utc_now())
+    return StepResult(step=step, outcome=StepOutcome.SKIPPED, reason=reason, utc=utc_now())
 
 
 def rounded(value: float) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.fingerprint import subject
 from edge.commission.record import STEPS, CommissionRecord, conclude, held_for
-from edge.commission.result import Outcome, Proposal, StepResult
+from edge.commission.result import Proposal, StepOutcome, StepResult
 from edge.commission.steps.focus import run_focus
 from edge.commission.steps.parts import run_parts
 from edge.commission.steps.pulse import run_pulse
@@ -17,7 +17,7 @@ from edge.commission.steps.speed import run_speed
 from edge.commission.steps.timing import run_timing
 from edge.commission.steps.travel import run_travel
 
-RUNS: Mapping[str, Callable[[Workbench], StepResult]] = {
+RUNS: Mapping[str, Callable[[CommissionContext], StepResult]] = {
     "focus": run_focus,
     "parts": run_parts,
     "travel": run_travel,
@@ -29,11 +29,11 @@ RUNS: Mapping[str, Callable[[Workbench], StepResult]] = {
 
 
 def walk(
-    bench: Workbench,
+    bench: CommissionContext,
     wanted: Sequence[str],
     *,
     show: Callable[[StepResult], None],
-    write: Callable[[Workbench, Sequence[Proposal]], Workbench] | None = None,
+    write: Callable[[CommissionContext, Sequence[Proposal]], CommissionContext] | None = None,
     may_skip: Sequence[str] = (),
 ) -> tuple[CommissionRecord, tuple[StepResult, ...]]:
     """Every wanted step in the order of STEPS, and the speed in any case: it is arithmetic.
@@ -52,7 +52,7 @@ def walk(
             bench = write(bench, result.proposals)
             result = written(result)
         result = held_for(result, subject(bench.config, bench.bundle))
-        if step not in wanted and result.outcome is Outcome.SKIPPED:
+        if step not in wanted and result.outcome is StepOutcome.SKIPPED:
             done.pop(step, None)  # the speed, of which too little is known yet
             continue
         done[step] = result
@@ -78,7 +78,7 @@ def written(result: StepResult) -> StepResult:
         return result.model_copy(update={"figures": figures, "proposals": ()})
     return result.model_copy(
         update={
-            "outcome": Outcome.GO,
+            "outcome": StepOutcome.GO,
             "reason": f"written to station.toml: {said}",
             "figures": figures,
             "proposals": (),

@@ -8,7 +8,7 @@ MARGIN = 1.2  # on what the machine needs: other loads, a warmer processor, a fu
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class SpacingTimes:
     """Everything that bounds the speed of a line. Milliseconds.
 
     pulse_ms: of the ejector. error_ms: bound of the p99.9 of how late a pulse begins. spread_ms:
@@ -46,7 +46,7 @@ class LeastGap:
         return 1e3 / self.ms
 
 
-def least_gap(measured: Measured) -> LeastGap:
+def least_gap(measured: SpacingTimes) -> LeastGap:
     """The greatest of what each thing on a part's way needs for itself (decision 24):
 
     - ejector: pulse + 2 · error + 2 · spread. A pulse begins up to ``error`` late and may end as
@@ -69,7 +69,7 @@ def least_gap(measured: Measured) -> LeastGap:
 
 
 @dataclass(frozen=True, slots=True)
-class Belt:
+class BeltSpacing:
     """A belt with an encoder. Counts. gap: the least between two parts; spread: how far to either
     side of its place a part may be; spacing: parts nearer than this are kicked together; travel:
     from the photo-eye to the ejector."""
@@ -80,7 +80,7 @@ class Belt:
     travel: float
 
 
-def greatest_counts_per_s(measured: Measured, belt: Belt) -> float:
+def greatest_counts_per_s(measured: SpacingTimes, belt: BeltSpacing) -> float:
     """The greatest speed of a belt with an encoder. 0: parts are nearer than the spacing.
 
     Two parts that lie a gap apart, and each a spread off its place, must come least_gap apart; and

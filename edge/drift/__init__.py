@@ -5,19 +5,19 @@ from edge.drift.alarm import Alarm
 from edge.drift.baseline import Baseline
 from edge.drift.learner import Learner
 from edge.drift.measurer import Measurer
-from edge.drift.reference import Reference, parse_reference
+from edge.drift.reference import DriftReference, parse_reference
 from edge.drift.streams import MEASURES, Measure
-from edge.drift.watch import Budget, Watch
+from edge.drift.watch import FalseAlarmRate, Watch
 
 __all__ = [
     "MEASURES",
     "Alarm",
     "Baseline",
-    "Budget",
+    "DriftReference",
+    "FalseAlarmRate",
     "Learner",
     "Measure",
     "Measurer",
-    "Reference",
     "Watch",
     "parse_reference",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge.drift import streams
 from edge.drift.cusum import Cusum, caps
 from edge.drift.limits import limit_for
-from edge.drift.reference import Reference
+from edge.drift.reference import DriftReference
 from edge.drift.streams import MEASURES, Measure
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ class Baseline:
     count: int
     rate_hz: float
 
-    def expected(self, reference: Reference | None) -> Floats:
+    def expected(self, reference: DriftReference | None) -> Floats:
         """The station's own levels, no further from the bundle's than half a shift and what a mean
         of the bundle's few pictures may be wrong by: what is beyond counts as drift."""
         if reference is None:
@@ -45,7 +45,7 @@ class Baseline:
 
     def chart(
         self,
-        reference: Reference | None,
+        reference: DriftReference | None,
         *,
         measures: tuple[Measure, ...] = MEASURES,
         false_alarms_per_month: float,

@@ -24,7 +24,7 @@ Spread = Annotated[float, Field(ge=0, le=1e6)]
 _All = Field(min_length=COUNT, max_length=COUNT)
 
 
-class Reference(BaseModel):
+class DriftReference(BaseModel):
     """Good parts' pictures, by stream (edge/drift/streams.py): mean and standard deviation, null
     for a stream of which they say nothing. pictures: how many they were, scored: how many of
     them have a peak severity. template: where parts lie
@@ -40,7 +40,7 @@ class Reference(BaseModel):
     template: GreyText | None = None
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], template: Template) -> Reference:
+    def of(cls, values: NDArray[np.float64], template: Template) -> DriftReference:
         """values: parts × streams, as they were measured with the template. 2 parts at least."""
         said = np.isfinite(values)
         count = np.maximum(said.sum(axis=0), 1)
@@ -86,12 +86,12 @@ class Reference(BaseModel):
         return (json.dumps(content, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def parse_reference(data: bytes, name: str = "reference.json") -> Reference:
+def parse_reference(data: bytes, name: str = "reference.json") -> DriftReference:
     """From a file's bytes. Raises BundleError, one line that names file and key."""
     if len(data) > MAX_BYTES:
         raise BundleError(f"{name}: is larger than {MAX_BYTES} bytes")
     try:
-        return Reference.model_validate_json(data)
+        return DriftReference.model_validate_json(data)
     except ValidationError as error:
         raise BundleError(f"{name}: {describe(error)}") from error
 

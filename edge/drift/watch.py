@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.drift import streams
 from edge.drift.alarm import Alarm, Grade
 from edge.drift.baseline import MONTH_S, Baseline
-from edge.drift.reference import Reference
+from edge.drift.reference import DriftReference
 from edge.drift.streams import MEASURES, Measure
 
 _SEEMS = 0.25  # of the limit: a third of the parts that an alarm takes
@@ -19,7 +19,7 @@ _SEVERE = 4.0  # shifts: 40 % of the light, 8 px in 1280, a blur of 1.5 px on th
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class FalseAlarmRate:
     """false_alarms_per_month: of all measures together, of a line where nothing drifts.
     parts_per_month: measured ones; None: as fast as they came while the baseline was learned, all
     day and night."""
@@ -40,10 +40,10 @@ class Watch:
     def __init__(
         self,
         baseline: Baseline,
-        reference: Reference | None = None,
+        reference: DriftReference | None = None,
         *,
         measures: tuple[Measure, ...] = MEASURES,
-        budget: Budget,
+        budget: FalseAlarmRate,
     ) -> None:
         self.baseline = baseline
         self._chart = baseline.chart(

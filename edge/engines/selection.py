@@ -35,7 +35,7 @@ class Times(_Record):
     p99_ms: float = Field(gt=0)
 
 
-class Measured(_Record):
+class EngineTiming(_Record):
     """An engine on a build. clean: frames in which no cell passes T. refused: why it is not to be
     used, and then there are no times."""
 
@@ -64,8 +64,8 @@ class Selection(_Record):
     bundle: str
     processor: str
     cores: int = Field(ge=1)
-    chosen: Measured | None
-    measured: tuple[Measured, ...]
+    chosen: EngineTiming | None
+    measured: tuple[EngineTiming, ...]
 
 
 def processor() -> str:

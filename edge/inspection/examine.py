@@ -21,7 +21,7 @@ from edge.devices.camera_video import VideoCamera
 from edge.devices.video_source import VideoSource
 from edge.errors import FrameError
 from edge.images import read_image
-from edge.inspection.sources import Source
+from edge.inspection.sources import PictureSource
 from edge.records import Frame
 
 _T = TypeVar("_T")
@@ -46,7 +46,7 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PictureFault:
     """What could not be inspected; reason is one line that names the file."""
 
     file: str
@@ -64,27 +64,27 @@ class _Decoded:
 
 
 def examine(
-    sources: Iterable[Source], look: Callable[[Frame], Inspection]
-) -> Generator[Examined | Fault, None, None]:
+    sources: Iterable[PictureSource], look: Callable[[Frame], Inspection]
+) -> Generator[Examined | PictureFault, None, None]:
     """Every frame of every source through ``look`` (Inspector.examine), in the order given.
 
-    What cannot be decoded or inspected is a Fault in its place and the rest goes on. A thread
-    decodes ahead; it ends with the generator, so close that or use it up.
+    Yield a PictureFault in place of a frame that cannot be decoded or inspected, and go on with the
+    next. A thread decodes ahead. It ends with the generator: close the generator, or use it up.
     """
     with closing(_ahead(_decode(sources))) as decoded:
         for number, item in enumerate(decoded):
-            if isinstance(item, Fault):
+            if isinstance(item, PictureFault):
                 yield item
                 continue
             try:
                 inspection = look(Frame(number, number, 0, 0, item.pixels))
             except FrameError as error:
-                yield Fault(item.file, item.source, f"{item.path}: {error}")
+                yield PictureFault(item.file, item.source, f"{item.path}: {error}")
             else:
                 yield Examined(item.file, item.source, item.pixels, inspection, item.remarks)
 
 
-def _decode(sources: Iterable[Source]) -> Iterator[_Decoded | Fault]:
+def _decode(sources: Iterable[PictureSource]) -> Iterator[_Decoded | PictureFault]:
     for source in sources:
         if source.is_video:
             yield from _frames(source)
@@ -93,15 +93,15 @@ def _decode(sources: Iterable[Source]) -> Iterator[_Decoded | Fault]:
             pixels, told = read_image(source.path), remarks(source.path)
             yield _Decoded(source.name, source.name, str(source.path), pixels, told)
         except FrameError as error:
-            yield Fault(source.name, source.name, str(error))
+            yield PictureFault(source.name, source.name, str(error))
 
 
-def _frames(source: Source) -> Iterator[_Decoded | Fault]:
-    """A video's frames; a video that breaks off is a Fault behind the last whole one."""
+def _frames(source: PictureSource) -> Iterator[_Decoded | PictureFault]:
+    """A video's frames; a video that breaks off is a PictureFault behind the last whole one."""
     try:
         camera = VideoCamera(source.path, clock=MonotonicClock())
     except FrameError as error:
-        yield Fault(source.name, source.name, str(error))
+        yield PictureFault(source.name, source.name, str(error))
         return
     taken = damaged = 0
     with closing(camera):
@@ -112,7 +112,7 @@ def _frames(source: Source) -> Iterator[_Decoded | Fault]:
             except EndOfFrames:
                 break
             except FrameError as error:
-                yield Fault(source.name + label, source.name, str(error))
+                yield PictureFault(source.name + label, source.name, str(error))
                 taken += 1
                 damaged += 1
                 continue
@@ -123,7 +123,7 @@ def _frames(source: Source) -> Iterator[_Decoded | Fault]:
         reason = (
             f"{source.path}: breaks off: {taken - damaged} whole frames, its header says {promised}"
         )
-        yield Fault(source.name, source.name, reason)
+        yield PictureFault(source.name, source.name, reason)
 
 
 def _promised_frames(path: Path) -> int:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.chain.inspector import Inspector
-from edge.inspection.examine import Examined, Fault, examine
+from edge.inspection.examine import Examined, PictureFault, examine
 from edge.inspection.lines import LineFile, result_line
 from edge.inspection.pictures import overlay, severity_picture, write_picture
-from edge.inspection.sources import Source, picture_name
+from edge.inspection.sources import PictureSource, picture_name
 from edge.terminals import escape
 
 
@@ -36,7 +36,7 @@ class Outputs:
 
 
 def inspect_sources(
-    sources: Sequence[Source], inspector: Inspector, outputs: Outputs, *, progress: bool
+    sources: Sequence[PictureSource], inspector: Inspector, outputs: Outputs, *, progress: bool
 ) -> int:
     """Inspect everything; how many faults there were, each of them one line on stderr.
 
@@ -52,7 +52,7 @@ def inspect_sources(
         task = bar.add_task("", total=len(sources))
         seen: set[str] = set()
         for item in stack.enter_context(closing(examine(sources, inspector.examine))):
-            if isinstance(item, Fault):
+            if isinstance(item, PictureFault):
                 failed += 1
                 console.print(f"outfeed: {escape(item.reason)}")
             else:

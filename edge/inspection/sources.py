@@ -16,7 +16,7 @@ _FRAME_OF_VIDEO = re.compile(r"#\d{6,}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PictureSource:
     """One picture or video. name: posix path by which the results call it."""
 
     path: Path
@@ -32,7 +32,7 @@ class Sources:
     """The sources to inspect. left_out: one line for each kind of file below the folders that is
     not inspected."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[PictureSource, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -101,9 +101,9 @@ def picture_name(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(".png"))
 
 
-def check_picture_names(sources: Iterable[Source]) -> None:
+def check_picture_names(sources: Iterable[PictureSource]) -> None:
     """Raises UsageError when two sources would write the same picture: a/x.jpg and a/x.png."""
-    taken: dict[str, Source] = {}
+    taken: dict[str, PictureSource] = {}
     for source in sources:
         name = picture_name(source.name) if not source.is_video else source.name
         other = taken.setdefault(name, source)
@@ -118,12 +118,12 @@ def _truths(folder: Path, truths: Sequence[Path]) -> str:
     return f"{folder}: {len(truths)} {files} ({some}{more}) {are} or labels and not inspected"
 
 
-def _named(files: Iterable[Path], folders: Iterable[Path]) -> tuple[Source, ...]:
+def _named(files: Iterable[Path], folders: Iterable[Path]) -> tuple[PictureSource, ...]:
     # Not resolve(): a link is called by its own name, wherever it points.
     common = os.path.commonpath([os.path.abspath(folder) for folder in folders])  # noqa: PTH100
     unique = {os.path.abspath(file): file for file in files}  # noqa: PTH100
     named = [
-        Source(file, Path(absolute).relative_to(common).as_posix())
+        PictureSource(file, Path(absolute).relative_to(common).as_posix())
         for absolute, file in unique.items()
     ]
     return tuple(sorted(named, key=lambda source: source.name))

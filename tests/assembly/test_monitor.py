@@ -15,7 +15,7 @@ from edge.chain.load import build_inspector
 from edge.clock import MonotonicClock
 from edge.commission.record import conclude, write_record
 from edge.config.station import StationConfig
-from edge.drift import Measurer, Reference
+from edge.drift import DriftReference, Measurer
 from edge.drift.measurer import small_picture
 from edge.drift.state import parse_state
 from edge.drift.template import Template
@@ -98,7 +98,7 @@ def test_a_bundle_that_says_what_it_was_trained_on(tmp_path: Path) -> None:
     brighter = [np.clip(p * 1.5, 0, 255).astype(np.uint8) for p in DriftLine(4).parts(40)]
     template = Template.mean_of(small_picture(pixels) for pixels in brighter)
     measured = [Measurer(template).measure(pixels).copy() for pixels in brighter]
-    bundle = bundle_with(Reference.of(np.stack(measured), template).data())
+    bundle = bundle_with(DriftReference.of(np.stack(measured), template).data())
     settings = config(tmp_path, "every = 1\nlearn_parts = 200")
     events = run(monitor(settings, bundle), 240)  # and no part for the template
     state = parse_state(settings.paths.drift.read_bytes())

@@ -21,8 +21,8 @@ from edge.chain.template.detector import TemplateDetector
 from edge.chain.template.file import (
     MAGIC,
     MAX_HEADER_BYTES,
-    Reference,
     TemplateFile,
+    TemplateReference,
     parse_template,
 )
 from edge.errors import BundleError, FrameError
@@ -197,7 +197,7 @@ def test_colour() -> None:
     """A part that has changed its colour and not its brightness."""
     grey = seen(drawing(HEIGHT, WIDTH), noise=0.0)
     golden = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    file = TemplateFile(header(channels=3), (Reference(golden, reference().spread),))
+    file = TemplateFile(header(channels=3), (TemplateReference(golden, reference().spread),))
     found = TemplateDetector(file)
     frame = golden.copy()
     assert peak(found, frame) < 1.0
@@ -273,7 +273,7 @@ def test_a_reader_s_manifest_must_fit() -> None:
         READERS["template"](data, MANIFEST.model_copy(update={"channels": 3}))
     with pytest.raises(BundleError, match="stride_px is 2; a template has 1"):
         READERS["template"](data, MANIFEST.model_copy(update={"stride_px": 2}))
-    blank = Reference(np.full((HEIGHT, WIDTH), 9, np.uint8), reference().spread)
+    blank = TemplateReference(np.full((HEIGHT, WIDTH), 9, np.uint8), reference().spread)
     plain = TemplateFile(header(), (blank,))
     with pytest.raises(BundleError, match="the golden image is plain"):
         READERS["template"](plain.pack(), MANIFEST)

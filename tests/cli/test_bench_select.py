@@ -24,7 +24,7 @@ from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector
 from edge.config.station import load_config
 from edge.engines.registry import ENGINES, EngineChoice
-from edge.engines.selection import Measured, Selection, Times, processor, write_selection
+from edge.engines.selection import EngineTiming, Selection, Times, processor, write_selection
 from edge.errors import BundleError
 from tests.cli.conftest import Outfeed
 from tests.engines.both import both_formats
@@ -130,7 +130,7 @@ def test_the_station_runs_on_what_was_chosen(
 ) -> None:
     config = load_config(station())
     package = ENGINES[name].load(()).package
-    chosen = Measured(engine=name, package=package, precision="int8", threads=1)
+    chosen = EngineTiming(engine=name, package=package, precision="int8", threads=1)
     write_selection(
         config.paths.engine,
         Selection(
@@ -330,9 +330,9 @@ def test_what_does_not_go_together(outfeed: Outfeed, both: Path, tmp_path: Path)
 
 
 def test_the_fastest() -> None:
-    def told(name: str, threads: int, clean: float, regions: float | None) -> Measured:
+    def told(name: str, threads: int, clean: float, regions: float | None) -> EngineTiming:
         times = None if regions is None else Times(frames=1, p50_ms=regions, p99_ms=regions)
-        return Measured(
+        return EngineTiming(
             engine=name,
             threads=threads,
             clean=Times(frames=1, p50_ms=clean, p99_ms=clean),
@@ -340,7 +340,7 @@ def test_the_fastest() -> None:
         )
 
     slow, fast, both = told("ort", 1, 2.0, 4.0), told("litert", 1, 1.0, 3.0), told("ov", 2, 1, 2.9)
-    refused = Measured(engine="x", refused="wrong")
+    refused = EngineTiming(engine="x", refused="wrong")
     assert fastest([]) is None
     assert fastest([refused]) is None
     assert fastest([slow, refused, fast]) == fast

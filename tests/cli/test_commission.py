@@ -14,7 +14,7 @@ import pytest
 from edge.assembly.prompt import Terminal
 from edge.assembly.station import open_journal
 from edge.commission.record import CommissionRecord, conclude, read_record, write_record
-from edge.commission.result import Outcome, Proposal, judged
+from edge.commission.result import Proposal, StepOutcome, judged
 from edge.config.station import load_config
 from tests.cli.conftest import Outfeed
 from tests.commission.benches import CALM, EYE, write_station
@@ -69,7 +69,7 @@ def test_a_good_line_is_go(tmp_path: Path, outfeed: Outfeed) -> None:
         "speed": "GO",
     }
     record = record_of(path)
-    assert record.outcome is Outcome.GO
+    assert record.outcome is StepOutcome.GO
     assert record.station == "press-3"
     assert record.greatest_rate_hz is not None
     assert 4 / 0.7 < record.greatest_rate_hz < 1e3 / 60
@@ -155,7 +155,7 @@ def test_without_a_terminal_nobody_is_waited_for(tmp_path: Path) -> None:
     assert "travel was skipped" in record_of(path).reason
     allowed = ("--allow-skip", "travel", "--allow-skip", "pulse")
     assert commission(path, "--step", "travel", "--step", "pulse", *allowed).status == 0
-    assert record_of(path).outcome is Outcome.NO_GO  # the others were not done
+    assert record_of(path).outcome is StepOutcome.NO_GO  # the others were not done
 
 
 def test_what_was_measured_before_is_kept_as_long_as_it_holds(
@@ -303,7 +303,7 @@ def test_a_file_of_roots_is_written_by_root_afterwards(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     said = measured.stdout + measured.stderr
     assert measured.returncode == 1, said
-    assert "is not this user's to write. Measured values are kept;" in said
+    assert "is not this user's to write. SpacingTimes values are kept;" in said
     assert "commission --apply --config" in said
     assert path.read_text() == before
     assert outcomes(path) == {"travel": "NO-GO"}

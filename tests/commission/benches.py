@@ -11,8 +11,8 @@ from edge.assembly.commissioning import devices_of
 from edge.bundle import TrainedOn, read_bundle
 from edge.chain.load import build_inspector
 from edge.clock import Clock, MonotonicClock
-from edge.commission.context import Settings, Workbench
-from edge.commission.operator import Nobody, Person
+from edge.commission.context import CommissionContext, CommissionSettings
+from edge.commission.operator import NoOperator, Operator
 from edge.config.station import load_config
 from tests.commission.pictures import Pixels, tiles
 from tests.support.bundles import encode, small_bundle
@@ -79,7 +79,7 @@ def write_station(
 
 
 class Scripted:
-    """A Person who answers by a function, and remembers what was asked."""
+    """An Operator who answers by a function, and remembers what was asked."""
 
     there = True
 
@@ -106,11 +106,11 @@ class Declining(Scripted):
 def bench_of(
     path: Path,
     *,
-    person: Person | None = None,
+    person: Operator | None = None,
     clock: Clock | None = None,
-    settings: Settings | None = None,
+    settings: CommissionSettings | None = None,
     **changes: Any,
-) -> Workbench:
+) -> CommissionContext:
     """The devices as station.toml has them, unless changes say otherwise."""
     config = load_config(path)
     bundle = read_bundle(config.bundle)
@@ -122,9 +122,9 @@ def bench_of(
         "inspector": build_inspector(bundle, now_ns=time.monotonic_ns),
         "devices": devices_of(config, clock),
         "clock": clock,
-        "person": person or Nobody(),
+        "person": person or NoOperator(),
         "folder": path.parent,
         "say": said.append,
-        "settings": settings or Settings(),
+        "settings": settings or CommissionSettings(),
     }
-    return Workbench(**{**given, **changes})
+    return CommissionContext(**{**given, **changes})

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.commission.context import Settings
-from edge.commission.operator import Nobody
-from edge.commission.result import Outcome, StepResult
+from edge.commission.context import CommissionSettings
+from edge.commission.operator import NoOperator
+from edge.commission.result import StepOutcome, StepResult
 from edge.commission.steps.focus import PICTURE, run_focus
 from edge.config.camera import CameraConfig
 from edge.errors import DeviceError
@@ -28,7 +28,7 @@ def focus(tmp_path: Path, scene: Callable[[int], Pixels], **settings: int) -> St
     clock = FakeClock()
     # Not in step with the mains, which a camera at 50 frames a second is.
     sensor = SimulatedSensor(clock, frame_ns=5_300_000, scene=scene)
-    bench = bench_of(path, clock=clock, settings=Settings(**settings))
+    bench = bench_of(path, clock=clock, settings=CommissionSettings(**settings))
     devices = replace(bench.devices, camera=lambda: SimulatedCamera(sensor))
     config = bench.config.model_copy(update={"camera": LIVE})
     return run_focus(replace(bench, devices=devices, config=config))
@@ -41,7 +41,7 @@ def noisy(pixels: Pixels, at_ns: int) -> Pixels:
 
 def test_a_sharp_steady_picture_is_go_and_kept(tmp_path: Path) -> None:
     result = focus(tmp_path, lambda at_ns: noisy(tiles(seed=9), at_ns), frames=12)
-    assert (result.outcome, result.notes) == (Outcome.GO, ()), result.reason
+    assert (result.outcome, result.notes) == (StepOutcome.GO, ()), result.reason
     assert result.figure("pictures") == 12
     assert result.pictures == (PICTURE,)
     kept = cv2.imread(str(tmp_path / PICTURE))
@@ -64,7 +64,7 @@ def test_what_is_wrong_is_named(
 ) -> None:
     scene = np.ascontiguousarray(change(tiles(seed=9)))
     result = focus(tmp_path, lambda at_ns: scene, frames=3)
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert said in result.reason
 
 
@@ -84,8 +84,8 @@ def test_every_reason_stands_by_itself_with_its_remedy(tmp_path: Path) -> None:
 def test_a_bundle_that_does_not_carry_its_pictures_size_is_go_with_a_note(tmp_path: Path) -> None:
     pictures = [tiles(size=(120, 160), seed=n) for n in range(3)]
     path = write_station(tmp_path, pictures=pictures, trained_on=None)
-    result = run_focus(bench_of(path, settings=Settings(frames=3)))
-    assert result.outcome is Outcome.GO, result.reason
+    result = run_focus(bench_of(path, settings=CommissionSettings(frames=3)))
+    assert result.outcome is StepOutcome.GO, result.reason
     assert any("160×120 px in grey: the bundle does not carry" in note for note in result.notes)
 
 
@@ -94,7 +94,7 @@ def test_light_from_the_mains(tmp_path: Path) -> None:
         return lit(tiles(seed=9), 1 + 0.08 * np.sin(2 * np.pi * 100 * at_ns / 1e9))
 
     result = focus(tmp_path, scene, frames=40)
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert result.reason.startswith("flicker ")
     assert "the light pulses at 100 Hz" in result.notes[0]
     assert "a whole multiple of 10 ms" in result.notes[0]
@@ -108,7 +108,7 @@ def test_a_camera_that_is_not_there(tmp_path: Path) -> None:
 
     result = run_focus(replace(bench, devices=replace(bench.devices, camera=gone)))
     assert (result.outcome, result.reason) == (
-        Outcome.NO_GO,
+        StepOutcome.NO_GO,
         "camera /dev/video0: no such device",
     )
 
@@ -116,15 +116,15 @@ def test_a_camera_that_is_not_there(tmp_path: Path) -> None:
 def test_recorded_pictures_end_and_do_not_flicker(tmp_path: Path) -> None:
     path = write_station(tmp_path)
     path.write_text(path.read_text().replace("loop = true", "loop = false"))
-    result = run_focus(bench_of(path, settings=Settings(frames=20)))
-    assert result.outcome is Outcome.GO, result.reason
+    result = run_focus(bench_of(path, settings=CommissionSettings(frames=20)))
+    assert result.outcome is StepOutcome.GO, result.reason
     assert result.figure("pictures") == 8
     assert result.figure("flicker") is None
 
 
 def test_a_triggered_camera_waits_for_parts(tmp_path: Path) -> None:
     path = write_station(tmp_path, trigger="parts = 3", rate_hz=100.0)
-    bench = bench_of(path, settings=Settings(frames=20))
+    bench = bench_of(path, settings=CommissionSettings(frames=20))
     camera = bench.config.camera.model_copy(update={"triggered": True})
     result = run_focus(replace(bench, config=bench.config.model_copy(update={"camera": camera})))
     assert result.figure("pictures") == 3  # as many as parts came
@@ -146,10 +146,13 @@ def test_a_person_looks_at_a_page_while_he_turns_the_lens(tmp_path: Path) -> Non
 
     person = Looking()
     bench = bench_of(
-        write_station(tmp_path), person=person, say=said.append, settings=Settings(browser=0)
+        write_station(tmp_path),
+        person=person,
+        say=said.append,
+        settings=CommissionSettings(browser=0),
     )
     result = run_focus(bench)
-    assert result.outcome is Outcome.GO
+    assert result.outcome is StepOutcome.GO
     assert b"image/jpeg" in pages[0]
     assert b"\xff\xd8\xff" in pages[0]
     assert "Lay a good part under the camera" in person.asked[0]
@@ -166,16 +169,16 @@ def test_without_a_page_the_picture_is_on_the_disk_while_he_looks(tmp_path: Path
                 time.sleep(0.01)
             return True
 
-    assert run_focus(bench_of(write_station(tmp_path), person=Looking())).outcome is Outcome.GO
+    assert run_focus(bench_of(write_station(tmp_path), person=Looking())).outcome is StepOutcome.GO
 
 
 def test_with_nobody_there_the_page_is_on_for_a_moment(tmp_path: Path) -> None:
     said: list[str] = []
     bench = bench_of(
         write_station(tmp_path),
-        person=Nobody(),
+        person=NoOperator(),
         say=said.append,
-        settings=Settings(browser=0, wait_s=0.3),
+        settings=CommissionSettings(browser=0, wait_s=0.3),
     )
-    assert run_focus(bench).outcome is Outcome.GO
+    assert run_focus(bench).outcome is StepOutcome.GO
     assert said[0].startswith("live picture: http://127.0.0.1:")

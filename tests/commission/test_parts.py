@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.commission.context import Settings
-from edge.commission.result import Outcome
+from edge.commission.context import CommissionSettings
+from edge.commission.result import StepOutcome
 from edge.commission.steps.parts import NoRejector, run_parts
 from edge.devices.camera import Camera
 from edge.devices.trigger import Trigger
@@ -16,14 +16,14 @@ from tests.commission.benches import CALM, Declining, Scripted, bench_of, write_
 from tests.commission.pictures import tiles
 from tests.support.bundles import FAINT, HOLE
 
-FEW = Settings(parts=8, wait_s=5.0)
+FEW = CommissionSettings(parts=8, wait_s=5.0)
 
 
 def test_good_parts_are_counted_and_timed(tmp_path: Path) -> None:
     person = Scripted()
     bench = bench_of(write_station(tmp_path, **CALM), person=person, settings=FEW)
     result = run_parts(bench)
-    assert result.outcome is Outcome.GO, result.reason
+    assert result.outcome is StepOutcome.GO, result.reason
     assert person.asked == ["Let 8 good parts run, and only good ones; press Enter to begin"]
     assert [result.figure(name) for name in ("parts", "false rejects", "unknown")] == [8, 0, 0]
     assert result.figure("margin to T") == 100
@@ -47,7 +47,7 @@ def test_false_rejects(tmp_path: Path, allowed: int) -> None:
     result = run_parts(bench_of(path, settings=replace(FEW, false_rejects=allowed)))
     assert result.figure("false rejects") == 2
     assert (result.figure("margin to T") or 0) < 0
-    assert result.outcome is (Outcome.GO if allowed else Outcome.NO_GO)
+    assert result.outcome is (StepOutcome.GO if allowed else StepOutcome.NO_GO)
     if not allowed:
         assert result.reason.startswith("false reject: hole")
 
@@ -55,7 +55,7 @@ def test_false_rejects(tmp_path: Path, allowed: int) -> None:
 def test_severity_that_was_taken_for_sound_surface_is_told(tmp_path: Path) -> None:
     path = write_station(tmp_path, **CALM, pictures=[FAINT, tiles(), tiles(), tiles()])
     result = run_parts(bench_of(path, settings=FEW))
-    assert result.outcome is Outcome.GO
+    assert result.outcome is StepOutcome.GO
     assert result.figure("parts above T") == 2
     assert (result.figure("margin to T") or 0) < 0
     assert result.notes[0].startswith("on 2 of 8 good parts something passed T")
@@ -70,7 +70,7 @@ def test_unknown_parts_say_why(tmp_path: Path) -> None:
         return SimulatedCamera(sensor, faults)
 
     result = run_parts(replace(bench, devices=replace(bench.devices, camera=camera)))
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert result.figure("unknown") == 2
     assert "unknown: camera_simulated: a frame was damaged on its way" in result.reason
     assert "unknown: frame refused: exposed when the last one was" in result.reason
@@ -79,7 +79,7 @@ def test_unknown_parts_say_why(tmp_path: Path) -> None:
 
 def test_a_person_who_lets_none_run(tmp_path: Path) -> None:
     result = run_parts(bench_of(write_station(tmp_path), person=Declining(), settings=FEW))
-    assert (result.outcome, result.reason) == (Outcome.SKIPPED, "no parts were let run")
+    assert (result.outcome, result.reason) == (StepOutcome.SKIPPED, "no parts were let run")
 
 
 def test_too_few_parts(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_too_few_parts(tmp_path: Path) -> None:
         .replace("rate_hz = 20.0", "rate_hz = 0.01")
     )
     result = run_parts(bench_of(path, settings=replace(FEW, wait_s=0.4)))
-    assert (result.outcome, result.reason) == (Outcome.NO_GO, "0 parts came, 8 were wanted")
+    assert (result.outcome, result.reason) == (StepOutcome.NO_GO, "0 parts came, 8 were wanted")
 
 
 def test_a_photo_eye_that_is_not_there(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_photo_eye_that_is_not_there(tmp_path: Path) -> None:
         raise DeviceError("gpio: line 17 of pinctrl-rp1: no such chip or line")
 
     result = run_parts(replace(bench, devices=replace(bench.devices, trigger=gone)))
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert "no such chip or line" in result.reason
 
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.commission.context import Settings
-from edge.commission.operator import Nobody
-from edge.commission.result import Figure, Outcome, judged
+from edge.commission.context import CommissionSettings
+from edge.commission.operator import NoOperator
+from edge.commission.result import Figure, StepOutcome, judged
 from edge.commission.single_pulses import TestKicks
 from edge.commission.steps.pulse import run_pulse
 from edge.commission.steps.travel import measured_travel
 from edge.rejector.messages import Actuated
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
-FEW = Settings(wait_s=5.0)
+FEW = CommissionSettings(wait_s=5.0)
 
 
 def ejecting(path: Path, needed_ms: float) -> tuple[Scripted, list[str]]:
@@ -24,10 +24,10 @@ def ejecting(path: Path, needed_ms: float) -> tuple[Scripted, list[str]]:
 
 @pytest.mark.parametrize(
     ("needed_ms", "outcome", "proposed_ms"),
-    [(6, Outcome.GO, None), (2, Outcome.GO, None), (8, Outcome.NO_GO, 12.3)],
+    [(6, StepOutcome.GO, None), (2, StepOutcome.GO, None), (8, StepOutcome.NO_GO, 12.3)],
 )
 def test_the_shortest_pulse_and_its_margin(
-    tmp_path: Path, needed_ms: float, outcome: Outcome, proposed_ms: float | None
+    tmp_path: Path, needed_ms: float, outcome: StepOutcome, proposed_ms: float | None
 ) -> None:
     path = write_station(tmp_path, rate_hz=100.0)
     person, said = ejecting(path, needed_ms)
@@ -63,7 +63,7 @@ def test_kicks_come_where_the_part_is_and_not_where_it_was_thought_to_be(tmp_pat
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TestKicks, "kick", remember)
-        assert run_pulse(bench).outcome is Outcome.GO
+        assert run_pulse(bench).outcome is StepOutcome.GO
     assert set(stamps) == {60_000_000}
 
 
@@ -72,7 +72,7 @@ def test_a_pulse_longer_than_parts_are_apart(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("pulse_ms", "min_spacing_ms = 12\npulse_ms"))
     person, said = ejecting(path, 11)
     result = run_pulse(bench_of(path, person=person, say=said.append, settings=FEW))
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert "parts may come 12 ms apart" in result.reason
     person, said = ejecting(path, 900)
     result = run_pulse(bench_of(path, person=person, say=said.append, settings=FEW))
@@ -81,12 +81,12 @@ def test_a_pulse_longer_than_parts_are_apart(tmp_path: Path) -> None:
 
 def test_without_a_person_it_is_skipped(tmp_path: Path) -> None:
     path = write_station(tmp_path)
-    assert run_pulse(bench_of(path, person=Nobody())).outcome is Outcome.SKIPPED
-    assert run_pulse(bench_of(path, person=Declining())).outcome is Outcome.SKIPPED
+    assert run_pulse(bench_of(path, person=NoOperator())).outcome is StepOutcome.SKIPPED
+    assert run_pulse(bench_of(path, person=Declining())).outcome is StepOutcome.SKIPPED
     assert run_pulse(bench_of(path, person=Scripted(), settings=FEW)).reason == "nobody answered"
 
 
 def test_no_part_comes(tmp_path: Path) -> None:
     path = write_station(tmp_path, rate_hz=0.01)
-    bench = bench_of(path, person=Scripted(), settings=Settings(wait_s=0.2))
+    bench = bench_of(path, person=Scripted(), settings=CommissionSettings(wait_s=0.2))
     assert run_pulse(bench).reason == "no part came by within 0.2 s"

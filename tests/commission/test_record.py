@@ -17,8 +17,8 @@ from edge.commission.record import (
 )
 from edge.commission.result import (
     Figure,
-    Outcome,
     Proposal,
+    StepOutcome,
     StepResult,
     judged,
     rounded,
@@ -57,21 +57,21 @@ def test_figures_and_their_limits() -> None:
         "22.4",
     ]
     result = judged("focus", [Figure(name="mean", value=9, unit="ms", high=5)], faults=["dark"])
-    assert (result.outcome, result.reason) == (Outcome.NO_GO, "dark; mean 9 ms, at most 5")
+    assert (result.outcome, result.reason) == (StepOutcome.NO_GO, "dark; mean 9 ms, at most 5")
 
 
 def test_go_takes_every_step() -> None:
     record = concluded(all_go())
-    assert (record.outcome, record.reason) == (Outcome.GO, "fine")
+    assert (record.outcome, record.reason) == (StepOutcome.GO, "fine")
     assert {"outfeed", "python", "kernel", "onnxruntime"} <= set(record.versions)
     assert (record.greatest_rate_hz, record.greatest_counts_per_s) == (40, 900)
     for step in STEPS:
         rest = [result for result in all_go() if result.step != step]
         assert concluded(rest).reason == f"{step} was not done"
-        assert concluded(rest, step).outcome is Outcome.GO
+        assert concluded(rest, step).outcome is StepOutcome.GO
         without = [*rest, skipped(step, "nobody there")]
         assert concluded(without).reason == f"{step} was skipped: nobody there"
-        assert concluded(without, step).outcome is Outcome.GO
+        assert concluded(without, step).outcome is StepOutcome.GO
         wrong = [*rest, judged(step, (), faults=["too dark"])]
         assert concluded(wrong, step).reason == f"{step}: too dark"  # may be skipped, not wrong
 

@@ -7,9 +7,9 @@ import pytest
 from edge.bundle import read_bundle
 from edge.commission.fingerprint import subject
 from edge.commission.gate import warn_undriven
-from edge.commission.operator import Nobody
+from edge.commission.operator import NoOperator
 from edge.commission.record import conclude, held_for, write_record
-from edge.commission.result import Outcome
+from edge.commission.result import StepOutcome
 from edge.commission.steps.safe_state import REMEDY, STEP, accepted, run_safe_state, undriven
 from edge.config.station import load_config
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
@@ -39,16 +39,16 @@ def test_a_changed_setting_is_go_and_nobody_is_asked(tmp_path):
     with_key(path, *ACTIVE)
     hand = Scripted()
     result = run_safe_state(bench_of(path, person=hand))
-    assert (result.outcome, hand.asked) == (Outcome.GO, [])
+    assert (result.outcome, hand.asked) == (StepOutcome.GO, [])
 
 
 @pytest.mark.parametrize(
     ("person", "outcome", "said"),
     [
-        (Scripted(), Outcome.GO, "accepted: "),
-        (Declining(), Outcome.NO_GO, "not accepted: "),
-        (Nobody(agrees=True), Outcome.GO, "accepted: "),
-        (Nobody(), Outcome.SKIPPED, "needs a person"),
+        (Scripted(), StepOutcome.GO, "accepted: "),
+        (Declining(), StepOutcome.NO_GO, "not accepted: "),
+        (NoOperator(agrees=True), StepOutcome.GO, "accepted: "),
+        (NoOperator(), StepOutcome.SKIPPED, "needs a person"),
     ],
 )
 def test_it_is_asked_for(tmp_path, person, outcome, said):
@@ -57,10 +57,10 @@ def test_it_is_asked_for(tmp_path, person, outcome, said):
     assert result.reason.startswith(said)
     assert "parts pass without a verdict" in result.reason
     remedies = [one.remedy for one in result.reasons]
-    assert remedies == ([REMEDY] if outcome is Outcome.NO_GO else [])
+    assert remedies == ([REMEDY] if outcome is StepOutcome.NO_GO else [])
     record = conclude("press-3", "b", [result], {})
     assert (f"{STEP} was not done" in record.reason) is False
-    assert (STEP in record.reason) == (outcome is not Outcome.GO)
+    assert (STEP in record.reason) == (outcome is not StepOutcome.GO)
 
 
 def test_an_acceptance_holds_for_this_configuration_only(tmp_path, caplog):

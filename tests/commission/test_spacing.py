@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.commission.spacing import Belt, Measured, greatest_counts_per_s, least_gap
+from edge.commission.spacing import BeltSpacing, SpacingTimes, greatest_counts_per_s, least_gap
 
-EASY = Measured(
+EASY = SpacingTimes(
     pulse_ms=20,
     error_ms=0.2,
     spread_ms=1,
@@ -35,7 +35,7 @@ def test_each_thing_may_be_what_bounds_it() -> None:
 
 _ms = st.floats(0, 1_000)
 measured = st.builds(
-    Measured,
+    SpacingTimes,
     pulse_ms=st.floats(0.1, 1_000),
     **dict.fromkeys(
         ("error_ms", "spread_ms", "capture_ms", "frame_ms", "spacing_ms", "debounce_ms"), _ms
@@ -44,16 +44,18 @@ measured = st.builds(
 )
 
 
-@given(one=measured, name=st.sampled_from([field.name for field in fields(Measured)]), more=_ms)
-def test_more_of_anything_never_allows_more_speed(one: Measured, name: str, more: float) -> None:
+@given(one=measured, name=st.sampled_from([field.name for field in fields(SpacingTimes)]), more=_ms)
+def test_more_of_anything_never_allows_more_speed(
+    one: SpacingTimes, name: str, more: float
+) -> None:
     other = replace(one, **{name: getattr(one, name) + more})
     assert least_gap(other).ms >= least_gap(one).ms
-    belt = Belt(gap=500, spread=5, spacing=40, travel=2_000)
+    belt = BeltSpacing(gap=500, spread=5, spacing=40, travel=2_000)
     assert greatest_counts_per_s(other, belt) <= greatest_counts_per_s(one, belt)
 
 
 def test_by_counts() -> None:
-    belt = Belt(gap=224, spread=0, spacing=40, travel=800)
+    belt = BeltSpacing(gap=224, spread=0, spacing=40, travel=800)
     assert greatest_counts_per_s(EASY, belt) == 10_000  # 224 counts in 22.4 ms
     assert greatest_counts_per_s(EASY, replace(belt, spread=56)) == 5_000  # half of them are left
     # A verdict takes 1.2 × (8 + 5) + 0.2 = 15.8 ms: too long for a short way at that speed.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.commission.context import Settings
-from edge.commission.result import Figure, Outcome, StepResult, judged
+from edge.commission.context import CommissionSettings
+from edge.commission.result import Figure, StepOutcome, StepResult, judged
 from edge.commission.steps.speed import configured_gap_ms, run_speed
 from edge.config.station import load_config
 from tests.commission.benches import bench_of, write_station
@@ -28,7 +28,7 @@ DONE = {
 def test_the_configured_belt(tmp_path: Path) -> None:
     """Pulse 10 + 2 × 0.5 + 2 × 2 = 15 ms; parts come 0.7 / 20 Hz = 35 ms apart."""
     result = run_speed(bench_of(write_station(tmp_path), done=DONE))
-    assert result.outcome is Outcome.GO, result.reason
+    assert result.outcome is StepOutcome.GO, result.reason
     assert result.figure("least gap allowed") == pytest.approx(15)
     assert result.figure("greatest rate") == pytest.approx(1e3 / 15)
     assert result.figure("least gap by [trigger]") == pytest.approx(35)
@@ -39,8 +39,8 @@ def test_too_fast_a_line(tmp_path: Path) -> None:
     path = write_station(tmp_path, rate_hz=50.0)
     result = run_speed(bench_of(path, done=DONE))
     assert result.reason == "least gap by [trigger] 14 ms, at least 15"
-    slower = bench_of(path, done=DONE, settings=Settings(rate_hz=60.0))
-    assert run_speed(slower).outcome is Outcome.GO
+    slower = bench_of(path, done=DONE, settings=CommissionSettings(rate_hz=60.0))
+    assert run_speed(slower).outcome is StepOutcome.GO
 
 
 def test_a_real_line_is_as_the_photo_eye_saw_it(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_real_line_is_as_the_photo_eye_saw_it(tmp_path: Path) -> None:
 def test_it_needs_what_others_measure(tmp_path: Path, missing: str) -> None:
     done = {step: result for step, result in DONE.items() if step != missing}
     result = run_speed(bench_of(write_station(tmp_path), done=done))
-    assert result.outcome is Outcome.SKIPPED
+    assert result.outcome is StepOutcome.SKIPPED
     assert result.reason == f"needs what step {missing} measures"
 
 
@@ -81,7 +81,7 @@ def test_by_counts(tmp_path: Path) -> None:
     assert result.figure("greatest speed") == pytest.approx(36e3 / 11)
     assert result.figure("min_spacing_counts needed") == pytest.approx(22)
     assert result.figure("least gap by [trigger]") == pytest.approx(35 / 1.3)
-    assert result.outcome is Outcome.GO, result.reason
+    assert result.outcome is StepOutcome.GO, result.reason
     near = {**DONE, "travel": figures("travel", least_gap=20.0)}
     result = run_speed(bench_of(path, done=near))
     assert "gap of parts 20 counts, at least 25" in result.reason

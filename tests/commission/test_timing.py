@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.commission.context import Settings
+from edge.commission.context import CommissionSettings
 from edge.commission.fingerprint import subject
 from edge.commission.record import held_for
-from edge.commission.result import Figure, Outcome, judged
+from edge.commission.result import Figure, StepOutcome, judged
 from edge.commission.steps.timing import Timed, judge_timing, run_timing
 from tests.commission.benches import Declining, Scripted, bench_of, write_station
 
@@ -21,9 +21,9 @@ def timed(late_ms: float = 0.1, inspect_ms: float = 5.0, count: int = 3_000, **m
 
 def test_the_real_thing(tmp_path: Path) -> None:
     """Few kicks, so it says that they are too few; but every one was made."""
-    settings = Settings(kicks=150, inspections=60)
+    settings = CommissionSettings(kicks=150, inspections=60)
     result = run_timing(bench_of(write_station(tmp_path), settings=settings))
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert "too few for p99.9: 150 kicks and " in result.reason
     assert "2995 of each are needed" in result.reason
     assert result.figure("kicks") == 150
@@ -38,7 +38,7 @@ def test_the_real_thing(tmp_path: Path) -> None:
 def test_limits(tmp_path: Path) -> None:
     bench = bench_of(write_station(tmp_path))  # pulse 10 ms, budget 100 ms
     good = judge_timing(bench, timed())
-    assert good.outcome is Outcome.GO
+    assert good.outcome is StepOutcome.GO
     assert good.figure("late p99.9 bound") == pytest.approx(0.1)
     assert good.figure("verdict bound") == pytest.approx(1.2 * 5)
     assert good.notes == ("without the time of a frame: step parts measures it",)
@@ -67,10 +67,10 @@ def test_a_real_output_is_not_switched_unasked(tmp_path: Path) -> None:
     )
     path.write_text(text)
     result = run_timing(bench_of(path))
-    assert result.outcome is Outcome.SKIPPED
-    assert run_timing(bench_of(path, person=Declining())).outcome is Outcome.SKIPPED
+    assert result.outcome is StepOutcome.SKIPPED
+    assert run_timing(bench_of(path, person=Declining())).outcome is StepOutcome.SKIPPED
     person = Scripted()
     result = run_timing(bench_of(path, person=person))
     assert "shut the ejector's air" in person.asked[0]
-    assert result.outcome is Outcome.NO_GO  # there is no such chip
+    assert result.outcome is StepOutcome.NO_GO  # there is no such chip
     assert "rejector: did not become ready" in result.reason

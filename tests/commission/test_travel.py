@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from edge.commission.arrivals import Distance
-from edge.commission.context import Settings
-from edge.commission.operator import Nobody
-from edge.commission.result import Outcome
+from edge.commission.context import CommissionSettings
+from edge.commission.operator import NoOperator
+from edge.commission.result import StepOutcome
 from edge.commission.steps.travel import judge_distance, run_travel
 from edge.config.station import load_config
 from edge.devices.output_simulated import pulses, read_record
 from tests.commission.benches import EYE, Declining, Scripted, bench_of, write_station
 
-FEW = Settings(parts=10, wait_s=5.0)
+FEW = CommissionSettings(parts=10, wait_s=5.0)
 COUNTS = "[encoder]\nmax_counts_per_s = 2000\ncounts_per_s = 1500\nvariation = 0.3\n"
 COUNTS += "[ejector_eye]\nto_ejector_counts = 40\ntolerance_counts = 8\n"
 
@@ -23,15 +23,16 @@ def by_counts(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("travel_ms", "outcome"), [(120, Outcome.GO), (122.4, Outcome.GO), (150, Outcome.NO_GO)]
+    ("travel_ms", "outcome"),
+    [(120, StepOutcome.GO), (122.4, StepOutcome.GO), (150, StepOutcome.NO_GO)],
 )
-def test_the_second_eye_measures_it(tmp_path: Path, travel_ms: float, outcome: Outcome) -> None:
+def test_the_second_eye_measures_it(tmp_path: Path, travel_ms: float, outcome: StepOutcome) -> None:
     path = write_station(tmp_path, EYE, trigger=f"ejector_at = {travel_ms}")
     result = run_travel(bench_of(path, settings=FEW))
     assert result.outcome is outcome, result.reason
     assert result.figure("travel") == pytest.approx(travel_ms, abs=1)  # the belt counts in 1 ms
     assert (result.figure("seen by both eyes") or 0) >= 9
-    if outcome is Outcome.GO:
+    if outcome is StepOutcome.GO:
         assert result.proposals == ()
     else:
         (proposal,) = result.proposals
@@ -40,9 +41,9 @@ def test_the_second_eye_measures_it(tmp_path: Path, travel_ms: float, outcome: O
         assert "at least 117, at most 123" in result.reason
 
 
-@pytest.mark.parametrize(("counts", "outcome"), [(210, Outcome.GO), (273, Outcome.NO_GO)])
+@pytest.mark.parametrize(("counts", "outcome"), [(210, StepOutcome.GO), (273, StepOutcome.NO_GO)])
 def test_by_counts_on_a_belt_that_varies_its_speed(
-    tmp_path: Path, counts: int, outcome: Outcome
+    tmp_path: Path, counts: int, outcome: StepOutcome
 ) -> None:
     path = write_station(tmp_path, COUNTS, trigger=f"ejector_at = {counts}")
     by_counts(path)
@@ -52,25 +53,25 @@ def test_by_counts_on_a_belt_that_varies_its_speed(
     gap = result.figure("least gap")
     assert gap is not None
     assert 75 * 0.7 - 2 <= gap <= 75 * 1.3
-    if outcome is Outcome.NO_GO:
+    if outcome is StepOutcome.NO_GO:
         assert result.proposals[0].line == f"travel_counts = {result.proposals[0].value}"
 
 
 def test_parts_that_are_taken_and_added_are_noticed(tmp_path: Path) -> None:
     path = write_station(tmp_path, EYE + "taken = 0.5\nadded = 0.5\n")
     result = run_travel(bench_of(path, settings=FEW))
-    assert result.outcome is Outcome.NO_GO
+    assert result.outcome is StepOutcome.NO_GO
     assert "seen by the first only" in result.reason or "too even" in result.reason
 
 
 def test_a_person_who_lets_none_run(tmp_path: Path) -> None:
     result = run_travel(bench_of(write_station(tmp_path, EYE), person=Declining()))
-    assert (result.outcome, result.reason) == (Outcome.SKIPPED, "no parts were let run")
+    assert (result.outcome, result.reason) == (StepOutcome.SKIPPED, "no parts were let run")
 
 
 def test_no_parts(tmp_path: Path) -> None:
     path = write_station(tmp_path, EYE, trigger="parts = 4")
-    result = run_travel(bench_of(path, settings=Settings(parts=10, wait_s=3.0)))
+    result = run_travel(bench_of(path, settings=CommissionSettings(parts=10, wait_s=3.0)))
     assert result.reason == "4 parts came, 10 were wanted"
 
 
@@ -98,8 +99,10 @@ class Line:
         return "late" if kick_ms > self.true_ms + 8 else "hit"
 
 
-@pytest.mark.parametrize(("true_ms", "outcome"), [(121, Outcome.GO), (150, Outcome.NO_GO)])
-def test_a_person_sees_where_kicks_come(tmp_path: Path, true_ms: float, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("true_ms", "outcome"), [(121, StepOutcome.GO), (150, StepOutcome.NO_GO)])
+def test_a_person_sees_where_kicks_come(
+    tmp_path: Path, true_ms: float, outcome: StepOutcome
+) -> None:
     line = Line(true_ms)
     person = Scripted(line.answer)
     path = write_station(tmp_path, rate_hz=100.0)
@@ -108,7 +111,7 @@ def test_a_person_sees_where_kicks_come(tmp_path: Path, true_ms: float, outcome:
     result = run_travel(bench_of(path, person=person, say=line.said.append, settings=FEW))
     assert result.outcome is outcome, result.reason
     assert result.figure("travel") == pytest.approx(true_ms, abs=2)
-    if outcome is Outcome.NO_GO:
+    if outcome is StepOutcome.NO_GO:
         assert result.proposals[0].value == pytest.approx(true_ms, abs=2)
     # Every kick was one pulse of the rejector's process, and nothing else was kicked.
     assert len(pulses(read_record(tmp_path / "edges"))) == len(line.said)
@@ -117,8 +120,8 @@ def test_a_person_sees_where_kicks_come(tmp_path: Path, true_ms: float, outcome:
 
 def test_without_eye_and_person_it_is_skipped(tmp_path: Path) -> None:
     path = write_station(tmp_path)
-    result = run_travel(bench_of(path, person=Nobody(agrees=True)))
-    assert result.outcome is Outcome.SKIPPED
+    result = run_travel(bench_of(path, person=NoOperator(agrees=True)))
+    assert result.outcome is StepOutcome.SKIPPED
     assert run_travel(bench_of(path, person=Scripted(), settings=FEW)).reason == "nobody answered"
     assert run_travel(bench_of(path, person=Declining())).reason == "test kicks were not agreed to"
 

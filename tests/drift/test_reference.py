@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.drift import Baseline, streams
-from edge.drift.reference import MAX_BYTES, Reference, parse_reference
+from edge.drift.reference import MAX_BYTES, DriftReference, parse_reference
 from edge.drift.state import AlarmState, DriftState, StateError, parse_state
 from edge.drift.template import Template
 from edge.errors import BundleError
@@ -20,7 +20,7 @@ def values(parts: int = 30) -> np.ndarray:
 
 def test_level_spread_and_template_survive_the_file() -> None:
     measured = values()
-    data = Reference.of(measured, Template(GREY)).data()
+    data = DriftReference.of(measured, Template(GREY)).data()
     found = parse_reference(data)
     assert (found.pictures, found.scored) == (30, 30)
     assert found.levels == pytest.approx(measured.mean(axis=0), rel=1e-5)
@@ -35,19 +35,19 @@ def test_level_spread_and_template_survive_the_file() -> None:
 def test_few_peaks_are_less_sure_and_very_few_are_none() -> None:
     measured = values(100)
     measured[9:, streams.SCORE] = np.nan
-    found = Reference.of(measured, Template(GREY))
+    found = DriftReference.of(measured, Template(GREY))
     assert found.scored == 9
     assert found.errors[0] == pytest.approx(found.spreads[0] / 10)
     assert found.errors[streams.SCORE] == pytest.approx(found.spreads[streams.SCORE] / 3)
     measured[7:, streams.SCORE] = np.nan
-    assert np.isnan(Reference.of(measured, Template(GREY)).levels[streams.SCORE])
+    assert np.isnan(DriftReference.of(measured, Template(GREY)).levels[streams.SCORE])
 
 
 def test_what_the_pictures_do_not_say_is_null() -> None:
     measured = values()
     measured[:, streams.SCORE] = np.nan
     measured[:, streams.POSITION] *= 10  # nowhere in particular
-    found = Reference.of(measured, Template(GREY))
+    found = DriftReference.of(measured, Template(GREY))
     assert np.flatnonzero(np.isnan(found.levels)).tolist() == [6, 7, 8]
     assert found.template is None
     assert found.seen() is None
@@ -68,7 +68,7 @@ def test_what_the_pictures_do_not_say_is_null() -> None:
     ],
 )
 def test_a_reference_that_is_none_is_one_line(change, said: str) -> None:
-    content = json.loads(Reference.of(values(), Template(GREY)).data())
+    content = json.loads(DriftReference.of(values(), Template(GREY)).data())
     change(content)
     with pytest.raises(BundleError) as caught:
         parse_reference(json.dumps(content).encode())

@@ -5,9 +5,9 @@ import pytest
 
 from bench import drift_line as production
 from bench.drift_line import SECOND_NS, Change, DriftLine
-from edge.drift import Alarm, Baseline, Budget, Learner, Measurer, Watch, streams
+from edge.drift import Alarm, Baseline, FalseAlarmRate, Learner, Measurer, Watch, streams
 from edge.drift.measurer import small_picture
-from edge.drift.reference import Reference
+from edge.drift.reference import DriftReference
 from edge.drift.template import Template
 
 LEARNED = 400
@@ -27,8 +27,8 @@ class House:
             learner.take(self.measurer.measure(pixels, self.line.peak()), number * SECOND_NS)
         self.baseline = learner.baseline()
 
-    def watch(self, reference: Reference | None = None, **given) -> Watch:
-        return Watch(self.baseline, reference, budget=Budget(1.0), **given)
+    def watch(self, reference: DriftReference | None = None, **given) -> Watch:
+        return Watch(self.baseline, reference, budget=FalseAlarmRate(1.0), **given)
 
     def alarms(self, watch: Watch, parts: int, change: Change | None = None, *, creep=0.0):
         """What is said of so many parts, with the part's number, until something is said."""
@@ -96,7 +96,7 @@ def test_parts_that_did_not_pass_say_nothing_of_the_scores(house: House) -> None
 
 def test_an_alarm_tells_the_value_what_was_expected_and_where() -> None:
     baseline = flat()
-    watch = Watch(baseline, budget=Budget(1.0))
+    watch = Watch(baseline, budget=FalseAlarmRate(1.0))
     values = np.zeros(streams.COUNT)
     index = streams.DARK.start + 3 * streams.CELLS + 8
     values[index] = np.log(0.8)
@@ -137,7 +137,7 @@ def off(index: int, shifts: float) -> np.ndarray:
 
 
 def test_raised_worse_and_back() -> None:
-    watch = Watch(flat(), budget=Budget(1.0))
+    watch = Watch(flat(), budget=FalseAlarmRate(1.0))
     (raised,) = first(watch, off(0, 1.5))
     assert (raised.raised, raised.grade) == (True, "mild")
     assert list(watch.active) == ["exposure"]
@@ -151,53 +151,57 @@ def test_raised_worse_and_back() -> None:
 
 
 def test_half_a_shift_is_allowed_for_good() -> None:
-    watch = Watch(flat(), budget=Budget(1.0))
+    watch = Watch(flat(), budget=FalseAlarmRate(1.0))
     assert first(watch, off(0, 0.5)) == []
 
 
 def test_parts_that_moved_do_not_make_dirt() -> None:
     values = off(6, 2.0)
     values[streams.DARK.start + 5] = -0.3  # quicker than the place
-    said = first(Watch(flat(), budget=Budget(1.0)), values)
+    said = first(Watch(flat(), budget=FalseAlarmRate(1.0)), values)
     assert [one.measure for one in said] == ["position"]
     values[6] = np.nan
-    assert [one.measure for one in first(Watch(flat(), budget=Budget(1.0)), values)] == ["dirt"]
+    assert [one.measure for one in first(Watch(flat(), budget=FalseAlarmRate(1.0)), values)] == [
+        "dirt"
+    ]
 
 
 def test_only_the_measures_that_are_wanted() -> None:
-    assert first(Watch(flat(), budget=Budget(1.0), measures=("focus",)), off(0, 5.0)) == []
-    (alarm,) = first(Watch(flat(), budget=Budget(1.0), measures=("focus",)), off(2, 5.0))
+    assert first(Watch(flat(), budget=FalseAlarmRate(1.0), measures=("focus",)), off(0, 5.0)) == []
+    (alarm,) = first(Watch(flat(), budget=FalseAlarmRate(1.0), measures=("focus",)), off(2, 5.0))
     assert alarm.measure == "focus"
 
 
-def reference(level: np.ndarray, *, pictures: int = 10_000) -> Reference:
+def reference(level: np.ndarray, *, pictures: int = 10_000) -> DriftReference:
     spread = streams.shifts() / 10
-    return Reference(pictures=pictures, scored=pictures, level=tuple(level), spread=tuple(spread))
+    return DriftReference(
+        pictures=pictures, scored=pictures, level=tuple(level), spread=tuple(spread)
+    )
 
 
 def test_a_station_that_never_was_what_the_bundle_knows_is_told_so() -> None:
     as_learned = off(0, 0.0)
     near, far = reference(off(0, 0.4)), reference(off(0, 1.5))
-    assert first(Watch(flat(), near, budget=Budget(1.0)), as_learned) == []
-    (alarm,) = first(Watch(flat(), far, budget=Budget(1.0)), as_learned)
+    assert first(Watch(flat(), near, budget=FalseAlarmRate(1.0)), as_learned) == []
+    (alarm,) = first(Watch(flat(), far, budget=FalseAlarmRate(1.0)), as_learned)
     assert (alarm.measure, alarm.value) == ("exposure", 1.0)
     assert alarm.expected == pytest.approx(np.exp(0.1), rel=0.01)  # half a shift nearer than 1.5
     few = reference(off(0, 0.6), pictures=20)  # whose mean may be wrong by a little
-    assert first(Watch(flat(), few, budget=Budget(1.0)), as_learned) == []
+    assert first(Watch(flat(), few, budget=FalseAlarmRate(1.0)), as_learned) == []
 
 
 def test_the_budget_sets_the_limit() -> None:
     delays = []
     for alarms, parts in ((10.0, 1e4), (1.0, 1e4), (0.01, 1e8)):
         noisy = Baseline(np.zeros(streams.COUNT), SPREADS, 10 * SPREADS, 2000, 1.0)
-        watch = Watch(noisy, budget=Budget(alarms, parts))
+        watch = Watch(noisy, budget=FalseAlarmRate(alarms, parts))
         delays.append(next(n for n in range(1, 9999) if watch.take(off(2, 2.0), n)))
     assert delays[0] < delays[1] < delays[2]
 
 
 def test_parts_a_month_are_measured_where_nobody_says() -> None:
-    assert Budget().parts(flat()) == 30 * 24 * 3600
-    assert Budget(parts_per_month=5e4).parts(flat()) == 5e4
+    assert FalseAlarmRate().parts(flat()) == 30 * 24 * 3600
+    assert FalseAlarmRate(parts_per_month=5e4).parts(flat()) == 5e4
 
 
 def learned(draw, parts: int = 2000) -> Baseline:
@@ -239,7 +243,7 @@ def test_the_long_run_spread_is_learned(memory: float) -> None:
 def test_a_month_without_drift_has_no_more_alarms_than_its_budget(memory: float) -> None:
     """A month of 12,000 measured parts, at a budget of one alarm."""
     draw = Dependent(12, memory)
-    watch = Watch(learned(draw), budget=Budget(1.0, 12_000))
+    watch = Watch(learned(draw), budget=FalseAlarmRate(1.0, 12_000))
     said = [one for part in range(1, 12_001) for one in watch.take(draw(), part) if one.raised]
     assert len(said) <= 1
 
@@ -256,5 +260,5 @@ def test_streams_of_which_little_is_said_are_not_watched() -> None:
 
     baseline = learned(seldom, 400)
     assert np.flatnonzero(np.isnan(baseline.level)).tolist() == [2, 6, 7]
-    watch = Watch(baseline, budget=Budget(1.0))
+    watch = Watch(baseline, budget=FalseAlarmRate(1.0))
     assert first(watch, off(2, 50.0)) == []

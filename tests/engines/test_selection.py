@@ -13,7 +13,7 @@ from edge.config.station import EngineConfig
 from edge.engines import selection as module
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import (
-    Measured,
+    EngineTiming,
     Selection,
     Times,
     default_engine,
@@ -29,7 +29,7 @@ AUTO = EngineConfig()
 CUDA = ("CUDAExecutionProvider",)
 
 
-def measured(**changes: Any) -> Measured:
+def measured(**changes: Any) -> EngineTiming:
     import onnxruntime
 
     told = {
@@ -41,7 +41,7 @@ def measured(**changes: Any) -> Measured:
         "clean": Times(frames=10, p50_ms=1.0, p99_ms=2.0),
         "regions": Times(frames=5, p50_ms=3.0, p99_ms=5.0),
     }
-    return Measured(**{**told, **changes})
+    return EngineTiming(**{**told, **changes})
 
 
 def selection(bundle: Bundle = BUNDLE, **changes: Any) -> Selection:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge.bundle import TrainedOn, sign_bundle, write_bundle
-from edge.commission.context import Settings
-from edge.commission.result import Outcome
+from edge.commission.context import CommissionSettings
+from edge.commission.result import StepOutcome
 from edge.commission.steps.focus import run_focus
 from export.pack import export_run
 from export.trained_on import trained_on
@@ -64,6 +64,6 @@ def test_the_very_camera_of_the_training_pictures_is_go(tiny_run: Path, tmp_path
     for name in record.train:  # good parts, as a person lays them under the camera
         if int(Path(name).stem) % 3 == 2:
             shutil.copy(Path(record.data) / name, tmp_path / "frames")
-    result = run_focus(bench_of(path, settings=Settings(frames=6)))
-    assert result.outcome is Outcome.GO, result.reason
+    result = run_focus(bench_of(path, settings=CommissionSettings(frames=6)))
+    assert result.outcome is StepOutcome.GO, result.reason
     assert not any("does not carry" in note for note in result.notes)

@@ -14,7 +14,7 @@ from edge.bundle import parse_bundle
 from edge.bundle.manifest import GoldenLimits
 from edge.chain.load import build_inspector
 from edge.chain.self_test import Sentinels
-from edge.drift import Budget
+from edge.drift import FalseAlarmRate
 from edge.errors import FrameError
 from edge.inbox import new_mark
 from edge.records import Frame, Verdict
@@ -313,7 +313,7 @@ LEARN = 200
 
 def drifting(folder: Path, **given) -> Drifting:
     rules = DriftRules(
-        **{"subject": "b1", "learn_parts": LEARN, "budget": Budget(1.0, 1e4), **given}
+        **{"subject": "b1", "learn_parts": LEARN, "budget": FalseAlarmRate(1.0, 1e4), **given}
     )
     return Drifting(rules, folder / "drift.json", None)
 

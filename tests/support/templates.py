@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edge.chain.template.file import (
-    Reference,
     TemplateHeader,
+    TemplateReference,
 )
 from tests.models.methods.parts import drawing, seen
 
@@ -27,6 +27,6 @@ def header(**changes: object) -> TemplateHeader:
     return TemplateHeader.model_validate(plain | changes)
 
 
-def reference(variant: int = 0) -> Reference:
+def reference(variant: int = 0) -> TemplateReference:
     golden = seen(drawing(HEIGHT, WIDTH, variant=variant), noise=0.0)
-    return Reference(golden, np.full((HEIGHT, WIDTH), 24, np.uint8))  # 3 grey levels
+    return TemplateReference(golden, np.full((HEIGHT, WIDTH), 24, np.uint8))  # 3 grey levels

@@ -18,9 +18,9 @@ from edge.chain.noise import excess, grain
 from edge.chain.template.alignment import BLACK, WHITE, Plane
 from edge.chain.template.file import (
     SPREAD_STEP,
-    Reference,
     TemplateFile,
     TemplateHeader,
+    TemplateReference,
     parse_template,
 )
 from edge.chain.template.illumination import Shading
@@ -164,7 +164,7 @@ class TemplateDetector:
 class _Golden:
     """One golden image, with all that does not depend on the frame."""
 
-    def __init__(self, reference: Reference, header: TemplateHeader) -> None:
+    def __init__(self, reference: TemplateReference, header: TemplateHeader) -> None:
         grey = as_channels(reference.pixels, 1)
         bounds = Bounds(header.max_rotation_deg, header.max_shift_px, header.max_scale)
         self._registration = Registration(grey, bounds)

@@ -62,7 +62,7 @@ class TemplateHeader(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class TemplateReference:
     """A golden image. pixels: uint8 H×W or H×W×3 (BGR). spread: uint8 H×W, how far good parts go
     from it, in SPREAD_STEP; above 0."""
 
@@ -75,7 +75,7 @@ class TemplateFile:
     """What a station reads."""
 
     header: TemplateHeader
-    references: tuple[Reference, ...]
+    references: tuple[TemplateReference, ...]
 
     def pack(self) -> bytes:
         """As ``parse_template`` reads it: the same content gives the same bytes."""
@@ -111,5 +111,5 @@ def parse_template(data: bytes) -> TemplateFile:
         pixels, spread = np.split(each, [height * width * channels])
         if not spread.all():
             raise BundleError("the template has a spread of 0; expected above 0 everywhere")
-        references.append(Reference(pixels.reshape(shape), spread.reshape(height, width)))
+        references.append(TemplateReference(pixels.reshape(shape), spread.reshape(height, width)))
     return TemplateFile(header, tuple(references))

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from itertools import count
 
 from edge.commission.annotated_picture import encoded, sheet
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.live_page import LivePage
 from edge.commission.reference import LIMITS, limited, reference_of, shape_faults, unknown_shape
 from edge.commission.result import Figure, StepResult, judged
@@ -25,7 +25,7 @@ _JOIN_S = 5.0
 _MOST_MAINS = 0.01  # of the brightness: below it flicker has other reasons
 
 
-def run_focus(bench: Workbench) -> StepResult:
+def run_focus(bench: CommissionContext) -> StepResult:
     """Takes pictures of a part under the camera, with a person until he is content, and judges the
     last ones. Blocks. A camera that fails is a fault of the result, not an error."""
     try:
@@ -34,7 +34,7 @@ def run_focus(bench: Workbench) -> StepResult:
             trigger = None
             if bench.config.camera.triggered:
                 trigger = stack.enter_context(closing(bench.devices.trigger()))
-            source = Source(camera, trigger, bench)
+            source = FocusSource(camera, trigger, bench)
             _adjust(bench, source)
             frames = source.take(bench.settings.frames)
     except (DeviceError, FrameError) as error:
@@ -42,7 +42,7 @@ def run_focus(bench: Workbench) -> StepResult:
     return judge_frames(bench, frames)
 
 
-def judge_frames(bench: Workbench, frames: Sequence[Frame]) -> StepResult:
+def judge_frames(bench: CommissionContext, frames: Sequence[Frame]) -> StepResult:
     """The figures of these frames against the bundle's, and the last one as a picture."""
     if not frames:
         return judged("focus", (), faults=("the camera gave no picture",))
@@ -73,10 +73,10 @@ def judge_frames(bench: Workbench, frames: Sequence[Frame]) -> StepResult:
     return result
 
 
-class Source:
+class FocusSource:
     """Frames of a camera, as of now or, of a triggered one, of its trigger. One thread."""
 
-    def __init__(self, camera: Camera, trigger: Trigger | None, bench: Workbench) -> None:
+    def __init__(self, camera: Camera, trigger: Trigger | None, bench: CommissionContext) -> None:
         self._camera = camera
         self._trigger = trigger
         self._bench = bench
@@ -110,7 +110,7 @@ class Source:
         return found
 
 
-def _adjust(bench: Workbench, source: Source) -> None:
+def _adjust(bench: CommissionContext, source: FocusSource) -> None:
     """Show the live picture while a person turns the lens."""
     if not bench.person.there and bench.settings.browser is None:
         return
@@ -146,7 +146,9 @@ def _adjust(bench: Workbench, source: Source) -> None:
         _while_showing(show, stop, bench)
 
 
-def _while_showing(show: Callable[[], None], stop: threading.Event, bench: Workbench) -> None:
+def _while_showing(
+    show: Callable[[], None], stop: threading.Event, bench: CommissionContext
+) -> None:
     thread = threading.Thread(target=show, name="commission-camera", daemon=True)
     thread.start()
     try:

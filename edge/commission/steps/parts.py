@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from edge.clock import Clock
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.quantile import rule_of_three
 from edge.commission.result import Figure, StepResult, judged, skipped
 from edge.devices.trigger import Trigger, TriggerEdge
@@ -22,7 +22,7 @@ from edge.station import Station, Summary
 _TURN_S = 0.1
 
 
-def run_parts(bench: Workbench) -> StepResult:
+def run_parts(bench: CommissionContext) -> StepResult:
     """Runs a station whose rejector is nobody and whose journal forgets, until enough parts have
     their verdict or none has come for wait_s. Blocks. Raises MustEndError."""
     wanted = bench.settings.parts
@@ -63,7 +63,7 @@ def run_parts(bench: Workbench) -> StepResult:
 
 
 def judge_parts(
-    bench: Workbench, verdicts: Sequence[Verdict], summary: Summary, stamps: Sequence[int]
+    bench: CommissionContext, verdicts: Sequence[Verdict], summary: Summary, stamps: Sequence[int]
 ) -> StepResult:
     """stamps: the photo-eye's edges, nanoseconds. Every part was good."""
     wanted, allowed = bench.settings.parts, bench.settings.false_rejects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.pulse_search import MARGIN, PulseSearch
 from edge.commission.result import Figure, Proposal, StepResult, judged, skipped
 from edge.commission.single_pulses import TestKicks
@@ -15,7 +15,7 @@ from edge.errors import DeviceError
 _LONGEST_US = 500_000
 
 
-def run_pulse(bench: Workbench) -> StepResult:
+def run_pulse(bench: CommissionContext) -> StepResult:
     """Kicks that a person judges. Blocks. Without a person it is skipped: no device of a station
     sees whether a part has left the belt."""
     if not bench.person.there:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.fingerprint import changed
 from edge.commission.record import CommissionRecord
-from edge.commission.result import Outcome, Reason, StepResult, judged, skipped
+from edge.commission.result import StepOutcome, StepReason, StepResult, judged, skipped
 from edge.config.station import StationConfig
 
 STEP = "safe-state"
@@ -31,12 +31,12 @@ def undriven(config: StationConfig) -> str | None:
 def accepted(record: CommissionRecord | None, now: Mapping[str, str]) -> StepResult | None:
     """The result of an earlier commissioning in which somebody accepted it, as long as it holds."""
     result = None if record is None else record.result(STEP)
-    if result is None or result.outcome is not Outcome.GO or changed(result.holds_for, now):
+    if result is None or result.outcome is not StepOutcome.GO or changed(result.holds_for, now):
         return None
     return result
 
 
-def run_safe_state(bench: Workbench) -> StepResult:
+def run_safe_state(bench: CommissionContext) -> StepResult:
     """GO where parts without a verdict are rejected also while nobody drives the output, where they
     may pass at any time, or where a person accepts that they pass then. Asks; blocks."""
     said = undriven(bench.config)
@@ -49,4 +49,4 @@ def run_safe_state(bench: Workbench) -> StepResult:
         return judged(STEP, (), good=f"accepted: {said}")
     if not bench.person.there:
         return skipped(STEP, f"needs a person who accepts it, or --yes: {said}")
-    return judged(STEP, (), faults=(Reason(what=f"not accepted: {said}", remedy=REMEDY),))
+    return judged(STEP, (), faults=(StepReason(what=f"not accepted: {said}", remedy=REMEDY),))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.result import Figure, StepResult, judged, skipped
-from edge.commission.spacing import Belt, LeastGap, Measured, greatest_counts_per_s, least_gap
+from edge.commission.spacing import (
+    BeltSpacing,
+    LeastGap,
+    SpacingTimes,
+    greatest_counts_per_s,
+    least_gap,
+)
 from edge.config.station import StationConfig
 
 _NEEDED = (("timing", "late p99.9 bound"), ("timing", "inspect p99.9 bound"))
 _SPREAD = "spread p5 to p95"
 
 
-def run_speed(bench: Workbench) -> StepResult:
+def run_speed(bench: CommissionContext) -> StepResult:
     """Pure arithmetic on what the other steps measured."""
     missing = [step for step, name in _NEEDED if bench.figure(step, name) is None]
     if bench.figure("parts", "capture max") is None:
@@ -42,16 +48,16 @@ def run_speed(bench: Workbench) -> StepResult:
     )
 
 
-def what_was_measured(bench: Workbench) -> Measured:
+def what_was_measured(bench: CommissionContext) -> SpacingTimes:
     """Step timing and parts are done. The spread is 0 where no second eye saw it; with an encoder
-    it is in counts, which ``Belt`` has."""
+    it is in counts, which ``BeltSpacing`` has."""
     config, line = bench.config, bench.config.line
     frame_ms = 0.0
     if config.camera.rate_hz is not None and not config.camera.triggered:
         frame_ms = 1e3 / config.camera.rate_hz
     spread_ms = 0.0 if config.encoder is not None else (bench.figure("travel", _SPREAD) or 0.0) / 2
     spacing_ms = 0.0 if config.encoder is not None else config.spacing / 1e6
-    return Measured(
+    return SpacingTimes(
         pulse_ms=line.pulse_ms,
         error_ms=bench.figure("timing", "late p99.9 bound") or 0.0,
         spread_ms=spread_ms,
@@ -63,7 +69,7 @@ def what_was_measured(bench: Workbench) -> Measured:
     )
 
 
-def line_gap_ms(bench: Workbench) -> tuple[float | None, str]:
+def line_gap_ms(bench: CommissionContext) -> tuple[float | None, str]:
     """How near parts come on this line, and who says so: --rate-hz, the configured belt (at the
     greatest speed that its encoder may count), or what the photo-eye saw."""
     if bench.settings.rate_hz is not None:
@@ -86,7 +92,7 @@ def configured_gap_ms(config: StationConfig) -> float | None:
 
 
 def _by_counts(
-    bench: Workbench, measured: Measured, least: LeastGap, notes: list[str]
+    bench: CommissionContext, measured: SpacingTimes, least: LeastGap, notes: list[str]
 ) -> list[Figure]:
     config = bench.config
     encoder, travel = config.encoder, config.line.travel_counts
@@ -99,7 +105,7 @@ def _by_counts(
         notes.append("how many counts lie between parts was not measured: no [ejector_eye]")
         return []
     spread = (bench.figure("travel", _SPREAD) or 0.0) / 2
-    belt = Belt(gap=gap_counts, spread=spread, spacing=config.spacing, travel=travel)
+    belt = BeltSpacing(gap=gap_counts, spread=spread, spacing=config.spacing, travel=travel)
     greatest = greatest_counts_per_s(measured, belt)
     return [
         Figure(name="gap of parts", value=gap_counts, unit="counts", low=config.spacing),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import Clock
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.quantile import LEAST_FOR_P999, upper_bound
 from edge.commission.result import Figure, StepResult, judged, skipped
 from edge.commission.single_pulses import alone
@@ -44,7 +44,7 @@ class Timed:
     locked: bool
 
 
-def run_timing(bench: Workbench) -> StepResult:
+def run_timing(bench: CommissionContext) -> StepResult:
     """Blocks for some 3 ms a kick, and until there are inspections enough. A real output is driven
     all the time, so a person, or --yes, must have agreed to that."""
     config = bench.config
@@ -69,7 +69,7 @@ def run_timing(bench: Workbench) -> StepResult:
     return judge_timing(bench, timed)
 
 
-def judge_timing(bench: Workbench, timed: Timed) -> StepResult:
+def judge_timing(bench: CommissionContext, timed: Timed) -> StepResult:
     """Half of the configured pulse must be left to a kick at p99.9, and a verdict must be there
     within the budget: 1.2 times the longest capture (of step parts) plus the chain's p99.9."""
     line = bench.config.line

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from itertools import pairwise
 
 from edge.commission.arrivals import Distance, Watched, find_distance
-from edge.commission.context import Workbench
+from edge.commission.context import CommissionContext
 from edge.commission.delay_search import Aim, DelaySearch
 from edge.commission.observation import TwoEyes
 from edge.commission.result import Figure, Proposal, StepResult, judged, skipped
@@ -20,7 +20,7 @@ _STRAY_SHARE = 0.1  # of the parts may be seen by one eye only: somebody takes a
 _NS_PER_MS = 1_000_000
 
 
-def run_travel(bench: Workbench) -> StepResult:
+def run_travel(bench: CommissionContext) -> StepResult:
     """By the ejector's eye where there is one, else by kicks that a person judges. Blocks. What was
     measured is compared with the configuration and proposed for it."""
     try:
@@ -119,7 +119,7 @@ def judge_window(config: StationConfig, search: DelaySearch) -> StepResult:
     )
 
 
-def measured_travel(bench: Workbench) -> int:
+def measured_travel(bench: CommissionContext) -> int:
     """Nanoseconds, or counts: as step travel measured it, else as configured."""
     unit = _Unit(bench.config)
     measured = bench.figure("travel", "travel")
@@ -147,7 +147,7 @@ class _Unit:
         return Proposal(section="line", key=key, value=value, why="measured", mends=mends)
 
 
-def _by_eye(bench: Workbench, eye: EjectorEyeConfig) -> StepResult:
+def _by_eye(bench: CommissionContext, eye: EjectorEyeConfig) -> StepResult:
     config, settings = bench.config, bench.settings
     asked = (
         f"Let {settings.parts} parts run at the usual speed, on a belt that is empty at first; "
@@ -185,7 +185,7 @@ def _least_gap(watched: Watched) -> int | None:
     return min((after - before for before, after in pairwise(watched.first)), default=None)
 
 
-def _by_kicks(bench: Workbench) -> StepResult:
+def _by_kicks(bench: CommissionContext) -> StepResult:
     config, unit = bench.config, _Unit(bench.config)
     asked = "Test kicks follow: air on, one part at a time, and hands off the ejector. Begin?"
     if not bench.person.confirm(asked):

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import utc_now
-from edge.drift import MEASURES, Alarm, Budget, Learner, Measure, Measurer, Reference, Watch
+from edge.drift import (
+    MEASURES,
+    Alarm,
+    DriftReference,
+    FalseAlarmRate,
+    Learner,
+    Measure,
+    Measurer,
+    Watch,
+)
 from edge.drift.measurer import small_picture
 from edge.drift.state import MAX_BYTES, AlarmState, DriftState, StateError, parse_state
 from edge.drift.template import Template
@@ -31,14 +40,14 @@ class DriftRules:
 
     subject: str
     learn_parts: int
-    budget: Budget
+    budget: FalseAlarmRate
     measures: tuple[Measure, ...] = MEASURES
 
 
 class Drifting:
     """For one thread, which may block on the disk. A disk that refuses is one line in the log."""
 
-    def __init__(self, rules: DriftRules, path: Path, reference: Reference | None) -> None:
+    def __init__(self, rules: DriftRules, path: Path, reference: DriftReference | None) -> None:
         self._rules = rules
         self._path = path
         self._reference = reference

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge.chain.noise import grain
 from edge.chain.template.detector import TemplateDetector
-from edge.chain.template.file import SPREAD_STEP, Reference, TemplateFile, TemplateHeader
+from edge.chain.template.file import SPREAD_STEP, TemplateFile, TemplateHeader, TemplateReference
 from edge.chain.template.registration import Bounds
 from models.data.dataset import DataError, Pixels, as_channels
 from models.methods.base import FileDetector, Method, Task, Trained
@@ -87,7 +87,7 @@ def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateF
     return TemplateFile(header, tuple(make_reference(each, recipe) for each in laid))
 
 
-def make_reference(laid: Sequence[Pixels], recipe: TemplateRecipe) -> Reference:
+def make_reference(laid: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateReference:
     """A golden image and its spread, of good parts that lie on one another in one light.
 
     The median, and the median deviation from it (times 1.4826). Of few parts that says little, and
@@ -105,7 +105,7 @@ def make_reference(laid: Sequence[Pixels], recipe: TemplateRecipe) -> Reference:
     variance = (PRIOR_PARTS * expected + told * deviation**2) / (PRIOR_PARTS + told)
     spread = np.sqrt(np.maximum(variance, recipe.noise_grey**2))
     steps = np.rint(spread / SPREAD_STEP).clip(1, 255)
-    return Reference(golden, np.ascontiguousarray(steps.astype(np.uint8)))
+    return TemplateReference(golden, np.ascontiguousarray(steps.astype(np.uint8)))
 
 
 def header_of(shape: tuple[int, ...], recipe: TemplateRecipe) -> TemplateHeader:
