@@ -20,7 +20,7 @@
 #   make report    RUN=runs/NAME: its page again, after export with int8 beside float
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
-#   make methods   DATA="a b" [METHODS="memory texture"]: every method on every data set, see bench/methods
+#   make methods   DATA="a b" [METHODS="memory-bank texture"]: every method on every data set, see bench/methods
 #   make zoo       trains and packs the shipped bundles from their recipes; their pages lie in runs/; KEY=zoo.key signs them
 
 PYTHON ?= python3
@@ -56,7 +56,7 @@ COMPARE_ARGS ?=
 DIST ?= build/outfeed.tar.gz
 DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE THIRD_PARTY_NOTICES pyproject.toml requirements) \
 	edge models export firmware-config docs
-METHODS ?= threshold texture autoencoder memory template cascade lean
+METHODS ?= threshold texture autoencoder memory-bank template cascade lean
 METHODS_ARGS ?=
 
 LOCK_ARGS ?=

@@ -1,7 +1,7 @@
 """Compare every method on every data set, in one command.
 
     python -m bench.methods --data ../magnetic_tile --data build/textures \
-        --method template --method memory --method lean --out runs/methods
+        --method template --method memory-bank --method lean --out runs/methods
 
 A method is a recipe by its name in models/recipes, or a .toml. Each is trained and exported, and
 its bundle inspects the validation pictures. Then the bundles of a data set are timed in turns on

@@ -32,7 +32,7 @@ Precision = Literal["int8", "float32"]
 # What gives the severity map. A template and a threshold are files that the station reads itself
 # (edge/chain/file_detectors.py); the others are networks.
 DetectorKind = Literal[
-    "regression", "autoencoder", "cascade", "memory", "texture", "template", "threshold"
+    "regression", "autoencoder", "cascade", "memory-bank", "texture", "template", "threshold"
 ]
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.augmentation.synthetic_defects import paint_flaw
 from models.data.dataset import Pixels
-from models.methods.memory_bank.network import MemoryDetector, cells
+from models.methods.memory_bank.network import MemoryBankDetector, cells
 from models.networks import normalise
 from models.training.patches import Picture
 
@@ -44,7 +44,7 @@ class Surface:
 
 @torch.no_grad()
 def look(
-    network: MemoryDetector,
+    network: MemoryBankDetector,
     pictures: tuple[Picture, ...],
     *,
     paintings: int,
@@ -96,7 +96,7 @@ def _window(picture: Picture, rng: np.random.Generator) -> tuple[slice, slice]:
     return slice(starts[0], starts[0] + WINDOW_PX), slice(starts[1], starts[1] + WINDOW_PX)
 
 
-def _cells(network: MemoryDetector, pixels: Pixels, kind_map: Pixels) -> tuple[Tensor, Tensor]:
+def _cells(network: MemoryBankDetector, pixels: Pixels, kind_map: Pixels) -> tuple[Tensor, Tensor]:
     """Features of every cell, and by 1×rows×cols the share of it that is marked."""
     marked = _reflected(kind_map, network.multiple_px) > 0
     share = functional.avg_pool2d(torch.from_numpy(marked)[None].float(), network.stride_px)

@@ -73,7 +73,7 @@ class CascadeRecipe(Section):
     refine: float = Field(default=1.0, gt=0, le=2)
 
 
-class MemoryRecipe(Section):
+class MemoryBankRecipe(Section):
     """What good parts look like to a network taught by ImageNet
     (models/methods/memory_bank/training.py).
 

@@ -6,7 +6,7 @@ from edge.bundle.manifest import DetectorKind
 from models.methods.autoencoder import training as autoencoder
 from models.methods.base import Method
 from models.methods.cascade import training as cascade
-from models.methods.memory_bank import training as memory
+from models.methods.memory_bank import training as memory_bank
 from models.methods.regression import training as regression
 from models.methods.template import training as template
 from models.methods.texture import training as texture
@@ -16,7 +16,7 @@ METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
     "autoencoder": autoencoder.METHOD,
     "cascade": cascade.METHOD,
-    "memory": memory.METHOD,
+    "memory-bank": memory_bank.METHOD,
     "texture": texture.METHOD,
     "template": template.METHOD,
     "threshold": threshold.METHOD,

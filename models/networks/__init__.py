@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.methods.memory_bank.network import MemoryDetector
+from models.methods.memory_bank.network import MemoryBankDetector
 from models.networks.base import (
     PIXEL_SCALE,
     PIXEL_ZERO_POINT,
@@ -25,7 +25,7 @@ __all__ = [
     "DetectorNetwork",
     "LargeDetector",
     "LeanDetector",
-    "MemoryDetector",
+    "MemoryBankDetector",
     "NanoDetector",
     "PaperDetector",
     "build_detector",

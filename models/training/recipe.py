@@ -16,7 +16,7 @@ from models.data.dataset import DataError
 from models.methods.recipe import (
     AutoencoderRecipe,
     CascadeRecipe,
-    MemoryRecipe,
+    MemoryBankRecipe,
     Section,
     TemplateRecipe,
     TextureRecipe,
@@ -167,7 +167,7 @@ class Recipe(Section):
     detector: DetectorRecipe = DetectorRecipe()
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     cascade: CascadeRecipe = CascadeRecipe()
-    memory: MemoryRecipe = MemoryRecipe()
+    memory_bank: MemoryBankRecipe = MemoryBankRecipe()
     texture: TextureRecipe = TextureRecipe()
     template: TemplateRecipe = TemplateRecipe()
     threshold: ThresholdRecipe = ThresholdRecipe()

@@ -42,10 +42,10 @@ def test_escapes_are_counted_where_a_share_of_good_parts_may_be_rejected() -> No
 
 
 def test_unmeasurable_figures_are_none() -> None:
-    found = figures("tiles", "memory", [part(1), part(9, bad=True)], float("nan"), 12.5)
+    found = figures("tiles", "memory-bank", [part(1), part(9, bad=True)], float("nan"), 12.5)
     assert (found.good, found.defective, found.image_auroc, found.escapes) == (1, 1, 1.0, 0)
     assert (found.train_s, found.bundle_kb, found.ms) == (None, 12.5, None)
-    assert figures("tiles", "memory", [part(1)], 3.0, 1.0).image_ap is None
+    assert figures("tiles", "memory-bank", [part(1)], 3.0, 1.0).image_ap is None
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3)])
@@ -75,7 +75,7 @@ def test_each_change_has_its_stated_size() -> None:
 def test_tables_have_a_row_for_each_method_and_name_missing_ones() -> None:
     one = MethodFigures(
         data="tiles",
-        method="memory",
+        method="memory-bank",
         good=10,
         defective=4,
         image_ap=0.9,
@@ -92,16 +92,16 @@ def test_tables_have_a_row_for_each_method_and_name_missing_ones() -> None:
         update={"seed": 2, "image_ap": 0.8, "image_auroc": None, "mean_iou": None}
     )
     both = tables([one.model_copy(update={"seed": 1, "mean_iou": None}), other], [])
-    assert "| tiles | memory | 2 | 0.850 ± 0.071 | – | 0.500 ± 0.000 | – | 2 of 8 |" in both
-    assert "| tiles #2 | memory | 0.800 |" in both
+    assert "| tiles | memory-bank | 2 | 0.850 ± 0.071 | – | 0.500 ± 0.000 | – | 2 of 8 |" in both
+    assert "| tiles #2 | memory-bank | 0.800 |" in both
     assert "Over the seeds" not in tables([one], [])
     loose = one.model_copy(update={"run_limit": 0.2})
-    assert "| tiles | memory (T at 20% of good parts) | 0.900 |" in tables([loose], [])
+    assert "| tiles | memory-bank (T at 20% of good parts) | 0.900 |" in tables([loose], [])
     first = one.model_copy(update={"run_limit": 0.05})
     assert tables([first], []) == tables([one], [])
     text = tables([one], [("tiles", "template", "pictures of 3 sizes")])
-    assert "| tiles | memory | 0.900 | – | 0.500 | 0.250 | 1 of 4 | 61 | 1200 | 1.23 |" in text
-    assert "| tiles | memory | 50% | – | – | – | – | 100% |" in text
+    assert "| tiles | memory-bank | 0.900 | – | 0.500 | 0.250 | 1 of 4 | 61 | 1200 | 1.23 |" in text
+    assert "| tiles | memory-bank | 50% | – | – | – | – | 100% |" in text
     assert "- tiles, template: pictures of 3 sizes" in text
 
 

@@ -7,7 +7,7 @@ from models.candidates.record import Candidate
 
 def candidate(**changed: object) -> Candidate:
     usual: dict[str, object] = {
-        "method": "memory",
+        "method": "memory-bank",
         "training_s": 1.0,
         "ms_per_frame": 5.0,
         "size_bytes": 1000,

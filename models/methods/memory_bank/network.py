@@ -1,4 +1,4 @@
-"""How far a part's features lie from those of good parts: the network of the method `memory`.
+"""How far a part's features lie from those of good parts: the network of the method `memory-bank`.
 
 Locally aware features of a pretrained network's middle stages, and what good parts do there, after
 Roth et al. 2022 (PatchCore, CVPR), section 3.1, and Defard et al. 2021 (PaDiM, ICPR Workshops),
@@ -24,7 +24,7 @@ FARTHEST = 12.0
 _TOP = 6.0  # of ReLU6
 
 
-class MemoryDetector(DetectorNetwork):
+class MemoryBankDetector(DetectorNetwork):
     """Severity per cell of 4 px times the reduction, from a frozen EfficientNet-Lite0.
 
     Two things are added up. The distance: the deviations along ``directions`` of the features, each

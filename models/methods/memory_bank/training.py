@@ -23,7 +23,7 @@ from models.methods.cell_features import Surface, look, planes
 from models.methods.channel_equalisation import equalise, widen
 from models.methods.int8_grid import round_for_good
 from models.methods.memory_bank.critic import train_critic
-from models.methods.memory_bank.network import MemoryDetector
+from models.methods.memory_bank.network import MemoryBankDetector
 from models.methods.severity_scale import severity_unit
 from models.training.initial_weights import start_from_imagenet
 from models.training.patches import Picture
@@ -43,7 +43,7 @@ LEAST_REACH = 1e-6
 
 def train(task: Task) -> Trained:
     """Blocks for a minute or two. Raises DataError without ImageNet's weights or a good part."""
-    options, seed = task.recipe.memory, task.recipe.seed
+    options, seed = task.recipe.memory_bank, task.recipe.seed
     if not task.good:
         raise DataError("no training picture is of a good part; expected ten or more")
     network = build(task.recipe, task.channels).eval()
@@ -78,9 +78,9 @@ def train(task: Task) -> Trained:
     return Trained(network, loss)
 
 
-def build(recipe: Recipe, channels: int) -> MemoryDetector:
-    options = recipe.memory
-    return MemoryDetector(
+def build(recipe: Recipe, channels: int) -> MemoryBankDetector:
+    options = recipe.memory_bank
+    return MemoryBankDetector(
         channels,
         reduction=options.reduction,
         directions=options.directions,
@@ -114,7 +114,7 @@ def _on_features(
     return scaled, bias - scaled @ mean
 
 
-def _settle(network: MemoryDetector, last: nn.Linear, share: float, task: Task) -> None:
+def _settle(network: MemoryBankDetector, last: nn.Linear, share: float, task: Task) -> None:
     """Weigh distance and critic so that good parts' peaks reach as far, and set the scale."""
     judged = task.good_held_back or task.good
     critic = last.weight[0]  # its bias goes with the middle
@@ -135,7 +135,9 @@ def _settle(network: MemoryDetector, last: nn.Linear, share: float, task: Task) 
 
 
 @torch.no_grad()
-def _scores(network: MemoryDetector, critic: Tensor, picture: Picture) -> npt.NDArray[np.float64]:
+def _scores(
+    network: MemoryBankDetector, critic: Tensor, picture: Picture
+) -> npt.NDArray[np.float64]:
     """2×cells: of each cell of the picture the sum of its deviations, and the critic's sum."""
     stride = network.stride_px
     rows, cols = (-(-side // stride) for side in picture.kind_map.shape)

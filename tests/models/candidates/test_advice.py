@@ -48,7 +48,10 @@ MEMORY = candidate()
 @pytest.mark.parametrize(
     ("behind", "said"),
     [
-        (0.97, "memory is better than texture in 97% of resamples of the parts: that is sure."),
+        (
+            0.97,
+            "memory-bank is better than texture in 97% of resamples of the parts: that is sure.",
+        ),
         (0.85, "85% of resamples of the parts: likely, not sure."),
         (0.6, "60% of resamples of the parts: these pictures cannot tell the two apart."),
     ],
@@ -64,8 +67,8 @@ def test_how_sure(behind: float, said: str) -> None:
 def test_whether_it_is_any_good() -> None:
     chance = candidate(figure_low=0.45, painted_escapes=98)
     assert verdict(comparison(chance)).startswith(
-        "NO CANDIDATE WORKS on these pictures: the best, memory, is not surely better than chance, "
-        "and 98 of 100 (98%"
+        "NO CANDIDATE WORKS on these pictures: the best, memory-bank, is not surely better than "
+        "chance, and 98 of 100 (98%"
     )
     many = candidate(painted_escapes=1, escapes=60)
     assert "too many for a line" in verdict(
@@ -76,7 +79,7 @@ def test_whether_it_is_any_good() -> None:
 
 
 def test_it_is_packed_at_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "memory", replace(METHODS["regression"], good_only=True))
+    monkeypatch.setitem(METHODS, "memory-bank", replace(METHODS["regression"], good_only=True))
     assert export_command(comparison(MEMORY), "runs/a") == "make export RUN=runs/a"
     learned = comparison(candidate(method="regression"))
     assert export_command(learned, "runs/a") == (
@@ -87,7 +90,7 @@ def test_it_is_packed_at_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -
 def test_one_candidate() -> None:
     found = comparison(MEMORY)
     assert how_sure(found) == (
-        "memory is the only candidate that can be trained on these pictures."
+        "memory-bank is the only candidate that can be trained on these pictures."
     )
     assert alike(found) == ()
 
@@ -122,8 +125,10 @@ def test_what_to_photograph_next() -> None:
 def test_what_tells_candidates_apart() -> None:
     two = (MEMORY, candidate(method="texture", behind=0.6, figure=0.88))
     told, basis = next_pictures(comparison(*two, needed_bad=300))[-1]
-    assert told.startswith("About 300 flaws like the painted ones would tell memory from texture.")
+    assert told.startswith(
+        "About 300 flaws like the painted ones would tell memory-bank from texture."
+    )
     assert "8 bad parts of the line or more" in told
-    assert basis == "AUROC: memory 0.900 (0.800–1.000), texture 0.880 (0.800–1.000)"
+    assert basis == "AUROC: memory-bank 0.900 (0.800–1.000), texture 0.880 (0.800–1.000)"
     told, _ = next_pictures(comparison(*two, bad=9, bad_parts=9, ranked_by="bad"))[-1]
-    assert told == "memory cannot be told from texture here."
+    assert told == "memory-bank cannot be told from texture here."

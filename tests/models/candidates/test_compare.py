@@ -38,7 +38,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def three(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changed: Method) -> None:
-    usual = {"texture": method(blind=True), "memory": method(), "template": refusing()}
+    usual = {"texture": method(blind=True), "memory-bank": method(), "template": refusing()}
     register(monkeypatch, tmp_path / "recipes", usual | changed)
 
 
@@ -50,10 +50,10 @@ def test_good_parts_alone(
     said = command(write_sorted(tmp_path / "data", 40, 0), out)
     found = json.loads((out / "comparison.json").read_text())
     assert (found["good"], found["bad"], found["painted"]) == (10, 0, 10)
-    assert found["recommended"] == "memory"
+    assert found["recommended"] == "memory-bank"
     assert found["ranked_by"] == "painted and bad"
     memory, texture = found["candidates"]
-    assert (memory["method"], texture["method"]) == ("memory", "texture")
+    assert (memory["method"], texture["method"]) == ("memory-bank", "texture")
     assert (
         memory["figure"] == memory["painted_auroc"] > texture["figure"] == texture["painted_auroc"]
     )
@@ -64,17 +64,17 @@ def test_good_parts_alone(
     assert "left out: template: the pictures are of different sizes" in said
     assert "Painted flaws are not the line's" in said
     # Each candidate is a whole run, and the folder stands for the recommended one.
-    for name in ("memory", "texture"):
+    for name in ("memory-bank", "texture"):
         assert Run(out / name).result().threshold == 4.1
         assert (out / name / "report.html").is_file()
         assert Run(out / name).record().recipe.chain.max_false_rejects == 0.005
-    assert Run(out).folder == out / "memory"
+    assert Run(out).folder == out / "memory-bank"
     assert Run(out).load_detector() is not None
 
 
 def test_every_method_that_learns_from_good_parts_is_a_candidate() -> None:
     known = {name for name, some in METHODS.items() if some.good_only}
-    assert known >= {"memory", "autoencoder", "texture", "template", "threshold"}
+    assert known >= {"memory-bank", "autoencoder", "texture", "template", "threshold"}
     assert set(good_only()) == known
 
 
@@ -104,9 +104,9 @@ def test_bad_parts_that_nobody_drew(
     assert (memory["image_auroc"], memory["image_ap"], memory["escapes"]) == (1.0, 1.0, 0)
     assert texture["escapes"] > 5
     assert texture["behind"] > 0.99
-    assert "memory is better than texture in" in said
+    assert "memory-bank is better than texture in" in said
     assert "that is sure" in said
-    assert Run(out / "memory").record().recipe.chain.max_false_rejects == 0.02
+    assert Run(out / "memory-bank").record().recipe.chain.max_false_rejects == 0.02
     page = (out / "report.html").read_text()
     reader = Reader(page)
     assert all(found.startswith(("data:image/", "#")) for found in reader.references)
@@ -134,12 +134,18 @@ def test_few_drawn_defects_stand_beside_regression(
     out = tmp_path / "run"
     said = command(write_sorted(tmp_path / "data", 40, 8, masks=8), out)
     found = json.loads((out / "comparison.json").read_text())
-    assert {each["method"] for each in found["candidates"]} == {"memory", "texture", "regression"}
+    assert {each["method"] for each in found["candidates"]} == {
+        "memory-bank",
+        "texture",
+        "regression",
+    }
     assert "6 training and 2 validation pictures carry a drawn defect" in found["reason"]
     # What regression trained on judges nobody; fewer than eight bad parts take painted ones along.
     assert (found["good"], found["bad"], found["painted"]) == (10, 2, 10)
     assert "fewer than 8 bad parts" in said
-    assert Run(out / "memory").record().validation == Run(out / "regression").record().validation
+    assert (
+        Run(out / "memory-bank").record().validation == Run(out / "regression").record().validation
+    )
 
 
 def test_the_only_drawn_defect_is_held_back(
@@ -150,7 +156,7 @@ def test_the_only_drawn_defect_is_held_back(
     data = write_sorted(tmp_path / "data", 40, 1, masks=1)
     command(data, out)
     assert json.loads((out / "comparison.json").read_text())["bad"] == 1
-    assert "pit/040.png" in Run(out / "memory").record().validation
+    assert "pit/040.png" in Run(out / "memory-bank").record().validation
 
 
 def test_defects_enough_are_regressions(
@@ -195,11 +201,11 @@ def test_a_kill_costs_the_candidate_under_way(
         if trained.count("texture") == 1:
             raise KeyboardInterrupt
 
-    memory = method(trained=lambda: trained.append("memory"))
+    memory = method(trained=lambda: trained.append("memory-bank"))
     register(
         monkeypatch,
         tmp_path / "recipes",
-        {"memory": memory, "texture": method(blind=True, trained=killed)},
+        {"memory-bank": memory, "texture": method(blind=True, trained=killed)},
     )
     data, out = write_sorted(tmp_path / "data", 40, 0), tmp_path / "run"
     with pytest.raises(SystemExit) as stopped:
@@ -208,11 +214,11 @@ def test_a_kill_costs_the_candidate_under_way(
     assert not (out / "comparison.json").exists()
     with caplog.at_level(logging.INFO):
         command(data, out)
-    assert trained == ["memory", "texture", "texture"]
+    assert trained == ["memory-bank", "texture", "texture"]
     assert "candidate texture: 2 of 2" in caplog.text
     first = json.loads((out / "comparison.json").read_text())
     command(data, out)
-    assert trained == ["memory", "texture", "texture"]
+    assert trained == ["memory-bank", "texture", "texture"]
     again = json.loads((out / "comparison.json").read_text())
     for each in (*first["candidates"], *again["candidates"]):
         del each["ms_per_frame"]
@@ -233,7 +239,7 @@ def test_what_cannot_be_compared_is_one_line(
         command(data, out)
     assert "another recipe or other data" in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        command(data, out / "memory")
+        command(data, out / "memory-bank")
     assert "holds a training run" in capsys.readouterr().out
     register(monkeypatch, tmp_path / "none", {"template": refusing()})
     with pytest.raises(SystemExit):
@@ -250,7 +256,7 @@ def test_a_limit_of_false_rejects_and_a_named_recipe(
 ) -> None:
     three(monkeypatch, tmp_path)
     data = write_sorted(tmp_path / "data", 40, 4)
-    tight = command(data, tmp_path / "tight", recipe="memory", limit="0.5%")
+    tight = command(data, tmp_path / "tight", recipe="memory-bank", limit="0.5%")
     run = Run(tmp_path / "tight")
     assert run.record().recipe.chain.max_false_rejects == 0.005
     assert run.result().threshold == 4.1
@@ -259,7 +265,7 @@ def test_a_limit_of_false_rejects_and_a_named_recipe(
         "that takes 598 good parts with no more than 0 rejected: 588 more than there are" in tight
     )
     assert "For at most 0.5% false rejects" in text_of((run.folder / "report.html").read_text())
-    command(data, tmp_path / "wide", recipe="memory", limit="25%")
+    command(data, tmp_path / "wide", recipe="memory-bank", limit="25%")
     wide = Run(tmp_path / "wide").result()
     assert wide.metrics["float"]["false_rejects"] == 2
     assert wide.threshold < 4.1
@@ -267,7 +273,7 @@ def test_a_limit_of_false_rejects_and_a_named_recipe(
         command(data, tmp_path / "regression", recipe="lean", limit="1%")
     assert "regression learns from annotated defects" in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        command(data, tmp_path / "much", recipe="memory", limit="much")
+        command(data, tmp_path / "much", recipe="memory-bank", limit="much")
     assert "is no share" in capsys.readouterr().out
 
 
@@ -281,7 +287,9 @@ def test_a_run_on_good_parts_has_a_page(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
 ) -> None:
     three(monkeypatch, tmp_path)
-    command(write_sorted(tmp_path / "data", 40, 0), tmp_path / "run", recipe="memory", limit="1%")
+    command(
+        write_sorted(tmp_path / "data", 40, 0), tmp_path / "run", recipe="memory-bank", limit="1%"
+    )
     text = text_of((tmp_path / "run/report.html").read_text())
     assert "It keeps false rejects of the good ones within 1%" in text
     assert "escapes unknown, false rejects 0 of 10 (0%" in text

@@ -22,14 +22,14 @@ SETTINGS = SplitRecipe(validation_share=0.25, groups=r"(\d+)\.png")
 
 @pytest.fixture(autouse=True)
 def _methods(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    register(monkeypatch, tmp_path / "recipes", {"memory": method()})
-    (tmp_path / "recipes/memory.toml").write_text(
-        'name = "memory"\nmethod = "memory"\n[chain]\nthreshold = 5.0\njoin_px = 7.0\n'
+    register(monkeypatch, tmp_path / "recipes", {"memory-bank": method()})
+    (tmp_path / "recipes/memory-bank.toml").write_text(
+        'name = "memory-bank"\nmethod = "memory-bank"\n[chain]\nthreshold = 5.0\njoin_px = 7.0\n'
     )
 
 
 @pytest.mark.parametrize(
-    ("masks", "names"), [(0, ["memory"]), (9, ["memory", "regression"]), (12, None)]
+    ("masks", "names"), [(0, ["memory-bank"]), (9, ["memory-bank", "regression"]), (12, None)]
 )
 def test_by_how_many_are_drawn(tmp_path: Path, masks: int, names: list[str] | None) -> None:
     dataset = open_dataset(write_sorted(tmp_path / "data", 20, 12, masks))
@@ -40,7 +40,7 @@ def test_by_how_many_are_drawn(tmp_path: Path, masks: int, names: list[str] | No
 def test_candidates_share_division_and_limit(tmp_path: Path) -> None:
     found = plan_for(open_dataset(write_sorted(tmp_path / "data", 8, 0)), SETTINGS, 0.01)
     assert found is not None
-    recipe = found.recipes["memory"]
+    recipe = found.recipes["memory-bank"]
     assert recipe is not None
     assert recipe.split == SETTINGS
     assert not recipe.classifier.enabled

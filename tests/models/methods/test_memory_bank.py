@@ -1,4 +1,4 @@
-"""The method `memory`: learns from good parts, finds what they do not have, in float and int8."""
+"""The method `memory-bank`: training on good parts, and its float and int8 networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from models.methods.memory_bank.network import FARTHEST, FEATURES, cells
 from models.methods.memory_bank.training import RIDGE, find_directions
 from models.methods.registry import METHODS
 from models.methods.severity_scale import GOOD_SEVERITY
-from models.networks import MemoryDetector, normalise
+from models.networks import MemoryBankDetector, normalise
 from models.training.detector import severity_map
 from models.training.patches import Picture
 from models.training.recipe import Recipe
@@ -45,29 +45,31 @@ HELD_BACK = (*(_picture(i) for i in range(50, 58)), *BAD)
 
 
 def _recipe(**options: object) -> Recipe:
-    return Recipe.model_validate({"name": "m", "method": "memory", "memory": {**TINY, **options}})
+    return Recipe.model_validate(
+        {"name": "m", "method": "memory-bank", "memory_bank": {**TINY, **options}}
+    )
 
 
 def _task(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD, channels: int = 1) -> Task:
     return Task(pictures, HELD_BACK, (), channels, recipe, Path("unused"))
 
 
-def _train(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> MemoryDetector:
-    network = METHODS["memory"].train(_task(recipe, pictures)).detector
-    assert isinstance(network, MemoryDetector)
+def _train(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> MemoryBankDetector:
+    network = METHODS["memory-bank"].train(_task(recipe, pictures)).detector
+    assert isinstance(network, MemoryBankDetector)
     return network
 
 
-def _peak(network: MemoryDetector, picture: Picture) -> float:
+def _peak(network: MemoryBankDetector, picture: Picture) -> float:
     return float(severity_map(network, picture.pixels).max())
 
 
 @pytest.fixture(scope="module")
-def trained() -> MemoryDetector:
+def trained() -> MemoryBankDetector:
     return _train(_recipe())
 
 
-def test_it_finds_planted_flaws_after_good_parts_alone(trained: MemoryDetector) -> None:
+def test_it_finds_planted_flaws_after_good_parts_alone(trained: MemoryBankDetector) -> None:
     peaks = [_peak(trained, picture) for picture in HELD_BACK]
 
     found = auroc([not picture.sample.is_good for picture in HELD_BACK], peaks)
@@ -75,7 +77,7 @@ def test_it_finds_planted_flaws_after_good_parts_alone(trained: MemoryDetector) 
     assert found > 0.7  # 0.5 is chance
 
 
-def test_the_flaw_itself_is_the_most_severe(trained: MemoryDetector) -> None:
+def test_the_flaw_itself_is_the_most_severe(trained: MemoryBankDetector) -> None:
     inside, outside = [], []
     for picture in BAD:
         severity = severity_map(trained, picture.pixels)
@@ -86,30 +88,30 @@ def test_the_flaw_itself_is_the_most_severe(trained: MemoryDetector) -> None:
     assert np.mean(inside) > 1.5 * np.mean(outside)
 
 
-def test_the_worst_good_part_held_back_is_at_four(trained: MemoryDetector) -> None:
+def test_the_worst_good_part_held_back_is_at_four(trained: MemoryBankDetector) -> None:
     peaks = [_peak(trained, picture) for picture in HELD_BACK if picture.sample.is_good]
 
     assert max(peaks) == pytest.approx(GOOD_SEVERITY, abs=1e-3)
 
 
-def test_defective_training_pictures_change_nothing(trained: MemoryDetector) -> None:
+def test_defective_training_pictures_change_nothing(trained: MemoryBankDetector) -> None:
     again = _train(_recipe(), (*GOOD, *BAD))
 
     _assert_same(again, trained)
 
 
-def test_the_same_seed_gives_the_same_network(trained: MemoryDetector) -> None:
+def test_the_same_seed_gives_the_same_network(trained: MemoryBankDetector) -> None:
     _assert_same(_train(_recipe()), trained)
 
 
-def test_another_seed_gives_another(trained: MemoryDetector) -> None:
+def test_another_seed_gives_another(trained: MemoryBankDetector) -> None:
     recipe = _recipe().model_copy(update={"seed": 1})
 
     assert not torch.equal(_train(recipe).head.weight, trained.head.weight)
 
 
-def test_the_weights_fit_the_network_that_the_recipe_builds(trained: MemoryDetector) -> None:
-    build = METHODS["memory"].build
+def test_the_weights_fit_the_network_that_the_recipe_builds(trained: MemoryBankDetector) -> None:
+    build = METHODS["memory-bank"].build
     assert build is not None
     built = build(_recipe(), 1).eval()
     built.load_state_dict(trained.state_dict())
@@ -146,7 +148,8 @@ def test_the_critics_share(share: float, silent: str) -> None:
 
 def test_more_steps_teach_the_critic_more() -> None:
     losses = [
-        METHODS["memory"].train(_task(_recipe(steps=steps), GOOD[:4])).loss[-1] for steps in (1, 60)
+        METHODS["memory-bank"].train(_task(_recipe(steps=steps), GOOD[:4])).loss[-1]
+        for steps in (1, 60)
     ]
 
     assert [step for step, _ in losses] == [1, 60]
@@ -155,7 +158,7 @@ def test_more_steps_teach_the_critic_more() -> None:
 
 @pytest.mark.parametrize("most", [1000, 4000])
 def test_no_more_cells_are_kept_than_asked_for(most: int) -> None:
-    network = MemoryDetector().eval()
+    network = MemoryBankDetector().eval()
 
     found = look(network, GOOD, paintings=10, most_cells=most, seed=0)
 
@@ -164,7 +167,7 @@ def test_no_more_cells_are_kept_than_asked_for(most: int) -> None:
 
 
 def test_more_paintings_show_more_flaws() -> None:
-    network = MemoryDetector().eval()
+    network = MemoryBankDetector().eval()
     few, many = (
         look(network, GOOD, paintings=paintings, most_cells=100_000, seed=0)
         for paintings in (10, 40)
@@ -177,7 +180,7 @@ def test_a_large_picture_is_painted_in_a_window() -> None:
     pixels = np.random.default_rng(0).integers(100, 140, (640, 1000), np.uint8)
     large = Picture(Sample("a", Path("a"), "a"), pixels, np.zeros_like(pixels))
 
-    found = look(MemoryDetector().eval(), (large,), paintings=10, most_cells=10_000, seed=0)
+    found = look(MemoryBankDetector().eval(), (large,), paintings=10, most_cells=10_000, seed=0)
 
     assert len(found.bad) > 0
 
@@ -189,9 +192,9 @@ def test_colour_pictures() -> None:
     )
     task = Task(pictures[:2], pictures[2:], (), 3, _recipe(paintings=10, steps=5), Path("unused"))
 
-    network = METHODS["memory"].train(task).detector
+    network = METHODS["memory-bank"].train(task).detector
 
-    assert isinstance(network, MemoryDetector)
+    assert isinstance(network, MemoryBankDetector)
     assert severity_map(network, pictures[0].pixels).shape == (12, 12)
 
 
@@ -211,7 +214,7 @@ def test_directions_are_fishers() -> None:
 
 def test_the_network_adds_up_deviations_no_farther_than_the_limit() -> None:
     torch.manual_seed(0)
-    network = MemoryDetector(directions=3, units=8).eval()
+    network = MemoryBankDetector(directions=3, units=8).eval()
     weight, bias = torch.randn(3, FEATURES) * 400, torch.randn(3)
     network.remember((weight, bias), (torch.randn(8, FEATURES), torch.randn(8)))
     network.weigh(1.0, torch.zeros(8), 0.5)
@@ -239,7 +242,7 @@ def test_where_no_flaw_can_be_painted() -> None:
         _train(_recipe(), (small,))
 
 
-def _assert_same(one: MemoryDetector, other: MemoryDetector) -> None:
+def _assert_same(one: MemoryBankDetector, other: MemoryBankDetector) -> None:
     for (name, values), twin in zip(
         one.state_dict().items(), other.state_dict().values(), strict=True
     ):

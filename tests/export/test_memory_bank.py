@@ -24,7 +24,7 @@ from models.data.dataset import Sample
 from models.data.textures import TEXTURES, specimen
 from models.methods.base import Task
 from models.methods.registry import METHODS
-from models.networks import MemoryDetector
+from models.networks import MemoryBankDetector
 from models.training.detector import severity_map
 from models.training.patches import Picture
 from models.training.recipe import Recipe
@@ -32,8 +32,8 @@ from models.training.recipe import Recipe
 RECIPE = Recipe.model_validate(
     {
         "name": "m",
-        "method": "memory",
-        "memory": {"paintings": 20, "cells": 4000, "steps": 100, "directions": 8, "units": 16},
+        "method": "memory-bank",
+        "memory_bank": {"paintings": 20, "cells": 4000, "steps": 100, "directions": 8, "units": 16},
     }
 )
 
@@ -53,15 +53,15 @@ FLAWED = _pictures(100, 8, defective=True)
 
 
 @pytest.fixture(scope="module")
-def network() -> MemoryDetector:
+def network() -> MemoryBankDetector:
     good = _pictures(0, 12, defective=False)
-    trained = METHODS["memory"].train(Task(good[:8], good[8:], (), 1, RECIPE, Path("unused")))
-    assert isinstance(trained.detector, MemoryDetector)
+    trained = METHODS["memory-bank"].train(Task(good[:8], good[8:], (), 1, RECIPE, Path("unused")))
+    assert isinstance(trained.detector, MemoryBankDetector)
     return trained.detector
 
 
 @pytest.fixture(scope="module")
-def exported(network: MemoryDetector) -> onnx.ModelProto:
+def exported(network: MemoryBankDetector) -> onnx.ModelProto:
     return export_float(network, 1)
 
 
@@ -73,14 +73,14 @@ def _severity(model: onnx.ModelProto, pixels: np.ndarray, unit: float) -> np.nda
     return engine.run()[0].reshape(height // 8, width // 8).astype(np.float64) * unit
 
 
-def test_float_onnx_is_torch(network: MemoryDetector, exported: onnx.ModelProto) -> None:
+def test_float_onnx_is_torch(network: MemoryBankDetector, exported: onnx.ModelProto) -> None:
     for pixels in (FLAWED[0].pixels, np.tile(FLAWED[1].pixels, (2, 1))):
         found = _severity(exported, pixels, 12.0)
 
         assert np.allclose(found, severity_map(network, pixels), atol=1e-3)
 
 
-def test_int8_keeps_to_float(network: MemoryDetector, exported: onnx.ModelProto) -> None:
+def test_int8_keeps_to_float(network: MemoryBankDetector, exported: onnx.ModelProto) -> None:
     model = quantise(exported, [some.pixels for some in FLAWED[:4]], Range(0.0, 12.0))
 
     errors = []
