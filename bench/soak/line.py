@@ -19,7 +19,7 @@ from edge.devices.encoder import EncoderPosition
 from edge.line.outcome import Counters
 from edge.line.queue import RejectQueue
 from edge.line.tracker import BeltTracker, CountRules, EyeRules
-from edge.rejector.announced import Underway
+from edge.rejector.announced import AnnouncedParts
 from edge.rejector.messages import Actuated, Known, Lose, Order, Placed, Resolve, Restore, Sighted
 from edge.sim.motion import Drive, DrivenMotion
 
@@ -70,9 +70,9 @@ class SoakedLine:
         while self.belt.born < parts:
             self._look()
 
-    def _new_underway(self) -> Underway:
+    def _new_underway(self) -> AnnouncedParts:
         plan = self.plan
-        return Underway(
+        return AnnouncedParts(
             pulse_us=plan.pulse_ns // 1000,
             eject_unknown=plan.eject_unknown,
             capacity=4096,

@@ -16,7 +16,7 @@ from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import UsageError
-from edge.proof import prove_apart
+from edge.proof import prove_in_child
 
 _log = logging.getLogger(__name__)
 _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
@@ -54,7 +54,7 @@ def open_bundle(path: Path, trusted: Collection[str] | None) -> Bundle:
 def prove_and_build(bundle: Bundle, engine: EngineChoice) -> Inspector:
     """Return the bundle's chain, proven on the golden frames: first in a child process, then in
     this one. Raises BundleError. Blocks, as a rule for some seconds."""
-    prove_apart(bundle, engine)
+    prove_in_child(bundle, engine)
     inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
     prove(bundle, inspector, engine)
     return inspector

@@ -12,11 +12,11 @@ from edge.inbox import Inbox
 from edge.pictures import Album, FrameRing, ImageRecorder, ImageWriter, KeepRules, provenance_of
 from edge.pictures.kept_bundles import keep_bundle
 from edge.station.collaborators import NO_PICTURES, PictureRecorder
-from edge.station.deferred_journal import LateJournal
+from edge.station.deferred_journal import DeferredJournal
 
 
 def make_keeper(
-    config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: LateJournal
+    config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: DeferredJournal
 ) -> PictureRecorder:
     """Nothing runs yet and no disk is touched. The inbox is read where pictures are kept."""
     wanted = config.pictures
@@ -41,7 +41,7 @@ def make_keeper(
     )
 
 
-def _uuid_of(journal: LateJournal) -> str:
+def _uuid_of(journal: DeferredJournal) -> str:
     """A picture is named by its journal, and waits for it. Raises PictureError."""
     try:
         return journal.uuid

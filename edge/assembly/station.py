@@ -38,15 +38,15 @@ from edge.proof import prove_new, remember_proof
 from edge.records import Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
-from edge.sim.belt import Belt
+from edge.sim.belt import SimulatedBelt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.station import Station
-from edge.station.deferred_journal import LateJournal
-from edge.station.part_numbers import PartNumbers
+from edge.station.deferred_journal import DeferredJournal
+from edge.station.part_numbers import PartNumberFile
 from edge.station.previous_run import TAIL_ROWS, JournalTail, LastRunAccount, first_part, tail_of
 from edge.station.recent_parts import open_register
 from edge.station.retry import Retrying
-from edge.watchdog import SILENT, Notifier, Patience
+from edge.watchdog import SILENT, Notifier, StageLimits
 
 _log = logging.getLogger(__name__)
 
@@ -147,11 +147,11 @@ def _gpio_line(chip: str | None, line: int | str | None, active_low: bool) -> Gp
     return GpioLine(chip, line, active_low)
 
 
-def make_belt(config: StationConfig, *, clock: Clock) -> Belt | DrivenBelt:
+def make_belt(config: StationConfig, *, clock: Clock) -> SimulatedBelt | DrivenBelt:
     """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
     if config.encoder is not None or config.ejector_eye is not None:
         return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
-    return Belt(
+    return SimulatedBelt(
         clock=clock,
         rate_hz=config.trigger.rate_hz,
         travel_ns=true_travel(config),
@@ -215,12 +215,14 @@ def make_station(
     on_verdict: Callable[[Verdict], None] | None = None,
     notifier: Notifier = SILENT,
 ) -> Station:
-    """Opens the journal, now or when the disk permits it, and wires everything; nothing runs yet.
-    Raises JournalError as LateJournal has it, and BundleError for a reference that cannot be read.
+    """Open the journal, now or when the disk permits it, and build the station. Nothing runs yet.
+
+    Raises JournalError as DeferredJournal does, and BundleError for a reference that cannot be
+    read.
     """
     monitor = make_monitor(config, loaded.bundle, loaded.inspector, loaded.engine, clock=clock)
-    journal = LateJournal(partial(open_journal, config))
-    numbers = PartNumbers(config.paths.part_numbers)
+    journal = DeferredJournal(partial(open_journal, config))
+    numbers = PartNumberFile(config.paths.part_numbers)
     register = open_register(config.id, config.state_dir, numbers)
     first_part_id = first_part(register.last, numbers.last, journal.last_sequence)
     register.begin(loaded.bundle.id, first_part_id)
@@ -249,12 +251,12 @@ def make_station(
         monitor=monitor,
         on_verdict=on_verdict,
         notifier=notifier,
-        patience=Patience(config.watchdog.stage_ns, config.watchdog.journal_ns),
+        patience=StageLimits(config.watchdog.stage_ns, config.watchdog.journal_ns),
         commit_interval_s=config.journal.commit_interval_ms / 1e3,
     )
 
 
-def _journal_tail(config: StationConfig, journal: LateJournal) -> JournalTail:
+def _journal_tail(config: StationConfig, journal: DeferredJournal) -> JournalTail:
     journal.check()
     with JournalReader(config.paths.journal) as reader:
         return tail_of(reader.latest(TAIL_ROWS))

@@ -55,7 +55,7 @@ class Carried:
 def compare_kicks(
     hits: Sequence[Sequence[int]], verdicts: Mapping[int, Verdict], *, kick_unknown: bool
 ) -> Kicks:
-    """hits: per pulse, the numbers of the parts it struck (Belt.hits)."""
+    """hits: per pulse, the numbers of the parts it struck (SimulatedBelt.hits)."""
     wanted = {
         number
         for number, verdict in verdicts.items()

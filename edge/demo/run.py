@@ -32,7 +32,7 @@ from edge.journal.cursor import read_cursor
 from edge.journal.reader import JournalReader
 from edge.process_exit import stop_signals
 from edge.records import Verdict
-from edge.sim.belt import Belt
+from edge.sim.belt import SimulatedBelt
 from edge.sim.broker import EmbeddedBroker
 from edge.sim.driven_belt import DrivenBelt
 from edge.station import Summary
@@ -65,7 +65,7 @@ class _Run:
 
     summary: Summary
     verdicts: dict[int, Verdict]
-    belt: Belt | DrivenBelt
+    belt: SimulatedBelt | DrivenBelt
     carried: Carried
 
 

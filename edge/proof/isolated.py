@@ -41,7 +41,7 @@ class ProofLimits:
 _proven: set[tuple[str, EngineChoice]] = set()
 
 
-def prove_apart(bundle: Bundle, engine: EngineChoice, limits: ProofLimits | None = None) -> None:
+def prove_in_child(bundle: Bundle, engine: EngineChoice, limits: ProofLimits | None = None) -> None:
     """Load the bundle on the engine and run its golden frames, in a child. Raises BundleError, one
     line, where it does not prove itself, takes too long or too much memory, or dies of it.
 

@@ -14,7 +14,7 @@ from edge.bundle import Bundle
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
 from edge.files import read_regular_file, write_durably
-from edge.proof.isolated import prove_apart
+from edge.proof.isolated import prove_in_child
 
 _MOST = 32
 _MAX_BYTES = 64 * 1024
@@ -42,10 +42,13 @@ class ProofFile(BaseModel):
 
 
 def prove_new(bundle: Bundle, engine: EngineChoice, path: Path) -> None:
-    """As ``prove_apart``, but at once where the file says that it was done before. Writes nothing.
-    Raises BundleError. A file that is absent or damaged costs a child and no more."""
+    """Prove the bundle as ``prove_in_child`` does, unless the file records an earlier proof.
+
+    Writes nothing. Raises BundleError. Where the file is absent or damaged, the bundle is proven
+    again.
+    """
     if proof_of(bundle, engine) not in _read(path):
-        prove_apart(bundle, engine)
+        prove_in_child(bundle, engine)
 
 
 def remember_proof(bundle: Bundle, engine: EngineChoice, path: Path) -> None:

@@ -17,7 +17,7 @@ from edge.line.tracker import BeltTracker
 from edge.rejector.guard import GuardProcess
 from edge.rejector.hardware import open_encoder, open_eye
 from edge.rejector.lease import Lease
-from edge.rejector.loop import EXIT_FAILED, Rejector
+from edge.rejector.loop import EXIT_FAILED, RejectorLoop
 from edge.rejector.options import RejectorOptions, parse_arguments
 from edge.rejector.pulsing import PulsingOutput
 from edge.rejector.realtime import claim_realtime
@@ -45,7 +45,7 @@ def make_tracker(options: RejectorOptions, *, began_ns: int) -> BeltTracker:
 
 
 def main() -> int:
-    """Serve the station on the inherited socket; see Rejector for the exit status."""
+    """Serve the station on the inherited socket; see RejectorLoop for the exit status."""
     # A Ctrl-C or a stop of the whole service reaches this process too: the station decides when
     # it ends, by a goodbye or by its death.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -83,7 +83,7 @@ def _serve(fd: int, options: RejectorOptions) -> int:
     pulsing = PulsingOutput(output, clock=clock, lease=lease, guard=guard)
     counts, eye = options.counts, options.ejector_eye
     try:
-        rejector = Rejector(
+        rejector = RejectorLoop(
             link,
             output=pulsing,
             tracker=make_tracker(options, began_ns=clock.now_ns()),

@@ -34,7 +34,7 @@ class _Part:
     eject: bool | None = None
 
 
-class Underway:
+class AnnouncedParts:
     """Parts between the photo-eye and their report, to tell a new rejector what is coming.
 
     The caller locks. At most 2 × ``capacity`` parts by counts are remembered: a rejector that is

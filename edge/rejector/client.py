@@ -16,7 +16,7 @@ from logging import getLogger
 from edge.child_processes import FOLDER, command_of, environment_of
 from edge.clock import Clock
 from edge.errors import DeviceError
-from edge.rejector.announced import Underway
+from edge.rejector.announced import AnnouncedParts
 from edge.rejector.loop import DRAIN_NS
 from edge.rejector.messages import (
     MAX_BYTES,
@@ -67,7 +67,7 @@ class RejectorClient:
         self._options = options
         self._clock = clock
         self._lock = threading.Lock()
-        self._underway = Underway(
+        self._underway = AnnouncedParts(
             pulse_us=options.pulse_us,
             eject_unknown=options.on_unknown == "reject",
             capacity=options.capacity,

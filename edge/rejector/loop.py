@@ -67,7 +67,7 @@ EXIT_FAILED = 1
 EXIT_STATION_DEAD = 3
 
 
-class Rejector:
+class RejectorLoop:
     """Serves one station over one socket. ``run`` blocks until goodbye or until the station dies.
 
     The queue's policy holds when the station is dead: announced parts are dealt with as ordered,

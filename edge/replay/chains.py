@@ -16,7 +16,7 @@ from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from edge.pictures import Provenance, provenance_of
 from edge.pictures.kept_bundles import bundle_path
-from edge.proof import prove_apart
+from edge.proof import prove_in_child
 from edge.replay.compare import Tolerance
 
 
@@ -82,7 +82,7 @@ class ReplayChains:
         key = (origin.bundle_digest if self._other is None else "", engine)
         if self._chain is None or key != self._key:
             bundle = self._bundle(origin)
-            prove_apart(bundle, engine)
+            prove_in_child(bundle, engine)
             inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
             prove(bundle, inspector, engine)
             limits = engine.build(bundle).golden

@@ -18,7 +18,7 @@ _HISTORY = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class BeltPart:
+class SimulatedPart:
     """A part as the belt knows it, numbered from 1. seen: whether the photo-eye saw it."""
 
     number: int
@@ -40,7 +40,7 @@ class Misbehaviour:
     slip_ms: float = 0.0
 
 
-class Belt:
+class SimulatedBelt:
     """A Trigger: parts come at rate_hz, each gap longer or shorter by up to ``jitter`` of itself.
 
     The first part comes one gap after the first ``wait``. The same seed gives the same belt. It
@@ -74,10 +74,10 @@ class Belt:
         self._number = 0
         self._sequence = 0
         self._edges: deque[int] = deque()
-        self._history: deque[BeltPart] = deque(maxlen=_HISTORY)
+        self._history: deque[SimulatedPart] = deque(maxlen=_HISTORY)
 
     @property
-    def history(self) -> list[BeltPart]:
+    def history(self) -> list[SimulatedPart]:
         """Every part so far, by time (the last 100,000)."""
         return list(self._history)
 
@@ -127,7 +127,7 @@ class Belt:
         slip_ns = round(self._wrong.slip_ms * 1e6 * (2 * chance() - 1))
         self._number += 1
         ejector_ns = self._eye_ns + self._travel_ns + slip_ns
-        self._history.append(BeltPart(self._number, self._eye_ns, ejector_ns, seen))
+        self._history.append(SimulatedPart(self._number, self._eye_ns, ejector_ns, seen))
         if seen:
             self._edges.append(self._eye_ns)
             if twice:

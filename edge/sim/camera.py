@@ -14,7 +14,7 @@ from edge.errors import DeviceError, FrameError
 from edge.records import Frame
 
 
-class Fault(Enum):
+class CameraFault(Enum):
     """What a camera does wrong with one part."""
 
     EARLY = auto()  # the last frame that began before the trigger of the part before, if any
@@ -57,7 +57,7 @@ class SimulatedCamera:
     """
 
     sensor: SimulatedSensor
-    faults: Mapping[int, Fault] = field(default_factory=dict)
+    faults: Mapping[int, CameraFault] = field(default_factory=dict)
     timeout_ns: int = 100_000_000
     _last: Frame | None = None
     _before_ns: int | None = None
@@ -75,26 +75,26 @@ class SimulatedCamera:
         before_ns, self._before_ns = self._before_ns, triggered_ns
         if not sensor.present:
             raise DeviceError("camera_simulated: is unplugged")
-        if fault is Fault.SILENT:
+        if fault is CameraFault.SILENT:
             sensor.clock.sleep_until_ns(triggered_ns + self.timeout_ns)
             raise DeviceError("camera_simulated: gives no frame")
         exposed_ns = sensor.first_after(triggered_ns)
         if self._last is not None:
             exposed_ns = max(exposed_ns, self._last.exposed_ns + sensor.frame_ns)
-        if fault is Fault.AHEAD:
+        if fault is CameraFault.AHEAD:
             exposed_ns += 10 * sensor.frame_ns
-        elif fault is Fault.EARLY:
+        elif fault is CameraFault.EARLY:
             limit_ns = triggered_ns if before_ns is None else before_ns
             exposed_ns = sensor.first_after(limit_ns) - sensor.frame_ns
-        elif fault is Fault.LAGGING:
+        elif fault is CameraFault.LAGGING:
             exposed_ns = sensor.first_after(triggered_ns) - sensor.frame_ns
         sensor.clock.sleep_until_ns(exposed_ns + sensor.frame_ns)
-        if fault is Fault.DAMAGED:
+        if fault is CameraFault.DAMAGED:
             raise FrameError("camera_simulated: a frame was damaged on its way")
         pixels = sensor.picture(exposed_ns)
-        if fault in (Fault.REPEATED, Fault.FROZEN) and self._last is not None:
+        if fault in (CameraFault.REPEATED, CameraFault.FROZEN) and self._last is not None:
             pixels = self._last.pixels
-            exposed_ns = self._last.exposed_ns if fault is Fault.REPEATED else exposed_ns
+            exposed_ns = self._last.exposed_ns if fault is CameraFault.REPEATED else exposed_ns
         self._last = Frame(part_id, sequence, triggered_ns, exposed_ns, pixels)
         return self._last
 

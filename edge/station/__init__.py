@@ -1,7 +1,7 @@
 """The process that sees every part: camera → inspector → orders to the rejector, journal."""
 
-from edge.station.collaborators import PartInspector, Rejector
+from edge.station.collaborators import PartInspector, RejectorPort
 from edge.station.station import Station
 from edge.station.summary import Summary
 
-__all__ = ["PartInspector", "Rejector", "Station", "Summary"]
+__all__ = ["PartInspector", "RejectorPort", "Station", "Summary"]

@@ -19,7 +19,7 @@ class PartInspector(Protocol):
         ...
 
 
-class Rejector(Protocol):
+class RejectorPort(Protocol):
     """The rejector, as the station uses it. ``RejectorClient`` implements it."""
 
     restarts: int

@@ -17,7 +17,7 @@ from edge.station.summary import Summary
 _log = getLogger(__name__)
 
 
-class Tally:
+class StationCounters:
     """Verdicts, reports of the rejector, durations. Each method has one caller at a time; who reads
     meanwhile gets counts of slightly different moments."""
 

@@ -15,7 +15,7 @@ from edge.station.retry import Retrying
 _WITHIN_S = 5.0  # every page of 256 MB is checked in 0.3 s from the page cache
 
 
-class LateJournal:
+class DeferredJournal:
     """A journal that is opened at once where the disk permits it, else as soon as it does.
 
     Until then ``append`` raises JournalError, so that the writer's queue holds the events, and what

@@ -27,9 +27,9 @@ from edge.journal.writer import PartlyStoredError
 from edge.line.outcome import Action, Cause
 from edge.records import Verdict
 from edge.rejector.messages import Actuated
-from edge.station.part_numbers import End
+from edge.station.part_numbers import RunEnd
 from edge.station.previous_run import LastRunAccount
-from edge.station.recent_parts import PartRegister, unkept_register
+from edge.station.recent_parts import PartRegister, temporary_register
 
 _log = getLogger(__name__)
 
@@ -59,7 +59,7 @@ Made = DriftEvent | SelfTestEvent
 """What comes as an event: its making belongs to the moment at which it was found."""
 
 
-class Appends(Protocol):
+class JournalPort(Protocol):
     """The journal, as far as the station knows it."""
 
     def append(self, events: Sequence[Event], /) -> object:
@@ -84,7 +84,7 @@ class JournalWriter:
 
     def __init__(
         self,
-        journal: Appends,
+        journal: JournalPort,
         *,
         station: str,
         bundle: str,
@@ -103,7 +103,7 @@ class JournalWriter:
         self._commit_interval_s = commit_interval_s
         self._beat = beat
         self._account = account
-        self.register = register or unkept_register()
+        self.register = register or temporary_register()
         self._waiting: deque[_Judged | Actuated | _Marked | Made] = deque()
         self._gap = 0  # lost since the last gap event
         self._closing = False
@@ -151,7 +151,7 @@ class JournalWriter:
             self._condition.notify()
             return True
 
-    def close(self, timeout_s: float, end: End = End.STOPPED) -> int:
+    def close(self, timeout_s: float, end: RunEnd = RunEnd.STOPPED) -> int:
         """Write what waits, at most timeout_s long, and join. How many events were lost in all. The
         register learns that the run has ended."""
         with self._condition:

@@ -26,13 +26,13 @@ SAVE_S = 10.0  # between two saves while parts come: 36 MB a day
 _IDLE_S = 60.0
 
 
-class End(IntEnum):
+class RunEnd(IntEnum):
     """The way a run ended; RUNNING: not known."""
 
     RUNNING = 0
     STOPPED = 1
     FAILED = 2
-    DIED = 3
+    CRASHED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class SavedNumbers:
         return self.boot_id == boot_id()
 
 
-class PartNumbers:
+class PartNumberFile:
     """The file that reserves numbers. It never raises: a disk that refuses costs certainty, no
     part. Blocks for an fsync each, and for 2 s at most; one thread."""
 
@@ -69,7 +69,7 @@ class PartNumbers:
 
     def begin(self, announced: int) -> None:
         """Reserve the first numbers of a run. announced: the last number before it."""
-        self._save(End.RUNNING, announced, announced + BLOCK_PARTS)
+        self._save(RunEnd.RUNNING, announced, announced + BLOCK_PARTS)
 
     def keep(self, announced: int) -> None:
         """Reserve more where they run short, and note how far the line is, now and then."""
@@ -80,15 +80,15 @@ class PartNumbers:
         age_s = time.monotonic() - self._saved_s
         is_due = age_s > (SAVE_S if announced != now.announced else _IDLE_S)
         if now.reserved - announced < BLOCK_PARTS // 2:
-            self._save(End.RUNNING, announced, announced + BLOCK_PARTS)
+            self._save(RunEnd.RUNNING, announced, announced + BLOCK_PARTS)
         elif is_due:
-            self._save(End.RUNNING, announced, now.reserved)
+            self._save(RunEnd.RUNNING, announced, now.reserved)
 
-    def end(self, end: End, announced: int, unjournalled: int) -> bool:
+    def end(self, end: RunEnd, announced: int, unjournalled: int) -> bool:
         """The run ends; nothing was announced beyond ``announced``. Whether the disk has it."""
         return self._save(end, announced, announced, unjournalled)
 
-    def _save(self, end: End, announced: int, reserved: int, unjournalled: int = 0) -> bool:
+    def _save(self, end: RunEnd, announced: int, reserved: int, unjournalled: int = 0) -> bool:
         turn = 0 if self._now is None else self._now.turn + 1
         saved = SavedNumbers(
             boot_id(),

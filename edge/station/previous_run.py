@@ -19,7 +19,7 @@ from edge.events.event import (
 from edge.events.identity import StoredEvent, parse_payload
 from edge.events.start import LastEnd, StartEvent, start_event
 from edge.records import Decision, Verdict
-from edge.station.part_numbers import BLOCK_PARTS, End, SavedNumbers
+from edge.station.part_numbers import BLOCK_PARTS, RunEnd, SavedNumbers
 from edge.station.recent_parts import LastRun, OpenPart
 
 # The last events of the journal: the run before cannot have journalled more than a batch of them
@@ -29,11 +29,11 @@ TAIL_ROWS = 1024
 _UNJUDGED = "the station ended before it had a verdict"
 _UNJOURNALLED = "judged before the station ended, and journalled after; details are lost"
 
-_ENDS: dict[End, LastEnd] = {
-    End.RUNNING: "killed",
-    End.STOPPED: "stopped",
-    End.FAILED: "failed",
-    End.DIED: "died",
+_ENDS: dict[RunEnd, LastEnd] = {
+    RunEnd.RUNNING: "killed",
+    RunEnd.STOPPED: "stopped",
+    RunEnd.FAILED: "failed",
+    RunEnd.CRASHED: "died",
 }
 
 
@@ -118,12 +118,12 @@ class LastRunAccount:
         saved = self.saved
         if saved is None:
             return [self._start("first" if tail.is_empty else "unknown", tail)]
-        end = _ENDS[End(min(saved.end, End.DIED))]
+        end = _ENDS[RunEnd(min(saved.end, RunEnd.CRASHED))]
         if end == "killed" and not saved.is_of_this_boot:
             end = "power"
         last_part = max(saved.announced, max(tail.parts, default=0))
         begin = last_part + 1 if tail.first_part is None else tail.first_part
-        if saved.end == End.STOPPED and not saved.unjournalled:
+        if saved.end == RunEnd.STOPPED and not saved.unjournalled:
             begin = last_part + 1  # a number without a verdict was no part
         unaccounted = _ranges(range(begin, last_part + 1), tail.parts)
         count = sum(map(len, unaccounted))
@@ -134,7 +134,7 @@ class LastRunAccount:
             last_end=end,
             last_run=tail.run,
             last_part=last_part,
-            last_part_at_most=saved.reserved if saved.end == End.RUNNING else None,
+            last_part_at_most=saved.reserved if saved.end == RunEnd.RUNNING else None,
             unaccounted=unaccounted,
             unwatched_s=_since_s(saved),
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edge.clock import boot_id
 from edge.records import Decision
-from edge.station.part_numbers import End, PartNumbers
+from edge.station.part_numbers import PartNumberFile, RunEnd
 
 _log = getLogger(__name__)
 
@@ -77,7 +77,7 @@ class LastRun:
     journal does not have the ejector's action. unwatched_ns: the time in which nobody has looked at
     the line since a start event was journalled."""
 
-    end: End
+    end: RunEnd
     bundle: str
     first_part: int
     announced: int
@@ -100,7 +100,7 @@ class PartRegister:
         self,
         memory: mmap.mmap | bytearray,
         path: Path | None = None,
-        numbers: PartNumbers | None = None,
+        numbers: PartNumberFile | None = None,
     ) -> None:
         """Use ``open_register``."""
         self._memory = memory
@@ -119,7 +119,7 @@ class PartRegister:
             self.last = replace(self.last, unwatched_ns=self._get(_At.UNWATCHED_NS))
         self._put(_At.FIRST_PART, first_part)
         self._put(_At.ANNOUNCED, first_part - 1)
-        self._put(_At.END, End.RUNNING)
+        self._put(_At.END, RunEnd.RUNNING)
         self._put(_At.TOLD, 0)
         self._text(8, boot_id(), 40)
         self._text(256, bundle, _TEXT_BYTES)
@@ -198,7 +198,7 @@ class PartRegister:
         if self._numbers is not None:
             self._numbers.keep(self._get(_At.ANNOUNCED))
 
-    def close(self, end: End, timeout_s: float) -> None:
+    def close(self, end: RunEnd, timeout_s: float) -> None:
         """The run ends; nothing is noted afterwards. Waits for the disk, at most so long. Where the
         journal has everything, the memory is given back."""
         self._put(_At.END, end)
@@ -206,13 +206,13 @@ class PartRegister:
         thread.start()
         thread.join(timeout_s)
 
-    def _finish(self, end: End) -> None:
+    def _finish(self, end: RunEnd) -> None:
         left = self._get(_At.GAP) + sum(not part.is_lost for part in self._open_parts())
         is_saved = self._numbers is not None and self._numbers.end(
             end, self._get(_At.ANNOUNCED), left
         )
         is_told = self._get(_At.TOLD) and not left
-        if self.path is not None and is_saved and is_told and end is End.STOPPED:
+        if self.path is not None and is_saved and is_told and end is RunEnd.STOPPED:
             self.path.unlink(missing_ok=True)
 
     def _last_run(self) -> LastRun | None:
@@ -222,7 +222,7 @@ class PartRegister:
         gap_first, gap_last = self._get(_At.GAP_FIRST), self._get(_At.GAP_LAST)
         under_way = self._not_done()
         return LastRun(
-            end=End(min(self._get(_At.END), End.DIED)),
+            end=RunEnd(min(self._get(_At.END), RunEnd.CRASHED)),
             bundle=self._read_text(256, _TEXT_BYTES),
             first_part=self._get(_At.SINCE),
             announced=self._get(_At.ANNOUNCED),
@@ -285,7 +285,7 @@ class PartRegister:
 
 
 def open_register(
-    station: str, state_dir: Path, numbers: PartNumbers | None = None
+    station: str, state_dir: Path, numbers: PartNumberFile | None = None
 ) -> PartRegister:
     """The register of a station's folder, in $RUNTIME_DIRECTORY or /dev/shm: neither is a disk. One
     that nobody finds again where neither can be used; the log says so."""
@@ -296,10 +296,10 @@ def open_register(
         return PartRegister(_mapped(path), path, numbers)
     except OSError as error:
         _log.warning("part_register_refused path=%s reason=%s", path, error.strerror)
-        return unkept_register(numbers)
+        return temporary_register(numbers)
 
 
-def unkept_register(numbers: PartNumbers | None = None) -> PartRegister:
+def temporary_register(numbers: PartNumberFile | None = None) -> PartRegister:
     """A register that ends with the process."""
     return PartRegister(bytearray(_BYTES), None, numbers)
 

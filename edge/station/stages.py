@@ -11,7 +11,7 @@ from queue import Empty, Full, Queue
 from typing import TypeVar
 
 from edge.clock import Clock
-from edge.watchdog import Patience, Stage
+from edge.watchdog import StageLimits, WatchedStage
 
 _log = getLogger(__name__)
 _T = TypeVar("_T")
@@ -21,21 +21,21 @@ TURN_S = 0.1  # how long a loop waits in vain before it comes round
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """One Stage per thread, and one for the rejector, which answers the trigger's pings."""
+    """One WatchedStage per thread, and one for the rejector, which answers the trigger's pings."""
 
-    trigger: Stage
-    camera: Stage
-    inspector: Stage
-    deadline: Stage
-    rejector: Stage
-    journal: Stage
+    trigger: WatchedStage
+    camera: WatchedStage
+    inspector: WatchedStage
+    deadline: WatchedStage
+    rejector: WatchedStage
+    journal: WatchedStage
 
     @classmethod
-    def make(cls, patience: Patience, clock: Clock) -> Stages:
+    def make(cls, patience: StageLimits, clock: Clock) -> Stages:
         """All of them, with their bounds."""
 
-        def stage(name: str, bound_ns: int = patience.stage_ns) -> Stage:
-            return Stage(name, bound_ns=bound_ns, clock=clock)
+        def stage(name: str, bound_ns: int = patience.stage_ns) -> WatchedStage:
+            return WatchedStage(name, bound_ns=bound_ns, clock=clock)
 
         return cls(
             stage("trigger"),
@@ -53,7 +53,7 @@ class Stages:
             stage.beat()
 
     @property
-    def all(self) -> tuple[Stage, ...]:
+    def all(self) -> tuple[WatchedStage, ...]:
         """In the order of a part's way."""
         return (
             self.trigger,
@@ -65,7 +65,7 @@ class Stages:
         )
 
 
-def take(queue: Queue[_T], stage: Stage, between: Callable[[], None] | None = None) -> _T:
+def take(queue: Queue[_T], stage: WatchedStage, between: Callable[[], None] | None = None) -> _T:
     """What comes next out of the queue; the stage beats at every turn of the wait. between: what
     is done at every turn, before it waits, while nothing is in the queue."""
     while True:

@@ -26,24 +26,24 @@ from edge.station.collaborators import (
     ConditionMonitor,
     PartInspector,
     PictureRecorder,
-    Rejector,
+    RejectorPort,
 )
-from edge.station.counters import Tally
+from edge.station.counters import StationCounters
 from edge.station.crash import Crashes, despite
-from edge.station.journal_thread import Appends, JournalWriter
+from edge.station.journal_thread import JournalPort, JournalWriter
 from edge.station.part_guard import attempt
-from edge.station.part_numbers import End
+from edge.station.part_numbers import RunEnd
 from edge.station.previous_run import LastRunAccount
 from edge.station.recent_parts import PartRegister
 from edge.station.stages import TURN_S, Stages, end, end_at_once, join, peek, take
 from edge.station.summary import Summary
 from edge.station.unknown_verdicts import doubted, late, of_its_part, overload
-from edge.watchdog import SILENT, Notifier, Patience, Watchdog
+from edge.watchdog import SILENT, Notifier, StageLimits, Watchdog
 
 _log = getLogger(__name__)
 
 _QUEUE_PARTS = 4  # more would be late anyhow: a budget is rarely above four gaps
-_PATIENCE = Patience()
+_PATIENCE = StageLimits()
 _STOP_S = 5.0  # for each thread and for the rejector, beyond what they have to wait for
 _DYING_S = 1.0  # the same where a stage hangs and the process has to end
 _Threads = dict[str, threading.Thread]
@@ -77,8 +77,8 @@ class Station:
         trigger: Trigger,
         camera: Camera,
         inspector: PartInspector,
-        rejector: Rejector,
-        journal: Appends,
+        rejector: RejectorPort,
+        journal: JournalPort,
         clock: Clock,
         timing: LineTiming,
         first_part_id: int = 1,
@@ -88,12 +88,12 @@ class Station:
         on_verdict: Callable[[Verdict], None] | None = None,
         on_actuated: Callable[[Actuated], None] | None = None,
         notifier: Notifier = SILENT,
-        patience: Patience = _PATIENCE,
+        patience: StageLimits = _PATIENCE,
         commit_interval_s: float = 0.0,
         register: PartRegister | None = None,
         account: LastRunAccount | None = None,
     ) -> None:
-        self._tally = Tally()
+        self._tally = StationCounters()
         self.stats = self._tally.stats
         self._trigger, self._camera, self._inspector = trigger, camera, inspector
         self._rejector, self._journal = rejector, journal
@@ -121,7 +121,7 @@ class Station:
         self._opened_id = first_part_id - 1  # the last part in the ledger
         self._stopping = self._all_seen = False
         self._failure: DeviceError | None = None
-        self._end = End.STOPPED
+        self._end = RunEnd.STOPPED
 
     def stop(self) -> None:
         """Let no further part in and end in order. From any thread or signal handler; at once."""
@@ -148,7 +148,7 @@ class Station:
                 self._oversee(threads)
             except (OutfeedError, KeyboardInterrupt, SystemExit) as error:
                 if not isinstance(error, MustEndError):
-                    self._end = End.FAILED
+                    self._end = RunEnd.FAILED
                     self._close(threads, crashed=True)
                 raise
             counted = self._close(threads)
@@ -215,7 +215,7 @@ class Station:
         rejector's."""
         _log.error("station_dies reason=%s", reason)
         self._stopping = self._all_seen = True
-        self._end = End.DIED
+        self._end = RunEnd.CRASHED
         if trigger.ident is not None:
             trigger.join(_DYING_S)  # no part comes after those that get their verdict here
         if self._guard.acquire(timeout=_DYING_S):
@@ -247,7 +247,7 @@ class Station:
                 return
             except DeviceError as error:
                 _log.error("trigger_failed reason=%s", error)
-                self._failure, self._end = error, End.FAILED
+                self._failure, self._end = error, RunEnd.FAILED
                 return
             if edge is None:
                 continue

@@ -8,7 +8,7 @@ from edge.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class StageLimits:
     """How long a stage may be under way before it counts as hung.
 
     stage_ns: of trigger, camera, inspector, deadline and rejector: longer than the longest capture
@@ -20,7 +20,7 @@ class Patience:
     journal_ns: int = 30_000_000_000
 
 
-class Stage:
+class WatchedStage:
     """When a loop last came round. The loop itself beats, from its own thread and nowhere else: at
     each turn, whether it had something to do or waited in vain. Any thread may read."""
 

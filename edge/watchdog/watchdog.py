@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edge.clock import Clock
 from edge.errors import StalledError
 from edge.watchdog.notifier import Notifier
-from edge.watchdog.stage import Stage
+from edge.watchdog.stage import WatchedStage
 
 
 class Watchdog:
@@ -15,7 +15,7 @@ class Watchdog:
     thread after it has looked at every stage: no thread feeds it blindly. Once a stage was found
     hung no heartbeat follows, whatever happens. One thread."""
 
-    def __init__(self, notifier: Notifier, stages: Sequence[Stage], *, clock: Clock) -> None:
+    def __init__(self, notifier: Notifier, stages: Sequence[WatchedStage], *, clock: Clock) -> None:
         self._notifier = notifier
         self._stages = tuple(stages)
         self._clock = clock

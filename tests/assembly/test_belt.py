@@ -10,7 +10,7 @@ from edge.config.station import StationConfig, load_config
 from edge.line.tracker import CountRules, EyeRules
 from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
 from edge.rejector.options import CountTracking, EjectorEye
-from edge.sim.belt import Belt
+from edge.sim.belt import SimulatedBelt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.sim.motion import Drive
 from tests.support.configurations import BY_COUNTS, BY_TIME, EYE, EYE_MS
@@ -78,6 +78,6 @@ def test_the_rejector_looks_at_the_belt_that_triggers(tmp_path: Path) -> None:
     assert options.ejector_eye == ejector_eye(config, belt.plan)
     assert options.spacing == 40
     plain = load(tmp_path, BY_TIME)
-    assert isinstance(make_belt(plain, clock=clock), Belt)
+    assert isinstance(make_belt(plain, clock=clock), SimulatedBelt)
     options = make_rejector(plain, clock=clock)._options
     assert (options.counts, options.ejector_eye, options.spacing) == (None, None, 20 * MS)

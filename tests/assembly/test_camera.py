@@ -14,7 +14,7 @@ from edge.devices.camera_v4l2 import V4l2Settings
 from edge.devices.trigger_gpio import GpioTrigger
 from edge.errors import DeviceError
 from edge.line.freshness import FreshnessRules
-from edge.sim.belt import Belt
+from edge.sim.belt import SimulatedBelt
 from tests.devices.clocks import FakeClock
 from tests.devices.streams import JpegStream
 from tests.devices.triggers import fake_kernel
@@ -126,7 +126,7 @@ def test_a_photo_eye_and_a_belt(request, tmp_path):
     )
     assert asked.debounce_period.microseconds == 300
     path.write_text(SMALLEST)
-    assert isinstance(make_trigger(load_config(path), clock=CLOCK), Belt)
+    assert isinstance(make_trigger(load_config(path), clock=CLOCK), SimulatedBelt)
 
 
 def test_a_stream_s_least_and_longest_latency(tmp_path, monkeypatch):

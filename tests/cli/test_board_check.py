@@ -15,7 +15,7 @@ from edge.config.station import StationConfig
 from edge.devices.camera_reopening import ReopeningCamera
 from edge.devices.output_simulated import SimulatedOutput
 from edge.errors import DeviceError
-from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
+from edge.sim.camera import CameraFault, SimulatedCamera, SimulatedSensor
 from tests.devices.clocks import MS, FakeClock
 from tests.devices.triggers import fake_kernel
 from tests.support.configurations import SMALLEST, V4L2, load, with_section
@@ -89,7 +89,7 @@ def test_a_camera_that_is_fresh_and_one_that_is_not(tmp_path):
     found = lines(check_camera(SimulatedCamera(sensor), settings, clock=sensor.clock, parts=90))
     assert found[0] == "PASS  a fresh frame for every part: 90 of 90"
     assert [line.split(":")[0] for line in found[1:]] == ["PASS  exposure", "PASS  frame in memory"]
-    faults = {7: Fault.FROZEN, 9: Fault.DAMAGED}
+    faults = {7: CameraFault.FROZEN, 9: CameraFault.DAMAGED}
     camera = SimulatedCamera(sensor, faults)
     found = lines(check_camera(camera, settings, clock=sensor.clock, parts=20))
     assert found[0] == (

@@ -11,7 +11,7 @@ from edge.commission.steps.parts import NoRejector, run_parts
 from edge.devices.camera import Camera
 from edge.devices.trigger import Trigger
 from edge.errors import DeviceError
-from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
+from edge.sim.camera import CameraFault, SimulatedCamera, SimulatedSensor
 from tests.commission.benches import CALM, Declining, Scripted, bench_of, write_station
 from tests.commission.pictures import tiles
 from tests.support.bundles import FAINT, HOLE
@@ -64,7 +64,7 @@ def test_severity_that_was_taken_for_sound_surface_is_told(tmp_path: Path) -> No
 def test_unknown_parts_say_why(tmp_path: Path) -> None:
     bench = bench_of(write_station(tmp_path, **CALM), settings=FEW)
     sensor = SimulatedSensor(bench.clock, scene=lambda at_ns: tiles(seed=at_ns % 7))
-    faults = {3: Fault.REPEATED, 5: Fault.DAMAGED}
+    faults = {3: CameraFault.REPEATED, 5: CameraFault.DAMAGED}
 
     def camera() -> Camera:
         return SimulatedCamera(sensor, faults)

@@ -13,15 +13,15 @@ from edge.line.tracker import CountRules, EyeRules
 from edge.rejector.client import RejectorClient
 from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
 from edge.rejector.options import CountTracking, EjectorEye, RejectorOptions
-from edge.sim.belt import Belt
+from edge.sim.belt import SimulatedBelt
 from edge.sim.driven_belt import BeltPlan
 from edge.sim.motion import Drive
 
 CLOCK = MonotonicClock()
 
 
-def belt(**keys: float) -> Belt:
-    return Belt(clock=CLOCK, travel_ns=50_000_000, rate_hz=keys.get("rate_hz", 50.0))
+def belt(**keys: float) -> SimulatedBelt:
+    return SimulatedBelt(clock=CLOCK, travel_ns=50_000_000, rate_hz=keys.get("rate_hz", 50.0))
 
 
 def test_one_part_is_kicked_after_the_delay(tmp_path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from edge.devices.camera_reopening import ReopeningCamera
 from edge.errors import ConfigError, DeviceError, FrameError
-from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
+from edge.sim.camera import CameraFault, SimulatedCamera, SimulatedSensor
 from tests.devices.clocks import FakeClock
 
 
@@ -107,7 +107,7 @@ def test_every_loss_begins_with_short_pauses_again(sensor):
 
 
 def test_one_damaged_frame_is_no_loss_and_neither_is_a_wrong_setting(sensor):
-    faults = {1: Fault.DAMAGED}
+    faults = {1: CameraFault.DAMAGED}
     camera = ReopeningCamera(lambda: SimulatedCamera(sensor, faults), retry_max_s=9)
     with pytest.raises(FrameError):
         capture(camera, sensor)

@@ -9,7 +9,7 @@ import pytest
 from edge.devices.output import Pulse
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
-from edge.sim.belt import Belt, Misbehaviour
+from edge.sim.belt import Misbehaviour, SimulatedBelt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.sim.motion import Drive
 from tests.devices import board
@@ -17,8 +17,10 @@ from tests.devices.clocks import MS, FakeClock
 from tests.devices.triggers import TriggerRig, fake_gpio_trigger, sim_gpio_trigger
 
 
-def belt(clock: FakeClock, **given) -> Belt:
-    return Belt(**{"clock": clock, "rate_hz": 10, "travel_ns": 500 * MS, "parts": 5, **given})
+def belt(clock: FakeClock, **given) -> SimulatedBelt:
+    return SimulatedBelt(
+        **{"clock": clock, "rate_hz": 10, "travel_ns": 500 * MS, "parts": 5, **given}
+    )
 
 
 @dataclass
@@ -84,7 +86,7 @@ def test_close_twice_then_wait_is_a_device_error(rig):
         trigger.wait(0.1)
 
 
-def edges_of(made: Belt) -> list[int]:
+def edges_of(made: SimulatedBelt) -> list[int]:
     found = []
     try:
         while True:

@@ -12,7 +12,7 @@ from edge.devices.camera import Camera
 from edge.doctor import devices
 from edge.doctor.finding import Level
 from edge.errors import DeviceError
-from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
+from edge.sim.camera import CameraFault, SimulatedCamera, SimulatedSensor
 from tests.devices.clocks import FakeClock
 from tests.doctor.contexts import STATION, context, put
 
@@ -34,7 +34,7 @@ def test_cameras_that_are_dark_or_silent(tmp_path: Path) -> None:
     dark = replace(one, camera=lambda: SimulatedCamera(sensor))
     assert devices.camera(dark).level is Level.WARN
     assert sensor.opened == 0  # and closed again
-    silent = replace(one, camera=lambda: SimulatedCamera(sensor, {1: Fault.SILENT}))
+    silent = replace(one, camera=lambda: SimulatedCamera(sensor, {1: CameraFault.SILENT}))
     assert str(devices.camera(silent)) == "FAIL camera: camera_simulated: gives no frame"
 
     def gone() -> Camera:
@@ -48,7 +48,9 @@ def test_a_triggered_camera_is_only_opened(tmp_path: Path) -> None:
     camera = one.config.camera.model_copy(update={"triggered": True})
     config = one.config.model_copy(update={"camera": camera})
     sensor = SimulatedSensor(FakeClock())
-    one = replace(one, config=config, camera=lambda: SimulatedCamera(sensor, {1: Fault.SILENT}))
+    one = replace(
+        one, config=config, camera=lambda: SimulatedCamera(sensor, {1: CameraFault.SILENT})
+    )
     assert str(devices.camera(one)) == "OK camera: opens; its frames come with parts"
     assert sensor.opened == 0
 

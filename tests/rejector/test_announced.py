@@ -1,7 +1,7 @@
 """What the station tells a new rejector, and what it reports by itself."""
 
 from edge.line.outcome import Action, Cause
-from edge.rejector.announced import Underway
+from edge.rejector.announced import AnnouncedParts
 from edge.rejector.messages import (
     Actuated,
     Announce,
@@ -16,8 +16,8 @@ from edge.rejector.messages import (
 MS = 1_000_000
 
 
-def make(*, eject_unknown: bool = True, capacity: int = 4096) -> Underway:
-    return Underway(pulse_us=10_000, eject_unknown=eject_unknown, capacity=capacity)
+def make(*, eject_unknown: bool = True, capacity: int = 4096) -> AnnouncedParts:
+    return AnnouncedParts(pulse_us=10_000, eject_unknown=eject_unknown, capacity=capacity)
 
 
 def passed(part_id: int, action: Action = Action.PASSED) -> Actuated:
@@ -114,7 +114,7 @@ def test_by_time_every_process_is_told_until_when_the_belt_is_unknown():
 
 
 def test_a_released_line_that_is_active_ejects_good_parts():
-    underway = Underway(pulse_us=10_000, eject_unknown=True, capacity=8, safe_active=True)
+    underway = AnnouncedParts(pulse_us=10_000, eject_unknown=True, capacity=8, safe_active=True)
     for part, eject in ((1, False), (2, True), (3, None)):
         underway.announce(part, 100 * MS, 0)
         if eject is not None:
@@ -128,7 +128,7 @@ def test_a_released_line_that_is_active_ejects_good_parts():
 
 
 def test_by_counts_a_part_within_the_reach_of_a_pulse_that_outlived_its_process_is_ejected():
-    underway = Underway(pulse_us=10_000, eject_unknown=False, capacity=8, reach=6)
+    underway = AnnouncedParts(pulse_us=10_000, eject_unknown=False, capacity=8, reach=6)
     underway.orders(7, purge_at_start=False)
     for part, place in ((1, 100), (2, 106), (3, 107)):
         underway.sighted(part, 0, 0)

@@ -16,7 +16,7 @@ from edge.line.outcome import Action, Cause
 from edge.line.queue import RejectQueue
 from edge.line.tracker import BeltTracker, CountRules, EyeRules
 from edge.rejector.lease import Lease
-from edge.rejector.loop import EXIT_DONE, Rejector
+from edge.rejector.loop import EXIT_DONE, RejectorLoop
 from edge.rejector.messages import (
     Actuated,
     Counted,
@@ -111,7 +111,7 @@ class House:
             eject_absent=False,
         )
         rules = None if eye is None else EyeRules(20, 5)
-        rejector = Rejector(
+        rejector = RejectorLoop(
             theirs,
             output=PulsingOutput(self.output, clock=CLOCK, lease=Lease(pulse_ns=1_000 * MS)),
             tracker=BeltTracker(queue, counts=CountRules(100), eye=rules),

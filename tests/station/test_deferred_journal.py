@@ -17,7 +17,7 @@ from edge.journal.lock import LockHeldError
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
 from edge.records import Verdict
-from edge.station.deferred_journal import LateJournal
+from edge.station.deferred_journal import DeferredJournal
 from edge.station.journal_thread import JournalWriter
 from edge.station.retry import Retrying
 
@@ -59,7 +59,7 @@ def test_what_found_no_room_is_a_gap_event_when_the_disk_is_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     disk = Disk(tmp_path, JournalError("no space left on device"))
-    journal = LateJournal(disk.open, within_s=5)
+    journal = DeferredJournal(disk.open, within_s=5)
     assert journal.last_sequence is None
     writer = JournalWriter(journal, station="s1", bundle="b1", capacity=4)
     writer.start()
@@ -86,7 +86,7 @@ def test_a_disk_that_hangs_is_left_behind(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     disk.answers.clear()
     began_s = time.monotonic()
-    journal = LateJournal(disk.open, within_s=0.2)
+    journal = DeferredJournal(disk.open, within_s=0.2)
     assert time.monotonic() - began_s < 5
     with pytest.raises(JournalError, match="no answer yet"):
         journal.append([])
@@ -99,7 +99,7 @@ def test_a_disk_that_hangs_is_left_behind(tmp_path: Path) -> None:
 
 def test_a_station_that_runs_on_the_folder_ends_the_start(tmp_path: Path) -> None:
     with opens(tmp_path), pytest.raises(LockHeldError, match="another station is running"):
-        LateJournal(lambda: opens(tmp_path), within_s=5)
+        DeferredJournal(lambda: opens(tmp_path), within_s=5)
 
 
 def test_a_foreign_journal_ends_the_start(tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ def test_a_foreign_journal_ends_the_start(tmp_path: Path) -> None:
         cursor_path=tmp_path / "uplink.json",
     ).close()
     with pytest.raises(JournalError, match="belongs to station 'other'"):
-        LateJournal(lambda: opens(tmp_path), within_s=5)
+        DeferredJournal(lambda: opens(tmp_path), within_s=5)
 
 
 def test_what_comes_later_ends_nothing(tmp_path: Path) -> None:
     disk = Disk(tmp_path, JournalError("read-only file system"))
-    journal = LateJournal(disk.open, within_s=5)
+    journal = DeferredJournal(disk.open, within_s=5)
     disk.error = LockHeldError("another station is running on this folder")
 
     def is_told() -> bool:
@@ -129,7 +129,7 @@ def test_what_comes_later_ends_nothing(tmp_path: Path) -> None:
 
 def test_a_bug_in_opening_reaches_who_appends(tmp_path: Path) -> None:
     disk = Disk(tmp_path, JournalError("no space left on device"))
-    journal = LateJournal(disk.open, within_s=5)
+    journal = DeferredJournal(disk.open, within_s=5)
     disk.error = ZeroDivisionError("a bug, scripted")
     limit_s = time.monotonic() + 20
     while time.monotonic() < limit_s:

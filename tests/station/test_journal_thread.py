@@ -7,7 +7,7 @@ from edge.errors import JournalError
 from edge.journal.writer import PartlyStoredError
 from edge.records import Verdict
 from edge.station.journal_thread import JournalWriter
-from edge.station.part_numbers import PartNumbers
+from edge.station.part_numbers import PartNumberFile
 from edge.station.previous_run import JournalTail, LastRunAccount
 from edge.station.recent_parts import open_register
 
@@ -156,7 +156,7 @@ def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
             raise refusals.pop()
         return JournalTail(False, "aa", 1, frozenset({1}))
 
-    register = open_register("s1", tmp_path, PartNumbers(tmp_path / "parts.json"))
+    register = open_register("s1", tmp_path, PartNumberFile(tmp_path / "parts.json"))
     account = LastRunAccount("s1", "b1", 4, register.last, None, tail)
     register.begin("b1", 4)
     journal = StubbornJournal(refusals=1)

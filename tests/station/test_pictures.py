@@ -7,7 +7,7 @@ import pytest
 from edge.errors import CrashedError, FrameError, StalledError
 from edge.inbox import new_mark
 from edge.records import Decision, Frame
-from edge.watchdog import Patience
+from edge.watchdog import StageLimits
 from tests.support.pictures import RecordedKeeper
 from tests.support.station import P, R, StationHarness, U, raises, wait_for_threads
 
@@ -65,7 +65,9 @@ def test_a_stale_frame_is_recorded_and_its_part_is_unknown() -> None:
 
 def test_a_station_that_dies_dumps_after_the_journal() -> None:
     keeper = RecordedKeeper()
-    house = StationHarness(10**9, pictures=keeper, patience=Patience(stage_ns=S, journal_ns=2 * S))
+    house = StationHarness(
+        10**9, pictures=keeper, patience=StageLimits(stage_ns=S, journal_ns=2 * S)
+    )
     house.rejector.beat = lambda: 0
     dump = keeper.dump
 

@@ -21,7 +21,7 @@ from edge.events.identity import StoredEvent
 from edge.events.start import StartEvent, start_event
 from edge.journal.blocks import read_blocks
 from edge.records import Decision, Verdict
-from edge.station.part_numbers import BLOCK_PARTS, End, PartNumbers, SavedNumbers
+from edge.station.part_numbers import BLOCK_PARTS, PartNumberFile, RunEnd, SavedNumbers
 from edge.station.previous_run import JournalTail, LastRunAccount, first_part, tail_of
 from edge.station.recent_parts import CAPACITY, LastRun, OpenPart, PartRegister, open_register
 
@@ -63,7 +63,7 @@ def test_a_register_outlives_whoever_wrote_it(tmp_path: Path) -> None:
         register.done(number)
     register.refused(True)
     last = left(tmp_path)
-    assert (last.end, last.bundle, last.first_part) == (End.RUNNING, "bundle 1", 7)
+    assert (last.end, last.bundle, last.first_part) == (RunEnd.RUNNING, "bundle 1", 7)
     assert (last.announced, last.under_way, last.gap, last.refused) == (12, range(9, 12), 0, True)
     assert last.parts == (
         OpenPart(8, 800, R, False),
@@ -186,18 +186,18 @@ def test_memory_that_cannot_be_shared_costs_the_account_and_nothing_else(
 
 
 def test_an_end_in_order_gives_the_memory_back(tmp_path: Path) -> None:
-    numbers = PartNumbers(tmp_path / "parts.json")
+    numbers = PartNumberFile(tmp_path / "parts.json")
     register = open_register("press-3", tmp_path, numbers)
     register.begin("b", 1)
     register.announced(1, 1)
     assert register.path is not None
-    register.close(End.STOPPED, 10.0)
+    register.close(RunEnd.STOPPED, 10.0)
     assert register.path.exists()  # part 1 is not journalled
     register.journalled(1)
     register.told()
-    register.close(End.STOPPED, 10.0)
+    register.close(RunEnd.STOPPED, 10.0)
     assert not register.path.exists()
-    saved = PartNumbers(tmp_path / "parts.json").last
+    saved = PartNumberFile(tmp_path / "parts.json").last
     assert saved is not None
     assert (saved.end, saved.announced, saved.reserved, saved.unjournalled) == (1, 1, 1, 0)
 
@@ -207,10 +207,10 @@ def test_numbers_are_reserved_before_they_are_used(
 ) -> None:
     path, now = tmp_path / "parts.json", [0.0]
     monkeypatch.setattr("edge.station.part_numbers.time.monotonic", lambda: now[0])
-    numbers, saved = PartNumbers(path), None
+    numbers, saved = PartNumberFile(path), None
     for announced in range(0, 3 * BLOCK_PARTS, 1000):
         numbers.keep(announced)
-        saved = PartNumbers(path).last
+        saved = PartNumberFile(path).last
         assert saved is not None
         assert saved.reserved >= announced + BLOCK_PARTS // 2
     assert saved is not None
@@ -219,7 +219,7 @@ def test_numbers_are_reserved_before_they_are_used(
     for _ in range(100):
         now[0] += 1.0
         numbers.keep(3 * BLOCK_PARTS)
-    saved = PartNumbers(path).last
+    saved = PartNumberFile(path).last
     assert saved is not None
     assert saved.turn - writes <= 3  # one of each ten seconds or minute
     assert saved.announced == 3 * BLOCK_PARTS
@@ -229,11 +229,11 @@ def test_numbers_are_reserved_before_they_are_used(
 def test_numbers_that_are_damaged_are_unknown(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "parts.json"
     path.write_bytes(content)
-    numbers = PartNumbers(path)
+    numbers = PartNumberFile(path)
     assert numbers.last is None
     numbers.keep(5)
     assert len(read_blocks(path)) >= 1
-    saved = PartNumbers(path).last
+    saved = PartNumberFile(path).last
     assert saved is not None
     assert (saved.announced, saved.reserved) == (5, 5 + BLOCK_PARTS)
 
@@ -241,16 +241,16 @@ def test_numbers_that_are_damaged_are_unknown(tmp_path: Path, content: bytes) ->
 def test_a_disk_that_refuses_numbers_is_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    numbers = PartNumbers(tmp_path / "nowhere" / "parts.json")
+    numbers = PartNumberFile(tmp_path / "nowhere" / "parts.json")
     for announced in range(5):
         numbers.keep(announced)
-    assert not numbers.end(End.STOPPED, 5, 0)
+    assert not numbers.end(RunEnd.STOPPED, 5, 0)
     assert len([r for r in caplog.records if "part_numbers_refused" in r.message]) == 1
 
 
 def run(**given: object) -> LastRun:
     values = {
-        "end": End.RUNNING, "bundle": "b0", "first_part": 1, "announced": 9,
+        "end": RunEnd.RUNNING, "bundle": "b0", "first_part": 1, "announced": 9,
         "under_way": range(7, 10),
         "unwatched_ns": 5_000_000_000, "gap": 0, "gap_parts": range(0),
         "refused": False, "parts": (),
@@ -297,21 +297,22 @@ def test_the_account_of_lost_events_is_a_gap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "said"), [(End.STOPPED, "stopped"), (End.FAILED, "failed"), (End.DIED, "died")]
+    ("end", "said"),
+    [(RunEnd.STOPPED, "stopped"), (RunEnd.FAILED, "failed"), (RunEnd.CRASHED, "died")],
 )
-def test_the_account_of_other_ends(end: End, said: str) -> None:
+def test_the_account_of_other_ends(end: RunEnd, said: str) -> None:
     start, rest = account(run(end=end, under_way=range(0)))
     assert (start.last_end, start.under_way, rest) == (said, None, [])
 
 
-def saved(end: End, boot: str, announced: int, reserved: int, left: int = 0) -> SavedNumbers:
+def saved(end: RunEnd, boot: str, announced: int, reserved: int, left: int = 0) -> SavedNumbers:
     return SavedNumbers(boot, utc_now(), int(end), announced, reserved, left)
 
 
 def test_the_account_of_a_power_cut() -> None:
     """Up to ten seconds of it are not on the disk; more is not known, and it says so."""
     tail = JournalTail(False, "aa", 3, frozenset({3, 4, 6}))
-    start, rest = account(None, saved(End.RUNNING, "another", 8, 100_000), tail)
+    start, rest = account(None, saved(RunEnd.RUNNING, "another", 8, 100_000), tail)
     assert (start.last_end, start.last_part, start.last_part_at_most) == ("power", 8, 100_000)
     assert (start.unaccounted, start.unaccounted_parts) == (((5, 5), (7, 8)), 3)
     (gap,) = rest
@@ -322,7 +323,7 @@ def test_the_account_of_a_power_cut() -> None:
 
 def test_a_wall_clock_that_jumped_does_not_count_within_a_boot() -> None:
     at_ns = time.monotonic_ns() - 7_000_000_000
-    known = replace(saved(End.STOPPED, boot_id(), 3, 3), utc="2001-01-01T00:00:00Z", at_ns=at_ns)
+    known = replace(saved(RunEnd.STOPPED, boot_id(), 3, 3), utc="2001-01-01T00:00:00Z", at_ns=at_ns)
     start, _ = account(None, known)
     assert start.unwatched_s == pytest.approx(7.0, abs=5.0)
     start, _ = account(None, replace(known, boot_id="another"))
@@ -331,9 +332,9 @@ def test_a_wall_clock_that_jumped_does_not_count_within_a_boot() -> None:
 
 def test_the_account_of_what_the_disk_knows() -> None:
     tail = JournalTail(False, "aa", 1, frozenset({1, 2}))
-    start, rest = account(None, saved(End.STOPPED, "another", 3, 3), tail)
+    start, rest = account(None, saved(RunEnd.STOPPED, "another", 3, 3), tail)
     assert (start.last_end, start.unaccounted, rest) == ("stopped", (), [])
-    start, rest = account(None, saved(End.STOPPED, "another", 3, 3, left=1), tail)
+    start, rest = account(None, saved(RunEnd.STOPPED, "another", 3, 3, left=1), tail)
     assert (start.unaccounted, len(rest)) == (((3, 3),), 1)
     assert account(None, None, JournalTail(True, None, None, frozenset()))[0].last_end == "first"
     assert account(None, None, tail)[0].last_end == "unknown"
@@ -372,11 +373,11 @@ def test_the_tail_of_a_journal() -> None:
 
 
 def test_no_number_is_given_twice() -> None:
-    running = saved(End.RUNNING, "another", 50, 1000)
+    running = saved(RunEnd.RUNNING, "another", 50, 1000)
     assert first_part(run(announced=60), running, 40) == 61
     assert first_part(run(announced=60), None, 400) == 401
     assert first_part(None, running, 40) == 1001
-    assert first_part(None, saved(End.STOPPED, "another", 50, 50), 40) == 51
+    assert first_part(None, saved(RunEnd.STOPPED, "another", 50, 50), 40) == 51
     assert first_part(None, None, 0) == 1
     assert first_part(None, None, 40) == BLOCK_PARTS + 1
     assert first_part(None, running, None) == 1001

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from edge.errors import JournalError, StalledError
-from edge.watchdog import Patience
+from edge.watchdog import StageLimits
 from tests.support.station import CLOCK, P, StationHarness, U, wait_for_threads
 from tests.watchdog.manager import RecordingNotifier
 
 S = 1_000_000_000
-PATIENCE = Patience(stage_ns=S, journal_ns=2 * S)
+PATIENCE = StageLimits(stage_ns=S, journal_ns=2 * S)
 
 
 class Hanging:

@@ -12,7 +12,7 @@ from edge.devices.camera_reopening import ReopeningCamera
 from edge.devices.trigger import TriggerEdge
 from edge.line.freshness import Freshness, FreshnessRules
 from edge.records import Decision, Verdict
-from edge.sim.camera import Fault, SimulatedCamera, SimulatedSensor
+from edge.sim.camera import CameraFault, SimulatedCamera, SimulatedSensor
 from edge.station import Station
 from tests.support.station import (
     TIMING,
@@ -68,12 +68,12 @@ class Line:
 @pytest.mark.parametrize(
     ("fault", "counted", "said"),
     [
-        (Fault.EARLY, "early", "before its trigger"),
-        (Fault.LAGGING, "lagging", "after that of the part before"),
-        (Fault.REPEATED, "repeated", "exposed when the last one was"),
-        (Fault.FROZEN, "repeated", "every pixel as in the last one"),
-        (Fault.DAMAGED, "no_frame", "damaged on its way"),
-        (Fault.SILENT, "no_camera", "gives no frame"),
+        (CameraFault.EARLY, "early", "before its trigger"),
+        (CameraFault.LAGGING, "lagging", "after that of the part before"),
+        (CameraFault.REPEATED, "repeated", "exposed when the last one was"),
+        (CameraFault.FROZEN, "repeated", "every pixel as in the last one"),
+        (CameraFault.DAMAGED, "no_frame", "damaged on its way"),
+        (CameraFault.SILENT, "no_camera", "gives no frame"),
     ],
 )
 def test_a_frame_that_is_not_its_parts_makes_that_part_unknown_and_no_other(fault, counted, said):
@@ -86,7 +86,7 @@ def test_a_frame_that_is_not_its_parts_makes_that_part_unknown_and_no_other(faul
 
 
 def test_a_camera_that_lags_by_one_for_ever_passes_no_part():
-    faults = dict.fromkeys(range(2, 8), Fault.LAGGING)
+    faults = dict.fromkeys(range(2, 8), CameraFault.LAGGING)
     summary, judged = Line(7, SimulatedCamera(SimulatedSensor(CLOCK), faults)).run()
     assert [decision for decision, _ in judged] == [P, *[U] * 6]
     assert summary.refused["lagging"] == 6
@@ -94,7 +94,7 @@ def test_a_camera_that_lags_by_one_for_ever_passes_no_part():
 
 def test_a_frame_of_the_next_part_is_refused():
     # The camera's frame for part 2 begins ten frames late, when part 3 has been there for long.
-    line = Line(4, SimulatedCamera(SimulatedSensor(CLOCK), {2: Fault.AHEAD}))
+    line = Line(4, SimulatedCamera(SimulatedSensor(CLOCK), {2: CameraFault.AHEAD}))
     line.trigger.gate = lambda n: time.monotonic() >= line.next_s if n == 3 else line._gate(n)
     summary = line.station.run()
     reasons = {one.part_id: (one.decision, one.reason) for one in line.verdicts}

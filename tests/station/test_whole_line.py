@@ -16,7 +16,7 @@ from edge.line.queue import Action
 from edge.records import Decision, Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
-from edge.sim.belt import Belt, Misbehaviour
+from edge.sim.belt import Misbehaviour, SimulatedBelt
 from edge.station import Station
 
 CLOCK = MonotonicClock()
@@ -54,7 +54,7 @@ def line(tmp_path):
             max_bytes=64 << 20,
             cursor_path=tmp_path / "uplink.json",
         )
-        belt = Belt(
+        belt = SimulatedBelt(
             clock=CLOCK,
             rate_hz=12.5,
             travel_ns=TRAVEL_NS,

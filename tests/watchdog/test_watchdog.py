@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import StalledError
-from edge.watchdog import Stage, Watchdog
+from edge.watchdog import Watchdog, WatchedStage
 from tests.watchdog.manager import RecordingNotifier
 
 S = 1_000_000_000
@@ -24,7 +24,7 @@ class HandClock:
 
 def test_it_feeds_at_the_interval_while_all_stages_move() -> None:
     clock, manager = HandClock(), RecordingNotifier()
-    camera = Stage("camera", bound_ns=3 * S, clock=clock)
+    camera = WatchedStage("camera", bound_ns=3 * S, clock=clock)
     watchdog = Watchdog(manager, [camera], clock=clock)
     for turn in range(40):  # four seconds
         camera.beat()
@@ -35,8 +35,8 @@ def test_it_feeds_at_the_interval_while_all_stages_move() -> None:
 
 def test_one_stage_that_hangs_among_others_is_named_at_its_bound_and_never_forgiven() -> None:
     clock, manager = HandClock(), RecordingNotifier()
-    camera = Stage("camera", bound_ns=3 * S, clock=clock)
-    journal = Stage("journal", bound_ns=30 * S, clock=clock)
+    camera = WatchedStage("camera", bound_ns=3 * S, clock=clock)
+    journal = WatchedStage("journal", bound_ns=30 * S, clock=clock)
     watchdog = Watchdog(manager, [camera, journal], clock=clock)
     clock.at_ns += 3 * S
     watchdog.look("at the bound")
@@ -54,7 +54,7 @@ def test_one_stage_that_hangs_among_others_is_named_at_its_bound_and_never_forgi
 
 def test_a_stage_in_another_process_is_as_old_as_its_last_word() -> None:
     clock = HandClock()
-    rejector = Stage("rejector", bound_ns=S, clock=clock)
+    rejector = WatchedStage("rejector", bound_ns=S, clock=clock)
     clock.at_ns += 10 * S
     rejector.beat_at(clock.at_ns - S)
     Watchdog(RecordingNotifier(), [rejector], clock=clock).look("")

@@ -20,7 +20,7 @@ from edge.bundle import Bundle, parse_bundle
 from edge.child_processes import FOLDER, command_of, environment_of
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.proof import ProofLimits, prove_apart, prove_new, remember_proof
+from edge.proof import ProofLimits, prove_in_child, prove_new, remember_proof
 from tests.support.bundles import bundle_bytes, onnx, small_bundle
 
 GOOD = parse_bundle(bundle_bytes())
@@ -82,21 +82,21 @@ def large() -> Bundle:
 
 
 def test_a_good_bundle_proves_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    prove_apart(GOOD, ENGINE, SOME)
+    prove_in_child(GOOD, ENGINE, SOME)
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("another child")
 
     monkeypatch.setattr(subprocess, "run", never)
-    prove_apart(GOOD, ENGINE, SOME)
+    prove_in_child(GOOD, ENGINE, SOME)
     with pytest.raises(AssertionError, match="another child"):
-        prove_apart(GOOD, replace(ENGINE, threads=2), SOME)
+        prove_in_child(GOOD, replace(ENGINE, threads=2), SOME)
 
 
 def test_a_network_that_computes_without_end() -> None:
     began_s = time.monotonic()
     with pytest.raises(BundleError, match=r"dark-spots-1\.0-\w+: .*( s)") as caught:
-        prove_apart(slow(), ENGINE, ProofLimits(4.0, 1024))
+        prove_in_child(slow(), ENGINE, ProofLimits(4.0, 1024))
     assert time.monotonic() - began_s < 20
     assert "\n" not in str(caught.value)
 
@@ -104,7 +104,7 @@ def test_a_network_that_computes_without_end() -> None:
 def test_a_network_that_wants_all_memory() -> None:
     before = _free_kb()
     with pytest.raises(BundleError, match=r"Failed to allocate memory for .* 40000000000"):
-        prove_apart(large(), ENGINE, SOME)
+        prove_in_child(large(), ENGINE, SOME)
     assert _free_kb() > before // 2
 
 
@@ -159,14 +159,14 @@ def test_a_child_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(
             BundleError, match=rf"dark-spots-\S+: proving it on ort 1 thread {said}"
         ):
-            prove_apart(GOOD, ENGINE, SOME)
+            prove_in_child(GOOD, ENGINE, SOME)
 
 
 def test_a_bundle_that_does_not_reproduce_itself() -> None:
     golden = GOOD.manifest.golden[1].model_copy(update={"decision": "PASS", "defects": ()})
     manifest = GOOD.manifest.model_copy(update={"golden": (golden,)})
     with pytest.raises(BundleError, match=r"does not reproduce its golden frame golden/hole\.png"):
-        prove_apart(replace(GOOD, manifest=manifest), ENGINE, SOME)
+        prove_in_child(replace(GOOD, manifest=manifest), ENGINE, SOME)
 
 
 def test_a_bundle_that_was_proven_here_needs_no_child(
@@ -174,7 +174,7 @@ def test_a_bundle_that_was_proven_here_needs_no_child(
 ) -> None:
     path, children = tmp_path / "state/proven.json", []
     monkeypatch.setattr(
-        "edge.proof.proven.prove_apart", lambda bundle, engine: children.append(engine)
+        "edge.proof.proven.prove_in_child", lambda bundle, engine: children.append(engine)
     )
     prove_new(GOOD, ENGINE, path)
     assert not path.exists()
@@ -201,7 +201,7 @@ def test_a_record_that_is_damaged_costs_a_child(
 ) -> None:
     path, children = tmp_path / "proven.json", []
     monkeypatch.setattr(
-        "edge.proof.proven.prove_apart", lambda bundle, engine: children.append(engine)
+        "edge.proof.proven.prove_in_child", lambda bundle, engine: children.append(engine)
     )
     path.write_bytes(data)
     prove_new(GOOD, ENGINE, path)
@@ -226,6 +226,6 @@ def test_children_are_not_those_of_the_folder_they_are_started_from(
     for name in ("edge/__init__.py", "numpy.py", "pydantic.py", "ctypes.py", "json.py"):
         (tmp_path / name).write_text(trap)
     monkeypatch.chdir(tmp_path)
-    prove_apart(GOOD, ENGINE, SOME)
+    prove_in_child(GOOD, ENGINE, SOME)
     cold_start(Path("small.outfeed"), "ort", "int8", 1)
     assert not (tmp_path / "trapped").exists()
