@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge.config.line import EjectorEyeConfig, EncoderConfig
+from edge.config.ejector_eye import EjectorEyeConfig
+from edge.config.encoder import EncoderConfig
 from edge.config.station import StationConfig
 from edge.devices.gpio import GpioLine
 from edge.line.tracker import CountRules, EyeRules

@@ -19,7 +19,8 @@ from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
 from edge.clock import Clock
 from edge.config.camera import CameraConfig
-from edge.config.station import OutputConfig, StationConfig
+from edge.config.output import OutputConfig
+from edge.config.station import StationConfig
 from edge.devices.camera import Camera
 from edge.devices.camera_files import FilesCamera
 from edge.devices.camera_video import VideoCamera

@@ -17,7 +17,7 @@ from edge.benchmark.candidate import Answer, Request
 from edge.benchmark.report import selection_lines, selection_table
 from edge.benchmark.trial import run_trial
 from edge.bundle import Bundle
-from edge.config.station import EngineConfig
+from edge.config.engine import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.engines.selection import EngineTiming, Selection, Times, processor, write_selection
 from edge.errors import BundleError, UsageError

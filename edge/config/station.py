@@ -1,28 +1,28 @@
-"""station.toml → frozen models. An unknown key, wrong type or missing file is one clear line."""
+"""The whole station.toml as frozen models, and the functions that read it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import (
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edge.config.camera import CameraConfig
 from edge.config.drift import DriftConfig
-from edge.config.line import EjectorEyeConfig, EncoderConfig, LineConfig
+from edge.config.ejector_eye import EjectorEyeConfig
+from edge.config.encoder import EncoderConfig
+from edge.config.engine import EngineConfig
+from edge.config.line import LineConfig
+from edge.config.output import OutputConfig
 from edge.config.paths import StatePaths
 from edge.config.pictures import PicturesConfig
-from edge.config.section import GpioName, Section, check_kind
+from edge.config.section import ConfigSection
+from edge.config.trigger import TriggerConfig
 from edge.config.trust import TrustConfig
 from edge.config.uplink import JournalConfig, UplinkConfig
+from edge.config.watchdog import WatchdogConfig
 from edge.errors import ConfigError
 from edge.validation_messages import describe, one_line
 
@@ -31,126 +31,39 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# A station's name is a level of every topic: no separators, no wildcards (MQTT 5, section 4.7).
+# The identifier is one level of every topic: no separators and no wildcards (MQTT 5, section 4.7).
 StationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
+_AnySection = TypeVar("_AnySection", bound=ConfigSection)
 
-_AnySection = TypeVar("_AnySection", bound=Section)
 
+class StationConfig(ConfigSection):
+    """The configuration of one station: three keys, and one field for each section.
 
-class EngineConfig(Section):
-    """Which inference engine, and how many cores it may use.
-
-    auto: what ``outfeed bench --select`` found to be the fastest here, else ONNX Runtime. threads:
-    None leaves it to that too, else 1. providers: ONNX Runtime's, the preferred one first; none is
-    its CPU provider.
+    Paths are absolute, or relative to the folder of the file before ``parse_config`` resolves them.
     """
 
-    kind: Literal["auto", "ort", "litert", "openvino"] = "auto"
-    precision: Literal["int8", "float32"] | None = None
-    threads: int | None = Field(default=None, ge=1, le=64)
-    providers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+ExecutionProvider$")], ...] = ()
-
-    @field_validator("providers", mode="before")
-    @classmethod
-    def _tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _of_ort(self) -> EngineConfig:
-        if self.providers and self.kind not in ("auto", "ort"):
-            raise ValueError(f"providers are ONNX Runtime's; kind is {self.kind}")
-        return self
-
-
-class TriggerConfig(Section):
-    """When parts come. belt: a simulated photo-eye at ``rate_hz`` with gaps varying by jitter;
-    ejector_at: the true way to the ejector, ms or counts, where line.travel is to be wrong. gpio: a
-    photo-eye at line ``line`` of the GPIO chip ``chip``."""
-
-    only: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("rate_hz", "jitter", "parts", "seed", "ejector_at"), "belt"),
-        **dict.fromkeys(("chip", "line", "active_low", "edge", "bias", "debounce_us"), "gpio"),
-    }
-    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
-
-    kind: Literal["belt", "gpio"] = "belt"
-    rate_hz: float = Field(default=10.0, ge=0.001, le=1000)
-    jitter: float = Field(default=0.0, ge=0, lt=1)
-    parts: int | None = Field(default=None, ge=1, le=1_000_000_000_000)
-    seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    ejector_at: float | None = Field(default=None, ge=0.1, le=10_000_000)
-    chip: str | None = Field(default=None, min_length=1)
-    line: GpioName | None = None
-    active_low: bool = False
-    edge: Literal["rising", "falling"] = "rising"
-    bias: Literal["as-is", "disabled", "pull-up", "pull-down"] = "as-is"
-    debounce_us: int = Field(default=0, ge=0, le=1_000_000)
-
-    @model_validator(mode="after")
-    def _of_kind(self) -> TriggerConfig:
-        check_kind(self, self.kind)
-        return self
-
-
-class OutputConfig(Section):
-    """The reject output. safe_state: what the line does while nobody can say what is right.
-
-    silence_ms: whoever of station and rejector hears nothing from the other for so long acts.
-    record: a file to which the simulated output writes every edge. gpio: line ``line`` of the GPIO
-    chip ``chip``.
-    """
-
-    only: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("chip", "line", "active_low", "drive"), "gpio"),
-        "record": "simulated",
-    }
-    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"gpio": ("chip", "line")}
-
-    kind: Literal["simulated", "gpio"] = "simulated"
-    safe_state: Literal["inactive", "active"] = "inactive"
-    realtime_priority: int = Field(default=50, ge=0, le=99)
-    # They speak every 100 ms; on a loaded machine without real-time priority one may miss a turn.
-    silence_ms: int = Field(default=500, ge=200, le=10_000)
-    record: Path | None = None
-    chip: str | None = Field(default=None, min_length=1)
-    line: GpioName | None = None
-    active_low: bool = False
-    drive: Literal["push-pull", "open-drain", "open-source"] = "push-pull"
-
-    @model_validator(mode="after")
-    def _of_kind(self) -> OutputConfig:
-        check_kind(self, self.kind)
-        return self
-
-    @field_validator("record", mode="before")
-    @classmethod
-    def _path(cls, value: object) -> object:
-        return Path(value) if isinstance(value, str) else value
-
-
-class WatchdogConfig(Section):
-    """How long a stage of the station may take for one turn before it counts as hung, and the
-    process ends to be started anew. journal_s: of the journal alone."""
-
-    stage_s: float = Field(default=3.0, ge=0.5, le=600)
-    journal_s: float = Field(default=30.0, ge=1, le=600)
-
-    @property
-    def stage_ns(self) -> int:
-        return round(self.stage_s * 1e9)
-
-    @property
-    def journal_ns(self) -> int:
-        return round(self.journal_s * 1e9)
-
-
-class StationConfig(Section):
-    """One station. Relative paths in the file are taken from the file's own folder."""
-
-    id: StationId
-    bundle: Path
-    state_dir: Path
+    id: StationId = Field(
+        title="Identifier of the station",
+        description=(
+            "The identifier is one level of every MQTT topic. It has at most 63 letters, digits, "
+            "dots, dashes and underscores, and starts with a letter or digit."
+        ),
+    )
+    bundle: Path = Field(
+        title="Bundle",
+        description=(
+            "The bundle file of the station. It must reproduce its golden frames on this machine "
+            "before any part is inspected."
+        ),
+    )
+    state_dir: Path = Field(
+        title="State folder",
+        description=(
+            "The folder for the journal, pictures and everything else that the station stores. "
+            "Each station needs its own folder."
+        ),
+    )
     camera: CameraConfig
     line: LineConfig
     trust: TrustConfig = TrustConfig()
@@ -171,36 +84,38 @@ class StationConfig(Section):
         return Path(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _late_is_not_hung(self) -> StationConfig:
+    def _stage_limit_is_above_the_budget(self) -> StationConfig:
         if self.watchdog.stage_s * 1e3 < 2 * self.line.budget_ms:
-            raise ValueError("watchdog.stage_s must be two budgets at least: late is not hung")
+            raise ValueError("watchdog.stage_s must be at least twice line.budget_ms")
         return self
 
     @model_validator(mode="after")
-    def _a_frame_fits(self) -> StationConfig:
+    def _a_frame_fits_into_the_ring(self) -> StationConfig:
         if self.pictures.enabled and self.camera.frame_bytes > self.pictures.ring_bytes:
             frame_mb = self.camera.frame_bytes / 1024 / 1024
-            raise ValueError(f"pictures.ring_mb must be at least {frame_mb:.1f}, one frame")
+            raise ValueError(
+                f"pictures.ring_mb must be at least {frame_mb:.1f}, the size of a frame"
+            )
         return self
 
     @model_validator(mode="after")
-    def _gathering_is_not_hanging(self) -> StationConfig:
+    def _journal_limit_is_above_the_commit_interval(self) -> StationConfig:
         if self.journal.commit_interval_ms > self.watchdog.journal_s * 500:
-            raise ValueError("watchdog.journal_s must be twice journal.commit_interval_ms at least")
+            raise ValueError("watchdog.journal_s must be at least twice journal.commit_interval_ms")
         return self
 
     @model_validator(mode="after")
-    def _one_belt(self) -> StationConfig:
+    def _check_belt(self) -> StationConfig:
         line, encoder, eye = self.line, self.encoder, self.ejector_eye
         for name, section in (("encoder", encoder), ("ejector_eye", eye)):
             if section is not None and (section.kind == "gpio") != (self.trigger.kind == "gpio"):
                 raise ValueError(f"{name}.kind and trigger.kind must both be gpio, or neither")
         if (encoder is None) != (line.travel_counts is None):
-            raise ValueError("line.travel_counts and an [encoder] section come together")
+            raise ValueError("line.travel_counts and an [encoder] section need each other")
         if eye is not None:
             if eye.by_counts != (encoder is not None):
                 unit = "milliseconds" if encoder is None else "counts"
-                raise ValueError(f"ejector_eye is to be in {unit}, as line.travel is")
+                raise ValueError(f"ejector_eye must be in {unit}, as line.travel is")
             if eye.to_ejector >= (line.travel_counts or line.travel_ns or 0):
                 raise ValueError("ejector_eye must be nearer to the ejector than the photo-eye is")
         if encoder is None or line.travel_counts is None:
@@ -209,7 +124,7 @@ class StationConfig(Section):
         if line.budget_ms >= fastest_ms:
             raise ValueError(
                 f"line.budget_ms must be below {fastest_ms:g}, the travel at max_counts_per_s: "
-                "the part is gone by then"
+                "a later verdict cannot eject the part"
             )
         if line.on_crowded == "reject" and self.spacing < self.pulse_counts:
             raise ValueError(
@@ -220,14 +135,17 @@ class StationConfig(Section):
 
     @property
     def pulse_counts(self) -> int:
-        """How far the belt comes in one pulse at most; 0 without an encoder."""
+        """Return the longest belt movement during a pulse in counts; 0 without an encoder."""
         if self.encoder is None:
             return 0
         return ceil(self.line.pulse_ms * self.encoder.max_counts_per_s / 1e3)
 
     @property
     def spacing(self) -> int:
-        """Parts nearer than this are kicked together: counts, or nanoseconds. 0: never."""
+        """Return the minimum spacing of parts in counts, or in nanoseconds without an encoder.
+
+        Parts that are nearer are crowded. 0 where each part follows its own verdict.
+        """
         line = self.line
         if line.on_crowded == "each":
             return 0
@@ -244,7 +162,10 @@ class StationConfig(Section):
 
 
 def load_config(path: Path) -> StationConfig:
-    """Read and check a station.toml. Raises ConfigError that names the file and the key."""
+    """Read and check a station.toml.
+
+    Raises ConfigError with one line that names the file and the key.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -255,12 +176,17 @@ def load_config(path: Path) -> StationConfig:
 
 
 def parse_config(text: str, path: Path) -> StationConfig:
-    """As ``load_config``, of what is or will be in the file."""
+    """Check the text of a station.toml; ``path`` is the file that has it or will have it.
+
+    Raises ConfigError as ``load_config`` does.
+    """
     try:
-        data = tomllib.loads(text.removeprefix("\ufeff"))  # with which editors on Windows begin
+        data = tomllib.loads(
+            text.removeprefix("\ufeff")
+        )  # a byte order mark, which editors on Windows write
     except RecursionError as error:
         raise ConfigError(f"{path}: is not TOML: nested too deeply") from error
-    except ValueError as error:  # TOMLDecodeError, and what Python says of too many digits
+    except ValueError as error:  # TOMLDecodeError, or a number with too many digits
         raise ConfigError(f"{path}: is not TOML: {one_line(error)}") from error
     try:
         config = StationConfig.model_validate(data)
@@ -270,7 +196,7 @@ def parse_config(text: str, path: Path) -> StationConfig:
 
 
 def _anchored(section: _AnySection, folder: Path) -> _AnySection:
-    """A copy of the section with every relative path taken from ``folder``."""
+    """Return a copy of the section with every relative path resolved against ``folder``."""
     changed: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
@@ -278,6 +204,6 @@ def _anchored(section: _AnySection, folder: Path) -> _AnySection:
             changed[name] = folder / value
         elif isinstance(value, tuple):
             changed[name] = tuple(folder / v if isinstance(v, Path) else v for v in value)
-        elif isinstance(value, Section):
+        elif isinstance(value, ConfigSection):
             changed[name] = _anchored(value, folder)
     return section.model_copy(update=changed)

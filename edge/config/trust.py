@@ -1,4 +1,4 @@
-"""The [trust] section of station.toml."""
+"""The section [trust] of station.toml."""
 
 from __future__ import annotations
 
@@ -7,20 +7,37 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from edge.config.section import Section
+from edge.config.section import ConfigSection
 
 
-class TrustConfig(Section):
-    """Which bundles may run.
+class TrustConfig(ConfigSection):
+    """The rules for the bundles that may run on this station."""
 
-    keys: who may sign them: public keys as text, ``ed25519:…``, or files of one. compatible: what
-    this station is; a bundle must name it. allow_downgrade: also a bundle of a lower version than
-    one that ran here.
-    """
-
-    keys: tuple[str | Path, ...] = ()
-    compatible: str = Field(default="outfeed", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
-    allow_downgrade: bool = False
+    keys: tuple[str | Path, ...] = Field(
+        default=(),
+        title="Public keys of signers",
+        description=(
+            "Each entry is a public key as text, `ed25519:` and 64 hexadecimal digits, or a file "
+            "that contains one. `outfeed bundle keygen` makes them. A bundle that none of these "
+            "keys signed is refused. Without the key no bundle can run."
+        ),
+    )
+    compatible: str = Field(
+        default="outfeed",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        title="Type of this station",
+        description=(
+            "The type of this station. A bundle states the types that it is for, and is refused on "
+            "others."
+        ),
+    )
+    allow_downgrade: bool = Field(
+        default=False,
+        title="Accept an older bundle",
+        description=(
+            "true: a bundle of a lower version than one that has run on this station is accepted."
+        ),
+    )
 
     @field_validator("keys", mode="before")
     @classmethod

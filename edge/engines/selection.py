@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edge.bounded_reads import read_small
 from edge.bundle import Bundle
 from edge.bundle.manifest import Precision
-from edge.config.station import EngineConfig
+from edge.config.engine import EngineConfig
 from edge.engines.registry import DEFAULT_ENGINE, ENGINES, EngineChoice
 from edge.errors import ConfigError
 from edge.files import write_durably

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 import edge
 from edge import __main__ as command
 from edge.config.camera import CameraConfig
-from edge.config.line import EjectorEyeConfig, EncoderConfig
+from edge.config.ejector_eye import EjectorEyeConfig
+from edge.config.encoder import EncoderConfig
 from edge.config.section import Section
 from edge.config.station import OutputConfig, StationConfig, TriggerConfig, load_config
 from tests.cli.conftest import Outfeed

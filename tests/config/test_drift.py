@@ -1,4 +1,4 @@
-"""Drift and self-tests in station.toml: every key, and what is refused."""
+"""Drift and self-tests in station.toml: every key and its errors."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("key", "value", "held"), DRIFT_OPTIONS)
-def test_each_key_is_taken(path: Path, key: str, value: str, held: Any) -> None:
+def test_each_key_is_read(path: Path, key: str, value: str, held: Any) -> None:
     config = load(path, f"{BY_TIME}[drift]\n{key} = {value}\n")
     assert getattr(config.drift, key) == held
     assert getattr(load(path, BY_TIME).drift, key) != held
 
 
-def test_the_options_are_all_of_them(path: Path) -> None:
+def test_the_options_are_complete(path: Path) -> None:
     assert {key for key, _, _ in DRIFT_OPTIONS} == set(type(load(path, BY_TIME).drift).model_fields)
 
 
-def test_what_can_be_watched_is_what_is_measured() -> None:
+def test_the_configurable_measures_are_the_measured_ones() -> None:
     assert get_args(DriftMeasure) == MEASURES
 
 
@@ -41,7 +41,7 @@ def test_paths_and_nanoseconds(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("every = 0", "key 'drift.every': "),
         ("learn_parts = 1001", "key 'drift.learn_parts': "),
@@ -57,6 +57,6 @@ def test_paths_and_nanoseconds(path: Path) -> None:
         ("self_tests = true", "unknown key 'drift.self_tests'"),
     ],
 )
-def test_what_is_refused_names_the_key(path: Path, line: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=f"^{path}: {said}"):
+def test_each_error_names_its_key(path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{path}: {message}"):
         load(path, f"{BY_TIME}[drift]\n{line}\n")

@@ -1,4 +1,4 @@
-"""Pictures in station.toml: every key, and what excludes what."""
+"""Pictures in station.toml: every key, and the rules between keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("section", "key", "value", "held"), PICTURE_OPTIONS)
-def test_each_key_is_taken(path: Path, section: str, key: str, value: str, held: Any) -> None:
+def test_each_key_is_read(path: Path, section: str, key: str, value: str, held: Any) -> None:
     config = load(path, f"{BY_TIME}[{section}]\n{key} = {value}\n")
     assert getattr(getattr(config, section), key) == held
 
@@ -33,7 +33,7 @@ def test_megabytes_as_bytes(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (
             "[pictures]\nring_frames = 3\nbefore_parts = 3",
@@ -46,20 +46,22 @@ def test_megabytes_as_bytes(path: Path) -> None:
         ("[pictures]\npass_every = 0.5", "key 'pictures.pass_every': "),
         (
             "[journal]\ncommit_interval_ms = 1500\n[watchdog]\njournal_s = 2",
-            "watchdog.journal_s must be twice journal.commit_interval_ms at least",
+            "watchdog.journal_s must be at least twice journal.commit_interval_ms",
         ),
         ("[journal]\ncommit_interval_ms = 2001", "key 'journal.commit_interval_ms': "),
     ],
 )
-def test_what_is_wrong_is_named(path: Path, lines: str, said: str) -> None:
+def test_each_error_names_its_key(path: Path, lines: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path, f"{BY_TIME}{lines}\n")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_frame_fits_into_the_ring(path: Path) -> None:
     text = BY_TIME.replace(FILES, LARGE)
-    with pytest.raises(ConfigError, match=r"pictures\.ring_mb must be at least 137\.3, one frame"):
+    with pytest.raises(
+        ConfigError, match=r"pictures\.ring_mb must be at least 137\.3, the size of a"
+    ):
         load(path, text)
     off = load(path, f"{text}[pictures]\nenabled = false\n")
     assert off.camera.frame_bytes == 144_000_000

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from edge.bundle import parse_bundle
-from edge.config.station import EngineConfig
+from edge.config.engine import EngineConfig
 from edge.engines.registry import ENGINES, EngineChoice
 from edge.errors import BundleError
 from tests.support.bundles import bundle_bytes

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.bundle import Bundle, parse_bundle
-from edge.config.station import EngineConfig
+from edge.config.engine import EngineConfig
 from edge.engines import selection as module
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import (

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.station import OutputConfig, WatchdogConfig
+from edge.config.output import OutputConfig
+from edge.config.watchdog import WatchdogConfig
 from edge.events.topics import Topics
 from tests.firmware.machine import FIRMWARE
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from edge.config.station import CameraConfig, LineConfig, StationConfig
+from edge.config.camera import CameraConfig
+from edge.config.line import LineConfig
+from edge.config.station import StationConfig
 from edge.config.uplink import UplinkConfig
 
 MOSQUITTO = shutil.which(

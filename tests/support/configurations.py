@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge.config.station import StationConfig, load_config
+from edge.errors import ConfigError
 
 DRIFT_OPTIONS: list[tuple[str, str, Any]] = [
     ("enabled", "false", False),
@@ -115,8 +118,22 @@ V4L2 = 'kind = "v4l2"\ndevice = "/dev/video0"\nwidth = 640\nheight = 480\n'
 STREAM = 'kind = "stream"\nurl = "rtsp://a/b"\nlatency_ms = 80\n'
 
 
+GPIO = 'kind = "gpio"\nchip = "pinctrl-rp1"\nline = 17\n'
+
+
+def config_error(path: Path, text: str | bytes) -> str:
+    """Return the message for this file without the path; it is one line."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    return line.removeprefix(f"{path}: ")
+
+
 def with_section(section: str, lines: str) -> str:
-    """SMALLEST with this section, and its own one of that name left out."""
+    """Return SMALLEST with this section in place of its own section of that name."""
     files = '[camera]\nkind = "files"\npath = "frames"\n'
     text = SMALLEST.replace(files, "") if section == "camera" else SMALLEST
     return f"{text}[{section}]\n{lines}"

@@ -110,7 +110,7 @@ def test_tls_with_client_certificate_and_password(
     ("keys", "line"),
     [
         ({"password_file": Path("p")}, "password_file needs a username"),
-        ({"tls_ca": Path("c"), "tls_key": Path("k")}, "tls_cert and tls_key come together"),
+        ({"tls_ca": Path("c"), "tls_key": Path("k")}, "tls_cert and tls_key need each other"),
         ({"tls_cert": Path("c"), "tls_key": Path("k")}, "tls_cert needs tls_ca"),
     ],
 )

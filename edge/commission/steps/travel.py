@@ -11,7 +11,7 @@ from edge.commission.delay_search import Aim, DelaySearch
 from edge.commission.observation import TwoEyes
 from edge.commission.result import Figure, Proposal, StepResult, judged, skipped
 from edge.commission.single_pulses import TestKicks
-from edge.config.line import EjectorEyeConfig
+from edge.config.ejector_eye import EjectorEyeConfig
 from edge.config.station import StationConfig
 from edge.errors import DeviceError
 

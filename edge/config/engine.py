@@ -1,0 +1,62 @@
+"""The section [engine] of station.toml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from edge.config.section import ConfigSection, unit
+
+
+class EngineConfig(ConfigSection):
+    """The inference engine, the build of the bundle that it runs, and its number of cores."""
+
+    kind: Literal["auto", "ort", "litert", "openvino"] = Field(
+        default="auto",
+        title="Engine",
+        description=(
+            "auto: the fastest engine that `outfeed bench --select` measured on this machine for "
+            "this bundle. Before that, and after a change of machine or bundle, it is ONNX "
+            "Runtime, and the log gives the reason. ort: ONNX Runtime. litert: LiteRT. openvino: "
+            "OpenVINO."
+        ),
+    )
+    precision: Literal["int8", "float32"] | None = Field(
+        default=None,
+        title="Precision of the build",
+        description=(
+            "The precision of the build to run. Without the key it is the first build in the "
+            "bundle for this engine."
+        ),
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        title="Cores per inference",
+        description=(
+            "The most cores that one run of a network may use. Without the key it is the measured "
+            "number for auto, otherwise 1."
+        ),
+        json_schema_extra=unit("cores"),
+    )
+    providers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+ExecutionProvider$")], ...] = Field(
+        default=(),
+        title="Execution providers",
+        description=(
+            "Execution providers of ONNX Runtime in order of preference, for example "
+            "CUDAExecutionProvider before CPUExecutionProvider. Empty: CPUExecutionProvider."
+        ),
+    )
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check_providers(self) -> EngineConfig:
+        if self.providers and self.kind not in ("auto", "ort"):
+            raise ValueError(f"providers are ONNX Runtime's; kind is {self.kind}")
+        return self
