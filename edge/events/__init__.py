@@ -1,1 +1,1 @@
-"""What a station says: payloads, journal and topics."""
+"""Events of a station: their payloads, their identity and their MQTT topics."""

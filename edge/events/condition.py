@@ -11,41 +11,54 @@ from edge.events.payload import MAX_TEXT_CHARS, StationEvent
 
 
 class DriftEvent(StationEvent):
-    """A drift began or ended: pictures or scores differ from those that the bundle was trained on,
-    or from the baseline of this station."""
+    """A drift began, became severe, or ended.
 
-    type: Literal["outfeed.drift/1"] = "outfeed.drift/1"
+    Pictures or scores differ from those that the bundle was trained on, or from the baseline of
+    this station.
+    """
+
+    type: Literal["outfeed.drift/1"] = Field(
+        default="outfeed.drift/1", description="type and version of the event"
+    )
     bundle: str = Field(description="id of the active model bundle")
     state: Literal["raised", "cleared"] = Field(
-        description="a mild drift that becomes severe is raised again; after a restart of the "
-        "station, a drift that is still present is raised again"
+        description="raised: the drift is present; cleared: it ended. A mild drift that becomes "
+        "severe is raised again. After a restart of the station, a drift that is still present is "
+        "raised again"
     )
-    severity: Literal["mild", "severe"]
+    severity: Literal["mild", "severe"] = Field(description="severity of the drift")
     measure: str = Field(description="exposure, focus, lighting, dirt, position or score")
     stream: str = Field(description="the quantity of the measure that changed")
     unit: str = Field(description="unit of value and expected")
     value: float = Field(description="the present value")
     expected: float = Field(description="the expected value")
-    since_part: int = Field(description="the part with which the change began; an estimate")
-    part_id: int = Field(description="the part at which the drift was detected")
+    since_part: int = Field(description="number of the part with which the change began; estimate")
+    part_id: int = Field(description="number of the part at which the drift was detected")
     place: tuple[float, float] | None = Field(
-        description="position in the frame, across and down, as shares of width and height; null "
-        "where the whole frame is concerned"
+        description="position in the frame, across and down, as shares of width and height, 0 to "
+        "1; null where the whole frame is concerned"
     )
 
 
 class SelfTestEvent(StationEvent):
-    """The result of a self-test: a golden frame through the live chain, or a known defective part
-    over the belt. Where it was not reproduced, the verdicts since the last success are in doubt.
-    Inspect the parts from since_part to part_id again."""
+    """The result of a self-test: a golden frame in the live chain, or a known defective part on
+    the belt.
 
-    type: Literal["outfeed.self-test/1"] = "outfeed.self-test/1"
+    If the expected result was not reproduced, the verdicts since the last success are in doubt.
+    Inspect the parts from since_part to part_id again.
+    """
+
+    type: Literal["outfeed.self-test/1"] = Field(
+        default="outfeed.self-test/1", description="type and version of the event"
+    )
     bundle: str = Field(description="id of the active model bundle")
     subject: str = Field(description="file of the golden frame in the bundle, or 'part N'")
-    reproduced: bool = Field(description="the result was the expected one")
-    reason: str = Field(description="the difference; empty where it was reproduced")
-    since_part: int = Field(description="the first part since a defect was last reproduced")
-    part_id: int = Field(description="the last part before this self-test")
+    reproduced: bool = Field(description="true if the result was the expected one")
+    reason: str = Field(description="the difference; empty if the result was reproduced")
+    since_part: int = Field(
+        description="number of the first part after the last self-test that reproduced a defect"
+    )
+    part_id: int = Field(description="number of the last part before this self-test")
 
 
 def drift_event(
@@ -63,7 +76,7 @@ def drift_event(
     part_id: int,
     place: tuple[float, float] | None,
 ) -> DriftEvent:
-    """Return the event of a drift that began or ended."""
+    """Return the event of a drift that began or ended, with the present time."""
     return DriftEvent(
         station=station,
         boot_id=boot_id(),
@@ -91,7 +104,11 @@ def self_test_event(
     since_part: int,
     part_id: int,
 ) -> SelfTestEvent:
-    """Return the event of a self-test. fault: the difference; None: it was reproduced."""
+    """Return the event of a self-test.
+
+    subject, fault: texts, cut to ``MAX_TEXT_CHARS``. fault: the difference from the expected
+    result; None: the result was reproduced.
+    """
     return SelfTestEvent(
         station=station,
         boot_id=boot_id(),

@@ -1,8 +1,8 @@
-"""What a station says, as versioned payloads. Receivers ignore keys that they do not know.
+"""Versioned payloads of the events of a station. Receivers ignore keys that they do not know.
 
-A field is only ever added to a version; one that changes its meaning or goes makes a new version.
-Times: ``*_ns`` are CLOCK_MONOTONIC of the boot named by ``boot_id`` and compare within that boot
-only; ``utc`` is the wall clock, for people.
+Fields are only ever added to a version. A field that is removed or changes its meaning makes a new
+version. Times named ``*_ns`` are CLOCK_MONOTONIC of the boot ``boot_id`` and compare within that
+boot only. ``utc`` is the wall clock, for people.
 """
 
 from __future__ import annotations
@@ -19,47 +19,58 @@ from edge.events.start import StartEvent
 from edge.inbox import Mark, MarkKind
 from edge.records import Decision, Defect, Timings, Verdict
 
-# So that a frame full of specks is bounded too: 64 defects with full guidance are under 50 kB.
 MAX_DEFECTS = 64
+"""Most defects in one payload. 64 defects with guidance of the full length are under 50 kB, so the
+payload of a frame with very many small defects is limited too."""
 
 
 class DefectPayload(Payload):
-    """One defect of a part, in frame pixels; severities on the scale 0 to 12."""
+    """One defect of a part, in pixels of the frame."""
 
-    kind: str
-    confidence: float = Field(description="share of trust in the kind, 0 to 1")
-    guidance: str = Field(description="what a person should do about this kind")
-    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom; exclusive ends")
-    area_px: int
-    peak_severity: float
-    mean_severity: float
+    kind: str = Field(description="kind of the defect as the bundle names it, for instance scratch")
+    confidence: float = Field(description="mean score of this kind by the classifier, 0 to 1")
+    guidance: str = Field(description="advice of the bundle for this kind of defect; may be empty")
+    box: tuple[int, int, int, int] = Field(
+        description="left, top, right and bottom in pixels; right and bottom are exclusive"
+    )
+    area_px: int = Field(description="number of pixels at or above the threshold")
+    peak_severity: float = Field(description="largest severity of these pixels, 0 to 12")
+    mean_severity: float = Field(description="mean severity of these pixels, 0 to 12")
 
 
 class TimingsPayload(Payload):
-    """Microseconds spent in each step of the chain."""
+    """The time that each step of the chain took, in microseconds."""
 
-    detect: float
-    filter: float
-    components: float
-    classify: float
-    decide: float
+    detect: float = Field(description="time of the detector network, in microseconds")
+    filter: float = Field(description="time of the filter, in microseconds")
+    components: float = Field(description="time to find connected components, in microseconds")
+    classify: float = Field(description="time of the classifier network, in microseconds")
+    decide: float = Field(description="time of the decision, in microseconds")
 
 
 class PartEvent(StationEvent):
     """The verdict on one part."""
 
-    type: Literal["outfeed.part/1"] = "outfeed.part/1"
-    bundle: str = Field(description="id of the model bundle that judged")
-    part_id: int
-    decision: Decision
-    reason: str = Field(description="the rule that decided, or why there is no verdict")
-    peak_severity: float = Field(description="largest severity anywhere in the frame, 0 to 12")
-    defects: tuple[DefectPayload, ...]
-    defects_left_out: int = Field(
-        default=0, description=f"defects beyond the first {MAX_DEFECTS}, not in this payload"
+    type: Literal["outfeed.part/1"] = Field(
+        default="outfeed.part/1", description="type and version of the event"
     )
-    timings_us: TimingsPayload | None = Field(description="null where no chain ran")
-    triggered_ns: int = Field(description="when the photo-eye saw the part")
+    bundle: str = Field(description="id of the model bundle that gave the verdict")
+    part_id: int = Field(description="number of the part, never used twice at a station")
+    decision: Decision = Field(description="PASS, REJECT, or UNKNOWN: no verdict in time")
+    reason: str = Field(description="the rule that decided, or the reason for UNKNOWN")
+    peak_severity: float = Field(description="largest severity in the whole frame, 0 to 12")
+    defects: tuple[DefectPayload, ...] = Field(
+        description=f"defects of the part, at most {MAX_DEFECTS}"
+    )
+    defects_left_out: int = Field(
+        default=0,
+        description=f"number of defects beyond the first {MAX_DEFECTS}, which are not in this "
+        "payload",
+    )
+    timings_us: TimingsPayload | None = Field(
+        description="time of each step of the chain; null where no chain ran"
+    )
+    triggered_ns: int = Field(description="time at which the photo-eye reported the part")
 
 
 class ActuationAction(str, Enum):
@@ -111,46 +122,70 @@ class ActuationCause(str, Enum):
 class ActuationEvent(StationEvent):
     """The action of the rejector on one part, or an edge of the photo-eye that began no part."""
 
-    type: Literal["outfeed.actuation/1"] = "outfeed.actuation/1"
-    part_id: int | None = Field(description="null for a part that nobody announced")
-    due_ns: int | None = Field(description="when the output should have become active")
-    at_ns: int = Field(description="when it was active for this part, by the output's real edge")
-    width_us: int = Field(description="how long it stayed active from then on, on the line")
-    error_us: float | None = Field(description="at minus due; positive is late")
-    action: ActuationAction
-    cause: ActuationCause
+    type: Literal["outfeed.actuation/1"] = Field(
+        default="outfeed.actuation/1", description="type and version of the event"
+    )
+    part_id: int | None = Field(description="number of the part; null for an unannounced part")
+    due_ns: int | None = Field(
+        description="time at which the part was due at the ejector; null if not known"
+    )
+    at_ns: int = Field(
+        description="for ejected: time from which the output was active for this part, by the real "
+        "edge of the output. For other actions: time at which the rejector processed the part"
+    )
+    width_us: int = Field(
+        description="time in microseconds that the output stayed active from at_ns on; 0 unless "
+        "ejected"
+    )
+    error_us: float | None = Field(
+        description="at_ns minus due_ns, in microseconds; positive is late; null if due_ns is null"
+    )
+    action: ActuationAction = Field(description="the action of the ejector")
+    cause: ActuationCause = Field(description="the reason for this action")
 
 
 class MarkEvent(StationEvent):
-    """What a person says of a part: afterwards, and of any part that has a number."""
+    """The statement of a person about one part, made later. Any part with a number can be
+    marked."""
 
-    type: Literal["outfeed.mark/1"] = "outfeed.mark/1"
-    part_id: int
-    mark: MarkKind = Field(
-        description="escape: it passed and is bad; false-reject: it was ejected and is good; "
-        "true-reject: it was ejected and is bad; look: to be reviewed; self-test: a known bad "
-        "part that was put on the belt"
+    type: Literal["outfeed.mark/1"] = Field(
+        default="outfeed.mark/1", description="type and version of the event"
     )
-    note: str
-    mark_id: str = Field(description="unique; a crash may journal a mark twice")
-    marked_utc: str = Field(description="when the person said so")
+    part_id: int = Field(description="number of the marked part")
+    mark: MarkKind = Field(
+        description="`escape`: the part passed and is bad. `false-reject`: the part was ejected "
+        "and is good. `true-reject`: the part was ejected and is bad. `look`: the part is to be "
+        "reviewed. `self-test`: the part is known to be bad and was put on the belt as a test"
+    )
+    note: str = Field(description="note of the person; may be empty")
+    mark_id: str = Field(
+        description="unique id of the mark; after a crash the journal may have a mark twice"
+    )
+    marked_utc: str = Field(description="time at which the person marked the part, RFC 3339")
     picture: str | None = Field(
-        description="the part's picture in the station's album; null where there is none any more"
+        description="file name of the part's picture in the picture store of the station; null "
+        "where it has no picture of the part, or none any more"
     )
 
 
 class GapEvent(StationEvent):
     """Events that were lost on the station, before they could be published.
 
-    Where ``first`` and ``last`` are given, this event has the sequence ``last`` itself and stands
-    for ``first`` to ``last`` of its journal; some of those may have arrived all the same.
+    If `first` and `last` are given, this event itself has the sequence number `last`. It stands for
+    the numbers `first` to `last` of its journal. Some of those events may have arrived before.
     """
 
-    type: Literal["outfeed.gap/1"] = "outfeed.gap/1"
-    count: int | None = Field(description="events lost; null where nobody can say")
-    first: int | None = Field(description="first sequence lost; null where none was given out")
-    last: int | None = Field(description="last sequence lost; null where none was given out")
-    reason: str
+    type: Literal["outfeed.gap/1"] = Field(
+        default="outfeed.gap/1", description="type and version of the event"
+    )
+    count: int | None = Field(description="number of lost events; null if not known")
+    first: int | None = Field(
+        description="first lost sequence number; null if the lost events had no number yet"
+    )
+    last: int | None = Field(
+        description="last lost sequence number; null if the lost events had no number yet"
+    )
+    reason: str = Field(description="the reason for the loss")
 
     @property
     def weight(self) -> int:
@@ -158,45 +193,54 @@ class GapEvent(StationEvent):
 
 
 class OtherEvent(StationEvent):
-    """For receivers: an event of a type that this version does not know."""
+    """An event of a type that the receiver's version of Outfeed does not know."""
 
-    type: str
+    type: str = Field(description="type and version of the event")
 
 
 class StatusEvent(StationEvent):
-    """The retained state of a station's uplink; it is not journalled and has no sequence."""
+    """The retained status of a station's uplink. It is not journalled and has no sequence
+    number."""
 
-    type: Literal["outfeed.status/1"] = "outfeed.status/1"
-    state: Literal["online", "offline"]
-    cause: Literal["connected", "stopped", "lost"] = Field(
-        description="'lost' is the last will: utc is then the start of the lost connection"
+    type: Literal["outfeed.status/1"] = Field(
+        default="outfeed.status/1", description="type and version of the status"
     )
-    version: str = Field(description="of Outfeed")
-    bundle: str | None
+    state: Literal["online", "offline"] = Field(description="state of the uplink")
+    cause: Literal["connected", "stopped", "lost"] = Field(
+        description="`connected`: the uplink connected. `stopped`: the uplink stopped in order. "
+        "`lost`: the last will; utc is then the time at which the lost connection began"
+    )
+    version: str = Field(description="version of Outfeed")
+    bundle: str | None = Field(
+        description="file name of the model bundle in station.toml; null if not known"
+    )
     undelivered: int = Field(
         default=0,
-        description="events that a broker did not take for a lasting reason; a gap event with the "
-        "same sequence was published in the place of each",
+        description="number of events that a broker refused for a lasting reason; a gap event with "
+        "the same sequence number was published in the place of each",
     )
-    last_undelivered: str = Field(default="", description="the last of them, and the reason")
+    last_undelivered: str = Field(
+        default="", description="event_id of the last undelivered event, and the reason"
+    )
     unheard: int = Field(
-        default=0, description="events that the broker took and for which it had no subscriber"
+        default=0,
+        description="number of events that the broker accepted, but for which it had no subscriber",
     )
     note: str = Field(
         default="",
-        description="for a person; for instance, that two clients have this name",
+        description="a note for people, for instance that two clients have the same name",
     )
 
 
 Event = StartEvent | PartEvent | ActuationEvent | MarkEvent | DriftEvent | SelfTestEvent | GapEvent
-"""What can be journalled."""
+"""Every event that can be journalled."""
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]
-"""The same for pydantic, which tells the kinds apart by ``type``."""
+"""The same for pydantic, which selects the model by ``type``."""
 
 
 def part_event(station: str, bundle: str, verdict: Verdict, triggered_ns: int) -> PartEvent:
-    """The event of a verdict. Long texts are cut, defects beyond MAX_DEFECTS only counted."""
+    """Return the event of a verdict. Long texts are cut. Defects beyond MAX_DEFECTS are counted."""
     return PartEvent(
         station=station,
         boot_id=boot_id(),
@@ -239,7 +283,7 @@ def actuation_event(
 
 
 def mark_event(station: str, mark: Mark, picture: str | None) -> MarkEvent:
-    """The event of a person's mark. picture: its file's name."""
+    """Return the event of a person's mark. picture: file name of the part's picture."""
     return MarkEvent(
         station=station,
         boot_id=boot_id(),
@@ -261,7 +305,7 @@ def gap_event(
     first: int | None = None,
     last: int | None = None,
 ) -> GapEvent:
-    """The event that says what was lost, for instance by a full queue before the journal."""
+    """Return the event that reports a loss, for instance by a full queue before the journal."""
     return GapEvent(
         station=station,
         boot_id=boot_id(),

@@ -1,4 +1,4 @@
-"""What a published event is known by, and its form on the wire."""
+"""The identity of an event, and its form as an MQTT payload."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from edge.events.event import AnyEvent, Event, OtherEvent
 
 
 class EventIdentity(BaseModel):
-    """Put in front of an event's own keys when it is published.
+    """The keys at the head of every published event.
 
-    A receiver that has seen an event_id drops a repeat of it. The run makes it unique even where a
-    station's card was copied or restored from a backup, and both go on with the same journal.
+    A receiver drops an event whose event_id it has received before. The run makes the event_id
+    unique even where the storage card of a station was copied or restored from a backup, so that
+    two stations continue the same journal.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    event_id: str = Field(description="station:journal:run:sequence, unique for ever")
-    journal: str = Field(description="UUID of the journal; a new journal counts from 1 again")
-    run: str = Field(description="drawn by chance at each start of the station")
+    event_id: str = Field(description="station:journal:run:sequence, unique for all time")
+    journal: str = Field(description="UUID of the journal; a new journal begins at sequence 1")
+    run: str = Field(description="id of the run, drawn by chance at each start of the station")
     sequence: int = Field(
-        ge=1, description="grows by one per event of the journal, over all runs; a hole is a loss"
+        ge=1,
+        description="grows by one for each event of the journal, over all runs; a missing number "
+        "is a lost event",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class JournalPosition:
-    """All events of ``journal`` up to and including ``published`` are with the broker. run: the one
-    that stored the event ``published``; empty where that is not known. earlier: runs before it of
-    which events were published, the latest first; ``read_cursor`` knows them."""
+    """The position in a journal up to which the broker has confirmed all events.
+
+    published: sequence number of the last confirmed event. run: the run that stored this event;
+    empty if not known. earlier: previous runs with published events, the latest first;
+    ``read_cursor`` fills it.
+    """
 
     journal: str
     published: int
@@ -44,7 +50,7 @@ class JournalPosition:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as the journal has it: its place, and its own keys as JSON text."""
+    """An event in the journal: its identity, and in ``body`` its own keys as JSON text."""
 
     station: str
     journal: str
@@ -58,12 +64,12 @@ class StoredEvent:
 
     @property
     def position(self) -> JournalPosition:
-        """The cursor's position once this event is published."""
+        """Return the position of the cursor once this event is published."""
         return JournalPosition(self.journal, self.sequence, self.run)
 
     @property
     def payload(self) -> bytes:
-        """What goes over the wire: one flat JSON object, the identity first."""
+        """Return the MQTT payload: one flat JSON object in UTF-8, with the identity first."""
         head = json.dumps(
             {
                 "event_id": self.event_id,
@@ -76,7 +82,10 @@ class StoredEvent:
 
 
 def parse_payload(payload: bytes) -> tuple[EventIdentity, Event | OtherEvent]:
-    """What a receiver got on the topic of events. Raises OutfeedError with one line."""
+    """Return the identity and the event of a payload from the topic of events.
+
+    An event of an unknown type becomes an ``OtherEvent``. Raises OutfeedError with one line.
+    """
     try:
         identity = EventIdentity.model_validate_json(payload)
         try:
@@ -92,7 +101,7 @@ def parse_payload(payload: bytes) -> tuple[EventIdentity, Event | OtherEvent]:
 
 
 def wire_schema(event: type[BaseModel]) -> dict[str, Any]:
-    """JSON Schema of a journalled event as it is published, identity included."""
+    """Return the JSON Schema of a journalled event as it is published, with its identity."""
     schema = event.model_json_schema(mode="serialization")
     identity = EventIdentity.model_json_schema(mode="serialization")
     schema["properties"] = {**identity["properties"], **schema["properties"]}

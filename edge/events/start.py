@@ -1,4 +1,4 @@
-"""The first event of each run: how the run before it ended, and what it left undone."""
+"""The first event of each run: the end of the previous run, and the parts without an outcome."""
 
 from __future__ import annotations
 
@@ -12,47 +12,59 @@ from edge.events.payload import StationEvent
 
 LastEnd = Literal["first", "stopped", "failed", "died", "killed", "power", "unknown"]
 
-# So that a payload is bounded: what is beyond them is in the count.
 MAX_RANGES = 64
+"""Most ranges of parts in one payload. The total count includes the parts beyond them."""
 
 
 class StartEvent(StationEvent):
-    """A station started. Parts that were announced to the rejector and have no verdict in the
-    journal get one now, as ``outfeed.part/1`` events that follow; those of which nothing more is
-    known are ``unaccounted``."""
+    """A station started.
 
-    type: Literal["outfeed.start/1"] = "outfeed.start/1"
-    bundle: str = Field(description="id of the model bundle that judges from now on")
-    version: str = Field(description="of Outfeed")
-    first_part: int = Field(description="the number of the first part of this run")
-    last_end: LastEnd = Field(
-        description="how the run before ended. first: there was none; stopped: in order; failed: "
-        "in order, after a device failed; died: a stage hung or crashed, and the station ended "
-        "itself; killed: by SIGKILL or for want of memory; power: the machine went off or was "
-        "reset; unknown: its records are lost"
+    Parts that the previous run announced to the rejector, and that have no verdict in the journal,
+    follow as `outfeed.part/1` events. Parts of which nothing more is known are `unaccounted`.
+    """
+
+    type: Literal["outfeed.start/1"] = Field(
+        default="outfeed.start/1", description="type and version of the event"
     )
-    last_run: str | None = Field(description="the run of the last event before this one")
-    last_part: int | None = Field(description="the last part that is known to have been announced")
+    bundle: str = Field(description="id of the model bundle that this run uses")
+    version: str = Field(description="version of Outfeed")
+    first_part: int = Field(description="number of the first part of this run")
+    last_end: LastEnd = Field(
+        description="the way in which the previous run ended. `first`: there was no previous run. "
+        "`stopped`: it ended in order. `failed`: it ended in order after a device failed. "
+        "`died`: a stage hung or crashed, and the station ended itself. `killed`: it was ended by "
+        "SIGKILL, or for lack of memory. `power`: the machine was switched off or reset. "
+        "`unknown`: the records of the run are lost"
+    )
+    last_run: str | None = Field(
+        description="run of the event before this one; null in an empty journal"
+    )
+    last_part: int | None = Field(
+        description="number of the last part that is known to have been announced to the rejector"
+    )
     last_part_at_most: int | None = Field(
-        description="up to this number parts may have been announced; null where last_part is exact"
+        description="parts up to this number may have been announced; null if last_part is exact"
     )
     recovered: int = Field(
-        description="verdicts that the run before had not journalled; they follow, without details"
+        description="number of part events that follow for the previous run, whose verdicts were "
+        "not in the journal; they have no details, and are UNKNOWN where there was no verdict"
     )
     unaccounted: tuple[tuple[int, int], ...] = Field(
-        description="parts of the run before of which nothing more is known, first and last of "
-        "each range"
+        description="ranges of parts of the previous run of which nothing more is known; each has "
+        f"its first and its last part; at most {MAX_RANGES} ranges"
     )
-    unaccounted_parts: int = Field(description="how many parts are unaccounted")
+    unaccounted_parts: int = Field(description="number of all unaccounted parts")
     under_way: tuple[int, int] | None = Field(
-        description="from the first to the last part of which it is not known what the ejector "
-        "did: they were between photo-eye and ejector at the end, or its report is lost. "
-        "The rejector treated those without a verdict as on_unknown says"
+        description="first and last part whose outcome is not known. They were between photo-eye "
+        "and ejector when the run ended, or the report of the ejector is lost. The rejector "
+        "treated parts without a verdict as the key `on_unknown` sets"
     )
-    refused: bool = Field(description="the disk refused events when the run before ended")
+    refused: bool = Field(
+        description="true if the disk did not accept events when the previous run ended"
+    )
     unwatched_s: float | None = Field(
-        description="how long nobody looked at the line since the start event before: by the "
-        "monotonic clock within a boot, else by the wall clock"
+        description="seconds since the previous start event in which the line was not inspected; "
+        "by the monotonic clock within a boot, otherwise by the wall clock; null if not known"
     )
 
 
@@ -71,7 +83,11 @@ def start_event(
     refused: bool = False,
     unwatched_s: float | None = None,
 ) -> StartEvent:
-    """The event of this start."""
+    """Return the event of this start.
+
+    unaccounted: ranges of part numbers. under_way: the parts without a known outcome, or an empty
+    range. Other parameters are the fields of ``StartEvent``.
+    """
     return StartEvent(
         station=station,
         boot_id=boot_id(),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from edge.config.uplink import UplinkConfig
 from edge.errors import OutfeedError
 from edge.events.event import StatusEvent
-from edge.events.topics import Topics
+from edge.events.payload import Topics
 from edge.receiver.receiver import ReceivedEvent, Receiver
 from edge.uplink.backoff import Backoff
 from edge.uplink.client import make_client

@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.config.uplink import UplinkConfig
 from edge.events.event import StatusEvent
 from edge.events.identity import JournalPosition
-from edge.events.topics import Topics
+from edge.events.payload import Topics
 from edge.uplink import terms
 from edge.uplink.client import make_client
 from edge.uplink.failures import (

@@ -15,8 +15,7 @@ from edge.config.uplink import UplinkConfig
 from edge.errors import JournalError, OutfeedError
 from edge.events.event import StatusEvent
 from edge.events.identity import JournalPosition, StoredEvent
-from edge.events.payload import MAX_TEXT_CHARS
-from edge.events.topics import Topics
+from edge.events.payload import MAX_TEXT_CHARS, Topics
 from edge.journal.cursor import SAVE_S, read_cursor, write_cursor
 from edge.journal.lock import FileLock
 from edge.journal.reader import JournalReader

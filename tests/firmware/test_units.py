@@ -12,7 +12,7 @@ import pytest
 
 from edge.config.output import OutputConfig
 from edge.config.watchdog import WatchdogConfig
-from edge.events.topics import Topics
+from edge.events.payload import Topics
 from tests.firmware.machine import FIRMWARE
 
 UNITS = sorted((FIRMWARE / "systemd").glob("*.service"))

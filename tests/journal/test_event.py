@@ -1,8 +1,9 @@
-"""Payloads: what they hold, that they are bounded, that they survive the wire."""
+"""Tests of payloads: content, limits of size, the JSON form, and a description of each field."""
 
 import json
 
 import pytest
+from pydantic import BaseModel
 
 from edge.errors import OutfeedError
 from edge.events.event import (
@@ -17,11 +18,12 @@ from edge.events.event import (
     mark_event,
     part_event,
 )
-from edge.events.identity import StoredEvent, parse_payload, wire_schema
-from edge.events.topics import Topics
+from edge.events.identity import EventIdentity, StoredEvent, parse_payload, wire_schema
+from edge.events.payload import Topics
 from edge.inbox import new_mark
 from edge.line.outcome import Action, Cause
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
+from tools.reference.mqtt import all_events
 
 SCRATCH = Defect(Region(Box(1, 2, 30, 40), 17, 6.5, 3.25), "scratch", 0.75, "clean the roller")
 
@@ -30,7 +32,7 @@ def verdict(*defects: Defect, reason: str = "scratch: severity 6.5 above 5") -> 
     return Verdict(7, Decision.REJECT, reason, defects, 6.5, Timings(100, 20, 30, 40, 5))
 
 
-def test_a_verdict_arrives_as_it_was_made() -> None:
+def test_a_verdict_is_the_same_after_publication() -> None:
     event = part_event("press-3", "steel-1.2", verdict(SCRATCH), triggered_ns=123)
     stored = StoredEvent("press-3", "0f-uuid", "0a", 5, event.model_dump_json())
 
@@ -116,13 +118,13 @@ def test_actuation_error_is_signed() -> None:
     assert lone.error_us is None
 
 
-def test_weight_is_what_a_loss_would_cost() -> None:
+def test_weight_is_the_number_of_events_that_a_loss_costs() -> None:
     assert part_event("s", "b", verdict(), 1).weight == 1
     assert gap_event("s", count=5, reason="queue full").weight == 5
     assert gap_event("s", count=None, reason="damaged").weight == 0
 
 
-def test_receivers_take_keys_and_types_they_do_not_know() -> None:
+def test_receivers_accept_unknown_keys_and_types() -> None:
     event = part_event("s", "b", verdict(SCRATCH), 1)
     flat = json.loads(StoredEvent("s", "j", "r", 1, event.model_dump_json()).payload)
     flat["defects"][0]["new_key"] = flat["new_key"] = 1
@@ -148,7 +150,7 @@ def test_receivers_take_keys_and_types_they_do_not_know() -> None:
         ),
     ],
 )
-def test_what_is_no_event_is_one_line(payload: bytes, line: str) -> None:
+def test_a_payload_that_is_not_an_event_is_refused_with_one_line(payload: bytes, line: str) -> None:
     with pytest.raises(OutfeedError, match=line) as caught:
         parse_payload(payload)
     assert "\n" not in str(caught.value)
@@ -159,7 +161,7 @@ def test_topics() -> None:
     assert Topics("press-3", "plant/a").status == "plant/a/press-3/status"
 
 
-def test_a_mark_goes_over_the_wire_and_comes_back() -> None:
+def test_a_mark_is_the_same_after_publication() -> None:
     mark = new_mark(12, "false-reject", "clean, ä")
     event = mark_event("s", mark, "0000000001-1f3a9c2e-12-reject.png")
     stored = StoredEvent("s", "j", "r", 7, event.model_dump_json())
@@ -174,3 +176,12 @@ def test_every_action_and_cause_of_the_rejector_has_its_name_in_the_payload() ->
     assert [each.name for each in Cause] == [each.name for each in ActuationCause]
     for name in (*ActuationAction, *ActuationCause):
         assert name.value == name.name.lower()
+
+
+@pytest.mark.parametrize("model", [EventIdentity, *all_events()], ids=lambda one: one.__name__)
+def test_every_field_has_a_description(model: type[BaseModel]) -> None:
+    """The reference pages of MQTT are generated from these descriptions."""
+    schema = model.model_json_schema(mode="serialization")
+    objects = [schema, *(one for one in schema.get("$defs", {}).values() if "properties" in one)]
+    fields = [(one["title"], *field) for one in objects for field in one["properties"].items()]
+    assert [(title, key) for title, key, field in fields if not field.get("description")] == []

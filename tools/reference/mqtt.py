@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from edge import __version__
 from edge.events.event import AnyEvent, GapEvent, StatusEvent
 from edge.events.identity import EventIdentity, wire_schema
-from edge.events.topics import Topics
+from edge.events.payload import Topics
 from tools.reference.markdown import generated, table, type_text
 
 _INTRODUCTION = """\
