@@ -54,7 +54,7 @@ KINDS = (
 )
 
 
-class PartNumbers:
+class MeasurementSource:
     """A source of measurement vectors with the given variation."""
 
     def __init__(self, kind: PartVariation, seed: int, parts_a_day: float) -> None:
@@ -94,7 +94,7 @@ def false_alarms(
     """
     found = []
     for station in range(stations):
-        draw = PartNumbers(kind, seed + station, parts / 30)
+        draw = MeasurementSource(kind, seed + station, parts / 30)
         watch = Watch(learn_baseline(draw), budget=FalseAlarmRate(1.0, parts))
         raised = 0
         for number in range(1, months * parts + 1):
@@ -159,7 +159,9 @@ def print_cost(console: Console) -> None:
         pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
         measurer, watch = (
             Measurer(),
-            Watch(learn_baseline(PartNumbers(KINDS[0], 0, 1e4)), budget=FalseAlarmRate(1, 1e6)),
+            Watch(
+                learn_baseline(MeasurementSource(KINDS[0], 0, 1e4)), budget=FalseAlarmRate(1, 1e6)
+            ),
         )
         watch.take(measurer.measure(pixels, 1.0), 1)
         began = time.process_time()

@@ -40,7 +40,7 @@ from edge.events.identity import parse_payload
 from edge.journal.reader import JournalReader
 from export.errors import ExportError
 from export.feedback.comparison import open_chain, rejected
-from export.feedback.retraining import Learned, LearnOptions, learn
+from export.feedback.retraining import LearnOptions, RetrainingResult, learn
 from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
 from export.record import record_of
@@ -344,7 +344,9 @@ def _collect_feedback(run: ShiftRun, bundle: Path, key: Ed25519PrivateKey) -> st
     )
 
 
-def _table(route: Route, made: Learned, groups: Sequence[PartGroup], duration_s: float) -> Table:
+def _table(
+    route: Route, made: RetrainingResult, groups: Sequence[PartGroup], duration_s: float
+) -> Table:
     before, after = made.record.before, made.record.after
     table = Table(
         f"{route}: T {before.threshold:g} → {after.threshold:g}, keep_severity "

@@ -21,7 +21,7 @@ from export.quantisation.calibration import BlockCrops, FrameCrops, spread
 from export.quantisation.headroom import MOST, overflows
 from export.quantisation.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
 from export.quantisation.search import Found, Trial, Tried, pick, search
-from export.source import Source, onnx_build
+from export.source import ExportSource, onnx_build
 from export.tflite import TfliteFile, TfliteJob, convert
 from models.data.dataset import Pixels
 from models.methods.file_detector import FileDetector
@@ -37,7 +37,7 @@ ERROR_FRAMES = 8  # on which a layer's share of the error is measured
 CLASSIFIER_SCHEMES = tuple(Scheme(calibration) for calibration in CALIBRATIONS)
 
 
-def float_build(source: Source) -> Build:
+def float_build(source: ExportSource) -> Build:
     """The one build of a method that is not quantised: float ONNX, or the file that a station reads
     itself, with the classifier in float."""
     networks = source.detector, source.classifier
@@ -67,7 +67,12 @@ class Workshop:
     """
 
     def __init__(
-        self, source: Source, *, calibration_frames: int, search_parts: int, limits: ParityLimits
+        self,
+        source: ExportSource,
+        *,
+        calibration_frames: int,
+        search_parts: int,
+        limits: ParityLimits,
     ) -> None:
         assert isinstance(source.detector, DetectorNetwork)
         self._source, self._limits, self._network = source, limits, source.detector

@@ -13,11 +13,11 @@ from edge.chain.inspector import Inspector
 from edge.records import Frame
 from export.chains import TORCH, Build, build_chain, torch_chain
 from export.errors import Lost, ParityError
-from export.parity import FLOAT_LIMITS, Comparison, Parity, ParityLimits, remedy, require
-from export.source import Source
-from export.synthetic_defects import planted
+from export.parity import FLOAT_LIMITS, Parity, ParityComparison, ParityLimits, remedy, require
+from export.source import ExportSource
+from export.synthetic_defects import with_synthetic_defects
 from models.evaluation.evaluate import outcome_of
-from models.evaluation.metrics import Metrics, Outcome, summarise
+from models.evaluation.metrics import Metrics, PictureOutcome, summarise
 from models.report.cases import Case, marked_uri
 from models.training.patches import Picture
 from models.training.progress import track
@@ -60,7 +60,7 @@ class Certified:
 
 
 def certify(
-    source: Source, manifest: Manifest, builds: Sequence[Build], limits: ParityLimits
+    source: ExportSource, manifest: Manifest, builds: Sequence[Build], limits: ParityLimits
 ) -> Certified:
     """Every build's chain against torch's in float, on the validation pictures, in one pass; where
     nobody drew a defect to train on, also on those with a painted flaw, which count in no metric.
@@ -75,11 +75,13 @@ def certify(
     }
     by_name = {build.name: build for build in builds}
     chains = {name: build_chain(manifest, build) for name, build in by_name.items()}
-    comparisons = {name: Comparison(manifest.chain.threshold) for name in by_name}
+    comparisons = {name: ParityComparison(manifest.chain.threshold) for name in by_name}
     kinds = tuple(kind.name for kind in manifest.kinds)
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in (TORCH, *by_name)}
-    flawed = tuple(planted(source.held_back)) if source.plants else ()
-    every = (*source.held_back, *flawed)
+    outcomes: dict[str, list[PictureOutcome]] = {name: [] for name in (TORCH, *by_name)}
+    synthetic = (
+        tuple(with_synthetic_defects(source.held_back)) if source.uses_synthetic_defects else ()
+    )
+    every = (*source.held_back, *synthetic)
     seen = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")
     for number, picture in enumerate(seen):
         frame = Frame(number, number, 0, 0, picture.pixels)

@@ -18,7 +18,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from export.quantisation.isolation_forest import plant
+from export.quantisation.isolation_forest import add_synthetic_defect
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT, BlockClassifier, DetectorNetwork
 
 NORMALISED, RAW = "normalised", "raw"
@@ -84,7 +84,7 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
         node.ClearField("metadata_props")
         node.doc_string = ""
     del model.graph.value_info[:]
-    plant(model, network)
+    add_synthetic_defect(model, network)
     return model
 
 

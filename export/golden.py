@@ -19,14 +19,14 @@ from edge.records import Decision, Frame
 from export.chains import Examines
 from export.errors import ExportError
 from export.quantisation.calibration import crop
-from export.synthetic_defects import planted
+from export.synthetic_defects import with_synthetic_defects
 from models.data.dataset import Pixels
 from models.training.patches import Picture
 from models.training.progress import track
 
 GOLDEN_FRAMES = 6
-PLANTED = "planted"  # stands for the kind of a painted flaw
-PLANTED_PICTURES = 8  # that are painted on
+SYNTHETIC = "planted"  # stands for the kind of a painted flaw
+SYNTHETIC_PICTURES = 8  # that are painted on
 # Tried in this order: the closest within which every build shares enough frames.
 LIMITS = tuple(
     GoldenLimits(severity=severity, area=area, confidence=confidence)
@@ -97,8 +97,8 @@ def _alike(
 
 def _painted(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[str, Pixels]]:
     """Good pictures with a flaw, cut about it."""
-    for picture in islice(planted(pictures), PLANTED_PICTURES):
-        yield PLANTED, crop(picture.pixels, picture.kind_map, size)
+    for picture in islice(with_synthetic_defects(pictures), SYNTHETIC_PICTURES):
+        yield SYNTHETIC, crop(picture.pixels, picture.kind_map, size)
 
 
 _Shown = tuple[str, GoldenManifest, Pixels]

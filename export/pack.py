@@ -24,7 +24,7 @@ from export.operating_point import choose_point
 from export.parity import ParityLimits
 from export.quantisation.search import Tried
 from export.reference import reference_file
-from export.source import Source, open_source
+from export.source import ExportSource, open_source
 from models.evaluation.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
 from models.evaluation.tradeoff.interval import counted, percent
 from models.report.limits import unknowns
@@ -104,7 +104,7 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
 
 
 def _finish(
-    source: Source, made: _Made, points: Sequence[OperatingPoint], options: ExportOptions
+    source: ExportSource, made: _Made, points: Sequence[OperatingPoint], options: ExportOptions
 ) -> Exported:
     """T, certificate, golden frames and the bundle, of the builds that hold; float32 alone where
     none of them does. Raises ExportError where that does not hold either."""
@@ -169,7 +169,7 @@ class _Kept:
 
 
 def _hold(
-    source: Source,
+    source: ExportSource,
     in_float: Build,
     builds: Sequence[Build],
     points: Sequence[OperatingPoint],
@@ -220,7 +220,7 @@ def _too_strict(certified: Certified, names: Iterable[str], limit: float | None)
             )
 
 
-def _golden(source: Source, kept: _Kept) -> Golden:
+def _golden(source: ExportSource, kept: _Kept) -> Golden:
     """Raises LostError with the last build where the builds share no frame to prove themselves."""
     torch = torch_chain(source.detector, source.classifier, kept.manifest, flexible=True)
     chains = {**kept.chains, TORCH: torch}
@@ -242,7 +242,7 @@ class _Made:
     lost: tuple[Lost, ...] = ()
 
 
-def _make(source: Source, options: ExportOptions) -> _Made:
+def _make(source: ExportSource, options: ExportOptions) -> _Made:
     formats = tuple(name for name in options.formats if name in source.formats)
     if not formats:
         raise ExportError(
@@ -292,7 +292,7 @@ def _make(source: Source, options: ExportOptions) -> _Made:
     return _Made(in_float, packed, tuple(tried), latency, tuple(wanted))
 
 
-def _engine(source: Source, build: Build) -> Engine:
+def _engine(source: ExportSource, build: Build) -> Engine:
     height, width = source.size
     data = build.files[build.manifest.detector.file]
     return OrtEngine(data, batch=1, height=height, width=width, channels=source.channels)

@@ -113,7 +113,7 @@ class Parity:
         )
 
 
-class Comparison:
+class ParityComparison:
     """One chain against another, frame by frame. threshold: the T of both."""
 
     def __init__(self, threshold: float) -> None:
@@ -231,7 +231,7 @@ def compare(
 
     Raises ExportError when there is no frame.
     """
-    comparisons = {key: Comparison(threshold) for key in candidates}
+    comparisons = {key: ParityComparison(threshold) for key in candidates}
     seen = track(frames, f"trying {len(candidates)} ways to quantise on pictures", total)
     for number, (name, pixels, defective) in enumerate(seen):
         frame = Frame(number, number, 0, 0, pixels)

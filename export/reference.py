@@ -13,7 +13,7 @@ from edge.drift.template import Template
 from edge.records import Decision, Frame
 from export.chains import Examines
 from export.errors import ExportError
-from export.source import Source
+from export.source import ExportSource
 from models.data.dataset import Pixels
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _MOST_BYTES = 256 * 1024 * 1024  # of pixels at a time
 _UNSEEN = float("nan")
 
 
-def reference_file(source: Source, chain: Examines) -> dict[str, bytes]:
+def reference_file(source: ExportSource, chain: Examines) -> dict[str, bytes]:
     """The file by its name, of good parts' pictures that the run has: those held back, with the
     peak severity that the shipped chain gives those it passes, and training ones besides. Empty
     where there are fewer than LEAST_PICTURES. Raises DataError."""

@@ -17,7 +17,7 @@ from edge.bundle import (
     Manifest,
 )
 from edge.bundle.manifest import Format
-from export.synthetic_defects import is_planted, none_drawn, plant
+from export.synthetic_defects import add_synthetic_defect, is_synthetic, no_defect_drawn
 from export.trained_on import trained_on
 from models.data.dataset import DataSet, Pixels, Sample
 from models.methods.file_detector import FileDetector
@@ -31,7 +31,7 @@ TILE_PX, OVERLAP_PX = 512, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ExportSource:
     """A run, loaded. held_back: the validation pictures, in memory. draft: the manifest without
     golden frames, whose one build is `onnx-float32`."""
 
@@ -44,14 +44,18 @@ class Source:
     draft: Manifest
 
     @property
-    def plants(self) -> bool:
+    def uses_synthetic_defects(self) -> bool:
         """Whether painted flaws stand for defects: nobody drew one to train on."""
-        return none_drawn(self.train)
+        return no_defect_drawn(self.train)
 
     def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
         """A training picture and its kind map, perhaps with a planted flaw. Raises DataError."""
         pair = self.dataset.load_pair(sample)
-        return plant(sample, *pair) if self.plants and is_planted(sample) else pair
+        return (
+            add_synthetic_defect(sample, *pair)
+            if self.uses_synthetic_defects and is_synthetic(sample)
+            else pair
+        )
 
     @property
     def formats(self) -> tuple[Format, ...]:
@@ -77,7 +81,7 @@ class Source:
 
 def open_source(
     run: Run, *, name: str, version: str, height: int | None = None, width: int | None = None
-) -> Source:
+) -> ExportSource:
     """height, width: the static shape; None takes the usual frame's. Raises DataError."""
     record, result = run.record(), run.result()
     dataset, by_name = run.open_data()
@@ -114,7 +118,7 @@ def open_source(
         golden=(),
         trained_on=trained_on(by_name[name] for name in (*record.train, *record.validation)),
     )
-    return Source(
+    return ExportSource(
         run=run,
         dataset=dataset,
         train=tuple(by_name[name] for name in record.train),

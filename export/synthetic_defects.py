@@ -21,17 +21,17 @@ UNSEEN = 90.0  # grey levels off the middle from which on chance has no say
 TRIES = 8  # a flaw may be too faint to be seen; then another is painted
 
 
-def none_drawn(samples: Iterable[Sample]) -> bool:
+def no_defect_drawn(samples: Iterable[Sample]) -> bool:
     """Whether nobody drew a defect on any of them."""
     return not any(sample.masks or sample.boxes for sample in samples)
 
 
-def is_planted(sample: Sample) -> bool:
+def is_synthetic(sample: Sample) -> bool:
     """Every second good picture, told by its name, so that it is the same one at each look."""
     return sample.is_good and zlib.crc32(sample.name.encode()) % 2 == 0
 
 
-def plant(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pixels]:
+def add_synthetic_defect(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pixels]:
     """The pair with a flaw in it that is the same at each look; as it was where none can be seen.
 
     uint8 H×W or H×W×3, and H×W. Half of the flaws are blots of black or white: a hole and a glint
@@ -63,10 +63,12 @@ def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[P
     return blotted, marked
 
 
-def planted(pictures: Iterable[Picture]) -> Iterator[Picture]:
+def with_synthetic_defects(pictures: Iterable[Picture]) -> Iterator[Picture]:
     """A copy with a flaw of every good picture that ``is_planted`` and shows it."""
     for picture in pictures:
-        if is_planted(picture.sample):
-            pixels, kind_map = plant(picture.sample, picture.pixels, picture.kind_map)
+        if is_synthetic(picture.sample):
+            pixels, kind_map = add_synthetic_defect(
+                picture.sample, picture.pixels, picture.kind_map
+            )
             if kind_map.any():
                 yield replace(picture, pixels=pixels, kind_map=kind_map)

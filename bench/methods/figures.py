@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from models.evaluation.metrics import Outcome, summarise
+from models.evaluation.metrics import PictureOutcome, summarise
 
 LIMIT = 0.005  # share of false rejects at which escapes are counted
 # Shares of false rejects that set the T of bundles. Within LIMIT a weak method rejects nothing, so
@@ -50,7 +50,7 @@ class MethodFigures(BaseModel):
     seed: int | None = None
 
 
-def escapes_at(outcomes: Sequence[Outcome], limit: float = LIMIT) -> int:
+def escapes_at(outcomes: Sequence[PictureOutcome], limit: float = LIMIT) -> int:
     """Return the number of defective parts that pass when ``limit`` of the good parts are rejected.
 
     A part passes where its score is at most that of the best good part that must pass. All
@@ -65,7 +65,7 @@ def escapes_at(outcomes: Sequence[Outcome], limit: float = LIMIT) -> int:
 
 
 def figures(
-    data: str, method: str, outcomes: Sequence[Outcome], train_s: float, bundle_kb: float
+    data: str, method: str, outcomes: Sequence[PictureOutcome], train_s: float, bundle_kb: float
 ) -> MethodFigures:
     """Return the figures of outcomes. Raises ValueError without an outcome."""
     found = summarise(outcomes)

@@ -13,7 +13,7 @@ from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
-from models.evaluation.metrics import Outcome
+from models.evaluation.metrics import PictureOutcome
 from models.evaluation.score import score
 from models.networks import BlockClassifier
 from models.runs.run import Run, RunRecord, RunResult
@@ -41,10 +41,10 @@ class Measured:
     folder: Path
     record: RunRecord
     result: RunResult
-    outcomes: dict[str, tuple[Outcome, ...]]
+    outcomes: dict[str, tuple[PictureOutcome, ...]]
 
     @property
-    def best(self) -> tuple[Outcome, ...]:
+    def best(self) -> tuple[PictureOutcome, ...]:
         """Of the whole float chain: with the classifier where there is one."""
         return self.outcomes.get(FLOAT, self.outcomes[BARE])
 
@@ -102,7 +102,7 @@ def _without_seeds(recipe: Recipe) -> str:
 
 def _float(
     run: Run, record: RunRecord, result: RunResult, pictures: tuple[Picture, ...]
-) -> dict[str, tuple[Outcome, ...]]:
+) -> dict[str, tuple[PictureOutcome, ...]]:
     detector = RunOnce(detector_of(run.load_detector(), record.channels))
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
@@ -135,7 +135,7 @@ def _vote(
     )
 
 
-def _station(dataset: DataSet, run: Run, reported: Reported) -> tuple[Outcome, ...]:
+def _station(dataset: DataSet, run: Run, reported: Reported) -> tuple[PictureOutcome, ...]:
     """In the order of the validation pictures, whatever the order of the lines."""
     wanted = run.record().validation
     found = {o.name: o for o in score(dataset, reported.results, reported.masks)}

@@ -17,11 +17,11 @@ from models.evaluation.curves import (
     picture_ar,
     together,
 )
-from models.evaluation.metrics import TOLERANCE_PX, Outcome, confusion, summarise
+from models.evaluation.metrics import TOLERANCE_PX, PictureOutcome, confusion, summarise
 from models.evaluation.tradeoff.interval import UNKNOWN
 from models.networks import build_detector, mmac
 
-Figures = Callable[[Sequence[Outcome]], Sequence[float]]
+Figures = Callable[[Sequence[PictureOutcome]], Sequence[float]]
 NOT_FOUND = "not found"
 
 
@@ -54,7 +54,7 @@ def overview_table(groups: Sequence[Group]) -> str:
     """What a line asks first: ranking, extent, escapes and false rejects; and what it costs."""
     names = ("image_ap", "mean_iou", "pixel_f1", "pixel_f1_tol", "ar", "escapes", "false_rejects")
 
-    def figures(outcomes: Sequence[Outcome]) -> list[float]:
+    def figures(outcomes: Sequence[PictureOutcome]) -> list[float]:
         found = summarise(outcomes).as_measures()
         return [found[name] for name in names]
 
@@ -89,7 +89,7 @@ def pixel_table(groups: Sequence[Group]) -> str:
             for name, count in (("all pictures", together), ("each picture", per_picture)):
 
                 def figures(
-                    outcomes: Sequence[Outcome],
+                    outcomes: Sequence[PictureOutcome],
                     count: Callable[..., PixelScores] = count,
                 ) -> list[float]:
                     found = (count(outcomes), count(outcomes, tolerant=True))
@@ -181,7 +181,7 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def _paper_rows(chains: Iterable[tuple[Group, str]]) -> str:
-    def figures(outcomes: Sequence[Outcome]) -> list[float]:
+    def figures(outcomes: Sequence[PictureOutcome]) -> list[float]:
         found, pixels = summarise(outcomes), per_picture(outcomes)
         ious = (picture_ar(outcomes), found.ar, found.mean_iou)
         shares = (pixels.precision, pixels.recall, pixels.f1)

@@ -14,7 +14,7 @@ from math import ceil
 from bench.soak.plan import MS, SoakPlan
 from bench.soak.referee import NumberedPart, Referee
 from bench.soak.wire import BOUND_NS, OutputLine
-from bench.soak.world import BeltPart, SoakBelt
+from bench.soak.world import SoakBelt, SoakPart
 from edge.devices.encoder import EncoderPosition
 from edge.line.outcome import Counters
 from edge.line.queue import RejectQueue
@@ -223,7 +223,7 @@ class SoakedLine:
         for report in reports:
             self.referee.reported(report)
 
-    def _seen(self, thing: BeltPart, at_ns: int) -> None:
+    def _seen(self, thing: SoakPart, at_ns: int) -> None:
         """Handle an edge of the photo-eye. Without a station it is only counted."""
         if not thing.met:
             thing.met = True
@@ -364,7 +364,7 @@ class SoakedLine:
         for _ in range(8):
             x = self.belt.count - self._chance.randint(15, plan.travel - plan.to_ejector - 15)
             if self.referee.is_free(x, apart):
-                thing = BeltPart(x, x, met=True)
+                thing = SoakPart(x, x, met=True)
                 self.belt.put(thing)
                 self.referee.laid(thing)
                 self.counters["added"] += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from bench.soak.plan import MS, SoakPlan
-from bench.soak.world import BeltPart, SoakBelt
+from bench.soak.world import SoakBelt, SoakPart
 from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated
 
@@ -27,7 +27,7 @@ class NumberedPart:
     """
 
     part_id: int
-    thing: BeltPart
+    thing: SoakPart
     place: int
     epoch: int
     eject: bool | None = None
@@ -46,8 +46,8 @@ class Referee:
         self._plan = plan
         self._belt = belt
         self._numbered: dict[int, NumberedPart] = {}
-        self._closing: list[tuple[int, int, BeltPart]] = []
-        self._recent: deque[BeltPart] = deque(maxlen=64)
+        self._closing: list[tuple[int, int, SoakPart]] = []
+        self._recent: deque[SoakPart] = deque(maxlen=64)
         self._placed: deque[NumberedPart] = deque(maxlen=64)
         self._number = 0
         self._blind_until_ns = -1
@@ -58,7 +58,7 @@ class Referee:
         """The number of parts whose record is open."""
         return len(self._numbered)
 
-    def laid(self, thing: BeltPart) -> None:
+    def laid(self, thing: SoakPart) -> None:
         """Record a part that arrived at the photo-eye or was put on the belt by hand."""
         self._number += 1
         self._recent.append(thing)
@@ -119,7 +119,7 @@ class Referee:
             if (report.action is not Action.PASSED) != wanted:
                 self._wrong(f"part {report.part_id}: eject {wanted}, but {report}")
 
-    def struck(self, things: list[BeltPart], now_ns: int, *, held: bool = False) -> None:
+    def struck(self, things: list[SoakPart], now_ns: int, *, held: bool = False) -> None:
         """Record parts that the ejector hit.
 
         held: the pulse was late by more than the bound, because nothing could end it.
@@ -140,7 +140,7 @@ class Referee:
         while self._closing and self._closing[0][0] < limit:
             self._settle(heappop(self._closing)[2])
 
-    def _settle(self, thing: BeltPart) -> None:
+    def _settle(self, thing: SoakPart) -> None:
         self.account["parts"] += 1
         numbered = [self._numbered.pop(part_id) for part_id in thing.ids]
         reports = []

@@ -24,7 +24,7 @@ from edge.terminals import tolerate
 from edge.validation_messages import one_line
 from export.errors import ExportError
 from export.feedback.page import PAGE, worse
-from export.feedback.retraining import Learned, LearnOptions, learn
+from export.feedback.retraining import LearnOptions, RetrainingResult, learn
 from models.data.dataset import DataError
 from models.evaluation.tradeoff.interval import counted
 from models.feedback import ROUTES, Limits, Route
@@ -69,7 +69,7 @@ def main(
     more_false_rejects: Annotated[
         float, typer.Option(min=0, max=1, help="Share of old good parts that may be rejected more.")
     ] = 0.01,
-    set_in: Annotated[
+    synthetic_escapes: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of the made bad parts that may be lost."),
     ] = 0.05,
@@ -89,7 +89,7 @@ def main(
     try:
         options = LearnOptions(
             routes=_routes(route),
-            limits=Limits(new_escapes, more_false_rejects, set_in, fixed),
+            limits=Limits(new_escapes, more_false_rejects, synthetic_escapes, fixed),
             held_back_share=held_back,
             enough=enough,
             version=_version(version),
@@ -124,7 +124,7 @@ def main(
     )
 
 
-def _table(found: Learned) -> Table:
+def _table(found: RetrainingResult) -> Table:
     table = Table("", "before", "now")
     for name, side in found.record.sides.items():
         table.add_row(

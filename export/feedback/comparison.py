@@ -17,7 +17,7 @@ from export.chains import engine_of
 from models.feedback import Limits
 from models.training.patches import Picture
 
-Side = Literal["validation", "set in", "learned", "held back"]
+Side = Literal["validation", "synthetic", "learned", "held back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +110,18 @@ def golden_fault(old: Bundle, new: Bundle) -> str | None:
 
 def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
     """Why the new bundle may not take the old one's place, in words; None where it may."""
-    escapes = [r.name for r in rulings if r.new_escape and r.side != "set in"]
+    escapes = [r.name for r in rulings if r.new_escape and r.side != "synthetic"]
     if len(escapes) > limits.new_escapes:
         return (
             f"{len(escapes)} new escapes, {limits.new_escapes} allowed: {escapes[0]} was rejected "
             "and would be passed"
         )
-    stand_in = of_side(rulings, "set in")
-    seen, faded = sum(r.before for r in stand_in), sum(r.new_escape for r in stand_in)
-    if faded > int(limits.set_in * seen):
+    made = of_side(rulings, "synthetic")
+    seen, faded = sum(r.before for r in made), sum(r.new_escape for r in made)
+    if faded > int(limits.synthetic_escapes * seen):
         return (
             f"{faded} of {seen} bad parts that were made of the new look would be passed, "
-            f"{int(limits.set_in * seen)} allowed"
+            f"{int(limits.synthetic_escapes * seen)} allowed"
         )
     validation = count(of_side(rulings, "validation"))
     allowed = validation.false_rejects_before + int(limits.more_false_rejects * validation.good)

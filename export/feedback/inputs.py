@@ -11,20 +11,20 @@ from edge.chain.classify import KEEP_NONE
 from edge.quarantine import read_index
 from export.errors import ExportError
 from export.feedback.comparison import open_chain, rejected
-from export.golden import PLANTED
-from export.synthetic_defects import planted
+from export.golden import SYNTHETIC
+from export.synthetic_defects import with_synthetic_defects
 from models.evaluation.float_chain import detector_of
-from models.feedback import Lesson, Settings
-from models.feedback.appearance_transfer import bad_parts
-from models.feedback.dataset import new_entries, open_lesson, with_caught
-from models.feedback.novel_regions import Novelty, find_novelties
+from models.feedback import FeedbackDataset, FeedbackSettings
+from models.feedback.appearance_transfer import synthetic_bad_parts
+from models.feedback.dataset import new_entries, open_feedback_dataset, with_caught
+from models.feedback.novel_regions import NovelRegion, find_novel_regions
 from models.feedback.partition import divide
 from models.runs.run import Run
 from models.training.patches import Picture
 from models.training.progress import track
 
 
-def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float) -> Lesson:
+def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float) -> FeedbackDataset:
     """Read the released parts that the run has not learned from yet, and ask the old bundle of
     every part. Blocks for the chain. Raises ExportError, DataError, BundleError and
     QuarantineError."""
@@ -45,50 +45,55 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
             "no mistake to learn from"
         )
     classifier = old.manifest.classifier
-    settings = Settings(
+    settings = FeedbackSettings(
         old.manifest.chain.threshold, KEEP_NONE if classifier is None else classifier.keep_severity
     )
     divided = divide(entries, held_back_share)
-    lesson = open_lesson(run, settings, quarantine, divided.learned, divided.held_back)
+    feedback = open_feedback_dataset(run, settings, quarantine, divided.learned, divided.held_back)
     chain = open_chain(old)
 
     def ruled(pictures: Iterable[Picture]) -> dict[str, bool]:
         seen = track(tuple(pictures), "asking the old bundle of every part")
         return {picture.sample.name: rejected(chain, picture) for picture in seen}
 
-    caught = ruled((*lesson.judged, *(marked.picture for marked in lesson.held_back)))
+    caught = ruled((*feedback.selection, *(marked.picture for marked in feedback.held_back)))
     detector = detector_of(run.load_detector(), record.channels)
-    later = tuple(m.picture for m in lesson.held_back if m.picture.sample.is_good)
-    learned, judging = (
-        find_novelties(detector, good, settings.threshold) for good in (lesson.learned_good, later)
+    later = tuple(m.picture for m in feedback.held_back if m.picture.sample.is_good)
+    learned, later_regions = (
+        find_novel_regions(detector, good, settings.threshold)
+        for good in (feedback.learned_good, later)
     )
-    lesson = replace(
-        lesson,
-        novelties=learned,
-        set_in=_set_in(lesson, caught, lesson.learned_good, learned),
+    feedback = replace(
+        feedback,
+        novel_regions=learned,
+        synthetic=_synthetic_parts(feedback, caught, feedback.learned_good, learned),
         # What a network has learned from by heart says nothing of the defects beside it.
-        judging=_set_in(lesson, caught, later, judging) if later else (),
+        synthetic_held_back=_synthetic_parts(feedback, caught, later, later_regions)
+        if later
+        else (),
     )
-    return with_caught(lesson, caught | ruled((*lesson.set_in, *lesson.judging)))
+    return with_caught(
+        feedback, caught | ruled((*feedback.synthetic, *feedback.synthetic_held_back))
+    )
 
 
-def _set_in(
-    lesson: Lesson,
+def _synthetic_parts(
+    feedback: FeedbackDataset,
     caught: Mapping[str, bool],
     good: Sequence[Picture],
-    novelties: Sequence[Novelty],
+    novel_regions: Sequence[NovelRegion],
 ) -> tuple[Picture, ...]:
     """Bad parts of the look of the good ones, made of the validation parts that the old bundle
     catches; where no validation part is bad, flaws painted on good ones of either look."""
-    donors = [p for p in lesson.validation if p.kind_map.any() and caught[p.sample.name]]
+    donors = [p for p in feedback.validation if p.kind_map.any() and caught[p.sample.name]]
     if donors:
-        return bad_parts(donors, good, novelties, lesson.record.recipe.seed)
-    if any(not picture.sample.is_good for picture in lesson.validation):
+        return synthetic_bad_parts(donors, good, novel_regions, feedback.record.recipe.seed)
+    if any(not picture.sample.is_good for picture in feedback.validation):
         return ()
-    return tuple(map(_flawed, planted((*lesson.validation, *good))))
+    return tuple(map(_flawed, with_synthetic_defects((*feedback.validation, *good))))
 
 
 def _flawed(picture: Picture) -> Picture:
     """As a bad part of its own."""
     name = f"{picture.sample.name}, flaw painted on it"
-    return replace(picture, sample=replace(picture.sample, name=name, kinds=(PLANTED,)))
+    return replace(picture, sample=replace(picture.sample, name=name, kinds=(SYNTHETIC,)))

@@ -11,7 +11,7 @@ from edge.records import Frame
 from export.feedback.comparison import open_chain
 from export.feedback.record import LearnRecord, SettingsRecord
 from models.evaluation.tradeoff.interval import counted, percent
-from models.feedback import Lesson
+from models.feedback import FeedbackDataset
 from models.report import page
 from models.report.cases import Case, data_uri, marked_uri, shrunk
 from models.training.patches import Picture
@@ -21,11 +21,13 @@ KEPT = "kept against the classifier from severity"  # keep_severity
 MOST = 16  # parts whose decision changed that are shown
 
 
-def find_cases(lesson: Lesson, record: LearnRecord, old: Bundle, new: Bundle) -> tuple[Case, ...]:
+def find_cases(
+    feedback: FeedbackDataset, record: LearnRecord, old: Bundle, new: Bundle
+) -> tuple[Case, ...]:
     """Parts whose decision changed: left by the old bundle, right by the new one; those that are
     judged worse first, bad ones before good ones. Blocks for both chains."""
-    held_back = (marked.picture for marked in lesson.held_back)
-    pictures = (*lesson.judged, *lesson.judging, *held_back)
+    held_back = (marked.picture for marked in feedback.held_back)
+    pictures = (*feedback.selection, *feedback.synthetic_held_back, *held_back)
     by_name = {picture.sample.name: picture for picture in pictures}
     chains = open_chain(old), open_chain(new)
     order = sorted(
@@ -100,16 +102,19 @@ def _summary(record: LearnRecord) -> str:
         *(
             [
                 page.paragraph(
-                    "Set in: bad parts of the new look as they may be, since the old parts have "
-                    "none: what is new on marked good parts was laid on bad validation parts, or "
-                    "known defects were set into the good ones where the new look is everywhere "
-                    "(and flaws were painted where no validation part is bad). "
-                    f"{percent(record.set_in_allowed)} of them may be passed. Before, most were "
-                    "rejected for the look alone. That says less than bad parts of the new look "
-                    "do: mark those that are kicked as true-reject."
+                    "The side “synthetic” holds generated bad parts with the new appearance, "
+                    "because no picture of such a part exists. They are made from validation parts "
+                    "and marked good parts. Where the new appearance covers a small region, that "
+                    "region is pasted onto bad validation parts. Where it covers the whole part, "
+                    "known defects are pasted onto the marked good parts. Where no validation part "
+                    "is bad, synthetic defects are used. "
+                    f"{percent(record.synthetic_escapes_allowed)} of them may be passed. The old "
+                    "bundle rejected most of them because of the appearance alone. Real bad parts "
+                    "with the new appearance give better evidence: mark those that are rejected as "
+                    "true-reject."
                 )
             ]
-            if "set in" in record.sides
+            if "synthetic" in record.sides
             else []
         ),
     )

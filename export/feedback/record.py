@@ -16,7 +16,7 @@ class SettingsRecord(_Part):
     keep_severity: float | None
 
 
-class SideRecord(_Part):
+class FeedbackSideRecord(_Part):
     """Parts of one side, and how many of them are judged wrongly."""
 
     bad: int
@@ -61,9 +61,9 @@ class LearnRecord(_Part):
     detector_changed: bool
     new_escapes_allowed: int
     more_false_rejects_allowed: float
-    set_in_allowed: float
+    synthetic_escapes_allowed: float
     golden_frames: int
-    sides: dict[str, SideRecord]
+    sides: dict[str, FeedbackSideRecord]
     changed: tuple[ChangedRecord, ...]
     tried: tuple[TriedRoute, ...]
     learned: tuple[str, ...]

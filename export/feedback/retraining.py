@@ -31,9 +31,9 @@ from export.feedback.inputs import open_marked
 from export.feedback.record import (
     RECORD,
     ChangedRecord,
+    FeedbackSideRecord,
     LearnRecord,
     SettingsRecord,
-    SideRecord,
     TriedRoute,
 )
 from export.pack import Exported, ExportOptions, export_run
@@ -44,10 +44,10 @@ from export.repack import repack
 from models.data.dataset import DataError
 from models.evaluation.tradeoff.interval import counted
 from models.feedback import (
-    Candidate,
-    Lesson,
+    FeedbackDataset,
     Limits,
     Route,
+    RouteCandidate,
     Shortfall,
     routes_of,
     take,
@@ -79,7 +79,7 @@ class LearnOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class RetrainingResult:
     """The new run's folder and its bundle."""
 
     folder: Path
@@ -93,7 +93,7 @@ class _Taken:
     """A candidate that passed the gate, in a folder of its own."""
 
     folder: Path
-    candidate: Candidate
+    candidate: RouteCandidate
     exported: Exported
     rulings: tuple[Ruling, ...]
     wrong: int
@@ -106,21 +106,21 @@ def learn(
     out: Path,
     options: LearnOptions,
     key: Ed25519PrivateKey | None = None,
-) -> Learned:
+) -> RetrainingResult:
     """Learn from the released parts that the run has not learned from yet. Blocks for a minute
     (threshold) to hours (method). Raises ExportError, one line, where nothing may be shipped, and
     DataError, BundleError, QuarantineError; then nothing is written."""
     if out.exists():
         raise ExportError(f"{out}: is there already; name another OUT")
     version = options.version or _raised(old)
-    lesson = open_marked(run, old, quarantine, options.held_back_share)
+    feedback = open_marked(run, old, quarantine, options.held_back_share)
     tried: list[TriedRoute] = []
     best: _Taken | None = None
     with _scratch(out) as folder:
-        for route in options.routes or routes_of(lesson):
+        for route in options.routes or routes_of(feedback):
             log.info("learn route=%s is tried", route)
             with stage(f"route {route}"):
-                found = _try(route, lesson, old, version, folder / route, options)
+                found = _try(route, feedback, old, version, folder / route, options)
             if isinstance(found, TriedRoute):
                 log.info("learn route=%s refused=%s", route, found.fault)
                 tried.append(found)
@@ -130,7 +130,7 @@ def learn(
             )
             if best is None or found.wrong < best.wrong:
                 best = found
-            if found.wrong <= (1 - options.enough) * len(lesson.learned):
+            if found.wrong <= (1 - options.enough) * len(feedback.learned):
                 break
         if best is None:
             said = "; ".join(f"{each.route}: {each.fault}" for each in tried)
@@ -138,31 +138,36 @@ def learn(
         data = _sealed(best.exported.data, key, old.manifest.compatible)
         # Its id is of what it is for, too.
         best = replace(best, exported=replace(best.exported, data=data, bundle=parse_bundle(data)))
-        record = _record(lesson, old, best, tried, options)
+        record = _record(feedback, old, best, tried, options)
         name = f"{old.manifest.name}{SUFFIX}"
-        _write(best, lesson, old, name, record)
+        _write(best, feedback, old, name, record)
         best.folder.rename(out)
-    return Learned(out, out / name, best.exported.bundle, record)
+    return RetrainingResult(out, out / name, best.exported.bundle, record)
 
 
 def _try(
-    route: Route, lesson: Lesson, old: Bundle, version: str, folder: Path, options: LearnOptions
+    route: Route,
+    feedback: FeedbackDataset,
+    old: Bundle,
+    version: str,
+    folder: Path,
+    options: LearnOptions,
 ) -> _Taken | TriedRoute:
     """Blocks. A route that may not ship is told with its fault."""
     folder.mkdir()
-    candidate = take(route, lesson, options.limits, Run(folder))
+    candidate = take(route, feedback, options.limits, Run(folder))
     if isinstance(candidate, Shortfall):
-        names = [lesson.judged[place].sample.name for place in candidate.lost]
+        names = [feedback.selection[place].sample.name for place in candidate.lost]
         fell_short = f"{candidate}{': ' if names else ''}{', '.join(names)}"
         return TriedRoute(route=route, settings=None, fault=fell_short)
     settings = _settings(candidate, old)
-    if route == "threshold" and candidate.settings == lesson.old:
+    if route == "threshold" and candidate.settings == feedback.old:
         return TriedRoute(route=route, settings=settings, fault="no other T is better")
     try:
-        new = write_run(folder, lesson, candidate)
+        new = write_run(folder, feedback, candidate)
         exported = _export(route, new, old, version, options)
         said = golden_fault(old, exported.bundle)
-        rulings = _rulings(lesson, exported.bundle)
+        rulings = _rulings(feedback, exported.bundle)
     except (ExportError, BundleError) as error:
         return TriedRoute(route=route, settings=settings, fault=str(error))
     said = said or fault(rulings, options.limits)
@@ -204,13 +209,13 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
     return exported
 
 
-def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
+def _rulings(feedback: FeedbackDataset, new: Bundle) -> tuple[Ruling, ...]:
     chain = open_chain(new)
     sides: list[tuple[Side, Sequence[Picture]]] = [
-        ("validation", (*lesson.validation, *lesson.earlier)),
-        ("set in", lesson.judging or lesson.set_in),
-        ("learned", [marked.picture for marked in lesson.learned]),
-        ("held back", [marked.picture for marked in lesson.held_back]),
+        ("validation", (*feedback.validation, *feedback.earlier)),
+        ("synthetic", feedback.synthetic_held_back or feedback.synthetic),
+        ("learned", [marked.picture for marked in feedback.learned]),
+        ("held back", [marked.picture for marked in feedback.held_back]),
     ]
     every = [(side, picture) for side, pictures in sides for picture in pictures]
     return tuple(
@@ -218,7 +223,7 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
             picture.sample.name,
             side,
             not picture.sample.is_good,
-            lesson.caught[picture.sample.name],
+            feedback.caught[picture.sample.name],
             rejected(chain, picture),
         )
         for side, picture in track(every, "asking the new bundle of every part")
@@ -226,31 +231,35 @@ def _rulings(lesson: Lesson, new: Bundle) -> tuple[Ruling, ...]:
 
 
 def _record(
-    lesson: Lesson, old: Bundle, taken: _Taken, tried: Sequence[TriedRoute], options: LearnOptions
+    feedback: FeedbackDataset,
+    old: Bundle,
+    taken: _Taken,
+    tried: Sequence[TriedRoute],
+    options: LearnOptions,
 ) -> LearnRecord:
     candidate = taken.candidate
-    names: tuple[Side, ...] = ("validation", "set in", "learned", "held back")
+    names: tuple[Side, ...] = ("validation", "synthetic", "learned", "held back")
     sides = {name: count(of_side(taken.rulings, name)) for name in names}
-    if not lesson.set_in:
-        del sides["set in"]
+    if not feedback.synthetic:
+        del sides["synthetic"]
     words = {True: "REJECT", False: "PASS"}
     return LearnRecord(
-        old_run=str(lesson.run.folder),
+        old_run=str(feedback.run.folder),
         old_bundle=old.id,
         bundle=taken.exported.bundle.id,
         route=candidate.route,
         before=SettingsRecord(
-            threshold=lesson.old.threshold,
-            keep_severity=lesson.old.keep_severity if old.manifest.classifier else None,
+            threshold=feedback.old.threshold,
+            keep_severity=feedback.old.keep_severity if old.manifest.classifier else None,
         ),
         after=_settings(candidate, old),
         classifier_changed=candidate.classifier is not None and candidate.route != "threshold",
         detector_changed=candidate.route in ("detector", "method"),
         new_escapes_allowed=options.limits.new_escapes,
         more_false_rejects_allowed=options.limits.more_false_rejects,
-        set_in_allowed=options.limits.set_in,
+        synthetic_escapes_allowed=options.limits.synthetic_escapes,
         golden_frames=len(old.manifest.golden),
-        sides={name: SideRecord(**asdict(counts)) for name, counts in sides.items()},
+        sides={name: FeedbackSideRecord(**asdict(counts)) for name, counts in sides.items()},
         changed=tuple(
             ChangedRecord(
                 name=ruling.name,
@@ -263,21 +272,21 @@ def _record(
             if ruling.before != ruling.after
         ),
         tried=tuple(tried),
-        learned=tuple(marked.entry.id for marked in lesson.learned),
-        held_back=tuple(marked.entry.id for marked in lesson.held_back),
+        learned=tuple(marked.entry.id for marked in feedback.learned),
+        held_back=tuple(marked.entry.id for marked in feedback.held_back),
         left_out=candidate.left_out,
-        proven=_proven(lesson, taken),
+        proven=_proven(feedback, taken),
     )
 
 
-def _proven(lesson: Lesson, taken: _Taken) -> str:
+def _proven(feedback: FeedbackDataset, taken: _Taken) -> str:
     held_back = count(of_side(taken.rulings, "held back"))
-    total = len(lesson.held_back)
+    total = len(feedback.held_back)
     if total:
         return (
             f"on marked parts that nothing was learned from, judged wrongly before: "
             f"{counted(held_back.before, total)}; after: {counted(held_back.after, total)}; "
-            f"{_true_rejects(lesson, taken)}"
+            f"{_true_rejects(feedback, taken)}"
         )
     if taken.candidate.left_out is not None:
         return (
@@ -287,22 +296,24 @@ def _proven(lesson: Lesson, taken: _Taken) -> str:
     return "not proven: too few marked parts to hold some back, and the networks have seen them all"
 
 
-def _true_rejects(lesson: Lesson, taken: _Taken) -> str:
+def _true_rejects(feedback: FeedbackDataset, taken: _Taken) -> str:
     """What is known of bad parts of the new look; the gate has seen to it that few are let by, so
     their number is what tells."""
-    names = {m.picture.sample.name for m in lesson.held_back if m.entry.released == "true-reject"}
+    names = {m.picture.sample.name for m in feedback.held_back if m.entry.released == "true-reject"}
     some = [each for each in taken.rulings if each.name in names]
     if not some:
         return "whether bad parts of the new look are let by is not known: no true reject held back"
     return f"true rejects let by: {counted(sum(not r.after for r in some), len(some))}"
 
 
-def _write(taken: _Taken, lesson: Lesson, old: Bundle, name: str, record: LearnRecord) -> None:
+def _write(
+    taken: _Taken, feedback: FeedbackDataset, old: Bundle, name: str, record: LearnRecord
+) -> None:
     """Everything into the candidate's folder."""
     folder = taken.folder
     write_bundle(folder / name, taken.exported.data)
     exported = record_of(taken.exported, name)
-    before = read_export(lesson.run.folder)
+    before = read_export(feedback.run.folder)
     if record.route == "threshold" and before is not None:
         # The very same networks: how they were quantised and how fast they are still holds.
         exported = exported.model_copy(
@@ -312,7 +323,7 @@ def _write(taken: _Taken, lesson: Lesson, old: Bundle, name: str, record: LearnR
     write_page(folder, exported, taken.exported.certified)
     write_atomically(folder / RECORD, record.model_dump_json(indent=1) + "\n")
     with stage("writing the page of what changed"):
-        cases = page.find_cases(lesson, record, old, taken.exported.bundle)
+        cases = page.find_cases(feedback, record, old, taken.exported.bundle)
         text = page.render(record, cases)
     write_atomically(folder / page.PAGE, text)
     for checkpoint in folder.glob("*.ckpt"):
@@ -327,7 +338,7 @@ def _sealed(data: bytes, key: Ed25519PrivateKey | None, compatible: tuple[str, .
     return pack(found.manifest.model_copy(update={"compatible": compatible}), found.files)
 
 
-def _settings(candidate: Candidate, old: Bundle) -> SettingsRecord:
+def _settings(candidate: RouteCandidate, old: Bundle) -> SettingsRecord:
     settings = candidate.settings
     return SettingsRecord(
         threshold=settings.threshold,

@@ -9,7 +9,7 @@ from torch import nn
 from models.methods.texture.outlier_network import TREE_NODE, IsolationForest
 
 
-def plant(model: onnx.ModelProto, network: nn.Module) -> None:
+def add_synthetic_defect(model: onnx.ModelProto, network: nn.Module) -> None:
     """Give the exported network's TreeEnsembleRegressor its trees; nothing where it has no forest.
 
     The tracer sees a bare node: it would take minutes for the 40,000 numbers of a hundred trees.

@@ -108,7 +108,7 @@ class Model:
 
 
 @dataclass
-class Measured:
+class CalibrationStatistics:
     """What calibration frames tell of a float model: each computed tensor's least and greatest
     value, by name, and the mean per channel of what each layer takes in, by the layer's name."""
 
@@ -162,7 +162,7 @@ def named(data: bytes, layers: tuple[str, ...]) -> bytes:
 @cache
 def measured(
     data: bytes, frames: Path, scale: float, zero_point: int, percentile: float | None
-) -> Measured:
+) -> CalibrationStatistics:
     """Run the float model over frames, uint8 one after the other, a batch at a time.
 
     Only sums and extremes are kept: memory does not grow with the number of frames. percentile:
@@ -171,7 +171,7 @@ def measured(
     model = Model(data)
     inputs = {model.title(op): op.inputs[0] for op in model.weighted()}
     computed = [i for op in model.graph.operators for i in op.outputs] + list(model.graph.inputs)
-    found, batches = Measured(), 0
+    found, batches = CalibrationStatistics(), 0
     for values in run(data, frames, scale, zero_point):
         batches += 1
         for index in computed:
@@ -192,7 +192,11 @@ def measured(
 
 
 def narrow(
-    found: Measured, model: Model, computed: list[int], batches: Iterator[Any], percentile: float
+    found: CalibrationStatistics,
+    model: Model,
+    computed: list[int],
+    batches: Iterator[Any],
+    percentile: float,
 ) -> None:
     """Draw the ranges in to what holds that percentage of the values, half of the rest each end."""
     counts = {index: np.zeros(BINS, np.int64) for index in computed}

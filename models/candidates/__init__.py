@@ -8,6 +8,6 @@ there, compared, and one of them recommended.
 
 from models.candidates.compare import run_plan
 from models.candidates.plan import Plan, plan_for
-from models.candidates.record import Comparison
+from models.candidates.record import CandidateComparison
 
-__all__ = ["Comparison", "Plan", "plan_for", "run_plan"]
+__all__ = ["CandidateComparison", "Plan", "plan_for", "run_plan"]

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from models.candidates.judge import ENOUGH_BAD, SURE
-from models.candidates.record import Candidate, Comparison
+from models.candidates.record import CandidateComparison, MethodCandidate
 from models.evaluation.tradeoff.interval import counted, interval, parts_to_prove, percent
 from models.evaluation.tradeoff.point import OperatingPoint
 from models.methods.registry import METHODS
@@ -19,7 +19,7 @@ FEW_PARTS = 10  # fewer physical parts are too much alike for any interval to be
 ESCAPES = 0.05  # a rate of escapes that a line wants to rule out
 
 
-def verdict(comparison: Comparison) -> str:
+def verdict(comparison: CandidateComparison) -> str:
     """One sentence on whether the recommended candidate is any good."""
     first = comparison.candidates[0]
     flaws = comparison.bad if comparison.ranked_by == "bad" else comparison.bad + comparison.painted
@@ -40,7 +40,7 @@ def verdict(comparison: Comparison) -> str:
     return f"{told[0].upper()}{told[1:]}."
 
 
-def how_sure(comparison: Comparison) -> str:
+def how_sure(comparison: CandidateComparison) -> str:
     """One sentence on the recommended candidate against the next."""
     first = comparison.recommended
     if len(comparison.candidates) == 1:
@@ -57,7 +57,7 @@ def how_sure(comparison: Comparison) -> str:
     return f"{told}: these pictures cannot tell the two apart."
 
 
-def export_command(comparison: Comparison, folder: str | Path) -> str:
+def export_command(comparison: CandidateComparison, folder: str | Path) -> str:
     """What packs the recommended run at the T of the figures; regression's own is another."""
     if METHODS[comparison.candidates[0].method].good_only:
         return make("export", RUN=folder)
@@ -65,12 +65,12 @@ def export_command(comparison: Comparison, folder: str | Path) -> str:
     return make("export", RUN=folder, EXPORT_ARGS=limit)
 
 
-def alike(comparison: Comparison) -> tuple[Candidate, ...]:
+def alike(comparison: CandidateComparison) -> tuple[MethodCandidate, ...]:
     """The candidates that the recommended one is not surely better than."""
     return tuple(each for each in comparison.candidates[1:] if (each.behind or 0.0) < SURE)
 
 
-def rests_on(comparison: Comparison) -> str:
+def rests_on(comparison: CandidateComparison) -> str:
     """What the figures were measured on, and what that is worth."""
     told = (
         f"{comparison.good} good pictures of {comparison.good_parts} parts and {comparison.bad} "
@@ -92,12 +92,12 @@ def rests_on(comparison: Comparison) -> str:
     )
 
 
-def next_pictures(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+def next_pictures(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
     """What to photograph next, each with what it rests on."""
     return (*_good(comparison), *_bad(comparison), *_apart(comparison))
 
 
-def _good(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+def _good(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
     first = comparison.candidates[0]
     assurance = _point(comparison, first).assurance(comparison.limit)
     basis = f"{first.false_rejects} of {comparison.good} held-back good parts; {assurance}"
@@ -111,7 +111,7 @@ def _good(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     return ((told, basis),)
 
 
-def _bad(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+def _bad(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
     if comparison.bad and interval(0, comparison.bad)[1] <= ESCAPES:
         return ()
     told = (
@@ -122,7 +122,7 @@ def _bad(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     return ((told, f"bad parts passed: {passed}" if comparison.bad else "no bad part is here"),)
 
 
-def _apart(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+def _apart(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
     first, others = comparison.candidates[0], alike(comparison)
     if not others:
         return ()
@@ -144,7 +144,7 @@ def _apart(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     return ((told, f"AUROC: {basis}"),)
 
 
-def _point(comparison: Comparison, candidate: Candidate) -> OperatingPoint:
+def _point(comparison: CandidateComparison, candidate: MethodCandidate) -> OperatingPoint:
     return OperatingPoint(
         threshold=candidate.threshold,
         escapes=candidate.escapes,

@@ -11,9 +11,9 @@ from edge.files import write_atomically
 from models.candidates.advice import verdict
 from models.candidates.judge import Judgement, judge, scores_of
 from models.candidates.page import write_page
-from models.candidates.pictures import Judged, judged
+from models.candidates.pictures import JudgedPictures, judged_pictures
 from models.candidates.plan import Plan
-from models.candidates.record import Comparison, LeftOut
+from models.candidates.record import CandidateComparison, LeftOut
 from models.data.dataset import DataError
 from models.data.facts import parts_of
 from models.evaluation.tradeoff import parts_to_prove
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def run_plan(
     data: Path, out: Path, some: Plan, groups: str | None, max_false_rejects: float
-) -> Comparison:
+) -> CandidateComparison:
     """Train, judge and recommend. Blocks for minutes; may be killed and called again, and goes on
     with the candidate that was under way.
 
@@ -46,7 +46,7 @@ def run_plan(
         reasons = "; ".join(f"{each.method}: {each.reason}" for each in left_out)
         raise DataError(f"{data}: no candidate can be trained: {reasons}")
     dataset, _ = next(iter(runs.values())).open_data()
-    pictures = judged(dataset, [run.record() for run in runs.values()])
+    pictures = judged_pictures(dataset, [run.record() for run in runs.values()])
     if not pictures.good or not (pictures.bad or pictures.painted):
         raise DataError(
             f"{data}: nothing to compare candidates on; expected good parts that can be held back, "
@@ -108,13 +108,13 @@ def _left_out(name: DetectorKind, error: Exception) -> LeftOut:
 def _comparison(
     data: Path,
     some: Plan,
-    pictures: Judged,
+    pictures: JudgedPictures,
     judgement: Judgement,
     limit: float,
     left_out: list[LeftOut],
-) -> Comparison:
+) -> CandidateComparison:
     first = judgement.candidates[0]
-    return Comparison(
+    return CandidateComparison(
         reason=some.reason,
         data=str(data.resolve()),
         limit=limit,

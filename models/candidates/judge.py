@@ -20,8 +20,8 @@ from edge.chain.detect import Detector
 from edge.chain.filter import TOLERANCE
 from edge.chain.inspector import Inspector
 from edge.records import Decision, Frame
-from models.candidates.pictures import Judged
-from models.candidates.record import Candidate
+from models.candidates.pictures import JudgedPictures
+from models.candidates.record import MethodCandidate
 from models.candidates.resample import Floats, better, resampled_auroc
 from models.evaluation.float_chain import detector_of, float_inspector
 from models.evaluation.metrics import auroc, average_precision
@@ -59,12 +59,12 @@ class Scores:
 class Judgement:
     """candidates: the recommended one first. needed_bad: as in Comparison."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[MethodCandidate, ...]
     ranked_by_bad: bool
     needed_bad: int | None
 
 
-def scores_of(run: Run, pictures: Judged, limit: float) -> Scores:
+def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> Scores:
     """What a run's detector makes of the pictures, on the float chain without a classifier, at the
     run's T where that keeps a limit of false rejects, else at the lowest that keeps ``limit``, 0 to
     1, on the good pictures. Blocks."""
@@ -97,7 +97,9 @@ def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
 
 
 def judge(
-    runs: Mapping[DetectorKind, Run], scores: Mapping[DetectorKind, Scores], pictures: Judged
+    runs: Mapping[DetectorKind, Run],
+    scores: Mapping[DetectorKind, Scores],
+    pictures: JudgedPictures,
 ) -> Judgement:
     """Every candidate's figures. scores: what ``scores_of`` gave for each.
 
@@ -139,13 +141,13 @@ def threshold_within(good: npt.NDArray[np.float64], limit: float) -> float:
 
 
 def _figures(
-    run: Run, scores: Scores, pictures: Judged, by_bad: bool, resampled: Floats
-) -> Candidate:
+    run: Run, scores: Scores, pictures: JudgedPictures, by_bad: bool, resampled: Floats
+) -> MethodCandidate:
     good = scores.good.peaks
     bad, painted = (_against(good, some.peaks) for some in (scores.bad, scores.painted))
     low, high = np.percentile(resampled, (2.5, 97.5)).tolist()
     result = run.result()
-    return Candidate(
+    return MethodCandidate(
         method=run.record().recipe.method,
         training_s=result.training_s or 0.0,
         ms_per_frame=round(ms_per_frame(run, pictures.good), 2),
@@ -185,12 +187,12 @@ def _flawed(scores: Scores, *, by_bad: bool) -> Floats:
     return np.concatenate([scores.bad.peaks, scores.painted.peaks])
 
 
-def _rank(candidate: Candidate) -> tuple[float, int, float]:
+def _rank(candidate: MethodCandidate) -> tuple[float, int, float]:
     passed = (candidate.escapes or 0) + (candidate.painted_escapes or 0)
     return -round(candidate.figure, 3), passed, candidate.ms_per_frame
 
 
-def _needed(ranked: Sequence[Candidate], differences: Floats, flaws: int) -> int | None:
+def _needed(ranked: Sequence[MethodCandidate], differences: Floats, flaws: int) -> int | None:
     """Flaws at which the first is surely better than the second if the difference stays what it is:
     its spread shrinks as the root of their number."""
     ahead = ranked[0].figure - ranked[1].figure

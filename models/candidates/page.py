@@ -19,8 +19,8 @@ from models.candidates.advice import (
     verdict,
 )
 from models.candidates.judge import Scores, chain_of
-from models.candidates.pictures import Judged
-from models.candidates.record import Candidate, Comparison
+from models.candidates.pictures import JudgedPictures
+from models.candidates.record import CandidateComparison, MethodCandidate
 from models.candidates.resample import Floats
 from models.evaluation.float_chain import detector_of
 from models.evaluation.tradeoff.interval import counted, percent
@@ -38,10 +38,10 @@ Examine = Callable[[Picture], tuple[str, float]]
 
 def write_page(
     folder: Path,
-    comparison: Comparison,
+    comparison: CandidateComparison,
     runs: Mapping[DetectorKind, Run],
     scores: Mapping[DetectorKind, Scores],
-    pictures: Judged,
+    pictures: JudgedPictures,
 ) -> Path:
     """Write the page; its path. Looks at the shown pictures again: blocks for seconds."""
     examine = {each.method: _examiner(runs[each.method], each) for each in comparison.candidates}
@@ -53,10 +53,10 @@ def write_page(
 
 def render(
     folder: Path,
-    comparison: Comparison,
+    comparison: CandidateComparison,
     examine: Mapping[DetectorKind, Examine],
     scores: Scores,
-    pictures: Judged,
+    pictures: JudgedPictures,
 ) -> str:
     """The page. folder: of the comparison, as the commands name it. examine: by method, a picture's
     marked copy as data URI, and its severity. scores: the recommended candidate's."""
@@ -71,7 +71,7 @@ def render(
     )
 
 
-def figures(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def figures(comparison: CandidateComparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of the table of candidates, as text."""
     head = (
         *("method", f"AUROC of {comparison.ranked_by} (95%)", "recommended is better in"),
@@ -97,7 +97,7 @@ def figures(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ..
     return head, rows
 
 
-def _recommendation(folder: Path, comparison: Comparison) -> str:
+def _recommendation(folder: Path, comparison: CandidateComparison) -> str:
     first = comparison.candidates[0]
     lead = (
         f"{first.method}: AUROC {first.figure:.3f}, {first.ms_per_frame:.1f} ms a picture on one "
@@ -123,7 +123,7 @@ def _recommendation(folder: Path, comparison: Comparison) -> str:
     return page.section("Recommended", *found)
 
 
-def _figures(comparison: Comparison) -> str:
+def _figures(comparison: CandidateComparison) -> str:
     note = (
         f"T is the lowest that rejects at most {percent(comparison.limit)} of the held-back good "
         "pictures; what is passed is counted there. "
@@ -137,7 +137,9 @@ def _figures(comparison: Comparison) -> str:
     return page.section("Candidates", *found)
 
 
-def _shown(examine: Mapping[DetectorKind, Examine], scores: Scores, pictures: Judged) -> str:
+def _shown(
+    examine: Mapping[DetectorKind, Examine], scores: Scores, pictures: JudgedPictures
+) -> str:
     found = [
         page.paragraph(
             "Left the picture; then each candidate at its T: yellow is the severity, orange what "
@@ -170,7 +172,7 @@ def _row(picture: Picture, examine: Mapping[DetectorKind, Examine]) -> str:
     return page.row(f"{sample.name}: {', '.join(sample.kinds) or 'good'}", shown)
 
 
-def _examiner(run: Run, candidate: Candidate) -> Examine:
+def _examiner(run: Run, candidate: MethodCandidate) -> Examine:
     detector = detector_of(run.load_detector(), run.record().channels)
     inspector = chain_of(run, detector, candidate.threshold)
 

@@ -22,7 +22,7 @@ TRIES = 8  # a flaw may be too faint to be seen; then another is painted
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedPictures:
     """In memory, each by name. bad: drawn or not. painted: copies of good ones with one flaw each;
     its pixels are 1 in the kind map."""
 
@@ -35,7 +35,7 @@ class Judged:
         return parts_of([picture.sample for picture in self.bad])
 
 
-def judged(dataset: DataSet, records: Iterable[RunRecord]) -> Judged:
+def judged_pictures(dataset: DataSet, records: Iterable[RunRecord]) -> JudgedPictures:
     """The pictures that all candidates held back. Reads them; raises DataError."""
     records = tuple(records)
     trained_on = {name for record in records for name in record.train}
@@ -49,7 +49,7 @@ def judged(dataset: DataSet, records: Iterable[RunRecord]) -> Judged:
     pictures = load_pictures(dataset, samples)
     good = tuple(picture for picture in pictures if picture.sample.is_good)
     step = -(-len(good) // MOST_PAINTED) or 1
-    return Judged(
+    return JudgedPictures(
         good=good,
         bad=tuple(picture for picture in pictures if not picture.sample.is_good),
         painted=tuple(filter(None, (_painted(picture) for picture in good[::step]))),

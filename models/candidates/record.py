@@ -16,7 +16,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Candidate(_Part):
+class MethodCandidate(_Part):
     """One method's figures on the judged pictures.
 
     threshold: the run's T, which keeps the limit on held-back good parts; of regression, whose T
@@ -54,7 +54,7 @@ class LeftOut(_Part):
     reason: str
 
 
-class Comparison(_Part):
+class CandidateComparison(_Part):
     """candidates: the recommended one first, then by figure. limit: of false rejects, 0 to 1.
 
     good, bad, painted: judged pictures; good_parts, bad_parts: physical parts of them. ranked_by:
@@ -74,7 +74,7 @@ class Comparison(_Part):
     painted: int
     ranked_by: Literal["bad", "painted and bad"]
     recommended: DetectorKind
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[MethodCandidate, ...]
     left_out: tuple[LeftOut, ...]
     needed_good: int
     needed_bad: int | None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluation.metrics import Outcome, average_recall, f1
+from models.evaluation.metrics import PictureOutcome, average_recall, f1
 
 LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 21))  # of IoU
 
@@ -56,7 +56,7 @@ class KindScores:
     mean_iou: float
 
 
-def iou_curve(outcomes: Sequence[Outcome], levels: Sequence[float] = LEVELS) -> IouCurve:
+def iou_curve(outcomes: Sequence[PictureOutcome], levels: Sequence[float] = LEVELS) -> IouCurve:
     """He & Liu 2020, Figs. 9 and 13.
 
     A defect counts at a level when its IoU is at least that (the paper: greater; they differ where
@@ -79,7 +79,7 @@ def iou_curve(outcomes: Sequence[Outcome], levels: Sequence[float] = LEVELS) -> 
 
 
 def kind_recall(
-    outcomes: Sequence[Outcome], kind: str, levels: Sequence[float] = LEVELS
+    outcomes: Sequence[PictureOutcome], kind: str, levels: Sequence[float] = LEVELS
 ) -> tuple[float, ...]:
     """The recall of ``iou_curve`` over one kind's annotated defects, without regard of the name
     they were given."""
@@ -87,12 +87,12 @@ def kind_recall(
     return _shares(ious, len(ious), levels)
 
 
-def by_kind(outcomes: Sequence[Outcome], kinds: Sequence[str]) -> tuple[KindScores, ...]:
+def by_kind(outcomes: Sequence[PictureOutcome], kinds: Sequence[str]) -> tuple[KindScores, ...]:
     """Each kind's annotated defects by themselves, in the order of ``kinds``."""
     return tuple(_kind_scores(outcomes, kind) for kind in kinds)
 
 
-def together(outcomes: Sequence[Outcome], *, tolerant: bool = False) -> PixelScores:
+def together(outcomes: Sequence[PictureOutcome], *, tolerant: bool = False) -> PixelScores:
     """Pixels of all pictures counted together (section IV.C taken word by word), exact or within
     the outcomes' tolerance. Large defects weigh more than small ones."""
     return _scores(
@@ -103,7 +103,7 @@ def together(outcomes: Sequence[Outcome], *, tolerant: bool = False) -> PixelSco
     )
 
 
-def per_picture(outcomes: Sequence[Outcome], *, tolerant: bool = False) -> PixelScores:
+def per_picture(outcomes: Sequence[PictureOutcome], *, tolerant: bool = False) -> PixelScores:
     """Each figure as the mean over defective pictures; one with nothing reported counts 0.
 
     The paper does not say which mean its tables show. Its F1 of DAGM2007 (Table 5: 0.915) is not
@@ -129,7 +129,7 @@ def per_picture(outcomes: Sequence[Outcome], *, tolerant: bool = False) -> Pixel
     )
 
 
-def picture_ar(outcomes: Sequence[Outcome]) -> float:
+def picture_ar(outcomes: Sequence[PictureOutcome]) -> float:
     """Equation (3) over defective pictures, with the IoU of all their reported pixels.
 
     The paper's n counts defects. Yet its AR falls when the classifier is turned off (Table 7),
@@ -148,7 +148,7 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), sd
 
 
-def _kind_scores(outcomes: Sequence[Outcome], kind: str) -> KindScores:
+def _kind_scores(outcomes: Sequence[PictureOutcome], kind: str) -> KindScores:
     matches = [match for o in outcomes for match in o.matches if match.kind == kind]
     ious = [match.iou for match in matches]
     named = [match.iou for match in matches if match.reported_kind == kind]

@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from edge.chain.inspector import Inspection, Inspector
 from edge.records import Decision, Frame
-from models.evaluation.metrics import Outcome, outcome
+from models.evaluation.metrics import PictureOutcome, outcome
 from models.training.patches import Picture
 from models.training.progress import track
 
 
 def evaluate(
     inspector: Inspector, pictures: Iterable[Picture], kinds: tuple[str, ...]
-) -> tuple[Outcome, ...]:
+) -> tuple[PictureOutcome, ...]:
     """What the chain made of each picture, against its annotation. Blocks for all of them."""
     return tuple(
         outcome_of(inspector.examine(Frame(number, number, 0, 0, picture.pixels)), picture, kinds)
@@ -24,7 +24,7 @@ def evaluate(
     )
 
 
-def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...]) -> Outcome:
+def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...]) -> PictureOutcome:
     """What a chain made of one picture, against its annotation."""
     labels: npt.NDArray[np.int64] = np.zeros(picture.kind_map.shape, np.int64)
     found = inspection.found

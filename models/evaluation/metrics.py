@@ -62,7 +62,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PictureOutcome:
     """What became of one part. Pixels are counted over the frame; score is the peak severity.
     defective: by its annotation, or because somebody said so without drawing where (``unmasked``:
     then its pixels say nothing and count nowhere).
@@ -145,7 +145,7 @@ def outcome(
     score: float,
     tolerance_px: float = TOLERANCE_PX,
     unmasked: bool = False,
-) -> Outcome:
+) -> PictureOutcome:
     """Compare one part's report with its annotation.
 
     kind_map: uint8 H×W, 0 or 1 + index into kinds. labels: H×W, 0 or 1 + index into reported_kinds.
@@ -175,7 +175,7 @@ def outcome(
         bool(ious[:, j].any()) and truth[int(ious[:, j].argmax())][0] == kind
         for j, kind in enumerate(reported_kinds)
     )
-    return Outcome(
+    return PictureOutcome(
         name,
         tuple(dict.fromkeys(kind for kind, _ in truth)),
         rejected,
@@ -191,7 +191,7 @@ def outcome(
     )
 
 
-def summarise(outcomes: Sequence[Outcome]) -> Metrics:
+def summarise(outcomes: Sequence[PictureOutcome]) -> Metrics:
     """The metrics of a set of parts. Raises ValueError when there is none."""
     if not outcomes:
         raise ValueError("no part to summarise")
@@ -312,7 +312,7 @@ def auroc(positive: Sequence[bool], scores: Sequence[float]) -> float:
     return float((below + equal / 2).mean() / len(negatives))
 
 
-def confusion(outcomes: Sequence[Outcome], kinds: tuple[str, ...]) -> npt.NDArray[np.int64]:
+def confusion(outcomes: Sequence[PictureOutcome], kinds: tuple[str, ...]) -> npt.NDArray[np.int64]:
     """Annotated kind (rows) × reported kind, last column: not found. The paper's Table 6."""
     table = np.zeros((len(kinds), len(kinds) + 1), np.int64)
     for match in (match for o in outcomes for match in o.matches):

@@ -35,7 +35,7 @@ from models.evaluation.metrics import (
     JOIN_PX,
     WORDS,
     Metrics,
-    Outcome,
+    PictureOutcome,
     confusion,
     outcome,
     summarise,
@@ -65,7 +65,7 @@ class ReportedImage(_Part):
     defects: tuple[ReportedDefect, ...]
 
 
-def score(dataset: DataSet, results: Path, masks: Path) -> tuple[Outcome, ...]:
+def score(dataset: DataSet, results: Path, masks: Path) -> tuple[PictureOutcome, ...]:
     """One outcome per line of results.jsonl; masks mirrors its `file` with suffix .png.
 
     Raises DataError for a line, mask or image that is missing or does not fit.

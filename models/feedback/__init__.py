@@ -2,18 +2,18 @@
 (docs/decisions/0032-retraining-from-feedback.md)."""
 
 from models.feedback.candidate_run import write_run
-from models.feedback.dataset import Lesson, Marked
-from models.feedback.routes import ROUTES, Candidate, Route, routes_of, take
-from models.feedback.settings import Limits, Settings, Shortfall
+from models.feedback.dataset import FeedbackDataset, Marked
+from models.feedback.routes import ROUTES, Route, RouteCandidate, routes_of, take
+from models.feedback.settings import FeedbackSettings, Limits, Shortfall
 
 __all__ = [
     "ROUTES",
-    "Candidate",
-    "Lesson",
+    "FeedbackDataset",
+    "FeedbackSettings",
     "Limits",
     "Marked",
     "Route",
-    "Settings",
+    "RouteCandidate",
     "Shortfall",
     "routes_of",
     "take",

@@ -15,24 +15,24 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, detector_of, float_inspector
 from models.evaluation.metrics import summarise
 from models.evaluation.threshold import search_threshold
-from models.feedback.dataset import Lesson
-from models.feedback.routes import Candidate
+from models.feedback.dataset import FeedbackDataset
+from models.feedback.routes import RouteCandidate
 from models.networks import BlockClassifier
 from models.runs.run import Run, RunRecord, RunResult
 from models.training.session import curve_of
 
 
-def write_run(folder: Path, lesson: Lesson, candidate: Candidate) -> Run:
+def write_run(folder: Path, feedback: FeedbackDataset, candidate: RouteCandidate) -> Run:
     """Write a new run's folder with everything that ``make export`` and ``make report`` read, and
     the marked parts themselves, so that it stays what it is when the quarantine goes. Blocks for
     the chain over the validation pictures. Raises DataError."""
     run = Run(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        _copy_quarantine(lesson, run.quarantine)
+        _copy_quarantine(feedback, run.quarantine)
     except (QuarantineError, OSError) as error:
         raise DataError(str(error)) from error
-    record = _record(lesson)
+    record = _record(feedback)
     run.begin(record)
     run.save_detector(candidate.detector)
     if candidate.classifier is not None:
@@ -40,17 +40,17 @@ def write_run(folder: Path, lesson: Lesson, candidate: Candidate) -> Run:
     _, by_name = run.open_data()
     lines = [str(by_name[name].image_path.resolve()) for name in record.validation]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    run.finish(_result(lesson, candidate))
+    run.finish(_result(feedback, candidate))
     return run
 
 
-def _record(lesson: Lesson) -> RunRecord:
+def _record(feedback: FeedbackDataset) -> RunRecord:
     """False rejects that were learned from are training pictures; bad parts, which nobody drew, are
     ``unmasked``; those that are held back are validation pictures."""
-    old = lesson.record
-    good = (sample_name(m.entry) for m in lesson.learned if m.entry.released == "false-reject")
-    bad = (sample_name(m.entry) for m in lesson.learned if m.entry.released != "false-reject")
-    held_back = (sample_name(m.entry) for m in lesson.held_back)
+    old = feedback.record
+    good = (sample_name(m.entry) for m in feedback.learned if m.entry.released == "false-reject")
+    bad = (sample_name(m.entry) for m in feedback.learned if m.entry.released != "false-reject")
+    held_back = (sample_name(m.entry) for m in feedback.held_back)
     return old.model_copy(
         update={
             "train": (*old.train, *good),
@@ -60,11 +60,11 @@ def _record(lesson: Lesson) -> RunRecord:
     )
 
 
-def _result(lesson: Lesson, candidate: Candidate) -> RunResult:
-    record, settings = lesson.record, candidate.settings
+def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
+    record, settings = feedback.record, candidate.settings
     detected = RunOnce(detector_of(candidate.detector, record.channels))
-    pictures = (*lesson.validation, *(marked.picture for marked in lesson.held_back))
-    chain = ChainManifest(threshold=settings.threshold, join_px=lesson.result.join_px)
+    pictures = (*feedback.validation, *(marked.picture for marked in feedback.held_back))
+    chain = ChainManifest(threshold=settings.threshold, join_px=feedback.result.join_px)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
 
     def measure(classifier: BlockClassifier | None) -> dict[str, float]:
@@ -83,7 +83,7 @@ def _result(lesson: Lesson, candidate: Candidate) -> RunResult:
         metrics["float without classifier"] = measure(None)
     drawn = (p for p in pictures if not p.sample.unmasked)
     found = search_threshold((detected.detect(p.pixels), p.kind_map > 0) for p in drawn)
-    return lesson.result.model_copy(
+    return feedback.result.model_copy(
         update={
             "threshold": settings.threshold,
             "keep_severity": settings.keep_severity,
@@ -95,14 +95,16 @@ def _result(lesson: Lesson, candidate: Candidate) -> RunResult:
     )
 
 
-def _copy_quarantine(lesson: Lesson, folder: Path) -> None:
+def _copy_quarantine(feedback: FeedbackDataset, folder: Path) -> None:
     """The old run's marked parts and the new ones, each with its picture."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    old = lesson.run.quarantine
+    old = feedback.run.quarantine
     entries: list[tuple[Path, QuarantineEntry]] = []
     if old.is_dir():
         entries += [(old, entry) for entry in read_index(old).entries]
-    entries += [(lesson.folder, marked.entry) for marked in (*lesson.learned, *lesson.held_back)]
+    entries += [
+        (feedback.folder, marked.entry) for marked in (*feedback.learned, *feedback.held_back)
+    ]
     for source, entry in entries:
         write_atomically(folder / entry.file, (source / entry.file).read_bytes())
     write_index(folder, QuarantineIndex().with_entries({entry.id: entry for _, entry in entries}))

@@ -17,7 +17,7 @@ from models.augmentation.copy_paste import transplant
 from models.training.patches import Picture
 
 
-def grafted(
+def paste_defects(
     good: Sequence[Picture], donors: Sequence[Picture], count: int, seed: int
 ) -> tuple[Picture, ...]:
     """``count`` pictures, fewer where sizes do not fit: the good ones in turn, each with the defect

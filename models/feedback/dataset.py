@@ -12,8 +12,8 @@ from edge.errors import QuarantineError
 from edge.quarantine import QuarantineEntry, read_pixels
 from models.data.dataset import DataError, DataSet, as_channels
 from models.data.quarantined import ESCAPE, FOLDER, sample_name, sample_of
-from models.feedback.novel_regions import Novelty
-from models.feedback.settings import Facts, Settings
+from models.feedback.novel_regions import NovelRegion
+from models.feedback.settings import FeedbackFacts, FeedbackSettings
 from models.runs.run import Run, RunRecord, RunResult
 from models.training.patches import Picture, load_pictures
 
@@ -27,7 +27,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class FeedbackDataset:
     """train, validation: the old run's pictures; earlier: marked parts that an earlier lesson
     learned from, which must stay learned. learned, held_back: the marked parts by side
     (models/feedback/partition.py). caught: of validation and marked pictures by name, whether the
@@ -40,7 +40,7 @@ class Lesson:
     record: RunRecord
     result: RunResult
     dataset: DataSet
-    old: Settings
+    old: FeedbackSettings
     folder: Path
     train: tuple[Picture, ...]
     validation: tuple[Picture, ...]
@@ -48,29 +48,29 @@ class Lesson:
     learned: tuple[Marked, ...]
     held_back: tuple[Marked, ...]
     caught: dict[str, bool]
-    novelties: tuple[Novelty, ...] = ()
-    set_in: tuple[Picture, ...] = ()
-    judging: tuple[Picture, ...] = ()
+    novel_regions: tuple[NovelRegion, ...] = ()
+    synthetic: tuple[Picture, ...] = ()
+    synthetic_held_back: tuple[Picture, ...] = ()
 
     @property
-    def judged(self) -> tuple[Picture, ...]:
+    def selection(self) -> tuple[Picture, ...]:
         """What settings are chosen on: the old validation parts and the marked ones that are
         learned from. Those that are held back are never among them."""
         marked = (each.picture for each in self.learned)
-        return (*self.validation, *self.earlier, *self.set_in, *marked)
+        return (*self.validation, *self.earlier, *self.synthetic, *marked)
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> FeedbackFacts:
         """Of ``judged``."""
-        pictures = self.judged
+        pictures = self.selection
         place = np.arange(len(pictures))
         first = len(self.validation) + len(self.earlier)
-        marked = first + len(self.set_in)
-        return Facts(
+        marked = first + len(self.synthetic)
+        return FeedbackFacts(
             bad=np.array([not p.sample.is_good for p in pictures], np.bool_),
             caught=np.array([self.caught[p.sample.name] for p in pictures], np.bool_),
             marked=place >= marked,
-            set_in=(place >= first) & (place < marked),
+            synthetic=(place >= first) & (place < marked),
         )
 
     @property
@@ -84,13 +84,13 @@ class Lesson:
         return tuple(picture for picture in pictures if ESCAPE in picture.sample.kinds)
 
 
-def open_lesson(
+def open_feedback_dataset(
     run: Run,
-    old: Settings,
+    old: FeedbackSettings,
     folder: Path,
     learned: Sequence[QuarantineEntry],
     held_back: Sequence[QuarantineEntry],
-) -> Lesson:
+) -> FeedbackDataset:
     """Read the old run's pictures and the marked parts'; ``caught`` is still to be found out.
     Raises DataError."""
     record, result = run.record(), run.result()
@@ -99,7 +99,7 @@ def open_lesson(
     earlier = tuple(
         by_name[name] for name in (*record.train, *record.unmasked) if name.startswith(marked)
     )
-    return Lesson(
+    return FeedbackDataset(
         run=run,
         record=record,
         result=result,
@@ -115,8 +115,8 @@ def open_lesson(
     )
 
 
-def with_caught(lesson: Lesson, caught: dict[str, bool]) -> Lesson:
-    return replace(lesson, caught=caught)
+def with_caught(feedback: FeedbackDataset, caught: dict[str, bool]) -> FeedbackDataset:
+    return replace(feedback, caught=caught)
 
 
 def _marked(dataset: DataSet, folder: Path, entry: QuarantineEntry) -> Marked:

@@ -30,7 +30,7 @@ _GRAIN_SIGMA_PX = 0.8  # of what is laid on: the grain of its own surface stays 
 
 
 @dataclass(frozen=True, slots=True)
-class Novelty:
+class NovelRegion:
     """A window of a good part that was kicked. source: the part's name; pixels: uint8 h×w or h×w×3;
     mask: uint8 h×w, 1 where the new thing is; change: float32 as pixels, what it adds to the
     surface; left, top: where the window lies in its picture."""
@@ -43,16 +43,16 @@ class Novelty:
     top: int
 
 
-def find_novelties(
+def find_novel_regions(
     detector: Detector, good: Sequence[Picture], threshold: float
-) -> tuple[Novelty, ...]:
+) -> tuple[NovelRegion, ...]:
     """One for each good part on which something is reported, and not nearly everywhere. Blocks for
     the detector."""
-    found = (_novelty(detector, picture, threshold) for picture in good)
-    return tuple(novelty for novelty in found if novelty is not None)
+    found = (_novel_region(detector, picture, threshold) for picture in good)
+    return tuple(region for region in found if region is not None)
 
 
-def _novelty(detector: Detector, picture: Picture, threshold: float) -> Novelty | None:
+def _novel_region(detector: Detector, picture: Picture, threshold: float) -> NovelRegion | None:
     height, width = picture.kind_map.shape
     kept = keep(detector.detect(picture.pixels), threshold, height, width)
     if kept is None or not kept.pixels.any() or kept.pixels.sum() > MOST_SHARE * height * width:
@@ -70,10 +70,10 @@ def _novelty(detector: Detector, picture: Picture, threshold: float) -> Novelty 
     pixels, mask = picture.pixels[window].copy(), mask[window].copy()
     plain = cv2.inpaint(pixels, mask, _INPAINT_PX, cv2.INPAINT_TELEA).astype(np.float32)
     change = cv2.GaussianBlur(pixels - plain, (0, 0), _GRAIN_SIGMA_PX)
-    return Novelty(picture.sample.name, pixels, mask, np.asarray(change, np.float32), left, top)
+    return NovelRegion(picture.sample.name, pixels, mask, np.asarray(change, np.float32), left, top)
 
 
-def lay_on(picture: Picture, novelty: Novelty, rng: np.random.Generator) -> Picture:
+def paste_region(picture: Picture, region: NovelRegion, rng: np.random.Generator) -> Picture:
     """A copy with the novelty somewhere; the annotation stays. Both must have as many channels, and
     the picture must be as large as the window. Deterministic by rng.
 
@@ -82,19 +82,19 @@ def lay_on(picture: Picture, novelty: Novelty, rng: np.random.Generator) -> Pict
     traces, so neither can be learned instead of the novelty.
     """
     height, width = picture.kind_map.shape
-    high, wide = novelty.mask.shape
+    high, wide = region.mask.shape
     left, top = int(rng.integers(width - wide + 1)), int(rng.integers(height - high + 1))
     if rng.random() < IN_PLACE:
-        left, top = min(novelty.left, width - wide), min(novelty.top, height - high)
+        left, top = min(region.left, width - wide), min(region.top, height - high)
     place = np.s_[top : top + high, left : left + wide]
     under = picture.pixels[place].astype(np.float32)
-    own = novelty.pixels.astype(np.float32)
-    share = cv2.GaussianBlur(novelty.mask.astype(np.float32), (0, 0), _RIM_SIGMA_PX)
+    own = region.pixels.astype(np.float32)
+    share = cv2.GaussianBlur(region.mask.astype(np.float32), (0, 0), _RIM_SIGMA_PX)
     weight = share if own.ndim == 2 else share[:, :, None]
-    around = novelty.mask == 0
+    around = region.mask == 0
     hidden = (picture.kind_map[place] > 0) & ~around
     if hidden.any() or rng.random() < 0.5:
-        mixed = under + weight * novelty.change
+        mixed = under + weight * region.change
     else:
         mixed = under + weight * (own + (_level(under, around) - _level(own, around)) - under)
     pixels = picture.pixels.copy()
@@ -102,8 +102,8 @@ def lay_on(picture: Picture, novelty: Novelty, rng: np.random.Generator) -> Pict
     return replace(picture, pixels=pixels)
 
 
-def laid_on(
-    pictures: Sequence[Picture], novelties: Sequence[Novelty], count: int, seed: int
+def paste_regions(
+    pictures: Sequence[Picture], novel_regions: Sequence[NovelRegion], count: int, seed: int
 ) -> tuple[Picture, ...]:
     """``count`` pictures, fewer where none is large enough: the pictures in turn, each with a
     novelty drawn for it."""
@@ -111,18 +111,18 @@ def laid_on(
     for number in range(count if pictures else 0):
         picture = pictures[number % len(pictures)]
         rng = np.random.default_rng([seed, number])
-        fitting = [each for each in novelties if _fits(picture, each)]
+        fitting = [each for each in novel_regions if _fits(picture, each)]
         if fitting:
-            novelty = fitting[rng.integers(len(fitting))]
-            name = f"{picture.sample.name} with what is new on {novelty.source}, {number}"
-            laid = lay_on(picture, novelty, rng)
-            found.append(replace(laid, sample=replace(picture.sample, name=name, masks=())))
+            region = fitting[rng.integers(len(fitting))]
+            name = f"{picture.sample.name} with what is new on {region.source}, {number}"
+            pasted = paste_region(picture, region, rng)
+            found.append(replace(pasted, sample=replace(picture.sample, name=name, masks=())))
     return tuple(found)
 
 
-def _fits(picture: Picture, novelty: Novelty) -> bool:
-    sides = zip(picture.kind_map.shape, novelty.mask.shape, strict=True)
-    return picture.pixels.ndim == novelty.pixels.ndim and all(a >= b for a, b in sides)
+def _fits(picture: Picture, region: NovelRegion) -> bool:
+    sides = zip(picture.kind_map.shape, region.mask.shape, strict=True)
+    return picture.pixels.ndim == region.pixels.ndim and all(a >= b for a, b in sides)
 
 
 def _level(values: npt.NDArray[np.float32], where: npt.NDArray[np.bool_]) -> np.float32:

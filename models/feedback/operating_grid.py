@@ -23,7 +23,7 @@ NEVER = -1.0  # no region at all
 
 
 @dataclass(frozen=True, slots=True)
-class Beliefs:
+class OperatingGrid:
     """most: float64 pictures × thresholds: what is believed of the region that is dropped last:
     infinite where one never is, NEVER without regions. thresholds ascend."""
 
@@ -35,19 +35,19 @@ class Beliefs:
         return self.most[None] >= np.asarray(keeps, np.float64)[:, None, None]
 
 
-def find_beliefs(
+def find_operating_grid(
     detector: Detector,
     vote: BlockVote | None,
     chain: ChainManifest,
     pictures: Iterable[Picture],
     thresholds: Sequence[float],
-) -> Beliefs:
+) -> OperatingGrid:
     """Blocks for the detector once per picture and the classifier once per region. chain: join_px
     and max_regions of it count; thresholds ascend. vote: None where every region is a defect."""
     seen = track(pictures, f"trying {len(thresholds)} T on the judged pictures")
     rows = [_row(detector, vote, chain, picture, thresholds) for picture in seen]
     most = np.array(rows, np.float64).reshape(len(rows), len(thresholds))
-    return Beliefs(tuple(thresholds), most)
+    return OperatingGrid(tuple(thresholds), most)
 
 
 def _row(

@@ -25,12 +25,12 @@ from edge.records import SeverityMap
 from models.data.dataset import DataError
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
 from models.evaluation.tradeoff.sweep import GRID
-from models.feedback.appearance_transfer import new_look
-from models.feedback.dataset import Lesson
-from models.feedback.operating_grid import Beliefs, find_beliefs
+from models.feedback.appearance_transfer import training_pictures
+from models.feedback.dataset import FeedbackDataset
+from models.feedback.operating_grid import OperatingGrid, find_operating_grid
 from models.feedback.settings import (
+    FeedbackSettings,
     Limits,
-    Settings,
     Shortfall,
     choose_settings,
     decisions,
@@ -61,7 +61,7 @@ MARKED_SHARE = 0.5  # of a label's regions; marked parts are few and are repeate
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RouteCandidate:
     """A run that could take the old one's place. settings: chosen on ``Lesson.judged``; wrong: of
     the marked parts among them, how many it judges wrongly, in float. left_out: (right, of) by
     leaving one out; None where the networks have seen the marked parts themselves."""
@@ -69,123 +69,137 @@ class Candidate:
     route: Route
     detector: DetectorNetwork | FileDetector
     classifier: BlockClassifier | None
-    settings: Settings
+    settings: FeedbackSettings
     wrong: int
     left_out: tuple[int, int] | None
     detector_loss: tuple[tuple[int, float], ...]
     classifier_loss: tuple[tuple[int, float], ...]
 
 
-def routes_of(lesson: Lesson) -> tuple[Route, ...]:
+def routes_of(feedback: FeedbackDataset) -> tuple[Route, ...]:
     """Those that are taken where nobody names one: a detector that learns from drawn defects is
     trained further, and not anew for a few good parts; one that learns from good parts, anew."""
     routes: list[Route] = ["threshold"]
-    if lesson.record.recipe.classifier.enabled:
+    if feedback.record.recipe.classifier.enabled:
         routes.append("classifier")
-    good_only = METHODS[lesson.record.recipe.method].good_only
+    good_only = METHODS[feedback.record.recipe.method].good_only
     routes.append("method" if good_only else "detector")
     return tuple(routes)
 
 
-def take(route: Route, lesson: Lesson, limits: Limits, scratch: Run) -> Candidate | Shortfall:
+def take(
+    route: Route, feedback: FeedbackDataset, limits: Limits, scratch: Run
+) -> RouteCandidate | Shortfall:
     """What a route leads to; a shortfall where no settings are within the limits. scratch: a run's
     folder for checkpoints. Blocks for seconds (threshold) to hours (method). Raises DataError."""
-    detector, classifier = lesson.run.load_detector(), lesson.run.load_classifier()
-    detector_loss = lesson.result.detector_loss
-    classifier_loss = lesson.result.classifier_loss
+    detector, classifier = feedback.run.load_detector(), feedback.run.load_classifier()
+    detector_loss = feedback.result.detector_loss
+    classifier_loss = feedback.result.classifier_loss
     with stage("making pictures of the new look"):
-        made = () if route == "threshold" else _new_look(lesson)
+        made = () if route == "threshold" else _training_pictures(feedback)
     if route in ("detector", "method"):
-        trained = _detector(route, lesson, made, detector, scratch)
+        trained = _detector(route, feedback, made, detector, scratch)
         detector, detector_loss = trained.detector, tuple(trained.loss)
-    channels = lesson.record.channels
+    channels = feedback.record.channels
     plain = detector_of(detector, channels)
     seen = RunOnce(plain)
     if classifier is not None and route != "threshold":
         anew = route == "method"
-        classifier, loss = _classifier(lesson, made, plain, classifier, scratch, anew=anew)
+        classifier, loss = _classifier(feedback, made, plain, classifier, scratch, anew=anew)
         classifier_loss = tuple(loss)
-    thresholds = sorted({*GRID, lesson.old.threshold})
-    vote = None if classifier is None else _vote(classifier, lesson)
-    chain = ChainManifest(threshold=lesson.old.threshold, join_px=lesson.result.join_px)
-    beliefs = find_beliefs(seen, vote, chain, lesson.judged, thresholds)
+    thresholds = sorted({*GRID, feedback.old.threshold})
+    vote = None if classifier is None else _vote(classifier, feedback)
+    chain = ChainManifest(threshold=feedback.old.threshold, join_px=feedback.result.join_px)
+    grid = find_operating_grid(seen, vote, chain, feedback.selection, thresholds)
     classified = classifier is not None
-    facts = lesson.facts
-    chosen = choose_settings(beliefs, facts, lesson.old, limits, classified=classified)
+    facts = feedback.facts
+    chosen = choose_settings(grid, facts, feedback.old, limits, classified=classified)
     if isinstance(chosen, Shortfall):
         return chosen
-    wrong = mistakes(decisions(beliefs, chosen), facts)
-    log.info("learn route=%s settings=%s wrong=%s of %s", route, chosen, wrong, len(lesson.learned))
-    return Candidate(
+    wrong = mistakes(decisions(grid, chosen), facts)
+    log.info(
+        "learn route=%s settings=%s wrong=%s of %s", route, chosen, wrong, len(feedback.learned)
+    )
+    return RouteCandidate(
         route,
         detector,
         classifier,
         chosen,
         wrong,
-        _left_out(route, beliefs, lesson, limits, classified=classified),
+        _left_out(route, grid, feedback, limits, classified=classified),
         detector_loss,
         classifier_loss,
     )
 
 
 def _left_out(
-    route: Route, beliefs: Beliefs, lesson: Lesson, limits: Limits, *, classified: bool
+    route: Route,
+    grid: OperatingGrid,
+    feedback: FeedbackDataset,
+    limits: Limits,
+    *,
+    classified: bool,
 ) -> tuple[int, int] | None:
     if route != "threshold":
         return None
-    return left_out_right(beliefs, lesson.facts, lesson.old, limits, classified=classified)
+    return left_out_right(grid, feedback.facts, feedback.old, limits, classified=classified)
 
 
-def _vote(classifier: BlockClassifier, lesson: Lesson) -> BlockVote:
-    kinds = tuple(KindManifest(name=kind) for kind in lesson.record.kinds)
-    channels = lesson.record.channels
+def _vote(classifier: BlockClassifier, feedback: FeedbackDataset) -> BlockVote:
+    kinds = tuple(KindManifest(name=kind) for kind in feedback.record.kinds)
+    channels = feedback.record.channels
     return BlockVote(TorchBlocks(classifier, channels), classifier.size_px, channels, kinds)
 
 
 def _detector(
     route: Route,
-    lesson: Lesson,
+    feedback: FeedbackDataset,
     made: tuple[Picture, ...],
     old: DetectorNetwork | FileDetector,
     scratch: Run,
 ) -> Trained:
     """Trained further, or anew. Raises DataError where the method cannot."""
-    method = METHODS[lesson.record.recipe.method]
-    pictures = (*lesson.train, *(lesson.learned_good if method.by_place else made))
+    method = METHODS[feedback.record.recipe.method]
+    pictures = (*feedback.train, *(feedback.learned_good if method.by_place else made))
     if route == "method":
-        return method.train(_task(lesson, pictures, lesson.record.recipe, scratch))
+        return method.train(_task(feedback, pictures, feedback.record.recipe, scratch))
     if method.further is None or isinstance(old, FileDetector):
         raise DataError(
-            f"route detector: {lesson.record.recipe.method} cannot be trained further; take method"
+            f"route detector: {feedback.record.recipe.method} cannot be trained further; "
+            "use the route method"
         )
-    recipe = lesson.record.recipe
+    recipe = feedback.record.recipe
     options = recipe.detector.model_copy(
         # The checks look at parts of the old look, on which the old network is the best.
         update={"steps": FURTHER_STEPS * recipe.detector.steps, "start": None, "checks": 0}
     )
-    truncate = find_truncate(lesson.train, options.resolution, recipe.labels)
+    truncate = find_truncate(feedback.train, options.resolution, recipe.labels)
     labels = recipe.labels.model_copy(update={"truncate": truncate})
     recipe = recipe.model_copy(update={"detector": options, "labels": labels})
-    return method.further(_task(lesson, pictures, recipe, scratch), old)
+    return method.further(_task(feedback, pictures, recipe, scratch), old)
 
 
-def _task(lesson: Lesson, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run) -> Task:
+def _task(
+    feedback: FeedbackDataset, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run
+) -> Task:
     return Task(
         pictures=pictures,
-        held_back=lesson.validation,
-        kinds=lesson.dataset.kinds,
-        channels=lesson.record.channels,
+        held_back=feedback.validation,
+        kinds=feedback.dataset.kinds,
+        channels=feedback.record.channels,
         recipe=recipe,
         checkpoint=scratch.detector_checkpoint,
     )
 
 
-def _new_look(lesson: Lesson) -> tuple[Picture, ...]:
-    return new_look(lesson.train, lesson.learned_good, lesson.novelties, lesson.record.recipe.seed)
+def _training_pictures(feedback: FeedbackDataset) -> tuple[Picture, ...]:
+    return training_pictures(
+        feedback.train, feedback.learned_good, feedback.novel_regions, feedback.record.recipe.seed
+    )
 
 
 def _classifier(
-    lesson: Lesson,
+    feedback: FeedbackDataset,
     made: tuple[Picture, ...],
     detector: Detector,
     old: BlockClassifier,
@@ -194,23 +208,23 @@ def _classifier(
     anew: bool,
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
     """The old classifier trained further, or a new one where the detector is new."""
-    record = lesson.record
+    record = feedback.record
     # Else whatever lies beside the new look would be called background with it.
-    drawn = (*lesson.train, *made)
-    pictures = (*drawn, *lesson.escapes)
+    drawn = (*feedback.train, *made)
+    pictures = (*drawn, *feedback.escapes)
     seen = track(pictures, "looking for regions on all pictures")
     maps = tuple(_map(detector, picture) for picture in seen)
-    threshold, join_px = lesson.old.threshold, lesson.result.join_px
+    threshold, join_px = feedback.old.threshold, feedback.result.join_px
     # An escape has no mask, so ``collect_regions`` would call its defect background.
     regions = collect_regions(drawn, maps[: len(drawn)], threshold, join_px)
-    vote = _vote(old, lesson)
+    vote = _vote(old, feedback)
     marked = [
         region
         for number in range(len(drawn), len(pictures))
         for region in _surest(number, pictures[number], maps[number], vote, threshold, join_px)
     ]
-    marked += [region for region in regions if region.picture >= len(lesson.train)]
-    others = [region for region in regions if region.picture < len(lesson.train)]
+    marked += [region for region in regions if region.picture >= len(feedback.train)]
+    others = [region for region in regions if region.picture < len(feedback.train)]
     recipe = record.recipe
     if not anew:
         rate = recipe.classifier.learning_rate * FURTHER_RATE

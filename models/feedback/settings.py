@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from edge.chain.classify import KEEP_NONE
 from models.evaluation.keep_severity import GRID as KEEPS
-from models.feedback.operating_grid import Beliefs
+from models.feedback.operating_grid import OperatingGrid
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FeedbackSettings:
     """What the chain does with the networks' answers."""
 
     threshold: float
@@ -25,7 +25,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FeedbackFacts:
     """Per picture, in the order of the beliefs. bad: the part is defective. caught: the old bundle
     rejects it. marked: it is of the quarantine, else of the old validation set. set_in: it is
     bad by a defect that was set in. All bool N."""
@@ -33,11 +33,13 @@ class Facts:
     bad: npt.NDArray[np.bool_]
     caught: npt.NDArray[np.bool_]
     marked: npt.NDArray[np.bool_]
-    set_in: npt.NDArray[np.bool_]
+    synthetic: npt.NDArray[np.bool_]
 
-    def without(self, place: int) -> Facts:
+    def without(self, place: int) -> FeedbackFacts:
         keep = np.arange(len(self.bad)) != place
-        return Facts(self.bad[keep], self.caught[keep], self.marked[keep], self.set_in[keep])
+        return FeedbackFacts(
+            self.bad[keep], self.caught[keep], self.marked[keep], self.synthetic[keep]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Limits:
 
     new_escapes: int = 0
     more_false_rejects: float = 0.01
-    set_in: float = 0.05
+    synthetic_escapes: float = 0.05
     fixed: float = 0.5
 
 
@@ -63,13 +65,13 @@ class Shortfall:
 
     lost: tuple[int, ...]
     escapes: tuple[int, int]
-    set_in: tuple[int, int]
+    synthetic: tuple[int, int]
     false_rejects: tuple[int, int]
 
     def __str__(self) -> str:
         told = (
             ("bad parts that are rejected would be passed", self.escapes),
-            ("bad parts made of the new look would be passed", self.set_in),
+            ("bad parts made of the new look would be passed", self.synthetic),
             ("good validation parts would be rejected", self.false_rejects),
         )
         words = ", ".join(f"{found} {what} ({most} allowed)" for what, (found, most) in told)
@@ -77,8 +79,13 @@ class Shortfall:
 
 
 def choose_settings(
-    beliefs: Beliefs, facts: Facts, old: Settings, limits: Limits, *, classified: bool
-) -> Settings | Shortfall:
+    grid: OperatingGrid,
+    facts: FeedbackFacts,
+    old: FeedbackSettings,
+    limits: Limits,
+    *,
+    classified: bool,
+) -> FeedbackSettings | Shortfall:
     """Of the settings within the limits those that pass the fewest marked escapes, of these those
     that reject the fewest marked good parts, then the fewest others, then those that pass the
     fewest bad parts made of the new look, then the nearest to the old ones. What else escapes was
@@ -90,25 +97,25 @@ def choose_settings(
     classifier, so keep_severity matters.
     """
     keeps = sorted({*KEEPS, old.keep_severity}) if classified else [old.keep_severity]
-    rejected = beliefs.rejected(keeps)
+    rejected = grid.rejected(keeps)
     caught = rejected & _moved(rejected, 0, 1) & _moved(rejected, 2, 1)
     alarmed = rejected | _moved(rejected, 0, -1) | _moved(rejected, 2, -1)
-    row, column = keeps.index(old.keep_severity), beliefs.thresholds.index(old.threshold)
+    row, column = keeps.index(old.keep_severity), grid.thresholds.index(old.threshold)
     for some in (caught, alarmed):
         some[row, :, column] = rejected[row, :, column]
     unmarked = ~facts.bad & ~facts.marked
     allowed = (unmarked & facts.caught).sum() + int(limits.more_false_rejects * unmarked.sum())
     held = facts.bad & facts.caught
-    lost = (~caught[:, held & ~facts.set_in]).sum(1)
-    faded = (~caught[:, held & facts.set_in]).sum(1)
+    lost = (~caught[:, held & ~facts.synthetic]).sum(1)
+    faded = (~caught[:, held & facts.synthetic]).sum(1)
     alarmed_now = rejected[:, unmarked].sum(1)
-    may_fade = int(limits.set_in * (held & facts.set_in).sum())
+    may_fade = int(limits.synthetic_escapes * (held & facts.synthetic).sum())
     bounds = ((lost, limits.new_escapes), (faded, may_fade), (alarmed_now, allowed))
     beyond = np.sum([np.maximum(values - most, 0) for values, most in bounds], 0)
     within = beyond == 0
     if not within.any():
         at = np.unravel_index(int(beyond.argmin()), beyond.shape)
-        missed = ~caught[at[0], :, at[1]] & held & ~facts.set_in
+        missed = ~caught[at[0], :, at[1]] & held & ~facts.synthetic
         return Shortfall(
             tuple(np.flatnonzero(missed).tolist()),
             (int(lost[at]), limits.new_escapes),
@@ -129,31 +136,36 @@ def choose_settings(
             abs(at[0] - row),
         ),
     )
-    return Settings(beliefs.thresholds[j], keeps[i])
+    return FeedbackSettings(grid.thresholds[j], keeps[i])
 
 
 def left_out_right(
-    beliefs: Beliefs, facts: Facts, old: Settings, limits: Limits, *, classified: bool
+    grid: OperatingGrid,
+    facts: FeedbackFacts,
+    old: FeedbackSettings,
+    limits: Limits,
+    *,
+    classified: bool,
 ) -> tuple[int, int]:
     """Leave one out: how many marked parts the settings judge rightly that were chosen without
     them, and how many marked parts there are."""
     places = np.flatnonzero(facts.marked).tolist()
     right = 0
     for place in places:
-        others = Beliefs(beliefs.thresholds, np.delete(beliefs.most, place, 0))
+        others = OperatingGrid(grid.thresholds, np.delete(grid.most, place, 0))
         found = choose_settings(others, facts.without(place), old, limits, classified=classified)
-        kept = found if isinstance(found, Settings) else old
-        right += bool(decisions(beliefs, kept)[place] == facts.bad[place])
+        kept = found if isinstance(found, FeedbackSettings) else old
+        right += bool(decisions(grid, kept)[place] == facts.bad[place])
     return right, len(places)
 
 
-def decisions(beliefs: Beliefs, settings: Settings) -> npt.NDArray[np.bool_]:
+def decisions(grid: OperatingGrid, settings: FeedbackSettings) -> npt.NDArray[np.bool_]:
     """bool N: whether each picture is rejected at the settings, whose T is one of the beliefs'."""
-    at = beliefs.thresholds.index(settings.threshold)
-    return np.asarray(beliefs.most[:, at] >= settings.keep_severity, np.bool_)
+    at = grid.thresholds.index(settings.threshold)
+    return np.asarray(grid.most[:, at] >= settings.keep_severity, np.bool_)
 
 
-def mistakes(rejected: Sequence[bool] | npt.NDArray[np.bool_], facts: Facts) -> int:
+def mistakes(rejected: Sequence[bool] | npt.NDArray[np.bool_], facts: FeedbackFacts) -> int:
     """Marked parts that are judged wrongly."""
     wrong = np.asarray(rejected, np.bool_) != facts.bad
     return int((wrong & facts.marked).sum())

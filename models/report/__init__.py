@@ -5,7 +5,7 @@
 No scripts and nothing from elsewhere: figures are inline SVG, pictures are data.
 """
 
-from models.report.findings import Station
+from models.report.findings import InspectResults
 from models.report.write import write_report
 
-__all__ = ["Station", "write_report"]
+__all__ = ["InspectResults", "write_report"]

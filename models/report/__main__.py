@@ -16,7 +16,7 @@ from edge.terminals import tolerate
 from edge.validation_messages import one_line
 from models.data.dataset import DataError
 from models.evaluation.tradeoff import parse_share, require_good_in
-from models.report.findings import Station
+from models.report.findings import InspectResults
 from models.report.write import MAX_FALSE_REJECTS, write_report
 from models.runs.run import Run
 from models.training.progress import announced
@@ -41,7 +41,7 @@ def main(
     try:
         if (results is None) != (masks is None):
             raise DataError("--results and --masks go together; expected both of them or neither")
-        station = None if results is None or masks is None else Station(results, masks)
+        station = None if results is None or masks is None else InspectResults(results, masks)
         limit = parse_share(max_false_rejects) if max_false_rejects else MAX_FALSE_REJECTS
         opened = Run(run)
         if max_false_rejects:

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.data.dataset import Sample
 from models.data.facts import parts_of
-from models.evaluation.metrics import Match, Outcome
+from models.evaluation.metrics import Match, PictureOutcome
 from models.evaluation.tradeoff.interval import UNKNOWN, counted, interval, percent
 from models.evaluation.tradeoff.point import operating_point
 from models.methods.registry import METHODS
@@ -57,7 +57,7 @@ def of_kind(samples: Sequence[Sample], kind: str) -> tuple[Sample, ...]:
     return tuple(s for s in samples if (kind in s.kinds if kind else s.is_good))
 
 
-def touched(outcomes: Sequence[Outcome], kind: str = "") -> tuple[int, int]:
+def touched(outcomes: Sequence[PictureOutcome], kind: str = "") -> tuple[int, int]:
     """Annotated defects that a report touches, and all of them; of a kind, or of every one."""
     matches: list[Match] = [m for o in outcomes for m in o.matches if m.kind == kind or not kind]
     return sum(match.iou > 0.0 for match in matches), len(matches)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edge.chain.inspector import Inspection, Inspector
 from edge.records import Box, Defect, Frame, SeverityMap
 from models.data.dataset import Pixels, as_channels
-from models.evaluation.metrics import Outcome
+from models.evaluation.metrics import PictureOutcome
 from models.training.patches import Picture
 from models.training.progress import track
 
@@ -63,7 +63,7 @@ class Cases:
 
 def find_cases(
     inspector: Inspector,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[PictureOutcome],
     groups: Mapping[str, str],
     load: Callable[[str], Picture],
 ) -> Cases:
@@ -84,7 +84,7 @@ def find_cases(
             part = ", ".join(outcome.kinds) or "good part"
             shown.append(_case(picture, inspection, f"{part}; falsely reported: {said}"))
 
-    def missed(some: Sequence[Outcome]) -> tuple[Case, ...]:
+    def missed(some: Sequence[PictureOutcome]) -> tuple[Case, ...]:
         seen = track(_one_per_part(some, groups)[:MOST], "looking at misses again")
         return tuple(_missed(inspector, outcome, load(outcome.name)) for outcome in seen)
 
@@ -96,7 +96,7 @@ def find_cases(
     )
 
 
-def _missed(inspector: Inspector, outcome: Outcome, picture: Picture) -> Case:
+def _missed(inspector: Inspector, outcome: PictureOutcome, picture: Picture) -> Case:
     inspection = _examine(inspector, picture)
     verdict = inspection.verdict
     drawn = f"{outcome.hit_px} of {outcome.annotated_px} annotated px reported"
@@ -109,23 +109,23 @@ def _missed(inspector: Inspector, outcome: Outcome, picture: Picture) -> Case:
     return _case(picture, inspection, caption)
 
 
-def worst_misses(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+def worst_misses(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ...]:
     """Escapes: defective parts that were passed; most missed pixels first."""
     return _by_missed(o for o in outcomes if _escaped(o))
 
 
-def overlooked(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+def overlooked(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ...]:
     """Rejected parts with a defect that nothing touches; most missed pixels first."""
     return _by_missed(
         o for o in outcomes if o.rejected and any(match.iou == 0.0 for match in o.matches)
     )
 
 
-def _by_missed(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+def _by_missed(outcomes: Iterable[PictureOutcome]) -> tuple[PictureOutcome, ...]:
     return tuple(sorted(outcomes, key=lambda o: (o.hit_px - o.annotated_px, o.name)))
 
 
-def worst_alarms(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+def worst_alarms(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ...]:
     """Parts with a region that touches no defect: the good ones first, highest score first. What is
     reported on a defective part that nobody drew may be the defect."""
     alarmed = (o for o in outcomes if 0.0 in o.reported_ious and not o.unmasked)
@@ -182,7 +182,9 @@ def data_uri(pixels: Pixels) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
-def _one_per_part(outcomes: Sequence[Outcome], groups: Mapping[str, str]) -> list[Outcome]:
+def _one_per_part(
+    outcomes: Sequence[PictureOutcome], groups: Mapping[str, str]
+) -> list[PictureOutcome]:
     """The same, but every physical part's worst first, then every second, and so on: eight pictures
     of one part say no more than one."""
     seen: Counter[str] = Counter()
@@ -194,7 +196,7 @@ def _one_per_part(outcomes: Sequence[Outcome], groups: Mapping[str, str]) -> lis
     return [outcomes[i] for i in order]
 
 
-def _escaped(outcome: Outcome) -> bool:
+def _escaped(outcome: PictureOutcome) -> bool:
     return outcome.defective and not outcome.rejected
 
 

@@ -11,7 +11,7 @@ from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet, Sample
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import detector_of, float_inspector
-from models.evaluation.metrics import Outcome, summarise
+from models.evaluation.metrics import PictureOutcome, summarise
 from models.evaluation.score import score
 from models.evaluation.tradeoff import OperatingPoint, points_of, sweep_run
 from models.report.cases import Cases, find_cases
@@ -25,7 +25,7 @@ TRAINING_PICTURES = 48  # looked at again, to tell what was learned by heart
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class InspectResults:
     """What `outfeed inspect` wrote of a bundle: results.jsonl and the folder of masks."""
 
     results: Path
@@ -46,10 +46,10 @@ class Findings:
     result: RunResult
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[PictureOutcome, ...]
     points: tuple[OperatingPoint, ...]
-    trained: tuple[Outcome, ...]
-    station: tuple[Outcome, ...]
+    trained: tuple[PictureOutcome, ...]
+    station: tuple[PictureOutcome, ...]
     exported: ExportRecord | None
     cases: Cases
     limit: float
@@ -69,8 +69,8 @@ def gather(
     run: Run,
     limit: float,
     *,
-    outcomes: Mapping[float, tuple[Outcome, ...]] | None = None,
-    station: Station | None = None,
+    outcomes: Mapping[float, tuple[PictureOutcome, ...]] | None = None,
+    station: InspectResults | None = None,
 ) -> Findings:
     """Everything for the report of a completed run. Blocks for a minute or so.
 
@@ -133,7 +133,9 @@ def _pictures(dataset: DataSet, samples: Iterable[Sample]) -> Iterator[Picture]:
     return (_picture(dataset, sample) for sample in samples)
 
 
-def _reported(dataset: DataSet, record: RunRecord, station: Station) -> tuple[Outcome, ...]:
+def _reported(
+    dataset: DataSet, record: RunRecord, station: InspectResults
+) -> tuple[PictureOutcome, ...]:
     """The station's outcomes. A training picture among them would flatter it, so it is refused."""
     outcomes = score(dataset, station.results, station.masks)
     allowed = set(record.validation)

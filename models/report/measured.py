@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data.dataset import DataError
-from models.evaluation.metrics import COUNTS, WORDS, Outcome, average_precision, summarise
+from models.evaluation.metrics import COUNTS, WORDS, PictureOutcome, average_precision, summarise
 from models.evaluation.tradeoff.interval import UNKNOWN, counted, percent, share_of, span
 from models.evaluation.tradeoff.point import OperatingPoint, choose, operating_point
 from models.report import page
@@ -152,7 +152,7 @@ def ranking(findings: Findings) -> str:
     return page.section("Precision and recall", page.plot(svg, "Pictures ranked by score."))
 
 
-def precision_recall(outcomes: Sequence[Outcome]) -> tuple[list[float], list[float], float]:
+def precision_recall(outcomes: Sequence[PictureOutcome]) -> tuple[list[float], list[float], float]:
     """Recall and precision after each distinct score, highest first, and the average precision.
 
     At least one outcome must be of a defective part.
@@ -186,7 +186,7 @@ def confusion(findings: Findings) -> str:
 
 
 def confused(
-    outcomes: Sequence[Outcome], kinds: Sequence[str], false_alarms: Mapping[str, int]
+    outcomes: Sequence[PictureOutcome], kinds: Sequence[str], false_alarms: Mapping[str, int]
 ) -> tuple[tuple[str, ...], tuple[str, ...], npt.NDArray[np.int64]]:
     """Rows (annotated kinds, then 'no defect' where there are false alarms), columns (reported
     kinds, then 'not found') and counts. A chain without a classifier reports kinds of its own."""

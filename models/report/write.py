@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge.files import write_atomically
-from models.evaluation.metrics import Outcome
+from models.evaluation.metrics import PictureOutcome
 from models.report import measured, page, sections
-from models.report.findings import Findings, Station, gather
+from models.report.findings import Findings, InspectResults, gather
 from models.runs.run import Run
 from models.training.progress import stage
 
@@ -19,8 +19,8 @@ MAX_FALSE_REJECTS = 0.005  # the limit that is looked at where nobody names one
 def write_report(
     run: Run,
     *,
-    outcomes: Mapping[float, tuple[Outcome, ...]] | None = None,
-    station: Station | None = None,
+    outcomes: Mapping[float, tuple[PictureOutcome, ...]] | None = None,
+    station: InspectResults | None = None,
     max_false_rejects: float = MAX_FALSE_REJECTS,
 ) -> Path:
     """Write the report of a completed run into its folder; its path. Blocks for a minute or so.

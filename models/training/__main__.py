@@ -16,7 +16,7 @@ from rich.table import Table
 
 from edge.terminals import tolerate
 from edge.validation_messages import several_lines
-from models.candidates import Comparison, plan_for, run_plan
+from models.candidates import CandidateComparison, plan_for, run_plan
 from models.candidates.advice import (
     export_command,
     how_sure,
@@ -164,7 +164,7 @@ def _checked(data: Path, settings: SplitRecipe, groups: str | None, limit: float
 
 def _compare(
     dataset: DataSet, data: Path, out: Path, groups: str | None, limit: float | None
-) -> Comparison | None:
+) -> CandidateComparison | None:
     """The comparison of candidates; None where there are defects enough for regression alone."""
     settings = auto.choose_split(dataset).model_copy(update={"groups": groups})
     some = plan_for(dataset, settings, limit or MAX_FALSE_REJECTS)
@@ -181,7 +181,7 @@ def _compare(
     return None
 
 
-def _print_comparison(console: Console, comparison: Comparison, out: Path) -> None:
+def _print_comparison(console: Console, comparison: CandidateComparison, out: Path) -> None:
     table = Table("method", "AUROC", "95%", "bad passed", "painted passed", "T", "s", "ms")
     for each in comparison.candidates:
         table.add_row(

@@ -18,7 +18,7 @@ from bench.methods.changes import CHANGES, GREY, SHIFT_PX, occlude
 from bench.methods.figures import MethodFigures, escapes_at, figures
 from bench.methods.table import tables
 from models.data.dataset import DataError
-from models.evaluation.metrics import Outcome
+from models.evaluation.metrics import PictureOutcome
 from models.runs.preparation import prepare
 from models.training.recipe import load_recipe
 from tests.support.tinyrun import write_pictures
@@ -26,8 +26,8 @@ from tests.support.tinyrun import write_pictures
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def part(score: float, *, bad: bool = False) -> Outcome:
-    return Outcome("x", (), score > 4, score, 0, 0, 9 if bad else 0, 0, 0, (), (), ())
+def part(score: float, *, bad: bool = False) -> PictureOutcome:
+    return PictureOutcome("x", (), score > 4, score, 0, 0, 9 if bad else 0, 0, 0, (), (), ())
 
 
 def test_escapes_are_counted_where_a_share_of_good_parts_may_be_rejected() -> None:

@@ -46,7 +46,7 @@ from edge.records import SeverityMap
 from models.data.dataset import DataError
 from models.evaluation.curves import per_picture, picture_ar, together
 from models.evaluation.float_chain import RunOnce
-from models.evaluation.metrics import Match, Outcome, summarise
+from models.evaluation.metrics import Match, PictureOutcome, summarise
 from models.runs.run import Run
 
 NAN = float("nan")
@@ -253,8 +253,8 @@ def test_run_without_classifier_has_no_kinds_to_confuse(tiny_run: Path, tmp_path
     assert "kind right" not in (tmp_path / "out" / "iou-tiny.svg").read_text()
 
 
-def outcome(*matches: Match) -> Outcome:
-    return Outcome("x", (), True, 1.0, 1, 1, 1, 1, 1, matches, (), ())
+def outcome(*matches: Match) -> PictureOutcome:
+    return PictureOutcome("x", (), True, 1.0, 1, 1, 1, 1, 1, matches, (), ())
 
 
 def test_kinds_worked_out_by_hand(measured: Measured) -> None:

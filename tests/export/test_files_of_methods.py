@@ -17,7 +17,7 @@ from edge.chain.load import build_inspector, prove
 from edge.errors import BundleError
 from edge.records import Decision, Frame
 from export.pack import ExportOptions, export_run
-from export.synthetic_defects import none_drawn
+from export.synthetic_defects import no_defect_drawn
 from models.data.dataset import KindBox, Sample
 from models.runs.run import Run
 from models.training.__main__ import train
@@ -85,8 +85,8 @@ def test_a_box_is_a_drawn_defect() -> None:
     """Whose parts are annotated by boxes needs no painted flaw."""
     good = Sample("a.png", Path("a.png"), "a")
     boxed = replace(good, kinds=("pit",), boxes=(KindBox("pit", 1, 1, 4, 4),))
-    assert none_drawn([good])
-    assert not none_drawn([good, boxed])
+    assert no_defect_drawn([good])
+    assert not no_defect_drawn([good, boxed])
 
 
 def test_thresholds_from_folder_to_station(tmp_path: Path) -> None:

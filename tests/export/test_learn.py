@@ -24,7 +24,7 @@ from export.feedback.comparison import Ruling, Side, count, fault, golden_fault,
 from export.feedback.inputs import open_marked
 from export.feedback.page import find_cases
 from export.feedback.record import ChangedRecord, LearnRecord
-from export.feedback.retraining import Learned, LearnOptions, learn
+from export.feedback.retraining import LearnOptions, RetrainingResult, learn
 from export.pack import Exported
 from export.record import record_of
 from models.feedback import Limits
@@ -55,7 +55,7 @@ def rings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def learned(
     tiny_run: Path, old: Bundle, rings: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Learned:
+) -> RetrainingResult:
     """By the threshold alone. Read-only."""
     out = tmp_path_factory.mktemp("learned") / "new"
     options = replace(QUICK, routes=("threshold",))
@@ -71,7 +71,7 @@ def test_another_decision_on_an_old_golden_frame_is_named(old: Bundle) -> None:
     assert said.endswith("is PASS on onnx-int8, and was REJECT")
 
 
-def test_a_new_bundle_passes_what_was_marked(learned: Learned, old: Bundle) -> None:
+def test_a_new_bundle_passes_what_was_marked(learned: RetrainingResult, old: Bundle) -> None:
     bundle, record = read_bundle(learned.bundle_path), learned.record
     assert bundle.signer == public_of(KEY)
     assert (bundle.manifest.name, bundle.manifest.version) == ("tiny", "2")
@@ -86,12 +86,12 @@ def test_a_new_bundle_passes_what_was_marked(learned: Learned, old: Bundle) -> N
     # A pit that was set into a ring is the fainter for it, so not every ring can be passed.
     assert marked[0].false_rejects_after <= 1
     assert marked[1].false_rejects_after == 0
-    assert record.sides["set in"].escapes_after == 0
+    assert record.sides["synthetic"].escapes_after == 0
     assert record.sides["validation"].escapes_after == record.sides["validation"].escapes_before
     assert golden_fault(old, bundle) is None
 
 
-def test_the_folder_is_a_run_with_a_report(learned: Learned) -> None:
+def test_the_folder_is_a_run_with_a_report(learned: RetrainingResult) -> None:
     record = LearnRecord.model_validate_json((learned.folder / "learn.json").read_text())
     assert record == learned.record
     marked = {f"quarantine/{name}.png" for name in (*record.learned, *record.held_back)}
@@ -108,7 +108,9 @@ def test_the_folder_is_a_run_with_a_report(learned: Learned) -> None:
     assert not list(learned.folder.glob("*.ckpt"))
 
 
-def test_what_was_learned_once_stays_learned(learned: Learned, rings: Path, tmp_path: Path) -> None:
+def test_what_was_learned_once_stays_learned(
+    learned: RetrainingResult, rings: Path, tmp_path: Path
+) -> None:
     run, bundle = Run(learned.folder), learned.bundle
     with pytest.raises(ExportError, match="8 parts, 8 released, none of them new to"):
         learn(run, bundle, rings, tmp_path / "again", QUICK)
@@ -157,7 +159,7 @@ def test_the_detector_learns_what_is_new_and_loses_no_true_reject(
     assert sides["held back"].false_rejects_after == 0
     assert sum(sides[name].escapes_after for name in ("learned", "held back")) == 0
     assert sides["learned"].bad + sides["held back"].bad == TRUE
-    assert sides["set in"].bad > 0
+    assert sides["synthetic"].bad > 0
     assert "true rejects let by: 0 of" in record.proven
     assert "trained further" in (found.folder / "learn.html").read_text()
     weights = [Run(folder).load_detector().state_dict() for folder in (tiny_run, found.folder)]
@@ -178,14 +180,16 @@ def test_nothing_is_changed_that_would_pass_a_true_reject(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_page_shows_parts_that_were_made(learned: Learned, old: Bundle, rings: Path) -> None:
-    lesson = open_marked(Run(learned.folder), old, more_rings(rings.parent), 0.4)
-    made = lesson.judging[0].sample.name
-    assert made not in {picture.sample.name for picture in lesson.set_in}
-    changed = ChangedRecord(name=made, side="set in", bad=True, before="REJECT", after="PASS")
+def test_the_page_shows_parts_that_were_made(
+    learned: RetrainingResult, old: Bundle, rings: Path
+) -> None:
+    feedback = open_marked(Run(learned.folder), old, more_rings(rings.parent), 0.4)
+    made = feedback.synthetic_held_back[0].sample.name
+    assert made not in {picture.sample.name for picture in feedback.synthetic}
+    changed = ChangedRecord(name=made, side="synthetic", bad=True, before="REJECT", after="PASS")
     record = learned.record.model_copy(update={"changed": (changed,)})
-    (case,) = find_cases(lesson, record, old, learned.bundle)
-    assert case.caption == "defective part, set in: REJECT before, PASS now"
+    (case,) = find_cases(feedback, record, old, learned.bundle)
+    assert case.caption == "defective part, synthetic: REJECT before, PASS now"
 
 
 def more_rings(folder: Path) -> Path:
@@ -234,7 +238,7 @@ def test_what_is_refused_leaves_nothing(
 def rulings(text: str) -> list[Ruling]:
     """As "vb10": side (validation, set in, learned, held back), bad or good, rejected before and
     after."""
-    sides: dict[str, Side] = {"v": "validation", "s": "set in", "l": "learned", "h": "held back"}
+    sides: dict[str, Side] = {"v": "validation", "s": "synthetic", "l": "learned", "h": "held back"}
     return [
         Ruling(f"{n}.png", sides[word[0]], word[1] == "b", word[2] == "1", word[3] == "1")
         for n, word in enumerate(text.split())
@@ -256,7 +260,7 @@ def rulings(text: str) -> list[Ruling]:
         ("lg10 hg10 hg11 hg11", Limits(), "2 marked parts that it did not learn from would be"),
         ("lg10 hg10 hg11 hg11", Limits(fixed=0.3), None),
         ("lg10 sb10 sb11", Limits(), "1 of 2 bad parts that were made of the new look"),
-        ("lg10 sb10 sb11 sb00", Limits(set_in=0.5), None),
+        ("lg10 sb10 sb11 sb00", Limits(synthetic_escapes=0.5), None),
     ],
 )
 def test_the_gate(text: str, limits: Limits, said: str | None) -> None:

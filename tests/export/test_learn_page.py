@@ -8,12 +8,14 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
 from export.feedback.page import render, worse
-from export.feedback.record import ChangedRecord, LearnRecord, SettingsRecord, SideRecord
+from export.feedback.record import ChangedRecord, FeedbackSideRecord, LearnRecord, SettingsRecord
 from tests.models.report.pages import text_of
 
 
-def side(bad: int, good: int, escapes: tuple[int, int], rejects: tuple[int, int]) -> SideRecord:
-    return SideRecord(
+def side(
+    bad: int, good: int, escapes: tuple[int, int], rejects: tuple[int, int]
+) -> FeedbackSideRecord:
+    return FeedbackSideRecord(
         bad=bad,
         good=good,
         escapes_before=escapes[0],
@@ -44,7 +46,7 @@ def record(*changes: ChangedRecord) -> LearnRecord:
         detector_changed=False,
         new_escapes_allowed=0,
         more_false_rejects_allowed=0.1,
-        set_in_allowed=0.05,
+        synthetic_escapes_allowed=0.05,
         golden_frames=6,
         sides={
             "validation": side(10, 50, (1, 1), (0, 4)),

@@ -52,7 +52,7 @@ def test_too_little_to_say_anything_by() -> None:
         reference_of(pictures, [1.0, 2.0, 3.0])
 
 
-class Source:
+class SourceStandIn:
     """As far as a reference asks: pictures held back, and training ones by name."""
 
     def __init__(self, held_back: list, train: list, pixels: dict) -> None:
@@ -76,7 +76,7 @@ class Chain:
         return Inspection(verdict, None, None, ())
 
 
-def source(held_back: int, train: int, *, bad: int = 0) -> Source:
+def source(held_back: int, train: int, *, bad: int = 0) -> SourceStandIn:
     line = DriftLine(3)
 
     def sample(name: str, kinds: tuple[str, ...] = ()) -> Sample:
@@ -85,7 +85,7 @@ def source(held_back: int, train: int, *, bad: int = 0) -> Source:
     held = [Picture(sample(f"h{n}"), line.part(), None) for n in range(held_back)]
     held += [Picture(sample(f"b{n}", ("pit",)), line.part(), None) for n in range(bad)]
     samples = [sample(f"t{n}") for n in range(train)] + [sample("tb", ("pit",))]
-    return Source(held, samples, {f"t{n}": line.part() for n in range(train)})
+    return SourceStandIn(held, samples, {f"t{n}": line.part() for n in range(train)})
 
 
 def test_good_parts_held_back_and_trained_on() -> None:

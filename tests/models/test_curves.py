@@ -22,7 +22,7 @@ from models.evaluation.curves import (
     picture_ar,
     together,
 )
-from models.evaluation.metrics import Match, Outcome, summarise
+from models.evaluation.metrics import Match, PictureOutcome, summarise
 
 KINDS = ("crack", "hole")
 NAN = float("nan")
@@ -34,11 +34,11 @@ def part(
     near: tuple[int, int] | None = None,
     matches: tuple[Match, ...] = (),
     reports: tuple[tuple[float, bool], ...] = (),
-) -> Outcome:
+) -> PictureOutcome:
     """pixels: hit, reported, annotated. reports: IoU and whether the kind is right."""
     counts = (*pixels, *(near or (pixels[0], pixels[0])))
     ious, right = tuple(iou for iou, _ in reports), tuple(flag for _, flag in reports)
-    return Outcome("x", (), False, 0.0, *counts, matches, ious, right)
+    return PictureOutcome("x", (), False, 0.0, *counts, matches, ious, right)
 
 
 SOME = (
@@ -98,7 +98,7 @@ parts = st.builds(
 
 
 @given(st.lists(parts, min_size=1, max_size=5))
-def test_curves_fall_and_the_kind_can_only_cost(outcomes: list[Outcome]) -> None:
+def test_curves_fall_and_the_kind_can_only_cost(outcomes: list[PictureOutcome]) -> None:
     curve = iou_curve(outcomes)
     for plain, named in (
         (curve.recall, curve.recall_kind),
@@ -112,7 +112,7 @@ def test_curves_fall_and_the_kind_can_only_cost(outcomes: list[Outcome]) -> None
 
 
 @given(st.lists(parts, min_size=1, max_size=5))
-def test_ar_is_twice_the_area_under_the_curve(outcomes: list[Outcome]) -> None:
+def test_ar_is_twice_the_area_under_the_curve(outcomes: list[PictureOutcome]) -> None:
     levels = (np.arange(2000) + 0.5) / 4000 + 0.5
     area = 2 * float(np.mean(iou_curve(outcomes, levels.tolist()).recall)) * 0.5
     assert summarise(outcomes).ar == pytest.approx(area, abs=1e-3, nan_ok=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.evaluation.metrics import (
     Match,
-    Outcome,
+    PictureOutcome,
     auroc,
     average_precision,
     confusion,
@@ -36,9 +36,9 @@ def part(
     near: tuple[int, int] | None = None,
     matches: tuple[Match, ...] = (),
     ious: tuple[float, ...] = (),
-) -> Outcome:
+) -> PictureOutcome:
     counts = (hit, reported, annotated, *(near or (hit, hit)))
-    return Outcome("x", (), rejected, score, *counts, matches, ious, (True,) * len(ious))
+    return PictureOutcome("x", (), rejected, score, *counts, matches, ious, (True,) * len(ious))
 
 
 def picture(*boxes: tuple[int, int, int, int, int]) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from models.candidates.record import Candidate
+from models.candidates.record import MethodCandidate
 
 
-def candidate(**changed: object) -> Candidate:
+def candidate(**changed: object) -> MethodCandidate:
     usual: dict[str, object] = {
         "method": "memory-bank",
         "training_s": 1.0,
@@ -22,4 +22,4 @@ def candidate(**changed: object) -> Candidate:
         "figure_low": 0.8,
         "figure_high": 1.0,
     }
-    return Candidate.model_validate(usual | changed)
+    return MethodCandidate.model_validate(usual | changed)

@@ -16,7 +16,7 @@ from edge.chain.inspector import Inspector
 from edge.records import Box, Defect, Dropped, Region, SeverityMap
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import TorchBlocks, detector_of
-from models.evaluation.metrics import Outcome, summarise
+from models.evaluation.metrics import PictureOutcome, summarise
 from models.evaluation.tradeoff.point import OperatingPoint, operating_point
 from models.runs.run import Run
 from models.training.patches import Picture
@@ -33,7 +33,7 @@ def sweep(
     pictures: Iterable[Picture],
     thresholds: Sequence[float],
     total: int | None = None,
-) -> tuple[tuple[Outcome, ...], ...]:
+) -> tuple[tuple[PictureOutcome, ...], ...]:
     """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
 
     kinds: in the order of the pictures' kind maps. total: how many pictures there are, where they
@@ -42,7 +42,7 @@ def sweep(
     BlockVote does.
     """
     names = tuple(kind.name for kind in kinds)
-    found: list[list[Outcome]] = [[] for _ in thresholds]
+    found: list[list[PictureOutcome]] = [[] for _ in thresholds]
     count = len(pictures) if isinstance(pictures, Sized) else total
     for picture in track(pictures, f"trying {len(thresholds)} T on the held-back pictures", count):
         detected = _Detected(detector.detect(picture.pixels))
@@ -56,7 +56,7 @@ def sweep(
 
 def sweep_run(
     run: Run, pictures: Iterable[Picture] | None = None
-) -> dict[float, tuple[Outcome, ...]]:
+) -> dict[float, tuple[PictureOutcome, ...]]:
     """The float chain of a completed run over GRID and the run's own T, with the run's
     keep_severity throughout: outcomes by T, ascending. pictures: the validation pictures by
     default. Blocks for a minute or so. Raises DataError."""
@@ -84,7 +84,7 @@ def sweep_run(
     return dict(zip(thresholds, outcomes, strict=True))
 
 
-def points_of(outcomes: Mapping[float, tuple[Outcome, ...]]) -> tuple[OperatingPoint, ...]:
+def points_of(outcomes: Mapping[float, tuple[PictureOutcome, ...]]) -> tuple[OperatingPoint, ...]:
     """One point per T of ``sweep_run``. Raises ValueError when there is no part."""
     return tuple(operating_point(t, summarise(some).as_dict()) for t, some in outcomes.items())
 

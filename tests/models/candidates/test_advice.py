@@ -17,12 +17,12 @@ from models.candidates.advice import (
     rests_on,
     verdict,
 )
-from models.candidates.record import Candidate, Comparison
+from models.candidates.record import CandidateComparison, MethodCandidate
 from models.methods.registry import METHODS
 from tests.support.candidates import candidate
 
 
-def comparison(*candidates: Candidate, **changed: object) -> Comparison:
+def comparison(*candidates: MethodCandidate, **changed: object) -> CandidateComparison:
     usual: dict[str, object] = {
         "reason": "none is drawn",
         "data": "/data",
@@ -39,7 +39,7 @@ def comparison(*candidates: Candidate, **changed: object) -> Comparison:
         "needed_good": 598,
         "needed_bad": None,
     }
-    return Comparison.model_validate(usual | changed)
+    return CandidateComparison.model_validate(usual | changed)
 
 
 MEMORY = candidate()

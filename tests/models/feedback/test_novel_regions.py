@@ -11,8 +11,19 @@ import pytest
 from edge.records import SeverityMap
 from models.data.dataset import Pixels, Sample
 from models.feedback import appearance_transfer as newlook
-from models.feedback.appearance_transfer import GRAFTED, LAID_ON, MOST, bad_parts, new_look
-from models.feedback.novel_regions import Novelty, find_novelties, laid_on, lay_on
+from models.feedback.appearance_transfer import (
+    MOST,
+    PASTED_DEFECTS,
+    PASTED_REGIONS,
+    synthetic_bad_parts,
+    training_pictures,
+)
+from models.feedback.novel_regions import (
+    NovelRegion,
+    find_novel_regions,
+    paste_region,
+    paste_regions,
+)
 from models.training.patches import Picture
 from tests.support.marked import pitted, place, ringed, surface
 
@@ -45,7 +56,7 @@ def ring_of(pixels: Pixels) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
 
 
 def test_what_is_reported_on_a_good_part_is_what_is_new() -> None:
-    (found,) = find_novelties(Darkness(), [good(1), good(2, surface(2))], T)
+    (found,) = find_novel_regions(Darkness(), [good(1), good(2, surface(2))], T)
     assert found.source == "ring1"
     x, y = place(1)
     high, wide = found.mask.shape
@@ -61,15 +72,15 @@ def test_what_is_reported_on_a_good_part_is_what_is_new() -> None:
 def test_what_is_nearly_everywhere_is_no_novelty() -> None:
     """Other light, which can be laid on nothing."""
     dark = (surface(1) * 0.6).astype(np.uint8)
-    assert find_novelties(Darkness(), [good(1, dark)], T) == ()
+    assert find_novel_regions(Darkness(), [good(1, dark)], T) == ()
 
 
 def test_it_is_laid_on_and_the_defect_stays() -> None:
-    (novelty,) = find_novelties(Darkness(), [good(1)], T)
+    (region,) = find_novel_regions(Darkness(), [good(1)], T)
     places = set()
     for seed in range(40):
         picture = pit(3)
-        found = lay_on(picture, novelty, np.random.default_rng(seed))
+        found = paste_region(picture, region, np.random.default_rng(seed))
         assert found.kind_map is picture.kind_map
         changed = (found.pixels.astype(int) - picture.pixels).__abs__() > 25
         assert ring_of(found.pixels).sum() > 0.5 * ring_of(ringed(1)).sum()
@@ -87,65 +98,65 @@ def test_it_is_laid_on_and_the_defect_stays() -> None:
 
 def test_colour_is_laid_on_colour_alone() -> None:
     colour = good(1, np.repeat(ringed(1)[:, :, None], 3, 2))
-    (novelty,) = find_novelties(Darkness(), [colour], T)
-    assert novelty.pixels.shape[2:] == (3,)
+    (region,) = find_novel_regions(Darkness(), [colour], T)
+    assert region.pixels.shape[2:] == (3,)
     other = good(2, np.repeat(surface(2)[:, :, None], 3, 2))
-    (found,) = laid_on([other], [novelty], 1, 0)
+    (found,) = paste_regions([other], [region], 1, 0)
     assert ring_of(found.pixels[:, :, 1]).sum() > 50
-    assert laid_on([pit(3)], [novelty], 1, 0) == ()
+    assert paste_regions([pit(3)], [region], 1, 0) == ()
 
 
 def test_a_picture_that_is_too_small_is_left_out() -> None:
-    (novelty,) = find_novelties(Darkness(), [good(1)], T)
+    (region,) = find_novel_regions(Darkness(), [good(1)], T)
     small = good(2, surface(2)[:20, :20])
-    assert laid_on([small], [novelty], 3, 0) == ()
-    assert laid_on([], [novelty], 3, 0) == ()
-    assert laid_on([pit(3)], [], 3, 0) == ()
+    assert paste_regions([small], [region], 3, 0) == ()
+    assert paste_regions([], [region], 3, 0) == ()
+    assert paste_regions([pit(3)], [], 3, 0) == ()
 
 
 def test_names_tell_what_was_laid_on_what_and_it_is_the_same_each_time() -> None:
-    novelties = find_novelties(Darkness(), [good(1), good(2)], T)
-    found = laid_on([pit(3), pit(4)], novelties, 8, 7)
+    novel_regions = find_novel_regions(Darkness(), [good(1), good(2)], T)
+    found = paste_regions([pit(3), pit(4)], novel_regions, 8, 7)
     names = [picture.sample.name for picture in found]
     assert len(set(names)) == 8
     assert {name.split(" with ")[0] for name in names} == {"pit3", "pit4"}
     assert {name.split(" on ")[1].split(",")[0] for name in names} == {"ring1", "ring2"}
-    for one, again in zip(found, laid_on([pit(3), pit(4)], novelties, 8, 7), strict=True):
+    for one, again in zip(found, paste_regions([pit(3), pit(4)], novel_regions, 8, 7), strict=True):
         np.testing.assert_array_equal(one.pixels, again.pixels)
 
 
 def test_bad_parts_of_the_new_look() -> None:
-    novelties = find_novelties(Darkness(), [good(1)], T)
+    novel_regions = find_novel_regions(Darkness(), [good(1)], T)
     donors = [pit(number) for number in range(3, 6)]
-    laid = bad_parts(donors, [good(1)], novelties, 0)
-    assert len(laid) == LAID_ON * 3
-    assert all("what is new on ring1" in picture.sample.name for picture in laid)
-    everywhere = bad_parts(donors, [good(1), good(2)], (), 0)
+    pasted = synthetic_bad_parts(donors, [good(1)], novel_regions, 0)
+    assert len(pasted) == PASTED_REGIONS * 3
+    assert all("what is new on ring1" in picture.sample.name for picture in pasted)
+    everywhere = synthetic_bad_parts(donors, [good(1), good(2)], (), 0)
     assert len(everywhere) == 3
-    assert all(picture.kind_map.any() for picture in (*laid, *everywhere))
-    assert len(bad_parts(donors * MOST, [good(1)], novelties, 0)) == MOST
+    assert all(picture.kind_map.any() for picture in (*pasted, *everywhere))
+    assert len(synthetic_bad_parts(donors * MOST, [good(1)], novel_regions, 0)) == MOST
 
 
 def test_large_pictures_are_made_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    novelties = find_novelties(Darkness(), [good(1)], T)
+    novel_regions = find_novel_regions(Darkness(), [good(1)], T)
     monkeypatch.setattr(newlook, "MOST_BYTES", 3 * pit(3).pixels.nbytes)
-    assert len(bad_parts([pit(3), pit(4)], [good(1)], novelties, 0)) == 3
-    assert len(bad_parts([pit(3)] * 5, [good(1)], (), 0)) == 3
+    assert len(synthetic_bad_parts([pit(3), pit(4)], [good(1)], novel_regions, 0)) == 3
+    assert len(synthetic_bad_parts([pit(3)] * 5, [good(1)], (), 0)) == 3
     monkeypatch.setattr(newlook, "MOST_BYTES", 1)
-    assert len(bad_parts([pit(3), pit(4)], [good(1)], novelties, 0)) == 1
+    assert len(synthetic_bad_parts([pit(3), pit(4)], [good(1)], novel_regions, 0)) == 1
 
 
 @pytest.mark.parametrize("marked", [1, 3])
 def test_what_is_learned_from_beside_the_training_pictures(marked: int) -> None:
     fresh = [good(number) for number in range(marked)]
-    novelties: tuple[Novelty, ...] = find_novelties(Darkness(), fresh, T)
+    novel_regions: tuple[NovelRegion, ...] = find_novel_regions(Darkness(), fresh, T)
     train = [pit(number) for number in range(20, 26)] + [good(9, surface(9))] * 6
-    found = new_look(train, fresh, novelties, 0)
+    found = training_pictures(train, fresh, novel_regions, 0)
     plain = [picture for picture in found if picture.sample.name in {p.sample.name for p in fresh}]
     assert len(plain) == 12 // marked // 2 * marked
-    set_in = [picture for picture in found if "with the defect of" in picture.sample.name]
-    laid = [picture for picture in found if "with what is new on" in picture.sample.name]
-    assert (len(set_in), len(laid)) == (GRAFTED * marked, LAID_ON * 12)
-    assert {picture.sample.is_good for picture in laid} == {True, False}
-    assert len(found) == len(plain) + len(set_in) + len(laid)
-    assert new_look(train, [], novelties, 0) == ()
+    synthetic = [picture for picture in found if "with the defect of" in picture.sample.name]
+    pasted = [picture for picture in found if "with what is new on" in picture.sample.name]
+    assert (len(synthetic), len(pasted)) == (PASTED_DEFECTS * marked, PASTED_REGIONS * 12)
+    assert {picture.sample.is_good for picture in pasted} == {True, False}
+    assert len(found) == len(plain) + len(synthetic) + len(pasted)
+    assert training_pictures(train, [], novel_regions, 0) == ()

@@ -14,8 +14,8 @@ from edge.chain.classify import BlockVote
 from edge.records import Decision, Frame, SeverityMap
 from models.data.dataset import Sample
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, float_inspector
-from models.feedback.operating_grid import NEVER, find_beliefs
-from models.feedback.settings import Settings, decisions
+from models.feedback.operating_grid import NEVER, find_operating_grid
+from models.feedback.settings import FeedbackSettings, decisions
 from models.runs.run import Run
 from models.training.patches import Picture
 from tests.support.marked import pitted, ringed, surface
@@ -43,7 +43,7 @@ def test_as_the_chain_decides(tiny_run: Path, classified: bool) -> None:
         vote = BlockVote(TorchBlocks(network, 1), network.size_px, 1, kinds)
     chain = ChainManifest(threshold=1.0, join_px=result.join_px)
     some = pictures()
-    beliefs = find_beliefs(detector, vote, chain, some, TS)
+    grid = find_operating_grid(detector, vote, chain, some, TS)
     seen = set()
     for threshold in TS:
         for keep in (0.0, 2.0, 5.0, 12.0):
@@ -53,7 +53,7 @@ def test_as_the_chain_decides(tiny_run: Path, classified: bool) -> None:
                 inspector.inspect(Frame(0, 0, 0, 0, p.pixels)).decision is Decision.REJECT
                 for p in some
             ]
-            found = decisions(beliefs, Settings(threshold, keep)).tolist()
+            found = decisions(grid, FeedbackSettings(threshold, keep)).tolist()
             assert found == expected
             seen.add(tuple(found))
     assert len(seen) >= 3
@@ -76,5 +76,5 @@ def test_a_crowded_frame_is_rejected_whatever_the_classifier_says() -> None:
         Sample("a", Path("a"), "a"), np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
     )
     chain = ChainManifest(threshold=1.0, max_regions=10)
-    beliefs = find_beliefs(Crowded(), Never(), chain, [picture], (3.0, 9.0))
-    assert beliefs.most.tolist() == [[np.inf, NEVER]]
+    grid = find_operating_grid(Crowded(), Never(), chain, [picture], (3.0, 9.0))
+    assert grid.most.tolist() == [[np.inf, NEVER]]

@@ -19,9 +19,17 @@ from edge.quarantine import read_index
 from edge.records import Box
 from models.data.dataset import DataError
 from models.evaluation.float_chain import detector_of
-from models.feedback import Candidate, Lesson, Limits, Settings, routes_of, take, write_run
-from models.feedback.dataset import new_entries, open_lesson, with_caught
-from models.feedback.novel_regions import find_novelties
+from models.feedback import (
+    FeedbackDataset,
+    FeedbackSettings,
+    Limits,
+    RouteCandidate,
+    routes_of,
+    take,
+    write_run,
+)
+from models.feedback.dataset import new_entries, open_feedback_dataset, with_caught
+from models.feedback.novel_regions import find_novel_regions
 from models.feedback.partition import divide
 from models.feedback.routes import FURTHER_STEPS, MARKED_SHARE, _weighted
 from models.methods.base import Method, Task, Trained
@@ -49,13 +57,13 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lesson(tiny_run: Path, marked: Path) -> Lesson:
+def feedback(tiny_run: Path, marked: Path) -> FeedbackDataset:
     run = Run(tiny_run)
     entries = new_entries(run.record(), read_index(marked).entries)
     divided = divide(entries, 0.25)
-    old = Settings(run.result().threshold, run.result().keep_severity)
-    found = open_lesson(run, old, marked, divided.learned, divided.held_back)
-    pictures = (*found.judged, *(each.picture for each in found.held_back))
+    old = FeedbackSettings(run.result().threshold, run.result().keep_severity)
+    found = open_feedback_dataset(run, old, marked, divided.learned, divided.held_back)
+    pictures = (*found.selection, *(each.picture for each in found.held_back))
     # The tiny run is right on its validation parts, and on marked ones where the mark says so.
     caught = {
         p.sample.name: "escape" not in p.sample.kinds
@@ -63,45 +71,49 @@ def lesson(tiny_run: Path, marked: Path) -> Lesson:
         for p in pictures
     }
     detector = detector_of(run.load_detector(), 1)
-    novelties = find_novelties(detector, found.learned_good, old.threshold)
-    found = replace(found, novelties=novelties)
+    novel_regions = find_novel_regions(detector, found.learned_good, old.threshold)
+    found = replace(found, novel_regions=novel_regions)
     return with_caught(found, caught)
 
 
-def test_a_lesson_knows_its_sides(lesson: Lesson) -> None:
-    assert (len(lesson.learned_good), len(lesson.escapes), len(lesson.held_back)) == (6, 1, 2)
-    facts = lesson.facts
+def test_a_lesson_knows_its_sides(feedback: FeedbackDataset) -> None:
+    assert (len(feedback.learned_good), len(feedback.escapes), len(feedback.held_back)) == (6, 1, 2)
+    facts = feedback.facts
     assert facts.marked.sum() == 8
     assert facts.bad[facts.marked].sum() == 2
     assert facts.caught[facts.marked & facts.bad].sum() == 1  # the true reject: not to be lost
-    held_back = {each.picture.sample.name for each in lesson.held_back}
-    assert not held_back & {picture.sample.name for picture in lesson.judged}
+    held_back = {each.picture.sample.name for each in feedback.held_back}
+    assert not held_back & {picture.sample.name for picture in feedback.selection}
 
 
-def test_the_cheapest_way_comes_first(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert routes_of(lesson) == ("threshold", "classifier", "detector")
+def test_the_cheapest_way_comes_first(
+    feedback: FeedbackDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert routes_of(feedback) == ("threshold", "classifier", "detector")
     monkeypatch.setitem(METHODS, "regression", replace(METHODS["regression"], good_only=True))
-    assert routes_of(lesson) == ("threshold", "classifier", "method")
+    assert routes_of(feedback) == ("threshold", "classifier", "method")
 
 
-def test_threshold_leaves_the_networks_alone(lesson: Lesson, tmp_path: Path) -> None:
-    found = take("threshold", replace(lesson, learned=lesson.learned[1:]), Limits(), Run(tmp_path))
-    assert isinstance(found, Candidate)
-    assert found.settings != lesson.old
+def test_threshold_leaves_the_networks_alone(feedback: FeedbackDataset, tmp_path: Path) -> None:
+    found = take(
+        "threshold", replace(feedback, learned=feedback.learned[1:]), Limits(), Run(tmp_path)
+    )
+    assert isinstance(found, RouteCandidate)
+    assert found.settings != feedback.old
     assert found.wrong < 6
     assert found.left_out is not None
     assert found.left_out[1] == 7
     for mine, name in ((found.detector, "detector"), (found.classifier, "classifier")):
-        theirs = getattr(lesson.run, f"load_{name}")()
+        theirs = getattr(feedback.run, f"load_{name}")()
         for key, value in mine.state_dict().items():
             assert torch.equal(value, theirs.state_dict()[key])
 
 
-def test_the_classifier_is_trained_further(lesson: Lesson, tmp_path: Path) -> None:
-    lesson = replace(lesson, learned=lesson.learned[1:])
-    found = take("classifier", lesson, Limits(), Run(tmp_path))
-    old = lesson.run.load_classifier()
-    assert isinstance(found, Candidate)
+def test_the_classifier_is_trained_further(feedback: FeedbackDataset, tmp_path: Path) -> None:
+    feedback = replace(feedback, learned=feedback.learned[1:])
+    found = take("classifier", feedback, Limits(), Run(tmp_path))
+    old = feedback.run.load_classifier()
+    assert isinstance(found, RouteCandidate)
     assert found.classifier is not None
     assert old is not None
     assert found.left_out is None
@@ -115,7 +127,7 @@ def test_the_classifier_is_trained_further(lesson: Lesson, tmp_path: Path) -> No
 
 
 def test_the_detector_is_trained_further_on_the_new_look(
-    lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    feedback: FeedbackDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the classifier behind it."""
     seen: list[Task] = []
@@ -128,22 +140,22 @@ def test_the_detector_is_trained_further_on_the_new_look(
         return method.further(task, network)
 
     monkeypatch.setitem(METHODS, "regression", replace(method, further=spy))
-    lesson = replace(lesson, learned=lesson.learned[1:])
-    found = take("detector", lesson, Limits(), Run(tmp_path))
-    assert isinstance(found, Candidate)
+    feedback = replace(feedback, learned=feedback.learned[1:])
+    found = take("detector", feedback, Limits(), Run(tmp_path))
+    assert isinstance(found, RouteCandidate)
     (task,) = seen
-    recipe = lesson.record.recipe
+    recipe = feedback.record.recipe
     assert task.recipe.detector.steps == FURTHER_STEPS * recipe.detector.steps
     assert task.recipe.detector.start is None
     assert task.recipe.labels.truncate == find_truncate(
-        lesson.train, recipe.detector.resolution, recipe.labels
+        feedback.train, recipe.detector.resolution, recipe.labels
     )
     names = {picture.sample.name for picture in task.pictures}
-    assert {picture.sample.name for picture in (*lesson.train, *lesson.learned_good)} <= names
+    assert {picture.sample.name for picture in (*feedback.train, *feedback.learned_good)} <= names
     assert any("with what is new on quarantine/" in name for name in names)
     assert not any(p.sample.unmasked for p in task.pictures), "a part that nobody drew teaches none"
     assert found.wrong == 0
-    old = dict(lesson.run.load_detector().named_parameters())
+    old = dict(feedback.run.load_detector().named_parameters())
     assert isinstance(found.detector, DetectorNetwork)
     moved = [
         float((value - old[key]).abs().mean().detach())
@@ -154,11 +166,13 @@ def test_the_detector_is_trained_further_on_the_new_look(
 
 
 def test_a_method_that_cannot_go_on_says_so(
-    lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    feedback: FeedbackDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METHODS, "regression", replace(METHODS["regression"], further=None))
-    with pytest.raises(DataError, match="regression cannot be trained further; take method"):
-        take("detector", lesson, Limits(), Run(tmp_path))
+    with pytest.raises(
+        DataError, match="regression cannot be trained further; use the route method"
+    ):
+        take("detector", feedback, Limits(), Run(tmp_path))
 
 
 def test_marked_regions_are_a_share_of_their_label() -> None:
@@ -184,45 +198,47 @@ def _recording(seen: list[Task], method: Method) -> Callable[[Task], Trained]:
 
 
 def test_a_method_is_given_the_false_rejects_as_good_parts(
-    lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    feedback: FeedbackDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Task] = []
     method = METHODS["regression"]
     monkeypatch.setitem(
         METHODS, "regression", replace(method, train=_recording(seen, method), good_only=True)
     )
-    off = lesson.record.recipe.classifier.model_copy(update={"enabled": False})
-    recipe: Recipe = lesson.record.recipe.model_copy(update={"classifier": off})
-    record = lesson.record.model_copy(update={"recipe": recipe})
+    off = feedback.record.recipe.classifier.model_copy(update={"enabled": False})
+    recipe: Recipe = feedback.record.recipe.model_copy(update={"classifier": off})
+    record = feedback.record.model_copy(update={"recipe": recipe})
     run = Run(tmp_path / "old")
     run.folder.mkdir()
-    monkeypatch.setattr(run, "load_detector", lesson.run.load_detector)
+    monkeypatch.setattr(run, "load_detector", feedback.run.load_detector)
     monkeypatch.setattr(run, "load_classifier", lambda: None)
-    lesson = replace(lesson, record=record, run=run)
-    take("method", lesson, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
+    feedback = replace(feedback, record=record, run=run)
+    take("method", feedback, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
     (task,) = seen
     names = {picture.sample.name for picture in task.good}
-    assert {p.sample.name for p in lesson.learned_good} <= names
+    assert {p.sample.name for p in feedback.learned_good} <= names
     assert not any(p.sample.unmasked for p in task.pictures)
     assert any("with what is new on" in name for name in names)
     placed = replace(METHODS["regression"], by_place=True)
     monkeypatch.setitem(METHODS, "regression", placed)
-    take("method", lesson, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
-    assert seen.pop().pictures == (*lesson.train, *lesson.learned_good)
-    assert task.held_back == lesson.validation
+    take("method", feedback, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
+    assert seen.pop().pictures == (*feedback.train, *feedback.learned_good)
+    assert task.held_back == feedback.validation
     assert task.checkpoint == tmp_path / "new/detector.ckpt"
 
 
-def test_a_new_run_is_whole_and_keeps_the_marked_parts(lesson: Lesson, tmp_path: Path) -> None:
-    lesson = replace(lesson, learned=lesson.learned[1:])
-    found = take("threshold", lesson, Limits(), Run(tmp_path))
-    assert isinstance(found, Candidate)
-    run = write_run(tmp_path / "new", lesson, found)
+def test_a_new_run_is_whole_and_keeps_the_marked_parts(
+    feedback: FeedbackDataset, tmp_path: Path
+) -> None:
+    feedback = replace(feedback, learned=feedback.learned[1:])
+    found = take("threshold", feedback, Limits(), Run(tmp_path))
+    assert isinstance(found, RouteCandidate)
+    run = write_run(tmp_path / "new", feedback, found)
     record, result = run.record(), run.result()
     _, by_name = run.open_data()
-    assert len(record.train) == len(lesson.record.train) + 6
-    assert len(record.unmasked) == len(lesson.record.unmasked) + 1  # the true reject
-    assert len(record.validation) == len(lesson.record.validation) + 2
+    assert len(record.train) == len(feedback.record.train) + 6
+    assert len(record.unmasked) == len(feedback.record.unmasked) + 1  # the true reject
+    assert len(record.validation) == len(feedback.record.validation) + 2
     assert by_name[record.train[-1]].is_good
     assert by_name[record.train[-1]].image_path.is_relative_to(run.folder)
     assert (result.threshold, result.keep_severity) == (
@@ -232,7 +248,7 @@ def test_a_new_run_is_whole_and_keeps_the_marked_parts(lesson: Lesson, tmp_path:
     assert result.metrics["float"]["parts"] == len(record.validation)
     assert len(run.validation_list.read_text().splitlines()) == len(record.validation)
     # What it has learned is not new to it.
-    assert len(new_entries(record, read_index(lesson.folder).entries)) == 1
+    assert len(new_entries(record, read_index(feedback.folder).entries)) == 1
     index = run.quarantine / "quarantine.json"
     index.write_text(index.read_text().replace('"part_id": 1', '"part_id": -1'))
     with pytest.raises(DataError, match=r"quarantine\.json: key 'entries"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from html.parser import HTMLParser
 
-from models.evaluation.metrics import Match, Outcome
+from models.evaluation.metrics import Match, PictureOutcome
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -55,13 +55,13 @@ def outcome(
     score: float = 1.0,
     kind: str = "pit",
     reported: tuple[str, ...] = (),
-) -> Outcome:
+) -> PictureOutcome:
     """A part with at most one annotated defect; what is reported touches nothing but hit_px."""
     ious = tuple(0.5 if hit_px else 0.0 for _ in reported)
     matches = ()
     if annotated_px:
         matches = (Match(kind, 0.5 if hit_px else 0.0, reported[0] if hit_px else ""),)
-    return Outcome(
+    return PictureOutcome(
         name=name,
         kinds=(kind,) if annotated_px else (),
         rejected=rejected,

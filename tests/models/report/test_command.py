@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
 from models.data.dataset import DataError
-from models.report import Station, write_report
+from models.report import InspectResults, write_report
 from models.report.findings import gather
 from models.report.write import render
 from models.runs.run import Run
@@ -35,7 +35,7 @@ def keep_validation(run: Run, results: Path) -> None:
 
 def test_what_the_station_said_is_shown(run: Run, tmp_path: Path) -> None:
     results, masks = write_results(tmp_path, Path(run.record().data))
-    station = Station(results, masks)
+    station = InspectResults(results, masks)
     with pytest.raises(DataError, match="is no validation picture of the run"):
         gather(run, 0.005, station=station)
     keep_validation(run, results)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.data.dataset import Sample
-from models.feedback.copy_paste import grafted
+from models.feedback.copy_paste import paste_defects
 from models.training.patches import Picture
 from tests.support.marked import pitted, ringed
 
@@ -26,7 +26,7 @@ def pit(number: int, side: int | None = None) -> Picture:
 
 
 def test_the_look_stays_and_the_defect_is_annotated() -> None:
-    found = grafted([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
+    found = paste_defects([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
     assert len(found) == 6
     assert len({picture.sample.name for picture in found}) == 6
     for number, picture in enumerate(found):
@@ -38,11 +38,11 @@ def test_the_look_stays_and_the_defect_is_annotated() -> None:
         same = picture.pixels == target.pixels
         assert same.mean() > 0.6
         assert not same[marked].all()
-    again = grafted([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
+    again = paste_defects([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
     assert all((a.pixels == b.pixels).all() for a, b in zip(found, again, strict=True))
 
 
 def test_nothing_without_a_defect_a_good_part_or_a_size() -> None:
-    assert grafted([], [pit(1)], 4, 0) == ()
-    assert grafted([good(1)], [good(2)], 4, 0) == ()
-    assert grafted([good(1)], [pit(1, 80)], 4, 0) == ()
+    assert paste_defects([], [pit(1)], 4, 0) == ()
+    assert paste_defects([good(1)], [good(2)], 4, 0) == ()
+    assert paste_defects([good(1)], [pit(1, 80)], 4, 0) == ()
