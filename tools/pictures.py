@@ -36,7 +36,9 @@ def line_drawing() -> str:
         f'<rect x="{x}" y="146" width="34" height="24" rx="3" fill="{colour}"/>'
         for x, colour in ((60, _GREEN), (206, _GREEN), (340, _RED), (560, _GREEN))
     )
-    wheels = "".join(f'<circle cx="{x}" cy="182" r="5" fill="{_GREY}"/>' for x in range(40, 680, 32))
+    wheels = "".join(
+        f'<circle cx="{x}" cy="182" r="5" fill="{_GREY}"/>' for x in range(40, 680, 32)
+    )
     return "\n".join(
         [
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 270" role="img">',
