@@ -1,4 +1,4 @@
-"""Wires the doctor to a real station and shows what he finds."""
+"""The diagnostic context of a real station, and the output of findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edge.config.station import StationConfig
 from edge.devices.camera import Camera
 from edge.doctor.checks import examine
 from edge.doctor.context import DiagnosticContext
-from edge.doctor.finding import Finding, Level, fail, fine
+from edge.doctor.finding import DiagnosticFinding, Level, fail, fine
 from edge.doctor.machine import MachineState
 from edge.doctor.station import versions
 from edge.doctor.station_process import find_running
@@ -37,41 +37,44 @@ _STYLES = {Level.OK: "green", Level.WARN: "bold yellow", Level.FAIL: "bold red"}
 
 def diagnose(
     path: Path, *, golden: bool, timeout_s: float, machine: MachineState | None = None
-) -> list[Finding]:
-    """Everything that was found. Without a configuration there is little to look for."""
+) -> list[DiagnosticFinding]:
+    """Run all checks and return their findings.
+
+    Without a valid configuration only the versions and the fault of the file are reported.
+    """
     machine = machine or MachineState()
     try:
         config = open_config(path)
     except ConfigError as error:
-        advice = "mend the key that is named; firmware-config/station.toml explains every one"
+        advice = "correct the key; firmware-config/station.toml explains each key"
         return [versions(machine), fail("station.toml", str(error), advice)]
     context = diagnostic_context(config, machine, golden=golden, path=path)
-    found = [versions(machine), fine("station.toml", f"station {config.id}")]
-    return [*found, *examine(context, timeout_s=timeout_s)]
+    findings = [versions(machine), fine("station.toml", f"station {config.id}")]
+    return [*findings, *examine(context, timeout_s=timeout_s)]
 
 
 def diagnostic_context(
     config: StationConfig, machine: MachineState, *, golden: bool = True, path: Path | None = None
 ) -> DiagnosticContext:
-    """The station as its own configuration, the file path, describes it."""
+    """Return the context for a configured station; ``path`` is the file of the configuration."""
 
     @lru_cache(maxsize=1)
-    def bundle() -> Bundle:
+    def admitted() -> Bundle:
         return admit(config)
 
-    def choice(found: Bundle) -> EngineChoice:
+    def choice(bundle: Bundle) -> EngineChoice:
         if config.engine.kind == "auto":
-            return selected_engine(config.paths.engine, config.engine, found)
-        return default_engine(config.engine, found)
+            return selected_engine(config.paths.engine, config.engine, bundle)
+        return default_engine(config.engine, bundle)
 
-    def run_golden(found: Bundle) -> None:
+    def run_golden(bundle: Bundle) -> None:
         try:
-            engine = choice(found)
+            engine = choice(bundle)
         except ConfigError:
-            engine = default_engine(config.engine, found)
-        prove_new(found, engine, config.paths.proven_bundles)
-        inspector = build_inspector(found, now_ns=time.monotonic_ns, engine=engine)
-        prove(found, inspector, engine)
+            engine = default_engine(config.engine, bundle)
+        prove_new(bundle, engine, config.paths.proven_bundles)
+        inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
+        prove(bundle, inspector, engine)
 
     def camera() -> Camera:
         clock = MonotonicClock()
@@ -83,26 +86,26 @@ def diagnostic_context(
         config=config,
         machine=machine,
         running=find_running(machine, config.paths.journal_lock, path),
-        admit=bundle,
-        engine=lambda found: str(choice(found)),
+        admit=admitted,
+        engine=lambda bundle: str(choice(bundle)),
         prove=run_golden,
         camera=camera,
         golden=golden,
     )
 
 
-def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """A line each, and what to do below those that need it; the worst are counted at the end."""
+def print_findings(findings: Sequence[DiagnosticFinding], console: Console) -> None:
+    """Print one line for each finding, its advice below it, and the count of each level."""
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         level = f"[{_STYLES[finding.level]}]{finding.level.value:<4}[/]"
-        console.print(f"{level} {escape(finding.name):<{width}}  {escape(finding.said)}")
+        console.print(f"{level} {escape(finding.name):<{width}}  {escape(finding.message)}")
         if finding.advice and finding.level is not Level.OK:
             console.print(f"     {'':<{width}}  → {escape(finding.advice)}", style="dim")
     count = {level: sum(one.level is level for one in findings) for level in Level}
     console.print(f"\n{count[Level.FAIL]} FAIL, {count[Level.WARN]} WARN, {count[Level.OK]} OK")
 
 
-def findings_json(findings: Sequence[Finding]) -> str:
-    """A list of objects: name, level, said, advice."""
+def findings_json(findings: Sequence[DiagnosticFinding]) -> str:
+    """Return a JSON list of objects with name, level, message and advice."""
     return json.dumps([asdict(finding) for finding in findings], indent=1)

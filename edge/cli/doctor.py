@@ -1,4 +1,4 @@
-"""``outfeed doctor``: what is wrong with this unit."""
+"""``outfeed doctor``: the diagnosis of a unit."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from edge.cli.options import ConfigOption, finite
 
 def doctor(
     config: ConfigOption,
-    json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     golden: Annotated[
         bool,
-        typer.Option("--golden/--no-golden", help="Run the golden frames, where no station runs."),
+        typer.Option("--golden/--no-golden", help="Run the golden frames where no station runs."),
     ] = True,
     timeout_s: Annotated[
         float,
         typer.Option(
             min=0.1,
             callback=finite,
-            help="A check that takes longer hangs: a FAIL.",
+            help="Time limit of a check in seconds. A check that takes longer is a FAIL.",
         ),
     ] = 10.0,
 ) -> None:
-    """Say in one screen what is wrong with this unit and what to do: a line per check, OK, WARN or
-    FAIL.
+    """Check this unit and print one line for each check: OK, WARN or FAIL, with an advice.
 
-    Reads only. Beside a station that runs it leaves camera, lines and processor alone and looks at
-    what the station has journalled. As the station's user it sees what the station sees: sudo -u
-    outfeed.
+    The command only reads. While a station runs, it opens neither camera nor GPIO lines, and reads
+    the journal of the station instead. Run it as the user of the station (sudo -u outfeed), so that
+    it has the same rights.
 
-    Exit status: 0 when nothing is FAIL, 1 otherwise.
+    Exit status: 0 without a FAIL, otherwise 1.
     """
     from rich.console import Console
 

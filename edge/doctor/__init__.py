@@ -1,1 +1,1 @@
-"""What is wrong with a unit, and what to do about it."""
+"""Diagnosis of a unit: checks that only read, and findings with an advice."""

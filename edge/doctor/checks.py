@@ -1,4 +1,4 @@
-"""All checks, in the order in which a person mends things, each bounded in time."""
+"""All checks, in the order in which faults are repaired, each with a time limit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from edge.doctor import delivery, devices, disk, drift, network, station, system
 from edge.doctor.context import DiagnosticContext
-from edge.doctor.finding import Finding, fail
+from edge.doctor.finding import DiagnosticFinding, fail
 
-Check = Callable[[DiagnosticContext], Finding | None]
+Check = Callable[[DiagnosticContext], DiagnosticFinding | None]
 
 CHECKS: tuple[Check, ...] = (
     station.service,
@@ -34,7 +34,7 @@ CHECKS: tuple[Check, ...] = (
     disk.uplink,
     delivery.trouble,
     delivery.undelivered,
-    delivery.unheard,
+    delivery.without_subscriber,
     network.broker,
     network.certificates,
     network.secrets,
@@ -48,30 +48,40 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(context: DiagnosticContext, *, timeout_s: float) -> Iterator[Finding]:
-    """A finding per check that applies. A check that takes longer than timeout_s is a FAIL, and is
-    left behind on its daemon thread "doctor-NAME"."""
+def examine(context: DiagnosticContext, *, timeout_s: float) -> Iterator[DiagnosticFinding]:
+    """Yield one finding for each check that applies.
+
+    A check that takes longer than ``timeout_s`` gives a FAIL. It is not stopped: it continues on
+    its daemon thread ``doctor-NAME``.
+    """
     for check in CHECKS:
-        found = bounded(check, context, timeout_s=timeout_s)
-        if found is not None:
-            yield found
+        finding = bounded(check, context, timeout_s=timeout_s)
+        if finding is not None:
+            yield finding
 
 
-def bounded(check: Check, context: DiagnosticContext, *, timeout_s: float) -> Finding | None:
-    """What the check finds within the time; a bug in it is a FAIL too, and ends no other check."""
-    found: list[Finding | None] = []
+def bounded(
+    check: Check, context: DiagnosticContext, *, timeout_s: float
+) -> DiagnosticFinding | None:
+    """Run one check on its own thread, and return its finding; None if the check does not apply.
+
+    A check that takes longer than ``timeout_s``, or that raises an exception, gives a FAIL, so that
+    the other checks still run.
+    """
+    findings: list[DiagnosticFinding | None] = []
 
     def run() -> None:
         try:
-            found.append(check(context))
-        except Exception as error:  # noqa: BLE001 - one check must not hide what the others find
-            said = f"the check itself failed: {type(error).__name__}: {error}"
-            found.append(fail(name, said, "report it"))
+            findings.append(check(context))
+        except Exception as error:  # noqa: BLE001 - a bug in one check must not stop the others
+            message = f"the check itself failed: {type(error).__name__}: {error}"
+            findings.append(fail(name, message, "report it"))
 
     name = check.__name__
     thread = threading.Thread(target=run, name=f"doctor-{name}", daemon=True)
     thread.start()
     thread.join(timeout_s)
-    if not found:
-        return fail(name, f"hangs: nothing within {timeout_s:g} s", "a driver, disk or network")
-    return found[0]
+    if not findings:
+        message = f"hangs: no result within {timeout_s:g} s"
+        return fail(name, message, "look for a driver, disk or network that does not answer")
+    return findings[0]

@@ -1,4 +1,4 @@
-"""What is examined."""
+"""The station and the machine that the checks examine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ from edge.doctor.station_process import Running
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticContext:
-    """A station that is configured, and the machine below it.
-
-    running: the station that runs now; then its devices are left alone. admit: opens the bundle as
-    the station does, signature and all, raising BundleError or ConfigError; engine: the name of the
-    engine that it would run on, raising ConfigError where that was not measured; prove: runs the
-    golden frames, raising BundleError; camera: opens the camera, raising DeviceError.
-    """
+    """A configured station and its machine."""
 
     config: StationConfig
     machine: MachineState
+
     running: Running | None
+    """The station process; None where no station runs. While it runs, no device is opened."""
+
     admit: Callable[[], Bundle]
+    """Opens the bundle and checks its signature. Raises BundleError or ConfigError."""
+
     engine: Callable[[Bundle], str]
+    """Returns the name of the engine. Raises ConfigError where the engine was not measured."""
+
     prove: Callable[[Bundle], None]
+    """Runs the golden frames. Raises BundleError."""
+
     camera: Callable[[], Camera]
+    """Opens the camera. Raises DeviceError."""
+
     golden: bool = True
+    """False: the golden frames are not run."""

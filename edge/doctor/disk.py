@@ -1,4 +1,4 @@
-"""The disk, the journal on it, and how far it is published."""
+"""Checks of the disk, the journal, the last parts and the uplink's position."""
 
 from __future__ import annotations
 
@@ -14,132 +14,150 @@ from urllib.parse import quote
 
 from edge.bounded_reads import was_emptied
 from edge.doctor.context import DiagnosticContext
-from edge.doctor.finding import Finding, fail, fine, warn
+from edge.doctor.finding import DiagnosticFinding, fail, fine, warn
 from edge.journal.audit import audit
 from edge.journal.cursor import read_cursor
 from edge.journal.store import FORMAT, companion, meta, one, read_names, size_bytes
 
-_LATELY = 200  # events
-_AUDIT_S = 2.0  # for a look at every row: some 200,000 of them, 90 MB
-_TAKEN_OVER = "the next start takes over every row that can be proven; keep a copy"
+_RECENT_EVENTS = 200
+_AUDIT_S = 2.0  # time for the check of all rows: about 200,000 rows, 90 MB
+_SALVAGE = "keep a copy; the next start takes over every row that can be verified"
 _UNKNOWN_SHARE = 0.05
 _QUIET_S = 600.0
 _BEHIND_S = 300.0
-_SPARE_BYTES = 16 << 20  # beside what the journal may still grow to
+_SPARE_BYTES = 16 << 20  # free space beside the growth of the journal
 
 
-def disk(context: DiagnosticContext) -> Finding:
-    """Room for the journal, inodes, and whether it can be written at all."""
+def disk(context: DiagnosticContext) -> DiagnosticFinding:
+    """Check the free space, the inodes, and that the state folder can be written."""
     folder = context.config.state_dir
     try:
         state = context.machine.statvfs(folder)
     except OSError as error:
-        return fail("disk", f"{folder}: {error.strerror}", "state_dir of station.toml")
+        return fail("disk", f"{folder}: {error.strerror}", "check state_dir in station.toml")
     if state.f_flag & os.ST_RDONLY:
-        return fail("disk", f"{folder} is read-only", "dmesg: a damaged card is mounted so")
+        return fail(
+            "disk", f"{folder} is read-only", "read dmesg: Linux mounts a damaged card read-only"
+        )
     if not os.access(folder, os.W_OK):
-        return fail("disk", f"this user may not write to {folder}", "sudo -u outfeed …")
+        return fail("disk", f"this user may not write to {folder}", "run with sudo -u outfeed …")
     free = state.f_bavail * state.f_frsize
     grows = max(0, context.config.journal.max_bytes - _journal_bytes(context.config.paths.journal))
-    said = f"{free >> 20} MiB free"
+    message = f"{free >> 20} MiB free"
     if free < _SPARE_BYTES:
-        return fail("disk", said, "du -x; the journal takes nothing more, and verdicts are lost")
+        return fail(
+            "disk", message, "free space (du -x): the journal stores nothing, and verdicts are lost"
+        )
     if free < grows + _SPARE_BYTES:
-        need = f"{said}, the journal may grow by {grows >> 20}"
-        return warn("disk", need, "room, or a smaller journal.max_mb")
+        need = f"{message}, the journal may grow by {grows >> 20}"
+        return warn("disk", need, "free space, or set a smaller journal.max_mb")
     pictures = context.config.pictures
     if pictures.enabled and free < pictures.min_free_bytes:
-        need = f"{said}, pictures.min_free_mb is {pictures.min_free_mb:g}: no picture is kept"
-        return warn("disk", need, "room, or a smaller pictures.min_free_mb")
+        need = f"{message}, pictures.min_free_mb is {pictures.min_free_mb:g}: no picture is stored"
+        return warn("disk", need, "free space, or set a smaller pictures.min_free_mb")
     if state.f_files and state.f_favail < max(100, state.f_files // 100):
-        return warn("disk", f"{state.f_favail} inodes left", "many small files: find and remove")
-    return fine("disk", said)
+        return warn("disk", f"{state.f_favail} inodes left", "find and remove small files")
+    return fine("disk", message)
 
 
-def emptied(context: DiagnosticContext) -> Finding | None:
-    """Files of the state that a power cut has left with nothing in them."""
+def emptied(context: DiagnosticContext) -> DiagnosticFinding | None:
+    """Report files of the state folder that a power cut has left empty."""
     folder = context.config.state_dir
-    found = [
+    names = [
         str(path.relative_to(folder))
         for pattern in ("*.json", "*.sqlite", "inbox/*.json", "pictures/*.png", "bundles/*")
         for path in sorted(folder.glob(pattern))
         if was_emptied(path)
     ]
-    if not found:
+    if not names:
         return None
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    said = f"as after a power cut: {', '.join(found[:5])}{more}"
-    advice = "the station goes on from copies or begins them anew; is the card worn out?"
-    return warn("emptied files", said, advice)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    message = f"as after a power cut: {', '.join(names[:5])}{more}"
+    advice = "the station uses copies or creates them again; check whether the card is worn out"
+    return warn("emptied files", message, advice)
 
 
-def journal(context: DiagnosticContext) -> Finding:
-    """Return whether it is whole: every row, and where no station runs every page."""
+def journal(context: DiagnosticContext) -> DiagnosticFinding:
+    """Check every row of the journal and, where no station runs, every page of the database."""
     path = context.config.paths.journal
     if not size_bytes(path):
         if context.running is None:
             return fine("journal", "none yet")
-        said = f"{path} cannot be opened by the station that runs: its events are lost"
-        return fail("journal", said, "check disk; the log says journal_open_refused, and why")
+        message = f"{path} cannot be opened by the running station: its events are lost"
+        return fail(
+            "journal",
+            message,
+            "see the check disk; the log gives the reason after journal_open_refused",
+        )
     try:
         with closing(_open(context)) as db:
             version = one(db, "PRAGMA user_version")
             if version > FORMAT:
-                return fail("journal", f"written by a newer Outfeed (format {version})", "update")
+                return fail(
+                    "journal", f"written by a newer Outfeed (format {version})", "update Outfeed"
+                )
             names = read_names(db)
             owner = meta(db, "station") if names is None else names.station
             if owner != context.config.id:
-                advice = "one folder per station: move it away"
+                advice = "move it away: each station needs its own folder"
                 return fail("journal", f"belongs to station '{owner}'", advice)
             if context.running is None:
-                found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if found != "ok":
-                    return fail("journal", f"damaged: {found}", _TAKEN_OVER)
+                result = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if result != "ok":
+                    return fail("journal", f"damaged: {result}", _SALVAGE)
             if names is None and version == FORMAT:
-                return fail("journal", "damaged: its name cannot be proven", _TAKEN_OVER)
+                return fail("journal", "damaged: its name cannot be verified", _SALVAGE)
             rows = None if names is None else audit(db, names.journal, within_s=_AUDIT_S)
     except sqlite3.Error as error:
-        return fail("journal", f"cannot be read: {error}", _TAKEN_OVER)
+        return fail("journal", f"cannot be read: {error}", _SALVAGE)
     if rows is not None and (rows.damaged or rows.missing):
         at = ", ".join(str(each) for each in rows.examples)
-        said = (
-            f"{rows.damaged} rows damaged, {rows.missing} missing, at {at} of {rows.proven} whole"
+        message = (
+            f"{rows.damaged} rows damaged, {rows.missing} missing, at {at}; {rows.proven} intact"
         )
-        advice = "they are published as gaps, the rest goes on; is the card worn out?"
-        return warn("journal", said, advice)
+        advice = "they are published as gaps; check whether the card is worn out"
+        return warn("journal", message, advice)
     size, cap = _journal_bytes(path), context.config.journal.max_bytes
-    said = f"whole, {size / (1 << 20):.1f} of {cap >> 20} MiB"
+    message = f"intact, {size / (1 << 20):.1f} of {cap >> 20} MiB"
     if rows is None:
-        said += f", of format {version}: the next start brings it up to date"
+        message += f", format {version}: the next start converts it"
     elif not rows.is_complete:
-        said += f", the newest {rows.proven} rows looked at"
+        message += f", the newest {rows.proven} rows checked"
     if size > cap:
-        return warn("journal", said, "above its cap: a reader that hangs? systemctl restart …")
-    return fine("journal", said)
+        return warn(
+            "journal",
+            message,
+            "above its capacity: a reader may hang; systemctl restart outfeed-station",
+        )
+    return fine("journal", message)
 
 
-def parts(context: DiagnosticContext) -> Finding | None:
-    """What became of the last parts, and how long ago."""
-    rows = _rows(context, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_LATELY}")
+def parts(context: DiagnosticContext) -> DiagnosticFinding | None:
+    """Report the age of the last parts and the share of UNKNOWN."""
+    rows = _rows(context, f"SELECT body FROM events ORDER BY sequence DESC LIMIT {_RECENT_EVENTS}")
     events = [event for row in rows if (event := _event(row[0]))]
-    judged = [event for event in events if "decision" in event]
-    if not judged:
+    parts = [event for event in events if "decision" in event]
+    if not parts:
         return None
     ago_s = context.machine.now_s() - _seconds(events[0].get("utc", ""))
-    unknown = [event for event in judged if event["decision"] == "UNKNOWN"]
-    said = f"the last {_age(ago_s)} ago, {len(unknown)} of {len(judged)} unknown"
-    if len(unknown) > _UNKNOWN_SHARE * len(judged):
+    unknown = [event for event in parts if event["decision"] == "UNKNOWN"]
+    message = f"the last {_age(ago_s)} ago, {len(unknown)} of {len(parts)} unknown"
+    if len(unknown) > _UNKNOWN_SHARE * len(parts):
         reasons = Counter(str(event.get("reason", "")).split(":")[0] for event in unknown)
         advice = f"mostly: {reasons.most_common(1)[0][0]}"
-        level = fail if 2 * len(unknown) > len(judged) else warn
-        return level("parts", said, advice)
+        level = fail if 2 * len(unknown) > len(parts) else warn
+        return level("parts", message, advice)
     if context.running is not None and ago_s > _QUIET_S:
-        return warn("parts", said, "does the belt run? the photo-eye's lamp; check gpio")
-    return fine("parts", said)
+        return warn(
+            "parts",
+            message,
+            "check that the belt runs, the lamp of the photo-eye, and the check gpio",
+        )
+    return fine("parts", message)
 
 
-def uplink(context: DiagnosticContext) -> Finding | None:
-    """Events that the central system has not got yet."""
+def uplink(context: DiagnosticContext) -> DiagnosticFinding | None:
+    """Report events that are not published yet."""
     path = context.config.paths.journal
     if not size_bytes(path):
         return None
@@ -153,29 +171,36 @@ def uplink(context: DiagnosticContext) -> Finding | None:
     )
     count, first = waiting[0] if waiting else (0, None)
     if not count:
-        return fine("uplink", "everything is published")
+        return fine("uplink", "all events are published")
     rows = _rows(context, f"SELECT body FROM events WHERE sequence = {first}")
     since_s = 0.0
     if rows:
         since_s = context.machine.now_s() - _seconds(_event(rows[0][0]).get("utc", ""))
-    said = f"{count} events unpublished, the oldest {_age(since_s)} old"
+    message = f"{count} events unpublished, the oldest {_age(since_s)} old"
     if since_s > _BEHIND_S:
-        return warn("uplink", said, "systemctl status outfeed-uplink; check broker")
-    return fine("uplink", said)
+        return warn(
+            "uplink", message, "read systemctl status outfeed-uplink, and see the check broker"
+        )
+    return fine("uplink", message)
 
 
 def _open(context: DiagnosticContext) -> sqlite3.Connection:
-    """Read-only. Beside a station as its uplink does; without one as a file that nobody changes, so
-    that not even SQLite's own files are made."""
+    """Open the journal read-only.
+
+    While a station runs, it is opened as the uplink opens it. Otherwise it is opened as immutable,
+    so that SQLite creates no files.
+    """
     name = quote(str(context.config.paths.journal))
     option = "mode=ro" if context.running is not None else "mode=ro&immutable=1"
     db = sqlite3.connect(f"file:{name}?{option}", uri=True, timeout=0.2, isolation_level=None)
-    db.text_factory = lambda text: text.decode(errors="replace")  # a damaged one is no valid UTF-8
+    db.text_factory = lambda text: text.decode(
+        errors="replace"
+    )  # a damaged text may be invalid UTF-8
     return db
 
 
 def _rows(context: DiagnosticContext, statement: str) -> list[tuple[object, ...]]:
-    """Empty where the journal cannot be read, which check "journal" says."""
+    """Return the rows; none where the journal cannot be read, which the check "journal" reports."""
     if not size_bytes(context.config.paths.journal):
         return []
     try:
@@ -186,12 +211,12 @@ def _rows(context: DiagnosticContext, statement: str) -> list[tuple[object, ...]
 
 
 def _event(body: object) -> dict[str, Any]:
-    """The keys of a row; none of one that is damaged."""
+    """Return the keys of an event; none for a damaged row."""
     try:
-        found = json.loads(str(body))
+        event = json.loads(str(body))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return event if isinstance(event, dict) else {}
 
 
 def _journal_bytes(path: Path) -> int:

@@ -1,17 +1,17 @@
-"""Findings on drift and on the last self-test."""
+"""Checks of drift and of the last self-test, from the files of the station."""
 
 from __future__ import annotations
 
 from edge.doctor.context import DiagnosticContext
-from edge.doctor.finding import Finding, fail, fine, warn
+from edge.doctor.finding import DiagnosticFinding, fail, fine, warn
 from edge.drift.state import MAX_BYTES, StateError, parse_state
 from edge.station.monitor.self_test_state import read_self_test
 
-_LEARN = "remove drift.json from state_dir to learn anew"
+_LEARN = "remove drift.json from state_dir to learn a new baseline"
 
 
-def drift(context: DiagnosticContext) -> Finding | None:
-    """What has moved since the station learned what is usual, as it said last."""
+def drift(context: DiagnosticContext) -> DiagnosticFinding | None:
+    """Report the active drift alarms and the baseline."""
     if not context.config.drift.enabled:
         return None
     path = context.config.paths.drift
@@ -20,20 +20,22 @@ def drift(context: DiagnosticContext) -> Finding | None:
             state = parse_state(file.read(MAX_BYTES + 1))
     except FileNotFoundError:
         parts = context.config.drift.learn_parts * context.config.drift.every
-        return fine("drift", f"nothing learned yet: it takes {parts} parts that pass")
+        return fine("drift", f"no baseline yet: it needs {parts} parts that pass")
     except (OSError, StateError) as error:
-        return warn("drift", f"{path}: {error}", "it is learned anew at the next start")
-    source = "held against the bundle's reference" if state.from_bundle else "by this station alone"
-    known = f"{state.parts} parts learned on {state.learned_utc[:10]}, {source}"
+        return warn("drift", f"{path}: {error}", "the baseline is learned again at the next start")
+    source = (
+        "compared with the bundle's reference" if state.from_bundle else "from this station only"
+    )
+    baseline = f"{state.parts} parts learned on {state.learned_utc[:10]}, {source}"
     if not state.alarms:
-        return fine("drift", f"none; {known}")
-    said = "; ".join(f"{alarm.said} ({alarm.utc[:16]})" for alarm in state.alarms)
-    advice = f"{_ADVICE[state.alarms[0].measure]}; if it is meant to be so, {_LEARN}"
+        return fine("drift", f"none; {baseline}")
+    message = "; ".join(f"{alarm.said} ({alarm.utc[:16]})" for alarm in state.alarms)
+    advice = f"{_ADVICE[state.alarms[0].measure]}; if the change is intended, {_LEARN}"
     level = fail if any(alarm.grade == "severe" for alarm in state.alarms) else warn
-    return level("drift", said, advice)
+    return level("drift", message, advice)
 
 
-def self_test(context: DiagnosticContext) -> Finding | None:
+def self_test(context: DiagnosticContext) -> DiagnosticFinding | None:
     """Report the last self-test: a golden frame, or a known defective part on the belt."""
     state = read_self_test(context.config.paths.self_test)
     if state is None:
@@ -48,10 +50,10 @@ def self_test(context: DiagnosticContext) -> Finding | None:
 
 
 _ADVICE = {
-    "exposure": "look at lamp, exposure and aperture",
-    "focus": "look at lens and distance: outfeed commission --step focus",
-    "lighting": "look at the lamps: one gives less or was turned",
+    "exposure": "check lamp, exposure and aperture",
+    "focus": "check lens and distance: outfeed commission --step focus",
+    "lighting": "check the lamps: one is weaker or was moved",
     "dirt": "clean lens and window",
-    "position": "look at nest, guides and trigger",
-    "score": "look at good parts: material, tool or surface has changed",
+    "position": "check part holder, guides and trigger",
+    "score": "check good parts: material, tool or surface has changed",
 }

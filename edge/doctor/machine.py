@@ -1,5 +1,4 @@
-"""The machine as checks see it. Everything is read; nothing is written, opened for writing or
-asked for as root."""
+"""Read access to the machine for the checks. Nothing is written, and no root rights are needed."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ _TIMEX_BYTES = 208  # struct timex of 64-bit kernels; 128 of 32-bit ones
 
 
 def run_command(command: Sequence[str]) -> str | None:
-    """What it prints; None where it is not installed, fails, or takes longer than 3 s."""
+    """Run a command and return its output; None if it is missing, fails, or exceeds 3 s."""
     try:
         done = subprocess.run(
             command,
@@ -36,9 +35,8 @@ def run_command(command: Sequence[str]) -> str | None:
 
 
 def clock_is_synchronised() -> bool | None:
-    """Whether the kernel says that somebody disciplines its clock (adjtimex(2)); None: it does not
-    say."""
-    data = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: only asks
+    """Return whether a service synchronises the system clock (adjtimex(2)); None: unknown."""
+    data = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read only
     with suppress(AttributeError, OSError):
         if ctypes.CDLL(None).adjtimex(data) < 0:
             return None
@@ -50,16 +48,17 @@ def clock_is_synchronised() -> bool | None:
 
 
 def own_limit(name: str) -> int:
-    """A soft limit of this process; -1: none."""
+    """Return a soft limit of this process; -1: unlimited."""
     return resource.getrlimit(getattr(resource, name))[0]
 
 
 @dataclass(frozen=True, slots=True)
 class MachineState:
-    """root: where /proc, /sys, /dev and /etc are. The others ask the kernel and programs, and
-    tests put theirs in place."""
+    """Access to the files, programs and limits of the machine. Tests replace each field."""
 
     root: Path = Path("/")
+    """The folder that contains /proc, /sys, /dev and /etc."""
+
     run: Callable[[Sequence[str]], str | None] = run_command
     statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
     synchronised: Callable[[], bool | None] = clock_is_synchronised
@@ -68,7 +67,7 @@ class MachineState:
     gpiod: Callable[[], Any] | None = None
 
     def text(self, path: str) -> str | None:
-        """A file below the root, stripped; None where it cannot be read."""
+        """Return the text of a file below the root, stripped; None where it cannot be read."""
         try:
             data = (self.root / path.lstrip("/")).read_bytes()
         except OSError:
@@ -76,15 +75,15 @@ class MachineState:
         return data.decode("utf-8", "replace").strip("\0 \n\t")
 
     def number(self, path: str, base: int = 10) -> int | None:
-        """A file that holds one number."""
+        """Return the number in a file; None where there is none."""
         with suppress(TypeError, ValueError):
             return int(self.text(path) or "", base)
         return None
 
     def paths(self, pattern: str) -> list[Path]:
-        """Files below the root that match, in order."""
+        """Return the files below the root that match, sorted."""
         return sorted(self.root.glob(pattern.lstrip("/")))
 
     def name(self, path: Path) -> str:
-        """A path below the root, as one on the machine."""
+        """Return a path below the root as an absolute path of the machine."""
         return "/" + str(path.relative_to(self.root))

@@ -1,4 +1,4 @@
-"""Whether a station runs, found without touching it."""
+"""The process of a running station, found by reading /proc only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ _SCHED_FIFO = 1  # linux/sched.h
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """words: as in /proc/PID/limits; name: of systemd's Limit… and of RLIMIT_…; capability: its
-    number (linux/capability.h), which goes beyond the limit."""
+    """A resource limit of a process."""
 
     words: str
+    """The name in /proc/PID/limits."""
+
     name: str
+    """The name in systemd (``Limit…``) and in ``RLIMIT_…``."""
+
     capability: int
+    """The number of the capability that removes the limit (linux/capability.h)."""
 
 
 RTPRIO = Limit("Max realtime priority", "RTPRIO", 23)  # CAP_SYS_NICE
@@ -29,17 +33,19 @@ MEMLOCK = Limit("Max locked memory", "MEMLOCK", 14)  # CAP_IPC_LOCK
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that holds the lock of the journal. pid: 0 where the kernel does not say."""
+    """A process that holds the lock of the journal."""
 
     pid: int
+    """The process number; 0 where the kernel hides it."""
 
 
 def find_running(machine: MachineState, lock: Path, config: Path | None = None) -> Running | None:
-    """By proc_locks(5): taking the lock, even for a moment, could keep a station from starting.
+    """Return the running station that holds this lock file; None where there is none.
 
-    An inode alone is no proof; the device must agree, or the process look like Outfeed (a file
-    system in layers shows another device). Where the disk refuses even the lock, a station runs
-    all the same: then by the command line that names the configuration.
+    The lock is read from proc_locks(5) and not taken: taking it, even briefly, could stop a station
+    from starting. The inode must match, and either the device or the command line of the process
+    (an overlay file system shows another device). A station also runs where the disk does not allow
+    the lock file. It is then found by the command line that names ``config``.
     """
     try:
         state = lock.stat()
@@ -77,50 +83,53 @@ def _by_command(machine: MachineState, config: Path) -> Running | None:
 
 
 def rejectors(machine: MachineState, station: Running) -> list[int]:
-    """Processes of the rejector that this station started."""
-    found = []
+    """Return the process numbers of the rejectors that this station started."""
+    pids = []
     for path in machine.paths("/proc/[0-9]*/cmdline"):
         pid = path.parent.name
         command = (machine.text(f"/proc/{pid}/cmdline") or "").split("\0")
         status = machine.text(f"/proc/{pid}/status") or ""
         if "edge.rejector" in command and f"PPid:\t{station.pid}" in status.splitlines():
-            found.append(int(pid))
-    return found
+            pids.append(int(pid))
+    return pids
 
 
 def is_realtime(machine: MachineState, pid: int) -> bool | None:
-    """Whether the process is scheduled by SCHED_FIFO (proc(5), stat, field 41)."""
-    # The name, in parentheses, may hold spaces: count from its end, which is field 2.
+    """Return whether the process runs with SCHED_FIFO (proc(5), stat, field 41); None: unknown."""
+    # The name in parentheses is field 2 and may contain spaces: count from its end.
     words = (machine.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
     return int(words[38]) == _SCHED_FIFO if len(words) > 38 else None
 
 
 def unit(machine: MachineState, name: str = _STATION_UNIT) -> dict[str, str]:
-    """What systemd says of a unit; empty where there is no systemd or no such unit."""
-    said = machine.run(["systemctl", "show", name, f"--property={_SHOWN},LimitMEMLOCK"])
-    pairs = (line.partition("=") for line in (said or "").splitlines())
-    found = {key: value for key, _, value in pairs}
-    return found if found.get("LoadState") == "loaded" else {}
+    """Return the properties of a systemd unit; empty where systemd or the unit is missing."""
+    output = machine.run(["systemctl", "show", name, f"--property={_SHOWN},LimitMEMLOCK"])
+    pairs = (line.partition("=") for line in (output or "").splitlines())
+    properties = {key: value for key, _, value in pairs}
+    return properties if properties.get("LoadState") == "loaded" else {}
 
 
 def limit_of(machine: MachineState, station: Running | None, limit: Limit) -> tuple[int, str]:
-    """A limit that the station has, -1 for none, and who says so: its process, its unit, or this
-    process, whose shell may have others."""
+    """Return a limit of the station, -1 for unlimited, and its source.
+
+    The source is the process of the station, its systemd unit, or else this process, whose shell
+    may have other limits.
+    """
     words, name = limit.words, limit.name
     if station is not None:
         for line in (machine.text(f"/proc/{station.pid}/limits") or "").splitlines():
             if line.startswith(words):
                 capable = _is_capable(machine, str(station.pid), limit)
                 return -1 if capable else _limit(line[len(words) :].split()[0]), "the station"
-    said = unit(machine).get(f"Limit{name}")
-    if said:
-        return _limit(said), "outfeed-station.service"
+    setting = unit(machine).get(f"Limit{name}")
+    if setting:
+        return _limit(setting), "outfeed-station.service"
     capable = _is_capable(machine, "self", limit)
     return -1 if capable else machine.limit(f"RLIMIT_{name}"), "this shell"
 
 
 def _is_capable(machine: MachineState, pid: str, limit: Limit) -> bool:
-    """Whether the process has the capability that makes the limit void (proc(5), CapEff)."""
+    """Return whether the process has the capability that removes the limit (proc(5), CapEff)."""
     for line in (machine.text(f"/proc/{pid}/status") or "").splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> limit.capability & 1)

@@ -1,4 +1,4 @@
-"""outfeed doctor: one screen, JSON, its exit status."""
+"""The command outfeed doctor: output, JSON and exit status."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def findings(text: str) -> dict[str, str]:
     return {finding["name"]: finding["level"] for finding in json.loads(text)}
 
 
-def test_a_unit_that_is_well(outfeed: Outfeed, tmp_path: Path) -> None:
+def test_a_unit_without_a_fault(outfeed: Outfeed, tmp_path: Path) -> None:
     with listening() as port:
         path = station(tmp_path, port)
         result = outfeed("doctor", "--config", path)
@@ -33,22 +33,22 @@ def test_a_unit_that_is_well(outfeed: Outfeed, tmp_path: Path) -> None:
         assert "\n0 FAIL, " in result.out
         for line in ("OK   bundle ", "OK   golden frames +reproduced", "WARN commissioning "):
             assert re.search(line, result.out)
-        assert "→ outfeed commission" in result.out
+        assert "→ run outfeed commission" in result.out
         quick = outfeed("doctor", "--config", path, "--json", "--no-golden", "--timeout-s", 5)
     assert quick.status == 0
-    found = findings(quick.out)
-    assert "golden frames" not in found
-    assert found["camera"] == "OK"
-    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == []  # it wrote nothing
+    levels = findings(quick.out)
+    assert "golden frames" not in levels
+    assert levels["camera"] == "OK"
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == []  # nothing was written
 
 
-def test_a_unit_that_is_ill(outfeed: Outfeed, tmp_path: Path) -> None:
+def test_a_unit_with_faults(outfeed: Outfeed, tmp_path: Path) -> None:
     path = station(tmp_path, 1)
     (tmp_path / "small.outfeed").write_bytes(b"short")
     result = outfeed("doctor", "--config", path, "--json")
     assert result.status == 1
-    found = findings(result.out)
-    assert (found["bundle"], found["broker"], found["camera"]) == ("FAIL", "FAIL", "OK")
+    levels = findings(result.out)
+    assert (levels["bundle"], levels["broker"], levels["camera"]) == ("FAIL", "FAIL", "OK")
 
 
 def test_a_configuration_that_is_wrong(outfeed: Outfeed, tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_a_configuration_that_is_wrong(outfeed: Outfeed, tmp_path: Path) -> None
     assert "key 'id'" in result.out
 
 
-def test_beside_a_station_that_runs(outfeed: Outfeed, tmp_path: Path) -> None:
-    """The doctor looks while parts are judged, and none of them is the worse for it."""
+def test_diagnosis_while_a_station_runs(outfeed: Outfeed, tmp_path: Path) -> None:
+    """Parts are inspected during the diagnosis, and the station ends with status 0."""
     path = station(tmp_path, 1)
     command = [sys.executable, "-m", "edge", "run", "--config", str(path)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
@@ -76,12 +76,12 @@ def test_beside_a_station_that_runs(outfeed: Outfeed, tmp_path: Path) -> None:
                         if len(reader.read(None, 10)) >= 5:
                             break
                 time.sleep(0.05)
-            found = findings(outfeed("doctor", "--config", path, "--json").out)
+            levels = findings(outfeed("doctor", "--config", path, "--json").out)
         finally:
             process.terminate()
             process.communicate(timeout=20)
     assert process.returncode == 0
-    assert found["journal"] == "OK"
-    if found["station"] == "OK":  # where the kernel shows who holds the lock
-        assert found["rejector"] == "OK"
-        assert "golden frames" not in found
+    assert levels["journal"] == "OK"
+    if levels["station"] == "OK":  # where the kernel shows who holds the lock
+        assert levels["rejector"] == "OK"
+        assert "golden frames" not in levels

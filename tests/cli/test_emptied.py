@@ -144,4 +144,4 @@ def test_the_doctor_names_them(tmp_path: Path) -> None:
     found = disk.emptied(one)
     assert found is not None
     assert found.level is Level.WARN
-    assert found.said.endswith("drift.json, uplink.json, pictures/a.png")
+    assert found.message.endswith("drift.json, uplink.json, pictures/a.png")

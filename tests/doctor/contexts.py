@@ -1,4 +1,4 @@
-"""Stations to examine, on machines whose /proc and /sys the test plants."""
+"""Diagnostic contexts for tests: a station, and a machine with files of /proc and /sys."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.commission.benches import write_station
 STATION = Running(4711)
 
 
-def plant(root: Path, **files: str) -> None:
-    """Files below the root; ``__`` in a name is a slash, ``--`` cannot be."""
+def put_files(root: Path, **files: str) -> None:
+    """Write files below the root; ``__`` in a name stands for a slash."""
     for name, text in files.items():
         put(root, name.replace("__", "/"), text)
 
@@ -32,19 +32,19 @@ def put(root: Path, name: str, text: str) -> None:
 
 
 class Programs:
-    """What programs print, by the first two words of the command; others are not installed."""
+    """The output of programs by the first two words of the command; no others are installed."""
 
-    def __init__(self, **said: str) -> None:
-        self.said = {name.replace("_", " ", 1): text for name, text in said.items()}
-        self.asked: list[Sequence[str]] = []
+    def __init__(self, **outputs: str) -> None:
+        self.outputs = {name.replace("_", " ", 1): text for name, text in outputs.items()}
+        self.commands: list[Sequence[str]] = []
 
     def __call__(self, command: Sequence[str]) -> str | None:
-        self.asked.append(command)
-        return self.said.get(" ".join(command[:2]))
+        self.commands.append(command)
+        return self.outputs.get(" ".join(command[:2]))
 
 
 def unit(**properties: object) -> Programs:
-    """A systemd that knows the station's unit."""
+    """Return a systemd with the unit of the station."""
     lines = [f"{key}={value}" for key, value in {"LoadState": "loaded", **properties}.items()]
     return Programs(systemctl_show="\n".join(lines))
 
@@ -52,9 +52,11 @@ def unit(**properties: object) -> Programs:
 def context(
     folder: Path, extra: str = "", *, text: tuple[str, str] = ("", ""), **how: Any
 ) -> DiagnosticContext:
-    """A station whose files are in ``folder``, and a machine whose root is folder/root.
+    """Return a station with its files in ``folder``, and a machine whose root is folder/root.
 
-    text: what of station.toml is replaced by what. how: of MachineState, or running and golden."""
+    text: a text of station.toml and its replacement. how: fields of MachineState, or running and
+    golden.
+    """
     path = folder / "station.toml"
     if not path.exists():
         write_station(folder, extra)
@@ -65,12 +67,12 @@ def context(
     (folder / "state").mkdir(exist_ok=True)
     running, golden = how.pop("running", None), how.pop("golden", True)
     machine = replace(MachineState(root=folder / "root", run=Programs()), **how)
-    found = diagnostic_context(load_config(path), machine, golden=golden)
-    return replace(found, running=running)
+    diagnostic = diagnostic_context(load_config(path), machine, golden=golden)
+    return replace(diagnostic, running=running)
 
 
 def disk_of(**fields: int) -> os.statvfs_result:
-    """A file system; by default 1 GiB free of 4."""
+    """Return the state of a file system; by default 1 GiB of 4 GiB is free."""
     names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")
     names += ("f_favail", "f_flag", "f_namemax")
     given = {

@@ -1,4 +1,4 @@
-"""Findings of doctor on an uplink that sends nothing, and on events that no broker takes."""
+"""The findings on an uplink that cannot publish, and on events that were not delivered."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.doctor.contexts import context, uplink_to
 from tests.support.brokers import Mosquitto, needs_mosquitto
 
 
-def test_nothing_to_show(tmp_path: Path) -> None:
+def test_no_finding_without_a_fault(tmp_path: Path) -> None:
     one = context(tmp_path)
-    for check in (delivery.trouble, delivery.undelivered, delivery.unheard):
+    for check in (delivery.trouble, delivery.undelivered, delivery.without_subscriber):
         assert check(one) is None
 
 
-def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
+def test_refused_events_are_grouped_by_reason(tmp_path: Path) -> None:
     one = context(tmp_path)
     record = UplinkStateFile(one.config.paths.uplink)
     for number in range(3, 10):
@@ -30,35 +30,37 @@ def test_the_table_is_shown_by_reason(tmp_path: Path) -> None:
     record.set_aside("press-3:j:r:12", b"{}", "Packet too large")
     record.change(unheard=7)
     record.save(at_once=True)
-    found = delivery.undelivered(one)
-    assert found is not None
-    assert found.level is Level.FAIL
-    assert found.said == (
-        "8 events were not taken by the broker (Payload format invalid: 3, 4, 5, 6, 7 …; "
+    finding = delivery.undelivered(one)
+    assert finding is not None
+    assert finding.level is Level.FAIL
+    assert finding.message == (
+        "8 events were refused by the broker (Payload format invalid: 3, 4, 5, 6, 7 …; "
         "Packet too large: 12)"
     )
-    unheard = delivery.unheard(one)
-    assert unheard is not None
-    assert (unheard.level, "7 events" in unheard.said) == (Level.WARN, True)
+    finding = delivery.without_subscriber(one)
+    assert finding is not None
+    assert (finding.level, "7 events" in finding.message) == (Level.WARN, True)
     assert (
         UplinkStateFile(one.config.paths.uplink).state.undelivered == 8
-    )  # another process goes on
+    )  # another process continues the count
 
 
-def test_trouble_and_a_second_client_of_the_name(tmp_path: Path) -> None:
+def test_a_second_client_with_the_same_name(tmp_path: Path) -> None:
     one = context(tmp_path)
     record = UplinkStateFile(one.config.paths.uplink)
     record.change(trouble="another client connected", since_utc="2026-11-29T00:00:00.1Z")
     record.change(takeovers=4)
     record.save()
-    found = delivery.trouble(one)
-    assert found is not None
-    assert found.level is Level.FAIL
-    assert found.said == ("since 2026-11-29T00:00:00Z: another client connected; 4 times in a row")
-    assert "a name and a certificate of its own" in found.advice
+    finding = delivery.trouble(one)
+    assert finding is not None
+    assert finding.level is Level.FAIL
+    assert finding.message == (
+        "since 2026-11-29T00:00:00Z: another client connected; 4 times in a row"
+    )
+    assert "its own name and certificate" in finding.advice
 
 
-def test_the_table_is_bounded_and_damage_costs_a_row(
+def test_the_table_is_limited_and_damage_loses_one_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = UplinkStateFile(tmp_path)
@@ -76,7 +78,9 @@ def test_the_table_is_bounded_and_damage_costs_a_row(
     assert record.state.undelivered == 102
 
 
-def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_error_does_not_stop_the_uplink(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     record = UplinkStateFile(tmp_path / "absent")
     for _ in range(3):
         record.set_aside("s:j:r:1", b"{}", "why")
@@ -86,16 +90,16 @@ def test_a_disk_that_refuses_ends_nothing(tmp_path: Path, caplog: pytest.LogCapt
     assert [r.levelname for r in warnings if r.levelname == "WARNING"] == ["WARNING"]
 
 
-def test_a_table_that_is_no_plain_file_is_not_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     one = context(tmp_path)
     UplinkPaths(one.config.paths.uplink).table.symlink_to("/etc/passwd")
-    found = delivery.undelivered(one)
-    assert found is not None
-    assert found.level is Level.WARN
+    finding = delivery.undelivered(one)
+    assert finding is not None
+    assert finding.level is Level.WARN
 
 
 @needs_mosquitto
-def test_a_revoked_unit_is_no_unit_whose_broker_is_fine(tmp_path: Path) -> None:
+def test_a_revoked_certificate_is_a_failure(tmp_path: Path) -> None:
     folder = tmp_path / "plant"
     make_authority(folder / "authority")
     authority = Authority.read(folder / "authority")
@@ -123,6 +127,6 @@ def test_a_revoked_unit_is_no_unit_whose_broker_is_fine(tmp_path: Path) -> None:
                 f'tls_cert = "{folder}/{name}.pem"',
                 f'tls_key = "{folder}/{name}.key"',
             )
-            found = network.broker(one)
-            assert found.level is level, found
-    assert "the broker refuses the TLS connection: certificate revoked" in found.said
+            finding = network.broker(one)
+            assert finding.level is level, finding
+    assert "the broker refuses the TLS connection: certificate revoked" in finding.message

@@ -1,4 +1,4 @@
-"""Camera, GPIO lines and permissions."""
+"""The findings on camera, GPIO lines, permissions and hardware watchdog."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,8 +22,8 @@ GPIO = 'kind = "gpio"\nchip = "fake-chip"\nline = 1\n'
 def test_a_camera_that_gives_a_frame(tmp_path: Path) -> None:
     assert str(devices.camera(context(tmp_path))) == "OK camera: a frame of 128×96 px, grey"
     (tmp_path / "frames").rename(tmp_path / "elsewhere")
-    found = devices.camera(context(tmp_path))
-    assert (found.level, "camera.path" in found.said) == (Level.FAIL, True)
+    finding = devices.camera(context(tmp_path))
+    assert (finding.level, "camera.path" in finding.message) == (Level.FAIL, True)
     busy = devices.camera(context(tmp_path, running=STATION))
     assert str(busy) == "OK camera: in use by the station; see parts"
 
@@ -51,13 +51,13 @@ def test_a_triggered_camera_is_only_opened(tmp_path: Path) -> None:
     one = replace(
         one, config=config, camera=lambda: SimulatedCamera(sensor, {1: CameraFault.SILENT})
     )
-    assert str(devices.camera(one)) == "OK camera: opens; its frames come with parts"
+    assert str(devices.camera(one)) == "OK camera: opens; frames need the trigger input"
     assert sensor.opened == 0
 
 
 @dataclass
 class Chip:
-    """What the doctor asks of gpiod.Chip."""
+    """The part of gpiod.Chip that the checks use."""
 
     path: str
     line: SimpleNamespace
@@ -94,18 +94,18 @@ FOREIGN = SimpleNamespace(used=True, consumer="spi0 CS0")
 
 
 @pytest.mark.parametrize(
-    ("line", "running", "level", "said"),
+    ("line", "running", "level", "message"),
     [
         (FREE, False, Level.OK, "output line 1 of fake-chip free"),
         (OURS, True, Level.OK, "output line 1 of fake-chip held by the station"),
         (FOREIGN, False, Level.FAIL, "is held by spi0 CS0"),
         (FOREIGN, True, Level.FAIL, "is held by spi0 CS0"),
-        (OURS, False, Level.FAIL, "is held by Outfeed, and no station runs"),
-        (FREE, True, Level.FAIL, "is free, and the station runs"),
+        (OURS, False, Level.FAIL, "is held by Outfeed, but no station runs"),
+        (FREE, True, Level.FAIL, "is free, but the station runs"),
     ],
 )
 def test_lines(
-    tmp_path: Path, line: SimpleNamespace, running: bool, level: Level, said: str
+    tmp_path: Path, line: SimpleNamespace, running: bool, level: Level, message: str
 ) -> None:
     put(tmp_path / "root", "dev/gpiochip0", "")
     one = context(
@@ -114,18 +114,18 @@ def test_lines(
         gpiod=gpiod(line),
         running=STATION if running else None,
     )
-    found = devices.lines(one)
-    assert found is not None
-    assert found.level is level
-    assert said in found.said
+    finding = devices.lines(one)
+    assert finding is not None
+    assert finding.level is level
+    assert message in finding.message
 
 
-def test_lines_that_are_not_there(tmp_path: Path) -> None:
+def test_lines_that_do_not_exist(tmp_path: Path) -> None:
     assert devices.lines(context(tmp_path)) is None  # no line is configured
     one = context(tmp_path, text=("[output]\n", f"[output]\n{GPIO}"), gpiod=gpiod(FREE))
     assert "no such chip" in str(devices.lines(one))
     put(tmp_path / "root", "dev/gpiochip0", "")
-    for fault, said in (
+    for fault, message in (
         (PermissionError(13, "Permission denied"), "not permitted"),
         (FileNotFoundError(2, "No such file"), "no such chip or line"),
     ):
@@ -133,7 +133,7 @@ def test_lines_that_are_not_there(tmp_path: Path) -> None:
         text = path.config.model_copy(
             update={"output": path.config.output.model_copy(update={"chip": "/dev/gpiochip0"})}
         )
-        assert said in str(devices.lines(replace(path, config=text)))
+        assert message in str(devices.lines(replace(path, config=text)))
     other = context(tmp_path, text=("line = 1\n", "line = 9\n"), gpiod=gpiod(FREE))
     assert "line offset of out range" in str(devices.lines(other))
 
@@ -142,11 +142,11 @@ def test_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.permissions(context(tmp_path)) is None
     put(tmp_path / "root", "dev/gpiochip0", "")
     one = context(tmp_path, text=("[output]\n", f"[output]\n{GPIO}"))
-    assert str(devices.permissions(one)) == "OK permissions: 1 devices may be opened"
+    assert str(devices.permissions(one)) == "OK permissions: this user may open 1 devices"
     monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root
-    found = devices.permissions(one)
-    assert found is not None
-    assert (found.level, "gpiochip0" in found.said) == (Level.FAIL, True)
+    finding = devices.permissions(one)
+    assert finding is not None
+    assert (finding.level, "gpiochip0" in finding.message) == (Level.FAIL, True)
 
 
 def test_the_hardware_watchdog(tmp_path: Path) -> None:

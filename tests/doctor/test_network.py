@@ -1,4 +1,4 @@
-"""The broker and the certificates, on the loopback."""
+"""The findings on broker and certificates, on the loopback interface."""
 
 from pathlib import Path
 
@@ -39,55 +39,59 @@ def tls(plant: Path, authority: str = "authority") -> tuple[str, str, str]:
     )
 
 
-def test_a_broker_that_answers_and_none(tmp_path: Path) -> None:
+def test_a_broker_that_answers_and_one_that_is_absent(tmp_path: Path) -> None:
     with listening() as port:
         one = uplink_to(tmp_path, port)
         assert str(network.broker(one)) == f"OK broker: 127.0.0.1:{port} answers"
-    found = network.broker(one)
-    assert (found.level, "refused" in found.said.lower()) == (Level.FAIL, True)
+    finding = network.broker(one)
+    assert (finding.level, "refused" in finding.message.lower()) == (Level.FAIL, True)
     assert network.certificates(one) is None
 
 
 def test_tls(tmp_path: Path, plant: Path) -> None:
     with listening(plant) as port:
         one = uplink_to(tmp_path, port, *tls(plant))
-        found = network.broker(one)
-        assert (found.level, "answers by TLS" in found.said) == (Level.OK, True), found
+        finding = network.broker(one)
+        assert (finding.level, "answers by TLS" in finding.message) == (Level.OK, True), finding
 
 
-def test_an_authority_that_is_not_ours(tmp_path: Path, plant: Path) -> None:
+def test_another_authority(tmp_path: Path, plant: Path) -> None:
     with listening(plant) as port:
-        found = network.broker(uplink_to(tmp_path, port, *tls(plant, "other")))
-    assert found.level is Level.FAIL
-    assert "verify" in found.said or "certificate" in found.said or "unable" in found.said
+        finding = network.broker(uplink_to(tmp_path, port, *tls(plant, "other")))
+    assert finding.level is Level.FAIL
+    assert (
+        "verify" in finding.message
+        or "certificate" in finding.message
+        or "unable" in finding.message
+    )
 
 
 def test_a_broker_without_tls(tmp_path: Path, plant: Path) -> None:
     with listening() as port:
-        found = network.broker(uplink_to(tmp_path, port, *tls(plant)))
-    assert found.level is Level.FAIL
+        finding = network.broker(uplink_to(tmp_path, port, *tls(plant)))
+    assert finding.level is Level.FAIL
 
 
 @pytest.mark.parametrize(("days", "level"), [(0, Level.OK), (35, Level.WARN), (61, Level.FAIL)])
-def test_how_long_certificates_last(tmp_path: Path, plant: Path, days: int, level: Level) -> None:
-    found = network.certificates(uplink_to(tmp_path, 1, *tls(plant), later_s=days * DAY_S))
-    assert found is not None
-    assert (found.level, "station.pem" in found.said) == (level, True)
+def test_certificates_expire(tmp_path: Path, plant: Path, days: int, level: Level) -> None:
+    finding = network.certificates(uplink_to(tmp_path, 1, *tls(plant), later_s=days * DAY_S))
+    assert finding is not None
+    assert (finding.level, "station.pem" in finding.message) == (level, True)
 
 
-def test_certificates_that_are_none(tmp_path: Path, plant: Path) -> None:
+def test_files_that_are_no_certificates(tmp_path: Path, plant: Path) -> None:
     ca, cert, key = tls(plant)
     (tmp_path / "text.pem").write_text("no certificate")
-    for line, said in (
+    for line, message in (
         (f'tls_cert = "{tmp_path}/absent.pem"', "No such file"),
         (f'tls_cert = "{tmp_path}/text.pem"', "is no certificate"),
     ):
-        found = network.certificates(uplink_to(tmp_path / said[:2], 1, ca, line, key))
-        assert (found.level, said in found.said) == (Level.FAIL, True)  # type: ignore[union-attr]
+        finding = network.certificates(uplink_to(tmp_path / message[:2], 1, ca, line, key))
+        assert (finding.level, message in finding.message) == (Level.FAIL, True)  # type: ignore[union-attr]
     line = f'tls_key = "{tmp_path}/absent.key"'
-    found = network.certificates(uplink_to(tmp_path / "key", 1, ca, cert, line))
-    assert "cannot be read" in str(found)
+    finding = network.certificates(uplink_to(tmp_path / "key", 1, ca, cert, line))
+    assert "cannot be read" in str(finding)
 
 
-def test_nobody_waits_for_a_broker_that_does_not_answer(tmp_path: Path) -> None:
+def test_a_broker_that_does_not_answer(tmp_path: Path) -> None:
     assert network.broker(uplink_to(tmp_path, free_port())).level is Level.FAIL

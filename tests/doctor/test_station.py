@@ -1,4 +1,4 @@
-"""The station itself: does it run, may its bundle run, does what was measured hold."""
+"""The findings on the station: process, rejector, bundle, engine and commissioning."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +11,21 @@ from edge.commission.record import STEPS, conclude, held_for, write_record
 from edge.commission.result import Figure, judged
 from edge.doctor import disk, station
 from edge.doctor.context import DiagnosticContext
-from edge.doctor.finding import Finding, Level
+from edge.doctor.finding import DiagnosticFinding, Level
 from edge.doctor.machine import MachineState
 from edge.doctor.station_process import Running, find_running
 from edge.errors import BundleError, ConfigError
 from edge.journal.lock import FileLock
-from tests.doctor.contexts import STATION, context, plant, put, unit
+from tests.doctor.contexts import STATION, context, put, put_files, unit
 
 
-def level(found: Finding | None) -> Level:
-    assert found is not None
-    return found.level
+def level(finding: DiagnosticFinding | None) -> Level:
+    assert finding is not None
+    return finding.level
 
 
 @pytest.mark.parametrize(
-    ("properties", "running", "said"),
+    ("properties", "running", "message"),
     [
         (
             {"ActiveState": "active", "StatusText": "9 parts"},
@@ -42,12 +42,16 @@ def level(found: Finding | None) -> Level:
             False,
             "FAIL station: does not run",
         ),
-        ({"LoadState": "not-found"}, False, "WARN station: does not run, and is no service here"),
+        (
+            {"LoadState": "not-finding"},
+            False,
+            "WARN station: does not run, and there is no service",
+        ),
     ],
 )
-def test_whether_it_runs(tmp_path: Path, properties: dict, running: bool, said: str) -> None:
+def test_the_service(tmp_path: Path, properties: dict, running: bool, message: str) -> None:
     one = context(tmp_path, run=unit(**properties), running=STATION if running else None)
-    assert str(station.service(one)).startswith(said)
+    assert str(station.service(one)).startswith(message)
 
 
 def test_the_uplinks_service(tmp_path: Path) -> None:
@@ -63,18 +67,18 @@ def test_the_uplinks_service(tmp_path: Path) -> None:
 def test_restarts(tmp_path: Path) -> None:
     assert station.restarts(context(tmp_path)) is None  # no systemd
     assert level(station.restarts(context(tmp_path, run=unit(NRestarts=0)))) is Level.OK
-    found = station.restarts(context(tmp_path, run=unit(NRestarts=3)))
-    assert str(found) == "WARN restarts: 3 since it was started"
+    finding = station.restarts(context(tmp_path, run=unit(NRestarts=3)))
+    assert str(finding) == "WARN restarts: 3 since the unit was started"
 
 
-def test_a_station_is_found_by_its_lock_and_nothing_takes_it(tmp_path: Path) -> None:
+def test_a_station_is_found_by_its_lock_which_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "journal.lock"
     assert find_running(MachineState(), path) is None
     path.touch()
     place = f"00:fe:{path.stat().st_ino}"  # as an overlay shows it: another device
-    plant(tmp_path / "root", proc__locks=f"1: FLOCK  ADVISORY  WRITE 77 {place} 0 EOF\n")
+    put_files(tmp_path / "root", proc__locks=f"1: FLOCK  ADVISORY  WRITE 77 {place} 0 EOF\n")
     machine = MachineState(root=tmp_path / "root")
-    assert find_running(machine, path) is None  # somebody else's inode
+    assert find_running(machine, path) is None  # the inode of another file
     put(tmp_path / "root", "proc/77/cmdline", "/opt/outfeed/bin/outfeed\0run\0")
     assert find_running(machine, path) == Running(77)
 
@@ -82,14 +86,14 @@ def test_a_station_is_found_by_its_lock_and_nothing_takes_it(tmp_path: Path) -> 
 def test_the_real_lock_of_this_process(tmp_path: Path) -> None:
     path = tmp_path / "journal.lock"
     lock = FileLock(path, held="held")
-    found = find_running(MachineState(), path)
+    finding = find_running(MachineState(), path)
     lock.release()
-    assert found is None or found.pid >= 0  # a kernel may hide locks of other namespaces
+    assert finding is None or finding.pid >= 0  # a kernel may hide locks of other namespaces
     assert find_running(MachineState(), path) is None
-    FileLock(path, held="held").release()  # nobody took it
+    FileLock(path, held="held").release()  # the check did not take it
 
 
-def test_the_rejector_of_a_station_that_runs(tmp_path: Path) -> None:
+def test_the_rejector_of_a_running_station(tmp_path: Path) -> None:
     text = ("realtime_priority = 0", "realtime_priority = 50")
     one = context(tmp_path, running=STATION, text=text)
     assert level(station.rejector(one)) is Level.FAIL
@@ -110,14 +114,14 @@ def test_the_bundle(tmp_path: Path) -> None:
     data[200] ^= 1
     (tmp_path / "small.outfeed").write_bytes(bytes(data))
     assert level(station.bundle(context(tmp_path))) is Level.FAIL
-    assert station.engine(context(tmp_path)) is None  # said once
+    assert station.engine(context(tmp_path)) is None  # reported once
     assert station.commissioning(context(tmp_path)) is None
 
 
 def test_the_engine(tmp_path: Path) -> None:
-    found = station.engine(context(tmp_path))
-    assert found is not None
-    assert (found.level, found.said) == (Level.WARN, "none was measured yet")
+    finding = station.engine(context(tmp_path))
+    assert finding is not None
+    assert (finding.level, finding.message) == (Level.WARN, "none was measured yet")
     text = ("[uplink]", '[engine]\nkind = "ort"\n[uplink]')
     assert level(station.engine(context(tmp_path, text=text))) is Level.OK
 
@@ -155,9 +159,9 @@ def test_commissioning(tmp_path: Path) -> None:
         "WARN commissioning: this station was never commissioned"
     )
     commissioned(one)
-    found = station.commissioning(one)
-    assert level(found) is Level.OK
-    assert "at most 40 parts/s" in str(found)
+    finding = station.commissioning(one)
+    assert level(finding) is Level.OK
+    assert "at most 40 parts/s" in str(finding)
     text = ("[line]\n", "[line]\nrequire_commission = true\n")
     required = context(tmp_path, text=text)
     assert level(station.commissioning(required)) is Level.OK
@@ -169,9 +173,9 @@ def test_commissioning(tmp_path: Path) -> None:
 
 def test_safe_state(tmp_path: Path) -> None:
     one = context(tmp_path)
-    found = station.safe_state(one)
-    assert level(found) is Level.WARN
-    assert "parts pass without a verdict" in str(found)
+    finding = station.safe_state(one)
+    assert level(finding) is Level.WARN
+    assert "parts pass without a verdict" in str(finding)
     commissioned(one)
     assert level(station.safe_state(one)) is Level.OK
     changed = context(tmp_path, text=("[output]", "[output]\nsilence_ms = 600"))
@@ -181,12 +185,12 @@ def test_safe_state(tmp_path: Path) -> None:
 
 
 def test_versions() -> None:
-    said = station.versions(MachineState()).said
-    assert said.startswith("outfeed ")
-    assert "onnxruntime" in said
+    message = station.versions(MachineState()).message
+    assert message.startswith("outfeed ")
+    assert "onnxruntime" in message
 
 
-def test_a_station_that_could_not_even_make_its_lock_is_found_by_its_command(
+def test_a_station_without_a_lock_is_found_by_its_command(
     tmp_path: Path,
 ) -> None:
     config = tmp_path / "station.toml"
@@ -203,7 +207,7 @@ def test_a_station_that_could_not_even_make_its_lock_is_found_by_its_command(
     assert find_running(machine, lock, tmp_path / "other.toml") is None
 
 
-def test_a_station_that_runs_without_a_journal(tmp_path: Path) -> None:
-    found = disk.journal(context(tmp_path, running=STATION))
-    assert found.level is Level.FAIL
-    assert "its events are lost" in found.said
+def test_a_running_station_without_a_journal(tmp_path: Path) -> None:
+    finding = disk.journal(context(tmp_path, running=STATION))
+    assert finding.level is Level.FAIL
+    assert "its events are lost" in finding.message

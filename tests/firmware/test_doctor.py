@@ -24,14 +24,14 @@ def test_beside_a_station_that_runs(machine: Machine) -> None:
     goes_on(machine)
     found = doctor(machine)
     assert found["station"]["level"] == "OK", found
-    assert f"pid {main_pid(machine)}; dark-spots-1.0-" in found["station"]["said"]
-    assert f"pid {rejector_pid(machine)}" in found["rejector"]["said"]
-    assert found["restarts"]["said"] == "none"
-    assert found["camera"]["said"] == "in use by the station; see parts"
+    assert f"pid {main_pid(machine)}; dark-spots-1.0-" in found["station"]["message"]
+    assert f"pid {rejector_pid(machine)}" in found["rejector"]["message"]
+    assert found["restarts"]["message"] == "none"
+    assert found["camera"]["message"] == "in use by the station; see parts"
     assert "golden frames" not in found
     for name in ("bundle", "journal", "disk", "parts"):
         assert found[name]["level"] == "OK", found[name]
-    assert "the station" in found["real time"]["said"]  # by its own limits, not this shell's
+    assert "the station" in found["real time"]["message"]  # by its own limits, not this shell's
     assert found["broker"]["level"] == "FAIL"  # none is there
     assert found["certificates"]["level"] == "OK"
     goes_on(machine)
@@ -41,16 +41,16 @@ def test_beside_a_station_that_runs(machine: Machine) -> None:
 def test_a_station_that_does_not_run_and_one_that_cannot(machine: Machine) -> None:
     found = doctor(machine)
     assert found["station"]["level"] == "FAIL"
-    assert "does not run: inactive (dead)" in found["station"]["said"]
-    assert found["golden frames"]["said"] == "reproduced"
-    assert "outfeed-station.service" in found["real time"]["said"]
+    assert "does not run: inactive (dead)" in found["station"]["message"]
+    assert found["golden frames"]["message"] == "reproduced"
+    assert "outfeed-station.service" in found["real time"]["message"]
     machine.run("sed", "-i.bak", "s/^budget_ms/budget/", TOML)
     try:
         machine.run("systemctl", "start", STATION)
     finally:
         machine.run("mv", f"{TOML}.bak", TOML)
     found = doctor(machine)  # of the file as it is now, and the unit as it failed
-    assert found["station"]["said"] == "failed with exit status 78"
+    assert found["station"]["message"] == "failed with exit status 78"
 
 
 def test_commissioning_with_the_units_limits(machine: Machine) -> None:
