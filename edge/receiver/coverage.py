@@ -1,4 +1,4 @@
-"""A set of sequence numbers, kept as stretches."""
+"""A set of sequence numbers, stored as ranges."""
 
 from __future__ import annotations
 
@@ -7,56 +7,59 @@ from collections.abc import Iterable
 
 
 class SequenceRanges:
-    """The numbers that have come. Bounded: beyond ``max_stretches`` the oldest hole is forgotten,
-    and what would fill it then counts as there."""
+    """The sequence numbers that have arrived.
 
-    def __init__(self, stretches: Iterable[range] = (), *, max_stretches: int = 1024) -> None:
-        """stretches: what ``stretches`` once returned."""
-        self._max = max_stretches
+    Memory is limited: with more than ``max_ranges`` ranges the oldest gap is forgotten. Its numbers
+    then count as arrived. For one thread at a time.
+    """
+
+    def __init__(self, ranges: Iterable[range] = (), *, max_ranges: int = 1024) -> None:
+        """ranges: the property ``ranges`` of an earlier instance."""
+        self._max = max_ranges
         self._starts: list[int] = []
         self._stops: list[int] = []
-        for stretch in sorted(stretches, key=lambda each: each.start):
-            self.add(stretch)
+        for numbers in sorted(ranges, key=lambda each: each.start):
+            self.add(numbers)
 
     def __contains__(self, number: int) -> bool:
         return self.covers(range(number, number + 1))
 
-    def covers(self, stretch: range) -> bool:
-        """Return whether all numbers of the stretch have come."""
-        at = bisect_right(self._starts, stretch.start) - 1
-        return at >= 0 and stretch.stop <= self._stops[at]
+    def covers(self, numbers: range) -> bool:
+        """Return True if all numbers of the range have arrived."""
+        at = bisect_right(self._starts, numbers.start) - 1
+        return at >= 0 and numbers.stop <= self._stops[at]
 
     @property
     def first(self) -> int:
-        """The lowest number; 0 where nothing has come."""
+        """The lowest number; 0 if nothing has arrived."""
         return self._starts[0] if self._starts else 0
 
     @property
     def last(self) -> int:
-        """The highest number; 0 where nothing has come."""
+        """The highest number; 0 if nothing has arrived."""
         return self._stops[-1] - 1 if self._stops else 0
 
     @property
-    def stretches(self) -> tuple[range, ...]:
-        """The stretches that have arrived, ascending."""
+    def ranges(self) -> tuple[range, ...]:
+        """The ranges that have arrived, ascending."""
         return tuple(map(range, self._starts, self._stops))
 
     @property
-    def holes(self) -> tuple[range, ...]:
-        """The stretches that are missing between the first and the last number, ascending."""
+    def gaps(self) -> tuple[range, ...]:
+        """The ranges that are missing between the first and the last number, ascending."""
         return tuple(map(range, self._stops, self._starts[1:]))
 
-    def add(self, stretch: range) -> None:
-        """The numbers of the stretch have come."""
-        if not stretch:
+    def add(self, numbers: range) -> None:
+        """Add the numbers of a range."""
+        if not numbers:
             return
-        # Everything that it overlaps or touches becomes one.
-        low = bisect_right(self._starts, stretch.start)
-        if low and self._stops[low - 1] >= stretch.start:
+        # All ranges that overlap or touch the new one are joined with it.
+        low = bisect_right(self._starts, numbers.start)
+        if low and self._stops[low - 1] >= numbers.start:
             low -= 1
-        high = bisect_right(self._starts, stretch.stop)
-        start = min([stretch.start, *self._starts[low:high]])
-        stop = max([stretch.stop, *self._stops[low:high]])
+        high = bisect_right(self._starts, numbers.stop)
+        start = min([numbers.start, *self._starts[low:high]])
+        stop = max([numbers.stop, *self._stops[low:high]])
         self._starts[low:high], self._stops[low:high] = [start], [stop]
         if len(self._starts) > self._max:
             del self._starts[1], self._stops[0]

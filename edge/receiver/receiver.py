@@ -1,9 +1,9 @@
-"""The receiver of events: it drops repeats, notices holes, and tells copies of a station apart.
+"""The receiver of events: it drops repeats, and reports gaps and copies of a station.
 
-Events are published at least once. After a lost connection a station starts again behind the
-last event that the broker confirmed, so a receiver sees some twice; they come in the order of
-their sequence each time. Two stations that write the same journal, because its card was copied or
-restored from a backup, differ in the run of their events.
+Events are published at least once. After a lost connection a station continues behind the last
+event that the broker confirmed. A receiver therefore gets some events twice, each time in the order
+of their sequence numbers. Two stations write the same journal where a storage card was copied or
+restored from a backup. Their events differ in the run.
 """
 
 from __future__ import annotations
@@ -21,29 +21,31 @@ from edge.receiver.stream import Arrival, Conflict, JournalCoverage, JournalStre
 
 log = logging.getLogger(__name__)
 
-# Per station: a new journal begins when a disk is damaged, emptied or replaced.
+# Per station. A new journal begins where a disk was damaged, cleared or replaced.
 _MAX_JOURNALS = 16
 
-# Stations have certificates, so their number is the plant's.
+# A station needs a certificate, so their number is limited by the plant.
 _MAX_STATIONS = 4096
 
-_TOLD = frozenset(10**power for power in range(10))  # counts at which the log has a line
+# The 1st, 10th, 100th … conflict of one kind of a station is logged.
+_LOGGED_COUNTS = frozenset(10**power for power in range(10))
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
-    """An event seen for the first time.
+    """An event that was received for the first time.
 
-    hole: the sequences between the event before and this one that have not come. A GapEvent
-    explains those up to its own; otherwise they were lost on the way, or come late.
-    late: this event fills an earlier hole and stands behind events that followed it.
-    conflict: None unless an event that came before contradicts this one.
+    missing: sequence numbers between the highest one before and this one that have not arrived. If
+    this event is a GapEvent, it explains them. Otherwise they were lost on the way, or are late.
+    is_late: True if the number of this event was missing so far. Events with higher numbers were
+    handed over before it.
+    conflict: the contradiction with an event that arrived before, or None.
     """
 
     identity: EventIdentity
     event: Event | OtherEvent
-    hole: range
-    late: bool
+    missing: range
+    is_late: bool
     conflict: Conflict | None = None
 
 
@@ -54,23 +56,24 @@ class _Station:
 
 
 class Receiver:
-    """Turns payloads into events that are new. One instance serves any number of stations.
+    """Returns each event once. One instance serves any number of stations.
 
-    Bounded, and by station: some numbers per journal and run, so it may run for years, and nothing
-    that one station sends makes it forget another. It forgets at exit; who needs more stores
-    ``accounts()`` together with the events, and hands them in again. For one thread at a time.
+    Memory is limited for each station: a few numbers for each journal and run. It can run for
+    years, and the messages of one station never remove the memory of another. The memory is lost at
+    exit. To keep it, store ``coverage()`` together with the events, and pass it to the next
+    instance. For one thread at a time.
     """
 
-    def __init__(self, accounts: Iterable[JournalCoverage] = ()) -> None:
-        """accounts: what ``accounts()`` once returned."""
+    def __init__(self, coverage: Iterable[JournalCoverage] = ()) -> None:
+        """coverage: the result of ``coverage()`` of an earlier instance."""
         self._stations: OrderedDict[str, _Station] = OrderedDict()
         self._repeats = self._unproven = 0
-        for account in accounts:
-            self._station(account.station).streams[account.journal] = JournalStream(account)
+        for each in coverage:
+            self._station(each.station).streams[each.journal] = JournalStream(each)
 
     @property
     def repeats(self) -> int:
-        """How many messages were dropped as repeats."""
+        """The number of messages that were dropped as repeats."""
         return self._repeats
 
     @property
@@ -79,14 +82,20 @@ class Receiver:
         return self._unproven
 
     def conflicts(self) -> dict[str, dict[Conflict, int]]:
-        """By station: how many of its events contradicted others. All were handed over."""
+        """Return, by station, the number of events that contradicted others. They were returned by
+        ``accept`` too."""
         return {name: dict(one.conflicts) for name, one in self._stations.items() if one.conflicts}
 
     def accept(self, station: str, payload: bytes) -> ReceivedEvent | None:
-        """The event of a message, or None for one that came before.
+        """Return the event of a message, or None for a repeat.
 
-        station: as the topic names it, which the broker guards. Raises OutfeedError with one line
-        for a payload that is not an event of Outfeed, or not one of this station.
+        Args:
+            station: The station in the topic of the message. The access list of the broker
+                protects the topic.
+            payload: The payload of the message.
+
+        Raises:
+            OutfeedError: The payload is not an event of Outfeed, or not one of this station.
         """
         identity, event = parse_payload(payload)
         if event.station != station or not identity.event_id.startswith(f"{station}:"):
@@ -100,34 +109,34 @@ class Receiver:
         one.streams.move_to_end(identity.journal)
         if len(one.streams) > _MAX_JOURNALS:
             one.streams.popitem(last=False)
-        found = stream.take(Arrival(identity.run, identity.sequence, zlib.crc32(payload), replaced))
-        if isinstance(found, Repeat):
+        result = stream.add(Arrival(identity.run, identity.sequence, zlib.crc32(payload), replaced))
+        if isinstance(result, Repeat):
             self._repeats += 1
-            self._unproven += found is Repeat.UNPROVEN
+            self._unproven += result is Repeat.UNPROVEN
             return None
-        if found.conflict is not None:
-            one.conflicts[found.conflict] += 1
-            if (count := one.conflicts[found.conflict]) in _TOLD:
+        if result.conflict is not None:
+            one.conflicts[result.conflict] += 1
+            if (count := one.conflicts[result.conflict]) in _LOGGED_COUNTS:
                 log.error(
                     "station_contradicts_itself station=%s kind=%s events=%s last=%s",
                     station,
-                    found.conflict.value,
+                    result.conflict.value,
                     count,
                     identity.event_id,
                 )
-        return ReceivedEvent(identity, event, found.hole, found.is_late, found.conflict)
+        return ReceivedEvent(identity, event, result.missing, result.is_late, result.conflict)
 
-    def accounts(self) -> tuple[JournalCoverage, ...]:
-        """By station and journal: through which sequence everything has come, and the holes."""
+    def coverage(self) -> tuple[JournalCoverage, ...]:
+        """Return, for each station and journal, the sequence numbers that have arrived."""
         return tuple(
-            stream.account(name, journal)
+            stream.coverage(name, journal)
             for name, one in self._stations.items()
             for journal, stream in one.streams.items()
         )
 
     def _station(self, name: str) -> _Station:
-        found = self._stations.setdefault(name, _Station())
+        station = self._stations.setdefault(name, _Station())
         self._stations.move_to_end(name)
         if len(self._stations) > _MAX_STATIONS:
             self._stations.popitem(last=False)
-        return found
+        return station

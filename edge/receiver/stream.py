@@ -1,4 +1,4 @@
-"""One journal of one station, as its receiver knows it."""
+"""The events of one journal that a receiver has got: repeats, gaps and conflicts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from edge.receiver.coverage import SequenceRanges
 # A new run begins with each start of the station.
 _MAX_RUNS = 1024
 
-# Contents that are remembered, as checksums, to tell a repeat from another event of its name: of
-# the last events of the last runs of a journal. 128 KiB.
+# The checksums of contents show whether an event with a known event_id is a repeat or a different
+# event. They are kept for the last 4096 events of the last 4 runs of a journal: 128 KiB.
 _MAX_CONTENTS = 4096
 _MAX_PROVEN_RUNS = 4
 _MAX_DIFFERING = 256
 
 
 class Conflict(str, Enum):
-    """A reason to look at a station: its events were all handed over, and some contradict others.
+    """A contradiction between two events of a station. Both are handed over.
 
-    COPY: another run has the same sequence of the same journal: two stations write it, or it was
-    restored from a backup. CONTENT: an event with the same event_id has another content.
+    COPY: another run has the same sequence number of the same journal. Two stations write this
+    journal, or it was restored from a backup. CONTENT: an event with the same event_id has other
+    content.
     """
 
     COPY = "copy"
@@ -32,7 +33,7 @@ class Conflict(str, Enum):
 
 
 class Repeat(str, Enum):
-    """An event that came before. UNPROVEN: too long ago for its content to be compared."""
+    """A repeated event. UNPROVEN: the first one is too old for the contents to be compared."""
 
     SAME = "same"
     UNPROVEN = "unproven"
@@ -40,33 +41,39 @@ class Repeat(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class RunCoverage:
-    """The sequences of one run that have come."""
+    """The sequence numbers of one run that have arrived."""
 
     run: str
-    stretches: tuple[range, ...]
+    ranges: tuple[range, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JournalCoverage:
-    """Everything known of one journal. first: the lowest sequence that this receiver was given."""
+    """The sequence numbers of one journal that have arrived.
+
+    first, last: the lowest and the highest number. gaps: ranges between them that are missing.
+    """
 
     station: str
     journal: str
     first: int
     last: int
-    holes: tuple[range, ...]
+    gaps: tuple[range, ...]
     runs: tuple[RunCoverage, ...]
 
     @property
     def complete_to(self) -> int:
-        """Everything from ``first`` up to here has come."""
-        return self.holes[0].start - 1 if self.holes else self.last
+        """The number up to which, from ``first`` on, every event has arrived."""
+        return self.gaps[0].start - 1 if self.gaps else self.last
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event to be looked up. content: a checksum of its payload. replaced: for a gap event that
-    has the sequence of the last event that it stands for, all that it stands for."""
+    """An event that has just arrived.
+
+    content: checksum of its payload. replaced: for a gap event with the sequence number of the last
+    event that it stands for, the numbers of all events that it stands for; otherwise None.
+    """
 
     run: str
     sequence: int
@@ -76,112 +83,116 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to be handed over; ``Received`` says what the fields are."""
+    """The result for an event that is handed over. ``ReceivedEvent`` describes the fields."""
 
-    hole: range
+    missing: range
     is_late: bool
     conflict: Conflict | None
 
 
 @dataclass(slots=True)
 class _Run:
-    """The sequences of a run, and checksums of what came with the last of them."""
+    """The sequence numbers of a run, and the checksums of its last events."""
 
-    seen: SequenceRanges = field(default_factory=SequenceRanges)
+    arrived: SequenceRanges = field(default_factory=SequenceRanges)
     contents: array[int] | None = None
 
     def content(self, sequence: int) -> int | None:
-        """The checksum; None where it is not known any more."""
+        """Return the checksum of an event; None if it is not known any more."""
         at = sequence % _MAX_CONTENTS
-        if self.contents is None or sequence <= self.seen.last - _MAX_CONTENTS:
+        if self.contents is None or sequence <= self.arrived.last - _MAX_CONTENTS:
             return None
-        # 0: of an event that came before the checksums of this run were forgotten and begun anew.
+        # 0: the event arrived before the checksums of this run were cleared.
         return (self.contents[at] if at < len(self.contents) else 0) or None
 
     def add(self, sequence: int, content: int) -> None:
         if self.contents is None:
             self.contents = array("L")
-        if sequence > self.seen.last - _MAX_CONTENTS:
+        if sequence > self.arrived.last - _MAX_CONTENTS:
             at = sequence % _MAX_CONTENTS
             self.contents.extend([0] * (at + 1 - len(self.contents)))
             self.contents[at] = content
-        self.seen.add(range(sequence, sequence + 1))
+        self.arrived.add(range(sequence, sequence + 1))
 
 
 class JournalStream:
-    """The sequences of a journal over all its runs. Bounded. For one thread at a time."""
+    """The sequence numbers of a journal, over all its runs.
 
-    def __init__(self, account: JournalCoverage | None = None) -> None:
-        """account: what ``account`` once returned."""
-        self._seen = SequenceRanges()
+    Memory is limited. For one thread at a time.
+    """
+
+    def __init__(self, coverage: JournalCoverage | None = None) -> None:
+        """coverage: the result of ``coverage`` of an earlier instance."""
+        self._arrived = SequenceRanges()
         self._runs: OrderedDict[str, _Run] = OrderedDict()
-        self._forgotten = SequenceRanges()  # of runs that are not remembered any more
+        self._forgotten = SequenceRanges()  # numbers of runs that were removed from _runs
         self._differing: OrderedDict[tuple[str, int, int], None] = OrderedDict()
-        if account is not None:
-            self._seen = SequenceRanges(_between(account.first, account.last, account.holes))
-            for each in account.runs:
-                self._run(each.run).seen = SequenceRanges(each.stretches)
+        if coverage is not None:
+            self._arrived = SequenceRanges(_between(coverage.first, coverage.last, coverage.gaps))
+            for each in coverage.runs:
+                self._run(each.run).arrived = SequenceRanges(each.ranges)
 
-    def account(self, station: str, journal: str) -> JournalCoverage:
-        """All of it but the contents."""
-        runs = (RunCoverage(name, run.seen.stretches) for name, run in self._runs.items())
-        seen = self._seen
-        return JournalCoverage(station, journal, seen.first, seen.last, seen.holes, tuple(runs))
+    def coverage(self, station: str, journal: str) -> JournalCoverage:
+        """Return the numbers that have arrived. The checksums of contents are not included."""
+        runs = (RunCoverage(name, run.arrived.ranges) for name, run in self._runs.items())
+        all_ = self._arrived
+        return JournalCoverage(station, journal, all_.first, all_.last, all_.gaps, tuple(runs))
 
-    def take(self, arrival: Arrival) -> NewEvent | Repeat:
-        """Judge an event and remember it."""
+    def add(self, arrival: Arrival) -> NewEvent | Repeat:
+        """Add an event. Return whether it is new, with its conflict, or a repeat."""
         sequence = arrival.sequence
         if arrival.run not in self._runs and sequence in self._forgotten:
             return Repeat.UNPROVEN
         run = self._run(arrival.run)
         conflict = None
-        if sequence in run.seen:
+        if sequence in run.arrived:
             known = run.content(sequence)
-            # A gap may take the sequence of an event that has come: no contradiction.
+            # A gap event may have the number of an event that has arrived. This is no conflict.
             if known is None:
                 return Repeat.UNPROVEN
-            if known == arrival.content or arrival.replaced or self._is_known(arrival):
+            if known == arrival.content or arrival.replaced or self._is_known_variant(arrival):
                 return Repeat.SAME
             conflict = Conflict.CONTENT
-        elif sequence in self._seen and arrival.replaced is None:
+        elif sequence in self._arrived and arrival.replaced is None:
             conflict = Conflict.COPY
-        elif arrival.replaced and self._seen.covers(arrival.replaced):
+        elif arrival.replaced and self._arrived.covers(arrival.replaced):
             return Repeat.SAME
         if conflict is not Conflict.CONTENT:
             run.add(sequence, arrival.content)
-        last = self._seen.last or sequence - 1  # what was before, a new receiver cannot miss
-        hole = range(last + 1, sequence) if sequence > last else range(sequence, sequence)
-        is_late = sequence <= last and sequence not in self._seen
-        self._seen.add(range(sequence, sequence + 1))
-        return NewEvent(hole, is_late, conflict)
+        last = self._arrived.last or sequence - 1  # numbers before the first event are not missing
+        missing = range(last + 1, sequence) if sequence > last else range(sequence, sequence)
+        is_late = sequence <= last and sequence not in self._arrived
+        self._arrived.add(range(sequence, sequence + 1))
+        return NewEvent(missing, is_late, conflict)
 
     def _run(self, name: str) -> _Run:
-        """The run; the one that was quiet for longest is forgotten when there are too many."""
-        found = self._runs.setdefault(name, _Run())
+        """Return the run. With too many runs, the one without events for longest is forgotten."""
+        run = self._runs.setdefault(name, _Run())
         self._runs.move_to_end(name)
         if len(self._runs) > _MAX_RUNS:
             _, old = self._runs.popitem(last=False)
-            for stretch in old.seen.stretches:
-                self._forgotten.add(stretch)
-        if found.contents is None:
+            for numbers in old.arrived.ranges:
+                self._forgotten.add(numbers)
+        if run.contents is None:
             for stale in list(self._runs.values())[:-_MAX_PROVEN_RUNS]:
                 stale.contents = None
-        return found
+        return run
 
-    def _is_known(self, arrival: Arrival) -> bool:
-        """Return whether this other content of an event came before."""
-        name = (arrival.run, arrival.sequence, arrival.content)
-        if name in self._differing:
+    def _is_known_variant(self, arrival: Arrival) -> bool:
+        """Return True if the event arrived before with this content, which differs from the first;
+        otherwise remember the content."""
+        variant = (arrival.run, arrival.sequence, arrival.content)
+        if variant in self._differing:
             return True
-        self._differing[name] = None
+        self._differing[variant] = None
         if len(self._differing) > _MAX_DIFFERING:
             self._differing.popitem(last=False)
         return False
 
 
-def _between(first: int, last: int, holes: Iterable[range]) -> Iterable[range]:
-    """The stretches between the holes."""
-    for hole in holes:
-        yield range(first, hole.start)
-        first = hole.stop
+def _between(first: int, last: int, gaps: Iterable[range]) -> Iterable[range]:
+    """Yield the ranges from ``first`` to ``last`` that are outside the gaps."""
+    for gap in gaps:
+        yield range(first, gap.start)
+        first = gap.stop
     yield range(first, last + 1)

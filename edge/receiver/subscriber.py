@@ -1,4 +1,7 @@
-"""What a central system does to receive a hall of stations: copy this file and ``receiver.py``."""
+"""The MQTT client of a central system: it receives the events of all stations, each once.
+
+from edge.receiver import Subscriber
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,17 @@ from edge.validation_messages import describe
 
 log = logging.getLogger(__name__)
 
-# The broker keeps what comes while we are away, for a day.
+# The broker stores events for a day while this client is not connected.
 SESSION_S = 86_400
 
 
 class Subscriber:
-    """Hands over every event once, in order per station.
+    """An MQTT client that hands over every event once, in order for each station.
 
-    on_event is called for what the receiver finds new; the broker is told that a message has
-    arrived only after on_event returned, so what it has stored survives a crash in between.
-    on_status is called for each change of a station's retained status. Both run on the thread
-    that calls ``run``.
+    on_event is called for each new event. A message is acknowledged to the broker only after
+    on_event has returned. After a crash the broker sends an unacknowledged event again. on_status
+    is called for each change of a station's retained status. Both run on the thread that calls
+    ``run``.
     """
 
     def __init__(
@@ -48,10 +51,18 @@ class Subscriber:
         station: str = "+",
         receiver: Receiver | None = None,
     ) -> None:
-        """client_id names the session on the broker, where it keeps events while we are away:
-        unique among all clients, and the same at every start. A second client of this name takes
-        the session and what is kept there.
-        station: one station's id, or "+" for all."""
+        """Open nothing yet.
+
+        Args:
+            broker: Address, login and TLS files, as the section [uplink] of station.toml has them.
+            client_id: Name of the session in which the broker stores events while this client is
+                not connected. It must be unique among all clients, and the same at every start. A
+                second client with this name takes over the session and its events.
+            on_event: Called for each new event.
+            on_status: Called for each status.
+            station: The id of one station, or "+" for all.
+            receiver: A receiver with the coverage of an earlier run; None: a new one.
+        """
         self._broker = broker
         self._topics = Topics(station, broker.topic_prefix)
         self._on_event = on_event
@@ -64,13 +75,14 @@ class Subscriber:
 
     @property
     def refused(self) -> int:
-        """The number of messages that were ignored: no event, or not one of the station in the
-        topic."""
+        """The number of ignored messages: not an event, or not of the station in the topic."""
         return self._refused
 
     def run(self, stop: threading.Event) -> None:
-        """Receive until ``stop`` is set; connects again whenever the connection is lost, with the
-        password and TLS files as they are then."""
+        """Receive until ``stop`` is set. Blocks.
+
+        After a lost connection it connects again, with the password and TLS files as they are then.
+        """
         backoff = Backoff(self._broker.retry_max_s)
         while not stop.is_set():
             client: mqtt.Client | None = None
@@ -88,7 +100,10 @@ class Subscriber:
                 stop.wait(backoff.next_s())
 
     def wait_subscribed(self, timeout_s: float) -> bool:
-        """From another thread: wait until the broker has confirmed the subscription."""
+        """Wait until the broker has confirmed the subscription. Return False after timeout_s.
+
+        For other threads than that of ``run``.
+        """
         return self._subscribed.wait(timeout_s)
 
     def _connect(self) -> mqtt.Client:
@@ -126,12 +141,14 @@ class Subscriber:
             log.warning("subscriber_refused reason=%s", explain(reason, properties))
         else:
             if self._had_session and not flags.session_present:
-                log.warning("session_lost: what the broker kept for %s is gone", self._client_id)
+                log.warning(
+                    "session_lost: the broker lost its stored events for %s", self._client_id
+                )
             self._had_session = True
             kept_s = getattr(properties, "SessionExpiryInterval", SESSION_S)
             if kept_s < SESSION_S:
-                log.warning("session_short: the broker keeps events for %s s only", kept_s)
-            # Each time: the broker may have lost the session.
+                log.warning("session_short: the broker stores events for only %s s", kept_s)
+            # After each connect, because the broker may have lost the session.
             client.subscribe([(self._topics.events, 1), (self._topics.status, 1)])
 
     def _on_subscribe(
@@ -143,11 +160,11 @@ class Subscriber:
         properties: Properties | None,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            told = ", ".join(explain(reason, properties) for reason in reasons)
-            log.warning("subscriber_refused reason=%s", told)
+            texts = ", ".join(explain(reason, properties) for reason in reasons)
+            log.warning("subscriber_refused reason=%s", texts)
             return
         if any(reason.value < 1 for reason in reasons):
-            log.warning("subscribed_with_qos_0: the broker keeps nothing while we are away")
+            log.warning("subscribed_with_qos_0: the broker stores no events while this is offline")
         self._subscribed.set()
 
     def _on_disconnect(
@@ -191,6 +208,9 @@ class Subscriber:
 
 
 def _station(message: mqtt.MQTTMessage) -> str:
-    """The station in PREFIX/STATION/events: the broker lets it publish below its own name only, so
-    the topic and not the payload is its identity."""
+    """Return the station in PREFIX/STATION/events.
+
+    The broker lets a station publish below its own name only, so the topic identifies the station,
+    not the payload.
+    """
     return message.topic.split("/")[-2]

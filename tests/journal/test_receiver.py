@@ -1,4 +1,4 @@
-"""The receiver: repeats go, order and holes are seen, copies of a station are told apart."""
+"""Tests of the receiver: repeats are dropped, gaps and copies of a station are reported."""
 
 from itertools import pairwise
 
@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from edge.errors import OutfeedError
 from edge.events.event import gap_event
 from edge.events.identity import StoredEvent
-from edge.receiver import receiver as receivers
-from edge.receiver import stream as streams
+from edge.receiver import Conflict, ReceivedEvent, Receiver
+from edge.receiver import receiver as receiver_module
+from edge.receiver import stream as stream_module
 from edge.receiver.coverage import SequenceRanges
-from edge.receiver.receiver import ReceivedEvent, Receiver
-from edge.receiver.stream import Conflict
 
 STAMPED = gap_event("s", count=1, reason="x")
 
@@ -30,48 +29,48 @@ def gap(first: int, last: int, *, run: str = "r") -> bytes:
     ).payload
 
 
-def take(receiver: Receiver, *sequences: int, run: str = "r") -> list[tuple[int, range, bool]]:
-    taken: list[ReceivedEvent | None] = [
+def accept(receiver: Receiver, *sequences: int, run: str = "r") -> list[tuple[int, range, bool]]:
+    results: list[ReceivedEvent | None] = [
         receiver.accept("s", payload(number, run=run)) for number in sequences
     ]
-    return [(r.identity.sequence, r.hole, r.late) for r in taken if r is not None]
+    return [(r.identity.sequence, r.missing, r.is_late) for r in results if r is not None]
 
 
-def holes(receiver: Receiver) -> tuple[range, ...]:
-    (account,) = receiver.accounts()
-    return account.holes
+def gaps(receiver: Receiver) -> tuple[range, ...]:
+    (journal,) = receiver.coverage()
+    return journal.gaps
 
 
 def test_repeats_are_dropped() -> None:
-    assert [n for n, _, _ in take(Receiver(), 5, 6, 7, 5, 6, 7, 8)] == [5, 6, 7, 8]
+    assert [n for n, _, _ in accept(Receiver(), 5, 6, 7, 5, 6, 7, 8)] == [5, 6, 7, 8]
 
 
-def test_a_hole_is_noted_and_may_be_filled_late() -> None:
+def test_a_gap_is_reported_and_may_be_filled_late() -> None:
     receiver = Receiver()
-    assert take(receiver, 1, 5) == [(1, range(1, 1), False), (5, range(2, 5), False)]
-    assert take(receiver, 3, 3, 5) == [(3, range(3, 3), True)]
-    assert holes(receiver) == (range(2, 3), range(4, 5))
-    (account,) = receiver.accounts()
-    assert (account.first, account.complete_to, account.last) == (1, 1, 5)
-    assert take(receiver, 2, 4, 2, 4) == [(2, range(2, 2), True), (4, range(4, 4), True)]
-    assert holes(receiver) == ()
+    assert accept(receiver, 1, 5) == [(1, range(1, 1), False), (5, range(2, 5), False)]
+    assert accept(receiver, 3, 3, 5) == [(3, range(3, 3), True)]
+    assert gaps(receiver) == (range(2, 3), range(4, 5))
+    (journal,) = receiver.coverage()
+    assert (journal.first, journal.complete_to, journal.last) == (1, 1, 5)
+    assert accept(receiver, 2, 4, 2, 4) == [(2, range(2, 2), True), (4, range(4, 4), True)]
+    assert gaps(receiver) == ()
 
 
-def test_a_new_journal_counts_by_itself() -> None:
+def test_each_journal_has_its_own_sequence_numbers() -> None:
     receiver = Receiver()
     assert receiver.accept("s", payload(9))
     assert receiver.accept("s", payload(1, "k"))
     assert receiver.accept("s", payload(1, "k")) is None
-    assert [(one.journal, one.last) for one in receiver.accounts()] == [("j", 9), ("k", 1)]
+    assert [(one.journal, one.last) for one in receiver.coverage()] == [("j", 9), ("k", 1)]
 
 
-def test_a_receiver_goes_on_where_another_stopped() -> None:
+def test_a_receiver_continues_where_another_stopped() -> None:
     first = Receiver()
-    take(first, 5, 6, 9)
-    receiver = Receiver(first.accounts())
-    assert receiver.accounts() == first.accounts()
-    assert [n for n, _, _ in take(receiver, 5, 6, 9, 8, 10)] == [8, 10]
-    assert receiver.unproven == 3  # the contents were not handed in
+    accept(first, 5, 6, 9)
+    receiver = Receiver(first.coverage())
+    assert receiver.coverage() == first.coverage()
+    assert [n for n, _, _ in accept(receiver, 5, 6, 9, 8, 10)] == [8, 10]
+    assert receiver.unproven == 3  # coverage() has no checksums of contents
 
 
 @given(
@@ -79,12 +78,12 @@ def test_a_receiver_goes_on_where_another_stopped() -> None:
     st.lists(st.tuples(st.integers(1, 30), st.integers(0, 60)), max_size=20),
 )
 @example([2, 2, 2, 2, 2, 2], [(11, 11), (12, 2), (2, 0)])
-def test_an_uplink_that_starts_again_further_back_contradicts_nothing(
+def test_an_uplink_that_starts_again_further_back_causes_no_conflict(
     lengths: list[int], restarts: list[tuple[int, int]]
 ) -> None:
-    """Each event of each run is handed over once, however often and from where they are repeated:
-    also where the checksums of a run were forgotten in between. restarts: how many events come, and
-    how far the uplink then goes back."""
+    """Each event of each run is handed over once, however often and from where it is repeated, even
+    if the checksums of its run were removed in between. restarts: the number of events that arrive,
+    and how far the uplink then goes back."""
     runs = [f"run{number}" for number, length in enumerate(lengths) for _ in range(length)]
     receiver, handed, at = Receiver(), list[int](), 0
     for count, back in [*restarts, (0, len(runs)), (len(runs), 0)]:
@@ -99,48 +98,48 @@ def test_an_uplink_that_starts_again_further_back_contradicts_nothing(
 
 
 @given(st.lists(st.integers(2, 30), max_size=80))
-def test_nothing_twice_and_nothing_lost_in_any_order(sequences: list[int]) -> None:
+def test_in_any_order_each_event_is_handed_over_once(sequences: list[int]) -> None:
     receiver = Receiver()
-    taken = [number for number, _, _ in take(receiver, 1, *sequences)]
-    assert sorted(taken) == sorted({1, *sequences})
-    missing = {n for hole in holes(receiver) for n in hole}
+    accepted = [number for number, _, _ in accept(receiver, 1, *sequences)]
+    assert sorted(accepted) == sorted({1, *sequences})
+    missing = {n for gap in gaps(receiver) for n in gap}
     assert missing == set(range(1, max(sequences, default=0))) - {1, *sequences}
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=40))
-def test_a_coverage_is_the_set_of_what_was_added(stretches: list[tuple[int, int]]) -> None:
+def test_ranges_hold_exactly_the_added_numbers(added: list[tuple[int, int]]) -> None:
     coverage, plain = SequenceRanges(), set[int]()
-    for start, length in stretches:
+    for start, length in added:
         coverage.add(range(start, start + length))
         plain |= set(range(start, start + length))
-        assert {n for stretch in coverage.stretches for n in stretch} == plain
-        assert all(a.stop < b.start for a, b in pairwise(coverage.stretches))
+        assert {n for numbers in coverage.ranges for n in numbers} == plain
+        assert all(a.stop < b.start for a, b in pairwise(coverage.ranges))
         assert {n for n in range(50) if n in coverage} == plain
         assert (coverage.first, coverage.last) == (min(plain, default=0), max(plain, default=0))
-    assert SequenceRanges(coverage.stretches).stretches == coverage.stretches
-    assert {n for hole in coverage.holes for n in hole} == set(
+    assert SequenceRanges(coverage.ranges).ranges == coverage.ranges
+    assert {n for gap in coverage.gaps for n in gap} == set(
         range(coverage.first, coverage.last)
     ) - plain
 
 
-def test_a_full_coverage_forgets_its_oldest_hole() -> None:
-    coverage = SequenceRanges([range(n, n + 1) for n in range(1, 20, 2)], max_stretches=3)
-    assert coverage.stretches == (range(1, 16), range(17, 18), range(19, 20))
+def test_with_too_many_ranges_the_oldest_gap_is_forgotten() -> None:
+    coverage = SequenceRanges([range(n, n + 1) for n in range(1, 20, 2)], max_ranges=3)
+    assert coverage.ranges == (range(1, 16), range(17, 18), range(19, 20))
 
 
-def test_runs_of_one_journal_follow_one_another_without_a_hole() -> None:
+def test_runs_of_one_journal_follow_one_another_without_a_gap() -> None:
     receiver = Receiver()
-    assert take(receiver, 1, 2) == [(1, range(1, 1), False), (2, range(2, 2), False)]
-    assert take(receiver, 3, 3, run="q") == [(3, range(3, 3), False)]
-    assert take(receiver, 5, run="p") == [(5, range(4, 5), False)]
-    assert take(receiver, 1, 2) == []
+    assert accept(receiver, 1, 2) == [(1, range(1, 1), False), (2, range(2, 2), False)]
+    assert accept(receiver, 3, 3, run="q") == [(3, range(3, 3), False)]
+    assert accept(receiver, 5, run="p") == [(5, range(4, 5), False)]
+    assert accept(receiver, 1, 2) == []
     assert receiver.conflicts() == {}
 
 
 def test_a_copied_card_loses_nothing_and_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    """Twenty events in common, then each of the two goes on with the same numbers."""
+    """The two stations have twenty events in common. Then both use the same numbers."""
     receiver = Receiver()
-    take(receiver, *range(1, 21))
+    accept(receiver, *range(1, 21))
     mine = [(n, "mine") for n in range(21, 41)]
     copy = [(n, "copy") for n in range(21, 49)]
     got = []
@@ -155,11 +154,11 @@ def test_a_copied_card_loses_nothing_and_is_reported(caplog: pytest.LogCaptureFi
     lines = [r.message for r in caplog.records if "station_contradicts_itself" in r.message]
     assert len(lines) == 2  # at 1 and at 10
     assert "station=s kind=copy events=1 " in lines[0]
-    assert holes(receiver) == ()
+    assert gaps(receiver) == ()
 
 
-def test_another_content_under_a_known_name_is_handed_over_once_and_reported() -> None:
-    """As a virtual machine that was restored with its memory would send it."""
+def test_other_content_with_a_known_event_id_is_handed_over_once_and_reported() -> None:
+    """A virtual machine that was restored with its memory sends such events."""
     receiver = Receiver()
     assert receiver.accept("s", payload(1)) is not None
     for _ in range(3):
@@ -174,14 +173,14 @@ def test_another_content_under_a_known_name_is_handed_over_once_and_reported() -
     assert (receiver.repeats, receiver.unproven) == (9, 0)
 
 
-def test_a_gap_that_stands_for_what_has_come_is_no_contradiction() -> None:
+def test_a_gap_event_for_events_that_have_arrived_is_no_conflict() -> None:
     receiver = Receiver()
-    take(receiver, 1, 2, 3)
+    accept(receiver, 1, 2, 3)
     assert receiver.accept("s", gap(2, 3)) is None
     assert receiver.accept("s", gap(2, 3, run="q")) is None
-    take(receiver, 7)
+    accept(receiver, 7)
     explained = receiver.accept("s", gap(4, 7, run="q"))
-    assert explained is not None  # 4 to 6 have not come
+    assert explained is not None  # 4 to 6 have not arrived
     assert explained.conflict is None
     assert receiver.conflicts() == {}
 
@@ -190,25 +189,25 @@ def test_a_payload_of_another_station_than_its_topic_is_refused() -> None:
     receiver = Receiver()
     with pytest.raises(OutfeedError, match="not an event of station 't', but of 's'"):
         receiver.accept("t", payload(1))
-    assert receiver.accounts() == ()
+    assert receiver.coverage() == ()
     forged = payload(1).replace(b'"event_id": "s:', b'"event_id": "t:')
     with pytest.raises(OutfeedError, match="not an event of station 's'"):
         receiver.accept("s", forged)
 
 
-def test_what_is_remembered_is_bounded_by_station(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receivers, "_MAX_JOURNALS", 3)
-    monkeypatch.setattr(streams, "_MAX_RUNS", 5)
+def test_the_memory_is_limited_for_each_station(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver_module, "_MAX_JOURNALS", 3)
+    monkeypatch.setattr(stream_module, "_MAX_RUNS", 5)
     receiver = Receiver()
     other = payload(1).replace(b'"s:', b'"t:').replace(b'"station":"s"', b'"station":"t"')
     assert receiver.accept("t", other) is not None
     for number in range(1, 30):
         assert receiver.accept("s", payload(1, f"journal {number}"))
         assert receiver.accept("s", payload(number, "j", run=f"run {number}"))
-    assert receiver.accept("t", other) is None  # nothing of s made it forget t
-    mine = [one for one in receiver.accounts() if one.station == "s"]
+    assert receiver.accept("t", other) is None  # messages of s did not remove the memory of t
+    mine = [one for one in receiver.coverage() if one.station == "s"]
     assert [one.journal for one in mine] == ["journal 28", "journal 29", "j"]
     assert [run.run for run in mine[-1].runs] == [f"run {number}" for number in range(25, 30)]
-    # A run that is forgotten is not taken for a copy of the station.
+    # A forgotten run is not mistaken for a copy of the station.
     assert receiver.accept("s", payload(3, "j", run="run 3")) is None
     assert receiver.conflicts() == {}

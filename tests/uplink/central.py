@@ -8,8 +8,7 @@ from typing import Any
 from edge.config.station import StationConfig
 from edge.events.event import StatusEvent, gap_event
 from edge.journal.writer import Journal
-from edge.receiver.receiver import ReceivedEvent, Receiver
-from edge.receiver.subscriber import Subscriber
+from edge.receiver import ReceivedEvent, Receiver, Subscriber
 
 
 @contextmanager

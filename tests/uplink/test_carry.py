@@ -77,8 +77,8 @@ def test_a_broker_that_goes_and_comes_back(tmp_path: Path, persistence: bool) ->
             wait_for(lambda: central.sequences[-1:] == [last], "the last event")
     # Without persistence the broker itself forgets what it confirmed and had not handed on yet:
     # that must show as a hole. Everything else is there, once and in order.
-    (account,) = central.receiver.accounts()
-    missing = [number for hole in account.holes for number in hole]
+    (coverage,) = central.receiver.coverage()
+    missing = [number for gap in coverage.gaps for number in gap]
     assert sorted(central.sequences + missing) == list(range(1, last + 1))
     if persistence:
         assert central.sequences == list(range(1, last + 1))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.events.event import gap_event
 from edge.journal.writer import Journal
-from edge.receiver.stream import Conflict
+from edge.receiver import Conflict
 from edge.uplink.publisher import run_uplink
 from tests.support.brokers import Mosquitto, needs_mosquitto, station_config, wait_for
 from tests.uplink.central import Central, open_journal, running
@@ -50,8 +50,8 @@ def test_a_copied_state_folder_that_runs_on_beside_the_first(tmp_path: Path) -> 
         assert got(central) == expected
         assert central.receiver.conflicts() == {"press-3": {Conflict.COPY: 20}}
         assert [one.conflict for one in central.received].count(Conflict.COPY) == 20
-        (account,) = central.receiver.accounts()
-        assert (account.complete_to, account.holes, len(account.runs)) == (40, (), 3)
+        (coverage,) = central.receiver.coverage()
+        assert (coverage.complete_to, coverage.gaps, len(coverage.runs)) == (40, (), 3)
 
 
 def test_a_backup_that_is_put_back_below_a_running_uplink(tmp_path: Path) -> None:

@@ -51,8 +51,9 @@ monotonic clock of the boot `boot_id`, and compares only within that boot; `*_us
 - **Versions.** Ignore keys and types that you do not know. Keys are only ever added to a type. A
   change of meaning gets a new number behind the slash.
 
-`edge.receiver.receiver` and `edge.receiver.subscriber` do all of this. A central system in Python
-installs the package `outfeed` and imports them. See [connect MQTT](../how-to/connect-mqtt.md).
+`edge.receiver` does all of this. A central system in Python installs the package
+(`pip install outfeed`) and writes `from edge.receiver import Subscriber`. See
+[connect MQTT](../how-to/connect-mqtt.md).
 """
 
 
