@@ -33,7 +33,6 @@ from edge.engines.selection import default_engine, selected_engine
 from edge.errors import BundleError, ConfigError, FrameError, JournalError
 from edge.journal.reader import JournalReader
 from edge.journal.writer import Journal
-from edge.line.freshness import Freshness
 from edge.line.part import LineTiming
 from edge.proof import prove_new, remember_proof
 from edge.records import Verdict
@@ -41,7 +40,14 @@ from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import SimulatedBelt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
-from edge.station import Station
+from edge.station import (
+    RunHistory,
+    Station,
+    StationDevices,
+    StationListeners,
+    StationServices,
+    StationSettings,
+)
 from edge.station.deferred_journal import DeferredJournal
 from edge.station.part_numbers import PartNumberFile
 from edge.station.previous_run import TAIL_ROWS, JournalTail, LastRunAccount, first_part, tail_of
@@ -228,32 +234,37 @@ def make_station(
     first_part_id = first_part(register.last, numbers.last, journal.last_sequence)
     register.begin(loaded.bundle.id, first_part_id)
     return Station(
-        station_id=config.id,
-        bundle_id=loaded.bundle.id,
-        trigger=trigger,
-        camera=camera,
-        inspector=loaded.inspector,
-        rejector=rejector,
-        journal=journal,
-        clock=clock,
-        timing=LineTiming(config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns),
-        first_part_id=first_part_id,
-        register=register,
-        account=LastRunAccount(
-            station=config.id,
-            bundle=loaded.bundle.id,
-            first_part=first_part_id,
-            last=register.last,
-            saved=numbers.last,
-            tail=partial(_journal_tail, config, journal),
+        StationSettings(
+            station_id=config.id,
+            bundle_id=loaded.bundle.id,
+            timing=LineTiming(
+                config.line.travel_ns, config.line.budget_ns, config.line.debounce_ns
+            ),
+            freshness=freshness_rules(config.camera),
+            limits=StageLimits(config.watchdog.stage_ns, config.watchdog.journal_ns),
+            commit_interval_s=config.journal.commit_interval_ms / 1e3,
         ),
-        freshness=Freshness(freshness_rules(config.camera)),
-        pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
-        monitor=monitor,
-        on_verdict=on_verdict,
-        notifier=notifier,
-        patience=StageLimits(config.watchdog.stage_ns, config.watchdog.journal_ns),
-        commit_interval_s=config.journal.commit_interval_ms / 1e3,
+        StationDevices(trigger, camera, rejector, clock),
+        StationServices(
+            loaded.inspector,
+            journal,
+            pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
+            monitor=monitor,
+            notifier=notifier,
+        ),
+        history=RunHistory(
+            first_part_id,
+            LastRunAccount(
+                station=config.id,
+                bundle=loaded.bundle.id,
+                first_part=first_part_id,
+                last=register.last,
+                saved=numbers.last,
+                tail=partial(_journal_tail, config, journal),
+            ),
+            register,
+        ),
+        listeners=StationListeners() if on_verdict is None else StationListeners(on_verdict),
     )
 
 

@@ -117,7 +117,7 @@ class UplinkProcess:
         """Until the child's end, or until it was silent for too long and has been ended."""
         heard_s = time.monotonic()
         while (status := process.poll()) is None:
-            if listener.heard(_LOOK_S):
+            if listener.wait_heartbeat(_LOOK_S):
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > self._silence_s:
                 process.send_signal(signal.SIGABRT)

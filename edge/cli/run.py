@@ -43,7 +43,7 @@ def run(config: ConfigOption) -> None:
     notifier = find_notifier(os.environ)
     settings = open_config(config)
     clock = MonotonicClock()
-    notifier.say(f"proving {settings.bundle.name} on its golden frames")
+    notifier.send_status(f"proving {settings.bundle.name} on its golden frames")
     loaded = load_bundle(settings, now_ns=clock.now_ns)
     check_commission(settings, loaded.bundle)
     trigger = make_trigger(settings, clock=clock)

@@ -58,7 +58,7 @@ class Freshness:
         self._pixels: NDArray[np.uint8] | None = None
         self._before_ns: int | None = None  # when the part before this one was triggered
 
-    def missing(self, part: Part, refusal: Refusal) -> None:
+    def count_missing(self, part: Part, refusal: Refusal) -> None:
         """The part has no frame at all."""
         self._before_ns = part.triggered_ns
         self.counts[refusal] += 1

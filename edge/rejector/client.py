@@ -120,7 +120,7 @@ class RejectorClient:
             self._underway.resolve(part_id, eject)
             self._send(Resolve(part_id, eject))
 
-    def beat(self) -> int:
+    def ping(self) -> int:
         """Say that the station sees its line; when the rejector last said something, nanoseconds.
 
         For the thread that announces, every 0.1 s. A rejector that has not answered for

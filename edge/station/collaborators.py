@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from edge.events.condition import DriftEvent, SelfTestEvent
+from edge.events.event import Event
 from edge.inbox import Mark
 from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated, Counted
@@ -32,7 +33,7 @@ class RejectorPort(Protocol):
 
     def resolve(self, part_id: int, eject: bool) -> None: ...
 
-    def beat(self) -> int:
+    def ping(self) -> int:
         """Ping the rejector, and return the time of its last answer in nanoseconds.
 
         To be called ten times a second, by the thread that announces parts.
@@ -46,9 +47,24 @@ class RejectorPort(Protocol):
     def close(self, timeout_s: float) -> Counted | None: ...
 
 
-PutMark = Callable[[Mark, str | None, Callable[[], None]], bool]
-"""Takes a mark for the journal, and the name of its picture where there is one. Calls the function
-when the event is on the disk. Returns False where the queue is full. Never waits."""
+class JournalPort(Protocol):
+    """The journal, as the station uses it."""
+
+    def append(self, events: Sequence[Event], /) -> object:
+        """Store all events or none, durably. May block. Raises JournalError."""
+        ...
+
+    def close(self) -> None:
+        """Close the journal. Nothing is appended afterwards."""
+        ...
+
+
+OnStored = Callable[[], None]
+"""Called on the journal's thread when an event is on the disk."""
+
+PutMark = Callable[[Mark, str | None, OnStored], bool]
+"""Takes a mark for the journal, and the name of its picture where there is one. Returns False where
+the queue is full. Never waits."""
 
 
 class PictureRecorder(Protocol):

@@ -1,4 +1,4 @@
-"""What a station counts while it runs."""
+"""The counters of a station."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ _log = getLogger(__name__)
 
 
 class StationCounters:
-    """Verdicts, reports of the rejector, durations. Each method has one caller at a time; who reads
-    meanwhile gets counts of slightly different moments."""
+    """Counts verdicts and reports of the rejector, and records durations.
+
+    Synchronization: each method has one caller at a time. A reader on another thread may get counts
+    of slightly different moments.
+    """
 
     def __init__(self) -> None:
         self.stats = StageStats()
-        self.edges_lost = 0  # of the photo-eye
+        self.edges_lost = 0
+        """Edges of the photo-eye that were not read in time."""
         self._decided = dict.fromkeys(Decision, 0)
         self._late = self._overload = self._ejected = self._missed = 0
         self._punctuality = Histogram()
-        self._causes: Counter[str] = Counter()  # of reports, beside verdict and unknown
+        self._causes: Counter[str] = Counter()  # of reports, without VERDICT and UNKNOWN
 
-    def judged(self, verdict: Verdict, took_us: float) -> None:
-        """A part has its verdict, took_us after its trigger."""
+    def count_verdict(self, verdict: Verdict, elapsed_us: float) -> None:
+        """Count the final verdict on a part. elapsed_us: the time since its trigger."""
         self._decided[verdict.decision] += 1
         self._late += verdict.reason.startswith("late: ")
         self._overload += verdict.reason == "overload"
-        self.stats.add("verdict", took_us)
+        self.stats.add("verdict", elapsed_us)
 
     @property
     def usual_ns(self) -> int:
-        """From a trigger to its verdict, of all but one in a thousand; 0 before the first."""
+        """Return the 99.9th percentile of the time from trigger to verdict; 0 before the first."""
         verdicts = self.stats.percentiles().get("verdict")
         return 0 if verdicts is None else round(verdicts.p999_us * 1e3)
 
-    def inspected(self, verdict: Verdict) -> None:
-        """The chain gave a verdict, in time or not."""
+    def record_inspection(self, verdict: Verdict) -> None:
+        """Record the durations of the chain's steps, whether or not the verdict was in time."""
         if (steps := verdict.timings) is not None:
             self.stats.add("detect", steps.detect_us)
             self.stats.add("filter", steps.filter_us)
@@ -51,8 +55,8 @@ class StationCounters:
             self.stats.add("classify", steps.classify_us)
             self.stats.add("decide", steps.decide_us)
 
-    def actuated(self, report: Actuated) -> None:
-        """The rejector said what became of a part."""
+    def count_actuation(self, report: Actuated) -> None:
+        """Count a report of the rejector on a part."""
         if report.cause not in (Cause.VERDICT, Cause.UNKNOWN):
             self._causes[report.cause.name.lower()] += 1
         if report.action is Action.EJECTED:
@@ -63,13 +67,13 @@ class StationCounters:
             self._missed += 1
             _log.error("part_missed part=%s cause=%s", report.part_id, report.cause.name.lower())
 
-    def status(self, bundle_id: str, journal: JournalWriter, trouble: str = "") -> str:
-        """One line for a person. trouble: what is wrong with what the station sees."""
+    def status(self, bundle_id: str, journal: JournalWriter, fault: str = "") -> str:
+        """Return the status line for a person. fault: a fault that the monitor reports."""
         return (
             f"{bundle_id}: {sum(self._decided.values())} parts, "
             f"{self._decided[Decision.REJECT]} reject, {self._decided[Decision.UNKNOWN]} unknown, "
             f"{self._ejected} ejected, {self._missed} missed, {journal.lost} events lost"
-            + "".join(f"; {each}" for each in (journal.trouble, trouble) if each)
+            + "".join(f"; {each}" for each in (journal.fault, fault) if each)
         )
 
     def summary(
@@ -84,7 +88,7 @@ class StationCounters:
         pictures: Mapping[str, int],
         monitor: Mapping[str, int],
     ) -> Summary:
-        """What the run amounts to, when nothing counts any more."""
+        """Return the summary of a run. To be called after everything has stopped."""
         if counted is not None and counted.queue.overrun:
             _log.warning("pulse_too_long good_parts_reached=%s", counted.queue.overrun)
         return Summary(

@@ -1,4 +1,4 @@
-"""Unforeseen exceptions: each one is a bug, and ends the process."""
+"""The handling of unforeseen exceptions. Each one is a bug and ends the process."""
 
 from __future__ import annotations
 
@@ -12,68 +12,72 @@ from edge.validation_messages import one_line
 
 _log = getLogger(__name__)
 
-_CHARS = 400  # it becomes the reason of open parts
+_REASON_CHARS = 400  # the error becomes the reason of the open parts' verdicts
 
 
-class Crashes:
-    """Exceptions that end a thread of this process. A thread that is missing is not noticed by the
-    others: parts would go by without pictures, marks or verdicts, and the run would end in order.
+class CrashHandler:
+    """Records exceptions that end a thread of this process.
 
-    Threads: any may crash; ``check`` is for one.
+    The other threads do not notice that a thread has ended. Parts would pass without frames, marks
+    or verdicts, and the run would end with success.
+
+    Synchronization: any thread may crash. ``check`` is for one thread.
     """
 
     def __init__(self) -> None:
         self._first: tuple[str, BaseException | None] | None = None
 
     @contextmanager
-    def deadly(self, die: Callable[[str], None]) -> Iterator[None]:
-        """Within, an unforeseen exception in any thread, or out of the block itself, is in the log
-        with its stack, and ends the block with ``die`` and CrashedError. SystemExit counts where it
-        ends a thread, which it would do without a word.
+    def handling(self, on_crash: Callable[[str], None]) -> Iterator[None]:
+        """Log unforeseen exceptions of all threads and of the block, with their stack.
 
-        MustEndError of the block passes after ``die``; other OutfeedErrors, KeyboardInterrupt and
-        SystemExit pass.
+        The block then ends with ``on_crash(reason)`` and CrashedError. A SystemExit in another
+        thread counts as a crash, as Python ends the thread without a message.
+
+        A MustEndError of the block is raised again after ``on_crash``. Other OutfeedErrors,
+        KeyboardInterrupt and SystemExit of the block are raised again at once.
         """
         before = threading.excepthook
-        threading.excepthook = self._caught
+        threading.excepthook = self._record
         try:
             yield
             self.check()
         except MustEndError as error:
-            die(str(error))
+            on_crash(str(error))
             raise
         except (OutfeedError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             _log.critical("crashed", exc_info=error)
-            end = _crashed("main", error)
-            die(str(end))
-            raise end from error
+            crash = _crashed("main", error)
+            on_crash(str(crash))
+            raise crash from error
         finally:
             threading.excepthook = before
 
     def check(self) -> None:
-        """Raises CrashedError, which names the thread, where one has crashed."""
+        """Raise CrashedError with the name of the thread if a thread has crashed."""
         if self._first is not None:
             thread, error = self._first
             raise _crashed(thread, error) from error
 
-    def _caught(self, found: threading.ExceptHookArgs) -> None:
-        name = "a thread" if found.thread is None else found.thread.name
-        error = found.exc_value
+    def _record(self, args: threading.ExceptHookArgs) -> None:
+        name = "a thread" if args.thread is None else args.thread.name
+        error = args.exc_value
         _log.critical("thread_crashed name=%s", name, exc_info=error)
         if self._first is None:
             self._first = (name, error)
 
 
 def _crashed(thread: str, error: BaseException | None) -> CrashedError:
-    return CrashedError(f"crashed: {thread}: {type(error).__name__}: {one_line(error)}"[:_CHARS])
+    text = f"crashed: {thread}: {type(error).__name__}: {one_line(error)}"
+    return CrashedError(text[:_REASON_CHARS])
 
 
-def despite(step: Callable[[], object]) -> None:
-    """Do a step of the end of a process that dies. An exception is in the log, and the next steps
-    have their turn."""
+def run_logged(step: Callable[[], object]) -> None:
+    """Run one step of the exit of a crashed process. Log an exception, so that the next steps run
+    too."""
     try:
         step()
-    except Exception:  # noqa: BLE001 - whatever is broken, the parts under way still get an event
+    except Exception:  # noqa: BLE001 - the open parts need an event, whatever has failed
         _log.exception("end_hindered")

@@ -123,34 +123,34 @@ class PartRegister:
         self._put(_At.TOLD, 0)
         self._text(8, boot_id(), 40)
         self._text(256, bundle, _TEXT_BYTES)
-        self.alive()
+        self.record_heartbeat()
         self._memory[:8] = _MAGIC
 
-    def alive(self) -> None:
+    def record_heartbeat(self) -> None:
         """Somebody looks at the line."""
         self._put(_At.ALIVE_NS, time.monotonic_ns())
 
-    def announced(self, part_id: int, triggered_ns: int) -> None:
+    def record_part(self, part_id: int, triggered_ns: int) -> None:
         """A part is about to be announced to the rejector."""
-        self.alive()
+        self.record_heartbeat()
         entry = (part_id, triggered_ns, 0, _Fate.WAITING, 0, part_id ^ _CHECK)
         _ENTRY.pack_into(self._memory, _place(part_id), *entry)
         self._put(_At.ANNOUNCED, part_id)
 
-    def judged(self, part_id: int, decision: Decision) -> None:
+    def record_verdict(self, part_id: int, decision: Decision) -> None:
         """A part has its verdict."""
         if self._has(part_id):
             self._memory[_place(part_id) + _VERDICT_AT] = _DECISIONS.index(decision)
 
-    def journalled(self, part_id: int) -> None:
+    def mark_journalled(self, part_id: int) -> None:
         """The event of a part's verdict is on the disk."""
         self._seal(part_id, _Fate.JOURNALLED)
 
-    def void(self, part_id: int) -> None:
+    def mark_void(self, part_id: int) -> None:
         """There was no part."""
         self._seal(part_id, _Fate.VOID)
 
-    def lost(self, part_id: int | None) -> None:
+    def count_lost(self, part_id: int | None) -> None:
         """An event found the queue to the journal full. part_id: where it was a verdict's."""
         self._put(_At.GAP, self._get(_At.GAP) + 1)
         if part_id is None:
@@ -160,28 +160,28 @@ class PartRegister:
             self._put(_At.GAP_FIRST, part_id)
         self._put(_At.GAP_LAST, max(part_id, self._get(_At.GAP_LAST)))
 
-    def gap_told(self, count: int) -> None:
+    def mark_gap_journalled(self, count: int) -> None:
         """A gap event for so many lost ones is on the disk."""
         self._put(_At.GAP, max(0, self._get(_At.GAP) - count))
         if not self._get(_At.GAP):
             self._put(_At.GAP_FIRST, 0)
             self._put(_At.GAP_LAST, 0)
 
-    def done(self, part_id: int) -> None:
+    def mark_done(self, part_id: int) -> None:
         """The rejector has said what became of a part, and the journal has it where it should."""
         if self._has(part_id):
             self._memory[_place(part_id) + _DONE_AT] = 1
 
-    def refused(self, is_refused: bool) -> None:
+    def set_refused(self, is_refused: bool) -> None:
         """Return whether the disk takes events."""
         self._put(_At.REFUSED, is_refused)
 
-    def told(self) -> None:
+    def mark_account_journalled(self) -> None:
         """The run before is accounted for, in the journal."""
         first_part = self._get(_At.FIRST_PART)
         for part_id in self._not_done():
             if part_id < first_part:
-                self.done(part_id)
+                self.mark_done(part_id)
         for part in list(self._open_parts()):
             if part.part_id < first_part:
                 # A kill between the disk and its note leaves a part open that the journal has. A
@@ -194,7 +194,7 @@ class PartRegister:
     def save(self) -> None:
         """The station runs. Bring to the disk, now and then, which numbers were given out; blocks
         for the disk then."""
-        self.alive()
+        self.record_heartbeat()
         if self._numbers is not None:
             self._numbers.keep(self._get(_At.ANNOUNCED))
 

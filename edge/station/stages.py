@@ -1,4 +1,4 @@
-"""What has to move in a station, for its watchdog to look at."""
+"""The stages of a station, and waits that record their heartbeats."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edge.watchdog import StageLimits, WatchedStage
 _log = getLogger(__name__)
 _T = TypeVar("_T")
 
-TURN_S = 0.1  # how long a loop waits in vain before it comes round
+WAIT_S = 0.1  # the longest wait of a loop between two heartbeats
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """One WatchedStage per thread, and one for the rejector, which answers the trigger's pings."""
+    """One stage for each thread, and one for the rejector, which answers the trigger's pings."""
 
     trigger: WatchedStage
     camera: WatchedStage
@@ -31,30 +31,30 @@ class Stages:
     journal: WatchedStage
 
     @classmethod
-    def make(cls, patience: StageLimits, clock: Clock) -> Stages:
-        """All of them, with their bounds."""
+    def make(cls, limits: StageLimits, clock: Clock) -> Stages:
+        """Return all stages with their limits."""
 
-        def stage(name: str, bound_ns: int = patience.stage_ns) -> WatchedStage:
-            return WatchedStage(name, bound_ns=bound_ns, clock=clock)
+        def stage(name: str, limit_ns: int = limits.stage_ns) -> WatchedStage:
+            return WatchedStage(name, limit_ns=limit_ns, clock=clock)
 
         return cls(
             stage("trigger"),
             stage("camera"),
             stage("inspector"),
             stage("deadline"),
-            # Through the trigger's thread: where that one hangs, it shall be named first.
-            stage("rejector", patience.stage_ns + round(3 * TURN_S * 1e9)),
-            stage("journal", patience.journal_ns),
+            # The trigger's thread pings the rejector. If that thread hangs, it must be named first.
+            stage("rejector", limits.stage_ns + round(3 * WAIT_S * 1e9)),
+            stage("journal", limits.journal_ns),
         )
 
     def begin(self) -> None:
-        """The first turn of every stage begins now."""
+        """Record the first heartbeat of every stage."""
         for stage in self.all:
             stage.beat()
 
     @property
     def all(self) -> tuple[WatchedStage, ...]:
-        """In the order of a part's way."""
+        """Return the stages in the order in which a part passes them."""
         return (
             self.trigger,
             self.camera,
@@ -65,47 +65,56 @@ class Stages:
         )
 
 
-def take(queue: Queue[_T], stage: WatchedStage, between: Callable[[], None] | None = None) -> _T:
-    """What comes next out of the queue; the stage beats at every turn of the wait. between: what
-    is done at every turn, before it waits, while nothing is in the queue."""
+def next_item(
+    queue: Queue[_T], stage: WatchedStage, when_empty: Callable[[], None] | None = None
+) -> _T:
+    """Wait for the next item of a queue and remove it. The stage records a heartbeat every 0.1 s.
+
+    when_empty: called before each wait while the queue is empty.
+    """
     while True:
         stage.beat()
-        if between is not None and queue.empty():
-            between()
+        if when_empty is not None and queue.empty():
+            when_empty()
             stage.beat()
         try:
-            return queue.get(timeout=TURN_S)
+            return queue.get(timeout=WAIT_S)
         except Empty:
             continue
 
 
-def peek(queue: Queue[_T]) -> _T | None:
-    """What comes next out of the queue, left there; None: it is empty."""
+def first_waiting(queue: Queue[_T]) -> _T | None:
+    """Return the next item of a queue without removing it; None: the queue is empty."""
     with queue.mutex:
         return queue.queue[0] if queue.queue else None
 
 
-def join(thread: threading.Thread, clock: Clock, limit_ns: int, beat: Callable[[], object]) -> None:
-    """Wait for a thread that was started to end, until the moment of the clock; meanwhile beat."""
+def join_thread(
+    thread: threading.Thread, clock: Clock, limit_ns: int, beat: Callable[[], object]
+) -> None:
+    """Wait for the end of a thread, if it was started. Call ``beat`` every 0.1 s meanwhile.
+
+    limit_ns: the time on the clock at which the wait ends in any case.
+    """
     if thread.ident is None:
         return
     while thread.is_alive() and clock.now_ns() < limit_ns:
         beat()
-        thread.join(TURN_S)
+        thread.join(WAIT_S)
     if thread.is_alive():
         _log.error("thread_stuck name=%s", thread.name)
 
 
-def end(queue: Queue[_T | None], timeout_s: float) -> None:
-    """Put the end marker behind what waits; a consumer that is stuck is waited for so long only."""
+def put_end(queue: Queue[_T | None], timeout_s: float) -> None:
+    """Put the end marker None into a queue. Blocks for timeout_s while the queue is full."""
     try:
         queue.put(None, timeout=timeout_s)
     except Full:
         _log.error("queue_stuck parts=%s", queue.qsize())
 
 
-def end_at_once(queue: Queue[_T | None]) -> None:
-    """Put the end marker in place of what waits. Never blocks."""
+def replace_with_end(queue: Queue[_T | None]) -> None:
+    """Put the end marker None into a queue. If it is full, remove items for it. Never blocks."""
     while True:
         try:
             queue.put_nowait(None)

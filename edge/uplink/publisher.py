@@ -232,7 +232,7 @@ class Publisher:
         """The loop has come round. Waiting for a broker is no hang: no restart would help."""
         if (now_s := time.monotonic()) - self._alive_s >= self._notifier.interval_s:
             done = 0 if self._published is None else self._published.published
-            self._notifier.alive(f"{self._state}; published up to {done}")
+            self._notifier.heartbeat(f"{self._state}; published up to {done}")
             self._alive_s = now_s
 
     def _carry(self, connection: Connection, stop: threading.Event, opened_s: float) -> None:

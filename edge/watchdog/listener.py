@@ -27,7 +27,7 @@ class Listener:
         """For a child that is to be heard from at least every ``silence_s`` seconds."""
         return {"NOTIFY_SOCKET": self._address, "WATCHDOG_USEC": str(round(silence_s * 1e6))}
 
-    def heard(self, timeout_s: float) -> bool:
+    def wait_heartbeat(self, timeout_s: float) -> bool:
         """Wait for one message; whether there was one and it was READY=1 or a heartbeat."""
         self._socket.settimeout(timeout_s)
         try:

@@ -31,11 +31,11 @@ class Notifier(Protocol):
         """The service does its work from now on."""
         ...
 
-    def alive(self, status: str) -> None:
+    def heartbeat(self, status: str) -> None:
         """A heartbeat. Only for whoever has looked at all that must move."""
         ...
 
-    def say(self, status: str) -> None:
+    def send_status(self, status: str) -> None:
         """The status alone: no heartbeat."""
         ...
 
@@ -51,9 +51,9 @@ class SilentNotifier:
 
     def ready(self, status: str) -> None: ...
 
-    def alive(self, status: str) -> None: ...
+    def heartbeat(self, status: str) -> None: ...
 
-    def say(self, status: str) -> None: ...
+    def send_status(self, status: str) -> None: ...
 
     def stopping(self, status: str) -> None: ...
 
@@ -78,10 +78,10 @@ class SocketNotifier:
     def ready(self, status: str) -> None:
         self._send("READY=1", status)
 
-    def alive(self, status: str) -> None:
+    def heartbeat(self, status: str) -> None:
         self._send("WATCHDOG=1", status)
 
-    def say(self, status: str) -> None:
+    def send_status(self, status: str) -> None:
         self._send("", status)
 
     def stopping(self, status: str) -> None:

@@ -1,4 +1,4 @@
-"""One loop that has to come round."""
+"""The heartbeat and the time limit of one stage."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from edge.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class StageLimits:
-    """How long a stage may be under way before it counts as hung.
-
-    stage_ns: of trigger, camera, inspector, deadline and rejector: longer than the longest capture
-    or inspection that is merely late. journal_ns: of the journal: flash cards stall for seconds,
-    and its queue holds a minute of events.
-    """
+    """The times after which a stage without a heartbeat counts as hung."""
 
     stage_ns: int = 3_000_000_000
+    """For trigger, camera, inspector, deadline and rejector. Longer than the longest capture or
+    inspection that is only late."""
+
     journal_ns: int = 30_000_000_000
+    """For the journal. Flash cards stall for seconds, and the queue holds a minute of events."""
 
 
 class WatchedStage:
-    """When a loop last came round. The loop itself beats, from its own thread and nowhere else: at
-    each turn, whether it had something to do or waited in vain. Any thread may read."""
+    """The time of the last heartbeat of one loop.
 
-    def __init__(self, name: str, *, bound_ns: int, clock: Clock) -> None:
-        """bound_ns: how long one turn may take. The first turn begins now."""
+    Synchronization: the loop calls ``beat`` on its own thread at each iteration, with or without
+    work. Any thread may read.
+    """
+
+    def __init__(self, name: str, *, limit_ns: int, clock: Clock) -> None:
+        """limit_ns: the longest permitted time between two heartbeats. The first one is now."""
         self.name = name
-        self.bound_ns = bound_ns
+        self.limit_ns = limit_ns
         self._clock = clock
         self._at_ns = clock.now_ns()
 
     def beat(self) -> None:
-        """The loop has come round. Never blocks."""
+        """Record a heartbeat. Never blocks."""
         self._at_ns = self._clock.now_ns()
 
     def beat_at(self, at_ns: int) -> None:
-        """The same for a stage in another process, which came round at at_ns."""
+        """Record a heartbeat at at_ns, for a stage in another process."""
         self._at_ns = at_ns
 
-    def silent_ns(self, now_ns: int) -> int:
-        """How long ago that was."""
+    def age_ns(self, now_ns: int) -> int:
+        """Return the age of the last heartbeat."""
         return now_ns - self._at_ns

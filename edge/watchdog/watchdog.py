@@ -1,4 +1,4 @@
-"""Looks at every stage, and says so to the service manager only when it has looked."""
+"""The check of all stages. A heartbeat for the service manager follows only from this check."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from edge.watchdog.stage import WatchedStage
 
 
 class Watchdog:
-    """``look`` is the only place from which a heartbeat is sent, and it is sent by the caller's
-    thread after it has looked at every stage: no thread feeds it blindly. Once a stage was found
-    hung no heartbeat follows, whatever happens. One thread."""
+    """Sends a heartbeat to the service manager while all stages have recent heartbeats.
+
+    ``check`` is the only place that sends one, on the caller's thread, after it has checked every
+    stage. No thread sends one without this check. After a stage was found hung, no heartbeat
+    follows. For one thread.
+    """
 
     def __init__(self, notifier: Notifier, stages: Sequence[WatchedStage], *, clock: Clock) -> None:
         self._notifier = notifier
@@ -22,22 +25,23 @@ class Watchdog:
         self._next_ns = 0
         self._hung = ""
 
-    def look(self, status: str) -> None:
-        """Look at every stage; all well: a heartbeat with the status, where one is due.
+    def check(self, status: str) -> None:
+        """Check every stage. If all are within their limits, send a heartbeat with the status when
+        one is due.
 
-        Raises StalledError that names the stages that have not come round within their bound, and
-        tells the service manager, every time from then on.
+        Raises StalledError with the names of the stages that exceed their limits, and reports them
+        to the service manager; after the first time at every call.
         """
         now_ns = self._clock.now_ns()
         if not self._hung:
             self._hung = ", ".join(
-                f"{stage.name} for {stage.silent_ns(now_ns) / 1e9:.1f} s"
+                f"{stage.name} for {stage.age_ns(now_ns) / 1e9:.1f} s"
                 for stage in self._stages
-                if stage.silent_ns(now_ns) > stage.bound_ns
+                if stage.age_ns(now_ns) > stage.limit_ns
             )
         if self._hung:
-            self._notifier.say(f"hung: {self._hung}")
+            self._notifier.send_status(f"hung: {self._hung}")
             raise StalledError(f"hung: {self._hung}")
         if now_ns >= self._next_ns:
-            self._notifier.alive(status)
+            self._notifier.heartbeat(status)
             self._next_ns = now_ns + round(self._notifier.interval_s * 1e9)

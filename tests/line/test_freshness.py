@@ -135,7 +135,7 @@ def test_early_ns_is_how_much_too_early_a_frame_may_seem():
 
 def test_a_camera_that_lags_by_one_from_the_beginning_never_gets_a_part_through():
     freshness = Freshness(LIVE)
-    freshness.missing(part(1), Refusal.NO_FRAME)
+    freshness.count_missing(part(1), Refusal.NO_FRAME)
     for number in range(2, 8):
         assert freshness.fault(frame(number, number * 100 - 95), part(number), None) is not None
     assert {key: n for key, n in freshness.counts.items() if n} == {

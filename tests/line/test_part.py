@@ -1,5 +1,5 @@
+from edge.line.open_parts import OpenParts
 from edge.line.part import LineTiming, Part, PartTracker
-from edge.line.pending import Ledger
 
 TIMING = LineTiming(travel_ns=1_000, budget_ns=300, debounce_ns=50)
 
@@ -27,21 +27,21 @@ def test_a_bounce_does_not_prolong_the_debounce():
     assert made == [part(1, 0), None, part(2, 80), None]
 
 
-def test_the_ledger_hands_a_part_out_once():
-    ledger = Ledger()
-    ledger.open(part(1, 0))
-    assert 1 in ledger
-    assert [ledger.settle(1), ledger.settle(1), ledger.settle(2)] == [part(1, 0), None, None]
-    assert len(ledger) == 0
+def test_a_part_is_settled_once():
+    parts = OpenParts()
+    parts.add(part(1, 0))
+    assert 1 in parts
+    assert [parts.settle(1), parts.settle(1), parts.settle(2)] == [part(1, 0), None, None]
+    assert len(parts) == 0
 
 
 def test_overdue_parts_stay_open_until_settled():
-    ledger = Ledger()
+    parts = OpenParts()
     for number, at_ns in ((1, 0), (2, 100), (3, 200)):
-        ledger.open(part(number, at_ns))
-    assert ledger.overdue(299) == ()
-    assert ledger.next_deadline_ns() == 300
-    assert ledger.overdue(400) == (part(1, 0), part(2, 100))
-    ledger.settle(1)
-    assert ledger.overdue(400) == (part(2, 100),)
-    assert ledger.next_deadline_ns() == 400
+        parts.add(part(number, at_ns))
+    assert parts.overdue(299) == ()
+    assert parts.next_deadline_ns() == 300
+    assert parts.overdue(400) == (part(1, 0), part(2, 100))
+    parts.settle(1)
+    assert parts.overdue(400) == (part(2, 100),)
+    assert parts.next_deadline_ns() == 400

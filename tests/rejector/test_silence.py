@@ -121,7 +121,7 @@ def test_a_silent_stations_announced_parts_come_first(tmp_path: Path) -> None:
 
 def beating(client: RejectorClient, stop: threading.Event) -> None:
     while not stop.wait(0.05):
-        client.beat()
+        client.ping()
 
 
 @contextmanager
@@ -161,8 +161,8 @@ def test_a_rejector_that_hangs_is_killed_within_the_bound_and_started_anew(tmp_p
 
 def test_pings_cost_a_rejector_that_answers_nothing(tmp_path: Path) -> None:
     with client_of(tmp_path / "edges") as (client, _):
-        first, answered_ns = client.pid, client.beat()
-        eventually(lambda: client.beat() > answered_ns + 2 * SILENCE_MS * MS)
+        first, answered_ns = client.pid, client.ping()
+        eventually(lambda: client.ping() > answered_ns + 2 * SILENCE_MS * MS)
         assert (client.pid, client.restarts) == (first, 0)
 
 

@@ -30,10 +30,10 @@ class BrokenInbox:
 
 
 def trigger(folder: Path) -> StationHarness:
-    house = StationHarness(10**9)
-    wait = house.trigger.wait
-    house.trigger.wait = lambda s: raises(BUG)() if house.trigger.sent == 3 else wait(s)
-    return house
+    harness = StationHarness(10**9)
+    wait = harness.trigger.wait
+    harness.trigger.wait = lambda s: raises(BUG)() if harness.trigger.sent == 3 else wait(s)
+    return harness
 
 
 def camera(folder: Path) -> StationHarness:
@@ -50,20 +50,20 @@ def inspector(folder: Path) -> StationHarness:
 
 def deadline(folder: Path) -> StationHarness:
     slow = threading.Event()
-    house = StationHarness(10**9, inspector={2: lambda: slow.wait(1) or P})
-    house.station._on_verdict = lambda verdict: (
-        raises(BUG)() if verdict.decision is U else house.verdicts.append(verdict)
+    harness = StationHarness(10**9, inspector={2: lambda: slow.wait(1) or P})
+    harness.on_verdict = lambda verdict: (
+        raises(BUG)() if verdict.decision is U else harness.verdicts.append(verdict)
     )
-    return house
+    return harness
 
 
 def journal(folder: Path) -> StationHarness:
-    house = StationHarness(10**9)
-    store = house.journal.append
-    house.journal.append = lambda events: (
-        raises(BUG)() if len(house.verdicts) > 2 else store(events)
+    harness = StationHarness(10**9)
+    store = harness.journal.append
+    harness.journal.append = lambda events: (
+        raises(BUG)() if len(harness.verdicts) > 2 else store(events)
     )
-    return house
+    return harness
 
 
 def pictures(folder: Path) -> StationHarness:
@@ -84,15 +84,15 @@ def watcher(folder: Path) -> StationHarness:
 
 
 def rejector_link(folder: Path) -> StationHarness:
-    house = StationHarness(10**9)
-    start = house.rejector.start
+    harness = StationHarness(10**9)
+    start = harness.rejector.start
 
     def with_a_thread(on_actuated: Callable[..., None]) -> None:
         start(on_actuated)
         threading.Thread(target=raises(BUG), name="rejector-link").start()
 
-    house.rejector.start = with_a_thread
-    return house
+    harness.rejector.start = with_a_thread
+    return harness
 
 
 @pytest.mark.parametrize(
@@ -110,19 +110,19 @@ def test_an_unforeseen_exception_ends_the_station(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     hook = threading.excepthook
-    house = make(tmp_path)
+    harness = make(tmp_path)
     with pytest.raises(
         CrashedError, match=f"^crashed: {name}: ZeroDivisionError: a bug, scripted$"
     ):
-        house.station.run()
-    assert ("close",) not in house.rejector.orders
-    assert house.rejector.orders[-1] == ("abandon",)
-    announced = [order[1] for order in house.rejector.orders if order[0] == "announce"]
-    decisions = house.journal.decisions()
+        harness.station.run()
+    assert ("close",) not in harness.rejector.orders
+    assert harness.rejector.orders[-1] == ("abandon",)
+    announced = [order[1] for order in harness.rejector.orders if order[0] == "announce"]
+    decisions = harness.journal.decisions()
     if name != "journal":
         assert [part for part, _, _ in decisions] == announced
         assert {decision for _, decision, _ in decisions} <= {P, U}
-        assert house.journal.closed
+        assert harness.journal.closed
     (record,) = [each for each in caplog.records if each.getMessage().startswith("thread_crashed")]
     assert record.exc_info is not None
     assert record.exc_info[1] is BUG
@@ -132,49 +132,49 @@ def test_an_unforeseen_exception_ends_the_station(
 def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
     keeper = RecordedKeeper()
     keeper.record_frame = lambda frame: sys.exit(0)
-    house = StationHarness(10**9, pictures=keeper)
+    harness = StationHarness(10**9, pictures=keeper)
     with pytest.raises(CrashedError, match="camera: SystemExit"):
-        house.station.run()
+        harness.station.run()
 
 
 def test_a_crash_behind_the_last_part_is_noticed_before_the_goodbye() -> None:
     keeper = RecordedKeeper()
     keeper.record_inspection = raises(BUG)
-    house = StationHarness(1, pictures=keeper)
+    harness = StationHarness(1, pictures=keeper)
     with pytest.raises(CrashedError, match="inspector"):
-        house.station.run()
-    assert house.rejector.orders[-1] == ("abandon",)
+        harness.station.run()
+    assert harness.rejector.orders[-1] == ("abandon",)
 
 
 def test_a_step_of_the_end_that_fails_keeps_none_from_its_turn() -> None:
     keeper = RecordedKeeper()
-    house = StationHarness(10**9, pictures=keeper)
-    house.station._on_verdict = raises(BUG)  # for the parts that are settled at the end too
-    house.rejector.abandon = raises(BUG)
+    harness = StationHarness(10**9, pictures=keeper)
+    harness.on_verdict = raises(BUG)  # for the parts that are settled at the end too
+    harness.rejector.abandon = raises(BUG)
     with pytest.raises(CrashedError):
-        house.station.run()
-    assert house.journal.closed
+        harness.station.run()
+    assert harness.journal.closed
     assert keeper.told[-1] == ("dump",)
 
 
 def test_closing_a_device_may_crash_too() -> None:
-    house = StationHarness(2)
-    house.camera.close = raises(BUG)
+    harness = StationHarness(2)
+    harness.camera.close = raises(BUG)
     with pytest.raises(CrashedError, match="main"):
-        house.station.run()
-    assert house.rejector.orders[-1] == ("abandon",)
-    assert house.journal.closed
+        harness.station.run()
+    assert harness.rejector.orders[-1] == ("abandon",)
+    assert harness.journal.closed
 
 
 def test_what_a_device_says_on_purpose_is_no_crash() -> None:
-    house = StationHarness(3)
-    house.trigger.wait = raises(DeviceError("unplugged"))
+    harness = StationHarness(3)
+    harness.trigger.wait = raises(DeviceError("unplugged"))
     with pytest.raises(DeviceError, match="unplugged"):
-        house.station.run()
-    assert house.rejector.orders[-1] == ("close",)
+        harness.station.run()
+    assert harness.rejector.orders[-1] == ("close",)
 
 
 def test_a_part_whose_frame_fails_is_unknown_and_the_line_goes_on() -> None:
-    house = StationHarness(3, camera={2: lambda frame: raises(BUG)()}, inspector={3: lambda: R})
-    house.run()
-    assert [decision for _, decision, _ in house.journal.decisions()] == [P, U, R]
+    harness = StationHarness(3, camera={2: lambda frame: raises(BUG)()}, inspector={3: lambda: R})
+    harness.run()
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [P, U, R]

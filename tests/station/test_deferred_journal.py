@@ -64,12 +64,12 @@ def test_what_found_no_room_is_a_gap_event_when_the_disk_is_there(
     writer = JournalWriter(journal, station="s1", bundle="b1", capacity=4)
     writer.start()
     writer.put_verdict(Verdict.unknown(1, reason="a"), 0)
-    eventually(lambda: "no space" in writer.trouble)  # the first one is under way
+    eventually(lambda: "no space" in writer.fault)  # the first one is under way
     for number in range(2, 12):
         writer.put_verdict(Verdict.unknown(number, reason="a"), 0)
     assert writer.lost == 6
     disk.error = None
-    eventually(lambda: not writer.trouble)
+    eventually(lambda: not writer.fault)
     assert writer.close(10) == 6
     journal.close()
     with JournalReader(tmp_path / "journal.sqlite") as reader:

@@ -23,7 +23,13 @@ from edge.rejector.hardware import SimulatedEncoderSpec, SimulatedEyeSpec
 from edge.rejector.options import CountTracking, EjectorEye, RejectorOptions
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.sim.motion import Drive, DrivenMotion
-from edge.station import Station
+from edge.station import (
+    Station,
+    StationDevices,
+    StationListeners,
+    StationServices,
+    StationSettings,
+)
 
 CLOCK = MonotonicClock()
 MS = 1_000_000
@@ -82,18 +88,12 @@ def line(tmp_path):
             if not any(edge.active for edge in read_record(tmp_path / "edges")[-1:]):
                 during(client, verdicts)
 
+        camera = FilesCamera(tmp_path / "in", clock=CLOCK, loop=True)
         station = Station(
-            station_id="s1",
-            bundle_id="b1",
-            trigger=belt,
-            camera=FilesCamera(tmp_path / "in", clock=CLOCK, loop=True),
-            inspector=BrightnessInspector(),
-            rejector=client,
-            journal=journal,
-            clock=CLOCK,
-            timing=LineTiming(None, 200 * MS, debounce_ns=2 * MS),
-            on_verdict=on_verdict,
-            on_actuated=reports.append,
+            StationSettings("s1", "b1", LineTiming(None, 200 * MS, debounce_ns=2 * MS)),
+            StationDevices(belt, camera, client, CLOCK),
+            StationServices(BrightnessInspector(), journal),
+            listeners=StationListeners(on_verdict, reports.append),
         )
         summary = station.run()
         with JournalReader(tmp_path / "journal.sqlite") as reader:

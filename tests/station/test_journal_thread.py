@@ -45,7 +45,7 @@ def put(made: JournalWriter, *numbers: int) -> None:
         made.put_verdict(Verdict.unknown(number, reason="scripted"), 0)
 
 
-def said(journal: StubbornJournal) -> list[str]:
+def stored_reasons(journal: StubbornJournal) -> list[str]:
     return [f"gap of {e.count}" if "gap" in e.type else str(e.part_id) for e in journal.events]
 
 
@@ -55,7 +55,7 @@ def test_what_waits_is_written_before_the_end():
     put(made, *range(90))
     journal.open.set()
     assert made.close(10.0) == 0
-    assert said(journal) == [str(number) for number in range(90)]
+    assert stored_reasons(journal) == [str(number) for number in range(90)]
 
 
 def test_a_disk_that_does_not_answer_costs_events_and_never_time():
@@ -66,7 +66,7 @@ def test_a_disk_that_does_not_answer_costs_events_and_never_time():
     put(made, 2, 3, 4, 5, 6)
     journal.open.set()
     assert made.close(10.0) == 2
-    assert said(journal) == ["1", "2", "3", "4", "gap of 2"]
+    assert stored_reasons(journal) == ["1", "2", "3", "4", "gap of 2"]
 
 
 def test_a_batch_that_is_refused_is_tried_again_and_nothing_is_lost(caplog):
@@ -75,7 +75,7 @@ def test_a_batch_that_is_refused_is_tried_again_and_nothing_is_lost(caplog):
     made = writer(journal)
     put(made, 1, 2)
     assert made.close(10.0) == 0
-    assert said(journal) == ["1", "2"]
+    assert stored_reasons(journal) == ["1", "2"]
     heads = [record.message.split()[0] for record in caplog.records]
     assert heads == ["journal_refuses", "journal_takes_events_again"]
 
@@ -138,7 +138,7 @@ def test_a_batch_that_was_stored_in_part_is_not_stored_twice():
     put(made, 1, 2, 3, 4)
     made.start()
     assert made.close(10.0) == 0
-    assert said(journal) == ["1", "2", "3", "4"]
+    assert stored_reasons(journal) == ["1", "2", "3", "4"]
 
 
 def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
@@ -146,9 +146,9 @@ def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     before = open_register("s1", tmp_path)
     before.begin("b0", 3)
-    before.announced(3, 30)
-    before.lost(None)
-    before.lost(None)
+    before.record_part(3, 30)
+    before.count_lost(None)
+    before.count_lost(None)
     refusals = [JournalError("not open yet, scripted")] * 2
 
     def tail():
@@ -162,7 +162,7 @@ def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
     journal = StubbornJournal(refusals=1)
     journal.open.set()
     made = JournalWriter(journal, station="s1", bundle="b1", account=account, register=register)
-    register.announced(4, 40)
+    register.record_part(4, 40)
     put(made, 4)
     made.start()
     assert made.close(10.0) == 0

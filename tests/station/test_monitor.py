@@ -62,10 +62,10 @@ class SkippingClock:
         self.added_ns += by_ns
 
 
-def told(house: StationHarness) -> list[tuple]:
+def told(harness: StationHarness) -> list[tuple]:
     """Every event in the journal's order, without times."""
     found: list[tuple] = []
-    for event in house.journal.events:
+    for event in harness.journal.events:
         if event.type == "outfeed.self-test/1":
             found.append(
                 (event.subject, event.reproduced, event.reason, event.since_part, event.part_id)
@@ -79,10 +79,10 @@ def told(house: StationHarness) -> list[tuple]:
 
 def test_sentinels_run_before_the_first_part_and_between_parts(tmp_path: Path) -> None:
     self_test = ScriptedSelfTest()
-    house = StationHarness(2, monitor=monitor(tmp_path, self_test))
-    house.trigger.gate = lambda n: len(self_test.threads) >= n + 1
-    summary = house.run()
-    history = told(house)
+    harness = StationHarness(2, monitor=monitor(tmp_path, self_test))
+    harness.trigger.gate = lambda n: len(self_test.threads) >= n + 1
+    summary = harness.run()
+    history = told(harness)
     assert history[:2] == [("s1", True, "", 1, 0), ("s2", True, "", 1, 0)]
     assert [each for each in history if each[0] in (1, 2)] == [
         (1, P, "scripted"),
@@ -100,17 +100,17 @@ def test_after_a_failed_self_test_no_part_passes_until_the_next_start(
     tmp_path: Path,
 ) -> None:
     self_test = ScriptedSelfTest(None, None, "sees nothing")
-    house = StationHarness(4, inspector={3: lambda: R}, monitor=monitor(tmp_path, self_test))
+    harness = StationHarness(4, inspector={3: lambda: R}, monitor=monitor(tmp_path, self_test))
     # Part 1 is before the self-test that fails, the others after it.
     self_test_allowed = threading.Event()
-    is_due = house.station._monitor.is_self_test_due
-    house.station._monitor.is_self_test_due = lambda: self_test_allowed.is_set() and is_due()
-    house.station._on_verdict = lambda v: (house.verdicts.append(v), self_test_allowed.set())
-    house.trigger.gate = lambda n: (
-        n == 1 or (len(self_test.threads) == 3 and len(house.verdicts) >= n - 1)
+    is_due = harness.station._monitor.is_self_test_due
+    harness.station._monitor.is_self_test_due = lambda: self_test_allowed.is_set() and is_due()
+    harness.on_verdict = lambda v: (harness.verdicts.append(v), self_test_allowed.set())
+    harness.trigger.gate = lambda n: (
+        n == 1 or (len(self_test.threads) == 3 and len(harness.verdicts) >= n - 1)
     )
-    summary = house.run()
-    assert told(house) == [
+    summary = harness.run()
+    assert told(harness) == [
         ("s1", True, "", 1, 0),
         ("s2", True, "", 1, 0),
         (1, P, "scripted"),
@@ -119,7 +119,7 @@ def test_after_a_failed_self_test_no_part_passes_until_the_next_start(
         (3, R, "scripted"),  # what it still finds is ejected
         (4, U, "self-test failed, s3: sees nothing"),
     ]
-    assert house.rejector.orders == [
+    assert harness.rejector.orders == [
         ("announce", 1),
         ("resolve", 1, False),
         ("announce", 2),
@@ -136,12 +136,12 @@ def test_after_a_failed_self_test_no_part_passes_until_the_next_start(
 
 def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
     self_test = ScriptedSelfTest("sees nothing")
-    house = StationHarness(
+    harness = StationHarness(
         1, monitor=monitor(tmp_path, self_test, on_self_test_failure="report", every_ns=0)
     )
-    house.run()
-    assert told(house)[0] == ("s1", False, "sees nothing", 1, 0)
-    assert told(house)[-1] == (1, P, "scripted")
+    harness.run()
+    assert told(harness)[0] == ("s1", False, "sees nothing", 1, 0)
+    assert told(harness)[-1] == (1, P, "scripted")
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_on_self_test_failure_report_only_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_a_self_test_that_breaks_the_chain_is_not_reproduced(tmp_path, error, reason) -> None:
-    house = StationHarness(1, monitor=monitor(tmp_path, ScriptedSelfTest(error), every_ns=0))
-    house.run()
-    assert told(house) == [
+    harness = StationHarness(1, monitor=monitor(tmp_path, ScriptedSelfTest(error), every_ns=0))
+    harness.run()
+    assert told(harness) == [
         ("s1", False, reason, 1, 0),
         ("s2", True, "", 1, 0),
         (1, U, f"self-test failed, s1: {reason}"),
@@ -190,8 +190,8 @@ def test_a_self_test_that_a_part_would_have_to_wait_for_too_long_does_not_run(
     # 400 ms each: never within a budget of 300, however soon a verdict is.
     clock = SkippingClock()
     self_test = ScriptedSelfTest(during=lambda: clock.skip(400 * MS))
-    house = StationHarness(20, monitor=monitor(tmp_path, self_test, clock=clock))
-    house.run()
+    harness = StationHarness(20, monitor=monitor(tmp_path, self_test, clock=clock))
+    harness.run()
     assert len(self_test.threads) == 2
     assert [r.message.split()[0] for r in caplog.records if "self_test" in r.message] == [
         "self_test_starved"
@@ -208,24 +208,26 @@ def test_a_part_that_comes_while_a_self_test_runs_has_its_verdict_in_time(tmp_pa
         """Every part comes in the middle of a self-test."""
         if threading.current_thread().name == "inspector" and len(caught) < 5:
             assert came.acquire(timeout=30)
-            caught.append(len(house.verdicts))
+            caught.append(len(harness.verdicts))
 
     self_test = ScriptedSelfTest(during=during)
-    house = StationHarness(5, monitor=monitor(tmp_path, self_test))
-    announce = house.rejector.announce
-    house.rejector.announce = lambda *part: (announce(*part), came.release())
-    house.trigger.gate = lambda n: len(self_test.threads) == 2 + n and len(house.verdicts) == n - 1
-    summary = house.run()
+    harness = StationHarness(5, monitor=monitor(tmp_path, self_test))
+    announce = harness.rejector.announce
+    harness.rejector.announce = lambda *part: (announce(*part), came.release())
+    harness.trigger.gate = lambda n: (
+        len(self_test.threads) == 2 + n and len(harness.verdicts) == n - 1
+    )
+    summary = harness.run()
     assert caught == [0, 1, 2, 3, 4]  # each before its verdict
-    assert [decision for _, decision, _ in house.journal.decisions()] == [P] * 5
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [P] * 5
     assert (summary.late, summary.overload) == (0, 0)
 
 
 def test_a_known_bad_part_that_passed(tmp_path: Path) -> None:
-    house = StationHarness(3, inspector={1: lambda: R}, monitor=monitor(tmp_path, None))
-    house.trigger.gate = lambda n: len(house.verdicts) >= n - 1 and marked(house, n)
-    summary = house.run()
-    assert told(house) == [
+    harness = StationHarness(3, inspector={1: lambda: R}, monitor=monitor(tmp_path, None))
+    harness.trigger.gate = lambda n: len(harness.verdicts) >= n - 1 and marked(harness, n)
+    summary = harness.run()
+    assert told(harness) == [
         (1, R, "scripted"),
         ("outfeed.mark/1",),
         ("part 1", True, "", 1, 1),
@@ -237,12 +239,12 @@ def test_a_known_bad_part_that_passed(tmp_path: Path) -> None:
     assert summary.monitor == {"self-tests": 2, "self-tests failed": 1}
 
 
-def marked(house: StationHarness, number: int) -> bool:
+def marked(harness: StationHarness, number: int) -> bool:
     """Whoever put part number - 1 on the belt says so, once."""
-    done = house.__dict__.setdefault("done", set())
+    done = harness.__dict__.setdefault("done", set())
     if number - 1 in (1, 2) and number not in done:
         done.add(number)
-        assert house.station._marked(new_mark(number - 1, "self-test", ""), None, lambda: None)
+        assert harness.station._put_mark(new_mark(number - 1, "self-test", ""), None, lambda: None)
     return True
 
 
@@ -259,10 +261,10 @@ def test_a_known_bad_part_without_a_verdict_proves_nothing(tmp_path: Path, caplo
 
 
 def test_another_mark_is_no_self_test(tmp_path: Path) -> None:
-    house = StationHarness(1, monitor=monitor(tmp_path, None))
-    house.run()
-    house.station._marked(new_mark(1, "escape", ""), None, lambda: None)
-    assert house.station._monitor.counts == {}
+    harness = StationHarness(1, monitor=monitor(tmp_path, None))
+    harness.run()
+    harness.station._put_mark(new_mark(1, "escape", ""), None, lambda: None)
+    assert harness.station._monitor.counts == {}
 
 
 class Dimming:
@@ -285,16 +287,16 @@ def test_a_real_chain_whose_detector_fails(tmp_path: Path) -> None:
     # Two self-tests at the start and the first part; then the detector fails.
     eye = Dimming(build_inspector(bundle, now_ns=time.monotonic_ns), after=3)
     one = monitor(tmp_path, Sentinels(bundle, eye, GoldenLimits()))
-    house = StationHarness(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
-    house.camera.script[2] = with_pixels(CLEAN)
-    house.inspector.inspect = eye.inspect
+    harness = StationHarness(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
+    harness.camera.script[2] = with_pixels(CLEAN)
+    harness.inspector.inspect = eye.inspect
     gate = threading.Event()
     is_due = one.is_self_test_due
-    one.is_self_test_due = lambda: len(house.verdicts) >= 1 and is_due()
-    house.trigger.gate = lambda n: n == 1 or (one.doubt() and len(house.verdicts) >= n - 1)
+    one.is_self_test_due = lambda: len(harness.verdicts) >= 1 and is_due()
+    harness.trigger.gate = lambda n: n == 1 or (one.doubt() and len(harness.verdicts) >= n - 1)
     assert not gate.is_set()
-    house.run()
-    (first, second, third) = house.journal.decisions()
+    harness.run()
+    (first, second, third) = harness.journal.decisions()
     assert first[:2] == (1, R)
     # The hole of part 3 is not seen any more, and it does not pass all the same.
     assert [each[:2] for each in (second, third)] == [(2, U), (3, U)]
@@ -417,9 +419,9 @@ def alarms():
     return severe, replace(severe, raised=False, value=0.4, part=4)
 
 
-def in_step(house: StationHarness, eye: ScriptedDrifting) -> None:
+def in_step(harness: StationHarness, eye: ScriptedDrifting) -> None:
     """The next part comes when the one before was measured."""
-    house.trigger.gate = lambda n: len(eye.parts) >= n - 1
+    harness.trigger.gate = lambda n: len(eye.parts) >= n - 1
 
 
 @pytest.mark.parametrize("on_drift", ["report", "unknown"])
@@ -428,24 +430,24 @@ def test_a_severe_drift_is_journalled_and_where_asked_for_no_part_passes(
 ) -> None:
     severe, back = alarms()
     eye = ScriptedDrifting({2: [severe], 4: [back]})
-    house = StationHarness(5, monitor=monitor(tmp_path, None, eye, every=1, on_drift=on_drift))
-    house.trigger.gate = lambda n: (
-        len(eye.parts) >= n - 1 and (house.station._monitor._counts["measured"] == n - 1)
+    harness = StationHarness(5, monitor=monitor(tmp_path, None, eye, every=1, on_drift=on_drift))
+    harness.trigger.gate = lambda n: (
+        len(eye.parts) >= n - 1 and (harness.station._monitor._counts["measured"] == n - 1)
     )
-    summary = house.run()
-    events = [event for event in house.journal.events if event.type == "outfeed.drift/1"]
+    summary = harness.run()
+    events = [event for event in harness.journal.events if event.type == "outfeed.drift/1"]
     assert [(e.state, e.severity, e.measure, e.value, e.expected, e.part_id) for e in events] == [
         ("raised", "severe", "focus", 0.1, 0.4, 2),
         ("cleared", "severe", "focus", 0.4, 0.4, 4),
     ]
-    decisions = [decision for _, decision, _ in house.journal.decisions()]
+    decisions = [decision for _, decision, _ in harness.journal.decisions()]
     if on_drift == "report":
         assert decisions == [P] * 5
     else:
         assert decisions[:2] == [P, P]
         assert decisions[2:4] == [U, U]
         assert decisions[4] == P
-        reason = house.journal.decisions()[2][2]
+        reason = harness.journal.decisions()[2][2]
         assert reason.startswith(
             "drift of focus: sharpness 0.1 (fine by coarse), expected 0.4, since part 2"
         )
@@ -457,44 +459,46 @@ def test_a_severe_drift_is_journalled_and_where_asked_for_no_part_passes(
 def test_a_mild_drift_lets_parts_pass(tmp_path: Path) -> None:
     severe, _ = alarms()
     eye = ScriptedDrifting({1: [replace(severe, grade="mild")]})
-    house = StationHarness(2, monitor=monitor(tmp_path, None, eye, every=1, on_drift="unknown"))
-    in_step(house, eye)
-    house.run()
-    assert [decision for _, decision, _ in house.journal.decisions()] == [P, P]
-    assert house.station._monitor.status == "drift of focus"
+    harness = StationHarness(2, monitor=monitor(tmp_path, None, eye, every=1, on_drift="unknown"))
+    in_step(harness, eye)
+    harness.run()
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [P, P]
+    assert harness.station._monitor.status == "drift of focus"
 
 
 def test_one_part_in_so_many_is_measured(tmp_path: Path) -> None:
     eye = ScriptedDrifting({})
-    house = StationHarness(9, monitor=monitor(tmp_path, None, eye, every=3))
-    house.trigger.gate = lambda n: len(house.verdicts) >= n - 1 and len(eye.parts) >= (n - 1) // 3
-    house.run()
+    harness = StationHarness(9, monitor=monitor(tmp_path, None, eye, every=3))
+    harness.trigger.gate = lambda n: (
+        len(harness.verdicts) >= n - 1 and len(eye.parts) >= (n - 1) // 3
+    )
+    harness.run()
     assert [part for part, _ in eye.parts][:2] == [3, 6]
 
 
 def test_a_monitor_that_hangs_delays_no_part_and_counts_what_it_leaves_out(tmp_path: Path) -> None:
     eye = ScriptedDrifting({})
     eye.gate.clear()
-    house = StationHarness(20, monitor=monitor(tmp_path, None, eye, every=1))
-    close = house.station._monitor.close
-    house.station._monitor.close = lambda timeout_s: (eye.gate.set(), close(timeout_s))
-    summary = house.run()
-    assert [decision for _, decision, _ in house.journal.decisions()] == [P] * 20
+    harness = StationHarness(20, monitor=monitor(tmp_path, None, eye, every=1))
+    close = harness.station._monitor.close
+    harness.station._monitor.close = lambda timeout_s: (eye.gate.set(), close(timeout_s))
+    summary = harness.run()
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [P] * 20
     assert summary.monitor["too busy"] == 18  # one is being measured, one waits
 
 
 def test_a_bug_in_measuring_is_a_line_in_the_log_and_no_more(tmp_path: Path, caplog) -> None:
     eye = ScriptedDrifting({1: ZeroDivisionError("oh")})
-    house = StationHarness(3, monitor=monitor(tmp_path, None, eye, every=1))
-    in_step(house, eye)
-    house.run()
-    assert [decision for _, decision, _ in house.journal.decisions()] == [P] * 3
+    harness = StationHarness(3, monitor=monitor(tmp_path, None, eye, every=1))
+    in_step(harness, eye)
+    harness.run()
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [P] * 3
     assert [r.message for r in caplog.records] == ["part_failed part=1"]
 
 
 def test_the_status_names_what_is_wrong(tmp_path: Path) -> None:
     one = monitor(tmp_path, ScriptedSelfTest("sees nothing"), ScriptedDrifting({}), every_ns=0)
     assert one.status == ""
-    house = StationHarness(0, monitor=one)
-    house.run()
-    assert house.station._status().endswith("0 events lost; SELF-TEST FAILED, s1: sees nothing")
+    harness = StationHarness(0, monitor=one)
+    harness.run()
+    assert harness.station._status().endswith("0 events lost; SELF-TEST FAILED, s1: sees nothing")

@@ -44,15 +44,15 @@ def test_a_part_without_a_frame_has_a_verdict_only() -> None:
 
 def test_a_late_inspection_is_recorded_too() -> None:
     keeper = RecordedKeeper()
-    house = StationHarness(1, pictures=keeper)
+    harness = StationHarness(1, pictures=keeper)
 
     def slow() -> Decision:
-        while not house.verdicts:
+        while not harness.verdicts:
             pass
         return R
 
-    house.inspector.script = {1: slow}
-    house.run()
+    harness.inspector.script = {1: slow}
+    harness.run()
     assert keeper.told[1:-1] == [("frame", 1), ("verdict", 1, U), ("inspection", 1, R)]
 
 
@@ -65,19 +65,19 @@ def test_a_stale_frame_is_recorded_and_its_part_is_unknown() -> None:
 
 def test_a_station_that_dies_dumps_after_the_journal() -> None:
     keeper = RecordedKeeper()
-    house = StationHarness(
-        10**9, pictures=keeper, patience=StageLimits(stage_ns=S, journal_ns=2 * S)
+    harness = StationHarness(
+        10**9, pictures=keeper, limits=StageLimits(stage_ns=S, journal_ns=2 * S)
     )
-    house.rejector.beat = lambda: 0
+    harness.rejector.ping = lambda: 0
     dump = keeper.dump
 
     def after_the_journal(timeout_s: float) -> None:
-        assert house.journal.closed
+        assert harness.journal.closed
         dump(timeout_s)
 
     keeper.dump = after_the_journal
     with pytest.raises(StalledError):
-        house.station.run()
+        harness.station.run()
     assert keeper.told[-1] == ("dump",)
     wait_for_threads()
     assert ("close",) not in keeper.told
@@ -89,17 +89,17 @@ def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
 
         def ready(self, status): ...
 
-        def alive(self, status):
+        def heartbeat(self, status):
             raise ZeroDivisionError("a bug, scripted")
 
-        def say(self, status): ...
+        def send_status(self, status): ...
 
         def stopping(self, status): ...
 
     keeper = RecordedKeeper()
-    house = StationHarness(10**9, pictures=keeper, notifier=Fails())
+    harness = StationHarness(10**9, pictures=keeper, notifier=Fails())
     with pytest.raises(CrashedError, match=r"^crashed: main: ZeroDivisionError: a bug, scripted$"):
-        house.station.run()
+        harness.station.run()
     assert keeper.told[-1] == ("dump",)
     wait_for_threads()
 
@@ -107,17 +107,17 @@ def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
 def test_a_mark_becomes_an_event_and_is_confirmed_when_it_is_on_the_disk() -> None:
     keeper = RecordedKeeper()
     stored = []
-    house = StationHarness(1, pictures=keeper)
+    harness = StationHarness(1, pictures=keeper)
     mark = new_mark(1, "escape", "a crack")
     begin = keeper.start
 
     def start(on_mark) -> None:
         begin(on_mark)
-        assert on_mark(mark, "1.png", lambda: stored.append(list(house.journal.events)))
+        assert on_mark(mark, "1.png", lambda: stored.append(list(harness.journal.events)))
 
     keeper.start = start
-    house.run()
-    (event,) = [each for each in house.journal.events if each.type == "outfeed.mark/1"]
+    harness.run()
+    (event,) = [each for each in harness.journal.events if each.type == "outfeed.mark/1"]
     assert (event.part_id, event.mark, event.note) == (1, "escape", "a crack")
     assert (event.mark_id, event.marked_utc, event.picture) == (mark.id, mark.utc, "1.png")
     assert event in stored[0]

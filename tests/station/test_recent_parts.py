@@ -54,14 +54,14 @@ def test_a_register_outlives_whoever_wrote_it(tmp_path: Path) -> None:
     assert again(tmp_path).last is None
     register = begun(tmp_path, 7)
     for number, decision in ((7, P), (8, R), (9, U), (10, None), (11, P), (12, None)):
-        register.announced(number, 100 * number)
+        register.record_part(number, 100 * number)
         if decision is not None:
-            register.judged(number, decision)
-    register.journalled(7)
-    register.void(12)
+            register.record_verdict(number, decision)
+    register.mark_journalled(7)
+    register.mark_void(12)
     for number in (7, 8, 10):
-        register.done(number)
-    register.refused(True)
+        register.mark_done(number)
+    register.set_refused(True)
     last = left(tmp_path)
     assert (last.end, last.bundle, last.first_part) == (RunEnd.RUNNING, "bundle 1", 7)
     assert (last.announced, last.under_way, last.gap, last.refused) == (12, range(9, 12), 0, True)
@@ -77,13 +77,13 @@ def test_a_register_outlives_whoever_wrote_it(tmp_path: Path) -> None:
 def test_what_the_journal_has_is_not_journalled_again_by_later_starts(tmp_path: Path) -> None:
     """A kill between the disk and its note: the first start finds the verdict in the tail."""
     register = begun(tmp_path)
-    register.announced(1, 1)
-    register.judged(1, P)
+    register.record_part(1, 1)
+    register.record_verdict(1, P)
     second = begun(tmp_path, 2)
     assert second.last is not None
     assert [part.part_id for part in second.last.parts] == [1]
-    second.told()
-    second.announced(2, 2)
+    second.mark_account_journalled()
+    second.record_part(2, 2)
     assert [part.part_id for part in left(tmp_path).parts] == [2]
 
 
@@ -96,14 +96,14 @@ def test_the_time_in_which_nobody_looked_adds_up_until_it_is_told(
     now_s += 5
     second = begun(tmp_path, 2)  # killed before the journal took its start event
     now_s += 1
-    second.alive()
+    second.record_heartbeat()
     now_s += 7
     third = begun(tmp_path, 3)
     assert third.last is not None
     assert third.last.unwatched_ns == 12_000_000_000
-    third.told()
+    third.mark_account_journalled()
     now_s += 2
-    third.alive()
+    third.record_heartbeat()
     now_s += 3
     assert left(tmp_path).unwatched_ns == 3_000_000_000
 
@@ -111,17 +111,17 @@ def test_the_time_in_which_nobody_looked_adds_up_until_it_is_told(
 def test_what_is_not_told_is_told_by_the_start_after(tmp_path: Path) -> None:
     register = begun(tmp_path)
     for number in (1, 2):
-        register.announced(number, number)
+        register.record_part(number, number)
     second = begun(tmp_path, 3)
-    second.announced(3, 3)
+    second.record_part(3, 3)
     last = left(tmp_path)
     assert (last.first_part, last.announced) == (1, 3)
     assert [part.part_id for part in last.parts] == [1, 2, 3]
     third = begun(tmp_path, 4)
     for number in (1, 2, 3):
-        third.journalled(number)
-    third.told()
-    third.announced(4, 4)
+        third.mark_journalled(number)
+    third.mark_account_journalled()
+    third.record_part(4, 4)
     fourth = begun(tmp_path, 5)
     assert fourth.last is not None
     assert (fourth.last.first_part, len(fourth.last.parts)) == (4, 1)
@@ -130,17 +130,17 @@ def test_what_is_not_told_is_told_by_the_start_after(tmp_path: Path) -> None:
 def test_events_that_found_the_queue_full(tmp_path: Path) -> None:
     register = begun(tmp_path)
     for number in range(1, 6):
-        register.announced(number, number)
-        register.judged(number, P)
-    register.lost(3)
-    register.lost(None)
-    register.lost(4)
+        register.record_part(number, number)
+        register.record_verdict(number, P)
+    register.count_lost(3)
+    register.count_lost(None)
+    register.count_lost(4)
     last = left(tmp_path)
     assert (last.gap, last.gap_parts) == (3, range(3, 5))
     assert [(part.part_id, part.is_lost) for part in last.parts] == [
         (1, False), (2, False), (3, True), (4, True), (5, False),
     ]  # fmt: skip
-    register.gap_told(3)
+    register.mark_gap_journalled(3)
     assert [part.part_id for part in left(tmp_path).parts] == [1, 2, 5]
     assert (left(tmp_path).gap, left(tmp_path).gap_parts) == (0, range(0))
 
@@ -148,14 +148,14 @@ def test_events_that_found_the_queue_full(tmp_path: Path) -> None:
 def test_the_last_parts_are_known_and_older_ones_make_room(tmp_path: Path) -> None:
     register = begun(tmp_path)
     for number in range(1, CAPACITY + 11):
-        register.announced(number, number)
-    register.judged(1, P)  # whose place another one has
+        register.record_part(number, number)
+    register.record_verdict(1, P)  # whose place another one has
     assert [part.part_id for part in left(tmp_path).parts] == list(range(11, CAPACITY + 11))
 
 
 def test_another_boot_or_garbage_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register = begun(tmp_path)
-    register.announced(1, 1)
+    register.record_part(1, 1)
     assert register.path is not None
     with monkeypatch.context() as patched:
         patched.setattr("edge.station.recent_parts.boot_id", lambda: "another")
@@ -172,7 +172,7 @@ def test_memory_that_cannot_be_shared_costs_the_account_and_nothing_else(
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "nowhere"))
     register = again(tmp_path)
     register.begin("b", 1)
-    register.announced(1, 1)
+    register.record_part(1, 1)
     assert again(tmp_path).last is None
     assert "part_register_refused" in caplog.text
     link = tmp_path / "elsewhere"
@@ -189,12 +189,12 @@ def test_an_end_in_order_gives_the_memory_back(tmp_path: Path) -> None:
     numbers = PartNumberFile(tmp_path / "parts.json")
     register = open_register("press-3", tmp_path, numbers)
     register.begin("b", 1)
-    register.announced(1, 1)
+    register.record_part(1, 1)
     assert register.path is not None
     register.close(RunEnd.STOPPED, 10.0)
     assert register.path.exists()  # part 1 is not journalled
-    register.journalled(1)
-    register.told()
+    register.mark_journalled(1)
+    register.mark_account_journalled()
     register.close(RunEnd.STOPPED, 10.0)
     assert not register.path.exists()
     saved = PartNumberFile(tmp_path / "parts.json").last

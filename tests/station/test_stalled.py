@@ -14,7 +14,7 @@ from tests.support.station import CLOCK, P, StationHarness, U, wait_for_threads
 from tests.watchdog.manager import RecordingNotifier
 
 S = 1_000_000_000
-PATIENCE = StageLimits(stage_ns=S, journal_ns=2 * S)
+LIMITS = StageLimits(stage_ns=S, journal_ns=2 * S)
 
 
 class Hanging:
@@ -40,7 +40,7 @@ def hang() -> Iterator[Hanging]:
 
 def supervised(parts: int, **given: object) -> tuple[StationHarness, RecordingNotifier]:
     manager = RecordingNotifier()
-    return StationHarness(parts, notifier=manager, patience=PATIENCE, **given), manager
+    return StationHarness(parts, notifier=manager, limits=LIMITS, **given), manager
 
 
 def kinds(manager: RecordingNotifier) -> list[str]:
@@ -49,18 +49,18 @@ def kinds(manager: RecordingNotifier) -> list[str]:
     return [kind for i, kind in enumerate(said) if i == 0 or said[i - 1] != kind]
 
 
-def stalls(house: StationHarness, stage: str, within_s: float) -> str:
+def stalls(harness: StationHarness, stage: str, within_s: float) -> str:
     began = time.monotonic()
     with pytest.raises(StalledError, match=f"hung: .*{stage} for") as caught:
-        house.station.run()
+        harness.station.run()
     # The hang, then at most one second each for trigger, open parts, rejector and journal.
     assert time.monotonic() - began < within_s + 5
     return str(caught.value)
 
 
 def test_a_run_in_order_is_ready_then_alive_then_stopping() -> None:
-    house, manager = supervised(3)
-    house.run()
+    harness, manager = supervised(3)
+    harness.run()
     assert kinds(manager) in (["ready", "alive", "stopping"], ["ready", "stopping"])
     assert manager.heard[0] == (
         "ready",
@@ -71,67 +71,67 @@ def test_a_run_in_order_is_ready_then_alive_then_stopping() -> None:
 
 
 def test_heartbeats_follow_one_another_while_nothing_comes() -> None:
-    house, manager = supervised(1)
-    house.trigger.gate = lambda n: sum(kind == "alive" for kind, _ in manager.heard) >= 3
-    house.run()
+    harness, manager = supervised(1)
+    harness.trigger.gate = lambda n: sum(kind == "alive" for kind, _ in manager.heard) >= 3
+    harness.run()
     assert kinds(manager) == ["ready", "alive", "stopping"]
 
 
 def test_a_camera_that_hangs_ends_the_station_and_its_part_is_unknown(hang: Hanging) -> None:
-    house, manager = supervised(10**9, camera={2: lambda frame: (hang(), frame)[1]})
-    reason = stalls(house, "camera", 1)
+    harness, manager = supervised(10**9, camera={2: lambda frame: (hang(), frame)[1]})
+    reason = stalls(harness, "camera", 1)
     assert kinds(manager)[-1] == "say"
     assert ("say", reason) in manager.heard
-    assert ("close",) not in house.rejector.orders
-    assert house.rejector.orders[-1] == ("abandon",)
-    decisions = house.journal.decisions()
-    announced = [order[1] for order in house.rejector.orders if order[0] == "announce"]
+    assert ("close",) not in harness.rejector.orders
+    assert harness.rejector.orders[-1] == ("abandon",)
+    decisions = harness.journal.decisions()
+    announced = [order[1] for order in harness.rejector.orders if order[0] == "announce"]
     assert [number for number, _, _ in decisions] == announced
     assert [decision for _, decision, _ in decisions] == [P] + [U] * (len(announced) - 1)
     assert len(announced) > 3  # parts go on coming, and each has its verdict at its budget
-    assert house.journal.closed
+    assert harness.journal.closed
 
 
 def test_an_inspector_that_hangs(hang: Hanging) -> None:
-    house, _ = supervised(10**9, inspector={1: lambda: hang() or P})
-    reason = stalls(house, "inspector", 1)
-    *late, last = house.journal.decisions()
+    harness, _ = supervised(10**9, inspector={1: lambda: hang() or P})
+    reason = stalls(harness, "inspector", 1)
+    *late, last = harness.journal.decisions()
     assert {decision for _, decision, _ in (*late, last)} == {U}
     assert last[2] == reason or last[2].startswith("late: ")
 
 
 def test_a_trigger_that_hangs(hang: Hanging) -> None:
-    house, manager = supervised(1)
-    house.trigger.wait = lambda timeout_s: hang()
-    stalls(house, "trigger", 1)
-    assert house.rejector.orders == [("abandon",)]
-    assert house.journal.closed
+    harness, manager = supervised(1)
+    harness.trigger.wait = lambda timeout_s: hang()
+    stalls(harness, "trigger", 1)
+    assert harness.rejector.orders == [("abandon",)]
+    assert harness.journal.closed
     assert manager.heard[-1][0] == "say"
 
 
 def test_a_journal_that_hangs_has_longer_and_is_not_touched_again(hang: Hanging) -> None:
-    house, _ = supervised(10**9)
-    house.journal.append = hang
-    reason = stalls(house, "journal", 2)
+    harness, _ = supervised(10**9)
+    harness.journal.append = hang
+    reason = stalls(harness, "journal", 2)
     assert "camera" not in reason
-    assert not house.journal.closed  # it would wait for the call that hangs
-    assert house.rejector.orders[-1] == ("abandon",)
+    assert not harness.journal.closed  # it would wait for the call that hangs
+    assert harness.rejector.orders[-1] == ("abandon",)
 
 
 def test_a_journal_that_refuses_is_no_hang() -> None:
     """A full disk: no restart would help, and inspection goes on."""
-    house, manager = supervised(10**9)
+    harness, manager = supervised(10**9)
     refused = []
 
     def refuse(events: object) -> None:
         refused.append(events)
         if time.monotonic() > began + 3:
-            house.station.stop()
+            harness.station.stop()
         raise JournalError("disk full, scripted")
 
     began = time.monotonic()
-    house.journal.append = refuse
-    summary = house.station.run()
+    harness.journal.append = refuse
+    summary = harness.station.run()
     assert kinds(manager) == ["ready", "alive", "stopping"]
     assert summary.events_lost == summary.parts > 0
 
@@ -141,21 +141,21 @@ def test_a_thread_that_hangs_with_the_lock_in_its_hand(hang: Hanging) -> None:
 
     class Clock:
         def now_ns(self) -> int:
-            if threading.current_thread().name == "deadline" and house.verdicts:
+            if threading.current_thread().name == "deadline" and harness.verdicts:
                 hang()
             return CLOCK.now_ns()
 
         def sleep_until_ns(self, due_ns: int) -> None:
             CLOCK.sleep_until_ns(due_ns)
 
-    house, _ = supervised(10**9)
-    house.station._clock = Clock()
-    stalls(house, "deadline", 1)
-    assert house.rejector.orders[-1] == ("abandon",)
+    harness, _ = supervised(10**9)
+    harness.station._clock = Clock()
+    stalls(harness, "deadline", 1)
+    assert harness.rejector.orders[-1] == ("abandon",)
 
 
 def test_a_rejector_that_never_answers_again() -> None:
-    house, _ = supervised(10**9)
+    harness, _ = supervised(10**9)
     at_ns = CLOCK.now_ns()
-    house.rejector.beat = lambda: at_ns
-    stalls(house, "rejector", 1)
+    harness.rejector.ping = lambda: at_ns
+    stalls(harness, "rejector", 1)

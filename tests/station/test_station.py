@@ -25,9 +25,9 @@ from tests.support.station import (
 
 
 def test_a_part_is_announced_captured_inspected_resolved_and_journalled():
-    house = StationHarness(3, inspector={2: lambda: R})
-    summary = house.run()
-    assert house.rejector.orders == [
+    harness = StationHarness(3, inspector={2: lambda: R})
+    summary = harness.run()
+    assert harness.rejector.orders == [
         ("announce", 1),
         ("resolve", 1, False),
         ("announce", 2),
@@ -36,7 +36,11 @@ def test_a_part_is_announced_captured_inspected_resolved_and_journalled():
         ("resolve", 3, False),
         ("close",),
     ]
-    assert house.journal.decisions() == [(1, P, "scripted"), (2, R, "scripted"), (3, P, "scripted")]
+    assert harness.journal.decisions() == [
+        (1, P, "scripted"),
+        (2, R, "scripted"),
+        (3, P, "scripted"),
+    ]
     assert (summary.parts, summary.passed, summary.rejected, summary.unknown) == (3, 2, 1, 0)
     assert list(summary.stages) == [
         *("announce", "capture", "wait"),
@@ -46,79 +50,79 @@ def test_a_part_is_announced_captured_inspected_resolved_and_journalled():
 
 
 def test_events_carry_station_bundle_and_the_moment_of_the_trigger():
-    house = StationHarness(1)
+    harness = StationHarness(1)
     before_ns = CLOCK.now_ns()
-    house.run()
-    (event,) = house.journal.events
+    harness.run()
+    (event,) = harness.journal.events
     assert (event.station, event.bundle, event.part_id) == ("s1", "b1", 1)
     assert before_ns <= event.triggered_ns <= CLOCK.now_ns()
 
 
 def test_the_part_is_announced_before_the_camera_is_asked():
     asked = []
-    house = StationHarness(
-        1, camera={1: lambda frame: asked.append(list(house.rejector.orders)) or frame}
+    harness = StationHarness(
+        1, camera={1: lambda frame: asked.append(list(harness.rejector.orders)) or frame}
     )
-    house.run()
+    harness.run()
     assert asked == [[("announce", 1)]]
 
 
 def test_a_stuck_inspector_yields_unknown_at_the_budget_and_its_verdict_is_dropped():
     let_go = threading.Event()
-    house = StationHarness(2, inspector={1: lambda: let_go.wait(30) and P})
-    house.trigger.gate = lambda n: n == 1 or bool(house.verdicts)
-    house.station._on_verdict = lambda verdict: (house.verdicts.append(verdict), let_go.set())
-    summary = house.run()
-    (first, decision, reason), second = house.journal.decisions()
+    harness = StationHarness(2, inspector={1: lambda: let_go.wait(30) and P})
+    harness.trigger.gate = lambda n: n == 1 or bool(harness.verdicts)
+    harness.on_verdict = lambda verdict: (harness.verdicts.append(verdict), let_go.set())
+    summary = harness.run()
+    (first, decision, reason), second = harness.journal.decisions()
     assert (first, decision) == (1, U)
     took_ms = float(reason.removeprefix("late: ").removesuffix(" ms, budget 300 ms"))
     assert took_ms >= 300
     assert second == (2, P, "scripted")
-    assert ("resolve", 1, False) not in house.rejector.orders
+    assert ("resolve", 1, False) not in harness.rejector.orders
     assert (summary.late, summary.unknown, summary.parts) == (1, 1, 2)
 
 
 def test_a_part_late_before_it_is_inspected_is_captured_but_not_inspected():
     let_go = threading.Event()
-    house = StationHarness(3, inspector={1: lambda: let_go.wait(30) and P})
-    house.trigger.gate = lambda n: n < 3 or len(house.verdicts) == 2
-    house.station._on_verdict = lambda verdict: (
-        house.verdicts.append(verdict),
-        len(house.verdicts) == 2 and let_go.set(),
+    harness = StationHarness(3, inspector={1: lambda: let_go.wait(30) and P})
+    harness.trigger.gate = lambda n: n < 3 or len(harness.verdicts) == 2
+    harness.on_verdict = lambda verdict: (
+        harness.verdicts.append(verdict),
+        len(harness.verdicts) == 2 and let_go.set(),
     )
-    house.run()
-    assert [decision for _, decision, _ in house.journal.decisions()] == [U, U, P]
-    assert house.camera.seen == [1, 2, 3]
-    assert house.inspector.seen == [1, 3]
+    harness.run()
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [U, U, P]
+    assert harness.camera.seen == [1, 2, 3]
+    assert harness.inspector.seen == [1, 3]
 
 
 def test_a_stuck_camera_does_not_keep_parts_from_being_announced_and_decided():
     let_go = threading.Event()
-    house = StationHarness(3, camera={1: lambda frame: (let_go.wait(30), frame)[1]})
-    house.trigger.gate = lambda n: True
-    house.station._on_verdict = lambda verdict: (
-        house.verdicts.append(verdict),
-        len(house.verdicts) == 3 and let_go.set(),
+    harness = StationHarness(3, camera={1: lambda frame: (let_go.wait(30), frame)[1]})
+    harness.trigger.gate = lambda n: True
+    harness.on_verdict = lambda verdict: (
+        harness.verdicts.append(verdict),
+        len(harness.verdicts) == 3 and let_go.set(),
     )
-    house.run()
-    assert house.rejector.orders == [*(("announce", n) for n in (1, 2, 3)), ("close",)]
-    assert [decision for _, decision, _ in house.journal.decisions()] == [U, U, U]
+    harness.run()
+    assert harness.rejector.orders == [*(("announce", n) for n in (1, 2, 3)), ("close",)]
+    assert [decision for _, decision, _ in harness.journal.decisions()] == [U, U, U]
 
 
 def test_a_full_queue_is_overload_at_once():
     let_go = threading.Event()
-    house = StationHarness(30, inspector={1: lambda: let_go.wait(30) and P})
-    house.trigger.gate = lambda n: n == 1 or house.inspector.seen == [1]
-    house.station._on_verdict = lambda verdict: (
-        house.verdicts.append(verdict),
-        len(house.verdicts) == 30 - 9 and let_go.set(),
+    harness = StationHarness(30, inspector={1: lambda: let_go.wait(30) and P})
+    harness.trigger.gate = lambda n: n == 1 or harness.inspector.seen == [1]
+    harness.on_verdict = lambda verdict: (
+        harness.verdicts.append(verdict),
+        len(harness.verdicts) == 30 - 9 and let_go.set(),
     )
-    summary = house.run()
+    summary = harness.run()
     assert summary.parts == 30
     # One is with the inspector, four wait for it; one is with the camera, at most four wait for it.
     assert 20 <= summary.overload <= 25
     assert summary.unknown >= summary.overload
-    assert {reason for _, _, reason in house.journal.decisions()} >= {"overload"}
+    assert {reason for _, _, reason in harness.journal.decisions()} >= {"overload"}
 
 
 @pytest.mark.parametrize(
@@ -129,15 +133,15 @@ def test_a_full_queue_is_overload_at_once():
     ],
 )
 def test_a_frame_that_cannot_be_had_makes_its_part_unknown_and_says_why(error, reason):
-    house = StationHarness(2, camera={1: raises(error)})
-    house.run()
-    assert house.journal.decisions() == [(1, U, reason), (2, P, "scripted")]
+    harness = StationHarness(2, camera={1: raises(error)})
+    harness.run()
+    assert harness.journal.decisions() == [(1, U, reason), (2, P, "scripted")]
 
 
 def test_a_bug_in_the_chain_makes_its_part_unknown_with_a_traceback_in_the_log(caplog):
-    house = StationHarness(2, inspector={1: raises(ZeroDivisionError("oh"))})
-    house.run()
-    assert house.journal.decisions() == [
+    harness = StationHarness(2, inspector={1: raises(ZeroDivisionError("oh"))})
+    harness.run()
+    assert harness.journal.decisions() == [
         (1, U, "internal error: ZeroDivisionError: oh"),
         (2, P, "scripted"),
     ]
@@ -166,63 +170,63 @@ def changed(**values: int) -> Callable[[Frame], Frame]:
     ],
 )
 def test_a_frame_that_is_not_of_this_part_is_refused(change, reason):
-    house = StationHarness(3, camera={2: changed(**change)})
-    house.run()
+    harness = StationHarness(3, camera={2: changed(**change)})
+    harness.run()
     expected = [(1, P, "scripted"), (2, U, reason), (3, P, "scripted")]
-    assert house.journal.decisions() == expected
-    assert house.inspector.seen == [1, 3]
+    assert harness.journal.decisions() == expected
+    assert harness.inspector.seen == [1, 3]
 
 
 def test_a_verdict_on_another_part_is_refused():
-    house = StationHarness(1)
-    house.inspector.inspect = lambda frame: Verdict(9, R, "mixed up", (), 0.0, None)
-    house.run()
-    assert house.journal.decisions() == [(1, U, "verdict refused: of part 9, expected 1")]
-    assert house.rejector.orders == [("announce", 1), ("close",)]
+    harness = StationHarness(1)
+    harness.inspector.inspect = lambda frame: Verdict(9, R, "mixed up", (), 0.0, None)
+    harness.run()
+    assert harness.journal.decisions() == [(1, U, "verdict refused: of part 9, expected 1")]
+    assert harness.rejector.orders == [("announce", 1), ("close",)]
 
 
 def test_the_end_of_a_recording_ends_the_run_and_makes_no_part():
-    house = StationHarness(9, camera={3: raises(EndOfFrames())})
-    house.trigger.gate = lambda n: n <= 3 and len(house.verdicts) >= n - 1
-    summary = house.run()
+    harness = StationHarness(9, camera={3: raises(EndOfFrames())})
+    harness.trigger.gate = lambda n: n <= 3 and len(harness.verdicts) >= n - 1
+    summary = harness.run()
     assert summary.parts == 2
-    assert [number for number, _, _ in house.journal.decisions()] == [1, 2]
-    assert house.rejector.orders[-2:] == [("resolve", 3, False), ("close",)]
+    assert [number for number, _, _ in harness.journal.decisions()] == [1, 2]
+    assert harness.rejector.orders[-2:] == [("resolve", 3, False), ("close",)]
 
 
 def test_stop_ends_a_line_without_end_and_every_part_has_its_verdict():
-    house = StationHarness(10**9, first_part_id=1000)
-    stopper = threading.Timer(0.3, house.station.stop)
+    harness = StationHarness(10**9, first_part_id=1000)
+    stopper = threading.Timer(0.3, harness.station.stop)
     stopper.start()
-    summary = house.run()
+    summary = harness.run()
     stopper.join()
-    numbers = [number for number, _, _ in house.journal.decisions()]
+    numbers = [number for number, _, _ in harness.journal.decisions()]
     assert numbers == list(range(1000, 1000 + summary.parts))
-    assert summary.parts == house.trigger.sent > 0
+    assert summary.parts == harness.trigger.sent > 0
 
 
 def test_bounces_are_no_parts():
     timing = LineTiming(TIMING.travel_ns, TIMING.budget_ns, debounce_ns=60_000 * MS)
-    house = StationHarness(5, timing=timing)
-    house.trigger.gate = lambda n: True
-    summary = house.run()
+    harness = StationHarness(5, timing=timing)
+    harness.trigger.gate = lambda n: True
+    summary = harness.run()
     assert (summary.parts, summary.bounces) == (1, 4)
 
 
 def test_a_trigger_that_fails_ends_the_run_in_order_and_says_so():
-    house = StationHarness(1)
-    house.trigger.wait = raises(DeviceError("trigger: unplugged"))
+    harness = StationHarness(1)
+    harness.trigger.wait = raises(DeviceError("trigger: unplugged"))
     with pytest.raises(DeviceError, match="trigger: unplugged"):
-        house.run()
-    assert house.journal.closed
-    assert house.rejector.orders == [("close",)]
+        harness.run()
+    assert harness.journal.closed
+    assert harness.rejector.orders == [("close",)]
 
 
 def test_a_rejector_that_does_not_start_means_no_part_is_let_in():
-    house = StationHarness(1, rejector=RecordedRejector(starts=False))
+    harness = StationHarness(1, rejector=RecordedRejector(starts=False))
     with pytest.raises(DeviceError, match="cannot be started"):
-        house.run()
-    assert (house.trigger.sent, house.journal.closed) == (0, True)
+        harness.run()
+    assert (harness.trigger.sent, harness.journal.closed) == (0, True)
 
 
 def test_actuations_are_counted_timed_and_journalled():
@@ -230,14 +234,14 @@ def test_actuations_are_counted_timed_and_journalled():
     passed = Actuated(2, 1_000, 1_100, 0, Action.PASSED, Cause.VERDICT)
     missed = Actuated(3, 1_000, 1_000, 0, Action.MISSED, Cause.REJECTOR_DOWN)
     seen = []
-    house = StationHarness(1, on_actuated=seen.append)
-    house.camera.script[1] = lambda f: (
-        [house.rejector.report(r) for r in (ejected, passed, missed)] and f
+    harness = StationHarness(1, on_actuated=seen.append)
+    harness.camera.script[1] = lambda f: (
+        [harness.rejector.report(r) for r in (ejected, passed, missed)] and f
     )
-    summary = house.run()
+    summary = harness.run()
     assert seen == [ejected, passed, missed]
     assert (summary.ejected, summary.missed, summary.timing.max_us) == (1, 1, 80.0)
-    events = [event for event in house.journal.events if event.type == "outfeed.actuation/1"]
+    events = [event for event in harness.journal.events if event.type == "outfeed.actuation/1"]
     assert [(e.part_id, e.width_us, e.error_us, e.action, e.cause) for e in events] == [
         (1, 20_000, 80.0, "ejected", "verdict"),
         (3, 0, 0.0, "missed", "rejector_down"),

@@ -10,10 +10,16 @@ import pytest
 from edge.clock import MonotonicClock
 from edge.devices.camera_reopening import ReopeningCamera
 from edge.devices.trigger import TriggerEdge
-from edge.line.freshness import Freshness, FreshnessRules
+from edge.line.freshness import FreshnessRules
 from edge.records import Decision, Verdict
 from edge.sim.camera import CameraFault, SimulatedCamera, SimulatedSensor
-from edge.station import Station
+from edge.station import (
+    Station,
+    StationDevices,
+    StationListeners,
+    StationServices,
+    StationSettings,
+)
 from tests.support.station import (
     TIMING,
     RecordedJournal,
@@ -38,17 +44,10 @@ class Line:
         self.rejector = RecordedRejector()
         self.trigger = ScriptedTrigger(parts, gate=self._gate)
         self.station = Station(
-            station_id="s1",
-            bundle_id="b1",
-            trigger=self.trigger,
-            camera=camera,
-            inspector=ScriptedInspector(),
-            rejector=self.rejector,
-            journal=RecordedJournal(),
-            clock=CLOCK,
-            timing=TIMING,
-            freshness=Freshness(FreshnessRules(live=True)),
-            on_verdict=self._verdict,
+            StationSettings("s1", "b1", TIMING, FreshnessRules(live=True)),
+            StationDevices(self.trigger, camera, self.rejector, CLOCK),
+            StationServices(ScriptedInspector(), RecordedJournal()),
+            listeners=StationListeners(self._verdict),
         )
 
     def _verdict(self, verdict: Verdict) -> None:

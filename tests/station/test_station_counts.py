@@ -9,11 +9,11 @@ BY_COUNTS = LineTiming(travel_ns=None, budget_ns=300 * MS)
 
 
 def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_part():
-    house = StationHarness(4, timing=BY_COUNTS)
-    house.rejector.refused = (2,)
-    house.trigger.gate = lambda n: len(house.verdicts) >= n - 1 - (n > 2)
-    summary = house.run()
-    assert house.rejector.orders == [
+    harness = StationHarness(4, timing=BY_COUNTS)
+    harness.rejector.refused = (2,)
+    harness.trigger.gate = lambda n: len(harness.verdicts) >= n - 1 - (n > 2)
+    summary = harness.run()
+    assert harness.rejector.orders == [
         ("sighted", 1),
         ("resolve", 1, False),
         ("sighted", 2),
@@ -23,8 +23,8 @@ def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_
         ("resolve", 4, False),
         ("close",),
     ]
-    assert house.journal.decisions() == [(n, P, "scripted") for n in (1, 3, 4)]
-    told = [event for event in house.journal.events if event.type == "outfeed.actuation/1"]
+    assert harness.journal.decisions() == [(n, P, "scripted") for n in (1, 3, 4)]
+    told = [event for event in harness.journal.events if event.type == "outfeed.actuation/1"]
     assert [(e.part_id, e.width_us, e.action, e.cause) for e in told] == [
         (2, 0, "no_part", "backward")
     ]
@@ -32,22 +32,22 @@ def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_
 
 
 def test_a_part_refused_while_its_picture_is_taken_has_no_verdict():
-    house = StationHarness(2, timing=BY_COUNTS)
-    house.camera.script[1] = lambda frame: (
-        house.rejector.report(Actuated(1, 0, 0, 0, Action.NO_PART, Cause.SEEN_AGAIN)),
+    harness = StationHarness(2, timing=BY_COUNTS)
+    harness.camera.script[1] = lambda frame: (
+        harness.rejector.report(Actuated(1, 0, 0, 0, Action.NO_PART, Cause.SEEN_AGAIN)),
         frame,
     )[1]
-    house.trigger.gate = lambda n: n == 1 or bool(house.journal.events)
-    house.run()
-    assert house.journal.decisions() == [(2, P, "scripted")]
-    assert house.inspector.seen == [2]
+    harness.trigger.gate = lambda n: n == 1 or bool(harness.journal.events)
+    harness.run()
+    assert harness.journal.decisions() == [(2, P, "scripted")]
+    assert harness.inspector.seen == [2]
 
 
 def test_what_was_found_on_the_belt_is_journalled_and_counted():
-    house = StationHarness(1)
-    house.camera.script[1] = lambda frame: (
+    harness = StationHarness(1)
+    harness.camera.script[1] = lambda frame: (
         [
-            house.rejector.report(Actuated(number, 1_000, 1_000, 0, action, cause))
+            harness.rejector.report(Actuated(number, 1_000, 1_000, 0, action, cause))
             for number, action, cause in (
                 (0, Action.EJECTED, Cause.UNANNOUNCED),
                 (0, Action.PASSED, Cause.UNANNOUNCED),
@@ -60,8 +60,8 @@ def test_what_was_found_on_the_belt_is_journalled_and_counted():
         ]
         and frame
     )
-    summary = house.run()
-    told = [event for event in house.journal.events if event.type == "outfeed.actuation/1"]
+    summary = harness.run()
+    told = [event for event in harness.journal.events if event.type == "outfeed.actuation/1"]
     assert [(event.part_id, event.action.value, event.cause.value) for event in told] == [
         (None, "ejected", "unannounced"),
         (None, "passed", "unannounced"),

@@ -17,7 +17,13 @@ from edge.records import Decision, Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
 from edge.sim.belt import Misbehaviour, SimulatedBelt
-from edge.station import Station
+from edge.station import (
+    Station,
+    StationDevices,
+    StationListeners,
+    StationServices,
+    StationSettings,
+)
 
 CLOCK = MonotonicClock()
 MS = 1_000_000
@@ -70,18 +76,12 @@ def line(tmp_path):
             verdicts.append(verdict)
             during(client, verdicts)
 
+        camera = FilesCamera(tmp_path / "in", clock=CLOCK, loop=True)
         station = Station(
-            station_id="s1",
-            bundle_id="b1",
-            trigger=belt,
-            camera=FilesCamera(tmp_path / "in", clock=CLOCK, loop=True),
-            inspector=BrightnessInspector(fails_on),
-            rejector=client,
-            journal=journal,
-            clock=CLOCK,
-            timing=LineTiming(TRAVEL_NS, 300 * MS, debounce_ns=10 * MS),
-            on_verdict=on_verdict,
-            on_actuated=reports.append,
+            StationSettings("s1", "b1", LineTiming(TRAVEL_NS, 300 * MS, debounce_ns=10 * MS)),
+            StationDevices(belt, camera, client, CLOCK),
+            StationServices(BrightnessInspector(fails_on), journal),
+            listeners=StationListeners(on_verdict, reports.append),
         )
         summary = station.run()
         return summary, belt, pulses(read_record(tmp_path / "edges")), verdicts, reports

@@ -15,7 +15,15 @@ from edge.line.part import LineTiming
 from edge.line.queue import Action, Cause
 from edge.records import Decision, Frame, Timings, Verdict
 from edge.rejector.messages import Actuated
-from edge.station import Station
+from edge.station import (
+    RunHistory,
+    Station,
+    StationDevices,
+    StationListeners,
+    StationServices,
+    StationSettings,
+)
+from edge.watchdog import StageLimits
 
 CLOCK = MonotonicClock()
 
@@ -100,7 +108,7 @@ class RecordedRejector:
     def resolve(self, part_id, eject):
         self.orders.append(("resolve", part_id, eject))
 
-    def beat(self) -> int:
+    def ping(self) -> int:
         return CLOCK.now_ns()
 
     def abandon(self, timeout_s):
@@ -132,26 +140,38 @@ class RecordedJournal:
 class StationHarness:
     """A station with scripted parts, and what they saw."""
 
-    def __init__(self, parts: int, *, camera=None, inspector=None, timing=TIMING, **given) -> None:
-        self.trigger = given.pop("trigger", None) or ScriptedTrigger(parts, gate=self._one_by_one)
+    def __init__(
+        self,
+        parts: int,
+        *,
+        camera=None,
+        inspector=None,
+        trigger=None,
+        rejector=None,
+        timing=TIMING,
+        limits=StageLimits(),  # noqa: B008
+        first_part_id: int = 1,
+        on_actuated=lambda report: None,
+        **services,
+    ) -> None:
+        """services: pictures, monitor and notifier."""
+        self.trigger = trigger or ScriptedTrigger(parts, gate=self._one_by_one)
         self.camera = ScriptedCamera(camera)
         self.inspector = ScriptedInspector(inspector)
-        self.rejector = given.pop("rejector", None) or RecordedRejector()
+        self.rejector = rejector or RecordedRejector()
         self.journal = RecordedJournal()
         self.verdicts: list[Verdict] = []
+        self.on_verdict = self.verdicts.append  # a test may replace it
         self.station = Station(
-            station_id="s1",
-            bundle_id="b1",
-            trigger=self.trigger,
-            camera=self.camera,
-            inspector=self.inspector,
-            rejector=self.rejector,
-            journal=self.journal,
-            clock=CLOCK,
-            timing=timing,
-            on_verdict=self.verdicts.append,
-            **given,
+            StationSettings("s1", "b1", timing, limits=limits),
+            StationDevices(self.trigger, self.camera, self.rejector, CLOCK),
+            StationServices(self.inspector, self.journal, **services),
+            history=RunHistory(first_part_id),
+            listeners=StationListeners(self._notify, on_actuated),
         )
+
+    def _notify(self, verdict: Verdict) -> None:
+        self.on_verdict(verdict)
 
     def _one_by_one(self, number: int) -> bool:
         """The next part comes when the one before has its verdict."""

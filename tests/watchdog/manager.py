@@ -72,10 +72,10 @@ class RecordingNotifier:
     def ready(self, status: str) -> None:
         self.heard.append(("ready", status))
 
-    def alive(self, status: str) -> None:
+    def heartbeat(self, status: str) -> None:
         self.heard.append(("alive", status))
 
-    def say(self, status: str) -> None:
+    def send_status(self, status: str) -> None:
         self.heard.append(("say", status))
 
     def stopping(self, status: str) -> None:

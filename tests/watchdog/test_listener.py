@@ -19,17 +19,17 @@ def child(environment: dict[str, str]) -> SocketNotifier:
 def test_heartbeats_are_heard_and_words_alone_are_not() -> None:
     listener = Listener()
     notifier = child(listener.environment(8.0))
-    notifier.say("connecting")
+    notifier.send_status("connecting")
     notifier.ready("here")
-    notifier.alive("3 events")
+    notifier.heartbeat("3 events")
     notifier.stopping("WATCHDOG=1")
-    assert [listener.heard(10.0) for _ in range(4)] == [False, True, True, False]
-    assert not listener.heard(0.0)
+    assert [listener.wait_heartbeat(10.0) for _ in range(4)] == [False, True, True, False]
+    assert not listener.wait_heartbeat(0.0)
     notifier.close()
     listener.close()
     listener.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
-        listener.heard(0.0)
+        listener.wait_heartbeat(0.0)
 
 
 @pytest.mark.parametrize(("silence_s", "interval_s"), [(2.0, 0.5), (90.0, 1.0)])

@@ -17,8 +17,8 @@ def test_each_message_is_one_datagram_with_a_status_of_one_line(tmp_path: Path) 
     with Manager(tmp_path / "notify") as manager:
         notifier = SocketNotifier(str(manager.path))
         notifier.ready("12 parts\nREADY=0")
-        notifier.alive("13 parts")
-        notifier.say("hung")
+        notifier.heartbeat("13 parts")
+        notifier.send_status("hung")
         notifier.stopping("")
         notifier.close()
         manager.wait("STOPPING")
@@ -50,7 +50,7 @@ def test_a_manager_that_is_gone_or_full_costs_a_line_and_bounded_time(
         for _ in range(10_000):  # the kernel holds some 10 datagrams for who does not read
             if "manager_not_told" in caplog.text:
                 break
-            notifier.alive("x")
+            notifier.heartbeat("x")
         assert "manager_not_told state=WATCHDOG=1 reason=timed out" in caplog.text
     caplog.clear()
     notifier.ready("x")
@@ -86,7 +86,7 @@ def test_the_environment_is_read_once_and_kept_from_children(
     assert environment == {"PATH": "/bin"}
     if interval_s is None:
         assert notifier is SILENT
-        notifier.alive("nobody hears this")
+        notifier.heartbeat("nobody hears this")
         return
     assert isinstance(notifier, SocketNotifier)
     assert notifier.interval_s == interval_s

@@ -24,26 +24,26 @@ class HandClock:
 
 def test_it_feeds_at_the_interval_while_all_stages_move() -> None:
     clock, manager = HandClock(), RecordingNotifier()
-    camera = WatchedStage("camera", bound_ns=3 * S, clock=clock)
+    camera = WatchedStage("camera", limit_ns=3 * S, clock=clock)
     watchdog = Watchdog(manager, [camera], clock=clock)
     for turn in range(40):  # four seconds
         camera.beat()
-        watchdog.look(f"turn {turn}")
+        watchdog.check(f"turn {turn}")
         clock.at_ns += S // 10
     assert manager.heard == [("alive", f"turn {turn}") for turn in (0, 10, 20, 30)]
 
 
 def test_one_stage_that_hangs_among_others_is_named_at_its_bound_and_never_forgiven() -> None:
     clock, manager = HandClock(), RecordingNotifier()
-    camera = WatchedStage("camera", bound_ns=3 * S, clock=clock)
-    journal = WatchedStage("journal", bound_ns=30 * S, clock=clock)
+    camera = WatchedStage("camera", limit_ns=3 * S, clock=clock)
+    journal = WatchedStage("journal", limit_ns=30 * S, clock=clock)
     watchdog = Watchdog(manager, [camera, journal], clock=clock)
     clock.at_ns += 3 * S
-    watchdog.look("at the bound")
+    watchdog.check("at the bound")
     clock.at_ns += S // 10
     for _ in range(2):  # the second time it has come back, too late
         with pytest.raises(StalledError, match=r"^hung: camera for 3\.1 s$"):
-            watchdog.look("past it")
+            watchdog.check("past it")
         camera.beat()
     assert manager.heard == [
         ("alive", "at the bound"),
@@ -54,10 +54,10 @@ def test_one_stage_that_hangs_among_others_is_named_at_its_bound_and_never_forgi
 
 def test_a_stage_in_another_process_is_as_old_as_its_last_word() -> None:
     clock = HandClock()
-    rejector = WatchedStage("rejector", bound_ns=S, clock=clock)
+    rejector = WatchedStage("rejector", limit_ns=S, clock=clock)
     clock.at_ns += 10 * S
     rejector.beat_at(clock.at_ns - S)
-    Watchdog(RecordingNotifier(), [rejector], clock=clock).look("")
+    Watchdog(RecordingNotifier(), [rejector], clock=clock).check("")
     rejector.beat_at(clock.at_ns - S - 1)
     with pytest.raises(StalledError, match="rejector"):
-        Watchdog(RecordingNotifier(), [rejector], clock=clock).look("")
+        Watchdog(RecordingNotifier(), [rejector], clock=clock).check("")

@@ -13,11 +13,17 @@ from edge.commission.result import Figure, StepResult, judged, skipped
 from edge.devices.trigger import Trigger, TriggerEdge
 from edge.errors import DeviceError, MustEndError
 from edge.events.event import Event
-from edge.line.freshness import Freshness
 from edge.line.part import LineTiming
 from edge.records import Decision, Verdict
 from edge.rejector.messages import Actuated, Counted
-from edge.station import Station, Summary
+from edge.station import (
+    Station,
+    StationDevices,
+    StationListeners,
+    StationServices,
+    StationSettings,
+    Summary,
+)
 
 _TURN_S = 0.1
 
@@ -42,17 +48,15 @@ def run_parts(bench: CommissionContext) -> StepResult:
 
         line = bench.config.line
         station = Station(
-            station_id=bench.config.id,
-            bundle_id=bench.bundle.id,
-            trigger=trigger,
-            camera=bench.devices.camera(),
-            inspector=bench.inspector,
-            rejector=NoRejector(bench.clock),
-            journal=NoJournal(),
-            clock=bench.clock,
-            timing=LineTiming(line.travel_ns, line.budget_ns, line.debounce_ns),
-            freshness=Freshness(bench.devices.freshness),
-            on_verdict=judge,
+            StationSettings(
+                bench.config.id,
+                bench.bundle.id,
+                LineTiming(line.travel_ns, line.budget_ns, line.debounce_ns),
+                bench.devices.freshness,
+            ),
+            StationDevices(trigger, bench.devices.camera(), NoRejector(bench.clock), bench.clock),
+            StationServices(bench.inspector, NoJournal()),
+            listeners=StationListeners(judge),
         )
         summary = _until_quiet(station, heard, bench.settings.wait_s)
     except MustEndError:
@@ -152,7 +156,7 @@ class NoRejector:
 
     def resolve(self, part_id: int, kick: bool) -> None: ...
 
-    def beat(self) -> int:
+    def ping(self) -> int:
         return self._clock.now_ns()
 
     def abandon(self, timeout_s: float) -> None: ...
