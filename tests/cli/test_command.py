@@ -17,8 +17,10 @@ from edge import __main__ as command
 from edge.config.camera import CameraConfig
 from edge.config.ejector_eye import EjectorEyeConfig
 from edge.config.encoder import EncoderConfig
-from edge.config.section import Section
-from edge.config.station import OutputConfig, StationConfig, TriggerConfig, load_config
+from edge.config.output import OutputConfig
+from edge.config.section import ConfigSection
+from edge.config.station import StationConfig, load_config
+from edge.config.trigger import TriggerConfig
 from tests.cli.conftest import Outfeed
 
 if sys.version_info >= (3, 11):
@@ -201,7 +203,7 @@ def both_of(by_time: dict[str, Any], by_counts: dict[str, Any], name: str) -> di
     return {**by_time.get(name, {}), **by_counts[name]}
 
 
-def of_kind(written: dict[str, Any], section: type[Section], kind: str) -> dict[str, Any]:
+def of_kind(written: dict[str, Any], section: type[ConfigSection], kind: str) -> dict[str, Any]:
     """The keys of a section that this kind has."""
     keys = {
         key: value for key, value in written.items() if kind in section.only.get(key, kind).split()

@@ -19,10 +19,10 @@ from tests.doctor.contexts import STATION, context, disk_of
 
 
 def verdicts(passed: int, unknown: int = 0) -> list[Event]:
-    finding = [Verdict(n, Decision.PASS, "no defect", (), 0.0, None) for n in range(1, passed + 1)]
+    results = [Verdict(n, Decision.PASS, "no defect", (), 0.0, None) for n in range(1, passed + 1)]
     late = "late: 101.2 ms, budget 100 ms"
-    finding += [Verdict.unknown(passed + n, reason=late) for n in range(1, unknown + 1)]
-    return [part_event("press-3", "dark-spots-1", verdict, 0) for verdict in finding]
+    results += [Verdict.unknown(passed + n, reason=late) for n in range(1, unknown + 1)]
+    return [part_event("press-3", "dark-spots-1", verdict, 0) for verdict in results]
 
 
 def journalled(one: DiagnosticContext, events: list[Event]) -> str:

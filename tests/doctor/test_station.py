@@ -43,7 +43,7 @@ def level(finding: DiagnosticFinding | None) -> Level:
             "FAIL station: does not run",
         ),
         (
-            {"LoadState": "not-finding"},
+            {"LoadState": "not-found"},
             False,
             "WARN station: does not run, and there is no service",
         ),
