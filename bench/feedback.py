@@ -50,9 +50,9 @@ from models.evaluation.tradeoff.interval import counted
 from models.feedback import ROUTES, Route
 from models.report.exported import write_export
 from models.runs.run import Run
-from models.training.__main__ import train
 from models.training.patches import Picture
 from models.training.recipe import Recipe, load_recipe
+from models.training.session import train_folder
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
@@ -146,7 +146,7 @@ def first_bundle(
     path = run / "shift.outfeed"
     if not path.exists():
         write_training(work / "data", count, clear=clear)
-        train(work / "data", recipe, run)
+        train_folder(work / "data", recipe, run)
         options = ExportOptions(
             name="shift",
             calibration_frames=48,

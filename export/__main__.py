@@ -31,9 +31,9 @@ from models.evaluation.tradeoff import parse_share
 from models.report.exported import write_export
 from models.runs.commands import outfeed
 from models.runs.run import Run
-from models.training.__main__ import print_metrics
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
+from models.training.tables import print_metrics
 
 _DEFAULTS = ParityLimits()
 

@@ -37,9 +37,9 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run trained for seconds on pictures that are easy. Read-only."""
     if not HAS_TORCH:
         pytest.skip("torch is not installed")
-    from models.training.__main__ import train
+    from models.training.session import train_folder
     from tests.support.tinyrun import RECIPE, write_pictures
 
     folder = tmp_path_factory.mktemp("tiny")
-    train(write_pictures(folder / "data"), RECIPE, folder / "run")
+    train_folder(write_pictures(folder / "data"), RECIPE, folder / "run")
     return folder / "run"

@@ -17,7 +17,6 @@ import cv2
 import torch
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from bench.papertables.figures import (
     confusion_figure,
@@ -36,9 +35,9 @@ from bench.papertables.tables import (
     runs_table,
     source,
 )
+from edge.errors import OutfeedError, UsageError
 from edge.terminals import tolerate
 from edge.validation_messages import one_line
-from models.data.dataset import DataError
 from models.evaluation.metrics import TOLERANCE_PX
 from models.training.progress import announced, track
 
@@ -123,7 +122,7 @@ def main(
     threads: Annotated[int, typer.Option(min=0, help="Cores to use; 0 for all.")] = 0,
 ) -> None:
     """Write the paper's tables and figures for completed runs."""
-    console = Console()
+    console, errors = Console(), Console(stderr=True)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
@@ -137,21 +136,22 @@ def main(
         with announced():
             measured = [measure(folder, said) for folder, said in track(pairs, "measuring runs")]
         path = write(group(measured), out, command)
-    except (DataError, OSError) as error:
-        console.print(
-            f"[red]papertables:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True
+    except (OutfeedError, OSError) as error:
+        errors.print(
+            f"papertables: {one_line(error)}", highlight=False, soft_wrap=True, markup=False
         )
-        sys.exit(1)
+        sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     console.print(f"{path}", highlight=False, soft_wrap=True)
 
 
 def _reported(
     runs: int, results: Sequence[Path], masks: Sequence[Path]
 ) -> tuple[Reported | None, ...]:
+    """Return the files of the station for each run. Raises UsageError for unequal counts."""
     if not results and not masks:
         return (None,) * runs
     if len(results) != runs or len(masks) != runs:
-        raise DataError(
+        raise UsageError(
             f"{runs} --run, {len(results)} --results, {len(masks)} --masks; expected as many of "
             "each, in the same order, or no --results and --masks"
         )

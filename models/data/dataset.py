@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edge.data_folder import listing, remarks
 from edge.data_folder.ignored_content import turned
 from edge.data_folder.mask_checks import other_size
-from edge.errors import FrameError
+from edge.errors import FrameError, OutfeedError
 from edge.images import IMAGE_SUFFIXES, read_image
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _MAT_FAULTS = (
 _GREYS = np.arange(256)
 
 
-class DataError(Exception):
+class DataError(OutfeedError):
     """The data on disk is not as expected; one line that names the file and what was expected."""
 
 

@@ -1,7 +1,7 @@
-"""A training run: from a folder of pictures to what `make export` can pack.
+"""A training run, from a folder of pictures to files that `make export` can pack.
 
-Detector, T, classifier, evaluation; each step is skipped when a killed run had finished it. Methods
-that learn from good parts take the defective ones for checking, drawn or not.
+The steps are detector, T, classifier and evaluation. A run that was killed continues from its last
+checkpoints. Methods that learn from good parts use defective parts for evaluation only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import KEEP_NONE, BlockVote
 from edge.chain.detect import Detector
 from edge.records import SeverityMap
-from models.data.dataset import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, float_inspector
 from models.evaluation.keep_severity import search_background
 from models.evaluation.metrics import summarise
 from models.evaluation.threshold import MOST_FALSE_ALARMS, ThresholdSearch, search_threshold
-from models.methods.base import Task
+from models.methods.base import Task, Trained
 from models.methods.registry import METHODS
 from models.networks import BlockClassifier
 from models.runs.preparation import Preparation, prepare
@@ -37,156 +36,196 @@ from models.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 
-def train(data: Path, recipe: Recipe | None, out: Path, groups: str | None = None) -> RunResult:
-    """Train everything that the recipe names. Blocks for minutes to hours; may be killed and
-    called again.
+def train_folder(
+    data: Path, recipe: Recipe | None, out: Path, groups: str | None = None
+) -> RunResult:
+    """Train what the recipe names on a data folder. Block for minutes to hours.
 
-    recipe: None chooses one for regression from the data (models/training/auto.py) and logs why.
-    groups: in place of the recipe's split.groups. Raises DataError for data that cannot be trained
-    on.
+    A call that was killed continues when it is made again. recipe: None chooses one for regression
+    from the data (models/training/auto.py) and logs the reasons. groups: in place of the recipe's
+    split.groups. Raises DataError for data that cannot be trained on.
     """
     return train_run(prepare(data, recipe, groups), Run(out))
 
 
 def train_run(prepared: Preparation, run: Run) -> RunResult:
-    """``train`` with the pictures read. Raises DataError when the run's folder holds another."""
-    began = time.monotonic()
+    """Train on pictures that are read already, as ``train_folder`` does.
+
+    Raises DataError when the run's folder holds another run.
+    """
+    began_s = time.monotonic()
     record, dataset = prepared.record, prepared.dataset
-    recipe, pictures, held_back = record.recipe, prepared.pictures, prepared.held_back
     run.begin(record)
-    lines = [str(picture.sample.image_path.resolve()) for picture in held_back]
+    lines = [str(picture.sample.image_path.resolve()) for picture in prepared.held_back]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    method = METHODS[recipe.method]
-    task = Task(
-        pictures=pictures,
-        held_back=held_back,
-        kinds=dataset.kinds,
-        channels=dataset.channels,
-        recipe=recipe,
-        checkpoint=run.detector_checkpoint,
-    )
-    with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
-        trained = method.train(task)
-    run.save_detector(trained.detector)
+    trained = _train_detector(prepared, run)
     detector = detector_of(trained.detector, dataset.channels)
-    # T, keep_severity and the figures ask for the same maps.
-    detected = RunOnce(detector)
-    drawn = tuple(picture for picture in held_back if not picture.sample.unmasked)
-    found = search_threshold(
-        (
-            (detected.detect(picture.pixels), picture.kind_map > 0)
-            for picture in track(drawn, "searching for T on the held-back pictures")
-        ),
-        recipe.chain.max_false_rejects,
-        # A map of what good parts are not has halos: the best IoU may have an alarm on every part.
-        MOST_FALSE_ALARMS if method.good_only else 1.0,
-    )
-    threshold = recipe.chain.threshold or found.best
-    log.info("%s", _chosen(threshold, found, recipe.chain.threshold is not None))
-
-    classifier: BlockClassifier | None = None
-    classifier_loss: list[tuple[int, float]] = []
-    if recipe.classifier.enabled:
-        seen = track(pictures, "looking for regions on the training pictures")
-        maps = tuple(_map(detector, picture) for picture in seen)
-        with stage("collecting what the classifier learns from"):
-            regions = collect_regions(pictures, maps, threshold, recipe.chain.join_px)
-        classifier, classifier_loss = train_classifier(
-            pictures,
-            regions,
-            len(dataset.kinds),
-            dataset.channels,
-            recipe,
-            run.classifier_checkpoint,
-        )
-        run.save_classifier(classifier)
-
-    chain = ChainManifest(threshold=threshold, join_px=recipe.chain.join_px)
-    keep_severity = _keep_severity(detected, classifier, dataset, chain, drawn)
-
-    def measure(some: BlockClassifier | None) -> dict[str, float]:
-        kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
-        inspector = float_inspector(
-            detected, some, dataset.channels, chain, kinds, keep_severity=keep_severity
-        )
-        with stage("measuring the chain on the held-back pictures"):
-            return summarise(evaluate(inspector, held_back, dataset.kinds)).as_dict()
-
-    metrics = {"float": measure(classifier)}
-    if classifier is not None:
-        metrics["float without classifier"] = measure(None)
-    height, width = _usual_size(pictures)
+    detected = RunOnce(
+        detector
+    )  # the search for T, keep_severity and the figures need the same maps
+    search = _search_threshold(prepared, detected)
+    threshold = record.recipe.chain.threshold or search.best
+    log.info("%s", _threshold_reason(threshold, search, record.recipe.chain.threshold is not None))
+    classifier, classifier_loss = _train_classifier(prepared, run, detector, threshold)
+    chain = ChainManifest(threshold=threshold, join_px=record.recipe.chain.join_px)
+    keep_severity = _keep_severity(detected, classifier, prepared, chain)
+    height, width = _usual_size(prepared.pictures)
     result = RunResult(
         threshold=threshold,
-        join_px=recipe.chain.join_px,
+        join_px=record.recipe.chain.join_px,
         keep_severity=keep_severity,
         frame_height=height,
         frame_width=width,
-        curve=curve_of(found),
-        metrics=metrics,
+        curve=curve_of(search),
+        metrics=_metrics(prepared, detected, classifier, chain, keep_severity),
         detector_loss=tuple(trained.loss),
         classifier_loss=tuple(classifier_loss),
-        training_s=round(time.monotonic() - began, 1),
+        training_s=round(time.monotonic() - began_s, 1),
     )
     run.finish(result)
     return result
 
 
-def _map(detector: Detector, picture: Picture) -> SeverityMap:
-    """Of its own: a detector's map is valid until its next."""
-    seen = detector.detect(picture.pixels)
-    return replace(seen, values=seen.values.copy())
+def _train_detector(prepared: Preparation, run: Run) -> Trained:
+    """Train by the recipe's method, and save the detector into the run's folder."""
+    recipe, pictures = prepared.record.recipe, prepared.pictures
+    task = Task(
+        pictures=pictures,
+        held_back=prepared.held_back,
+        kinds=prepared.dataset.kinds,
+        channels=prepared.dataset.channels,
+        recipe=recipe,
+        checkpoint=run.detector_checkpoint,
+    )
+    with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
+        trained = METHODS[recipe.method].train(task)
+    run.save_detector(trained.detector)
+    return trained
+
+
+def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSearch:
+    """Search for T on the held-back pictures that have masks, or need none."""
+    recipe = prepared.record.recipe
+    pictures = _with_masks(prepared)
+    return search_threshold(
+        (
+            (detected.detect(picture.pixels), picture.kind_map > 0)
+            for picture in track(pictures, "searching for T on the held-back pictures")
+        ),
+        recipe.chain.max_false_rejects,
+        # The severity of methods that learn from good parts spreads around a defect, so the best
+        # IoU may be at a T with a false alarm on every good part.
+        MOST_FALSE_ALARMS if METHODS[recipe.method].good_only else 1.0,
+    )
+
+
+def _train_classifier(
+    prepared: Preparation, run: Run, detector: Detector, threshold: float
+) -> tuple[BlockClassifier | None, list[tuple[int, float]]]:
+    """Train the block classifier on the detector's regions, and save it.
+
+    Return it with its loss by step; None and no loss where the recipe has no classifier.
+    """
+    recipe, pictures, dataset = prepared.record.recipe, prepared.pictures, prepared.dataset
+    if not recipe.classifier.enabled:
+        return None, []
+    maps = tuple(
+        _severity_map(detector, picture)
+        for picture in track(pictures, "looking for regions on the training pictures")
+    )
+    with stage("collecting what the classifier learns from"):
+        regions = collect_regions(pictures, maps, threshold, recipe.chain.join_px)
+    classifier, loss = train_classifier(
+        pictures, regions, len(dataset.kinds), dataset.channels, recipe, run.classifier_checkpoint
+    )
+    run.save_classifier(classifier)
+    return classifier, loss
+
+
+def _metrics(
+    prepared: Preparation,
+    detected: Detector,
+    classifier: BlockClassifier | None,
+    chain: ChainManifest,
+    keep_severity: float,
+) -> dict[str, dict[str, float]]:
+    """Return the figures on the held-back pictures, by chain: with the classifier and without."""
+    dataset = prepared.dataset
+    kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
+
+    def measure(some: BlockClassifier | None) -> dict[str, float]:
+        inspector = float_inspector(
+            detected, some, dataset.channels, chain, kinds, keep_severity=keep_severity
+        )
+        with stage("measuring the chain on the held-back pictures"):
+            return summarise(evaluate(inspector, prepared.held_back, dataset.kinds)).as_dict()
+
+    metrics = {"float": measure(classifier)}
+    if classifier is not None:
+        metrics["float without classifier"] = measure(None)
+    return metrics
+
+
+def _with_masks(prepared: Preparation) -> tuple[Picture, ...]:
+    """Return the held-back pictures of which every defect is annotated."""
+    return tuple(picture for picture in prepared.held_back if not picture.sample.unmasked)
+
+
+def _severity_map(detector: Detector, picture: Picture) -> SeverityMap:
+    """Return a copy: the map of a detector is valid until its next call only."""
+    found = detector.detect(picture.pixels)
+    return replace(found, values=found.values.copy())
 
 
 def _keep_severity(
-    detector: Detector,
+    detected: Detector,
     classifier: BlockClassifier | None,
-    dataset: DataSet,
+    prepared: Preparation,
     chain: ChainManifest,
-    pictures: tuple[Picture, ...],
 ) -> float:
+    """Search for the keep severity on the held-back pictures with masks."""
     if classifier is None:
         return KEEP_NONE
+    dataset = prepared.dataset
     kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
     vote = BlockVote(
         TorchBlocks(classifier, dataset.channels), classifier.size_px, dataset.channels, kinds
     )
-    found = search_background(detector, vote, chain, pictures)
-    log.info("keep severity=%.2f", found.best)
-    return found.best
+    search = search_background(detected, vote, chain, _with_masks(prepared))
+    log.info("keep severity=%.2f", search.best)
+    return search.best
 
 
 def _usual_size(pictures: tuple[Picture, ...]) -> tuple[int, int]:
-    """Height and width that 95 % of the pictures do not exceed."""
+    """Return the height and width in px that 95 % of the pictures do not exceed."""
     sizes = np.array([picture.kind_map.shape for picture in pictures])
     height, width = np.percentile(sizes, 95, axis=0, method="higher").tolist()
     return int(height), int(width)
 
 
-def _chosen(threshold: float, found: ThresholdSearch, named: bool) -> str:
-    """T and why, in a line for people."""
-    told = f"T = {threshold:.1f}"
-    if named:
-        return f"{told}, as the recipe says"
-    if found.strays is not None:
+def _threshold_reason(threshold: float, search: ThresholdSearch, from_recipe: bool) -> str:
+    """Return T and the reason for it in one line."""
+    text = f"T = {threshold:.1f}"
+    if from_recipe:
+        return f"{text}, as the recipe sets it"
+    if search.strays is not None:
         return (
-            f"{told}, where the fewest of the defective pictures are missed or carry a region "
-            "where nothing is drawn: no good part is here to count false rejects on"
+            f"{text}, where the fewest defective pictures are missed or have a region where no "
+            "defect is drawn. No good part is held back, so false rejects cannot be counted"
         )
-    if found.mean_iou is None:
-        return f"{told}, from good parts alone: no defect is drawn"
-    return f"{told}; the mean IoU of drawn and reported pixels is {found.best_iou:.3f} at best"
+    if search.mean_iou is None:
+        return f"{text}, from good parts alone: no defect is drawn"
+    return f"{text}; the best mean IoU of drawn and reported pixels is {search.best_iou:.3f}"
 
 
-def curve_of(found: ThresholdSearch) -> tuple[CurvePoint, ...]:
-    """The search as result.json keeps it."""
-    nothing = (None,) * len(found.thresholds)
+def curve_of(search: ThresholdSearch) -> tuple[CurvePoint, ...]:
+    """Return the search for T as result.json holds it."""
+    nothing = (None,) * len(search.thresholds)
     columns = zip(
-        found.thresholds,
-        found.mean_iou or nothing,
-        found.false_alarms or nothing,
-        found.strays or nothing,
+        search.thresholds,
+        search.mean_iou or nothing,
+        search.false_alarms or nothing,
+        search.strays or nothing,
         strict=True,
     )
     return tuple(

@@ -191,10 +191,10 @@ def test_folder_that_is_no_run_is_one_line_and_status_1(tmp_path: Path, tiny_run
     shutil.copy(Run(tiny_run).record_path, begun)
     for folder, says in ((tmp_path / "none", "training run"), (begun, "completed training run")):
         done = call("--run", folder, "--out", tmp_path / "out")
-        assert done.exit_code == 1
-        assert len(done.output.strip().splitlines()) == 1
-        assert str(folder) in done.output
-        assert says in done.output
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert str(folder) in done.stderr
+        assert says in done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -202,9 +202,9 @@ def test_results_and_masks_are_one_per_run(tmp_path: Path) -> None:
     words = ["--run", tmp_path / "a", "--run", tmp_path / "b", "--out", tmp_path / "out"]
     for more in (["--results", "r"], ["--masks", "m"], ["--results", "r", "--masks", "m"]):
         done = call(*words, *more)
-        assert done.exit_code == 1
-        assert "expected as many of each" in done.output
-        assert len(done.output.strip().splitlines()) == 1
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "expected as many of each" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_seeds_of_a_recipe_are_one_row_with_their_deviation(measured: Measured) -> None:

@@ -21,8 +21,8 @@ from export.pack import ExportOptions, export_run
 from export.parity import ParityLimits
 from models.methods.registry import METHODS
 from models.runs.run import Run
-from models.training.__main__ import train
 from models.training.recipe import Recipe
+from models.training.session import train_folder
 from tests.support.keys import KEY, TRUST
 from tests.support.tinyrun import write_pictures
 
@@ -60,7 +60,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             **TINY[kind],
         }
     )
-    train(data, recipe, folder / "run")
+    train_folder(data, recipe, folder / "run")
     options = ExportOptions(name=kind, formats=("onnx",), calibration_frames=8, search_parts=12)
     made = export_run(Run(folder / "run"), options)
     (folder / "run.outfeed").write_bytes(sign_bundle(made.data, KEY))

@@ -20,7 +20,7 @@ from export.pack import ExportOptions, export_run
 from export.synthetic_defects import no_defect_drawn
 from models.data.dataset import KindBox, Sample
 from models.runs.run import Run
-from models.training.__main__ import train
+from models.training.session import train_folder
 from tests.models.methods.parts import drawing, play, seen
 from tests.support.drawn_frames import HEIGHT, WIDTH, frame, recipe
 
@@ -47,7 +47,7 @@ def bundle_of(method: str, tmp_path: Path, *, flawed: bool) -> Bundle:
     data = write(tmp_path / "data", flawed=flawed)
     out = tmp_path / "run"
     out.mkdir()
-    train(data, recipe(method), out)
+    train_folder(data, recipe(method), out)
     return parse_bundle(export_run(Run(out), ExportOptions(name="parts")).data)
 
 

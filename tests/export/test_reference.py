@@ -115,13 +115,13 @@ def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     from export.pack import ExportOptions, export_run
     from models.runs.run import Run
-    from models.training.__main__ import train
+    from models.training.session import train_folder
     from tests.support.drawn_frames import frame, recipe
 
     (tmp_path / "data" / "images").mkdir(parents=True)
     for number in range(24):
         cv2.imwrite(str(tmp_path / f"data/images/{number:02d}.png"), frame(number))
-    train(tmp_path / "data", recipe("template"), tmp_path / "run")
+    train_folder(tmp_path / "data", recipe("template"), tmp_path / "run")
     bundle = export_run(Run(tmp_path / "run"), ExportOptions(name="plates")).bundle
     assert bundle.manifest.reference == "reference.json"
     found = parse_reference(bundle.files["reference.json"])

@@ -44,7 +44,7 @@ def said(folder: Path) -> Callable[[], str]:
     patch.setattr(plan, "good_only", lambda: ("threshold",))
     capture: list[str] = []
     patch.setattr(
-        "models.training.__main__.Console.print", lambda _, text, **__: capture.append(str(text))
+        "models.training.tables.Console.print", lambda _, text, **__: capture.append(str(text))
     )
     try:
         train(

@@ -26,7 +26,6 @@ from models.data.layouts import open_dataset
 from models.data.split import Split, split
 from models.runs.run import Run
 from models.training import auto
-from models.training.__main__ import train
 from models.training.auto import (
     LEAST_CLASSIFIER_STEPS,
     LEAST_STEPS,
@@ -38,6 +37,7 @@ from models.training.auto import (
 )
 from models.training.patches import Picture, load_pictures
 from models.training.recipe import Recipe, load_recipe
+from models.training.session import train_folder
 from tests.support.tinyrun import write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -416,7 +416,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def begin(data: Path, recipe: Recipe | None, out: Path, groups: str | None = None) -> Recipe:
     with pytest.raises(_EnoughError):
-        train(data, recipe, out, groups)
+        train_folder(data, recipe, out, groups)
     return Run(out).record().recipe
 
 
@@ -433,7 +433,7 @@ def test_run_records_what_was_chosen_and_goes_on(
     assert begin(data, None, tmp_path / "run") == recipe
     cv2.imwrite(str(data / "images/more.png"), np.full((300, 300), 128, np.uint8))
     with pytest.raises(DataError, match="another recipe or other data"):
-        train(data, None, tmp_path / "run")
+        train_folder(data, None, tmp_path / "run")
 
 
 @pytest.mark.usefixtures("_no_training")
@@ -462,7 +462,7 @@ def test_a_choice_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     share = BASE.split.model_copy(update={"validation_share": 0.4})
     monkeypatch.setattr(auto, "choose_recipe", lambda *_: chosen)
     monkeypatch.setattr(auto, "choose_split", lambda _: share)
-    result = train(write_pictures(tmp_path / "data", 12), None, tmp_path / "run")
+    result = train_folder(write_pictures(tmp_path / "data", 12), None, tmp_path / "run")
     assert result.detector_loss[-1][0] == 3
     recorded = Run(tmp_path / "run").record()
     assert recorded.recipe.split == share

@@ -19,7 +19,7 @@ import torch
 
 from models.data.dataset import DataError
 from models.runs.run import Run
-from models.training.__main__ import train
+from models.training.session import train_folder
 from tests.support.tinyrun import RECIPE, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,23 +121,42 @@ def test_the_first_interrupt_costs_no_step_and_the_command_says_so(tmp_path: Pat
 def test_folder_of_another_run_is_refused(tiny_run: Path) -> None:
     other = RECIPE.model_copy(update={"seed": 1})
     with pytest.raises(DataError, match="another recipe or other data"):
-        train(Path(Run(tiny_run).record().data), other, tiny_run)
+        train_folder(Path(Run(tiny_run).record().data), other, tiny_run)
 
 
 def test_data_without_defects_is_refused(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", 9)
     shutil.rmtree(data / "masks")
     with pytest.raises(DataError, match="carries an annotated defect"):
-        train(data, RECIPE, tmp_path / "run")
+        train_folder(data, RECIPE, tmp_path / "run")
 
 
-def test_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        ((), 1, "none: is not a folder; expected the folder of a data set"),
+        (("--recipe", "nothing"), 2, "no recipe 'nothing'; there are: "),
+        (("--max-false-rejects", "much"), 2, "'much' is no share"),
+    ],
+)
+def test_the_command_reports_an_error_in_one_line_on_stderr(
+    tmp_path: Path, options: tuple[str, ...], status: int, message: str
+) -> None:
     command = [sys.executable, "-m", "models.training", "--data", str(tmp_path / "none")]
-    command += ["--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 1
-    assert len(done.stdout.strip().splitlines()) == 1
-    assert str(tmp_path / "none") in done.stdout
+    command += ["--out", str(tmp_path / "run"), *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert result.returncode == status
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("train: ")
+    assert message in result.stderr
+
+
+def test_an_unknown_option_of_the_command_is_a_usage_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "models.training", "--data", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--out" in result.stderr
 
 
 def test_changed_data_is_noticed(tiny_run: Path, tmp_path: Path) -> None:

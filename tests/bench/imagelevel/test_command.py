@@ -85,27 +85,32 @@ def test_a_run_says_what_it_does_and_writes_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "expected_status", "message"),
     [
-        (("--data", "nowhere"), "nowhere: is not a folder; expected the folder of a data set"),
-        (("--seeds", "0"), "key 'seeds': "),
-        (("--size", "50"), "key 'size_px': "),
-        (("--denoise", "4"), "key 'denoise_px': "),
-        (("--methods", "svm,forest"), "key 'methods.1': "),
-        (("--methods", "svm,svm"), "expected each method once"),
-        (("--dimensions", "8,x"), "dimensions '8,x': expected whole numbers like 8,16,32"),
-        (("--dimensions", "8,0"), "expected dimensions of 1 to 4096"),
-        (("--out", "data/groups.csv"), "File exists"),
+        (("--data", "nowhere"), 1, "nowhere: is not a folder; expected the folder of a data set"),
+        (("--seeds", "0"), 2, "key 'seeds': "),
+        (("--size", "50"), 2, "key 'size_px': "),
+        (("--denoise", "4"), 2, "key 'denoise_px': "),
+        (("--methods", "svm,forest"), 2, "key 'methods.1': "),
+        (("--methods", "svm,svm"), 2, "expected each method once"),
+        (("--dimensions", "8,x"), 2, "dimensions '8,x': expected whole numbers like 8,16,32"),
+        (("--dimensions", "8,0"), 2, "expected dimensions of 1 to 4096"),
+        (("--out", "data/groups.csv"), 1, "File exists"),
     ],
 )
-def test_bad_input_is_one_line_and_status_1(
-    arguments: tuple[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_error_is_one_line_on_stderr(
+    arguments: tuple[str, str],
+    expected_status: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_easy(Path("data"), 4)
-    status, lines = call("--data", "data", "--out", "out", *arguments)
-    assert status == 1
-    assert len(lines) == 1
-    assert lines[0].startswith("imagelevel: ")
-    assert says in lines[0]
+    words = ["--data", "data", "--out", "out", *arguments]
+    result = CliRunner().invoke(APP, words)
+    assert (result.exit_code, result.stdout) == (expected_status, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("imagelevel: ")
+    assert message in line
     assert not list(Path().glob("out/*"))

@@ -177,7 +177,7 @@ def test_defects_enough_are_regressions(
     assert trained == ["regression"]
     with pytest.raises(SystemExit):
         command(data, tmp_path / "limited", limit="1%")
-    assert "--max-false-rejects sets T of methods that learn from good" in capsys.readouterr().out
+    assert "--max-false-rejects sets T of methods that learn from good" in capsys.readouterr().err
 
 
 class _StoppedError(Exception):
@@ -237,14 +237,14 @@ def test_what_cannot_be_compared_is_one_line(
     write_sorted(tmp_path / "data", 44, 0)
     with pytest.raises(SystemExit):
         command(data, out)
-    assert "another recipe or other data" in capsys.readouterr().out
+    assert "another recipe or other data" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command(data, out / "memory-bank")
-    assert "holds a training run" in capsys.readouterr().out
+    assert "holds a training run" in capsys.readouterr().err
     register(monkeypatch, tmp_path / "none", {"template": refusing()})
     with pytest.raises(SystemExit):
         command(data, tmp_path / "other")
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().err.split())
     assert "no candidate can be trained: template: the pictures are of different sizes" in said
 
 
@@ -271,10 +271,10 @@ def test_a_limit_of_false_rejects_and_a_named_recipe(
     assert wide.threshold < 4.1
     with pytest.raises(SystemExit):
         command(data, tmp_path / "regression", recipe="lean", limit="1%")
-    assert "regression learns from annotated defects" in capsys.readouterr().out
+    assert "regression learns from annotated defects" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command(data, tmp_path / "much", recipe="memory-bank", limit="much")
-    assert "is no share" in capsys.readouterr().out
+    assert "is no share" in capsys.readouterr().err
 
 
 def test_a_pointer_that_leads_elsewhere(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""One training as `make train` does it: check the data, train one run or compare several, report.
+
+The command (models/training/__main__.py) and the Python API (models/api.py) both run this.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import UsageError
+from models.candidates import CandidateComparison, plan_for, run_plan
+from models.data.dataset import DataSet
+from models.data.summary import account
+from models.evaluation.tradeoff.point import require_good
+from models.report import write_report
+from models.report.write import MAX_FALSE_REJECTS, REPORT
+from models.runs.run import Run, open_data
+from models.training import auto
+from models.training.progress import track
+from models.training.recipe import Recipe, SplitRecipe
+from models.training.session import train_folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """The settings of one training.
+
+    Attributes:
+        data: folder of pictures.
+        out: folder of the run. A run that was interrupted there is continued.
+        recipe: None chooses one from the data, or compares several methods where too few defects
+            are annotated.
+        groups: regular expression on a picture's name, in place of the recipe's split.groups.
+        max_false_rejects: share of good parts, 0 to 1, within which T is chosen. Only for methods
+            that learn from good parts.
+    """
+
+    data: Path
+    out: Path
+    recipe: Recipe | None = None
+    groups: str | None = None
+    max_false_rejects: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A finished training.
+
+    Attributes:
+        run: the run, or the recommended one of a comparison.
+        report: the page that describes it.
+        comparison: None where one recipe was trained.
+    """
+
+    run: Run
+    report: Path
+    comparison: CandidateComparison | None
+
+
+def run_job(job: TrainingJob) -> JobResult:
+    """Train and write the report. Block for minutes to hours; may be killed and called again.
+
+    Raises DataError for data that cannot be trained on, UsageError for a limit that the method
+    cannot keep, OSError for files that cannot be written.
+    """
+    recipe = job.recipe if job.recipe is None else _with_limit(job.recipe, job.max_false_rejects)
+    dataset = _check_data(job, recipe.split if recipe else SplitRecipe())
+    if recipe is None:
+        comparison = _compare(dataset, job)
+        if comparison is not None:
+            return JobResult(Run(job.out), job.out / REPORT, comparison)
+    train_folder(job.data, recipe, job.out, job.groups)
+    run = Run(job.out)
+    limit = run.record().recipe.chain.max_false_rejects
+    return JobResult(run, write_report(run, max_false_rejects=limit or MAX_FALSE_REJECTS), None)
+
+
+def _with_limit(recipe: Recipe, limit: float | None) -> Recipe:
+    """Return the recipe with T chosen by a limit of false rejects, where one is given."""
+    if limit is None:
+        return recipe
+    chain = recipe.chain.model_copy(update={"max_false_rejects": limit, "threshold": None})
+    return recipe.model_copy(update={"chain": chain})
+
+
+def _check_data(job: TrainingJob, settings: SplitRecipe) -> DataSet:
+    """Return the data set, after a summary of it is logged and every picture and mask was read.
+
+    Faults are thus reported before anything is trained. Raises DataError.
+    """
+    if job.groups is not None:
+        settings = settings.model_copy(update={"groups": job.groups})
+    dataset = open_data(job.data, settings)
+    for line in account(dataset):
+        log.info("data %s", line)
+    if job.max_false_rejects is not None:
+        require_good(sum(sample.is_good for sample in dataset.samples), str(job.data))
+    dataset.verify(track(dataset.samples, "reading every picture and mask"))
+    return dataset
+
+
+def _compare(dataset: DataSet, job: TrainingJob) -> CandidateComparison | None:
+    """Return the comparison of candidates; None where enough defects are annotated for regression.
+
+    Raises UsageError where a limit of false rejects is given for regression, and DataError.
+    """
+    settings = auto.choose_split(dataset).model_copy(update={"groups": job.groups})
+    limit = job.max_false_rejects or MAX_FALSE_REJECTS
+    plan = plan_for(dataset, settings, limit)
+    if plan is not None:
+        for warning in auto.series(dataset.samples):
+            log.info("auto warning: %s", warning)
+        return run_plan(job.data, job.out, plan, job.groups, limit)
+    if job.max_false_rejects is not None:
+        raise UsageError(
+            "--max-false-rejects sets T of methods that learn from good parts; these pictures have "
+            "defects drawn, so give it to make export (EXPORT_ARGS), or name a recipe of such a "
+            "method"
+        )
+    return None
