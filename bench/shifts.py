@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.data.textures import Specimen, specimen
+from models.data.textures import TextureSpecimen, specimen
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
@@ -72,7 +72,7 @@ class FeedbackPart:
 
 def specimens(
     series: int, count: int, defective: float, *, clear: bool = False
-) -> Iterator[Specimen]:
+) -> Iterator[TextureSpecimen]:
     """Yield generated parts. clear: without those whose defect is hardly visible."""
     index = 0
     while count:
@@ -85,7 +85,7 @@ def specimens(
             yield made
 
 
-def _contrast(made: Specimen) -> float:
+def _contrast(made: TextureSpecimen) -> float:
     """Return the least grey level difference of the clearest tenth of the defect."""
     off = np.abs(made.image.astype(np.float32) - cv2.medianBlur(made.image, 31))
     return float(np.percentile(cv2.blur(off, (3, 3))[made.kind_map > 0], 90))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.imagelevel.compare import compare
 from bench.imagelevel.report import write_report
-from bench.imagelevel.settings import DIMENSIONS, METHODS, Settings, make_settings
+from bench.imagelevel.settings import DIMENSIONS, METHODS, ImageLevelSettings, make_settings
 from edge.errors import OutfeedError, UsageError
 from edge.terminals import tolerate
 from models.data.dataset import DataError
@@ -79,7 +79,7 @@ def _print_line(console: Console, line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-def _settings(options: dict[str, object], dimensions: str) -> Settings:
+def _settings(options: dict[str, object], dimensions: str) -> ImageLevelSettings:
     """Return the settings of the command line. Raises UsageError."""
     try:
         return make_settings({**options, "dimensions": _numbers(dimensions)})

@@ -25,9 +25,9 @@ from bench.imagelevel.pictures import (
     training_set,
 )
 from bench.imagelevel.pretrained import check_weights, train_pretrained
-from bench.imagelevel.record import Comparison, Measured, SideRecord, versions
+from bench.imagelevel.record import ImageLevelComparison, ImageLevelRun, ImageLevelSide, versions
 from bench.imagelevel.scores import confusion, score
-from bench.imagelevel.settings import Method, Settings
+from bench.imagelevel.settings import ImageLevelSettings, Method
 from bench.imagelevel.shallow import most_dimensions, train_shallow
 from models.data.dataset import DataError, DataSet, Pixels, Sample
 from models.data.split import Split, split
@@ -35,7 +35,7 @@ from models.data.split import Split, split
 TIMED_PICTURES = 32  # validation pictures, one at a time; the median of their times is reported
 
 
-class Trained(Protocol):
+class TrainedClassifier(Protocol):
     """What every method ends as."""
 
     def predict(self, pixels: Pixels) -> Labels:
@@ -53,8 +53,8 @@ class _Task:
 
 
 def compare(
-    dataset: DataSet, settings: Settings, say: Callable[[str], None] = lambda line: None
-) -> Comparison:
+    dataset: DataSet, settings: ImageLevelSettings, say: Callable[[str], None] = lambda line: None
+) -> ImageLevelComparison:
     """Compare the methods on one split. Blocks for minutes; computes on one core.
 
     say: gets one line per step of progress. Raises DataError for data that cannot be compared on.
@@ -66,7 +66,7 @@ def compare(
         say(f"reading {len(divided.train)} training, {len(divided.validation)} validation pictures")
         task = _read(dataset, divided, settings)
         grid, left_out = _possible(task, settings)
-        runs: list[Measured] = []
+        runs: list[ImageLevelRun] = []
         cells = len(settings.all_seeds) * len(grid) * len(settings.methods)
         for seed in settings.all_seeds:
             training = training_set(task.real, settings, seed)
@@ -79,7 +79,7 @@ def compare(
                         f"F1 {measured.score.f1:.3f}, {measured.train_s:.1f} s"
                     )
     always_good = np.full_like(task.held_back.labels, GOOD)
-    return Comparison(
+    return ImageLevelComparison(
         data=str(dataset.root),
         layout=dataset.layout,
         settings=settings,
@@ -97,7 +97,7 @@ def compare(
     )
 
 
-def _read(dataset: DataSet, divided: Split, settings: Settings) -> _Task:
+def _read(dataset: DataSet, divided: Split, settings: ImageLevelSettings) -> _Task:
     for side, samples in (("training", divided.train), ("validation", divided.validation)):
         if not any(sample.is_good for sample in samples):
             raise DataError(f"{dataset.root}: no good {side} picture; expected two good parts")
@@ -114,7 +114,7 @@ def _read(dataset: DataSet, divided: Split, settings: Settings) -> _Task:
     )
 
 
-def _possible(task: _Task, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _possible(task: _Task, settings: ImageLevelSettings) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The dimensions that the training pictures allow, and the others."""
     counts = np.bincount(task.real.labels)
     pictures = int(counts.max() * np.count_nonzero(counts) if settings.balance else counts.sum())
@@ -128,14 +128,19 @@ def _possible(task: _Task, settings: Settings) -> tuple[tuple[int, ...], tuple[i
 
 
 def _measure(
-    method: Method, dimension: int, seed: int, task: _Task, training: Labelled, settings: Settings
-) -> Measured:
+    method: Method,
+    dimension: int,
+    seed: int,
+    task: _Task,
+    training: Labelled,
+    settings: ImageLevelSettings,
+) -> ImageLevelRun:
     began = time.process_time()
     trained = _train(method, training, len(task.classes), dimension, settings, seed)
     train_s = time.process_time() - began
     called = trained.predict(task.held_back.pixels)
     table = confusion(task.held_back.labels, called, len(task.classes))
-    return Measured(
+    return ImageLevelRun(
         method=method,
         dimension=dimension,
         seed=seed,
@@ -151,9 +156,9 @@ def _train(
     training: Labelled,
     classes: int,
     dimension: int,
-    settings: Settings,
+    settings: ImageLevelSettings,
     seed: int,
-) -> Trained:
+) -> TrainedClassifier:
     if method == "cnn":
         return train_network(training, classes, dimension, settings, seed)
     if method == "pretrained":
@@ -161,7 +166,9 @@ def _train(
     return train_shallow(method, training, dimension, settings, seed)
 
 
-def _ms_per_picture(trained: Trained, raw: tuple[Pixels, ...], settings: Settings) -> float:
+def _ms_per_picture(
+    trained: TrainedClassifier, raw: tuple[Pixels, ...], settings: ImageLevelSettings
+) -> float:
     """Median over single pictures, from the decoded picture to its label."""
     spent = []
     for number, pixels in enumerate((raw[0], *raw)):  # the first twice: once to warm up
@@ -172,9 +179,9 @@ def _ms_per_picture(trained: Trained, raw: tuple[Pixels, ...], settings: Setting
     return float(np.median(spent)) * 1e3
 
 
-def _side(samples: tuple[Sample, ...], read: Labelled, classes: tuple[str, ...]) -> SideRecord:
+def _side(samples: tuple[Sample, ...], read: Labelled, classes: tuple[str, ...]) -> ImageLevelSide:
     counts = Counter(classes[label] for label in read.labels.tolist())
-    return SideRecord(
+    return ImageLevelSide(
         pictures={name: counts[name] for name in classes},
         names=tuple(sample.name for sample in samples),
         groups=tuple(sorted({sample.group for sample in samples})),

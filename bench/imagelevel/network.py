@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.imagelevel.pictures import Labelled, Labels
-from bench.imagelevel.settings import Settings
+from bench.imagelevel.settings import ImageLevelSettings
 from models.data.dataset import Pixels
 from models.networks import normalise
 from models.training.fit import Fit, Schedule
@@ -86,7 +86,7 @@ class NetworkClassifier:
 
 
 def train_network(
-    training: Labelled, classes: int, width: int, settings: Settings, seed: int
+    training: Labelled, classes: int, width: int, settings: ImageLevelSettings, seed: int
 ) -> NetworkClassifier:
     """Train a CNN whose feature layer has `width` nodes. Blocks for seconds to minutes.
 

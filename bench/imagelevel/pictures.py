@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.imagelevel.settings import Settings
+from bench.imagelevel.settings import ImageLevelSettings
 from models.augmentation.crops import augment
 from models.data.dataset import DataSet, Pixels, Sample
 from models.training.recipe import AugmentRecipe
@@ -63,7 +63,9 @@ def label_of(sample: Sample, kind_map: Pixels, kinds: tuple[str, ...]) -> int:
     return GOOD if sample.is_good else kinds.index(sample.kinds[0]) + 1
 
 
-def read_side(dataset: DataSet, samples: tuple[Sample, ...], settings: Settings) -> Labelled:
+def read_side(
+    dataset: DataSet, samples: tuple[Sample, ...], settings: ImageLevelSettings
+) -> Labelled:
     """The samples, prepared, in their order. Raises DataError at the first that is not right."""
     shape = (len(samples), settings.size_px, settings.size_px, dataset.channels)
     pixels, labels = np.empty(shape, np.uint8), np.empty(len(samples), np.int64)
@@ -74,7 +76,7 @@ def read_side(dataset: DataSet, samples: tuple[Sample, ...], settings: Settings)
     return Labelled(pixels, labels)
 
 
-def training_set(real: Labelled, settings: Settings, seed: int) -> Labelled:
+def training_set(real: Labelled, settings: ImageLevelSettings, seed: int) -> Labelled:
     """What every method is trained on: the same pictures, as many of each class.
 
     Without `balance` each class keeps its share. With `augment` every picture is changed, those of
@@ -94,7 +96,9 @@ def training_set(real: Labelled, settings: Settings, seed: int) -> Labelled:
     return Labelled(pixels, real.labels[chosen])
 
 
-def _choose(labels: Labels, settings: Settings, rng: np.random.Generator) -> Iterator[int]:
+def _choose(
+    labels: Labels, settings: ImageLevelSettings, rng: np.random.Generator
+) -> Iterator[int]:
     """Indices into the real pictures, class by class; each picture as often as any of its class."""
     largest = int(np.bincount(labels).max())
     for label in np.unique(labels).tolist():

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Literal
 
-from bench.imagelevel.record import Comparison
+from bench.imagelevel.record import ImageLevelComparison
 from bench.imagelevel.settings import METHODS, Method
 from models.report.plots import Series, line_plot
 
@@ -14,7 +14,7 @@ _LABELS = {"f1": "macro F1", "accuracy": "accuracy"}
 
 
 def dimension_plot(
-    comparison: Comparison, name: Literal["f1", "accuracy"], titles: Mapping[Method, str]
+    comparison: ImageLevelComparison, name: Literal["f1", "accuracy"], titles: Mapping[Method, str]
 ) -> str:
     """An SVG document: a line per method; bands are ± the standard deviation over the seeds."""
     series = []

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bench.imagelevel.network import DROPOUT, PREDICT_AT_ONCE, fit_network, network_inputs
 from bench.imagelevel.pictures import Labelled, Labels
-from bench.imagelevel.settings import Settings
+from bench.imagelevel.settings import ImageLevelSettings
 from models.data.dataset import DataError, Pixels
 from models.networks.efficientnet import STAGES, EfficientNetLite0, imagenet_path
 
@@ -46,7 +46,7 @@ def check_weights() -> None:
 
 
 def train_pretrained(
-    training: Labelled, classes: int, width: int, settings: Settings, seed: int
+    training: Labelled, classes: int, width: int, settings: ImageLevelSettings, seed: int
 ) -> PretrainedClassifier:
     """Train a feature layer of `width` nodes and the classes on it. Blocks for seconds to minutes.
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pydantic import BaseModel, ConfigDict
 
 from bench.imagelevel.scores import Score
-from bench.imagelevel.settings import Method, Settings
+from bench.imagelevel.settings import ImageLevelSettings, Method
 from edge import __version__
 
 
@@ -16,7 +16,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SideRecord(_Part):
+class ImageLevelSide(_Part):
     """One side of the split. pictures: how many by class name. groups: physical parts."""
 
     pictures: dict[str, int]
@@ -24,7 +24,7 @@ class SideRecord(_Part):
     groups: tuple[str, ...]
 
 
-class Measured(_Part):
+class ImageLevelRun(_Part):
     """One method at one feature dimension with one seed, on the validation pictures.
 
     confusion: pictures by true class (row) and called class (column). train_s: CPU seconds of one
@@ -42,25 +42,25 @@ class Measured(_Part):
     ms_per_picture: float
 
 
-class Comparison(_Part):
+class ImageLevelComparison(_Part):
     """All figures. trained_on: pictures per seed after balancing. always_good: calling all good."""
 
     data: str
     layout: str
-    settings: Settings
+    settings: ImageLevelSettings
     versions: dict[str, str]
     classes: tuple[str, ...]
     channels: int
-    train: SideRecord
-    validation: SideRecord
+    train: ImageLevelSide
+    validation: ImageLevelSide
     unmasked: tuple[str, ...]
     trained_on: int
     dimensions: tuple[int, ...]
     dimensions_left_out: tuple[int, ...]
     always_good: Score
-    runs: tuple[Measured, ...]
+    runs: tuple[ImageLevelRun, ...]
 
-    def at(self, method: Method, dimension: int) -> tuple[Measured, ...]:
+    def at(self, method: Method, dimension: int) -> tuple[ImageLevelRun, ...]:
         """The runs of one method at one dimension, by seed."""
         return tuple(r for r in self.runs if (r.method, r.dimension) == (method, dimension))
 

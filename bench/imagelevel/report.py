@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.imagelevel.pictures import GOOD_NAME
 from bench.imagelevel.plot import dimension_plot
-from bench.imagelevel.record import Comparison, Measured
+from bench.imagelevel.record import ImageLevelComparison, ImageLevelRun
 from bench.imagelevel.settings import METHODS, Method
 
 TITLES: dict[Method, str] = {
@@ -22,7 +22,7 @@ TITLES: dict[Method, str] = {
 _SCORES = ("precision", "recall", "f1", "accuracy")
 
 
-def write_report(folder: Path, comparison: Comparison) -> tuple[Path, ...]:
+def write_report(folder: Path, comparison: ImageLevelComparison) -> tuple[Path, ...]:
     """Write the four files; each is whole or the old one. Raises OSError."""
     texts = {
         "imagelevel.md": markdown(comparison),
@@ -42,7 +42,7 @@ def write_report(folder: Path, comparison: Comparison) -> tuple[Path, ...]:
     return tuple(parts)
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: ImageLevelComparison) -> str:
     """The report as Markdown, tables included."""
     settings = comparison.settings
     sections = [
@@ -72,7 +72,7 @@ def markdown(comparison: Comparison) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def main_table(comparison: Comparison) -> str:
+def main_table(comparison: ImageLevelComparison) -> str:
     """A row per method at the main dimension: macro, bad against good, times."""
     header = (
         "method",
@@ -100,7 +100,9 @@ def main_table(comparison: Comparison) -> str:
     return _table(header, rows)
 
 
-def dimension_table(comparison: Comparison, value: Callable[[Measured], float], digits: int) -> str:
+def dimension_table(
+    comparison: ImageLevelComparison, value: Callable[[ImageLevelRun], float], digits: int
+) -> str:
     """A row per method, a column per feature dimension."""
     rows = [
         (
@@ -115,7 +117,7 @@ def dimension_table(comparison: Comparison, value: Callable[[Measured], float], 
     return _table(("method", *map(str, comparison.dimensions)), rows)
 
 
-def _about(comparison: Comparison) -> str:
+def _about(comparison: ImageLevelComparison) -> str:
     settings, idle = comparison.settings, comparison.always_good
     shared = len(set(comparison.train.groups) & set(comparison.validation.groups))
     counts = [
@@ -144,12 +146,12 @@ def _about(comparison: Comparison) -> str:
     return "\n\n".join((*lines[:2], _table(("class", "training", "validation"), counts), lines[2]))
 
 
-def _always_bad_f1(comparison: Comparison) -> float:
+def _always_bad_f1(comparison: ImageLevelComparison) -> float:
     share = 1.0 - comparison.validation.pictures[GOOD_NAME] / len(comparison.validation.names)
     return 2.0 * share / (1.0 + share)
 
 
-def _methods(comparison: Comparison) -> tuple[Method, ...]:
+def _methods(comparison: ImageLevelComparison) -> tuple[Method, ...]:
     return tuple(method for method in METHODS if method in comparison.settings.methods)
 
 

@@ -14,7 +14,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 DIMENSIONS = (8, 16, 32, 64, 128, 256)
 
 
-class Settings(BaseModel):
+class ImageLevelSettings(BaseModel):
     """The options of `python -m bench.imagelevel`; raises ValidationError outside their bounds.
 
     seeds: how many seeds, from first_seed on; a seed drives copies, features, weights, batches.
@@ -70,9 +70,9 @@ class Settings(BaseModel):
         return tuple(range(self.first_seed, self.first_seed + self.seeds))
 
 
-def make_settings(values: dict[str, object]) -> Settings:
+def make_settings(values: dict[str, object]) -> ImageLevelSettings:
     """Settings from option values. Raises DataError, one line that names the option."""
     try:
-        return Settings.model_validate(values)
+        return ImageLevelSettings.model_validate(values)
     except ValidationError as error:
         raise DataError(describe(error)) from error

@@ -2,7 +2,7 @@
 
 The paper names the four (section 4.2.1) and gives neither their features nor their settings.
 Features here: the prepared picture's pixels, reduced by principal components to the wanted
-dimension. Settings are scikit-learn's own where nothing is said below; none was searched for.
+dimension. Settings are the defaults of scikit-learn except where noted; none was searched for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from bench.imagelevel.pictures import Labelled, Labels
-from bench.imagelevel.settings import Method, Settings
+from bench.imagelevel.settings import ImageLevelSettings, Method
 from models.data.dataset import Pixels
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
 
@@ -58,7 +58,7 @@ class ShallowClassifier:
 
 
 def train_shallow(
-    method: Method, training: Labelled, dimension: int, settings: Settings, seed: int
+    method: Method, training: Labelled, dimension: int, settings: ImageLevelSettings, seed: int
 ) -> ShallowClassifier:
     """Fit features, each of mean 0 and variance 1, and the method on them. Blocks for seconds.
 
@@ -75,7 +75,7 @@ def train_shallow(
     return ShallowClassifier(features, model)
 
 
-def _build(method: Method, pictures: int, settings: Settings, seed: int) -> Any:
+def _build(method: Method, pictures: int, settings: ImageLevelSettings, seed: int) -> Any:
     whole_budget = {
         "batch_size": min(BATCH, pictures),
         "max_iter": settings.epochs,

@@ -32,7 +32,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRun:
     """A run and what each chain made of its validation pictures, in their order.
 
     outcomes: by FLOAT (where the recipe has a classifier), BARE, and INT8 (where given).
@@ -54,14 +54,14 @@ class Group:
     """Runs of one recipe on the same data; they differ in their seeds at most. name: unique."""
 
     name: str
-    runs: tuple[Measured, ...]
+    runs: tuple[MeasuredRun, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         return self.runs[0].record.kinds
 
 
-def measure(folder: Path, reported: Reported | None = None) -> Measured:
+def measure(folder: Path, reported: Reported | None = None) -> MeasuredRun:
     """Evaluate a completed run. Blocks for a detector run per validation picture and two rounds of
     the rest of the chain. Raises DataError for a folder that is no completed run, for data that
     has changed, and for reports of other pictures."""
@@ -72,14 +72,14 @@ def measure(folder: Path, reported: Reported | None = None) -> Measured:
     outcomes = _float(run, record, result, pictures)
     if reported is not None:
         outcomes[INT8] = _station(dataset, run, reported)
-    return Measured(folder, record, result, outcomes)
+    return MeasuredRun(folder, record, result, outcomes)
 
 
-def group(measured: Sequence[Measured]) -> tuple[Group, ...]:
+def group(measured: Sequence[MeasuredRun]) -> tuple[Group, ...]:
     """Runs whose recipes differ in their seeds at most and whose data are the same, in the order in
     which they first come. A group has its recipe's name; where that recipe was trained on several
     data sets, the data's folder too; where recipes of one name differ otherwise, a number."""
-    found: dict[tuple[str, str], list[Measured]] = {}
+    found: dict[tuple[str, str], list[MeasuredRun]] = {}
     for one in measured:
         found.setdefault((_without_seeds(one.record.recipe), one.record.data), []).append(one)
     groups: dict[str, Group] = {}

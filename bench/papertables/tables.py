@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.papertables.measure import BARE, FLOAT, INT8, Group, Measured
+from bench.papertables.measure import BARE, FLOAT, INT8, Group, MeasuredRun
 from models.evaluation.curves import (
     PixelScores,
     by_kind,
@@ -149,7 +149,7 @@ def kind_table(group: Group) -> str:
     return markdown((*columns, "mean IoU (defects)"), rows)
 
 
-def source(runs: Iterable[Measured], command: str) -> str:
+def source(runs: Iterable[MeasuredRun], command: str) -> str:
     """Where a table's numbers come from, one line: runs, pictures, split, command."""
     parts = []
     for run in runs:

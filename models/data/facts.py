@@ -40,7 +40,7 @@ class KindFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DatasetFacts:
     """What the settings rest on. height_px, width_px, short_px: medians; short_low_px and
     short_high_px: the 10th and 90th percentile of the short sides."""
 
@@ -56,14 +56,14 @@ class Facts:
     kinds: tuple[KindFacts, ...]
 
 
-def measure(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...]) -> Facts:
+def measure(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...]) -> DatasetFacts:
     """The facts. Raises ValueError when there is no picture."""
     if not pictures:
         raise ValueError("no training picture; expected one at least")
     sizes = np.array([picture.kind_map.shape for picture in pictures])
     height, width = np.median(sizes, axis=0).tolist()
     low, short, high = np.percentile(sizes.min(axis=1), (10, 50, 90)).tolist()
-    return Facts(
+    return DatasetFacts(
         channels=dataset.channels,
         training=len(pictures),
         validation=len(divided.validation),

@@ -40,7 +40,7 @@ WRITTEN = {"images", "masks"}  # --force replaces these, never a folder that hol
 
 
 @dataclass(frozen=True, slots=True)
-class Specimen:
+class TextureSpecimen:
     """One generated part.
 
     image: uint8 H×W. kind_map: uint8 H×W, 0 is sound surface, k is KINDS[k - 1]. kind: None when
@@ -60,7 +60,7 @@ def specimen(
     *,
     defective: float = 0.4,
     texture: str | None = None,
-) -> Specimen:
+) -> TextureSpecimen:
     """Specimen `index` of the series `seed`; each is the same whichever others are asked for.
 
     size: height and width in pixels, 32 or more. defective: probability of a defect. texture: one
@@ -83,7 +83,7 @@ def specimen(
     if kind is not None:
         exposed, mask = _flawed(kind, surface, light, rng)
         kind_map[mask] = KINDS.index(kind) + 1
-    return Specimen(_sensed(exposed, rng), kind_map, kind, chosen)
+    return TextureSpecimen(_sensed(exposed, rng), kind_map, kind, chosen)
 
 
 def _flawed(

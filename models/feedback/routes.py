@@ -37,7 +37,7 @@ from models.feedback.settings import (
     left_out_right,
     mistakes,
 )
-from models.methods.base import Task, Trained
+from models.methods.base import TrainedMethod, TrainingTask
 from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.networks import BlockClassifier, DetectorNetwork
@@ -157,7 +157,7 @@ def _detector(
     made: tuple[Picture, ...],
     old: DetectorNetwork | FileDetector,
     scratch: Run,
-) -> Trained:
+) -> TrainedMethod:
     """Trained further, or anew. Raises DataError where the method cannot."""
     method = METHODS[feedback.record.recipe.method]
     pictures = (*feedback.train, *(feedback.learned_good if method.by_place else made))
@@ -181,8 +181,8 @@ def _detector(
 
 def _task(
     feedback: FeedbackDataset, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run
-) -> Task:
-    return Task(
+) -> TrainingTask:
+    return TrainingTask(
         pictures=pictures,
         held_back=feedback.validation,
         kinds=feedback.dataset.kinds,

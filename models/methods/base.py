@@ -12,11 +12,11 @@ from models.networks import DetectorNetwork
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
-__all__ = ["FileDetector", "Method", "Task", "Trained"]
+__all__ = ["FileDetector", "Method", "TrainedMethod", "TrainingTask"]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TrainingTask:
     """What a method is given. held_back: the validation pictures; those of good parts calibrate the
     scale of severity. checkpoint: where a long training keeps its state, to go on after a kill."""
 
@@ -38,7 +38,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedMethod:
     """A network in eval mode, or a file; the loss by step where there is one."""
 
     detector: DetectorNetwork | FileDetector
@@ -58,10 +58,10 @@ class Method:
     on which something lies elsewhere than on the line would teach it wrong.
     """
 
-    train: Callable[[Task], Trained]
+    train: Callable[[TrainingTask], TrainedMethod]
     build: Callable[[Recipe, int], DetectorNetwork] | None
     good_only: bool
     formats: tuple[Format, ...] = ("onnx", "tflite")
     int8: bool = True
-    further: Callable[[Task, DetectorNetwork], Trained] | None = None
+    further: Callable[[TrainingTask, DetectorNetwork], TrainedMethod] | None = None
     by_place: bool = False

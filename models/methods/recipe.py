@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
-class Section(BaseModel):
+class RecipeSection(BaseModel):
     """A part of a recipe: unknown keys and values of another type are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class AutoencoderRecipe(Section):
+class AutoencoderRecipe(RecipeSection):
     """The autoencoder of good parts (models/methods/autoencoder/training.py) and how it is trained.
 
     reduction: the picture is averaged over so many px each way within the network, for speed: 2
@@ -64,7 +64,7 @@ class AutoencoderRecipe(Section):
         return self
 
 
-class CascadeRecipe(Section):
+class CascadeRecipe(RecipeSection):
     """Two autoencoders in a row (models/methods/cascade/network.py, which says what each option
     does); how they are trained is in `labels`, `augment` and `detector`."""
 
@@ -73,7 +73,7 @@ class CascadeRecipe(Section):
     refine: float = Field(default=1.0, gt=0, le=2)
 
 
-class MemoryBankRecipe(Section):
+class MemoryBankRecipe(RecipeSection):
     """What good parts look like to a network taught by ImageNet
     (models/methods/memory_bank/training.py).
 
@@ -93,7 +93,7 @@ class MemoryBankRecipe(Section):
     steps: int = Field(default=1000, ge=1)
 
 
-class TextureRecipe(Section):
+class TextureRecipe(RecipeSection):
     """Statistics of overlapping blocks, and what is unlike those of good parts
     (models/methods/texture/training.py).
 
@@ -146,7 +146,7 @@ class TextureRecipe(Section):
         return self
 
 
-class TemplateRecipe(Section):
+class TemplateRecipe(RecipeSection):
     """Difference from golden images (models/methods/template/training.py).
 
     references: golden images, one a variant that the line makes; combine: compare with the "best",
@@ -177,7 +177,7 @@ class TemplateRecipe(Section):
     grain_limit: float = Field(default=3.0, ge=1, le=10)
 
 
-class ThresholdRecipe(Section):
+class ThresholdRecipe(RecipeSection):
     """Distance from the background (models/methods/threshold/training.py;
     edge/chain/threshold/file.py says what each does on a station).
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Stage(NamedTuple):
+class EfficientNetStage(NamedTuple):
     """One row of EfficientNet's Table 1: `blocks` inverted bottlenecks, the first with `stride`."""
 
     blocks: int
@@ -26,13 +26,13 @@ class Stage(NamedTuple):
 
 STEM_CHANNELS = 32
 STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    EfficientNetStage(1, 3, 1, 1, 16),
+    EfficientNetStage(2, 3, 2, 6, 24),
+    EfficientNetStage(2, 5, 2, 6, 40),
+    EfficientNetStage(3, 3, 2, 6, 80),
+    EfficientNetStage(3, 5, 1, 6, 112),
+    EfficientNetStage(4, 5, 2, 6, 192),
+    EfficientNetStage(1, 3, 1, 6, 320),
 )
 # The published network takes (pixel - 127) / 128, ours (pixel - 128) / 64.
 INPUT_SCALE = 0.5
@@ -53,7 +53,7 @@ class GroupedConv2d(nn.Conv2d):
 class InvertedBottleneck(nn.Module):
     """1×1 widen, k×k per channel, 1×1 narrow; plus the input where the shape stays."""
 
-    def __init__(self, channels_in: int, stage: Stage, stride: int) -> None:
+    def __init__(self, channels_in: int, stage: EfficientNetStage, stride: int) -> None:
         super().__init__()
         wide = channels_in * stage.expand
         widen = unit(channels_in, wide, 1) if stage.expand > 1 else []

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.data.dataset import DataSet, Sample
-from models.data.facts import Facts, KindFacts, carriers, measure, parts_of
+from models.data.facts import DatasetFacts, KindFacts, carriers, measure, parts_of
 from models.data.split import Split, split
 from models.training.patches import Picture
 from models.training.recipe import Recipe, SplitRecipe, load_recipe
@@ -53,7 +53,7 @@ MOST_SHOTS = 20  # photographs of one part, of names that look like a series
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class RecipeReason:
     """Why a recipe key has its value, in one line. A key without a dot is a remark: 'kind' tells
     what was measured, 'warning' what will do harm; their value is None."""
 
@@ -73,11 +73,11 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RecipeChoice:
     """A recipe for one data set, and why it is so."""
 
     recipe: Recipe
-    reasons: tuple[Reason, ...]
+    reasons: tuple[RecipeReason, ...]
 
 
 def choose_split(dataset: DataSet) -> SplitRecipe:
@@ -86,7 +86,7 @@ def choose_split(dataset: DataSet) -> SplitRecipe:
     return base.model_copy(update={"validation_share": _validation_share(dataset, base)[0]})
 
 
-def choose_recipe(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...]) -> Choice:
+def choose_recipe(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...]) -> RecipeChoice:
     """The recipe for the data, and the reasons. pictures: of divided.train, as loaded.
 
     Raises ValueError when there is no picture.
@@ -98,19 +98,21 @@ def choose_recipe(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...
     for setting in settings:
         section, _, key = setting.key.partition(".")
         values[section][key] = setting.value
-    measured = [Reason("kind", None, _told(kind)) for kind in facts.kinds]
-    warnings = [Reason("warning", None, fact) for fact in _warnings(dataset, divided, facts, base)]
-    return Choice(Recipe.model_validate(values), (*measured, *settings, *warnings))
+    measured = [RecipeReason("kind", None, _told(kind)) for kind in facts.kinds]
+    warnings = [
+        RecipeReason("warning", None, fact) for fact in _warnings(dataset, divided, facts, base)
+    ]
+    return RecipeChoice(Recipe.model_validate(values), (*measured, *settings, *warnings))
 
 
-def describe(choice: Choice) -> list[str]:
+def describe(choice: RecipeChoice) -> list[str]:
     """The lines that training prints."""
     count = sum(reason.is_setting for reason in choice.reasons)
     first = f"recipe {choice.recipe.name}: {BASE} with {count} settings chosen from the data"
     return [first, *(str(reason) for reason in choice.reasons)]
 
 
-def _settings(dataset: DataSet, facts: Facts, base: Recipe) -> list[Reason]:
+def _settings(dataset: DataSet, facts: DatasetFacts, base: Recipe) -> list[RecipeReason]:
     share, why = _validation_share(dataset, base.split)
     patch = _patch(facts)
     assert isinstance(patch.value, int)
@@ -121,24 +123,24 @@ def _settings(dataset: DataSet, facts: Facts, base: Recipe) -> list[Reason]:
     moved = next((share for most, share in FEW_PARTS if fewest < most), MANY_PARTS_SHARE)
     enabled = facts.defective >= FEW_DEFECTIVE
     found = [
-        Reason("split.validation_share", share, why),
-        Reason("detector.network", "lean", "a step takes 0.2 s on two cores"),
+        RecipeReason("split.validation_share", share, why),
+        RecipeReason("detector.network", "lean", "a step takes 0.2 s on two cores"),
         patch,
         *_shift(patch.value, base),
         *_noise(facts, base),
-        Reason(
+        RecipeReason(
             "detector.defect_share",
             round((high - (high - low) * defective) * 20) / 20,
             f"{facts.defective} of {facts.training} training pictures are defective "
             f"({defective:.0%})",
         ),
-        Reason(
+        RecipeReason(
             "detector.transplant_share",
             moved,
             f"{rarest} is on {_count(fewest, 'training part')}, no kind on fewer",
         ),
         _detector_steps(facts, base, patch.value),
-        Reason(
+        RecipeReason(
             "classifier.enabled",
             enabled,
             f"{_count(facts.defective, 'training picture')} show a defect, it takes "
@@ -172,32 +174,34 @@ def _validation_share(dataset: DataSet, base: SplitRecipe) -> tuple[float, str]:
     return usual, told
 
 
-def _patch(facts: Facts) -> Reason:
+def _patch(facts: DatasetFacts) -> RecipeReason:
     """About a picture; of large pictures 256, or what shows the long defects."""
     size = f"the usual picture is {facts.width_px}x{facts.height_px} px"
     if facts.short_high_px > SIZES_APART * facts.short_low_px:
         apart = f"{facts.short_low_px:.0f} to {facts.short_high_px:.0f} px"
-        return Reason("detector.patch_px", USUAL_PX, f"the short sides vary, {apart}")
+        return RecipeReason("detector.patch_px", USUAL_PX, f"the short sides vary, {apart}")
     chosen = max((px for px in PATCHES_PX if px - 32 <= facts.short_px), default=PATCHES_PX[0])
     chosen = min(chosen, USUAL_PX)
     needed, name = max(((AROUND * k.long_px, k.name) for k in facts.kinds), default=(0.0, ""))
     larger = [px for px in PATCHES_PX if chosen < px <= facts.short_px]
     if needed <= chosen or not larger:
-        return Reason("detector.patch_px", chosen, size)
+        return RecipeReason("detector.patch_px", chosen, size)
     chosen = next((px for px in larger if px >= needed), larger[-1])
     told = f"{size}, and 9 of 10 of {name} are up to {needed / AROUND:.0f} px long"
-    return Reason("detector.patch_px", chosen, told)
+    return RecipeReason("detector.patch_px", chosen, told)
 
 
-def _shift(patch_px: int, base: Recipe) -> list[Reason]:
+def _shift(patch_px: int, base: Recipe) -> list[RecipeReason]:
     """A defect that a patch is cut around must lie inside it: three eighths off at the most."""
     most = patch_px * 3 // 8
     if base.augment.shift_px <= most:
         return []
-    return [Reason("augment.shift_px", most, f"a patch of {patch_px} px keeps its defect inside")]
+    return [
+        RecipeReason("augment.shift_px", most, f"a patch of {patch_px} px keeps its defect inside")
+    ]
 
 
-def _noise(facts: Facts, base: Recipe) -> list[Reason]:
+def _noise(facts: DatasetFacts, base: Recipe) -> list[RecipeReason]:
     """Less noise where it would hide the faintest kind, averaged over the width of its defects."""
     faint = [
         (k.contrast * min(k.width_px, NOISE_PX) / 4, k) for k in facts.kinds if k.contrast > 0.0
@@ -206,10 +210,10 @@ def _noise(facts: Facts, base: Recipe) -> list[Reason]:
     if kind is None or base.augment.noise_sigma <= most:
         return []
     told = f"{kind.name} is {kind.contrast:.1f} grey levels off and {kind.width_px:.1f} px wide"
-    return [Reason("augment.noise_sigma", round(most, 1), told)]
+    return [RecipeReason("augment.noise_sigma", round(most, 1), told)]
 
 
-def _detector_steps(facts: Facts, base: Recipe, patch_px: int) -> Reason:
+def _detector_steps(facts: DatasetFacts, base: Recipe, patch_px: int) -> RecipeReason:
     """As the root of the number of pictures, within the time that is there."""
     options = base.detector
     step_s = PATCH_S * options.batch * (patch_px / USUAL_PX) ** 2
@@ -219,7 +223,7 @@ def _detector_steps(facts: Facts, base: Recipe, patch_px: int) -> Reason:
     return _steps("detector.steps", options.steps, facts, most, LEAST_STEPS, step_s)
 
 
-def _classifier_steps(facts: Facts, base: Recipe) -> Reason:
+def _classifier_steps(facts: DatasetFacts, base: Recipe) -> RecipeReason:
     options = base.classifier
     step_s = BLOCK_S * options.batch
     most = int(CLASSIFIER_S / step_s)
@@ -227,12 +231,16 @@ def _classifier_steps(facts: Facts, base: Recipe) -> Reason:
     return _steps(key, options.steps, facts, most, LEAST_CLASSIFIER_STEPS, step_s)
 
 
-def _steps(key: str, usual: int, facts: Facts, most: int, least: int, step_s: float) -> Reason:
+def _steps(
+    key: str, usual: int, facts: DatasetFacts, most: int, least: int, step_s: float
+) -> RecipeReason:
     wanted = usual * (facts.training / BASE_PICTURES) ** 0.5
     steps = max(int(min(wanted, most)) // 100 * 100, least)
     told = _count(facts.training, "training picture")
     limit = ", as many as the time allows" if wanted > most else ""
-    return Reason(key, steps, f"{told}{limit}; {max(steps * step_s / 60, 1):.0f} min on two cores")
+    return RecipeReason(
+        key, steps, f"{told}{limit}; {max(steps * step_s / 60, 1):.0f} min on two cores"
+    )
 
 
 def _told(kind: KindFacts) -> str:
@@ -246,7 +254,7 @@ def _told(kind: KindFacts) -> str:
     )
 
 
-def _warnings(dataset: DataSet, divided: Split, facts: Facts, base: Recipe) -> Iterator[str]:
+def _warnings(dataset: DataSet, divided: Split, facts: DatasetFacts, base: Recipe) -> Iterator[str]:
     usable = (*divided.train, *divided.validation)
     for kind in dataset.kinds:
         parts = parts_of(carriers(usable, kind))

@@ -17,7 +17,7 @@ from models.methods.recipe import (
     AutoencoderRecipe,
     CascadeRecipe,
     MemoryBankRecipe,
-    Section,
+    RecipeSection,
     TemplateRecipe,
     TextureRecipe,
     ThresholdRecipe,
@@ -31,7 +31,7 @@ else:
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 
-class SplitRecipe(Section):
+class SplitRecipe(RecipeSection):
     """How the data is divided. Groups (one physical part) are never on both sides.
 
     groups: a regular expression on a picture's name whose group `part` (else the first) is the
@@ -48,7 +48,7 @@ class SplitRecipe(Section):
     good_only: bool = False
 
 
-class LabelRecipe(Section):
+class LabelRecipe(RecipeSection):
     """Severity targets (models/training/labels.py).
 
     truncate: λ of the paper's equation (2); scores are cut there and scaled to 12. 0 takes the
@@ -65,7 +65,7 @@ class LabelRecipe(Section):
     defect_pixels_only: bool = False
 
 
-class AugmentRecipe(Section):
+class AugmentRecipe(RecipeSection):
     """Bounds of the random changes (models/augmentation/crops.py says what each does)."""
 
     flip: bool = True
@@ -83,7 +83,7 @@ class AugmentRecipe(Section):
         return Augmentation(**self.model_dump(), centre_on_defect=centre_on_defect)
 
 
-class DetectorRecipe(Section):
+class DetectorRecipe(RecipeSection):
     """The detection network and how it is trained.
 
     steps × batch patches are seen. patches: "square" ones of patch_px, or as large as the
@@ -121,7 +121,7 @@ class DetectorRecipe(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
-class ClassifierRecipe(Section):
+class ClassifierRecipe(RecipeSection):
     """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'.
     start: "imagenet", or none to begin at random. rounded_share: as of the detector."""
 
@@ -136,7 +136,7 @@ class ClassifierRecipe(Section):
     rounded_share: float = Field(default=0.0, ge=0, lt=1)
 
 
-class ChainRecipe(Section):
+class ChainRecipe(RecipeSection):
     """What the station does with the map. join_px: the paper's 4. threshold: T, where it is not to
     be searched. max_false_rejects: share of the held-back good parts within which T is to stay,
     whatever is annotated; of methods that learn from good parts."""
@@ -152,7 +152,7 @@ class ChainRecipe(Section):
         return self
 
 
-class Recipe(Section):
+class Recipe(RecipeSection):
     """The whole recipe. method: what gives the severity map (models/methods); `labels`, `augment`
     and `detector` are of regression's and the cascade's training, each other method has a section
     of its own. seed drives weights, patches and augmentation. guidance: what to do about each kind

@@ -22,7 +22,7 @@ from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, flo
 from models.evaluation.keep_severity import search_background
 from models.evaluation.metrics import summarise
 from models.evaluation.threshold import MOST_FALSE_ALARMS, ThresholdSearch, search_threshold
-from models.methods.base import Task, Trained
+from models.methods.base import TrainedMethod, TrainingTask
 from models.methods.registry import METHODS
 from models.networks import BlockClassifier
 from models.runs.preparation import Preparation, prepare
@@ -86,10 +86,10 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     return result
 
 
-def _train_detector(prepared: Preparation, run: Run) -> Trained:
+def _train_detector(prepared: Preparation, run: Run) -> TrainedMethod:
     """Train by the recipe's method, and save the detector into the run's folder."""
     recipe, pictures = prepared.record.recipe, prepared.pictures
-    task = Task(
+    task = TrainingTask(
         pictures=pictures,
         held_back=prepared.held_back,
         kinds=prepared.dataset.kinds,

@@ -26,7 +26,7 @@ from bench.papertables.measure import (
     FLOAT,
     INT8,
     Group,
-    Measured,
+    MeasuredRun,
     Reported,
     group,
     measure,
@@ -61,7 +61,7 @@ def _threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def measured(tiny_run: Path) -> Measured:
+def measured(tiny_run: Path) -> MeasuredRun:
     return measure(tiny_run)
 
 
@@ -77,7 +77,7 @@ def cells(table: str, start: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 
-def seeded(run: Measured, seed: int, **changes: object) -> Measured:
+def seeded(run: MeasuredRun, seed: int, **changes: object) -> MeasuredRun:
     recipe = run.record.recipe.model_copy(update={"seed": seed, **changes})
     return replace(run, record=run.record.model_copy(update={"recipe": recipe}))
 
@@ -104,7 +104,7 @@ def report(folder: Path, run_folder: Path, *, forget: int = 0) -> Reported:
 
 
 def test_numbers_are_those_of_the_metrics_and_of_training(
-    tiny_run: Path, measured: Measured
+    tiny_run: Path, measured: MeasuredRun
 ) -> None:
     trained = Run(tiny_run).result().metrics
     for chain, name in ((FLOAT, "float"), (BARE, "float without classifier")):
@@ -207,7 +207,7 @@ def test_results_and_masks_are_one_per_run(tmp_path: Path) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_seeds_of_a_recipe_are_one_row_with_their_deviation(measured: Measured) -> None:
+def test_seeds_of_a_recipe_are_one_row_with_their_deviation(measured: MeasuredRun) -> None:
     worse = [replace(o, hit_px=o.hit_px // 2) for o in measured.outcomes[FLOAT]]
     other = replace(seeded(measured, 1), outcomes={**measured.outcomes, FLOAT: tuple(worse)})
     (both,) = group([measured, other])
@@ -227,7 +227,7 @@ def test_seeds_of_a_recipe_are_one_row_with_their_deviation(measured: Measured) 
         assert [int(v) for v in cells(confusion_table(both), kind)[:-1]] == [2 * v for v in counts]
 
 
-def test_recipes_that_differ_otherwise_are_never_averaged(measured: Measured) -> None:
+def test_recipes_that_differ_otherwise_are_never_averaged(measured: MeasuredRun) -> None:
     chain = measured.record.recipe.chain.model_copy(update={"join_px": 9.0})
     other = seeded(measured, 0, chain=chain)
     moved = replace(measured, record=measured.record.model_copy(update={"data": "/elsewhere/more"}))
@@ -257,7 +257,7 @@ def outcome(*matches: Match) -> PictureOutcome:
     return PictureOutcome("x", (), True, 1.0, 1, 1, 1, 1, 1, matches, (), ())
 
 
-def test_kinds_worked_out_by_hand(measured: Measured) -> None:
+def test_kinds_worked_out_by_hand(measured: MeasuredRun) -> None:
     some = (
         outcome(Match("bar", 0.9, "bar"), Match("bar", 0.6, "pit")),
         outcome(Match("pit", 0.0, "")),
@@ -272,7 +272,7 @@ def test_kinds_worked_out_by_hand(measured: Measured) -> None:
     assert ">pit<" in figure
 
 
-def test_only_one_run_shows_its_threshold_as_a_line(measured: Measured) -> None:
+def test_only_one_run_shows_its_threshold_as_a_line(measured: MeasuredRun) -> None:
     alone = threshold_figure(group([measured]))
     several = threshold_figure(group([measured, seeded(measured, 1)]))
     assert alone.count('id="line2d') == 1 + several.count('id="line2d')

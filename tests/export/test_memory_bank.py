@@ -22,7 +22,7 @@ from export.quantisation.headroom import overflows
 from export.quantisation.quantise import Range, quantise
 from models.data.dataset import Sample
 from models.data.textures import TEXTURES, specimen
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.registry import METHODS
 from models.networks import MemoryBankDetector
 from models.training.detector import severity_map
@@ -55,7 +55,9 @@ FLAWED = _pictures(100, 8, defective=True)
 @pytest.fixture(scope="module")
 def network() -> MemoryBankDetector:
     good = _pictures(0, 12, defective=False)
-    trained = METHODS["memory-bank"].train(Task(good[:8], good[8:], (), 1, RECIPE, Path("unused")))
+    trained = METHODS["memory-bank"].train(
+        TrainingTask(good[:8], good[8:], (), 1, RECIPE, Path("unused"))
+    )
     assert isinstance(trained.detector, MemoryBankDetector)
     return trained.detector
 

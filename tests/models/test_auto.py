@@ -29,8 +29,8 @@ from models.training import auto
 from models.training.auto import (
     LEAST_CLASSIFIER_STEPS,
     LEAST_STEPS,
-    Choice,
-    Reason,
+    RecipeChoice,
+    RecipeReason,
     choose_recipe,
     choose_split,
     describe,
@@ -93,19 +93,19 @@ def dataset_of(pictures: Sequence[Picture], channels: int = 1) -> DataSet:
 
 def choose(
     pictures: Sequence[Picture], channels: int = 1, held_back: Sequence[Picture] = ()
-) -> Choice:
+) -> RecipeChoice:
     dataset = dataset_of((*pictures, *held_back), channels)
     divided = Split(tuple(p.sample for p in pictures), tuple(p.sample for p in held_back))
     return choose_recipe(dataset, divided, tuple(pictures))
 
 
-def why(choice: Choice, key: str) -> str:
+def why(choice: RecipeChoice, key: str) -> str:
     found = [str(reason) for reason in choice.reasons if reason.key == key]
     assert len(found) == 1
     return found[0]
 
 
-def warnings(choice: Choice) -> list[str]:
+def warnings(choice: RecipeChoice) -> list[str]:
     return [reason.fact for reason in choice.reasons if reason.key == "warning"]
 
 
@@ -458,7 +458,7 @@ def test_a_choice_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     recipe = Recipe.model_validate(
         {"name": "auto", "detector": tiny, "classifier": {"enabled": False}}
     )
-    chosen = Choice(recipe, (Reason("detector.steps", 3, "3 will do"),))
+    chosen = RecipeChoice(recipe, (RecipeReason("detector.steps", 3, "3 will do"),))
     share = BASE.split.model_copy(update={"validation_share": 0.4})
     monkeypatch.setattr(auto, "choose_recipe", lambda *_: chosen)
     monkeypatch.setattr(auto, "choose_split", lambda _: share)

@@ -14,14 +14,14 @@ from models.data import textures
 from models.data.layouts import open_dataset
 from models.data.texture_defects import FLAWS, Flaw
 from models.data.texture_surfaces import SURFACES, smooth, streaks
-from models.data.textures import KINDS, TEXTURES, Specimen, main, specimen
+from models.data.textures import KINDS, TEXTURES, TextureSpecimen, main, specimen
 
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def same(first: Specimen, second: Specimen) -> bool:
+def same(first: TextureSpecimen, second: TextureSpecimen) -> bool:
     return (
         np.array_equal(first.image, second.image)
         and np.array_equal(first.kind_map, second.kind_map)

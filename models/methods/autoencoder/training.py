@@ -18,7 +18,7 @@ from models.augmentation.corruption import Corruption, corrupt
 from models.augmentation.crops import Augmentation, augment
 from models.data.dataset import DataError, Pixels
 from models.methods.autoencoder.network import LEAST_ERROR, Autoencoder, expected_error
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.recipe import AutoencoderRecipe
 from models.methods.severity_scale import severity_unit
 from models.networks import PIXEL_SCALE, normalise
@@ -99,7 +99,7 @@ def _build(recipe: Recipe, channels: int) -> Autoencoder:
     )
 
 
-def _train(task: Task) -> Trained:
+def _train(task: TrainingTask) -> TrainedMethod:
     """Raises DataError without a picture of a good part."""
     if not task.good:
         raise DataError("no training picture is of a good part; the autoencoder learns from these")
@@ -133,7 +133,7 @@ def _train(task: Task) -> Trained:
     unit = severity_unit([float(severity_map(trained, p.pixels).max()) for p in shown])
     log.info("autoencoder unit=%.4g good parts=%s", unit, len(shown))
     trained.set_unit(unit)
-    return Trained(trained, fit.history)
+    return TrainedMethod(trained, fit.history)
 
 
 def restoration_loss(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from models.data.dataset import DataError
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.cascade.network import CascadeDetector
 from models.methods.regression.training import further
 from models.training.recipe import Recipe
@@ -22,7 +22,7 @@ def _build(recipe: Recipe, channels: int) -> CascadeDetector:
     )
 
 
-def _train(task: Task) -> Trained:
+def _train(task: TrainingTask) -> TrainedMethod:
     """Raises DataError for what the recipe's detector asks and a cascade has not."""
     options = task.recipe.detector
     if options.resolution != 2:

@@ -18,7 +18,7 @@ from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from models.data.dataset import DataError
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.cell_features import Surface, look, planes
 from models.methods.channel_equalisation import equalise, widen
 from models.methods.int8_grid import round_for_good
@@ -41,7 +41,7 @@ MOST_WEIGHED = 200  # good pictures that are looked at for it
 LEAST_REACH = 1e-6
 
 
-def train(task: Task) -> Trained:
+def train(task: TrainingTask) -> TrainedMethod:
     """Blocks for a minute or two. Raises DataError without ImageNet's weights or a good part."""
     options, seed = task.recipe.memory_bank, task.recipe.seed
     if not task.good:
@@ -75,7 +75,7 @@ def train(task: Task) -> Trained:
     distance = _on_features(directions, torch.zeros(len(directions)), mean, deviation)
     network.remember(distance, _on_features(first.weight, first.bias, mean, deviation))
     _settle(network, last, options.critic, task)
-    return Trained(network, loss)
+    return TrainedMethod(network, loss)
 
 
 def build(recipe: Recipe, channels: int) -> MemoryBankDetector:
@@ -114,7 +114,7 @@ def _on_features(
     return scaled, bias - scaled @ mean
 
 
-def _settle(network: MemoryBankDetector, last: nn.Linear, share: float, task: Task) -> None:
+def _settle(network: MemoryBankDetector, last: nn.Linear, share: float, task: TrainingTask) -> None:
     """Weigh distance and critic so that good parts' peaks reach as far, and set the scale."""
     judged = task.good_held_back or task.good
     critic = last.weight[0]  # its bias goes with the middle

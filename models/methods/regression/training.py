@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.networks import DetectorNetwork, build_detector
 from models.training.detector import train_detector
 from models.training.recipe import Recipe
 
 
-def _train(task: Task) -> Trained:
+def _train(task: TrainingTask) -> TrainedMethod:
     return _trained(task, None)
 
 
-def further(task: Task, network: DetectorNetwork) -> Trained:
+def further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
     """Go on with a network that drawn defects have taught."""
     return _trained(task, network)
 
 
-def _trained(task: Task, network: DetectorNetwork | None) -> Trained:
+def _trained(task: TrainingTask, network: DetectorNetwork | None) -> TrainedMethod:
     trained, loss = train_detector(
         task.pictures,
         task.kinds,
@@ -28,7 +28,7 @@ def _trained(task: Task, network: DetectorNetwork | None) -> Trained:
         task.held_back,
         network=network,
     )
-    return Trained(trained, loss)
+    return TrainedMethod(trained, loss)
 
 
 def _build(recipe: Recipe, channels: int) -> DetectorNetwork:

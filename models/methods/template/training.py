@@ -15,7 +15,7 @@ from edge.chain.template.detector import TemplateDetector
 from edge.chain.template.file import SPREAD_STEP, TemplateFile, TemplateHeader, TemplateReference
 from edge.chain.template.registration import Bounds
 from models.data.dataset import DataError, Pixels, as_channels
-from models.methods.base import FileDetector, Method, Task, Trained
+from models.methods.base import FileDetector, Method, TrainedMethod, TrainingTask
 from models.methods.recipe import TemplateRecipe
 from models.methods.severity_scale import severity_unit
 from models.methods.template.variants import variants
@@ -33,7 +33,7 @@ LEAST_PEAK = 4.0
 Plane = npt.NDArray[np.float32]
 
 
-def train_template(task: Task) -> Trained:
+def train_template(task: TrainingTask) -> TrainedMethod:
     """Golden images of the good parts, on the scale that those held back give."""
     recipe = task.recipe.template
     good = [picture.pixels for picture in task.good]
@@ -60,7 +60,7 @@ def train_template(task: Task) -> Trained:
     unit = severity_unit(peaks)
     log.info("template parts=%s peaks=%.1f to %.1f spreads", len(good), min(peaks), max(peaks))
     scaled = TemplateFile(file.header.model_copy(update={"unit": unit}), file.references)
-    return Trained(FileDetector("template", scaled.pack()))
+    return TrainedMethod(FileDetector("template", scaled.pack()))
 
 
 def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateFile:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from models.methods.recipe import TextureRecipe
 from models.methods.texture.features import TextureFeatures
-from models.methods.texture.outlier_network import IsolationForest, Learned, OneClassSupport
+from models.methods.texture.outlier_network import IsolationForest, OneClassSupport, ResizableModule
 from models.networks.base import DetectorNetwork
 
 # What a picture's own spread of a feature is never taken to be below, in spreads of good parts: a
@@ -20,7 +20,7 @@ from models.networks.base import DetectorNetwork
 _LEAST_SPREAD = 0.25
 
 
-class Reduction(Learned):
+class Reduction(ResizableModule):
     """Features → the principal components' coordinates. N×F×h×w → N×K×h×w.
 
     The features are scaled as good parts' are (StandardScaler). within_picture: then once more, by

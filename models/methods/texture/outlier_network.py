@@ -16,7 +16,7 @@ from torch import Tensor, nn
 TREE_NODE = "ai.onnx.ml::TreeEnsembleRegressor"
 
 
-class Learned(nn.Module):
+class ResizableModule(nn.Module):
     """A module whose buffers take the shapes of the state that is loaded."""
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
@@ -27,7 +27,7 @@ class Learned(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-class IsolationForest(Learned):
+class IsolationForest(ResizableModule):
     """Liu, Ting & Zhou 2008, equation 2: 2^(-E(h) / c), 1 for what one cut sets apart, 0.5 for what
     is like the rest.
 
@@ -122,7 +122,7 @@ class IsolationForest(Learned):
         }
 
 
-class OneClassSupport(Learned):
+class OneClassSupport(ResizableModule):
     """Schölkopf et al. 2001 with an RBF kernel: log ρ - log Σ α k(v, x).
 
     Above 0 exactly where the machine's decision function is below; its logarithm is taken because

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from models.data.dataset import DataError, as_channels
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.severity_scale import severity_unit
 from models.methods.texture.network import TextureDetector
 from models.methods.texture.outliers import fit_forest, fit_support
@@ -29,7 +29,7 @@ _LEAST_SPREAD = 1e-3
 
 
 @torch.no_grad()
-def _train(task: Task) -> Trained:
+def _train(task: TrainingTask) -> TrainedMethod:
     options = task.recipe.texture
     good = task.good
     if not good:
@@ -63,7 +63,7 @@ def _train(task: Task) -> Trained:
         network.novelty = fit_support(vectors, nu=options.nu, gamma=options.gamma)
         log.info("texture support vectors=%s", len(network.novelty.vectors))
     calibrate(network, blocks.of(network.score), task.good_held_back or good, task.channels)
-    return Trained(network)
+    return TrainedMethod(network)
 
 
 class Blocks:

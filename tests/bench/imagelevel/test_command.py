@@ -13,7 +13,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from bench.imagelevel import __main__ as command
-from bench.imagelevel.settings import Settings
+from bench.imagelevel.settings import ImageLevelSettings
 from models.data.dataset import DataError
 from tests.bench.imagelevel.easy import write_easy
 
@@ -50,9 +50,9 @@ TURNED = {
 def test_every_option_reaches_its_setting(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Settings] = []
+    seen: list[ImageLevelSettings] = []
 
-    def stop(dataset: object, settings: Settings, say: object) -> None:
+    def stop(dataset: object, settings: ImageLevelSettings, say: object) -> None:
         seen.append(settings)
         raise DataError("enough")
 
@@ -62,8 +62,8 @@ def test_every_option_reaches_its_setting(
     usual = ("--data", data, "--out", tmp_path / "out")
     turned = (option,) if text is None else (option, text)
     assert call(*usual) == call(*usual, *turned) == (1, ["imagelevel: enough"])
-    assert seen[0] == Settings()
-    assert seen[1] == Settings.model_validate({name: value})
+    assert seen[0] == ImageLevelSettings()
+    assert seen[1] == ImageLevelSettings.model_validate({name: value})
     assert seen[0] != seen[1]
 
 

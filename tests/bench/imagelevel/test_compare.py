@@ -14,8 +14,8 @@ pytest.importorskip("sklearn")
 import torch
 
 from bench.imagelevel.compare import compare
-from bench.imagelevel.record import Comparison, Measured
-from bench.imagelevel.settings import METHODS, Method, Settings
+from bench.imagelevel.record import ImageLevelComparison, ImageLevelRun
+from bench.imagelevel.settings import METHODS, ImageLevelSettings, Method
 from models.data.dataset import DataError, DataSet
 from models.data.layouts import open_dataset
 from tests.bench.imagelevel.easy import HAS_WEIGHTS, easy_set, quick, write_easy
@@ -34,16 +34,16 @@ def lines() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def compared(dataset: DataSet, lines: list[str]) -> Comparison:
+def compared(dataset: DataSet, lines: list[str]) -> ImageLevelComparison:
     return compare(dataset, quick(methods=AVAILABLE), lines.append)
 
 
-def figures(runs: tuple[Measured, ...]) -> list[dict[str, object]]:
+def figures(runs: tuple[ImageLevelRun, ...]) -> list[dict[str, object]]:
     return [run.model_dump(exclude={"train_s", "ms_per_picture"}) for run in runs]
 
 
 @pytest.mark.parametrize("method", AVAILABLE)
-def test_every_method_beats_chance(compared: Comparison, method: Method) -> None:
+def test_every_method_beats_chance(compared: ImageLevelComparison, method: Method) -> None:
     for run in compared.at(method, 8):
         assert run.score.f1 > 0.8  # a third is chance
         assert run.score.bad_f1 > 0.8
@@ -52,28 +52,28 @@ def test_every_method_beats_chance(compared: Comparison, method: Method) -> None
         assert np.sum(run.confusion) == sum(compared.validation.pictures.values())
 
 
-def test_calling_all_good_is_given_for_comparison(compared: Comparison) -> None:
+def test_calling_all_good_is_given_for_comparison(compared: ImageLevelComparison) -> None:
     validation = compared.validation.pictures
     share = validation["good"] / sum(validation.values())
     assert compared.always_good.accuracy == pytest.approx(share)
     assert compared.always_good.bad_recall == 0.0
 
 
-def test_no_part_is_on_both_sides(compared: Comparison) -> None:
+def test_no_part_is_on_both_sides(compared: ImageLevelComparison) -> None:
     assert not set(compared.train.groups) & set(compared.validation.groups)
     assert len(compared.train.names) == 2 * len(compared.train.groups)
     assert len(compared.train.names) + len(compared.validation.names) == 64
     assert min(compared.validation.pictures.values()) > 0
 
 
-def test_every_cell_is_measured_and_told(compared: Comparison, lines: list[str]) -> None:
+def test_every_cell_is_measured_and_told(compared: ImageLevelComparison, lines: list[str]) -> None:
     cells = [(run.method, run.dimension) for run in compared.runs]
     assert sorted(cells) == sorted((m, d) for m in AVAILABLE for d in (4, 8))
     assert "reading" in lines[0]
     assert lines[-1].startswith(f"[{len(cells)}/{len(cells)}] seed 0, dimension 8, ")
 
 
-def small(**changes: object) -> Settings:
+def small(**changes: object) -> ImageLevelSettings:
     return quick(**{"methods": ("mlp", "cnn"), "dimensions": (4,), "cnn_steps": 4, **changes})
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from bench.imagelevel.compare import compare
-from bench.imagelevel.record import Comparison
+from bench.imagelevel.record import ImageLevelComparison
 from bench.imagelevel.report import markdown, write_report
 from tests.bench.imagelevel.easy import easy_set, quick
 
@@ -19,21 +19,21 @@ FILES = ["imagelevel-accuracy.svg", "imagelevel.json", "imagelevel.md", "imagele
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def compared(tmp_path_factory: pytest.TempPathFactory) -> ImageLevelComparison:
     settings = quick(methods=("knn", "svm"), seeds=2, dimensions=(4, 8, 4000))
     return compare(easy_set(tmp_path_factory.mktemp("easy") / "data"), settings)
 
 
-def test_all_figures_are_in_the_json(tmp_path: Path, compared: Comparison) -> None:
+def test_all_figures_are_in_the_json(tmp_path: Path, compared: ImageLevelComparison) -> None:
     write_report(tmp_path, compared)
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     text = (tmp_path / "imagelevel.json").read_text()
-    assert Comparison.model_validate_json(text) == compared
+    assert ImageLevelComparison.model_validate_json(text) == compared
     assert {"outfeed", "numpy", "torch", "scikit-learn"} <= set(compared.versions)
     assert "<svg" in (tmp_path / "imagelevel.svg").read_text()
 
 
-def test_the_tables_have_a_row_per_method(compared: Comparison) -> None:
+def test_the_tables_have_a_row_per_method(compared: ImageLevelComparison) -> None:
     text = markdown(compared)
     rows = [line for line in text.splitlines() if line.startswith(("| SVM |", "| KNN |"))]
     assert len(rows) == 8  # the main table and three by dimension
@@ -47,7 +47,7 @@ def test_the_tables_have_a_row_per_method(compared: Comparison) -> None:
     assert f"Calling every picture bad: bad F1 {by_hand:.3f}." in text
 
 
-def test_one_seed_has_no_deviation(compared: Comparison) -> None:
+def test_one_seed_has_no_deviation(compared: ImageLevelComparison) -> None:
     settings = compared.settings.model_copy(update={"seeds": 1})
     first = tuple(run for run in compared.runs if run.seed == 0)
     one = compared.model_copy(update={"settings": settings, "runs": first})
@@ -56,7 +56,7 @@ def test_one_seed_has_no_deviation(compared: Comparison) -> None:
     assert f"| {first[0].score.f1:.3f} |" in text
 
 
-def test_a_bar_in_a_kinds_name_does_not_break_the_table(compared: Comparison) -> None:
+def test_a_bar_in_a_kinds_name_does_not_break_the_table(compared: ImageLevelComparison) -> None:
     pictures = {"good": 1, "a|b": 2}
     side = compared.train.model_copy(update={"pictures": pictures})
     odd = {"classes": ("good", "a|b"), "train": side, "validation": side}
@@ -64,7 +64,7 @@ def test_a_bar_in_a_kinds_name_does_not_break_the_table(compared: Comparison) ->
 
 
 def test_a_failure_leaves_the_old_files_and_no_half_ones(
-    tmp_path: Path, compared: Comparison, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, compared: ImageLevelComparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_report(tmp_path, compared)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

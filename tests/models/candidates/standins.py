@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.data.dataset import DataError
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.registry import METHODS
 from models.methods.severity_scale import severity_unit
 from models.networks import DetectorNetwork, normalise
@@ -43,7 +43,7 @@ class Apart(DetectorNetwork):
 def method(*, blind: bool = False, trained: Callable[[], None] = lambda: None) -> Method:
     """A network method; trained is called at each training."""
 
-    def train(task: Task) -> Trained:
+    def train(task: TrainingTask) -> TrainedMethod:
         trained()
         network = Apart(blind=blind)
         planes = [torch.from_numpy(p.pixels.reshape(SIDE_PX, SIDE_PX, -1)) for p in task.good]
@@ -54,7 +54,7 @@ def method(*, blind: bool = False, trained: Callable[[], None] = lambda: None) -
         ]
         raw = network.raw(normalise(torch.stack(held).permute(0, 3, 1, 2)))
         network.unit.copy_(torch.tensor(severity_unit(raw.amax((1, 2, 3)).tolist())))
-        return Trained(network.eval())
+        return TrainedMethod(network.eval())
 
     def build(_recipe: Recipe, _channels: int) -> DetectorNetwork:
         return Apart(blind=blind)
@@ -65,7 +65,7 @@ def method(*, blind: bool = False, trained: Callable[[], None] = lambda: None) -
 def refusing() -> Method:
     """A method that finds while it learns that it cannot."""
 
-    def train(_: Task) -> Trained:
+    def train(_: TrainingTask) -> TrainedMethod:
         raise DataError("the pictures are of different sizes; expected one size")
 
     return Method(train=train, build=method().build, good_only=True)

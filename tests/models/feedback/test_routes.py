@@ -32,7 +32,7 @@ from models.feedback.dataset import new_entries, open_feedback_dataset, with_cau
 from models.feedback.novel_regions import find_novel_regions
 from models.feedback.partition import divide
 from models.feedback.routes import FURTHER_STEPS, MARKED_SHARE, _weighted
-from models.methods.base import Method, Task, Trained
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.registry import METHODS
 from models.networks import DetectorNetwork
 from models.runs.run import Run
@@ -130,11 +130,11 @@ def test_the_detector_is_trained_further_on_the_new_look(
     feedback: FeedbackDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the classifier behind it."""
-    seen: list[Task] = []
+    seen: list[TrainingTask] = []
     method = METHODS["regression"]
     assert method.further is not None
 
-    def spy(task: Task, network: DetectorNetwork) -> Trained:
+    def spy(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
         seen.append(task)
         assert method.further is not None
         return method.further(task, network)
@@ -187,12 +187,12 @@ def test_marked_regions_are_a_share_of_their_label() -> None:
     assert sum(region.label for region in found) == 40  # the other label is as it was
 
 
-def _recording(seen: list[Task], method: Method) -> Callable[[Task], Trained]:
-    def train(task: Task) -> Trained:
+def _recording(seen: list[TrainingTask], method: Method) -> Callable[[TrainingTask], TrainedMethod]:
+    def train(task: TrainingTask) -> TrainedMethod:
         seen.append(task)
         assert method.build is not None
         torch.manual_seed(0)
-        return Trained(method.build(task.recipe, task.channels).eval(), [(1, 0.5)])
+        return TrainedMethod(method.build(task.recipe, task.channels).eval(), [(1, 0.5)])
 
     return train
 
@@ -200,7 +200,7 @@ def _recording(seen: list[Task], method: Method) -> Callable[[Task], Trained]:
 def test_a_method_is_given_the_false_rejects_as_good_parts(
     feedback: FeedbackDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Task] = []
+    seen: list[TrainingTask] = []
     method = METHODS["regression"]
     monkeypatch.setitem(
         METHODS, "regression", replace(method, train=_recording(seen, method), good_only=True)

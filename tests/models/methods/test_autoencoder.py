@@ -19,7 +19,7 @@ import torch
 from models.data.dataset import DataError, Sample
 from models.methods.autoencoder.network import Autoencoder
 from models.methods.autoencoder.training import GoodPatches, restoration_loss
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.registry import METHODS
 from models.methods.severity_scale import GOOD_SEVERITY
 from models.networks import PIXEL_SCALE, normalise
@@ -63,9 +63,9 @@ def recipe(**options: Any) -> Recipe:
     )
 
 
-def task(folder: Path, *, seed: int = 0, **options: Any) -> Task:
+def task(folder: Path, *, seed: int = 0, **options: Any) -> TrainingTask:
     told = recipe(**options).model_copy(update={"seed": seed})
-    return Task(GOOD, GOOD_HELD_BACK, ("gap",), 1, told, folder / "x.ckpt")
+    return TrainingTask(GOOD, GOOD_HELD_BACK, ("gap",), 1, told, folder / "x.ckpt")
 
 
 def weights(network: Any) -> dict[str, bytes]:
@@ -158,7 +158,9 @@ def test_colour_and_a_reduced_picture(tmp_path: Path) -> None:
         for numbers, some in ((range(8), False), (range(100, 104), False), (range(200, 204), True))
     )
     told = recipe(reduction=2, patch_px=64, steps=200)
-    network = METHOD.train(Task(good, held, ("gap",), 3, told, tmp_path / "x.ckpt")).detector
+    network = METHOD.train(
+        TrainingTask(good, held, ("gap",), 3, told, tmp_path / "x.ckpt")
+    ).detector
     assert isinstance(network, Autoencoder)
     assert (network.stride_px, network.multiple_px) == (4, 16)
     assert min(peaks(network, bad)) > max(peaks(network, held))

@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 
 from models.data.dataset import DataError, Sample
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.cascade.network import CascadeDetector
 from models.methods.registry import METHODS
 from models.training.detector import severity_map
@@ -41,7 +41,7 @@ PICTURES = tuple(picture(n, bad=n % 2 == 0) for n in range(16))
 HELD_BACK = tuple(picture(n, bad=n % 2 == 0) for n in range(100, 108))
 
 
-def task(folder: Path, *, cascade: dict[str, Any] | None = None, **detector: Any) -> Task:
+def task(folder: Path, *, cascade: dict[str, Any] | None = None, **detector: Any) -> TrainingTask:
     plain = {"patch_px": 64, "batch": 8, "steps": 60, "learning_rate": 5e-3, "ema": 0.8}
     recipe = Recipe.model_validate(
         {
@@ -53,7 +53,7 @@ def task(folder: Path, *, cascade: dict[str, Any] | None = None, **detector: Any
             "cascade": {"width": 16, "depth": 2} | (cascade or {}),
         }
     )
-    return Task(PICTURES, HELD_BACK, ("pit",), 1, recipe, folder / "x.ckpt")
+    return TrainingTask(PICTURES, HELD_BACK, ("pit",), 1, recipe, folder / "x.ckpt")
 
 
 @pytest.fixture(autouse=True, scope="module")

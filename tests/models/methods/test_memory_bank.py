@@ -17,7 +17,7 @@ import torch
 from models.data.dataset import DataError, MaskRef, Sample
 from models.data.textures import TEXTURES, specimen
 from models.evaluation.metrics import auroc
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.cell_features import Surface, look
 from models.methods.memory_bank.network import FARTHEST, FEATURES, cells
 from models.methods.memory_bank.training import RIDGE, find_directions
@@ -50,8 +50,8 @@ def _recipe(**options: object) -> Recipe:
     )
 
 
-def _task(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD, channels: int = 1) -> Task:
-    return Task(pictures, HELD_BACK, (), channels, recipe, Path("unused"))
+def _task(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD, channels: int = 1) -> TrainingTask:
+    return TrainingTask(pictures, HELD_BACK, (), channels, recipe, Path("unused"))
 
 
 def _train(recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> MemoryBankDetector:
@@ -190,7 +190,9 @@ def test_colour_pictures() -> None:
         Picture(p.sample, np.stack([p.pixels, p.pixels // 2, p.pixels // 3], 2), p.kind_map)
         for p in (*GOOD[:2], *HELD_BACK)
     )
-    task = Task(pictures[:2], pictures[2:], (), 3, _recipe(paintings=10, steps=5), Path("unused"))
+    task = TrainingTask(
+        pictures[:2], pictures[2:], (), 3, _recipe(paintings=10, steps=5), Path("unused")
+    )
 
     network = METHODS["memory-bank"].train(task).detector
 

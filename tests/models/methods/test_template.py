@@ -19,7 +19,7 @@ from edge.chain.inspector import Inspector
 from edge.chain.template.file import SPREAD_STEP, TemplateFile, parse_template
 from edge.records import Decision, Frame
 from models.data.dataset import DataError, Pixels, Sample
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.file_detector import FileDetector
 from models.methods.recipe import TemplateRecipe
 from models.methods.registry import METHODS
@@ -46,10 +46,10 @@ def picture(seed: int, *, name: str = "", pixels: Pixels | None = None) -> Pictu
     return Picture(sample, shown, np.zeros(shown.shape[:2], np.uint8))
 
 
-def task(good: int = 12, held_back: int = 6, channels: int = 1, **template: object) -> Task:
+def task(good: int = 12, held_back: int = 6, channels: int = 1, **template: object) -> TrainingTask:
     recipe = load_recipe("template")
     told = recipe.template.model_dump() | template
-    return Task(
+    return TrainingTask(
         pictures=tuple(picture(seed) for seed in range(good)),
         held_back=tuple(picture(seed) for seed in range(100, 100 + held_back)),
         kinds=(),
@@ -59,7 +59,7 @@ def task(good: int = 12, held_back: int = 6, channels: int = 1, **template: obje
     )
 
 
-def file_of(some: Task) -> TemplateFile:
+def file_of(some: TrainingTask) -> TemplateFile:
     trained = train_template(some).detector
     assert isinstance(trained, FileDetector)
     return parse_template(trained.data)

@@ -20,7 +20,7 @@ from edge.engines.ort import OrtEngine
 from edge.errors import BundleError
 from export.float_onnx import Tail, export_float, station_graph
 from models.data.dataset import DataError, Sample
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.recipe import TextureRecipe
 from models.methods.registry import METHODS
 from models.methods.severity_scale import GOOD_SEVERITY
@@ -60,13 +60,13 @@ def picture(number: int, *, defect: bool = False, channels: int = 1) -> Picture:
     return Picture(sample, pixels, mask)
 
 
-def task(channels: int = 1, seed: int = 0, **options: Any) -> Task:
+def task(channels: int = 1, seed: int = 0, **options: Any) -> TrainingTask:
     recipe = Recipe.model_validate(
         {"name": "t", "method": "texture", "seed": seed, "texture": SMALL | options}
     )
     pictures = tuple(picture(n, channels=channels) for n in range(8))
     held_back = tuple(picture(n, channels=channels) for n in range(20, 24))
-    return Task(pictures, held_back, (), channels, recipe, Path("nowhere"))
+    return TrainingTask(pictures, held_back, (), channels, recipe, Path("nowhere"))
 
 
 def trained(channels: int = 1, seed: int = 0, **options: Any) -> TextureDetector:

@@ -20,7 +20,7 @@ from edge.chain.threshold.detector import ThresholdDetector
 from edge.chain.threshold.file import ThresholdFile, parse_threshold
 from edge.records import Decision, Frame
 from models.data.dataset import DataError, Pixels, Sample
-from models.methods.base import Task
+from models.methods.base import TrainingTask
 from models.methods.file_detector import FileDetector
 from models.methods.recipe import ThresholdRecipe
 from models.methods.registry import METHODS
@@ -59,10 +59,10 @@ DARK = tuple(picture(seed, -35) for seed in range(50, 56))
 BRIGHT = tuple(picture(seed, 35) for seed in range(50, 56))
 
 
-def task(pictures: tuple[Picture, ...] = (*GOOD, *DARK), **told: object) -> Task:
+def task(pictures: tuple[Picture, ...] = (*GOOD, *DARK), **told: object) -> TrainingTask:
     recipe = load_recipe("threshold")
     settings = ThresholdRecipe.model_validate(recipe.threshold.model_dump() | told)
-    return Task(
+    return TrainingTask(
         pictures=pictures,
         held_back=tuple(picture(seed) for seed in range(20, 26)),
         kinds=("spot",),
@@ -72,7 +72,7 @@ def task(pictures: tuple[Picture, ...] = (*GOOD, *DARK), **told: object) -> Task
     )
 
 
-def file_of(some: Task) -> ThresholdFile:
+def file_of(some: TrainingTask) -> ThresholdFile:
     trained = train_threshold(some).detector
     assert isinstance(trained, FileDetector)
     return parse_threshold(trained.data)
