@@ -20,7 +20,7 @@ import numpy as np
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import SimulatedOutput
-from edge.line.queue import Action
+from edge.line.outcome import Action
 from edge.rejector.client import RejectorClient
 from edge.rejector.messages import Actuated, Ready
 from edge.rejector.options import RejectorOptions

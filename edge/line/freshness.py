@@ -1,4 +1,4 @@
-"""Whether a frame can be the picture of its part."""
+"""The checks that a frame belongs to its part."""
 
 from __future__ import annotations
 
@@ -13,41 +13,50 @@ from edge.records import Frame
 
 
 class Refusal(str, Enum):
-    """Why a part has no frame that can be inspected. The part is UNKNOWN."""
+    """The reason that a part has no frame for inspection. The part is UNKNOWN."""
 
-    NO_CAMERA = "no_camera"  # the camera itself failed
-    NO_FRAME = "no_frame"  # this one picture was damaged or never came
-    MIXED_UP = "mixed_up"  # it says that it is of another part
-    REPEATED = "repeated"  # it was there before, by its number, its stamp or its pixels
-    LAGGING = "lagging"  # exposed for the part before this one
-    EARLY = "early"  # exposed before its trigger
-    AHEAD = "ahead"  # exposed when the next part was already there
-    LATE = "late"  # exposed too long after its trigger
+    NO_CAMERA = "no_camera"
+    """The camera itself failed."""
+    NO_FRAME = "no_frame"
+    """This frame was damaged or did not arrive."""
+    MIXED_UP = "mixed_up"
+    """The frame has the number of another part."""
+    REPEATED = "repeated"
+    """The frame has the sequence number, the time stamp or the pixels of an earlier frame."""
+    LAGGING = "lagging"
+    """The frame was exposed for the part before."""
+    EARLY = "early"
+    """The frame was exposed before its trigger."""
+    AHEAD = "ahead"
+    """The frame was exposed after the trigger of the next part."""
+    LATE = "late"
+    """The frame was exposed too long after its trigger."""
 
 
 @dataclass(frozen=True, slots=True)
 class FreshnessRules:
-    """The rules hold for every moment at which a frame can have been exposed.
+    """The rules for the exposure time of a frame.
 
-    live: a sensor at the photo-eye, as against a recording: no two of its pictures are the same
-    in every pixel, and a frame exposed after the next part's trigger is of that one.
-
-    early_ns: how much before its trigger a frame may seem exposed. within_ns: how long after its
-    trigger at most; None: as long as the budget lasts.
+    They must hold for every moment at which the frame can have been exposed.
     """
 
     live: bool = False
+    """The frames come from a sensor and not from a recording. No two frames of a sensor have the
+    same pixels, and a frame exposed after the next part's trigger shows the next part."""
+
     early_ns: int = 0
+    """A frame may have a time stamp this long before its trigger."""
+
     within_ns: int | None = None
+    """The longest time from the trigger to the exposure; None: no limit except the budget."""
 
 
 class Freshness:
-    """Judges frames in the order of their parts, and counts. One thread; counts: any.
+    """Checks frames in the order of their parts, and counts refusals. One thread; counts: any.
 
-    A camera that repeats a picture under a new stamp is found out by its pixels, which costs next
-    to nothing: the comparison ends at the first one that differs. What it cannot find out is a
-    stamp that is wrong by less than the time between two parts; that is measured when a station is
-    set up.
+    A camera that repeats a frame with a new time stamp is detected by the pixels. The comparison
+    ends at the first pixel that differs. A time stamp that is wrong by less than the time between
+    two parts cannot be detected here. The commissioning measures it.
     """
 
     def __init__(self, rules: FreshnessRules = FreshnessRules()) -> None:
@@ -56,31 +65,31 @@ class Freshness:
         self._sequence = 0
         self._exposed_ns: int | None = None
         self._pixels: NDArray[np.uint8] | None = None
-        self._before_ns: int | None = None  # when the part before this one was triggered
+        self._before_ns: int | None = None  # the trigger of the part before
 
     def count_missing(self, part: Part, refusal: Refusal) -> None:
-        """The part has no frame at all."""
+        """Count a part without a frame."""
         self._before_ns = part.triggered_ns
         self.counts[refusal] += 1
 
     def fault(self, frame: Frame, part: Part, next_ns: int | None) -> str | None:
-        """Why this frame is refused, as a reason for a verdict; None: it is the part's.
+        """Return the reason to refuse this frame, for the verdict; None: it is the part's frame.
 
-        next_ns: when the part after this one was triggered, if it was.
+        next_ns: the trigger of the next part, if there is one already.
         """
-        found = self._find(frame, part, next_ns)
+        result = self._check(frame, part, next_ns)
         self._before_ns = part.triggered_ns
         if frame.exposed_ns >= (self._exposed_ns or frame.exposed_ns):
             self._exposed_ns = frame.exposed_ns
             self._pixels = frame.pixels if self._rules.live else None
-        if found is None:
+        if result is None:
             self._sequence = frame.sequence
             return None
-        refusal, reason = found
+        refusal, reason = result
         self.counts[refusal] += 1
         return f"frame refused: {reason}"
 
-    def _find(self, frame: Frame, part: Part, next_ns: int | None) -> tuple[Refusal, str] | None:
+    def _check(self, frame: Frame, part: Part, next_ns: int | None) -> tuple[Refusal, str] | None:
         if frame.part_id != part.part_id:
             return Refusal.MIXED_UP, f"of part {frame.part_id}, expected {part.part_id}"
         if frame.sequence <= self._sequence:

@@ -1,4 +1,4 @@
-"""How long things took over a whole run, in a fixed amount of memory."""
+"""Percentiles of durations over a whole run, in a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _BUCKETS = 2 + ceil(log(1e8) / _GROWTH)
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Microseconds; all 0 where nothing was measured. max is exact, the others up to 5 % high."""
+    """Percentiles in microseconds; all 0 without a measurement. max_us is exact; the others are up
+    to 5 % too high."""
 
     count: int
     p50_us: float
@@ -30,42 +31,43 @@ class Histogram:
         self._max_us = 0.0
 
     def add(self, value_us: float) -> None:
-        """Count one duration; below 1 µs it counts as 1 µs, above 100 s as 100 s."""
+        """Add one duration. Below 1 µs it counts as 1 µs, above 100 s as 100 s."""
         index = 0 if value_us <= 1 else min(_BUCKETS - 1, 1 + int(log(value_us) / _GROWTH))
         self._counts[index] += 1
         self._count += 1
         self._max_us = max(self._max_us, value_us)
 
     def percentiles(self) -> Percentiles:
-        """What was added so far."""
+        """Return the percentiles of all durations so far."""
         shares = (self._at(0.5), self._at(0.99), self._at(0.999))
         return Percentiles(self._count, *shares, self._max_us)
 
     def _at(self, share: float) -> float:
-        """The upper end of the bucket in which the given share of all values is reached."""
-        wanted, seen = ceil(share * self._count), 0
+        """Return the upper end of the bucket in which a share of all values is reached."""
+        wanted, total = ceil(share * self._count), 0
         if not wanted:
             return 0.0
         for index, count in enumerate(self._counts):
-            seen += count
-            if seen >= wanted:
+            total += count
+            if total >= wanted:
                 return float(min(1.05**index, self._max_us))
         return self._max_us
 
 
 class StageStats:
-    """One histogram per stage, made when a stage is first seen. Each stage has one thread."""
+    """One histogram for each stage, made at its first duration. Each stage has one thread."""
 
     def __init__(self) -> None:
         self._stages: dict[str, Histogram] = {}
 
     def add(self, stage: str, value_us: float) -> None:
-        """Count one duration of one stage."""
+        """Add one duration of one stage."""
         histogram = self._stages.get(stage)
         if histogram is None:
             histogram = self._stages.setdefault(stage, Histogram())
         histogram.add(value_us)
 
     def percentiles(self) -> dict[str, Percentiles]:
-        """Per stage, in the order in which the stages were first seen. Any thread."""
+        """Return the percentiles of each stage, in the order of their first durations. Any
+        thread."""
         return {stage: histogram.percentiles() for stage, histogram in list(self._stages.items())}

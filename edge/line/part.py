@@ -1,4 +1,4 @@
-"""A part, from the photo-eye to the ejector."""
+"""A part on the belt, and how edges of the photo-eye become parts."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LineTiming:
-    """What the line is like. All nanoseconds.
-
-    travel_ns: from the photo-eye to the ejector; None: encoder counts say so. budget_ns: a verdict
-    later than this after the trigger is UNKNOWN. debounce_ns: an edge this soon after an accepted
-    one is a bounce.
-    """
+    """The times of a line, in nanoseconds."""
 
     travel_ns: int | None
+    """The time from the photo-eye to the ejector; None: the travel is given in encoder counts."""
+
     budget_ns: int
+    """A part without a verdict this long after its trigger is UNKNOWN."""
+
     debounce_ns: int = 0
+    """An edge this soon after an accepted edge is a bounce."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. CLOCK_MONOTONIC: seen by the photo-eye, verdict wanted by, at the ejector.
-
-    due_ns: None where it meets the ejector after encoder counts.
-    """
+    """A part on the belt. All times are CLOCK_MONOTONIC in nanoseconds."""
 
     part_id: int
     triggered_ns: int
+    """The edge of the photo-eye."""
     deadline_ns: int
+    """The end of the budget for its verdict."""
     due_ns: int | None
+    """The time at the ejector; None: it is tracked by encoder counts."""
 
 
 class PartTracker:
-    """Makes parts of edges: numbers them from ``first_part_id`` and drops bounces. One thread.
+    """Makes parts from edges: numbers them from ``first_part_id`` and drops bounces. One thread.
 
-    A part that the photo-eye does not see cannot be known here; what shows it is the count.
+    A part that the photo-eye does not see is not known here. Only the count of parts shows it.
     """
 
     def __init__(self, timing: LineTiming, *, first_part_id: int = 1) -> None:
@@ -45,7 +45,7 @@ class PartTracker:
         self._last_ns: int | None = None
 
     def part(self, at_ns: int) -> Part | None:
-        """The part that this edge begins, or None for a bounce or a stamp that goes backwards."""
+        """Return the part that an edge begins. None: a bounce, or a time before the last edge."""
         timing = self._timing
         if self._last_ns is not None and at_ns - self._last_ns < max(1, timing.debounce_ns):
             self.bounces += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from struct import Struct, error
 
-from edge.line.queue import Action, Cause, Counters
+from edge.line.outcome import Action, Cause, Counters
 
 VERSION = 3
 MAX_BYTES = 256

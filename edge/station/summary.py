@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.line.latency import Percentiles
-from edge.line.queue import Counters
+from edge.line.outcome import Counters
 
 
 @dataclass(frozen=True, slots=True)

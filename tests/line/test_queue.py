@@ -1,6 +1,7 @@
 """The reject queue, order by order. Times are nanoseconds of a clock that only the test moves."""
 
-from edge.line.queue import Action, Cause, Counters, OutputStep, PartOutcome, RejectQueue
+from edge.line.outcome import Action, Cause, Counters, OutputStep, PartOutcome
+from edge.line.queue import RejectQueue
 
 PULSE = 20
 EJECTED, PASSED, MISSED = Action.EJECTED, Action.PASSED, Action.MISSED

@@ -1,6 +1,7 @@
 """By time: what is on the belt at the start is unknown. Times are nanoseconds."""
 
-from edge.line.queue import Action, Cause, OutputStep, PartOutcome, RejectQueue
+from edge.line.outcome import Action, Cause, OutputStep, PartOutcome
+from edge.line.queue import RejectQueue
 
 PULSE = 20
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.line.latency import Histogram
-from edge.line.queue import Action, Cause, RejectQueue
+from edge.line.outcome import Action, Cause
+from edge.line.queue import RejectQueue
 
 PULSE = 20
 

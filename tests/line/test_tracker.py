@@ -1,10 +1,9 @@
 """Places on the belt: what an edge of a photo-eye means where the belt may stop and back up."""
 
 from edge.devices.encoder import EncoderPosition
-from edge.line.odometer import Odometer, Spot
+from edge.line.odometer import BeltPosition, Odometer, SeenCounts
 from edge.line.outcome import Cause, OutputStep
 from edge.line.queue import RejectQueue
-from edge.line.seen_counts import SeenCounts
 from edge.line.tracker import BeltTracker, CountRules, EyeRules
 
 TRAVEL = 100
@@ -266,19 +265,19 @@ def test_the_odometer_remembers_where_the_belt_was():
     for count, at_ns in ((0, 10), (1, 20), (2, 30), (1, 40), (0, 50), (1, 60)):
         odometer.moved(EncoderPosition(count, at_ns))
     assert odometer.at(9) is None
-    spots = [odometer.at(at_ns) for at_ns in (10, 29, 45, 50, 99)]
-    assert spots == [
-        Spot(0, True, 1),
-        Spot(1, True, 2),
-        Spot(1, True, 4),  # one count back is no reversal
-        Spot(0, False, 5),
-        Spot(1, True, 6),
+    positions = [odometer.at(at_ns) for at_ns in (10, 29, 45, 50, 99)]
+    assert positions == [
+        BeltPosition(0, True, 1),
+        BeltPosition(1, True, 2),
+        BeltPosition(1, True, 4),  # one count back is no reversal
+        BeltPosition(0, False, 5),
+        BeltPosition(1, True, 6),
     ]
     assert odometer.reached_ns(2, 20) == 30
     assert odometer.reached_ns(1, 30) == 40
     assert odometer.reached_ns(3, 0) is None
     odometer.moved(EncoderPosition(7, 70, gap=True))
-    assert (odometer.at(69), odometer.at(70)) == (None, Spot(7, True, 7))
+    assert (odometer.at(69), odometer.at(70)) == (None, BeltPosition(7, True, 7))
 
 
 def test_the_odometer_and_the_sightings_are_bounded():
@@ -287,11 +286,11 @@ def test_the_odometer_and_the_sightings_are_bounded():
         odometer.moved(EncoderPosition(count, count))
     assert odometer.at(20_000 - 8_193) is None
     assert odometer.oldest_count == 20_000 - 8_192
-    sightings = SeenCounts(nearer_than=2, capacity=3)
+    counts = SeenCounts(nearer_than=2, capacity=3)
     for count in (10, 40, 20, 30):
-        sightings.add(count)
-    assert len(sightings) == 3
-    assert [sightings.is_known(count) for count in (10, 18, 19, 21, 22, 41)] == [
+        counts.add(count)
+    assert len(counts) == 3
+    assert [counts.is_known(count) for count in (10, 18, 19, 21, 22, 41)] == [
         *(False, False, True, True),
         *(False, True),
     ]

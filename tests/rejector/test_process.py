@@ -13,7 +13,7 @@ import pytest
 
 from edge.clock import MonotonicClock
 from edge.devices.output_simulated import pulses, read_record
-from edge.line.queue import Action, Cause, Counters
+from edge.line.outcome import Action, Cause, Counters
 from edge.rejector.client import RejectorClient
 from edge.rejector.messages import VERSION, Announce, Hello, Resolve, decode_report
 from edge.rejector.options import RejectorOptions

@@ -7,8 +7,8 @@ import pytest
 
 from edge.devices.camera import EndOfFrames
 from edge.errors import DeviceError, FrameError
+from edge.line.outcome import Action, Cause
 from edge.line.part import LineTiming
-from edge.line.queue import Action, Cause
 from edge.records import Frame, Verdict
 from edge.rejector.messages import Actuated
 from tests.support.station import (

@@ -11,8 +11,8 @@ from edge.clock import MonotonicClock
 from edge.devices.camera_files import FilesCamera
 from edge.devices.output_simulated import pulses, read_record
 from edge.journal.writer import Journal
+from edge.line.outcome import Action
 from edge.line.part import LineTiming
-from edge.line.queue import Action
 from edge.records import Decision, Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions

@@ -11,8 +11,8 @@ import numpy as np
 from edge.clock import MonotonicClock
 from edge.devices.trigger import EndOfParts, TriggerEdge
 from edge.errors import DeviceError, JournalError
+from edge.line.outcome import Action, Cause
 from edge.line.part import LineTiming
-from edge.line.queue import Action, Cause
 from edge.records import Decision, Frame, Timings, Verdict
 from edge.rejector.messages import Actuated
 from edge.station import (
