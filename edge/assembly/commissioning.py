@@ -24,13 +24,18 @@ from edge.assembly.station import (
 from edge.bundle import Bundle
 from edge.clock import Clock, MonotonicClock
 from edge.commission.apply import may_write
-from edge.commission.context import CommissionContext, CommissionSettings, StationDevices
-from edge.commission.fingerprint import subject
-from edge.commission.operator import NoOperator, Operator
+from edge.commission.context import (
+    CommissionContext,
+    CommissionDevices,
+    CommissionSettings,
+    NoOperator,
+    Operator,
+)
+from edge.commission.fingerprint import fingerprints
 from edge.commission.page import commission_page
-from edge.commission.record import STEPS, CommissionRecord, holding, read_record, write_record
+from edge.commission.record import STEPS, CommissionRecord, read_record, valid_results, write_record
 from edge.commission.result import Proposal, StepOutcome, StepReason, StepResult, rounded
-from edge.commission.sequence import walk
+from edge.commission.sequence import run_steps
 from edge.commission.toml_edit import write_proposals
 from edge.config.station import StationConfig, parse_config
 from edge.devices.camera import Camera
@@ -78,7 +83,7 @@ class Wishes:
         return CommissionSettings(
             parts=self.parts,
             frames=self.frames,
-            kicks=self.kicks,
+            pulses=self.kicks,
             inspections=self.inspections,
             wait_s=self.wait_s,
             false_rejects=self.false_rejects,
@@ -120,20 +125,20 @@ def _commission(
     loaded = load_bundle(config, now_ns=clock.now_ns)
     bundle, inspector = loaded.bundle, loaded.inspector
     known = _known(config, bundle, console)
-    bench = CommissionContext(
+    context = CommissionContext(
         config=config,
         bundle=bundle,
         inspector=inspector,
         devices=devices_of(config, clock),
         clock=clock,
-        person=_person(wishes),
+        operator=_person(wishes),
         folder=folder,
-        say=lambda text: console.print(escape(text)),
+        print_line=lambda text: console.print(escape(text)),
         settings=wishes.settings,
         done=known,
     )
-    record, results = walk(
-        bench,
+    record, results = run_steps(
+        context,
         wishes.steps or STEPS,
         show=lambda result: show_result(console, result),
         write=partial(_write, path) if wishes.write else None,
@@ -156,7 +161,7 @@ def _commission(
     )
 
 
-def devices_of(config: StationConfig, clock: Clock) -> StationDevices:
+def devices_of(config: StationConfig, clock: Clock) -> CommissionDevices:
     """What opens this station's devices."""
 
     def camera() -> Camera:
@@ -177,7 +182,7 @@ def devices_of(config: StationConfig, clock: Clock) -> StationDevices:
             raise ConfigError("key 'encoder' is missing")
         return open_encoder(found.encoder, clock=clock)
 
-    return StationDevices(
+    return CommissionDevices(
         camera=camera,
         freshness=freshness_rules(config.camera),
         trigger=lambda: make_trigger(config, clock=clock),
@@ -235,11 +240,11 @@ def _known(config: StationConfig, bundle: Bundle, console: Console) -> dict[str,
     except ConfigError as error:
         console.print(f"begun anew: {escape(str(error))}")
         return {}
-    return holding(record, subject(config, bundle))
+    return valid_results(record, fingerprints(config, bundle))
 
 
 def _write(
-    path: Path, bench: CommissionContext, proposals: Sequence[Proposal]
+    path: Path, context: CommissionContext, proposals: Sequence[Proposal]
 ) -> CommissionContext:
     """The proposals into the file, if it is then still one that a station takes."""
 
@@ -251,7 +256,7 @@ def _write(
             raise ConfigError(f"{lines} was not written: {error}") from error
 
     config = write_proposals(path, proposals, check)
-    return replace(bench, config=config, devices=devices_of(config, bench.clock))
+    return replace(context, config=config, devices=devices_of(config, context.clock))
 
 
 def _make_folder(folder: Path) -> None:

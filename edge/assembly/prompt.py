@@ -10,7 +10,7 @@ class Terminal:
     more, and nobody is asked again. agrees: --yes, which confirms without asking."""
 
     def __init__(self, *, agrees: bool = False, read: Callable[[str], str] = input) -> None:
-        self.there = True
+        self.present = True
         self._agrees = agrees
         self._read = read
 
@@ -29,10 +29,10 @@ class Terminal:
         return None
 
     def _ask(self, text: str) -> str | None:
-        if not self.there:
+        if not self.present:
             return None
         try:
             return self._read(text).strip().lower()
         except EOFError:
-            self.there = False
+            self.present = False
             return None

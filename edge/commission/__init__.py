@@ -1,1 +1,1 @@
-"""Puts a station into service: measures step by step, and says GO or NO-GO."""
+"""Commissioning: the guided check of a station on its line, which ends with GO or NO-GO."""

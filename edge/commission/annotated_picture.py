@@ -1,4 +1,4 @@
-"""A picture with its figures below it, as a technician looks at it."""
+"""A picture with its histogram and figures below it, for the technician at the line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LINE_PX, _LEAST_WIDTH_PX, _HISTOGRAM_PX = 18, 320, 64
 _WHITE, _INK, _RED = (255, 255, 255), (30, 30, 30), (40, 40, 220)
 
 
-def sheet(pixels: Pixels, lines: Sequence[str], wrong: Sequence[str] = ()) -> Pixels:
-    """BGR: the picture (H×W or H×W×3), its histogram, and lines of text; ``wrong`` ones in red.
+def annotate(pixels: Pixels, lines: Sequence[str], wrong: Sequence[str] = ()) -> Pixels:
+    """Return a BGR picture, uint8: the pixels (H×W or H×W×3), their histogram, and lines of text.
 
-    The histogram's first and last bars, the clipped pixels, are red.
+    The lines in ``wrong`` are red. The histogram bars of clipped pixels (0, 1, 254, 255) are red.
     """
     colour = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     width = max(colour.shape[1], _LEAST_WIDTH_PX)
@@ -37,8 +37,8 @@ def sheet(pixels: Pixels, lines: Sequence[str], wrong: Sequence[str] = ()) -> Pi
     return np.ascontiguousarray(page)
 
 
-def encoded(page: NDArray[np.uint8], suffix: str) -> bytes:
-    """As a file's bytes: ".png", or ".jpg" for a live picture."""
+def encode_picture(page: NDArray[np.uint8], suffix: str) -> bytes:
+    """Return the bytes of an image file. suffix: ".png", or ".jpg" for a live picture."""
     fine, data = cv2.imencode(suffix, page)
     if not fine:
         raise ValueError(f"{suffix} cannot be written")

@@ -1,4 +1,4 @@
-"""``outfeed commission --apply``: measured values into a station.toml that only root may write."""
+"""Writing measured values into a station.toml that only root may change (--apply)."""
 
 from __future__ import annotations
 
@@ -19,29 +19,33 @@ _KEYS = {("line", "travel_ms"), ("line", "travel_counts"), ("line", "pulse_ms")}
 
 
 def may_write(path: Path) -> bool:
-    """Return whether this user may replace the file: that takes its folder."""
+    """Return True where this user may replace the file, which needs write access to its folder."""
     real = path.resolve()
     return os.access(real.parent, os.W_OK, effective_ids=True)
 
 
 def apply_measured(path: Path) -> list[str]:
-    """Put the values that the last commissioning proposed into station.toml; the lines, none where
-    it has them all. Raises ConfigError, and the file is as it was.
+    """Write the values proposed by the last commissioning into station.toml; return the lines.
 
-    For root, who keeps his rights here. So the record, which the station's user writes, is read as
-    a plain file of bounded size, and only numbers of the keys that commissioning measures are
-    taken, if the result is a configuration that a station takes.
+    The list is empty where nothing was proposed. Raises ConfigError, and the file is unchanged.
+
+    Root runs this without dropping privileges, but the station's user writes the record. So the
+    record is read as a plain file of bounded size. Only numbers for the keys that commissioning
+    measures are accepted, and the new text must be a valid configuration.
     """
     config = load_config(path)
     record = _record(config.paths.commissioning)
     if record.station != config.id:
         raise ConfigError(
-            f"{config.paths.commissioning}: is of station '{record.station}', not '{config.id}'"
+            f"{config.paths.commissioning}: belongs to station '{record.station}', not "
+            f"'{config.id}'"
         )
     proposals = [one for step in record.steps for one in step.proposals]
     for one in proposals:
         if (one.section, one.key) not in _KEYS:
-            raise ConfigError(f"{config.paths.commissioning}: proposes a key that is not measured")
+            raise ConfigError(
+                f"{config.paths.commissioning}: proposes a key that commissioning does not measure"
+            )
     if proposals:
         write_proposals(path, proposals, lambda text: _checked(text, path))
     return [f"[{one.section}] {one.line}" for one in proposals]

@@ -1,4 +1,4 @@
-"""From what two photo-eyes saw to how far they are apart."""
+"""The distance between two photo-eyes, calculated from the edges that they reported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Edges of the photo-eye and of the ejector's eye as places: nanoseconds, or counts.
+    """The edges of the photo-eye (first) and of the ejector eye (second).
 
-    began, ended: between these both eyes were looked at.
+    All places are nanoseconds, or counts with an encoder. began, ended: both eyes were read between
+    these places.
     """
 
     first: tuple[int, ...]
@@ -22,12 +23,14 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """From the first eye to the second.
+    """The distance from the first eye to the second, in nanoseconds or counts.
 
-    distance: the median; low, high: 5th and 95th percentile, furthest: the greatest difference from
-    the median. matched: parts seen by both; absent: by the first only; strangers: by the second
-    only. certain: no other distance explains the edges nearly as well. Parts at even gaps on a belt
-    that was not empty fit at every gap; then the one nearest to what is expected is taken.
+    distance: median over the matched parts. low, high: 5th and 95th percentile. furthest: greatest
+    difference from the median.
+    matched: parts seen by both eyes. absent: by the first only. unannounced: by the second only.
+    certain: False where another distance explains the edges nearly as well. Parts at even gaps on a
+    belt that was not empty at the start match at each multiple of the gap. Then the distance
+    nearest to the expected one is taken.
     """
 
     distance: int
@@ -36,23 +39,23 @@ class Distance:
     furthest: int
     matched: int
     absent: int
-    strangers: int
+    unannounced: int
     certain: bool
 
 
 def find_distance(watched: Watched, *, expected: int, tolerance: int, most: int) -> Distance | None:
-    """The distance at which most edges of one eye meet one of the other; None: none does.
+    """Return the distance at which most edges of the two eyes match, or None without a match.
 
-    tolerance: how far a part may be from its place. most: no distance is greater. Pure.
+    tolerance: allowed deviation of a part from its place. most: largest distance considered. Pure.
     """
     tolerance = max(1, tolerance)
-    found = [
+    distances = [
         _explain(watched, distance, tolerance) for distance in _candidates(watched, tolerance, most)
     ]
-    if not found:
+    if not distances:
         return None
-    best = max(found, key=lambda one: (_score(one), -abs(one.distance - expected)))
-    others = [one for one in found if abs(one.distance - best.distance) > 2 * tolerance]
+    best = max(distances, key=lambda one: (_score(one), -abs(one.distance - expected)))
+    others = [one for one in distances if abs(one.distance - best.distance) > 2 * tolerance]
     rivals = [one for one in others if not _outdoes(best, one)]
     if rivals:
         best = min([best, *rivals], key=lambda one: abs(one.distance - expected))
@@ -60,7 +63,7 @@ def find_distance(watched: Watched, *, expected: int, tolerance: int, most: int)
 
 
 def _candidates(watched: Watched, tolerance: int, most: int) -> list[int]:
-    """Distances at which pairs of edges agree, each the one of its surroundings with the most."""
+    """Return distances with many matching pairs of edges: one for each group of similar pairs."""
     apart = sorted(
         later - earlier
         for earlier in watched.first
@@ -71,7 +74,7 @@ def _candidates(watched: Watched, tolerance: int, most: int) -> list[int]:
     index = 0
     while index < len(apart):
         end = bisect_left(apart, apart[index] + 2 * tolerance + 1)
-        # The fullest window that begins within this one.
+        # The window with the most pairs that begins within this one.
         start = max(
             range(index, end),
             key=lambda i: bisect_left(apart, apart[i] + 2 * tolerance + 1) - i,
@@ -95,9 +98,9 @@ def _explain(watched: Watched, distance: int, tolerance: int) -> Distance:
             apart.append(hit - place)
         elif place + distance + tolerance <= watched.ended:
             absent += 1
-    strangers = sum(place >= watched.began + distance + tolerance for place in second)
+    unannounced = sum(place >= watched.began + distance + tolerance for place in second)
     if not apart:
-        return Distance(distance, 0, 0, 0, 0, absent, strangers, False)
+        return Distance(distance, 0, 0, 0, 0, absent, unannounced, False)
     apart.sort()
     centre = round(median(apart))
     last = len(apart) - 1
@@ -108,18 +111,20 @@ def _explain(watched: Watched, distance: int, tolerance: int) -> Distance:
         max(centre - apart[0], apart[-1] - centre),
         len(apart),
         absent,
-        strangers,
+        unannounced,
         False,
     )
 
 
 def _score(one: Distance) -> int:
-    return one.matched - one.absent - one.strangers
+    return one.matched - one.absent - one.unannounced
 
 
 def _outdoes(best: Distance, other: Distance) -> bool:
-    """Whether the other is out of the question: the best leaves nothing unexplained and it does, or
-    it explains far less."""
-    if not (best.absent or best.strangers) and (other.absent or other.strangers):
+    """Return True where the other distance can be excluded.
+
+    Either the best one explains every edge and the other does not, or the other explains far fewer.
+    """
+    if not (best.absent or best.unannounced) and (other.absent or other.unannounced):
         return True
     return _score(best) - _score(other) >= max(3, best.matched // 5)

@@ -1,14 +1,14 @@
-"""What a step of commissioning works with."""
+"""The context of a commissioning step: configuration, devices, operator and earlier results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from edge.bundle import Bundle
 from edge.clock import Clock
-from edge.commission.operator import Operator
 from edge.commission.result import StepResult
 from edge.config.station import StationConfig
 from edge.devices.camera import Camera
@@ -20,17 +20,53 @@ from edge.rejector.options import RejectorOptions
 from edge.station import PartInspector
 
 
+class Operator(Protocol):
+    """The operator at the line. Called on the main thread only; each call blocks until an answer.
+
+    present: False where no question can be asked (any more).
+    """
+
+    present: bool
+
+    def confirm(self, text: str) -> bool:
+        """Ask the operator to do something or to agree. False: refused, or no operator."""
+        ...
+
+    def choose(self, text: str, answers: Sequence[str]) -> str | None:
+        """Return one of the answers, or None without an operator."""
+        ...
+
+
+class NoOperator:
+    """An Operator for a run without a terminal. agrees: the agreement given by --yes."""
+
+    present = False
+
+    def __init__(self, *, agrees: bool = False) -> None:
+        self._agrees = agrees
+
+    def confirm(self, text: str) -> bool:
+        return self._agrees
+
+    def choose(self, text: str, answers: Sequence[str]) -> str | None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class CommissionSettings:
-    """How much is measured. parts: good parts, and parts between the two eyes; frames: pictures for
-    focus; kicks and inspections: for p99.9; wait_s: for the next part; false_rejects: how many good
-    parts may be rejected; rate_hz: parts a second that the line wants, None: as configured or seen.
-    browser: the port of the live picture, None: no page; listen: its address.
+    """The amount of measurement.
+
+    parts: good parts to inspect, and parts to measure between the two photo-eyes.
+    frames: pictures for step focus. pulses, inspections: sample sizes for the p99.9.
+    wait_s: longest wait for the next part, in seconds.
+    false_rejects: allowed number of rejected good parts.
+    rate_hz: parts per second that the line needs; None: as configured, or as the photo-eye saw.
+    browser: port of the live page; None: no page. listen: address of the live page.
     """
 
     parts: int = 20
     frames: int = 20
-    kicks: int = 5000
+    pulses: int = 5000
     inspections: int = 5000
     wait_s: float = 30.0
     false_rejects: int = 0
@@ -40,11 +76,11 @@ class CommissionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class StationDevices:
-    """Opens the station's devices, each for whoever closes it again.
+class CommissionDevices:
+    """Factories of the station's devices. The caller closes each device that it opens.
 
-    eye, encoder: take the trigger, at whose belt simulated ones look; only where they are
-    configured. rejector_options: as the station would give them.
+    eye, encoder: only where they are configured. They take the trigger, because simulated ones
+    share its belt. rejector_options: the options that the station itself would use.
     """
 
     camera: Callable[[], Camera]
@@ -58,23 +94,24 @@ class StationDevices:
 
 @dataclass(frozen=True, slots=True)
 class CommissionContext:
-    """Everything that steps share. folder: for pictures. say: one line for a person.
+    """The objects that all steps share.
 
-    done: results that still hold, by step; a step may need the figures of another one.
+    folder: folder for pictures. print_line: prints one line for the operator.
+    done: valid results of earlier steps, by name. A step may need the figures of another step.
     """
 
     config: StationConfig
     bundle: Bundle
     inspector: PartInspector
-    devices: StationDevices
+    devices: CommissionDevices
     clock: Clock
-    person: Operator
+    operator: Operator
     folder: Path
-    say: Callable[[str], None]
+    print_line: Callable[[str], None]
     settings: CommissionSettings = CommissionSettings()
     done: Mapping[str, StepResult] = field(default_factory=dict)
 
     def figure(self, step: str, name: str) -> float | None:
-        """What an earlier step measured, None where it did not."""
+        """Return a figure of an earlier step, or None where it was not measured."""
         result = self.done.get(step)
         return None if result is None else result.figure(name)

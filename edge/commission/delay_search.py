@@ -1,4 +1,4 @@
-"""Finds by test kicks that a person judges when a part is at the ejector."""
+"""The search for the delay with which a test pulse hits a part at the ejector."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Aim(str, Enum):
-    """Where a kick came, as seen by a person. EARLY: before the part was there."""
+    """The position of a test pulse, as the operator saw it. EARLY: before the part arrived."""
 
     EARLY = "early"
     LATE = "late"
@@ -14,33 +14,36 @@ class Aim(str, Enum):
 
 
 class DelaySearch:
-    """Bisects the delays at which a kick hits, and takes the middle of them: from there an error of
-    either sign has the most room. Pure; delays are whole nanoseconds or counts.
+    """A bisection of the delays at which a test pulse hits the part.
 
-    Ask ``next``, kick with that delay, ``answer``; until ``next`` is None. Kicks hit within one
-    unbroken range of delays, are early below and late above it; one that is at least ``resolution``
-    wide and lies within [least, most] is found, each of its ends to within the resolution.
+    The result is the middle of these delays, which allows the largest error to either side. Pure;
+    delays are whole nanoseconds or counts.
+
+    Use: call ``next``, give a test pulse with that delay, call ``answer``; repeat until ``next``
+    returns None. The search assumes one unbroken range of delays that hit, with early pulses below
+    and late ones above it. A range within [least, most] that is at least ``resolution`` wide is
+    found, and both ends are accurate to the resolution.
     """
 
     def __init__(self, configured: int, *, resolution: int, least: int, most: int) -> None:
         self.resolution = max(1, resolution)
-        self.fault: str | None = None  # why there is no answer
+        self.fault: str | None = None  # the reason where the search has no result
         self._first: int | None = configured
         self._early, self._late = least - 1, most + 1
         self._hits: tuple[int, int] | None = None
 
     @property
     def window(self) -> tuple[int, int] | None:
-        """The least and the greatest delay that hit."""
+        """The smallest and the greatest delay that hit; None while none has hit."""
         return self._hits
 
     @property
     def best(self) -> int | None:
-        """The delay to set; None while none has hit."""
+        """The delay to configure; None while none has hit."""
         return None if self._hits is None else sum(self._hits) // 2
 
     def next(self) -> int | None:
-        """The delay to try now; None: done, or ``fault`` says why not."""
+        """Return the delay to try now. None: the search has ended; ``fault`` names a failure."""
         if self.fault is not None:
             return None
         if self._first is not None:
@@ -58,7 +61,7 @@ class DelaySearch:
         return None
 
     def answer(self, aim: Aim) -> None:
-        """What the person saw of the delay that ``next`` gave."""
+        """Record what the operator saw for the delay that ``next`` returned."""
         delay = self.next()
         if delay is None:
             return

@@ -1,4 +1,4 @@
-"""What a commissioning holds for: the parts of a station that its figures depend on, as digests."""
+"""Fingerprints of the parts of a station on which the figures of a commissioning depend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.bundle import Bundle
 from edge.config.station import StationConfig
 from edge.engines.selection import processor
 
-# Keys that change nothing of what was measured.
+# Keys that do not affect any measured figure.
 _ASIDE = {
     "trigger": {"parts", "seed"},
     "output": {"record"},
@@ -20,26 +20,29 @@ _ASIDE = {
 _SECTIONS = ("camera", "trigger", "engine", "output", "encoder", "ejector_eye", "line")
 
 
-def subject(config: StationConfig, bundle: Bundle) -> dict[str, str]:
-    """Name → digest, 12 hex digits. Reads what ``outfeed bench --select`` chose. Names: sections of
-    station.toml, and travel, pulse, bundle and machine; the first two are of [line], and apart from
-    it because steps measure them."""
-    found: dict[str, Any] = {}
+def fingerprints(config: StationConfig, bundle: Bundle) -> dict[str, str]:
+    """Return a digest of 12 hex digits for each part of the station, by name.
+
+    The names are the sections of station.toml, and travel, pulse, bundle and machine. Travel and
+    pulse belong to [line], but have their own digest because steps measure them. The digest of
+    "engine" includes the engine that ``outfeed bench --select`` has chosen; this reads its file.
+    """
+    values: dict[str, Any] = {}
     for name in _SECTIONS:
         section = getattr(config, name)
-        found[name] = None if section is None else section.model_dump(mode="json")
+        values[name] = None if section is None else section.model_dump(mode="json")
         for key in _ASIDE.get(name, ()):
-            found[name].pop(key, None)
-    found["engine"]["chosen"] = _chosen(config)
-    found["travel"] = [config.line.travel_ms, config.line.travel_counts]
-    found["pulse"] = config.line.pulse_ms
-    found["bundle"] = bundle.digest
-    found["machine"] = processor()
-    return {name: _digest(value) for name, value in found.items()}
+            values[name].pop(key, None)
+    values["engine"]["chosen"] = _chosen(config)
+    values["travel"] = [config.line.travel_ms, config.line.travel_counts]
+    values["pulse"] = config.line.pulse_ms
+    values["bundle"] = bundle.digest
+    values["machine"] = processor()
+    return {name: _digest(value) for name, value in values.items()}
 
 
-def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Names of what is not as it was, in order."""
+def changed_names(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names whose digest differs, in the order of ``then``."""
     return [name for name, digest in then.items() if now.get(name) != digest]
 
 

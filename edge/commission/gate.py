@@ -1,14 +1,14 @@
-"""Whether a station may run as it is configured, by its commissioning."""
+"""The checks of the commissioning record at the start of a station."""
 
 from __future__ import annotations
 
 from logging import getLogger
 
 from edge.bundle import Bundle
-from edge.commission.fingerprint import changed, subject
+from edge.commission.fingerprint import changed_names, fingerprints
 from edge.commission.record import CommissionRecord, read_record
 from edge.commission.result import StepOutcome
-from edge.commission.steps.safe_state import REMEDY, accepted, undriven
+from edge.commission.steps.safe_state import REMEDY, accepted_result, undriven_risk
 from edge.commission.steps.speed import configured_gap_ms
 from edge.config.station import StationConfig
 from edge.errors import ConfigError
@@ -17,54 +17,62 @@ _log = getLogger(__name__)
 
 
 def check_commission(config: StationConfig, bundle: Bundle) -> None:
-    """Raises ConfigError, one line, where line.require_commission is true and the commissioning is
-    missing, NO-GO, of another configuration, or below the configured speed. Otherwise all but a
-    missing one is a warning in the log: a line that was never commissioned is a trial."""
+    """Check that the commissioning covers this station.
+
+    It does not where it is missing or NO-GO, where the configuration has changed, or where the
+    configured speed is too high. With line.require_commission this raises ConfigError, one line.
+    Otherwise it is a warning in the log; a missing record is not even that, because a line without
+    commissioning is a trial.
+    """
     is_missing = False
     try:
         record = read_record(config.paths.commissioning)
         is_missing = record is None
-        complaint = complaint_of(record, config, bundle)
+        complaint = invalid_reason(record, config, bundle)
     except ConfigError as error:
         complaint = str(error)
     if complaint is None:
         return
-    said = f"{complaint}; run `outfeed commission`"
+    message = f"{complaint}; run `outfeed commission`"
     if config.line.require_commission:
-        raise ConfigError(f"key 'line.require_commission': {said}")
+        raise ConfigError(f"key 'line.require_commission': {message}")
     if not is_missing:
-        _log.warning("commissioning_does_not_hold reason=%s", said)
+        _log.warning("commissioning_does_not_hold reason=%s", message)
 
 
 def warn_undriven(config: StationConfig, bundle: Bundle) -> None:
-    """One line in the log at each start, where parts pass while nobody drives the output, and who
-    has accepted that."""
-    said = undriven(config)
-    if said is None:
+    """Log a warning where parts pass while no process drives the output.
+
+    It is one line at each start. It contains the date on which an operator accepted this.
+    """
+    risk = undriven_risk(config)
+    if risk is None:
         return
     try:
-        result = accepted(read_record(config.paths.commissioning), subject(config, bundle))
+        result = accepted_result(
+            read_record(config.paths.commissioning), fingerprints(config, bundle)
+        )
     except ConfigError:
         result = None
     by = f"accepted on {result.utc[:10]}" if result else f"not accepted: {REMEDY}"
-    _log.warning("parts_pass_undriven reason=%s; %s", said, by)
+    _log.warning("parts_pass_undriven reason=%s; %s", risk, by)
 
 
-def complaint_of(
+def invalid_reason(
     record: CommissionRecord | None, config: StationConfig, bundle: Bundle
 ) -> str | None:
-    """Why the commissioning does not cover this station, in words; None: it does."""
+    """Return the reason why the commissioning does not cover this station, or None if it does."""
     if record is None:
         return "this station was never commissioned"
     if record.station != config.id:
-        return f"the commissioning is of station '{record.station}'"
-    other = changed(record.holds_for, subject(config, bundle))
+        return f"the commissioning belongs to station '{record.station}'"
+    other = changed_names(record.holds_for, fingerprints(config, bundle))
     gap_ms = configured_gap_ms(config)
     greatest_hz = record.greatest_rate_hz
     if gap_ms is not None and greatest_hz is not None and 1e3 / gap_ms > greatest_hz:
         return (
-            f"{1e3 / gap_ms:.4g} parts a second are configured, "
-            f"{greatest_hz:.4g} were found to be safe"
+            f"{1e3 / gap_ms:.4g} parts per second are configured, "
+            f"the measured limit is {greatest_hz:.4g}"
         )
     if other:
         return f"changed since the commissioning of {record.utc[:10]}: {', '.join(other)}"
@@ -74,6 +82,6 @@ def complaint_of(
 
 
 def _first(record: CommissionRecord) -> str:
-    """What was wrong, as far as one line has room for it; the record has the rest."""
+    """Return the first reason, as one line; the record holds the others."""
     first, _, more = record.reason.partition("; ")
     return f"{first} (and more)" if more else first

@@ -1,4 +1,4 @@
-"""The live picture as a page for a browser."""
+"""A small web page that shows the live picture of step focus."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _JOIN_S = 5.0
 
 
 class LivePage:
-    """Serves ``/``, a page with one picture, and ``/stream``, the picture as multipart JPEG
-    (multipart/x-mixed-replace). Read-only: every other path is 404, every other method 501.
+    """A web server with two paths: ``/``, the page, and ``/stream``, the picture as JPEG frames
+    (multipart/x-mixed-replace). It is read-only: another path gives 404, another method 501.
 
-    One thread "commission-live" accepts, one for each browser sends; ``close`` ends them all.
-    ``show`` may be called from any thread and never waits for a browser: a slow one misses
-    pictures. There is no login: bind it to an address whose users may see the picture.
+    The thread "commission-live" accepts connections, and one thread for each browser sends.
+    ``close`` ends them all. ``show`` may be called from any thread and never waits for a browser:
+    a slow browser misses pictures. There is no login, so bind it to an address whose users may see
+    the picture.
     """
 
     def __init__(self, port: int, *, address: str = "127.0.0.1") -> None:
-        """port: 0 takes a free one. Raises UsageError where it cannot be bound."""
+        """Start the server. port 0: a free port. Raises UsageError where it cannot be bound."""
         self._condition = threading.Condition()
         self._jpeg = b""
         self._number = 0
@@ -54,19 +55,19 @@ class LivePage:
 
     @property
     def url(self) -> str:
-        """Where it is; with the port that was taken."""
+        """The address of the page, with the actual port."""
         address, port = self._server.server_address[:2]
         return f"http://{address!s}:{port}/"
 
     def show(self, jpeg: bytes) -> None:
-        """The next picture."""
+        """Set the next picture, a JPEG file."""
         with self._condition:
             self._jpeg = jpeg
             self._number += 1
             self._condition.notify_all()
 
     def close(self) -> None:
-        """End every stream and let go of the port. May be called twice."""
+        """End every stream and release the port. May be called twice."""
         with self._condition:
             if self._closed:
                 return
@@ -94,19 +95,19 @@ class LivePage:
                 for jpeg in self._pictures():
                     head = b"--%s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
                     request.wfile.write(head % (_BOUNDARY, len(jpeg)) + jpeg + b"\r\n")
-            except OSError as error:  # the browser went away
+            except OSError as error:  # the browser closed the connection
                 _log.debug("live_page_left reason=%s", error)
             request.close_connection = True
         else:
             request.send_error(404)
 
     def _pictures(self) -> Iterator[bytes]:
-        seen = 0
+        sent = 0
         while True:
             with self._condition:
-                while self._number == seen and not self._closed:
+                while self._number == sent and not self._closed:
                     self._condition.wait()
                 if self._closed:
                     return
-                seen, jpeg = self._number, self._jpeg
+                sent, jpeg = self._number, self._jpeg
             yield jpeg

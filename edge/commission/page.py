@@ -1,4 +1,4 @@
-"""commission.html: the record for people, in one file without scripts."""
+"""The report commission.html: the commissioning record as one page without scripts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TONES: dict[StepOutcome, Tone] = {
 
 
 def commission_page(record: CommissionRecord, folder: Path) -> str:
-    """HTML. folder: where the pictures are; one that is not there is left out."""
+    """Return the report as HTML. folder: holds the pictures; a missing picture is left out."""
     facts = [
         ("station", record.station),
         ("date", record.utc),
@@ -61,7 +61,7 @@ def _step(result: StepResult, folder: Path) -> str:
 
 
 def _reasons(reason: str, reasons: Sequence[StepReason]) -> str:
-    """A list with remedies; a paragraph where there is nothing to mend."""
+    """Return a list of reasons with remedies, or a paragraph where there is no reason."""
     if not reasons:
         return f"<p>{escape(reason)}</p>"
     lines = "".join(

@@ -1,36 +1,37 @@
-"""Finds by test kicks the shortest pulse that still ejects a part."""
+"""The search for the shortest ejector pulse that still ejects a part."""
 
 from __future__ import annotations
 
 from collections import Counter
 from math import ceil
 
-MARGIN = 1.5  # of the shortest pulse that ejects: pressure falls, parts stick, valves age
-LEAST_US = 1_000  # no valve is so fast; a shorter one a busy machine may miss altogether
-_SURE = 3  # kicks in a row by the shortest pulse
-_MOST_KICKS = 40
+MARGIN = 1.5  # factor on the shortest pulse: pressure falls, parts stick, valves age
+LEAST_US = 1_000  # no valve is faster, and a busy machine may miss a shorter pulse
+_SURE = 3  # the shortest pulse must eject this often
+_MOST_PULSES = 40
 
 
 class PulseSearch:
-    """Bisects microseconds. Pure. Ask ``next``, kick, ``answer``; until ``next`` is None.
+    """A bisection of pulse lengths in microseconds. Pure.
 
-    Begins with the configured pulse; where that does not eject, twice as long each time, up to
-    ``most_us``. The shortest is within ``resolution_us``, or not looked for below LEAST_US, and has
-    ejected three times.
+    Use: call ``next``, give a test pulse of that length, call ``answer``; repeat until ``next``
+    returns None. The search begins with the configured pulse. While no pulse ejects, it doubles the
+    length, up to ``most_us``. The result is accurate to ``resolution_us``, is not searched below
+    LEAST_US, and has ejected three times.
     """
 
     def __init__(self, configured_us: int, *, most_us: int, resolution_us: int = 500) -> None:
-        self.fault: str | None = None  # why there is no answer
-        self.kicks = 0
+        self.fault: str | None = None  # the reason where the search has no result
+        self.pulses = 0
         self._most_us = max(most_us, configured_us)
         self._resolution_us = max(1, resolution_us)
-        self._try_us = configured_us  # while none ejects
+        self._try_us = configured_us  # the next length while no pulse has ejected
         self._failed_us = 0
         self._ejected: Counter[int] = Counter()
 
     @property
     def shortest_us(self) -> int | None:
-        """None while none has ejected."""
+        """The shortest pulse that ejected; None while none has."""
         return min(self._ejected, default=None)
 
     @property
@@ -39,17 +40,17 @@ class PulseSearch:
 
     @property
     def proposed_us(self) -> int | None:
-        """The shortest with its margin, in whole tenths of a millisecond."""
+        """The shortest pulse times MARGIN, rounded up to tenths of a millisecond; None as above."""
         shortest = self.shortest_us
         return None if shortest is None else ceil(shortest * MARGIN / 100) * 100
 
     def next(self) -> int | None:
-        """The pulse to try now; None: done, or ``fault`` says why not."""
+        """Return the pulse to try now. None: the search has ended; ``fault`` names a failure."""
         shortest = self.shortest_us
         if self.fault is not None:
             return None
-        if self.kicks >= _MOST_KICKS:
-            self.fault = f"{self.kicks} kicks and no pulse that ejects each time"
+        if self.pulses >= _MOST_PULSES:
+            self.fault = f"{self.pulses} test pulses, and no length that ejects every time"
         elif shortest is None:
             if self._failed_us < self._most_us:
                 return min(self._try_us, self._most_us)
@@ -61,11 +62,11 @@ class PulseSearch:
         return None
 
     def answer(self, ejected: bool) -> None:
-        """Whether the pulse that ``next`` gave ejected the part."""
+        """Record the result of the pulse that ``next`` returned: True if it ejected the part."""
         pulse_us = self.next()
         if pulse_us is None:
             return
-        self.kicks += 1
+        self.pulses += 1
         if ejected:
             self._ejected[pulse_us] += 1
             return

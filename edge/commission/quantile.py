@@ -1,4 +1,4 @@
-"""A high percentile of which one may be sure, from a sample alone."""
+"""Upper confidence bounds for a high percentile, from a sample without a known distribution."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from math import exp, lgamma, log
 SHARE = 0.999
 CONFIDENCE = 0.95
 
-# With fewer, not even the greatest value seen is above p99.9 for sure: 0.999 ** 2995 < 0.05.
+# With fewer values even the greatest one is below p99.9 with a chance above 5 %: 0.999 ** 2995 <
+# 0.05.
 LEAST_FOR_P999 = 2995
 
 
 def least_count(share: float = SHARE, confidence: float = CONFIDENCE) -> int:
-    """How many values it takes until the greatest bounds the percentile from above."""
+    """Return the number of values from which the greatest one bounds the percentile from above."""
     count = log(1 - confidence) / log(share)
     return int(count) + (count > int(count))
 
@@ -21,12 +22,13 @@ def least_count(share: float = SHARE, confidence: float = CONFIDENCE) -> int:
 def upper_bound(
     values: Sequence[float], share: float = SHARE, confidence: float = CONFIDENCE
 ) -> float | None:
-    """A value that the percentile is not above, with this confidence; None: too few values.
+    """Return an upper bound of the percentile with this confidence, or None for too few values.
 
-    Distribution-free, by order statistics (Hahn & Meeker, Statistical Intervals, section 5.2): how
-    many of n values lie above the percentile is binomial with 1 - share, so the value with j values
-    above it is a bound where P(at most j above) is at most 1 - confidence. Values are taken as
-    independent; a machine that is held up for long hits several in a row.
+    The bound is distribution-free, by order statistics (Hahn & Meeker, Statistical Intervals,
+    section 5.2). The number of values above the percentile is binomial with parameter 1 - share.
+    The value with j values above it is a bound where P(at most j above) is at most 1 - confidence.
+    The method assumes independent values. A long delay of the machine affects several in a row,
+    which breaks this assumption.
     """
     count = len(values)
     if count < least_count(share, confidence):
@@ -42,13 +44,17 @@ def upper_bound(
 
 
 def _binomial(count: int, hits: int, share: float) -> float:
-    """The chance of so many hits among count; by logarithms, as a long measurement has coefficients
-    that no float holds."""
+    """Return the probability of this number of hits among ``count``.
+
+    It uses logarithms, because the coefficients of a long measurement overflow a float.
+    """
     ways = lgamma(count + 1) - lgamma(hits + 1) - lgamma(count - hits + 1)
     return exp(ways + hits * log(share) + (count - hits) * log(1 - share))
 
 
 def rule_of_three(passed: int) -> float:
-    """None of so many parts was wrong: with 95 % confidence the share of wrong ones is not above
-    this (Hanley & Lippman-Hand, JAMA 249:1743, 1983; exactly 1 - 0.05 ** (1 / n))."""
+    """Return the 95 % upper bound of the share of wrong parts after n parts without a wrong one.
+
+    It is 3 / n (Hanley & Lippman-Hand, JAMA 249:1743, 1983); the exact value is 1 - 0.05 ** (1/n).
+    """
     return min(1.0, 3 / passed) if passed else 1.0

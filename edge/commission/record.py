@@ -1,4 +1,4 @@
-"""commission.json: what was measured when a station was put into service."""
+"""The commissioning record, commission.json: the measured figures and the verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import edge
 from edge.bounded_reads import read_small, whole_of
 from edge.clock import utc_now
-from edge.commission.fingerprint import changed
+from edge.commission.fingerprint import changed_names
 from edge.commission.remedies import remedy_of
 from edge.commission.result import FrozenRecord, StepOutcome, StepReason, StepResult
 from edge.engines.selection import processor
@@ -26,7 +26,7 @@ _MAX_BYTES = 16 * 1024 * 1024
 _PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "opencv-python-headless", "gpiod")
 STEPS = ("focus", "parts", "travel", "pulse", "safe-state", "timing", "speed")
 
-# Which parts of a station each step depends on (edge/commission/fingerprint.py).
+# The parts of a station that each step depends on (edge/commission/fingerprint.py).
 DEPENDS: Mapping[str, tuple[str, ...]] = {
     "focus": ("camera", "bundle", "machine"),
     "parts": ("camera", "trigger", "engine", "line", "bundle", "machine"),
@@ -42,10 +42,10 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
 
 
 class CommissionRecord(FrozenRecord):
-    """The last result of each step, the verdict, and for which station.
+    """The last result of each step of one station, and the verdict.
 
-    reasons, holds_for: as StepResult has them, for everything. Only a record with GO lets a
-    station run that requires one.
+    reasons, holds_for: as in StepResult, for the whole record. A station that requires a
+    commissioning runs only with a record whose outcome is GO.
     """
 
     format: int = FORMAT
@@ -63,7 +63,7 @@ class CommissionRecord(FrozenRecord):
     holds_for: dict[str, str]
 
     def result(self, step: str) -> StepResult | None:
-        """What came of a step, None where it was never done."""
+        """Return the result of a step, or None where the step was not done."""
         return next((one for one in self.steps if one.step == step), None)
 
 
@@ -75,8 +75,10 @@ def conclude(
     *,
     may_skip: Sequence[str] = (),
 ) -> CommissionRecord:
-    """GO where every step is GO, or was skipped and may be. Results of what was not done are
-    missing, not GO."""
+    """Return the record of these results.
+
+    Its outcome is GO where every step is GO, or is missing or skipped and listed in may_skip.
+    """
     by_step = {result.step: result for result in results}
     wrong: list[StepReason] = []
     for step in STEPS:
@@ -85,8 +87,8 @@ def conclude(
             if step not in may_skip:
                 wrong.append(_undone(step, f"{step} was not done"))
         elif result.outcome is StepOutcome.NO_GO:
-            found = result.reasons or (StepReason(what=result.reason, remedy=remedy_of(step)),)
-            wrong += [StepReason(what=f"{step}: {one.what}", remedy=one.remedy) for one in found]
+            reasons = result.reasons or (StepReason(what=result.reason, remedy=remedy_of(step)),)
+            wrong += [StepReason(what=f"{step}: {one.what}", remedy=one.remedy) for one in reasons]
         elif result.outcome is StepOutcome.SKIPPED and step not in may_skip:
             wrong.append(_undone(step, f"{step} was skipped: {result.reason}"))
     speed = by_step.get("speed")
@@ -98,7 +100,7 @@ def conclude(
         machine=processor(),
         outcome=StepOutcome.NO_GO if wrong else StepOutcome.GO,
         reason="; ".join(one.what for one in wrong)
-        or (speed.reason if speed else "every step that was wanted"),
+        or (speed.reason if speed else "all requested steps"),
         reasons=tuple(wrong),
         greatest_rate_hz=speed.figure("greatest rate") if speed else None,
         greatest_counts_per_s=speed.figure("greatest speed") if speed else None,
@@ -112,34 +114,36 @@ def _undone(step: str, what: str) -> StepReason:
 
 
 def versions() -> dict[str, str]:
-    """What did the measuring: Outfeed, Python, the kernel, and the engines that are installed."""
-    found = {
+    """Return the versions of Outfeed, Python, the kernel and the installed engine packages."""
+    versions_by_name = {
         "outfeed": edge.__version__,
         "python": platform.python_version(),
         "kernel": platform.release(),
     }
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+            versions_by_name[package] = metadata.version(package)
+    return versions_by_name
 
 
-def holding(record: CommissionRecord | None, now: Mapping[str, str]) -> dict[str, StepResult]:
-    """The results of an earlier run that still hold, by step."""
+def valid_results(record: CommissionRecord | None, now: Mapping[str, str]) -> dict[str, StepResult]:
+    """Return the results of an earlier commissioning that are still valid, by step."""
     if record is None:
         return {}
-    return {one.step: one for one in record.steps if not changed(one.holds_for, now)}
+    return {one.step: one for one in record.steps if not changed_names(one.holds_for, now)}
 
 
-def held_for(result: StepResult, now: Mapping[str, str]) -> StepResult:
-    """The result, with what it holds for."""
+def with_fingerprints(result: StepResult, now: Mapping[str, str]) -> StepResult:
+    """Return the result with the fingerprints that its step depends on."""
     names = DEPENDS[result.step]
     return result.model_copy(update={"holds_for": {name: now[name] for name in names}})
 
 
 def read_record(path: Path) -> CommissionRecord | None:
-    """None where there is none. Its copy, where it was emptied. Raises ConfigError, one
-    line, for one that cannot be read."""
+    """Read the record, or its copy where the file is empty. Return None where there is none.
+
+    Raises ConfigError, one line, for a record that cannot be read.
+    """
     path = whole_of(path)
     try:
         data = read_small(path, _MAX_BYTES)
@@ -152,12 +156,12 @@ def read_record(path: Path) -> CommissionRecord | None:
     except ValidationError as error:
         raise ConfigError(f"{path}: is damaged: {describe(error)}") from error
     if record.format != FORMAT:
-        raise ConfigError(f"{path}: of format {record.format}, expected {FORMAT}")
+        raise ConfigError(f"{path}: has format {record.format}, expected {FORMAT}")
     return record
 
 
 def write_record(path: Path, record: CommissionRecord) -> None:
-    """Replace the file in one step. Raises OutfeedError, one line."""
+    """Replace the record and its copy, each in one step. Raises OutfeedError, one line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_with_backup(path, record.model_dump_json(indent=1).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The pictures that a bundle knows, as what a camera's pictures must be like."""
+"""Limits for the pictures of a camera, derived from the golden frames of a bundle."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from edge.images import decode_image
 
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
-    """How far a camera's pictures may be from the bundle's. In one place, for those who disagree.
+    """The allowed deviation of a camera's pictures from the golden frames of the bundle.
 
-    sharpness: least, of the least sharp golden frame: half of it is a blur by one to two pixels.
-    mean: a factor up and down of the range of the golden frames. spread likewise. levels: grey
-    levels that are always allowed besides, as a flat surface has no spread to multiply. clipped:
-    share of pixels beyond what the golden frames have. flicker: standard deviation over mean; at
-    2 % the severity of a clean surface is as good as unchanged.
+    sharpness: smallest share of the sharpness of the least sharp golden frame. One half is a blur
+    by one to two pixels.
+    mean, spread: factor by which the range of the golden frames is extended at both ends.
+    levels: grey levels that are allowed in addition, because a flat surface has no spread.
+    clipped: share of clipped pixels that is allowed in addition to that of the golden frames.
+    flicker: standard deviation over mean. At 2 % the severity of a clean surface hardly changes.
     """
 
     sharpness: float = 0.5
@@ -33,34 +34,39 @@ class PictureLimits:
 
 LIMITS = PictureLimits()
 
-# Below this a picture has no edge by which to judge focus: a flat grey surface with noise of one
-# grey level in 128 has 0.7.
+# Below this sharpness a picture has no edges that show focus. A flat grey surface of level 128 with
+# a noise of one grey level has 0.7.
 _NOTHING_SHARP = 1.0
-_NAMED_SIZES = 4  # of more, the bounds say more
+_NAMED_SIZES = 4  # with more sizes a message gives only the bounds
 
 
 @dataclass(frozen=True, slots=True)
 class PictureReference:
-    """Golden frames: those that must pass, or all where none does. trained_on: what the pictures
-    were like before they were cut to the network's shape; None where the bundle does not carry it.
+    """The figures of the golden frames with the verdict PASS, or of all where none has it.
+
+    trained_on: sizes and channels of the training pictures before they were cut to the shape of
+    the network; None where the bundle does not carry them.
     """
 
     trained_on: TrainedOn | None
     figures: tuple[PictureFigures, ...]
 
     def range(self, name: str) -> tuple[float, float]:
-        """The least and the greatest of a figure."""
+        """Return the smallest and the largest value of a figure."""
         values = [float(getattr(figures, name)) for figures in self.figures]
         return min(values), max(values)
 
     @property
     def shows_focus(self) -> bool:
-        """Whether every picture has edges enough to tell sharp from blurred."""
+        """True where every golden frame has enough edges to distinguish sharp from blurred."""
         return self.range("sharpness")[0] >= _NOTHING_SHARP
 
 
-def reference_of(bundle: Bundle) -> PictureReference:
-    """Decodes the golden frames. Raises FrameError; a proven bundle has some."""
+def picture_reference(bundle: Bundle) -> PictureReference:
+    """Decode and measure the golden frames. Raises FrameError.
+
+    A checked bundle has at least one golden frame.
+    """
     golden = bundle.manifest.golden
     chosen = [one for one in golden if one.decision == "PASS"] or list(golden)
     pictures = [decode_image(bundle.files[one.file], name=one.file) for one in chosen]
@@ -68,9 +74,11 @@ def reference_of(bundle: Bundle) -> PictureReference:
     return PictureReference(bundle.manifest.trained_on, figures)
 
 
-def shape_faults(reference: PictureReference, pictures: Sequence[Pixels]) -> list[StepReason]:
-    """Where the camera's pictures have another size or other channels than those that the bundle
-    was trained on. None where the bundle does not carry what those were like."""
+def shape_mismatches(reference: PictureReference, pictures: Sequence[Pixels]) -> list[StepReason]:
+    """Return a reason for each size or channel count that the bundle was not trained on.
+
+    Return an empty list where the bundle does not carry the sizes of its training pictures.
+    """
     known = reference.trained_on
     if known is None:
         return []
@@ -97,20 +105,22 @@ def shape_faults(reference: PictureReference, pictures: Sequence[Pixels]) -> lis
     return faults
 
 
-def unknown_shape(reference: PictureReference, pictures: Sequence[Pixels]) -> str | None:
-    """Return a note on pictures whose size could not be compared, or None. Older bundles do not
-    carry the size of their pictures."""
+def unknown_shape_note(reference: PictureReference, pictures: Sequence[Pixels]) -> str | None:
+    """Return a note where the size of the pictures could not be compared, otherwise None.
+
+    Older bundles do not carry the sizes of their training pictures.
+    """
     if reference.trained_on is not None or not pictures:
         return None
     return (
         f"pictures of {_sides(_size(pictures[0]))} px in {_kind(_channels(pictures[0]))}: the "
-        "bundle does not carry the size of those it was trained on, so compare them yourself; "
-        "a bundle that is exported now carries it"
+        "bundle does not carry the size of its training pictures; compare the sizes yourself, or "
+        "export the bundle again"
     )
 
 
-def limited(found: PictureFigures, reference: PictureReference) -> list[Figure]:
-    """The figures of a camera's pictures, with the limits that the reference gives."""
+def with_limits(figures: PictureFigures, reference: PictureReference) -> list[Figure]:
+    """Return the figures of the camera's pictures with the limits from the reference."""
     limits = LIMITS
     sharp, _ = reference.range("sharpness")
     darkest, brightest = reference.range("mean")
@@ -118,33 +128,33 @@ def limited(found: PictureFigures, reference: PictureReference) -> list[Figure]:
     black, white = reference.range("black")[1], reference.range("white")[1]
     least = limits.sharpness * sharp if reference.shows_focus else None
     return [
-        Figure(name="sharpness", value=found.sharpness, low=least),
-        Figure(name="laplacian", value=found.laplacian),
+        Figure(name="sharpness", value=figures.sharpness, low=least),
+        Figure(name="laplacian", value=figures.laplacian),
         Figure(
             name="mean",
-            value=found.mean,
+            value=figures.mean,
             unit="grey levels",
             low=max(0.0, darkest / limits.mean - limits.levels),
             high=brightest * limits.mean + limits.levels,
         ),
         Figure(
             name="spread",
-            value=found.spread,
+            value=figures.spread,
             unit="grey levels",
             low=max(0.0, flattest / limits.spread - limits.levels),
             high=liveliest * limits.spread + limits.levels,
         ),
-        Figure(name="p1", value=found.low, unit="grey levels"),
-        Figure(name="p99", value=found.high, unit="grey levels"),
+        Figure(name="p1", value=figures.low, unit="grey levels"),
+        Figure(name="p99", value=figures.high, unit="grey levels"),
         Figure(
             name="clipped black",
-            value=100 * found.black,
+            value=100 * figures.black,
             unit="%",
             high=100 * (black + limits.clipped),
         ),
         Figure(
             name="clipped white",
-            value=100 * found.white,
+            value=100 * figures.white,
             unit="%",
             high=100 * (white + limits.clipped),
         ),
@@ -156,7 +166,7 @@ def _size(pixels: Pixels) -> tuple[int, int]:
 
 
 def _is_known(size: tuple[int, int], known: TrainedOn) -> bool:
-    """Among the sizes; where there were more than the bundle lists, within their bounds."""
+    """True for a listed size. Where the list is full, any size within the bounds is known."""
     if len(known.sizes) < MAX_SIZES:
         return size in known.sizes
     sides = zip(size, known.least, known.greatest, strict=True)

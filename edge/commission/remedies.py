@@ -1,75 +1,79 @@
-"""Remedies for a figure of commissioning that is outside its limits."""
+"""The remedies for commissioning figures that are outside their limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Step and figure, as the steps name them. A figure without an entry has the step's general one.
+# By step and figure. A figure without an entry has the general remedy of its step.
 _FIGURES: Mapping[tuple[str, str], str] = {
     ("focus", "sharpness"): (
-        "turn the lens until the part is sharp, clean it, and shorten exposure_us if parts move; "
-        "then outfeed commission --step focus"
+        "turn the lens until the part is sharp; clean the lens; shorten exposure_us if parts move; "
+        "then run outfeed commission --step focus"
     ),
     ("focus", "mean"): (
-        "set light, aperture or [camera] exposure_us and gain as when the training pictures were "
-        "taken; or train with pictures of this light"
+        "set the light, the aperture or [camera] exposure_us and gain as for the training "
+        "pictures, "
+        "or train with pictures in this light"
     ),
     ("focus", "spread"): (
-        "light and part must look as in the training pictures: look for glare, haze, fog or an "
-        "empty view"
+        "make light and part look as in the training pictures: check for glare, haze, a fogged "
+        "lens "
+        "or an empty view"
     ),
-    ("focus", "clipped black"): "more light or a longer exposure: black pixels show no defect",
-    ("focus", "clipped white"): "less light or a shorter exposure: white pixels show no defect",
+    ("focus", "clipped black"): "add light or lengthen the exposure: black pixels show no defect",
+    (
+        "focus",
+        "clipped white",
+    ): "reduce the light or shorten the exposure: white pixels show no defect",
     ("focus", "flicker"): (
-        "a lamp on direct current, or an exposure of whole periods of the mains; fix [camera] "
-        "exposure_us and gain"
+        "use a lamp on direct current, or an exposure of whole periods of the mains; set [camera] "
+        "exposure_us and gain to fixed values"
     ),
     ("parts", "false rejects"): (
-        "look at what was found on them; train with pictures of these parts, or choose T by "
-        "--max-false-rejects at export"
+        "look at the defects reported on these parts; train with pictures of them, or choose the "
+        "threshold with --max-false-rejects at export"
     ),
-    ("parts", "unknown"): "the reasons beside it name what has to be mended",
+    ("parts", "unknown"): "remove the causes that are listed beside it",
     ("parts", "verdict max"): (
         "a faster engine (outfeed bench --select), a smaller network, or a longer line.budget_ms"
     ),
-    ("travel", "travel"): "write the measured one into station.toml (--write), or measure again",
+    ("travel", "travel"): "write the measured travel into station.toml (--write), or measure again",
     ("travel", "configured"): (
         "write the measured travel into station.toml (--write), or measure again"
     ),
     ("travel", "spread"): (
-        "parts slide or the belt changes its speed: guide the parts, or use an [encoder]"
+        "parts slide, or the belt changes its speed: guide the parts, or use an [encoder]"
     ),
-    ("travel", "seen by both eyes"): "align both eyes, and let single parts run",
-    (
-        "travel",
-        "seen by the first only",
-    ): "align the second eye, or find where parts leave the belt",
+    ("travel", "seen by both eyes"): "align both photo-eyes, and run single parts",
+    ("travel", "seen by the first only"): (
+        "align the ejector eye, or find the place where parts leave the belt"
+    ),
     ("travel", "seen by the second only"): (
-        "align the first eye, and look at line.debounce_ms: it may swallow parts"
+        "align the photo-eye; check line.debounce_ms: a long one hides parts"
     ),
     ("pulse", "configured"): "write the longer pulse into station.toml (--write)",
     ("timing", "late p99.9 bound"): (
-        "grant real-time priority (the systemd unit of firmware-config does), or lengthen "
+        "grant real-time priority (the systemd unit from firmware-config does this), or lengthen "
         "line.pulse_ms"
     ),
     ("timing", "verdict bound"): (
         "a faster engine (outfeed bench --select), a smaller network, or a longer line.budget_ms"
     ),
-    ("speed", "gap of parts"): "space parts further apart, or lower line.min_spacing_counts",
+    ("speed", "gap of parts"): "feed parts further apart, or lower line.min_spacing_counts",
     ("speed", "max_counts_per_s"): (
-        "run the belt slower and lower encoder.max_counts_per_s, or shorten what the note names"
+        "run the belt slower and lower encoder.max_counts_per_s, or shorten the time in the note"
     ),
 }
 _STEPS: Mapping[str, str] = {
-    "focus": "check the camera with outfeed doctor, then outfeed commission --step focus",
-    "parts": "check camera and photo-eye with outfeed doctor, then let good parts run again",
-    "travel": "let parts run again, or measure the travel with a ruler",
-    "pulse": "check air and ejector, and try again with single parts",
-    "timing": "outfeed doctor names what slows this machine down",
-    "speed": "space parts further apart, or shorten what the note names as the bound",
+    "focus": "check the camera with outfeed doctor, then run outfeed commission --step focus",
+    "parts": "check camera and photo-eye with outfeed doctor, then run good parts again",
+    "travel": "run parts again, or measure the travel with a ruler",
+    "pulse": "check the air supply and the ejector, then try again with single parts",
+    "timing": "run outfeed doctor: it names what slows this machine down",
+    "speed": "feed parts further apart, or shorten the time in the note",
 }
 
 
 def remedy_of(step: str, figure: str = "") -> str:
-    """One sentence; of a figure that is not known, or of a fault, the step's general one."""
-    return _FIGURES.get((step, figure), _STEPS.get(step, "do this step again"))
+    """Return the remedy of a figure. Without a known figure, return the general one of the step."""
+    return _FIGURES.get((step, figure), _STEPS.get(step, "repeat this step"))

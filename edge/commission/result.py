@@ -1,4 +1,4 @@
-"""What a step of commissioning found."""
+"""The results of commissioning steps: figures, reasons, proposals and the outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.commission.remedies import remedy_of
 
 
 class StepOutcome(str, Enum):
-    """SKIPPED: the step needs a person, or a device that this station does not have."""
+    """The outcome of a step. SKIPPED: it needs an operator, or a device that is missing here."""
 
     GO = "GO"
     NO_GO = "NO-GO"
@@ -20,13 +20,13 @@ class StepOutcome(str, Enum):
 
 
 class FrozenRecord(BaseModel):
-    """Frozen, written as JSON and read back; an unknown key is an error."""
+    """The base of the records in commission.json. An unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Figure(FrozenRecord):
-    """One measured number. low, high: its limits, where it has any; both still pass."""
+    """One measured number. low, high: inclusive limits; None for no limit."""
 
     name: str
     value: float
@@ -36,12 +36,13 @@ class Figure(FrozenRecord):
 
     @property
     def fits(self) -> bool:
+        """True where the value is within the limits."""
         above = self.low is None or self.value >= self.low
         return above and (self.high is None or self.value <= self.high)
 
     @property
     def limits(self) -> str:
-        """In words; empty where there are none."""
+        """The limits as text; empty where there are none."""
         low = "" if self.low is None else f"at least {rounded(self.low)}"
         high = "" if self.high is None else f"at most {rounded(self.high)}"
         return ", ".join(filter(None, (low, high)))
@@ -52,9 +53,9 @@ class Figure(FrozenRecord):
 
 
 class Proposal(FrozenRecord):
-    """A value for a key of station.toml that was measured. It is never written unasked.
+    """A measured value for a key of station.toml. It is written only with --write or --apply.
 
-    mends: the figure that is within its limits once it is written.
+    mends: the name of the figure that is within its limits once the value is written.
     """
 
     section: str
@@ -65,12 +66,12 @@ class Proposal(FrozenRecord):
 
     @property
     def line(self) -> str:
-        """As it stands in the file."""
+        """The line as it stands in station.toml."""
         return f"{self.key} = {self.value}"
 
 
 class StepReason(FrozenRecord):
-    """Why a step is not GO, and the remedy, each in one line."""
+    """One reason why a step is not GO, and its remedy, each in one line."""
 
     what: str
     remedy: str
@@ -80,11 +81,11 @@ class StepReason(FrozenRecord):
 
 
 class StepResult(FrozenRecord):
-    """A step, when, what came of it, and for what that holds.
+    """The result of one step, with its time and the parts of the station that it is valid for.
 
-    reasons: of NO-GO, one for each thing that is wrong; ``reason`` is all of them in one line.
-    holds_for: names of what the step depends on → digests (edge/commission/fingerprint.py); with
-    another digest the result says nothing any more.
+    reasons: one for each fault of a NO-GO; ``reason`` joins them in one line.
+    holds_for: the name of each part of the station that the step depends on, with its digest
+    (edge/commission/fingerprint.py). With another digest the result is no longer valid.
     """
 
     step: str
@@ -99,11 +100,11 @@ class StepResult(FrozenRecord):
     holds_for: dict[str, str] = {}
 
     def figure(self, name: str) -> float | None:
-        """The value of a figure, None where it was not measured."""
+        """Return the value of a figure, or None where it was not measured."""
         return next((figure.value for figure in self.figures if figure.name == name), None)
 
 
-def judged(
+def judge_figures(
     step: str,
     figures: Sequence[Figure],
     *,
@@ -113,8 +114,11 @@ def judged(
     proposals: Sequence[Proposal] = (),
     pictures: Sequence[str] = (),
 ) -> StepResult:
-    """GO where every figure is within its limits and there is no fault; ``good`` is then the
-    reason. Faults come before figures: they say more. A fault without a remedy has the step's."""
+    """Return the result of a step: GO without faults and with every figure within its limits.
+
+    The reason of GO is ``good``. Otherwise return NO-GO. Faults come before figures because they
+    are more specific. A fault without a remedy receives the general remedy of the step.
+    """
     wrong = [
         one if isinstance(one, StepReason) else StepReason(what=one, remedy=remedy_of(step))
         for one in faults
@@ -137,13 +141,13 @@ def judged(
     )
 
 
-def skipped(step: str, reason: str) -> StepResult:
-    """A step that was not done."""
+def skipped_step(step: str, reason: str) -> StepResult:
+    """Return the result of a step that was not done."""
     return StepResult(step=step, outcome=StepOutcome.SKIPPED, reason=reason, utc=utc_now())
 
 
 def rounded(value: float) -> str:
-    """A number as a person reads it: four digits that mean something."""
+    """Return a number as text with four significant digits."""
     if value == 0 or abs(value) >= 1000:
         return f"{value:.0f}"
     return f"{value:.4g}"

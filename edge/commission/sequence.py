@@ -1,4 +1,4 @@
-"""The steps in order, each on what those before it found."""
+"""The sequence of commissioning steps. Each step can use the results of those before it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from edge.commission.context import CommissionContext
-from edge.commission.fingerprint import subject
-from edge.commission.record import STEPS, CommissionRecord, conclude, held_for
+from edge.commission.fingerprint import fingerprints
+from edge.commission.record import STEPS, CommissionRecord, conclude, with_fingerprints
 from edge.commission.result import Proposal, StepOutcome, StepResult
 from edge.commission.steps.focus import run_focus
 from edge.commission.steps.parts import run_parts
@@ -28,58 +28,61 @@ RUNS: Mapping[str, Callable[[CommissionContext], StepResult]] = {
 }
 
 
-def walk(
-    bench: CommissionContext,
+def run_steps(
+    context: CommissionContext,
     wanted: Sequence[str],
     *,
     show: Callable[[StepResult], None],
     write: Callable[[CommissionContext, Sequence[Proposal]], CommissionContext] | None = None,
     may_skip: Sequence[str] = (),
 ) -> tuple[CommissionRecord, tuple[StepResult, ...]]:
-    """Every wanted step in the order of STEPS, and the speed in any case: it is arithmetic.
+    """Run the wanted steps in the order of STEPS. Step speed always runs: it only calculates.
 
-    The record, which joins bench.done, and the results of this walk alone. write: puts proposals
-    into station.toml and returns the bench of the station that it then is; None: nobody wants that.
-    Blocks. Raises OutfeedError.
+    Return the record, which includes the results in context.done, and the results of this call
+    alone. write: writes proposals into station.toml and returns the context with the new
+    configuration; None: proposals are not written. Blocks. Raises OutfeedError.
     """
     results: list[StepResult] = []
-    done = dict(bench.done)
+    done = dict(context.done)
     for step in STEPS:
         if step not in wanted and step != "speed":
             continue
-        result = RUNS[step](replace(bench, done=done))
+        result = RUNS[step](replace(context, done=done))
         if result.proposals and write is not None:
-            bench = write(bench, result.proposals)
-            result = written(result)
-        result = held_for(result, subject(bench.config, bench.bundle))
+            context = write(context, result.proposals)
+            result = as_written(result)
+        result = with_fingerprints(result, fingerprints(context.config, context.bundle))
         if step not in wanted and result.outcome is StepOutcome.SKIPPED:
-            done.pop(step, None)  # the speed, of which too little is known yet
+            done.pop(step, None)  # step speed still lacks figures of other steps
             continue
         done[step] = result
         results.append(result)
         show(result)
-    holds_for = subject(bench.config, bench.bundle)
+    holds_for = fingerprints(context.config, context.bundle)
     record = conclude(
-        bench.config.id, bench.bundle.id, list(done.values()), holds_for, may_skip=may_skip
+        context.config.id, context.bundle.id, list(done.values()), holds_for, may_skip=may_skip
     )
     return record, tuple(results)
 
 
-def written(result: StepResult) -> StepResult:
-    """The result once its proposals are in station.toml: the figures that they mend have no limits
-    any more, and where no other is outside, it is GO."""
+def as_written(result: StepResult) -> StepResult:
+    """Return the result after its proposals were written into station.toml.
+
+    The figures that the proposals mend lose their limits. If no other figure is outside its limits,
+    the outcome becomes GO.
+    """
     mended = {proposal.mends for proposal in result.proposals}
     figures = tuple(
         figure.model_copy(update={"low": None, "high": None}) if figure.name in mended else figure
         for figure in result.figures
     )
-    said = ", ".join(proposal.line for proposal in result.proposals)
+    lines = ", ".join(proposal.line for proposal in result.proposals)
     if any(not figure.fits for figure in figures):
         return result.model_copy(update={"figures": figures, "proposals": ()})
     return result.model_copy(
         update={
             "outcome": StepOutcome.GO,
-            "reason": f"written to station.toml: {said}",
+            "reason": f"written to station.toml: {lines}",
             "figures": figures,
             "proposals": (),
         }

@@ -1,4 +1,4 @@
-"""How sharp a picture is and how it is exposed, in numbers."""
+"""Measures of the sharpness, exposure and flicker of pictures."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-_BLACK, _WHITE = (
-    1,
-    254,
-)  # at or beyond them a pixel has no detail; 0 and 255 alone miss JPEG's noise
+# At or beyond these levels a pixel shows no detail. 0 and 255 would miss pixels with JPEG noise.
+_BLACK, _WHITE = 1, 254
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFigures:
-    """One picture.
+    """The measures of one picture.
 
     sharpness: Tenengrad, the mean of the squared Sobel gradient (Tenenbaum 1970; Pertuz et al.,
-    Pattern Recognition 46:1415, 2013, GRA7), laplacian: variance of the Laplacian (Pech-Pacheco et
-    al., ICPR 2000; LAP4 there); both over the squared mean grey, so that light and gain cancel out,
-    times 1,000. Noise raises both, the Laplacian more. mean, spread: grey levels and their standard
-    deviation; low, high: 1st and 99th percentile. black, white: shares of pixels at or below 1, and
-    with any channel at or above 254.
+    Pattern Recognition 46:1415, 2013).
+    laplacian: variance of the Laplacian (Pech-Pacheco et al., ICPR 2000; LAP4 in Pertuz et al.).
+    Both are divided by the squared mean grey, so that light and gain cancel out, and multiplied by
+    1,000. Noise raises both, the Laplacian more.
+    mean, spread: mean and standard deviation of the grey levels, 0 to 255.
+    low, high: 1st and 99th percentile of the grey levels.
+    black: share of pixels with all channels at or below 1. white: share of pixels with any channel
+    at or above 254.
     """
 
     sharpness: float
@@ -41,7 +42,7 @@ class PictureFigures:
 
 
 def measure_picture(pixels: Pixels) -> PictureFigures:
-    """pixels: uint8, H×W or H×W×3 (BGR). Some 10 ms per megapixel; any thread."""
+    """Measure a picture: uint8, H×W or H×W×3 (BGR). About 10 ms per megapixel; any thread."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == 3 else pixels
     brightest = pixels.max(axis=2) if pixels.ndim == 3 else pixels
     level = max(1.0, float(grey.mean())) ** 2 / 1000
@@ -60,24 +61,25 @@ def measure_picture(pixels: Pixels) -> PictureFigures:
     )
 
 
-def middle(pictures: Sequence[PictureFigures]) -> PictureFigures:
-    """The median of each figure; at least one picture."""
+def median_figures(pictures: Sequence[PictureFigures]) -> PictureFigures:
+    """Return the median of each measure over at least one picture."""
     names = PictureFigures.__slots__
     return PictureFigures(*(median(getattr(one, name) for one in pictures) for name in names))
 
 
 def flicker(means: Sequence[float]) -> float:
-    """How much the brightness of pictures of one thing varies: standard deviation over mean."""
+    """Return the standard deviation over the mean of the brightness of pictures of one object."""
     values = np.asarray(means, np.float64)
     return float(values.std() / max(values.mean(), 1.0)) if len(values) > 1 else 0.0
 
 
-def mains(exposed_ns: Sequence[int], means: Sequence[float], hertz: float) -> float:
-    """The amplitude of light that pulses at this frequency, as a share of the mean brightness.
+def mains_amplitude(exposed_ns: Sequence[int], means: Sequence[float], hertz: float) -> float:
+    """Return the amplitude of light that pulses at this frequency, as a share of the mean.
 
-    A sine of the frequency fitted to the means at their moments of exposure (least squares). Needs
-    8 pictures at uneven times, else 0: a camera at 25 or 50 frames a second meets light of 100 Hz
-    always at the same phase and cannot see it.
+    A sine of the frequency is fitted to the means at their times of exposure (least squares).
+    exposed_ns, means: one value for each picture. Return 0 for fewer than 8 pictures, or where
+    their times do not determine the sine. For instance, a camera at 25 or 50 frames per second
+    always meets light of 100 Hz at the same phase.
     """
     if len(means) < 8:
         return 0.0

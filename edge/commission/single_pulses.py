@@ -1,4 +1,4 @@
-"""Single test kicks by the rejector's own process."""
+"""Single test pulses, given by a rejector process as in production."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ _END_S = 5.0
 _TRIES = 5
 
 
-def alone(options: RejectorOptions, *, pulse_us: int) -> RejectorOptions:
-    """For a rejector that kicks what it is told and nothing else: nobody is unknown, crowded or a
-    stranger, and what lies on the belt at the start goes by."""
+def single_pulse_options(options: RejectorOptions, *, pulse_us: int) -> RejectorOptions:
+    """Return options for a rejector that ejects only the ordered parts.
+
+    It ejects no unknown, crowded or unannounced part, and parts that are on the belt at the start
+    pass.
+    """
     counts = options.counts
     return replace(
         options,
@@ -33,11 +36,14 @@ def alone(options: RejectorOptions, *, pulse_us: int) -> RejectorOptions:
     )
 
 
-class TestKicks:
-    """Kicks one part after it was seen. Owns no device but for the time of ``kick``: each kick is a
-    rejector of its own, as its pulse and its travel are settled at its start (0.1 s)."""
+class TestPulses:
+    """Test pulses for single parts.
 
-    __test__ = False  # no test case, whatever pytest thinks of the name
+    Each pulse starts its own rejector (0.1 s), because pulse length and travel are fixed when a
+    rejector starts. So the output is open only during ``fire``.
+    """
+
+    __test__ = False  # pytest would otherwise collect the class by its name
 
     def __init__(
         self,
@@ -49,12 +55,15 @@ class TestKicks:
         self._options = options
         self._start = start
 
-    def kick(self, delay: int, pulse_us: int, *, wait_s: float) -> Actuated:
-        """Wait for the next part and kick it after the delay: nanoseconds, or counts where there is
-        an encoder. Blocks for wait_s at most until the part, then until it was kicked. One that was
-        missed, because the machine held the rejector up for longer than the pulse, is tried again
-        on the next part. Raises DeviceError when no part comes, or none was kicked."""
-        options = alone(self._options, pulse_us=pulse_us)
+    def fire(self, delay: int, pulse_us: int, *, wait_s: float) -> Actuated:
+        """Wait for the next part and give a test pulse after the delay.
+
+        delay: nanoseconds, or counts with an encoder. Blocks for at most wait_s until the part
+        comes, then until its pulse. A pulse is missed when the machine delays the rejector for
+        longer than the pulse; then the next part is tried, 5 parts in all. Raises DeviceError when
+        no part comes, or when every pulse was missed.
+        """
+        options = single_pulse_options(self._options, pulse_us=pulse_us)
         if options.counts is not None:
             rules = replace(options.counts.rules, travel=delay)
             options = replace(options, counts=replace(options.counts, rules=rules))
@@ -64,8 +73,8 @@ class TestKicks:
             if report is not None and report.action is Action.EJECTED:
                 return report
         if report is None:
-            raise DeviceError("the part never came to the ejector")
-        raise DeviceError(f"the part was not kicked: {report.action.name.lower()}")
+            raise DeviceError("the part did not arrive at the ejector")
+        raise DeviceError(f"the part was not ejected: {report.action.name.lower()}")
 
     def _once(self, options: RejectorOptions, delay: int, wait_s: float) -> Actuated | None:
         reports: list[Actuated] = []
@@ -93,10 +102,10 @@ class TestKicks:
     def _next_part(self, wait_s: float) -> int:
         try:
             while self._trigger.wait(0.0) is not None:
-                pass  # what went by while nobody asked
+                pass  # discard the edges of earlier parts
             edge = self._trigger.wait(wait_s)
         except EndOfParts as error:
-            raise DeviceError("no more parts come") from error
+            raise DeviceError("the photo-eye reports no more parts") from error
         if edge is None:
-            raise DeviceError(f"no part came by within {wait_s:g} s")
+            raise DeviceError(f"no part came within {wait_s:g} s")
         return edge.at_ns

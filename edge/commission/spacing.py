@@ -1,21 +1,24 @@
-"""How near to one another parts may come, from what was measured."""
+"""The smallest allowed gap between parts, calculated from the measured times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MARGIN = 1.2  # on what the machine needs: other loads, a warmer processor, a fuller disk
+MARGIN = 1.2  # factor for other loads, a warmer processor, a fuller disk
 
 
 @dataclass(frozen=True, slots=True)
 class SpacingTimes:
-    """Everything that bounds the speed of a line. Milliseconds.
+    """The times that limit the speed of a line, all in milliseconds.
 
-    pulse_ms: of the ejector. error_ms: bound of the p99.9 of how late a pulse begins. spread_ms:
-    how far to either side of its moment a part may be at the ejector. inspect_ms: bound of the
-    p99.9 of the chain. capture_ms: the longest from a trigger to its frame in memory; frame_ms: one
-    frame of a camera at a fixed rate, 0 for others. spacing_ms: parts nearer than this are kicked
-    together; debounce_ms: an edge this soon after another is a bounce.
+    pulse_ms: length of the ejector pulse.
+    error_ms: upper bound of the p99.9 of the delay with which a pulse begins.
+    spread_ms: largest deviation of a part from its expected time at the ejector, to either side.
+    inspect_ms: upper bound of the p99.9 of the chain's time per frame.
+    capture_ms: longest time from a trigger until its frame is in memory.
+    frame_ms: period of a camera with a fixed rate; 0 for other cameras.
+    spacing_ms: parts nearer than this are ejected together.
+    debounce_ms: an edge that follows another within this time is a bounce.
     """
 
     pulse_ms: float
@@ -29,33 +32,36 @@ class SpacingTimes:
 
     @property
     def latency_ms(self) -> float:
-        """From the trigger to the verdict at worst: frame, then chain."""
+        """The longest time from the trigger to the verdict: frame, then chain."""
         return self.capture_ms + self.inspect_ms
 
 
 @dataclass(frozen=True, slots=True)
 class LeastGap:
-    """The least time between two parts, and what demands it."""
+    """The smallest time between two parts.
+
+    because: the key in ``least_gap`` that requires this time, for instance "ejector".
+    """
 
     ms: float
     because: str
 
     @property
     def rate_hz(self) -> float:
-        """Parts a second at that gap."""
+        """Parts per second at that gap."""
         return 1e3 / self.ms
 
 
 def least_gap(measured: SpacingTimes) -> LeastGap:
-    """The greatest of what each thing on a part's way needs for itself (decision 24):
+    """Return the largest of the gaps that each device needs (decision 24).
 
     - ejector: pulse + 2 · error + 2 · spread. A pulse begins up to ``error`` late and may end as
-      late, and each of the two parts may be ``spread`` off its moment;
-    - inspection: 1.2 · inspect; one thread inspects one part after the other;
-    - camera: 1.2 · capture, and one frame; one thread waits for one frame after the other, beside
-      inspection, so the two are not added;
-    - spacing: what line.min_spacing says, below which a good part is kicked with a bad one;
-    - debounce: below it there is no second part.
+      late, and each of the two parts may be ``spread`` away from its expected time;
+    - inspection: 1.2 · inspect. One thread inspects one part after the other;
+    - camera: the larger of 1.2 · capture and one frame period. Another thread waits for frames
+      while a part is inspected, so the two times are not added;
+    - spacing: line.min_spacing. Below it a good part is ejected together with a bad one;
+    - debounce: below it the photo-eye reports no second part.
     """
     needs = {
         "ejector": measured.pulse_ms + 2 * measured.error_ms + 2 * measured.spread_ms,
@@ -70,9 +76,13 @@ def least_gap(measured: SpacingTimes) -> LeastGap:
 
 @dataclass(frozen=True, slots=True)
 class BeltSpacing:
-    """A belt with an encoder. Counts. gap: the least between two parts; spread: how far to either
-    side of its place a part may be; spacing: parts nearer than this are kicked together; travel:
-    from the photo-eye to the ejector."""
+    """Distances on a belt with an encoder, in counts.
+
+    gap: smallest distance between two parts.
+    spread: largest deviation of a part from its expected place, to either side.
+    spacing: parts nearer than this are ejected together.
+    travel: distance from the photo-eye to the ejector.
+    """
 
     gap: float
     spread: float
@@ -81,14 +91,15 @@ class BeltSpacing:
 
 
 def greatest_counts_per_s(measured: SpacingTimes, belt: BeltSpacing) -> float:
-    """The greatest speed of a belt with an encoder. 0: parts are nearer than the spacing.
+    """Return the greatest speed of a belt with an encoder, in counts per second.
 
-    Two parts that lie a gap apart, and each a spread off its place, must come least_gap apart; and
-    a verdict (1.2 · latency, and the rejector's error) must be there before the travel is over.
+    Two parts lie one gap apart, each up to one spread away from its place. They must arrive at
+    least ``least_gap`` apart. The verdict (1.2 · latency, plus the rejector's error) must exist
+    before the part has travelled to the ejector. Return 0 where parts are nearer than the spacing.
     """
-    room = belt.gap - 2 * belt.spread
-    if belt.gap < belt.spacing or room <= 0:
+    certain_gap = belt.gap - 2 * belt.spread
+    if belt.gap < belt.spacing or certain_gap <= 0:
         return 0.0
-    by_gap = room * 1e3 / least_gap(measured).ms
+    by_gap = certain_gap * 1e3 / least_gap(measured).ms
     verdict_ms = MARGIN * measured.latency_ms + measured.error_ms
     return min(by_gap, belt.travel * 1e3 / verdict_ms)

@@ -1,4 +1,4 @@
-"""Changes numbers in a TOML file and nothing else."""
+"""Editing of numbers in a TOML file; everything else stays as it was."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _MULTILINE = ('"""', "'''")
 
 
 def set_number(text: str, section: str, key: str, value: float | int) -> str:
-    """The text with ``key = value`` in ``[section]``, comments, order and line ends as they were.
+    """Return the text with ``key = value`` in ``[section]``.
 
-    A key that is not there, or is commented out, is added right after the section's header. Raises
-    ConfigError where it cannot be done safely: no such section header, or text over several lines.
+    Comments, order and line ends stay as they were. A key that is missing or commented out is added
+    directly after the header of the section. Raises ConfigError where the edit is not safe: without
+    exactly one such header, or with a string over several lines.
     """
     if any(quotes in text for quotes in _MULTILINE):
-        raise ConfigError("has a text over several lines: change it by hand")
+        raise ConfigError("contains a string over several lines: change the file by hand")
     lines = text.splitlines(keepends=True)
     headers = [
         (number, match["name"])
@@ -33,7 +34,7 @@ def set_number(text: str, section: str, key: str, value: float | int) -> str:
     ]
     starts = [number for number, name in headers if name == section]
     if len(starts) != 1:
-        raise ConfigError(f"has no header [{section}] of its own: change it by hand")
+        raise ConfigError(f"does not have exactly one header [{section}]: change the file by hand")
     start = starts[0]
     end = min((number for number, _ in headers if number > start), default=len(lines))
     assignment = re.compile(
@@ -51,11 +52,13 @@ def set_number(text: str, section: str, key: str, value: float | int) -> str:
 
 
 def write_proposals(path: Path, proposals: Iterable[Proposal], check: Callable[[str], _T]) -> _T:
-    """All of them into a file, in one step; owner and mode stay. check: raises ConfigError for a
-    text that must not be written; what it returns is returned. Raises ConfigError that names the
-    file, which is then as it was."""
+    """Write all proposals into a file in one step; return the result of ``check``.
+
+    Owner and mode stay as they were. check: receives the new text, and raises ConfigError where it
+    must not be written. Raises ConfigError that names the file, which is then unchanged.
+    """
     try:
-        real = path.resolve()  # a link stays one
+        real = path.resolve()  # a symbolic link stays a link
         before = real.stat()
         text = real.read_bytes().decode("utf-8")
     except OSError as error:
@@ -67,9 +70,9 @@ def write_proposals(path: Path, proposals: Iterable[Proposal], check: Callable[[
             text = set_number(text, one.section, one.key, one.value)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    found = check(text)
+    checked = check(text)
     try:
         write_durably(real, text.encode(), owner=before, mode=before.st_mode & 0o7777)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
-    return found
+    return checked

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edge.commission.fingerprint import subject
-from edge.commission.gate import complaint_of
+from edge.commission.fingerprint import fingerprints
+from edge.commission.gate import invalid_reason
 from edge.commission.record import read_record
 from edge.commission.record import versions as record_versions
-from edge.commission.steps.safe_state import REMEDY, accepted, undriven
+from edge.commission.steps.safe_state import REMEDY, accepted_result, undriven_risk
 from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import DiagnosticFinding, fail, fine, warn
 from edge.doctor.machine import MachineState
@@ -113,7 +113,7 @@ def commissioning(context: DiagnosticContext) -> DiagnosticFinding | None:
     advice = "run outfeed commission --config …"
     try:
         record = read_record(context.config.paths.commissioning)
-        complaint = complaint_of(record, context.config, context.admit())
+        complaint = invalid_reason(record, context.config, context.admit())
     except BundleError:
         return None
     except ConfigError as error:
@@ -127,13 +127,13 @@ def commissioning(context: DiagnosticContext) -> DiagnosticFinding | None:
 
 def safe_state(context: DiagnosticContext) -> DiagnosticFinding | None:
     """Report parts that pass while no process drives the output, and the acceptance of this."""
-    message = undriven(context.config)
+    message = undriven_risk(context.config)
     if message is None:
         output, line = context.config.output, context.config.line
         return fine("safe state", f"{output.safe_state}, on_unknown is {line.on_unknown}")
     try:
         record = read_record(context.config.paths.commissioning)
-        result = accepted(record, subject(context.config, context.admit()))
+        result = accepted_result(record, fingerprints(context.config, context.admit()))
     except (BundleError, ConfigError):
         result = None
     if result is None:

@@ -14,16 +14,15 @@ import pytest
 from edge.assembly.prompt import Terminal
 from edge.assembly.station import open_journal
 from edge.commission.record import CommissionRecord, conclude, read_record, write_record
-from edge.commission.result import Proposal, StepOutcome, judged
+from edge.commission.result import Proposal, StepOutcome, judge_figures
 from edge.config.station import load_config
 from tests.cli.conftest import Outfeed
-from tests.commission.benches import CALM, EYE, write_station
-from tests.commission.pictures import blurred, lit, tiles
+from tests.commission.stations import CALM, EYE, blurred, lit, tiles, write_station
 
 # As many as p99.9 takes, and not more: each is 3 ms.
 ENOUGH = ("--kicks", "3000", "--inspections", "3000", "--parts", "10", "--frames", "5")
 FEW = ("--parts", "6", "--frames", "3", "--wait-s", "5")
-# Another machine's load may hold a kick, a frame or the chain up for tens of milliseconds.
+# Load from other processes may delay a pulse, a frame or the chain by tens of milliseconds.
 SLOW = {**CALM, "rate_hz": 4.0, "pulse_ms": 60.0}
 
 
@@ -85,7 +84,9 @@ def test_a_good_line_is_go(tmp_path: Path, outfeed: Outfeed) -> None:
     path.write_text(path.read_text().replace("rate_hz = 4.0", "rate_hz = 15.0"))
     refused = outfeed("run", "--config", path)
     assert (refused.status, refused.out) == (78, "")
-    assert re.search(r"21\.43 parts a second are configured, \d+(\.\d+)? were", refused.line)
+    assert re.search(
+        r"21\.43 parts per second are configured, the measured limit is \d", refused.line
+    )
 
 
 def test_too_fast_a_line(tmp_path: Path) -> None:
@@ -126,13 +127,13 @@ def test_a_wrong_travel_is_measured_proposed_and_written_only_when_asked(tmp_pat
     assert done.status == 0, done.out
     assert f"written to station.toml: {line.split(' = ')[0]}" in done.out
     after = path.read_text()
-    changed = [
+    changed_names = [
         pair
         for pair in zip(before.splitlines(), after.splitlines(), strict=True)
         if pair[0] != pair[1]
     ]
-    assert len(changed) == 1
-    assert changed[0][1].endswith("# with a ruler")
+    assert len(changed_names) == 1
+    assert changed_names[0][1].endswith("# with a ruler")
     assert load_config(path).line.travel_ms == pytest.approx(150, abs=1)
     assert outcomes(path) == {"travel": "GO"}
 
@@ -147,7 +148,7 @@ def test_a_travel_that_the_budget_does_not_fit_is_not_written(tmp_path: Path) ->
     assert path.read_text() == before
 
 
-def test_without_a_terminal_nobody_is_waited_for(tmp_path: Path) -> None:
+def test_without_a_terminal_no_answer_is_awaited(tmp_path: Path) -> None:
     path = write_station(tmp_path)
     done = commission(path, "--step", "travel", "--step", "pulse", "--batch", *FEW)
     assert done.status == 1
@@ -210,7 +211,7 @@ def test_options(outfeed: Outfeed, tmp_path: Path) -> None:
     result = outfeed(
         "commission", "--config", path, "--step", "timing", "--kicks", 100, "--inspections", 30
     )
-    assert re.search(r"kicks +│ +100", result.out)
+    assert re.search(r"test pulses +│ +100", result.out)
     assert result.status == 1
 
 
@@ -234,8 +235,8 @@ def test_beside_a_station_that_runs_nothing_is_touched(outfeed: Outfeed, tmp_pat
     assert not load_config(path).paths.commissioning.exists()
 
 
-def test_a_person_at_a_terminal(tmp_path: Path) -> None:
-    """Through a pseudo-terminal: asked once for each kick, and the last answers end it."""
+def test_an_operator_at_a_terminal(tmp_path: Path) -> None:
+    """Through a pseudo-terminal: one question per test pulse; the last answers end the step."""
     path = write_station(tmp_path, rate_hz=100.0)
     command = [sys.executable, "-m", "edge", "commission", "--config", str(path)]
     command += ["--step", "pulse", "--wait-s", "5"]
@@ -264,14 +265,14 @@ def answers(*given: str) -> Callable[[str], str]:
 
 
 def test_the_terminal() -> None:
-    person = Terminal(read=answers("", "n", "NO", "ha", "h", "e", "early"))
-    assert [person.confirm("Begin?") for _ in range(3)] == [True, False, False]
-    assert person.choose("How?", ["early", "late", "hit"]) == "hit"
-    assert [person.choose("How?", ["early", "late", "hit"]) for _ in range(2)] == ["early"] * 2
-    assert person.there
-    assert person.choose("How?", ["yes", "no"]) is None
-    assert not person.there  # the input is over: nobody is asked again
-    assert person.confirm("Begin?") is False
+    operator = Terminal(read=answers("", "n", "NO", "ha", "h", "e", "early"))
+    assert [operator.confirm("Begin?") for _ in range(3)] == [True, False, False]
+    assert operator.choose("How?", ["early", "late", "hit"]) == "hit"
+    assert [operator.choose("How?", ["early", "late", "hit"]) for _ in range(2)] == ["early"] * 2
+    assert operator.present
+    assert operator.choose("How?", ["yes", "no"]) is None
+    assert not operator.present  # the input has ended: no question is asked again
+    assert operator.confirm("Begin?") is False
     assert Terminal(agrees=True, read=answers()).confirm("Begin?") is True
 
 
@@ -316,8 +317,8 @@ def test_a_file_of_roots_is_written_by_root_afterwards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (('"travel_ms"', '"budget_ms"'), "proposes a key that is not measured"),
-        (('"press-3"', '"press-4"'), "is of station 'press-4', not 'press-3'"),
+        (('"travel_ms"', '"budget_ms"'), "proposes a key that commissioning does not measure"),
+        (('"press-3"', '"press-4"'), "belongs to station 'press-4', not 'press-3'"),
         (('"value": 150.0', '"value": 1e300'), "nothing was written: "),
         (('"value": 150.0', '"value": 50.0'), "must be below travel_ms"),
         (("{", ""), "is damaged"),
@@ -329,7 +330,7 @@ def test_what_a_record_may_not_put_there(
     path = write_station(tmp_path, EYE, trigger="ejector_at = 150")
     config = load_config(path)
     proposal = Proposal(section="line", key="travel_ms", value=150.0, why="a", mends="b")
-    result = judged("travel", (), faults=["wrong"], proposals=[proposal])
+    result = judge_figures("travel", (), faults=["wrong"], proposals=[proposal])
     write_record(config.paths.commissioning, conclude(config.id, "b", [result], {}))
     text = config.paths.commissioning.read_text()
     assert change[0] in text

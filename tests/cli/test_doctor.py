@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.journal.reader import JournalReader
 from tests.cli.conftest import Outfeed
-from tests.commission.benches import write_station
+from tests.commission.stations import write_station
 from tests.support.listener import listening
 
 

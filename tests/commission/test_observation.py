@@ -14,7 +14,8 @@ from tests.devices.triggers import fake_kernel
 class Bench:
     """A chip with the photo-eye at line 0, the ejector's eye at 1, an encoder of one channel at 2.
 
-    script: moment → line. Edges happen while somebody waits, as the clock comes to them."""
+    script: pairs of time and line. An edge occurs when a caller waits until its time.
+    """
 
     def __init__(self, request: pytest.FixtureRequest, script: list[tuple[int, int]]) -> None:
         self.clock = FakeClock()
@@ -40,10 +41,10 @@ class Bench:
 
 def test_stamps_are_places_where_there_is_no_encoder(request: pytest.FixtureRequest) -> None:
     script = [(10, 0), (11, 0), (60, 0), (110, 0), (90, 1), (140, 1), (190, 1), (400, 0)]
-    bench = Bench(request, script)
-    began = bench.clock.ns
-    first, second = GpioTrigger(bench.line(0)), GpioTrigger(bench.line(1))
-    eyes = TwoEyes(first, second, None, clock=bench.clock, debounce=5 * MS)
+    context = Bench(request, script)
+    began = context.clock.ns
+    first, second = GpioTrigger(context.line(0)), GpioTrigger(context.line(1))
+    eyes = TwoEyes(first, second, None, clock=context.clock, debounce=5 * MS)
     watched = eyes.watch(3, most=100 * MS, wait_s=5)
     assert [(place - began) / MS for place in watched.first] == [10, 60, 110]  # one was a bounce
     assert [(place - began) / MS for place in watched.second] == [90, 140, 190]
@@ -54,10 +55,10 @@ def test_counts_are_places_where_there_is_one(request: pytest.FixtureRequest) ->
     """A count each millisecond, from 0 on; then the belt is twice as fast."""
     counts = [(at, 2) for at in range(1, 100)] + [(100 + n // 2, 2) for n in range(400)]
     parts = [(20, 0), (50, 0), (80, 0), (60, 1), (90, 1), (110, 1)]
-    bench = Bench(request, [*counts, *parts])
-    first, second = GpioTrigger(bench.line(0)), GpioTrigger(bench.line(1))
-    encoder = GpioEncoder(bench.line(2), clock=bench.clock)
-    eyes = TwoEyes(first, second, encoder, clock=bench.clock, debounce=1)
+    context = Bench(request, [*counts, *parts])
+    first, second = GpioTrigger(context.line(0)), GpioTrigger(context.line(1))
+    encoder = GpioEncoder(context.line(2), clock=context.clock)
+    eyes = TwoEyes(first, second, encoder, clock=context.clock, debounce=1)
     watched = eyes.watch(3, most=150, wait_s=5)
     assert watched.first == pytest.approx((20, 50, 80), abs=1)
     assert watched.second == pytest.approx((60, 90, 121), abs=2)
@@ -65,12 +66,12 @@ def test_counts_are_places_where_there_is_one(request: pytest.FixtureRequest) ->
 
 
 def test_nothing_comes(request: pytest.FixtureRequest) -> None:
-    bench = Bench(request, [(5, 0)])
-    first, second = GpioTrigger(bench.line(0)), GpioTrigger(bench.line(1))
-    eyes = TwoEyes(first, second, None, clock=bench.clock, debounce=1)
+    context = Bench(request, [(5, 0)])
+    first, second = GpioTrigger(context.line(0)), GpioTrigger(context.line(1))
+    eyes = TwoEyes(first, second, None, clock=context.clock, debounce=1)
     watched = eyes.watch(3, most=100 * MS, wait_s=0.5)
     assert len(watched.first) == 1
     first.close()
-    eyes = TwoEyes(first, second, None, clock=bench.clock, debounce=1)
+    eyes = TwoEyes(first, second, None, clock=context.clock, debounce=1)
     with pytest.raises(DeviceError, match="wait after close"):
         eyes.watch(3, most=100 * MS, wait_s=0.5)

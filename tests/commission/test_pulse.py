@@ -1,25 +1,26 @@
-"""Step pulse: a person sees whether a part was ejected."""
+"""Step pulse: the operator reports whether a part was ejected."""
 
 from pathlib import Path
 
 import pytest
 
-from edge.commission.context import CommissionSettings
-from edge.commission.operator import NoOperator
-from edge.commission.result import Figure, StepOutcome, judged
-from edge.commission.single_pulses import TestKicks
+from edge.commission.context import CommissionSettings, NoOperator
+from edge.commission.result import Figure, StepOutcome, judge_figures
+from edge.commission.single_pulses import TestPulses
 from edge.commission.steps.pulse import run_pulse
 from edge.commission.steps.travel import measured_travel
 from edge.rejector.messages import Actuated
-from tests.commission.benches import Declining, Scripted, bench_of, write_station
+from tests.commission.stations import DecliningOperator, ScriptedOperator, context_of, write_station
 
 FEW = CommissionSettings(wait_s=5.0)
 
 
-def ejecting(path: Path, needed_ms: float) -> tuple[Scripted, list[str]]:
-    """A person before an ejector that needs so long."""
-    said: list[str] = []
-    return Scripted(lambda text: "yes" if float(said[-1].split()[2]) >= needed_ms else "no"), said
+def ejecting(path: Path, needed_ms: float) -> tuple[ScriptedOperator, list[str]]:
+    """Return an operator at an ejector that needs a pulse of needed_ms, and the printed lines."""
+    lines: list[str] = []
+    return ScriptedOperator(
+        lambda text: "yes" if float(lines[-1].split()[3]) >= needed_ms else "no"
+    ), lines
 
 
 @pytest.mark.parametrize(
@@ -30,63 +31,68 @@ def test_the_shortest_pulse_and_its_margin(
     tmp_path: Path, needed_ms: float, outcome: StepOutcome, proposed_ms: float | None
 ) -> None:
     path = write_station(tmp_path, rate_hz=100.0)
-    person, said = ejecting(path, needed_ms)
-    result = run_pulse(bench_of(path, person=person, say=said.append, settings=FEW))
+    operator, lines = ejecting(path, needed_ms)
+    result = run_pulse(context_of(path, operator=operator, print_line=lines.append, settings=FEW))
     assert result.outcome is outcome, result.reason
     shortest = result.figure("shortest")
     assert shortest is not None
     assert needed_ms <= shortest <= needed_ms + 0.5
     if proposed_ms is None:
         assert result.proposals == ()
-        assert (len(result.notes) == 1) is (needed_ms == 2)  # could be much shorter
+        assert (len(result.notes) == 1) is (needed_ms == 2)  # the pulse could be much shorter
     else:
         assert result.proposals[0].key == "pulse_ms"
         assert result.proposals[0].value == pytest.approx(proposed_ms, abs=0.3)
 
 
-def test_kicks_come_where_the_part_is_and_not_where_it_was_thought_to_be(tmp_path: Path) -> None:
-    """Step travel measured 60 ms; station.toml still says 120."""
+def test_pulses_use_the_measured_and_not_the_configured_travel(tmp_path: Path) -> None:
+    """Step travel measured 60 ms; station.toml still has 120."""
     path = write_station(tmp_path, rate_hz=100.0)
     text = path.read_text().replace("[output]\n", '[output]\nrecord = "edges"\n')
     path.write_text(text)
-    person, said = ejecting(path, 6)
-    travel = judged("travel", [Figure(name="travel", value=60, unit="ms")])
-    bench = bench_of(path, person=person, say=said.append, settings=FEW, done={"travel": travel})
-    assert measured_travel(bench) == 60_000_000
-    assert measured_travel(bench_of(path)) == 120_000_000
+    operator, lines = ejecting(path, 6)
+    travel = judge_figures("travel", [Figure(name="travel", value=60, unit="ms")])
+    context = context_of(
+        path, operator=operator, print_line=lines.append, settings=FEW, done={"travel": travel}
+    )
+    assert measured_travel(context) == 60_000_000
+    assert measured_travel(context_of(path)) == 120_000_000
     stamps: list[int] = []
-    kick = TestKicks.kick
+    fire = TestPulses.fire
 
-    def remember(self: TestKicks, delay: int, pulse_us: int, *, wait_s: float) -> Actuated:
+    def remember(self: TestPulses, delay: int, pulse_us: int, *, wait_s: float) -> Actuated:
         stamps.append(delay)
-        return kick(self, delay, pulse_us, wait_s=wait_s)
+        return fire(self, delay, pulse_us, wait_s=wait_s)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TestKicks, "kick", remember)
-        assert run_pulse(bench).outcome is StepOutcome.GO
+        patch.setattr(TestPulses, "fire", remember)
+        assert run_pulse(context).outcome is StepOutcome.GO
     assert set(stamps) == {60_000_000}
 
 
-def test_a_pulse_longer_than_parts_are_apart(tmp_path: Path) -> None:
+def test_a_pulse_longer_than_the_gap_between_parts_is_no_go(tmp_path: Path) -> None:
     path = write_station(tmp_path, rate_hz=100.0)
     path.write_text(path.read_text().replace("pulse_ms", "min_spacing_ms = 12\npulse_ms"))
-    person, said = ejecting(path, 11)
-    result = run_pulse(bench_of(path, person=person, say=said.append, settings=FEW))
+    operator, lines = ejecting(path, 11)
+    result = run_pulse(context_of(path, operator=operator, print_line=lines.append, settings=FEW))
     assert result.outcome is StepOutcome.NO_GO
     assert "parts may come 12 ms apart" in result.reason
-    person, said = ejecting(path, 900)
-    result = run_pulse(bench_of(path, person=person, say=said.append, settings=FEW))
+    operator, lines = ejecting(path, 900)
+    result = run_pulse(context_of(path, operator=operator, print_line=lines.append, settings=FEW))
     assert result.reason == "no pulse up to 12 ms ejects"
 
 
-def test_without_a_person_it_is_skipped(tmp_path: Path) -> None:
+def test_without_an_operator_it_is_skipped(tmp_path: Path) -> None:
     path = write_station(tmp_path)
-    assert run_pulse(bench_of(path, person=NoOperator())).outcome is StepOutcome.SKIPPED
-    assert run_pulse(bench_of(path, person=Declining())).outcome is StepOutcome.SKIPPED
-    assert run_pulse(bench_of(path, person=Scripted(), settings=FEW)).reason == "nobody answered"
+    assert run_pulse(context_of(path, operator=NoOperator())).outcome is StepOutcome.SKIPPED
+    assert run_pulse(context_of(path, operator=DecliningOperator())).outcome is StepOutcome.SKIPPED
+    assert (
+        run_pulse(context_of(path, operator=ScriptedOperator(), settings=FEW)).reason
+        == "the operator did not answer"
+    )
 
 
 def test_no_part_comes(tmp_path: Path) -> None:
     path = write_station(tmp_path, rate_hz=0.01)
-    bench = bench_of(path, person=Scripted(), settings=CommissionSettings(wait_s=0.2))
-    assert run_pulse(bench).reason == "no part came by within 0.2 s"
+    context = context_of(path, operator=ScriptedOperator(), settings=CommissionSettings(wait_s=0.2))
+    assert run_pulse(context).reason == "no part came within 0.2 s"

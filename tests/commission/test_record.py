@@ -1,4 +1,4 @@
-"""commission.json: what is GO, what still holds, and that it is read as it was written."""
+"""The commissioning record: when it is GO, which results stay valid, writing and reading."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from edge.commission.record import (
     STEPS,
     CommissionRecord,
     conclude,
-    held_for,
-    holding,
     read_record,
+    valid_results,
+    with_fingerprints,
     write_record,
 )
 from edge.commission.result import (
@@ -20,9 +20,9 @@ from edge.commission.result import (
     Proposal,
     StepOutcome,
     StepResult,
-    judged,
+    judge_figures,
     rounded,
-    skipped,
+    skipped_step,
 )
 from edge.errors import ConfigError, OutfeedError
 
@@ -34,7 +34,9 @@ SPEED = (
 
 
 def go(step: str) -> StepResult:
-    return held_for(judged(step, SPEED if step == "speed" else (), good="fine"), NOW)
+    return with_fingerprints(
+        judge_figures(step, SPEED if step == "speed" else (), good="fine"), NOW
+    )
 
 
 def all_go() -> list[StepResult]:
@@ -56,11 +58,13 @@ def test_figures_and_their_limits() -> None:
         "1234",
         "22.4",
     ]
-    result = judged("focus", [Figure(name="mean", value=9, unit="ms", high=5)], faults=["dark"])
+    result = judge_figures(
+        "focus", [Figure(name="mean", value=9, unit="ms", high=5)], faults=["dark"]
+    )
     assert (result.outcome, result.reason) == (StepOutcome.NO_GO, "dark; mean 9 ms, at most 5")
 
 
-def test_go_takes_every_step() -> None:
+def test_go_needs_every_step() -> None:
     record = concluded(all_go())
     assert (record.outcome, record.reason) == (StepOutcome.GO, "fine")
     assert {"outfeed", "python", "kernel", "onnxruntime"} <= set(record.versions)
@@ -69,19 +73,19 @@ def test_go_takes_every_step() -> None:
         rest = [result for result in all_go() if result.step != step]
         assert concluded(rest).reason == f"{step} was not done"
         assert concluded(rest, step).outcome is StepOutcome.GO
-        without = [*rest, skipped(step, "nobody there")]
-        assert concluded(without).reason == f"{step} was skipped: nobody there"
+        without = [*rest, skipped_step(step, "no operator")]
+        assert concluded(without).reason == f"{step} was skipped: no operator"
         assert concluded(without, step).outcome is StepOutcome.GO
-        wrong = [*rest, judged(step, (), faults=["too dark"])]
+        wrong = [*rest, judge_figures(step, (), faults=["too dark"])]
         assert concluded(wrong, step).reason == f"{step}: too dark"  # may be skipped, not wrong
 
 
-def test_a_result_holds_as_long_as_what_it_depends_on() -> None:
+def test_a_result_is_valid_until_a_part_that_it_depends_on_changes() -> None:
     record = concluded(all_go())
-    assert set(holding(record, NOW)) == set(STEPS)
-    assert holding(None, NOW) == {}
+    assert set(valid_results(record, NOW)) == set(STEPS)
+    assert valid_results(None, NOW) == {}
     for name in NOW:
-        left = holding(record, {**NOW, name: "b"})
+        left = valid_results(record, {**NOW, name: "b"})
         assert set(left) == {step for step in STEPS if name not in DEPENDS[step]}
 
 
@@ -92,7 +96,7 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     write_record(path, record)
     assert read_record(path) == record
     path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
-    with pytest.raises(ConfigError, match="of format 9, expected 1"):
+    with pytest.raises(ConfigError, match="has format 9, expected 1"):
         read_record(path)
     path.write_text("{")
     with pytest.raises(ConfigError, match=r"commission\.json: is damaged: "):
@@ -105,10 +109,10 @@ def test_written_and_read_back(tmp_path: Path) -> None:
         write_record(path, record)
 
 
-def test_the_page_says_it_all_and_runs_nothing(tmp_path: Path) -> None:
+def test_the_page_shows_every_figure_and_has_no_script(tmp_path: Path) -> None:
     (tmp_path / "focus.png").write_bytes(b"picture")
     proposal = Proposal(section="line", key="travel_ms", value=4.5, why="measured", mends="travel")
-    wrong = judged(
+    wrong = judge_figures(
         "focus",
         [Figure(name="mean <b>", value=9, unit="ms", high=5)],
         notes=["a lamp"],
@@ -116,7 +120,7 @@ def test_the_page_says_it_all_and_runs_nothing(tmp_path: Path) -> None:
         pictures=("focus.png", "absent.png"),
     )
     page = commission_page(concluded([wrong]), tmp_path)
-    for said in ("press-3", "NO-GO", "mean &lt;b&gt;", "at most 5", "a lamp", "travel_ms = 4.5"):
-        assert said in page
+    for text in ("press-3", "NO-GO", "mean &lt;b&gt;", "at most 5", "a lamp", "travel_ms = 4.5"):
+        assert text in page
     assert page.count("<img ") == 1
     assert "<script" not in page

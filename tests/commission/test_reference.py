@@ -7,9 +7,14 @@ import cv2
 import pytest
 
 from edge.bundle import Bundle, TrainedOn, read_bundle
-from edge.commission.reference import limited, reference_of, shape_faults, unknown_shape
+from edge.commission.reference import (
+    picture_reference,
+    shape_mismatches,
+    unknown_shape_note,
+    with_limits,
+)
 from edge.commission.sharpness import measure_picture
-from tests.commission.pictures import blurred, lit, tiles
+from tests.commission.stations import blurred, lit, tiles
 from tests.support.bundles import HOLE, small_bundle
 
 
@@ -20,13 +25,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def outside(bundle: Path, pixels: object) -> list[str]:
-    reference = reference_of(read_bundle(bundle))
-    figures = limited(measure_picture(pixels), reference)  # type: ignore[arg-type]
+    reference = picture_reference(read_bundle(bundle))
+    figures = with_limits(measure_picture(pixels), reference)  # type: ignore[arg-type]
     return [figure.name for figure in figures if not figure.fits]
 
 
 def test_the_frames_that_pass_are_the_reference(bundle: Path) -> None:
-    reference = reference_of(read_bundle(bundle))
+    reference = picture_reference(read_bundle(bundle))
     assert len(reference.figures) == 2  # not the hole
     assert reference.shows_focus
 
@@ -59,44 +64,44 @@ def of_pictures(bundle: Path, *sizes: tuple[int, int], channels: tuple[int, ...]
 def test_the_size_of_the_training_pictures_counts_and_not_that_of_the_golden_frames(
     bundle: Path,
 ) -> None:
-    reference = reference_of(of_pictures(bundle, (200, 200), (480, 640)))
-    assert shape_faults(reference, [tiles(size=(200, 200)), tiles(size=(480, 640))]) == []
-    (fault,) = shape_faults(reference, [tiles(size=(200, 200)), tiles()])
+    reference = picture_reference(of_pictures(bundle, (200, 200), (480, 640)))
+    assert shape_mismatches(reference, [tiles(size=(200, 200)), tiles(size=(480, 640))]) == []
+    (fault,) = shape_mismatches(reference, [tiles(size=(200, 200)), tiles()])
     assert fault.what == "pictures of 128×96 px, the bundle was trained on 200×200 or 640×480"
     assert fault.remedy.startswith("set [camera] width and height to 200×200")
-    assert unknown_shape(reference, [tiles()]) is None
+    assert unknown_shape_note(reference, [tiles()]) is None
 
 
 def test_each_size_and_each_kind_of_colour_is_a_fault_of_its_own(bundle: Path) -> None:
-    reference = reference_of(of_pictures(bundle, (200, 200)))
+    reference = picture_reference(of_pictures(bundle, (200, 200)))
     colour = cv2.cvtColor(tiles(), cv2.COLOR_GRAY2BGR)
-    faults = shape_faults(reference, [tiles(), colour, tiles(size=(48, 64))])
+    faults = shape_mismatches(reference, [tiles(), colour, tiles(size=(48, 64))])
     assert [fault.what for fault in faults] == [
         "pictures of 64×48 px, the bundle was trained on 200×200",
         "pictures of 128×96 px, the bundle was trained on 200×200",
         "pictures in colour, the bundle was trained on pictures in grey",
     ]
     assert all(fault.remedy for fault in faults)
-    both = reference_of(of_pictures(bundle, (96, 128), channels=(1, 3)))
-    assert shape_faults(both, [tiles(), colour]) == []
+    both = picture_reference(of_pictures(bundle, (96, 128), channels=(1, 3)))
+    assert shape_mismatches(both, [tiles(), colour]) == []
 
 
 def test_of_more_sizes_than_a_bundle_lists_the_bounds_count(bundle: Path) -> None:
-    reference = reference_of(of_pictures(bundle, *((100 + n, 200 + n) for n in range(80))))
-    assert shape_faults(reference, [tiles(size=(150, 260))]) == []
-    (fault,) = shape_faults(reference, [tiles(size=(88, 256))])
+    reference = picture_reference(of_pictures(bundle, *((100 + n, 200 + n) for n in range(80))))
+    assert shape_mismatches(reference, [tiles(size=(150, 260))]) == []
+    (fault,) = shape_mismatches(reference, [tiles(size=(88, 256))])
     assert fault.what == "pictures of 256×88 px, the bundle was trained on 200×100 to 279×179"
 
 
 def test_an_older_bundle_does_not_carry_them_which_is_a_note(bundle: Path) -> None:
-    reference = reference_of(read_bundle(bundle))
-    assert shape_faults(reference, [tiles(size=(48, 64))]) == []
-    note = unknown_shape(reference, [tiles(size=(48, 64))])
+    reference = picture_reference(read_bundle(bundle))
+    assert shape_mismatches(reference, [tiles(size=(48, 64))]) == []
+    note = unknown_shape_note(reference, [tiles(size=(48, 64))])
     assert note is not None
     assert "pictures of 64×48 px in grey: the bundle does not carry the size" in note
 
 
 def test_flat_golden_frames_say_nothing_of_focus(tmp_path: Path) -> None:
-    reference = reference_of(read_bundle(small_bundle(tmp_path / "flat.outfeed")))
+    reference = picture_reference(read_bundle(small_bundle(tmp_path / "flat.outfeed")))
     assert not reference.shows_focus
-    assert limited(measure_picture(tiles()), reference)[0].low is None
+    assert with_limits(measure_picture(tiles()), reference)[0].low is None

@@ -17,14 +17,14 @@ OF |= {"steps/speed": "speed"}
 
 
 def test_every_limited_figure_has_a_remedy_of_its_own() -> None:
-    limited = [
+    with_limits = [
         (step, name)
         for module, step in OF.items()
         for name, rest in FIGURE.findall((FOLDER / f"{module}.py").read_text())
         if re.search(r"\b(low|high)=", rest)
     ]
-    assert len(limited) >= 15
-    without = [one for one in limited if remedy_of(*one) == remedy_of(one[0])]
+    assert len(with_limits) >= 15
+    without = [one for one in with_limits if remedy_of(*one) == remedy_of(one[0])]
     assert without == []
 
 

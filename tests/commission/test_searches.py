@@ -1,4 +1,4 @@
-"""Test kicks that a person judges: the searches find what is true, whatever it is."""
+"""The searches by test pulses find the true delay and the true pulse length."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +41,7 @@ def test_any_true_delay_is_found_within_the_resolution(
     assert abs(search.best - sum(window) // 2) <= resolution
 
 
-def test_a_configured_delay_that_hits_is_asked_first() -> None:
+def test_the_configured_delay_is_tried_first() -> None:
     search = DelaySearch(400, resolution=5, least=200, most=800)
     assert search.next() == 400
     search.answer(Aim.HIT)
@@ -59,7 +59,7 @@ def test_no_delay_hits_and_answers_that_contradict() -> None:
     search.answer(Aim.HIT)
     search.answer(Aim.LATE)  # and yet below one that hit
     assert search.fault == "answers contradict: 299 was late, (400, 400) hit"
-    search.answer(Aim.HIT)  # nobody asked any more
+    search.answer(Aim.HIT)  # the search has ended
     assert search.next() is None
 
 
@@ -87,12 +87,12 @@ def test_the_shortest_pulse_is_found(
 
 
 @given(answers=st.lists(st.booleans(), min_size=45, max_size=45))
-def test_answers_of_chance_come_to_an_end(answers: list[bool]) -> None:
+def test_random_answers_end_the_search(answers: list[bool]) -> None:
     search = PulseSearch(20_000, most_us=100_000)
     for answer in answers:
         search.answer(answer)
     assert search.next() is None
-    assert search.kicks <= 40
+    assert search.pulses <= 40
     assert search.fault is not None or search.proposed_us is not None
 
 

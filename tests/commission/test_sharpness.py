@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edge.commission.sharpness import flicker, mains, measure_picture, middle
-from tests.commission.pictures import blurred, lit, tiles
+from edge.commission.sharpness import flicker, mains_amplitude, measure_picture, median_figures
+from tests.commission.stations import blurred, lit, tiles
 
 
 def test_blur_lowers_sharpness_and_light_does_not() -> None:
@@ -32,7 +32,9 @@ def test_levels_and_clipped_shares() -> None:
 
 
 def test_the_middle_of_several() -> None:
-    found = middle([measure_picture(np.full((4, 4), level, np.uint8)) for level in (10, 20, 90)])
+    found = median_figures(
+        [measure_picture(np.full((4, 4), level, np.uint8)) for level in (10, 20, 90)]
+    )
     assert (found.mean, found.sharpness) == (20, 0)
 
 
@@ -48,9 +50,11 @@ def test_light_that_pulses_is_found_at_its_frequency(hertz: int) -> None:
     means = 120 * (1 + 0.08 * np.sin(2 * np.pi * hertz * stamps / 1e9 + 1)) + chance.normal(
         0, 1, 40
     )
-    found = {each: mains([int(at) for at in stamps], list(means), each) for each in (100, 120)}
+    found = {
+        each: mains_amplitude([int(at) for at in stamps], list(means), each) for each in (100, 120)
+    }
     assert found[hertz] == pytest.approx(0.08, abs=0.015)
     assert found[220 - hertz] < 0.04
-    assert mains([0] * 7, [1.0] * 7, hertz) == 0  # too few
+    assert mains_amplitude([0] * 7, [1.0] * 7, hertz) == 0  # too few
     even = [number * 40_000_000 for number in range(40)]  # always at the same phase of 100 Hz
-    assert mains(even, [100.0] * 40, 100) == 0
+    assert mains_amplitude(even, [100.0] * 40, 100) == 0

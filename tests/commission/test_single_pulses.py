@@ -1,11 +1,11 @@
-"""Single test kicks by the rejector's process: one pulse, at its moment, and nothing besides."""
+"""Single test pulses of the rejector process: one pulse at the right time, and no other."""
 
 from dataclasses import replace
 
 import pytest
 
 from edge.clock import MonotonicClock
-from edge.commission.single_pulses import TestKicks, alone
+from edge.commission.single_pulses import TestPulses, single_pulse_options
 from edge.devices.output_simulated import pulses, read_record
 from edge.errors import DeviceError
 from edge.line.outcome import Action
@@ -24,11 +24,11 @@ def belt(**keys: float) -> SimulatedBelt:
     return SimulatedBelt(clock=CLOCK, travel_ns=50_000_000, rate_hz=keys.get("rate_hz", 50.0))
 
 
-def test_one_part_is_kicked_after_the_delay(tmp_path) -> None:
+def test_one_part_gets_its_pulse_after_the_delay(tmp_path) -> None:
     line = belt()
     options = RejectorOptions(20_000, record=tmp_path / "edges", realtime_priority=0)
-    kicks = TestKicks(line, options, lambda options: RejectorClient(options, clock=CLOCK))
-    report = kicks.kick(50_000_000, 15_000, wait_s=5)
+    test_pulses = TestPulses(line, options, lambda options: RejectorClient(options, clock=CLOCK))
+    report = test_pulses.fire(50_000_000, 15_000, wait_s=5)
     (pulse,) = pulses(read_record(tmp_path / "edges"))
     assert report.action is Action.EJECTED
     assert report.due_ns <= pulse.at_ns <= report.due_ns + 15_000_000
@@ -39,13 +39,13 @@ def test_one_part_is_kicked_after_the_delay(tmp_path) -> None:
 
 def test_no_part_and_no_rejector() -> None:
     options = RejectorOptions(20_000, realtime_priority=0)
-    idle = TestKicks(belt(rate_hz=0.01), options, lambda o: RejectorClient(o, clock=CLOCK))
-    with pytest.raises(DeviceError, match=r"no part came by within 0\.1 s"):
-        idle.kick(1_000_000, 1_000, wait_s=0.1)
+    idle = TestPulses(belt(rate_hz=0.01), options, lambda o: RejectorClient(o, clock=CLOCK))
+    with pytest.raises(DeviceError, match=r"no part came within 0\.1 s"):
+        idle.fire(1_000_000, 1_000, wait_s=0.1)
 
 
-def test_nothing_else_is_kicked() -> None:
-    """Whatever the station's own rejector would kick unasked."""
+def test_no_other_part_is_ejected() -> None:
+    """The rejector of the station would eject some of these parts without an order."""
     drive = Drive(0, 1_000)
     plan = BeltPlan(drive, 100, 20, 300)
     counts = CountTracking(CountRules(300), SimulatedEncoderSpec(drive), 2_000)
@@ -61,7 +61,7 @@ def test_nothing_else_is_kicked() -> None:
     )
     assert full.counts is not None
     assert full.counts.purge_at_start
-    assert alone(full, pulse_us=3_000) == replace(
+    assert single_pulse_options(full, pulse_us=3_000) == replace(
         full,
         pulse_us=3_000,
         on_unknown="pass",

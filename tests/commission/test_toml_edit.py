@@ -1,4 +1,4 @@
-"""One number in station.toml, and not a byte besides."""
+"""Edits of one number in station.toml leave every other byte as it was."""
 
 import os
 from pathlib import Path
@@ -42,15 +42,15 @@ def test_line_ends_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
-        ("line = { travel_ms = 4 }\n", "has no header \\[line\\]"),
-        ("[line]\n[line]\n", "has no header \\[line\\]"),
+        ("line = { travel_ms = 4 }\n", "does not have exactly one header \\[line\\]"),
+        ("[line]\n[line]\n", "does not have exactly one header \\[line\\]"),
         ('[line]\na = """\ntravel_ms = 4\n"""\n', "over several lines"),
     ],
 )
-def test_what_is_not_safe_is_refused(text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_an_unsafe_edit_is_refused(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         set_number(text, "line", "travel_ms", 1)
 
 
@@ -66,7 +66,7 @@ def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read"):
         write_proposals(tmp_path / "absent.toml", [TRAVEL], str)
     real.write_text("x = 1\n")
-    with pytest.raises(ConfigError, match=r"station\.toml: has no header"):
+    with pytest.raises(ConfigError, match=r"station\.toml: does not have exactly one header"):
         write_proposals(link, [TRAVEL], str)
 
 

@@ -1,17 +1,22 @@
-"""Step travel: by a second eye on simulated belts, and by a person who sees where kicks come."""
+"""Step travel: with an ejector eye on simulated belts, and with an operator who sees pulses."""
 
 from pathlib import Path
 
 import pytest
 
 from edge.commission.arrivals import Distance
-from edge.commission.context import CommissionSettings
-from edge.commission.operator import NoOperator
+from edge.commission.context import CommissionSettings, NoOperator
 from edge.commission.result import StepOutcome
 from edge.commission.steps.travel import judge_distance, run_travel
 from edge.config.station import load_config
 from edge.devices.output_simulated import pulses, read_record
-from tests.commission.benches import EYE, Declining, Scripted, bench_of, write_station
+from tests.commission.stations import (
+    EYE,
+    DecliningOperator,
+    ScriptedOperator,
+    context_of,
+    write_station,
+)
 
 FEW = CommissionSettings(parts=10, wait_s=5.0)
 COUNTS = "[encoder]\nmax_counts_per_s = 2000\ncounts_per_s = 1500\nvariation = 0.3\n"
@@ -28,7 +33,7 @@ def by_counts(path: Path) -> None:
 )
 def test_the_second_eye_measures_it(tmp_path: Path, travel_ms: float, outcome: StepOutcome) -> None:
     path = write_station(tmp_path, EYE, trigger=f"ejector_at = {travel_ms}")
-    result = run_travel(bench_of(path, settings=FEW))
+    result = run_travel(context_of(path, settings=FEW))
     assert result.outcome is outcome, result.reason
     assert result.figure("travel") == pytest.approx(travel_ms, abs=1)  # the belt counts in 1 ms
     assert (result.figure("seen by both eyes") or 0) >= 9
@@ -47,7 +52,7 @@ def test_by_counts_on_a_belt_that_varies_its_speed(
 ) -> None:
     path = write_station(tmp_path, COUNTS, trigger=f"ejector_at = {counts}")
     by_counts(path)
-    result = run_travel(bench_of(path, settings=FEW))
+    result = run_travel(context_of(path, settings=FEW))
     assert result.outcome is outcome, result.reason
     assert result.figure("travel") == pytest.approx(counts, abs=2)
     gap = result.figure("least gap")
@@ -59,20 +64,23 @@ def test_by_counts_on_a_belt_that_varies_its_speed(
 
 def test_parts_that_are_taken_and_added_are_noticed(tmp_path: Path) -> None:
     path = write_station(tmp_path, EYE + "taken = 0.5\nadded = 0.5\n")
-    result = run_travel(bench_of(path, settings=FEW))
+    result = run_travel(context_of(path, settings=FEW))
     assert result.outcome is StepOutcome.NO_GO
     assert "seen by the first only" in result.reason or "too even" in result.reason
 
 
-def test_a_person_who_lets_none_run(tmp_path: Path) -> None:
-    result = run_travel(bench_of(write_station(tmp_path, EYE), person=Declining()))
-    assert (result.outcome, result.reason) == (StepOutcome.SKIPPED, "no parts were let run")
+def test_an_operator_who_declines_skips_the_step(tmp_path: Path) -> None:
+    result = run_travel(context_of(write_station(tmp_path, EYE), operator=DecliningOperator()))
+    assert (result.outcome, result.reason) == (
+        StepOutcome.SKIPPED,
+        "the operator declined to run parts",
+    )
 
 
 def test_no_parts(tmp_path: Path) -> None:
     path = write_station(tmp_path, EYE, trigger="parts = 4")
-    result = run_travel(bench_of(path, settings=CommissionSettings(parts=10, wait_s=3.0)))
-    assert result.reason == "4 parts came, 10 were wanted"
+    result = run_travel(context_of(path, settings=CommissionSettings(parts=10, wait_s=3.0)))
+    assert result.reason == "4 of 10 parts came"
 
 
 def test_even_gaps_on_a_full_belt_are_no_measurement(tmp_path: Path) -> None:
@@ -86,51 +94,59 @@ def test_even_gaps_on_a_full_belt_are_no_measurement(tmp_path: Path) -> None:
 
 
 class Line:
-    """A person who knows that the part is before the ejector from true_ms - 8 to true_ms + 8."""
+    """An operator of a line where a part is at the ejector from true_ms - 8 to true_ms + 8."""
 
     def __init__(self, true_ms: float) -> None:
         self.true_ms = true_ms
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def answer(self, text: str) -> str:
-        kick_ms = float(self.said[-1].split()[2])
-        if kick_ms < self.true_ms - 8:
+        pulse_at_ms = float(self.lines[-1].split()[3])
+        if pulse_at_ms < self.true_ms - 8:
             return "early"
-        return "late" if kick_ms > self.true_ms + 8 else "hit"
+        return "late" if pulse_at_ms > self.true_ms + 8 else "hit"
 
 
 @pytest.mark.parametrize(("true_ms", "outcome"), [(121, StepOutcome.GO), (150, StepOutcome.NO_GO)])
-def test_a_person_sees_where_kicks_come(
+def test_an_operator_sees_where_pulses_hit(
     tmp_path: Path, true_ms: float, outcome: StepOutcome
 ) -> None:
     line = Line(true_ms)
-    person = Scripted(line.answer)
+    operator = ScriptedOperator(line.answer)
     path = write_station(tmp_path, rate_hz=100.0)
     text = path.read_text().replace("[output]\n", '[output]\nrecord = "edges"\n')
     path.write_text(text)
-    result = run_travel(bench_of(path, person=person, say=line.said.append, settings=FEW))
+    result = run_travel(
+        context_of(path, operator=operator, print_line=line.lines.append, settings=FEW)
+    )
     assert result.outcome is outcome, result.reason
     assert result.figure("travel") == pytest.approx(true_ms, abs=2)
     if outcome is StepOutcome.NO_GO:
         assert result.proposals[0].value == pytest.approx(true_ms, abs=2)
-    # Every kick was one pulse of the rejector's process, and nothing else was kicked.
-    assert len(pulses(read_record(tmp_path / "edges"))) == len(line.said)
-    assert "hands off the ejector" in person.asked[0]
+    # Every test pulse was one pulse of the rejector process, and there was no other.
+    assert len(pulses(read_record(tmp_path / "edges"))) == len(line.lines)
+    assert "hands away from the ejector" in operator.asked[0]
 
 
-def test_without_eye_and_person_it_is_skipped(tmp_path: Path) -> None:
+def test_without_eye_and_operator_it_is_skipped(tmp_path: Path) -> None:
     path = write_station(tmp_path)
-    result = run_travel(bench_of(path, person=NoOperator(agrees=True)))
+    result = run_travel(context_of(path, operator=NoOperator(agrees=True)))
     assert result.outcome is StepOutcome.SKIPPED
-    assert run_travel(bench_of(path, person=Scripted(), settings=FEW)).reason == "nobody answered"
-    assert run_travel(bench_of(path, person=Declining())).reason == "test kicks were not agreed to"
+    assert (
+        run_travel(context_of(path, operator=ScriptedOperator(), settings=FEW)).reason
+        == "the operator did not answer"
+    )
+    assert (
+        run_travel(context_of(path, operator=DecliningOperator())).reason
+        == "the operator declined test pulses"
+    )
 
 
-def test_kicks_by_counts(tmp_path: Path) -> None:
-    """A person, an encoder, no second eye: the delay is the rejector's travel."""
-    person = Scripted(lambda text: "hit")
+def test_test_pulses_by_counts(tmp_path: Path) -> None:
+    """An operator and an encoder without an ejector eye: the delay is the travel in counts."""
+    operator = ScriptedOperator(lambda text: "hit")
     path = write_station(tmp_path, COUNTS.split("[ejector_eye]")[0], rate_hz=50.0)
     by_counts(path)
-    result = run_travel(bench_of(path, person=person, settings=FEW))
+    result = run_travel(context_of(path, operator=operator, settings=FEW))
     # Everything from half to twice the way hits: the middle of that, and the configured is not.
     assert result.figure("travel") == pytest.approx(262, abs=4)

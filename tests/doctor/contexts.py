@@ -14,7 +14,7 @@ from edge.config.station import load_config
 from edge.doctor.context import DiagnosticContext
 from edge.doctor.machine import MachineState
 from edge.doctor.station_process import Running
-from tests.commission.benches import write_station
+from tests.commission.stations import write_station
 
 STATION = Running(4711)
 

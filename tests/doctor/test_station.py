@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import Bundle
-from edge.commission.fingerprint import subject
-from edge.commission.record import STEPS, conclude, held_for, write_record
-from edge.commission.result import Figure, judged
+from edge.commission.fingerprint import fingerprints
+from edge.commission.record import STEPS, conclude, with_fingerprints, write_record
+from edge.commission.result import Figure, judge_figures
 from edge.doctor import disk, station
 from edge.doctor.context import DiagnosticContext
 from edge.doctor.finding import DiagnosticFinding, Level
@@ -145,10 +145,10 @@ def test_golden_frames(tmp_path: Path) -> None:
 
 def commissioned(one: DiagnosticContext) -> None:
     bundle = one.admit()
-    now = subject(one.config, bundle)
-    speed = judged("speed", [Figure(name="greatest rate", value=40)])
-    results = [judged(step, ()) for step in STEPS if step != "speed"]
-    results = [held_for(result, now) for result in [*results, speed]]
+    now = fingerprints(one.config, bundle)
+    speed = judge_figures("speed", [Figure(name="greatest rate", value=40)])
+    results = [judge_figures(step, ()) for step in STEPS if step != "speed"]
+    results = [with_fingerprints(result, now) for result in [*results, speed]]
     record = conclude(one.config.id, bundle.id, results, now)
     write_record(one.config.paths.commissioning, record)
 
@@ -165,8 +165,8 @@ def test_commissioning(tmp_path: Path) -> None:
     text = ("[line]\n", "[line]\nrequire_commission = true\n")
     required = context(tmp_path, text=text)
     assert level(station.commissioning(required)) is Level.OK
-    changed = context(tmp_path, text=("pulse_ms = 10.0", "pulse_ms = 9.0"))
-    assert level(station.commissioning(changed)) is Level.FAIL
+    changed_names = context(tmp_path, text=("pulse_ms = 10.0", "pulse_ms = 9.0"))
+    assert level(station.commissioning(changed_names)) is Level.FAIL
     one.config.paths.commissioning.write_text("{")
     assert level(station.commissioning(one)) is Level.WARN
 
@@ -178,8 +178,8 @@ def test_safe_state(tmp_path: Path) -> None:
     assert "parts pass without a verdict" in str(finding)
     commissioned(one)
     assert level(station.safe_state(one)) is Level.OK
-    changed = context(tmp_path, text=("[output]", "[output]\nsilence_ms = 600"))
-    assert level(station.safe_state(changed)) is Level.WARN
+    changed_names = context(tmp_path, text=("[output]", "[output]\nsilence_ms = 600"))
+    assert level(station.safe_state(changed_names)) is Level.WARN
     safe = context(tmp_path, text=("[output]", '[output]\nsafe_state = "active"'))
     assert str(station.safe_state(safe)) == "OK safe state: active, on_unknown is reject"
 

@@ -16,7 +16,7 @@ from export.pack import export_run
 from export.trained_on import trained_on
 from models.data.dataset import DataError, Sample
 from models.runs.run import Run
-from tests.commission.benches import bench_of, write_station
+from tests.commission.stations import context_of, write_station
 from tests.export.conftest import OPTIONS
 from tests.support.keys import KEY
 
@@ -64,6 +64,6 @@ def test_the_very_camera_of_the_training_pictures_is_go(tiny_run: Path, tmp_path
     for name in record.train:  # good parts, as a person lays them under the camera
         if int(Path(name).stem) % 3 == 2:
             shutil.copy(Path(record.data) / name, tmp_path / "frames")
-    result = run_focus(bench_of(path, settings=CommissionSettings(frames=6)))
+    result = run_focus(context_of(path, settings=CommissionSettings(frames=6)))
     assert result.outcome is StepOutcome.GO, result.reason
     assert not any("does not carry" in note for note in result.notes)

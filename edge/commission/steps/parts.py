@@ -1,4 +1,4 @@
-"""Step parts: good parts through photo-eye, camera and chain; nothing is kicked."""
+"""Step parts: good parts pass photo-eye, camera and chain. Nothing is ejected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from edge.clock import Clock
 from edge.commission.context import CommissionContext
 from edge.commission.quantile import rule_of_three
-from edge.commission.result import Figure, StepResult, judged, skipped
+from edge.commission.result import Figure, StepResult, judge_figures, skipped_step
 from edge.devices.trigger import Trigger, TriggerEdge
 from edge.errors import DeviceError, MustEndError
 from edge.events.event import Event
@@ -25,60 +25,65 @@ from edge.station import (
     Summary,
 )
 
-_TURN_S = 0.1
+_CHECK_S = 0.1
 
 
-def run_parts(bench: CommissionContext) -> StepResult:
-    """Runs a station whose rejector is nobody and whose journal forgets, until enough parts have
-    their verdict or none has come for wait_s. Blocks. Raises MustEndError."""
-    wanted = bench.settings.parts
-    asked = f"Let {wanted} good parts run, and only good ones; press Enter to begin"
-    if bench.person.there and not bench.person.confirm(asked):
-        return skipped("parts", "no parts were let run")
+def run_parts(context: CommissionContext) -> StepResult:
+    """Inspect good parts with a station that has no ejector and no journal.
+
+    End when enough parts have a verdict, or when no verdict has come for wait_s seconds. Blocks.
+    Raises MustEndError.
+    """
+    wanted = context.settings.parts
+    question = f"Run {wanted} good parts, and only good ones. Press Enter to begin."
+    if context.operator.present and not context.operator.confirm(question):
+        return skipped_step("parts", "the operator declined to run parts")
     try:
-        trigger = EdgeLog(bench.devices.trigger())
+        trigger = EdgeLog(context.devices.trigger())
         verdicts: list[Verdict] = []
-        heard = threading.Event()
+        arrived = threading.Event()
 
         def judge(verdict: Verdict) -> None:
             verdicts.append(verdict)
-            heard.set()
+            arrived.set()
             if len(verdicts) >= wanted:
                 station.stop()
 
-        line = bench.config.line
+        line = context.config.line
         station = Station(
             StationSettings(
-                bench.config.id,
-                bench.bundle.id,
+                context.config.id,
+                context.bundle.id,
                 LineTiming(line.travel_ns, line.budget_ns, line.debounce_ns),
-                bench.devices.freshness,
+                context.devices.freshness,
             ),
-            StationDevices(trigger, bench.devices.camera(), NoRejector(bench.clock), bench.clock),
-            StationServices(bench.inspector, NoJournal()),
+            StationDevices(
+                trigger, context.devices.camera(), NoRejector(context.clock), context.clock
+            ),
+            StationServices(context.inspector, NoJournal()),
             listeners=StationListeners(judge),
         )
-        summary = _until_quiet(station, heard, bench.settings.wait_s)
+        summary = _run_until_quiet(station, arrived, context.settings.wait_s)
     except MustEndError:
         raise
     except DeviceError as error:
-        return judged("parts", (), faults=(str(error),))
-    return judge_parts(bench, verdicts[:wanted], summary, trigger.stamps)
+        return judge_figures("parts", (), faults=(str(error),))
+    return judge_parts(context, verdicts[:wanted], summary, trigger.stamps)
 
 
 def judge_parts(
-    bench: CommissionContext, verdicts: Sequence[Verdict], summary: Summary, stamps: Sequence[int]
+    context: CommissionContext, verdicts: Sequence[Verdict], summary: Summary, stamps: Sequence[int]
 ) -> StepResult:
-    """stamps: the photo-eye's edges, nanoseconds. Every part was good."""
-    wanted, allowed = bench.settings.parts, bench.settings.false_rejects
-    threshold = bench.bundle.manifest.chain.threshold
+    """Compare the verdicts on good parts with the limits. stamps: edges of the photo-eye, ns."""
+    wanted, allowed = context.settings.parts, context.settings.false_rejects
+    threshold = context.bundle.manifest.chain.threshold
     rejected = [one for one in verdicts if one.decision is Decision.REJECT]
     unknown = [one for one in verdicts if one.decision is Decision.UNKNOWN]
-    seen = [one.peak_severity for one in verdicts if one.decision is not Decision.UNKNOWN]
-    top = max(seen, default=0.0)
+    severities = [one.peak_severity for one in verdicts if one.decision is not Decision.UNKNOWN]
+    top = max(severities, default=0.0)
     faults = []
     if len(verdicts) < wanted:
-        faults.append(f"{len(verdicts)} parts came, {wanted} were wanted")
+        faults.append(f"{len(verdicts)} of {wanted} parts came")
     faults += sorted({f"false reject: {one.reason}" for one in rejected[allowed:]})[:3]
     faults += sorted({f"unknown: {one.reason}" for one in unknown})[:3]
     figures = [
@@ -87,33 +92,34 @@ def judge_parts(
         Figure(name="unknown", value=len(unknown), high=0),
         Figure(name="top severity", value=top),
         Figure(name="margin to T", value=100 * (1 - top / threshold), unit="%"),
-        Figure(name="parts above T", value=sum(severity >= threshold for severity in seen)),
+        Figure(name="parts above T", value=sum(severity >= threshold for severity in severities)),
     ]
     for stage in ("capture", "inspect", "verdict"):
         if (times := summary.stages.get(stage)) is not None:
-            high = bench.config.line.budget_ms if stage == "verdict" else None
+            high = context.config.line.budget_ms if stage == "verdict" else None
             figures.append(Figure(name=f"{stage} p50", value=times.p50_us / 1e3, unit="ms"))
             figures.append(
                 Figure(name=f"{stage} max", value=times.max_us / 1e3, unit="ms", high=high)
             )
     gaps = [after - before for before, after in pairwise(stamps)]
-    real = [gap for gap in gaps if gap >= max(1, bench.config.line.debounce_ns)]
+    real = [gap for gap in gaps if gap >= max(1, context.config.line.debounce_ns)]
     if real:
         figures.append(Figure(name="least gap", value=min(real) / 1e6, unit="ms"))
     notes = [f"{count} {reason}" for reason, count in summary.refused.items() if count]
     sound = sum(one.peak_severity >= threshold for one in verdicts if one.decision is Decision.PASS)
     if sound:
         notes.append(
-            f"on {sound} of {len(verdicts)} good parts something passed T, and was taken for sound "
-            "surface or is within the rules: little margin"
+            f"{sound} of {len(verdicts)} good parts have a region above the threshold T. It was "
+            "classified as sound surface, or the rules allow it. The margin is small"
         )
     if not rejected and not unknown and verdicts:
         share = 100 * rule_of_three(len(verdicts))
         notes.append(
-            f"none of {len(verdicts)} good parts was rejected: with 95 % confidence at most "
-            f"{share:.3g} % are (3 / n); 300 parts would say 1 %"
+            f"none of {len(verdicts)} good parts was rejected: with 95 % confidence the rate "
+            "of false "
+            f"rejects is at most {share:.3g} % (3 / n); 300 parts would show at most 1 %"
         )
-    return judged(
+    return judge_figures(
         "parts",
         figures,
         faults=faults,
@@ -123,7 +129,7 @@ def judge_parts(
 
 
 class EdgeLog:
-    """A Trigger that remembers its edges."""
+    """A Trigger that records the time stamps of its edges."""
 
     def __init__(self, trigger: Trigger) -> None:
         self.stamps: list[int] = []
@@ -140,7 +146,7 @@ class EdgeLog:
 
 
 class NoRejector:
-    """Owns no output: whatever is ordered, nothing is kicked."""
+    """A rejector without an output: it ejects nothing, whatever is ordered."""
 
     restarts = 0
 
@@ -166,7 +172,7 @@ class NoRejector:
 
 
 class NoJournal:
-    """Takes every event and keeps none: these parts are nobody's production."""
+    """A journal that discards every event, because these parts are not production."""
 
     def append(self, events: Sequence[Event], /) -> object:
         return None
@@ -174,20 +180,20 @@ class NoJournal:
     def close(self) -> None: ...
 
 
-def _until_quiet(station: Station, heard: threading.Event, wait_s: float) -> Summary:
-    """Run the station; stop it when nothing was heard for wait_s."""
+def _run_until_quiet(station: Station, arrived: threading.Event, wait_s: float) -> Summary:
+    """Run the station; stop it when no verdict has come for wait_s seconds."""
     over = threading.Event()
 
-    def patience() -> None:
+    def stop_when_quiet() -> None:
         left_s = wait_s
-        while not over.wait(_TURN_S):
-            left_s = wait_s if heard.is_set() else left_s - _TURN_S
-            heard.clear()
+        while not over.wait(_CHECK_S):
+            left_s = wait_s if arrived.is_set() else left_s - _CHECK_S
+            arrived.clear()
             if left_s <= 0:
                 station.stop()
                 return
 
-    thread = threading.Thread(target=patience, name="commission-patience", daemon=True)
+    thread = threading.Thread(target=stop_when_quiet, name="commission-patience", daemon=True)
     thread.start()
     try:
         return station.run()

@@ -1,4 +1,4 @@
-"""Step travel: how long, or how far, it is from the photo-eye to the ejector."""
+"""Step travel: the time, or the distance in counts, from the photo-eye to the ejector."""
 
 from __future__ import annotations
 
@@ -9,46 +9,55 @@ from edge.commission.arrivals import Distance, Watched, find_distance
 from edge.commission.context import CommissionContext
 from edge.commission.delay_search import Aim, DelaySearch
 from edge.commission.observation import TwoEyes
-from edge.commission.result import Figure, Proposal, StepResult, judged, skipped
-from edge.commission.single_pulses import TestKicks
+from edge.commission.result import Figure, Proposal, StepResult, judge_figures, skipped_step
+from edge.commission.single_pulses import TestPulses
 from edge.config.ejector_eye import EjectorEyeConfig
 from edge.config.station import StationConfig
 from edge.errors import DeviceError
 
-_MOST_FACTOR = 4  # of the configured travel: further away than that is another line
-_STRAY_SHARE = 0.1  # of the parts may be seen by one eye only: somebody takes a sample
+_MOST_FACTOR = 4  # times the configured travel is the largest distance considered
+_STRAY_SHARE = 0.1  # share of parts that one eye alone may see: an operator may take samples
 _NS_PER_MS = 1_000_000
 
 
-def run_travel(bench: CommissionContext) -> StepResult:
-    """By the ejector's eye where there is one, else by kicks that a person judges. Blocks. What was
-    measured is compared with the configuration and proposed for it."""
+def run_travel(context: CommissionContext) -> StepResult:
+    """Measure the travel with the ejector eye, or with test pulses that the operator watches.
+
+    Blocks. The measured travel is compared with the configured one, and proposed where it differs.
+    """
     try:
-        if bench.config.ejector_eye is not None:
-            return _by_eye(bench, bench.config.ejector_eye)
-        if not bench.person.there:
-            return skipped("travel", "needs an [ejector_eye], or a person who watches test kicks")
-        return _by_kicks(bench)
+        if context.config.ejector_eye is not None:
+            return _by_eye(context, context.config.ejector_eye)
+        if not context.operator.present:
+            return skipped_step(
+                "travel", "needs an [ejector_eye], or an operator who watches test pulses"
+            )
+        return _by_test_pulses(context)
     except DeviceError as error:
-        return judged("travel", (), faults=(str(error),))
+        return judge_figures("travel", (), faults=(str(error),))
 
 
 def judge_distance(
     config: StationConfig,
     eye: EjectorEyeConfig,
-    found: Distance | None,
+    distance: Distance | None,
     *,
     parts: int,
     gap: int | None = None,
 ) -> StepResult:
-    """The configured travel must be within half of the eye's tolerance of the measured one, and
-    every part within the tolerance: that is what the rejector corrects. gap: the least between two
-    parts, ns or counts."""
+    """Compare the configured travel with the measured one.
+
+    They may differ by half of the tolerance of the ejector eye. Each part must be within the whole
+    tolerance, which is the deviation that the rejector corrects. gap: smallest gap between two
+    parts, in ns or counts.
+    """
     unit = _Unit(config)
-    if found is None:
-        said = "no part was seen by both eyes: do they see the same parts, in this order?"
-        return judged("travel", (), faults=(said,))
-    travel = found.distance + eye.to_ejector
+    if distance is None:
+        fault = (
+            "no part was seen by both photo-eyes: check that both see the same parts, in this order"
+        )
+        return judge_figures("travel", (), faults=(fault,))
+    travel = distance.distance + eye.to_ejector
     tolerance = eye.tolerance
     configured = unit.configured
     stray = max(1, round(_STRAY_SHARE * parts))
@@ -63,71 +72,74 @@ def judge_distance(
         Figure(name="configured", value=unit.of(configured), unit=unit.name),
         Figure(
             name="spread",
-            value=unit.of(found.furthest),
+            value=unit.of(distance.furthest),
             unit=unit.name,
             high=unit.of(tolerance),
         ),
-        Figure(name="spread p5 to p95", value=unit.of(found.high - found.low), unit=unit.name),
-        Figure(name="seen by both eyes", value=found.matched, low=max(1, parts - stray)),
-        Figure(name="seen by the first only", value=found.absent, high=stray),
-        Figure(name="seen by the second only", value=found.strangers, high=stray),
+        Figure(
+            name="spread p5 to p95", value=unit.of(distance.high - distance.low), unit=unit.name
+        ),
+        Figure(name="seen by both eyes", value=distance.matched, low=max(1, parts - stray)),
+        Figure(name="seen by the first only", value=distance.absent, high=stray),
+        Figure(name="seen by the second only", value=distance.unannounced, high=stray),
     ]
     if gap is not None:
         name = "least gap" if unit.by_counts else "least gap of the two eyes"
         figures.append(Figure(name=name, value=unit.of(gap), unit=unit.name))
     faults = []
-    if not found.certain:
+    if not distance.certain:
         faults.append(
-            "parts came at gaps too even to tell one from the next: begin with an empty belt, or "
-            "let some by at uneven gaps"
+            "the gaps between parts are too even to distinguish the parts: begin with an empty "
+            "belt, "
+            "or run some parts at uneven gaps"
         )
     proposals = [] if faults or figures[0].fits else [unit.proposal(travel, "travel")]
-    return judged(
+    return judge_figures(
         "travel",
         figures,
         faults=faults,
-        good=f"{unit.of(travel):.4g} {unit.name} measured over {found.matched} parts",
+        good=f"{unit.of(travel):.4g} {unit.name} measured over {distance.matched} parts",
         proposals=proposals,
-        notes=[f"to_ejector, {unit.of(eye.to_ejector):g} {unit.name}, is taken as configured"],
+        notes=[f"to_ejector, {unit.of(eye.to_ejector):g} {unit.name}, is the configured value"],
     )
 
 
 def judge_window(config: StationConfig, search: DelaySearch) -> StepResult:
-    """A person saw which delays hit: the configured one must be within the middle half of them."""
+    """Check that the configured travel is within the middle half of the delays that hit."""
     unit = _Unit(config)
     best, window = search.best, search.window
     if search.fault is not None or best is None or window is None:
-        return judged("travel", (), faults=(search.fault or "no kick hit",))
-    room = (window[1] - window[0]) / 4
+        return judge_figures("travel", (), faults=(search.fault or "no test pulse hit",))
+    margin = (window[1] - window[0]) / 4
     figures = [
         Figure(name="travel", value=unit.of(best), unit=unit.name),
         Figure(
             name="configured",
             value=unit.of(unit.configured),
             unit=unit.name,
-            low=unit.of(best - room - search.resolution),
-            high=unit.of(best + room + search.resolution),
+            low=unit.of(best - margin - search.resolution),
+            high=unit.of(best + margin + search.resolution),
         ),
         Figure(name="earliest that hits", value=unit.of(window[0]), unit=unit.name),
         Figure(name="latest that hits", value=unit.of(window[1]), unit=unit.name),
     ]
-    return judged(
+    return judge_figures(
         "travel",
         figures,
-        good=f"{unit.of(best):.4g} {unit.name}, the middle of the kicks that hit",
+        good=f"{unit.of(best):.4g} {unit.name}, the middle of the delays that hit",
         proposals=[] if figures[1].fits else [unit.proposal(best, "configured")],
     )
 
 
-def measured_travel(bench: CommissionContext) -> int:
-    """Nanoseconds, or counts: as step travel measured it, else as configured."""
-    unit = _Unit(bench.config)
-    measured = bench.figure("travel", "travel")
+def measured_travel(context: CommissionContext) -> int:
+    """Return the measured travel, else the configured one, in nanoseconds or counts."""
+    unit = _Unit(context.config)
+    measured = context.figure("travel", "travel")
     return unit.configured if measured is None else unit.whole(measured)
 
 
 class _Unit:
-    """Milliseconds, or counts where there is an encoder."""
+    """The unit of the travel: milliseconds, or counts with an encoder."""
 
     def __init__(self, config: StationConfig) -> None:
         self.by_counts = config.encoder is not None
@@ -147,49 +159,51 @@ class _Unit:
         return Proposal(section="line", key=key, value=value, why="measured", mends=mends)
 
 
-def _by_eye(bench: CommissionContext, eye: EjectorEyeConfig) -> StepResult:
-    config, settings = bench.config, bench.settings
-    asked = (
-        f"Let {settings.parts} parts run at the usual speed, on a belt that is empty at first; "
-        "press Enter to begin"
+def _by_eye(context: CommissionContext, eye: EjectorEyeConfig) -> StepResult:
+    config, settings = context.config, context.settings
+    question = (
+        f"Empty the belt. Then run {settings.parts} parts at the usual speed. Press Enter to begin."
     )
-    if bench.person.there and not bench.person.confirm(asked):
-        return skipped("travel", "no parts were let run")
+    if context.operator.present and not context.operator.confirm(question):
+        return skipped_step("travel", "the operator declined to run parts")
     expected = _Unit(config).configured - eye.to_ejector
     with ExitStack() as stack:
-        trigger = stack.enter_context(closing(bench.devices.trigger()))
-        second = stack.enter_context(closing(bench.devices.eye(trigger)))
+        trigger = stack.enter_context(closing(context.devices.trigger()))
+        second = stack.enter_context(closing(context.devices.eye(trigger)))
         encoder = None
         backlash = 2
         if config.encoder is not None:
-            encoder = stack.enter_context(closing(bench.devices.encoder(trigger)))
+            encoder = stack.enter_context(closing(context.devices.encoder(trigger)))
             backlash = config.encoder.backlash_counts
         eyes = TwoEyes(
             trigger,
             second,
             encoder,
-            clock=bench.clock,
+            clock=context.clock,
             debounce=config.line.debounce_ns if encoder is None else config.line.debounce_counts,
             backlash=backlash,
         )
         most = _MOST_FACTOR * _Unit(config).configured
         watched = eyes.watch(settings.parts, most=most, wait_s=settings.wait_s)
     if len(watched.first) < settings.parts:
-        said = f"{len(watched.first)} parts came, {settings.parts} were wanted"
-        return judged("travel", (), faults=(said,))
-    found = find_distance(watched, expected=expected, tolerance=eye.tolerance, most=most)
-    return judge_distance(config, eye, found, parts=settings.parts, gap=_least_gap(watched))
+        fault = f"{len(watched.first)} of {settings.parts} parts came"
+        return judge_figures("travel", (), faults=(fault,))
+    distance = find_distance(watched, expected=expected, tolerance=eye.tolerance, most=most)
+    return judge_distance(config, eye, distance, parts=settings.parts, gap=_least_gap(watched))
 
 
 def _least_gap(watched: Watched) -> int | None:
     return min((after - before for before, after in pairwise(watched.first)), default=None)
 
 
-def _by_kicks(bench: CommissionContext) -> StepResult:
-    config, unit = bench.config, _Unit(bench.config)
-    asked = "Test kicks follow: air on, one part at a time, and hands off the ejector. Begin?"
-    if not bench.person.confirm(asked):
-        return skipped("travel", "test kicks were not agreed to")
+def _by_test_pulses(context: CommissionContext) -> StepResult:
+    config, unit = context.config, _Unit(context.config)
+    question = (
+        "Test pulses follow. Turn the air on, use one part at a time, and keep hands away from "
+        "the ejector. Begin?"
+    )
+    if not context.operator.confirm(question):
+        return skipped_step("travel", "the operator declined test pulses")
     pulse = config.line.pulse_us * 1000 if not unit.by_counts else max(1, config.pulse_counts)
     search = DelaySearch(
         unit.configured,
@@ -197,16 +211,19 @@ def _by_kicks(bench: CommissionContext) -> StepResult:
         least=max(1, unit.configured // 2),
         most=2 * unit.configured,
     )
-    with closing(bench.devices.trigger()) as trigger:
-        kicks = TestKicks(trigger, bench.devices.rejector_options(trigger), bench.devices.rejector)
+    with closing(context.devices.trigger()) as trigger:
+        test_pulses = TestPulses(
+            trigger, context.devices.rejector_options(trigger), context.devices.rejector
+        )
         while (delay := search.next()) is not None:
-            bench.say(f"kick after {unit.of(delay):.4g} {unit.name}: let one part run")
-            kicks.kick(delay, config.line.pulse_us, wait_s=bench.settings.wait_s)
-            said = bench.person.choose(
-                "The kick came before the part (early), behind it (late), or hit it (hit)?",
+            context.print_line(f"test pulse after {unit.of(delay):.4g} {unit.name}: run one part")
+            test_pulses.fire(delay, config.line.pulse_us, wait_s=context.settings.wait_s)
+            answer = context.operator.choose(
+                "Did the pulse come before the part (early), behind it (late), or did it hit "
+                "(hit)?",
                 [aim.value for aim in Aim],
             )
-            if said is None:
-                return skipped("travel", "nobody answered")
-            search.answer(Aim(said))
+            if answer is None:
+                return skipped_step("travel", "the operator did not answer")
+            search.answer(Aim(answer))
     return judge_window(config, search)

@@ -1,4 +1,4 @@
-"""A workbench on a simulated line, for steps without the command."""
+"""Stations on a simulated line, their pictures and operators, for commissioning steps."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from edge.assembly.commissioning import devices_of
 from edge.bundle import TrainedOn, read_bundle
 from edge.chain.load import build_inspector
 from edge.clock import Clock, MonotonicClock
-from edge.commission.context import CommissionContext, CommissionSettings
-from edge.commission.operator import NoOperator, Operator
+from edge.commission.context import CommissionContext, CommissionSettings, NoOperator, Operator
+from edge.commission.sharpness import Pixels
 from edge.config.station import load_config
-from tests.commission.pictures import Pixels, tiles
 from tests.support.bundles import encode, small_bundle
 from tests.support.keys import TRUST
 
@@ -41,7 +43,7 @@ realtime_priority = 0
 [uplink]
 start = false
 """
-# Another machine's load may hold a part up for tenths of a second: no part is unknown for that.
+# Load from other processes may delay a part by tenths of a second. No part is unknown with these.
 CALM = {"travel_ms": 900.0, "budget_ms": 800.0, "rate_hz": 20.0}
 TRAINED_ON = TrainedOn(sizes=((96, 128),), least=(96, 128), greatest=(96, 128), channels=(1,))
 EYE = "[ejector_eye]\nto_ejector_ms = 30.0\ntolerance_ms = 6.0\n"
@@ -59,7 +61,10 @@ def write_station(
     budget_ms: float = 100.0,
     trained_on: TrainedOn | None = TRAINED_ON,
 ) -> Path:
-    """station.toml, a bundle whose golden frames are tiles, and eight good pictures or those."""
+    """Write station.toml, a bundle whose golden frames are tiles, and pictures.
+
+    pictures: 8 good ones where none are given.
+    """
     golden = {f"golden/{seed}.png": tiles(seed=seed) for seed in range(3)}
     small_bundle(folder / "small.outfeed", frames=golden, trained_on=trained_on)
     (folder / "frames").mkdir()
@@ -78,10 +83,10 @@ def write_station(
     return path
 
 
-class Scripted:
-    """An Operator who answers by a function, and remembers what was asked."""
+class ScriptedOperator:
+    """An Operator who answers with a function, and records the questions."""
 
-    there = True
+    present = True
 
     def __init__(self, answer: Callable[[str], str | None] = lambda text: None) -> None:
         self.asked: list[str] = []
@@ -96,35 +101,56 @@ class Scripted:
         return self._answer(text)
 
 
-class Declining(Scripted):
-    """Agrees to nothing."""
+class DecliningOperator(ScriptedOperator):
+    """An Operator who refuses every request."""
 
     def confirm(self, text: str) -> bool:
         return False
 
 
-def bench_of(
+def context_of(
     path: Path,
     *,
-    person: Operator | None = None,
+    operator: Operator | None = None,
     clock: Clock | None = None,
     settings: CommissionSettings | None = None,
     **changes: Any,
 ) -> CommissionContext:
-    """The devices as station.toml has them, unless changes say otherwise."""
+    """Return a context with the devices of station.toml, except for the given changes."""
     config = load_config(path)
     bundle = read_bundle(config.bundle)
     clock = clock or MonotonicClock()
-    said: list[str] = []
+    lines: list[str] = []
     given = {
         "config": config,
         "bundle": bundle,
         "inspector": build_inspector(bundle, now_ns=time.monotonic_ns),
         "devices": devices_of(config, clock),
         "clock": clock,
-        "person": person or NoOperator(),
+        "operator": operator or NoOperator(),
         "folder": path.parent,
-        "say": said.append,
+        "print_line": lines.append,
         "settings": settings or CommissionSettings(),
     }
     return CommissionContext(**{**given, **changes})
+
+
+def tiles(
+    *, seed: int = 0, size: tuple[int, int] = (96, 128), low: int = 140, high: int = 180
+) -> Pixels:
+    """Return squares of 8 px at random levels, height × width.
+
+    All levels are above those that the chain of tests.support.bundles reports.
+    """
+    chance = np.random.default_rng(seed)
+    cells = chance.integers(low, high, (size[0] // 8, size[1] // 8), dtype=np.uint8)
+    return np.ascontiguousarray(cells.repeat(8, axis=0).repeat(8, axis=1))
+
+
+def blurred(pixels: Pixels, sigma_px: float) -> Pixels:
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma_px), np.uint8)
+
+
+def lit(pixels: Pixels, factor: float) -> Pixels:
+    """Return the picture under more or less light, clipped at white."""
+    return np.clip(pixels * factor, 0, 255).astype(np.uint8)
