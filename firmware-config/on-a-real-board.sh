@@ -1,10 +1,10 @@
 #!/bin/sh
-# What only a real board can show: run on the board, as the user that Outfeed runs as, with the
-# station stopped. docs/how-to/check-a-board.md says what to wire and what each line means.
+# The checks that need a real board. Run it on the board, as the user that runs Outfeed, with the
+# station stopped. docs/how-to/check-a-board.md describes the wiring and each line of the output.
 #
 #   on-a-real-board.sh /etc/outfeed/station.toml [--wire] [--lamp] [--unplug]
 #
-# PYTHON names the Python that Outfeed is installed for.
+# PYTHON: the Python in which Outfeed is installed; default python3.
 set -eu
 
 [ $# -ge 1 ] || { echo "usage: $0 station.toml [--wire] [--lamp] [--unplug]" >&2; exit 2; }
