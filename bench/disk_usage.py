@@ -24,9 +24,9 @@ from edge.events.event import ActuationAction, ActuationCause, Event, actuation_
 from edge.events.identity import JournalPosition
 from edge.journal.cursor import write_cursor
 from edge.journal.writer import Journal
-from edge.pictures.album import Album
-from edge.pictures.buffered_frame import KeepReason
 from edge.pictures.file_name import PictureName
+from edge.pictures.keep_rules import KeepReason
+from edge.pictures.picture_store import PictureStore
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict
 
 _SECTOR_BYTES = 512  # of /sys/block/*/stat, whatever the disk's own are
@@ -160,7 +160,7 @@ def journal_cost(disk: LoopDisk, count: int, batch: int, *, rejects: bool) -> Re
 def picture_cost(disk: LoopDisk, count: int, size: int) -> RecordCost:
     """Measure stored pictures of ``size`` bytes, per picture."""
     folder = disk.folder / f"album-{size}"
-    album = Album(folder, max_bytes=16 << 20, min_free_bytes=0)
+    album = PictureStore(folder, max_bytes=16 << 20, min_free_bytes=0)
     album.open()
     data = bytes(range(256)) * (size // 256)
 

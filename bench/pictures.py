@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pixels = surface(height, width, channels)
     ring = FrameRing(frames=32, max_bytes=1 << 30)
     keeper = ImageRecorder(
-        ring=ring, scribe=_UnusedWriter(), rules=KeepRules(), max_waiting_bytes=1 << 30
+        ring=ring, writer=_UnusedWriter(), rules=KeepRules(), max_waiting_bytes=1 << 30
     )
     numbers = iter(range(1, 1 << 30))
     target = np.empty((32, *pixels.shape), np.uint8)

@@ -9,7 +9,14 @@ from edge.config.station import StationConfig
 from edge.engines.registry import EngineChoice
 from edge.errors import JournalError, PictureError
 from edge.inbox import Inbox
-from edge.pictures import Album, FrameRing, ImageRecorder, ImageWriter, KeepRules, provenance_of
+from edge.pictures import (
+    FrameRing,
+    ImageRecorder,
+    ImageWriter,
+    KeepRules,
+    PictureStore,
+    provenance_of,
+)
 from edge.pictures.kept_bundles import keep_bundle
 from edge.station.collaborators import NO_PICTURES, PictureRecorder
 from edge.station.deferred_journal import DeferredJournal
@@ -23,7 +30,7 @@ def make_keeper(
     if not wanted.enabled:
         return NO_PICTURES
     scribe = ImageWriter(
-        Album(
+        PictureStore(
             config.paths.pictures, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes
         ),
         origin=provenance_of(bundle, engine),
@@ -34,7 +41,7 @@ def make_keeper(
     )
     return ImageRecorder(
         ring=FrameRing(frames=wanted.ring_frames, max_bytes=wanted.ring_bytes),
-        scribe=scribe,
+        writer=scribe,
         rules=KeepRules(wanted.pass_every, wanted.before_parts),
         max_waiting_bytes=wanted.ring_bytes,
         inbox=Inbox(config.paths.inbox),

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.assembly.chain import engine_choice
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError, PictureError, UsageError
-from edge.pictures.file_name import list_album
+from edge.pictures.file_name import list_pictures
 from edge.pictures.png import read_text
 from edge.pictures.record import PictureRecord, parse_record
 from edge.replay import ReplayChains, ReplayedPart, ReplayOutcome, replay_part
@@ -26,7 +26,7 @@ def select(album: Path, parts: Sequence[int], *, everything: bool, last: int | N
     out, the newest. Raises UsageError, and PictureError for a part without a picture."""
     if sum((bool(parts), everything, last is not None)) != 1:
         raise UsageError("replay takes PARTs, --all or --last N")
-    names = list_album(album)
+    names = list_pictures(album)
     if not names:
         raise PictureError(f"{album}: holds no picture")
     if last is not None:
@@ -103,7 +103,7 @@ def _line(found: ReplayedPart) -> str:
 
 
 def _json(path: Path, found: ReplayedPart) -> str:
-    record = found.record
+    record, recorded = found.record, found.record.chain_verdict
     return json.dumps(
         {
             "part_id": record.part_id,
@@ -116,7 +116,7 @@ def _json(path: Path, found: ReplayedPart) -> str:
             "engine": found.chain.origin.engine,
             "outfeed_then": record.origin.outfeed,
             "marks": [mark.kind for mark in record.marks],
-            "recorded": None if record.said is None else json.loads(canonical(record.said)),
+            "recorded": None if recorded is None else json.loads(canonical(recorded)),
             "seen": json.loads(canonical(found.verdict)),
         }
     )

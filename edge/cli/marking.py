@@ -10,7 +10,7 @@ from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
 from edge.inbox import MarkKind
 from edge.journal.reader import JournalReader
-from edge.pictures.file_name import list_album
+from edge.pictures.file_name import list_pictures
 
 _KINDS: dict[str, MarkKind] = {each: each for each in get_args(MarkKind)}
 _LOOKED_AT = 64  # events: a part has one to three
@@ -46,7 +46,7 @@ def require_part(config: StationConfig, number: int) -> None:
         return
     if number <= newest if newest is not None else rows in (0, _LOOKED_AT_MOST):
         return
-    if any(name.part_id == number for name in list_album(config.paths.pictures)):
+    if any(name.part_id == number for name in list_pictures(config.paths.pictures)):
         return
     last = "no part has been inspected yet"
     if newest is not None:

@@ -9,7 +9,7 @@ from edge.config.station import StationConfig
 from edge.disk_usage.cost import REJECTED_ROW_BYTES, ROW_BYTES, journal_bytes, position_bytes
 from edge.journal import cursor
 from edge.journal.capacity import JournalCapacity
-from edge.pictures.album import cost_bytes
+from edge.pictures.picture_store import cost_bytes
 from edge.station import part_numbers
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from edge.config.station import StationConfig
 from edge.disk_usage import Day, Prediction
 from edge.errors import UsageError
-from edge.pictures.file_name import list_album
+from edge.pictures.file_name import list_pictures
 from edge.tables import counts_table
 
 _MB, _GB, _TB = 1e6, 1e9, 1e12
@@ -55,7 +55,7 @@ def _sizes(config: StationConfig, picture_kb: float | None) -> tuple[float, floa
     else:
         album = config.paths.pictures
         sizes = []
-        for name in list_album(album):
+        for name in list_pictures(album):
             with suppress(FileNotFoundError):  # made room for another one meanwhile
                 sizes.append((album / str(name)).stat().st_size)
         size = sum(sizes) / len(sizes) if sizes else frame * _PNG_SHARE

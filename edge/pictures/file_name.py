@@ -1,4 +1,4 @@
-"""What a picture in an album is called, so that a listing says all that an album must know."""
+"""File names of stored pictures. A listing of the folder is all that the picture store reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import PictureError
-from edge.pictures.buffered_frame import KeepReason
+from edge.pictures.keep_rules import KeepReason
 
 _PATTERN = re.compile(r"(\d{10})-([0-9a-f]{8})-(\d{1,19})-([a-z]+)\.png")
 _REASONS = {reason.value: reason for reason in KeepReason}
@@ -15,8 +15,11 @@ _REASONS = {reason.value: reason for reason in KeepReason}
 
 @dataclass(frozen=True, slots=True, order=True)
 class PictureName:
-    """number: grows by one with every picture of the album. journal: the first 8 digits of the
-    uuid of the part's journal."""
+    """The file name of a stored picture, in its parts.
+
+    number: grows by one with every stored picture. journal: the first 8 digits of the UUID of the
+    part's journal.
+    """
 
     number: int
     journal: str
@@ -28,16 +31,18 @@ class PictureName:
 
 
 def parse_name(text: str) -> PictureName | None:
-    """None for any other file's name."""
-    found = _PATTERN.fullmatch(text)
-    if found is None or found[4] not in _REASONS:
+    """Return the parts of a picture's file name; None for any other file name."""
+    match = _PATTERN.fullmatch(text)
+    if match is None or match[4] not in _REASONS:
         return None
-    return PictureName(int(found[1]), found[2], int(found[3]), _REASONS[found[4]])
+    return PictureName(int(match[1]), match[2], int(match[3]), _REASONS[match[4]])
 
 
-def list_album(folder: Path) -> list[PictureName]:
-    """The pictures of an album, the oldest first; none where there is no folder. Blocks on the
-    disk. Raises PictureError."""
+def list_pictures(folder: Path) -> list[PictureName]:
+    """Return the names of the stored pictures, the oldest first; none if the folder is missing.
+
+    Blocks on the disk. Raises PictureError.
+    """
     try:
         names = [parse_name(path.name) for path in folder.iterdir()]
     except FileNotFoundError:

@@ -1,5 +1,7 @@
-"""The bundles by which kept pictures were judged: a station that was given a newer one can still
-say why it decided as it did."""
+"""Copies of the bundles that gave the verdicts on the stored pictures.
+
+With them a station can replay its pictures after it got a newer bundle.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +10,29 @@ from pathlib import Path
 from edge.bundle import SUFFIX, Bundle, pack, parse_bundle, write_bundle
 from edge.errors import BundleError, PictureError
 
-# Beside the pictures' own cap. A bundle is 1 to 20 MB, and a station gets a new one now and then.
+# In addition to the limit of pictures. A bundle has 1 to 20 MB.
 MAX_BUNDLES = 4
 
 
 def bundle_path(folder: Path, digest: str) -> Path:
-    """Where the bundle of this content lies, if it does."""
+    """Return the path of the copy of a bundle. digest: SHA-256 of its content."""
     return folder / f"{digest}{SUFFIX}"
 
 
 def keep_bundle(folder: Path, bundle: Bundle, source: Path) -> None:
-    """See to it that the bundle is there, the newest of MAX_BUNDLES; older ones go. Blocks for two
-    fsyncs where it is new. Raises PictureError.
+    """Copy the bundle to the folder, unless it is there, and keep the newest MAX_BUNDLES.
 
-    A copy, not a link: whoever copies a new bundle over the old file would change both. source: the
-    file that it was read from; where that has been replaced since, it is packed again, with every
-    byte of its content but without its signature.
+    It is a copy, not a link, because a new bundle may be copied over the old file. Blocks for two
+    fsyncs if the bundle is new.
+
+    Args:
+        folder: The folder of the copies.
+        bundle: The bundle.
+        source: The file from which the bundle was read. If it has been replaced since, the bundle
+            is packed again, with all of its content but without its signature.
+
+    Raises:
+        PictureError: The folder cannot be used.
     """
     path = bundle_path(folder, bundle.digest)
     try:
@@ -38,7 +47,7 @@ def keep_bundle(folder: Path, bundle: Bundle, source: Path) -> None:
 
 
 def _is_whole(path: Path, bundle: Bundle) -> bool:
-    """Return whether it is there, and a power cut has taken nothing of it."""
+    """Return True if the copy exists and is complete. A power loss can damage it."""
     try:
         return parse_bundle(path.read_bytes()).digest == bundle.digest
     except (FileNotFoundError, BundleError):

@@ -1,4 +1,4 @@
-"""What judged a part: everything that the same pixels' verdict depends on."""
+"""The provenance of a verdict: everything, beside the pixels, on which it depends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from edge.bundle import Bundle
 from edge.engines.registry import EngineChoice
 from edge.engines.selection import processor
 
-# Told for people: another Outfeed must give the same verdict or say that it does not.
+# For people only. Another version of Outfeed must give the same verdict, or replay reports it.
 _NOT_IN_DIGEST = ("outfeed", "bundle")
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """bundle: its id. bundle_digest: SHA-256, which names this very content. build: which of its
-    builds. package: the engine's library and its version. machine: as x86_64 or aarch64."""
+    """The software and hardware that gave a verdict.
+
+    outfeed, numpy, opencv: versions. bundle: id of the bundle. bundle_digest: SHA-256 of its
+    content. engine, providers, threads: the engine and its settings. package: the library of the
+    engine, with its version. build: the build in the bundle. machine: for instance x86_64 or
+    aarch64. processor: its name.
+    """
 
     outfeed: str
     bundle: str
@@ -39,13 +44,18 @@ class Provenance:
 
     @property
     def digest(self) -> str:
-        """Two parts with one digest were judged by the same thing: the same pixels then give the
-        same verdict, byte for byte."""
-        told = {key: value for key, value in asdict(self).items() if key not in _NOT_IN_DIGEST}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of all fields that affect a verdict.
+
+        For two equal digests, equal pixels give the same verdict, byte for byte.
+        """
+        relevant = {key: value for key, value in asdict(self).items() if key not in _NOT_IN_DIGEST}
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
     def differences(self, other: Provenance) -> tuple[str, ...]:
-        """What differs, as ``package onnxruntime 1.1, was onnxruntime 1.0``, of what counts."""
+        """Return the differences that affect a verdict.
+
+        One text for each, for instance ``package onnxruntime 1.1, was onnxruntime 1.0``.
+        """
         mine, others = asdict(self), asdict(other)
         return tuple(
             f"{key.replace('_', ' ')} {_short(mine[key])}, was {_short(others[key])}"
@@ -55,7 +65,10 @@ class Provenance:
 
 
 def provenance_of(bundle: Bundle, engine: EngineChoice) -> Provenance:
-    """Of the parts that this bundle judges on this engine, on this machine. Raises BundleError."""
+    """Return the provenance of verdicts by this bundle, on this engine and this machine.
+
+    Raises BundleError.
+    """
     return Provenance(
         outfeed=edge.__version__,
         bundle=bundle.id,

@@ -1,4 +1,4 @@
-"""The thread between the station and the album."""
+"""The recorder of pictures: it buffers frames and writes the selected ones on its own thread."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from logging import getLogger
 
 from edge.errors import PictureError
 from edge.inbox import Inbox, Mark
-from edge.pictures.album import SkippedPicture
-from edge.pictures.buffered_frame import BufferedFrame, KeepReason
-from edge.pictures.ring import FrameRing, held_bytes
-from edge.pictures.rules import KeepRules
+from edge.pictures.keep_rules import KeepReason, KeepRules
+from edge.pictures.picture_store import SkippedPicture
+from edge.pictures.ring import BufferedFrame, FrameRing, held_bytes
 from edge.pictures.writer import ImageWriter
 from edge.records import Frame, Verdict
 
 _log = getLogger(__name__)
 
-_TURN_S = 0.25  # how soon a mark is seen
-_LOOK_S = 5.0  # between looks at how full the disk is
-_NICE = 10  # of 19: what has a deadline goes before what has none
+_TURN_S = 0.25  # longest time until a mark is read
+_SPACE_CHECK_S = 5.0  # between checks of the free space on the disk
+_NICE = 10  # of 19: threads with a deadline come first
 
 Marked = Callable[[Mark, str | None, Callable[[], None]], bool]
-"""Journals a mark with its picture's name, None where there is none, and calls back on its thread
-when the event is on the disk; False: not now."""
+"""Journals a mark with the file name of the part's picture, or None. It calls the function, on its
+own thread, when the event is on the disk. It returns False if it cannot accept the mark now."""
 
 
 class ImageRecorder:
-    """Holds the last frames, and writes those that somebody will look at to the album.
+    """Buffers the last frames, and writes the selected ones to the picture store.
 
-    ``record_frame``, ``record_inspection`` and ``record_verdict`` are for the station's threads and
-    never wait for the disk. The thread ``pictures`` encodes and writes, at a lower priority than
-    any other, and reads the inbox. No other thread waits for it. A disk that hangs stops this
-    thread only, so it has no heartbeat.
-    A disk that refuses is one line in the log, another one when it takes pictures again.
+    Errors of the disk are logged once, and once more when a picture is written again.
 
-    Overflow rule: a picture that finds ``waiting`` others, or as many bytes as the ring may hold,
-    before it is left out and counted.
+    Overflow rule: a picture is skipped and counted if ``waiting`` others are waiting, or if they
+    and it have more than ``max_waiting_bytes``.
+
+    Synchronization: the ``record`` methods are called by the threads of the station and never wait
+    for the disk. The thread ``pictures`` encodes, writes and reads the inbox, at a lower priority
+    than the other threads. No other thread waits for it. A disk that hangs stops this thread only,
+    so it has no heartbeat.
     """
 
     def __init__(
         self,
         *,
         ring: FrameRing,
-        scribe: ImageWriter,
+        writer: ImageWriter,
         rules: KeepRules,
         max_waiting_bytes: int,
         inbox: Inbox | None = None,
@@ -56,7 +56,7 @@ class ImageRecorder:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ring = ring
-        self._scribe = scribe
+        self._writer = writer
         self._rules = rules
         self._inbox = inbox
         self._most_waiting = waiting
@@ -66,17 +66,17 @@ class ImageRecorder:
         self._waiting_bytes = 0
         self._counts: Counter[str] = Counter()
         self._on_mark: Marked | None = None
-        self._journalled: deque[Mark] = deque()  # by the journal's thread
-        self._told: set[str] = set()  # marks that the journal has and the inbox still holds
-        self._look_s = 0.0
-        self._refusing = self._overflowing = self._told_too_large = False
-        self._closing = self._give_up = False
+        self._journalled: deque[Mark] = deque()  # filled by the journal's thread
+        self._accepted: set[str] = set()  # ids of marks that the journal accepted
+        self._space_check_s = 0.0
+        self._is_failing = self._is_overflowing = self._has_logged_too_large = False
+        self._is_closing = self._must_stop = False
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Pictures kept by KeepReason, and skipped by SkippedPicture."""
+        """The number of stored pictures by KeepReason, and of others by SkippedPicture."""
         with self._condition:
             return dict(self._counts)
 
@@ -86,167 +86,170 @@ class ImageRecorder:
         self._thread.start()
 
     def record_frame(self, frame: Frame) -> None:
-        """A part's frame is there."""
-        shot = self._ring.put(frame)
-        if shot is None:
-            self._left_out(SkippedPicture.TOO_LARGE)
-            if not self._told_too_large:
-                _log.error("pictures_too_large part=%s: ring_mb holds no frame", frame.part_id)
-            self._told_too_large = True
-        elif shot.verdict is not None:  # the verdict was first: late
-            self._judge(shot.verdict)
+        """Buffer the frame of a part."""
+        buffered = self._ring.put(frame)
+        if buffered is None:
+            self._count_skipped(SkippedPicture.TOO_LARGE)
+            if not self._has_logged_too_large:
+                _log.error("pictures_too_large part=%s: larger than ring_mb", frame.part_id)
+            self._has_logged_too_large = True
+        elif buffered.verdict is not None:  # the frame was late
+            self._select(buffered.verdict)
 
     def record_inspection(self, verdict: Verdict) -> None:
-        """What the chain said of a part, in time or not."""
-        self._ring.said(verdict)
+        """Record the verdict of the chain on a part, in time or not."""
+        self._ring.set_chain_verdict(verdict)
 
     def record_verdict(self, verdict: Verdict) -> None:
-        """A part has its one verdict."""
-        self._ring.settled(verdict)
-        self._judge(verdict)
+        """Record the final verdict on a part, and select its picture by the rules."""
+        self._ring.set_verdict(verdict)
+        self._select(verdict)
 
     def dump(self, timeout_s: float) -> None:
-        """The process dies: write what the ring holds, the latest first, as far as time and limits
-        allow. In place of ``close``; at most timeout_s, twice where a hung thread has the ring."""
-        shots = self._ring.ask_all(timeout_s)
+        """Write the frames in the ring, the latest first, as far as time and limits allow.
+
+        Called instead of ``close`` when the process crashes. Blocks for timeout_s at most; for
+        twice as long where a hung thread holds the lock of the ring.
+        """
+        frames = self._ring.request_all(timeout_s)
         if self._condition.acquire(timeout=timeout_s):
             try:
-                self._waiting.extend((shot, KeepReason.CRASH) for shot in shots)
+                self._waiting.extend((buffered, KeepReason.CRASH) for buffered in frames)
             finally:
                 self._condition.release()
         self.close(timeout_s)
 
     def close(self, timeout_s: float) -> None:
-        """Write what waits, at most timeout_s long, and end the thread, where it does not hang."""
+        """Write the waiting pictures for timeout_s at most, and end the thread unless it hangs."""
         if self._thread.ident is None:
             return
-        self._closing = True  # the thread looks by itself, also where nobody can notify it
+        self._is_closing = True  # the thread polls this, because a notification may be impossible
         self._thread.join(timeout_s)
-        self._give_up = True
+        self._must_stop = True
         if self._thread.is_alive():
             _log.warning("pictures_given_up waiting=%s", len(self._waiting))
 
-    def _judge(self, verdict: Verdict) -> None:
+    def _select(self, verdict: Verdict) -> None:
         reason = self._rules.reason(verdict)
         if reason is None:
             return
-        if (shot := self._ring.ask(verdict.part_id)) is None:
+        if (buffered := self._ring.request(verdict.part_id)) is None:
             return
-        self._put(shot, reason)
+        self._put(buffered, reason)
         if reason is not KeepReason.PASS:
-            for each in self._ring.ask_before(verdict.part_id, self._rules.before_parts):
+            for each in self._ring.request_before(verdict.part_id, self._rules.before_parts):
                 self._put(each, KeepReason.BEFORE)
 
-    def _put(self, shot: BufferedFrame, reason: KeepReason) -> None:
-        size = held_bytes(shot.frame.pixels)
+    def _put(self, buffered: BufferedFrame, reason: KeepReason) -> None:
+        size = held_bytes(buffered.frame.pixels)
         with self._condition:
             full = (
                 len(self._waiting) >= self._most_waiting
                 or self._waiting_bytes + size > self._most_bytes
-                or self._closing
+                or self._is_closing
             )
             if not full:
-                self._waiting.append((shot, reason))
+                self._waiting.append((buffered, reason))
                 self._waiting_bytes += size
                 self._condition.notify()
                 return
-            said, self._overflowing = self._overflowing, True
-        self._left_out(SkippedPicture.OVERFLOW)
-        if not said:
+            was_overflowing, self._is_overflowing = self._is_overflowing, True
+        self._count_skipped(SkippedPicture.OVERFLOW)
+        if not was_overflowing:
             _log.warning("pictures_overflow waiting=%s", len(self._waiting))
 
-    def _left_out(self, why: SkippedPicture) -> None:
+    def _count_skipped(self, reason: SkippedPicture) -> None:
         with self._condition:
-            self._counts[why.value] += 1
+            self._counts[reason.value] += 1
 
     def _run(self) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        while not self._give_up:
+        while not self._must_stop:
             item = self._next()
             if item is not None:
-                self._keep(*item)
-            elif self._closing:
+                self._write(*item)
+            elif self._is_closing:
                 break
             else:
-                self._look()
+                self._check_space()
             self._read_inbox()
         self._confirm()
 
     def _next(self) -> tuple[BufferedFrame, KeepReason] | None:
         with self._condition:
-            if not self._waiting and not self._closing:
+            if not self._waiting and not self._is_closing:
                 self._condition.wait(_TURN_S)
             if not self._waiting:
-                self._overflowing = False
+                self._is_overflowing = False
                 return None
-            shot, reason = self._waiting.popleft()
-            self._waiting_bytes -= held_bytes(shot.frame.pixels)
-            return shot, reason
+            buffered, reason = self._waiting.popleft()
+            self._waiting_bytes -= held_bytes(buffered.frame.pixels)
+            return buffered, reason
 
-    def _keep(
-        self, shot: BufferedFrame, reason: KeepReason, mark: Mark | None = None
+    def _write(
+        self, buffered: BufferedFrame, reason: KeepReason, mark: Mark | None = None
     ) -> str | None:
-        """Its name, where it was written."""
+        """Return the name of the picture; None: it was not written."""
         try:
-            done = self._scribe.keep(shot, reason, mark)
+            done = self._writer.write(buffered, reason, mark)
         except PictureError as error:
-            self._refused(str(error))
+            self._log_failure(str(error))
             done = SkippedPicture.DISK
         if isinstance(done, SkippedPicture):
             if done is SkippedPicture.NO_ROOM:
-                self._refused("the disk has no more room than is reserved (min_free_mb)")
-            self._left_out(done)
+                self._log_failure("the disk has only its reserve free (min_free_mb)")
+            self._count_skipped(done)
             return None
         if done is not None:
             with self._condition:
                 self._counts[reason.value] += 1
-            if self._refusing:
+            if self._is_failing:
                 _log.warning("pictures_taken_again")
-            self._refusing = False
+            self._is_failing = False
         return done
 
-    def _refused(self, reason: str) -> None:
-        if not self._refusing:
+    def _log_failure(self, reason: str) -> None:
+        if not self._is_failing:
             _log.error("pictures_refused reason=%s", reason)
-        self._refusing = True
+        self._is_failing = True
 
-    def _look(self) -> None:
-        """Whether the disk is so full that pictures must go."""
-        if (now_s := self._now_s()) < self._look_s:
+    def _check_space(self) -> None:
+        """Remove old pictures if the disk is nearly full."""
+        if (now_s := self._now_s()) < self._space_check_s:
             return
-        self._look_s = now_s + _LOOK_S
+        self._space_check_s = now_s + _SPACE_CHECK_S
         try:
-            gone = self._scribe.give_way()
+            removed = self._writer.make_space()
         except PictureError as error:
-            self._refused(str(error))
+            self._log_failure(str(error))
             return
-        if gone:
-            _log.warning("pictures_gave_way count=%s", gone)
+        if removed:
+            _log.warning("pictures_gave_way count=%s", removed)
 
     def _confirm(self) -> None:
-        """What the journal has goes out of the inbox."""
+        """Remove the marks from the inbox that the journal has on the disk."""
         while self._inbox is not None and self._journalled:
             mark = self._journalled.popleft()
             self._inbox.remove(mark)
-            self._told.discard(mark.id)
+            self._accepted.discard(mark.id)
 
     def _read_inbox(self) -> None:
         self._confirm()
-        if self._inbox is None or self._on_mark is None or self._closing:
+        if self._inbox is None or self._on_mark is None or self._is_closing:
             return
         for mark in self._inbox.waiting():
-            if mark.id not in self._told and self._on_mark(
-                mark, self._marked(mark), partial(self._journalled.append, mark)
+            if mark.id not in self._accepted and self._on_mark(
+                mark, self._add_mark(mark), partial(self._journalled.append, mark)
             ):
-                self._told.add(mark.id)
+                self._accepted.add(mark.id)
 
-    def _marked(self, mark: Mark) -> str | None:
-        """The name of the part's picture, which has the mark now."""
+    def _add_mark(self, mark: Mark) -> str | None:
+        """Add the mark to the part's picture, or write the picture now. Return its name."""
         try:
-            name = self._scribe.mark(mark)
+            name = self._writer.add_mark(mark)
         except PictureError as error:
-            self._refused(str(error))
+            self._log_failure(str(error))
             return None
-        shot = self._ring.get(mark.part_id) if name is None else None
-        return name if shot is None else self._keep(shot, KeepReason.MARK, mark)
+        buffered = self._ring.request(mark.part_id, again=True) if name is None else None
+        return name if buffered is None else self._write(buffered, KeepReason.MARK, mark)

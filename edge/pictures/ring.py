@@ -1,118 +1,138 @@
-"""The last frames, in memory."""
+"""The last frames of parts, in memory, with the verdicts on them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.pictures.buffered_frame import BufferedFrame
 from edge.records import Frame, Verdict
 
 
-class FrameRing:
-    """At most ``frames`` frames and ``max_bytes`` of pixels; the oldest make room.
+@dataclass(slots=True)
+class BufferedFrame:
+    """The frame of a part, and the verdicts on it.
 
-    It holds the frames themselves, not copies: a camera's frame is its part's for good (a contract
-    of edge/devices/camera.py that every camera's test proves), and a copy of 2048×1536×3 pixels
-    costs 1 ms (bench/pictures.py). Any thread may call; a call takes microseconds whatever the disk
-    does.
+    verdict: the final verdict on the part. chain_verdict: the verdict of the chain, in time or not;
+    for a frame that the chain refused, UNKNOWN with the error. Both are set once, under the lock of
+    the ring, and are None until then. is_requested: its picture is to be stored.
+    """
+
+    frame: Frame
+    verdict: Verdict | None = None
+    chain_verdict: Verdict | None = None
+    is_requested: bool = False
+
+
+class FrameRing:
+    """At most ``frames`` frames and ``max_bytes`` of pixels. The oldest are removed.
+
+    The ring holds the frames themselves, not copies. A camera never writes into a frame that it has
+    handed over (a contract of edge/devices/camera.py, which the test of each camera checks). A copy
+    of 2048×1536×3 pixels takes 1 ms (bench/pictures.py).
+
+    Synchronization: any thread may call. A call takes microseconds and never waits for the disk.
     """
 
     def __init__(self, *, frames: int, max_bytes: int) -> None:
         self._frames = frames
         self._max_bytes = max_bytes
-        self._shots: OrderedDict[int, BufferedFrame] = OrderedDict()
-        self._early: OrderedDict[int, Verdict] = OrderedDict()  # of parts whose frame is late
+        self._buffered: OrderedDict[int, BufferedFrame] = OrderedDict()
+        self._early: OrderedDict[int, Verdict] = OrderedDict()  # their frame has not come
         self._bytes = 0
-        self._guard = Lock()
+        self._lock = Lock()
 
     def put(self, frame: Frame) -> BufferedFrame | None:
-        """Hold a part's frame; None for one that is larger than the whole ring."""
+        """Add the frame of a part. Return None for a frame that is larger than the whole ring."""
         size = held_bytes(frame.pixels)
         if size > self._max_bytes:
             return None
-        shot = BufferedFrame(frame)
-        with self._guard:
-            shot.verdict = self._early.pop(frame.part_id, None)
-            self._drop(self._shots.pop(frame.part_id, None))
-            while len(self._shots) >= self._frames or self._bytes + size > self._max_bytes:
-                self._drop(self._shots.popitem(last=False)[1])
-            self._shots[frame.part_id] = shot
+        buffered = BufferedFrame(frame)
+        with self._lock:
+            buffered.verdict = self._early.pop(frame.part_id, None)
+            self._drop(self._buffered.pop(frame.part_id, None))
+            while len(self._buffered) >= self._frames or self._bytes + size > self._max_bytes:
+                self._drop(self._buffered.popitem(last=False)[1])
+            self._buffered[frame.part_id] = buffered
             self._bytes += size
-        return shot
+        return buffered
 
-    def said(self, verdict: Verdict) -> None:
-        """What the chain said of a part."""
-        with self._guard:
-            shot = self._shots.get(verdict.part_id)
-            if shot is not None:
-                shot.said = verdict
+    def set_chain_verdict(self, verdict: Verdict) -> None:
+        """Record the verdict of the chain on a part."""
+        with self._lock:
+            buffered = self._buffered.get(verdict.part_id)
+            if buffered is not None:
+                buffered.chain_verdict = verdict
 
-    def settled(self, verdict: Verdict) -> None:
-        """A part's one verdict, whether or not its frame is here already."""
-        with self._guard:
-            shot = self._shots.get(verdict.part_id)
-            if shot is not None:
-                shot.verdict = verdict
+    def set_verdict(self, verdict: Verdict) -> None:
+        """Record the final verdict on a part, whether or not its frame has come."""
+        with self._lock:
+            buffered = self._buffered.get(verdict.part_id)
+            if buffered is not None:
+                buffered.verdict = verdict
                 return
             self._early[verdict.part_id] = verdict
             if len(self._early) > self._frames:
                 self._early.popitem(last=False)
 
-    def ask(self, part_id: int) -> BufferedFrame | None:
-        """The part's shot, for keeping; None where it is not here or was asked for before."""
-        with self._guard:
-            return self._asked(self._shots.get(part_id))
+    def request(self, part_id: int, *, again: bool = False) -> BufferedFrame | None:
+        """Return the frame of a part, whose picture is to be stored.
 
-    def ask_before(self, part_id: int, count: int) -> tuple[BufferedFrame, ...]:
-        """As ``ask``, of the ``count`` parts that came before this one, the latest first."""
+        Return None if the frame is not in the ring, or was requested before. again: return it in
+        the second case too.
+        """
+        with self._lock:
+            return self._request(self._buffered.get(part_id), again=again)
+
+    def request_before(self, part_id: int, count: int) -> tuple[BufferedFrame, ...]:
+        """Like ``request``, for the ``count`` parts before this one, the latest first."""
         if not count:
             return ()
-        with self._guard:
-            before = sorted((n for n in self._shots if n < part_id), reverse=True)[:count]
-            return tuple(shot for n in before if (shot := self._asked(self._shots[n])) is not None)
+        with self._lock:
+            before = sorted((n for n in self._buffered if n < part_id), reverse=True)[:count]
+            return self._request_each(self._buffered[n] for n in before)
 
-    def ask_all(self, timeout_s: float) -> tuple[BufferedFrame, ...]:
-        """As ``ask``, of all parts, the latest first; none where a hung thread has the lock."""
-        if not self._guard.acquire(timeout=timeout_s):
+    def request_all(self, timeout_s: float) -> tuple[BufferedFrame, ...]:
+        """Like ``request``, for all parts, the latest first.
+
+        Return nothing where a hung thread holds the lock for longer than timeout_s.
+        """
+        if not self._lock.acquire(timeout=timeout_s):
             return ()
         try:
-            shots = (self._asked(shot) for shot in reversed(self._shots.values()))
-            return tuple(shot for shot in shots if shot is not None)
+            return self._request_each(reversed(self._buffered.values()))
         finally:
-            self._guard.release()
-
-    def get(self, part_id: int) -> BufferedFrame | None:
-        """The part's shot, whether or not it was asked for before."""
-        with self._guard:
-            shot = self._shots.get(part_id)
-            if shot is not None:
-                shot.kept = True
-            return shot
+            self._lock.release()
 
     def __len__(self) -> int:
-        return len(self._shots)
+        return len(self._buffered)
 
     @property
     def size_bytes(self) -> int:
-        """What the frames take, at most max_bytes."""
+        """The memory of the frames, at most max_bytes."""
         return self._bytes
 
-    def _asked(self, shot: BufferedFrame | None) -> BufferedFrame | None:
-        if shot is None or shot.kept:
+    def _request(
+        self, buffered: BufferedFrame | None, *, again: bool = False
+    ) -> BufferedFrame | None:
+        if buffered is None or (buffered.is_requested and not again):
             return None
-        shot.kept = True
-        return shot
+        buffered.is_requested = True
+        return buffered
 
-    def _drop(self, shot: BufferedFrame | None) -> None:
-        if shot is not None:
-            self._bytes -= held_bytes(shot.frame.pixels)
+    def _request_each(self, frames: Iterable[BufferedFrame]) -> tuple[BufferedFrame, ...]:
+        return tuple(each for each in frames if self._request(each) is not None)
+
+    def _drop(self, buffered: BufferedFrame | None) -> None:
+        if buffered is not None:
+            self._bytes -= held_bytes(buffered.frame.pixels)
 
 
 def held_bytes(pixels: NDArray[np.uint8]) -> int:
-    """The memory that stays while these pixels do: of a view, the whole array behind it."""
+    """Return the memory that these pixels keep allocated: for a view, the whole base array."""
     base = pixels.base
     return max(pixels.nbytes, base.nbytes) if isinstance(base, np.ndarray) else pixels.nbytes

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from edge.errors import OutfeedError, QuarantineError
 from edge.events.event import PartEvent
 from edge.files import write_atomically
-from edge.pictures.stored_picture import parse_picture
+from edge.pictures.record import parse_picture
 from edge.quarantine.entry import CopiedPicture, MarkNote, QuarantineEntry, RecordedVerdict, weigh
 from edge.quarantine.index import QuarantineIndex, open_index, read_bounded, write_index
 from edge.quarantine.marked import MarkedPart, find_marked

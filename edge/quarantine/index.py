@@ -16,7 +16,7 @@ from edge.bounded_reads import whole_of
 from edge.errors import OutfeedError, QuarantineError
 from edge.files import write_with_backup
 from edge.journal.lock import FileLock
-from edge.pictures.stored_picture import parse_picture
+from edge.pictures.record import parse_picture
 from edge.quarantine.entry import QuarantineEntry
 from edge.validation_messages import describe
 

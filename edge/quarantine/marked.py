@@ -12,7 +12,7 @@ from edge.events.event import MarkEvent
 from edge.events.identity import JournalPosition, parse_payload
 from edge.inbox import Mark
 from edge.journal.reader import JournalReader
-from edge.pictures.file_name import PictureName, list_album
+from edge.pictures.file_name import PictureName, list_pictures
 from edge.pictures.png import picture_text
 from edge.pictures.record import PictureRecord, parse_record
 from edge.quarantine.entry import Claim
@@ -56,7 +56,7 @@ def find_marked(journal: Path, album: Path) -> MarkedParts:
     found = {(each.journal, each.part_id): each for each in journalled_marks(journal)}
     by_name = {(each.journal[:8], each.part_id): each for each in found.values()}
     unreadable: list[str] = []
-    for name in list_album(album):
+    for name in list_pictures(album):
         known = by_name.get((name.journal, name.part_id))
         try:
             record = _record(name, read_bounded(album / str(name)))

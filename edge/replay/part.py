@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge.pictures.record import PictureRecord
-from edge.pictures.stored_picture import read_picture
+from edge.pictures.record import PictureRecord, read_picture
 from edge.records import Verdict
 from edge.replay.chains import ReplayChain, ReplayChains
 from edge.replay.compare import ReplayOutcome, Tolerance, compare
@@ -37,7 +36,7 @@ def replay_part(path: Path, chains: ReplayChains) -> ReplayedPart:
     seen = attempt(record.part_id, partial(chain.inspector.inspect, picture.frame))
     changed = chain.origin.differences(record.origin)
     tolerance = chain.tolerance(record.origin) if changed else None
-    if record.said is None:
+    if record.chain_verdict is None:
         return ReplayedPart(record, seen, ReplayOutcome.UNJUDGED, None, tolerance, chain, changed)
-    outcome, difference = compare(record.said, seen, tolerance)
+    outcome, difference = compare(record.chain_verdict, seen, tolerance)
     return ReplayedPart(record, seen, outcome, difference, tolerance, chain, changed)

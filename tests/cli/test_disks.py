@@ -15,7 +15,7 @@ from edge.__main__ import main
 from edge.events.event import PartEvent
 from edge.events.identity import parse_payload
 from edge.journal.reader import JournalReader
-from edge.pictures.file_name import list_album
+from edge.pictures.file_name import list_pictures
 from tests.cli.conftest import Outfeed, tmpfs
 from tests.support.bundles import HOLE
 from tests.support.station_runs import wait_for
@@ -52,7 +52,7 @@ def test_pictures_leave_the_journal_its_room(
     result = outfeed("run", "--config", path)
     assert result.status == 0
     assert sorted(part.part_id for part in parts(disk)) == list(range(1, 13))
-    kept = list_album(disk / "pictures")
+    kept = list_pictures(disk / "pictures")
     assert 2 <= len(kept) <= 6  # 4 MiB of them at 0.7 MB
     assert "no room" in result.out
     said = [line for line in result.err.splitlines() if " pictures_refused " in line]
@@ -80,7 +80,7 @@ def test_a_disk_that_fails_in_the_middle(configure: Callable[..., Path], tmp_pat
         try:
             disk = tmp_path / "state"
             wait_for(
-                lambda: process.poll() is None and len(list_album(disk / "pictures")) > 3,
+                lambda: process.poll() is None and len(list_pictures(disk / "pictures")) > 3,
                 "pictures",
             )
             before = {part.part_id for part in parts(disk)}

@@ -16,7 +16,7 @@ from edge.errors import QuarantineError
 from edge.events.identity import JournalPosition
 from edge.inbox import Inbox, new_mark
 from edge.journal.cursor import read_cursor, write_cursor
-from edge.pictures.file_name import list_album
+from edge.pictures.file_name import list_pictures
 from edge.quarantine.index import QuarantineIndex, read_index, write_index
 from tests.cli.conftest import Outfeed
 from tests.doctor.contexts import context
@@ -56,7 +56,7 @@ def test_all_of_them_at_once(
     assert "bundles.json: was emptied, as by a power cut" in result.err
     assert " mark_refused file=" in result.err
     assert " drift_learns_anew reason=" in result.err
-    assert list_album(state / "pictures")
+    assert list_pictures(state / "pictures")
     assert outfeed("run", "--config", path).status == 0
 
 
@@ -81,7 +81,7 @@ def test_pictures_and_the_bundle_that_judged_them(
     state = lived_in(path, outfeed)
     (kept,) = (state / "bundles").iterdir()
     kept.write_bytes(b"")
-    first, *others = list_album(state / "pictures")
+    first, *others = list_pictures(state / "pictures")
     (state / "pictures" / str(first)).write_bytes(b"")
     (state / "pictures" / str(others[-1])).write_bytes(b"\0" * 5000)
     result = outfeed("run", "--config", path)

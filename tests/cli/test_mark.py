@@ -11,8 +11,8 @@ from pathlib import Path
 
 from edge.events.event import MarkEvent, gap_event
 from edge.journal.writer import Journal
-from edge.pictures.file_name import list_album
-from edge.pictures.stored_picture import read_picture
+from edge.pictures.file_name import list_pictures
+from edge.pictures.record import read_picture
 from tests.cli.conftest import Outfeed
 from tests.support.station_runs import events, wait_for
 
@@ -59,7 +59,7 @@ def test_a_running_station_takes_marks(
         assert [mark.id for mark in record.marks] == [event.mark_id]
     assert str(escape.picture).endswith("-2-mark.png")  # a good part, from memory
     assert str(false.picture).endswith("-1-reject.png")  # in the album already
-    assert len(list_album(album)) >= 3
+    assert len(list_pictures(album)) >= 3
 
 
 def test_a_station_that_is_down_reads_it_when_it_starts(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import parse_bundle, read_bundle
 from edge.events.event import PartEvent
-from edge.pictures.file_name import list_album
+from edge.pictures.file_name import list_pictures
 from edge.pictures.png import decode_picture, encode_picture
 from tests.cli.conftest import Outfeed
 from tests.support.bundles import CLEAN, small_bundle
@@ -52,7 +52,7 @@ def zoo_line(configure: Callable[..., Path], tmp_path: Path) -> Path:
 
 def pictures(config: Path) -> list[Path]:
     album = config.parent / "state/pictures"
-    return [album / str(name) for name in list_album(album)]
+    return [album / str(name) for name in list_pictures(album)]
 
 
 def a_hole(config: Path) -> tuple[Path, NDArray[np.uint8], dict[str, Any]]:
@@ -159,8 +159,8 @@ def test_a_picture_that_was_tampered_with(outfeed: Outfeed, kept: Path) -> None:
     assert result.status == 1
     assert result.err.splitlines() == [
         f"outfeed: {flipped.name}: is damaged: checksum of chunk IDAT (PNG)",
-        f"outfeed: {repainted.name}: its pixels are not those that were judged (SHA-256)",
-        f"outfeed: {bare.name}: carries no record of a part",
+        f"outfeed: {repainted.name}: its pixels are not those that were inspected (SHA-256)",
+        f"outfeed: {bare.name}: has no record of a part",
     ]
     assert result.out.splitlines()[-1].endswith("3 failed")
 

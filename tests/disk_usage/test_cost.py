@@ -9,7 +9,7 @@ import pytest
 
 from bench.disk_usage import LoopDisk, cursor_cost, journal_cost, loop_disk, picture_cost
 from edge.disk_usage import journal_bytes, position_bytes
-from edge.pictures.album import cost_bytes
+from edge.pictures.picture_store import cost_bytes
 
 # Both ways. Fewer parts than the constants come from weigh the beginning of a journal more.
 BOUND = 0.25

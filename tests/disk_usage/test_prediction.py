@@ -11,7 +11,7 @@ import pytest
 from edge.config.pictures import PicturesConfig
 from edge.config.station import StationConfig
 from edge.disk_usage import Day, journal_bytes, position_bytes, predict
-from edge.pictures.album import cost_bytes
+from edge.pictures.picture_store import cost_bytes
 
 DAY = Day(
     rate_hz=10, hours=24, rejected=0.01, unknown=0.0, picture_bytes=500_000, frame_bytes=1_000_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edge.__main__ import main
-from edge.pictures.buffered_frame import KeepReason
-from edge.pictures.file_name import list_album
-from edge.pictures.stored_picture import read_picture
+from edge.pictures.file_name import list_pictures
+from edge.pictures.keep_rules import KeepReason
+from edge.pictures.record import read_picture
 from tests.hangs.conftest import CLOCK, Unit
 from tests.hangs.progress import S, eventually, goes_on, heartbeats_since, live
 
@@ -22,7 +22,7 @@ def test_a_stage_that_hangs_leaves_the_last_frames(
     assert unit.running.wait(60) == 1
     unit.process = None
     album = unit.state / "pictures"
-    names = list_album(album)
+    names = list_pictures(album)
     saved = [name for name in names if name.reason is KeepReason.CRASH]
     assert saved, unit.log()
     assert not list(album.glob(".*.part"))
@@ -43,7 +43,7 @@ def test_a_picture_disk_that_hangs_stops_nothing(unit: Unit) -> None:
     """Heartbeats, verdicts and rejects go on; the end comes in order and does not wait for it."""
     unit.start()
     goes_on(unit)
-    eventually(lambda: list_album(unit.state / "pictures"))
+    eventually(lambda: list_pictures(unit.state / "pictures"))
     began_ns = unit.hang("pictures")
     goes_on(unit, 10)
     live(2.0)
@@ -55,9 +55,9 @@ def test_a_picture_disk_that_hangs_stops_nothing(unit: Unit) -> None:
     history.obeys()
     assert {part.decision for part in history.parts} >= {"PASS", "REJECT"}
     assert "pictures_given_up" in unit.log()
-    kept = len(list_album(unit.state / "pictures"))
+    kept = len(list_pictures(unit.state / "pictures"))
     unit.heal()
     unit.start()
-    eventually(lambda: len(list_album(unit.state / "pictures")) > kept)
+    eventually(lambda: len(list_pictures(unit.state / "pictures")) > kept)
     assert not list((unit.state / "pictures").glob(".*.part"))
     unit.stop()

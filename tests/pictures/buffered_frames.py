@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.pictures.buffered_frame import BufferedFrame
 from edge.pictures.provenance import Provenance
+from edge.pictures.ring import BufferedFrame
 from edge.records import Box, Decision, Defect, Frame, Region, Timings, Verdict
 
 P, R, U = Decision.PASS, Decision.REJECT, Decision.UNKNOWN
@@ -27,7 +27,7 @@ ORIGIN = Provenance(
 
 
 def frame(part_id: int, shape: tuple[int, ...] = (8, 10)) -> Frame:
-    """Pixels that no other part has."""
+    """Return a frame with pixels that no other part has."""
     pixels = np.random.default_rng(part_id).integers(0, 256, shape, np.uint8)
     return Frame(part_id, part_id, 1000 * part_id, 1000 * part_id + 1, pixels)
 
@@ -38,6 +38,8 @@ def verdict(part_id: int, decision: Decision = P) -> Verdict:
     return Verdict(part_id, decision, "scripted", defects, 7.1, Timings(1, 2, 3, 4, 5), 6.25)
 
 
-def shot(part_id: int, decision: Decision = R, shape: tuple[int, ...] = (8, 10)) -> BufferedFrame:
-    said = verdict(part_id, decision)
-    return BufferedFrame(frame(part_id, shape), said, said)
+def buffered(
+    part_id: int, decision: Decision = R, shape: tuple[int, ...] = (8, 10)
+) -> BufferedFrame:
+    final = verdict(part_id, decision)
+    return BufferedFrame(frame(part_id, shape), final, final)

@@ -1,4 +1,4 @@
-"""In no 24 hours is more written than allowed, whatever was asked for and whenever."""
+"""Tests of the write limit: within any 24 hours no more bytes are written than allowed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from edge.pictures.write_limit import DAY_S, WriteLimit
 
 
 @given(st.lists(st.tuples(st.floats(0, DAY_S), st.integers(1, 600)), max_size=60))
-def test_no_day_sees_more_than_a_days_bytes(asked: list[tuple[float, int]]) -> None:
+def test_within_any_24_hours_the_limit_holds(requests: list[tuple[float, int]]) -> None:
     allowance, now_s = WriteLimit(1000, now_s=0.0), 0.0
     spent: list[tuple[float, int]] = []
-    for pause_s, size in asked:
+    for pause_s, size in requests:
         now_s += pause_s
         if allowance.spend(size, now_s):
             spent.append((now_s, size))
@@ -20,7 +20,7 @@ def test_no_day_sees_more_than_a_days_bytes(asked: list[tuple[float, int]]) -> N
         assert day <= 1000 + 1e-6
 
 
-def test_half_of_a_day_at_once_then_as_it_comes_back() -> None:
+def test_half_of_the_bytes_at_once_and_the_rest_over_the_day() -> None:
     allowance = WriteLimit(1000, now_s=5.0)
     assert allowance.spend(500, 5.0)
     assert not allowance.spend(1, 5.0)
@@ -29,14 +29,14 @@ def test_half_of_a_day_at_once_then_as_it_comes_back() -> None:
     assert allowance.left(5.0 + 10 * DAY_S) == 500
 
 
-def test_a_clock_that_goes_back_gives_nothing() -> None:
+def test_a_clock_that_goes_back_grants_nothing() -> None:
     allowance = WriteLimit(1000, now_s=100.0)
     allowance.spend(500, 100.0)
     assert allowance.left(50.0) == 0.0
     assert allowance.left(50.0 + DAY_S) == 500
 
 
-def test_it_goes_on_where_it_was_left() -> None:
+def test_the_limit_continues_with_the_bytes_that_were_left() -> None:
     assert WriteLimit(1000, now_s=0.0, left_bytes=120.0).left(0.0) == 120.0
     assert WriteLimit(100, now_s=0.0, left_bytes=120.0).left(0.0) == 50  # the cap was lowered
     overdrawn = WriteLimit(1000, now_s=0.0)

@@ -1,4 +1,4 @@
-"""Nothing may be learned from a part before somebody answers for it."""
+"""Tests of the release: a marked part is used as feedback only after a person released it."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from edge.quarantine.collect import collect
 from edge.quarantine.index import QuarantineIndex
 from edge.quarantine.release import clear, find, release, withhold
 from tests.pictures.buffered_frames import P, R
-from tests.quarantine.plant import House
+from tests.quarantine.marked_station import MarkedStation
 
 
-def word(index: QuarantineIndex, names: list[str], **given) -> QuarantineIndex:
+def release_parts(index: QuarantineIndex, names: list[str], **given) -> QuarantineIndex:
     return release(index, find(index, names), by="Ada", utc="2026-01-01T00:00:00Z", **given)
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> QuarantineIndex:
     """Part 1: a false reject. 2: in doubt. 3: an escape without a picture."""
-    house = House(tmp_path)
+    station = MarkedStation(tmp_path)
     for number, decision in ((1, R), (2, R), (3, P)):
-        house.part(number, decision, kept=number != 3)
-    house.mark(1, "false-reject")
-    house.mark(2, "false-reject")
-    house.mark(2, "escape")
-    house.mark(3, "escape")
-    found = collect(house.journal_path, house.album, tmp_path / "q").index
-    house.close()
-    return found
+        station.part(number, decision, with_picture=number != 3)
+    station.mark(1, "false-reject")
+    station.mark(2, "false-reject")
+    station.mark(2, "escape")
+    station.mark(3, "escape")
+    collected = collect(station.journal_path, station.pictures_path, tmp_path / "q").index
+    station.close()
+    return collected
 
 
-def test_nothing_is_released_by_itself(index: QuarantineIndex) -> None:
+def test_no_part_is_released_automatically(index: QuarantineIndex) -> None:
     assert [entry.released for entry in index.entries] == [None, None, None]
     assert [entry.part_id for entry in clear(index)] == [1]
 
 
-def test_a_release_is_the_word_of_somebody_and_can_be_taken_back(index: QuarantineIndex) -> None:
-    done = word(index, ["1"])
+def test_a_release_names_a_person_and_can_be_withdrawn(index: QuarantineIndex) -> None:
+    done = release_parts(index, ["1"])
     assert [entry.released for entry in done.entries] == ["false-reject", None, None]
     assert done.entries[0].release is not None
     assert done.entries[0].release.by == "Ada"
     assert withhold(done, find(done, ["1"])) == index
 
 
-def test_a_part_in_doubt_needs_the_engineers_own_word(index: QuarantineIndex) -> None:
+def test_a_part_in_doubt_needs_a_claim_by_the_engineer(index: QuarantineIndex) -> None:
     with pytest.raises(QuarantineError, match=r"part 2: its marks contradict .* --as"):
-        word(index, ["1", "2"])
-    assert word(index, ["2"], claim="escape").entries[1].released == "escape"
+        release_parts(index, ["1", "2"])
+    assert release_parts(index, ["2"], claim="escape").entries[1].released == "escape"
 
 
-def test_a_part_without_a_picture_teaches_nothing(index: QuarantineIndex) -> None:
+def test_a_part_without_a_picture_cannot_be_released(index: QuarantineIndex) -> None:
     with pytest.raises(QuarantineError, match="part 3: has no picture"):
-        word(index, ["3"], claim="escape")
+        release_parts(index, ["3"], claim="escape")
 
 
 def test_a_later_mark_makes_a_release_void(index: QuarantineIndex) -> None:
-    entry = word(index, ["1"]).entries[0]
+    entry = release_parts(index, ["1"]).entries[0]
     more = index.entries[1].marks[0]
     assert entry.model_copy(update={"marks": (*entry.marks, more)}).released is None
     assert entry.picture is not None

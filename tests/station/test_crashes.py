@@ -13,7 +13,7 @@ from edge.errors import CrashedError, DeviceError
 from edge.pictures import FrameRing, KeepRules
 from edge.pictures.recorder import ImageRecorder
 from tests.support.monitors import monitor
-from tests.support.pictures import FakeScribe, RecordedKeeper
+from tests.support.pictures import FakeImageRecorder, FakeImageWriter
 from tests.support.station import P, R, StationHarness, U, raises, wait_for_threads
 
 BUG = ZeroDivisionError("a bug, scripted")
@@ -37,13 +37,13 @@ def trigger(folder: Path) -> StationHarness:
 
 
 def camera(folder: Path) -> StationHarness:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     keeper.record_frame = lambda frame: raises(BUG)() if frame.part_id == 3 else None
     return StationHarness(10**9, pictures=keeper)
 
 
 def inspector(folder: Path) -> StationHarness:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     keeper.record_inspection = lambda verdict: raises(BUG)() if verdict.part_id == 3 else None
     return StationHarness(10**9, pictures=keeper)
 
@@ -70,7 +70,11 @@ def pictures(folder: Path) -> StationHarness:
     rules = KeepRules(0, 0)
     ring = FrameRing(frames=4, max_bytes=1 << 20)
     keeper = ImageRecorder(
-        ring=ring, scribe=FakeScribe(), rules=rules, max_waiting_bytes=1 << 20, inbox=BrokenInbox()
+        ring=ring,
+        writer=FakeImageWriter(),
+        rules=rules,
+        max_waiting_bytes=1 << 20,
+        inbox=BrokenInbox(),
     )
     return StationHarness(10**9, pictures=keeper)
 
@@ -130,7 +134,7 @@ def test_an_unforeseen_exception_ends_the_station(
 
 
 def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     keeper.record_frame = lambda frame: sys.exit(0)
     harness = StationHarness(10**9, pictures=keeper)
     with pytest.raises(CrashedError, match="camera: SystemExit"):
@@ -138,7 +142,7 @@ def test_a_thread_that_ends_by_sys_exit_counts_too() -> None:
 
 
 def test_a_crash_behind_the_last_part_is_noticed_before_the_goodbye() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     keeper.record_inspection = raises(BUG)
     harness = StationHarness(1, pictures=keeper)
     with pytest.raises(CrashedError, match="inspector"):
@@ -147,14 +151,14 @@ def test_a_crash_behind_the_last_part_is_noticed_before_the_goodbye() -> None:
 
 
 def test_a_step_of_the_end_that_fails_keeps_none_from_its_turn() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     harness = StationHarness(10**9, pictures=keeper)
     harness.on_verdict = raises(BUG)  # for the parts that are settled at the end too
     harness.rejector.abandon = raises(BUG)
     with pytest.raises(CrashedError):
         harness.station.run()
     assert harness.journal.closed
-    assert keeper.told[-1] == ("dump",)
+    assert keeper.calls[-1] == ("dump",)
 
 
 def test_closing_a_device_may_crash_too() -> None:

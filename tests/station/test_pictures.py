@@ -8,16 +8,16 @@ from edge.errors import CrashedError, FrameError, StalledError
 from edge.inbox import new_mark
 from edge.records import Decision, Frame
 from edge.watchdog import StageLimits
-from tests.support.pictures import RecordedKeeper
+from tests.support.pictures import FakeImageRecorder
 from tests.support.station import P, R, StationHarness, U, raises, wait_for_threads
 
 S = 1_000_000_000
 
 
 def test_a_part_gives_its_frame_then_its_inspection_then_its_verdict() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     summary = StationHarness(2, inspector={2: lambda: R}, pictures=keeper).run()
-    assert keeper.told == [
+    assert keeper.calls == [
         ("start",),
         ("frame", 1),
         ("inspection", 1, P),
@@ -31,19 +31,19 @@ def test_a_part_gives_its_frame_then_its_inspection_then_its_verdict() -> None:
 
 
 def test_a_frame_that_the_chain_refuses_is_inspected_as_unknown() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     StationHarness(1, inspector={1: raises(FrameError("no surface"))}, pictures=keeper).run()
-    assert keeper.told[1:-1] == [("frame", 1), ("inspection", 1, U), ("verdict", 1, U)]
+    assert keeper.calls[1:-1] == [("frame", 1), ("inspection", 1, U), ("verdict", 1, U)]
 
 
 def test_a_part_without_a_frame_has_a_verdict_only() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     StationHarness(1, camera={1: raises(FrameError("black"))}, pictures=keeper).run()
-    assert keeper.told[1:-1] == [("verdict", 1, U)]
+    assert keeper.calls[1:-1] == [("verdict", 1, U)]
 
 
 def test_a_late_inspection_is_recorded_too() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     harness = StationHarness(1, pictures=keeper)
 
     def slow() -> Decision:
@@ -53,18 +53,18 @@ def test_a_late_inspection_is_recorded_too() -> None:
 
     harness.inspector.script = {1: slow}
     harness.run()
-    assert keeper.told[1:-1] == [("frame", 1), ("verdict", 1, U), ("inspection", 1, R)]
+    assert keeper.calls[1:-1] == [("frame", 1), ("verdict", 1, U), ("inspection", 1, R)]
 
 
 def test_a_stale_frame_is_recorded_and_its_part_is_unknown() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     stale = {1: lambda f: Frame(f.part_id, f.sequence, f.triggered_ns, 0, f.pixels)}
     StationHarness(1, camera=stale, pictures=keeper).run()
-    assert keeper.told[1:-1] == [("frame", 1), ("verdict", 1, U)]
+    assert keeper.calls[1:-1] == [("frame", 1), ("verdict", 1, U)]
 
 
 def test_a_station_that_dies_dumps_after_the_journal() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     harness = StationHarness(
         10**9, pictures=keeper, limits=StageLimits(stage_ns=S, journal_ns=2 * S)
     )
@@ -78,9 +78,9 @@ def test_a_station_that_dies_dumps_after_the_journal() -> None:
     keeper.dump = after_the_journal
     with pytest.raises(StalledError):
         harness.station.run()
-    assert keeper.told[-1] == ("dump",)
+    assert keeper.calls[-1] == ("dump",)
     wait_for_threads()
-    assert ("close",) not in keeper.told
+    assert ("close",) not in keeper.calls
 
 
 def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
@@ -96,16 +96,16 @@ def test_an_exception_that_nobody_foresaw_dumps_too() -> None:
 
         def stopping(self, status): ...
 
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     harness = StationHarness(10**9, pictures=keeper, notifier=Fails())
     with pytest.raises(CrashedError, match=r"^crashed: main: ZeroDivisionError: a bug, scripted$"):
         harness.station.run()
-    assert keeper.told[-1] == ("dump",)
+    assert keeper.calls[-1] == ("dump",)
     wait_for_threads()
 
 
 def test_a_mark_becomes_an_event_and_is_confirmed_when_it_is_on_the_disk() -> None:
-    keeper = RecordedKeeper()
+    keeper = FakeImageRecorder()
     stored = []
     harness = StationHarness(1, pictures=keeper)
     mark = new_mark(1, "escape", "a crack")

@@ -15,7 +15,7 @@ from edge.quarantine.collect import collect
 from edge.quarantine.index import write_index
 from edge.quarantine.release import clear, release
 from edge.records import Decision
-from tests.quarantine.plant import House
+from tests.quarantine.marked_station import MarkedStation
 from tests.support.tinyrun import SIDE_PX
 
 
@@ -51,13 +51,15 @@ def quarantine(
     released: bool = True,
 ) -> Path:
     """A quarantine of these parts, numbered from 1, as a station and an engineer make it."""
-    house = House(folder)
+    station = MarkedStation(folder)
     for number, (pixels, kind) in enumerate(parts, start=1):
         decision = Decision.PASS if kind == "escape" else Decision.REJECT
-        house.part(number, decision, pixels=pixels)
-        house.mark(number, kind)
-    found: QuarantineIndex = collect(house.journal_path, house.album, folder / "q").index
-    house.close()
+        station.part(number, decision, pixels=pixels)
+        station.mark(number, kind)
+    found: QuarantineIndex = collect(
+        station.journal_path, station.pictures_path, folder / "q"
+    ).index
+    station.close()
     if released:
         done = release(found, clear(found), by="Ada", utc="2026-01-01T00:00:00Z")
         write_index(folder / "q", done)

@@ -1,4 +1,4 @@
-"""Image writers and recorders that keep no file."""
+"""Image writers and recorders without files."""
 
 from __future__ import annotations
 
@@ -6,69 +6,72 @@ import threading
 
 from edge.errors import PictureError
 from edge.inbox import Mark
-from edge.pictures.album import SkippedPicture
-from edge.pictures.buffered_frame import BufferedFrame, KeepReason
+from edge.pictures.keep_rules import KeepReason
+from edge.pictures.picture_store import SkippedPicture
+from edge.pictures.ring import BufferedFrame
 from edge.records import Frame, Verdict
 from tests.support.station import PIXELS
 
 
-class FakeScribe:
-    """Keeps shots in a list; hangs, refuses or says no as the test wants. No disk."""
+class FakeImageWriter:
+    """Records the writes in a list. Hangs, fails or skips pictures as the test wants. No disk."""
 
     def __init__(self) -> None:
-        self.open, self.asked = threading.Event(), threading.Event()
+        self.open, self.was_called = threading.Event(), threading.Event()
         self.open.set()
-        self.kept: list[tuple[int, KeepReason]] = []
+        self.written: list[tuple[int, KeepReason]] = []
         self.answers: list[SkippedPicture | PictureError] = []
         self.marked: list[int] = []
-        self.gone = 0
+        self.removable = 0
 
-    def keep(
-        self, shot: BufferedFrame, reason: KeepReason, mark: Mark | None = None
+    def write(
+        self, buffered: BufferedFrame, reason: KeepReason, mark: Mark | None = None
     ) -> str | SkippedPicture | None:
-        self.asked.set()
+        self.was_called.set()
         self.open.wait(30)
         if self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, PictureError):
                 raise answer
             return answer
-        self.kept.append((shot.frame.part_id, reason))
-        return f"{shot.frame.part_id}.png"
+        self.written.append((buffered.frame.part_id, reason))
+        return f"{buffered.frame.part_id}.png"
 
-    def mark(self, mark: Mark) -> str | None:
-        there = mark.part_id in {part for part, _ in self.kept}
-        if there:
+    def add_mark(self, mark: Mark) -> str | None:
+        has_picture = mark.part_id in {part for part, _ in self.written}
+        if has_picture:
             self.marked.append(mark.part_id)
-        return f"{mark.part_id}.png" if there else None
+        return f"{mark.part_id}.png" if has_picture else None
 
-    def give_way(self) -> int:
-        gone, self.gone = self.gone, 0
-        return gone
+    def make_space(self) -> int:
+        removed, self.removable = self.removable, 0
+        return removed
 
 
-class RecordedKeeper:
+class FakeImageRecorder:
+    """Records the calls of the station in a list."""
+
     def __init__(self) -> None:
-        self.told: list[tuple] = []
+        self.calls: list[tuple] = []
         self.on_mark = None
         self.counts = {"reject": 3}
 
     def start(self, on_mark) -> None:
         self.on_mark = on_mark
-        self.told.append(("start",))
+        self.calls.append(("start",))
 
     def record_frame(self, frame: Frame) -> None:
         assert frame.pixels is PIXELS
-        self.told.append(("frame", frame.part_id))
+        self.calls.append(("frame", frame.part_id))
 
     def record_inspection(self, verdict: Verdict) -> None:
-        self.told.append(("inspection", verdict.part_id, verdict.decision))
+        self.calls.append(("inspection", verdict.part_id, verdict.decision))
 
     def record_verdict(self, verdict: Verdict) -> None:
-        self.told.append(("verdict", verdict.part_id, verdict.decision))
+        self.calls.append(("verdict", verdict.part_id, verdict.decision))
 
     def dump(self, timeout_s: float) -> None:
-        self.told.append(("dump",))
+        self.calls.append(("dump",))
 
     def close(self, timeout_s: float) -> None:
-        self.told.append(("close",))
+        self.calls.append(("close",))

@@ -1,4 +1,4 @@
-"""The pictures on the disk."""
+"""The picture store: the folder of pictures on the disk, of limited size."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from pathlib import Path
 
 from edge.errors import PictureError
 from edge.files import write_atomically
-from edge.pictures.file_name import PictureName, list_album
+from edge.pictures.file_name import PictureName, list_pictures
 from edge.pictures.png import read_text, with_text
 from edge.pictures.record import PictureRecord, parse_record
 
 _log = getLogger(__name__)
 
-# What a file costs beside its content: inode, folder and the file system's own journal. ext4,
-# measured by bench/disk_usage.py.
+# Bytes that a new file writes to the disk beside its content: inode, folder and the journal of the
+# file system. ext4, measured by bench/disk_usage.py.
 FILE_COST_BYTES = 37 * 1024
 _BLOCK_BYTES = 4096
 _PART = ".part"
 
 
 class SkippedPicture(str, Enum):
-    """Why a picture that should be kept is not."""
+    """The reason why a selected picture was not stored.
+
+    PER_DAY: the write limit is reached. TOO_LARGE: larger than the ring or the store. NO_ROOM: the
+    disk has only its reserve left. DISK: the disk reported an error. OVERFLOW: too many pictures
+    were waiting.
+    """
 
     PER_DAY = "per_day"
     TOO_LARGE = "too_large"
@@ -34,17 +39,19 @@ class SkippedPicture(str, Enum):
     OVERFLOW = "overflow"
 
 
-class Album:
-    """A folder of at most ``max_bytes`` of pictures; the oldest go first, also before the disk has
-    less than half of ``min_free_bytes`` left, whoever fills it.
+class PictureStore:
+    """A folder with at most ``max_bytes`` of pictures.
 
-    A file is there whole or not at all. Its folder is not synced: after a power loss the last
-    picture may be missing, and a flash card is spared a write. After a PictureError the
-    album is closed, to be opened again. One thread.
+    The oldest pictures are removed first. ``make_space`` also removes them while the disk has less
+    than half of ``min_free_bytes`` free, whichever program filled it.
+
+    Files are written atomically. The folder is not synced, which saves a write to the flash card:
+    after a power loss the last picture may be missing. After a PictureError the store is closed and
+    must be opened again. For one thread.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int, min_free_bytes: int) -> None:
-        """Touches nothing yet."""
+        """Open nothing yet."""
         self.folder = folder
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
@@ -54,23 +61,25 @@ class Album:
         self._open = False
 
     def open(self) -> None:
-        """Make the folder and look at what is in it; what a crash left half-written goes. Does
-        nothing where it is open. Blocks on the disk. Raises PictureError."""
+        """Create the folder, read its listing, and remove temporary files of a crash.
+
+        Do nothing if the store is open. Blocks on the disk. Raises PictureError.
+        """
         if self._open:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in self.folder.glob(f".*{_PART}"):
                 path.unlink()
-            for name in list_album(self.folder):
+            for name in list_pictures(self.folder):
                 size = (self.folder / str(name)).stat().st_size
                 if size:
                     self._add(name, size)
-                else:  # a power cut took what was in it
+                else:  # a power loss left it empty
                     (self.folder / str(name)).unlink()
                     _log.warning("picture_emptied file=%s", name)
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._closed_by(error) from error
         self._open = True
 
     @property
@@ -82,18 +91,24 @@ class Album:
         return self._bytes
 
     def newest_record(self) -> PictureRecord | None:
-        """Of the last picture that can be read. Raises PictureError."""
+        """Return the record of the newest readable picture; None: there is none.
+
+        Only the newest 8 pictures are read. Raises PictureError.
+        """
         for name in list(reversed(self._sizes))[:8]:
             with suppress(PictureError):
                 return parse_record(read_text(self.folder / str(name)), name=str(name))
         return None
 
     def find(self, journal: str, part_id: int) -> PictureName | None:
-        """A part's picture. journal: its uuid or the beginning of it."""
+        """Return the name of a part's picture. journal: its UUID, or the first 8 digits or more."""
         return self._of_part.get((journal[:8], part_id))
 
-    def fault(self, size_bytes: int) -> SkippedPicture | None:
-        """Why a picture of this size cannot be stored now. Raises PictureError."""
+    def skip_reason(self, size_bytes: int) -> SkippedPicture | None:
+        """Return the reason why a picture of this size cannot be stored now; None: it can.
+
+        Raises PictureError.
+        """
         if size_bytes > self._max_bytes:
             return SkippedPicture.TOO_LARGE
         if self._free_bytes() - size_bytes < self._min_free_bytes:
@@ -101,43 +116,49 @@ class Album:
         return None
 
     def store(self, name: PictureName, data: bytes) -> None:
-        """Write a picture, whole or not at all; older ones make room. Blocks for an fsync. Raises
-        PictureError."""
+        """Write a picture atomically, after older ones are removed to make space.
+
+        Blocks for an fsync. Raises PictureError.
+        """
         try:
             self._evict(self._max_bytes - len(data))
             write_atomically(self.folder / str(name), data)
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._closed_by(error) from error
         self._add(name, len(data))
 
     def load(self, name: PictureName) -> bytes:
-        """A picture's file. Raises PictureError."""
+        """Return the bytes of a picture's file. Raises PictureError."""
         try:
             return (self.folder / str(name)).read_bytes()
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._closed_by(error) from error
 
     def replace_text(self, name: PictureName, data: bytes, text: str) -> int:
-        """Write a picture again, ``data`` as ``load`` gave it, with another record. The bytes
-        written. Raises PictureError."""
+        """Write a picture again with another record. Return the number of bytes written.
+
+        data: the result of ``load``. Raises PictureError.
+        """
         data = with_text(data, text)
         try:
             write_atomically(self.folder / str(name), data)
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._closed_by(error) from error
         self._bytes += len(data) - self._sizes[name]
         self._sizes[name] = len(data)
         return len(data)
 
-    def give_way(self) -> int:
-        """Remove the oldest pictures until half of the reserve is free again, so that the journal
-        can go on; how many went. Raises PictureError."""
+    def make_space(self) -> int:
+        """Remove the oldest pictures until half of the reserve is free, for the journal.
+
+        Return the number of removed pictures. Raises PictureError.
+        """
         before = len(self._sizes)
         try:
             while self._sizes and self._free_bytes() < self._min_free_bytes // 2:
                 self._evict(self._bytes - 1)
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._closed_by(error) from error
         return before - len(self._sizes)
 
     def _add(self, name: PictureName, size: int) -> None:
@@ -157,11 +178,11 @@ class Album:
         try:
             disk = os.statvfs(self.folder)
         except OSError as error:
-            raise self._refused(error) from error
+            raise self._closed_by(error) from error
         return disk.f_bavail * disk.f_frsize
 
-    def _refused(self, error: OSError) -> PictureError:
-        """Whatever happened to the folder is looked at anew by the next ``open``."""
+    def _closed_by(self, error: OSError) -> PictureError:
+        """Close the store, so that the next ``open`` reads the folder again. Return the error."""
         self._sizes.clear()
         self._of_part.clear()
         self._bytes = 0
@@ -170,5 +191,5 @@ class Album:
 
 
 def cost_bytes(size_bytes: int) -> int:
-    """What a file of this size costs the disk: whole blocks, and what comes with a file."""
+    """Return the bytes that a new file of this size writes: whole blocks and FILE_COST_BYTES."""
     return -(-size_bytes // _BLOCK_BYTES) * _BLOCK_BYTES + FILE_COST_BYTES

@@ -1,4 +1,4 @@
-"""A station's journal and album with what people marked, written by the station's own code."""
+"""A journal and a picture store with marked parts, written by the code of the station."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ from numpy.typing import NDArray
 from edge.events.event import mark_event, part_event
 from edge.inbox import Mark, MarkKind, new_mark
 from edge.journal.writer import Journal
-from edge.pictures.album import Album
-from edge.pictures.buffered_frame import BufferedFrame, KeepReason
+from edge.pictures.keep_rules import KeepReason
+from edge.pictures.picture_store import PictureStore
+from edge.pictures.ring import BufferedFrame
 from edge.pictures.writer import ImageWriter
 from edge.records import Decision
 from tests.pictures.buffered_frames import ORIGIN, frame, verdict
 
 
-class House:
-    """Parts go into the journal; those that are kept into the album too."""
+class MarkedStation:
+    """Writes parts to the journal, and those with a picture to the picture store too."""
 
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
         self.state.mkdir(parents=True)
-        self.journal_path, self.album = self.state / "journal.sqlite", self.state / "pictures"
+        self.journal_path, self.pictures_path = (
+            self.state / "journal.sqlite",
+            self.state / "pictures",
+        )
         self.journal = Journal.open(
             self.journal_path,
             station="press-3",
             max_bytes=1 << 24,
             cursor_path=self.state / "uplink.json",
         )
-        album = Album(self.album, max_bytes=10 << 20, min_free_bytes=0)
-        self.scribe = ImageWriter(
-            album,
+        store = PictureStore(self.pictures_path, max_bytes=10 << 20, min_free_bytes=0)
+        self.image_writer = ImageWriter(
+            store,
             origin=ORIGIN,
             station="press-3",
             journal=lambda: self.journal.uuid,
@@ -47,25 +51,25 @@ class House:
         number: int,
         decision: Decision,
         *,
-        kept: bool = True,
+        with_picture: bool = True,
         pixels: NDArray[np.uint8] | None = None,
     ) -> None:
-        """pixels: in place of noise that no other part has."""
-        said = verdict(number, decision)
-        self.journal.append([part_event("press-3", ORIGIN.bundle, said, 1000 * number)])
-        if kept:
-            seen = frame(number)
-            seen = seen if pixels is None else replace(seen, pixels=pixels)
-            shot = BufferedFrame(seen, said, said)
-            assert isinstance(self.scribe.keep(shot, KeepReason.REJECT), str)
+        """Add a part. pixels: the default is noise that no other part has."""
+        final = verdict(number, decision)
+        self.journal.append([part_event("press-3", ORIGIN.bundle, final, 1000 * number)])
+        if with_picture:
+            inspected = frame(number)
+            inspected = inspected if pixels is None else replace(inspected, pixels=pixels)
+            buffered = BufferedFrame(inspected, final, final)
+            assert isinstance(self.image_writer.write(buffered, KeepReason.REJECT), str)
 
     def mark(self, number: int, kind: MarkKind, note: str = "") -> Mark:
         mark = new_mark(number, kind, note)
-        self.journal.append([mark_event("press-3", mark, self.scribe.mark(mark))])
+        self.journal.append([mark_event("press-3", mark, self.image_writer.add_mark(mark))])
         return mark
 
     def pictures(self) -> Sequence[Path]:
-        return sorted(self.album.iterdir())
+        return sorted(self.pictures_path.iterdir())
 
     def close(self) -> None:
         self.journal.close()
