@@ -26,8 +26,8 @@ TRUST = ROOT / "models" / "zoo" / "zoo.pub"
 PARTS = ("00007", "00016", "00025", "00000")
 _GAP_PX = 8
 
-_BLUE, _GREY, _RED, _GREEN = "#607d8b", "#90a4ae", "#d32f2f", "#388e3c"
-_TEXT = 'font-family="system-ui, sans-serif" font-size="13" fill="#607d8b"'
+_BLUE, _GREY, _RED, _GREEN = "#78909c", "#90a4ae", "#d32f2f", "#388e3c"
+_TEXT = 'font-family="system-ui, sans-serif" font-size="13" fill="#78909c"'
 
 
 def line_drawing() -> str:
@@ -46,7 +46,7 @@ def line_drawing() -> str:
             "removes defective parts. Events go to a broker.</title>",
             f'<rect x="30" y="172" width="660" height="4" fill="{_BLUE}"/>{wheels}{parts}',
             f'<rect x="466" y="216" width="34" height="24" rx="3" fill="{_RED}"/>',
-            _arrow("M483 112 V200"),
+            _arrow("M483 118 V200"),
             _box(176, 16, 384, "station: detect · filter · components · classify · decide"),
             _box(596, 16, 110, "MQTT broker"),
             _box(196, 92, 64, "camera"),
