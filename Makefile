@@ -105,7 +105,7 @@ docs: $(DEV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs --quiet build --strict
 
 docs-test: $(DEV)/.ready
-	OUTFEED_DOCS_SLOW=1 $(DEV)/bin/python -m pytest tests/docs --timeout 1800
+	OUTFEED_DOCS_SLOW=1 $(DEV)/bin/python -m pytest tests/docs tests/tutorials
 
 reference: $(DEV)/.ready
 	$(DEV)/bin/python -m tools.reference
