@@ -41,7 +41,8 @@ from edge.journal.reader import JournalReader
 from export.errors import ExportError
 from export.feedback.comparison import open_chain, rejected
 from export.feedback.retraining import LearnOptions, RetrainingResult, learn
-from export.pack import ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import build_bundle
 from export.parity import ParityLimits
 from export.record import record_of
 from models.data.dataset import DataError, Sample
@@ -154,7 +155,7 @@ def first_bundle(
             formats=("onnx",),
             limits=PARITY,
         )
-        exported = export_run(Run(run), options)
+        exported = build_bundle(Run(run), options)
         write_export(run, record_of(exported, path.name))
         write_bundle(path, exported.data)
     write_bundle(path, sign_bundle(path.read_bytes(), key))

@@ -1,4 +1,7 @@
-"""The parity certificate: every chain against torch's, on parts that no network was trained on."""
+"""The parity certificate: the comparison of each build with the network in torch.
+
+The comparison uses pictures that no network was trained on.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,15 @@ from edge.bundle.certificate import Certificate, ParityStep, subject_of
 from edge.chain.inspector import Inspector
 from edge.records import Frame
 from export.chains import TORCH, Build, build_chain, torch_chain
-from export.errors import Lost, ParityError
-from export.parity import FLOAT_LIMITS, Parity, ParityComparison, ParityLimits, remedy, require
+from export.errors import BuildFailure, ParityError
+from export.parity import (
+    FLOAT_LIMITS,
+    Parity,
+    ParityComparison,
+    ParityLimits,
+    limit_options,
+    require,
+)
 from export.source import ExportSource
 from export.synthetic_defects import with_synthetic_defects
 from models.evaluation.evaluate import outcome_of
@@ -25,30 +35,36 @@ from models.training.progress import track
 log = logging.getLogger(__name__)
 
 
-SHOWN = 4  # frames of each build whose differences are shown
+SHOWN = 4  # frames shown for each build: those that differ most
 
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """Steps and figures, by build; metrics, of torch and of the builds; and of the builds in int8
-    the frames that differ most: torch's answer left, the build's right. lost: the builds that do
-    not keep their limits; they have figures and metrics, and no step."""
+    """The result of the comparison of the builds with torch.
+
+    Attributes:
+        steps: the entries of the certificate, one for each build within its limits.
+        parity: the figures of the comparison, by build.
+        metrics: the metrics on the validation pictures, by build, and of torch.
+        differences: the frames that differ most, for each int8 build: torch left, build right.
+        failures: the builds that exceed a limit. They have figures and metrics, but no step.
+    """
 
     steps: tuple[ParityStep, ...]
     parity: dict[str, Parity]
     metrics: dict[str, Metrics]
     differences: tuple[Case, ...]
-    lost: tuple[Lost, ...] = ()
+    failures: tuple[BuildFailure, ...] = ()
 
     def without(self, names: Iterable[str]) -> Certified:
-        """The same without the steps and metrics of these builds."""
-        gone = set(names)
-        metrics = {name: one for name, one in self.metrics.items() if name not in gone}
-        steps = tuple(step for step in self.steps if step.chain not in gone)
+        """Return a copy without the steps and metrics of the named builds."""
+        failed = set(names)
+        metrics = {name: one for name, one in self.metrics.items() if name not in failed}
+        steps = tuple(step for step in self.steps if step.chain not in failed)
         return replace(self, steps=steps, metrics=metrics)
 
     def beside(self, earlier: Certified) -> Certified:
-        """With what was measured earlier of builds that are in this one no more."""
+        """Return a copy that also holds the earlier figures of builds which are missing here."""
         if earlier is self:
             return self
         return replace(
@@ -62,15 +78,17 @@ class Certified:
 def certify(
     source: ExportSource, manifest: Manifest, builds: Sequence[Build], limits: ParityLimits
 ) -> Certified:
-    """Every build's chain against torch's in float, on the validation pictures, in one pass; where
-    nobody drew a defect to train on, also on those with a painted flaw, which count in no metric.
+    """Compare the chain of every build with the chain on torch, on the validation pictures.
 
-    A float build has limits of its own: it is the same arithmetic. Blocks for all chains over all
-    pictures. A build over a limit is lost; it does not stop the others.
+    Where no training picture has a drawn defect, pictures with synthetic defects are compared as
+    well. They count in no metric. A float build has the stricter FLOAT_LIMITS, because it computes
+    the same arithmetic. A build that exceeds a limit becomes a failure and does not stop the
+    others. Blocks for all chains over all pictures.
     """
     references = {
         flexible: torch_chain(source.detector, source.classifier, manifest, flexible=flexible)
-        # Metrics are of torch at the picture's own size; a build of one shape has its like.
+        # The metrics of torch are measured at the size of the picture. A build with one fixed
+        # shape is compared with torch at that shape.
         for flexible in {True, *(build.manifest.detector.flexible for build in builds)}
     }
     by_name = {build.name: build for build in builds}
@@ -82,28 +100,28 @@ def certify(
         tuple(with_synthetic_defects(source.held_back)) if source.uses_synthetic_defects else ()
     )
     every = (*source.held_back, *synthetic)
-    seen = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")
-    for number, picture in enumerate(seen):
+    progress = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")
+    for number, picture in enumerate(progress):
         frame = Frame(number, number, 0, 0, picture.pixels)
         real = number < len(source.held_back)
         expected = {flexible: chain.examine(frame) for flexible, chain in references.items()}
         if real:
             outcomes[TORCH].append(outcome_of(expected[True], picture, kinds))
         for name, build in by_name.items():
-            found = chains[name].examine(frame)
+            inspection = chains[name].examine(frame)
             if real:
-                outcomes[name].append(outcome_of(found, picture, kinds))
+                outcomes[name].append(outcome_of(inspection, picture, kinds))
             height, width = picture.kind_map.shape
             comparisons[name].add(
-                picture.sample.name if real else f"{picture.sample.name}, flaw painted on it",
+                picture.sample.name if real else f"{picture.sample.name} with a synthetic defect",
                 (height, width),
                 expected[build.manifest.detector.flexible],
-                found,
+                inspection,
                 defective=not (real and picture.sample.is_good),
             )
     parity = {name: comparison.parity() for name, comparison in comparisons.items()}
     steps: list[ParityStep] = []
-    lost: list[Lost] = []
+    failures: list[BuildFailure] = []
     for name, build in by_name.items():
         log.info("parity %s %s", name, parity[name])
         in_float = build.manifest.precision == "float32"
@@ -111,8 +129,9 @@ def certify(
         try:
             require(parity[name], allowed, name, TORCH)
         except ParityError as error:
-            helps = "" if in_float else f"To pack it as it is: {remedy(parity[name], allowed)}"
-            lost.append(Lost(name, str(error), helps))
+            options = "" if in_float else limit_options(parity[name], allowed)
+            remedy = f"To pack it as it is: {options}" if options else ""
+            failures.append(BuildFailure(name, str(error), remedy))
             continue
         figures = parity[name].as_dict()
         steps.append(ParityStep(chain=name, against=TORCH, figures=figures, limits=asdict(allowed)))
@@ -122,8 +141,8 @@ def certify(
         if build.manifest.precision == "int8"
         for picture in _named(source.held_back, comparisons[name].worst(SHOWN))
     ]
-    metrics = {name: summarise(found) for name, found in outcomes.items()}
-    return Certified(tuple(steps), parity, metrics, tuple(differences), tuple(lost))
+    metrics = {name: summarise(measured) for name, measured in outcomes.items()}
+    return Certified(tuple(steps), parity, metrics, tuple(differences), tuple(failures))
 
 
 def _named(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:
@@ -133,21 +152,21 @@ def _named(pictures: Sequence[Picture], names: Sequence[str]) -> list[Picture]:
 
 def _difference(build: str, picture: Picture, reference: Inspector, chain: Inspector) -> Case:
     frame = Frame(0, 0, 0, 0, picture.pixels)
-    pair = [(each.examine(frame), name) for each, name in ((reference, TORCH), (chain, build))]
-    said = "; ".join(
-        f"{name}: {seen.verdict.decision.value}, {seen.verdict.reason}, peak severity "
-        f"{seen.verdict.peak_severity:.2f}"
-        for seen, name in pair
+    expected, inspection = reference.examine(frame), chain.examine(frame)
+    results = "; ".join(
+        f"{name}: {each.verdict.decision.value}, {each.verdict.reason}, peak severity "
+        f"{each.verdict.peak_severity:.2f}"
+        for each, name in ((expected, TORCH), (inspection, build))
     )
     kinds = ", ".join(picture.sample.kinds) or "good part"
-    left, right = (marked_uri(picture, seen) for seen, _ in pair)
-    return Case(picture.sample.name, f"{kinds}. {said}", left, right)
+    left, right = marked_uri(picture, expected), marked_uri(picture, inspection)
+    return Case(picture.sample.name, f"{kinds}. {results}", left, right)
 
 
 def certificate_for(
     manifest: Manifest, builds: Sequence[Build], steps: Sequence[ParityStep]
 ) -> bytes:
-    """certificate.json of the manifest, its builds as they will be packed."""
+    """Return the content of certificate.json for a manifest and the builds that will be packed."""
     networks = {
         name: hashlib.sha256(data).hexdigest()
         for build in builds

@@ -1,7 +1,8 @@
-"""torch → ONNX, float32, with free batch, height and width; then the station's input and output.
+"""Conversion of a network from torch to float32 ONNX, and to the graph that a station runs.
 
-`export_float` gives the network alone: normalised pixels N×C×H×W → raw output. `station_graph`
-makes of it, or of its quantised form, what a station runs: uint8 pixels N×H×W×C → severity.
+`export_float` converts the network alone: normalised pixels N×C×H×W to raw output, with free batch,
+height and width. `station_graph` adds the input and output of a station to that graph or to its
+quantised form: uint8 pixels N×H×W×C to severity.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from export.quantisation.isolation_forest import add_synthetic_defect
+from models.methods.texture.outlier_network import TREE_NODE, IsolationForest
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT, BlockClassifier, DetectorNetwork
 
 NORMALISED, RAW = "normalised", "raw"
 PIXELS, SEVERITY = "pixels", "severity"
 OPSET = 18
-LEVELS = 255  # of uint8
+LEVELS = 255  # the largest value of uint8
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What a detector does after its raw output.
+    """The steps from a detector's raw output to severity.
 
-    sigmoid: severity / 12 is the logistic of the raw value (else the raw value is severity).
-    shuffle: the raw channels are shuffle × shuffle sub-cells.
+    sigmoid: severity / 12 is the logistic of the raw value; otherwise the raw value is severity.
+    shuffle: the raw channels are shuffle × shuffle cells of the severity map.
     """
 
     sigmoid: bool
@@ -49,7 +50,10 @@ class _RawOutput(nn.Module):
 
 
 def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> onnx.ModelProto:
-    """The network up to its raw output, in eval mode, as ONNX with inputs `normalised`, `raw`."""
+    """Convert a network up to its raw output to ONNX, with the input `normalised` and output `raw`.
+
+    Sets the network to eval mode. Blocks for some seconds.
+    """
     network.eval()
     dynamic: dict[int, Any] = {0: torch.export.Dim("batch", max=4096)}
     if isinstance(network, BlockClassifier):
@@ -64,7 +68,7 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations, not ours to mend
+        warnings.simplefilter("ignore")  # deprecations inside torch's exporter
         program = torch.onnx.export(
             module,
             (torch.zeros(2, channels, side_px, side_px),),
@@ -84,20 +88,21 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
         node.ClearField("metadata_props")
         node.doc_string = ""
     del model.graph.value_info[:]
-    add_synthetic_defect(model, network)
+    _fill_trees(model, network)
     return model
 
 
 def station_graph(model: onnx.ModelProto, tail: Tail | None) -> onnx.ModelProto:
-    """A copy of a float or quantised graph that takes uint8 pixels, batch×height×width×C.
+    """Return a copy of a float or quantised graph with an input of uint8 pixels N×H×W×C.
 
-    A quantised graph begins with QuantizeLinear of the normalised pixels at exactly PIXEL_SCALE and
-    PIXEL_ZERO_POINT. uint8 pixels are that already, so the node is taken out: an int8 station
-    never makes a float copy of the frame. In a float graph a DequantizeLinear is put in.
+    A quantised graph begins with a QuantizeLinear node for the normalised pixels, at exactly
+    PIXEL_SCALE and PIXEL_ZERO_POINT. uint8 pixels have these values already, so the node is
+    removed, and an int8 station never makes a float copy of the frame. A float graph gets a
+    DequantizeLinear node.
 
-    tail None: the output stays what it is (a classifier's logits, float32). Otherwise it is one
-    plane of severity: uint8 in a quantised graph, severity = 12 / 255 × value; float32 in a float
-    one, severity / 12.
+    tail: None leaves the output unchanged (the float32 logits of a classifier). With a tail the
+    output is one plane of severity. In a quantised graph it is uint8 and severity is
+    12 / 255 × value. In a float graph it is float32 and holds severity / 12.
     """
     model = copy.deepcopy(model)
     graph = model.graph
@@ -123,11 +128,25 @@ def station_graph(model: onnx.ModelProto, tail: Tail | None) -> onnx.ModelProto:
         helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, [batch, height, width, channels])
     )
     if tail is not None:
-        # By any of them: the first layer may have stayed in float.
+        # Any QuantizeLinear marks an int8 graph: its first layer may have stayed in float.
         _append_tail(graph, tail, int8=bool(quantises))
     model.producer_name = "outfeed"
     onnx.checker.check_model(model)
     return model
+
+
+def _fill_trees(model: onnx.ModelProto, network: nn.Module) -> None:
+    """Write the trees of an isolation forest into the exported TreeEnsembleRegressor node.
+
+    Does nothing for a network without a forest. The exporter sees a node without attributes,
+    because tracing the 40,000 numbers of a hundred trees would take minutes.
+    """
+    forests = [module for module in network.modules() if isinstance(module, IsolationForest)]
+    nodes = [node for node in model.graph.node if f"{node.domain}::{node.op_type}" == TREE_NODE]
+    for forest, node in zip(forests, nodes, strict=True):
+        del node.attribute[:]
+        for name, values in forest.attributes().items():
+            node.attribute.append(helper.make_attribute(name, values))
 
 
 def _append_tail(graph: onnx.GraphProto, tail: Tail, *, int8: bool) -> None:
@@ -142,12 +161,12 @@ def _append_tail(graph: onnx.GraphProto, tail: Tail, *, int8: bool) -> None:
         graph.node.append(helper.make_node("Div", ["clipped", top], ["share"]))
         value = "share"
     if int8:
-        # ORT runs DequantizeLinear → Sigmoid → QuantizeLinear as one look-up of 256 bytes.
+        # ONNX Runtime runs DequantizeLinear, Sigmoid and QuantizeLinear as one table of 256 bytes.
         scale, zero = _constant(graph, "share_scale", 1.0 / LEVELS), _zero_point(graph, 0)
         graph.node.append(helper.make_node("QuantizeLinear", [value, scale, zero], ["stored"]))
         value = "stored"
     if tail.shuffle > 1:
-        # CRD is torch's PixelShuffle.
+        # The mode CRD is equal to torch's PixelShuffle.
         graph.node.append(
             helper.make_node(
                 "DepthToSpace", [value], ["shuffled"], blocksize=tail.shuffle, mode="CRD"

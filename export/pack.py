@@ -1,14 +1,15 @@
-"""From a training run to a bundle: make the builds, certify them, choose golden frames, pack."""
+"""The export of a training run: make the builds, certify them, choose golden frames and pack."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from edge.bundle import CERTIFICATE, Bundle, Manifest, pack, parse_bundle
-from edge.bundle.manifest import Format, Precision
+from edge.bundle.manifest import Format
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
 from edge.engines.engine import Engine
@@ -17,11 +18,11 @@ from edge.errors import OutfeedError
 from export.builds import Workshop, float_build
 from export.certificate import Certified, certificate_for, certify
 from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
-from export.errors import ExportError, Lost, ParityError
+from export.errors import BuildFailure, ExportError, ParityError
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
 from export.operating_point import choose_point
-from export.parity import ParityLimits
+from export.options import ExportOptions
 from export.quantisation.search import Tried
 from export.reference import reference_file
 from export.source import ExportSource, open_source
@@ -33,39 +34,22 @@ from models.training.progress import stage
 
 log = logging.getLogger(__name__)
 
-WithFloat = Literal["auto", "always", "never"]
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """height, width: the static shape; None takes the usual frame's. precision 'float32' packs the
-    float network alone, for a machine where int8 is no gain. formats: what is packed, the one that
-    the bundle is judged by first. with_float: pack the float network beside int8; 'auto' where int8
-    is not faster here. keep_float: layers may stay in float where int8 loses defects otherwise.
-    max_false_rejects: choose T within this share of the good parts, 0 to 1; None takes the run's T.
-    """
-
-    name: str
-    version: str = "1"
-    height: int | None = None
-    width: int | None = None
-    precision: Precision = "int8"
-    formats: tuple[Format, ...] = ("onnx", "tflite")
-    calibration_frames: int = 96
-    search_parts: int = 300
-    keep_float: bool = True
-    with_float: WithFloat = "auto"
-    max_false_rejects: float | None = None
-    limits: ParityLimits = field(default_factory=ParityLimits)
-
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The bundle's bytes and what was measured on the way. certified: each build against torch in
-    float, on parts that no network was trained on. tried: the ways to quantise. latency: of the
-    detector in ONNX Runtime on one core of this machine. point: the chosen T; None where it is the
-    run's. lost: the builds that were asked for and are not packed. unknown: what the validation
-    pictures cannot tell."""
+    """An unsigned bundle in memory, and what was measured while it was made.
+
+    Attributes:
+        data: the bytes of the bundle.
+        bundle: the same bundle, parsed.
+        certified: each build compared with torch in float, on pictures that no network was trained
+            on.
+        tried: the ways to quantise that were tried.
+        latency: the time of the detector in ONNX Runtime on one core of this machine.
+        point: the chosen operating point; None where the threshold of the run is used.
+        failures: the builds that were requested and are not packed.
+        unknown: sentences on facts that the validation pictures cannot show.
+    """
 
     data: bytes
     bundle: Bundle
@@ -73,22 +57,25 @@ class Exported:
     tried: tuple[Tried, ...]
     latency: tuple[Latency, ...]
     point: OperatingPoint | None
-    lost: tuple[Lost, ...] = ()
+    failures: tuple[BuildFailure, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property
     def refused(self) -> str:
-        """Why builds that were asked for are not packed; empty where all are."""
-        return "; ".join(str(each) for each in self.lost)
+        """Return the reasons why requested builds are not packed; "" where all are packed."""
+        return "; ".join(str(each) for each in self.failures)
 
 
-def export_run(run: Run, options: ExportOptions) -> Exported:
-    """Export a completed run. Blocks for minutes. Raises ExportError, DataError."""
+def build_bundle(run: Run, options: ExportOptions) -> Exported:
+    """Make the bundle of a completed run. Blocks for minutes. Raises ExportError, DataError.
+
+    An empty ``options.name`` uses the name of the run's folder.
+    """
     if options.max_false_rejects is not None:
         require_good_in(run.result().metrics.get("float", {}), f"{run.folder}'s held-back pictures")
     source = open_source(
         run,
-        name=options.name,
+        name=options.name or bundle_name(run.folder),
         version=options.version,
         height=options.height,
         width=options.width,
@@ -96,71 +83,82 @@ def export_run(run: Run, options: ExportOptions) -> Exported:
     log.info("export shape=%sx%s", *source.size)
     points: Sequence[OperatingPoint] = ()
     if options.max_false_rejects is not None:
-        # At this T ways to quantise are judged; the chain to be shipped may need another.
+        # Ways to quantise are compared at this T. The packed chain may need another T.
         points = points_of(sweep_run(run, source.held_back))
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first.threshold))
-    return _finish(source, _make(source, options), points, options)
+    return _choose_and_pack(source, _make_builds(source, options), points, options)
 
 
-def _finish(
-    source: ExportSource, made: _Made, points: Sequence[OperatingPoint], options: ExportOptions
+def _choose_and_pack(
+    source: ExportSource,
+    build_set: _BuildSet,
+    points: Sequence[OperatingPoint],
+    options: ExportOptions,
 ) -> Exported:
-    """T, certificate, golden frames and the bundle, of the builds that hold; float32 alone where
-    none of them does. Raises ExportError where that does not hold either."""
-    lost = list(made.lost)
-    builds = made.builds or [made.in_float]
+    """Certify the builds, choose T and golden frames, and pack the builds within their limits.
+
+    Where no build is within its limits, pack float32 alone. Raises ExportError where float32 fails
+    as well.
+    """
+    failures = list(build_set.failures)
+    builds = build_set.builds or [build_set.in_float]
     known: Certified | None = None
     while True:
         try:
-            kept = _hold(source, made.in_float, builds, points, options, known)
-            golden = _golden(source, kept)
-        except LostError as error:
-            lost += error.lost
+            certified_builds = _certify(source, build_set.in_float, builds, points, options, known)
+            golden = _golden(source, certified_builds)
+        except BuildFailuresError as error:
+            failures += error.failures
             known = error.certified or known
-            gone = {each.build for each in error.lost}
-            left = [build for build in builds if build.name not in gone]
-            if not left and builds != [made.in_float] and made.in_float.name not in gone:
-                left = [made.in_float]
+            failed = {each.build for each in error.failures}
+            left = [build for build in builds if build.name not in failed]
+            if (
+                not left
+                and builds != [build_set.in_float]
+                and build_set.in_float.name not in failed
+            ):
+                left = [build_set.in_float]
             if not left:
-                raise ParityError("; ".join(str(each) for each in lost)) from error
-            for each in error.lost:
+                raise ParityError("; ".join(str(each) for each in failures)) from error
+            for each in error.failures:
                 log.warning("not packed: %s", each)
             builds = left
         else:
             break
-    first = kept.chains[builds[0].name]
+    first = certified_builds.chains[builds[0].name]
     reference = reference_file(source, first)
-    gone = {each.build for each in lost}
-    packed = kept.certified.without(gone)
+    failed = {each.build for each in failures}
+    packed = certified_builds.certified.without(failed)
     with stage("packing and proving the bundle"):
-        bundle, data = pack_proven(kept.manifest, builds, golden, packed, reference)
+        bundle, data = pack_proven(certified_builds.manifest, builds, golden, packed, reference)
     samples = [picture.sample for picture in source.held_back]
     return Exported(
         data,
         bundle,
-        kept.certified if known is None else kept.certified.beside(known),
-        made.tried,
-        made.latency,
-        kept.point,
-        tuple(lost),
-        unknowns(samples, [kind.name for kind in kept.manifest.kinds]),
+        certified_builds.certified if known is None else certified_builds.certified.beside(known),
+        build_set.tried,
+        build_set.latency,
+        certified_builds.point,
+        tuple(failures),
+        unknowns(samples, [kind.name for kind in certified_builds.manifest.kinds]),
     )
 
 
-class LostError(ExportError):
-    """Some builds do not hold. certified: what was measured of all of them; None where that was
-    not asked yet."""
+class BuildFailuresError(ExportError):
+    """Builds cannot be packed. certified: the comparison of all builds; None if not yet made."""
 
-    def __init__(self, lost: Sequence[Lost], certified: Certified | None = None) -> None:
-        super().__init__("; ".join(str(each) for each in lost))
-        self.lost = tuple(lost)
+    def __init__(
+        self, failures: Sequence[BuildFailure], certified: Certified | None = None
+    ) -> None:
+        super().__init__("; ".join(str(failure) for failure in failures))
+        self.failures = tuple(failures)
         self.certified = certified
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """The manifest at its T, with certificate and chains of its builds."""
+class _Certified:
+    """A manifest at its T, with the comparison and the chains of its builds."""
 
     manifest: Manifest
     certified: Certified
@@ -168,16 +166,19 @@ class _Kept:
     chains: dict[str, Inspector]
 
 
-def _hold(
+def _certify(
     source: ExportSource,
     in_float: Build,
     builds: Sequence[Build],
     points: Sequence[OperatingPoint],
     options: ExportOptions,
     known: Certified | None,
-) -> _Kept:
-    """known: what was measured of more builds than these; it holds where T is the run's. Raises
-    LostError with the builds that do not keep a limit."""
+) -> _Certified:
+    """Choose T and compare the builds with torch at this T.
+
+    known: an earlier comparison that includes these builds. It is still valid where T is the run's.
+    Raises BuildFailuresError with the builds that exceed a limit.
+    """
     manifest = source.draft.model_copy(update={"builds": tuple(b.manifest for b in builds)})
     point: OperatingPoint | None = None
     limit = options.max_false_rejects
@@ -191,58 +192,77 @@ def _hold(
                 lambda threshold: build_chain(_at(manifest, threshold), builds[0]),
             )
         except ParityError as error:
-            helps = "To pack it: a larger --max-false-rejects, or --precision float32"
-            raise LostError([Lost(builds[0].name, f"{builds[0].name}: {error}", helps)]) from error
+            remedy = "To pack it: a larger --max-false-rejects, or --precision float32"
+            raise BuildFailuresError(
+                [BuildFailure(builds[0].name, f"{builds[0].name}: {error}", remedy)]
+            ) from error
         manifest = _at(manifest, point.threshold)
     certified = known
     if certified is None or limit is not None:
         certified = certify(source, manifest, [in_float, *builds], options.limits)
     names = {build.name for build in builds}
-    lost = [each for each in certified.lost if each.build in names]
-    lost += _too_strict(certified, names - {each.build for each in lost}, limit)
-    if lost:
-        raise LostError(lost, certified)
-    return _Kept(manifest, certified, point, {b.name: build_chain(manifest, b) for b in builds})
+    failures = [each for each in certified.failures if each.build in names]
+    failures += _too_strict(certified, names - {each.build for each in failures}, limit)
+    if failures:
+        raise BuildFailuresError(failures, certified)
+    return _Certified(
+        manifest, certified, point, {b.name: build_chain(manifest, b) for b in builds}
+    )
 
 
-def _too_strict(certified: Certified, names: Iterable[str], limit: float | None) -> Iterator[Lost]:
-    """The builds that reject more good parts than T was chosen for."""
+def _too_strict(
+    certified: Certified, names: Iterable[str], limit: float | None
+) -> Iterator[BuildFailure]:
+    """Yield the builds that reject more good parts than the limit allows; none without a limit."""
     for name in sorted(names):
-        found = certified.metrics[name]
-        rate = found.false_reject_rate
+        metrics = certified.metrics[name]
+        rate = metrics.false_reject_rate
         if limit is not None and rate > limit:
-            good = found.parts - found.defective
-            yield Lost(
+            good = metrics.parts - metrics.defective
+            yield BuildFailure(
                 name,
-                f"{name} rejects {counted(found.false_rejects, good)} of the good parts; "
+                f"{name} rejects {counted(metrics.false_rejects, good)} of the good parts; "
                 f"{percent(limit)} are allowed",
                 "To pack it: a larger --max-false-rejects",
             )
 
 
-def _golden(source: ExportSource, kept: _Kept) -> Golden:
-    """Raises LostError with the last build where the builds share no frame to prove themselves."""
-    torch = torch_chain(source.detector, source.classifier, kept.manifest, flexible=True)
-    chains = {**kept.chains, TORCH: torch}
+def _golden(source: ExportSource, certified_builds: _Certified) -> Golden:
+    """Choose the golden frames.
+
+    Raises BuildFailuresError with the last build where the builds agree on no frame with a defect.
+    """
+    torch = torch_chain(
+        source.detector, source.classifier, certified_builds.manifest, flexible=True
+    )
+    chains = {**certified_builds.chains, TORCH: torch}
     try:
-        return choose_golden(chains, source.held_back, source.size, kept.manifest.chain.threshold)
+        return choose_golden(
+            chains, source.held_back, source.size, certified_builds.manifest.chain.threshold
+        )
     except ExportError as error:
-        raise LostError([Lost(list(kept.chains)[-1], str(error))], kept.certified) from error
+        raise BuildFailuresError(
+            [BuildFailure(list(certified_builds.chains)[-1], str(error))],
+            certified_builds.certified,
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """The float build, and those to pack, the one that the bundle is judged by first. lost: those
-    that could not be made."""
+class _BuildSet:
+    """The float build and the builds to pack.
+
+    builds: the first one gives the metrics of the bundle. failures: the builds that could not be
+    made.
+    """
 
     in_float: Build
     builds: list[Build]
     tried: tuple[Tried, ...] = ()
     latency: tuple[Latency, ...] = ()
-    lost: tuple[Lost, ...] = ()
+    failures: tuple[BuildFailure, ...] = ()
 
 
-def _make(source: ExportSource, options: ExportOptions) -> _Made:
+def _make_builds(source: ExportSource, options: ExportOptions) -> _BuildSet:
     formats = tuple(name for name in options.formats if name in source.formats)
     if not formats:
         raise ExportError(
@@ -251,7 +271,7 @@ def _make(source: ExportSource, options: ExportOptions) -> _Made:
         )
     if options.precision == "float32" or not source.quantised:
         in_float = float_build(source)
-        return _Made(in_float, [in_float])
+        return _BuildSet(in_float, [in_float])
     with stage("reading pictures to calibrate on and tracing the networks"):
         workshop = Workshop(
             source,
@@ -262,34 +282,36 @@ def _make(source: ExportSource, options: ExportOptions) -> _Made:
     with stage("tracing the networks"):
         in_float = workshop.float_onnx()
     builds: dict[Format, Build] = {}
-    lost: list[Lost] = []
+    failures: list[BuildFailure] = []
     tried: list[Tried] = []
     latency: tuple[Latency, ...] = ()
     keep_float: tuple[str, ...] = ()
     try:
         with stage("ONNX in int8"):
-            int8, found = workshop.int8_onnx(keep_float=options.keep_float)
+            int8, metrics = workshop.int8_onnx(keep_float=options.keep_float)
     except ExportError as error:
-        lost.append(Lost("onnx-int8", f"onnx-int8 cannot be made: {error}"))
+        failures.append(BuildFailure("onnx-int8", f"onnx-int8 cannot be made: {error}"))
     else:
         builds["onnx"] = int8
-        tried += [each for search in found for each in search.tried]
-        keep_float = found[0].scheme.keep_float
+        tried += [each for search in metrics for each in search.tried]
+        keep_float = metrics[0].scheme.keep_float
         latency = measure({b.name: _engine(source, b) for b in (int8, in_float)})
     if "tflite" in formats:
         try:
             with stage("TFLite in int8"):
                 builds["tflite"], more = workshop.int8_tflite(keep_float)
             tried += more
-        except (ExportError, OutfeedError) as error:
-            helps = "To leave it out: --formats onnx"
-            lost.append(Lost("tflite-int8", f"tflite-int8 cannot be made: {error}", helps))
+        except OutfeedError as error:
+            remedy = "To leave it out: --formats onnx"
+            failures.append(
+                BuildFailure("tflite-int8", f"tflite-int8 cannot be made: {error}", remedy)
+            )
     slower = bool(latency) and latency[0].ms >= latency[1].ms
     packed = [builds[name] for name in formats if name in builds]
     if options.with_float == "always" or (options.with_float == "auto" and slower):
         packed.append(in_float)
-    wanted = [each for each in lost if each.build.partition("-")[0] in formats]
-    return _Made(in_float, packed, tuple(tried), latency, tuple(wanted))
+    wanted = [each for each in failures if each.build.partition("-")[0] in formats]
+    return _BuildSet(in_float, packed, tuple(tried), latency, tuple(wanted))
 
 
 def _engine(source: ExportSource, build: Build) -> Engine:
@@ -305,7 +327,10 @@ def pack_proven(
     certified: Certified,
     reference: dict[str, bytes],
 ) -> tuple[Bundle, bytes]:
-    """The whole bundle, which has proven itself on this machine. Raises BundleError."""
+    """Pack a bundle, and run its golden frames on this machine. Raises BundleError.
+
+    Returns the parsed bundle and its bytes.
+    """
     whole = manifest.model_copy(
         update={
             "golden": golden.frames,
@@ -330,3 +355,8 @@ def pack_proven(
 def _at(manifest: Manifest, threshold: float) -> Manifest:
     chain = manifest.chain.model_copy(update={"threshold": threshold})
     return manifest.model_copy(update={"chain": chain})
+
+
+def bundle_name(folder: Path) -> str:
+    """Return a name for the bundle of the run in ``folder``: its name in allowed characters."""
+    return re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_") or "bundle"

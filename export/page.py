@@ -104,22 +104,22 @@ def _decision(record: ExportRecord) -> list[str]:
 
 def _lost(record: ExportRecord) -> list[str]:
     """Return the builds that were asked for and are not packed, with the reason and the remedy."""
-    if not record.lost:
+    if not record.failures:
         return []
     packed = ", ".join(record.builds)
     return [
         page.paragraph(
-            f"Not packed: {', '.join(each.build for each in record.lost)}. Packed: {packed}.",
+            f"Not packed: {', '.join(each.build for each in record.failures)}. Packed: {packed}.",
             "warning",
         ),
         page.bullets(
             (
-                f"{each.why}.",
-                each.helps
+                f"{each.reason}.",
+                each.remedy
                 or "More pictures to calibrate on may help: --calibration-frames 192. To ask for "
                 "float alone: --precision float32.",
             )
-            for each in record.lost
+            for each in record.failures
         ),
     ]
 

@@ -271,7 +271,7 @@ def faults(parity: Parity, limits: ParityLimits, *, proven: bool = False) -> lis
     return said
 
 
-def remedy(parity: Parity, limits: ParityLimits) -> str:
+def limit_options(parity: Parity, limits: ParityLimits) -> str:
     """The options of an export under which these figures would keep their limits, as
     ``--mask-iou 0.7``; '' where they do."""
     options = []

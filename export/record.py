@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from export.pack import Exported
 from export.quantisation.search import describe
-from models.report.exported import ExportRecord, LostRecord, TriedRecord
+from models.report.exported import BuildFailureRecord, ExportRecord, TriedRecord
 
 
 def record_of(
@@ -36,7 +36,8 @@ def record_of(
             for build in manifest.builds
         },
         unknown=exported.unknown,
-        lost=tuple(
-            LostRecord(build=each.build, why=each.why, helps=each.helps) for each in exported.lost
+        failures=tuple(
+            BuildFailureRecord(build=each.build, reason=each.reason, remedy=each.remedy)
+            for each in exported.failures
         ),
     )

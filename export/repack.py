@@ -42,9 +42,9 @@ def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exporte
     )
     source = replace(source, draft=draft)
     certified = certify(source, draft, builds, limits)
-    if certified.lost:
+    if certified.failures:
         # The networks are those that stations run: a bundle with fewer would not do for all.
-        raise ParityError("; ".join(str(lost) for lost in certified.lost))
+        raise ParityError("; ".join(str(failures) for failures in certified.failures))
     chains = {build.name: build_chain(draft, build) for build in builds}
     chains[TORCH] = torch_chain(source.detector, source.classifier, draft, flexible=True)
     golden = choose_golden(chains, source.held_back, source.size, draft.chain.threshold)

@@ -1,7 +1,9 @@
-"""What an export starts from: a completed run, its pictures and the manifest that it leads to."""
+"""The input of an export: a completed run, its pictures, and a draft of the manifest."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,11 +17,11 @@ from edge.bundle import (
     DetectorManifest,
     KindManifest,
     Manifest,
+    TrainedOn,
 )
-from edge.bundle.manifest import Format
+from edge.bundle.manifest import MAX_SIZES, Format
 from export.synthetic_defects import add_synthetic_defect, is_synthetic, no_defect_drawn
-from export.trained_on import trained_on
-from models.data.dataset import DataSet, Pixels, Sample
+from models.data.dataset import DataSet, Pixels, Sample, read_pixels
 from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
@@ -32,8 +34,17 @@ TILE_PX, OVERLAP_PX = 512, 64
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """A run, loaded. held_back: the validation pictures, in memory. draft: the manifest without
-    golden frames, whose one build is `onnx-float32`."""
+    """A completed run, loaded into memory.
+
+    Attributes:
+        run: the training run.
+        dataset: the data folder of the run.
+        train: the training pictures, not loaded.
+        held_back: the validation pictures, loaded.
+        detector: the trained detector.
+        classifier: the trained block classifier; None where the run has none.
+        draft: the manifest without golden frames. Its only build is `onnx-float32`.
+    """
 
     run: Run
     dataset: DataSet
@@ -45,11 +56,15 @@ class ExportSource:
 
     @property
     def uses_synthetic_defects(self) -> bool:
-        """Whether painted flaws stand for defects: nobody drew one to train on."""
+        """Return true where no training picture has a drawn defect: synthetic ones replace it."""
         return no_defect_drawn(self.train)
 
     def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
-        """A training picture and its kind map, perhaps with a planted flaw. Raises DataError."""
+        """Return pixels (uint8 H×W or H×W×3) and kind map (uint8 H×W) of a training picture.
+
+        Where no training picture has a drawn defect, every second good picture has a synthetic
+        one. Raises DataError.
+        """
         pair = self.dataset.load_pair(sample)
         return (
             add_synthetic_defect(sample, *pair)
@@ -59,36 +74,44 @@ class ExportSource:
 
     @property
     def formats(self) -> tuple[Format, ...]:
-        """What its method can be exported to."""
+        """Return the file formats to which the method of the run can be exported."""
         return METHODS[self.draft.detector.kind].formats
 
     @property
     def quantised(self) -> bool:
-        """Whether the detector has an int8 form."""
+        """Return true where the detector can be quantised to int8."""
         return METHODS[self.draft.detector.kind].int8 and not isinstance(
             self.detector, FileDetector
         )
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of one run, px."""
+        """Return the height and width of the network's input in pixels."""
         return self.draft.detector.height, self.draft.detector.width
 
     @property
     def channels(self) -> Literal[1, 3]:
+        """Return the number of channels of a frame."""
         return self.draft.detector.channels
 
 
 def open_source(
     run: Run, *, name: str, version: str, height: int | None = None, width: int | None = None
 ) -> ExportSource:
-    """height, width: the static shape; None takes the usual frame's. Raises DataError."""
+    """Load a completed run. Raises DataError.
+
+    height, width: the static input shape in pixels; None uses the most frequent frame size.
+    """
     record, result = run.record(), run.result()
     dataset, by_name = run.open_data()
     detector, classifier = run.load_detector(), run.load_classifier()
     usual = (result.frame_height, result.frame_width)
     if isinstance(detector, FileDetector):
-        shape = (height or usual[0], width or usual[1], 0)  # it looks at whole frames only
+        shape = (
+            height or usual[0],
+            width or usual[1],
+            0,
+        )  # a file detector inspects whole frames only
     else:
         shape = _shape((height, width), detector.multiple_px, usual)
     channels: Literal[1, 3] = 1 if record.channels == 1 else 3
@@ -132,8 +155,11 @@ def open_source(
 def onnx_build(
     precision: str, classifier: bool, detector: DetectorNetwork | FileDetector
 ) -> BuildManifest:
-    """The manifest of an ONNX build; precision 'int8' or 'float32'. A detector that is a file says
-    severity itself."""
+    """Return the manifest of an ONNX build.
+
+    precision: "int8" or "float32". classifier: true where the build has a classifier. A detector
+    that is a file returns severity directly, so its scale is 1.
+    """
     int8 = precision == "int8"
     folder = Path(f"onnx-{precision}")
     if isinstance(detector, FileDetector):
@@ -155,7 +181,10 @@ def onnx_build(
 def _shape(
     given: tuple[int | None, int | None], multiple: int, usual: tuple[int, int]
 ) -> tuple[int, int, int]:
-    """Height, width and overlap of one run: the usual frame whole where that is not too large."""
+    """Return height, width and tile overlap of the network's input, in pixels.
+
+    A frame of the usual size is one tile, unless it has more than WHOLE_FRAME_LIMIT_PX pixels.
+    """
     multiple = max(multiple, 16)
     height, width = (
         -(-(side or other) // multiple) * multiple for side, other in zip(given, usual, strict=True)
@@ -164,3 +193,25 @@ def _shape(
         height, width = min(height, TILE_PX), min(width, TILE_PX)
     overlap = min(OVERLAP_PX, min(height, width) // 2) // multiple * multiple
     return height, width, overlap
+
+
+def trained_on(samples: Iterable[Sample]) -> TrainedOn:
+    """Return the sizes and channels of pictures as their files hold them; at least one sample.
+
+    Blocks for some milliseconds per picture, since every picture is read. Raises DataError.
+    """
+    sizes: Counter[tuple[int, int]] = Counter()
+    channels: set[Literal[1, 3]] = set()
+    for sample in samples:
+        pixels = read_pixels(sample.image_path)
+        sizes[pixels.shape[0], pixels.shape[1]] += 1
+        channels.add(1 if pixels.ndim == 2 else 3)
+    heights, widths = zip(*sizes, strict=True)
+    # Sizes with equal counts are ordered by size, so that the same pictures give the same bundle.
+    usual = sorted(sizes, key=lambda size: (-sizes[size], size))
+    return TrainedOn(
+        sizes=tuple(usual[:MAX_SIZES]),
+        least=(min(heights), min(widths)),
+        greatest=(max(heights), max(widths)),
+        channels=tuple(sorted(channels)),
+    )

@@ -41,7 +41,7 @@ _PLAIN = """
     Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where Xor
 """
 OPERATORS = frozenset(_PLAIN.split())
-# The trees of an isolation forest are one node (export/quantisation/isolation_forest.py).
+# The trees of an isolation forest are one node (export/float_onnx.py).
 TREES = ("ai.onnx.ml", "TreeEnsembleRegressor")
 # Inputs that say how large the output becomes, by their place; each must be a constant of the file.
 _SIZES: Mapping[str, tuple[int, ...]] = {"Pad": (1,), "Resize": (2, 3)}

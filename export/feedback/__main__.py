@@ -1,4 +1,4 @@
-"""`make learn`: a new run and a new bundle from parts that people marked."""
+"""`make learn`: make a new run and a new bundle from marked parts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Annotated
 
 import torch
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from edge.bundle import key_id, read_bundle
-from edge.bundle.keys import public_of, read_private_key
+from edge.bundle import read_bundle
+from edge.bundle.keys import read_private_key
 from edge.bundle.version import VERSION_PATTERN
 from edge.cli.passphrases import passphrase_of
-from edge.errors import OutfeedError
+from edge.errors import OutfeedError, UsageError
 from edge.terminals import tolerate
 from edge.validation_messages import one_line
+from export.__main__ import print_error, print_line, signature_line
 from export.errors import ExportError
 from export.feedback.page import PAGE, worse
 from export.feedback.retraining import LearnOptions, RetrainingResult, learn
@@ -29,61 +30,87 @@ from models.data.dataset import DataError
 from models.evaluation.tradeoff.interval import counted
 from models.feedback import ROUTES, Limits, Route
 from models.report.exported import read_export
-from models.runs.commands import make, outfeed
+from models.runs.commands import make
 from models.runs.run import Run
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
 
+_RunFolder = Annotated[Path, typer.Option(help="Folder of the run that is in use.")]
+_Quarantine = Annotated[
+    Path, typer.Option(help="Quarantine folder with released marked parts (outfeed quarantine).")
+]
+_Out = Annotated[Path | None, typer.Option(help="Folder of the new run; by default RUN-learned.")]
+_BundleFile = Annotated[
+    Path | None, typer.Option(help="The bundle in use; by default the one exported from RUN.")
+]
+_Key = Annotated[
+    Path | None, typer.Option(help="Sign with this private key (outfeed bundle keygen).")
+]
+_PassphraseFile = Annotated[
+    Path | None, typer.Option(help="A file that holds the key's passphrase.")
+]
+_RouteName = Annotated[
+    str,
+    typer.Option(help="threshold, classifier, detector or method; auto tries the cheapest first."),
+]
+_Version = Annotated[
+    str, typer.Option(help="Version of the new bundle; by default the old one raised by one.")
+]
+_HeldBack = Annotated[
+    float,
+    typer.Option(
+        min=0, max=0.9, help="Share of the marked parts that only check the result, 0 to 0.9."
+    ),
+]
+_Enough = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Share of right verdicts on learned parts that ends the search."
+    ),
+]
+_NewEscapes = Annotated[
+    int,
+    typer.Option(min=0, help="Number of parts that may become escapes: rejected before, and bad."),
+]
+_MoreFalseRejects = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Share of good validation parts that may become false rejects."
+    ),
+]
+_SyntheticEscapes = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Share of synthetic bad parts that may become escapes."),
+]
+_Fixed = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Share of wrong verdicts on held-back parts to correct."),
+]
+_Threads = Annotated[int, typer.Option(min=0, help="Processor cores to use; 0 for all.")]
+
 
 def main(
-    run: Annotated[Path, typer.Option(help="Folder of the run that is in use.")],
-    quarantine: Annotated[
-        Path, typer.Option(help="Folder of marked parts, some released (outfeed quarantine).")
-    ],
-    out: Annotated[Path | None, typer.Option(help="The new run's folder; RUN-learned.")] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="The bundle in use; the one that was exported from RUN.")
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="Sign with this private key (outfeed bundle keygen).")
-    ] = None,
-    passphrase_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the key's passphrase.")
-    ] = None,
-    route: Annotated[
-        str,
-        typer.Option(
-            help="auto (the cheapest that will do), threshold, classifier, detector or method."
-        ),
-    ] = "auto",
-    version: Annotated[str, typer.Option(help="The new bundle's; the old one raised by one.")] = "",
-    held_back: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the marked parts that only judge.")
-    ] = 0.4,
-    enough: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the learned parts that ends the search.")
-    ] = 0.9,
-    new_escapes: Annotated[
-        int, typer.Option(min=0, help="Parts that may be passed and were rejected, rightly.")
-    ] = 0,
-    more_false_rejects: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of old good parts that may be rejected more.")
-    ] = 0.01,
-    synthetic_escapes: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Share of the made bad parts that may be lost."),
-    ] = 0.05,
-    fixed: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of held-back parts that must come right.")
-    ] = 0.5,
-    threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
+    run: _RunFolder,
+    quarantine: _Quarantine,
+    out: _Out = None,
+    bundle: _BundleFile = None,
+    key: _Key = None,
+    passphrase_file: _PassphraseFile = None,
+    route: _RouteName = "auto",
+    version: _Version = "",
+    held_back: _HeldBack = 0.4,
+    enough: _Enough = 0.9,
+    new_escapes: _NewEscapes = 0,
+    more_false_rejects: _MoreFalseRejects = 0.01,
+    synthetic_escapes: _SyntheticEscapes = 0.05,
+    fixed: _Fixed = 0.5,
+    threads: _Threads = 0,
 ) -> None:
-    """Learn from released marked parts: T, the classifier or the detector, the cheapest first.
+    """Retrain from released marked parts: T, the classifier or the detector, the cheapest first.
 
-    The new bundle must decide the old golden frames as before and pass no part that was rejected,
-    rightly; else one line says why, and nothing is written.
+    The new bundle must give the same decisions on the old golden frames, and must not pass a bad
+    part that the old bundle rejects. Otherwise one line states the reason, and nothing is written.
     """
-    console = Console()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     try:
@@ -98,35 +125,32 @@ def main(
         old = read_bundle(bundle or _exported(run))
         target = out or _beside(run)
         with announced(), as_keyboard():
-            found = learn(Run(run), old, quarantine, target, options, signer)
-    except (ExportError, DataError, OutfeedError, OSError) as error:
-        console.print(f"[red]learn:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+            result = learn(Run(run), old, quarantine, target, options, signer)
+    except (OutfeedError, DataError, OSError) as error:
+        print_error(f"learn: {one_line(error)}")
+        sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt:
-        console.print("stopped; nothing is written")
+        print_error("learn: stopped by the user; nothing is written")
         sys.exit(130)
-    console.print(_table(found))
-    for line in worse(found.record):
-        console.print(f"Attention: {line}", highlight=False, soft_wrap=True)
-    console.print(
-        f"{found.bundle_path}: {found.bundle.id}, by the route {found.record.route}; "
-        f"{found.record.proven}; see {found.folder / PAGE}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(
-        f"signed by key {key_id(public_of(signer))}"
-        if signer
-        else "unsigned: a station refuses it until "
-        f"`{outfeed('bundle', 'sign', found.bundle_path, '--key', 'NAME.key')}`",
-        highlight=False,
-        soft_wrap=True,
-    )
+    _print_result(result, signer)
 
 
-def _table(found: RetrainingResult) -> Table:
+def _print_result(result: RetrainingResult, signer: Ed25519PrivateKey | None) -> None:
+    console = Console()
+    console.print(_table(result))
+    for line in worse(result.record):
+        print_line(console, f"Attention: {line}")
+    print_line(
+        console,
+        f"{result.bundle_path}: {result.bundle.id}, by the route {result.record.route}; "
+        f"{result.record.proven}; see {result.folder / PAGE}",
+    )
+    print_line(console, signature_line(signer, result.bundle_path))
+
+
+def _table(result: RetrainingResult) -> Table:
     table = Table("", "before", "now")
-    for name, side in found.record.sides.items():
+    for name, side in result.record.sides.items():
         table.add_row(
             f"{name}: escapes",
             counted(side.escapes_before, side.bad),
@@ -145,18 +169,18 @@ def _exported(run: Path) -> Path:
     record = read_export(run)
     if record is None:
         command = make("export", RUN=run)
-        raise ExportError(f"{run}: nothing was exported from it; {command}, or give --bundle")
+        raise ExportError(f"{run}: nothing was exported from it; run `{command}`, or give --bundle")
     path = record.bundle_path(run)
     if not path.is_file():
         raise ExportError(
-            f"{path}: the bundle that was exported from {run} is not there; export it again, or "
+            f"{path}: the bundle that was exported from {run} does not exist; export it again, or "
             "give --bundle FILE (LEARN_ARGS)"
         )
     return path
 
 
 def _beside(run: Path) -> Path:
-    """The new run's folder where nobody names one."""
+    """Return the default folder of the new run: RUN-learned, beside RUN."""
     folder = run if run.name else run.resolve()
     return folder.with_name(f"{folder.name}-learned")
 
@@ -164,16 +188,17 @@ def _beside(run: Path) -> Path:
 def _routes(text: str) -> tuple[Route, ...]:
     if text == "auto":
         return ()
-    found = tuple(route for route in ROUTES if route == text)
-    if not found:
-        raise ExportError(f"--route {text}: expected auto, {', '.join(ROUTES)}")
-    return found
+    routes = tuple(route for route in ROUTES if route == text)
+    if not routes:
+        raise UsageError(f"route {text}: expected auto, {', '.join(ROUTES)}")
+    return routes
 
 
 def _version(version: str) -> str:
     if version and re.fullmatch(VERSION_PATTERN, version) is None:
-        raise ExportError(
-            f"--version {version}: expected dotted numbers and perhaps a label, as 1.4 or 1.4+trial"
+        raise UsageError(
+            f"version {version}: expected dotted numbers and an optional label, for instance 1.4 "
+            "or 1.4+trial"
         )
     return version
 

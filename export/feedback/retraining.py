@@ -36,7 +36,8 @@ from export.feedback.record import (
     SettingsRecord,
     TriedRoute,
 )
-from export.pack import Exported, ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import Exported, build_bundle
 from export.page import write_page
 from export.parity import ParityLimits
 from export.record import record_of
@@ -188,7 +189,7 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
             raise ExportError(f"{old.id} has a rule or guidance for {kind.name} of its own")
     formats = tuple(dict.fromkeys(build.format for build in manifest.builds))
     both = {build.precision for build in manifest.builds} == {"int8", "float32"}
-    exported = export_run(
+    exported = build_bundle(
         run,
         ExportOptions(
             name=manifest.name,

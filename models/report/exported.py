@@ -41,14 +41,14 @@ class TriedRecord(BaseModel):
     fault: str
 
 
-class LostRecord(BaseModel):
+class BuildFailureRecord(BaseModel):
     """A build that was asked for and is not packed: why, and the option that helps ('' if none)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     build: str
-    why: str
-    helps: str
+    reason: str
+    remedy: str
 
 
 class ExportRecord(BaseModel):
@@ -77,7 +77,7 @@ class ExportRecord(BaseModel):
     latency_ms: dict[str, float] = {}
     builds: dict[str, int] = {}
     unknown: tuple[str, ...] = ()
-    lost: tuple[LostRecord, ...] = ()
+    failures: tuple[BuildFailureRecord, ...] = ()
 
     def bundle_path(self, folder: Path) -> Path:
         """Where the bundle of the run in ``folder`` is. A run that is the recommended one of a

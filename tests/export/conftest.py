@@ -26,7 +26,8 @@ from edge.bundle import (
 from export import builds
 from export.__main__ import app
 from export.float_onnx import export_float
-from export.pack import Exported, ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import Exported, build_bundle
 from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.run import Run
 
@@ -60,7 +61,7 @@ def _each_network_is_traced_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def exported(tiny_run: Path) -> Exported:
     """The tiny run, as ONNX in int8."""
-    return export_run(Run(tiny_run), OPTIONS)
+    return build_bundle(Run(tiny_run), OPTIONS)
 
 
 def plain_manifest(

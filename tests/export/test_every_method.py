@@ -17,7 +17,8 @@ from edge.bundle import parse_bundle, sign_bundle
 from edge.bundle.certificate import CERTIFICATE, check_certificate
 from edge.bundle.manifest import DetectorKind
 from export.errors import ExportError
-from export.pack import ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import build_bundle
 from export.parity import ParityLimits
 from models.methods.registry import METHODS
 from models.runs.run import Run
@@ -62,7 +63,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
     train_folder(data, recipe, folder / "run")
     options = ExportOptions(name=kind, formats=("onnx",), calibration_frames=8, search_parts=12)
-    made = export_run(Run(folder / "run"), options)
+    made = build_bundle(Run(folder / "run"), options)
     (folder / "run.outfeed").write_bytes(sign_bundle(made.data, KEY))
     return folder
 
@@ -107,7 +108,7 @@ def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path)
     options = ExportOptions(
         name="strict", formats=("onnx",), calibration_frames=8, search_parts=4, limits=limits
     )
-    made = export_run(Run(exported / "run"), options)
+    made = build_bundle(Run(exported / "run"), options)
     assert [build.name for build in made.bundle.manifest.builds] == ["onnx-float32"]
     assert made.refused.startswith("onnx-int8 is not the chain of torch-float32: severity error")
     certificate = check_certificate(made.bundle.manifest, made.bundle.files)
@@ -118,7 +119,7 @@ def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path)
 def test_a_format_that_a_method_cannot_have_is_refused(exported: Path) -> None:
     options = ExportOptions(name="lite", formats=("tflite",))
     with pytest.raises(ExportError, match="formats tflite: a texture can be exported to onnx"):
-        export_run(Run(exported / "run"), options)
+        build_bundle(Run(exported / "run"), options)
 
 
 @pytest.mark.timeout(300)

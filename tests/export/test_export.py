@@ -24,7 +24,8 @@ from edge.records import Decision, Frame
 from export import builds, pack
 from export.float_onnx import PIXELS, Tail, export_float, station_graph
 from export.latency import Latency
-from export.pack import Exported, ExportOptions, WithFloat, export_run
+from export.options import ExportOptions, WithFloat
+from export.pack import Exported, build_bundle
 from export.parity import ParityLimits
 from export.quantisation.quantise import Range, quantise
 from export.quantisation.search import describe
@@ -180,7 +181,7 @@ def test_every_way_that_was_tried_is_told(exported: Exported) -> None:
 
 def test_int8_is_smaller_than_float(tiny_run: Path, exported: Exported) -> None:
     options = replace(OPTIONS, precision="float32")
-    as_float = export_run(Run(tiny_run), options)
+    as_float = build_bundle(Run(tiny_run), options)
     assert [build.name for build in as_float.bundle.manifest.builds] == ["onnx-float32"]
     assert as_float.tried == as_float.latency == ()
     assert as_float.certified.parity.keys() == {"onnx-float32"}
@@ -195,13 +196,13 @@ def test_export_is_deterministic(
     tiny_run: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(builds, "export_float", export_float)  # traced anew
-    assert export_run(Run(tiny_run), OPTIONS).data == exported.data
+    assert build_bundle(Run(tiny_run), OPTIONS).data == exported.data
 
 
 def test_float_beside_int8(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def packed(with_float: WithFloat) -> list[str]:
         options = replace(OPTIONS, with_float=with_float, calibration_frames=4, search_parts=2)
-        manifest = export_run(Run(tiny_run), options).bundle.manifest
+        manifest = build_bundle(Run(tiny_run), options).bundle.manifest
         return [build.name for build in manifest.builds]
 
     assert packed("always") == ["onnx-int8", "onnx-float32"]
@@ -215,7 +216,7 @@ def test_float_beside_int8(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_shape_and_version_options(tiny_run: Path) -> None:
     options = replace(OPTIONS, name="other", version="7", height=64, width=96, calibration_frames=4)
-    manifest = export_run(Run(tiny_run), options).bundle.manifest
+    manifest = build_bundle(Run(tiny_run), options).bundle.manifest
     assert (manifest.name, manifest.version) == ("other", "7")
     assert (manifest.detector.height, manifest.detector.width) == (64, 96)
 
@@ -255,4 +256,4 @@ def test_command_refuses_bad_options(tiny_run: Path, option: tuple[str, str]) ->
 
 def test_a_run_that_is_not_complete_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a training run"):
-        export_run(Run(tmp_path), ExportOptions(name="x"))
+        build_bundle(Run(tmp_path), ExportOptions(name="x"))

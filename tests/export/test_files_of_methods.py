@@ -16,7 +16,8 @@ from edge.bundle import Bundle, parse_bundle
 from edge.chain.load import build_inspector, prove
 from edge.errors import BundleError
 from edge.records import Decision, Frame
-from export.pack import ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import build_bundle
 from export.synthetic_defects import no_defect_drawn
 from models.data.dataset import KindBox, Sample
 from models.runs.run import Run
@@ -48,7 +49,7 @@ def bundle_of(method: str, tmp_path: Path, *, flawed: bool) -> Bundle:
     out = tmp_path / "run"
     out.mkdir()
     train_folder(data, recipe(method), out)
-    return parse_bundle(export_run(Run(out), ExportOptions(name="parts")).data)
+    return parse_bundle(build_bundle(Run(out), ExportOptions(name="parts")).data)
 
 
 @pytest.mark.parametrize("flawed", [True, False])

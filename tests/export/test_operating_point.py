@@ -18,7 +18,8 @@ from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from export.errors import ExportError
 from export.operating_point import choose_point
-from export.pack import ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import build_bundle
 from models.evaluation.tradeoff import OperatingPoint, choose, points_of, sweep_run
 from models.report.exported import read_export
 from models.runs.run import Run
@@ -46,7 +47,7 @@ def test_bundle_has_the_chosen_t(own_run: Path) -> None:
     options = ExportOptions(
         name="line", precision="float32", calibration_frames=4, max_false_rejects=0.2
     )
-    exported = export_run(Run(own_run), options)
+    exported = build_bundle(Run(own_run), options)
     wanted = choose(points_of(sweep_run(Run(own_run))), 0.2)
     assert exported.bundle.manifest.chain.threshold == wanted.threshold != 11.9
     assert exported.point is not None

@@ -113,7 +113,8 @@ def test_a_run_with_few_good_parts_has_none(caplog) -> None:
 
 def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    from export.pack import ExportOptions, export_run
+    from export.options import ExportOptions
+    from export.pack import build_bundle
     from models.runs.run import Run
     from models.training.session import train_folder
     from tests.support.drawn_frames import frame, recipe
@@ -122,7 +123,7 @@ def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
     for number in range(24):
         cv2.imwrite(str(tmp_path / f"data/images/{number:02d}.png"), frame(number))
     train_folder(tmp_path / "data", recipe("template"), tmp_path / "run")
-    bundle = export_run(Run(tmp_path / "run"), ExportOptions(name="plates")).bundle
+    bundle = build_bundle(Run(tmp_path / "run"), ExportOptions(name="plates")).bundle
     assert bundle.manifest.reference == "reference.json"
     found = parse_reference(bundle.files["reference.json"])
     assert found.pictures == 24

@@ -40,7 +40,8 @@ from edge.errors import BundleError
 from export.chains import Build, build_chain, torch_chain
 from export.float_onnx import Tail, export_float, station_graph
 from export.golden import choose_golden
-from export.pack import Exported, ExportOptions, export_run
+from export.options import ExportOptions
+from export.pack import Exported, build_bundle
 from export.source import onnx_build
 from models.data.dataset import Sample
 from models.networks import DetectorNetwork
@@ -171,7 +172,7 @@ def test_stale_network(whole: Bundle, tiny_run: Path, tmp_path: Path) -> None:
 def test_wrong_build(whole: Bundle, tiny_run: Path) -> None:
     """int8's numbers with the float build's files, and the classifier in the detector's place."""
     options = ExportOptions(name="tiny", precision="float32")
-    in_float = export_run(Run(tiny_run), options).bundle
+    in_float = build_bundle(Run(tiny_run), options).bundle
     files = {DETECTOR: in_float.files["onnx-float32/detector.onnx"]}
     assert ": detect: severity " in refusal(repacked(whole, files, certified=True))
     swapped = {DETECTOR: whole.files[CLASSIFIER], CLASSIFIER: whole.files[DETECTOR]}

@@ -12,8 +12,8 @@ from edge.bundle import TrainedOn, sign_bundle, write_bundle
 from edge.commission.context import CommissionSettings
 from edge.commission.result import StepOutcome
 from edge.commission.steps.focus import run_focus
-from export.pack import export_run
-from export.trained_on import trained_on
+from export.pack import build_bundle
+from export.source import trained_on
 from models.data.dataset import DataError, Sample
 from models.runs.run import Run
 from tests.commission.stations import context_of, write_station
@@ -52,7 +52,7 @@ def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_the_very_camera_of_the_training_pictures_is_go(tiny_run: Path, tmp_path: Path) -> None:
     """At a network's shape that is not theirs, which is what golden frames are cut to."""
     options = replace(OPTIONS, height=64, width=80, calibration_frames=4)
-    exported = export_run(Run(tiny_run), options)
+    exported = build_bundle(Run(tiny_run), options)
     assert exported.bundle.manifest.trained_on == TrainedOn(
         sizes=((96, 96),), least=(96, 96), greatest=(96, 96), channels=(1,)
     )

@@ -99,7 +99,7 @@ def test_export_inspect_score_and_learn(
     # make learn RUN=… with the same folder finds the bundle.
     marked = quarantine(folder / "marked", [(ringed(n), "false-reject") for n in range(4)])
     done = CliRunner().invoke(learn_app, ["--run", str(run), "--quarantine", str(marked)])
-    assert "is not there" not in done.output
+    assert "does not exist" not in done.output
     assert "nothing was exported" not in done.output
     new = folder / f"{NAME}-learned"
     if done.exit_code:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from edge.errors import UsageError
 from models.data.dataset import DataError
 from models.evaluation.tradeoff.interval import (
     CONFIDENCE,
@@ -168,7 +169,7 @@ def require_good_in(metrics: Mapping[str, float], among: str) -> None:
 
 
 def parse_share(text: str) -> float:
-    """A share inside (0, 1) from '0.5%' or '0.005'. Raises DataError, one line."""
+    """Return a share between 0 and 1 from text such as "0.5%" or "0.005". Raises UsageError."""
     number = text.strip()
     try:
         value = Decimal(number.removesuffix("%").rstrip())
@@ -177,5 +178,7 @@ def parse_share(text: str) -> float:
     if number.endswith("%"):
         value /= 100
     if not (value.is_finite() and 0 < value < 1):
-        raise DataError(f"{text!r} is no share; expected more than 0 and less than 1, as 0.5%")
+        raise UsageError(
+            f"{text!r} is no share; expected more than 0 and less than 1, for instance 0.5%"
+        )
     return float(value)

@@ -37,7 +37,7 @@ class IsolationForest(ResizableModule):
     limit: T×(2^D - 1); usual_depth: c, what equation 1 gives for the samples that grew a tree.
 
     An exported network has one node TREE_NODE in their place, whose attributes
-    export/quantisation/isolation_forest.py writes: for a hundred trees on 1,024 blocks it takes
+    export/float_onnx.py writes: for a hundred trees on 1,024 blocks it takes
     ONNX Runtime 1.1 ms, the walk below as gathers 11 ms.
     """
 

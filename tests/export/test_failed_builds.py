@@ -13,10 +13,10 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 from edge.bundle import check_certificate
 from export import certificate as certify
 from export.builds import Workshop
-from export.errors import ExportError, Lost, ParityError
-from export.pack import export_run
+from export.errors import BuildFailure, ExportError, ParityError
+from export.pack import build_bundle
 from export.page import render
-from export.parity import Parity, ParityLimits, Worst, faults, remedy
+from export.parity import Parity, ParityLimits, Worst, faults, limit_options
 from export.record import record_of
 from models.runs.run import Run
 from tests.export.conftest import OPTIONS, run_export
@@ -27,23 +27,23 @@ IMPOSSIBLE = ParityLimits(severity_error_p99=0.0)
 
 
 def test_where_int8_does_not_hold_float_is_packed_and_the_page_says_why(tiny_run: Path) -> None:
-    made = export_run(Run(tiny_run), replace(QUICK, limits=IMPOSSIBLE))
+    made = build_bundle(Run(tiny_run), replace(QUICK, limits=IMPOSSIBLE))
     manifest = made.bundle.manifest
     assert [build.name for build in manifest.builds] == ["onnx-float32"]
     assert [s.chain for s in check_certificate(manifest, made.bundle.files).steps] == [
         "onnx-float32"
     ]
-    (lost,) = made.lost
-    assert lost.build == "onnx-int8"
-    assert "(limit 0) in step detect, worst at images/" in lost.why
-    assert ": severity is off by " in lost.why
-    assert lost.helps.startswith("To pack it as it is: --severity-error ")
+    (failures,) = made.failures
+    assert failures.build == "onnx-int8"
+    assert "(limit 0) in step detect, worst at images/" in failures.reason
+    assert ": severity is off by " in failures.reason
+    assert failures.remedy.startswith("To pack it as it is: --severity-error ")
     text = text_of(render(record_of(made, "line.outfeed"), made.certified))
     assert "Not packed: onnx-int8. Packed: onnx-float32." in text
-    assert lost.why in text
-    assert lost.helps in text
+    assert failures.reason in text
+    assert failures.remedy in text
     # What helps does help.
-    loose = replace(IMPOSSIBLE, severity_error_p99=float(lost.helps.split()[-1]))
+    loose = replace(IMPOSSIBLE, severity_error_p99=float(failures.remedy.split()[-1]))
     assert not faults(made.certified.parity["onnx-int8"], loose)
 
 
@@ -57,10 +57,10 @@ def test_what_holds_is_packed(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Workshop, "int8_tflite", broken)
     monkeypatch.setattr(certify, "FLOAT_LIMITS", ParityLimits(severity_error_p99=-1.0))
     options = replace(QUICK, formats=("tflite", "onnx"), with_float="always")
-    made = export_run(Run(tiny_run), options)
+    made = build_bundle(Run(tiny_run), options)
     assert [build.name for build in made.bundle.manifest.builds] == ["onnx-int8"]
-    assert [lost.build for lost in made.lost] == ["tflite-int8", "onnx-float32"]
-    assert made.lost[0] == Lost(
+    assert [failures.build for failures in made.failures] == ["tflite-int8", "onnx-float32"]
+    assert made.failures[0] == BuildFailure(
         "tflite-int8",
         "tflite-int8 cannot be made: the tool chain died",
         "To leave it out: --formats onnx",
@@ -72,7 +72,7 @@ def test_where_nothing_holds_every_reason_is_given(
 ) -> None:
     monkeypatch.setattr(certify, "FLOAT_LIMITS", ParityLimits(severity_error_p99=-1.0))
     with pytest.raises(ParityError) as error:
-        export_run(Run(tiny_run), replace(QUICK, precision="float32"))
+        build_bundle(Run(tiny_run), replace(QUICK, precision="float32"))
     assert "onnx-float32 is not the chain of torch-float32: severity error" in str(error.value)
 
 
@@ -86,8 +86,8 @@ def test_the_frame_the_step_and_the_option() -> None:
     assert iou == "mask iou 0.745 (limit 0.8)"
     assert "2.61" in error
     assert "first: b.png" in missed
-    helps = remedy(parity, ParityLimits())
-    assert helps == "--mask-iou 0.74 --kinds 0.8 --severity-error 2.7 --missed 0.08"
+    options = limit_options(parity, ParityLimits())
+    assert options == "--mask-iou 0.74 --kinds 0.8 --severity-error 2.7 --missed 0.08"
 
 
 @pytest.mark.parametrize(
