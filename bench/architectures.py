@@ -105,8 +105,8 @@ class FlatAtEight(DetectorNetwork):
 
 def make_networks() -> dict[str, DetectorNetwork]:
     """Return the shipped networks and the other architectures that were tried, in eval mode."""
-    found = {name: build_detector(name, 1, resolution) for name, resolution in SHIPPED}
-    found |= {
+    results = {name: build_detector(name, 1, resolution) for name, resolution in SHIPPED}
+    results |= {
         "patchify U, 48/64/96 (first version)": PatchifyUNet(),
         "patchify U, 32/64/96, one block": PatchifyUNet(stem=32, blocks=1),
         "patchify U, 16/32/64, one block": PatchifyUNet(16, 32, 64, 1, 8),
@@ -114,18 +114,18 @@ def make_networks() -> dict[str, DetectorNetwork]:
         "flat at 8, 64, one + two blocks": FlatAtEight(blocks=1, fuse=2),
         "flat at 8, 32/64, one + none": FlatAtEight(32, 64, 1, 0),
     }
-    return {name: network.eval() for name, network in found.items()}
+    return {name: network.eval() for name, network in results.items()}
 
 
 def engines(network: DetectorNetwork) -> dict[str, Call]:
     """Return a call for each engine, by name, that runs the network once on a 256×256 block."""
     pixels = noise()
-    found = {"torch float32": run_torch(network, pixels)}
+    results = {"torch float32": run_torch(network, pixels)}
     for precision, model in graphs(network).items():
-        found[f"ORT {precision}"] = run_ort(model, pixels)
+        results[f"ORT {precision}"] = run_ort(model, pixels)
         if has_openvino():
-            found[f"OpenVINO {precision}"] = run_openvino(model, pixels)
-    return found
+            results[f"OpenVINO {precision}"] = run_openvino(model, pixels)
+    return results
 
 
 def time_all(candidates: dict[str, dict[str, Call]], rounds: int) -> dict[str, dict[str, float]]:
@@ -135,23 +135,23 @@ def time_all(candidates: dict[str, dict[str, Call]], rounds: int) -> dict[str, d
     """
     calls = {(name, engine): call for name, of in candidates.items() for engine, call in of.items()}
     taken = interleave(calls, Turns(rounds, RUNS, warm_up=3))
-    found: dict[str, dict[str, float]] = {}
+    results: dict[str, dict[str, float]] = {}
     for (name, engine), times in taken.items():
-        found.setdefault(name, {})[engine] = statistics.median(times)
-    return found
+        results.setdefault(name, {})[engine] = statistics.median(times)
+    return results
 
 
 def read_accuracy(runs: list[Path]) -> dict[str, tuple[float, float]]:
     """Return the mean IoU in float and int8 of exported runs, by network. Raises DataError."""
-    found: dict[str, tuple[float, float]] = {}
+    results: dict[str, tuple[float, float]] = {}
     for folder in runs:
         exported = read_export(folder)
         if exported is None:
             raise DataError(f"{folder}: holds no export.json; expected an exported run")
         network = Run(folder).record().recipe.detector.network
         metrics = exported.metrics
-        found[network] = (metrics["float32"]["mean_iou"], metrics["int8"]["mean_iou"])
-    return found
+        results[network] = (metrics["float32"]["mean_iou"], metrics["int8"]["mean_iou"])
+    return results
 
 
 def main(

@@ -61,7 +61,7 @@ def candidates(networks: Sequence[str], run: Path | None = None) -> list[BatchCa
 
     Raises DataError for an unknown network, and for a folder that is no run.
     """
-    found = []
+    built_candidates = []
     for name in networks:
         built = []
         for channels, resolution in SETTINGS:
@@ -73,14 +73,14 @@ def candidates(networks: Sequence[str], run: Path | None = None) -> list[BatchCa
             built.append(_candidate(name, network, channels))
         if not built:
             raise DataError(refused)
-        found += built
+        built_candidates += built
     if run is not None:
         trained = Run(run)
         detector = trained.load_detector()
         if isinstance(detector, FileDetector):
             raise DataError(f"{run}: expected a network, found a detector of kind {detector.kind}")
-        found.append(_candidate(str(run), detector, trained.record().channels))
-    return found
+        built_candidates.append(_candidate(str(run), detector, trained.record().channels))
+    return built_candidates
 
 
 def time_batches(

@@ -151,6 +151,25 @@ def name_kinds(
         return train_classifier(pictures, regions, kinds, dataset.channels, recipe, checkpoint)[0]
 
 
+def _block_vote(
+    inspected: Sequence[InspectedPicture],
+    setting: Setting,
+    dataset: DataSet,
+    recipe: Recipe,
+    steps: int,
+) -> BlockVote:
+    """Train the block classifier for ``steps`` steps and return the step of the chain with it."""
+    options = recipe.classifier.model_copy(update={"steps": steps})
+    recipe = recipe.model_copy(update={"classifier": options})
+    trained = name_kinds(inspected, setting, dataset, recipe)
+    return BlockVote(
+        TorchBlocks(trained, dataset.channels),
+        trained.size_px,
+        dataset.channels,
+        tuple(KindManifest(name=kind) for kind in dataset.kinds),
+    )
+
+
 def reported(
     each: InspectedPicture, setting: Setting, classifier: Classifier | None
 ) -> tuple[LabelledBox, ...]:
@@ -159,8 +178,8 @@ def reported(
     if classifier is None or not regions:
         return each.boxes(regions, setting.margin_px)
     named = classifier.classify(each.picture.pixels, regions)
-    kept = [one for one in named if isinstance(one, Defect)]
-    return each.boxes(kept, setting.margin_px)
+    defects = [one for one in named if isinstance(one, Defect)]
+    return each.boxes(defects, setting.margin_px)
 
 
 def show_counts(console: Console, title: str, rows: dict[str, BoxCounts]) -> None:
@@ -177,10 +196,10 @@ def confusion(
 ) -> Table:
     """Return the table of annotated kinds against reported kinds, of boxes that match."""
     numbers: Counter[tuple[str, str]] = Counter()
-    for found, annotated in results:
-        places = pair(found, annotated, same_kind=False)
+    for boxes, annotated in results:
+        places = pair(boxes, annotated, same_kind=False)
         for truth, place in zip(annotated, places, strict=True):
-            numbers[truth.kind, NOT_FOUND if place is None else found[place].kind] += 1
+            numbers[truth.kind, NOT_FOUND if place is None else boxes[place].kind] += 1
     columns = (*kinds, NOT_FOUND)
     table = Table("annotated \\ reported", *columns, "recall")
     for kind in kinds:
@@ -188,6 +207,42 @@ def confusion(
         recall = 1.0 - row[-1] / max(sum(row), 1)
         table.add_row(kind, *(str(number) for number in row), f"{recall:.4f}")
     return table
+
+
+def _measure(
+    console: Console,
+    dataset: DataSet,
+    train: Sequence[tuple[Sample, Sample]],
+    test: Sequence[tuple[Sample, Sample]],
+    recipe: Recipe,
+    steps: int,
+) -> None:
+    """Print the figures of the test pairs, with registration and without.
+
+    steps: of the classifier, which is trained once; 0 for no classifier.
+    """
+    classify: Classifier | None = None
+    for is_registered in (True, False):
+        variant = recipe.template.model_copy(update={"registration": is_registered})
+        if not is_registered:
+            variant = variant.model_copy(update={"min_match": 0.01})
+        trained_on = inspect(dataset, track(train, console=console), variant)
+        measured = inspect(dataset, track(test, console=console), variant)
+        setting = choose(trained_on)
+        if steps and classify is None:
+            classify = _block_vote(trained_on, setting, dataset, recipe, steps)
+        title = "registered" if is_registered else "not registered"
+        median_ms = float(np.median([each.detect_ms for each in measured]))
+        console.print(f"{title}: {setting}, detector {median_ms:.1f} ms a picture (median)")
+        plain = [(reported(each, setting, None), each.annotated) for each in measured]
+        rows = {"any kind": sum((count(*each, same_kind=False) for each in plain), BoxCounts())}
+        if classify is not None:
+            named = [(reported(each, setting, classify), each.annotated) for each in measured]
+            for label, same in (("any kind, without background", False), ("its kind", True)):
+                counts = (count(*each, same_kind=same) for each in named)
+                rows[label] = sum(counts, BoxCounts())
+            console.print(confusion(named, dataset.kinds))
+        show_counts(console, title, rows)
 
 
 def main(
@@ -219,37 +274,7 @@ def main(
                 f"{data}: too few pairs; expected at least one to train on and one to measure"
             )
         console.print(f"{len(train)} pairs to choose and train on, {len(test)} measured")
-        classify: Classifier | None = None
-        for is_registered in (True, False):
-            variant = loaded.template.model_copy(update={"registration": is_registered})
-            if not is_registered:
-                variant = variant.model_copy(update={"min_match": 0.01})
-            trained_on = inspect(dataset, track(train, console=console), variant)
-            measured = inspect(dataset, track(test, console=console), variant)
-            setting = choose(trained_on)
-            if steps and classify is None:
-                options = loaded.classifier.model_copy(update={"steps": steps})
-                trained = name_kinds(
-                    trained_on, setting, dataset, loaded.model_copy(update={"classifier": options})
-                )
-                classify = BlockVote(
-                    TorchBlocks(trained, dataset.channels),
-                    trained.size_px,
-                    dataset.channels,
-                    tuple(KindManifest(name=kind) for kind in dataset.kinds),
-                )
-            title = "registered" if is_registered else "not registered"
-            median_ms = float(np.median([each.detect_ms for each in measured]))
-            console.print(f"{title}: {setting}, detector {median_ms:.1f} ms a picture (median)")
-            plain = [(reported(each, setting, None), each.annotated) for each in measured]
-            rows = {"any kind": sum((count(*each, same_kind=False) for each in plain), BoxCounts())}
-            if classify is not None:
-                named = [(reported(each, setting, classify), each.annotated) for each in measured]
-                for label, same in (("any kind, without background", False), ("its kind", True)):
-                    counts = (count(*each, same_kind=same) for each in named)
-                    rows[label] = sum(counts, BoxCounts())
-                console.print(confusion(named, dataset.kinds))
-            show_counts(console, title, rows)
+        _measure(console, dataset, train, test, loaded, steps)
     except (DataError, OSError) as error:
         console.print(f"[red]deeppcb:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -77,13 +77,13 @@ def loop_disk(size_mb: int) -> Iterator[LoopDisk]:
         subprocess.run(["mkfs.ext4", "-q", "-b", "4096", "-E", options, str(image)], check=True)
         subprocess.run(["mount", "-o", "loop,noatime", str(image), str(folder)], check=True)
         try:
-            found = subprocess.run(
+            losetup = subprocess.run(
                 ["findmnt", "-n", "-o", "SOURCE", str(folder)],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            yield LoopDisk(folder, Path(found.stdout.strip()).name)
+            yield LoopDisk(folder, Path(losetup.stdout.strip()).name)
         finally:
             subprocess.run(["umount", str(folder)], check=True)
 

@@ -92,15 +92,15 @@ def false_alarms(
 
     Each station measures ``parts`` parts a month for ``months`` months.
     """
-    found = []
+    alarms = []
     for station in range(stations):
         draw = MeasurementSource(kind, seed + station, parts / 30)
         watch = Watch(learn_baseline(draw), budget=FalseAlarmRate(1.0, parts))
         raised = 0
         for number in range(1, months * parts + 1):
             raised += sum(alarm.raised for alarm in watch.take(draw(), number))
-        found.append(raised)
-    return found
+        alarms.append(raised)
+    return alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +188,11 @@ def main() -> None:
     for heading in ("parts vary", "months", "alarms", "a month"):
         table.add_column(heading, justify="right" if heading != "parts vary" else "left")
     for kind in KINDS:
-        found = false_alarms(
+        alarms = false_alarms(
             kind, stations=given.stations, parts=given.parts, months=given.months, seed=given.seed
         )
         months = given.stations * given.months
-        table.add_row(kind.name, str(months), str(sum(found)), f"{sum(found) / months:.2f}")
+        table.add_row(kind.name, str(months), str(sum(alarms)), f"{sum(alarms) / months:.2f}")
     console.print(table)
     table = Table(title="measured parts until an alarm", title_justify="left")
     for heading in ("change", "measure", "parts", "named first"):

@@ -367,10 +367,10 @@ def _table(
 
 
 def _routes(text: str) -> tuple[Route, ...]:
-    found = tuple(route for route in ROUTES if route in text.split(","))
-    if len(found) != len(text.split(",")):
+    routes = tuple(route for route in ROUTES if route in text.split(","))
+    if len(routes) != len(text.split(",")):
         raise DataError(f"--routes {text}: expected some of {', '.join(ROUTES)}")
-    return found
+    return routes
 
 
 if __name__ == "__main__":

@@ -97,9 +97,9 @@ def reopen(specimen: JournalSpecimen, folder: Path) -> FlipFinding:
         written = journal.append([_event(0)])
     with JournalReader(folder / "journal.sqlite") as reader:
         rows = _read_all(reader)
-    found = _compare(specimen, rows)
+    comparison = _compare(specimen, rows)
     is_there = bool(rows) and rows[-1].sequence == written.start
-    return found if is_there else replace(found, missing=found.missing + 1)
+    return comparison if is_there else replace(comparison, missing=comparison.missing + 1)
 
 
 def _open(folder: Path) -> Journal:
@@ -124,11 +124,11 @@ def _read_all(reader: JournalReader) -> list[StoredEvent]:
     rows: list[StoredEvent] = []
     position: JournalPosition | None = None
     for _ in range(_MAX_READS):
-        found = reader.read(position, 64)
-        if not found:
+        page = reader.read(position, 64)
+        if not page:
             break
-        rows += found
-        position = found[-1].position
+        rows += page
+        position = page[-1].position
     return rows
 
 
@@ -166,18 +166,18 @@ def run(folder: Path, flips: int, events: int, seed: int) -> tuple[Counter[str],
                     continue  # a reader without a writer may not repair the log
                 flip_copy(specimen, folder / "struck", file, bit)
                 try:
-                    found = look(specimen, folder / "struck")
+                    comparison = look(specimen, folder / "struck")
                 except JournalError as error:
                     wrong.append(f"{file} bit {bit} {how}: {error}")
                     counts[f"{file}, {how}: refused"] += 1
                     continue
-                if found.altered or found.missing:
-                    wrong.append(f"{file} bit {bit} {how}: {found}")
+                if comparison.altered or comparison.missing:
+                    wrong.append(f"{file} bit {bit} {how}: {comparison}")
                     counts[f"{file}, {how}: WRONG"] += 1
-                elif found.named:
+                elif comparison.named:
                     counts[f"{file}, {how}: rows named as lost"] += 1
                     counts[f"{file}, {how}: most rows for one flip"] = max(
-                        found.named, counts[f"{file}, {how}: most rows for one flip"]
+                        comparison.named, counts[f"{file}, {how}: most rows for one flip"]
                     )
                 else:
                     counts[f"{file}, {how}: all events intact"] += 1

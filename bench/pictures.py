@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)
     pixels = surface(height, width, channels)
     ring = FrameRing(frames=32, max_bytes=1 << 30)
-    keeper = ImageRecorder(
+    recorder = ImageRecorder(
         ring=ring, writer=_UnusedWriter(), rules=KeepRules(), max_waiting_bytes=1 << 30
     )
     numbers = iter(range(1, 1 << 30))
@@ -74,9 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def part() -> None:
         number = next(numbers)
         verdict = Verdict(number, Decision.PASS, "clean", (), 1.0, None)
-        keeper.record_frame(Frame(number, number, 0, 0, pixels))
-        keeper.record_inspection(verdict)
-        keeper.record_verdict(verdict)
+        recorder.record_frame(Frame(number, number, 0, 0, pixels))
+        recorder.record_inspection(verdict)
+        recorder.record_verdict(verdict)
 
     def copy() -> None:
         np.copyto(target[next(numbers) % 32], pixels)

@@ -38,15 +38,15 @@ def graphs(
     """
     exported = export_float(network, channels)
     tail = Tail(network.logistic, network.shuffle)
-    found: dict[Precision, bytes] = {}
+    models: dict[Precision, bytes] = {}
     for precision in precisions:
         model = exported
         if precision == "int8":
             frame = noise(channels)[0]
             frame = frame[:, :, 0] if channels == 1 else frame
             model = quantise(exported, [frame, frame[::-1]])
-        found[precision] = station_graph(model, tail).SerializeToString()
-    return found
+        models[precision] = station_graph(model, tail).SerializeToString()
+    return models
 
 
 def run_ort(model: bytes, pixels: Pixels) -> Call:

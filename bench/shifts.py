@@ -95,10 +95,10 @@ def parts(
     series: int, count: int, defective: float, shift: str | None = None, *, clear: bool = False
 ) -> list[FeedbackPart]:
     """Return the parts of a series, with or without a shift."""
-    found = []
+    parts = []
     for number, made in enumerate(specimens(series, count, defective, clear=clear)):
         pixels = made.image
         if shift is not None:
             pixels = SHIFTS[shift](pixels, np.random.default_rng([series, number]))
-        found.append(FeedbackPart(pixels, made.kind is not None))
-    return found
+        parts.append(FeedbackPart(pixels, made.kind is not None))
+    return parts

@@ -86,8 +86,8 @@ class Stops:
             os.kill(pid, signal.SIGCONT)
 
     def _compare(self, restarts: int) -> bool:
-        found = pulses(read_record(self.record))
-        spans = [(one.at_ns, one.at_ns + one.width_us * 1_000) for one in found]
+        pulse_records = pulses(read_record(self.record))
+        spans = [(one.at_ns, one.at_ns + one.width_us * 1_000) for one in pulse_records]
         hit = {
             part
             for begin_ns, end_ns in spans
@@ -101,7 +101,7 @@ class Stops:
         ejected = {one.part_id for one in self.reports if one.action is Action.EJECTED}
         unfounded = {part for part in ejected if part % 3} - hit
         once = sorted(one.part_id for one in self.reports) == sorted(self.due)
-        longest_us = max(one.width_us for one in found)
+        longest_us = max(one.width_us for one in pulse_records)
         print(
             f"{self.who}: {self.stops} faults, {len(self.due)} parts, {restarts} restarts; "
             f"good parts in a pulse {len(hit)}, unreported {len(hit - ejected)}, "

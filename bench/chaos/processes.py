@@ -124,7 +124,7 @@ class KeptProcess:
 
 def descendants(pid: int) -> set[int]:
     """Return the running descendants of a process."""
-    found: set[int] = set()
+    known: set[int] = set()
     waiting = [pid]
     while waiting:
         parent = waiting.pop()
@@ -135,9 +135,9 @@ def descendants(pid: int) -> set[int]:
         for thread in threads:
             with suppress(OSError):
                 children = {int(c) for c in (thread / "children").read_text("ascii").split()}
-                waiting += children - found
-                found |= children
-    return found
+                waiting += children - known
+                known |= children
+    return known
 
 
 def is_alive(pid: int) -> bool:

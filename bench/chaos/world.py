@@ -202,9 +202,9 @@ class World:
 
     def close(self) -> None:
         """End all processes and unmount the disk. May be called twice."""
-        for kept in (self.station, self.uplink):
-            kept.held = True
-            kept.end(20.0)
+        for child in (self.station, self.uplink):
+            child.held = True
+            child.end(20.0)
         self.central.go()
         self.network.close()
         self.broker.end()
@@ -214,8 +214,8 @@ class World:
         """Return the journal with gap events in the place of damaged rows."""
         rows: list[StoredEvent] = []
         with JournalReader(self.disk.folder / "journal.sqlite") as reader:
-            while found := reader.read(rows[-1].position if rows else None, 10_000):
-                rows += found
+            while page := reader.read(rows[-1].position if rows else None, 10_000):
+                rows += page
         return rows
 
     def _edges_given(self) -> int:

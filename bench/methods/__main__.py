@@ -116,15 +116,15 @@ def with_higher_limit(cells: list[Cell], limit: float) -> list[Cell]:
 def measure(cells: list[Cell], core: int) -> list[MethodFigures]:
     """Return the figures of finished cells, in their order. Blocks for minutes."""
     bind(core)
-    found: list[MethodFigures] = []
+    measured: list[MethodFigures] = []
     for place in dict.fromkeys((cell.data, cell.seed) for cell in cells):
         some = [cell for cell in cells if (cell.data, cell.seed) == place]
         times = time_jobs([cell.job for cell in some], _TURNS)
         for cell, ms in zip(some, times, strict=True):
             each = score_job(cell.job, cell.data, cell.method)
             more = {"seed": cell.seed, "ms": ms, "kept": measure_robustness(cell.job)}
-            found.append(each.model_copy(update=more))
-    return found
+            measured.append(each.model_copy(update=more))
+    return measured
 
 
 def last_error(job: Job) -> str:
@@ -170,10 +170,10 @@ def main(
         for cell in cells
         if cell not in done
     ]
-    found = measure(done, cores[0]) if done else []
-    lines = [json.dumps(each.model_dump()) for each in found]
+    measured = measure(done, cores[0]) if done else []
+    lines = [json.dumps(each.model_dump()) for each in measured]
     write_atomically(out / "figures.jsonl", "\n".join(lines) + "\n")
-    write_atomically(out / "tables.md", tables(found, left))
+    write_atomically(out / "tables.md", tables(measured, left))
     console.print(f"see {out / 'tables.md'}", highlight=False, soft_wrap=True)
 
 

@@ -68,17 +68,17 @@ def figures(
     data: str, method: str, outcomes: Sequence[PictureOutcome], train_s: float, bundle_kb: float
 ) -> MethodFigures:
     """Return the figures of outcomes. Raises ValueError without an outcome."""
-    found = summarise(outcomes)
+    metrics = summarise(outcomes)
     return MethodFigures(
         data=data,
         method=method,
-        good=found.parts - found.defective,
-        defective=found.defective,
-        image_ap=_number(found.image_ap),
-        image_auroc=_number(found.image_auroc),
-        pixel_f1=_number(found.pixel_f1),
-        mean_iou=_number(found.mean_iou),
-        escapes=escapes_at(outcomes) if 0 < found.defective < found.parts else None,
+        good=metrics.parts - metrics.defective,
+        defective=metrics.defective,
+        image_ap=_number(metrics.image_ap),
+        image_auroc=_number(metrics.image_auroc),
+        pixel_f1=_number(metrics.pixel_f1),
+        mean_iou=_number(metrics.mean_iou),
+        escapes=escapes_at(outcomes) if 0 < metrics.defective < metrics.parts else None,
         train_s=_number(train_s),
         bundle_kb=bundle_kb,
     )

@@ -34,9 +34,9 @@ def score_job(job: Job, data: str, method: str) -> MethodFigures:
     dataset, _ = Run(job.folder).open_data()
     outcomes = score(dataset, job.results, job.masks)
     size = job.bundle.stat().st_size / 1e3
-    found = figures(data, method, outcomes, seconds(job, "train"), size)
+    metrics = figures(data, method, outcomes, seconds(job, "train"), size)
     export = read_export(job.folder)
-    return found.model_copy(update={"run_limit": export and export.max_false_rejects})
+    return metrics.model_copy(update={"run_limit": export and export.max_false_rejects})
 
 
 def time_jobs(jobs: Sequence[Job], turns: Turns) -> list[float]:
@@ -75,7 +75,7 @@ def measure_robustness(job: Job) -> dict[str, float]:
     samples = samples[:: max(-(-len(samples) // ROBUST_PARTS), 1)]
     pictures = [(sample, dataset.load_image(sample)) for sample in samples]
     before = [_decide(inspector, pixels) for _, pixels in pictures]
-    kept = {
+    shares = {
         name: _share(
             [
                 _decide(inspector, change(pixels)) is decision
@@ -89,7 +89,7 @@ def measure_robustness(job: Job) -> dict[str, float]:
         for sample, pixels in pictures
         if sample.is_good
     ]
-    return kept | ({OCCLUSION: _share(covered)} if covered else {})
+    return shares | ({OCCLUSION: _share(covered)} if covered else {})
 
 
 def _decide(inspector: Inspector, pixels: Pixels) -> Decision:

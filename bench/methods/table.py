@@ -20,7 +20,7 @@ def data_label(data: str, seed: int | None) -> str:
     return data if seed is None else f"{data} #{seed}"
 
 
-def tables(found: Sequence[MethodFigures], left_out: Sequence[tuple[str, str, str]]) -> str:
+def tables(cells: Sequence[MethodFigures], left_out: Sequence[tuple[str, str, str]]) -> str:
     """Return all tables. left_out: data set, method and the reason without a measurement."""
     rows = [
         (
@@ -29,15 +29,15 @@ def tables(found: Sequence[MethodFigures], left_out: Sequence[tuple[str, str, st
             *(share_of(each.escapes, each.defective), _figure(each.train_s, 0)),
             *(_figure(each.bundle_kb, 0), _figure(each.ms, 2)),
         )
-        for each in found
+        for each in cells
     ]
     lines = [*_table(_HEAD, rows), ""]
-    if any(each.seed is not None for each in found):
+    if any(each.seed is not None for each in cells):
         head = ("data", "method", "seeds", "image AP", "AUROC", "pixel F1", "mean IoU", "escapes")
         lines += [
             "Over the seeds: mean ± standard deviation.",
             "",
-            *_table(head, _means(found)),
+            *_table(head, _means(cells)),
             "",
         ]
     changes = (*CHANGES, OCCLUSION)
@@ -47,7 +47,7 @@ def tables(found: Sequence[MethodFigures], left_out: Sequence[tuple[str, str, st
             each.method,
             *(_percent(each.kept.get(name)) for name in changes),
         )
-        for each in found
+        for each in cells
         if each.kept
     ]
     lines += [
@@ -61,9 +61,9 @@ def tables(found: Sequence[MethodFigures], left_out: Sequence[tuple[str, str, st
     return "\n".join(lines) + "\n"
 
 
-def _means(found: Sequence[MethodFigures]) -> list[tuple[str, ...]]:
+def _means(cells: Sequence[MethodFigures]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, str], list[MethodFigures]] = {}
-    for each in found:
+    for each in cells:
         groups.setdefault((each.data, each.method), []).append(each)
     return [
         (

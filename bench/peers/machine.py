@@ -53,15 +53,15 @@ def this_machine(core: int) -> Machine:
 
 
 def _field(cpuinfo: str, name: str) -> str | None:
-    found = re.search(rf"^(?:{name})\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return found[1].strip() if found else None
+    match = re.search(rf"^(?:{name})\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return match[1].strip() if match else None
 
 
 def _versions() -> list[tuple[str, str]]:
-    found = []
+    libraries = []
     for name in LIBRARIES:
         try:
-            found.append((name, version(name)))
+            libraries.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return found
+    return libraries

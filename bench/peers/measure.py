@@ -56,16 +56,16 @@ def select(candidates: Iterable[PeerCandidate], only: list[str]) -> list[PeerCan
     References are the first row, a chain's network and a larger frame's block. Without a word, all
     are returned. Raises ValueError for a word that no name contains.
     """
-    found = list(candidates)
+    selected = list(candidates)
     for word in only:
-        if not any(word in each.name for each in found):
-            names = "; ".join(each.name for each in found)
+        if not any(word in each.name for each in selected):
+            names = "; ".join(each.name for each in selected)
             raise ValueError(f"--only {word}: expected a part of one of these: {names}")
-    wanted = {each.name for each in found if not only or any(word in each.name for word in only)}
-    for each in found:
+    wanted = {each.name for each in selected if not only or any(word in each.name for word in only)}
+    for each in selected:
         if each.name in wanted:
             wanted |= {REFERENCE} | {name for name in (each.network, each.base) if name}
-    return [each for each in found if each.name in wanted]
+    return [each for each in selected if each.name in wanted]
 
 
 def measure(candidates: list[PeerCandidate], turns: Turns) -> PeerResult:

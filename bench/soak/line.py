@@ -114,7 +114,7 @@ class SoakedLine:
                 self._gap = False
         if wire.active:
             if wire.until_ns is None:
-                self.referee.blind(now_ns)
+                self.referee.suspend_checks(now_ns)
             self.referee.struck(belt.strike(min(in_time), max(in_time)), now_ns)
             if held:
                 self.referee.struck(belt.strike(min(held), max(held)), now_ns, held=True)
@@ -165,7 +165,7 @@ class SoakedLine:
         began = step.active and not self._wire.active
         self._settled(self._wire.drive(step.active, step.until_ns, self.now_ns))
         if tracker.queue.is_position_lost:
-            self.referee.blind(self.now_ns)
+            self.referee.suspend_checks(self.now_ns)
         for outcome in step.outcomes:
             if outcome.part_id == 0:
                 self.referee.unannounced(self.now_ns)

@@ -50,7 +50,7 @@ class Referee:
         self._recent: deque[SoakPart] = deque(maxlen=64)
         self._placed: deque[NumberedPart] = deque(maxlen=64)
         self._number = 0
-        self._blind_until_ns = -1
+        self._suspended_until_ns = -1
         self._unannounced_ns = -1
 
     @property
@@ -81,9 +81,9 @@ class Referee:
         for known in self._numbered.values():
             known.orphan = True
 
-    def blind(self, now_ns: int) -> None:
+    def suspend_checks(self, now_ns: int) -> None:
         """Record an output that is active because the positions on the belt are lost."""
-        self._blind_until_ns = now_ns + _UNSEEN_NS
+        self._suspended_until_ns = now_ns + _UNSEEN_NS
 
     def passed(self, part_id: int) -> None:
         """Record a part that the rejector has handled. A later verdict is late."""
@@ -127,7 +127,7 @@ class Referee:
         for thing in things:
             thing.held = held
             thing.excuse = ""
-            if now_ns <= self._blind_until_ns:
+            if now_ns <= self._suspended_until_ns:
                 thing.excuse = "positions lost"
             elif self._plan.eye and now_ns <= self._unannounced_ns + _UNSEEN_NS:
                 thing.excuse = "unannounced part"

@@ -38,12 +38,12 @@ def test_each_box_is_in_at_most_one_pair() -> None:
 
 
 def test_boxes_of_different_kinds_do_not_match_with_same_kind() -> None:
-    found = [LabelledBox(SQUARE, "short")]
+    reported_boxes = [LabelledBox(SQUARE, "short")]
     truth = [LabelledBox(SQUARE, "open")]
-    assert pair(found, truth, same_kind=False) == (0,)
-    assert pair(found, truth, same_kind=True) == (None,)
+    assert pair(reported_boxes, truth, same_kind=False) == (0,)
+    assert pair(reported_boxes, truth, same_kind=True) == (None,)
     both = [LabelledBox(SQUARE, "open"), LabelledBox(SQUARE, "short")]
-    assert pair(found, both, same_kind=True) == (None, 0)
+    assert pair(reported_boxes, both, same_kind=True) == (None, 0)
 
 
 def test_precision_recall_and_f1_follow_from_the_counts() -> None:

@@ -57,9 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_both_defects_of_each_board_are_detected(folder: Path) -> None:
     dataset = open_dataset(folder)
-    found = inspect(dataset, pairs(dataset), TemplateRecipe())
-    setting = choose(found)
-    counts = [count(reported(e, setting, None), e.annotated, same_kind=False) for e in found]
+    inspected = inspect(dataset, pairs(dataset), TemplateRecipe())
+    setting = choose(inspected)
+    counts = [count(reported(e, setting, None), e.annotated, same_kind=False) for e in inspected]
     assert sum(each.right for each in counts) >= 14
     assert sum(each.reported for each in counts) <= 18
 
@@ -79,8 +79,8 @@ def test_registration_can_be_disabled(folder: Path) -> None:
 
 def test_black_in_the_place_of_white_has_severity_12(folder: Path) -> None:
     dataset = open_dataset(folder)
-    found = inspect(dataset, pairs(dataset)[:1], TemplateRecipe(smooth_px=1))[0]
-    assert found.severity.peak() == pytest.approx(12.0, abs=0.1)
+    inspected = inspect(dataset, pairs(dataset)[:1], TemplateRecipe(smooth_px=1))[0]
+    assert inspected.severity.peak() == pytest.approx(12.0, abs=0.1)
     assert pytest.approx(21.25) == UNIT_GREY
 
 

@@ -49,8 +49,8 @@ def test_the_operator_marks_rejected_parts_and_some_escapes(tmp_path: Path) -> N
     assert mark(tmp_path, inspected, 0.5) == (2, 1, 2)
     inspect(tmp_path, bundle, inspected[3:4], KEY)
     state = tmp_path / "state"
-    found = collect(state / "journal.sqlite", state / "pictures", tmp_path / "q")
-    assert [(e.part_id, e.claim, e.doubts) for e in found.index.entries] == [
+    collection = collect(state / "journal.sqlite", state / "pictures", tmp_path / "q")
+    assert [(e.part_id, e.claim, e.doubts) for e in collection.index.entries] == [
         (1, "false-reject", ()),
         (3, "true-reject", ()),
         (5, "false-reject", ()),

@@ -42,9 +42,14 @@ def test_escapes_are_counted_where_a_share_of_good_parts_may_be_rejected() -> No
 
 
 def test_unmeasurable_figures_are_none() -> None:
-    found = figures("tiles", "memory-bank", [part(1), part(9, bad=True)], float("nan"), 12.5)
-    assert (found.good, found.defective, found.image_auroc, found.escapes) == (1, 1, 1.0, 0)
-    assert (found.train_s, found.bundle_kb, found.ms) == (None, 12.5, None)
+    measured = figures("tiles", "memory-bank", [part(1), part(9, bad=True)], float("nan"), 12.5)
+    assert (measured.good, measured.defective, measured.image_auroc, measured.escapes) == (
+        1,
+        1,
+        1.0,
+        0,
+    )
+    assert (measured.train_s, measured.bundle_kb, measured.ms) == (None, 12.5, None)
     assert figures("tiles", "memory-bank", [part(1)], 3.0, 1.0).image_ap is None
 
 
@@ -157,12 +162,12 @@ def test_a_comparison_runs_to_its_end(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = (tmp_path / "out" / "figures.jsonl").read_text(encoding="utf-8").splitlines()
-    found = json.loads(line)
-    assert (found["method"], found["defective"]) == ("threshold", 24)
-    assert found["image_auroc"] > 0.95
-    assert found["ms"] > 0
-    assert found["train_s"] > 0
-    assert found["run_limit"] == 0.05
-    assert set(found["kept"]) == {*CHANGES, "occlusion"}
+    measured = json.loads(line)
+    assert (measured["method"], measured["defective"]) == ("threshold", 24)
+    assert measured["image_auroc"] > 0.95
+    assert measured["ms"] > 0
+    assert measured["train_s"] > 0
+    assert measured["run_limit"] == 0.05
+    assert set(measured["kept"]) == {*CHANGES, "occlusion"}
     text = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
     assert "- data, template: train: method template: no good part" in text

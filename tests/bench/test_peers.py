@@ -73,8 +73,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def document(ran: tuple[Path, str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ran[0] / "results.json").read_text(encoding="utf-8"))
-    return found
+    by_name: dict[str, Any] = json.loads((ran[0] / "results.json").read_text(encoding="utf-8"))
+    return by_name
 
 
 def test_the_rows_are_the_selected_candidates_and_their_references(
@@ -197,26 +197,26 @@ def test_all_candidates_are_listed_once(tmp_path: Path) -> None:
         assert f"paper, {wanted}" in names
     assert "autoencoder, PyTorch and SQLite" in names
     bundle = parse_bundle(bundle_bytes())
-    found = {each.name: each for each in outfeed(bundle, [(100, 200)])}
-    assert f"{BUNDLE}, classifier, 8 blocks" in found
-    assert found[f"{BUNDLE}, whole chain, ONNX Runtime, 200×100"].frame == (100, 200)
-    assert len({each.name for each in [*peers(tmp_path), *found.values()]}) == len(names) + len(
-        found
+    by_name = {each.name: each for each in outfeed(bundle, [(100, 200)])}
+    assert f"{BUNDLE}, classifier, 8 blocks" in by_name
+    assert by_name[f"{BUNDLE}, whole chain, ONNX Runtime, 200×100"].frame == (100, 200)
+    assert len({each.name for each in [*peers(tmp_path), *by_name.values()]}) == len(names) + len(
+        by_name
     )
 
 
 def test_an_unknown_network_has_no_cost() -> None:
     bundle = parse_bundle(bundle_bytes())
-    found = {each.name: each for each in outfeed(bundle, [])}
-    assert found[f"{BUNDLE}, ONNX Runtime int8"].mmac is None
+    by_name = {each.name: each for each in outfeed(bundle, [])}
+    assert by_name[f"{BUNDLE}, ONNX Runtime int8"].mmac is None
     with pytest.raises(AbsentError, match="has no float build, and dark is not known"):
-        found[f"{BUNDLE}, ONNX Runtime float32"].prepare()
+        by_name[f"{BUNDLE}, ONNX Runtime float32"].prepare()
 
 
 def test_a_known_network_without_a_float_build_is_timed_in_float() -> None:
     bundle = parse_bundle((ROOT / "models/zoo/textures-nano.outfeed").read_bytes())
-    found = {each.name: each for each in outfeed(bundle, [])}
-    candidate = found["textures-nano, ONNX Runtime float32"]
+    by_name = {each.name: each for each in outfeed(bundle, [])}
+    candidate = by_name["textures-nano, ONNX Runtime float32"]
     assert candidate.mmac == pytest.approx(18.4, abs=0.5)
     severity = candidate.prepare()()
     assert isinstance(severity, np.ndarray)
@@ -230,20 +230,20 @@ def test_the_litert_build_of_a_bundle_is_a_candidate() -> None:
 
     networks = {"detector.tflite": tflite.dark_detector(256, 256, SEVERITY_SCALE)}
     bundle = parse_bundle(both_formats(size=(256, 256), networks=networks))
-    found = {each.name: each for each in outfeed(bundle, [])}
-    severity = found[f"{BUNDLE}, LiteRT int8"].prepare()()
+    by_name = {each.name: each for each in outfeed(bundle, [])}
+    severity = by_name[f"{BUNDLE}, LiteRT int8"].prepare()()
     assert isinstance(severity, np.ndarray)
     assert severity.size == 128 * 128
-    verdict = found[f"{BUNDLE}, whole chain, LiteRT, clean"].prepare()()
+    verdict = by_name[f"{BUNDLE}, whole chain, LiteRT, clean"].prepare()()
     assert isinstance(verdict, Verdict)
     assert verdict.reason == "clean"
 
 
 def test_a_chain_without_a_suitable_frame_is_absent() -> None:
     bundle = parse_bundle(bundle_bytes(golden=False))
-    found = {each.name: each for each in outfeed(bundle, [])}
+    by_name = {each.name: each for each in outfeed(bundle, [])}
     with pytest.raises(AbsentError, match=r"no golden frame of .* has a region at 256×256"):
-        found[f"{BUNDLE}, whole chain, ONNX Runtime, with regions"].prepare()
+        by_name[f"{BUNDLE}, whole chain, ONNX Runtime, with regions"].prepare()
 
 
 def test_only_adds_the_references_of_a_row() -> None:
@@ -263,18 +263,18 @@ def test_only_adds_the_references_of_a_row() -> None:
 
 def test_a_row_agrees_with_a_row_made_by_hand() -> None:
     spreads = {REFERENCE: spread(40.0), "net": spread(0.9), "chain": spread(1.0)}
-    found = row(PeerCandidate("chain", nothing, 70.0, "int8", network="net"), spreads, {}, PEAKS)
-    assert found.times_faster == pytest.approx(40.0)
-    assert found.gmac_s == pytest.approx(70.0)
-    assert found.share_of_peak == pytest.approx(0.35)
-    assert found.outside_network == pytest.approx(0.1)
+    by_name = row(PeerCandidate("chain", nothing, 70.0, "int8", network="net"), spreads, {}, PEAKS)
+    assert by_name.times_faster == pytest.approx(40.0)
+    assert by_name.gmac_s == pytest.approx(70.0)
+    assert by_name.share_of_peak == pytest.approx(0.35)
+    assert by_name.outside_network == pytest.approx(0.1)
     spreads["frame"] = spread(8.0)
     larger = PeerCandidate("frame", nothing, frame=(512, 512), base="chain")
-    found = row(larger, spreads, {}, PEAKS)
-    assert found.against_block == pytest.approx(2.0)  # four times the area, eight times the time
-    assert found.ms_per_megapixel == pytest.approx(8.0 / 0.262144)
-    assert found.gmac_s is None
-    assert found.share_of_peak is None
+    by_name = row(larger, spreads, {}, PEAKS)
+    assert by_name.against_block == pytest.approx(2.0)  # four times the area, eight times the time
+    assert by_name.ms_per_megapixel == pytest.approx(8.0 / 0.262144)
+    assert by_name.gmac_s is None
+    assert by_name.share_of_peak is None
     gone = row(PeerCandidate("gone", nothing, 1.0), spreads, {"gone": "not here"}, PEAKS)
     assert gone == Row("gone", None, 1.0, (256, 256), absent="not here")
 
