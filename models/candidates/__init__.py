@@ -1,8 +1,9 @@
-"""What `make train` does where too few defects are drawn: every method that can learn from what is
-there, compared, and one of them recommended.
+"""The comparison of methods that `make train` makes where too few defects are annotated.
+
+Every method that can learn from the pictures is trained and measured, and one is recommended.
 
     OUT/METHOD/            a complete run of each candidate, for make export
-    OUT/comparison.json    figures, and which run OUT itself stands for
+    OUT/comparison.json    the figures, and the recommended run, for which OUT stands
     OUT/report.html        the comparison as one page
 """
 

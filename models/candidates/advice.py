@@ -1,11 +1,11 @@
-"""What the comparison says in words: how sure it is, and what to photograph next. Pure."""
+"""Sentences on a comparison: how reliable it is, and which pictures to take next. Pure."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
 
-from models.candidates.judge import ENOUGH_BAD, SURE
+from models.candidates.ranking import ENOUGH_BAD, SURE
 from models.candidates.record import CandidateComparison, MethodCandidate
 from models.evaluation.tradeoff.interval import counted, interval, parts_to_prove, percent
 from models.evaluation.tradeoff.point import OperatingPoint
@@ -13,52 +13,57 @@ from models.methods.registry import METHODS
 from models.runs.commands import make
 
 LIKELY = 0.8
-CHANCE = 0.5  # the AUROC of who sees nothing
-MOST_PASSED = 0.5  # of the flaws: above, nobody would call it an inspection
-FEW_PARTS = 10  # fewer physical parts are too much alike for any interval to be trusted
-ESCAPES = 0.05  # a rate of escapes that a line wants to rule out
+CHANCE = 0.5  # the AUROC of a method that guesses
+MOST_PASSED = 0.5  # share of the defects; above it, the method is of no use on a line
+FEW_PARTS = 10  # with fewer physical parts the pictures are too similar for a valid interval
+ESCAPES = 0.05  # the escape rate that a line wants to exclude
 
 
 def verdict(comparison: CandidateComparison) -> str:
-    """One sentence on whether the recommended candidate is any good."""
+    """Return one or two sentences on how good the recommended candidate is."""
     first = comparison.candidates[0]
-    flaws = comparison.bad if comparison.ranked_by == "bad" else comparison.bad + comparison.painted
+    defects = (
+        comparison.bad if comparison.ranked_by == "bad" else comparison.bad + comparison.synthetic
+    )
     passed = first.escapes or 0
-    passed += 0 if comparison.ranked_by == "bad" else first.painted_escapes or 0
-    told = f"{counted(passed, flaws)} are passed at its T"
+    passed += 0 if comparison.ranked_by == "bad" else first.synthetic_escapes or 0
+    text = f"{counted(passed, defects)} are passed at its T"
     if first.figure_low <= CHANCE:
         return (
-            f"NO CANDIDATE WORKS on these pictures: the best, {first.method}, is not surely better "
-            f"than chance, and {told}. Do not run it on a line: draw masks of defects and train "
-            "regression, or look at light and resolution first."
+            f"NO CANDIDATE WORKS on these pictures. The best is {first.method}. It is not clearly "
+            f"better than chance, and {text}. Do not run it on a line. Draw masks of defects and "
+            "train regression, or check lighting and resolution first."
         )
-    if passed > MOST_PASSED * flaws:
+    if passed > MOST_PASSED * defects:
         return (
-            f"{first.method} is better than chance, yet {told}: too many for a line, unless more "
-            "false rejects may be (--max-false-rejects)."
+            f"{first.method} is better than chance, but {text}. That is too many for a line, "
+            "unless more false rejects are allowed (--max-false-rejects)."
         )
-    return f"{told[0].upper()}{told[1:]}."
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def how_sure(comparison: CandidateComparison) -> str:
-    """One sentence on the recommended candidate against the next."""
+    """Return one sentence that compares the recommended candidate with the second."""
     first = comparison.recommended
     if len(comparison.candidates) == 1:
         return f"{first} is the only candidate that can be trained on these pictures."
     second = comparison.candidates[1]
     share = second.behind or 0.0
-    told = f"{first} is better than {second.method} in {percent(share)} of resamples of the parts"
+    text = f"{first} is better than {second.method} in {percent(share)} of resamples of the parts"
     if share >= LIKELY and comparison.good_parts < FEW_PARTS:
-        return f"{told}: {comparison.good_parts} good parts are too few to be sure."
+        return f"{text}: {comparison.good_parts} good parts are too few for a clear result."
     if share >= SURE:
-        return f"{told}: that is sure."
+        return f"{text}: the difference is clear."
     if share >= LIKELY:
-        return f"{told}: likely, not sure."
-    return f"{told}: these pictures cannot tell the two apart."
+        return f"{text}: the difference is likely, but not clear."
+    return f"{text}: these pictures do not show which of the two is better."
 
 
 def export_command(comparison: CandidateComparison, folder: str | Path) -> str:
-    """What packs the recommended run at the T of the figures; regression's own is another."""
+    """Return the command that exports the recommended run at the T of the figures.
+
+    The run of regression has a T of its own, so the command sets the limit of false rejects.
+    """
     if METHODS[comparison.candidates[0].method].good_only:
         return make("export", RUN=folder)
     limit = f"--max-false-rejects {percent(comparison.limit)}"
@@ -66,34 +71,36 @@ def export_command(comparison: CandidateComparison, folder: str | Path) -> str:
 
 
 def alike(comparison: CandidateComparison) -> tuple[MethodCandidate, ...]:
-    """The candidates that the recommended one is not surely better than."""
+    """Return the candidates that are not clearly worse than the recommended one."""
     return tuple(each for each in comparison.candidates[1:] if (each.behind or 0.0) < SURE)
 
 
 def rests_on(comparison: CandidateComparison) -> str:
-    """What the figures were measured on, and what that is worth."""
-    told = (
+    """Return sentences on the pictures behind the figures, and on how much they prove."""
+    text = (
         f"{comparison.good} good pictures of {comparison.good_parts} parts and {comparison.bad} "
-        f"bad ones of {comparison.bad_parts} parts, none of which was trained on"
+        f"bad ones of {comparison.bad_parts} parts; no candidate was trained on any of them"
     )
     if comparison.good_parts < FEW_PARTS:
-        told += f"; fewer than {FEW_PARTS} good parts say little, whatever the intervals"
+        text += (
+            f"; fewer than {FEW_PARTS} good parts prove little, even where an interval is narrow"
+        )
     if comparison.ranked_by == "bad":
-        return f"Ranked by AUROC of the bad pictures: {told}."
-    few = "no bad part is here"
+        return f"Ranked by AUROC of the bad pictures: {text}."
+    few = "no part is bad"
     if comparison.bad_parts:
-        few = f"fewer than {ENOUGH_BAD} bad parts are too few to rank by"
+        few = f"fewer than {ENOUGH_BAD} bad parts are too few for a ranking"
     return (
-        f"Ranked by AUROC of {comparison.painted} painted flaws"
-        f"{' and the bad pictures' if comparison.bad else ''}: {told}; {few}. A flaw was painted "
-        "on good pictures by a generator. Painted flaws are not the line's: they say that a method "
-        "works at all, not which defects of this line it finds; and a method that was itself tuned "
-        "on generated flaws looks better by them than it is."
+        f"Ranked by AUROC of {comparison.synthetic} synthetic defects"
+        f"{' and the bad pictures' if comparison.bad else ''}: {text}; {few}. "
+        "Synthetic defects were generated on good pictures. They are not the defects of the line. "
+        "They show that a method works at all, but not which defects of this line it detects. "
+        "A method that was tuned on generated defects looks better in this ranking than it is."
     )
 
 
 def next_pictures(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
-    """What to photograph next, each with what it rests on."""
+    """Return pairs of advice on the next pictures and the figures behind it."""
     return (*_good(comparison), *_bad(comparison), *_apart(comparison))
 
 
@@ -102,24 +109,25 @@ def _good(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
     assurance = _point(comparison, first).assurance(comparison.limit)
     basis = f"{first.false_rejects} of {comparison.good} held-back good parts; {assurance}"
     if assurance.proved:
-        told = f"At most {percent(comparison.limit)} false rejects are proved at T = "
-        return ((f"{told}{first.threshold:g}.", basis),)
-    told = (
+        text = f"At most {percent(comparison.limit)} false rejects are proved at T = "
+        return ((f"{text}{first.threshold:g}.", basis),)
+    text = (
         f"Photograph good parts until {assurance.needed - comparison.good} more are held back, to "
-        f"prove at most {percent(comparison.limit)} false rejects; about a quarter of all is."
+        f"prove at most {percent(comparison.limit)} false rejects. About a quarter of all good "
+        "parts is held back."
     )
-    return ((told, basis),)
+    return ((text, basis),)
 
 
 def _bad(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
     if comparison.bad and interval(0, comparison.bad)[1] <= ESCAPES:
         return ()
-    told = (
-        f"Keep every bad part and photograph it, drawn or not: {parts_to_prove(ESCAPES)} of them, "
-        f"all found, prove less than {percent(ESCAPES)} escapes."
+    text = (
+        f"Keep and photograph every bad part, with or without a mask. {parts_to_prove(ESCAPES)} "
+        f"bad parts, all rejected, prove less than {percent(ESCAPES)} escapes."
     )
     passed = counted(comparison.candidates[0].escapes, comparison.bad)
-    return ((told, f"bad parts passed: {passed}" if comparison.bad else "no bad part is here"),)
+    return ((text, f"bad parts passed: {passed}" if comparison.bad else "no part is bad"),)
 
 
 def _apart(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
@@ -134,14 +142,17 @@ def _apart(comparison: CandidateComparison) -> tuple[tuple[str, str], ...]:
         if each in (first, *others)
     )
     if comparison.needed_bad is not None and first.figure_low > CHANCE:
-        what = "bad parts" if by_bad else "flaws like the painted ones"
-        told = f"About {comparison.needed_bad} {what} would tell {first.method} from "
-        told += f"{second.method}."
+        what = "bad parts" if by_bad else "defects like the synthetic ones"
+        text = f"About {comparison.needed_bad} {what} would show whether {first.method} or "
+        text += f"{second.method} is better."
     else:
-        told = f"{first.method} cannot be told from {', '.join(e.method for e in others)} here."
+        names = ", ".join(each.method for each in others)
+        text = f"These pictures do not show whether {first.method} is better than {names}."
     if not by_bad:
-        told += f" {ENOUGH_BAD} bad parts of the line or more would say what painted flaws cannot."
-    return ((told, f"AUROC: {basis}"),)
+        text += (
+            f" At least {ENOUGH_BAD} bad parts of the line would show more than synthetic defects."
+        )
+    return ((text, f"AUROC: {basis}"),)
 
 
 def _point(comparison: CandidateComparison, candidate: MethodCandidate) -> OperatingPoint:

@@ -1,4 +1,4 @@
-"""Train every candidate of a plan, judge them on the same pictures, write down what came out."""
+"""Train every candidate of a plan, measure all on the same pictures, and write the comparison."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from edge.bundle.manifest import DetectorKind
 from edge.files import write_atomically
 from models.candidates.advice import verdict
-from models.candidates.judge import Judgement, judge, scores_of
 from models.candidates.page import write_page
-from models.candidates.pictures import JudgedPictures, judged_pictures
+from models.candidates.pictures import JudgedPictures, comparison_pictures
 from models.candidates.plan import Plan
+from models.candidates.ranking import Ranking, rank_candidates, scores_of
 from models.candidates.record import CandidateComparison, LeftOut
 from models.data.dataset import DataError
 from models.data.facts import parts_of
@@ -28,36 +28,38 @@ log = logging.getLogger(__name__)
 
 
 def run_plan(
-    data: Path, out: Path, some: Plan, groups: str | None, max_false_rejects: float
+    data: Path, out: Path, plan: Plan, groups: str | None, max_false_rejects: float
 ) -> CandidateComparison:
-    """Train, judge and recommend. Blocks for minutes; may be killed and called again, and goes on
-    with the candidate that was under way.
+    """Train and measure the candidates, and recommend one.
 
-    groups, max_false_rejects: as ``some`` was planned with. A candidate that cannot work on the
-    data is left out, with the reason. Raises DataError when none can, or the folder holds other
-    runs.
+    Blocks for minutes. A call that was interrupted continues with the unfinished candidate when it
+    is made again.
+
+    groups, max_false_rejects: the values with which ``plan`` was made. A candidate that cannot
+    learn from the data is left out, with the reason. Raises DataError where no candidate can, or
+    where the folder holds another run.
     """
     if (out / RECORD).exists():
         raise DataError(f"{out}: holds a training run; name another OUT or delete it")
-    log.info("candidates %s: %s", ", ".join(some.recipes), some.reason)
+    log.info("candidates %s: %s", ", ".join(plan.recipes), plan.reason)
     left_out: list[LeftOut] = []
-    runs = dict(_train(data, out, some, groups, max_false_rejects, left_out))
+    runs = dict(_train(data, out, plan, groups, max_false_rejects, left_out))
     if not runs:
         reasons = "; ".join(f"{each.method}: {each.reason}" for each in left_out)
         raise DataError(f"{data}: no candidate can be trained: {reasons}")
     dataset, _ = next(iter(runs.values())).open_data()
-    pictures = judged_pictures(dataset, [run.record() for run in runs.values()])
-    if not pictures.good or not (pictures.bad or pictures.painted):
+    pictures = comparison_pictures(dataset, [run.record() for run in runs.values()])
+    if not pictures.good or not (pictures.bad or pictures.synthetic):
         raise DataError(
-            f"{data}: nothing to compare candidates on; expected good parts that can be held back, "
-            "of 32 px a side or more"
+            f"{data}: no picture on which candidates can be compared; expected good parts that can "
+            "be held back, with sides of 32 px or more"
         )
     scores = {name: scores_of(run, pictures, max_false_rejects) for name, run in runs.items()}
-    judgement = judge(runs, scores, pictures)
-    comparison = _comparison(data, some, pictures, judgement, max_false_rejects, left_out)
+    ranking = rank_candidates(runs, scores, pictures)
+    comparison = _comparison(data, plan, pictures, ranking, max_false_rejects, left_out)
     comparison.write(out)
     chosen = runs[comparison.recommended]
-    # What is exported from this folder is scored on what was held back from that run.
+    # `outfeed inspect --list` uses the held-back pictures of the recommended run.
     write_atomically(out / VALIDATION, chosen.validation_list.read_text(encoding="utf-8"))
     for each in comparison.candidates:
         log.info("candidate %s figure=%.3f T=%.1f", each.method, each.figure, each.threshold)
@@ -70,18 +72,19 @@ def run_plan(
 def _train(
     data: Path,
     out: Path,
-    some: Plan,
+    plan: Plan,
     groups: str | None,
     max_false_rejects: float,
     left_out: list[LeftOut],
 ) -> Iterator[tuple[DetectorKind, Run]]:
-    """The runs that are complete, by method; the others go to left_out."""
-    recipes = track(some.recipes.items(), "candidates", len(some.recipes))
+    """Train the candidates and yield the complete runs, by method; add the others to left_out."""
+    recipes = track(plan.recipes.items(), "candidates", len(plan.recipes))
     for number, (name, recipe) in enumerate(recipes, start=1):
-        log.info("candidate %s: %s of %s", name, number, len(some.recipes))
+        log.info("candidate %s: %s of %s", name, number, len(plan.recipes))
         try:
-            # What regression trains on judges nobody, so it may as well stay where it is.
-            alone = "regression" not in some.recipes
+            # The training pictures of regression are in no comparison, so they can stay where they
+            # are.
+            alone = "regression" not in plan.recipes
             prepared = prepare(data, recipe, groups, hold_back_drawn=alone)
         except DataError as error:
             left_out.append(_left_out(name, error))
@@ -92,7 +95,7 @@ def _train(
             if not run.result_path.exists():
                 train_run(prepared, run)
         except (DataError, ValueError) as error:
-            # A method may find only while it learns that it cannot; the others go on.
+            # Some methods fail only during training. The other candidates continue.
             left_out.append(_left_out(name, error))
             continue
         if not (run.folder / REPORT).exists():
@@ -107,26 +110,26 @@ def _left_out(name: DetectorKind, error: Exception) -> LeftOut:
 
 def _comparison(
     data: Path,
-    some: Plan,
+    plan: Plan,
     pictures: JudgedPictures,
-    judgement: Judgement,
+    ranking: Ranking,
     limit: float,
     left_out: list[LeftOut],
 ) -> CandidateComparison:
-    first = judgement.candidates[0]
+    first = ranking.candidates[0]
     return CandidateComparison(
-        reason=some.reason,
+        reason=plan.reason,
         data=str(data.resolve()),
         limit=limit,
         good=len(pictures.good),
         good_parts=parts_of([picture.sample for picture in pictures.good]),
         bad=len(pictures.bad),
         bad_parts=pictures.bad_parts,
-        painted=len(pictures.painted),
-        ranked_by="bad" if judgement.ranked_by_bad else "painted and bad",
+        synthetic=len(pictures.synthetic),
+        ranked_by="bad" if ranking.ranked_by_bad else "synthetic and bad",
         recommended=first.method,
-        candidates=judgement.candidates,
+        candidates=ranking.candidates,
         left_out=tuple(left_out),
         needed_good=parts_to_prove(limit, first.false_rejects),
-        needed_bad=judgement.needed_bad,
+        needed_bad=ranking.needed_bad,
     )

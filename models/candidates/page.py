@@ -1,4 +1,4 @@
-"""OUT/report.html: the comparison as one page, with nothing from elsewhere."""
+"""OUT/report.html: the comparison as one self-contained page."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from models.candidates.advice import (
     rests_on,
     verdict,
 )
-from models.candidates.judge import Scores, chain_of
 from models.candidates.pictures import JudgedPictures
+from models.candidates.ranking import CandidateScores, chain_of
 from models.candidates.record import CandidateComparison, MethodCandidate
 from models.candidates.resample import Floats
 from models.evaluation.float_chain import detector_of
@@ -31,7 +31,7 @@ from models.runs.commands import make
 from models.runs.run import Run
 from models.training.patches import Picture
 
-MOST_GOOD, MOST_BAD, MOST_PAINTED = 4, 8, 4
+MOST_GOOD, MOST_BAD, MOST_SYNTHETIC = 4, 8, 4
 
 Examine = Callable[[Picture], tuple[str, float]]
 
@@ -40,10 +40,10 @@ def write_page(
     folder: Path,
     comparison: CandidateComparison,
     runs: Mapping[DetectorKind, Run],
-    scores: Mapping[DetectorKind, Scores],
+    scores: Mapping[DetectorKind, CandidateScores],
     pictures: JudgedPictures,
 ) -> Path:
-    """Write the page; its path. Looks at the shown pictures again: blocks for seconds."""
+    """Write the page and return its path. Blocks for seconds: it inspects the shown pictures."""
     examine = {each.method: _examiner(runs[each.method], each) for each in comparison.candidates}
     path = folder / REPORT
     scored = scores[comparison.recommended]
@@ -55,28 +55,32 @@ def render(
     folder: Path,
     comparison: CandidateComparison,
     examine: Mapping[DetectorKind, Examine],
-    scores: Scores,
+    scores: CandidateScores,
     pictures: JudgedPictures,
 ) -> str:
-    """The page. folder: of the comparison, as the commands name it. examine: by method, a picture's
-    marked copy as data URI, and its severity. scores: the recommended candidate's."""
+    """Return the page as HTML.
+
+    folder: of the comparison, as the commands on the page name it. examine: by method, a function
+    that returns a marked copy of a picture as a data URI, and its peak severity. scores: of the
+    recommended candidate.
+    """
     return page.page(
         f"Candidates for {Path(comparison.data).name}",
         [
             _recommendation(folder, comparison),
-            page.section("What to photograph next", page.bullets(next_pictures(comparison))),
+            page.section("Which pictures to take next", page.bullets(next_pictures(comparison))),
             _figures(comparison),
-            _shown(examine, scores, pictures),
+            _examples(examine, scores, pictures),
         ],
     )
 
 
 def figures(comparison: CandidateComparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and rows of the table of candidates, as text."""
+    """Return head and rows of the table of candidates, as text."""
     head = (
         *("method", f"AUROC of {comparison.ranked_by} (95%)", "recommended is better in"),
-        *("image AP", "bad parts passed", "painted flaws passed", "good parts rejected", "T"),
-        *("training", "ms a picture, one core", "size"),
+        *("image AP", "bad parts passed", "synthetic defects passed", "good parts rejected", "T"),
+        *("training time", "ms a picture, one core", "size"),
     )
     rows: list[tuple[str, ...]] = [
         (
@@ -85,7 +89,7 @@ def figures(comparison: CandidateComparison) -> tuple[tuple[str, ...], list[tupl
             "–" if each.behind is None else percent(each.behind),
             "–" if each.image_ap is None else f"{each.image_ap:.3f}",
             counted(each.escapes, comparison.bad),
-            counted(each.painted_escapes, comparison.painted),
+            counted(each.synthetic_escapes, comparison.synthetic),
             counted(each.false_rejects, comparison.good),
             f"{each.threshold:g}",
             f"{each.training_s:.0f} s",
@@ -100,67 +104,69 @@ def figures(comparison: CandidateComparison) -> tuple[tuple[str, ...], list[tupl
 def _recommendation(folder: Path, comparison: CandidateComparison) -> str:
     first = comparison.candidates[0]
     lead = (
-        f"{first.method}: AUROC {first.figure:.3f}, {first.ms_per_frame:.1f} ms a picture on one "
-        f"core in float, before int8. {verdict(comparison)} {how_sure(comparison)}"
+        f"{first.method}: AUROC {first.figure:.3f}; {first.ms_per_frame:.1f} ms a picture on one "
+        f"core, in float. {verdict(comparison)} {how_sure(comparison)}"
     )
     others = alike(comparison)
-    found = [
+    content = [
         page.paragraph(lead, "lead"),
         page.paragraph(rests_on(comparison)),
-        page.paragraph("To pack it:"),
+        page.paragraph("To export it as a bundle:"),
         page.preformatted(export_command(comparison, folder)),
     ]
     if not comparison.bad:
-        line = "Escapes are unknown: no bad part is among the pictures, drawn or not."
-        found.insert(1, page.paragraph(line, "warning"))
+        line = "The number of escapes is unknown: no part among the pictures is bad."
+        content.insert(1, page.paragraph(line, "warning"))
     if others:
-        told = "Not told apart from it: " + ", ".join(
+        text = "Equally good on these pictures: " + ", ".join(
             f"{each.method} ({each.ms_per_frame:.1f} ms)" for each in others
         )
-        found.append(page.paragraph(f"{told}. Any of them may be exported, as {others[0].method}:"))
-        found.append(page.preformatted(make("export", RUN=folder / others[0].method)))
-    found.append(page.paragraph(f"Why there are candidates: {comparison.reason}."))
-    return page.section("Recommended", *found)
+        content.append(
+            page.paragraph(f"{text}. Any of them can be exported, for instance {others[0].method}:")
+        )
+        content.append(page.preformatted(make("export", RUN=folder / others[0].method)))
+    content.append(page.paragraph(f"Reason for the comparison: {comparison.reason}."))
+    return page.section("Recommended", *content)
 
 
 def _figures(comparison: CandidateComparison) -> str:
     note = (
-        f"T is the lowest that rejects at most {percent(comparison.limit)} of the held-back good "
-        "pictures; what is passed is counted there. "
-        "Intervals of counts are Clopper and Pearson's, of AUROC from resampling parts, where "
-        "equal candidates count half. In counts a picture is a part."
+        "T is the lowest threshold that rejects at most "
+        f"{percent(comparison.limit)} of the held-back good pictures. Passed and rejected pictures "
+        "are counted at this T. Intervals of counts are by Clopper and Pearson; intervals of AUROC "
+        "are from resampled parts. Each picture counts as one part."
     )
-    found = [page.table(*figures(comparison)), page.paragraph(note, "small")]
+    content = [page.table(*figures(comparison)), page.paragraph(note, "small")]
     if comparison.left_out:
-        found.append(page.heading("Left out"))
-        found.append(page.bullets((each.method, each.reason) for each in comparison.left_out))
-    return page.section("Candidates", *found)
+        content.append(page.heading("Methods left out"))
+        content.append(page.bullets((each.method, each.reason) for each in comparison.left_out))
+    return page.section("Candidates", *content)
 
 
-def _shown(
-    examine: Mapping[DetectorKind, Examine], scores: Scores, pictures: JudgedPictures
+def _examples(
+    examine: Mapping[DetectorKind, Examine], scores: CandidateScores, pictures: JudgedPictures
 ) -> str:
-    found = [
+    content = [
         page.paragraph(
-            "Left the picture; then each candidate at its T: yellow is the severity, orange what "
-            "it reports, blue what was drawn or painted."
+            "Left: the picture. Then the result of each candidate at its T. Yellow is the "
+            "severity, orange the reported region, blue the drawn or synthetic defect."
         )
     ]
-    for title, some in (
+    for title, group in (
         (
-            "Bad parts that look best to the recommended one",
+            "Bad parts with the lowest severity (recommended candidate)",
             _lowest(pictures.bad, scores.bad.peaks),
         ),
         (
-            "Painted flaws, from the faintest to the plainest",
-            _spread(pictures.painted, scores.painted.peaks),
+            "Synthetic defects, from low to high severity",
+            _spread(pictures.synthetic, scores.synthetic.peaks),
         ),
-        ("Good parts that look worst to it", _highest(pictures.good, scores.good.peaks)),
+        ("Good parts with the highest severity", _highest(pictures.good, scores.good.peaks)),
     ):
-        if some:
-            found.append(page.heading(title))
-            found += [_row(picture, examine) for picture in some]
-    return page.section("The same pictures, side by side", *found)
+        if group:
+            content.append(page.heading(title))
+            content += [_row(picture, examine) for picture in group]
+    return page.section("The same pictures with every candidate", *content)
 
 
 def _row(picture: Picture, examine: Mapping[DetectorKind, Examine]) -> str:
@@ -194,18 +200,18 @@ def _highest(pictures: tuple[Picture, ...], scores: Floats) -> list[Picture]:
 
 def _spread(pictures: tuple[Picture, ...], scores: Floats) -> list[Picture]:
     order = np.argsort(scores, kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, MOST_PAINTED).round().astype(int))
+    places = np.unique(np.linspace(0, len(order) - 1, MOST_SYNTHETIC).round().astype(int))
     return [pictures[order[place]] for place in places] if len(order) else []
 
 
 def _one_per_part(pictures: tuple[Picture, ...], order: Iterable[int], most: int) -> list[Picture]:
-    """Eight pictures of one part say no more than one."""
+    """Return the first pictures in the order, one for each physical part."""
     return list(_distinct(pictures[number] for number in order))[:most]
 
 
 def _distinct(pictures: Iterable[Picture]) -> Iterator[Picture]:
-    seen: set[str] = set()
+    parts: set[str] = set()
     for picture in pictures:
-        if picture.sample.group not in seen:
-            seen.add(picture.sample.group)
+        if picture.sample.group not in parts:
+            parts.add(picture.sample.group)
             yield picture

@@ -1,5 +1,7 @@
-"""The pictures that candidates are judged on: good parts and bad ones that none of them trained
-on, and good ones with a flaw painted in."""
+"""The pictures on which candidates are compared.
+
+They are good and bad parts that no candidate was trained on, and good ones with a synthetic defect.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +17,35 @@ from models.data.facts import parts_of
 from models.runs.run import RunRecord
 from models.training.patches import Picture, load_pictures
 
-PAINTED_KIND = "painted"
-MOST_PAINTED = 200  # what 100 ms a picture and candidate cost 20 s
-LEAST_SIDE_PX = 32  # of a picture that a flaw can be painted on
-TRIES = 8  # a flaw may be too faint to be seen; then another is painted
+SYNTHETIC_KIND = "synthetic"
+MOST_SYNTHETIC = 200  # at 100 ms a picture this costs 20 s for each candidate
+LEAST_SIDE_PX = 32  # smallest side of a picture for a synthetic defect
+TRIES = 8  # a synthetic defect may be too faint to be visible; then another is made
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedPictures:
-    """In memory, each by name. bad: drawn or not. painted: copies of good ones with one flaw each;
-    its pixels are 1 in the kind map."""
+    """The pictures of a comparison, in memory.
+
+    Attributes:
+        good: good parts.
+        bad: bad parts, with or without a mask.
+        synthetic: copies of good parts with one synthetic defect each. Its pixels are 1 in the kind
+            map.
+    """
 
     good: tuple[Picture, ...]
     bad: tuple[Picture, ...]
-    painted: tuple[Picture, ...]
+    synthetic: tuple[Picture, ...]
 
     @property
     def bad_parts(self) -> int:
+        """Return the number of physical parts among the bad pictures."""
         return parts_of([picture.sample for picture in self.bad])
 
 
-def judged_pictures(dataset: DataSet, records: Iterable[RunRecord]) -> JudgedPictures:
-    """The pictures that all candidates held back. Reads them; raises DataError."""
+def comparison_pictures(dataset: DataSet, records: Iterable[RunRecord]) -> JudgedPictures:
+    """Read the pictures that all candidates held back. Raises DataError."""
     records = tuple(records)
     trained_on = {name for record in records for name in record.train}
     unseen = set.intersection(*({*record.validation, *record.unmasked} for record in records))
@@ -48,22 +57,27 @@ def judged_pictures(dataset: DataSet, records: Iterable[RunRecord]) -> JudgedPic
     )
     pictures = load_pictures(dataset, samples)
     good = tuple(picture for picture in pictures if picture.sample.is_good)
-    step = -(-len(good) // MOST_PAINTED) or 1
+    step = -(-len(good) // MOST_SYNTHETIC) or 1
     return JudgedPictures(
         good=good,
         bad=tuple(picture for picture in pictures if not picture.sample.is_good),
-        painted=tuple(filter(None, (_painted(picture) for picture in good[::step]))),
+        synthetic=tuple(
+            filter(None, (_with_synthetic_defect(picture) for picture in good[::step]))
+        ),
     )
 
 
-def _painted(picture: Picture) -> Picture | None:
-    """With a flaw, the same at each look; None where none can be painted or seen."""
+def _with_synthetic_defect(picture: Picture) -> Picture | None:
+    """Return a copy with a synthetic defect; None where the picture is too small for one.
+
+    The defect depends on the name of the picture only. None also where no defect is visible.
+    """
     if min(picture.kind_map.shape) < LEAST_SIDE_PX:
         return None
     rng = np.random.default_rng(zlib.crc32(picture.sample.name.encode()))
     for _ in range(TRIES):
         pixels, marked = paint_flaw(picture.pixels, picture.kind_map, rng)
         if marked.any():
-            sample = replace(picture.sample, kinds=(PAINTED_KIND,))
+            sample = replace(picture.sample, kinds=(SYNTHETIC_KIND,))
             return Picture(sample, pixels, (marked > 0).astype(np.uint8))
     return None

@@ -1,4 +1,4 @@
-"""Which methods can be tried on a data set, told by counts alone: no picture is read."""
+"""The choice of the methods to compare on a data set, by counts alone: no picture is read."""
 
 from __future__ import annotations
 
@@ -11,24 +11,28 @@ from models.methods.registry import METHODS
 from models.training import auto
 from models.training.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
 
-FEW_DRAWN = auto.FEW_DEFECTIVE  # training pictures: below, regression has little to learn from
+FEW_DRAWN = auto.FEW_DEFECTIVE  # training pictures; with fewer, regression learns too little
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """recipes: by the method's name, None where one is chosen from the data. reason: why there is
-    more than one candidate, in one line."""
+    """The candidates to train.
+
+    recipes: by the method's name; None where the recipe is chosen from the data. reason: one line
+    on why several methods are compared.
+    """
 
     recipes: dict[DetectorKind, Recipe | None]
     reason: str
 
 
 def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) -> Plan | None:
-    """The candidates, all with one division of the data; None where regression has enough to learn
-    from, or where nothing else could learn.
+    """Return the candidates, all with the same division of the data.
 
-    settings: of every candidate, from ``auto.choose_split``. max_false_rejects: a share of the
-    held-back good parts, within which the T of those stays that learn from good parts.
+    None where enough defects are annotated for regression, or where no other method could learn.
+
+    settings: the division, from ``auto.choose_split``. max_false_rejects: share of the held-back
+    good parts, 0 to 1, within which T is chosen for methods that learn from good parts.
     """
     divided = split(dataset, settings.validation_share, settings.seed)
     drawn, held_back = (
@@ -44,17 +48,17 @@ def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) 
     regression = drawn > 0 and held_back > 0
     if regression:
         recipes["regression"] = None
-    told = f"{drawn} training and {held_back} validation pictures carry a drawn defect; regression"
-    told += (
-        f" learns from {FEW_DRAWN} or more, so methods that learn from good parts stand beside it"
+    reason = f"{drawn} training and {held_back} validation pictures have a drawn defect; regression"
+    reason += (
+        f" needs {FEW_DRAWN} or more, so methods that learn from good parts are compared with it"
         if regression
-        else " takes some of both, so only methods that learn from good parts are left"
+        else " needs some of both, so only methods that learn from good parts remain"
     )
-    return Plan(recipes, told)
+    return Plan(recipes, reason)
 
 
 def good_only() -> tuple[DetectorKind, ...]:
-    """The methods that need no drawn defect and have a recipe of their own name."""
+    """Return the methods that need no drawn defect and have a recipe of the same name."""
     return tuple(
         name
         for name, method in METHODS.items()
@@ -63,8 +67,11 @@ def good_only() -> tuple[DetectorKind, ...]:
 
 
 def _as_candidate(recipe: Recipe, settings: SplitRecipe, max_false_rejects: float) -> Recipe:
-    """Without a classifier, which a handful of defects cannot train, and with a T from good parts:
-    by the mean IoU of a few defects it would throw any number of good parts away."""
+    """Return the recipe without a classifier, and with T chosen from good parts.
+
+    A few defects cannot train a classifier. T chosen by the mean IoU of a few defects would reject
+    any number of good parts.
+    """
     chain = recipe.chain.model_copy(
         update={"max_false_rejects": max_false_rejects, "threshold": None}
     )

@@ -1,4 +1,4 @@
-"""OUT/comparison.json: what the candidates did, and which of them is recommended."""
+"""OUT/comparison.json: the figures of the candidates, and the recommended one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ class _Part(BaseModel):
 
 
 class MethodCandidate(_Part):
-    """One method's figures on the judged pictures.
+    """The figures of one method on the pictures of the comparison.
 
-    threshold: the run's T, which keeps the limit on held-back good parts; of regression, whose T
-    comes from annotated defects, the lowest that does. escapes, false_rejects and painted_escapes
-    are counted there; escapes is None without a bad picture, painted_escapes without a painted one.
-    image_ap, image_auroc: of the bad
-    ones against the good ones, None without a bad one; painted_auroc likewise. figure: the AUROC
-    that candidates are ranked by, with the bounds within which 95 % of the resamples lie. behind:
-    share of resamples in which the recommended one is better; None for itself. training_s: of the
-    sitting that finished the run. ms_per_frame: the detector in float on one core, a picture of the
-    usual size. size_bytes: of the trained detector in float.
+    Attributes:
+        method: the method.
+        training_s: duration of the call that completed the run, in seconds.
+        ms_per_frame: time of the float detector on one core, for a picture of median size.
+        size_bytes: size of the trained float detector.
+        threshold: T of the run, which is within the limit on held-back good parts. For regression,
+            whose T comes from annotated defects, the lowest T within the limit.
+        escapes: bad pictures passed at T; None without a bad picture.
+        false_rejects: good pictures rejected at T.
+        synthetic_escapes: synthetic defects passed at T; None without one.
+        image_ap: average precision of bad against good pictures; None without a bad one.
+        image_auroc: AUROC of bad against good pictures; None without a bad one.
+        synthetic_auroc: AUROC of synthetic defects against good pictures; None without one.
+        figure: the AUROC by which candidates are ranked.
+        figure_low: lower bound of figure; 95 % of the resamples lie between the bounds.
+        figure_high: upper bound of figure.
+        behind: share of resamples in which the recommended candidate is better; None for itself.
     """
 
     method: DetectorKind
@@ -37,10 +45,10 @@ class MethodCandidate(_Part):
     threshold: float
     escapes: int | None
     false_rejects: int
-    painted_escapes: int | None
+    synthetic_escapes: int | None
     image_ap: float | None
     image_auroc: float | None
-    painted_auroc: float | None
+    synthetic_auroc: float | None
     figure: float
     figure_low: float
     figure_high: float
@@ -48,20 +56,33 @@ class MethodCandidate(_Part):
 
 
 class LeftOut(_Part):
-    """A method that cannot work on the data, and why."""
+    """A method that cannot work on the data, and the reason."""
 
     method: DetectorKind
     reason: str
 
 
 class CandidateComparison(_Part):
-    """candidates: the recommended one first, then by figure. limit: of false rejects, 0 to 1.
+    """The comparison of all candidates.
 
-    good, bad, painted: judged pictures; good_parts, bad_parts: physical parts of them. ranked_by:
-    'bad' where figure is of the bad pictures; 'painted and bad' where these are too few, or none.
-    needed_good: good parts that would prove the limit with no more rejected. needed_bad: flaws, of
-    the sort that figure is of, that would tell the first two candidates apart; None where they are
-    told apart, or are alike.
+    Attributes:
+        reason: one line on why several methods were compared.
+        data: the data folder.
+        limit: limit of false rejects, 0 to 1.
+        good: number of good pictures in the comparison.
+        good_parts: number of physical parts among them.
+        bad: number of bad pictures.
+        bad_parts: number of physical parts among them.
+        synthetic: number of pictures with a synthetic defect.
+        ranked_by: "bad" where figure uses the bad pictures; "synthetic and bad" where too few parts
+            are bad.
+        recommended: method of the recommended candidate.
+        candidates: the candidates, the recommended one first, then by figure.
+        left_out: methods that cannot work on the data.
+        needed_good: number of good parts that would prove the limit with no further false reject.
+        needed_bad: number of defects, of the sort that figure uses, that would show which of the
+            first two candidates is better. None where that is already clear, or where they are
+            equally good.
     """
 
     reason: str
@@ -71,8 +92,8 @@ class CandidateComparison(_Part):
     good_parts: int
     bad: int
     bad_parts: int
-    painted: int
-    ranked_by: Literal["bad", "painted and bad"]
+    synthetic: int
+    ranked_by: Literal["bad", "synthetic and bad"]
     recommended: DetectorKind
     candidates: tuple[MethodCandidate, ...]
     left_out: tuple[LeftOut, ...]
@@ -80,6 +101,7 @@ class CandidateComparison(_Part):
     needed_bad: int | None
 
     def write(self, folder: Path) -> Path:
+        """Write comparison.json into a folder, whole or not at all, and return its path."""
         path = folder / COMPARISON
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
         return path

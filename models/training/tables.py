@@ -64,14 +64,14 @@ def print_comparison(
     console: Console, comparison: CandidateComparison, report: Path, out: Path
 ) -> None:
     """Print the candidates, the recommendation and the command that exports it."""
-    table = Table("method", "AUROC", "95%", "bad passed", "painted passed", "T", "s", "ms")
+    table = Table("method", "AUROC", "95%", "bad passed", "synthetic passed", "T", "s", "ms")
     for each in comparison.candidates:
         table.add_row(
             each.method,
             f"{each.figure:.3f}",
             f"{each.figure_low:.3f}–{each.figure_high:.3f}",
             share_of(each.escapes, comparison.bad),
-            share_of(each.painted_escapes, comparison.painted),
+            share_of(each.synthetic_escapes, comparison.synthetic),
             f"{each.threshold:.1f}",
             f"{each.training_s:.0f}",
             f"{each.ms_per_frame:.1f}",

@@ -31,8 +31,8 @@ def comparison(*candidates: MethodCandidate, **changed: object) -> CandidateComp
         "good_parts": 100,
         "bad": 0,
         "bad_parts": 0,
-        "painted": 100,
-        "ranked_by": "painted and bad",
+        "synthetic": 100,
+        "ranked_by": "synthetic and bad",
         "recommended": candidates[0].method,
         "candidates": candidates,
         "left_out": (),
@@ -46,39 +46,43 @@ MEMORY = candidate()
 
 
 @pytest.mark.parametrize(
-    ("behind", "said"),
+    ("behind", "sentence"),
     [
         (
             0.97,
-            "memory-bank is better than texture in 97% of resamples of the parts: that is sure.",
+            "memory-bank is better than texture in 97% of resamples of the parts: "
+            "the difference is clear.",
         ),
-        (0.85, "85% of resamples of the parts: likely, not sure."),
-        (0.6, "60% of resamples of the parts: these pictures cannot tell the two apart."),
+        (0.85, "85% of resamples of the parts: the difference is likely, but not clear."),
+        (
+            0.6,
+            "60% of resamples of the parts: these pictures do not show which of the two is better.",
+        ),
     ],
 )
-def test_how_sure(behind: float, said: str) -> None:
+def test_how_sure(behind: float, sentence: str) -> None:
     found = comparison(MEMORY, candidate(method="texture", behind=behind))
-    assert how_sure(found).endswith(said)
+    assert how_sure(found).endswith(sentence)
     assert bool(alike(found)) == (behind < 0.95)
     few = how_sure(found.model_copy(update={"good_parts": 9}))
-    assert few.endswith("9 good parts are too few to be sure.") == (behind >= 0.8)
+    assert few.endswith("9 good parts are too few for a clear result.") == (behind >= 0.8)
 
 
-def test_whether_it_is_any_good() -> None:
-    chance = candidate(figure_low=0.45, painted_escapes=98)
+def test_the_verdict_on_the_recommended_candidate() -> None:
+    chance = candidate(figure_low=0.45, synthetic_escapes=98)
     assert verdict(comparison(chance)).startswith(
-        "NO CANDIDATE WORKS on these pictures: the best, memory-bank, is not surely better than "
-        "chance, and 98 of 100 (98%"
+        "NO CANDIDATE WORKS on these pictures. The best is memory-bank. It is not clearly better "
+        "than chance, and 98 of 100 (98%"
     )
-    many = candidate(painted_escapes=1, escapes=60)
+    many = candidate(synthetic_escapes=1, escapes=60)
     assert "too many for a line" in verdict(
         comparison(many, bad=100, bad_parts=100, ranked_by="bad")
     )
-    fine = verdict(comparison(candidate(painted_escapes=3)))
+    fine = verdict(comparison(candidate(synthetic_escapes=3)))
     assert fine == "3 of 100 (3%; 95% interval 0.623–8.52%) are passed at its T."
 
 
-def test_it_is_packed_at_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_export_command_uses_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "memory-bank", replace(METHODS["regression"], good_only=True))
     assert export_command(comparison(MEMORY), "runs/a") == "make export RUN=runs/a"
     learned = comparison(candidate(method="regression"))
@@ -95,40 +99,41 @@ def test_one_candidate() -> None:
     assert alike(found) == ()
 
 
-def test_painted_flaws_are_said_to_be_painted() -> None:
-    assert "Painted flaws are not the line's" in rests_on(comparison(MEMORY))
-    assert "no bad part is here" in rests_on(comparison(MEMORY))
+def test_the_text_explains_that_synthetic_defects_are_generated() -> None:
+    assert "They are not the defects of the line" in rests_on(comparison(MEMORY))
+    assert "no part is bad" in rests_on(comparison(MEMORY))
     few = rests_on(comparison(MEMORY, bad=3, bad_parts=2))
-    assert "100 painted flaws and the bad pictures" in few
+    assert "100 synthetic defects and the bad pictures" in few
     assert "fewer than 8 bad parts are too few" in few
     real = rests_on(comparison(MEMORY, bad=20, bad_parts=20, ranked_by="bad"))
-    assert "ainted" not in real
-    assert "say little" not in real
-    assert "fewer than 10 good parts say little" in rests_on(comparison(MEMORY, good_parts=9))
+    assert "ynthetic" not in real
+    assert "prove little" not in real
+    assert "fewer than 10 good parts prove little" in rests_on(comparison(MEMORY, good_parts=9))
 
 
-def test_what_to_photograph_next() -> None:
+def test_the_pictures_to_take_next() -> None:
     alone = dict(next_pictures(comparison(MEMORY)))
     assert list(alone) == [
-        "Photograph good parts until 498 more are held back, to prove at most 0.5% false rejects; "
-        "about a quarter of all is.",
-        "Keep every bad part and photograph it, drawn or not: 59 of them, all found, prove less "
-        "than 5% escapes.",
+        "Photograph good parts until 498 more are held back, to prove at most 0.5% false rejects. "
+        "About a quarter of all good parts is held back.",
+        "Keep and photograph every bad part, with or without a mask. 59 bad parts, all rejected, "
+        "prove less than 5% escapes.",
     ]
     assert "false rejects are below 2.95%" in next(iter(alone.values()))
     proved = comparison(MEMORY, good=1000, bad=100, bad_parts=100, ranked_by="bad")
-    assert [told for told, _ in next_pictures(proved)] == [
+    assert [text for text, _ in next_pictures(proved)] == [
         "At most 0.5% false rejects are proved at T = 4.1."
     ]
 
 
-def test_what_tells_candidates_apart() -> None:
+def test_the_defects_that_would_separate_two_candidates() -> None:
     two = (MEMORY, candidate(method="texture", behind=0.6, figure=0.88))
-    told, basis = next_pictures(comparison(*two, needed_bad=300))[-1]
-    assert told.startswith(
-        "About 300 flaws like the painted ones would tell memory-bank from texture."
+    text, basis = next_pictures(comparison(*two, needed_bad=300))[-1]
+    assert text.startswith(
+        "About 300 defects like the synthetic ones would show whether memory-bank or texture is "
+        "better."
     )
-    assert "8 bad parts of the line or more" in told
+    assert "At least 8 bad parts of the line would show more" in text
     assert basis == "AUROC: memory-bank 0.900 (0.800–1.000), texture 0.880 (0.800–1.000)"
-    told, _ = next_pictures(comparison(*two, bad=9, bad_parts=9, ranked_by="bad"))[-1]
-    assert told == "memory-bank cannot be told from texture here."
+    text, _ = next_pictures(comparison(*two, bad=9, bad_parts=9, ranked_by="bad"))[-1]
+    assert text == "These pictures do not show whether memory-bank is better than texture."

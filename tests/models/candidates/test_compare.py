@@ -47,22 +47,25 @@ def test_good_parts_alone(
 ) -> None:
     three(monkeypatch, tmp_path)
     out = tmp_path / "run"
-    said = command(write_sorted(tmp_path / "data", 40, 0), out)
+    output = command(write_sorted(tmp_path / "data", 40, 0), out)
     found = json.loads((out / "comparison.json").read_text())
-    assert (found["good"], found["bad"], found["painted"]) == (10, 0, 10)
+    assert (found["good"], found["bad"], found["synthetic"]) == (10, 0, 10)
     assert found["recommended"] == "memory-bank"
-    assert found["ranked_by"] == "painted and bad"
+    assert found["ranked_by"] == "synthetic and bad"
     memory, texture = found["candidates"]
     assert (memory["method"], texture["method"]) == ("memory-bank", "texture")
     assert (
-        memory["figure"] == memory["painted_auroc"] > texture["figure"] == texture["painted_auroc"]
+        memory["figure"]
+        == memory["synthetic_auroc"]
+        > texture["figure"]
+        == texture["synthetic_auroc"]
     )
     assert memory["image_ap"] is memory["image_auroc"] is memory["behind"] is None
     assert texture["behind"] > 0.9
     assert memory["false_rejects"] == 0
     assert found["left_out"][0]["reason"].startswith("the pictures are of different sizes")
-    assert "left out: template: the pictures are of different sizes" in said
-    assert "Painted flaws are not the line's" in said
+    assert "left out: template: the pictures are of different sizes" in output
+    assert "They are not the defects of the line" in output
     # Each candidate is a whole run, and the folder stands for the recommended one.
     for name in ("memory-bank", "texture"):
         assert Run(out / name).result().threshold == 4.1
@@ -83,11 +86,11 @@ def test_a_method_that_is_a_file(
 ) -> None:
     register(monkeypatch, tmp_path / "recipes", {"threshold": METHODS["threshold"]})
     out = tmp_path / "run"
-    said = command(write_sorted(tmp_path / "data", 24, 8), out)
+    output = command(write_sorted(tmp_path / "data", 24, 8), out)
     (only,) = json.loads((out / "comparison.json").read_text())["candidates"]
     assert only["size_bytes"] == (out / "threshold/detector.bin").stat().st_size
     assert (only["image_auroc"], only["escapes"]) == (1.0, 0)
-    assert "threshold is the only candidate" in said
+    assert "threshold is the only candidate" in output
     assert isinstance(Run(out).load_detector(), FileDetector)
 
 
@@ -96,7 +99,7 @@ def test_bad_parts_that_nobody_drew(
 ) -> None:
     three(monkeypatch, tmp_path)
     out = tmp_path / "run"
-    said = command(write_sorted(tmp_path / "data", 40, 9), out, limit="2%")
+    output = command(write_sorted(tmp_path / "data", 40, 9), out, limit="2%")
     found = json.loads((out / "comparison.json").read_text())
     assert (found["good"], found["bad"], found["bad_parts"]) == (10, 9, 9)
     assert (found["ranked_by"], found["limit"]) == ("bad", 0.02)
@@ -104,24 +107,24 @@ def test_bad_parts_that_nobody_drew(
     assert (memory["image_auroc"], memory["image_ap"], memory["escapes"]) == (1.0, 1.0, 0)
     assert texture["escapes"] > 5
     assert texture["behind"] > 0.99
-    assert "memory-bank is better than texture in" in said
-    assert "that is sure" in said
+    assert "memory-bank is better than texture in" in output
+    assert "the difference is clear" in output
     assert Run(out / "memory-bank").record().recipe.chain.max_false_rejects == 0.02
     page = (out / "report.html").read_text()
     reader = Reader(page)
     assert all(found.startswith(("data:image/", "#")) for found in reader.references)
     assert not reader.tags.keys() & {"script", "link", "iframe", "object"}
     text = text_of(page)
-    # A row of the picture and two candidates for 8 bad, 4 painted and 4 good ones.
+    # A row of the picture and two candidates for 8 bad, 4 synthetic and 4 good ones.
     assert reader.tags["img"] == 3 * (8 + 4 + 4)
-    for told in (
+    for words in (
         f"{texture['escapes']} of 9 (",
         "0 of 9 (0%",
-        "What to photograph next",
+        "Which pictures to take next",
         "template",
         "2%",
     ):
-        assert told in text
+        assert words in text
 
 
 def test_few_drawn_defects_stand_beside_regression(
@@ -132,7 +135,7 @@ def test_few_drawn_defects_stand_beside_regression(
     drawn = Method(train=learner.train, build=learner.build, good_only=False)
     monkeypatch.setitem(METHODS, "regression", drawn)
     out = tmp_path / "run"
-    said = command(write_sorted(tmp_path / "data", 40, 8, masks=8), out)
+    output = command(write_sorted(tmp_path / "data", 40, 8, masks=8), out)
     found = json.loads((out / "comparison.json").read_text())
     assert {each["method"] for each in found["candidates"]} == {
         "memory-bank",
@@ -140,9 +143,10 @@ def test_few_drawn_defects_stand_beside_regression(
         "regression",
     }
     assert "6 training and 2 validation pictures carry a drawn defect" in found["reason"]
-    # What regression trained on judges nobody; fewer than eight bad parts take painted ones along.
-    assert (found["good"], found["bad"], found["painted"]) == (10, 2, 10)
-    assert "fewer than 8 bad parts" in said
+    # The training pictures of regression are not compared. With fewer than eight bad parts,
+    # synthetic defects count as well.
+    assert (found["good"], found["bad"], found["synthetic"]) == (10, 2, 10)
+    assert "fewer than 8 bad parts" in output
     assert (
         Run(out / "memory-bank").record().validation == Run(out / "regression").record().validation
     )
@@ -244,8 +248,8 @@ def test_what_cannot_be_compared_is_one_line(
     register(monkeypatch, tmp_path / "none", {"template": refusing()})
     with pytest.raises(SystemExit):
         command(data, tmp_path / "other")
-    said = " ".join(capsys.readouterr().err.split())
-    assert "no candidate can be trained: template: the pictures are of different sizes" in said
+    output = " ".join(capsys.readouterr().err.split())
+    assert "no candidate can be trained: template: the pictures are of different sizes" in output
 
 
 def test_a_limit_of_false_rejects_and_a_named_recipe(

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models.candidates.pictures import judged_pictures
+from models.candidates.pictures import comparison_pictures
 from models.candidates.plan import good_only, plan_for
 from models.data.layouts import open_dataset
 from models.runs.run import RunRecord
@@ -79,17 +79,17 @@ def test_nobody_is_judged_on_what_somebody_trained_on(tmp_path: Path) -> None:
     names = [sample.name for sample in dataset.samples]
     first = record(folder, ["good/000.png", "good/001.png"], names[2:])
     second = record(folder, ["good/002.png", "pit/007.png"], [*names[:2], *names[3:7], names[8]])
-    found = judged_pictures(dataset, [first, second])
+    found = comparison_pictures(dataset, [first, second])
     assert [p.sample.name for p in found.good] == [f"good/{i:03}.png" for i in (3, 4, 5)]
     # pit/006 shows the part that good/000 showed in training.
     assert [p.sample.name for p in found.bad] == ["pit/008.png"]
-    assert [p.sample.name for p in found.painted] == [p.sample.name for p in found.good]
-    for painted, good in zip(found.painted, found.good, strict=True):
-        assert painted.sample.kinds == ("painted",)
-        assert set(np.unique(painted.kind_map)) == {0, 1}
-        assert (painted.pixels != good.pixels)[painted.kind_map > 0].all()
+    assert [p.sample.name for p in found.synthetic] == [p.sample.name for p in found.good]
+    for synthetic, good in zip(found.synthetic, found.good, strict=True):
+        assert synthetic.sample.kinds == ("synthetic",)
+        assert set(np.unique(synthetic.kind_map)) == {0, 1}
+        assert (synthetic.pixels != good.pixels)[synthetic.kind_map > 0].all()
         assert not good.kind_map.any()
-    again = judged_pictures(dataset, [first, second])
+    again = comparison_pictures(dataset, [first, second])
     assert all(
-        (a.pixels == b.pixels).all() for a, b in zip(found.painted, again.painted, strict=True)
+        (a.pixels == b.pixels).all() for a, b in zip(found.synthetic, again.synthetic, strict=True)
     )

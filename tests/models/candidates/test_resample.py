@@ -48,8 +48,8 @@ def test_candidates_are_resampled_together() -> None:
     assert not np.array_equal(other, found)
 
 
-def test_a_flaw_painted_on_a_good_part_goes_with_it() -> None:
-    """One of two good parts carries the only flaw: a resample without it says nothing."""
+def test_a_synthetic_defect_is_drawn_together_with_its_good_part() -> None:
+    """One of two good parts has the only defect, so a resample without this part is left out."""
     good, bad = np.array([[1.0, 3.0]]), np.array([[2.0]])
     found = resampled_auroc(good, bad, ["a", "b"], ["a"], 400)
     assert 250 < len(found) < 350  # 3 of 4

@@ -1,4 +1,4 @@
-"""Figures of every candidate on the same pictures, and the one to recommend."""
+"""The figures of every candidate on the same pictures, and the ranking."""
 
 from __future__ import annotations
 
@@ -30,44 +30,46 @@ from models.runs.run import Run
 from models.training.patches import Picture
 from models.training.progress import stage, track
 
-ENOUGH_BAD = 8  # physical parts: below, painted flaws are ranked by as well
-SURE = 0.95  # share of resamples in which a candidate is better
-MOST_NEEDED = 10_000  # flaws: who needs more to tell two candidates apart has two alike
-ROUNDS = 7  # of timing, of which the median counts
+ENOUGH_BAD = 8  # physical parts; with fewer, synthetic defects count in the ranking as well
+SURE = 0.95  # share of resamples in which a candidate must be better
+MOST_NEEDED = 10_000  # defects; candidates that need more to differ are equally good
+ROUNDS = 7  # of the timing; the median counts
 _ONE_SIDED = statistics.NormalDist().inv_cdf(SURE)
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """What a chain makes of some pictures, in their order: peak severity, and whether rejected."""
+class SideResult:
+    """The results of a chain on pictures, in their order: peak severities and rejections."""
 
     peaks: Floats
     rejected: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Of one candidate, at its T."""
+class CandidateScores:
+    """The results of one candidate at its T."""
 
     threshold: float
-    good: Side
-    bad: Side
-    painted: Side
+    good: SideResult
+    bad: SideResult
+    synthetic: SideResult
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """candidates: the recommended one first. needed_bad: as in Comparison."""
+class Ranking:
+    """The ranked candidates, the recommended one first. needed_bad: as in CandidateComparison."""
 
     candidates: tuple[MethodCandidate, ...]
     ranked_by_bad: bool
     needed_bad: int | None
 
 
-def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> Scores:
-    """What a run's detector makes of the pictures, on the float chain without a classifier, at the
-    run's T where that keeps a limit of false rejects, else at the lowest that keeps ``limit``, 0 to
-    1, on the good pictures. Blocks."""
+def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScores:
+    """Run the float chain of a run, without a classifier, on the pictures. Blocks.
+
+    The T is that of the run where the run has a limit of false rejects. Otherwise it is the lowest
+    T that rejects at most the share ``limit`` (0 to 1) of the good pictures.
+    """
     record, result = run.record(), run.result()
     detector = detector_of(run.load_detector(), record.channels)
     threshold = result.threshold
@@ -77,74 +79,78 @@ def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> Scores:
         threshold = threshold_within(np.array(peaks, np.float64), limit)
     inspector = chain_of(run, detector, threshold)
 
-    def side(some: Sequence[Picture]) -> Side:
-        seen = track(some, f"{record.recipe.method}: judging pictures for the comparison")
-        verdicts = [inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)) for picture in seen]
-        return Side(
+    def side(group: Sequence[Picture]) -> SideResult:
+        progress = track(group, f"{record.recipe.method}: judging pictures for the comparison")
+        verdicts = [inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)) for picture in progress]
+        return SideResult(
             np.array([verdict.peak_severity for verdict in verdicts], np.float64),
             np.array([verdict.decision is Decision.REJECT for verdict in verdicts], np.bool_),
         )
 
-    return Scores(threshold, side(pictures.good), side(pictures.bad), side(pictures.painted))
+    return CandidateScores(
+        threshold, side(pictures.good), side(pictures.bad), side(pictures.synthetic)
+    )
 
 
 def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
-    """A run's chain in float at a T, without a classifier."""
+    """Return the float chain of a run at a T, without a classifier."""
     record = run.record()
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     chain = ChainManifest(threshold=threshold, join_px=run.result().join_px)
     return float_inspector(detector, None, record.channels, chain, kinds)
 
 
-def judge(
+def rank_candidates(
     runs: Mapping[DetectorKind, Run],
-    scores: Mapping[DetectorKind, Scores],
+    scores: Mapping[DetectorKind, CandidateScores],
     pictures: JudgedPictures,
-) -> Judgement:
-    """Every candidate's figures. scores: what ``scores_of`` gave for each.
+) -> Ranking:
+    """Rank the candidates and return their figures. scores: the results of ``scores_of``.
 
-    The best by AUROC to three digits is recommended; among equals the one with fewer flaws passed
-    at the limit, then the faster one. Raises ValueError without a good picture, or where neither a
-    bad one nor a painted one is there.
+    The candidate with the highest AUROC to three digits is recommended. Among equals, the one that
+    passes fewer defects at its T comes first, then the faster one. Raises ValueError where there is
+    no good picture, or neither a bad nor a synthetic one.
     """
     names = list(runs)
     by_bad = pictures.bad_parts >= ENOUGH_BAD
-    flawed = pictures.bad if by_bad else (*pictures.bad, *pictures.painted)
-    if not pictures.good or not flawed:
-        raise ValueError("no good or no bad picture to judge by")
+    bad_pictures = pictures.bad if by_bad else (*pictures.bad, *pictures.synthetic)
+    if not pictures.good or not bad_pictures:
+        raise ValueError("expected at least one good and one bad picture")
     good = np.stack([scores[name].good.peaks for name in names])
-    bad = np.stack([_flawed(scores[name], by_bad=by_bad) for name in names])
+    bad = np.stack([_bad_peaks(scores[name], by_bad=by_bad) for name in names])
     with stage("comparing the candidates by resampled parts"):
-        resampled = resampled_auroc(good, bad, _parts(pictures.good), _parts(flawed))
-    found = {
+        resampled = resampled_auroc(good, bad, _parts(pictures.good), _parts(bad_pictures))
+    figures = {
         name: _figures(run, scores[name], pictures, by_bad, resampled[:, number])
         for number, (name, run) in enumerate(runs.items())
     }
-    order = sorted(names, key=lambda name: _rank(found[name]))
+    order = sorted(names, key=lambda name: _rank(figures[name]))
     first = resampled[:, names.index(order[0])]
-    ranked = [found[order[0]]]
+    ranked = [figures[order[0]]]
     for name in order[1:]:
         behind = better(first, resampled[:, names.index(name)])
-        ranked.append(found[name].model_copy(update={"behind": round(behind, 4)}))
+        ranked.append(figures[name].model_copy(update={"behind": round(behind, 4)}))
     needed = None
     if len(ranked) > 1:
-        needed = _needed(ranked, first - resampled[:, names.index(order[1])], len(flawed))
-    return Judgement(tuple(ranked), by_bad, needed)
+        needed = _needed(ranked, first - resampled[:, names.index(order[1])], len(bad_pictures))
+    return Ranking(tuple(ranked), by_bad, needed)
 
 
 def threshold_within(good: npt.NDArray[np.float64], limit: float) -> float:
-    """The lowest T of the search's grid at which at most ``limit`` of the good pictures have a peak
-    at or above it; the highest where none is."""
+    """Return the lowest T of GRID that at most the share ``limit`` of the good peaks reaches.
+
+    Where no T does, return the highest.
+    """
     rates = (good[:, None] >= GRID[None] - TOLERANCE).mean(0)
     within = np.flatnonzero(rates <= limit)
     return float(GRID[within[0]] if len(within) else GRID[-1])
 
 
 def _figures(
-    run: Run, scores: Scores, pictures: JudgedPictures, by_bad: bool, resampled: Floats
+    run: Run, scores: CandidateScores, pictures: JudgedPictures, by_bad: bool, resampled: Floats
 ) -> MethodCandidate:
     good = scores.good.peaks
-    bad, painted = (_against(good, some.peaks) for some in (scores.bad, scores.painted))
+    bad, synthetic = (_against(good, side.peaks) for side in (scores.bad, scores.synthetic))
     low, high = np.percentile(resampled, (2.5, 97.5)).tolist()
     result = run.result()
     return MethodCandidate(
@@ -157,23 +163,23 @@ def _figures(
         threshold=scores.threshold,
         escapes=_passed(scores.bad),
         false_rejects=int(scores.good.rejected.sum()),
-        painted_escapes=_passed(scores.painted),
+        synthetic_escapes=_passed(scores.synthetic),
         image_ap=bad[0],
         image_auroc=bad[1],
-        painted_auroc=painted[1],
-        figure=_against(good, _flawed(scores, by_bad=by_bad))[1] or 0.0,
+        synthetic_auroc=synthetic[1],
+        figure=_against(good, _bad_peaks(scores, by_bad=by_bad))[1] or 0.0,
         figure_low=low,
         figure_high=high,
     )
 
 
-def _passed(side: Side) -> int | None:
-    """None, which is unknown, where there is no picture."""
+def _passed(side: SideResult) -> int | None:
+    """Return the number of passed pictures; None (unknown) where there is no picture."""
     return int((~side.rejected).sum()) if len(side.rejected) else None
 
 
 def _against(good: Floats, bad: Floats) -> tuple[float | None, float | None]:
-    """Average precision and AUROC of bad against good; None without a bad one."""
+    """Return average precision and AUROC of bad against good; None without a bad picture."""
     if not len(bad):
         return None, None
     positive = [False] * len(good) + [True] * len(bad)
@@ -181,26 +187,29 @@ def _against(good: Floats, bad: Floats) -> tuple[float | None, float | None]:
     return average_precision(positive, values), auroc(positive, values)
 
 
-def _flawed(scores: Scores, *, by_bad: bool) -> Floats:
+def _bad_peaks(scores: CandidateScores, *, by_bad: bool) -> Floats:
     if by_bad:
         return scores.bad.peaks
-    return np.concatenate([scores.bad.peaks, scores.painted.peaks])
+    return np.concatenate([scores.bad.peaks, scores.synthetic.peaks])
 
 
 def _rank(candidate: MethodCandidate) -> tuple[float, int, float]:
-    passed = (candidate.escapes or 0) + (candidate.painted_escapes or 0)
+    passed = (candidate.escapes or 0) + (candidate.synthetic_escapes or 0)
     return -round(candidate.figure, 3), passed, candidate.ms_per_frame
 
 
-def _needed(ranked: Sequence[MethodCandidate], differences: Floats, flaws: int) -> int | None:
-    """Flaws at which the first is surely better than the second if the difference stays what it is:
-    its spread shrinks as the root of their number."""
+def _needed(ranked: Sequence[MethodCandidate], differences: Floats, defects: int) -> int | None:
+    """Return the number of defects that would show the first candidate to be better.
+
+    The estimate assumes that the difference stays the same, and that its spread shrinks with the
+    square root of the number. None where the difference is already clear, or too small.
+    """
     ahead = ranked[0].figure - ranked[1].figure
     spread = float(differences.std())
     if ahead <= 0.0 or (ranked[1].behind or 0.0) >= SURE:
         return None
-    needed = math.ceil(flaws * (_ONE_SIDED * spread / ahead) ** 2)
-    return needed if flaws < needed <= MOST_NEEDED else None
+    needed = math.ceil(defects * (_ONE_SIDED * spread / ahead) ** 2)
+    return needed if defects < needed <= MOST_NEEDED else None
 
 
 def _parts(pictures: Iterable[Picture]) -> list[str]:
@@ -208,7 +217,7 @@ def _parts(pictures: Iterable[Picture]) -> list[str]:
 
 
 def ms_per_frame(run: Run, pictures: Sequence[Picture]) -> float:
-    """Median time of the detector in float on one core, over pictures of the usual size."""
+    """Return the median time of the float detector on one core, for a picture of median size."""
     detector = detector_of(run.load_detector(), run.record().channels)
     middle = sorted(pictures, key=lambda picture: picture.kind_map.size)[len(pictures) // 2]
     with _one_core():
@@ -218,9 +227,9 @@ def ms_per_frame(run: Run, pictures: Sequence[Picture]) -> float:
 def _timed(detector: Detector, picture: Picture) -> Iterator[float]:
     detector.detect(picture.pixels)
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         detector.detect(picture.pixels)
-        yield (time.perf_counter() - began) * 1e3
+        yield (time.perf_counter() - start) * 1e3
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""T within a limit, ranks, and how many flaws tell two candidates apart."""
+"""T within a limit, the ranking, and the number of defects that would separate two candidates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models.candidates.judge import _needed, _rank, threshold_within
+from models.candidates.ranking import _needed, _rank, threshold_within
 from models.evaluation.threshold import GRID
 from tests.support.candidates import candidate
 
@@ -30,12 +30,12 @@ def test_ranks() -> None:
     assert sorted((faster, fewer, equal, better), key=_rank) == [better, faster, fewer, equal]
 
 
-def test_flaws_that_would_tell_two_apart() -> None:
-    """A spread of 0.05 at 20 flaws and 0.02 between them: 20 · (1.645 · 0.05 / 0.02)² = 338.2."""
+def test_the_number_of_defects_that_would_separate_two_candidates() -> None:
+    """A spread of 0.05 at 20 defects and 0.02 between them: 20 · (1.645 · 0.05 / 0.02)² = 338.2."""
     spread = np.array([-0.05, 0.05])
     pair = (candidate(figure=0.92), candidate(figure=0.9, behind=0.7))
     assert _needed(pair, spread, 20) == 339
-    assert _needed(pair, spread / 100, 20) is None  # told apart already
+    assert _needed(pair, spread / 100, 20) is None  # separated already
     assert _needed((pair[0], candidate(figure=0.9, behind=0.96)), spread, 20) is None
     assert _needed((candidate(), candidate(behind=0.5)), spread, 20) is None  # alike
     assert _needed(pair, spread * 10, 20) is None  # more than anybody photographs
