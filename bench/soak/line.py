@@ -274,7 +274,7 @@ class SoakedLine:
         self._epoch += not plan.survives
         self._first, self._gap, self._lost = True, False, 0
         self._arrivals.clear()
-        for report in self._underway.lost(self._origin, self.now_ns):
+        for report in self._underway.remove_lost(self._origin, self.now_ns):
             self.referee.reported(report)
         self._orders.extend(self._underway.orders(self._origin, purge_at_start=True))
         self._second_ns = max(self._second_ns, self.now_ns)

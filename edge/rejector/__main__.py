@@ -25,7 +25,7 @@ from edge.terminals import LogFormatter, tolerate
 
 
 def make_tracker(options: RejectorOptions, *, began_ns: int) -> BeltTracker:
-    """The belt as these options describe it, looked at since began_ns."""
+    """Return the tracker for these options. began_ns: the time from which the eye is read."""
     counts, eye = options.counts, options.ejector_eye
     queue = RejectQueue(
         pulse_ns=options.pulse_us * 1000,
@@ -45,9 +45,9 @@ def make_tracker(options: RejectorOptions, *, began_ns: int) -> BeltTracker:
 
 
 def main() -> int:
-    """Serve the station on the inherited socket; see RejectorLoop for the exit status."""
-    # A Ctrl-C or a stop of the whole service reaches this process too: the station decides when
-    # it ends, by a goodbye or by its death.
+    """Serve the station on the inherited socket. See RejectorLoop for the exit status."""
+    # A Ctrl-C or a stop of the whole service reaches this process too. The station decides when
+    # this process ends: with a Goodbye, or when it exits itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     tolerate()

@@ -1,4 +1,4 @@
-"""What the station remembers of the parts that it has told the rejector of. Pure: no clock."""
+"""The station's table of the parts that it has announced to the rejector. Pure: no clock."""
 
 from __future__ import annotations
 
@@ -18,27 +18,25 @@ from edge.rejector.messages import (
     Sighted,
 )
 
-# How many parts that have gone by a belt may bring back to the photo-eye after a restart and be
-# recognised; together with those under way they should fit into the socket, which holds 270.
+# Parts with an outcome that are recognised when the belt brings them to the photo-eye again after a
+# restart. With those under way they should fit into the socket, which holds 270.
 _KNOWN_PARTS = 64
-_FORGET_NS = 10_000_000_000  # a part this long gone whose report never came
+_FORGET_NS = 10_000_000_000  # after this time past its due time, a part's report is lost
 
 
 @dataclass(slots=True)
 class _Part:
-    """due_ns: by time. seen_ns, place: by counts; place: None until the rejector has said it."""
-
-    due_ns: int | None = None
-    seen_ns: int = 0
-    place: int | None = None
+    due_ns: int | None = None  # by time
+    seen_ns: int = 0  # by counts
+    place: int | None = None  # by counts; None until the rejector has reported it
     eject: bool | None = None
 
 
 class AnnouncedParts:
-    """Parts between the photo-eye and their report, to tell a new rejector what is coming.
+    """The parts between the photo-eye and their report. A new rejector gets its orders from them.
 
-    The caller locks. At most 2 × ``capacity`` parts by counts are remembered: a rejector that is
-    full has reported at once what is beyond its capacity.
+    The caller locks. At most 2 × ``capacity`` parts by counts are stored, as a full rejector
+    reports the parts beyond its capacity at once.
     """
 
     def __init__(
@@ -50,14 +48,14 @@ class AnnouncedParts:
         safe_active: bool = False,
         reach: int = 0,
     ) -> None:
-        """safe_active: the output is active while no process drives it. reach: by counts, how far
-        the belt runs at most during a pulse."""
+        """safe_active: the output is active while no process drives it. reach: by counts, the
+        greatest belt travel during a pulse."""
         self._pulse_ns = pulse_us * 1000
         self._eject_unknown = eject_unknown
         self._capacity = capacity
         self._safe_active = safe_active
         self._reach = reach
-        self._ejected_at: int | None = None  # by counts: the place of the last part ejected
+        self._ejected_at: int | None = None  # by counts: the place of the last ejected part
         self._origin: int | None = None  # of the counts of the last process
         self._clear_until_ns = 0
         self._parts: dict[int, _Part] = {}
@@ -67,25 +65,25 @@ class AnnouncedParts:
         return len(self._parts)
 
     def announce(self, part_id: int, due_ns: int, now_ns: int) -> Order:
-        """By time: a part, and the order that says so."""
+        """By time: store a part, and return the order that announces it."""
         self._forget_old(now_ns)
         self._parts[part_id] = _Part(due_ns)
         return Announce(part_id, due_ns)
 
     def sighted(self, part_id: int, seen_ns: int, now_ns: int) -> Order:
-        """By counts: a part, and the order that says so."""
+        """By counts: store a part, and return the order that announces it."""
         self._forget_old(now_ns)
         self._parts[part_id] = _Part(seen_ns=seen_ns)
         return Sighted(part_id, seen_ns)
 
     def resolve(self, part_id: int, eject: bool) -> None:
-        """The verdict on a part; the first one counts."""
+        """Store the verdict on a part. Only the first one counts."""
         part = self._parts.get(part_id)
         if part is not None and part.eject is None:
             part.eject = eject
 
     def placed(self, report: Placed) -> None:
-        """The rejector knows at which count the part is due."""
+        """Store the count at which a part is due, as the rejector has reported it."""
         if (part := self._parts.get(report.part_id)) is not None:
             part.place = report.place
 
@@ -105,39 +103,40 @@ class AnnouncedParts:
         return self._overrun(report, part.place)
 
     def clear(self) -> None:
-        """Remember nothing."""
+        """Remove all parts."""
         self._parts.clear()
 
     def last_due_ns(self, otherwise_ns: int) -> int:
-        """When the last part is due; by counts nobody knows, and it is ``otherwise_ns``."""
+        """Return the due time of the last part; by counts it is not known: ``otherwise_ns``."""
         dues = (
             otherwise_ns if part.due_ns is None else part.due_ns for part in self._parts.values()
         )
         return max(dues, default=0)
 
-    def gone_by(self, now_ns: int) -> list[Actuated]:
-        """By time: what became of the parts whose window is over and whom no process has.
+    def remove_overdue(self, now_ns: int) -> list[Actuated]:
+        """By time: remove the parts whose window ended without a rejector. Return their reports.
 
-        They leave the table before a new process is told the rest: each part is reported once. A
-        part that was to pass is EJECTED where the released line's safe state is active.
+        They leave the table before a new process gets the rest, so each part is reported once. A
+        part that was to pass is EJECTED if the safe state of the released line is active.
         """
         limit_ns = now_ns - self._pulse_ns
-        gone = []
+        reports = []
         for part_id, part in list(self._parts.items()):
             if part.due_ns is not None and part.due_ns <= limit_ns:
                 del self._parts[part_id]
                 wanted = self._eject_unknown if part.eject is None else part.eject
                 action = Action.EJECTED if self._safe_active else Action.PASSED
                 action = Action.MISSED if wanted else action
-                gone.append(
+                reports.append(
                     Actuated(part_id, part.due_ns, part.due_ns, 0, action, Cause.REJECTOR_DOWN)
                 )
-        return gone
+        return reports
 
-    def lost(self, origin: int, now_ns: int) -> list[Actuated]:
-        """By counts: what becomes of parts whose places mean nothing to a process of this origin.
+    def remove_lost(self, origin: int, now_ns: int) -> list[Actuated]:
+        """By counts: remove the parts without a place in a process with this origin of counts.
 
-        Where unknown parts are ejected, it ejects everything on the belt that could be one of them.
+        Return their reports. If unknown parts are ejected, the new process ejects every part on the
+        belt that may be one of them.
         """
         if self._origin is None or origin == self._origin:
             return []
@@ -155,7 +154,7 @@ class AnnouncedParts:
     def orders(
         self, origin: int, *, purge_at_start: bool, clear_ns: int = 0, now_ns: int = 0
     ) -> list[Order]:
-        """Return the first orders for a new process with this origin of counts, and keep it.
+        """Return the first orders for a new process, and store its origin of counts.
 
         purge_at_start: by counts, the content of the belt at the first start is unknown. clear_ns:
         by time, the period after the first start in which every part at the ejector is unknown.
@@ -192,7 +191,7 @@ class AnnouncedParts:
         return replace(report, action=Action.EJECTED, cause=Cause.OVERRUN)
 
     def _forget_old(self, now_ns: int) -> None:
-        """Drop parts whose report was lost on the way, so that the table cannot grow."""
+        """Remove parts whose report was lost, so that the table cannot grow."""
         while self._parts:
             part_id, part = next(iter(self._parts.items()))
             if part.due_ns is None and len(self._parts) < 2 * self._capacity:

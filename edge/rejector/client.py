@@ -1,4 +1,4 @@
-"""What the station holds of the rejector: orders out, reports in, and a new one when it dies."""
+"""The station's side of the rejector: sends orders, reads reports, and restarts the process."""
 
 from __future__ import annotations
 
@@ -41,25 +41,28 @@ from edge.rejector.outcomes import Outcomes
 _log = getLogger(__name__)
 
 _READY_S = 10.0  # measured: 0.1 s on an idle machine, 0.5 s with every core busy
-_PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by starts that failed in a row
-_ABANDON_S = 0.02  # between two looks at whether the last report is in
-_LOOK_S = 0.1  # how often a client that hears nothing looks whether the process is alive
-_GUARD_S = 1.0  # beyond the pulse, for the guard of a dead process to end it
-_REPLAY_S = 0.05  # for a new process to make room for one more order
+_PAUSE_S = (0.0, 0.1, 0.3, 1.0)  # before the next start, by the failed starts in a row
+_ABANDON_S = 0.02  # between two checks for the last report
+_LOOK_S = 0.1  # between two checks of the process while no report arrives
+_GUARD_S = 1.0  # beyond the pulse, for the guard to end it after the process has exited
+_REPLAY_S = 0.05  # for a new process to read an order, so that the socket takes one more
 
 
 class RejectorClient:
-    """Starts, feeds, watches and ends one rejector process.
+    """Starts, supervises and ends the rejector process, and restarts it after an exit.
 
-    ``announce``, ``sighted`` and ``resolve`` may be called from any thread and never wait.
-    Overflow rule: a socket that takes no more (some 270 orders lie in it unread, measured) means a
-    rejector that hangs; it is killed and started anew. A rejector that dies is started again and
-    told every part that is still under way; parts that went by meanwhile are reported as MISSED
-    with the cause DOWN. By counts the new one takes them over where its encoder counts on; where it
-    begins anew, they are reported as LOST and it is told so. Reports are handed to ``on_actuated``
-    by a thread of the client, as ``Outcomes`` settles them: those of parts that passed while the
-    output was active wait for the end of the pulse. ``beat`` keeps the rejector from taking the
-    station for dead, and finds out whether it hangs.
+    Synchronization: ``announce``, ``sighted`` and ``resolve`` are for any thread and never wait. A
+    thread of the client calls ``on_actuated`` with each report, when ``Outcomes`` has settled it.
+    The report of a part that passed while the output was active waits for the end of the pulse.
+
+    Restart: the new process gets an order for every part under way. Parts whose window ended
+    meanwhile are reported with the cause REJECTOR_DOWN: MISSED if they were to be ejected. By
+    counts the new process takes all parts over if its encoder continues to count. If it counts from
+    a new origin, they are reported with POSITION_LOST.
+
+    Overflow rule: a socket that takes no more orders (about 270 unread, measured) shows that the
+    rejector hangs. It is killed and restarted. ``ping`` shows the rejector that the station works,
+    and detects a rejector that hangs.
     """
 
     def __init__(self, options: RejectorOptions, *, clock: Clock) -> None:
@@ -67,7 +70,7 @@ class RejectorClient:
         self._options = options
         self._clock = clock
         self._lock = threading.Lock()
-        self._underway = AnnouncedParts(
+        self._announced = AnnouncedParts(
             pulse_us=options.pulse_us,
             eject_unknown=options.on_unknown == "reject",
             capacity=options.capacity,
@@ -77,8 +80,8 @@ class RejectorClient:
         self._outcomes = Outcomes(
             pulse_ns=options.pulse_us * 1000, by_counts=options.counts is not None
         )
-        self._link: socket.socket | None = None  # where orders go; None while there is none
-        self._reports: socket.socket | None = None  # the same one, for the thread that reads
+        self._link: socket.socket | None = None  # for orders; None while there is no process
+        self._reports: socket.socket | None = None  # the same socket, for the thread that reads
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = False
         self._answered_ns = clock.now_ns()
@@ -90,7 +93,7 @@ class RejectorClient:
 
     @property
     def pid(self) -> int | None:
-        """The process that owns the output now; None while there is none."""
+        """Return the process that owns the output now; None while there is none."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
@@ -102,36 +105,37 @@ class RejectorClient:
         return ready
 
     def announce(self, part_id: int, due_ns: int) -> None:
-        """A part is under way. Unless resolved in time, it is unknown at due_ns."""
+        """Announce a part. Without a verdict by due_ns, it is unknown."""
         with self._lock:
-            self._send(self._underway.announce(part_id, due_ns, self._clock.now_ns()))
+            self._send(self._announced.announce(part_id, due_ns, self._clock.now_ns()))
 
     def sighted(self, part_id: int, seen_ns: int) -> None:
-        """The photo-eye had an edge: the rejector finds the place of the part by its encoder.
+        """Announce a part by the time of its edge at the photo-eye. Options need ``counts``.
 
-        Unless resolved before the belt brings it there, it is unknown. Options need ``counts``.
+        The rejector finds the place of the part with its encoder. Without a verdict before the
+        belt has brought it to the ejector, the part is unknown.
         """
         with self._lock:
-            self._send(self._underway.sighted(part_id, seen_ns, self._clock.now_ns()))
+            self._send(self._announced.sighted(part_id, seen_ns, self._clock.now_ns()))
 
     def resolve(self, part_id: int, eject: bool) -> None:
-        """The verdict on an announced part. One that comes too late does nothing."""
+        """Send the verdict on an announced part. A verdict that is too late has no effect."""
         with self._lock:
-            self._underway.resolve(part_id, eject)
+            self._announced.resolve(part_id, eject)
             self._send(Resolve(part_id, eject))
 
     def ping(self) -> int:
-        """Say that the station sees its line; when the rejector last said something, nanoseconds.
+        """Send a Ping, and return the time of the rejector's last report in nanoseconds.
 
-        For the thread that announces, every 0.1 s. A rejector that has not answered for
-        silence_ms hangs: it is killed and started anew.
+        For the thread that announces parts, every 0.1 s. A rejector that has not answered for
+        silence_ms hangs: it is killed and restarted.
         """
         with self._lock:
             now_ns = self._clock.now_ns()
             limit_ns = self._options.silence_ms * 1_000_000
             asked_ns, link = self._asked_ns, self._link
             if link is not None and asked_ns is not None and 0 < limit_ns < now_ns - asked_ns:
-                # An answer that lies there unread is our own delay.
+                # An answer that is there and unread is a delay of this process.
                 if not select.select([link], [], [], 0)[0]:
                     _log.error("rejector_hangs: no answer in %s ms, killed", limit_ns // 1_000_000)
                     self._link = None
@@ -142,39 +146,39 @@ class RejectorClient:
             return self._answered_ns
 
     def abandon(self, timeout_s: float) -> None:
-        """For a station that has to die: no goodbye, so that the rejector deals with what is
-        announced and takes its safe state.
+        """Close the connection without Goodbye, for a station that must exit.
 
-        Reports come in until the last announced part is by, and for timeout_s more at most.
+        The rejector completes the announced parts and then sets the safe state. Reports are read
+        until the last announced part is due, and for timeout_s more at most.
         """
         self._give_up.set()
         if self._thread.ident is None:
             return
         now_ns = self._clock.now_ns()
         with self._lock:
-            limit_ns = max(self._underway.last_due_ns(now_ns), now_ns) + round(timeout_s * 1e9)
-        while len(self._underway) and self._thread.is_alive() and self._clock.now_ns() < limit_ns:
+            limit_ns = max(self._announced.last_due_ns(now_ns), now_ns) + round(timeout_s * 1e9)
+        while len(self._announced) and self._thread.is_alive() and self._clock.now_ns() < limit_ns:
             self._thread.join(_ABANDON_S)
         link = self._reports
         if link is not None:
             with suppress(OSError):
                 link.shutdown(socket.SHUT_RDWR)
         self._thread.join(timeout_s)
-        if self._thread.is_alive():  # no part is under way any more: it hangs
+        if self._thread.is_alive():  # no part is under way any more, so the rejector hangs
             self._kill()
             self._thread.join(timeout_s)
 
     def close(self, timeout_s: float) -> Counted | None:
-        """Let the announced parts go by, end the process, join the thread.
+        """Wait for the outcomes of the announced parts, end the process and join the thread.
 
-        Waits until the last part is due, and at most timeout_s more; then the process is killed. By
-        counts nobody knows when that is: the rejector gives up parts on a belt that stands for 1 s,
-        and all after 30 s.
-        The counters of the last process, or None where it did not end in order.
+        Return the counters of the last process; None: it did not end in order. The wait ends
+        timeout_s after the last part is due; then the process is killed. By counts the due time is
+        not known. The rejector gives up parts on a belt that stands for 1 s, and all parts after
+        30 s.
         """
         with self._lock:
             self._closing = True
-            last_ns = self._underway.last_due_ns(self._clock.now_ns() + DRAIN_NS)
+            last_ns = self._announced.last_due_ns(self._clock.now_ns() + DRAIN_NS)
             self._send(Goodbye())
         if self._thread.ident is None:
             return None
@@ -187,10 +191,10 @@ class RejectorClient:
         return self._counted
 
     def _spawn(self) -> Ready:
-        """A new process and its Ready; the link is not yet open to announce and resolve."""
+        """Start a process, wait for its Ready, send it the parts under way, and open the link."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = command_of("edge.rejector", *self._options.arguments(theirs.fileno()))
-        # Blocked signals are inherited: no Ctrl-C can end it before it has learned to ignore them.
+        # The process inherits blocked signals, so Ctrl-C cannot end it before it ignores them.
         stops = {signal.SIGINT, signal.SIGTERM}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
         try:
@@ -219,7 +223,8 @@ class RejectorClient:
         self._reports = ours
         with self._lock:
             now_ns = self._clock.now_ns()
-            gone = self._underway.gone_by(now_ns) + self._underway.lost(ready.origin, now_ns)
+            gone = self._announced.remove_overdue(now_ns)
+            gone += self._announced.remove_lost(ready.origin, now_ns)
             self._answered_ns, self._asked_ns = now_ns, None
             self._link = ours
             self._replay(ready.origin)
@@ -235,15 +240,15 @@ class RejectorClient:
         except (OSError, ValueError) as error:
             raise DeviceError(f"rejector: did not become ready: {error}") from error
         if not isinstance(ready, Ready) or ready.version != VERSION:
-            raise DeviceError(f"rejector: speaks another version, expected {VERSION}: {ready}")
+            raise DeviceError(f"rejector: protocol version {VERSION} expected, received {ready}")
         link.setblocking(False)
         return ready
 
     def _replay(self, origin: int) -> None:
-        """Tell a new process what is still under way. Locked."""
+        """Send a new process the orders for the parts under way. The caller holds the lock."""
         counts = self._options.counts
         now_ns = self._clock.now_ns()
-        orders = self._underway.orders(
+        orders = self._announced.orders(
             origin,
             purge_at_start=counts is not None and counts.purge_at_start,
             clear_ns=self._options.clear_ns if counts is None else 0,
@@ -255,7 +260,7 @@ class RejectorClient:
             self._send(Goodbye(), wait_s=_REPLAY_S)
 
     def _send(self, order: Order, *, wait_s: float = 0.0) -> None:
-        """Hand one order to the socket, if there is one. Locked."""
+        """Send one order, if there is a process. The caller holds the lock."""
         if self._link is None:
             return
         try:
@@ -267,7 +272,7 @@ class RejectorClient:
             self._link = None
             self._kill()
         except OSError:
-            self._link = None  # it is dead; the thread sees that too and starts another
+            self._link = None  # the process has exited; the thread detects that and restarts it
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -275,7 +280,7 @@ class RejectorClient:
                 self._process.kill()
 
     def _watch(self) -> None:
-        """The thread: read reports; when the process ends before its time, start another."""
+        """Run the thread: read reports, and restart the process when it exits too early."""
         while True:
             self._read_reports()
             with self._lock:
@@ -285,20 +290,20 @@ class RejectorClient:
             if self._counted is not None or self._give_up.is_set():
                 return
             self.restarts += 1
-            _log.error("rejector_died status=%s restarts=%s", status, self.restarts)
+            _log.error("rejector_exited status=%s restarts=%s", status, self.restarts)
             if not self._restart():
                 return
 
     def _read_reports(self) -> None:
-        """Hand over reports until the process and its guard have closed their ends."""
+        """Read reports until the process and its guard have closed the connection."""
         assert self._reports is not None
-        dead_ns: int | None = None
+        exited_ns: int | None = None
         with self._reports as link:
             while True:
                 readable = select.select([link], [], [], _LOOK_S)[0]
                 self._hand_over(self._outcomes.overdue(self._clock.now_ns()))
                 if not readable:
-                    dead_ns = self._wait_for_guard(dead_ns)
+                    exited_ns = self._wait_for_guard(exited_ns)
                     continue
                 try:
                     packet = link.recv(MAX_BYTES)
@@ -311,49 +316,51 @@ class RejectorClient:
                 except ValueError as error:
                     _log.error("report_ignored reason=%s", error)
                     continue
-                self._take(report)
+                self._handle_report(report)
         self._hand_over(self._outcomes.cut(self._clock.now_ns()))
 
-    def _wait_for_guard(self, dead_ns: int | None) -> int | None:
-        """Since when the process has been dead while its guard is not; a guard that outlives the
-        pulse is killed, as the line is needed."""
+    def _wait_for_guard(self, exited_ns: int | None) -> int | None:
+        """Return the time since which the process has exited while its guard runs; None: it runs.
+
+        A guard that runs for longer than the pulse is killed, as the next process needs the line.
+        """
         assert self._process is not None
         if self._process.poll() is None:
             return None
         now_ns = self._clock.now_ns()
-        if dead_ns is None:
+        if exited_ns is None:
             return now_ns
-        if now_ns - dead_ns > self._options.pulse_us * 1000 + round(_GUARD_S * 1e9):
-            _log.error("pulse_guard_killed reason=it holds the line of a dead rejector")
+        if now_ns - exited_ns > self._options.pulse_us * 1000 + round(_GUARD_S * 1e9):
+            _log.error("pulse_guard_killed reason=it holds the line of a rejector that has exited")
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        return dead_ns
+        return exited_ns
 
-    def _take(self, report: Report) -> None:
+    def _handle_report(self, report: Report) -> None:
         now_ns = self._clock.now_ns()
-        if not isinstance(report, PulseEnded):  # which may be the guard's
+        if not isinstance(report, PulseEnded):  # the guard may have sent it
             self._answered_ns, self._asked_ns = now_ns, None
         if isinstance(report, Counted):
             self._counted = report
         elif isinstance(report, Placed):
             with self._lock:
-                self._underway.placed(report)
+                self._announced.placed(report)
         elif isinstance(report, PulseBegan):
             self._hand_over(self._outcomes.began(report))
         elif isinstance(report, PulseEnded):
             self._hand_over(self._outcomes.ended(report))
         elif isinstance(report, Actuated):
             with self._lock:
-                report = self._underway.reported(report)
+                report = self._announced.reported(report)
             self._hand_over(self._outcomes.passed(report, now_ns))
 
     def _restart(self) -> bool:
-        """Try until there is a process again; False when the client gives up or is done."""
+        """Try until a process runs. Return False if the client has given up or has no parts."""
         for attempt in itertools.count():
             with self._lock:
-                gone = self._underway.gone_by(self._clock.now_ns())
+                gone = self._announced.remove_overdue(self._clock.now_ns())
             self._report_down(gone)
-            if self._closing and not len(self._underway):
+            if self._closing and not len(self._announced):
                 return False
             if self._give_up.wait(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]):
                 return False
@@ -366,7 +373,8 @@ class RejectorClient:
         raise AssertionError("unreachable")
 
     def _report_down(self, gone: list[Actuated]) -> None:
-        """Parts that no process has reported: the last pulse may have outlived its process."""
+        """Report parts that no process has reported. The last pulse may have outlasted its
+        process."""
         now_ns = self._clock.now_ns()
         for report in gone:
             self._hand_over(self._outcomes.passed(report, now_ns))

@@ -1,4 +1,4 @@
-"""A second process that ends the pulse when the rejector's loop does not."""
+"""The guard: a second process that ends a pulse if the rejector's loop does not."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _END_S = 1.0
 class Guard:
     """Ends pulses, in a process that the loop has forked. It never begins one.
 
-    It sleeps on the lease's timer and on the loop's socket. A pulse whose end is over by
-    ``lease.MARGIN_NS`` is ended, and ``PulseEnded`` is sent to the loop and to the station, which
-    so learns the moment although the loop is stopped. When the loop is dead and has not ended in
-    order, its last pulse ends when it should, and the line is released: the pull resistor is the
+    It waits for the lease's timer and the loop's socket. ``lease.MARGIN_NS`` after the end of a
+    pulse it ends the pulse itself. It sends ``PulseEnded`` to the loop and to the station, so that
+    the station knows the moment even if the loop is stopped. If the loop has exited without an
+    orderly end, its last pulse ends on time. The line is then released: the pull resistor sets the
     safe state.
     """
 
@@ -42,7 +42,7 @@ class Guard:
         clock: Clock,
         safe_active: bool,
     ) -> None:
-        """loop: this end of a socket pair; the loop holds the only other one."""
+        """loop: one end of a socket pair. The loop holds the only other end."""
         self._output = output
         self._lease = lease
         self._loop = loop
@@ -52,19 +52,19 @@ class Guard:
         self._ended = 0  # the pulse whose end was sent
 
     def run(self) -> None:
-        """Until the loop's end of the socket is closed. Raises DeviceError."""
+        """Run until the loop's end of the socket is closed. Raises DeviceError."""
         while True:
             readable = select.select([self._lease.fileno(), self._loop.fileno()], [], [])[0]
             if self._lease.fileno() in readable:
                 self._lease.wait_over()
-                self._look()
+                self._check_pulse()
             if self._loop.fileno() in readable:
                 break
         if not self._lease.done:
-            _log.error("rejector_loop_dead: its pulse ends on time, then the line is released")
-            self._see_out()
+            _log.error("rejector_loop_exited: its pulse ends on time, then the line is released")
+            self._finish_pulse()
 
-    def _look(self) -> None:
+    def _check_pulse(self) -> None:
         lease, now_ns = self._lease, self._clock.now_ns()
         until_ns, pulse = lease.until_ns, lease.pulse
         if not until_ns or now_ns < until_ns or pulse == self._ended:
@@ -73,12 +73,15 @@ class Guard:
             self._end()
         elif lease.since_ns is None:
             lease.not_yet(now_ns)
-        else:  # the loop has ended it, and not sent it
+        else:  # the loop has ended the pulse but not sent the report
             self._send(self._clock.now_ns())
 
-    def _see_out(self) -> None:
-        """The pulse of a dead loop: it ends when it should. One without an end, or one that is to
-        clear the belt, ends now: the next process clears it, and needs the line."""
+    def _finish_pulse(self) -> None:
+        """End the pulse of a loop that has exited, on time.
+
+        A pulse without a known end, or one that purges the belt, ends now: the next process purges
+        the belt, and needs the line.
+        """
         until_ns = self._lease.until_ns
         if until_ns is None and self._safe_active:
             return
@@ -97,7 +100,7 @@ class Guard:
     def _send(self, end_ns: int) -> None:
         lease = self._lease
         self._ended = lease.pulse
-        # A loop that was stopped before its stamp: the pulse began by now.
+        # Without the loop's time stamp, it was stopped before: the pulse began by now.
         since_ns = lease.since_ns or end_ns
         packet = PulseEnded(self._ended, lease.earliest_ns, since_ns, end_ns).encode()
         for link in (self._station, self._loop):
@@ -106,7 +109,7 @@ class Guard:
 
 
 class GuardProcess:
-    """The loop's handle on its guard. One thread; ``start`` may be called anew after a death."""
+    """The loop's handle for its guard. One thread; ``start`` may be called again after an exit."""
 
     def __init__(
         self,
@@ -118,7 +121,7 @@ class GuardProcess:
         safe_active: bool,
         priority: int,
     ) -> None:
-        """priority: of SCHED_FIFO, above the loop's; 0: none."""
+        """priority: for SCHED_FIFO, above the loop's; 0: normal scheduling."""
         self._output = output
         self._lease = lease
         self._station = station
@@ -130,11 +133,14 @@ class GuardProcess:
 
     @property
     def link(self) -> socket.socket | None:
-        """Readable when the guard has ended a pulse, or is dead; None: there is no guard."""
+        """Readable when the guard has ended a pulse or has exited; None: there is no guard."""
         return self._link
 
     def start(self) -> None:
-        """Fork it: a process of one thread only. Blocks for milliseconds. Raises DeviceError."""
+        """Fork the guard from this single-threaded process. Blocks for milliseconds.
+
+        Raises DeviceError.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._pid = os.fork()
@@ -144,13 +150,16 @@ class GuardProcess:
             raise DeviceError(f"rejector: no second process: {error.strerror}") from error
         if self._pid == 0:
             ours.close()
-            self._be(theirs)
+            self._run_child(theirs)
         theirs.close()
         ours.setblocking(False)
         self._link = ours
 
     def ended(self) -> PulseEnded | None:
-        """The pulse that the guard has ended, where ``link`` is readable; None: it is dead."""
+        """Return the pulse that the guard has ended, when ``link`` is readable.
+
+        None: there is none, or the guard has exited.
+        """
         assert self._link is not None
         try:
             packet = self._link.recv(MAX_BYTES)
@@ -166,7 +175,7 @@ class GuardProcess:
         return report
 
     def close(self) -> None:
-        """The guard has nothing more to do: wait until it is gone, at most 1 s."""
+        """End the guard, and wait for its exit, at most 1 s."""
         if self._link is None:
             return
         self._link.shutdown(socket.SHUT_WR)
@@ -182,8 +191,8 @@ class GuardProcess:
             os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
-    def _be(self, loop: socket.socket) -> None:
-        """The child: never returns."""
+    def _run_child(self, loop: socket.socket) -> None:
+        """Run the guard in the child. Never returns."""
         status = 1
         try:
             claim_realtime(self._priority)
@@ -196,7 +205,7 @@ class GuardProcess:
                 safe_active=self._safe_active,
             ).run()
             status = 0
-        except Exception:  # noqa: BLE001 - a process of its own: whatever it is ends here
+        except Exception:  # noqa: BLE001 - this process has no caller: log and exit
             _log.exception("pulse_guard_failed")
         finally:
             with suppress(Exception):

@@ -1,6 +1,6 @@
-"""What a rejector listens to beside its station: an encoder and the eye before the ejector.
+"""The inputs of a rejector beside its station: an encoder and the ejector eye.
 
-Specifications travel on the command line as JSON; ``kind`` says which class opens them.
+Their specifications are passed on the command line as JSON. ``kind`` names the class.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class SimulatedEncoderSpec:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEyeSpec:
-    """The eye before the ejector of a simulated belt."""
+    """The ejector eye of a simulated belt."""
 
     plan: BeltPlan
 
 
 @dataclass(frozen=True, slots=True)
 class GpioEncoderSpec:
-    """An encoder at GPIO lines; without b it has one channel."""
+    """An encoder at GPIO lines. Without b it has one channel."""
 
     a: GpioLine
     b: GpioLine | None = None
@@ -47,7 +47,7 @@ class GpioEncoderSpec:
 
 @dataclass(frozen=True, slots=True)
 class GpioEyeSpec:
-    """An eye at a GPIO line."""
+    """An ejector eye at a GPIO line."""
 
     where: GpioLine
     slope: TriggerSlope = "rising"
@@ -59,7 +59,7 @@ EyeSpec = SimulatedEyeSpec | GpioEyeSpec
 
 
 def open_encoder(spec: EncoderSpec, *, clock: Clock) -> Encoder:
-    """Raises DeviceError, and ConfigError where libgpiod is needed and not installed."""
+    """Open the encoder. Raises DeviceError; ConfigError if libgpiod is needed but not installed."""
     if isinstance(spec, GpioEncoderSpec):
         return GpioEncoder(spec.a, spec.b, clock=clock, bias=spec.bias)
     return SimulatedEncoder(
@@ -68,19 +68,19 @@ def open_encoder(spec: EncoderSpec, *, clock: Clock) -> Encoder:
 
 
 def open_eye(spec: EyeSpec, *, clock: Clock) -> Trigger:
-    """Raises DeviceError, and ConfigError where libgpiod is needed and not installed."""
+    """Open the eye. Raises DeviceError; ConfigError if libgpiod is needed but not installed."""
     if isinstance(spec, GpioEyeSpec):
         return GpioTrigger(spec.where, slope=spec.slope, bias=spec.bias)
     return DrivenBelt(spec.plan, clock=clock, ejector=True)
 
 
 def spec_json(spec: EncoderSpec | EyeSpec) -> dict[str, Any]:
-    """A specification as JSON can hold it."""
+    """Return a specification as a JSON object."""
     return {"kind": type(spec).__name__, **asdict(spec)}
 
 
 def encoder_spec(data: dict[str, Any]) -> EncoderSpec:
-    """The reverse of ``spec_json``. Raises DeviceError."""
+    """Return the encoder's specification from ``spec_json``. Raises DeviceError."""
     data = dict(data)
     kind = data.pop("kind", None)
     if kind == GpioEncoderSpec.__name__:
@@ -92,7 +92,7 @@ def encoder_spec(data: dict[str, Any]) -> EncoderSpec:
 
 
 def eye_spec(data: dict[str, Any]) -> EyeSpec:
-    """The reverse of ``spec_json``. Raises DeviceError."""
+    """Return the eye's specification from ``spec_json``. Raises DeviceError."""
     data = dict(data)
     kind = data.pop("kind", None)
     if kind == GpioEyeSpec.__name__:

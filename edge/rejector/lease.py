@@ -1,4 +1,4 @@
-"""Until when the output may be active: shared by the two processes that can end a pulse."""
+"""The permitted end of the active output, shared by the two processes that can end a pulse."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edge.errors import DeviceError
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
 
-# The guard acts this long after the end, and the loop at the end: while the loop runs, it is the
-# only one that switches, and the guard is not even woken.
+# The loop acts at the end of a pulse, and the guard this long after it. While the loop runs, only
+# the loop switches the output, and the guard is not woken.
 MARGIN_NS = 250_000
-# How often the guard looks again until the loop has noticed: a loop that was stopped between its
-# look at the clock and the switch makes the line active when the pulse is over.
+# The guard checks again at this interval until the loop has noticed. A loop that was stopped
+# between reading the clock and switching makes the line active after the pulse is over.
 AGAIN_NS = 1_000_000
 _FOREVER = (1 << 63) - 1
 _UNTIL, _EARLIEST, _SINCE, _NOT_BEFORE, _DONE = range(5)
@@ -28,20 +28,20 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Lease:
-    """One active pulse at a time: its end, and when it began. Created before the fork.
+    """The beginning and the end of the present pulse, in shared memory. Created before the fork.
 
-    Each value is eight bytes at an even address: a process that is stopped or killed never leaves
-    half of one. The loop writes, the guard reads; ``not_before_ns`` is the guard's. The timer is
-    the kernel's: it is armed with one call, and wakes nobody before it is due.
+    Each value is eight bytes at an aligned address, so a process that is stopped or killed never
+    leaves half of a value. The loop writes and the guard reads, except for ``not_yet``, which the
+    guard writes. A kernel timer wakes the guard: it is armed with one call.
     """
 
     def __init__(self, *, pulse_ns: int) -> None:
-        """pulse_ns: of one part. Raises DeviceError where the kernel gives no timer."""
+        """pulse_ns: the pulse of one part. Raises DeviceError if the kernel has no timer left."""
         self.pulse_ns = pulse_ns
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
         self._words = memoryview(self._memory).cast("q")
         libc = ctypes.CDLL(None, use_errno=True)
-        # Made once: the call is on the way of every pulse.
+        # Created once, as every pulse makes this call.
         self._when = _Itimerspec()
         self._where = ctypes.byref(self._when)
         self._set_timer = libc.timerfd_settime
@@ -52,69 +52,71 @@ class Lease:
 
     @property
     def until_ns(self) -> int | None:
-        """When the output has to be inactive; None: no end is known. 0: no pulse."""
+        """Return the time at which the output must be inactive; None: not known; 0: no pulse."""
         until_ns = self._words[_UNTIL]
         return None if until_ns == _FOREVER else until_ns
 
     @property
     def earliest_ns(self) -> int:
-        """The pulse began no earlier."""
+        """Return the earliest time at which the pulse can have begun."""
         return max(self._words[_EARLIEST], self._words[_NOT_BEFORE])
 
     @property
     def pulse(self) -> int:
-        """The identity of the pulse; 0: there was none."""
+        """Return the identity of the pulse; 0: there was none."""
         return self._words[_EARLIEST]
 
     @property
     def since_ns(self) -> int | None:
-        """The output was active by then; None while the loop has not stamped it."""
+        """Return the time by which the output was active; None: the loop has not set it yet."""
         return self._words[_SINCE] or None
 
     @property
     def done(self) -> bool:
-        """The loop has ended in order; the level of the output is as it wants it."""
+        """Return whether the loop has ended in order. The output then has its final level."""
         return bool(self._words[_DONE])
 
     def fileno(self) -> int:
-        """Readable when the end is over by MARGIN_NS, and every AGAIN_NS from then on."""
+        """Return the timer. It is readable MARGIN_NS after the end, and every AGAIN_NS from then
+        on."""
         return self._fd
 
     def wait_over(self) -> None:
-        """Take the timer's expiry, so that the descriptor is no longer readable. Never blocks."""
+        """Read the timer's expiry, so that the descriptor is not readable. Never blocks."""
         with suppress(BlockingIOError):
             os.read(self._fd, 8)
 
     def grant(self, until_ns: int | None) -> None:
-        """The output may be active until then; None: until further notice. Before it is set."""
+        """Permit the active output until a time; None: without an end. To be called before it is
+        set active."""
         self._words[_UNTIL] = _FOREVER if until_ns is None else max(1, until_ns)
         self._arm(None if until_ns is None else until_ns + MARGIN_NS)
 
     def begin(self, now_ns: int) -> None:
-        """The output is about to be set active."""
+        """Record the time just before the output is set active."""
         self._words[_SINCE] = self._words[_NOT_BEFORE] = 0
         self._words[_EARLIEST] = now_ns
 
     def began(self, now_ns: int) -> None:
-        """The output has been set active."""
+        """Record the time just after the output was set active."""
         self._words[_SINCE] = now_ns
 
     def not_yet(self, now_ns: int) -> None:
-        """The guard: the line was inactive then, though the loop is about to set it active."""
+        """For the guard: record that the line was still inactive, before the loop set it active."""
         self._words[_NOT_BEFORE] = now_ns
 
     def clear(self) -> None:
-        """The pulse is over."""
+        """End the pulse."""
         self._words[_UNTIL] = 0
         self._arm(None)
 
     def end(self) -> None:
-        """The loop ends in order."""
+        """Record that the loop ends in order."""
         self._words[_DONE] = 1
         self.clear()
 
     def close(self) -> None:
-        """Release the timer; this process grants nothing afterwards. May be called twice."""
+        """Release the timer of this process. May be called twice."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -1,4 +1,4 @@
-"""The loop of the rejector: orders in, levels of the output out, at the moment they are due."""
+"""The loop of the rejector: it reads orders and sets the output at the moments that are due."""
 
 from __future__ import annotations
 
@@ -41,41 +41,42 @@ from edge.rejector.messages import (
 )
 from edge.rejector.pulsing import PulsingOutput
 from edge.rejector.realtime import Realtime
-from edge.rejector.silence import Silence
+from edge.rejector.silence import SilenceTimer
 
 _log = getLogger(__name__)
 
-# select() returns this much before the due time and the loop looks again and again until then: at
-# SCHED_FIFO waking took 50 to 130 µs on a machine with every core busy. Three such waits per part,
-# at 20 parts a second, are 1 % of a core.
+# select() returns this long before the due time, and the loop polls until then. With SCHED_FIFO,
+# waking took 50 to 130 µs on a machine with every core busy. Three such waits for each part, at 20
+# parts a second, are 1 % of a core.
 _EARLY_S = 150e-6
 
-# With an encoder or an eye, how long it is not looked at. A kernel keeps 16 edges of a line unless
-# told otherwise, and gpiod at most 1,024: 0.1 s at 10,000 counts a second.
+# The interval at which an encoder or an eye is read. The kernel stores 16 edges of a line by
+# default, and 1,024 at most with gpiod: 0.1 s at 10,000 counts a second.
 _POLL_NS = 2_000_000
 # The same for an encoder without a descriptor while a part may be due before the next look.
 _NEAR_POLL_NS = 200_000
-# After a goodbye, or the station's death: parts on a belt that stands this long are given up, and
-# so are those on one that creeps; the output is needed by the next station.
+# After a Goodbye or an exit of the station, the next station needs the output. Parts are given up
+# on a belt that stands for STANDING_NS, and on any belt after DRAIN_NS.
 STANDING_NS = 1_000_000_000
 DRAIN_NS = 30_000_000_000
 
-_EDGES = 64  # that wait until the station takes them
+_EDGES = 64  # stored while the station does not read
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
-EXIT_STATION_DEAD = 3
+EXIT_STATION_CLOSED = 3
 
 
 class RejectorLoop:
-    """Serves one station over one socket. ``run`` blocks until goodbye or until the station dies.
+    """Serves one station over one socket. ``run`` blocks until Goodbye or the station's exit.
 
-    The queue's policy holds when the station is dead: announced parts are dealt with as ordered,
-    those without verdict as unknown; then the output takes its safe state. With an encoder the
-    belt must run for that: one that stands for 1 s, or does not bring all parts within 30 s, is
-    given up, and the parts are reported as DOWN. An encoder that fails makes everything unknown.
-    A station that says nothing for silence_ns counts as dead (edge/rejector/silence.py), but no
-    part is given up for that.
+    When the station has exited, announced parts are still ejected or passed as ordered, and those
+    without a verdict as unknown. Then the output takes its safe state. With an encoder, the belt
+    must run for that. If it stands for 1 s, or does not bring all parts within 30 s, the parts are
+    reported with REJECTOR_DOWN. If the encoder fails, all parts become unknown.
+
+    A station that sends nothing for silence_ns counts as silent (edge/rejector/silence.py). No part
+    is given up for that.
     """
 
     def __init__(
@@ -100,15 +101,20 @@ class RejectorLoop:
         self._unreported = 0
         self._edges: deque[PulseBegan | PulseEnded] = deque()
         self._goodbye = False
-        self._deaf = False  # the station's end is closed: no order will come
-        self._ends_ns: int | None = None  # when parts are given up, once nothing new can come
+        self._closed = False  # the station's end is closed: no order will arrive
+        self._ends_ns: int | None = (
+            None  # the time at which parts are given up, after the last order
+        )
         self._moved_ns = clock.now_ns()
         self._losses = 0
-        self._silence = Silence(silence_ns, clock.now_ns())
-        self._safe = False  # its parts are gone: the safe state holds while it is silent
+        self._silence = SilenceTimer(silence_ns, clock.now_ns())
+        self._safe = False  # the station is silent and no part waits: the safe state holds
 
     def run(self, *, realtime: Realtime, safe_active: bool) -> int:
-        """The exit status. Leaves the output inactive after a goodbye, else in its safe state."""
+        """Serve the station and return the exit status. Blocks.
+
+        Leaves the output inactive after a Goodbye, else in its safe state.
+        """
         level_at_end = safe_active
         try:
             self._output.start()
@@ -128,10 +134,10 @@ class RejectorLoop:
 
     def _serve(self, safe_active: bool) -> int:
         while True:
-            self._look()
+            self._read_inputs()
             step = self._tracker.due(self._clock.now_ns())
             next_ns = self._tracker.next_ns()
-            self._output.look(next_ns)
+            self._output.update(next_ns)
             nothing_waits = next_ns is None and not len(self._tracker)
             self._safe = (
                 self._silence.silent and (self._safe or nothing_waits) and not self._goodbye
@@ -143,9 +149,9 @@ class RejectorLoop:
                 at_ns = self._clock.now_ns()
                 for outcome in step.outcomes:
                     self._report(_actuated(outcome, at_ns))
-            if next_ns is None and (self._goodbye or self._deaf) and self._is_drained():
-                if self._deaf and not self._goodbye:
-                    return EXIT_STATION_DEAD
+            if next_ns is None and (self._goodbye or self._closed) and self._is_drained():
+                if self._closed and not self._goodbye:
+                    return EXIT_STATION_CLOSED
                 self._output.drive(False)
                 self._report_edges()
                 self._report(Counted(self._tracker.queue.counters, self._unreported))
@@ -154,7 +160,7 @@ class RejectorLoop:
                 return EXIT_FAILED
 
     def _is_drained(self) -> bool:
-        """Whether no part waits any more; gives those up that wait for a belt that stands."""
+        """Return whether no part waits. Give up parts that wait for a belt that stands."""
         if not len(self._tracker):
             return True
         now_ns = self._clock.now_ns()
@@ -166,18 +172,18 @@ class RejectorLoop:
             self._tracker.queue.abandon(now_ns)
         return False
 
-    def _look(self) -> None:
-        """Take in what encoder and eye have seen."""
-        # The eye first: the counts at the moments of its edges are then known.
-        arrivals = [] if self._eye is None else self._arrivals(self._eye)
-        positions = [] if self._encoder is None else self._follow(self._encoder)
+    def _read_inputs(self) -> None:
+        """Read the encoder and the ejector eye."""
+        # The eye first, so that the counts at the moments of its edges are known.
+        arrivals = [] if self._eye is None else self._read_eye(self._eye)
+        positions = [] if self._encoder is None else self._read_encoder(self._encoder)
         self._tracker.moved(positions, arrivals)
         losses = self._tracker.queue.counters.position_losses
         if losses != self._losses:
             self._losses = losses
-            _log.error("places_lost times=%s: what is on the belt is unknown", losses)
+            _log.error("places_lost times=%s: the parts on the belt are unknown", losses)
 
-    def _follow(self, encoder: Encoder) -> Sequence[EncoderPosition]:
+    def _read_encoder(self, encoder: Encoder) -> Sequence[EncoderPosition]:
         try:
             positions = encoder.read()
         except DeviceError as error:
@@ -190,11 +196,11 @@ class RejectorLoop:
             self._moved_ns = positions[-1].at_ns
         return positions
 
-    def _arrivals(self, eye: Trigger) -> list[int]:
-        found = []
+    def _read_eye(self, eye: Trigger) -> list[int]:
+        edges = []
         try:
             while (edge := eye.wait(0.0)) is not None:
-                found.append(edge.at_ns)
+                edges.append(edge.at_ns)
         except EndOfParts:
             self._eye = None
         except DeviceError as error:
@@ -202,22 +208,23 @@ class RejectorLoop:
             self._eye = None
             eye.close()
             self._tracker.queue.ignore_eye()
-        return found
+        return edges
 
     def _wait(self, next_ns: int | None) -> bool:
-        """Take at most one order, until next_ns at most; False when the station is a stranger.
+        """Wait until next_ns at most, and process at most one order.
 
-        select() sleeps on a high-resolution timer and takes microseconds (poll and epoll take
-        milliseconds), so one call waits for orders, for the encoder's next edge while a part is
-        near, and for the due time, and an order that comes just before it still counts.
+        Return False if the station has another protocol version. select() accepts a timeout in
+        microseconds; poll and epoll accept milliseconds. One call waits for orders, for the due
+        time and, while a part is near, for the encoder's next edge. An order that arrives just
+        before the due time still counts.
         """
         now_ns = self._clock.now_ns()
-        hearing = not (self._goodbye or self._deaf)
-        silent_ns = self._silence.next_ns() if hearing else None
+        listening = not (self._goodbye or self._closed)
+        silent_ns = self._silence.next_ns() if listening else None
         wakes = (next_ns, silent_ns, self._output.wake_ns)
         until_ns = min((some for some in wakes if some is not None), default=None)
         left_s = None if until_ns is None else max(0.0, (until_ns - now_ns) / 1e9 - _EARLY_S)
-        waited: list[socket.socket | int] = [] if self._deaf else [self._link]
+        waited: list[socket.socket | int] = [] if self._closed else [self._link]
         if (guard_fd := self._output.guard_fd) is not None:
             waited.append(guard_fd)
         if self._encoder is not None or self._eye is not None:
@@ -232,9 +239,9 @@ class RejectorLoop:
             left_s = poll_s if left_s is None else min(left_s, poll_s)
         readable = select.select(waited, [], [], left_s)[0]
         if guard_fd is not None and guard_fd in readable:
-            self._output.heard()
+            self._output.mark_readable()
         if self._link not in readable:
-            if hearing and self._silence.look(self._clock.now_ns()):
+            if listening and self._silence.check(self._clock.now_ns()):
                 _log.error("station_silent parts_announced=%s", len(self._tracker))
             return True
         try:
@@ -242,15 +249,15 @@ class RejectorLoop:
         except ConnectionError:
             packet = b""
         if packet:
-            if self._silence.hear(self._clock.now_ns()):
-                _log.warning("station_speaks_again")
-            return self._obey(packet)
-        self._deaf = True
+            if self._silence.record_message(self._clock.now_ns()):
+                _log.warning("station_answers_again")
+            return self._execute(packet)
+        self._closed = True
         if not self._goodbye:
-            _log.error("station_dead parts_announced=%s", len(self._tracker))
+            _log.error("station_exited parts_announced=%s", len(self._tracker))
         return True
 
-    def _obey(self, packet: bytes) -> bool:
+    def _execute(self, packet: bytes) -> bool:
         try:
             order = decode_order(packet)
         except ValueError as error:
@@ -272,12 +279,12 @@ class RejectorLoop:
                 _log.error("wrong_version station=%s rejector=%s", order.version, VERSION)
                 return False
         else:
-            self._obey_by_counts(order)
+            self._execute_by_counts(order)
         return True
 
-    def _obey_by_counts(self, order: Order) -> None:
-        """Orders that mean a place on the belt, which is where it is now."""
-        self._look()
+    def _execute_by_counts(self, order: Order) -> None:
+        """Execute an order about places on the belt, with the belt's position read first."""
+        self._read_inputs()
         now_ns = self._clock.now_ns()
         if isinstance(order, Sighted):
             place = self._tracker.sighted(order.part_id, order.seen_ns, now_ns, order.eject)
@@ -291,14 +298,16 @@ class RejectorLoop:
             self._tracker.lose(now_ns)
 
     def _report(self, report: Report) -> None:
-        """Never waits for the station: what it does not take is counted."""
+        """Send a report without waiting. Count it if the station's socket is full."""
         if self._edges:
             self._report_edges()
         self._unreported += not self._send(report)
 
     def _report_edges(self) -> None:
-        """Edges come before the parts that they concern; those that are not taken are tried again,
-        the last 64 of them."""
+        """Send the edges of the output, before the reports on the parts that they concern.
+
+        Edges that the socket does not take are sent again later, at most the last 64.
+        """
         self._edges.extend(self._output.reports())
         while self._edges and self._send(self._edges[0]):
             self._edges.popleft()

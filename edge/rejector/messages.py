@@ -1,4 +1,4 @@
-"""What station and rejector say to each other: one fixed little-endian struct per packet.
+"""The protocol between station and rejector: one fixed little-endian struct in each packet.
 
 SOCK_SEQPACKET keeps packets whole and in order, so there is no framing. The first byte is the
 kind. docs/decisions/0006-rejector-protocol.md has the table and the reasons.
@@ -24,7 +24,7 @@ _VERSION = Struct("<BH")
 _PART = Struct("<BQqB")
 _VERDICT = Struct("<BQ?")
 _KIND = Struct("<B")
-_VERDICTS: tuple[bool | None, ...] = (None, False, True)  # by the number that stands for it
+_VERDICTS: tuple[bool | None, ...] = (None, False, True)  # the index is the number in the packet
 _STARTED = Struct("<BH??q")
 _PASSED = Struct("<BQqqIBB")
 _PLACE = Struct("<BQq")
@@ -36,7 +36,7 @@ _ENDED = Struct("<Bqqqq")
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Station → rejector, first: the version that the station speaks."""
+    """Station → rejector, first: the protocol version of the station."""
 
     version: int
 
@@ -48,8 +48,8 @@ class Hello:
 class Announce:
     """Station → rejector: a part will be at the ejector at due_ns (CLOCK_MONOTONIC).
 
-    eject: the verdict where there is one already, which is so when a new rejector is told what is
-    under way: in one packet, so that the part cannot become due between the two.
+    eject: the verdict, if there is one already. A new rejector gets part and verdict in one packet,
+    so that the part cannot become due between the two.
     """
 
     part_id: int
@@ -77,7 +77,7 @@ class Sighted:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Station → a new rejector whose counts go on: a part that an earlier one had placed."""
+    """Station → a new rejector whose counts continue: a part with its place from an earlier one."""
 
     part_id: int
     place: int
@@ -89,9 +89,9 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Station → a new rejector whose counts go on: a part that has its outcome was due here.
+    """Station → a new rejector whose counts continue: the place of a part with an outcome.
 
-    The photo-eye may see it again, on a belt that backs up that far and returns.
+    The photo-eye may see it again, if the belt runs backward that far and returns.
     """
 
     part_id: int
@@ -103,7 +103,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Lose:
-    """Station → rejector with an encoder: nobody knows what is on the belt."""
+    """Station → rejector with an encoder: the parts on the belt are not known."""
 
     def encode(self) -> bytes:
         return _KIND.pack(_LOSE)
@@ -111,7 +111,7 @@ class Lose:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Station → rejector without an encoder: nobody knows what comes to the ejector until then."""
+    """Station → rejector without an encoder: the parts at the ejector until then are not known."""
 
     until_ns: int
 
@@ -132,7 +132,7 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """Station → rejector, last: see the announced parts by, set the output inactive, end."""
+    """Station → rejector, last: complete the announced parts, set the output inactive, and exit."""
 
     def encode(self) -> bytes:
         return _KIND.pack(_GOODBYE)
@@ -140,7 +140,7 @@ class Goodbye:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Station → rejector, ten times a second, by the thread that announces: it sees the line."""
+    """Station → rejector, ten times a second, from the thread that announces parts."""
 
     def encode(self) -> bytes:
         return _KIND.pack(_PING)
@@ -148,9 +148,10 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Rejector → station, first: it owns the output. realtime: SCHED_FIFO; locked: mlockall.
+    """Rejector → station, first: it owns the output.
 
-    origin: of its encoder's counts, NO_ENCODER where it has none.
+    realtime: it runs with SCHED_FIFO. locked: mlockall has succeeded. origin: identifies the start
+    of its encoder's counts; NO_ENCODER without an encoder.
     """
 
     version: int
@@ -164,7 +165,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Rejector → station: at this count of the encoder the part is at the ejector."""
+    """Rejector → station: the encoder count at which the part is at the ejector."""
 
     part_id: int
     place: int
@@ -175,14 +176,15 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Actuated:
-    """Rejector → station: a part went by the ejector; NO_PART: what was sighted is none.
+    """Rejector → station: a part has passed the ejector. NO_PART: the edge began no part.
 
-    part_id: 0 for a stranger. due_ns: for a part placed by counts the moment of its count.
+    part_id: 0 for an unannounced part. due_ns: for a part tracked by counts, the moment of its
+    count.
 
-    From the rejector it is what was ordered: at_ns is when the part was looked at, width_us how
-    long its window still was. From ``Outcomes`` it is what the output did: at_ns is when it was
-    active for this part (EJECTED), width_us how long from then on, 0 unless EJECTED. Parts of one
-    pulse all have its end.
+    From the rejector it reports the order: at_ns is the time of the decision, and width_us the
+    rest of the part's window. From ``Outcomes`` it reports the output: at_ns is the time from which
+    the output was active for this part (EJECTED), and width_us the time from then on, 0 unless
+    EJECTED. All parts of one pulse have the same end.
     """
 
     part_id: int
@@ -206,9 +208,9 @@ class Actuated:
 
 @dataclass(frozen=True, slots=True)
 class PulseBegan:
-    """Rejector → station: the output became active, not before earliest_ns and by since_ns.
+    """Rejector → station: the output became active between earliest_ns and since_ns.
 
-    pulse: its identity, as in its end.
+    pulse: the identity of the pulse, the same as in ``PulseEnded``.
     """
 
     pulse: int
@@ -221,10 +223,10 @@ class PulseBegan:
 
 @dataclass(frozen=True, slots=True)
 class PulseEnded:
-    """Rejector, or its guard → station: the output is inactive by end_ns.
+    """Rejector or guard → station: the output is inactive by end_ns.
 
-    Who ended the pulse and who sends it may be two processes, so it may come twice. It carries the
-    beginning, as that may not have come.
+    Both processes may send it, so it may arrive twice. It contains the beginning too, as
+    ``PulseBegan`` may not have arrived.
     """
 
     pulse: int
@@ -238,7 +240,7 @@ class PulseEnded:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Rejector → station, last. unreported: Actuated records that the station did not take."""
+    """Rejector → station, last: the counters. unreported: reports that the socket did not take."""
 
     queue: Counters
     unreported: int
@@ -249,7 +251,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """Rejector → station, for each Ping: its loop comes round."""
+    """Rejector → station, for each Ping: its loop runs."""
 
     def encode(self) -> bytes:
         return _KIND.pack(_PONG)
@@ -287,8 +289,8 @@ def decode_order(packet: bytes) -> Order:
         if kind == _PING and len(packet) == _KIND.size:
             return Ping()
     except (error, IndexError) as fault:
-        raise ValueError(f"an order that cannot be read: {packet.hex()}") from fault
-    raise ValueError(f"an order of unknown kind: {packet.hex()}")
+        raise ValueError(f"order cannot be decoded: {packet.hex()}") from fault
+    raise ValueError(f"order of unknown kind: {packet.hex()}")
 
 
 def decode_report(packet: bytes) -> Report:
@@ -313,5 +315,5 @@ def decode_report(packet: bytes) -> Report:
         if kind == _PONG and len(packet) == _KIND.size:
             return Pong()
     except (error, IndexError, ValueError) as fault:
-        raise ValueError(f"a report that cannot be read: {packet.hex()}") from fault
-    raise ValueError(f"a report of unknown kind: {packet.hex()}")
+        raise ValueError(f"report cannot be decoded: {packet.hex()}") from fault
+    raise ValueError(f"report of unknown kind: {packet.hex()}")

@@ -1,4 +1,4 @@
-"""What a rejector is told at its start, as a record and as a command line."""
+"""The options of a rejector at its start, as a record and as a command line."""
 
 from __future__ import annotations
 
@@ -20,55 +20,67 @@ SafeState = Literal["inactive", "active"]
 
 @dataclass(frozen=True, slots=True)
 class CountTracking:
-    """Parts meet the ejector after encoder counts.
-
-    max_counts_per_s: the belt is never faster. purge_at_start: what is on the belt at the start is
-    unknown, and dealt with as such; else the belt is taken to be empty.
-    """
+    """The tracking of parts by encoder counts."""
 
     rules: CountRules
     encoder: EncoderSpec
     max_counts_per_s: int
+    """The highest speed of the belt."""
+
     purge_at_start: bool = True
+    """The parts on the belt at the start are unknown; else the belt counts as empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class EjectorEye:
-    """A second photo-eye. on_absent: what is done with a part that must be ejected and that this
-    eye did not see: "eject", or "pass" as long as the eye sees others."""
+    """The ejector eye."""
 
     rules: EyeRules
     eye: EyeSpec
     on_absent: Literal["eject", "pass"] = "eject"
+    """The action on a part that must be ejected and that this eye did not see: "eject", or "pass"
+    while the eye sees other parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectorOptions:
-    """pulse_us: how long an ejector pulse is. on_unknown: what is done with a part without verdict.
-
-    safe_state: the output's level once the station is dead and the announced parts are gone.
-    realtime_priority: of SCHED_FIFO, 0 for none. capacity: parts between photo-eye and ejector.
-    record: a file to which the simulated output writes its edges. silence_ms: whoever of station
-    and rejector hears nothing from the other for so long takes it for dead; 0 for never. gpio: the
-    line that it drives, and how; None: the output is simulated. spacing: parts nearer than this are
-    ejected together, in counts where there are ``counts``, else nanoseconds; 0: each by itself.
-    clear_ns: by time, for how long after the first start whatever comes to the ejector is unknown;
-    0: the belt is taken to be empty. It is told to the rejector by an order.
-    """
+    """The options of a rejector."""
 
     pulse_us: int
+    """The length of an ejector pulse."""
+
     on_unknown: Policy = "reject"
+    """The action on a part without a verdict."""
+
     safe_state: SafeState = "inactive"
+    """The level of the output after the station has exited and the announced parts have passed."""
+
     realtime_priority: int = 50
+    """The priority for SCHED_FIFO; 0: normal scheduling."""
+
     capacity: int = 4096
+    """The number of parts between photo-eye and ejector."""
+
     record: Path | None = None
+    """A file to which the simulated output writes its edges."""
+
     gpio: GpioLine | None = None
+    """The line of the output; None: the output is simulated."""
+
     drive: Drive = "push-pull"
     spacing: int = 0
+    """Parts nearer than this are ejected together: in counts with ``counts``, else in nanoseconds.
+    0: each part by itself."""
+
     counts: CountTracking | None = None
     ejector_eye: EjectorEye | None = None
     silence_ms: int = 0
+    """The longest time without a message between station and rejector. After it, each treats the
+    other as failed. 0: no limit."""
+
     clear_ns: int = 0
+    """By time, the period after the first start in which every part at the ejector is unknown. 0:
+    the belt counts as empty. The station sends it in an order."""
 
     @property
     def counts_in_a_pulse(self) -> int:
@@ -78,7 +90,7 @@ class RejectorOptions:
         return -(-self.counts.max_counts_per_s * self.pulse_us // 1_000_000)
 
     def arguments(self, fd: int) -> list[str]:
-        """The command line after ``python -m edge.rejector``; fd: the inherited socket."""
+        """Return the arguments for ``python -m edge.rejector``. fd: the inherited socket."""
         line = [f"--fd={fd}", f"--pulse-us={self.pulse_us}", f"--on-unknown={self.on_unknown}"]
         line += [f"--safe-state={self.safe_state}", f"--priority={self.realtime_priority}"]
         line += [f"--capacity={self.capacity}", f"--spacing={self.spacing}"]
@@ -90,7 +102,7 @@ class RejectorOptions:
             data = {**asdict(self.ejector_eye), "eye": spec_json(self.ejector_eye.eye)}
             line += [f"--ejector-eye={json.dumps(data)}"]
         if self.gpio is not None:
-            # A number and a name that looks like one are different lines.
+            # The line number 4 and the line with the name "4" are different lines.
             named = "name" if isinstance(self.gpio.line, str) else "number"
             line += [f"--gpio-chip={self.gpio.chip}", f"--gpio-line-{named}={self.gpio.line}"]
             line += [f"--gpio-drive={self.drive}"]
@@ -102,7 +114,7 @@ class RejectorOptions:
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
-    """The inherited socket and the options. Ends the process with status 2 on a wrong line."""
+    """Return the inherited socket and the options. Wrong arguments end the process (status 2)."""
     parser = argparse.ArgumentParser(
         prog="python -m edge.rejector",
         description="Owns the reject output. Started by the station, not by hand.",
@@ -126,7 +138,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[int, RejectorOptions]:
     parser.add_argument("--gpio-drive", choices=drives, default="push-pull")
     given = parser.parse_args(arguments)
     if (given.gpio_chip is None) != (given.gpio_line is None):
-        parser.error("--gpio-chip and a line come together")
+        parser.error("--gpio-chip needs a line, and a line needs --gpio-chip")
     gpio = None
     if given.gpio_chip is not None:
         gpio = GpioLine(given.gpio_chip, given.gpio_line, given.gpio_active_low)

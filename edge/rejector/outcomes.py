@@ -1,4 +1,4 @@
-"""The outcome of each part, from the output's edges and not from the orders. Pure: no clock."""
+"""The outcome of each part from the edges of the output, not from the orders. Pure: no clock."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass, replace
 from edge.line.outcome import Action, Cause
 from edge.rejector.messages import Actuated, PulseBegan, PulseEnded
 
-# Pulses whose ends are known. A loop that was stopped reports parts of a while ago: at 100 pulses a
-# second these are 5 s of it.
+# The stored pulses with a known end: 5 s at 100 pulses a second. A loop that was stopped reports
+# its parts late.
 _PULSES = 512
-# A pulse without an end in sight, as a belt whose parts are unknown makes it: its parts are
-# reported as ejected, with the width so far, before anybody takes them for lost.
-_PATIENCE_NS = 1_000_000_000
-# Ejected by an output that is active for whoever comes: the report's moment is not the part's.
-_UNSEEN = (Cause.QUEUE_FULL, Cause.REJECTOR_DOWN, Cause.OVERRUN)
+# A belt with unknown parts makes a pulse without a known end. After this time its parts are
+# reported as ejected, with the width so far.
+_MAX_WAIT_NS = 1_000_000_000
+# With these causes the output is active for any part, and the report's moment is not the part's.
+_NO_WINDOW = (Cause.QUEUE_FULL, Cause.REJECTOR_DOWN, Cause.OVERRUN)
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
     report: Actuated
-    came_ns: int
+    arrived_ns: int
 
 
 class Outcomes:
-    """Holds the rejector's reports until the pulse that they touch has ended, and corrects them.
+    """Holds the rejector's reports until the present pulse has ended, and corrects them.
 
-    - A part that was to pass and whose moment lies in a pulse, by its outer bounds, is reported as
-      EJECTED with the cause OVERRUN.
-    - A part that was to be ejected is EJECTED where a pulse lies in its window, by the inner bound
-      of its beginning, and MISSED where none does.
+    - A part that was to pass, with its moment in a pulse (outer bounds), is reported as EJECTED
+      with the cause OVERRUN.
+    - A part that was to be ejected is EJECTED if a pulse lies in its window (inner bound of the
+      beginning), else MISSED.
 
     Each report given to ``passed`` is returned once, by this or a later call. Parts without a
-    moment (NO_PART, and those whose place nobody knew) are returned as they are. Used by one thread
-    at a time.
+    moment (NO_PART, and those with a lost position) are returned unchanged. For one thread at a
+    time.
     """
 
     def __init__(self, *, pulse_ns: int, by_counts: bool = False) -> None:
-        """by_counts: nobody knows the moment of a part that passed while no rejector ran."""
+        """by_counts: the moment of a part that passed while no rejector ran is not known."""
         self._pulse_ns = pulse_ns
         self._momentless = (
             (Cause.POSITION_LOST, Cause.REJECTOR_DOWN) if by_counts else (Cause.POSITION_LOST,)
@@ -48,14 +48,14 @@ class Outcomes:
         self._held: deque[_Held] = deque()
 
     def began(self, pulse: PulseBegan) -> list[Actuated]:
-        """The output is active. An earlier pulse whose end never came ended by then."""
+        """Process the begin of a pulse. An earlier pulse without a reported end ended by then."""
         settled = self.cut(pulse.earliest_ns)
         if not self._is_known(pulse.pulse):
             self._open = pulse
         return settled
 
     def ended(self, pulse: PulseEnded) -> list[Actuated]:
-        """The output is inactive again: the reports that waited for it."""
+        """Process the end of a pulse. Return the reports that waited for it."""
         if self._is_known(pulse.pulse):
             return []
         self._pulses.append(pulse)
@@ -65,21 +65,21 @@ class Outcomes:
         return self._settle_all()
 
     def passed(self, report: Actuated, now_ns: int) -> list[Actuated]:
-        """A report of the rejector: returned at once, unless the output is active."""
+        """Process a report of the rejector. Return it at once unless the output is active."""
         if self._open is not None and self._has_moment(report):
             self._held.append(_Held(report, now_ns))
             return self.overdue(now_ns)
         return [self._settle(report)]
 
     def overdue(self, now_ns: int) -> list[Actuated]:
-        """The reports that have waited for too long, settled by what is known."""
+        """Return the reports that have waited too long, corrected by the pulses known so far."""
         settled = []
-        while self._held and now_ns - self._held[0].came_ns > self._pulse_ns + _PATIENCE_NS:
+        while self._held and now_ns - self._held[0].arrived_ns > self._pulse_ns + _MAX_WAIT_NS:
             settled.append(self._settle(self._held.popleft().report, until_ns=now_ns))
         return settled
 
     def cut(self, at_ns: int) -> list[Actuated]:
-        """Nobody drives the output any more: a pulse that is open ended by at_ns, at the latest."""
+        """The rejector has exited: end an open pulse at at_ns, its latest possible end."""
         if self._open is None:
             return []
         begun = self._open
@@ -108,11 +108,11 @@ class Outcomes:
                 if pulse.earliest_ns <= due_ns < pulse.end_ns:
                     return _ejected(replace(report, cause=Cause.OVERRUN), pulse)
             return report
-        # The first pulse in its window: a later one is another part's.
+        # The first pulse in its window. A later one belongs to another part.
         for pulse in pulses:
             if pulse.since_ns < due_ns + self._pulse_ns and due_ns < pulse.end_ns:
                 return _ejected(report, pulse)
-        if report.cause in _UNSEEN:
+        if report.cause in _NO_WINDOW:
             return report
         return replace(report, action=Action.MISSED, width_us=0)
 

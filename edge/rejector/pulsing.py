@@ -1,4 +1,4 @@
-"""The reject output as the loop drives it: levels with an end, and reports of the real edges."""
+"""The reject output for the loop: levels with an end, and reports of the real edges."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from edge.rejector.messages import PulseBegan, PulseEnded
 
 _log = getLogger(__name__)
 
-# A guard that died is replaced when nothing is due for so long: a fork takes some milliseconds.
-_ROOM_NS = 20_000_000
-_EVERY_NS = 1_000_000_000
+# A guard that has exited is replaced when nothing is due for this time, as a fork takes some
+# milliseconds. It is replaced once a second at most.
+_IDLE_NS = 20_000_000
+_RESTART_NS = 1_000_000_000
 
 
 class PulsingOutput:
-    """Switches the output, tells the guard the end of each pulse before it begins.
+    """Switches the output, and gives the guard the end of each pulse before the pulse begins.
 
-    Every edge is reported once by ``reports``, with bounds: stamps from before and after the call
-    that made it. Without a guard a pulse ends when the loop says so. One thread.
+    ``reports`` returns every edge once, with bounds: the times before and after the call that made
+    it. Without a guard only the loop ends a pulse. For one thread.
     """
 
     def __init__(
@@ -34,62 +35,62 @@ class PulsingOutput:
         self._active = False
         self._until_ns: int | None = None
         self._reports: list[PulseBegan | PulseEnded] = []
-        self._started_ns = 0  # the guard
-        self._heard = False  # something waits at guard_fd
+        self._started_ns = 0  # the last start of the guard
+        self._readable = False  # guard_fd is readable
 
     @property
     def guard_fd(self) -> int | None:
-        """Readable when ``look`` has something to do; None: there is no guard."""
+        """Readable when ``update`` has work; None: there is no guard."""
         link = None if self._guard is None else self._guard.link
         return None if link is None else link.fileno()
 
     @property
     def wake_ns(self) -> int | None:
-        """When ``look`` should be called again, though nothing is readable; None: no need."""
+        """Return when ``update`` must be called again without input; None: not needed."""
         if self._guard is None or self._guard.link is not None:
             return None
-        return self._clock.now_ns() + _ROOM_NS
+        return self._clock.now_ns() + _IDLE_NS
 
     def reports(self) -> list[PulseBegan | PulseEnded]:
-        """The edges since the last call."""
-        found, self._reports = self._reports, []
-        return found
+        """Return the edges since the last call."""
+        reports, self._reports = self._reports, []
+        return reports
 
-    def heard(self) -> None:
-        """``guard_fd`` is readable."""
-        self._heard = True
+    def mark_readable(self) -> None:
+        """Record that ``guard_fd`` is readable, for ``update``."""
+        self._readable = True
 
-    def look(self, next_ns: int | None) -> None:
-        """Take in what the guard has done. next_ns: when the loop has something to do again.
+    def update(self, next_ns: int | None) -> None:
+        """Process the guard's reports, and replace a guard that has exited.
 
-        Raises DeviceError where the guard is dead and cannot be replaced.
+        next_ns: the next time at which the loop has work. Raises DeviceError if the guard cannot be
+        replaced.
         """
         guard = self._guard
         if guard is None:
             return
         if guard.link is not None:
-            if not self._heard:
+            if not self._readable:
                 return
-            self._heard = False
+            self._readable = False
             while (ended := guard.ended()) is not None:
                 if ended.pulse == self._lease.pulse:
                     self._active = False
             if guard.link is not None:
                 return
-            _log.error("pulse_guard_died: until it is replaced only the loop ends a pulse")
+            _log.error("pulse_guard_exited: until it is replaced only the loop ends a pulse")
         now_ns = self._clock.now_ns()
-        busy = self._active or (next_ns is not None and next_ns - now_ns <= _ROOM_NS)
-        if not busy and now_ns - self._started_ns > _EVERY_NS:
+        busy = self._active or (next_ns is not None and next_ns - now_ns <= _IDLE_NS)
+        if not busy and now_ns - self._started_ns > _RESTART_NS:
             self._started_ns = now_ns
             guard.start()
 
     def drive(self, active: bool, until_ns: int | None = None) -> None:
-        """Set the level; until_ns: when an active output has to be inactive, None: not known.
-
-        Raises DeviceError.
+        """Set the level. until_ns: the time at which an active output must become inactive; None:
+        not known. Raises DeviceError.
         """
         if not active:
-            self._rest()
+            self._deactivate()
             return
         if not self._active or until_ns != self._until_ns:
             self._until_ns = until_ns
@@ -103,22 +104,22 @@ class PulsingOutput:
         self._active = True
         self._reports.append(PulseBegan(self._lease.pulse, self._lease.earliest_ns, since_ns))
         if until_ns is not None and until_ns <= since_ns:
-            self._rest()  # held up before the call: the pulse is over
+            self._deactivate()  # delayed before the call: the pulse is over
 
     def start(self) -> None:
-        """Claim is done: no edge, and the guard is there. Raises DeviceError."""
+        """Set the output inactive and start the guard. Raises DeviceError."""
         self._output.set(False)
         if self._guard is not None:
             self._started_ns = self._clock.now_ns()
             self._guard.start()
 
     def close(self, active: bool) -> None:
-        """Leave the line at this level and release it; the guard ends."""
+        """Set the final level, end the guard and release the line."""
         try:
             if active:
                 self.drive(True)
             else:
-                self._rest()
+                self._deactivate()
                 self._output.set(False)
             self._lease.end()
         finally:
@@ -127,7 +128,7 @@ class PulsingOutput:
             self._output.close()
             self._lease.close()
 
-    def _rest(self) -> None:
+    def _deactivate(self) -> None:
         if self._active:
             self._output.set(False)
             end_ns = self._clock.now_ns()

@@ -1,4 +1,4 @@
-"""Asks the kernel to wake this process when it wants to be woken."""
+"""Real-time scheduling and locked memory, so that the kernel wakes the process on time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PR_SET_TIMERSLACK = 29  # linux/prctl.h; the default slack lets a sleep end 50 
 
 @dataclass(frozen=True, slots=True)
 class Realtime:
-    """What was granted: scheduling by SCHED_FIFO; all memory locked into RAM."""
+    """The granted properties: scheduling with SCHED_FIFO; all memory locked in RAM."""
 
     scheduled: bool
     locked: bool
 
 
 def claim_realtime(priority: int) -> Realtime:
-    """Take SCHED_FIFO at ``priority`` (0: do not ask), lock memory, stop garbage collection.
+    """Request SCHED_FIFO at ``priority`` (0: not requested), lock memory, stop garbage collection.
 
-    What is not permitted is one log line and no error: the process works on, less punctual.
+    A refusal is one line in the log and no error: the process runs on, with less exact timing.
     """
     gc.freeze()
     gc.disable()

@@ -1,9 +1,8 @@
-"""``python -m edge.rejector.wait_for_end``: after a station's death, wait until its rejector is
-done.
+"""``python -m edge.rejector.wait_for_end``: wait for the rejector after the station has exited.
 
-For ExecStopPost= of the station's unit, whose KillMode=process leaves the rejector alive: it deals
-with the parts that were announced, takes the safe state and ends. Only then may the next station
-claim the output. What is left after the time given hangs, and is killed.
+For ExecStopPost= of the station's unit, whose KillMode=process leaves the rejector running. It
+completes the announced parts, sets the safe state and exits. Only then may the next station claim
+the output. A process that still runs after the given time hangs, and is killed.
 """
 
 from __future__ import annotations
@@ -17,13 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 
 _LOOK_S = 0.05
-_KILL_S = 5.0  # for the kernel to take down what was killed
+_KILL_S = 5.0  # for the kernel to end killed processes
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def settle(group: Path, timeout_s: float) -> int:
-    """Wait at most timeout_s until this process is alone in its control group, then kill the rest.
-    How many had to be killed. ``group``: its cgroup.procs. Blocks."""
+    """Wait until this process is alone in its control group; after timeout_s, kill the others.
+
+    Return the number of killed processes. group: the cgroup.procs file. Blocks.
+    """
     if _others(group) and not _alone(group, timeout_s):
         hanging = _others(group)
         for pid in hanging:
@@ -35,8 +36,10 @@ def settle(group: Path, timeout_s: float) -> int:
 
 
 def own_group() -> Path | None:
-    """The cgroup.procs of this process, in the unified hierarchy or in systemd's own; None where
-    neither is mounted."""
+    """Return the cgroup.procs file of this process; None: no cgroup hierarchy is mounted.
+
+    It is searched in the unified hierarchy and in systemd's own.
+    """
     for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in ("", "name=systemd"):
@@ -49,7 +52,7 @@ def own_group() -> Path | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 also where something had to be killed: the next station shall start."""
+    """Wait, and return the exit status 0 even after a kill, so that the next station starts."""
     parser = argparse.ArgumentParser(
         prog="python -m edge.rejector.wait_for_end", description=__doc__
     )
@@ -75,7 +78,7 @@ def _alone(group: Path, timeout_s: float) -> bool:
 
 
 def _others(group: Path) -> list[int]:
-    # 0 stands for a process of another PID namespace; to kill 0 would be to kill this one's group.
+    # 0 is a process of another PID namespace. Killing 0 would kill this process's own group.
     return [pid for pid in _pids(group) if pid not in (0, os.getpid())]
 
 

@@ -211,7 +211,7 @@ def test_a_rejector_that_is_killed_or_frozen_is_replaced_without_the_station(
     history.obeys()  # what went by meanwhile is journalled as missed, no more and no less
     numbers = sorted(part.part_id for part in history.parts)
     assert numbers == list(range(1, len(numbers) + 1))
-    assert unit.log().count("rejector_died") == 1
+    assert unit.log().count("rejector_exited") == 1
 
 
 @pytest.mark.parametrize("fault", ["golden", "output"])

@@ -31,7 +31,7 @@ def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
         underway.announce(number, due_ns, 0)
     for number, eject in ((1, True), (2, False), (4, True), (4, False)):
         underway.resolve(number, eject)
-    assert underway.gone_by(150 * MS) == [
+    assert underway.remove_overdue(150 * MS) == [
         Actuated(1, 100 * MS, 100 * MS, 0, Action.MISSED, Cause.REJECTOR_DOWN),
         Actuated(2, 120 * MS, 120 * MS, 0, Action.PASSED, Cause.REJECTOR_DOWN),
         Actuated(3, 140 * MS, 140 * MS, 0, Action.PASSED, Cause.REJECTOR_DOWN),
@@ -52,8 +52,8 @@ def test_by_counts_that_go_on_places_are_restored_and_known():
     underway.placed(Placed(2, 200))
     underway.placed(Placed(9, 900))  # never heard of
     underway.reported(passed(1))
-    assert underway.lost(7, 50 * MS) == []
-    assert underway.gone_by(10**15) == []
+    assert underway.remove_lost(7, 50 * MS) == []
+    assert underway.remove_overdue(10**15) == []
     assert underway.last_due_ns(9) == 9
     assert underway.orders(7, purge_at_start=True) == [
         Known(1, 100),
@@ -75,7 +75,7 @@ def test_by_counts_that_begin_anew_everything_is_lost():
         underway.reported(passed(0))
         underway.resolve(1, True)
         underway.resolve(2, False)
-        lost = underway.lost(8, 50 * MS)
+        lost = underway.remove_lost(8, 50 * MS)
         assert [(r.part_id, r.action) for r in lost] == list(zip((1, 2, 3), fates, strict=True))
         assert {(r.cause, r.at_ns, r.width_us) for r in lost} == {(Cause.POSITION_LOST, 50 * MS, 0)}
         assert underway.orders(8, purge_at_start=False) == [Lose()]
@@ -119,7 +119,7 @@ def test_a_released_line_that_is_active_ejects_good_parts():
         underway.announce(part, 100 * MS, 0)
         if eject is not None:
             underway.resolve(part, eject)
-    fates = [(one.part_id, one.action, one.cause) for one in underway.gone_by(200 * MS)]
+    fates = [(one.part_id, one.action, one.cause) for one in underway.remove_overdue(200 * MS)]
     assert fates == [
         (1, Action.EJECTED, Cause.REJECTOR_DOWN),
         (2, Action.MISSED, Cause.REJECTOR_DOWN),
@@ -137,5 +137,5 @@ def test_by_counts_a_part_within_the_reach_of_a_pulse_that_outlived_its_process_
     assert underway.reported(passed(1, Action.EJECTED)) == passed(1, Action.EJECTED)
     down = Actuated(2, 9, 9, 0, Action.PASSED, Cause.REJECTOR_DOWN)
     assert underway.reported(down) == Actuated(2, 9, 9, 0, Action.EJECTED, Cause.OVERRUN)
-    (lost,) = underway.lost(8, 9)
+    (lost,) = underway.remove_lost(8, 9)
     assert (lost.part_id, lost.action, lost.cause) == (3, Action.PASSED, Cause.POSITION_LOST)

@@ -88,7 +88,7 @@ def start(tmp_path):
 
     yield one
     for rejector in made:
-        rejector.client._underway.clear()
+        rejector.client._announced.clear()
         rejector.client.close(3.0)
 
 
@@ -124,7 +124,7 @@ def test_a_count_that_survives_the_process_goes_on_in_the_next(start):
     rejector = start(moves={"counts_per_s": 100})
     rejector.see(1, 20, False)
     rejector.see(2, 40, True)
-    eventually(lambda: rejector.client._underway._parts[2].place is not None)
+    eventually(lambda: rejector.client._announced._parts[2].place is not None)
     first = rejector.client.pid
     os.kill(first, signal.SIGKILL)
     eventually(lambda: rejector.client.pid not in (None, first))
@@ -136,7 +136,7 @@ def test_a_count_that_survives_the_process_goes_on_in_the_next(start):
 def test_a_count_that_dies_with_its_process_leaves_the_belt_unknown(start):
     rejector = start(survives=False)
     rejector.see(1, 20, False)
-    eventually(lambda: rejector.client._underway._parts[1].place is not None)
+    eventually(lambda: rejector.client._announced._parts[1].place is not None)
     os.kill(rejector.client.pid, signal.SIGKILL)
     eventually(lambda: rejector.client.restarts == 1 and rejector.client.pid is not None)
     eventually(lambda: any(edge.active for edge in read_record(rejector.record)))

@@ -37,7 +37,7 @@ def test_a_chip_without_a_line_is_refused(capsys):
     with pytest.raises(SystemExit) as caught:
         parse_arguments([*plain, "--gpio-chip=a"])
     assert caught.value.code == 2
-    assert "come together" in capsys.readouterr().err
+    assert "needs a line" in capsys.readouterr().err
 
 
 def test_what_station_toml_says_reaches_the_line(request, tmp_path):

@@ -191,7 +191,7 @@ def test_a_rejector_that_hangs_is_killed_and_orders_never_wait(start):
     assert longest_s < 0.5
     eventually(lambda: client.pid not in (None, first))
     assert client.restarts == 1
-    client._underway.clear()  # the test does not wait a minute for its parts
+    client._announced.clear()  # the test does not wait a minute for its parts
     client._kill()
 
 
@@ -230,7 +230,7 @@ def test_end_of_file_without_goodbye_is_a_dead_station(tmp_path, policy, safe, e
     ours.close()
     _, complaint = process.communicate(timeout=10)
     assert process.returncode == 3
-    assert "station_dead parts_announced=" in complaint
+    assert "station_exited parts_announced=" in complaint
     edges = read_record(tmp_path / "edges")
     began = [pulse.at_ns for pulse in pulses(edges)]
     assert len(began) == len(ejected)

@@ -102,7 +102,7 @@ def test_a_silent_station_puts_the_output_into_its_safe_state_until_it_speaks(
         assert process.wait(10) == 0
         said = process.stderr.read() if process.stderr else ""
     # The part of its past is one more reason to doubt it, and no edge.
-    assert said.count("station_silent") == said.count("station_speaks_again") == 1
+    assert said.count("station_silent") == said.count("station_answers_again") == 1
     assert edges(record) == [True, False]  # an orderly end leaves it inactive
 
 
