@@ -11,7 +11,7 @@ from edge.config.station import StationConfig
 from edge.drift import DriftReference, FalseAlarmRate, parse_reference
 from edge.engines.registry import EngineChoice
 from edge.errors import ConfigError
-from edge.station.monitor.drift import Drifting, DriftRules
+from edge.station.monitor.drift import DriftDetector, DriftRules
 from edge.station.monitor.thread import Monitor, MonitorRules
 
 
@@ -38,7 +38,7 @@ def make_monitor(
     return Monitor(
         station_id=config.id,
         bundle_id=bundle.id,
-        drifting=Drifting(rules, config.paths.drift, reference) if wanted.enabled else None,
+        drifting=DriftDetector(rules, config.paths.drift, reference) if wanted.enabled else None,
         self_test=Sentinels(bundle, inspector, engine.build(bundle).golden),
         rules=MonitorRules(
             every=wanted.every,

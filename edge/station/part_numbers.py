@@ -1,4 +1,4 @@
-"""The numbers of parts: none is given twice, whatever happens to the station or to its machine."""
+"""The numbers of parts. None is used twice, even after a crash or a power cut."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from edge.journal.blocks import read_blocks, write_block
 
 _log = getLogger(__name__)
 
-# Numbers are reserved on the disk so many at a time, before they are used: after a power cut the
-# next start goes on behind them. 17 minutes of 100 parts a second, in which the disk may refuse.
+# The count of numbers that are reserved on the disk together, before they are used. After a power
+# cut the next start continues behind them. 17 minutes at 100 parts a second, in which the disk may
+# refuse.
 BLOCK_PARTS = 100_000
 
-_DISK_S = 2.0  # for one save: the journal's thread has events to write
-SAVE_S = 10.0  # between two saves while parts come: 36 MB a day
-_IDLE_S = 60.0
+_DISK_S = 2.0  # for one save: the journal's thread must write events too
+SAVE_S = 10.0  # between two saves while parts arrive: 36 MB a day
+_IDLE_S = 60.0  # between two saves without new parts
 
 
 class RunEnd(IntEnum):
-    """The way a run ended; RUNNING: not known."""
+    """The way in which a run ended."""
 
     RUNNING = 0
+    """Not known: the run has not recorded its end."""
     STOPPED = 1
     FAILED = 2
     CRASHED = 3
@@ -37,17 +39,23 @@ class RunEnd(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SavedNumbers:
-    """The numbers on the disk. reserved: no part beyond it was announced. announced: the last part
-    at ``utc``. unjournalled: verdicts and lost events of which the journal had nothing at the
-    end."""
+    """The content of the file."""
 
     boot_id: str
     utc: str
     end: int
     announced: int
+    """The last announced part at ``utc``."""
+
     reserved: int
+    """No part beyond this number was announced."""
+
     unjournalled: int = 0
+    """Verdicts and lost events that the journal did not contain at the end of the run."""
+
     turn: int = 0
+    """The number of the save."""
+
     at_ns: int | None = None
 
     @property
@@ -56,8 +64,11 @@ class SavedNumbers:
 
 
 class PartNumberFile:
-    """The file that reserves numbers. It never raises: a disk that refuses costs certainty, no
-    part. Blocks for an fsync each, and for 2 s at most; one thread."""
+    """The file that reserves part numbers.
+
+    No method raises. While the disk refuses, the number of announced parts is less certain, but no
+    part is lost. Each save blocks for an fsync, and for 2 s at most. For one thread.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,8 +82,11 @@ class PartNumberFile:
         """Reserve the first numbers of a run. announced: the last number before it."""
         self._save(RunEnd.RUNNING, announced, announced + BLOCK_PARTS)
 
-    def keep(self, announced: int) -> None:
-        """Reserve more where they run short, and note how far the line is, now and then."""
+    def update(self, announced: int) -> None:
+        """Reserve more numbers when fewer than half of a block are left.
+
+        Save the last announced part every 10 s; without new parts every 60 s.
+        """
         now = self._now
         if now is None:
             self.begin(announced)
@@ -85,7 +99,10 @@ class PartNumberFile:
             self._save(RunEnd.RUNNING, announced, now.reserved)
 
     def end(self, end: RunEnd, announced: int, unjournalled: int) -> bool:
-        """The run ends; nothing was announced beyond ``announced``. Whether the disk has it."""
+        """Save the end of the run. Return whether it is on the disk.
+
+        announced: the last number that was announced.
+        """
         return self._save(end, announced, announced, unjournalled)
 
     def _save(self, end: RunEnd, announced: int, reserved: int, unjournalled: int = 0) -> bool:
@@ -117,13 +134,13 @@ def _read(path: Path, disk: BoundedDisk) -> SavedNumbers | None:
         texts = disk.does(partial(read_blocks, path))
     except OSError:
         return None
-    found = []
+    saves = []
     for text in texts:
         try:
-            found.append(_SAVED.validate_json(text))
+            saves.append(_SAVED.validate_json(text))
         except ValidationError:
             continue
-    return max(found, key=lambda each: each.turn, default=None)
+    return max(saves, key=lambda each: each.turn, default=None)
 
 
 _SAVED = TypeAdapter(SavedNumbers)

@@ -1,4 +1,4 @@
-"""The account of the run before: what the first events of a run say."""
+"""The account of the previous run, for the first events of a run."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from edge.records import Decision, Verdict
 from edge.station.part_numbers import BLOCK_PARTS, RunEnd, SavedNumbers
 from edge.station.recent_parts import LastRun, OpenPart
 
-# The last events of the journal: the run before cannot have journalled more than a batch of them
-# without noting it.
+# The last events of the journal. The previous run cannot have journalled more than one batch of
+# them without a record in the register.
 TAIL_ROWS = 1024
 
-_UNJUDGED = "the station ended before it had a verdict"
+_NO_VERDICT = "the station ended before it had a verdict"
 _UNJOURNALLED = "judged before the station ended, and journalled after; details are lost"
 
 _ENDS: dict[RunEnd, LastEnd] = {
@@ -39,17 +39,18 @@ _ENDS: dict[RunEnd, LastEnd] = {
 
 @dataclass(frozen=True, slots=True)
 class JournalTail:
-    """The last events of the journal. first_part: the lowest number in it of the last run. parts:
-    of which it has a verdict, or that there was none."""
+    """A summary of the last events of the journal."""
 
     is_empty: bool
     run: str | None
     first_part: int | None
+    """The lowest part number of the last run in these events."""
     parts: frozenset[int]
+    """The parts with a verdict, or with the report that there was no part."""
 
 
 def tail_of(latest: Sequence[StoredEvent]) -> JournalTail:
-    """latest: the newest first."""
+    """Return the summary of the last events. latest: the newest first."""
     parts: set[int] = set()
     first_part = None
     for stored in latest:
@@ -67,9 +68,11 @@ def tail_of(latest: Sequence[StoredEvent]) -> JournalTail:
 
 @dataclass(frozen=True, slots=True)
 class LastRunAccount:
-    """The facts known of the previous run. They come from the register, where the machine was not
-    reset since; from the numbers on the disk; and from the tail of the journal, which ``tail``
-    reads."""
+    """The known facts of the previous run.
+
+    They come from the register, if the machine was not reset since; from the numbers on the disk;
+    and from the last events of the journal, which ``tail`` reads.
+    """
 
     station: str
     bundle: str
@@ -84,7 +87,10 @@ class LastRunAccount:
         return 0 if self.last is None else self.last.gap
 
     def events(self) -> list[Event]:
-        """The start event, and what it announces. Blocks for the disk. Raises JournalError."""
+        """Return the start event and the events that it announces. Blocks for the disk.
+
+        Raises JournalError.
+        """
         tail = self.tail()
         if self.last is not None:
             return self._by_register(self.last, tail)
@@ -93,8 +99,8 @@ class LastRunAccount:
     def _by_register(self, last: LastRun, tail: JournalTail) -> list[Event]:
         missing = [part for part in last.parts if part.part_id not in tail.parts]
         lost = last.gap - sum(part.is_lost for part in missing)
-        kept = {part.part_id for part in last.parts}
-        unaccounted = _ranges(last.gap_parts, kept | tail.parts) if last.gap else ()
+        open_parts = {part.part_id for part in last.parts}
+        unaccounted = _ranges(last.gap_parts, open_parts | tail.parts) if last.gap else ()
         start = start_event(
             self.station,
             self.bundle,
@@ -154,29 +160,31 @@ class LastRunAccount:
 
     def _recovered(self, part: OpenPart, bundle: str) -> Event:
         decision = part.decision
-        reason = _UNJUDGED if decision is None else _UNJOURNALLED
+        reason = _NO_VERDICT if decision is None else _UNJOURNALLED
         verdict = Verdict(part.part_id, decision or Decision.UNKNOWN, reason, (), 0.0, None, 0.0)
         return part_event(self.station, bundle, verdict, part.triggered_ns)
 
 
 def first_part(last: LastRun | None, saved: SavedNumbers | None, last_sequence: int | None) -> int:
-    """The number of the first part of a run: above every one that was given out. last_sequence: the
-    journal's; None where it cannot be read yet."""
+    """Return the number of the first part of a run, above every number that was used.
+
+    last_sequence: the journal's; None: the journal cannot be read yet.
+    """
     if last is not None:
-        given = max(last.announced, 0 if saved is None else saved.announced)
+        used = max(last.announced, 0 if saved is None else saved.announced)
     elif saved is not None:
-        given = saved.reserved
+        used = saved.reserved
     elif last_sequence is None:
-        # The time in milliseconds: above every number that a count reaches.
-        given = time.time_ns() // 1_000_000
+        # The time in milliseconds is above every number that counting reaches.
+        used = time.time_ns() // 1_000_000
     else:
-        # An Outfeed that kept no numbers, or a file that is lost: parts may have no event.
-        given = BLOCK_PARTS if last_sequence else 0
-    return max(given, last_sequence or 0) + 1
+        # The file is lost, or the version before had none: some parts may have no event.
+        used = BLOCK_PARTS if last_sequence else 0
+    return max(used, last_sequence or 0) + 1
 
 
 def _ranges(parts: range, but: Collection[int]) -> tuple[range, ...]:
-    """The stretches of the numbers that are not among the others."""
+    """Return the consecutive ranges of the numbers that are not in ``but``."""
     left = (part for part in parts if part not in but)
     groups: Iterable[list[int]] = (
         [number for _, number in group]
@@ -186,8 +194,10 @@ def _ranges(parts: range, but: Collection[int]) -> tuple[range, ...]:
 
 
 def _since_s(saved: SavedNumbers) -> float | None:
-    """Return the seconds since the numbers were saved: a wall clock that jumped counts only where
-    the machine was off in between."""
+    """Return the seconds since the numbers were saved.
+
+    The wall clock, which may jump, is used only if the machine was off in between.
+    """
     if saved.is_of_this_boot and saved.at_ns is not None:
         return max(0, time.monotonic_ns() - saved.at_ns) / 1e9
     try:

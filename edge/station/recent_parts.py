@@ -1,4 +1,4 @@
-"""The last parts of a station and their verdicts, in memory that outlives its process."""
+"""The last parts of a station and their verdicts, in memory that outlasts its process."""
 
 from __future__ import annotations
 
@@ -21,79 +21,85 @@ from edge.station.part_numbers import PartNumberFile, RunEnd
 
 _log = getLogger(__name__)
 
-# Twice the queue to the journal, so that everything in it is here: 41 s at 100 parts a second.
+# Twice the journal's queue, so that all parts of the queue are here: 41 s at 100 parts a second.
 CAPACITY = 4096
 
 _MAGIC = b"OUTFEED2"
 _HEADER_BYTES = 4096
-_ENTRY = struct.Struct("<QQBBB5xQ")  # part, trigger, verdict, its fate, is done, a check
+_ENTRY = struct.Struct("<QQBBB5xQ")  # part, trigger, verdict, event state, is done, a check
 _CHECK = 0x9E3779B97F4A7C15
-_VERDICT_AT, _FATE_AT, _DONE_AT = 16, 17, 18
+_VERDICT_AT, _EVENT_AT, _DONE_AT = 16, 17, 18
 _BYTES = _HEADER_BYTES + CAPACITY * _ENTRY.size
 _DECISIONS = (None, Decision.PASS, Decision.REJECT, Decision.UNKNOWN)
 _TEXT_BYTES = 256
 
 
-class _Fate(IntEnum):
-    """Of a part's event. LOST: it found the queue to the journal full. VOID: it was no part."""
+class _EventState(IntEnum):
+    """The state of a part's verdict event."""
 
     WAITING = 0
     JOURNALLED = 1
     LOST = 2
+    """It found the journal's queue full."""
     VOID = 3
+    """There was no part."""
 
 
 class _At(IntEnum):
-    """Where the numbers of the header are."""
+    """The offsets of the numbers in the header, in bytes."""
 
     FIRST_PART = 48
     SINCE = 56
     ANNOUNCED = 64
-    ALIVE_NS = 80
+    HEARTBEAT_NS = 80
     GAP = 88
     GAP_FIRST = 96
     GAP_LAST = 104
     END = 112
     REFUSED = 120
-    TOLD = 128
+    ACCOUNTED = 128
     UNWATCHED_NS = 136
 
 
 @dataclass(frozen=True, slots=True)
 class OpenPart:
-    """A part without an event in the journal. decision: None where it had no verdict yet. is_lost:
-    it was counted as lost."""
+    """A part without an event in the journal."""
 
     part_id: int
     triggered_ns: int
     decision: Decision | None
+    """None: it had no verdict yet."""
     is_lost: bool
+    """Its event was counted as lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The previous run's data in the register. gap: events that found the queue full and are in no
-    gap event. gap_parts: their parts. under_way: from the first to the last part of which the
-    journal does not have the ejector's action. unwatched_ns: the time in which nobody has looked at
-    the line since a start event was journalled."""
+    """The data of the previous run in the register."""
 
     end: RunEnd
     bundle: str
     first_part: int
     announced: int
+    """The last announced part."""
     under_way: range
+    """From the first to the last part without an ejector action in the journal."""
     unwatched_ns: int
+    """The time without a running station since the last journalled start event."""
     gap: int
+    """Events that found the queue full and are in no gap event."""
     gap_parts: range
+    """The parts of these events."""
     refused: bool
+    """The journal refused events at the end."""
     parts: tuple[OpenPart, ...]
 
 
 class PartRegister:
-    """Notes what happens to parts, as it happens: some bytes in memory, microseconds, no disk.
+    """Records the state of the last parts in memory. A record takes microseconds and no disk.
 
-    Each note has one caller at a time. A process that is killed leaves everything but the note it
-    was writing; a machine that is reset leaves nothing.
+    Synchronization: each method has one caller at a time. After a kill of the process, all records
+    are there except the one that was being written. After a reset of the machine, none is.
     """
 
     def __init__(
@@ -102,105 +108,107 @@ class PartRegister:
         path: Path | None = None,
         numbers: PartNumberFile | None = None,
     ) -> None:
-        """Use ``open_register``."""
+        """To be called by ``open_register``."""
         self._memory = memory
         self.path = path
         self._numbers = numbers
         self.last = self._last_run()
 
     def begin(self, bundle: str, first_part: int) -> None:
-        """A run begins. What the one before left stays until it is journalled."""
+        """Begin a run. The data of the previous run stay until its account is journalled."""
         if self.last is None:
             self._memory[:] = bytes(len(self._memory))
             self._put(_At.SINCE, first_part)
         else:
-            # Runs that ended before the journal took their start event add up.
+            # The times of runs that ended before their start event was journalled add up.
             self._put(_At.UNWATCHED_NS, self._unwatched_ns())
             self.last = replace(self.last, unwatched_ns=self._get(_At.UNWATCHED_NS))
         self._put(_At.FIRST_PART, first_part)
         self._put(_At.ANNOUNCED, first_part - 1)
         self._put(_At.END, RunEnd.RUNNING)
-        self._put(_At.TOLD, 0)
+        self._put(_At.ACCOUNTED, 0)
         self._text(8, boot_id(), 40)
         self._text(256, bundle, _TEXT_BYTES)
         self.record_heartbeat()
         self._memory[:8] = _MAGIC
 
     def record_heartbeat(self) -> None:
-        """Somebody looks at the line."""
-        self._put(_At.ALIVE_NS, time.monotonic_ns())
+        """Record the time at which the station runs."""
+        self._put(_At.HEARTBEAT_NS, time.monotonic_ns())
 
     def record_part(self, part_id: int, triggered_ns: int) -> None:
-        """A part is about to be announced to the rejector."""
+        """Record a part, just before it is announced to the rejector."""
         self.record_heartbeat()
-        entry = (part_id, triggered_ns, 0, _Fate.WAITING, 0, part_id ^ _CHECK)
+        entry = (part_id, triggered_ns, 0, _EventState.WAITING, 0, part_id ^ _CHECK)
         _ENTRY.pack_into(self._memory, _place(part_id), *entry)
         self._put(_At.ANNOUNCED, part_id)
 
     def record_verdict(self, part_id: int, decision: Decision) -> None:
-        """A part has its verdict."""
+        """Record the verdict on a part."""
         if self._has(part_id):
             self._memory[_place(part_id) + _VERDICT_AT] = _DECISIONS.index(decision)
 
     def mark_journalled(self, part_id: int) -> None:
-        """The event of a part's verdict is on the disk."""
-        self._seal(part_id, _Fate.JOURNALLED)
+        """Record that the event of a part's verdict is on the disk."""
+        self._set_state(part_id, _EventState.JOURNALLED)
 
     def mark_void(self, part_id: int) -> None:
-        """There was no part."""
-        self._seal(part_id, _Fate.VOID)
+        """Record that there was no part."""
+        self._set_state(part_id, _EventState.VOID)
 
     def count_lost(self, part_id: int | None) -> None:
-        """An event found the queue to the journal full. part_id: where it was a verdict's."""
+        """Count an event that found the journal's queue full. part_id: for a verdict's event."""
         self._put(_At.GAP, self._get(_At.GAP) + 1)
         if part_id is None:
             return
-        self._seal(part_id, _Fate.LOST)
+        self._set_state(part_id, _EventState.LOST)
         if not self._get(_At.GAP_FIRST):
             self._put(_At.GAP_FIRST, part_id)
         self._put(_At.GAP_LAST, max(part_id, self._get(_At.GAP_LAST)))
 
     def mark_gap_journalled(self, count: int) -> None:
-        """A gap event for so many lost ones is on the disk."""
+        """Record that a gap event for this many lost events is on the disk."""
         self._put(_At.GAP, max(0, self._get(_At.GAP) - count))
         if not self._get(_At.GAP):
             self._put(_At.GAP_FIRST, 0)
             self._put(_At.GAP_LAST, 0)
 
     def mark_done(self, part_id: int) -> None:
-        """The rejector has said what became of a part, and the journal has it where it should."""
+        """Record that the rejector has reported a part, and that no further event is needed."""
         if self._has(part_id):
             self._memory[_place(part_id) + _DONE_AT] = 1
 
     def set_refused(self, is_refused: bool) -> None:
-        """Return whether the disk takes events."""
+        """Record whether the journal refuses events."""
         self._put(_At.REFUSED, is_refused)
 
     def mark_account_journalled(self) -> None:
-        """The run before is accounted for, in the journal."""
+        """Record that the account of the previous run is journalled."""
         first_part = self._get(_At.FIRST_PART)
         for part_id in self._not_done():
             if part_id < first_part:
                 self.mark_done(part_id)
         for part in list(self._open_parts()):
             if part.part_id < first_part:
-                # A kill between the disk and its note leaves a part open that the journal has. A
-                # later start, whose tail does not reach it, must not journal it again.
-                self._seal(part.part_id, _Fate.JOURNALLED)
+                # After a kill between the disk and the record, a journalled part is still open
+                # here. A later start, whose tail does not contain it, must not journal it again.
+                self._set_state(part.part_id, _EventState.JOURNALLED)
         self._put(_At.SINCE, first_part)
         self._put(_At.UNWATCHED_NS, 0)
-        self._put(_At.TOLD, 1)
+        self._put(_At.ACCOUNTED, 1)
 
     def save(self) -> None:
-        """The station runs. Bring to the disk, now and then, which numbers were given out; blocks
-        for the disk then."""
+        """Record a heartbeat. From time to time, save the announced numbers on the disk, which
+        blocks."""
         self.record_heartbeat()
         if self._numbers is not None:
-            self._numbers.keep(self._get(_At.ANNOUNCED))
+            self._numbers.update(self._get(_At.ANNOUNCED))
 
     def close(self, end: RunEnd, timeout_s: float) -> None:
-        """The run ends; nothing is noted afterwards. Waits for the disk, at most so long. Where the
-        journal has everything, the memory is given back."""
+        """End the run. Nothing is recorded afterwards. Waits for the disk, at most timeout_s.
+
+        If every event is journalled, the memory is released.
+        """
         self._put(_At.END, end)
         thread = threading.Thread(target=self._finish, args=(end,), name="numbers", daemon=True)
         thread.start()
@@ -211,12 +219,12 @@ class PartRegister:
         is_saved = self._numbers is not None and self._numbers.end(
             end, self._get(_At.ANNOUNCED), left
         )
-        is_told = self._get(_At.TOLD) and not left
-        if self.path is not None and is_saved and is_told and end is RunEnd.STOPPED:
+        is_accounted = self._get(_At.ACCOUNTED) and not left
+        if self.path is not None and is_saved and is_accounted and end is RunEnd.STOPPED:
             self.path.unlink(missing_ok=True)
 
     def _last_run(self) -> LastRun | None:
-        """None where there was none in this boot."""
+        """Return the previous run's data; None: there was no run since the machine started."""
         if bytes(self._memory[:8]) != _MAGIC or self._read_text(8, 40) != boot_id():
             return None
         gap_first, gap_last = self._get(_At.GAP_FIRST), self._get(_At.GAP_LAST)
@@ -235,40 +243,39 @@ class PartRegister:
         )
 
     def _unwatched_ns(self) -> int:
-        """Return the time in which nobody looked at the line since the last journalled start
-        event."""
-        silent_ns = time.monotonic_ns() - self._get(_At.ALIVE_NS)
+        """Return the time without a running station since the last journalled start event."""
+        silent_ns = time.monotonic_ns() - self._get(_At.HEARTBEAT_NS)
         return self._get(_At.UNWATCHED_NS) + max(0, silent_ns)
 
     def _open_parts(self) -> Iterator[OpenPart]:
         is_gap_open = self._get(_At.GAP) > 0
         gap_first = self._get(_At.GAP_FIRST)
-        found = []
+        parts = []
         for index in range(CAPACITY):
             at = _HEADER_BYTES + index * _ENTRY.size
-            part_id, triggered_ns, verdict, fate, _, check = _ENTRY.unpack_from(self._memory, at)
+            part_id, triggered_ns, verdict, state, _, check = _ENTRY.unpack_from(self._memory, at)
             if not part_id or check != part_id ^ _CHECK or verdict >= len(_DECISIONS):
                 continue
-            is_lost = fate == _Fate.LOST
-            if fate == _Fate.WAITING or (is_lost and is_gap_open and part_id >= gap_first):
-                found.append(OpenPart(part_id, triggered_ns, _DECISIONS[verdict], is_lost))
-        yield from sorted(found, key=lambda part: part.part_id)
+            is_lost = state == _EventState.LOST
+            if state == _EventState.WAITING or (is_lost and is_gap_open and part_id >= gap_first):
+                parts.append(OpenPart(part_id, triggered_ns, _DECISIONS[verdict], is_lost))
+        yield from sorted(parts, key=lambda part: part.part_id)
 
     def _not_done(self) -> list[int]:
-        found = []
+        numbers = []
         for index in range(CAPACITY):
             at = _HEADER_BYTES + index * _ENTRY.size
-            part_id, _, _, fate, is_done, check = _ENTRY.unpack_from(self._memory, at)
-            if part_id and check == part_id ^ _CHECK and not is_done and fate != _Fate.VOID:
-                found.append(part_id)
-        return found
+            part_id, _, _, state, is_done, check = _ENTRY.unpack_from(self._memory, at)
+            if part_id and check == part_id ^ _CHECK and not is_done and state != _EventState.VOID:
+                numbers.append(part_id)
+        return numbers
 
-    def _seal(self, part_id: int, fate: _Fate) -> None:
+    def _set_state(self, part_id: int, state: _EventState) -> None:
         if self._has(part_id):
-            self._memory[_place(part_id) + _FATE_AT] = fate
+            self._memory[_place(part_id) + _EVENT_AT] = state
 
     def _has(self, part_id: int) -> bool:
-        """Return whether a later part has not taken its place."""
+        """Return whether the entry still belongs to this part and not to a later one."""
         return bool(struct.unpack_from("<Q", self._memory, _place(part_id))[0] == part_id)
 
     def _get(self, at: _At) -> int:
@@ -287,8 +294,10 @@ class PartRegister:
 def open_register(
     station: str, state_dir: Path, numbers: PartNumberFile | None = None
 ) -> PartRegister:
-    """The register of a station's folder, in $RUNTIME_DIRECTORY or /dev/shm: neither is a disk. One
-    that nobody finds again where neither can be used; the log says so."""
+    """Open the register of a station's folder, in $RUNTIME_DIRECTORY or /dev/shm.
+
+    Neither is on a disk. If neither can be used, log a warning and return a temporary register.
+    """
     name = hashlib.sha256(str(state_dir.absolute()).encode()).hexdigest()[:12]
     folder = Path(os.environ.get("RUNTIME_DIRECTORY", "/dev/shm").split(":")[0])
     path = folder / f"outfeed-{station}-{name}.parts"
@@ -300,7 +309,7 @@ def open_register(
 
 
 def temporary_register(numbers: PartNumberFile | None = None) -> PartRegister:
-    """A register that ends with the process."""
+    """Return a register that ends with the process."""
     return PartRegister(bytearray(_BYTES), None, numbers)
 
 
@@ -309,7 +318,7 @@ def _mapped(path: Path) -> mmap.mmap:
     try:
         state = os.fstat(file)
         if not stat.S_ISREG(state.st_mode) or state.st_uid != os.geteuid():
-            raise PermissionError(1, "is another user's")  # anybody may write to /dev/shm
+            raise PermissionError(1, "is another user's")  # every user may write to /dev/shm
         os.posix_fallocate(file, 0, _BYTES)  # a write into a hole of a full tmpfs is a SIGBUS
         os.ftruncate(file, _BYTES)
         return mmap.mmap(file, _BYTES)

@@ -1,4 +1,4 @@
-"""A step that a disk may refuse, tried until it succeeds."""
+"""A step that a disk may refuse, repeated until it succeeds."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from edge.errors import OutfeedError
 _log = getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
-_MOST_PAUSE_S = 10.0
+_MAX_PAUSE_S = 10.0
 
 
 class Retrying:
-    """Tries a step on a daemon thread of its own, with pauses that grow up to 10 s. Nobody waits
-    for it longer than he wants to, so a disk that hangs stops this thread and nothing else.
+    """Repeats a step on its own daemon thread, with pauses that grow up to 10 s.
 
-    A refusal is one line in the log, the success after it another one. Threads: any may ask.
+    A disk that hangs stops only this thread, as each caller limits its wait. A refusal is one line
+    in the log, and the success after it another one. Synchronization: any thread may read.
     """
 
     def __init__(
         self, name: str, step: Callable[[], object], *, lasting: tuple[type[OutfeedError], ...] = ()
     ) -> None:
-        """name: for the log. step: raises OutfeedError where it is refused. lasting: refusals that
-        only a person can end. The others are tried again."""
+        """name: for the log. step: raises OutfeedError if it is refused. lasting: refusals at the
+        first try that only a person can correct. After another refusal the step is repeated.
+        """
         self.reason = "no answer yet"
         self._name = name
         self._step = step
@@ -36,26 +37,28 @@ class Retrying:
         self._thread = threading.Thread(target=self._run, name=f"retry-{name}", daemon=True)
 
     def start(self, within_s: float) -> bool:
-        """Start the thread and wait for its first try, at most within_s; whether it succeeded.
-        Raises what is lasting."""
+        """Start the thread and wait for its first try, at most within_s.
+
+        Return whether it succeeded. Raises a lasting refusal.
+        """
         self._thread.start()
         if not self._tried.wait(within_s):
-            _log.error("%s_hangs reason=no answer in %g s; it is tried for", self._name, within_s)
+            _log.error("%s_hangs reason=no answer in %g s; it is tried again", self._name, within_s)
         self.check()
         return self.done
 
     @property
     def done(self) -> bool:
-        """Return whether it has succeeded."""
+        """Return whether the step has succeeded."""
         return self._tried.is_set() and not self.reason and self._failure is None
 
     def check(self) -> None:
-        """Raises what ended the tries for good: a lasting refusal, or a bug."""
+        """Raise the exception that ended the tries: a lasting refusal or a bug."""
         if self._failure is not None:
             raise self._failure
 
     def close(self) -> None:
-        """Let the thread end after the try under way. Does not wait."""
+        """Let the thread end after the present try. Does not wait."""
         self._closing.set()
 
     def _run(self) -> None:
@@ -67,9 +70,9 @@ class Retrying:
                 if not self._tried.is_set() and isinstance(error, self._lasting):
                     self._failure = error
                 elif self.reason != str(error):
-                    _log.error("%s_refused reason=%s; it is tried for", self._name, error)
+                    _log.error("%s_refused reason=%s; it is tried again", self._name, error)
                 self.reason = str(error)
-            except BaseException as error:  # noqa: BLE001 - for who asks: nobody watches this thread
+            except BaseException as error:  # noqa: BLE001 - raised again by check()
                 self._failure = error
             else:
                 self.reason = ""
@@ -79,4 +82,4 @@ class Retrying:
             if self._failure is not None or not self.reason:
                 return
             self._closing.wait(pause_s)
-            pause_s = min(2 * pause_s, _MOST_PAUSE_S)
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)

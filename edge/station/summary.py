@@ -1,4 +1,4 @@
-"""What a run of a station amounts to."""
+"""The summary of a run of a station."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from edge.line.outcome import Counters
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Every part has one verdict: parts = passed + rejected + unknown.
+    """The counts and durations of a run.
 
-    late and overload are among the unknown: no verdict within the budget; no room in a queue.
-    ejected and missed are what the rejector reported; timing: start of the pulse minus due time.
-    stages, each a duration: announce (photo-eye → rejector told), capture, wait (captured →
-    inspector), inspect and its steps, verdict (photo-eye → verdict).
-    causes: how many reports of the rejector had which cause, beside verdict and unknown.
-    rejector: counters of the last rejector process, None where it did not end in order.
-    refused: parts without a frame of their own, by Refusal. edges_lost: the photo-eye's edges that
-    nobody read in time; the parts behind them were not inspected. pictures: kept and left out, by
-    the reason. monitor: what was measured for drift, raised and proven, by name.
+    Every part has one verdict: parts = passed + rejected + unknown.
     """
 
     parts: int
@@ -29,18 +21,42 @@ class Summary:
     rejected: int
     unknown: int
     late: int
+    """Of the unknown: no verdict within the budget."""
+
     overload: int
+    """Of the unknown: the part found a queue full."""
+
     bounces: int
     ejected: int
+    """Ejected parts, as the rejector reported them."""
+
     missed: int
+    """Missed parts, as the rejector reported them."""
+
     rejector_restarts: int
     events_lost: int
     duration_s: float
     stages: Mapping[str, Percentiles]
+    """Durations by stage: announce (trigger → sent to the rejector), capture, wait (captured →
+    inspector), inspect and its steps, verdict (trigger → verdict)."""
+
     timing: Percentiles
+    """The start of each pulse minus its due time."""
+
     rejector: Counters | None
+    """The counters of the last rejector process; None: it did not end in order."""
+
     refused: Mapping[str, int] = field(default_factory=dict)
+    """Parts without a frame for inspection, by ``Refusal``."""
+
     edges_lost: int = 0
+    """Edges of the photo-eye that were not read in time. Their parts were not inspected."""
+
     causes: Mapping[str, int] = field(default_factory=dict)
+    """Reports of the rejector by cause, without "verdict" and "unknown"."""
+
     pictures: Mapping[str, int] = field(default_factory=dict)
+    """Stored and skipped pictures, by the reason."""
+
     monitor: Mapping[str, int] = field(default_factory=dict)
+    """Drift measurements, drifts and self-tests, by name."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from context.drift_line import DriftLine
 
-from edge.assembly.monitor import make_monitor, picture_reference
+from bench.drift_line import DriftLine
+from edge.assembly.monitor import make_monitor, reference_of
 from edge.bundle import Bundle, parse_bundle
 from edge.chain.load import build_inspector
 from edge.clock import MonotonicClock
@@ -110,8 +110,8 @@ def test_a_bundle_that_says_what_it_was_trained_on(tmp_path: Path) -> None:
 
 def test_a_reference_that_is_none_is_refused() -> None:
     with pytest.raises(BundleError, match=r"^reference.json: "):
-        picture_reference(bundle_with(b"{}"))
-    assert picture_reference(bundle_with()) is None
+        reference_of(bundle_with(b"{}"))
+    assert reference_of(bundle_with()) is None
 
 
 def test_what_is_configured(tmp_path: Path) -> None:

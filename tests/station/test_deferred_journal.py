@@ -155,7 +155,7 @@ def test_a_step_is_tried_until_it_succeeds(caplog: pytest.LogCaptureFixture) -> 
         eventually(lambda: retrying.done)
         eventually(lambda: "thing_done" in caplog.messages)
     assert caplog.messages == [
-        "thing_refused reason=a; it is tried for",
-        "thing_refused reason=b; it is tried for",
+        "thing_refused reason=a; it is tried again",
+        "thing_refused reason=b; it is tried again",
         "thing_done",
     ]

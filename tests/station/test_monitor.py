@@ -18,7 +18,7 @@ from edge.drift import FalseAlarmRate
 from edge.errors import FrameError
 from edge.inbox import new_mark
 from edge.records import Frame, Verdict
-from edge.station.monitor.drift import Drifting, DriftRules
+from edge.station.monitor.drift import DriftDetector, DriftRules
 from edge.station.monitor.self_test_state import read_self_test
 from tests.support.bundles import CLEAN, HOLE, bundle_bytes
 from tests.support.monitors import monitor
@@ -313,11 +313,11 @@ def with_pixels(pixels):
 LEARN = 200
 
 
-def drifting(folder: Path, **given) -> Drifting:
+def drifting(folder: Path, **given) -> DriftDetector:
     rules = DriftRules(
         **{"subject": "b1", "learn_parts": LEARN, "budget": FalseAlarmRate(1.0, 1e4), **given}
     )
-    return Drifting(rules, folder / "drift.json", None)
+    return DriftDetector(rules, folder / "drift.json", None)
 
 
 def surface(number: int, grey: float = 100.0) -> np.ndarray:
@@ -325,7 +325,7 @@ def surface(number: int, grey: float = 100.0) -> np.ndarray:
     return np.clip(rng.normal(grey, 8, (64, 64)), 0, 255).astype(np.uint8)
 
 
-def feed(one: Drifting, parts: range, grey: float = 100.0, decision=P) -> list:
+def feed(one: DriftDetector, parts: range, grey: float = 100.0, decision=P) -> list:
     said = []
     for number in parts:
         frame = Frame(number, number, number * 100 * MS, number * 100 * MS, surface(number, grey))

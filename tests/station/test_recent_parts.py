@@ -209,7 +209,7 @@ def test_numbers_are_reserved_before_they_are_used(
     monkeypatch.setattr("edge.station.part_numbers.time.monotonic", lambda: now[0])
     numbers, saved = PartNumberFile(path), None
     for announced in range(0, 3 * BLOCK_PARTS, 1000):
-        numbers.keep(announced)
+        numbers.update(announced)
         saved = PartNumberFile(path).last
         assert saved is not None
         assert saved.reserved >= announced + BLOCK_PARTS // 2
@@ -218,7 +218,7 @@ def test_numbers_are_reserved_before_they_are_used(
     assert writes < 8  # one for each half of a block
     for _ in range(100):
         now[0] += 1.0
-        numbers.keep(3 * BLOCK_PARTS)
+        numbers.update(3 * BLOCK_PARTS)
     saved = PartNumberFile(path).last
     assert saved is not None
     assert saved.turn - writes <= 3  # one of each ten seconds or minute
@@ -231,7 +231,7 @@ def test_numbers_that_are_damaged_are_unknown(tmp_path: Path, content: bytes) ->
     path.write_bytes(content)
     numbers = PartNumberFile(path)
     assert numbers.last is None
-    numbers.keep(5)
+    numbers.update(5)
     assert len(read_blocks(path)) >= 1
     saved = PartNumberFile(path).last
     assert saved is not None
@@ -243,7 +243,7 @@ def test_a_disk_that_refuses_numbers_is_one_line(
 ) -> None:
     numbers = PartNumberFile(tmp_path / "nowhere" / "parts.json")
     for announced in range(5):
-        numbers.keep(announced)
+        numbers.update(announced)
     assert not numbers.end(RunEnd.STOPPED, 5, 0)
     assert len([r for r in caplog.records if "part_numbers_refused" in r.message]) == 1
 

@@ -1,4 +1,4 @@
-"""Learns what is usual at this station, keeps it over restarts, and says what drifts."""
+"""The drift measures of a station: the baseline, which outlasts restarts, and the alarms."""
 
 from __future__ import annotations
 
@@ -29,23 +29,31 @@ from edge.records import Decision, Frame, Verdict
 
 _log = getLogger(__name__)
 
-_TEMPLATE_PARTS = 64  # whose mean is what parts look like: the grain of one part is an eighth of it
-_SAID_CHARS = 400
+_TEMPLATE_PARTS = 64  # their mean is the template; the noise of one part falls to an eighth in it
+_TEXT_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class DriftRules:
-    """subject: of what the baseline is; one of another is learned anew. learn_parts: measured parts
-    that passed. budget: of false alarms, parts_per_month being measured ones."""
+    """The rules for learning a baseline and raising alarms."""
 
     subject: str
+    """The bundle and commissioning of the baseline. If it changes, a new baseline is learned."""
+
     learn_parts: int
+    """The number of measured parts that passed for a baseline."""
+
     budget: FalseAlarmRate
+    """The accepted false alarms; its parts_per_month counts measured parts."""
+
     measures: tuple[Measure, ...] = MEASURES
 
 
-class Drifting:
-    """For one thread, which may block on the disk. A disk that refuses is one line in the log."""
+class DriftDetector:
+    """Learns the baseline of a station, measures parts, and raises drift alarms.
+
+    For one thread, which may block on the disk. A disk that refuses is one line in the log.
+    """
 
     def __init__(self, rules: DriftRules, path: Path, reference: DriftReference | None) -> None:
         self._rules = rules
@@ -60,7 +68,7 @@ class Drifting:
 
     @property
     def active(self) -> Mapping[Measure, Alarm]:
-        """What has drifted and is not back. Any thread."""
+        """Return the alarms of the measures that drift now. Any thread."""
         return {} if self._watch is None else dict(self._watch.active)
 
     @property
@@ -68,7 +76,7 @@ class Drifting:
         return self._watch is None
 
     def load(self) -> None:
-        """Go on with the baseline on the disk, where it is of the same subject."""
+        """Load the baseline from the disk, if it has the same subject; else learn a new one."""
         try:
             with self._path.open("rb") as file:
                 state = parse_state(file.read(MAX_BYTES + 1))
@@ -81,20 +89,21 @@ class Drifting:
             _log.info("drift_learns_anew reason=another bundle or commissioning")
             state = None
         if state is None:
-            said = (
+            source = (
                 "the bundle"
                 if self._reference is not None
-                else "nobody: no reference in the bundle"
+                else "no source: the bundle has no reference"
             )
-            _log.info("drift_learns parts=%s level_from=%s", self._rules.learn_parts, said)
+            _log.info("drift_learns parts=%s level_from=%s", self._rules.learn_parts, source)
             return
         self._measurer.template = state.seen()
         self._begin(state)
-        if state.alarms:  # what is still so is said again
+        if state.alarms:  # alarms that persist will be raised again
             self._write()
 
     def measure(self, frame: Frame, verdict: Verdict) -> list[Alarm]:
-        """Measure a part, learn from it if it passed, and what this changes."""
+        """Measure a part, and return new alarms. While the baseline is learned, parts that passed
+        are added to it."""
         passed = verdict.decision is Decision.PASS
         if self._watch is None and not passed:
             return []
@@ -107,23 +116,23 @@ class Drifting:
         peak = verdict.peak_severity if passed else float("nan")
         values = self._measurer.measure(frame.pixels, peak)
         if self._watch is not None:
-            said = self._watch.take(values, frame.part_id)
-            for alarm in said:
+            alarms = self._watch.take(values, frame.part_id)
+            for alarm in alarms:
                 _log.warning("drift part=%s %s", frame.part_id, alarm)
-            if said:
+            if alarms:
                 self._write()
-            return said
+            return alarms
         assert self._learner is not None
         self._learner.take(values, frame.triggered_ns)
         if self._learner.is_done:
-            self._learned(self._learner)
+            self._finish_learning(self._learner)
         return []
 
     def _wants_template(self) -> bool:
-        """A bundle that says what it was trained on also says whether parts lie alike."""
+        """Return whether a template must be learned: the bundle has no reference of positions."""
         return self._measurer.template is None and self._reference is None and self._watch is None
 
-    def _learned(self, learner: Learner) -> None:
+    def _finish_learning(self, learner: Learner) -> None:
         self._learner = None
         self._begin(
             DriftState.of(
@@ -150,7 +159,7 @@ class Drifting:
             AlarmState(
                 measure=alarm.measure,
                 grade=alarm.grade,
-                said=str(alarm)[:_SAID_CHARS],
+                said=str(alarm)[:_TEXT_CHARS],
                 utc=utc_now(),
             )
             for alarm in self.active.values()

@@ -16,7 +16,7 @@ from edge.drift import Alarm
 from edge.events.condition import drift_event, self_test_event
 from edge.records import Frame, Verdict
 from edge.station.collaborators import PutEvent
-from edge.station.monitor.drift import Drifting
+from edge.station.monitor.drift import DriftDetector
 from edge.station.monitor.self_test import SelfTest, SelfTestSchedule
 from edge.station.monitor.self_test_state import SelfTestState, write_self_test
 from edge.station.part_guard import attempt
@@ -66,7 +66,7 @@ class Monitor:
         *,
         station_id: str,
         bundle_id: str,
-        drifting: Drifting | None,
+        drifting: DriftDetector | None,
         self_test: SelfTest | None,
         rules: MonitorRules,
         self_test_path: Path,
