@@ -1,15 +1,16 @@
-"""Training and validation parts of a data set, with no physical part on both sides."""
+"""The selection of a part of a data set, and its division into training and validation."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.data.dataset import DataSet, Sample
+from models.data.dataset import DataError, DataSet, Sample
 
 log = logging.getLogger(__name__)
 
@@ -144,3 +145,29 @@ def _is_last_of_a_kind(
         if len(holders) > 1 and len(mates) == 1:
             return True
     return False
+
+
+def select(dataset: DataSet, names: str | None = None, *, defective_only: bool = False) -> DataSet:
+    """Return the part of a data set by name, with the kinds that its samples carry.
+
+    names: a regular expression of Python that is searched in the name, a posix path like
+    Class1/Train/0576.PNG; ^ and $ are its ends. None selects all. defective_only: leave good parts
+    out. Raises DataError for an expression that is not valid, or if nothing is left.
+    """
+    try:
+        pattern = re.compile(names or "")
+    except (re.error, OverflowError, RecursionError) as error:
+        raise DataError(f"names {names!r}: is no regular expression: {error}") from error
+    samples = tuple(
+        sample
+        for sample in dataset.samples
+        if pattern.search(sample.name) and not (defective_only and sample.is_good)
+    )
+    if not samples:
+        what = "defective picture" if defective_only else "picture"
+        raise DataError(f"{dataset.root}: no {what} has a name with {names or ''!r}")
+    if len(samples) == len(dataset.samples):
+        return dataset
+    carried = {kind for sample in samples for kind in sample.kinds}
+    kinds = tuple(kind for kind in dataset.kinds if kind in carried)
+    return replace(dataset, samples=samples, kinds=kinds)

@@ -1,10 +1,12 @@
-"""What every method of the sources is to training: pictures go in, a detector comes out."""
+"""The interface of a method: a training task in, a trained detector out, on one severity scale."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from edge.bundle.manifest import Format
 from models.methods.file_detector import FileDetector
@@ -12,13 +14,22 @@ from models.networks import DetectorNetwork
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
-__all__ = ["FileDetector", "Method", "TrainedMethod", "TrainingTask"]
+__all__ = ["FileDetector", "Method", "TrainedMethod", "TrainingTask", "severity_unit"]
+
+# The severity of the worst good part. A raw score three times as high is the top of the scale, 12.
+GOOD_SEVERITY = 4.0
+# Share of good parts at or below it: all of them where they are fewer than two hundred.
+GOOD_SHARE = 0.995
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """What a method is given. held_back: the validation pictures; those of good parts calibrate the
-    scale of severity. checkpoint: where a long training keeps its state, to go on after a kill."""
+    """The input of a method's training.
+
+    pictures: those to train on. held_back: the validation pictures; good parts among them set the
+    scale of severity. kinds: names of the kinds of defects. channels: 1 or 3. checkpoint: file from
+    which a killed training continues.
+    """
 
     pictures: tuple[Picture, ...]
     held_back: tuple[Picture, ...]
@@ -29,7 +40,7 @@ class TrainingTask:
 
     @property
     def good(self) -> tuple[Picture, ...]:
-        """Training pictures of good parts."""
+        """Return the training pictures of good parts."""
         return tuple(picture for picture in self.pictures if picture.sample.is_good)
 
     @property
@@ -39,7 +50,7 @@ class TrainingTask:
 
 @dataclass(frozen=True, slots=True)
 class TrainedMethod:
-    """A network in eval mode, or a file; the loss by step where there is one."""
+    """A trained detector: a network in eval mode, or a file. loss: by step, where there is one."""
 
     detector: DetectorNetwork | FileDetector
     loss: list[tuple[int, float]] = field(default_factory=list)
@@ -47,15 +58,15 @@ class TrainedMethod:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way to a severity map.
+    """One way to obtain severity maps.
 
     train: blocks for seconds to minutes; raises DataError for pictures that it cannot learn from.
-    build: an untrained network of the recipe and channels, into which a run's weights are read;
-    None where the method gives a FileDetector. good_only: it needs no annotated defect.
-    formats: what it can be exported to; int8: whether its network may be quantised. further: train
-    a network of it further, which is changed, with the recipe's detector section; None where the
-    method cannot. by_place: each place is compared with the same place of other parts, so a picture
-    on which something lies elsewhere than on the line would teach it wrong.
+    build: returns an untrained network for the recipe and channels, into which the weights of a run
+    are loaded; None if the method gives a FileDetector. good_only: it needs no annotated defect.
+    formats: formats of its export. int8: true if its network may be quantised. further: trains one
+    of its networks further, which is changed, by the recipe's detector section; None if the method
+    cannot. by_place: the method compares each place with the same place of other parts, so pictures
+    with things in other places than on the line must not be trained on.
     """
 
     train: Callable[[TrainingTask], TrainedMethod]
@@ -65,3 +76,18 @@ class Method:
     int8: bool = True
     further: Callable[[TrainingTask, DetectorNetwork], TrainedMethod] | None = None
     by_place: bool = False
+
+
+def severity_unit(peaks: Sequence[float], share: float = GOOD_SHARE) -> float:
+    """Return the raw score that makes one severity, from the peak scores of good parts.
+
+    peaks: the greatest raw score of each part. The given share of good parts then stays at or below
+    GOOD_SEVERITY. T is chosen later, from annotated defects or from a limit of false rejects.
+    Raises ValueError without a part, or when no part scores above 0.
+    """
+    if not len(peaks):
+        raise ValueError("no good part to take the scale of severity from")
+    limit = float(np.quantile(np.asarray(peaks, np.float64), share, method="higher"))
+    if not limit > 0.0:
+        raise ValueError(f"good parts score {limit:g} at the most; expected something above 0")
+    return limit / GOOD_SEVERITY

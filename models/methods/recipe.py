@@ -1,4 +1,4 @@
-"""A recipe's sections of the methods beside regression."""
+"""The sections of a recipe for the methods other than regression."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class RecipeSection(BaseModel):
-    """A part of a recipe: unknown keys and values of another type are refused."""
+    """A section of a recipe. Unknown keys and values of another type are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class AutoencoderRecipe(RecipeSection):
-    """The autoencoder of good parts (models/methods/autoencoder/training.py) and how it is trained.
+    """The autoencoder of good parts and its training (models/methods/autoencoder).
 
-    reduction: the picture is averaged over so many px each way within the network, for speed: 2
-    makes 256×256 px what 128×128 is. width, latent, depth, skip, error_px, window_px, expected: its
-    shape and how its error becomes severity (models/methods/autoencoder/network.py). steps × batch
-    patches of patch_px a side are seen. loss: of the reconstruction, l1 or l2. flaw_share,
-    noise_sigma: what is set into the patches that it has to take out
-    (models/augmentation/corruption.py). judge_weight: in the loss, of telling these flaws from
-    sound surface; it needs `expected`. flip, rotate_deg, brightness, contrast, rim_share: what a
-    good part may look like (models/augmentation/crops.py). ema, rounded_share, precision: as of
-    the detector.
+    reduction: the network first averages the picture over squares of this side in px, for speed.
+    width, latent, depth, skip: its shape. error_px, window_px, expected: the computation of
+    severity from its error (models/methods/autoencoder/network.py). steps × batch: number of
+    training patches, of patch_px a side. loss: of the reconstruction, l1 or l2. flaw_share,
+    noise_sigma: synthetic defects and noise in the patches, which the network must remove
+    (models/augmentation/corruption.py). judge_weight: weight, in the loss, of the distinction
+    between synthetic defects and sound surface; it needs `expected`. flip, rotate_deg, brightness,
+    contrast, rim_share: random changes of good parts (models/augmentation/crops.py). ema,
+    rounded_share, precision: as for the detector.
     """
 
     reduction: Literal[1, 2, 4] = 1
@@ -65,8 +65,12 @@ class AutoencoderRecipe(RecipeSection):
 
 
 class CascadeRecipe(RecipeSection):
-    """Two autoencoders in a row (models/methods/cascade/network.py, which says what each option
-    does); how they are trained is in `labels`, `augment` and `detector`."""
+    """Two encoder-decoders, one behind the other (models/methods/cascade/network.py).
+
+    width: channels of the first one at its cells of 4×4 px. depth: number of times that each halves
+    the resolution below the cells. refine: width of the second one, as a share of the first.
+    Training follows `labels`, `augment` and `detector`.
+    """
 
     width: int = Field(default=24, ge=8, le=128, multiple_of=8)
     depth: int = Field(default=3, ge=1, le=3)
@@ -74,14 +78,14 @@ class CascadeRecipe(RecipeSection):
 
 
 class MemoryBankRecipe(RecipeSection):
-    """What good parts look like to a network taught by ImageNet
-    (models/methods/memory_bank/training.py).
+    """Features of good parts, from a network trained on ImageNet (models/methods/memory_bank).
 
-    reduction: on how much less of the resolution it works; 1 sees finer flaws at four times the
-    cost. directions: along which a cell may deviate from good parts; units: of the critic. critic:
-    its share of the severity; the rest is the distance from good parts. paintings: pictures with
-    painted flaws that choose the directions and teach the critic. cells: of sound surface, and of
-    flawed, that are kept while learning, 0.7 KB each. steps: of the critic.
+    reduction: factor by which the resolution is reduced first; 1 finds finer defects at four times
+    the cost. directions: number of directions along which a cell is compared with good parts.
+    units: size of the critic. critic: its share of the severity; the rest is the distance from good
+    parts. paintings: pictures with synthetic defects, from which the directions and the critic are
+    learned. cells: most cells of sound surface, and of synthetic defects, that are stored while
+    learning, 0.7 KB each. steps: training steps of the critic.
     """
 
     reduction: Literal[1, 2] = 2
@@ -94,20 +98,20 @@ class MemoryBankRecipe(RecipeSection):
 
 
 class TextureRecipe(RecipeSection):
-    """Statistics of overlapping blocks, and what is unlike those of good parts
-    (models/methods/texture/training.py).
+    """Texture statistics of overlapping blocks, compared with good parts (models/methods/texture).
 
-    A cell of step_px is judged by the block_px around it, an odd multiple. features: any of
-    "patterns" (histograms of local binary patterns: `points` neighbours on circles of radii_px, one
-    histogram each; a neighbour is brighter from `margin` grey levels on), "gradient", "grey"
-    (spread, skewness, extremes) and "level" (the mean grey itself, which light changes). colour: of
-    the picture in "grey", or of "each" channel apart. compare: a block with those of "good" parts,
-    or first with the rest of its own "picture". components: how many principal components, or where
-    below 1, as many as hold that share of the variance. blocks: of good parts, how many are learned
-    from. model: a one-class "svm" that leaves the share nu of good blocks outside; gamma: of its
-    kernel, in 1 / the summed variance of the components; or an isolation "forest" of `trees` trees
-    grown on `samples` blocks each. smooth_cells: a cell's score is the mean over that many cells
-    squared.
+    step_px: side of a cell. block_px: side of the block around it that is described, an odd
+    multiple of step_px. features: "patterns" (histograms of local binary patterns), "gradient",
+    "grey" (spread, skewness, extremes) and "level" (the mean grey, which depends on the light).
+    points, radii_px: neighbours and radii of the patterns, one histogram for each radius. margin:
+    a neighbour counts as brighter from this many grey levels on. colour: "grey" describes the grey
+    picture, "each" every channel apart. compare: "good" compares a block with good parts, "picture"
+    first with the rest of its own picture. components: number of principal components; a value
+    below 1 is the share of the variance to keep. blocks: number of blocks of good parts to learn
+    from. model: "svm" (one-class support vector machine) or "forest" (isolation forest). nu: share
+    of good blocks that the svm leaves outside. gamma: of its kernel, in 1 / the summed variance of
+    the components. trees, samples: trees of the forest, and blocks that each is grown on.
+    smooth_cells: a score is the mean over a square of so many cells a side.
     """
 
     block_px: int = Field(default=24, ge=2, le=4096)
@@ -147,19 +151,19 @@ class TextureRecipe(RecipeSection):
 
 
 class TemplateRecipe(RecipeSection):
-    """Difference from golden images (models/methods/template/training.py).
+    """Difference from golden images (models/methods/template).
 
-    references: golden images, one a variant that the line makes; combine: compare with the "best",
-    which a part matches most, or take the "minimum" difference of all it matches. registration:
-    find where each part lies, within max_rotation_deg, max_shift_share of the longer side and
-    max_scale, both ways; false takes it to lie as the golden image does. min_match: the share of
-    edges in place below which a picture is not this part and is rejected as such. shading: even out
-    light that varies slowly over the part. tolerance_px: good edges may lie so far off; edge_px and
-    noise_grey: how far they go about that, and the camera's noise, which is all there is to go by
-    with one good part and counts less the more there are. smooth_px: differences are averaged over
-    such a square. grain_limit: a picture that is up to so many times as noisy as those of good
-    parts is taken for one of a noisier camera, and differs less by as much; 1 takes all noise for
-    what the part has.
+    references: number of golden images, one for each variant of the part. combine: "best" compares
+    with the golden image that matches best, "minimum" takes the least difference from all that
+    match. registration: find the place of each part; false expects it where the golden image has
+    it. max_rotation_deg, max_shift_share (of the longer side), max_scale: limits of the place, in
+    both directions. min_match: a picture with a smaller share of edges in place is another part and
+    is rejected. shading: correct light that varies slowly over the part. tolerance_px: distance by
+    which an edge of a good part may be off. edge_px, noise_grey: expected spread at an edge in px,
+    and noise of the camera in grey levels. With one good part only these two are known; the more
+    good parts there are, the less they count. smooth_px: side of the square over which differences
+    are averaged. grain_limit: differences of a picture that is up to so many times noisier than
+    good parts are divided by that factor; 1 turns this off.
     """
 
     references: int = Field(default=1, ge=1, le=16)
@@ -178,13 +182,14 @@ class TemplateRecipe(RecipeSection):
 
 
 class ThresholdRecipe(RecipeSection):
-    """Distance from the background (models/methods/threshold/training.py;
-    edge/chain/threshold/file.py says what each does on a station).
+    """Distance from the background (models/methods/threshold; edge/chain/threshold/file.py
+    describes each key).
 
-    "auto", and 0 px, try several and keep what finds most on the training pictures: defects where
-    some are drawn, else painted ones. search_parts: on so many pictures, half of them good.
-    "nlmeans" takes a hundred times as long as the others and is never tried by itself. grain_limit:
-    as of the template.
+    "auto", and 0 px, are searched: training tries several values and keeps those that find
+    the defects of the training pictures best. Without annotated defects it uses synthetic ones.
+    search_parts: number of pictures for the search, half of them good. denoise = "nlmeans" takes a
+    hundred times as long as the others and is not part of the search. grain_limit: as for the
+    template.
     """
 
     channel: Literal["grey", "value"] = "grey"
@@ -204,7 +209,7 @@ class ThresholdRecipe(RecipeSection):
     @field_validator("denoise_px", "window_px", "open_px", "close_px")
     @classmethod
     def _odd(cls, side_px: int) -> int:
-        """A square about a pixel."""
+        """Refuse an even side: a square around a pixel has an odd one."""
         if side_px and side_px % 2 == 0:
             raise ValueError("expected 0, or an odd number")
         return side_px
@@ -212,7 +217,7 @@ class ThresholdRecipe(RecipeSection):
     @field_validator("window_px")
     @classmethod
     def _surroundings(cls, window_px: int) -> int:
-        """One pixel has none."""
+        """Refuse a window of one pixel, which has no surroundings."""
         if window_px == 1:
             raise ValueError("expected 0, or 3 and more")
         return window_px

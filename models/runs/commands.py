@@ -1,4 +1,4 @@
-"""The commands that a page or a terminal tells people to type next, ready to be pasted."""
+"""The commands that pages and messages suggest next, ready to be pasted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from pathlib import Path
 
 
 def make(target: str, **variables: str | Path) -> str:
-    """As ``make export RUN='my runs/tiles'``: what the shell would split is quoted."""
+    """Return a line like ``make export RUN='my runs/tiles'``, quoted for the shell."""
     words = (f"{name}={shlex.quote(str(value))}" for name, value in variables.items())
     return " ".join(("make", target, *words))
 
 
 def outfeed(*words: str | Path) -> str:
-    """As ``.venv/bin/outfeed bundle sign …``: the command beside the Python that runs this, from
-    the current folder where it lies below it."""
+    """Return a line like ``.venv/bin/outfeed bundle sign …``.
+
+    It names the command beside the running Python, relative to the current folder if it lies below.
+    """
     path = Path(sys.executable).parent / "outfeed"
     if path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())

@@ -1,4 +1,4 @@
-"""What a run is about to be trained on: the pictures, divided, and what run.json says of them."""
+"""The preparation of a run: the data, read and divided, and its record for run.json."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """A run's record, its data, and the pictures of both sides in memory, ordered by name."""
+    """The record of a run, its data, and the pictures of both sides, ordered by name."""
 
     record: RunRecord
     dataset: DataSet
@@ -32,20 +32,21 @@ class Preparation:
 def prepare(
     data: Path, recipe: Recipe | None, groups: str | None = None, *, hold_back_drawn: bool = False
 ) -> Preparation:
-    """Read and divide the data as the recipe says. Blocks for seconds to a minute.
+    """Read and divide the data by the recipe. Block for seconds to a minute.
 
-    recipe: None chooses one for regression from the data (models/training/auto.py) and logs why. groups: in
-    place of the recipe's split.groups. hold_back_drawn: with a method that learns from good parts,
-    hold back drawn defects of the training side too; then it is not divided as for others.
+    recipe: None chooses one for regression from the data (models/training/auto.py) and logs the
+    reasons. groups: in place of the recipe's split.groups. hold_back_drawn: with a method that
+    learns from good parts, also hold back the annotated defects of the training side. The division
+    then differs from that of other methods.
     Raises DataError for data that cannot be trained on.
     """
     if recipe is not None:
         _check_limit(recipe)
-    told = recipe.split if recipe is not None else SplitRecipe()
+    given = recipe.split if recipe is not None else SplitRecipe()
     if groups is not None:
-        told = told.model_copy(update={"groups": groups})
-    dataset = open_data(data, told)
-    settings = told if recipe is not None else auto.choose_split(dataset)
+        given = given.model_copy(update={"groups": groups})
+    dataset = open_data(data, given)
+    settings = given if recipe is not None else auto.choose_split(dataset)
     divided = split(dataset, settings.validation_share, settings.seed)
     if recipe is not None and METHODS[recipe.method].good_only:
         divided = hold_back_defective(divided, drawn=hold_back_drawn or settings.good_only)
@@ -64,7 +65,7 @@ def prepare(
     if recipe.classifier.enabled and not classified:
         log.info("classifier off: no training picture carries an annotated defect")
     off = recipe.classifier.model_copy(update={"enabled": classified})
-    settings = settings.model_copy(update={"groups": told.groups})
+    settings = settings.model_copy(update={"groups": given.groups})
     record = RunRecord(
         recipe=recipe.model_copy(update={"split": settings, "classifier": off}),
         data=str(data.resolve()),
@@ -95,7 +96,7 @@ def _check(
     *,
     good_only: bool,
 ) -> None:
-    """Raises DataError where a method has nothing to learn from, or nothing to be judged on."""
+    """Raise DataError if a method has nothing to learn from, or nothing to be evaluated on."""
     for side, some in (("training", pictures), ("validation", held_back)):
         if good_only:
             if not any(picture.sample.is_good for picture in some):

@@ -1,13 +1,13 @@
-"""A training run's folder: what was trained on what, and what came out.
+"""The folder of a training run: the record of its data and settings, and its results.
 
 run.json          recipe, data, split, kinds: written first, never changed
-detector.ckpt     checkpoints, to go on after a kill
+detector.ckpt     checkpoints, from which a killed run continues
 classifier.ckpt
-detector.pt       trained weights; detector.bin: the file of a method that is no network
+detector.pt       trained weights; detector.bin: the file of a method without a network
 classifier.pt
-result.json       T, the rules, metrics: written last; its presence means the run is complete
-validation.txt    the validation pictures' paths, one a line, for `outfeed inspect`
-quarantine/       of a run that learned from marked parts: these parts (models/learning)
+result.json       T, the rules, metrics: written last, so a run with it is complete
+validation.txt    paths of the validation pictures, one a line, for `outfeed inspect`
+quarantine/       the marked parts that the run was retrained with (models/feedback)
 train.log
 """
 
@@ -26,7 +26,7 @@ from edge.errors import BundleError, QuarantineError
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.layouts import open_dataset
 from models.data.quarantined import FOLDER, quarantined
-from models.data.select import select
+from models.data.split import select
 from models.methods.file_detector import FileDetector
 from edge.files import write_atomically
 from models.training.fit import save_atomically
@@ -47,7 +47,10 @@ class _Part(BaseModel):
 
 
 class RunRecord(_Part):
-    """What a run set out to do."""
+    """The data and settings of a run, recorded before it is trained.
+
+    train, validation: names of pictures. unmasked: names of defective pictures without a mask.
+    """
 
     recipe: Recipe
     data: str
@@ -60,9 +63,12 @@ class RunRecord(_Part):
 
 
 class CurvePoint(_Part):
-    """One T of the search: mean IoU over annotated parts (None without one), share of good parts
-    with an alarm (None without one), and then the share of defective parts with a region where
-    nothing is drawn."""
+    """The figures at one T of the search.
+
+    mean_iou: over annotated parts, None without one. false_alarms: share of good parts with an
+    alarm, None without one. strays: then, the share of defective parts with a region where nothing
+    is drawn.
+    """
 
     threshold: float
     mean_iou: float | None
@@ -71,8 +77,11 @@ class CurvePoint(_Part):
 
 
 class RunResult(_Part):
-    """What came of it. metrics: by chain ('float', 'float without classifier'), then by name.
-    training_s: of the sitting that finished it; None of runs that did not say."""
+    """The result of a run.
+
+    metrics: by chain ('float', 'float without classifier'), then by name. training_s: seconds of the
+    last call, which finished the run; None where it was not recorded.
+    """
 
     threshold: float
     join_px: float
@@ -92,7 +101,7 @@ class RunResult(_Part):
 
 
 class _Pointer(BaseModel):
-    """The part of comparison.json that says which run to take."""
+    """The part of comparison.json that names the recommended run."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -100,15 +109,15 @@ class _Pointer(BaseModel):
 
 
 def open_data(folder: Path, settings: SplitRecipe, layout: str = "auto") -> DataSet:
-    """The part of the data in a folder that a recipe trains and validates on. Raises DataError."""
+    """Return the part of a data folder that a recipe uses. Raises DataError."""
     dataset = open_dataset(folder, layout, settings.groups)
     return select(dataset, settings.names, defective_only=settings.defective_only)
 
 
 class Run:
-    """Paths and contents of one run's folder.
+    """Paths and contents of the folder of one run.
 
-    The folder of a comparison (models/candidates) stands for the run that it recommends.
+    The folder of a comparison (models/candidates) stands for the recommended run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -125,7 +134,7 @@ class Run:
         self.quarantine = folder / FOLDER
 
     def begin(self, record: RunRecord) -> None:
-        """Write run.json, or go on with the run that is there when it is the same.
+        """Write run.json. If it exists with the same record, the run continues.
 
         Raises DataError when the folder holds another run.
         """
@@ -140,19 +149,21 @@ class Run:
         _write(self.record_path, record)
 
     def record(self) -> RunRecord:
-        """run.json. Raises DataError when there is none, or it is not readable."""
+        """Return run.json. Raises DataError if it is missing or cannot be read."""
         return _read(self.record_path, RunRecord, "a training run (make train)")
 
     def result(self) -> RunResult:
-        """result.json. Raises DataError when the run is not complete."""
+        """Return result.json. Raises DataError if the run is not complete."""
         return _read(self.result_path, RunResult, "a completed training run (make train)")
 
     def finish(self, result: RunResult) -> None:
         _write(self.result_path, result)
 
     def open_data(self) -> tuple[DataSet, dict[str, Sample]]:
-        """The data the run was trained on, marked parts that it learned from included, and its
-        samples by name. Raises DataError."""
+        """Return the data of the run, with the marked parts of its retraining, and samples by name.
+
+        Raises DataError, also if the data has changed since.
+        """
         record = self.record()
         dataset = open_data(Path(record.data), record.recipe.split, record.layout)
         try:
@@ -179,7 +190,7 @@ class Run:
         save_atomically(network.state_dict(), self.classifier_path)
 
     def load_detector(self) -> DetectorNetwork | FileDetector:
-        """The trained detector; a network is in eval mode. Raises DataError without its file."""
+        """Return the trained detector; a network is in eval mode. Raises DataError without a file."""
         record = self.record()
         build = METHODS[record.recipe.method].build
         if build is None:
@@ -192,16 +203,16 @@ class Run:
         kind = record.recipe.method
         try:
             data = self.detector_file.read_bytes()
-            found = FileDetector(kind, data)
-            found.detector(record.channels)
+            detector = FileDetector(kind, data)
+            detector.detector(record.channels)
         except (OSError, BundleError) as error:
             raise DataError(
                 f"{self.detector_file}: cannot be read; expected a trained {kind}"
             ) from error
-        return found
+        return detector
 
     def load_classifier(self) -> BlockClassifier | None:
-        """The trained classifier in eval mode; None where the recipe has none."""
+        """Return the trained classifier in eval mode; None if the recipe has none."""
         record = self.record()
         if not record.recipe.classifier.enabled:
             return None
@@ -226,7 +237,7 @@ def _fill(network: nn.Module, path: Path) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise DataError(
-            f"{path}: holds weights of another network than today's {type(network).__name__}; "
+            f"{path}: holds weights that do not fit {type(network).__name__}; "
             "train again"
         ) from error
 

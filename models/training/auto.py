@@ -1,7 +1,7 @@
-"""Settings chosen from the data: what `make train` does where no recipe is named.
+"""The choice of settings from the data, for `make train` without a recipe.
 
-The lean recipe is the base; what the data has a say in is changed, and each change gives the fact
-that it rests on. The same data gives the same recipe, so that a killed run can go on.
+The recipe `lean` is the base. Settings that depend on the data are changed, and each change names
+the fact behind it. The same data gives the same recipe, so that a killed run can continue.
 """
 
 from __future__ import annotations
@@ -22,40 +22,44 @@ from models.training.recipe import Recipe, SplitRecipe, load_recipe
 
 BASE, NAME = "lean", "auto"
 
-# The lean detector on two cores: 0.2 s for a step of 16 patches of 256×256; its training shares 20
-# minutes with the classifier (a step of 64 blocks is 0.1 s: 3 minutes) and the evaluation.
+# Times on two cores: lean takes 0.2 s for a step of 16 patches of 256×256 px, the classifier 0.1 s
+# for a step of 64 blocks. Of 20 minutes the detector gets 15, the classifier 3; the evaluation
+# takes the rest.
 PATCH_S, BLOCK_S = 0.2 / 16, 0.1 / 64
 DETECTOR_S, CLASSIFIER_S = 900.0, 180.0
 USUAL_PX = 256
-BASE_PICTURES = 450  # the base's steps are for so many; half the steps for a quarter of them
+BASE_PICTURES = 450  # the steps of the base are for so many; a quarter of them takes half the steps
 LEAST_STEPS, LEAST_CLASSIFIER_STEPS = 800, 400
 
 PATCHES_PX = tuple(range(128, 385, 64))
-AROUND = 1.5  # a patch shows so many times a defect's length, to show sound surface too
-SIZES_APART = 2.0  # short sides of which the 90th percentile is further above the 10th vary
-FEW_PARTS = ((20, 0.4), (100, 0.2))  # below so many parts of a kind: transplant_share
+AROUND = 1.5  # side of a patch per length of a defect, so that it shows sound surface too
+SIZES_APART = 2.0  # ratio of the 90th to the 10th percentile of short sides, above which they vary
+FEW_PARTS = ((20, 0.4), (100, 0.2))  # transplant_share for fewer parts of a kind than this
 MANY_PARTS_SHARE = 0.1
-DEFECT_SHARES = (0.3, 0.6)  # where all pictures are defective, where next to none are
-FEW_DEFECTIVE = 8  # pictures: below, no classifier is trained
-TWICE_SHOWN = 5  # parts of a kind: from here on two are held back, where a larger share does it
+DEFECT_SHARES = (0.3, 0.6)  # defect_share if all pictures are defective, and if hardly any is
+FEW_DEFECTIVE = 8  # with fewer defective pictures no classifier is trained
+TWICE_SHOWN = 5  # from so many parts of a kind on, two are held back, with a larger share if needed
 LARGER_SHARES = (0.3, 0.35)
 
-FAINT = 5.0  # grey levels between a defect and its surroundings that the eye can tell
-NOISE_PX = 8.0  # noise is taken to average out over a defect's width, up to so much
+FAINT = 5.0  # grey levels between a defect and its surroundings that an eye can distinguish
+NOISE_PX = 8.0  # width of a defect up to which noise is expected to average out
 
-# photographs of one part: a short last field (part12_1, part12_b), or a field that says so (exp3)
+# Photographs of one part: a short last field (part12_1, part12_b), or a named field (exp3).
 _LAST = r"[_-](?:\d{1,2}|[a-z])"
-_SHOT = r"(?:exp(?:osure)?|view|cam(?:era)?|shot|side|pose|frame)[_-]?\d{1,2}"
+_VIEW = r"(?:exp(?:osure)?|view|cam(?:era)?|shot|side|pose|frame)[_-]?\d{1,2}"
 BY_LAST = rf"([^/]+?)(?:{_LAST})?\.[^./]+$"
 _SERIES = re.compile(rf"([^/]*\d[^/]*?){_LAST}\.[^./]+$", re.IGNORECASE)
-_SHOTS = re.compile(rf"(?:^|[/_-])({_SHOT})(?=[._-])", re.IGNORECASE)
-MOST_SHOTS = 20  # photographs of one part, of names that look like a series
+_VIEWS = re.compile(rf"(?:^|[/_-])({_VIEW})(?=[._-])", re.IGNORECASE)
+MOST_VIEWS = 20  # photographs of one part, for names that look like a series
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeReason:
-    """Why a recipe key has its value, in one line. A key without a dot is a remark: 'kind' tells
-    what was measured, 'warning' what will do harm; their value is None."""
+    """The reason for the value of a recipe key, in one line.
+
+    A key without a dot is a remark, and its value is None: 'kind' for measurements of a kind,
+    'warning' for faults of the data.
+    """
 
     key: str
     value: bool | int | float | str | None
@@ -74,20 +78,20 @@ class RecipeReason:
 
 @dataclass(frozen=True, slots=True)
 class RecipeChoice:
-    """A recipe for one data set, and why it is so."""
+    """A recipe for one data set, and the reasons for its settings."""
 
     recipe: Recipe
     reasons: tuple[RecipeReason, ...]
 
 
 def choose_split(dataset: DataSet) -> SplitRecipe:
-    """How to divide the data, from counts alone: no picture is read."""
+    """Return the division of the data, from counts only: no picture is read."""
     base = load_recipe(BASE).split
     return base.model_copy(update={"validation_share": _validation_share(dataset, base)[0]})
 
 
 def choose_recipe(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...]) -> RecipeChoice:
-    """The recipe for the data, and the reasons. pictures: of divided.train, as loaded.
+    """Return the recipe for the data, and the reasons. pictures: those of divided.train, loaded.
 
     Raises ValueError when there is no picture.
     """
@@ -98,7 +102,7 @@ def choose_recipe(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...
     for setting in settings:
         section, _, key = setting.key.partition(".")
         values[section][key] = setting.value
-    measured = [RecipeReason("kind", None, _told(kind)) for kind in facts.kinds]
+    measured = [RecipeReason("kind", None, _measurements(kind)) for kind in facts.kinds]
     warnings = [
         RecipeReason("warning", None, fact) for fact in _warnings(dataset, divided, facts, base)
     ]
@@ -106,7 +110,7 @@ def choose_recipe(dataset: DataSet, divided: Split, pictures: tuple[Picture, ...
 
 
 def describe(choice: RecipeChoice) -> list[str]:
-    """The lines that training prints."""
+    """Return the lines that training logs."""
     count = sum(reason.is_setting for reason in choice.reasons)
     first = f"recipe {choice.recipe.name}: {BASE} with {count} settings chosen from the data"
     return [first, *(str(reason) for reason in choice.reasons)]
@@ -122,7 +126,7 @@ def _settings(dataset: DataSet, facts: DatasetFacts, base: Recipe) -> list[Recip
     fewest, rarest = min(parts, default=(0, "any kind"))
     moved = next((share for most, share in FEW_PARTS if fewest < most), MANY_PARTS_SHARE)
     enabled = facts.defective >= FEW_DEFECTIVE
-    found = [
+    reasons = [
         RecipeReason("split.validation_share", share, why),
         RecipeReason("detector.network", "lean", "a step takes 0.2 s on two cores"),
         patch,
@@ -147,12 +151,15 @@ def _settings(dataset: DataSet, facts: DatasetFacts, base: Recipe) -> list[Recip
             f"{FEW_DEFECTIVE}",
         ),
     ]
-    return [*found, _classifier_steps(facts, base)] if enabled else found
+    return [*reasons, _classifier_steps(facts, base)] if enabled else reasons
 
 
 def _validation_share(dataset: DataSet, base: SplitRecipe) -> tuple[float, str]:
-    """Larger where that holds back two parts of each kind. Of 2 to 4 parts one is held back
-    whatever the share: two would leave too few to learn from."""
+    """Return the share to hold back and the reason: larger if that holds back two parts of a kind.
+
+    Of 2 to 4 parts of a kind one is held back with any share: two would leave too few to learn
+    from.
+    """
     usable = tuple(sample for sample in dataset.samples if not sample.unmasked)
     parts = {kind: parts_of(carriers(usable, kind)) for kind in dataset.kinds}
     masked = replace(dataset, samples=usable)
@@ -165,17 +172,17 @@ def _validation_share(dataset: DataSet, base: SplitRecipe) -> tuple[float, str]:
     alone = single(usual)
     if alone:
         share = min((usual, *LARGER_SHARES), key=lambda some: (len(single(some)), some))
-        told = f"{alone[0]} is on {parts[alone[0]]} parts, and {usual:g} holds back one of them"
-        return share, told
+        fact = f"{alone[0]} is on {parts[alone[0]]} parts, and {usual:g} holds back one of them"
+        return share, fact
     fewest, rarest = min(((n, kind) for kind, n in parts.items() if n), default=(0, "no kind"))
-    told = f"{rarest} is on {_count(fewest, 'part')}, no kind on fewer"
+    fact = f"{rarest} is on {_count(fewest, 'part')}, no kind on fewer"
     if 1 < fewest < TWICE_SHOWN:
-        told += "; one is held back, two would leave too few to learn from"
-    return usual, told
+        fact += "; one is held back, two would leave too few to learn from"
+    return usual, fact
 
 
 def _patch(facts: DatasetFacts) -> RecipeReason:
-    """About a picture; of large pictures 256, or what shows the long defects."""
+    """Return a patch of about a picture: at most 256 px, or more if long defects need it."""
     size = f"the usual picture is {facts.width_px}x{facts.height_px} px"
     if facts.short_high_px > SIZES_APART * facts.short_low_px:
         apart = f"{facts.short_low_px:.0f} to {facts.short_high_px:.0f} px"
@@ -187,12 +194,12 @@ def _patch(facts: DatasetFacts) -> RecipeReason:
     if needed <= chosen or not larger:
         return RecipeReason("detector.patch_px", chosen, size)
     chosen = next((px for px in larger if px >= needed), larger[-1])
-    told = f"{size}, and 9 of 10 of {name} are up to {needed / AROUND:.0f} px long"
-    return RecipeReason("detector.patch_px", chosen, told)
+    fact = f"{size}, and 9 of 10 of {name} are up to {needed / AROUND:.0f} px long"
+    return RecipeReason("detector.patch_px", chosen, fact)
 
 
 def _shift(patch_px: int, base: Recipe) -> list[RecipeReason]:
-    """A defect that a patch is cut around must lie inside it: three eighths off at the most."""
+    """Limit the shift to three eighths of the patch, so that its defect stays inside."""
     most = patch_px * 3 // 8
     if base.augment.shift_px <= most:
         return []
@@ -202,24 +209,24 @@ def _shift(patch_px: int, base: Recipe) -> list[RecipeReason]:
 
 
 def _noise(facts: DatasetFacts, base: Recipe) -> list[RecipeReason]:
-    """Less noise where it would hide the faintest kind, averaged over the width of its defects."""
+    """Return less noise if it would hide the faintest kind, averaged over its defects' width."""
     faint = [
         (k.contrast * min(k.width_px, NOISE_PX) / 4, k) for k in facts.kinds if k.contrast > 0.0
     ]
     most, kind = min(faint, key=lambda pair: pair[0], default=(np.inf, None))
     if kind is None or base.augment.noise_sigma <= most:
         return []
-    told = f"{kind.name} is {kind.contrast:.1f} grey levels off and {kind.width_px:.1f} px wide"
-    return [RecipeReason("augment.noise_sigma", round(most, 1), told)]
+    fact = f"{kind.name} is {kind.contrast:.1f} grey levels off and {kind.width_px:.1f} px wide"
+    return [RecipeReason("augment.noise_sigma", round(most, 1), fact)]
 
 
 def _detector_steps(facts: DatasetFacts, base: Recipe, patch_px: int) -> RecipeReason:
-    """As the root of the number of pictures, within the time that is there."""
+    """Return steps in proportion to the root of the number of pictures, within the time limit."""
     options = base.detector
     step_s = PATCH_S * options.batch * (patch_px / USUAL_PX) ** 2
-    # A check costs a validation picture about what training costs a patch of its size.
-    look_s = PATCH_S * facts.validation * facts.height_px * facts.width_px / USUAL_PX**2
-    most = int((DETECTOR_S - options.checks * look_s) / step_s)
+    # Checking a picture takes about as long as training on a patch of its size.
+    check_s = PATCH_S * facts.validation * facts.height_px * facts.width_px / USUAL_PX**2
+    most = int((DETECTOR_S - options.checks * check_s) / step_s)
     return _steps("detector.steps", options.steps, facts, most, LEAST_STEPS, step_s)
 
 
@@ -236,20 +243,21 @@ def _steps(
 ) -> RecipeReason:
     wanted = usual * (facts.training / BASE_PICTURES) ** 0.5
     steps = max(int(min(wanted, most)) // 100 * 100, least)
-    told = _count(facts.training, "training picture")
+    count = _count(facts.training, "training picture")
     limit = ", as many as the time allows" if wanted > most else ""
     return RecipeReason(
-        key, steps, f"{told}{limit}; {max(steps * step_s / 60, 1):.0f} min on two cores"
+        key, steps, f"{count}{limit}; {max(steps * step_s / 60, 1):.0f} min on two cores"
     )
 
 
-def _told(kind: KindFacts) -> str:
-    told = f"{kind.name}: {_count(kind.pictures, 'training picture')} of "
-    told += f"{_count(kind.parts, 'part')}, {_count(kind.defects, 'defect')}"
+def _measurements(kind: KindFacts) -> str:
+    """Return the measurements of a kind in one line."""
+    text = f"{kind.name}: {_count(kind.pictures, 'training picture')} of "
+    text += f"{_count(kind.parts, 'part')}, {_count(kind.defects, 'defect')}"
     if not kind.defects:
-        return told
+        return text
     return (
-        f"{told} of {kind.area_px:.0f} px, {kind.width_px:.1f} px wide and {kind.contrast:.0f} "
+        f"{text} of {kind.area_px:.0f} px, {kind.width_px:.1f} px wide and {kind.contrast:.0f} "
         f"grey levels off (medians), 9 of 10 up to {kind.long_px:.0f} px long"
     )
 
@@ -259,8 +267,8 @@ def _warnings(dataset: DataSet, divided: Split, facts: DatasetFacts, base: Recip
     for kind in dataset.kinds:
         parts = parts_of(carriers(usable, kind))
         if parts < 2:
-            told = _count(parts, "physical part")
-            yield f"{kind} is on {told} with masks: it cannot be validated"
+            count = _count(parts, "physical part")
+            yield f"{kind} is on {count} with masks: it cannot be validated"
     if not any(sample.is_good for sample in usable):
         yield f"0 of {len(usable)} pictures are good: false rejects cannot be measured"
     for facts_of in facts.kinds:
@@ -278,23 +286,23 @@ def _warnings(dataset: DataSet, divided: Split, facts: DatasetFacts, base: Recip
 
 
 def series(samples: Sequence[Sample]) -> Iterator[str]:
-    """Names that look as if several pictures showed one part, where nobody told groups."""
+    """Yield a warning if names look like several pictures of one part, and no groups are given."""
     if any(sample.group != sample.name for sample in samples):
         return
     stems = [match[1] for sample in samples if (match := _SERIES.search(sample.name))]
     shared = {stem: n for stem, n in Counter(stems).items() if n > 1}
-    if 2 * sum(shared.values()) >= len(samples) and max(shared.values()) <= MOST_SHOTS:
+    if 2 * sum(shared.values()) >= len(samples) and max(shared.values()) <= MOST_VIEWS:
         yield (
             f"{sum(shared.values())} of {len(samples)} names look like several pictures of one "
             f"part ({min(shared)}) and count as parts of their own: give --groups '{BY_LAST}' "
             "(recipe key split.groups) or a groups.csv"
         )
         return
-    shots = [match[1].lower() for sample in samples if (match := _SHOTS.search(sample.name))]
-    if 2 * len(shots) >= len(samples) and 2 <= len(set(shots)) <= MOST_SHOTS:
+    views = [match[1].lower() for sample in samples if (match := _VIEWS.search(sample.name))]
+    if 2 * len(views) >= len(samples) and 2 <= len(set(views)) <= MOST_VIEWS:
         yield (
-            f"{len(shots)} of {len(samples)} names tell one of {len(set(shots))} photographs "
-            f"({min(shots)}) and count as parts of their own: name the parts in a groups.csv, or "
+            f"{len(views)} of {len(samples)} names give one of {len(set(views))} photographs "
+            f"({min(views)}) and count as parts of their own: name the parts in a groups.csv, or "
             "give --groups PATTERN (recipe key split.groups)"
         )
 

@@ -1,7 +1,6 @@
-"""Training blocks for the classifier: annotated defects, and the detector's own false positives.
+"""Training blocks for the classifier: annotated defects, and false positives of the detector.
 
-He & Liu 2020, section III.C.2: the classifier is trained after the detector, on the marked defects
-and on what the detector reports where there is none.
+As in He & Liu 2020, section III.C.2, the classifier is trained after the detector.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from models.training.feed import Pair, feed
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
-# A reported region is a true positive for training when this share of it is annotated; below the
-# lower bound it is background; between the two nobody can say, and it is left out.
+# Shares of a reported region that are annotated: from the first on it is a true positive, up to the
+# second it is background. A region between the two is uncertain and is left out.
 TRUE_SHARE, BACKGROUND_SHARE = 0.3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRegion:
-    """A place in a picture and what the classifier should call it (0 background, else 1 + kind)."""
+    """A place in a picture and the label to learn: 0 for background, else 1 + the kind's index."""
 
     picture: int
     box: Box
@@ -44,30 +43,31 @@ def collect_regions(
     threshold: float,
     join_px: float,
 ) -> tuple[LabelledRegion, ...]:
-    """Annotated defects of the pictures, and the regions that the detector reports in them.
+    """Return the annotated defects of the pictures, and the regions that the detector reports.
 
-    The detector saw these pictures in training and raises few false alarms on them, so regions are
-    read at half of T as well, where it does.
+    The detector was trained on these pictures and reports few false regions at T. Regions are
+    therefore also taken at half of T.
     """
-    found: list[LabelledRegion] = []
+    regions: list[LabelledRegion] = []
     for number, (picture, severity) in enumerate(zip(pictures, maps, strict=True)):
         for value in np.unique(picture.kind_map[picture.kind_map > 0]).tolist():
             pixels = (picture.kind_map == value).view(np.uint8)
             marked = components(Mask(pixels, pixels.astype(np.float32), 0, 0), join_px)
-            found += [LabelledRegion(number, region.box, value) for region in marked.regions]
+            regions += [LabelledRegion(number, region.box, value) for region in marked.regions]
         for level in (threshold, threshold / 2):
             mask = keep(severity, level, *picture.kind_map.shape)
             if mask is not None:
-                found += _reported(number, picture.kind_map, components(mask, join_px))
-    return tuple(found)
+                regions += _reported(number, picture.kind_map, components(mask, join_px))
+    return tuple(regions)
 
 
-def _reported(number: int, kind_map: Pixels, found: Components) -> list[LabelledRegion]:
+def _reported(number: int, kind_map: Pixels, reported: Components) -> list[LabelledRegion]:
+    """Return the reported regions that are clearly a defect or clearly background."""
     labelled = []
-    height, width = found.labels.shape
-    crop = kind_map[found.top : found.top + height, found.left : found.left + width]
-    for index, region in enumerate(found.regions, start=1):
-        values = crop[found.labels == index]
+    height, width = reported.labels.shape
+    crop = kind_map[reported.top : reported.top + height, reported.left : reported.left + width]
+    for index, region in enumerate(reported.regions, start=1):
+        values = crop[reported.labels == index]
         share = float((values > 0).mean())
         if share >= TRUE_SHARE:
             label = int(np.bincount(values[values > 0]).argmax())
@@ -78,11 +78,11 @@ def _reported(number: int, kind_map: Pixels, found: Components) -> list[Labelled
 
 
 class BlockSource:
-    """Batches of augmented blocks; batch number i depends on the recipe's seed and i alone.
+    """Batches of augmented blocks. Batch number i depends on the recipe's seed and i only.
 
-    Kinds come in equal shares; background blocks are the detector's false positives, and one in
-    four a random place of a good part, so that background is known even where the detector errs
-    little. Raises ValueError when no region carries a defect.
+    All kinds are equally frequent. Background blocks are false positives of the detector. One in
+    four is a random place of a good part, so that background is learned even if the detector has
+    few false positives. Raises ValueError when no region has a defect.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class BlockSource:
         )
 
     def batch(self, step: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Blocks uint8 N×C×64×64 and labels int64 N."""
+        """Return blocks, uint8 N×C×64×64, and labels, int64 N."""
         options = self._recipe.classifier
         rng = np.random.default_rng([self._recipe.seed, 1, step])
         blocks, labels = [], []
@@ -119,7 +119,7 @@ class BlockSource:
         return np.ascontiguousarray(np.stack(blocks).transpose(0, 3, 1, 2)), np.array(labels)
 
     def batches(self, first: int, last: int) -> Iterator[Pair]:
-        """The steps as the training loop wants them."""
+        """Yield the batches of steps first to last - 1 for the training loop."""
 
         def batch(step: int) -> Pair:
             pixels, labels = self.batch(step)

@@ -1,4 +1,4 @@
-"""Train the block classifier on true defects and the detector's own false positives."""
+"""Training of the block classifier on annotated defects and false positives of the detector."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from torch import nn
 
 from models.networks import BlockClassifier
 from models.training.blocks import BlockSource, LabelledRegion
-from models.training.fit import Fit, Schedule
-from models.training.initial_weights import start_from_imagenet
+from models.training.fit import Fit, Schedule, start_from_imagenet
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
@@ -27,10 +26,11 @@ def train_classifier(
     checkpoint: Path,
     begun: BlockClassifier | None = None,
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
-    """The trained classifier in eval mode and its loss by step. Blocks for minutes; resumable.
+    """Train, and return the classifier in eval mode and its loss by step. Block for minutes.
 
-    Cross entropy over kinds + background (He & Liu 2020, section III.A.4). begun: one to train
-    further, in place of the recipe's start; it is changed.
+    A training that was killed continues from its checkpoint. The loss is the cross entropy over
+    kinds and background (He & Liu 2020, section III.A.4). begun: a classifier to train further, in
+    place of the recipe's start; it is changed.
     """
     torch.manual_seed(recipe.seed + 1)
     options = recipe.classifier

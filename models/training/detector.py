@@ -1,4 +1,4 @@
-"""Train the detector and read severity maps from it."""
+"""Training of the detector networks, and severity maps of whole pictures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from models.networks import (
     normalise,
 )
 from models.training.feed import Pair, feed
-from models.training.fit import Check, Fit, Schedule, wants_bfloat16
-from models.training.initial_weights import start_from_imagenet
+from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
 from models.training.losses import cross_entropy_and_overlap, l2
 from models.training.patches import PatchSource, Picture, find_truncate
 from models.training.recipe import Recipe
@@ -40,10 +39,11 @@ def train_detector(
     held_back: tuple[Picture, ...] = (),
     network: DetectorNetwork | None = None,
 ) -> tuple[DetectorNetwork, list[tuple[int, float]]]:
-    """The trained network in eval mode, and the loss by step. Blocks for minutes; resumable.
+    """Train, and return the network in eval mode and the loss by step. Block for minutes.
 
-    held_back: the pictures that the recipe's checks look at. network: what is trained, in place of
-    the one that the recipe names; it is changed.
+    A training that was killed continues from its checkpoint. held_back: pictures for the recipe's
+    checks. network: a network to train further, in place of the one that the recipe names; it is
+    changed.
     """
     torch.manual_seed(recipe.seed)
     options = recipe.detector
@@ -93,25 +93,26 @@ def train_detector(
 
 
 def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
-    """How good the averaged network is: the mean of its best mean IoU and its image AP."""
+    """Return the figure of a check: the mean of the best mean IoU and the image AP."""
     assert isinstance(network, DetectorNetwork)
     maps = [severity_map(network, picture.pixels) for picture in pictures]
     pairs = [
         (SeverityMap(values, 1.0, 0, network.stride_px), picture.kind_map > 0)
         for values, picture in zip(maps, pictures, strict=True)
     ]
-    found = search_threshold(pairs)
+    search = search_threshold(pairs)
     ap = average_precision(
         [bool(annotated.any()) for _, annotated in pairs], [float(m.max()) for m in maps]
     )
-    return (found.best_iou + ap) / 2
+    return (search.best_iou + ap) / 2
 
 
 @torch.no_grad()
 def severity_map(network: DetectorNetwork, pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Severity of a whole picture, uint8 H×W or H×W×3 → float32 ceil(H/stride) × ceil(W/stride).
+    """Return the severity of a whole picture: float32 ceil(H/stride) × ceil(W/stride).
 
-    The picture is reflected up to the network's multiple, as the station's tiles are.
+    pixels: uint8 H×W or H×W×3. The picture is reflected up to a multiple of the network's
+    multiple_px, as the station does.
     """
     height, width = pixels.shape[:2]
     multiple = network.multiple_px

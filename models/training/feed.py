@@ -1,7 +1,7 @@
-"""Batches made ahead by processes of their own, in order.
+"""Batches that child processes make ahead, in order.
 
-A thread would do the same work, but its Python holds the interpreter lock that the training loop
-needs between any two operators: patches with painted flaws made a step of 0.1 s take 0.45 s.
+Threads would hold the interpreter lock, which the training loop needs between any two operators.
+With patches that had synthetic defects, a step of 0.1 s then took 0.45 s.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class _Steps(Dataset[Pair]):
 def feed(
     batch: Callable[[int], Pair], first: int, last: int, *, processes: int | None = None
 ) -> Iterator[Pair]:
-    """batch(first) to batch(last - 1), in order; an exception in ``batch`` is raised here.
+    """Yield batch(first) to batch(last - 1), in order. An exception in ``batch`` is raised here.
 
-    processes: how many make batches ahead (forked: the pictures are shared, not copied); 0 makes
-    them in the caller, when it asks; None takes two. Never more than there are cores. They end with
-    the iterator. ``batch`` must depend on the step alone.
+    processes: number of child processes that make batches ahead, at most one for each core. They
+    are forked, so that pictures are shared and not copied, and end with the iterator. 0 makes each
+    batch in the caller; None is 2. ``batch`` must depend on the step only.
     """
     cores = len(os.sched_getaffinity(0))
     processes = min(2 if processes is None else processes, cores)
@@ -57,15 +57,18 @@ def feed(
     try:
         yield from batches
     finally:
-        # An exception's traceback keeps the iterator alive, and its processes with it.
+        # The traceback of an exception holds a reference to the iterator and its processes.
         end = getattr(batches, "_shutdown_workers", None)
         if end is not None:
             end()
 
 
 def _alone(_worker: int) -> None:
-    """A worker is one of several: no threads of its own. A key or a kill of the whole group is for
-    the training loop, which saves its step and then ends its workers."""
+    """Prepare a child process: one thread, and no reaction to SIGNALS.
+
+    A signal to the whole process group is for the training loop, which saves its step and then ends
+    its child processes.
+    """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)

@@ -1,4 +1,4 @@
-"""The loop that trains detector and classifier: schedule, averaging, checkpoints, resume."""
+"""The training loop of detector and classifier: schedule, averaging, checkpoints, continuation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from models.networks import DetectorNetwork
+from models.data.dataset import DataError
+from models.networks import BlockClassifier, DetectorNetwork
 from models.training.int8_rounding import call_rounded
-from models.training.interrupts import Interrupted, asked_to_stop
+from models.training.interrupts import Interrupted, stop_on_signal
 from models.training.progress import stage
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,11 @@ CHECKPOINT_EVERY = 200  # steps; half a minute of the lean detector on two cores
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """AdamW with warm-up over 5 % of the steps, then a cosine to zero. rounded_share: of the steps,
-    the last ones, in which weights are rounded as int8 will have them
-    (models/training/int8_rounding.py)."""
+    """The optimiser's settings: AdamW, with a warm-up over 5 % of the steps and a cosine to zero.
+
+    ema: decay of the average of the weights. rounded_share: share of the steps, at the end, in
+    which weights are rounded as in int8 (models/training/int8_rounding.py).
+    """
 
     steps: int
     learning_rate: float
@@ -51,11 +54,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Look at the averaged network now and then, keep the best, and stop when it gets no better.
+    """Evaluate the averaged network at intervals, store the best, and stop without improvement.
 
-    figure: larger is better; called with the averaged network in eval mode. every: steps between
-    two looks (the last step is always looked at). patience: looks without a better figure after
-    which training ends; 0 goes on to the end.
+    figure: called with the averaged network in eval mode; larger is better. every: steps between
+    two checks; the last step is always checked. patience: checks without a better figure after
+    which training ends; 0 trains to the end.
     """
 
     figure: Callable[[nn.Module], float]
@@ -64,11 +67,12 @@ class Check:
 
 
 class Fit:
-    """One network being trained; can be killed at any moment and taken up at its checkpoint.
+    """The training of one network. It may be killed at any moment and continues from its
+    checkpoint.
 
-    Where a check is given the best weights it saw are returned, else the last.
-    batches(first, last) yields (inputs, targets) of steps first to last - 1 and must give the same
-    for a step whenever it is asked, so that a resumed run sees what it would have seen.
+    With a check, the weights of the best check are returned, else the last ones.
+    batches(first, last) yields (inputs, targets) of steps first to last - 1. It must give the same
+    batch for a step every time, so that a continued training equals an uninterrupted one.
     """
 
     def __init__(
@@ -103,10 +107,10 @@ class Fit:
         self._running = 0.0  # the loss, smoothed
 
     def run(self, batches: Callable[[int, int], Iterator[tuple[Tensor, Tensor]]]) -> nn.Module:
-        """Train to the end of the schedule; the averaged network in eval mode. Blocks for long.
+        """Train to the end of the schedule and return the averaged network. Block for minutes.
 
-        Raises FloatingPointError when the loss stops being a number, and Interrupted after the
-        step in which the first SIGINT, SIGTERM or SIGHUP came, which is saved.
+        The network is in eval mode. Raises FloatingPointError when the loss is no finite number,
+        and Interrupted after the first SIGINT, SIGTERM or SIGHUP, once the step is saved.
         """
         first = self._resume()
         running = self._running
@@ -121,7 +125,7 @@ class Fit:
         with (
             Progress(*columns) as progress,
             stage(self._title, self._schedule.steps) as under_way,
-            asked_to_stop() as asked,
+            stop_on_signal() as request,
         ):
             under_way.is_shown = progress.console.is_terminal
             task = progress.add_task(
@@ -139,7 +143,7 @@ class Fit:
                 under_way.done, under_way.note = step + 1, f"loss {running:.4f}"
                 last = step + 1 == self._schedule.steps
                 if self._check is not None and ((step + 1) % self._check.every == 0 or last):
-                    self._look(step + 1)
+                    self._check_average(step + 1)
                 if (step + 1) % CHECKPOINT_EVERY == 0 or last or self._is_over():
                     self.history.append((step + 1, running))
                     self._save(step + 1)
@@ -151,9 +155,9 @@ class Fit:
                             self._schedule.steps,
                             running,
                         )
-                elif asked.to_stop:
+                elif request.to_stop:
                     self._save(step + 1)
-                if asked.to_stop and not last:
+                if request.to_stop and not last:
                     raise Interrupted(
                         f"{self._title} is saved at step {step + 1} of {self._schedule.steps}"
                     )
@@ -161,8 +165,8 @@ class Fit:
             self._average.load_state_dict(self._best)
         return self._average
 
-    def _look(self, step: int) -> None:
-        """Check the averaged network; its weights are kept when it is the best so far."""
+    def _check_average(self, step: int) -> None:
+        """Check the averaged network, and copy its weights when it is the best so far."""
         assert self._check is not None
         figure = self._check.figure(self._average)
         log.info("%s: figure of the validation pictures %.4f at step %s", self._title, figure, step)
@@ -171,7 +175,7 @@ class Fit:
         self.checks.append((step, figure))
 
     def _is_over(self) -> bool:
-        """Whether the last `patience` checks brought nothing better."""
+        """Return true when the last `patience` checks brought no improvement."""
         if self._check is None or not self._check.patience or not self.checks:
             return False
         figures = [figure for _, figure in self.checks]
@@ -180,7 +184,7 @@ class Fit:
     def _step(self, step: int, inputs: Tensor, targets: Tensor) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.rate(step) * group["share"]
-        torch.manual_seed(step)  # of dropout: a resumed run draws what the whole one would have
+        torch.manual_seed(step)  # dropout of a continued training equals that of a whole one
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._schedule.bfloat16):
             if self._schedule.is_rounded(step):
@@ -196,7 +200,7 @@ class Fit:
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
-        # A young average forgets faster, else it would remember the random start for long.
+        # The first averages decay faster, so that the random start has little weight.
         decay = min(self._schedule.ema, (1 + step) / (10 + step)) if self._schedule.ema else 0.0
         for slow, fast in zip(self._average.parameters(), self._network.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
@@ -227,7 +231,7 @@ class Fit:
         self.history = [(int(step), float(loss)) for step, loss in state["history"]]
         self.checks = [(int(step), float(figure)) for step, figure in state["checks"]]
         self._best = state["best"]
-        # Checkpoints of earlier versions were written where the history has the loss.
+        # Checkpoints of earlier versions have no key 'running'; the history has the loss.
         last = self.history[-1][1] if self.history else 0.0
         self._running = float(state.get("running", last))
         log.info("fit-resumed %s step=%s", self._title, state["step"])
@@ -235,14 +239,14 @@ class Fit:
 
 
 def save_atomically(state: Any, path: Path) -> None:
-    """torch.save by way of a temporary file: a kill leaves the old file or the new one."""
+    """Save by torch, through a temporary file: after a kill the old or the new file is complete."""
     part = path.with_suffix(path.suffix + ".part")
     torch.save(state, part)
     part.replace(path)
 
 
 def wants_bfloat16(precision: str) -> bool:
-    """Whether to compute in bfloat16: as the recipe says, or by what the processor has."""
+    """Return true when to compute in bfloat16: by the recipe, or if the processor has it."""
     if precision != "auto":
         return precision == "bfloat16"
     try:
@@ -250,3 +254,14 @@ def wants_bfloat16(precision: str) -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def start_from_imagenet(network: DetectorNetwork | BlockClassifier, key: str) -> None:
+    """Load the weights from ImageNet into a network. key: the recipe key, for the message.
+
+    Raises DataError if the network or the machine has none.
+    """
+    try:
+        network.load_imagenet()
+    except (ImportError, ValueError) as error:
+        raise DataError(f"recipe key '{key}': imagenet: {error}") from error

@@ -1,9 +1,9 @@
-"""Training that knows of int8: a network's outputs with its weights rounded as export rounds them.
+"""Outputs of a network with its weights rounded to int8 as in the export, for training.
 
-Jacob et al. 2018 (Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-
-Only Inference, CVPR), section 3, for weights alone: uint8 activations cost these networks next to
-nothing (docs/decisions/0011). The rounding is per output channel and symmetric, so that batch
-normalisation, which export folds into the weights, does not change it.
+Source: Jacob et al. 2018 (Quantization and Training of Neural Networks for Efficient Integer-
+Arithmetic-Only Inference, CVPR), section 3, for weights only. uint8 activations hardly change these
+networks (docs/decisions/0011). The rounding is symmetric and per output channel. Export folds batch
+normalisation into the weights, which does not change such a rounding.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-LEVELS = 127  # of a channel's range, each way
+LEVELS = 127  # steps of a channel's range, in each direction
 
 
 def call_rounded(network: nn.Module, inputs: Tensor) -> Tensor:
-    """network(inputs) with rounded weights; gradients reach the weights as if they were not."""
+    """Return network(inputs) with rounded weights. Gradients ignore the rounding."""
     weights = {
         f"{name}.weight": layer.weight + (rounded(layer) - layer.weight).detach()
         for name, layer in network.named_modules()
@@ -28,9 +28,12 @@ def call_rounded(network: nn.Module, inputs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def rounded(layer: nn.Conv2d | nn.Linear) -> Tensor:
-    """The layer's weights on their int8 grid, as export/quantisation/headroom.py has it: a
-    channel's range is the sum of its two largest weights of one sign, of a per-channel convolution
-    the largest."""
+    """Return the layer's weights on their int8 grid, as export/quantisation/headroom.py computes
+    it.
+
+    The range of a channel is the sum of its two largest weights of one sign. In a per-channel
+    convolution it is the largest weight.
+    """
     weight = layer.weight
     rows = weight.flatten(1)
     if isinstance(layer, nn.Conv2d) and layer.groups > 1 and weight.shape[1] == 1:
@@ -42,3 +45,16 @@ def rounded(layer: nn.Conv2d | nn.Linear) -> Tensor:
     step = (reach / LEVELS).clamp(min=torch.finfo(weight.dtype).tiny)
     step = step.reshape(-1, *(1,) * (weight.dim() - 1))
     return torch.round(weight / step) * step
+
+
+@torch.no_grad()
+def round_weights(network: nn.Module) -> None:
+    """Replace the weights of every convolution by those of ONNX's int8, in place.
+
+    Statistics that are learned from the outputs of a frozen network then hold in int8 too. Rounding
+    a second time changes nothing: the two weights that set a channel's step add up to LEVELS steps
+    before and after.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.copy_(rounded(layer))

@@ -1,4 +1,4 @@
-"""The first interrupt asks a training to stop where it can go on later; the second one stops it."""
+"""Interrupts of a training: the first one saves the step and stops, the second stops at once."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 
-# A key, `kill` and the end of a connection.
+# Ctrl+C, `kill` and the end of a connection.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A training was asked to stop and has saved where it was; the line says what and where."""
+    """A training was interrupted and its state is saved. The message names what, and the step."""
 
 
-class Asked:
-    """Return whether somebody asked to stop."""
+class StopRequest:
+    """The flag that the first signal sets."""
 
     def __init__(self) -> None:
         self.to_stop = False
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Asked]:
-    """While inside, the first of SIGNALS is noted, and a second one raises KeyboardInterrupt.
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Set ``to_stop`` on the first of SIGNALS while inside, and raise KeyboardInterrupt on another.
 
-    A signal that is ignored stays so (nohup). Outside the main thread nothing is changed.
+    A signal that is ignored stays ignored (nohup). Outside the main thread nothing changes.
     """
-    asked = Asked()
+    request = StopRequest()
 
     def note(number: int, _: FrameType | None) -> None:
-        if asked.to_stop:
+        if request.to_stop:
             raise KeyboardInterrupt
-        asked.to_stop = True
-        log.warning("stopping after this step, which is then saved; once more stops at once")
+        request.to_stop = True
+        log.warning("stopping after this step, which is saved; a second interrupt stops at once")
 
     with _handled(note):
-        yield asked
+        yield request
 
 
 @contextmanager
 def as_keyboard() -> Iterator[None]:
-    """While inside, every one of SIGNALS raises KeyboardInterrupt, as a key does."""
+    """Raise KeyboardInterrupt on every one of SIGNALS while inside, as Ctrl+C does."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,6 +1,7 @@
-"""Severity labels from an image and its mask, per cell of the detection resolution.
+"""Severity targets from a picture and its mask, for each cell of the detection resolution.
 
-He & Liu 2020 (IEEE Access 8:35583), section III.C.1.a. Also the share of defect pixels per cell.
+Source: He & Liu 2020 (IEEE Access 8:35583), section III.C.1.a. The module also computes the share
+of defect pixels of each cell.
 """
 
 from __future__ import annotations
@@ -26,28 +27,29 @@ def severity_cells(
     min_coverage: float = 0.0,
     defect_pixels_only: bool = False,
 ) -> Cells:
-    """Severity of each cell on [0, 12]; float32 (H // cell_px, W // cell_px), 0 outside defects.
+    """Return the severity of each cell: float32 (H // cell_px, W // cell_px), 0 to 12.
 
-    image_grey: uint8 H×W. mask: bool H×W, true on the defect. truncate: λ of equation (2), in
-    grey levels; the score s is cut there and scaled by 12 / λ.
+    Cells without a defect have severity 0. image_grey: uint8 H×W. mask: bool H×W, true on the
+    defect. truncate: λ of equation (2), in grey levels; the score s is limited to λ and multiplied
+    by 12 / λ.
 
-    A cell is a defect cell when it holds any defect pixel and at least the share `min_coverage` of
-    them. The default asks for a single pixel: a crack 2 px wide covers at most half of a 4×4 cell,
-    less where it runs through a corner, and must not be broken into pieces.
+    A cell is a defect cell if it has at least one defect pixel, and at least the share
+    `min_coverage` of them. By default one pixel is enough: a crack 2 px wide covers at most half of
+    a 4×4 cell, less where it crosses a corner, and must stay in one piece.
 
-    m and M are the minimum and maximum over all pixels of a cell, as the paper has it ("inside each
-    defect cell"). In a cell that a dark defect covers in part, M_D is then the sound surface's, and
-    the score falls towards 0. `defect_pixels_only` takes m_D and M_D over the defect pixels of
-    the cell instead, which scores a thin crack by its own contrast.
+    m and M are the minimum and maximum over all pixels of a cell, as in the paper ("inside each
+    defect cell"). Where a dark defect covers a cell in part, M_D is that of the sound surface, and
+    the score falls towards 0. With `defect_pixels_only`, m_D and M_D are those of the defect pixels
+    of the cell, so that a thin crack is scored by its own contrast.
 
-    References: for each maximal run of defect cells in a row, N is the nearest non-defect cell to
-    the left and to the right; s = d0 + d1, d0 = min(|m_D − m_N|, |M_D − M_N|), d1 = |M_D − m_N|,
-    and the score is the mean of s over both. Where one is missing (border), the other alone.
-    Where the row is all defect: the nearest non-defect cell in the column (above, when two are
-    equally near). Where the column is all defect too: the medians of m and of M over the frame's
-    non-defect cells. Where the frame is all defect: 0.
+    N is the nearest cell without a defect in the same row, to the left and to the right. The score
+    is s = d0 + d1 with d0 = min(|m_D − m_N|, |M_D − M_N|) and d1 = |M_D − m_N|, and its mean over
+    both sides. At the border the other side counts alone. If the whole row is defective, N is the
+    nearest cell without a defect in the column (the upper one of two). If the column is defective
+    too, m_N and M_N are the medians over all cells without a defect. If the whole frame is
+    defective, every severity is 0.
 
-    Raises ValueError when H or W is no multiple of cell_px, shapes differ or λ is not positive.
+    Raises ValueError if H or W is no multiple of cell_px, shapes differ or λ is not above 0.
     """
     _check(mask, cell_px)
     if image_grey.shape != mask.shape:
@@ -85,7 +87,7 @@ def severity_cells(
 
 
 def coverage_cells(mask: npt.NDArray[np.bool_], cell_px: int) -> Cells:
-    """Share of defect pixels per cell, 0 to 1; float32 (H // cell_px, W // cell_px).
+    """Return the share of defect pixels of each cell, 0 to 1: float32 (H // cell_px, W // cell_px).
 
     Raises ValueError when H or W is no multiple of cell_px.
     """
@@ -108,7 +110,7 @@ def _check(mask: npt.NDArray[np.bool_], cell_px: int) -> None:
 def _low_high(
     for_low: npt.NDArray[np.uint8], for_high: npt.NDArray[np.uint8], cell_px: int
 ) -> tuple[_Ints, _Ints]:
-    """Minimum and maximum of each cell. Slices, not a reshape: 4 times faster at 2 px cells."""
+    """Return minimum and maximum of each cell. Slices are 4 times faster than a reshape at 2 px."""
     low = for_low[::cell_px, ::cell_px].copy()
     high = for_high[::cell_px, ::cell_px].copy()
     for top in range(cell_px):
@@ -119,7 +121,10 @@ def _low_high(
 
 
 def _nearest(defect: _Bools, axis: int) -> tuple[_Ints, _Ints]:
-    """Index along `axis` of the nearest non-defect cell before and after; −1 and n where none."""
+    """Return the indices along `axis` of the nearest cells without a defect, before and after.
+
+    The index is −1 or n where there is none.
+    """
     length = defect.shape[axis]
     index = np.arange(length, dtype=np.int32)
     index = index[None, :] if axis == 1 else index[:, None]
@@ -137,13 +142,13 @@ def _score(m_d: _Ints, top_d: _Ints, m_n: _Ints, top_n: _Ints) -> npt.NDArray[np
 def _column_reference(
     defect: _Bools, low: _Ints, high: _Ints, rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]
 ) -> tuple[_Ints, _Ints]:
-    """m and M of the nearest non-defect cell in the column, or the frame's medians."""
+    """Return m and M of the nearest cell without a defect in the column, or the frame's medians."""
     height = defect.shape[0]
     above, below = (nearest[rows, cols] for nearest in _nearest(defect, axis=0))
     near_above = (above >= 0) & ((below >= height) | (rows - above <= below - rows))
     row = np.where(near_above, above, below)
-    found = row < height
+    has_reference = row < height
     row = np.minimum(row, height - 1)
-    m_n = np.where(found, low[row, cols], np.median(low[~defect]))
-    top_n = np.where(found, high[row, cols], np.median(high[~defect]))
+    m_n = np.where(has_reference, low[row, cols], np.median(low[~defect]))
+    top_n = np.where(has_reference, high[row, cols], np.median(high[~defect]))
     return m_n.astype(np.int32), top_n.astype(np.int32)

@@ -1,4 +1,4 @@
-"""What the detectors are trained to minimise. Targets are severity, N×1×h×w, 0 to 12."""
+"""Losses of the detectors. Targets are severities, float32 N×1×h×w, 0 to 12."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HARD_CELLS = 64  # per patch: 16×16 px at stride 2
 
 
 def l2(severity: Tensor, targets: Tensor) -> Tensor:
-    """Mean squared error of severity: He & Liu 2020, section III.B.1."""
+    """Return the mean squared error of severity: He & Liu 2020, section III.B.1."""
     return ((severity - targets) ** 2).mean()
 
 
@@ -24,16 +24,18 @@ def cross_entropy_and_overlap(
     cross_entropy_weight: float = 4.0,
     hard_weight: float = 0.0,
 ) -> Tensor:
-    """For networks whose severity is 12 × logistic(logits).
+    """Return the loss of networks whose severity is 12 × logistic(logits).
 
-    Cross entropy towards severity / 12 is least where the logistic *is* severity / 12, as L2 is,
-    but its gradient does not fade on faint defects. Under L2 the many cells of large defects
-    drown the few of small ones; the Dice overlap is per patch, so a pit of 30 px weighs what a
-    smear of 10,000 does. It compares min(severity / floor, 1) of both sides: it asks for the
-    defect's extent and says nothing of severities above the floor.
+    It is the sum of two terms. The cross entropy towards severity / 12 is least where the logistic
+    equals severity / 12, as L2 is, but its gradient does not fade on faint defects. The Dice
+    overlap is computed for each patch, so that a pit of 30 px counts as much as a smear of 10,000
+    px; with L2 the many cells of large defects outweigh small ones. Dice compares
+    min(severity / floor, 1) of both sides: the extent of the defect, and not severities above the
+    floor.
 
-    hard_weight: weight of the cross entropy of a batch's HARD_CELLS hardest sound cells per patch.
-    A part is rejected by its one worst cell, and the mean over all cells hardly knows that cell.
+    hard_weight: weight of a third term, the cross entropy of the HARD_CELLS hardest sound cells of
+    each patch. A part is rejected by its single worst cell, which hardly changes the mean over all
+    cells.
     """
     wanted = targets / SEVERITY_MAX
     loss = cross_entropy_weight * functional.binary_cross_entropy_with_logits(logits, wanted)
@@ -42,8 +44,8 @@ def cross_entropy_and_overlap(
     present = extent.sum(1) > 0
     if present.any():
         extent = extent[present]
-        found = (torch.sigmoid(logits) / share).clamp(max=1).flatten(1)[present]
-        dice = (2 * (found * extent).sum(1) + 1) / (found.sum(1) + extent.sum(1) + 1)
+        predicted = (torch.sigmoid(logits) / share).clamp(max=1).flatten(1)[present]
+        dice = (2 * (predicted * extent).sum(1) + 1) / (predicted.sum(1) + extent.sum(1) + 1)
         loss = loss + (1 - dice).sum() / len(logits)
     if hard_weight:
         flat = wanted.flatten(1)

@@ -1,4 +1,4 @@
-"""Training patches for the detector: crops with their severity targets, made as they are needed."""
+"""Training patches for the detector: crops with severity targets, made when they are needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.training.labels import coverage_cells, severity_cells
 from models.training.progress import track
 from models.training.recipe import LabelRecipe, Recipe
 
-CHOICES = 8  # of a picture that is as large as a patch; then a smaller one is reflected at its rim
+CHOICES = 8  # trials to find a picture as large as a patch; then a smaller one is reflected
 MULTIPLE_PX = 32
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
@@ -31,10 +31,10 @@ class Picture:
 
 
 def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Picture, ...]:
-    """Read the samples' pixels and masks. Raises DataError with all that are not right."""
-    seen = track(samples, "reading pictures")
+    """Read the pixels and masks of samples. Raises DataError that lists every faulty file."""
+    tracked = track(samples, "reading pictures")
     try:
-        return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in seen)
+        return tuple(Picture(sample, *dataset.load_pair(sample)) for sample in tracked)
     except DataError:
         dataset.verify(samples)
         raise
@@ -43,7 +43,7 @@ def load_pictures(dataset: DataSet, samples: tuple[Sample, ...]) -> tuple[Pictur
 def severity_target(
     pixels: Pixels, kind_map: Pixels, cell_px: int, labels: LabelRecipe, truncate: float
 ) -> npt.NDArray[np.float32]:
-    """The severity the detector is trained towards, H/cell × W/cell, 0 to 12."""
+    """Return the target severity of the detector: float32 H/cell × W/cell, 0 to 12."""
     mask = kind_map > 0
     if not mask.any():
         return np.zeros((mask.shape[0] // cell_px, mask.shape[1] // cell_px), np.float32)
@@ -61,7 +61,7 @@ def severity_target(
 
 
 def find_truncate(pictures: tuple[Picture, ...], cell_px: int, labels: LabelRecipe) -> float:
-    """λ: the recipe's, or the 95th percentile of the training pictures' raw scores.
+    """Return λ of the recipe, or the 95th percentile of the raw scores of the training pictures.
 
     Raises ValueError when no picture carries a defect.
     """
@@ -86,7 +86,7 @@ def find_truncate(pictures: tuple[Picture, ...], cell_px: int, labels: LabelReci
 
 
 class PatchSource:
-    """Batches of augmented patches; batch number i depends on the recipe's seed and i alone."""
+    """Batches of augmented patches. Batch number i depends on the recipe's seed and i only."""
 
     def __init__(
         self, pictures: tuple[Picture, ...], kinds: tuple[str, ...], recipe: Recipe, truncate: float
@@ -100,11 +100,11 @@ class PatchSource:
         self._anywhere = recipe.augment.options(centre_on_defect=False)
 
     def batch(self, step: int) -> Batch:
-        """Pixels uint8 N×C×h×w and targets float32 N×1×(h/cell)×(w/cell)."""
+        """Return pixels, uint8 N×C×h×w, and targets, float32 N×1×(h/cell)×(w/cell)."""
         recipe = self._recipe.detector
         rng = np.random.default_rng([self._recipe.seed, step])
         size_px = self._size(rng)
-        # As many pixels a batch, whatever the patches' size.
+        # Every batch has the same number of pixels, whatever the size of the patches.
         count = max(1, round(recipe.batch * recipe.patch_px**2 / (size_px[0] * size_px[1])))
         images, targets = [], []
         for _ in range(count):
@@ -121,7 +121,7 @@ class PatchSource:
         return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), np.stack(targets)
 
     def _size(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Height and width of a batch's patches."""
+        """Return height and width of the patches of a batch."""
         most = self._recipe.detector.patch_px
         if self._recipe.detector.patches == "square":
             return most, most
@@ -143,7 +143,7 @@ class PatchSource:
 
 
 def _down(side: int, most: int) -> int:
-    """A picture's side, down to a multiple that the networks take."""
+    """Return the side rounded down to a multiple of MULTIPLE_PX, at most ``most``."""
     return max(MULTIPLE_PX, min(side, most) // MULTIPLE_PX * MULTIPLE_PX)
 
 

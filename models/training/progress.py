@@ -1,8 +1,8 @@
-"""Messages on the progress of long work, logged where there would otherwise be silence.
+"""Log messages on the progress of long work.
 
-Code that takes long names its stages (``stage``, ``track``). A command that people wait for wraps
-its work in ``announced``. A thread logs the innermost stage whenever nothing was logged for
-EVERY_S. Without ``announced`` a stage costs a microsecond and logs nothing.
+Code that takes long names its stages (``stage``, ``track``). A command wraps its work in
+``announced``: a thread then logs the innermost stage whenever nothing was logged for EVERY_S.
+Without ``announced`` a stage costs a microsecond and logs nothing.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 10.0
 _LOOK_S = 0.5
-_LEAST_S = 3.0  # of a stage, before what is left can be told from it
+_LEAST_S = 3.0  # age of a stage from which on its remaining time is estimated
 _Item = TypeVar("_Item")
 
 
 @dataclass(slots=True)
 class WorkStage:
-    """One piece of work. total: None where nobody can tell. note: a figure that moves, as a loss.
-    is_shown: somebody shows it already, as a bar on a terminal."""
+    """One piece of work.
+
+    total: number of items, None where it is unknown. note: a figure that changes, for instance a
+    loss. is_shown: a bar on the terminal shows the progress already.
+    """
 
     title: str
     began_s: float
@@ -36,22 +39,22 @@ class WorkStage:
     is_shown: bool = False
 
     def words(self, now_s: float) -> str:
-        """As 'trying T: 12 of 60 after 20 s, about 80 s left'."""
+        """Return a line like 'trying T: 12 of 60 after 20 s, about 80 s left'."""
         elapsed = now_s - self.began_s
         note = f", {self.note}" if self.note else ""
         if not self.total:
             return f"{self.title}: {_duration(elapsed)} so far{note}"
-        told = f"{self.title}: {self.done} of {self.total} after {_duration(elapsed)}{note}"
+        text = f"{self.title}: {self.done} of {self.total} after {_duration(elapsed)}{note}"
         if 0 < self.done < self.total and elapsed >= _LEAST_S:
             left = elapsed / self.done * (self.total - self.done)
-            told += f", about {_duration(left)} left"
-        return told
+            text += f", about {_duration(left)} left"
+        return text
 
 
 class WorkStages:
-    """The stages under way, outermost first.
+    """The stages that are not finished, outermost first.
 
-    Synchronization: entered and left by one thread, read by another.
+    Synchronization: one thread enters and leaves stages, another reads them.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -85,7 +88,7 @@ class WorkStages:
 
 
 class Announcer(logging.Handler):
-    """Says what is under way when nothing was logged for ``every_s``. ``look`` is called often."""
+    """A log handler that logs the current stage when nothing was logged for ``every_s``."""
 
     def __init__(
         self, stages: WorkStages, every_s: float, clock: Callable[[], float] = time.monotonic
@@ -95,16 +98,17 @@ class Announcer(logging.Handler):
         self._last_s = clock()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Somebody else has said something."""
+        """Note the time of a log record."""
         self._last_s = self._clock()
 
-    def look(self) -> None:
+    def announce_if_silent(self) -> None:
+        """Log the current stage if nothing was logged for ``every_s``. Called twice a second."""
         if self._clock() - self._last_s < self._every_s:
             return
         line = self._stages.line()
         if line is not None:
-            # Past logging.disable, which silences libraries for minutes
-            # (export/quantisation/quantise.py).
+            # log.handle ignores logging.disable, which export/quantisation/quantise.py uses for
+            # minutes to silence libraries.
             log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, line, (), None))
         self._last_s = self._clock()
 
@@ -114,14 +118,16 @@ _STAGES = WorkStages()
 
 @contextmanager
 def stage(title: str, total: int | None = None) -> Iterator[WorkStage]:
-    """Work that may take long, named for people: 'tracing the networks'. The caller counts
-    ``done`` up where there is a total."""
+    """Name work that may take long, for instance 'tracing the networks'.
+
+    The caller increments ``done`` where there is a total.
+    """
     with _STAGES.enter(title, total) as one:
         yield one
 
 
 def track(items: Iterable[_Item], title: str, total: int | None = None) -> Iterator[_Item]:
-    """The items, counted while they are worked on. total: where ``items`` has no length."""
+    """Yield the items, and count them as progress. total: needed if ``items`` has no length."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with _STAGES.enter(title, total) as one:
@@ -132,14 +138,16 @@ def track(items: Iterable[_Item], title: str, total: int | None = None) -> Itera
 
 @contextmanager
 def announced(every_s: float = EVERY_S) -> Iterator[None]:
-    """While inside, a thread logs what is under way after every ``every_s`` without a line. Logging
-    is configured before: ``basicConfig`` does nothing once there is a handler."""
+    """Log the current stage from a thread whenever nothing was logged for ``every_s`` seconds.
+
+    Configure logging before: ``basicConfig`` does nothing once there is a handler.
+    """
     announcer = Announcer(_STAGES, every_s)
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(min(_LOOK_S, every_s)):
-            announcer.look()
+            announcer.announce_if_silent()
 
     thread = threading.Thread(target=watch, name="progress", daemon=True)
     root = logging.getLogger()
@@ -154,5 +162,5 @@ def announced(every_s: float = EVERY_S) -> Iterator[None]:
 
 
 def _duration(seconds: float) -> str:
-    """'45 s', '12 min'."""
+    """Return '45 s', or '12 min' from two minutes on."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,4 +1,4 @@
-"""A recipe: everything that decides what a training run does, as one strict TOML file."""
+"""A recipe: all settings of a training run, in one strict TOML file."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 class SplitRecipe(RecipeSection):
-    """How the data is divided. Groups (one physical part) are never on both sides.
+    """The division of the data into training and validation.
 
-    groups: a regular expression on a picture's name whose group `part` (else the first) is the
-    physical part; none leaves it to the layout (groups.csv, or what a published set tells).
-    names, defective_only: train and validate on a part of the data (models/data/select.py).
-    good_only: for methods that learn from good parts, hold back what is defective, drawn or not.
+    Pictures of one physical part are never on both sides. validation_share: share of the data that
+    is held back. seed: of the division. groups: a regular expression on a picture's name, whose
+    group `part` (else the first) names the physical part; without it the layout does (groups.csv,
+    or a rule of a published data set). names: use only pictures in whose name this regular
+    expression is found. defective_only: use only defective pictures. good_only: hold back every
+    defective picture, annotated or not, for methods that learn from good parts.
     """
 
     validation_share: float = Field(default=0.25, gt=0, lt=1)
@@ -51,12 +53,13 @@ class SplitRecipe(RecipeSection):
 class LabelRecipe(RecipeSection):
     """Severity targets (models/training/labels.py).
 
-    truncate: λ of the paper's equation (2); scores are cut there and scaled to 12. 0 takes the
+    truncate: λ of the paper's equation (2). Scores are limited to λ and scaled to 12. 0 takes the
     95th percentile of the training scores, so that data of low contrast uses the whole scale.
-    floor: severity that any defect cell gets at the least, so that faint defects are not trained
-    towards 0. coverage: weigh a cell by the share of it that is defect (the map, interpolated, is
-    then half-way at the true edge) instead of counting any touched cell whole.
-    defect_pixels_only: see severity_cells.
+    floor: least severity of a defect cell, so that faint defects are not trained towards 0.
+    coverage: weight a cell by its share of defect pixels, so that the interpolated map is half-way
+    at the true edge; false gives every touched cell its full severity. defect_pixels_only: take the
+    grey levels of a defect cell from its defect pixels only, which keeps the contrast of a thin
+    crack.
     """
 
     truncate: float = Field(default=500.0, ge=0)
@@ -66,7 +69,7 @@ class LabelRecipe(RecipeSection):
 
 
 class AugmentRecipe(RecipeSection):
-    """Bounds of the random changes (models/augmentation/crops.py says what each does)."""
+    """Random changes of the training patches (models/augmentation/crops.py)."""
 
     flip: bool = True
     rotate_deg: float = Field(default=15.0, ge=0, le=180)
@@ -84,21 +87,21 @@ class AugmentRecipe(RecipeSection):
 
 
 class DetectorRecipe(RecipeSection):
-    """The detection network and how it is trained.
+    """The detection network and its training.
 
-    steps × batch patches are seen. patches: "square" ones of patch_px, or as large as the
-    "pictures", patch_px at most a side and more of them a batch, so that small pictures are seen as
-    the station runs them, with their own rim. defect_share: of the patches, how many are cut
-    around a defect (kinds in turn, so that rare kinds are seen as often). transplant_share: how
-    many get a piece of another picture set in (models/augmentation/copy_paste.py). painted_share:
-    how many get a generated flaw besides (models/augmentation/synthetic_defects.py). start:
-    "imagenet", or none to begin at random. ema: decay of the averaged weights that are kept, 0 for
-    the last weights. hard_weight: of the hardest sound cells in the loss
-    (models/training/losses.py). checks: how often the averaged network is looked at on the
-    validation pictures, evenly spread; the best is kept, and after `patience` looks without a
-    better one training ends (0: never early). rounded_share: of the steps, the last ones, with
-    weights rounded as int8 will have them. precision: auto computes in bfloat16 where the
-    processor has it, which is twice as fast there.
+    network: its name. resolution: side of a cell in px. steps × batch: number of training patches.
+    patches: "square" cuts squares of patch_px; "pictures" cuts patches as large as the pictures, at
+    most patch_px a side, so that small pictures are trained with their rim as on the station. A
+    batch then has more patches. defect_share: share of patches that are cut around a defect; every
+    kind is equally frequent. transplant_share: share of patches with copy-paste augmentation
+    (models/augmentation/copy_paste.py). painted_share: share of patches with a synthetic defect
+    (models/augmentation/synthetic_defects.py). start: "imagenet", or none for random weights. ema:
+    decay of the average of the weights, which is what training returns; 0 returns the last weights.
+    hard_weight: weight of the hardest sound cells in the loss (models/training/losses.py). checks:
+    number of evaluations of the averaged network on the validation pictures, evenly spread; the
+    best network is returned. patience: evaluations without improvement after which training ends; 0
+    never ends early. rounded_share: share of the steps, at the end, with weights rounded as in
+    int8. precision: "auto" computes in bfloat16 where the processor has it, which is twice as fast.
     """
 
     network: Literal["large", "lean", "nano", "paper"] = "lean"
@@ -122,8 +125,12 @@ class DetectorRecipe(RecipeSection):
 
 
 class ClassifierRecipe(RecipeSection):
-    """The block classifier. enabled = false leaves it out: every region is kept, kind 'defect'.
-    start: "imagenet", or none to begin at random. rounded_share: as of the detector."""
+    """The block classifier and its training.
+
+    enabled: false leaves it out; every region then stays, with the kind 'defect'. start:
+    "imagenet", or none for random weights. background_share: share of background among the training
+    blocks. The other keys are as for the detector.
+    """
 
     enabled: bool = True
     start: Literal["imagenet"] | None = None
@@ -137,9 +144,12 @@ class ClassifierRecipe(RecipeSection):
 
 
 class ChainRecipe(RecipeSection):
-    """What the station does with the map. join_px: the paper's 4. threshold: T, where it is not to
-    be searched. max_false_rejects: share of the held-back good parts within which T is to stay,
-    whatever is annotated; of methods that learn from good parts."""
+    """The steps of the station behind the detector.
+
+    join_px: regions nearer than this are joined; the paper has 4. threshold: T; without it T is
+    searched. max_false_rejects: T is chosen so that at most this share of the held-back good parts
+    is rejected. Only for methods that learn from good parts.
+    """
 
     join_px: float = Field(default=4.0, ge=0, le=64)
     threshold: float | None = Field(default=None, gt=0, le=12)
@@ -148,15 +158,18 @@ class ChainRecipe(RecipeSection):
     @model_validator(mode="after")
     def _one_way_to_t(self) -> ChainRecipe:
         if self.threshold is not None and self.max_false_rejects is not None:
-            raise ValueError("threshold and max_false_rejects both say what T is; expected one")
+            raise ValueError("threshold and max_false_rejects both set T; expected one of them")
         return self
 
 
 class Recipe(RecipeSection):
-    """The whole recipe. method: what gives the severity map (models/methods); `labels`, `augment`
-    and `detector` are of regression's and the cascade's training, each other method has a section
-    of its own. seed drives weights, patches and augmentation. guidance: what to do about each kind
-    of defect, shown with every verdict."""
+    """All settings of a training run.
+
+    name: of the recipe. seed: of weights, patches and augmentation. method: the way to obtain the
+    severity map (models/methods). `labels`, `augment` and `detector` are for regression and the
+    cascade; every other method has its own section. guidance: advice for each kind of defect, which
+    every verdict shows.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     seed: int = 0
@@ -177,12 +190,12 @@ class Recipe(RecipeSection):
 
     @property
     def detector_name(self) -> str:
-        """The network of a method that has several, else the method."""
+        """Return the network's name where the method has several, else the method's name."""
         return self.detector.network if self.method == "regression" else self.method
 
     @model_validator(mode="after")
     def _step_inside_patch(self) -> Recipe:
-        """Else a window that slides could pass a defect by."""
+        """Refuse a step larger than the patch, which would leave pixels between two windows out."""
         if self.augment.step_px > self.detector.patch_px:
             raise ValueError(
                 f"augment.step_px is {self.augment.step_px}; expected at most "
@@ -192,7 +205,7 @@ class Recipe(RecipeSection):
 
 
 def load_recipe(name_or_path: str) -> Recipe:
-    """A recipe by the name of one in models/recipes, or by path. Raises DataError, one line."""
+    """Return a recipe by its name in models/recipes, or by path. Raises DataError, one line."""
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = RECIPES / f"{name_or_path}.toml"
@@ -212,7 +225,7 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 
 def as_toml(recipe: Recipe) -> str:
-    """The recipe as a file that load_recipe reads to the same recipe."""
+    """Return the recipe as text. ``load_recipe`` reads an equal recipe from it."""
     values = recipe.model_dump(mode="json", exclude_none=True)
     lines = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
     for name, section in values.items():
@@ -222,5 +235,5 @@ def as_toml(recipe: Recipe) -> str:
 
 
 def _line(key: str, value: Any) -> str:
-    # JSON's strings, numbers and truths are TOML's too, but for its pairs of surrogates.
+    # Strings, numbers and booleans of JSON are valid TOML, except for pairs of surrogates.
     return f"{json.dumps(key, ensure_ascii=False)} = {json.dumps(value, ensure_ascii=False)}"

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.data.layouts import open_dataset
-from models.data.select import select
-from models.data.split import split
+from models.data.split import select, split
 from tests.support.small_pictures import by_name, grey, message, put, square
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.data.dataset import DataError, DataSet, Sample
-from models.data.select import select
+from models.data.split import select
 from models.training.recipe import load_recipe
 
 

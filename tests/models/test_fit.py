@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.training import fit as fit_module
 from models.training.fit import Check, Fit, Schedule, save_atomically, wants_bfloat16
-from models.training.interrupts import SIGNALS, Interrupted, asked_to_stop
+from models.training.interrupts import SIGNALS, Interrupted, stop_on_signal
 
 STEPS = 40
 
@@ -246,8 +246,8 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     """As under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with asked_to_stop() as asked:
+        with stop_on_signal() as request:
             os.kill(os.getpid(), signal.SIGHUP)
-        assert not asked.to_stop
+        assert not request.to_stop
     finally:
         signal.signal(signal.SIGHUP, before)

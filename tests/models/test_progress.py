@@ -33,7 +33,7 @@ def test_silence_is_broken_and_what_is_left_is_told(
         for second in range(1, 31):
             clock.now_s = float(second)
             inner.done = second // 2
-            announcer.look()
+            announcer.announce_if_silent()
     assert caplog.messages == [
         "writing the report: trying 40 T: 5 of 60 after 10 s, about 110 s left",
         "writing the report: trying 40 T: 10 of 60 after 20 s, about 100 s left",
@@ -49,13 +49,13 @@ def test_who_speaks_is_not_interrupted(clock: Clock, caplog: pytest.LogCaptureFi
         clock.now_s = 9.0
         announcer.emit(logging.makeLogRecord({}))
         clock.now_s = 18.0
-        announcer.look()
+        announcer.announce_if_silent()
         assert caplog.messages == []
         clock.now_s = 150.0
-        announcer.look()
+        announcer.announce_if_silent()
     assert caplog.messages == ["tracing: 2 min so far"]
     clock.now_s = 400.0
-    announcer.look()
+    announcer.announce_if_silent()
     assert len(caplog.messages) == 1, "nothing is under way"
 
 

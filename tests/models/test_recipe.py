@@ -71,7 +71,7 @@ def refusal(name_or_path: str) -> str:
         ("name = 'a'\n[chain]\nmax_false_rejects = 1.0", "key 'chain.max_false_rejects': "),
         (
             "name = 'a'\n[chain]\nthreshold = 4.0\nmax_false_rejects = 0.1",
-            "threshold and max_false_rejects both say what T is; expected one",
+            "threshold and max_false_rejects both set T; expected one",
         ),
         ("name = 'a'\n[split]\nvalidation_share = 1", "key 'split.validation_share': "),
         ("name = ", "is not TOML: "),

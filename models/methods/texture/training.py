@@ -13,8 +13,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from models.data.dataset import DataError, as_channels
-from models.methods.base import Method, TrainedMethod, TrainingTask
-from models.methods.severity_scale import severity_unit
+from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.texture.network import TextureDetector
 from models.methods.texture.outliers import fit_forest, fit_support
 from models.networks import DetectorNetwork, normalise

@@ -16,9 +16,15 @@ from edge.records import SeverityMap
 from models.augmentation.synthetic_defects import paint_flaw
 from models.data.dataset import DataError, as_channels
 from models.evaluation.threshold import search_threshold
-from models.methods.base import FileDetector, Method, TrainedMethod, TrainingTask
+from models.methods.base import (
+    GOOD_SEVERITY,
+    FileDetector,
+    Method,
+    TrainedMethod,
+    TrainingTask,
+    severity_unit,
+)
 from models.methods.recipe import ThresholdRecipe
-from models.methods.severity_scale import GOOD_SEVERITY, severity_unit
 from models.training.patches import Picture
 
 log = logging.getLogger(__name__)

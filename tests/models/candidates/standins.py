@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from models.data.dataset import DataError
-from models.methods.base import Method, TrainedMethod, TrainingTask
+from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.registry import METHODS
-from models.methods.severity_scale import severity_unit
 from models.networks import DetectorNetwork, normalise
 from models.training.recipe import RECIPES, Recipe
 

@@ -19,9 +19,8 @@ import torch
 from models.data.dataset import DataError, Sample
 from models.methods.autoencoder.network import Autoencoder
 from models.methods.autoencoder.training import GoodPatches, restoration_loss
-from models.methods.base import TrainingTask
+from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.registry import METHODS
-from models.methods.severity_scale import GOOD_SEVERITY
 from models.networks import PIXEL_SCALE, normalise
 from models.training import fit as fit_module
 from models.training.detector import severity_map

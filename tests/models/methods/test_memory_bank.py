@@ -17,12 +17,11 @@ import torch
 from models.data.dataset import DataError, MaskRef, Sample
 from models.data.textures import TEXTURES, specimen
 from models.evaluation.metrics import auroc
-from models.methods.base import TrainingTask
+from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.cell_features import Surface, look
 from models.methods.memory_bank.network import FARTHEST, FEATURES, cells
 from models.methods.memory_bank.training import RIDGE, find_directions
 from models.methods.registry import METHODS
-from models.methods.severity_scale import GOOD_SEVERITY
 from models.networks import MemoryBankDetector, normalise
 from models.training.detector import severity_map
 from models.training.patches import Picture

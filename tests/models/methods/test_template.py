@@ -19,11 +19,10 @@ from edge.chain.inspector import Inspector
 from edge.chain.template.file import SPREAD_STEP, TemplateFile, parse_template
 from edge.records import Decision, Frame
 from models.data.dataset import DataError, Pixels, Sample
-from models.methods.base import TrainingTask
+from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.file_detector import FileDetector
 from models.methods.recipe import TemplateRecipe
 from models.methods.registry import METHODS
-from models.methods.severity_scale import GOOD_SEVERITY
 from models.methods.template.training import make_reference, make_template, train_template
 from models.training.patches import Picture
 from models.training.recipe import Recipe, load_recipe

@@ -20,10 +20,9 @@ from edge.engines.ort import OrtEngine
 from edge.errors import BundleError
 from export.float_onnx import Tail, export_float, station_graph
 from models.data.dataset import DataError, Sample
-from models.methods.base import TrainingTask
+from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.recipe import TextureRecipe
 from models.methods.registry import METHODS
-from models.methods.severity_scale import GOOD_SEVERITY
 from models.methods.texture import outliers as fitted
 from models.methods.texture.network import TextureDetector
 from models.methods.texture.outlier_network import IsolationForest

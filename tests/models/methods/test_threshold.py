@@ -20,11 +20,10 @@ from edge.chain.threshold.detector import ThresholdDetector
 from edge.chain.threshold.file import ThresholdFile, parse_threshold
 from edge.records import Decision, Frame
 from models.data.dataset import DataError, Pixels, Sample
-from models.methods.base import TrainingTask
+from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.file_detector import FileDetector
 from models.methods.recipe import ThresholdRecipe
 from models.methods.registry import METHODS
-from models.methods.severity_scale import GOOD_SEVERITY
 from models.methods.threshold.training import search, train_threshold, worth
 from models.training.patches import Picture
 from models.training.recipe import load_recipe

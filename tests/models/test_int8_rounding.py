@@ -9,8 +9,7 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 import torch
 from torch import nn
 
-from models.methods.int8_grid import round_for_good
-from models.training.int8_rounding import rounded
+from models.training.int8_rounding import round_weights, rounded
 
 
 def _layers() -> nn.Sequential:
@@ -25,7 +24,7 @@ def _layers() -> nn.Sequential:
 
 def test_rounding_again_changes_nothing() -> None:
     layers, before = _layers(), _layers()
-    round_for_good(layers)
+    round_weights(layers)
 
     for layer, old in zip(layers, before, strict=True):
         assert not torch.equal(layer.weight, old.weight)
@@ -36,6 +35,6 @@ def test_a_channel_of_zeros_stays() -> None:
     layer = nn.Conv2d(4, 2, 1)
     with torch.no_grad():
         layer.weight.zero_()
-    round_for_good(nn.Sequential(layer))
+    round_weights(nn.Sequential(layer))
 
     assert not layer.weight.any()
