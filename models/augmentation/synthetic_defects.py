@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from models.data.dataset import Pixels, as_channels
-from models.data.texture_defects import FLAWS
+from models.data.texture_defects import TEXTURE_DEFECTS
 
 # Scuffs replace the texture by one of the generator's own; on real surfaces that is no flaw.
-_KINDS = tuple(kind for kind in sorted(FLAWS) if kind != "scuff")
+_KINDS = tuple(kind for kind in sorted(TEXTURE_DEFECTS) if kind != "scuff")
 _PERCEPTIBLE_GREY, _PERCEPTIBLE_SHARE = 5.0, 0.25
 PAINTED = 255  # the value of painted pixels in a kind map: a defect of no annotated kind
 
@@ -28,7 +28,7 @@ def paint_flaw(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tu
     """
     grey = as_channels(pixels, 1).astype(np.float32)
     kind = _KINDS[rng.integers(len(_KINDS))]
-    flaw = FLAWS[kind](rng, grey.copy(), float(rng.beta(1.1, 1.3)))
+    flaw = TEXTURE_DEFECTS[kind](rng, grey.copy(), float(rng.beta(1.1, 1.3)))
     gain = np.clip(cv2.blur(grey, (31, 31)) / 128.0, 0.3, 1.3)
     change = (flaw.surface - grey) * gain
     changed = np.clip(grey + change, 0.0, 255.0)

@@ -1,10 +1,10 @@
 """AigleRN pavement cracks (Amhaz et al., IEEE T-ITS 17(10), 2016), as published in CrackDataset.
 
 `TITS/IMAGES/AIGLE_RN/Im_GT_AIGLE_RN_<place><a|b>or.png` with
-`TITS/GROUND_TRUTH/AIGLE_RN/GT_AIGLE_RN_<place><a|b>.png`, 38 grey pictures; `root` is the folder
-that holds TITS, TITS itself, or one with the pictures right inside IMAGES and GROUND_TRUTH, as
-they are collected from the publishers' page. The ground truth is drawn black on white. Copies of it
-that were inverted go about, so what is the smaller part of a picture counts as crack.
+`TITS/GROUND_TRUTH/AIGLE_RN/GT_AIGLE_RN_<place><a|b>.png`, 38 grey pictures. `root` is the folder
+with TITS, or TITS itself. It may also be a folder with the pictures directly in IMAGES and
+GROUND_TRUTH, as the publishers' page offers them. The ground truth is drawn black on white. Some
+copies of it are inverted, so the smaller part of a picture counts as crack.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ PLACES = (
 )
 
 _STEM = re.compile(r"(?:Im_)?(?:GT_)?AIGLE_RN_([A-Z]\d+)([a-z]?)(?:or)?")
-# The publishers' other cameras, which share the folders IMAGES and GROUND_TRUTH, and pictures that
-# their names say to have no ground truth.
+# Other cameras of the publishers, in the same folders IMAGES and GROUND_TRUTH, and pictures whose
+# name marks them as without ground truth.
 _OTHER = re.compile(r"ESAR|LCMS|LRIS|TEMPEST|noGT")
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     folders = _folders(root)
     return folders is not None and any(folders[0].glob("*AIGLE_RN*"))
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; ground truth is read once, for its colours. Raises DataError.
+    """Return the data set at `root`. Ground truth is read once, for its colours. Raises DataError.
 
-    One kind, `crack`. Pictures come in pairs, C18a and C18b; the publishers do not say what makes
-    a pair, so each pair is one group. Pictures of their other cameras and those named noGT are left
-    out. A ground truth without crack makes the sample `unmasked`.
+    The only kind is `crack`. Pictures come in pairs, C18a and C18b. The publishers do not explain
+    the pairs, so each pair is one group. Pictures of other cameras, and those named noGT, are left
+    out. A ground truth without a crack makes the sample `unmasked`.
     """
     folders = _folders(root)
     if folders is None:
@@ -74,14 +74,14 @@ def read(root: Path) -> DataSet:
 
 
 def _folders(root: Path) -> tuple[Path, Path] | None:
-    """Where images and ground truth lie."""
+    """Return the folders of images and ground truth; None without them."""
     pairs = ((root / images, root / truths) for images, truths in PLACES)
     return next((pair for pair in pairs if pair[0].is_dir() and pair[1].is_dir()), None)
 
 
 def _by_place(folder: Path) -> dict[tuple[str, str], Path]:
-    """The pictures of one folder by place and letter."""
-    found: dict[tuple[str, str], Path] = {}
+    """Return the pictures of one folder by place and letter."""
+    pictures: dict[tuple[str, str], Path] = {}
     others = 0
     for path in files_in(folder):
         if _OTHER.search(path.stem):
@@ -93,12 +93,14 @@ def _by_place(folder: Path) -> dict[tuple[str, str], Path]:
                 f"{path}: expected a name like Im_GT_AIGLE_RN_C18aor.png or GT_AIGLE_RN_C18a.png"
             )
         key = (match[1], match[2])
-        if key in found:
-            raise DataError(f"{path}: is the same place as {found[key].name}; expected one of each")
-        found[key] = path
+        if key in pictures:
+            raise DataError(
+                f"{path}: is the same place as {pictures[key].name}; expected one of each"
+            )
+        pictures[key] = path
     if others:
         log.info("other-pictures folder=%s count=%s: left out of the data set", folder, others)
-    return found
+    return pictures
 
 
 def _sample(path: Path, truth: Path, place: str, root: Path) -> Sample:

@@ -1,8 +1,8 @@
 """CrackForest road cracks (Shi et al., IEEE T-ITS 17(12), 2016), in their published layout.
 
-`image/<nnn>.jpg` with `groundTruth/<nnn>.mat`, 480×320. Of the labels in `Segmentation` 2 is crack;
-1 is road, and 3 and 4 are road that cracks enclose. Every picture shows a crack: there is no good
-one. The publishers give 118 ground truths and more pictures than that.
+`image/<nnn>.jpg` with `groundTruth/<nnn>.mat`, 480×320. In `Segmentation`, 2 is a crack, 1 is road,
+and 3 and 4 are road enclosed by cracks. Every picture shows a crack: there is no good one. The
+publishers give 118 ground truths and more pictures than that.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ LOOKS_FOR = "image/*.jpg and groundTruth/*.mat (CrackForest)"
 KIND = "crack"
 CRACK = 2
 
-# Name and crack pixels of a ground truth that belongs to another picture. Found by how dark the
-# road is under the crack: 042 and 054 are not darker than beside it, and of these 054, looked at,
-# shows a crack that the sun lights, while that of 042 runs where there is none.
+# Name and number of crack pixels of a ground truth that belongs to another picture. It was found by
+# the brightness of the road under the crack: in 042 and 054 it is not darker than beside the crack.
+# By eye, 054 shows a crack in sunlight, and 042 shows no crack at that place.
 WRONG = {"042": 2278}
 
 _STEM = re.compile(r"\d+")
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     return (root / "image").is_dir() and any((root / "groundTruth").glob("*.mat"))
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; ground truth is read once, for what is empty. Raises DataError.
+    """Return the data set at `root`. Ground truth is read once, to find empty ones. Raises
+    DataError.
 
-    One kind, `crack`; each picture is a group of its own, since none is said to show the same road.
-    A picture without ground truth is left out. One whose ground truth is empty or known to be wrong
-    is `unmasked`. The pictures are in colour and loaded as grey: a crack is dark, not coloured.
+    The only kind is `crack`. Each picture is its own group, since the publishers name none that
+    show the same road. A picture without ground truth is left out. One with an empty or wrong
+    ground truth is `unmasked`. Colour pictures are loaded as grey: a crack is dark, not coloured.
     """
     for folder in (root / "image", root / "groundTruth"):
         if not folder.is_dir():

@@ -33,16 +33,17 @@ _STEM = re.compile(r"\d+")
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout; it may be one of its class folders."""
+    """Return true if `root` has this layout, or is one of its class folders."""
     return any((folder / side / "Label").is_dir() for folder in _classes(root) for side in SIDES)
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`, or of one class where `root` is its folder. Raises DataError.
+    """Return the data set at `root`, or of one class if `root` is its folder. Raises DataError.
 
-    Kinds are class1 to class10, alphabetical. Each picture is a group of its own: all are drawn
-    independently. The published division into Train and Test is not kept, `split` makes its own;
-    only the names still tell. Labels are read once; an empty one makes the sample `unmasked`.
+    Kinds are class1 to class10, in alphabetical order. Each picture is its own group, because all
+    are drawn independently. `split` makes its own division and ignores the published one into Train
+    and Test, which only the names still show. Labels are read once; an empty one makes the sample
+    `unmasked`.
     """
     samples = [
         sample
@@ -59,7 +60,7 @@ def read(root: Path) -> DataSet:
 
 
 def _classes(root: Path) -> dict[Path, str]:
-    """The folders of the classes, each with its kind."""
+    """Return the folders of the classes, each with its kind."""
     own = root.resolve().name
     if _CLASS.fullmatch(own):
         return {root: own.lower()}
@@ -68,7 +69,7 @@ def _classes(root: Path) -> dict[Path, str]:
 
 
 def _samples(folder: Path, kind: str, root: Path) -> list[Sample]:
-    """The pictures of Class<n>/Train or Class<n>/Test."""
+    """Return the pictures of Class<n>/Train or Class<n>/Test."""
     label_root = folder / "Label"
     if not label_root.is_dir():
         raise DataError(f"{label_root}: is missing; expected the labels of {folder.name}")
@@ -97,9 +98,10 @@ def _sample(path: Path, label: Path | None, kind: str, root: Path) -> Sample:
 
 
 def _check_list(path: Path, samples: list[Sample]) -> None:
-    """Labels.txt, where it is present, names the label of each defective picture: none may lack.
+    """Check that the label of each defective picture in Labels.txt exists, if there is such a file.
 
-    Its lines are tab-separated: number, 1 for a defect, image, 0, label or 0; the first is short.
+    Its lines are tab-separated: number, 1 for a defect, image, 0, label or 0. The first line is
+    short.
     """
     if not path.is_file():
         return
@@ -108,4 +110,4 @@ def _check_list(path: Path, samples: list[Sample]) -> None:
         fields = line.split("\t")
         if len(fields) >= 3 and fields[1] == "1" and fields[2] in good:
             label = path.parent / f"{Path(fields[2]).stem}_label.PNG"
-            raise DataError(f"{label}: is missing; expected it, Labels.txt says defective")
+            raise DataError(f"{label}: is missing; expected it, because Labels.txt lists a defect")

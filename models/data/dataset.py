@@ -1,6 +1,6 @@
-"""A data set: samples, the kinds of defect they carry, and how their pixels are read.
+"""A data set: samples, their kinds of defects, and the functions that read their pixels.
 
-A layout (`models/data/layouts.py`) looks at a folder and lists samples; this file reads pixels.
+A layout (`models/data/layouts.py`) lists the samples of a folder; this module reads pixels.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ log = logging.getLogger(__name__)
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]  # red, green, blue
 
-# Published masks are drawn in grey editors and have soft edges: the Magnetic Tile authors' masks
-# carry every value from 0 to 255 along the edge of a defect.
+# Published masks have soft edges. The masks of Magnetic Tile have every value from 0 to 255 along
+# the edge of a defect.
 MASK_THRESHOLD = 127
 
-# What scipy's reader raises on a file that is cut short or damaged, found by cutting and flipping.
+# Exceptions of scipy's reader for truncated or damaged files, found by truncating and flipping
+# bits.
 _MAT_FAULTS = (
     OSError,
     ValueError,
@@ -45,11 +46,11 @@ _GREYS = np.arange(256)
 
 
 class DataError(OutfeedError):
-    """The data on disk is not as expected; one line that names the file and what was expected."""
+    """The data on disk is not as expected. The message names the file and what was expected."""
 
 
 class DataFolderError(DataError):
-    """All that is to be put right in a folder. lines: as of ``edge.errors.FolderError``."""
+    """A data folder has faults. lines: one for each, as in ``edge.errors.FolderError``."""
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         super().__init__("\n".join(lines))
@@ -58,12 +59,12 @@ class DataFolderError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class MaskRef:
-    """Where the pixels of a defect are written down.
+    """A file that holds the mask of a defect.
 
-    path: a picture, or a MATLAB `.mat` of labels, each read as a grey (see `read_mask`).
-    kind set: a grey mask, every pixel above the threshold is of that kind. kind None: a colour
-    mask, and `colours` says which colour is which kind; black is the sound surface.
-    dark: with `kind`, the defect is drawn dark on white; the mask is inverted before the threshold.
+    path: a picture, or a MATLAB `.mat` of labels, which are read as grey levels (see `read_mask`).
+    kind: the kind of every pixel above the threshold of a grey mask; None for a colour mask.
+    colours: the kind of each colour of a colour mask, in which black is sound surface. dark: with
+    `kind`, the defect is drawn dark on white, and the mask is inverted before the threshold.
     """
 
     path: Path
@@ -74,7 +75,7 @@ class MaskRef:
 
 @dataclass(frozen=True, slots=True)
 class KindBox:
-    """A defect that is annotated by a box only, in pixels; right and bottom exclusive."""
+    """A defect annotated by a box, in pixels of the image; right and bottom are exclusive."""
 
     kind: str
     left: int
@@ -85,14 +86,14 @@ class KindBox:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image and what is known of it without reading its pixels.
+    """One image, with all that is known of it without its pixels.
 
-    name: posix path of the image inside the data folder, unique in the data set.
-    group: images of one physical part share it; a split never puts one group on both sides.
-    kinds: the kinds of defect the part carries, sorted; empty for a good part.
-    masks: later ones win where two overlap. boxes: annotated so; each counts whole as its kind.
-    unmasked: the part is known to be defective, yet no pixel says where. Its kind map is all 0 and
-    would teach a network that the defect is sound surface, so `split` leaves it out.
+    name: posix path of the image inside the data folder, unique in the data set. group: the
+    physical part. Images of one part share it; `split` never divides a group. kinds: the kinds of
+    defects on the part, sorted; empty for a good part. masks: where two overlap, the later one
+    counts. boxes: every pixel of a box counts as its kind. unmasked: the part is known to be
+    defective, but no mask shows where. Its kind map is all 0, from which a network would learn that
+    the defect is sound surface. `split` therefore leaves it out.
     """
 
     name: str
@@ -105,7 +106,7 @@ class Sample:
 
     @property
     def is_good(self) -> bool:
-        """Whether the part carries no defect."""
+        """True if the part has no known defect."""
         return not self.kinds
 
 
@@ -113,8 +114,8 @@ class Sample:
 class DataSet:
     """Samples of one folder, ordered by name.
 
-    kinds: alphabetical; number k in a kind map is kinds[k - 1].
-    channels: 1 or 3; every image is loaded with that many, whatever its file holds.
+    kinds: in alphabetical order; the value k in a kind map is kinds[k - 1].
+    channels: 1 or 3; every image is converted to as many when it is loaded.
     """
 
     root: Path
@@ -124,23 +125,23 @@ class DataSet:
     samples: tuple[Sample, ...]
 
     def load_image(self, sample: Sample) -> Pixels:
-        """uint8 pixels, H×W when `channels` is 1 and H×W×3 in BGR order when it is 3.
+        """Return the pixels: uint8 H×W if `channels` is 1, H×W×3 in the order BGR if it is 3.
 
-        Raises DataError when the file is missing, is no image or has more than 8 bits.
+        Raises DataError if the file is missing, is no image or has more than 8 bits.
         """
         return as_channels(read_pixels(sample.image_path), self.channels)
 
     def load_kind_map(self, sample: Sample) -> Pixels:
-        """uint8 H×W: 0 is sound surface, k is `kinds[k - 1]`.
+        """Return the kind map: uint8 H×W, 0 for sound surface, k for `kinds[k - 1]`.
 
-        The image is read too, for its size; use `load_pair` when you want both. Raises DataError.
+        The image is read too, for its size; `load_pair` returns both. Raises DataError.
         """
         return self.load_pair(sample)[1]
 
     def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
-        """The image and its kind map, as `load_image` and `load_kind_map` return them.
+        """Return the image and its kind map, as `load_image` and `load_kind_map` do.
 
-        Raises DataError when a file cannot be read, or a mask's size is not its image's.
+        Raises DataError if a file cannot be read, or a mask and its image differ in size.
         """
         image = self.load_image(sample)
         size = image.shape[:2]
@@ -167,8 +168,10 @@ class DataSet:
         return image, kind_map
 
     def faults(self, samples: Iterable[Sample] | None = None) -> tuple[str, ...]:
-        """One line for each image and mask that is not right, of all samples or of those given.
-        Reads every one of them, which takes as long as loading them."""
+        """Return one line for each faulty image and mask, of all samples or of those given.
+
+        It reads every file, which takes as long as loading them.
+        """
         return tuple(
             line
             for sample in (self.samples if samples is None else samples)
@@ -176,7 +179,7 @@ class DataSet:
         )
 
     def verify(self, samples: Iterable[Sample] | None = None) -> None:
-        """Read every image and mask once; raises DataError with all that is not right."""
+        """Read every image and mask once. Raises DataError that lists every fault."""
         if faults := self.faults(samples):
             raise DataFolderError(listing(faults, str(self.root)))
 
@@ -198,18 +201,20 @@ class DataSet:
 
 
 def refuse(complaints: Iterable[str], dataset: DataSet) -> None:
-    """Raises DataError with the complaints of a folder, and with the faults of its files, so that
-    one try tells all; nothing without a complaint."""
+    """Raise DataError if there are complaints about a folder.
+
+    The error also lists the faults of its files, so that one trial shows all of them.
+    """
     lines = tuple(dict.fromkeys(complaints))
     if lines:
         raise DataFolderError(listing((*lines, *dataset.faults()), str(dataset.root)))
 
 
 def read_pixels(path: Path) -> Pixels:
-    """uint8 pixels as the file holds them, H×W or H×W×3 (BGR); an alpha channel is dropped.
+    """Return the pixels of a file: uint8 H×W or H×W×3 (BGR). An alpha channel is dropped.
 
-    Read as the station reads it (edge/images.py). Raises DataError when the file is missing, is no
-    image, is cut short, or has more than 8 bits per channel.
+    The station reads pictures by the same code (edge/images.py). Raises DataError if the file is
+    missing, is no image, is truncated, or has more than 8 bits per channel.
     """
     try:
         return read_image(path)
@@ -218,16 +223,17 @@ def read_pixels(path: Path) -> Pixels:
 
 
 def read_mask(path: Path) -> Pixels:
-    """`read_pixels`, but of a `.mat` the labels that lie in `groundTruth.Segmentation`, uint8 H×W.
+    """Return the pixels of a mask; of a `.mat`, the labels in `groundTruth.Segmentation`, uint8
+    H×W.
 
-    That is how the Berkeley segmentation benchmark keeps ground truth, and CrackForest after it.
-    Needs scipy for a `.mat`. Raises DataError as `read_pixels` does, and for other content.
+    CrackForest stores its ground truth in this form of the Berkeley segmentation benchmark. A
+    `.mat` needs scipy. Raises DataError as `read_pixels` does, and for other content.
     """
     return _read_labels(path) if path.suffix.lower() == ".mat" else read_pixels(path)
 
 
 def as_channels(pixels: Pixels, channels: int) -> Pixels:
-    """H×W for channels 1 and H×W×3 for channels 3; three equal channels keep their value."""
+    """Convert to H×W for 1 channel, to H×W×3 for 3. Three equal channels keep their value."""
     if channels == 1 and pixels.ndim == 3:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
     if channels == 3 and pixels.ndim == 2:
@@ -236,17 +242,17 @@ def as_channels(pixels: Pixels, channels: int) -> Pixels:
 
 
 def looks_grey(pixels: Pixels) -> bool:
-    """Whether the image is H×W, or has three equal channels as a grey JPEG often has."""
+    """Return true for H×W, or for three equal channels, which a grey JPEG often has."""
     return pixels.ndim == 2 or bool(
         (pixels[:, :, 0] == pixels[:, :, 1]).all() and (pixels[:, :, 1] == pixels[:, :, 2]).all()
     )
 
 
 def binary_mask(pixels: Pixels, path: Path) -> npt.NDArray[np.bool_]:
-    """bool H×W: above MASK_THRESHOLD; a mask that holds one dark value only (0 and 1) is > 0.
+    """Return the pixels above MASK_THRESHOLD: bool H×W.
 
-    Raises DataError naming `path` when a mask is dark and holds several values, since then no
-    threshold is right.
+    In a mask with a single dark value (for instance 0 and 1) every value above 0 counts. Raises
+    DataError with `path` for a dark mask with several values, for which no threshold is right.
     """
     grey = as_channels(pixels, 1)
     top = int(grey.max(initial=0))
@@ -261,19 +267,22 @@ def binary_mask(pixels: Pixels, path: Path) -> npt.NDArray[np.bool_]:
 
 
 def colour_codes(pixels: Pixels) -> npt.NDArray[np.uint32]:
-    """uint32 H×W: each pixel as 0xRRGGBB."""
+    """Return each pixel as 0xRRGGBB: uint32 H×W."""
     wide = as_channels(pixels, 3).astype(np.uint32)
     return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
 
 
 def colour_code(colour: Colour) -> int:
-    """0xRRGGBB of a (red, green, blue) triple."""
+    """Return 0xRRGGBB for a (red, green, blue) triple."""
     red, green, blue = colour
     return red << 16 | green << 8 | blue
 
 
 def files_in(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[Path]:
-    """The files right inside `folder` with one of the lower-case suffixes, by name; not hidden."""
+    """Return the files directly in `folder` with one of the suffixes, by name, without hidden ones.
+
+    suffixes: in lower case.
+    """
     files = (p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file())
     return sorted((p for p in files if not p.name.startswith(".")), key=lambda p: p.name)
 
@@ -284,8 +293,8 @@ def _read_labels(path: Path) -> Pixels:
     expected = "expected a MATLAB file with the labels in groundTruth.Segmentation"
     try:
         with path.open("rb") as file:
-            found = loadmat(file, variable_names=["groundTruth"])
-        labels = np.asarray(found["groundTruth"]["Segmentation"][0, 0])
+            content = loadmat(file, variable_names=["groundTruth"])
+        labels = np.asarray(content["groundTruth"]["Segmentation"][0, 0])
     except FileNotFoundError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (*_MAT_FAULTS, matlab.MatReadError) as error:

@@ -1,13 +1,12 @@
 """DeepPCB template/test pairs (Tang et al. 2019, arXiv:1902.06197), as published.
 
-`group<n>/<n>/<id>_temp.jpg` and `<id>_test.jpg`, 640×640, and the annotation of the test picture in
-`group<n>/<n>_not/<id>.txt`: a line `x1 y1 x2 y2 type` a defect. Templates are good parts, test
-pictures defective ones. A group is one board, cut into pictures that lie beside
-one another: what is to be held back of a board that is made again and again is a pair, so template
-and test picture are one group, and no pair is on both sides of a split.
+`group<n>/<n>/<id>_temp.jpg` and `<id>_test.jpg`, 640×640. `group<n>/<n>_not/<id>.txt` annotates the
+test picture, with one line `x1 y1 x2 y2 type` for each defect. Templates are good parts, test
+pictures defective ones. A folder `group` is one board, cut into adjacent pictures. A template and
+its test picture are one group of the data set, so that no pair is on both sides of a split.
 
-The publishers give boxes with some 10 px of margin and no masks: a box counts whole as its kind.
-Kinds are theirs, by their numbers; 0 is the background and never annotated.
+The publishers give boxes with about 10 px of margin, and no masks: every pixel of a box counts as
+its kind. The numbers of kinds are theirs; 0 is the background and is never annotated.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ LOOKS_FOR = (
     "group<nnnnn>/<nnnnn>/<id>_temp.jpg with <id>_test.jpg and <nnnnn>_not/<id>.txt (DeepPCB)"
 )
 KINDS = {1: "open", 2: "short", 3: "mousebite", 4: "spur", 5: "copper", 6: "pin-hole"}
-INNER = "PCBData"  # the folder that the published archive has around the groups
+INNER = "PCBData"  # the folder around the groups in the published archive
 
 _TEMPLATE, _TEST = "_temp", "_test"
 _LINE = re.compile(r"(\d{1,6})[ ,](\d{1,6})[ ,](\d{1,6})[ ,](\d{1,6})[ ,]([1-6])")
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     return any(_inner(root).glob("group[0-9]*/[0-9]*/*_temp.jpg"))
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`, which holds the groups, or PCBData that does. Raises DataError."""
+    """Return the data set at `root`, the folder of the groups or of PCBData. Raises DataError."""
     folders = sorted(p for p in _inner(root).glob("group[0-9]*/[0-9]*") if p.is_dir())
     folders = [folder for folder in folders if not folder.name.endswith("_not")]
     samples = [sample for folder in folders for sample in _samples(folder, root)]
@@ -46,7 +45,7 @@ def read(root: Path) -> DataSet:
 
 
 def pairs(dataset: DataSet) -> tuple[tuple[Sample, Sample], ...]:
-    """Template and test picture of each pair, by name. Raises DataError for another layout."""
+    """Return the pairs of template and test picture, by name. Raises DataError for another layout."""
     if dataset.layout != LAYOUT:
         raise DataError(f"{dataset.root}: is laid out as {dataset.layout}; expected {LOOKS_FOR}")
     templates, tests = (

@@ -1,4 +1,4 @@
-"""The layout every user has: `images/` and `masks/`, one folder or one colour per kind.
+"""The usual layout: `images/` and `masks/`, with one folder or one colour for each kind.
 
     images/0001.png  masks/scratch/0001.png          the kind is the mask's folder
     images/scratch/0001.png  masks/scratch/0001.png  the same, images sorted by kind too
@@ -6,10 +6,11 @@
     kinds.csv     colour,kind   names the colours, as #rrggbb (else kind_rrggbb)
     groups.csv    file,group    images of one part, file inside images/ (else each its own)
 
-A mask may end in `_mask`, and lie in its image's sub-folder too: masks/scratch/line2/0001.png. An
-image without a mask is a good part; but where images/ has a folder good/ or ok/, the other folders
-in it are kinds of defect, drawn or not. A grey mask that lies flat in masks/ is of kind `defect`
-unless kinds.csv names its grey. Which file is what: edge/data_folder.
+The name of a mask may end in `_mask`. A mask may lie in a sub-folder like that of its image:
+masks/scratch/line2/0001.png. An image without a mask is a good part. If images/ has a folder good/
+or ok/, its other folders are kinds of defects, with or without masks. A grey mask directly in
+masks/ has the kind `defect`, unless kinds.csv names its grey. The module edge/data_folder
+recognises the files.
 """
 
 from __future__ import annotations
@@ -60,22 +61,24 @@ LAYOUT = "generic"
 LOOKS_FOR = "images/ and masks/ (generic)"
 DEFAULT_KIND = "defect"
 
-# A mask saved with smoothed edges has a colour per edge pixel; no one draws 33 kinds by hand.
+# A mask saved with smoothed edges has many colours at its edges; 33 kinds are not drawn by hand.
 MOST_COLOURS = 32
-# Images looked at to tell a grey data set from a coloured one; a line has one camera.
+# Images that are read to distinguish a grey data set from a coloured one; a line has one camera.
 CHANNEL_PROBES = 8
 
 _COLOUR = re.compile(r"#([0-9a-fA-F]{6})")
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     return any(p.name.lower() == IMAGES and p.is_dir() for p in root.iterdir())
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; every mask is read once, for its kinds. Raises DataError, with
-    everything that is to be put right."""
+    """Return the data set at `root`. Every mask is read once, for its kinds.
+
+    Raises DataError that lists every fault.
+    """
     if not matches(root):
         raise DataError(f"{root / IMAGES}: is missing; expected {LOOKS_FOR}")
     folder = read_folder(root, LAYOUT)
@@ -97,8 +100,10 @@ def read(root: Path) -> DataSet:
 
 
 def channels_of(paths: list[Path]) -> int:
-    """1 where every picture that is looked at is grey, else 3. One that cannot be read is passed
-    over: `DataSet.faults` names it."""
+    """Return 1 if CHANNEL_PROBES of the pictures are grey, else 3.
+
+    A picture that cannot be read is ignored here: `DataSet.faults` names it.
+    """
     step = max(1, len(paths) // CHANNEL_PROBES)
     return 3 if any(_is_coloured(path) for path in paths[::step]) else 1
 
@@ -117,7 +122,7 @@ def _image_root(folder: DataFolder) -> Path:
 
 
 class _Reading:
-    """The masks of a folder, read one after another, and what is wrong with them."""
+    """The masks of a folder, read one after another, and their faults."""
 
     def __init__(self, names: dict[int, str] | None) -> None:
         self.complaints: list[str] = []
@@ -138,7 +143,8 @@ class _Reading:
                 self.complaints.append(wrong)
         unmasked = not kinds and bool(entry.kind)
         if unmasked:
-            # The folder says defective: masks/ has that folder, or good parts have their own.
+            # The folder is that of a kind: masks/ has one of its name, or good parts have their
+            # own.
             kinds = {entry.kind or ""}
             log.info("mask-missing image=%s kind=%s: defective, not trained on", name, entry.kind)
         elif not kinds and entry.masks and entry.kind is None:
@@ -205,7 +211,7 @@ class _Reading:
 
 
 def _areas(ref: MaskRef, pixels: Pixels) -> list[npt.NDArray[np.bool_]]:
-    """Where each kind of a mask lies."""
+    """Return the pixels of each kind in a mask: bool H×W."""
     if ref.kind is not None:
         return [binary_mask(pixels, ref.path)]
     codes = colour_codes(pixels)
@@ -234,8 +240,10 @@ def _read_kinds(path: Path) -> dict[int, str] | None:
 
 
 def read_groups(path: Path, image_root: Path, paths: list[Path]) -> dict[Path, str]:
-    """The physical part of each picture that a groups.csv names, which may be missing: lines
-    `file,group`, file inside image_root. Raises DataError."""
+    """Return the physical part of each picture in a groups.csv; none if the file is missing.
+
+    Its lines are `file,group`, with the file's path inside image_root. Raises DataError.
+    """
     if not path.is_file():
         return {}
     known = {plain(p.relative_to(image_root).as_posix()): p for p in paths}
@@ -250,7 +258,7 @@ def read_groups(path: Path, image_root: Path, paths: list[Path]) -> dict[Path, s
 
 
 def _rows(path: Path, header: tuple[str, str]) -> list[tuple[int, tuple[str, str]]]:
-    """Line number and two stripped fields of each row; header and blank lines are skipped."""
+    """Return line number and two stripped fields of each row, without header and blank lines."""
     rows: list[tuple[int, tuple[str, str]]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -1,4 +1,4 @@
-"""Groups told by the names of the pictures: which physical part each of them shows."""
+"""Groups from the names of pictures: the physical part that each picture shows."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from models.data.dataset import DataError, DataSet, Sample
 
-PART = "part"  # the group of the pattern that is the part, where it has one of that name
+PART = "part"  # name of the pattern's group that is the part, if it has one of that name
 
 
 def by_pattern(dataset: DataSet, pattern: str) -> DataSet:
-    r"""The data set with each sample's group read off its name.
+    r"""Return the data set with the group of each sample read from its name.
 
-    pattern: a regular expression of Python's, looked for anywhere in the sample's name (a posix
-    path like images/kos01_3.png; ^ and $ bind it to the ends). The group named `part`, else the
-    first one, is the physical part: `(kos\d+)_`. It takes the place of what the layout says.
+    pattern: a regular expression of Python that is searched in the sample's name, a posix path like
+    images/kos01_3.png; ^ and $ are its ends. The group named `part`, else the first one, is the
+    physical part, for instance `(kos\d+)_`. It replaces the groups of the layout.
 
-    Raises DataError when the pattern is none, has no group, or tells no part of a name.
+    Raises DataError if the pattern is not valid, has no group, or finds no part in a name.
     """
     try:
         compiled = re.compile(pattern)

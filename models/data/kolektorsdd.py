@@ -1,8 +1,8 @@
 """KolektorSDD commutators (Tabernik et al., J. of Intelligent Manufacturing 2020), as published.
 
 `kos<nn>/Part<m>.jpg` with a `Part<m>_label.bmp`, about 500×1260. A `kos` folder is one commutator,
-photographed at eight places of its surface. The publishers annotate one class, a surface "defect"
-(they describe it as fractions and cracks of the plastic), so that is the kind.
+photographed at eight places of its surface. The publishers annotate one class, a surface "defect",
+which they describe as fractions and cracks of the plastic. It is the only kind.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _STEM = re.compile(r"Part\d+")
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     return any(root.glob("kos[0-9]*/Part*.jpg"))
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; labels are read once to find the empty ones. Raises DataError.
+    """Return the data set at `root`. Labels are read once, to find empty ones. Raises DataError.
 
-    One kind, `defect`; the group is the commutator. A picture whose label is empty is a good one.
+    The only kind is `defect`. The group is the commutator. A picture with an empty label is good.
     """
     folders = sorted(p for p in root.glob("kos[0-9]*") if p.is_dir())
     samples = [sample for folder in folders for sample in _samples(folder, root)]

@@ -1,4 +1,4 @@
-"""Which folder layouts can be read, and which of them a folder has."""
+"""The supported folder layouts, and the recognition of the layout of a folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Layout:
     read: Callable[[Path], DataSet]
 
 
-# Tried in this order: the published ones come first, one of them may contain images/ or good/ too.
+# Tried in this order. Published sets come first, since one of them may also contain images/ or
+# good/.
 LAYOUTS: Mapping[str, Layout] = {
     magnetic_tile.LAYOUT: Layout(magnetic_tile.matches, magnetic_tile.read),
     crackforest.LAYOUT: Layout(crackforest.matches, crackforest.read),
@@ -46,13 +47,13 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 def open_dataset(path: str | Path, layout: str = "auto", groups: str | None = None) -> DataSet:
-    """The data set at `path`, read by the named layout, or by the first that recognises it.
+    """Return the data set at `path`, read by the named layout or by the first that recognises it.
 
-    groups: a regular expression that finds the physical part in each sample's name, in place of
-    the groups of the layout (see `models.data.groups.by_pattern`).
+    groups: a regular expression that finds the physical part in each sample's name. It replaces the
+    groups of the layout (see `models.data.groups.by_pattern`).
 
-    Raises DataError when there is no such folder, no such layout, none recognises it, or `groups`
-    does not fit.
+    Raises DataError if the folder does not exist, the layout is unknown, no layout recognises it,
+    or `groups` does not fit.
     """
     dataset = _read(Path(path), layout)
     return dataset if groups is None else by_pattern(dataset, groups)
@@ -72,19 +73,19 @@ def _read(root: Path, layout: str) -> DataSet:
 
 
 def _read_all(root: Path, layout: Layout) -> DataSet:
-    """Read it; where something is wrong, DataError also names every file that cannot be decoded."""
+    """Read the folder. DataError also names every file that cannot be decoded."""
     try:
         return layout.read(root)
     except DataFolderError:
-        raise  # its reader looked at every file
+        raise  # its reader has checked every file
     except DataError as error:
-        folder, found = read_folder(root), [str(error)]
+        folder, faults = read_folder(root), [str(error)]
         for path in (*folder.pictures, *filter(is_picture, folder.truths)):
             try:
                 read_pixels(path)
             except DataError as fault:
-                found.append(str(fault))
-        raise DataFolderError(listing(found, str(root))) from error
+                faults.append(str(fault))
+        raise DataFolderError(listing(faults, str(root))) from error
 
 
 def _names() -> str:

@@ -1,14 +1,13 @@
-"""One object or texture of MVTec AD (Bergmann et al. 2021, Int. J. of Computer Vision 129:1038), as
-published.
+"""One object or texture of MVTec AD (Bergmann et al. 2021, Int. J. of Computer Vision 129:1038).
 
     train/good/000.png
     test/good/000.png  test/KIND/000.png
     ground_truth/KIND/000_mask.png
 
-Any folder in this form can be read. The published division is not kept by itself: methods that
-learn from good parts need held-back good ones for T, and more than test/good has. A recipe with
-`names = "^train/"` under [split] trains and sets T on train/ alone, so that nothing of test/ was
-seen when it is inspected (`outfeed inspect`, models/evaluation/score.py).
+Any folder in this form can be read. The published division is ignored by default: methods that
+learn from good parts need more held-back good parts for T than test/good has. A recipe with
+`names = "^train/"` under [split] trains and sets T on train/ only. Then test/ is unknown when
+`outfeed inspect` and models/evaluation/score.py evaluate it.
 """
 
 from __future__ import annotations
@@ -32,15 +31,16 @@ GOOD = "good"
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     return (root / "train" / GOOD).is_dir() and (root / "test").is_dir()
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; masks are read once, to find the empty ones. Raises DataError.
+    """Return the data set at `root`. Masks are read once, to find empty ones. Raises DataError.
 
-    The kinds are the folders of test/; a picture of one without a mask is `unmasked`. Groups are of
-    groups.csv (file,group; file inside the data folder), else each picture is a part of its own.
+    The kinds are the folders of test/. A defective picture without a mask is `unmasked`. Groups
+    come from groups.csv (file,group; file inside the data folder); else each picture is its own
+    part.
     """
     folders = [*_folders(root / "train"), *_folders(root / "test")]
     paths = [path for folder in folders for path in files_in(folder)]
@@ -65,7 +65,7 @@ def _sample(path: Path, root: Path, group: str | None) -> Sample:
     if kind == GOOD:
         return Sample(name, path, group or name)
     if path.parent.parent.name == "train":
-        raise DataError(f"{path}: is a defective part; expected good ones alone in train/")
+        raise DataError(f"{path}: is a defective part; expected only good ones in train/")
     mask = root / "ground_truth" / kind / f"{path.stem}_mask.png"
     drawn = mask.is_file() and bool(binary_mask(read_pixels(mask), mask).any())
     masks = (MaskRef(mask, kind),) if drawn else ()
@@ -73,7 +73,7 @@ def _sample(path: Path, root: Path, group: str | None) -> Sample:
 
 
 def _check_masks(root: Path, known: set[Path]) -> None:
-    """Raises DataError for a drawn mask that no picture has."""
+    """Raise DataError for a mask that is not empty and belongs to no picture."""
     for folder in _folders(root / "ground_truth"):
         for path in files_in(folder, (".png",)):
             if path not in known and binary_mask(read_pixels(path), path).any():

@@ -1,7 +1,7 @@
-"""Released parts of a quarantine as samples: good ones that were kicked, bad ones.
+"""Released parts of a quarantine as samples: good parts that were ejected, and bad parts.
 
-Nobody has drawn where a bad part's defect is, so it is ``unmasked``: it may judge a chain, and
-never teaches a detector.
+No mask shows the defect of a bad part, so its sample is ``unmasked``: it is used to evaluate a
+chain, and never to train a detector.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ from pathlib import Path
 from edge.quarantine import QuarantineEntry, read_index
 from models.data.dataset import Sample
 
-FOLDER = "quarantine"  # inside a run: the parts that it learned from or was judged by
+FOLDER = "quarantine"  # inside a run: the parts that it was trained or evaluated with
 ESCAPE = "escape"
 
 
 def sample_name(entry: QuarantineEntry) -> str:
+    """Return the name of an entry's sample, unique in the data set of a run."""
     return f"{FOLDER}/{entry.id}.png"
 
 
 def sample_of(folder: Path, entry: QuarantineEntry) -> Sample:
-    """A released entry of the quarantine in ``folder``. The claim stands for the kind of a bad
-    part, which nobody has named."""
+    """Return the sample of a released entry of the quarantine in ``folder``.
+
+    The kind of a bad part is unknown; the claim of its release takes its place.
+    """
     name = sample_name(entry)
     if entry.released is None or entry.released == "false-reject":
         return Sample(name, folder / entry.file, name)
@@ -29,8 +32,10 @@ def sample_of(folder: Path, entry: QuarantineEntry) -> Sample:
 
 
 def quarantined(folder: Path) -> tuple[Sample, ...]:
-    """The released parts of a folder, in the index's order; none where there is no such folder.
-    Raises QuarantineError."""
+    """Return the released parts of a folder in the order of its index; none without such a folder.
+
+    Raises QuarantineError.
+    """
     if not folder.is_dir():
         return ()
     return tuple(sample_of(folder, e) for e in read_index(folder).entries if e.released)

@@ -1,14 +1,13 @@
-"""Pictures sorted by hand, without masks: `good/`, and a folder per kind of defect where some were
-kept.
+"""The layout of pictures sorted by hand: `good/`, and one folder for each kind of defect.
 
     good/0001.png                            good parts (or ok/, in capitals or not)
-    scratch/0007.png  bad/0008.png           the folder is the kind; nobody drew where
-    masks/scratch/0007.png                   drawn for some; NAME or NAME_mask
+    scratch/0007.png  bad/0008.png           the folder is the kind, without a mask
+    masks/scratch/0007.png                   masks of some pictures; NAME or NAME_mask
     groups.csv    file,group                 images of one part, file inside the data folder
 
-A mask for a picture of another folder counts where only one picture has its name: masks/dent/0008
-tells where and what the defect of bad/0008 is. An empty mask says nothing. Which file is what:
-edge/data_folder.
+A mask for a picture of another folder counts if only one picture has its name: masks/dent/0008
+gives kind and place of the defect on bad/0008. An empty mask is ignored. The module
+edge/data_folder recognises the files.
 """
 
 from __future__ import annotations
@@ -34,13 +33,15 @@ LOOKS_FOR = "good/ or ok/, with other folders as kinds of defect (sorted)"
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` looks like this layout."""
+    """Return true if the folder `root` has this layout."""
     return any(p.is_dir() and p.name.lower() in GOOD_FOLDERS for p in root.iterdir())
 
 
 def read(root: Path) -> DataSet:
-    """The data set at `root`; every mask is read once, to find the empty ones. Raises DataError,
-    with everything that is to be put right."""
+    """Return the data set at `root`. Every mask is read once, to find empty ones.
+
+    Raises DataError that lists every fault.
+    """
     folder = read_folder(root, LAYOUT)
     if folder.layout is None or not any(entry.kind == "" for entry in folder.entries):
         raise DataError(f"{root}: holds no picture of a good part; expected {LOOKS_FOR}")
@@ -65,7 +66,7 @@ def _sample(entry: FolderEntry, root: Path, group: str | None, complaints: list[
 
 
 def _ref(mask: MaskFile, complaints: list[str]) -> MaskRef | None:
-    """The mask where it is drawn on; what is wrong with it goes to the complaints."""
+    """Return the mask unless it is empty; its faults are added to the complaints."""
     try:
         pixels = read_pixels(mask.path)
         drawn = binary_mask(pixels, mask.path)

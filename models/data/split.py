@@ -19,7 +19,7 @@ GOOD = ""  # the label of good parts among the kinds, whose names are never empt
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Samples by side, each ordered by name; `unmasked` are on neither side (see Sample)."""
+    """The samples of each side, ordered by name. `unmasked` ones are on neither (see Sample)."""
 
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]
@@ -27,12 +27,12 @@ class Split:
 
 
 def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
-    """Split by group, with each kind and the good parts close to the wanted share.
+    """Divide by groups, with a share of each kind and of good parts close to validation_share.
 
-    Deterministic by seed, whatever the order of the samples. Every kind found in two groups or more
-    has one on each side, unless groups that carry several kinds forbid it (a warning says so); so
-    have the good parts, where that costs no kind. Raises ValueError when validation_share is not
-    inside (0, 1).
+    The result depends on the seed, and not on the order of the samples. A kind with two groups or
+    more has one on each side. Groups with several kinds may prevent this, and a warning is logged.
+    The same holds for good parts, unless it costs a kind. Raises ValueError if validation_share is
+    not above 0 and below 1.
     """
     if not 0.0 < validation_share < 1.0:
         raise ValueError(f"validation_share is {validation_share}; expected inside (0, 1)")
@@ -52,10 +52,10 @@ def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
 
 
 def hold_back_defective(divided: Split, *, drawn: bool) -> Split:
-    """For methods that learn from good parts and need no defect in training: the unmasked samples
-    go to validation, and with ``drawn`` those of training that have masks too.
+    """Move defective samples to validation, for methods that learn from good parts.
 
-    A part that a good training picture shows stays where it is: it is not new to the method.
+    Moved are the unmasked samples, and with ``drawn`` also training samples with masks. A part that
+    a good training picture shows stays in training, because the method knows it.
     """
     known = {sample.group for sample in divided.train if sample.is_good}
     moved = [sample for sample in divided.train if drawn and not sample.is_good]
@@ -75,7 +75,7 @@ def _by_name(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 
 
 def _count_labels(samples: Sequence[Sample]) -> dict[str, Counter[str]]:
-    """Images per label in each group."""
+    """Return the number of images of each label, for each group."""
     counts: dict[str, Counter[str]] = {}
     for sample in samples:
         counts.setdefault(sample.group, Counter()).update(sample.kinds or (GOOD,))
@@ -92,13 +92,13 @@ def _holders(counts: Mapping[str, Counter[str]], order: Sequence[str], label: st
 
 
 def _labels(counts: Mapping[str, Counter[str]], order: Sequence[str]) -> list[str]:
-    """Kinds from the rarest on, since a rare one has the least choice; the good parts last."""
+    """Return the labels, the rarest kind first, since it has the least choice; good parts last."""
     labels = {label for counter in counts.values() for label in counter}
     return sorted(labels, key=lambda x: (x == GOOD, len(_holders(counts, order, x)), x))
 
 
 def _assign(counts: Mapping[str, Counter[str]], order: Sequence[str], share: float) -> set[str]:
-    """Groups for validation: each is taken when that brings its label nearer to the share."""
+    """Return the groups for validation: those that bring their label nearer to the share."""
     validation: set[str] = set()
     decided: set[str] = set()
     for label in _labels(counts, order):
@@ -136,7 +136,7 @@ def _is_last_of_a_kind(
     group: str,
     label: str,
 ) -> bool:
-    """Whether another kind would have no group left on the side that `group` is on."""
+    """Return true if another kind would have no group left on the side of `group`."""
     for other in counts[group]:
         if other in (label, GOOD):
             continue

@@ -1,4 +1,4 @@
-"""The account of a data folder at the start of a training: taken as good, as bad, and not read."""
+"""The summary of a data folder at the start of a training: good, bad, and unread pictures."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path, PurePosixPath
 from edge.data_folder import count, listing, read_folder, unread_lines
 from models.data.dataset import DataFolderError, DataSet, Sample
 
-_SHOWN = 6  # folders that a line names
+_SHOWN = 6  # most folders that a line names
 
 
 def account(dataset: DataSet) -> tuple[str, ...]:
-    """One line each: the layout, pictures taken as good, by folder; as bad, by kind; not drawn;
-    copies; and each file or folder that was not read, with the reason.
+    """Return lines on the layout, good and bad pictures, copies, and files that were not read.
 
-    Reads every file of equal size once, for copies. Raises DataError where copies of one picture
-    are taken as good and as bad, and where a file cannot be read that may hold labels.
+    Good pictures are counted by folder, bad ones by kind, and those without a mask apart. Every
+    file of equal size is read once, to find copies. Raises DataError if copies of one picture count
+    as good and as bad, and if a file that may hold labels cannot be read.
     """
     folder = read_folder(dataset.root)
     if folder.layout == dataset.layout and folder.complaints:
@@ -38,10 +38,12 @@ def account(dataset: DataSet) -> tuple[str, ...]:
         * bool(carried),
     ]
     if not bad and folder.layout is not None and not folder.says_good:
-        lines.append("no mask and no folder good/ says which part is good: all are taken as good")
+        lines.append("no mask and no folder good/ shows which part is good: all are taken as good")
     if undrawn:
         kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(without.items()))
-        lines.append(f"bad, and not drawn where: {len(undrawn)}: {kinds}; they judge, not teach")
+        lines.append(
+            f"bad, without a mask: {len(undrawn)}: {kinds}; only for evaluation, not for training"
+        )
     lines += _copies(samples)
     lines += [f"not read: {line}" for line in unread_lines(dataset.root, folder.unread)]
     return tuple(lines)
@@ -56,7 +58,7 @@ def _places(samples: Iterable[Sample]) -> str:
 
 
 def _copies(samples: Iterable[Sample]) -> list[str]:
-    """Pictures that are the same file byte for byte, unless they are said to show one part."""
+    """Return a line on pictures that are equal byte for byte, except those of one group."""
     sizes: dict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
         sizes[sample.image_path.stat().st_size].append(sample)

@@ -1,7 +1,7 @@
-"""Defects, generated: each kind changes a sound surface and says where.
+"""Generated defects: each kind changes a sound surface and gives the changed pixels.
 
-A flaw is a function (rng, surface, strength) -> Flaw. `strength` runs from 0, near the limit of
-what an inspector sees, to 1, obvious at arm's length.
+A kind is a function (rng, surface, strength) -> TextureDefect. `strength` is 0 to 1: from the limit
+of what an inspector sees to obvious at arm's length.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import numpy.typing as npt
 from models.data.texture_surfaces import Field, smooth, streaks
 
 _SUBPIXEL_BITS = 4
-_FOOT = 0.35  # a blotch changes nothing below this height
+_FOOT = 0.35  # height of a blotch below which it changes nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """The surface with the flaw in it, float32 H×W, and the extent it may have changed.
+class TextureDefect:
+    """A surface with a generated defect.
 
-    extent: bool H×W where the flaw replaces the texture itself, so that single pixels inside it
-    may happen to keep their value; None where the change of each pixel tells its extent.
+    surface: float32 H×W, in grey levels. extent: bool H×W, for a defect that replaces the texture,
+    in which single pixels may have their former value; None if the changed pixels are the extent.
     """
 
     surface: Field
     extent: npt.NDArray[np.bool_] | None = None
 
 
-Painter: TypeAlias = Callable[[np.random.Generator, Field, float], Flaw]
+Painter: TypeAlias = Callable[[np.random.Generator, Field, float], TextureDefect]
 
 
-def _crack(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
-    """A dark line 2 to 3 px wide that wanders and sometimes branches, 25 to 90 px long."""
+def _crack(rng: np.random.Generator, surface: Field, strength: float) -> TextureDefect:
+    """A winding dark line, 25 to 90 px long and 2 to 3 px wide, sometimes with branches."""
     stroke = np.zeros(surface.shape, np.uint8)
     heading = rng.uniform(0.0, 2.0 * math.pi)
     length_px = _size_px(rng, surface, 25.0, 90.0)
@@ -50,10 +50,12 @@ def _crack(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
         _draw(stroke, _walk(rng, trunk[at], side, length_px * rng.uniform(0.2, 0.45)), 2)
     ragged = 1.0 + 0.2 * smooth(rng, *_shape(surface), 3.0)
     depth = _amplitude(surface, strength, 20.0, 85.0)
-    return Flaw(surface - _soft(stroke, 0.6) * np.clip(ragged, 0.5, 1.4) * np.float32(depth))
+    return TextureDefect(
+        surface - _soft(stroke, 0.6) * np.clip(ragged, 0.5, 1.4) * np.float32(depth)
+    )
 
 
-def _scratch(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
+def _scratch(rng: np.random.Generator, surface: Field, strength: float) -> TextureDefect:
     """A thin line with a slight bend, bright or dark, 14 to 90 px long, fading at its ends."""
     stroke = np.zeros(surface.shape, np.uint8)
     angle = rng.uniform(0.0, math.pi)
@@ -69,11 +71,11 @@ def _scratch(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
         _draw(stroke, np.stack((first, second)), width, round(255 * weight))
     sign = 1.0 if rng.random() < 0.65 else -1.0
     depth = _amplitude(surface, strength, 24.0, 90.0) * sign
-    return Flaw(surface + _soft(stroke, 0.5) * np.float32(depth))
+    return TextureDefect(surface + _soft(stroke, 0.5) * np.float32(depth))
 
 
-def _scuff(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
-    """A rubbed patch, 18 to 80 px: the texture gives way to streaks in another direction."""
+def _scuff(rng: np.random.Generator, surface: Field, strength: float) -> TextureDefect:
+    """A rubbed patch, 18 to 80 px: streaks in another direction replace the texture."""
     extent = _blotch(rng, surface, _size_px(rng, surface, 18.0, 80.0) / 2)
     angle_deg = float(rng.choice((-1.0, 1.0)) * rng.uniform(30.0, 75.0))
     rubbed = streaks(rng, *_shape(surface), 15, angle_deg)
@@ -81,10 +83,10 @@ def _scuff(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
     rubbed *= np.float32(deviation * (0.9 + 0.6 * strength))
     rubbed += np.float32(mean + float(rng.choice((-1.0, 1.0))) * (4.0 + 14.0 * strength))
     share = np.clip((extent - 0.35) / 0.3, 0.0, 1.0) * (0.65 + 0.35 * strength)
-    return Flaw(surface + np.asarray(share, np.float32) * (rubbed - surface), extent > 0.5)
+    return TextureDefect(surface + np.asarray(share, np.float32) * (rubbed - surface), extent > 0.5)
 
 
-def _spot(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
+def _spot(rng: np.random.Generator, surface: Field, strength: float) -> TextureDefect:
     """A pit or an inclusion, 4 to 22 px across, dark or bright, with a sharp edge."""
     radius_px = _size_px(rng, surface, 4.0, 22.0) / 2
     x, y = _offsets(surface, _place(rng, surface, radius_px))
@@ -98,26 +100,27 @@ def _spot(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
     shade = 1.0 - 0.3 * np.clip((x + y) / (2.0 * radius_px), -1.0, 1.0)
     sign = -1.0 if rng.random() < 0.7 else 1.0
     depth = _amplitude(surface, strength, 22.0, 95.0) * sign
-    return Flaw(np.asarray(surface + body * shade * depth, np.float32))
+    return TextureDefect(np.asarray(surface + body * shade * depth, np.float32))
 
 
-def _stain(rng: np.random.Generator, surface: Field, strength: float) -> Flaw:
+def _stain(rng: np.random.Generator, surface: Field, strength: float) -> TextureDefect:
     """A blotch of low contrast, 20 to 84 px across, a little darker along its rim."""
     extent = _blotch(rng, surface, _size_px(rng, surface, 20.0, 84.0) / 2)
     body = np.clip((extent - 0.4) / 0.25, 0.0, 1.0)
     rim = np.clip(1.0 - np.abs(extent - 0.55) / 0.12, 0.0, 1.0)
     sign = -1.0 if rng.random() < 0.75 else 1.0
     depth = _amplitude(surface, strength, 11.0, 36.0) * sign
-    return Flaw(np.asarray(surface + (body * 0.8 + rim * 0.35) * depth, np.float32))
+    return TextureDefect(np.asarray(surface + (body * 0.8 + rim * 0.35) * depth, np.float32))
 
 
 def _amplitude(surface: Field, strength: float, least: float, most: float) -> float:
-    """Grey levels of change; more on a lively texture, which hides as much as it has deviation."""
+    """Return the change in grey levels: more on a texture with a large deviation, which hides it."""
     return float(least * (most / least) ** strength * (0.8 + float(surface.std()) / 50.0))
 
 
 def _size_px(rng: np.random.Generator, surface: Field, least: float, most: float) -> float:
-    """Log-uniform, since small flaws are the common ones; at most 60 % of the frame's side."""
+    """Return a log-uniform size, at most 60 % of the frame's side. Small defects are the most
+    frequent."""
     drawn = least * (most / least) ** rng.random()
     return float(min(drawn, 0.6 * min(surface.shape)))
 
@@ -128,7 +131,7 @@ def _shape(surface: Field) -> tuple[int, int]:
 
 
 def _place(rng: np.random.Generator, surface: Field, radius_px: float) -> npt.NDArray[np.float64]:
-    """Centre (x, y) of a flaw that lies inside the frame."""
+    """Return the centre (x, y) of a defect that lies inside the frame."""
     height, width = surface.shape
     margin = radius_px + 3.0
     x = rng.uniform(min(margin, width / 2), max(width - margin, width / 2))
@@ -189,7 +192,7 @@ def _soft(stroke: npt.NDArray[np.uint8], sigma_px: float) -> Field:
     return np.asarray(blurred / np.float32(255.0), np.float32)
 
 
-FLAWS: Mapping[str, Painter] = {
+TEXTURE_DEFECTS: Mapping[str, Painter] = {
     "crack": _crack,
     "scratch": _scratch,
     "scuff": _scuff,

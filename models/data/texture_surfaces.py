@@ -1,4 +1,4 @@
-"""Sound surfaces, generated: grey textures in the manner of DAGM 2007, which is generated itself.
+"""Generated sound surfaces: grey textures in the manner of DAGM 2007, which is generated itself.
 
 Every texture is a function (rng, height, width) -> float32 H×W in grey levels, before light and
 sensor. Its parameters vary a little from part to part, as those of a real product do.
@@ -19,12 +19,12 @@ Texture: TypeAlias = Callable[[np.random.Generator, int, int], Field]
 
 
 def white(rng: np.random.Generator, height: int, width: int) -> Field:
-    """Normal noise of deviation 1, float32 H×W."""
+    """Return normal noise of deviation 1, float32 H×W."""
     return rng.standard_normal((height, width), dtype=np.float32)
 
 
 def smooth(rng: np.random.Generator, height: int, width: int, scale_px: float) -> Field:
-    """Noise of deviation about 1 whose features are scale_px wide, float32 H×W."""
+    """Return noise of deviation about 1 with features of scale_px, float32 H×W."""
     rows, cols = (max(4, math.ceil(side / scale_px) + 3) for side in (height, width))
     # Start one node inside, away from the border.
     zoom = np.array([[scale_px, 0.0, -scale_px], [0.0, scale_px, -scale_px]])
@@ -41,7 +41,7 @@ def smooth(rng: np.random.Generator, height: int, width: int, scale_px: float) -
 def streaks(
     rng: np.random.Generator, height: int, width: int, length_px: int, angle_deg: float
 ) -> Field:
-    """Noise of deviation 1 drawn out along angle_deg, float32 H×W; turned about the centre."""
+    """Return noise of deviation 1, stretched along angle_deg about the centre, float32 H×W."""
     side = math.ceil(math.hypot(height, width)) if angle_deg % 180 else max(height, width)
     noise = white(rng, side, side)
     noise = np.asarray(cv2.blur(noise, (length_px, 1)), np.float32)
@@ -71,7 +71,7 @@ def _brushed(rng: np.random.Generator, height: int, width: int) -> Field:
 
 
 def _woven(rng: np.random.Generator, height: int, width: int) -> Field:
-    """Plain weave: threads that pass over and under each other, none quite straight."""
+    """Plain weave: threads that pass over and under each other, none of them straight."""
     pitch_px = np.float32(rng.uniform(7.0, 9.0))
     x = np.arange(width, dtype=np.float32)[None, :] / pitch_px + np.float32(rng.random())
     y = np.arange(height, dtype=np.float32)[:, None] / pitch_px + np.float32(rng.random())
@@ -140,7 +140,7 @@ def _speckled(rng: np.random.Generator, height: int, width: int) -> Field:
 
 
 def _levels(values: Field, mean: float, deviation: float) -> Field:
-    """`values` brought to a mean and deviation in grey levels."""
+    """Return `values` scaled to a mean and deviation in grey levels."""
     scale = deviation / (float(values.std()) + 1e-6)
     return np.asarray((values - values.mean()) * np.float32(scale) + np.float32(mean), np.float32)
 

@@ -1,6 +1,6 @@
-"""Specimens of generated parts: texture, defect, light and sensor, with exact masks and kinds.
+"""Generated specimens of parts: texture, defect, light and sensor, with exact masks and kinds.
 
-In the manner of DAGM 2007. `python -m models.data.textures --out DIR --count N --seed S` writes
+They resemble DAGM 2007. `python -m models.data.textures --out DIR --count N --seed S` writes
 them in the generic layout (`models/data/generic.py`).
 """
 
@@ -19,18 +19,18 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from models.data.texture_defects import FLAWS
+from models.data.texture_defects import TEXTURE_DEFECTS
 from models.data.texture_surfaces import SURFACES, Field, smooth
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
-# Both alphabetical: kinds read back from a folder are, so numbers in kind maps agree.
-KINDS = tuple(sorted(FLAWS))
+# Both in alphabetical order, as kinds read from a folder, so that numbers in kind maps agree.
+KINDS = tuple(sorted(TEXTURE_DEFECTS))
 TEXTURES = tuple(sorted(SURFACES))
 
-# A pixel is altered perceptibly when the flaw alone, without noise, moves it by 4 grey levels (the
-# sensor's noise has a sigma of 1 to 3) and by a fifth of the flaw's greatest change: the outermost
-# tail of a soft edge is not where an inspector draws the line.
+# A pixel belongs to the mask if the defect alone, without noise, changes it by 4 grey levels (the
+# noise of the sensor has a sigma of 1 to 3) and by a fifth of its greatest change. An inspector
+# would not include the outermost pixels of a soft edge.
 PERCEPTIBLE_GREY = 4.0
 PERCEPTIBLE_SHARE = 0.2
 LEAST_MASK_PX = 8
@@ -43,8 +43,8 @@ WRITTEN = {"images", "masks"}  # --force replaces these, never a folder that hol
 class TextureSpecimen:
     """One generated part.
 
-    image: uint8 H×W. kind_map: uint8 H×W, 0 is sound surface, k is KINDS[k - 1]. kind: None when
-    good. texture: one of TEXTURES.
+    image: uint8 H×W. kind_map: uint8 H×W, 0 for sound surface, k for KINDS[k - 1]. kind: None for a
+    good part. texture: one of TEXTURES.
     """
 
     image: Pixels
@@ -61,7 +61,7 @@ def specimen(
     defective: float = 0.4,
     texture: str | None = None,
 ) -> TextureSpecimen:
-    """Specimen `index` of the series `seed`; each is the same whichever others are asked for.
+    """Specimen `index` of the series `seed`. It does not depend on the other specimens.
 
     size: height and width in pixels, 32 or more. defective: probability of a defect. texture: one
     of TEXTURES, or None for any. Raises ValueError for a seed or index below 0, a smaller size or
@@ -81,32 +81,33 @@ def specimen(
     exposed = surface * light
     kind_map = np.zeros((height, width), np.uint8)
     if kind is not None:
-        exposed, mask = _flawed(kind, surface, light, rng)
+        exposed, mask = _with_defect(kind, surface, light, rng)
         kind_map[mask] = KINDS.index(kind) + 1
     return TextureSpecimen(_sensed(exposed, rng), kind_map, kind, chosen)
 
 
-def _flawed(
+def _with_defect(
     kind: str, surface: Field, light: Field, rng: np.random.Generator
 ) -> tuple[Field, npt.NDArray[np.bool_]]:
-    """The exposed surface with a flaw of that kind, and the pixels it altered perceptibly."""
+    """Return the exposed surface with a defect of that kind, and the pixels that it changed
+    visibly."""
     clean = np.clip(surface * light, 0.0, 255.0)
     strength = float(rng.beta(1.1, 1.3))
     while True:
-        flaw = FLAWS[kind](rng, surface, strength)
-        exposed = np.asarray(flaw.surface * light, np.float32)
-        if flaw.extent is not None:
-            mask = flaw.extent
+        defect = TEXTURE_DEFECTS[kind](rng, surface, strength)
+        exposed = np.asarray(defect.surface * light, np.float32)
+        if defect.extent is not None:
+            mask = defect.extent
         else:
             change = np.abs(np.clip(exposed, 0.0, 255.0) - clean)
             mask = change >= max(PERCEPTIBLE_GREY, PERCEPTIBLE_SHARE * float(change.max()))
         if np.count_nonzero(mask) >= LEAST_MASK_PX:
             return exposed, mask
-        strength = min(1.0, strength + 0.2)  # too faint to be called a defect: a plainer one
+        strength = min(1.0, strength + 0.2)  # too faint for a defect: draw a plainer one
 
 
 def _benign(surface: Field, rng: np.random.Generator) -> Field:
-    """What a good part may show: dust of 1 px, and smudges far below a stain's contrast."""
+    """Add what a good part may show: dust of 1 px, and smudges far below the contrast of a stain."""
     height, width = surface.shape
     surface += smooth(rng, height, width, 40.0) * np.float32(rng.uniform(0.3, 1.4))
     specks = int(rng.poisson(height * width / 8192))
@@ -116,7 +117,7 @@ def _benign(surface: Field, rng: np.random.Generator) -> Field:
 
 
 def _light(rng: np.random.Generator, height: int, width: int) -> Field:
-    """Exposure and a light that falls off to one side and to the corners; 1 is nominal."""
+    """Return the light: exposure, and a decrease to one side and to the corners; 1 is nominal."""
     exposure = rng.uniform(0.85, 1.15)
     tilt_x, tilt_y = rng.uniform(-0.12, 0.12, 2)
     hollow = rng.uniform(0.0, 0.12)
@@ -127,7 +128,7 @@ def _light(rng: np.random.Generator, height: int, width: int) -> Field:
 
 
 def _sensed(exposed: Field, rng: np.random.Generator) -> Pixels:
-    """Sensor noise, whose shot part grows with the light, then 8 bits."""
+    """Add sensor noise, of which a part grows with the light, and convert to 8 bits."""
     noise = rng.standard_normal(exposed.shape, dtype=np.float32)
     noise *= np.sqrt(np.clip(exposed, 0.0, 255.0) / np.float32(128.0)) + np.float32(0.3)
     noise *= np.float32(rng.uniform(0.8, 2.2))
@@ -173,10 +174,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--count", type=int, required=True, help="number of specimens")
-    parser.add_argument("--seed", type=int, required=True, help="the same seed, the same pixels")
+    parser.add_argument(
+        "--seed", type=int, required=True, help="seed; equal seeds give equal pixels"
+    )
     parser.add_argument("--size", type=int, default=256, help="side in px (default 256)")
-    parser.add_argument("--defective", type=float, default=0.4, help="share (default 0.4)")
-    parser.add_argument("--texture", choices=TEXTURES, help="this one only (default: all)")
+    parser.add_argument(
+        "--defective", type=float, default=0.4, help="share of defective parts (default 0.4)"
+    )
+    parser.add_argument("--texture", choices=TEXTURES, help="one texture (default: all)")
     parser.add_argument("--force", action="store_true", help="replace earlier specimens in DIR")
     options = parser.parse_args(arguments)
     if options.count < 1:
@@ -191,7 +196,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns the exit status: 0 written, 1 a failure to write, 2 wrong usage."""
+    """Run the command. Return 0, or 1 if the folder cannot be written, or 2 for wrong usage."""
     options = _parse(arguments)
     folder: Path = options.out.absolute()
     try:
@@ -220,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _replace(folder: Path, staged: Path) -> None:
-    """Put the finished folder in the place of the old one, which goes last."""
+    """Replace the old folder by the finished one. The old one is deleted last."""
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     if folder.exists():
         folder.rename(old)

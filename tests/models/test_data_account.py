@@ -33,7 +33,7 @@ def test_good_bad_and_what_was_not_read(tmp_path: Path) -> None:
         "ROOT: 9 pictures, read as generic, grey",
         "taken as good: 5 (images/good/ 3, images/good/line2/ 2)",
         "taken as bad: 4: dent 1, pit 1",
-        "bad, and not drawn where: 2: dent 2; they judge, not teach",
+        "bad, without a mask: 2: dent 2; only for evaluation, not for training",
         "not read: README.md: is no picture",
         "not read: images/Thumbs.db: hidden, or of the system",
     ]
@@ -45,7 +45,7 @@ def test_pictures_alone_are_said_to_be_taken_as_good(tmp_path: Path) -> None:
         "ROOT: 3 pictures, read as generic, grey",
         "taken as good: 3 (images/ 3)",
         "taken as bad: 0",
-        "no mask and no folder good/ says which part is good: all are taken as good",
+        "no mask and no folder good/ shows which part is good: all are taken as good",
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.data.dataset import DataError, DataSet
 from models.data.layouts import open_dataset
-from models.data.magnetic_tile import Shot, group_shots
+from models.data.magnetic_tile import TilePhotograph, group_photographs
 from models.data.split import split
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/data/magnetic_tile"
@@ -51,13 +51,13 @@ def test_layout(tmp_path: Path) -> None:
 
 def test_groups_are_cut_where_the_gap_is_wide() -> None:
     shots = [
-        Shot(0, 1, "a"),
-        Shot(110, 1, "b"),  # as far apart as one place can lie
-        Shot(1610, 2, "c"),  # 1500, the exposure rises: the same series
-        Shot(1721, 1, "d"),  # 111, the exposure starts again: another tile
-        Shot(3222, 2, "e"),  # 1501: another tile, whatever the exposure
+        TilePhotograph(0, 1, "a"),
+        TilePhotograph(110, 1, "b"),  # as far apart as one place can lie
+        TilePhotograph(1610, 2, "c"),  # 1500, the exposure rises: the same series
+        TilePhotograph(1721, 1, "d"),  # 111, the exposure starts again: another tile
+        TilePhotograph(3222, 2, "e"),  # 1501: another tile, whatever the exposure
     ]
-    groups = group_shots(reversed(shots))
+    groups = group_photographs(reversed(shots))
     assert groups == {
         "a": "tile_000000",
         "b": "tile_000000",
@@ -69,13 +69,13 @@ def test_groups_are_cut_where_the_gap_is_wide() -> None:
 
 def test_a_tile_photographed_again_is_one_group() -> None:
     shots = [
-        Shot(5892, 6, "first"),
-        Shot(13526, 1, "again"),
-        Shot(13549, 2, "again too"),
-        Shot(355732, 6, "its other half is not here"),
-        Shot(10642, 4, "nor is this one's"),
+        TilePhotograph(5892, 6, "first"),
+        TilePhotograph(13526, 1, "again"),
+        TilePhotograph(13549, 2, "again too"),
+        TilePhotograph(355732, 6, "its other half is not here"),
+        TilePhotograph(10642, 4, "nor is this one's"),
     ]
-    assert group_shots(shots) == {
+    assert group_photographs(shots) == {
         "first": "tile_005892",
         "again": "tile_005892",
         "again too": "tile_005892",

@@ -58,7 +58,7 @@ def test_what_is_wrong(root: Path) -> None:
     put(root / "ground_truth/hole/001_mask.png", square())
     assert "hole/001_mask.png: is a mask without an image; expected test/hole/001" in message(root)
     put(root / "train/hole/000.png", grey())
-    assert "expected good ones alone in train/" in message(root)
+    assert "expected only good ones in train/" in message(root)
 
 
 def test_without_a_good_picture(tmp_path: Path) -> None:

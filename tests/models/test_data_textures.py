@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.data import textures
 from models.data.layouts import open_dataset
-from models.data.texture_defects import FLAWS, Flaw
+from models.data.texture_defects import TEXTURE_DEFECTS, TextureDefect
 from models.data.texture_surfaces import SURFACES, smooth, streaks
 from models.data.textures import KINDS, TEXTURES, TextureSpecimen, main, specimen
 
@@ -90,9 +90,9 @@ def test_masks_are_exact(kind: str, texture: str, monkeypatch: pytest.MonkeyPatc
         flawed = specimen(2, index, (160, 160), defective=1.0, texture=texture)
         with monkeypatch.context() as sound:
             sound.setitem(
-                FLAWS,  # type: ignore[arg-type]
+                TEXTURE_DEFECTS,  # type: ignore[arg-type]
                 kind,
-                lambda rng, surface, strength: Flaw(surface, np.ones(surface.shape, bool)),
+                lambda rng, surface, strength: TextureDefect(surface, np.ones(surface.shape, bool)),
             )
             clean = specimen(2, index, (160, 160), defective=1.0, texture=texture)
         change = np.abs(flawed.image.astype(float) - clean.image)
