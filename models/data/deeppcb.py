@@ -45,7 +45,7 @@ def read(root: Path) -> DataSet:
 
 
 def pairs(dataset: DataSet) -> tuple[tuple[Sample, Sample], ...]:
-    """Return the pairs of template and test picture, by name. Raises DataError for another layout."""
+    """Return template and test picture of each pair, by name. Raises DataError for others."""
     if dataset.layout != LAYOUT:
         raise DataError(f"{dataset.root}: is laid out as {dataset.layout}; expected {LOOKS_FOR}")
     templates, tests = (

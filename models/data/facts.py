@@ -101,7 +101,7 @@ def _kind(dataset: DataSet, number: int, pictures: tuple[Picture, ...]) -> KindF
 
 
 def _defects(picture: Picture, code: int) -> Iterator[tuple[float, float, float, float]]:
-    """Yield area, width, long side and contrast of each defect of a kind, joined as in the chain."""
+    """Yield area, width, long side and contrast of each defect of a kind, joined as in a chain."""
     pixels = (picture.kind_map == code).astype(np.uint8)
     if not pixels.any():
         return

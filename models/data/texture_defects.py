@@ -114,7 +114,7 @@ def _stain(rng: np.random.Generator, surface: Field, strength: float) -> Texture
 
 
 def _amplitude(surface: Field, strength: float, least: float, most: float) -> float:
-    """Return the change in grey levels: more on a texture with a large deviation, which hides it."""
+    """Return the change in grey levels, which is larger on a texture with a large deviation."""
     return float(least * (most / least) ** strength * (0.8 + float(surface.std()) / 50.0))
 
 

@@ -107,7 +107,7 @@ def _with_defect(
 
 
 def _benign(surface: Field, rng: np.random.Generator) -> Field:
-    """Add what a good part may show: dust of 1 px, and smudges far below the contrast of a stain."""
+    """Add what a good part may show: dust of 1 px, and smudges far fainter than a stain."""
     height, width = surface.shape
     surface += smooth(rng, height, width, 40.0) * np.float32(rng.uniform(0.3, 1.4))
     specks = int(rng.poisson(height * width / 8192))
