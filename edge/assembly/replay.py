@@ -17,7 +17,7 @@ from edge.pictures.png import read_text
 from edge.pictures.record import PictureRecord, parse_record
 from edge.replay import ReplayChains, ReplayedPart, ReplayOutcome, replay_part
 from edge.replay.canonical import canonical
-from edge.replay.journalled import disagreement, part_events
+from edge.replay.journalled import find_disagreement, part_events
 from edge.validation_messages import one_line, printable
 
 
@@ -84,7 +84,7 @@ def compare_with_journal(paths: Sequence[Path], journal: Path) -> bool:
     events = part_events(journal, {record.part_id for record in records})
     agree = True
     for record in records:
-        said = disagreement(record, events.get(record.part_id))
+        said = find_disagreement(record, events.get(record.part_id))
         if said is not None:
             agree = False
             print(f"outfeed: part {record.part_id}: {one_line(said)}", file=sys.stderr)

@@ -108,7 +108,7 @@ def release(
     from edge.errors import UsageError
     from edge.quarantine import open_index
     from edge.quarantine.index import write_index
-    from edge.quarantine.release import clear, find
+    from edge.quarantine.release import find_entries, undoubted_entries
     from edge.quarantine.release import release as with_word
 
     if bool(parts) == everything:
@@ -119,7 +119,7 @@ def release(
     if claim is not None and everything:
         raise UsageError("--as needs PARTs: --all takes the marks' own word")
     with open_index(folder) as index:
-        chosen = clear(index) if everything else find(index, parts or [])
+        chosen = undoubted_entries(index) if everything else find_entries(index, parts or [])
         write_index(folder, with_word(index, chosen, by=by, utc=utc_now(), claim=claim))
     left = 0 if not everything else sum(entry.released is None for entry in index.entries)
     more = f", {left - len(chosen)} not" if left > len(chosen) else ""
@@ -132,12 +132,12 @@ def withhold(folder: _Folder, parts: _Parts = None) -> None:
     from edge.errors import UsageError
     from edge.quarantine import open_index
     from edge.quarantine.index import write_index
-    from edge.quarantine.release import find
+    from edge.quarantine.release import find_entries
     from edge.quarantine.release import withhold as without_word
 
     if not parts:
         raise UsageError("withhold takes PARTs")
     with open_index(folder) as index:
-        chosen = find(index, parts)
+        chosen = find_entries(index, parts)
         write_index(folder, without_word(index, chosen))
     print(f"{printable(str(folder))}: {len(chosen)} parts withheld")

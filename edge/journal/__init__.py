@@ -1,2 +1,1 @@
-"""The journal: every event of a station in a local SQLite database, written before it is
-published."""
+"""The journal: a local SQLite database that stores every event before it is published."""

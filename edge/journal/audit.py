@@ -1,4 +1,4 @@
-"""Every row of a journal, proven one after the other."""
+"""The audit of a journal: a check of the checksum of every row."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ _STEP_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class JournalAudit:
-    """proven: rows whose checksum is right. damaged: others. missing: sequences between rows that
-    no gap event tells of. examples: the first of both. is_complete: all rows were looked at."""
+    """The result of an audit.
+
+    proven: rows with a correct checksum. damaged: other rows. missing: sequence numbers between
+    rows that no gap event reports. examples: sequence numbers of the first damaged or missing rows.
+    is_complete: True if all rows were checked.
+    """
 
     proven: int
     damaged: int
@@ -26,13 +30,15 @@ class JournalAudit:
 
 
 def audit(db: sqlite3.Connection, journal: str, *, within_s: float) -> JournalAudit:
-    """Prove the rows, the newest first, for within_s at most: 1 s for 100,000 of them. Raises
-    sqlite3.Error."""
+    """Check the rows, the newest first, for within_s seconds at most.
+
+    Blocks: 100,000 rows take 1 s. Raises sqlite3.Error.
+    """
     until_s = time.monotonic() + within_s
     proven = damaged = missing = 0
     examples: list[int] = []
     before = 1 << 62
-    later = None  # the row after the one that is looked at
+    later = None  # the row with the next higher sequence number
     while rows := db.execute(
         f"SELECT {COLUMNS} FROM events WHERE sequence < ? ORDER BY sequence DESC LIMIT ?",
         (before, _STEP_ROWS),

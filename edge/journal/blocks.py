@@ -1,8 +1,8 @@
-"""A small file that is written in place, in two blocks by turns: one that is cut short leaves the
-other.
+"""A small file that is written in place, in two blocks that alternate.
 
-A new file for every write, renamed into place, costs an ext4 74 kB a time and this 4 kB
-(bench/disk_usage.py). A full disk refuses it nothing, once it is there.
+A write that is cut short leaves the other block intact. On ext4, replacing the whole file writes
+74 kB each time, and this writes 4 kB (bench/disk_usage.py). Once the file exists, a full disk does
+not prevent a write.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from pathlib import Path
 
 from edge.files import read_regular_file, write_durably
 
-BLOCK_BYTES = 4096  # a page of the file system: neither write touches the other's
+BLOCK_BYTES = 4096  # a page of the file system, so that a write never touches the other block
 
 
 def read_blocks(path: Path) -> list[bytes]:
-    """The texts of the blocks that are whole. Raises OSError."""
+    """Return the texts of the intact blocks. Raises OSError."""
     return list(_texts(read_regular_file(path, 2 * BLOCK_BYTES)))
 
 
 def write_block(path: Path, text: bytes, turn: int) -> None:
-    """Write the text as block ``turn`` modulo 2; makes a file that is not there. Blocks for an
-    fsync. One writer. Raises OSError."""
+    """Write the text as block ``turn`` modulo 2. A missing file is created.
+
+    Blocks for an fsync. For one writer. Raises OSError.
+    """
     data = (text + b"\n%08x\n" % zlib.crc32(text)).ljust(BLOCK_BYTES)
     try:
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -41,6 +43,6 @@ def write_block(path: Path, text: bytes, turn: int) -> None:
 def _texts(data: bytes) -> Iterator[bytes]:
     for block in (data[:BLOCK_BYTES], data[BLOCK_BYTES:]):
         text, newline, rest = block.partition(b"\n")
-        # A file of an earlier version is one text and nothing else.
+        # A file of an earlier version has one text and no checksum.
         if not newline or rest.split() == [b"%08x" % zlib.crc32(text)]:
             yield text

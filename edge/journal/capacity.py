@@ -1,4 +1,4 @@
-"""How the disk cap of a journal is divided. All numbers are bytes."""
+"""The capacity of a journal, divided between its files. All numbers are bytes."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ MIN_MAX_BYTES = MIB
 
 @dataclass(frozen=True, slots=True)
 class JournalCapacity:
-    """Shares of ``max_bytes`` for the database, its -wal and its -shm.
+    """The shares of ``max_bytes`` for the database, its -wal file and its -shm file.
 
-    rows + slack + log_full + 2 * batch + index = max_bytes. A small cap is divided in proportion;
-    from 40 MiB on the log stops growing, so 256 MiB hold 230 MiB of rows.
+    rows + slack + log_full + 2 * batch + index = max_bytes. A small capacity is divided in
+    proportion. From 40 MiB on the log stops growing, so 256 MiB hold 230 MiB of rows.
     """
 
     max_bytes: int
 
     @property
     def batch(self) -> int:
-        """Events of one transaction; it writes at most twice that into the log."""
+        """Most bytes of events in a transaction, which writes at most twice as much to the log."""
         return min(self.max_bytes // 16, MIB)
 
     @property
     def log_empty(self) -> int:
-        """Above this the write-ahead log is emptied before the next transaction."""
+        """Size of the write-ahead log above which it is emptied before the next transaction."""
         return min(self.max_bytes // 10, 4 * MIB)
 
     @property
     def log_full(self) -> int:
-        """Above this nothing is taken any more: a reader frozen in a read keeps the log."""
+        """Size of the log above which no event is accepted. A reader that hangs in a read can keep
+        the log from being emptied."""
         return min(self.max_bytes // 5, 8 * MIB)
 
     @property
     def index(self) -> int:
-        """The -shm file: 32 KiB per 16 MiB of log."""
+        """Size of the -shm file: 32 KiB for each 16 MiB of log."""
         return self.max_bytes // 32
 
     @property
     def database(self) -> int:
-        """SQLite itself stops the database here."""
+        """Size at which SQLite itself stops the database."""
         return self.max_bytes - self.log_full - 2 * self.batch - self.index
 
     @property
     def rows(self) -> int:
-        """Above this the oldest rows go. Below ``database``, so that an estimate may err."""
+        """Size above which the oldest rows are removed. Below ``database``, as it is estimated."""
         return self.database - self.max_bytes // 32

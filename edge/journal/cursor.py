@@ -1,12 +1,9 @@
-"""How far a journal has been published: a small file that the uplink writes and the journal reads.
+"""The cursor: a small file with the position up to which a journal has been published.
 
-The uplink may be another user, who faces the network: a link, a pipe or a lease in the file's place
-reads as "nothing is known", too.
-
-Losing it costs repeats, never events, so whatever is wrong with the file reads as "nothing is
-known" and the uplink starts from the oldest row.
-
-The file is written in place (edge/journal/blocks.py); the uplink saves once a second.
+The uplink writes it once a second, in place (edge/journal/blocks.py), and the journal reads it. A
+missing or damaged file means that nothing is known; the uplink then starts at the oldest row. This
+causes repeated events, but loses none. The uplink can run as another user, so a link, a pipe or a
+lease in place of the file also means that nothing is known.
 """
 
 from __future__ import annotations
@@ -21,10 +18,11 @@ from edge.errors import JournalError
 from edge.events.identity import JournalPosition
 from edge.journal.blocks import read_blocks, write_block
 
-# While events flow. A crash repeats one second of them, which receivers drop.
+# Seconds between two saves while events are published. After a crash the events of one second are
+# published again, and receivers drop them.
 SAVE_S = 1.0
 _MAX_EARLIER = 64
-_MOST = 1 << 53  # further than any journal comes, and still a number for SQLite and JSON
+_MAX_SEQUENCE = 1 << 53  # above every journal, and still an exact number in SQLite and JSON
 
 
 _Run = Annotated[str, Field(pattern=r"^[0-9a-f]{0,16}$")]
@@ -32,7 +30,7 @@ _Run = Annotated[str, Field(pattern=r"^[0-9a-f]{0,16}$")]
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
-    """A position and how many were written before it."""
+    """A position, and in ``turn`` the number of positions that were written before it."""
 
     journal: str
     published: int
@@ -46,14 +44,16 @@ class _Saved:
 
 
 def read_cursor(path: Path) -> JournalPosition | None:
-    """The position last written; None where the file is absent, unreadable or damaged."""
+    """Return the last written position; None if the file is missing, unreadable or damaged."""
     saved = _newest(path)
     return None if saved is None else saved.position
 
 
 def write_cursor(path: Path, position: JournalPosition) -> None:
-    """Save the position: after a crash or power loss the file holds the old or the new one. Blocks
-    for an fsync, and makes a file that is not there. One writer. Raises JournalError with one line.
+    """Save the position. After a crash or a power loss the file holds the old or the new one.
+
+    A missing file is created. Blocks for an fsync. For one writer. Raises JournalError with one
+    line.
     """
     before = _newest(path)
     runs = list(position.earlier)
@@ -90,7 +90,7 @@ def _parsed(text: bytes) -> _Saved | None:
         saved = _SAVED.validate_json(text)
     except ValidationError:
         return None
-    return saved if 0 <= saved.published <= _MOST else None
+    return saved if 0 <= saved.published <= _MAX_SEQUENCE else None
 
 
 _SAVED = TypeAdapter(_Saved)

@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""Locks that only one process can hold."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ from edge.errors import JournalError
 
 
 class LockHeldError(JournalError):
-    """Another process has it."""
+    """Another process holds the lock."""
 
 
 class FileLock:
-    """An exclusive flock on a file that stays. The kernel releases it when the process exits.
+    """An exclusive flock(2) on a file. The kernel releases it when the process exits.
 
-    Raises LockHeldError with the line ``held`` while another process, or another FileLock of this
-    process, holds the lock. Raises JournalError with the system's text where the file can neither
-    be created nor opened. On a read-only disk an existing file is locked all the same.
+    The file is never removed. On a read-only disk an existing file can be locked too.
     """
 
     def __init__(self, path: Path, *, held: str) -> None:
+        """Take the lock. Does not wait.
+
+        Args:
+            path: The file. It is created if it is missing.
+            held: The text of the error while another process holds the lock.
+
+        Raises:
+            LockHeldError: Another process, or another FileLock of this process, holds the lock.
+            JournalError: The file can neither be created nor opened.
+        """
         try:
             self._file = _open(path)
         except OSError as error:
@@ -37,7 +45,7 @@ class FileLock:
             raise LockHeldError(f"{path}: {held}") from error
 
     def release(self) -> None:
-        """Let go. May be called twice."""
+        """Release the lock. May be called twice."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -45,7 +53,7 @@ class FileLock:
 
 def _open(path: Path) -> int:
     try:
-        # Whoever can open it, if only to read, can hold it: so nobody else may.
+        # A user who can open the file, even only to read, can lock it. So only its owner may.
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno != errno.EROFS:

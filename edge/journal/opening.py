@@ -1,4 +1,4 @@
-"""A journal's file, brought into a state in which the writer can go on, whatever happened to it."""
+"""The opening of a journal for its writer: new, intact, damaged, emptied or restored files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _HEADER_BYTES = 100
 
 @dataclass(frozen=True, slots=True)
 class OpenJournal:
-    """A journal that can be written. last: the last sequence given out."""
+    """A journal that can be written. last: the last sequence number that was given out."""
 
     db: sqlite3.Connection
     journal: str
@@ -57,8 +57,11 @@ class OpenJournal:
 
 @dataclass(frozen=True, slots=True)
 class JournalOpener:
-    """The ways to open the journal of a station, for one run of its writer. All block for the disk,
-    and raise sqlite3.Error, OSError, and ForeignJournalError for a journal to be left alone."""
+    """Opens and repairs the journal of a station, for one run of its writer.
+
+    All methods block on the disk. They raise sqlite3.Error and OSError, and ForeignJournalError for
+    a journal that must not be changed.
+    """
 
     path: Path
     station: str
@@ -68,10 +71,11 @@ class JournalOpener:
     wal_bytes: int
 
     def open(self) -> OpenJournal:
-        """Open the file, or begin a journal where there was none.
+        """Open the file, or begin a new journal if there was none.
 
-        Damage is repaired; a journal that was emptied, or restored from a backup, begins a new one.
-        A gap event says so. A journal of another station or of a newer Outfeed is left alone.
+        A damaged journal is repaired. After one was emptied or restored from a backup, a new one
+        begins. A gap event reports each of these. A journal of another station, or of a newer
+        version of Outfeed, is not changed.
         """
         if not self.path.exists() and size_bytes(self._new_path):
             log.warning("journal_repair_finished path=%s", self.path)
@@ -80,21 +84,26 @@ class JournalOpener:
             return self._begin()
         with JournalPages(self.path) as pages:
             try:
-                opened = self._opened()
+                current = self._opened()
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
                 return self.repair(str(error))
-            return self._begin() if opened is None else self._settled(opened, pages)
+            return self._begin() if current is None else self._completed(current, pages)
 
     def repair(
         self, why: str, old: OpenJournal | None = None, *, is_whole: bool = False
     ) -> OpenJournal:
-        """Set the file aside as ``*.damaged`` (one is kept) and write a new one with every row that
-        can be proven, under its old identity. Blocks: 10 s for 256 MiB.
+        """Write a new file with every intact row, under the UUID of the old journal.
 
-        old: what was open until now; it is closed. is_whole: the rows are those that it holds,
-        although another file lies at the path, or none.
+        The old file is renamed to ``*.damaged``; only the last such file is kept. Blocks: 10 s for
+        256 MiB.
+
+        Args:
+            why: The fault, for the log and the gap event.
+            old: The journal that was open until now. It is closed.
+            is_whole: True to take the rows from ``old``, because its file was removed from the path
+                or replaced there.
         """
         log.error("journal_damaged path=%s why=%s", self.path, why)
         new = self._new_path
@@ -102,24 +111,24 @@ class JournalOpener:
             companion(new, suffix).unlink(missing_ok=True)
         with JournalPages(self.path) as pages:
             if old is not None and is_whole:
-                found = _rows_of(old)
+                rows = _rows_of(old)
             else:
                 if old is not None:
                     old.db.close()
                 position = read_cursor(self.cursor_path)
                 known = [] if position is None else [position.journal]
                 known += [] if old is None else [old.journal]
-                found = pages.rows([*known, *pages.journals()])
-            self._write_anew(new, found, pages.last_given(), why)
+                rows = pages.rows([*known, *pages.journals()])
+            self._write_anew(new, rows, pages.last_given(), why)
         if old is not None:
-            old.db.close()  # before another file is at the path: SQLite removes its -wal by name
+            old.db.close()  # before the exchange, as SQLite removes the -wal file by its name
         self._exchange()
-        opened = self._opened()
-        assert opened is not None
-        return opened
+        current = self._opened()
+        assert current is not None
+        return current
 
     def _begin(self) -> OpenJournal:
-        """Where no journal is. A cursor, or a log without its database, means that one was."""
+        """Begin a new journal; repair it if a cursor or a log file shows that one existed."""
         wal = companion(self.path, "-wal")
         if read_cursor(self.cursor_path) is not None or size_bytes(wal):
             return self.repair("its file was empty or missing")
@@ -130,8 +139,10 @@ class JournalOpener:
         return companion(self.path, ".new")
 
     def _exchange(self) -> None:
-        """The file goes aside and the new one takes its place. A crash in between leaves no file at
-        the path, and ``open`` does the rest."""
+        """Set the file aside and put the new one in its place.
+
+        A crash in between leaves no file at the path. ``open`` then finishes the exchange.
+        """
         self._set_aside()
         self._new_path.replace(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -141,9 +152,9 @@ class JournalOpener:
             os.close(folder)
 
     def _set_aside(self) -> None:
-        """Rename the file, which nobody has open, to ``*.damaged``; the one before is removed."""
-        # The database goes first: SQLite ignores a -wal beside an empty or missing database, but
-        # would trust a database whose -wal has gone.
+        """Rename the file to ``*.damaged``. It must be closed. An older such file is removed."""
+        # The database is renamed first: SQLite ignores a -wal file beside a missing database, but
+        # it would trust a database whose -wal file is missing.
         for suffix in _SUFFIXES:
             aside = companion(self.path, ".damaged" + suffix)
             try:
@@ -162,10 +173,10 @@ class JournalOpener:
         return OpenJournal(db, journal, 0)
 
     def _opened(self) -> OpenJournal | None:
-        """None for a file that a crash left behind before its tables."""
+        """Open the file. Return None for a file without tables, after a crash at its creation."""
         with self.path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
-        if header[18:20] > b"\2\2":  # SQLite would open it, and write nothing into it
+        if header[18:20] > b"\2\2":  # SQLite would open it read-only
             raise sqlite3.DatabaseError("malformed: its header")
         db = self._connect(self.path)
         try:
@@ -193,68 +204,69 @@ class JournalOpener:
         version = one(db, "PRAGMA user_version")
         if names is None and version == 0 and not one(db, "SELECT count(*) FROM sqlite_master"):
             return None
-        # One flipped bit is damage: the checksum of the names covers the format.
+        # A format number with one flipped bit is damage: the checksum of the names covers it.
         is_flipped = names is not None and (version ^ FORMAT).bit_count() == 1
         if version > FORMAT and not is_flipped:
             raise newer(self.path, version)
         if version not in (1, FORMAT) or (names is None) != (version == 1):
             raise sqlite3.DatabaseError("malformed: its names or its format")
-        # 0.3 s for 256 MB in the page cache; what depends on the damaged page is out of reach.
-        found = bytes(db.execute("PRAGMA quick_check(1)").fetchone()[0]).decode(errors="replace")
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {found}")
+        # Takes 0.3 s for 256 MB in the page cache. Rows below a damaged page cannot be read.
+        result = bytes(db.execute("PRAGMA quick_check(1)").fetchone()[0]).decode(errors="replace")
+        if result != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {result}")
         if names is None:
             names = JournalNames(meta(db, "journal"), meta(db, "station"))
             migrate(db, names)
         return names
 
-    def _settled(self, opened: OpenJournal, pages: JournalPages) -> OpenJournal:
-        """With what SQLite dropped from the log at a damaged frame, and not behind the cursor."""
-        db = opened.db
+    def _completed(self, current: OpenJournal, pages: JournalPages) -> OpenJournal:
+        """Add the rows that SQLite dropped at a damaged frame of the log, and check the cursor."""
+        db = current.db
         try:
             dropped = {
-                each.row.sequence: each.row for each in pages.log_rows(opened.journal, opened.last)
+                each.row.sequence: each.row
+                for each in pages.log_rows(current.journal, current.last)
             }
             if dropped:
                 log.warning("journal_rows_dropped_by_sqlite count=%s", len(dropped))
                 with transaction(db):
-                    insert(db, opened.journal, list(dropped.values()))
-                opened = replace(opened, last=max(dropped))
-            return self._not_behind(opened)
+                    insert(db, current.journal, list(dropped.values()))
+                current = replace(current, last=max(dropped))
+            return self._checked_by_cursor(current)
         except BaseException:
             db.close()
             raise
 
-    def _not_behind(self, opened: OpenJournal) -> OpenJournal:
-        """A journal that went back says so, and begins anew unless events of it wait."""
-        db = opened.db
+    def _checked_by_cursor(self, current: OpenJournal) -> OpenJournal:
+        """Report a journal that went back. Begin a new one, unless it has unpublished events."""
+        db = current.db
         position = read_cursor(self.cursor_path)
-        place = find_published(db, opened.journal, position)
+        place = find_published(db, current.journal, position)
         if position is None or not place.went_back:
-            return opened
-        log.warning("journal_went_back published=%s last=%s", position.published, opened.last)
+            return current
+        log.warning("journal_went_back published=%s last=%s", position.published, current.last)
         reason = (
-            f"the journal went back from {position.published} to {opened.last}, by a backup or a "
-            "disk that forgot; what was stored after the former and not published is lost"
+            f"the journal went back from {position.published} to {current.last}, by a backup or a "
+            "disk that lost data; unpublished events after the former are lost"
         )
         if not one(db, f"SELECT count(*) FROM events WHERE sequence > {place.sequence}"):
-            # Sequences must not be given out again. The position is the word of another user, who
-            # faces the network: nothing is deleted for it, and a person finds the rows there.
+            # No sequence number may be given out twice. The position comes from another user, with
+            # access to the network. So no row is deleted because of it; the file is set aside.
             db.close()
             self._set_aside()
-            opened = self._fresh()
-        with transaction(opened.db):
-            return self._tell(opened, reason)
+            current = self._fresh()
+        with transaction(current.db):
+            return self._insert_gap(current, reason)
 
     def _write_anew(
-        self, path: Path, found: Iterable[ProvenRow], given: Iterable[int], why: str
+        self, path: Path, proven: Iterable[ProvenRow], given: Iterable[int], why: str
     ) -> None:
-        rows = iter(found)
+        rows = iter(proven)
         first = next(rows, None)
         journal = str(uuid.uuid4()) if first is None else first.journal
         db = self._connect(path)
         try:
-            db.execute("PRAGMA synchronous = OFF")  # nobody reads it before its last transaction
+            db.execute("PRAGMA synchronous = OFF")  # not read before the last transaction
             with transaction(db):
                 create(db, JournalNames(journal, self.station))
             batch: list[JournalRow] = []
@@ -272,24 +284,26 @@ class JournalOpener:
                 position = read_cursor(self.cursor_path)
                 if position is not None and position.journal == journal:
                     begin = position.published
-                self._name_the_beginning(db, journal, begin)
+                self._insert_first_gap(db, journal, begin)
                 last = max(begin, one(db, "SELECT max(sequence) FROM events"))
                 last = max([last, *(each for each in given if each <= last + PLAUSIBLE_ROWS)])
-                kept = one(db, "SELECT count(*) FROM events")
-                reason = f"the journal was damaged: {why[:200]}; {kept} events were taken over"
-                self._tell(OpenJournal(db, journal, last), reason)
-            # With the log in the database there is one file to be renamed.
+                count = one(db, "SELECT count(*) FROM events")
+                reason = f"the journal was damaged: {why[:200]}; {count} events were taken over"
+                self._insert_gap(OpenJournal(db, journal, last), reason)
+            # After the checkpoint only one file must be renamed.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             db.close()
 
-    def _name_the_beginning(self, db: sqlite3.Connection, journal: str, begin: int) -> None:
-        """A gap event where rows are missing before the first that was not published. Later holes
-        are found by whoever reads."""
-        found = db.execute(
+    def _insert_first_gap(self, db: sqlite3.Connection, journal: str, begin: int) -> None:
+        """Insert a gap event if rows are missing before the first unpublished one.
+
+        ``JournalReader`` finds later gaps.
+        """
+        columns = db.execute(
             f"SELECT {COLUMNS} FROM events WHERE sequence > {begin} ORDER BY sequence LIMIT 1"
         ).fetchone()
-        row = None if found is None else proven_row(journal, *found)
+        row = None if columns is None else proven_row(journal, *columns)
         if row is None or follows(row, begin):
             return
         last = row.sequence - 1
@@ -298,19 +312,19 @@ class JournalOpener:
         )
         insert(db, journal, [JournalRow(last, row.run, gap.weight, gap.model_dump_json().encode())])
 
-    def _tell(self, opened: OpenJournal, reason: str) -> OpenJournal:
-        """A gap event of unknown extent, within a transaction."""
+    def _insert_gap(self, current: OpenJournal, reason: str) -> OpenJournal:
+        """Insert a gap event with an unknown count, within a transaction."""
         gap = gap_event(self.station, count=None, reason=reason)
-        row = JournalRow(opened.last + 1, self.run, gap.weight, gap.model_dump_json().encode())
-        insert(opened.db, opened.journal, [row])
-        return replace(opened, last=row.sequence)
+        row = JournalRow(current.last + 1, self.run, gap.weight, gap.model_dump_json().encode())
+        insert(current.db, current.journal, [row])
+        return replace(current, last=row.sequence)
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         return connect_writer(path, busy_timeout_ms=self.busy_timeout_ms, wal_bytes=self.wal_bytes)
 
 
-def _rows_of(opened: OpenJournal) -> Iterator[ProvenRow]:
-    for columns in opened.db.execute(f"SELECT {COLUMNS} FROM events ORDER BY sequence"):
-        row = proven_row(opened.journal, *columns)
+def _rows_of(current: OpenJournal) -> Iterator[ProvenRow]:
+    for columns in current.db.execute(f"SELECT {COLUMNS} FROM events ORDER BY sequence"):
+        row = proven_row(current.journal, *columns)
         if row is not None:
-            yield ProvenRow(opened.journal, row)
+            yield ProvenRow(current.journal, row)

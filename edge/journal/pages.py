@@ -1,8 +1,8 @@
 """The rows in the pages of a journal's files, read without SQLite.
 
-SQLite reads a database from its root: one damaged page on the way to a row, or the first page, and
-the row is out of reach. Each row carries its checksum, so a row can be recognised wherever it lies.
-The format is https://www.sqlite.org/fileformat2.html, sections 1.6, 2.1 and 4.
+SQLite reads a database from its root. If a page on the way to a row is damaged, SQLite cannot reach
+the row. Each row has a checksum, so it can be recognised in any page. The format is
+https://www.sqlite.org/fileformat2.html, sections 1.6, 2.1 and 4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from edge.journal.row import JournalRow, proven_row
 from edge.journal.store import companion
 
-_PAGE_BYTES = 4096  # SQLite's default, which the journal never changes
+_PAGE_BYTES = 4096  # the default of SQLite, which the journal never changes
 _WAL_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 _CELL_POINTERS = 8  # offset in a leaf page
@@ -30,22 +30,22 @@ _JOURNAL = re.compile(rb"journal([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 @dataclass(frozen=True, slots=True)
 class ProvenRow:
-    """A row and the journal that its checksum names."""
+    """A row with a correct checksum, and the UUID of its journal, which the checksum covers."""
 
     journal: str
     row: JournalRow
 
 
 class JournalPages:
-    """Every page image of a database and of its write-ahead log, whatever state they are in.
+    """All page images of a database and of its write-ahead log, in any state.
 
-    Only read; the writer may be at work meanwhile, and a page that it changes at this moment may
-    be missed. Files that are missing are empty, sectors that cannot be read are skipped. For one
-    thread, in a ``with``. The log is in memory from the beginning: 10 MiB at most.
+    Files are only read. The writer may run meanwhile; a page that it changes at this moment can be
+    missed. A missing file counts as empty, and an unreadable sector is skipped. The log, 10 MiB at
+    most, is read at once. For one thread, in a ``with`` statement.
     """
 
     def __init__(self, path: Path) -> None:
-        # The log first: what the writer moves meanwhile goes from there into the database.
+        # The log is read first, because the writer moves pages from the log into the database.
         try:
             self._log = companion(path, "-wal").read_bytes()
         except OSError:
@@ -54,7 +54,7 @@ class JournalPages:
             self._database: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             self._database = None
-        self._in_log: dict[int, int] = {}  # page → where its newest image is in the log
+        self._in_log: dict[int, int] = {}  # page → offset of its newest image in the log
         for at in self._frames():
             self._in_log[int.from_bytes(self._log[at : at + 4], "big")] = at
 
@@ -67,17 +67,21 @@ class JournalPages:
             self._database = None
 
     def journals(self) -> list[str]:
-        """The uuids that the files name as their journal's, each once. A damaged file may name
-        several; one that proves a row is right."""
-        found: dict[str, None] = {}
+        """Return the UUIDs of journals in the files, each once.
+
+        A damaged file may have several. The right one gives rows with a correct checksum.
+        """
+        uuids: dict[str, None] = {}
         for page in self._images():
             for uuid in _JOURNAL.findall(page):
-                found[uuid.decode()] = None
-        return list(found)
+                uuids[uuid.decode()] = None
+        return list(uuids)
 
     def last_given(self) -> list[int]:
-        """Return SQLite's notes of the last sequence given out. They come from images of different
-        ages. Damage may have made some up."""
+        """Return the records of SQLite of the last sequence number given out.
+
+        They come from page images of different ages, and some may be damaged.
+        """
         return [
             columns[1]
             for page in self._images()
@@ -90,12 +94,14 @@ class JournalPages:
         ]
 
     def rows(self, journals: Sequence[str], after: int = 0) -> Iterator[ProvenRow]:
-        """The rows behind the sequence ``after`` that are proven to be of one of the journals, in
-        no order. A row may come several times, and one that was pruned may come too."""
+        """Yield the intact rows of these journals behind the number ``after``, in any order.
+
+        A row can be yielded several times. Rows that were pruned can be yielded too.
+        """
         return self._rows(self._images(), journals, after)
 
     def log_rows(self, journal: str, after: int) -> Iterator[ProvenRow]:
-        """The same of the log alone, as it was when this was made."""
+        """Yield the same from the log alone, as it was when this object was created."""
         return self._rows(self._log_images(), [journal], after)
 
     def _rows(
@@ -105,10 +111,10 @@ class JournalPages:
             for rowid, size, at in _cells(page):
                 if rowid <= after or size > _ROW_BYTES:
                     continue
-                found = (
+                proven = (
                     _proven(journals, rowid, payload) for payload in self._payloads(page, at, size)
                 )
-                yield from [each for each in found if each is not None][:1]
+                yield from [each for each in proven if each is not None][:1]
 
     def _images(self) -> Iterator[bytes]:
         yield from self._log_images()
@@ -125,8 +131,8 @@ class JournalPages:
         return range(_WAL_HEADER_BYTES, max(_WAL_HEADER_BYTES, len(self._log) - step + 1), step)
 
     def _payloads(self, page: bytes, at: int, size: int) -> Iterator[bytes]:
-        """The payload of a cell; where some of it lies in other pages, as the log has these and as
-        the database has them."""
+        """Yield the payload of a cell. If it continues in other pages, yield it twice: with their
+        images in the log, and with those in the database."""
         if size <= _PAGE_BYTES - 35:
             yield page[at : at + size]
             return
@@ -152,7 +158,7 @@ class JournalPages:
     def _read(self, offset: int) -> bytes:
         try:
             return b"" if self._database is None else os.pread(self._database, _PAGE_BYTES, offset)
-        except (OSError, OverflowError):  # a sector that cannot be read, or an offset made up
+        except (OSError, OverflowError):  # an unreadable sector, or an invalid offset
             return b""
 
 
@@ -169,7 +175,7 @@ def _proven(journals: Sequence[str], rowid: int, payload: bytes) -> ProvenRow | 
 
 
 def _cells(page: bytes) -> Iterator[tuple[int, int, int]]:
-    """Of each cell, were this a leaf page: rowid, size of the payload, where it begins."""
+    """Yield rowid, payload size and payload offset of each cell, as in a leaf page."""
     count = int.from_bytes(page[3:5], "big")
     if len(page) < _PAGE_BYTES or count > (_PAGE_BYTES - _CELL_POINTERS) // 2:
         return
@@ -182,7 +188,7 @@ def _cells(page: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _columns(payload: bytes) -> list[object] | None:
-    """The values of a record; None for what is none."""
+    """Return the values of a record; None for bytes that are not a record."""
     end, at = _varint(payload, 0)
     if end > len(payload):
         return None
@@ -207,7 +213,7 @@ def _columns(payload: bytes) -> list[object] | None:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of SQLite's and where it ends."""
+    """Return a variable-length integer of SQLite, and the offset behind it."""
     value = 0
     for index in range(at, min(at + 9, len(data))):
         byte = data[index]

@@ -1,4 +1,4 @@
-"""The position up to which a journal is published, even where a backup was restored."""
+"""The position up to which a journal is published, also after a backup was restored."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from edge.journal.row import JournalRow, proven_row, run_name
 from edge.journal.store import COLUMNS, one
 
 DAMAGED_ROWS = "rows of the journal are damaged or missing"
-"""The reason in the gap events that stand for them."""
+"""The reason in gap events for such rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedPosition:
-    """Everything up to ``sequence`` is published. went_back: the journal is behind the position, or
-    another run has the position's sequence: it was restored from a backup, or the disk forgot what
-    it had confirmed."""
+    """The sequence number up to which all events are published.
+
+    went_back: True if the journal ends before the position of the cursor, or if another run has the
+    sequence number of the cursor. Then the journal was restored from a backup, or the disk lost
+    data that it had confirmed.
+    """
 
     sequence: int
     went_back: bool = False
@@ -31,25 +34,33 @@ def find_published(
     position: JournalPosition | None,
     known: Collection[str] = (),
 ) -> PublishedPosition:
-    """Look a position up in a journal. known: runs that are known to be published, beside those
-    that the position names. Reads the whole table where it went back. Raises sqlite3.Error."""
+    """Return the published position of a journal.
+
+    Reads the whole table if the journal went back. Raises sqlite3.Error.
+
+    Args:
+        db: The journal.
+        journal: Its UUID.
+        position: The position of the cursor.
+        known: Published runs, in addition to those that the position names.
+    """
     if position is None or position.journal != journal:
         return PublishedPosition(0)
     at = position.published
-    found = db.execute(f"SELECT {COLUMNS} FROM events WHERE sequence = ?", (at,)).fetchone()
+    columns = db.execute(f"SELECT {COLUMNS} FROM events WHERE sequence = ?", (at,)).fetchone()
     last = one(db, "SELECT max(sequence) FROM events")
-    if found is None:
-        # Pruned, unless it was never here.
+    if columns is None:
+        # The row was pruned, or it was never in this journal.
         if at <= max(last, one(db, "SELECT seq FROM sqlite_sequence")):
             return PublishedPosition(at)
     else:
-        row = proven_row(journal, *found)  # the run of a damaged row says nothing
+        row = proven_row(journal, *columns)  # the run of a damaged row is unknown
         if row is None or position.run in ("", run_name(row.run)):
             return PublishedPosition(at)
     runs = {position.run, *position.earlier, *known} - {""}
-    if not runs:  # a cursor of an Outfeed that knew no runs
+    if not runs:  # a cursor of an earlier version, without runs
         return PublishedPosition(min(at, last), went_back=True)
-    # What precedes an event of a run that was published, was published too.
+    # All events before a published event are published too.
     marks = ", ".join(str(int(run, 16)) for run in runs)
     published = one(
         db, f"SELECT max(sequence) FROM events WHERE sequence <= {at} AND run IN ({marks})"
@@ -58,8 +69,10 @@ def find_published(
 
 
 def follows(row: JournalRow, begin: int) -> bool:
-    """Return whether nothing is missing between a sequence and the row. The row is the next one, or
-    a gap event that stands for the missing ones."""
+    """Return True if no event is missing between the sequence number and the row.
+
+    The row is then the next one, or a gap event for the missing ones.
+    """
     if row.sequence == begin + 1:
         return True
     if b'"outfeed.gap/1"' not in row.body:

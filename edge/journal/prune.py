@@ -1,4 +1,4 @@
-"""Making room in a full journal: the oldest rows go, and what nobody has read is counted."""
+"""The removal of the oldest rows of a full journal. Unpublished ones are counted."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from edge.journal.row import JournalRow, proven_row
 from edge.journal.store import COLUMNS, one
 
-# Rows looked at in one step. At some 600 bytes per verdict about five pages.
+# Rows that one step reads: about five pages, with some 600 bytes for each verdict.
 STEP_ROWS = 32
 
-# A new row dirties a leaf, perhaps an inner page, and the rounding of each overflow chain.
+# A new row changes a leaf page, perhaps an inner page, and the last page of each overflow chain.
 SLACK_PAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class PrunedEvents:
-    """Unpublished events that were pruned: ``count`` of them, in ``first`` to ``last``. run: of the
-    last one."""
+    """Unpublished events that were removed.
+
+    count: their number. first, last: their sequence numbers. run: the run of the last one.
+    """
 
     count: int
     first: int
@@ -28,30 +30,32 @@ class PrunedEvents:
 
 
 def used_bytes(db: sqlite3.Connection, need_bytes: int) -> int:
-    """What the database would use with ``need_bytes`` of new rows; free pages do not count."""
+    """Return the size of the database with ``need_bytes`` of new rows, without free pages."""
     pages = one(db, "PRAGMA page_count") - one(db, "PRAGMA freelist_count") + SLACK_PAGES
     return pages * one(db, "PRAGMA page_size") + need_bytes + need_bytes // 8
 
 
-def make_room(
+def prune(
     db: sqlite3.Connection, journal: str, *, need_bytes: int, limit: int, published: int
 ) -> PrunedEvents | None:
-    """Delete oldest rows until ``need_bytes`` fit below ``limit`` bytes.
+    """Delete the oldest rows until ``need_bytes`` fit below ``limit`` bytes.
 
-    To be called within a transaction. Rows up to ``published`` are with the broker; the rest is
-    the loss. As rows go oldest first, it is always one stretch without holes, and a gap event
-    that stood at its beginning is taken up into it. Raises sqlite3.DatabaseError for a row that
-    cannot be proven: a sequence that damage made up would take others with it.
+    Call it within a transaction. Rows up to ``published`` have been published. Return the others,
+    which are lost; None: there are none. As the oldest rows are removed first, the lost ones are
+    always one range. A gap event at its beginning becomes part of it.
+
+    Raises sqlite3.DatabaseError for a row with a wrong checksum: its sequence number may be wrong
+    too, and rows up to that number would be deleted with it.
     """
     loss: PrunedEvents | None = None
     while (over := used_bytes(db, need_bytes) - limit) > 0:
-        found = db.execute(
+        rows = db.execute(
             f"SELECT {COLUMNS} FROM events ORDER BY sequence LIMIT ?", (STEP_ROWS,)
         ).fetchall()
-        if not found:
+        if not rows:
             break
         freed = last = 0
-        for columns in found:
+        for columns in rows:
             row = proven_row(journal, *columns)
             if row is None:
                 raise sqlite3.DatabaseError("malformed: its oldest rows")
@@ -70,6 +74,6 @@ def make_room(
 
 
 def _first_of(row: JournalRow) -> int:
-    """Where the loss began: a gap event at the head may already stand for older rows."""
+    """Return the first lost sequence number: a gap event may already stand for older rows."""
     first = json.loads(row.body).get("first")
     return first if isinstance(first, int) else row.sequence

@@ -1,4 +1,4 @@
-"""The journal as other processes see it."""
+"""The reader of a journal in another process than the writer."""
 
 from __future__ import annotations
 
@@ -31,43 +31,45 @@ from edge.journal.store import (
 
 log = logging.getLogger(__name__)
 
-# What the disk gives back for a sector that it cannot read. A row there is damaged like another.
+# The text of SQLite for an unreadable sector. A row in it counts as damaged.
 _UNREADABLE = "disk I/O error"
 
 _KNOWN_RUNS = 64
 
 
 class JournalReader:
-    """Reads rows without ever holding up the writer: a read is a few short statements, after which
-    no lock and no snapshot is kept (WAL readers and the writer do not wait for each other).
+    """Reads rows and never delays the writer.
 
-    What it returns is proven by the rows' checksums. Where rows are damaged or missing, a gap event
-    that names them stands in their place, and the rest follows.
+    A read is a few short statements, after which no lock and no snapshot is held. In WAL mode,
+    readers and the writer do not wait for each other.
 
-    The file may be missing, appear later, or be replaced by a new journal at any time. It is enough
-    to be allowed to read it and its folder: while the journal is closed, its write-ahead log is
-    gone and cannot be made here, and then the file is read as one that does not change. For one
+    Every returned row has a correct checksum. Where rows are damaged or missing, a gap event is
+    returned in their place, and then the rows behind them.
+
+    The file may be missing, appear later, or be replaced by a new journal at any time. The right to
+    read the file and its folder is enough. While the journal is closed, it has no write-ahead log,
+    and such a reader cannot create one. Then the file is read as one that does not change. For one
     thread at a time.
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens nothing yet."""
+        """Open nothing yet."""
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._file = (0, 0)
         self._at_rest: tuple[int, int] | None = None
         self._names = JournalNames("", "")
-        self._wreck = RowSalvage(path)
-        self._runs: OrderedDict[str, None] = OrderedDict()  # of rows that were handed out
+        self._salvage = RowSalvage(path)
+        self._runs: OrderedDict[str, None] = OrderedDict()  # runs of the returned rows
         self._back: tuple[JournalPosition, PublishedPosition] | None = None
 
     def read(self, after: JournalPosition | None, limit: int) -> list[StoredEvent]:
-        """At most ``limit`` rows that come after a position, oldest first.
+        """Return at most ``limit`` rows after a position, the oldest first.
 
-        A position in another journal, or None, means from the oldest row on. Where the journal went
-        back behind the position, by a backup or a disk that forgot, what was not published of it
-        follows. Empty where there is nothing new or no journal yet. Raises JournalError for a file
-        that cannot be read now; the next call tries afresh.
+        With None, or a position in another journal, reading begins at the oldest row. If the
+        journal went back behind the position, by a backup or by a disk that lost data, its
+        unpublished rows are returned. The result is empty if there are no new rows, or no journal
+        yet. Raises JournalError if the file cannot be read now; the next call opens it again.
         """
         rows: list[JournalRow] = []
         begin, given = (0 if after is None else after.published), 0
@@ -76,50 +78,50 @@ class JournalReader:
             db = self._current()
             if db is None:
                 return []
-            given = one(db, GIVEN)  # before the rows: what is stored meanwhile is not missing
+            given = one(db, GIVEN)  # read before the rows, because the writer may add more
             begin = self._place(db, after).sequence
-            found = db.execute(
+            columns = db.execute(
                 f"SELECT {COLUMNS} FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 (begin, limit),
             ).fetchall()
             self._check_rest()
-            if not found:
+            if not columns:
                 return []
-            rows = _sound(self._names.journal, found, begin)
+            rows = _intact(self._names.journal, columns, begin)
         except sqlite3.Error as error:
             self.close()
             if not (is_damage(error) or _UNREADABLE in str(error)):
                 raise JournalError(f"{self._path}: cannot be read: {error}") from error
             damage = error
-        rows = rows or self._saved(after, begin, limit, given)
-        if damage is not None and not rows and not self._wreck.has_rows:
+        rows = rows or self._salvaged(after, begin, limit, given)
+        if damage is not None and not rows and not self._salvage.has_rows:
             raise JournalError(f"{self._path}: cannot be read: {damage}") from damage
         return self._stored(rows)
 
     def latest(self, limit: int) -> list[StoredEvent]:
-        """At most ``limit`` rows, the newest first, without those that are damaged; otherwise as
-        ``read``."""
+        """Return at most ``limit`` rows, the newest first, without damaged ones. Raises
+        JournalError."""
         try:
             db = self._current()
             if db is None:
                 return []
-            found = db.execute(
+            latest = db.execute(
                 f"SELECT {COLUMNS} FROM events ORDER BY sequence DESC LIMIT ?", (limit,)
             ).fetchall()
             self._check_rest()
         except sqlite3.Error as error:
             self.close()
             raise JournalError(f"{self._path}: cannot be read: {error}") from error
-        rows = [proven_row(self._names.journal, *columns) for columns in found]
+        rows = [proven_row(self._names.journal, *columns) for columns in latest]
         return self._stored([row for row in rows if row is not None])
 
     @property
     def behind(self) -> JournalPosition | None:
-        """The position that the journal that is there now is behind."""
+        """The position from which the present journal went back; None: it did not."""
         return None if self._back is None else self._back[0]
 
     def close(self) -> None:
-        """Let go of the file. A later ``read`` opens it again."""
+        """Close the file. A later ``read`` opens it again."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -137,8 +139,8 @@ class JournalReader:
         self.close()
 
     def _place(self, db: sqlite3.Connection, after: JournalPosition | None) -> PublishedPosition:
-        # Once it is found it stays, although what was written since is now beyond the position; but
-        # not for a journal that was begun anew in its place, whose rows count from 1.
+        # The result is kept, because later rows may go beyond the position. It does not hold for a
+        # new journal, whose rows begin at 1.
         is_same = after is not None and after.journal == self._names.journal
         if self._back is not None and self._back[0] == after and is_same:
             return self._back[1]
@@ -148,18 +150,18 @@ class JournalReader:
             self._back = (after, place)
         return place
 
-    def _saved(
+    def _salvaged(
         self, after: JournalPosition | None, begin: int, limit: int, given: int
     ) -> list[JournalRow]:
-        """Return the readable rows of a damaged stretch, or a gap event for those that are not.
+        """Return the intact rows of a damaged range, or a gap event if the next row is missing.
 
-        begin: 0 where it is not known which row should follow. given: the last sequence that was
-        given out; 0 where that is not known.
+        begin: 0 if the number of the next row is not known. given: the last sequence number that
+        was given out; 0 if it is not known.
         """
-        saved = self._wreck.rows(self._names.journal, begin)
+        saved = self._salvage.rows(self._names.journal, begin)
         if saved is not None and after is not None and saved.journal != after.journal and begin:
             begin = 0
-            saved = self._wreck.rows(saved.journal, begin)
+            saved = self._salvage.rows(saved.journal, begin)
         if saved is None:
             is_plausible = begin < given <= begin + PLAUSIBLE_ROWS
             return [self._gap(begin, given, new_run())] if is_plausible else []
@@ -174,7 +176,7 @@ class JournalReader:
         return rows
 
     def _gap(self, begin: int, last: int, run: int) -> JournalRow:
-        """A row that stands for the rows between."""
+        """Return a gap event, as a row, for the missing rows from ``begin`` + 1 to ``last``."""
         log.error("journal_rows_damaged first=%s last=%s", begin + 1, last)
         gap = gap_event(
             self._names.station,
@@ -203,7 +205,7 @@ class JournalReader:
         return stored
 
     def _current(self) -> sqlite3.Connection | None:
-        """A connection to the file that is now at the path; None while there is none."""
+        """Return a connection to the file that is now at the path; None if there is none."""
         try:
             state = self._path.stat()
         except OSError:
@@ -225,7 +227,7 @@ class JournalReader:
         try:
             return self._identified("mode=ro")
         except sqlite3.OperationalError as error:
-            # Without the right to write the folder: nobody has it open, or it cannot be read.
+            # No right to write to the folder: the writer has closed the file, or it cannot be read.
             rest = self._rest()
             if rest is None or is_damage(error):
                 raise
@@ -237,7 +239,7 @@ class JournalReader:
         db = sqlite3.connect(
             f"file:{quote(str(self._path))}?{how}", uri=True, timeout=0.2, isolation_level=None
         )
-        db.text_factory = bytes  # a damaged text is no valid UTF-8
+        db.text_factory = bytes  # a damaged text may be invalid UTF-8
         try:
             names, version = read_names(db), one(db, "PRAGMA user_version")
             if version > FORMAT and (names is None or (version ^ FORMAT).bit_count() != 1):
@@ -246,7 +248,7 @@ class JournalReader:
                 if version == FORMAT:
                     raise sqlite3.DatabaseError("malformed: its names")
                 db.close()
-                return None  # the writer is about to create it, or to bring it up to date
+                return None  # the writer is about to create or migrate it
             self._names = names
         except BaseException:
             db.close()
@@ -255,11 +257,13 @@ class JournalReader:
 
     def _check_rest(self) -> None:
         if self._at_rest is not None and self._at_rest != self._rest():
-            raise sqlite3.OperationalError("the station has just opened it")
+            raise sqlite3.OperationalError("the station has just opened the file")
 
     def _rest(self) -> tuple[int, int] | None:
-        """Return the time and size of the file, which show whether it has changed since. Return
-        None while it has a write-ahead log: somebody has it open, or died with it open."""
+        """Return the time and size of the file, which show whether it has changed.
+
+        Return None while it has a write-ahead log: then a process has it open, or crashed.
+        """
         if companion(self._path, "-wal").exists():
             return None
         try:
@@ -269,11 +273,13 @@ class JournalReader:
         return state.st_mtime_ns, state.st_size
 
 
-def _sound(journal: str, found: Sequence[Sequence[object]], begin: int) -> list[JournalRow]:
-    """The rows from the first on that are proven and follow one another without a hole. begin: 0
-    where it is not known which row should be the first."""
+def _intact(journal: str, table: Sequence[Sequence[object]], begin: int) -> list[JournalRow]:
+    """Return the intact rows from the first on, up to the first gap.
+
+    begin: 0 if the number of the first row is not known.
+    """
     rows: list[JournalRow] = []
-    for columns in found:
+    for columns in table:
         row = proven_row(journal, *columns)
         if row is None or not (follows(row, begin) or begin == 0):
             break

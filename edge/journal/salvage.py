@@ -1,4 +1,4 @@
-"""A damaged journal as its readers see it: every row that can still be proven."""
+"""The rows of a damaged journal that still have a correct checksum, for its readers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from edge.journal.pages import JournalPages
 from edge.journal.row import JournalRow
 from edge.journal.store import companion
 
-# Rows that one look through the files brings; some 2 MB. A look takes 4 s for 256 MiB.
+# Rows that one scan of the files returns, about 2 MB. A scan takes 4 s for 256 MiB.
 _WINDOW_ROWS = 4096
 
-# Two looks that agree, where the writer changed the files in the middle of both.
-_LOOKS = 4
+# Most scans until two agree, if the writer changes the files during each of them.
+_SCANS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class SalvagedRows:
-    """Rows behind a sequence, ascending; there are no others that can be proven between them."""
+    """Rows behind a sequence number, ascending. No other intact row lies between them."""
 
     journal: str
     station: str
@@ -27,11 +27,11 @@ class SalvagedRows:
 
 
 class RowSalvage:
-    """Finds rows without SQLite, some thousands at a time, and remembers them. For one thread."""
+    """Finds rows without SQLite, some thousands at a time, and caches them. For one thread."""
 
     def __init__(self, path: Path) -> None:
-        """Reads nothing yet."""
-        self.has_rows = False  # whether any was found in these files
+        """Read nothing yet."""
+        self.has_rows = False  # True if these files have intact rows
         self._path = path
         self._file = (0, 0)
         self._begin = 0
@@ -39,14 +39,16 @@ class RowSalvage:
         self._nothing: tuple[str, int, list[tuple[int, int]]] | None = None
 
     def rows(self, journal: str, begin: int) -> SalvagedRows | None:
-        """The rows behind the sequence ``begin``, as many as are at hand and at least one; None
-        where there is none. journal: the uuid, where it is known. Blocks, for seconds where the
-        files are large."""
+        """Return the cached rows behind the sequence number ``begin``, at least one.
+
+        Return None if there is none. journal: its UUID, or "" if it is not known. Blocks, for
+        seconds if the files are large.
+        """
         saved = self._saved
         is_here = saved is not None and self._file == self._identity() and begin >= self._begin
         if saved is None or not is_here or saved.journal != journal or begin >= _last(saved):
             request = (journal, begin, self._state())
-            saved = None if request == self._nothing else self._look(journal, begin)
+            saved = None if request == self._nothing else self._find(journal, begin)
             self.has_rows = saved is not None or (self.has_rows and self._file == self._identity())
             self._file, self._begin, self._saved = self._identity(), begin, saved
             self._nothing = request if saved is None else None
@@ -55,17 +57,17 @@ class RowSalvage:
         rest = tuple(row for row in saved.rows if row.sequence > begin)
         return SalvagedRows(saved.journal, saved.station, rest)
 
-    def _look(self, journal: str, begin: int) -> SalvagedRows | None:
+    def _find(self, journal: str, begin: int) -> SalvagedRows | None:
         before: SalvagedRows | None = None
-        for _ in range(_LOOKS):
+        for _ in range(_SCANS):
             state = self._state()
-            found = self._scan([journal] if journal else [], begin)
-            if found is None or state == self._state():
-                return found
-            # A page that the writer moved may have been missed: a row is missing if it is twice.
-            if before is not None and before.rows[0] == found.rows[0]:
-                return found
-            before = found
+            rows = self._scan([journal] if journal else [], begin)
+            if rows is None or state == self._state():
+                return rows
+            # The scan can miss a page that the writer moves. Two scans that agree have missed none.
+            if before is not None and before.rows[0] == rows.rows[0]:
+                return rows
+            before = rows
         return None
 
     def _scan(self, journals: list[str], begin: int) -> SalvagedRows | None:
@@ -78,10 +80,10 @@ class RowSalvage:
                 if len(rows) >= 2 * _WINDOW_ROWS:
                     rows = {sequence: rows[sequence] for sequence in sorted(rows)[:_WINDOW_ROWS]}
         if not rows:
-            # The name that was known may be that of a journal before this one.
+            # The given UUID may be that of an earlier journal.
             return self._scan([], begin) if journals else None
-        kept = tuple(rows[sequence] for sequence in sorted(rows)[:_WINDOW_ROWS])
-        return SalvagedRows(first, str(json.loads(kept[0].body).get("station", "")), kept)
+        window = tuple(rows[sequence] for sequence in sorted(rows)[:_WINDOW_ROWS])
+        return SalvagedRows(first, str(json.loads(window[0].body).get("station", "")), window)
 
     def _identity(self) -> tuple[int, int]:
         try:

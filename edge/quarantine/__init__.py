@@ -1,7 +1,8 @@
-"""What people marked, set aside for learning: pictures with an index.
+"""The quarantine: a folder with the pictures of marked parts, and an index.
 
-Nothing is learned from a part before an engineer has released it
-(docs/decisions/0032-retraining-from-feedback.md)."""
+A part is used for training only after an engineer has released it
+(docs/decisions/0032-retraining-from-feedback.md).
+"""
 
 from edge.quarantine.entry import (
     Claim,

@@ -1,4 +1,4 @@
-"""From a station's journal and album to a folder of marked parts."""
+"""The collector: it copies marked parts from a journal and a picture store to a quarantine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from edge.errors import OutfeedError, QuarantineError
 from edge.events.event import PartEvent
 from edge.files import write_atomically
 from edge.pictures.record import parse_picture
-from edge.quarantine.entry import CopiedPicture, MarkNote, QuarantineEntry, RecordedVerdict, weigh
+from edge.quarantine.entry import (
+    CopiedPicture,
+    MarkNote,
+    QuarantineEntry,
+    RecordedVerdict,
+    combine_marks,
+)
 from edge.quarantine.index import QuarantineIndex, open_index, read_bounded, write_index
 from edge.quarantine.marked import MarkedPart, find_marked
 from edge.records import Decision
@@ -25,8 +31,11 @@ _MAX_TEXT_CHARS = 400
 
 @dataclass(frozen=True, slots=True)
 class CollectionResult:
-    """The index as it is now; ids that are new or have other marks than before; and what could not
-    be taken, one line each."""
+    """The result of one collection.
+
+    index: the new index. new, changed: ids of entries that are new or have changed. refused: one
+    line for each picture that could not be copied or read.
+    """
 
     index: QuarantineIndex
     new: tuple[str, ...]
@@ -34,21 +43,28 @@ class CollectionResult:
     refused: tuple[str, ...]
 
 
-def collect(journal: Path, album: Path, folder: Path) -> CollectionResult:
-    """Copy the marked parts' pictures to the folder and bring its index up to date.
+def collect(journal: Path, pictures: Path, folder: Path) -> CollectionResult:
+    """Copy the pictures of marked parts to the folder, and update its index.
 
-    The journal and the album are read only. Done again it changes nothing: a picture that was
-    copied stays as it is, also after the album has let go of it, and a release is kept (one that
-    later marks make void says so itself). Blocks on both disks. Raises OutfeedError where journal,
-    album or folder cannot be used at all.
+    The journal and the picture store are only read. A second call without new marks changes
+    nothing. A copied picture stays, even after the picture store has removed it. A release stays
+    too; later marks make it void (``QuarantineEntry.released``). Blocks on both disks.
+
+    Args:
+        journal: The journal of the station.
+        pictures: The folder of its picture store.
+        folder: The quarantine. It is created if it is missing.
+
+    Raises:
+        OutfeedError: Journal, picture store or folder cannot be used.
     """
-    found = find_marked(journal, album)
-    events = part_events(journal, {part.part_id for part in found.parts})
-    refused = list(found.unreadable)
+    marked = find_marked(journal, pictures)
+    events = part_events(journal, {part.part_id for part in marked.parts})
+    refused = list(marked.unreadable)
     with open_index(folder, create=True) as index:
         before = {entry.id: entry for entry in index.entries}
         after: dict[str, QuarantineEntry] = {}
-        for part in found.parts:
+        for part in marked.parts:
             try:
                 entry = _entry(part, events, before, folder)
             except ValidationError as error:
@@ -75,54 +91,54 @@ def _entry(
     before: Mapping[str, QuarantineEntry],
     folder: Path,
 ) -> QuarantineEntry:
-    """Raises pydantic's ValidationError where the part's own words are not what they must be."""
+    """Return the entry of a part. Raises pydantic's ValidationError for invalid values."""
     event, record = events.get(part.part_id), part.record
     old = before.get(f"{part.journal}-{part.part_id}")
-    judged = old.judged if old is not None else None
+    recorded = old.judged if old is not None else None
     if record is not None and record.verdict is not None:
-        judged = RecordedVerdict(
+        recorded = RecordedVerdict(
             bundle=record.origin.bundle[:_MAX_TEXT_CHARS],
             digest=record.origin.bundle_digest,
             decision=record.verdict.decision.value,
             reason=record.verdict.reason[:_MAX_TEXT_CHARS],
             peak_severity=record.verdict.peak_severity,
         )
-    elif judged is None and event is not None:
-        judged = RecordedVerdict(
+    elif recorded is None and event is not None:
+        recorded = RecordedVerdict(
             bundle=event.bundle,
             digest="",
             decision=event.decision.value,
             reason=event.reason,
             peak_severity=event.peak_severity,
         )
-    marks = part.in_order
+    marks = part.ordered_marks
     if old is not None:
-        # The journal prunes and the album gives way: what was known once stays known.
+        # Journal and picture store remove their oldest parts, so earlier facts are kept here.
         known = {note.id: note for note in old.marks}
         fresh = [m for m in marks if m.id not in known]
         notes = sorted((*old.marks, *map(_note, fresh)), key=lambda note: (note.utc, note.id))
     else:
         notes = [_note(mark) for mark in marks]
-    claim, doubts = weigh(notes, None if judged is None else Decision(judged.decision))
+    claim, doubts = combine_marks(notes, None if recorded is None else Decision(recorded.decision))
     known_boot = record.boot_id if record else event.boot_id if event else ""
-    seen = record.utc if record else event.utc if event else ""
+    utc = record.utc if record else event.utc if event else ""
     entry = QuarantineEntry(
         station=old.station if old else part.station,
         journal=part.journal,
         boot_id=old.boot_id if old else known_boot,
         part_id=part.part_id,
-        seen_utc=old.seen_utc if old else seen,
+        seen_utc=old.seen_utc if old else utc,
         marks=tuple(notes),
         claim=claim,
         doubts=doubts,
-        judged=judged,
+        judged=recorded,
         picture=None if old is None else old.picture,
         release=None if old is None else old.release,
     )
     if entry.picture is not None and (folder / entry.file).is_file():
         return entry
-    kept, missing = _copy(part, folder / entry.file)
-    return entry.model_copy(update={"picture": kept, "missing": missing[:_MAX_TEXT_CHARS]})
+    copied, missing = _copy(part, folder / entry.file)
+    return entry.model_copy(update={"picture": copied, "missing": missing[:_MAX_TEXT_CHARS]})
 
 
 def _note(mark: object) -> MarkNote:
@@ -130,18 +146,20 @@ def _note(mark: object) -> MarkNote:
 
 
 def _copy(part: MarkedPart, path: Path) -> tuple[CopiedPicture | None, str]:
-    """What was copied, or why nothing could be. The pixels are decoded and compared with their
-    record first, so that nothing damaged comes into the folder. Raises QuarantineError where the
-    folder takes no file."""
+    """Copy the picture of a part. Return the copy, or None and the reason.
+
+    The pixels are first decoded and compared with their record, so that no damaged file is copied.
+    Raises QuarantineError if the folder cannot be written.
+    """
     if part.picture is None:
-        return None, part.fault or "its picture is not in the album (any more)"
+        return None, part.fault or "its picture is not in the picture store (any more)"
     try:
         data = read_bounded(part.picture)
         record = parse_picture(data, name=part.picture.name).record
     except OutfeedError as error:
         return None, str(error)
     if (record.journal, record.part_id) != (part.journal, part.part_id):
-        return None, f"{part.picture.name}: was replaced by another part's"
+        return None, f"{part.picture.name}: was replaced by the picture of another part"
     try:
         write_atomically(path, data)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""One marked part, and what has to be so before anything is learned from it."""
+"""One marked part in the quarantine, and the conditions for its release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DECIDED: dict[Claim, Decision] = {
     "true-reject": Decision.REJECT,
 }
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-# A journal's uuid as Python writes it; it becomes a file's name, so nothing else may stand there.
+# A UUID as Python writes it. It becomes part of a file name, so no other text is accepted.
 JournalId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 _Text = Annotated[str, Field(max_length=400)]
 
@@ -27,7 +27,7 @@ class _Part(BaseModel):
 
 
 class MarkNote(_Part):
-    """A person's word, as it was left in the station's inbox."""
+    """A mark as the person wrote it to the inbox of the station."""
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     kind: MarkKind
@@ -36,8 +36,11 @@ class MarkNote(_Part):
 
 
 class RecordedVerdict(_Part):
-    """What the station said of the part. digest: SHA-256 of the bundle, '' where only the journal
-    tells, which has the bundle's id alone."""
+    """The verdict of the station on the part.
+
+    digest: SHA-256 of the bundle; '' where the verdict comes from the journal, which has only the
+    id of the bundle.
+    """
 
     bundle: _Text
     digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
@@ -47,16 +50,20 @@ class RecordedVerdict(_Part):
 
 
 class CopiedPicture(_Part):
-    """A picture that was copied. sha256: of the file; pixels_sha256: of what the station judged
-    (edge/pictures/record.py)."""
+    """A copied picture.
+
+    sha256: of the file. pixels_sha256: of the inspected pixels (edge/pictures/record.py).
+    """
 
     sha256: Sha256
     pixels_sha256: Sha256
 
 
 class Release(_Part):
-    """An engineer's word that the part is what ``claim`` says. It holds for these pixels and these
-    marks: a mark that comes later makes it void."""
+    """The confirmation of a claim by an engineer.
+
+    It is valid for these pixels and these marks. A later mark makes it void.
+    """
 
     claim: Claim
     by: Annotated[str, Field(min_length=1, max_length=100)]
@@ -66,9 +73,12 @@ class Release(_Part):
 
 
 class QuarantineEntry(_Part):
-    """A part of which somebody said whether it is bad. claim: what the marks say; None where they
-    contradict one another. doubts: why a person must look at it before it is released by name.
-    picture: None where there is none, and ``missing`` says why."""
+    """A part that a person marked as good or bad.
+
+    claim: the claim of its marks; None if they contradict one another. doubts: reasons why an
+    engineer must decide on this part by name. judged: the verdict of the station. picture: None if
+    there is none; ``missing`` is the reason.
+    """
 
     station: _Text
     journal: JournalId
@@ -85,18 +95,20 @@ class QuarantineEntry(_Part):
 
     @property
     def id(self) -> str:
-        """Unique for ever; the stem of the picture's file."""
+        """The unique id of the part, and the stem of its picture's file name."""
         return f"{self.journal}-{self.part_id}"
 
     @property
     def file(self) -> str:
-        """Where its picture lies inside the folder; made of what was checked, never read."""
+        """The path of its picture inside the folder, built from validated values."""
         return f"pictures/{self.id}.png"
 
     @property
     def released(self) -> Claim | None:
-        """What may be learned from it: None before an engineer said so, or when pixels or marks are
-        not those that the engineer saw."""
+        """The released claim.
+
+        None before a release, or if pixels or marks have changed since.
+        """
         release = self.release
         if release is None or self.picture is None:
             return None
@@ -108,27 +120,31 @@ class QuarantineEntry(_Part):
         return {mark.id for mark in self.marks}
 
 
-def weigh(
+def combine_marks(
     marks: Sequence[Mark | MarkNote], decision: Decision | None
 ) -> tuple[Claim | None, tuple[str, ...]]:
-    """What the marks of one part, the oldest first, say together, and what speaks against it.
+    """Return the common claim of a part's marks, and the doubts about it.
 
-    Nothing is guessed: two marks that contradict each other give no claim, a ``look`` after a claim
-    takes it back into doubt, and so does a verdict that the claim does not fit. A ``self-test`` is
-    a known bad part, so it is no false reject.
+    Two marks that contradict each other give no claim. A ``look`` after a claim is a doubt, and so
+    is a verdict that does not fit the claim. A ``self-test`` is a known bad part, so it cannot be a
+    false reject.
+
+    Args:
+        marks: All marks of the part, the oldest first.
+        decision: The decision of the station; None: not known.
     """
-    said: list[Claim] = [mark.kind for mark in marks if mark.kind in _DECIDED]
+    claims: list[Claim] = [mark.kind for mark in marks if mark.kind in _DECIDED]
     doubts: list[str] = []
-    claim: Claim | None = said[0] if len(set(said)) == 1 else None
-    if len(set(said)) > 1:
-        told = ", then ".join(f"{mark.kind} ({mark.utc})" for mark in marks)
-        doubts.append(f"its marks contradict each other: {told}")
+    claim: Claim | None = claims[0] if len(set(claims)) == 1 else None
+    if len(set(claims)) > 1:
+        listed = ", then ".join(f"{mark.kind} ({mark.utc})" for mark in marks)
+        doubts.append(f"its marks contradict each other: {listed}")
     elif claim == "false-reject" and any(mark.kind == "self-test" for mark in marks):
         doubts.append("marked false-reject, and self-test, which is a known bad part")
     elif claim is not None and marks[-1].kind == "look":
         doubts.append(f"marked {claim}, and later ({marks[-1].utc}) to be looked at")
     if decision is None:
-        doubts.append("what was decided is not known any more")
+        doubts.append("the decision of the station is not known any more")
     elif claim is not None and decision is not _DECIDED[claim]:
         doubts.append(f"marked {claim}, and the decision was {decision.value}")
     return claim, tuple(doubts)

@@ -1,4 +1,4 @@
-"""quarantine.json, and the pictures beside it."""
+"""The index of a quarantine, quarantine.json, and its pictures."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ INDEX = "quarantine.json"
 MAX_ENTRIES = 10_000
 _MAX_INDEX_BYTES = 64 << 20
 MAX_PICTURE_BYTES = 256 << 20
-MAX_PIXELS = 1 << 26  # 64 megapixels: what a few bytes of a damaged header may claim
+MAX_PIXELS = 1 << 26  # 64 megapixels; a damaged header may claim more
 
 
 class QuarantineIndex(BaseModel):
-    """The folder's content, by part, in the order of the ids."""
+    """The entries of the folder, in the order of their ids."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -39,30 +39,36 @@ class QuarantineIndex(BaseModel):
     def _once(self) -> QuarantineIndex:
         ids = [entry.id for entry in self.entries]
         if ids != sorted(set(ids)):
-            raise ValueError("entries: a part is there twice, or out of order")
+            raise ValueError("entries: a part is listed twice, or out of order")
         return self
 
     def with_entries(self, changed: dict[str, QuarantineEntry]) -> QuarantineIndex:
-        """With these in place of those of the same id. Raises QuarantineError beyond
-        MAX_ENTRIES."""
-        whole = {entry.id: entry for entry in self.entries} | changed
-        if len(whole) > MAX_ENTRIES:
-            raise QuarantineError(f"{len(whole)} parts, {MAX_ENTRIES} at most: begin a new folder")
-        return QuarantineIndex(entries=tuple(whole[key] for key in sorted(whole)))
+        """Return the index with these entries added, or replaced where the id exists.
+
+        Raises QuarantineError for more than MAX_ENTRIES entries.
+        """
+        entries = {entry.id: entry for entry in self.entries} | changed
+        if len(entries) > MAX_ENTRIES:
+            raise QuarantineError(
+                f"{len(entries)} parts, {MAX_ENTRIES} at most: begin a new folder"
+            )
+        return QuarantineIndex(entries=tuple(entries[key] for key in sorted(entries)))
 
 
 def read_index(folder: Path) -> QuarantineIndex:
-    """The folder's index. Raises QuarantineError, one line, where there is none or it is not
-    right; it is never taken for an empty one. One that a power cut emptied is read from its
-    copy."""
+    """Return the index of the folder.
+
+    A file that a power loss emptied is read from its backup. Raises QuarantineError, one line, for
+    a missing or invalid index; it is never read as an empty one.
+    """
     path = whole_of(folder / INDEX)
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_INDEX_BYTES + 1)
     except OSError as error:
         raise QuarantineError(
-            f"{path}: cannot be read: {error.strerror}; expected what `outfeed quarantine collect` "
-            "wrote"
+            f"{path}: cannot be read: {error.strerror}; expected a folder "
+            "that `outfeed quarantine collect` wrote"
         ) from error
     if len(data) > _MAX_INDEX_BYTES:
         raise QuarantineError(f"{path}: is larger than {_MAX_INDEX_BYTES} bytes")
@@ -74,15 +80,18 @@ def read_index(folder: Path) -> QuarantineIndex:
 
 @contextmanager
 def open_index(folder: Path, *, create: bool = False) -> Iterator[QuarantineIndex]:
-    """The index, while nobody else may change it. create: begin an empty one, and the folder, where
-    there is none. Raises QuarantineError, and JournalError while another process has it."""
+    """Open the index for changes; other processes cannot open it meanwhile.
+
+    create: create the folder with an empty index if it is missing. Raises QuarantineError, and
+    JournalError while another process has it open.
+    """
     try:
         if create:
             (folder / "pictures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise QuarantineError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise QuarantineError(f"{folder}: cannot be created: {error.strerror}") from error
     if not create or (folder / INDEX).exists():
-        read_index(folder)  # before a lock is left in a folder that is none of ours
+        read_index(folder)  # before a lock file is written to a folder that is no quarantine
     lock = FileLock(folder / ".lock", held="another process is changing this quarantine")
     try:
         yield read_index(folder) if (folder / INDEX).exists() else QuarantineIndex()
@@ -99,8 +108,10 @@ def write_index(folder: Path, index: QuarantineIndex) -> None:
 
 
 def read_pixels(folder: Path, entry: QuarantineEntry) -> NDArray[np.uint8]:
-    """A part's picture, uint8 H×W or H×W×3, after file and pixels were compared with the index.
-    Raises QuarantineError, one line that names the file."""
+    """Return a part's pixels, uint8, H×W or H×W×3, checked against the index.
+
+    Raises QuarantineError, one line that names the file.
+    """
     path = folder / entry.file
     if entry.picture is None:
         raise QuarantineError(f"{path}: part {entry.part_id} has no picture: {entry.missing}")
@@ -108,20 +119,23 @@ def read_pixels(folder: Path, entry: QuarantineEntry) -> NDArray[np.uint8]:
     if hashlib.sha256(data).hexdigest() != entry.picture.sha256:
         raise QuarantineError(f"{path}: is not the picture that {INDEX} names (SHA-256)")
     try:
-        found = parse_picture(data, name=path.name)
+        picture = parse_picture(data, name=path.name)
     except OutfeedError as error:
         raise QuarantineError(f"{folder}: {error}") from error
-    if found.record.pixels_sha256 != entry.picture.pixels_sha256:
-        raise QuarantineError(f"{path}: is not of the part that {INDEX} names")
-    return found.frame.pixels
+    if picture.record.pixels_sha256 != entry.picture.pixels_sha256:
+        raise QuarantineError(f"{path}: does not show the part that {INDEX} names")
+    return picture.frame.pixels
 
 
 def read_bounded(path: Path) -> bytes:
-    """A picture's file: no link, no larger than MAX_PICTURE_BYTES, and its header claims no more
-    than MAX_PIXELS. Raises QuarantineError."""
+    """Return the bytes of a picture's file.
+
+    Raises QuarantineError for a link, for more than MAX_PICTURE_BYTES, and for a header that claims
+    more than MAX_PIXELS.
+    """
     try:
         if path.is_symlink() or not path.is_file():
-            raise QuarantineError(f"{path.name}: is no file of its own")
+            raise QuarantineError(f"{path.name}: is not a regular file")
         with path.open("rb") as file:
             data = file.read(MAX_PICTURE_BYTES + 1)
     except OSError as error:

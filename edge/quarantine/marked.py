@@ -1,4 +1,4 @@
-"""The marks of parts, from the journal's events and from the records of the album's pictures."""
+"""Marked parts: the marks in the journal's events and in the records of stored pictures."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ _CLAIMS = get_args(Claim)
 
 @dataclass(slots=True)
 class MarkedPart:
-    """A part that somebody marked. journal: a whole uuid. picture and its record: None where the
-    album has none, or ``fault`` says what is wrong with it. The pixels were not looked at yet."""
+    """A part with marks.
+
+    journal: the full UUID. picture, record: the stored picture and its record; None if there is
+    none, or if it is unreadable: ``fault`` is then the reason. The pixels are not checked yet.
+    """
 
     station: str
     journal: str
@@ -36,30 +39,35 @@ class MarkedPart:
     fault: str = ""
 
     @property
-    def in_order(self) -> tuple[Mark, ...]:
-        """The oldest first, by the clock on the wall."""
+    def ordered_marks(self) -> tuple[Mark, ...]:
+        """The marks, the oldest first by the wall clock."""
         return tuple(sorted(self.marks.values(), key=lambda mark: (mark.utc, mark.id)))
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedParts:
-    """parts: those with a claim among their marks. unreadable: pictures of the album of which
-    nobody can say whether they are marked, one line each."""
+    """The marked parts of a station.
+
+    parts: those with a claim among their marks. unreadable: one line for each stored picture that
+    cannot be read, so that its marks are not known.
+    """
 
     parts: tuple[MarkedPart, ...]
     unreadable: tuple[str, ...]
 
 
-def find_marked(journal: Path, album: Path) -> MarkedParts:
-    """Read both; neither is changed. Blocks for one pass through the journal and the album. Raises
-    JournalError, PictureError."""
-    found = {(each.journal, each.part_id): each for each in journalled_marks(journal)}
-    by_name = {(each.journal[:8], each.part_id): each for each in found.values()}
+def find_marked(journal: Path, pictures: Path) -> MarkedParts:
+    """Return the marked parts of a journal and a picture store. Both are only read.
+
+    Blocks for one pass through both. Raises JournalError and PictureError.
+    """
+    marked = {(each.journal, each.part_id): each for each in journalled_marks(journal)}
+    by_name = {(each.journal[:8], each.part_id): each for each in marked.values()}
     unreadable: list[str] = []
-    for name in list_pictures(album):
+    for name in list_pictures(pictures):
         known = by_name.get((name.journal, name.part_id))
         try:
-            record = _record(name, read_bounded(album / str(name)))
+            record = _record(name, read_bounded(pictures / str(name)))
         except OutfeedError as error:
             if known is not None:
                 known.fault = str(error)
@@ -68,21 +76,23 @@ def find_marked(journal: Path, album: Path) -> MarkedParts:
             continue
         if not record.marks and known is None:
             continue
-        part = found.setdefault(
+        part = marked.setdefault(
             (record.journal, record.part_id),
             MarkedPart(record.station, record.journal, record.part_id),
         )
         part.marks |= {mark.id: mark for mark in record.marks if mark.part_id == record.part_id}
-        part.picture, part.record, part.fault = album / str(name), record, ""
-    claimed = (p for p in found.values() if any(m.kind in _CLAIMS for m in p.marks.values()))
+        part.picture, part.record, part.fault = pictures / str(name), record, ""
+    claimed = (p for p in marked.values() if any(m.kind in _CLAIMS for m in p.marks.values()))
     parts = tuple(sorted(claimed, key=lambda part: (part.journal, part.part_id)))
     return MarkedParts(parts, tuple(unreadable))
 
 
 def journalled_marks(journal: Path) -> Iterable[MarkedPart]:
-    """The parts of which the journal has a mark; none where there is no journal. Raises
-    JournalError."""
-    found: dict[int, MarkedPart] = {}
+    """Return the parts with a mark in the journal; none if there is no journal.
+
+    Raises JournalError.
+    """
+    marked: dict[int, MarkedPart] = {}
     position: JournalPosition | None = None
     with JournalReader(journal) as reader:
         while rows := reader.read(position, _READ_ROWS):
@@ -92,18 +102,18 @@ def journalled_marks(journal: Path) -> Iterable[MarkedPart]:
                 _, event = parse_payload(row.payload)
                 if not isinstance(event, MarkEvent):
                     continue
-                part = found.setdefault(
+                part = marked.setdefault(
                     event.part_id, MarkedPart(row.station, row.journal, event.part_id)
                 )
                 part.marks[event.mark_id] = Mark(
                     event.mark_id, event.part_id, event.mark, event.note, event.marked_utc
                 )
             position = rows[-1].position
-    return found.values()
+    return marked.values()
 
 
 def _record(name: PictureName, data: bytes) -> PictureRecord:
-    """Of a picture whose name says the same."""
+    """Return the record of a picture, after its part was compared with the file name."""
     record = parse_record(picture_text(data, name=str(name)), name=str(name))
     if (record.journal[:8], record.part_id) != (name.journal, name.part_id):
         raise OutfeedError(f"{name}: its record is of another part")

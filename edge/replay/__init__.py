@@ -1,5 +1,7 @@
-"""Any kept part again: its stored frame, through the bundle and on the engine that judged it, to
-the same verdict (docs/decisions/0023-replay.md)."""
+"""Replay: the chain inspects a stored frame again and must give the same verdict.
+
+It uses the bundle and the engine of the first inspection (docs/decisions/0023-replay.md).
+"""
 
 from edge.replay.chains import ReplayChains
 from edge.replay.compare import ReplayOutcome, Tolerance, compare

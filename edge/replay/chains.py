@@ -1,4 +1,4 @@
-"""Chains for parts that were judged some time ago."""
+"""Chains for replay: the bundle and the engine of an earlier verdict, loaded again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from edge.replay.compare import Tolerance
 
 @dataclass(frozen=True, slots=True)
 class ReplayChain:
-    """A bundle that has proven itself on an engine here. limits: of its build's golden frames.
-    errors: by the name of a build, the 99th percentile of its severity's error against the network
-    in float, as the bundle's certificate has it."""
+    """A bundle that has passed its golden frames on an engine of this machine.
+
+    limits: the limits for the golden frames of the build. errors: for each build, the 99th
+    percentile of its severity error against the float network, from the bundle's certificate.
+    """
 
     bundle: Bundle
     inspector: Inspector
@@ -32,13 +34,16 @@ class ReplayChain:
     limits: GoldenLimits
     errors: Mapping[str, float]
 
-    def tolerance(self, judged: Provenance) -> Tolerance:
-        """For a part of another origin. The same build computes the same on every engine and
-        machine, but for rounding: the golden limits. Another build of the bundle is another
-        network: both errors together, and twice the golden limits, as both may be off once."""
+    def tolerance(self, earlier: Provenance) -> Tolerance:
+        """Return the tolerance for a verdict of another origin.
+
+        The same build gives the same result on every engine and machine except for rounding, so the
+        golden limits hold. Another build of the same bundle is another network. There the sum of
+        both severity errors holds, and twice the other golden limits, as both builds may deviate.
+        """
         threshold = self.bundle.manifest.chain.threshold
-        builds = (judged.build, self.origin.build)
-        if judged.bundle_digest != self.origin.bundle_digest or builds[0] == builds[1]:
+        builds = (earlier.build, self.origin.build)
+        if earlier.bundle_digest != self.origin.bundle_digest or builds[0] == builds[1]:
             return Tolerance(self.limits, threshold)
         limits = self.limits
         both = GoldenLimits(
@@ -51,9 +56,11 @@ class ReplayChain:
 
 
 class ReplayChains:
-    """Finds the bundle that judged a part, by its digest, and loads it on the engine that did, or
-    on what was asked for instead. Keeps the last chain: parts come in the order in which they were
-    kept. One thread."""
+    """Loads the chain for each part: the bundle with the recorded digest, on the recorded engine.
+
+    The caller can set another bundle or engine. Only the last chain is kept, because parts come in
+    the order in which they were stored. For one thread.
+    """
 
     def __init__(
         self,
@@ -64,9 +71,16 @@ class ReplayChains:
         engine: EngineChoice | None = None,
         trusted: Collection[str] | None = None,
     ) -> None:
-        """folder: of the station's kept bundles. configured: the station's present bundle. other:
-        one to judge by in place of the recorded ones. engine: likewise. trusted: public keys in
-        hex, one of which must have signed whatever is loaded; None: any bundle that is whole."""
+        """Load nothing yet.
+
+        Args:
+            folder: The copies of bundles beside the stored pictures.
+            configured: The present bundle of the station.
+            other: A bundle to use instead of the recorded ones.
+            engine: An engine to use instead of the recorded ones.
+            trusted: Public keys in hexadecimal, one of which must have signed each loaded bundle;
+                None: every valid bundle is accepted.
+        """
         self._folder = folder
         self._configured = configured
         self._other = other
@@ -76,8 +90,11 @@ class ReplayChains:
         self._chain: ReplayChain | None = None
 
     def of(self, origin: Provenance) -> ReplayChain:
-        """The chain for a part of this origin. Raises BundleError, one line, where bundle or engine
-        is not there, or does not reproduce its golden frames."""
+        """Return the chain for a part of this origin. Blocks while a chain is loaded.
+
+        Raises BundleError, one line, if bundle or engine is missing, or if the chain does not
+        reproduce its golden frames.
+        """
         engine = self._engine or _engine_of(origin)
         key = (origin.bundle_digest if self._other is None else "", engine)
         if self._chain is None or key != self._key:
@@ -99,19 +116,19 @@ class ReplayChains:
         if path.exists():
             bundle = read_bundle(path, self._trusted)
             if bundle.digest != origin.bundle_digest:
-                raise BundleError(f"{path}: is {bundle.id}, not what its name says")
+                raise BundleError(f"{path}: is {bundle.id}, not the bundle of its file name")
             return bundle
         if self._configured is not None and self._configured.exists():
             bundle = read_bundle(self._configured, self._trusted)
             if bundle.digest == origin.bundle_digest:
                 return bundle
-        raise BundleError(f"{origin.bundle} is not kept here any more; give it with --bundle")
+        raise BundleError(f"{origin.bundle} is not stored here any more; give it with --bundle")
 
 
 def _errors(bundle: Bundle) -> dict[str, float]:
     steps = check_certificate(bundle.manifest, bundle.files).steps
-    found = ((step.chain, step.figures.get("severity_error_p99")) for step in steps)
-    return {name: error for name, error in found if error is not None and isfinite(error)}
+    errors = ((step.chain, step.figures.get("severity_error_p99")) for step in steps)
+    return {name: error for name, error in errors if error is not None and isfinite(error)}
 
 
 def _engine_of(origin: Provenance) -> EngineChoice:

@@ -1,4 +1,4 @@
-"""Whether a replay gave what was recorded."""
+"""The comparison of a replayed verdict with the recorded one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from edge.replay.canonical import first_difference
 
 
 class ReplayOutcome(str, Enum):
-    """same: byte for byte. within: of the tolerance that holds between engines. unjudged: the chain
-    never answered for this part, so there is nothing to compare with."""
+    """The outcome of a replay.
+
+    - same: both verdicts are equal, byte for byte.
+    - within: they differ, within the tolerance that holds between engines.
+    - differs: they differ by more.
+    - unjudged: the record has no verdict of the chain, so there is nothing to compare with.
+    """
 
     SAME = "same"
     WITHIN = "within"
@@ -22,7 +27,7 @@ class ReplayOutcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Within what two engines, machines or builds must agree (edge/replay/chains.py), and T."""
+    """The limits within which two engines, machines or builds must agree, and the threshold T."""
 
     limits: GoldenLimits
     threshold: float
@@ -36,43 +41,46 @@ class Tolerance:
 
 
 def compare(
-    recorded: Verdict, seen: Verdict, tolerance: Tolerance | None
+    recorded: Verdict, replayed: Verdict, tolerance: Tolerance | None
 ) -> tuple[ReplayOutcome, str | None]:
-    """What became of it, and the first difference in words. tolerance: None asks for the same
-    bytes. With one, the decision must be the same all the same, and a defect whose peak is nearer
-    to T than the limit of severity may be there or not."""
-    difference = first_difference(recorded, seen)
+    """Return the outcome, and the first difference as text.
+
+    tolerance: None: the verdicts must be equal byte for byte. With a tolerance the decision must
+    still be the same. A defect whose peak is nearer to T than the limit of severity may be missing
+    in one of the verdicts.
+    """
+    difference = first_difference(recorded, replayed)
     if difference is None:
         return ReplayOutcome.SAME, None
     if tolerance is None:
         return ReplayOutcome.DIFFERS, difference
-    beyond = _beyond(recorded, seen, tolerance)
+    beyond = _beyond(recorded, replayed, tolerance)
     return (ReplayOutcome.WITHIN, difference) if beyond is None else (ReplayOutcome.DIFFERS, beyond)
 
 
-def _beyond(recorded: Verdict, seen: Verdict, tolerance: Tolerance) -> str | None:
+def _beyond(recorded: Verdict, replayed: Verdict, tolerance: Tolerance) -> str | None:
     limits = tolerance.limits
-    if recorded.decision is not seen.decision:
-        near = _nearest_to_threshold(recorded, seen, tolerance.threshold)
-        return f"decision: {seen.decision.value}, recorded {recorded.decision.value}{near}"
+    if recorded.decision is not replayed.decision:
+        near = _nearest_to_threshold(recorded, replayed, tolerance.threshold)
+        return f"decision: {replayed.decision.value}, recorded {recorded.decision.value}{near}"
     if recorded.decision is Decision.UNKNOWN:
-        return None if recorded.reason == seen.reason else "reason"
-    off = abs(recorded.peak_severity - seen.peak_severity)
+        return None if recorded.reason == replayed.reason else "reason"
+    off = abs(recorded.peak_severity - replayed.peak_severity)
     if not off <= limits.severity:
-        return f"peak_severity: {seen.peak_severity:.2f}, recorded {recorded.peak_severity:.2f}"
-    return _missing(recorded.defects, seen.defects, tolerance) or _surplus(
-        recorded.defects, seen.defects, tolerance
+        return f"peak_severity: {replayed.peak_severity:.2f}, recorded {recorded.peak_severity:.2f}"
+    return _missing(recorded.defects, replayed.defects, tolerance) or _surplus(
+        recorded.defects, replayed.defects, tolerance
     )
 
 
 def _missing(
-    recorded: tuple[Defect, ...], seen: tuple[Defect, ...], tolerance: Tolerance
+    recorded: tuple[Defect, ...], replayed: tuple[Defect, ...], tolerance: Tolerance
 ) -> str | None:
-    """The first recorded defect that is not found within the limits, in words."""
+    """Return the first recorded defect that was not found again within the limits, as text."""
     limits = tolerance.limits
     for defect in _clear(recorded, tolerance):
         region, place = defect.region, _place(defect)
-        near = [each for each in seen if _near(region.box, each.region.box, limits.box_px)]
+        near = [each for each in replayed if _near(region.box, each.region.box, limits.box_px)]
         if not near:
             return f"defects: {defect.kind} at {place} not found"
         other = min(near, key=lambda each: abs(each.region.area_px - region.area_px))
@@ -88,18 +96,18 @@ def _missing(
 
 
 def _surplus(
-    recorded: tuple[Defect, ...], seen: tuple[Defect, ...], tolerance: Tolerance
+    recorded: tuple[Defect, ...], replayed: tuple[Defect, ...], tolerance: Tolerance
 ) -> str | None:
-    """The first defect that nobody recorded, in words."""
+    """Return the first defect that is not in the record, as text."""
     box_px = tolerance.limits.box_px
-    for defect in _clear(seen, tolerance):
+    for defect in _clear(replayed, tolerance):
         if not any(_near(defect.region.box, each.region.box, box_px) for each in recorded):
             return f"defects: {defect.kind} at {_place(defect)} not recorded"
     return None
 
 
 def _clear(defects: tuple[Defect, ...], tolerance: Tolerance) -> list[Defect]:
-    """Those that are not so near to T that they may be there or not."""
+    """Return the defects that are so far above T that both verdicts must have them."""
     limit = tolerance.threshold + tolerance.limits.severity
     return [defect for defect in defects if defect.region.peak_severity >= limit]
 
@@ -121,9 +129,9 @@ def _near(one: Box, other: Box, box_px: int) -> bool:
     )
 
 
-def _nearest_to_threshold(recorded: Verdict, seen: Verdict, threshold: float) -> str:
-    """Why a decision may have turned, for a person."""
-    peaks = [each.region.peak_severity for each in (*recorded.defects, *seen.defects)]
+def _nearest_to_threshold(recorded: Verdict, replayed: Verdict, threshold: float) -> str:
+    """Return the severity nearest to T, as a hint why the decision changed."""
+    peaks = [each.region.peak_severity for each in (*recorded.defects, *replayed.defects)]
     if not peaks:
         return ""
     nearest = min(peaks, key=lambda peak: abs(peak - threshold))

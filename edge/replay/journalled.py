@@ -1,4 +1,4 @@
-"""Whether a picture's record is what the journal says of its part."""
+"""The comparison of a picture's record with the journalled event of its part."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from edge.journal.reader import JournalReader
 from edge.pictures.record import PictureRecord
 
 _READ_ROWS = 1_000
-# Made anew for every event.
-_OF_THE_EVENT = {"utc", "boot_id", "timings_us"}
+# Keys of the event that have no counterpart in the record.
+_EVENT_KEYS = {"utc", "boot_id", "timings_us"}
 
 
 def part_events(path: Path, parts: Collection[int]) -> Mapping[int, PartEvent]:
-    """The events of these parts that the journal still has. Blocks for one pass through it: 10 s
-    for 256 MB. Raises JournalError."""
-    wanted, found = set(parts), {}
+    """Return the part events of these parts that the journal still has.
+
+    Blocks for one pass through the journal: 10 s for 256 MB. Raises JournalError.
+    """
+    wanted, events = set(parts), {}
     position: JournalPosition | None = None
     with JournalReader(path) as reader:
         while rows := reader.read(position, _READ_ROWS):
@@ -27,21 +29,21 @@ def part_events(path: Path, parts: Collection[int]) -> Mapping[int, PartEvent]:
                     continue
                 _, event = parse_payload(row.payload)
                 if isinstance(event, PartEvent) and event.part_id in wanted:
-                    found[event.part_id] = event
+                    events[event.part_id] = event
             position = rows[-1].position
-    return found
+    return events
 
 
-def disagreement(record: PictureRecord, event: PartEvent | None) -> str | None:
-    """What record and journal say differently, in words; None: they agree, or neither has a
-    verdict."""
+def find_disagreement(record: PictureRecord, event: PartEvent | None) -> str | None:
+    """Return the first difference between record and journal as text; None: there is none, or
+    neither has a verdict."""
     if record.verdict is None:
         return None if event is None else "the journal has a verdict, the record has none"
     if event is None or event.boot_id != record.boot_id:
         return "not in the journal any more"
     own = part_event(record.station, record.origin.bundle, record.verdict, record.triggered_ns)
-    mine = own.model_dump(mode="json", exclude=_OF_THE_EVENT)
-    theirs = event.model_dump(mode="json", exclude=_OF_THE_EVENT)
+    mine = own.model_dump(mode="json", exclude=_EVENT_KEYS)
+    theirs = event.model_dump(mode="json", exclude=_EVENT_KEYS)
     for key, value in mine.items():
         if value != theirs[key]:
             return f"journal: {key}: {theirs[key]!r}, recorded {value!r}"

@@ -1,4 +1,4 @@
-"""One part again."""
+"""The replay of one part."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from edge.station.part_guard import attempt
 
 @dataclass(frozen=True, slots=True)
 class ReplayedPart:
-    """verdict: of this time. difference: the first one, in words. tolerance: within which the two
-    had to agree; None: byte for byte. changed: what judges now and did not then."""
+    """The result of replaying one part.
+
+    verdict: the new verdict. difference: the first difference from the recorded one, as text.
+    tolerance: the tolerance of the comparison; None: byte for byte. changed: the differences
+    between the provenance of both verdicts, as texts.
+    """
 
     record: PictureRecord
     verdict: Verdict
@@ -28,15 +32,20 @@ class ReplayedPart:
 
 
 def replay_part(path: Path, chains: ReplayChains) -> ReplayedPart:
-    """Read a picture of an album, judge it again, compare. Raises PictureError and FrameError for a
-    picture that is not what was kept, BundleError for a chain that cannot be had."""
+    """Read a stored picture, inspect it again, and compare the verdicts. Blocks.
+
+    Raises PictureError and FrameError for a damaged or altered picture, and BundleError for a chain
+    that cannot be loaded.
+    """
     picture = read_picture(path)
     record = picture.record
     chain = chains.of(record.origin)
-    seen = attempt(record.part_id, partial(chain.inspector.inspect, picture.frame))
+    replayed = attempt(record.part_id, partial(chain.inspector.inspect, picture.frame))
     changed = chain.origin.differences(record.origin)
     tolerance = chain.tolerance(record.origin) if changed else None
     if record.chain_verdict is None:
-        return ReplayedPart(record, seen, ReplayOutcome.UNJUDGED, None, tolerance, chain, changed)
-    outcome, difference = compare(record.chain_verdict, seen, tolerance)
-    return ReplayedPart(record, seen, outcome, difference, tolerance, chain, changed)
+        return ReplayedPart(
+            record, replayed, ReplayOutcome.UNJUDGED, None, tolerance, chain, changed
+        )
+    outcome, difference = compare(record.chain_verdict, replayed, tolerance)
+    return ReplayedPart(record, replayed, outcome, difference, tolerance, chain, changed)

@@ -20,7 +20,7 @@ def test_from_a_mark_to_a_release(
     folder = tmp_path / "q"
     found = outfeed("quarantine", "collect", "--config", path, "--out", folder)
     assert found.status == 1  # part 2 was let by, and nobody kept it
-    assert found.line == "outfeed: part 2: its picture is not in the album (any more)"
+    assert found.line == "outfeed: part 2: its picture is not in the picture store (any more)"
     assert found.out.splitlines()[-1] == f"{folder}: 3 parts, 3 new, 0 changed"
     assert "\x1b" not in found.out
     assert "note: \\x1b[31mred" in found.out
@@ -31,7 +31,7 @@ def test_from_a_mark_to_a_release(
     assert outfeed("quarantine", "list", folder, "--json").records[0]["part_id"] == 1
 
     refused = outfeed("quarantine", "release", folder, 4, "--by", "Ada")
-    assert (refused.status, "say what it is with --as" in refused.line) == (1, True)
+    assert (refused.status, "state the claim with --as" in refused.line) == (1, True)
     done = outfeed("quarantine", "release", folder, "--all", "--by", "Ada")
     assert (done.status, done.out) == (0, f"{folder}: 1 parts released, 2 not\n")
     done = outfeed("quarantine", "release", folder, 4, "--by", "Ada", "--as", "false-reject")

@@ -153,8 +153,8 @@ def test_a_missing_picture_is_listed(station: MarkedStation, tmp_path: Path) -> 
     assert (one.picture, one.claim, one.doubts) == (None, "escape", ())
     assert one.judged is not None
     assert one.judged.decision == "PASS"
-    assert "not in the album" in one.missing
-    assert nine.doubts == ("what was decided is not known any more",)
+    assert "not in the picture store" in one.missing
+    assert nine.doubts == ("the decision of the station is not known any more",)
     assert len(result.refused) == 2
     with pytest.raises(QuarantineError, match="part 1 has no picture"):
         read_pixels(tmp_path / "q", one)
@@ -190,7 +190,7 @@ def test_damaged_and_foreign_pictures_are_refused(station: MarkedStation, tmp_pa
     assert "not those that were inspected" in missing[2]
     assert "its record is of another part" in missing[3]
     assert "no record of a part" in missing[5]
-    assert "is no file of its own" in missing[6]
+    assert "is not a regular file" in missing[6]
     assert "claims 65535×65535 px" in missing[7]
     assert any("key 'journal'" in line for line in result.refused)
     assert set(tree(tmp_path / "q")) == {"quarantine.json", "quarantine.backup.json"}
@@ -207,7 +207,7 @@ def test_altered_files_of_the_folder_are_refused(station: MarkedStation, tmp_pat
     with pytest.raises(QuarantineError, match=r"quarantine\.json names \(SHA-256\)"):
         read_pixels(tmp_path / "q", entry)
     path.unlink()
-    with pytest.raises(QuarantineError, match=r"-1\.png: is no file of its own"):
+    with pytest.raises(QuarantineError, match=r"-1\.png: is not a regular file"):
         read_pixels(tmp_path / "q", entry)
     gather(station, tmp_path / "q")  # copies it again
     read_pixels(tmp_path / "q", entry)
@@ -234,11 +234,11 @@ def test_one_process_at_a_time_and_no_foreign_folders(
     with open_index(tmp_path / "q"), pytest.raises(JournalError, match="another process"):
         gather(station, tmp_path / "q")
     (tmp_path / "other").mkdir()
-    with pytest.raises(QuarantineError, match="expected what"), open_index(tmp_path / "other"):
+    with pytest.raises(QuarantineError, match="expected a folder"), open_index(tmp_path / "other"):
         pass
     assert list((tmp_path / "other").iterdir()) == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(QuarantineError, match="cannot be made"):
+    with pytest.raises(QuarantineError, match="cannot be created"):
         gather(station, tmp_path / "file")
 
 

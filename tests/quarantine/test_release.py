@@ -9,13 +9,13 @@ import pytest
 from edge.errors import QuarantineError, UsageError
 from edge.quarantine.collect import collect
 from edge.quarantine.index import QuarantineIndex
-from edge.quarantine.release import clear, find, release, withhold
+from edge.quarantine.release import find_entries, release, undoubted_entries, withhold
 from tests.pictures.buffered_frames import P, R
 from tests.quarantine.marked_station import MarkedStation
 
 
 def release_parts(index: QuarantineIndex, names: list[str], **given) -> QuarantineIndex:
-    return release(index, find(index, names), by="Ada", utc="2026-01-01T00:00:00Z", **given)
+    return release(index, find_entries(index, names), by="Ada", utc="2026-01-01T00:00:00Z", **given)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def index(tmp_path: Path) -> QuarantineIndex:
 
 def test_no_part_is_released_automatically(index: QuarantineIndex) -> None:
     assert [entry.released for entry in index.entries] == [None, None, None]
-    assert [entry.part_id for entry in clear(index)] == [1]
+    assert [entry.part_id for entry in undoubted_entries(index)] == [1]
 
 
 def test_a_release_names_a_person_and_can_be_withdrawn(index: QuarantineIndex) -> None:
@@ -43,7 +43,7 @@ def test_a_release_names_a_person_and_can_be_withdrawn(index: QuarantineIndex) -
     assert [entry.released for entry in done.entries] == ["false-reject", None, None]
     assert done.entries[0].release is not None
     assert done.entries[0].release.by == "Ada"
-    assert withhold(done, find(done, ["1"])) == index
+    assert withhold(done, find_entries(done, ["1"])) == index
 
 
 def test_a_part_in_doubt_needs_a_claim_by_the_engineer(index: QuarantineIndex) -> None:
@@ -67,12 +67,12 @@ def test_a_later_mark_makes_a_release_void(index: QuarantineIndex) -> None:
 
 
 def test_parts_are_found_by_number_or_id(index: QuarantineIndex) -> None:
-    (one,) = find(index, [index.entries[0].id])
+    (one,) = find_entries(index, [index.entries[0].id])
     assert one.part_id == 1
     with pytest.raises(UsageError, match="77: names 0 parts"):
-        find(index, ["77"])
+        find_entries(index, ["77"])
     first = "0" if one.journal[0] == "f" else "f"
     twin = one.model_copy(update={"journal": first + one.journal[1:]})
     both = index.with_entries({twin.id: twin})
     with pytest.raises(UsageError, match=f"1: names 2 parts .*{twin.id}"):
-        find(both, ["1"])
+        find_entries(both, ["1"])

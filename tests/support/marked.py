@@ -13,7 +13,7 @@ from edge.inbox import MarkKind
 from edge.quarantine import QuarantineIndex
 from edge.quarantine.collect import collect
 from edge.quarantine.index import write_index
-from edge.quarantine.release import clear, release
+from edge.quarantine.release import release, undoubted_entries
 from edge.records import Decision
 from tests.quarantine.marked_station import MarkedStation
 from tests.support.tinyrun import SIDE_PX
@@ -61,6 +61,6 @@ def quarantine(
     ).index
     station.close()
     if released:
-        done = release(found, clear(found), by="Ada", utc="2026-01-01T00:00:00Z")
+        done = release(found, undoubted_entries(found), by="Ada", utc="2026-01-01T00:00:00Z")
         write_index(folder / "q", done)
     return folder / "q"
