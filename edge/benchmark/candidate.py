@@ -24,8 +24,7 @@ from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import OutfeedError
-from edge.proof import ProofLimits
-from edge.proof.limits import confine
+from edge.proof.limits import ProofLimits, limit_memory
 from edge.records import Frame
 
 
@@ -65,7 +64,7 @@ class Answer(BaseModel):
 def main() -> int:
     """Measure; whatever is found is an answer, and the exit status 0."""
     request = Request.model_validate_json(sys.stdin.buffer.read())
-    confine(ProofLimits.of_machine().memory_mb)
+    limit_memory(ProofLimits.of_machine().memory_mb)
     for answer in _measure(request):
         os.write(request.answers, answer.model_dump_json().encode() + b"\n")
     return 0

@@ -1,6 +1,6 @@
-"""``python -m edge.proof LIMITS ENGINE PARENT``: one bundle on standard input, proven.
+"""``python -m edge.proof LIMITS ENGINE PARENT``: prove one bundle from standard input.
 
-Exit status 0 where it proved itself; REFUSED, and why on standard output, where it did not.
+Exit status 0 after a successful proof; REFUSED, with the reason on standard output, otherwise.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from edge.bundle import parse_bundle
 from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError
-from edge.proof.isolated import REFUSED, ProofLimits
-from edge.proof.limits import confine, confine_work, end_with
+from edge.proof.isolated import REFUSED
+from edge.proof.limits import ProofLimits, exit_with_parent, limit_cpu_time, limit_memory
 
 
 def main(arguments: list[str]) -> int:
-    """Read, load, prove; the exit status."""
+    """Read, load and prove the bundle. Return the exit status."""
     limits, engine = ProofLimits(**json.loads(arguments[0])), _engine(arguments[1])
-    # Before anything of the bundle is read.
-    end_with(int(arguments[2]))
-    confine(limits.memory_mb)
-    confine_work(max(1, round(limits.seconds)) * engine.threads)
+    # Before the bundle is read.
+    exit_with_parent(int(arguments[2]))
+    limit_memory(limits.memory_mb)
+    limit_cpu_time(max(1, round(limits.seconds)) * engine.threads)
     try:
         bundle = parse_bundle(sys.stdin.buffer.read())
         inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
@@ -44,7 +44,7 @@ def _engine(text: str) -> EngineChoice:
 
 
 if __name__ == "__main__":
-    # No destructors of an engine's own: what was found is said.
+    # Without the destructors of the engine: the result is already printed.
     status = main(sys.argv[1:])
     sys.stdout.flush()
     os._exit(status)

@@ -1,5 +1,5 @@
-"""Which bundles have proven themselves here: a small file in the station's state, so that a station
-that is started again does not wait for a child."""
+"""The file of proven bundles in the station's state. With it a restarted station does not wait for
+another proof."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.errors import BundleError
 from edge.files import read_regular_file, write_durably
 from edge.proof.isolated import prove_in_child
 
-_MOST = 32
+_MAX_PROOFS = 32
 _MAX_BYTES = 64 * 1024
 
 
@@ -33,7 +33,7 @@ class Proof(BaseModel):
 
 
 class ProofFile(BaseModel):
-    """The file's content, the newest last."""
+    """The content of the file, the newest proof last."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -58,7 +58,7 @@ def remember_proof(bundle: Bundle, engine: EngineChoice, path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = ProofFile(proven=[*known, proof][-_MOST:]).model_dump_json(indent=1)
+        text = ProofFile(proven=[*known, proof][-_MAX_PROOFS:]).model_dump_json(indent=1)
         write_durably(path, text.encode() + b"\n")
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,7 +1,7 @@
-"""An MQTT 5 broker on the loopback, for `outfeed demo` and for machines without one.
+"""An MQTT 5 broker on the loopback interface, for `outfeed demo` and machines without a broker.
 
-It does not simulate a bad network, asks for no password and keeps nothing on disk. Why it is
-iotcore and not another: docs/decisions/0004-embedded-broker.md.
+It does not simulate a bad network, requires no password and stores nothing on the disk. It uses
+iotcore: see docs/decisions/0004-embedded-broker.md for the reasons.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ max_inflight_count = 1000
 
 
 class EmbeddedBroker:
-    """Runs as a child process from ``__enter__`` to ``__exit__``, and ends with its parent.
+    """A broker in a child process from ``__enter__`` to ``__exit__``. It ends with its parent.
 
     Entering blocks until the broker accepts connections, about 0.1 s. Raises UsageError with one
-    line when the extra ``demo`` is not installed or the port is taken.
+    line if the extra ``demo`` is not installed or the port is in use.
     """
 
     def __init__(self, port: int | None = None) -> None:
-        """port: None takes a free one."""
+        """port: None: a free port."""
         self.host = HOST
         self.port = _free_port() if port is None else port
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -60,8 +60,8 @@ class EmbeddedBroker:
         self._folder = tempfile.TemporaryDirectory(prefix="outfeed-broker-")
         settings = Path(self._folder.name) / "rumqttd.toml"
         settings.write_text(_SETTINGS.format(host=self.host, port=self.port), encoding="utf-8")
-        # The child inherits the mask: Ctrl-C in a terminal goes to the whole group, and the
-        # broker has to outlive the uplink's farewell.
+        # The child inherits the mask. Ctrl-C in a terminal goes to the whole group, and the broker
+        # must still receive the last message of the uplink.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._broker = Broker(config_path=str(settings)).start()

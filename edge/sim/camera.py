@@ -1,4 +1,4 @@
-"""A camera above the belt that can be told to misbehave."""
+"""A simulated camera above the belt, with faults for chosen parts."""
 
 from __future__ import annotations
 
@@ -15,33 +15,42 @@ from edge.records import Frame
 
 
 class CameraFault(Enum):
-    """What a camera does wrong with one part."""
+    """A fault of the camera for one part."""
 
-    EARLY = auto()  # the last frame that began before the trigger of the part before, if any
-    LAGGING = auto()  # a frame that began between the trigger of the part before and its own
-    REPEATED = auto()  # the last frame again, with its stamp
-    FROZEN = auto()  # the last pixels again, with a new stamp
-    AHEAD = auto()  # a frame that began ten frames late
-    DAMAGED = auto()  # none: it was damaged on its way
-    SILENT = auto()  # none: the camera says nothing until its timeout
+    EARLY = auto()
+    """The last frame that began before the trigger of the part before, if there is one."""
+    LAGGING = auto()
+    """A frame that began between the trigger of the part before and its own."""
+    REPEATED = auto()
+    """The last frame again, with its time stamp."""
+    FROZEN = auto()
+    """The pixels of the last frame, with a new time stamp."""
+    AHEAD = auto()
+    """A frame that began ten frames late."""
+    DAMAGED = auto()
+    """No frame, as it was damaged on its way."""
+    SILENT = auto()
+    """No frame, and no answer until the timeout."""
 
 
 @dataclass(slots=True)
 class SimulatedSensor:
-    """The thing that can be pulled out while a camera is open. Frames begin at whole multiples of
-    frame_ns on the clock, and each is there when the next one begins.
+    """The sensor of a simulated camera, which a test can unplug (``present``).
 
-    scene: what it sees at a moment; without one, each frame has a level of its own.
+    Frames begin at whole multiples of frame_ns on the clock. Each is complete when the next one
+    begins.
     """
 
     clock: Clock
     frame_ns: int = 5_000_000
     scene: Callable[[int], NDArray[np.uint8]] | None = None
+    """Returns the pixels at a moment. Without it, each frame has its own grey level."""
     present: bool = True
     opened: int = 0
+    """The number of cameras that are open on it."""
 
     def first_after(self, at_ns: int) -> int:
-        """When the first frame begins that does not begin before at_ns."""
+        """Return when the first frame at or after at_ns begins."""
         return -(-at_ns // self.frame_ns) * self.frame_ns
 
     def picture(self, exposed_ns: int) -> NDArray[np.uint8]:
@@ -52,8 +61,9 @@ class SimulatedSensor:
 
 @dataclass(slots=True)
 class SimulatedCamera:
-    """A Camera: the first frame that began after the trigger, unless ``faults`` says otherwise for
-    the part's number. No noise, no rolling shutter, no motion, no jitter of its stamps.
+    """A Camera: the first frame that began after the trigger, or the fault for the part's number.
+
+    Not simulated: noise, rolling shutter, motion, and jitter of the time stamps.
     """
 
     sensor: SimulatedSensor

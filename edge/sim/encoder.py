@@ -14,10 +14,9 @@ Channels = Literal["quadrature", "single"]
 
 
 class SimulatedEncoder:
-    """Follows a motion exactly, with the stamp of every edge. No jitter, no bounce, no descriptor.
+    """An Encoder that follows a motion exactly, with the time stamp of every edge.
 
-    channels: one channel counts every change as forward. survives: its count goes on while no
-    process reads it, as a counter in the kernel does; else it begins at 0 with each open.
+    Not simulated: jitter, bounce, and a descriptor to wait for.
     """
 
     def __init__(
@@ -28,6 +27,10 @@ class SimulatedEncoder:
         channels: Channels = "quadrature",
         survives: bool = True,
     ) -> None:
+        """channels: a single channel counts every change as forward. survives: the count continues
+        while no process reads it, as with a counter in the kernel; else it begins at 0 at each
+        open.
+        """
         if survives and channels == "single":
             raise DeviceError("encoder_simulated: a single channel does not survive its process")
         self._motion = motion
@@ -47,7 +50,7 @@ class SimulatedEncoder:
         return self._origin
 
     def lose(self, edges: int) -> None:
-        """The next so many edges are lost, as in a kernel's buffer that overflows."""
+        """Lose the next edges, as a kernel buffer that overflows does."""
         self._lost += edges
 
     def read(self) -> Sequence[EncoderPosition]:

@@ -1,4 +1,4 @@
-"""How a belt moves: where it is at any time, as a pure function."""
+"""The motion of a simulated belt: its position at any time, as a pure function."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _COUNT = 1_000_000_000  # positions are integers of 1e-9 count: counts a second times nanoseconds
-_KEPT = 1_024  # stretches remembered: a quarter of an hour
-_REVERSE_SHARE = 0.3  # a belt backs up slower than it runs
+_STRETCHES = 1_024  # stored: a quarter of an hour
+_REVERSE_SHARE = 0.3  # the speed backward, of the nominal speed, is at most this
 
 
 class Motion(Protocol):
     """A belt's position over time, in encoder counts; times are CLOCK_MONOTONIC."""
 
     def count_at(self, at_ns: int) -> int:
-        """The count that an encoder without fault shows at this time."""
+        """Return the count of an encoder without faults at this time."""
         ...
 
     def changes(self, after_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
-        """(count, at_ns) of every change of the count in (after_ns, until_ns], oldest first."""
+        """Yield (count, at_ns) for every change of the count in (after_ns, until_ns], oldest
+        first."""
         ...
 
 
-class HandTurned:
-    """A belt that stands, and moves when ``turn`` is called. Starts at count 0."""
+class ManualMotion:
+    """A belt that moves only when ``turn`` is called. It starts at count 0."""
 
     def __init__(self) -> None:
         self._changes: list[tuple[int, int]] = []
 
     def turn(self, counts: int, *, at_ns: int, step_ns: int = 1_000) -> int:
-        """Move by so many counts, forward if positive, one every step_ns from at_ns on.
+        """Move by a number of counts, forward if positive, one every step_ns from at_ns on.
 
-        Returns the moment of the last. at_ns must not be before what was turned already.
+        Return the time of the last count. at_ns must not lie before an earlier movement.
         """
         count = self._changes[-1][0] if self._changes else 0
         step = 1 if counts > 0 else -1
@@ -52,7 +53,7 @@ class HandTurned:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A belt at one speed from began_ns on; position in 1e-9 counts at that moment."""
+    """A period of constant speed from began_ns on. position: in 1e-9 counts at began_ns."""
 
     began_ns: int
     position: int
@@ -64,31 +65,37 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """What moves a simulated belt. The same drive gives the same motion in every process.
-
-    began_ns: until then it stands at count 0. counts_per_s: its nominal speed. variation: each
-    stretch of 0.5 to 1.5 s is faster or slower by up to this share. stops, reversals: the shares
-    of stretches in which it stands, or backs up at up to 0.3 of its speed for a third of the time.
-    """
+    """The drive of a simulated belt. The same drive gives the same motion in every process."""
 
     began_ns: int
+    """Until this time the belt stands at count 0."""
+
     counts_per_s: int
+    """The nominal speed."""
+
     variation: float = 0.0
+    """Each period of 0.5 to 1.5 s is faster or slower by up to this share."""
+
     stops: float = 0.0
+    """The share of periods in which the belt stands."""
+
     reversals: float = 0.0
+    """The share of periods in which the belt runs backward, at up to 0.3 of its speed and for a
+    third of the time."""
+
     seed: int = 0
 
 
 class DrivenMotion:
-    """The motion of a drive. Speed changes at once: no ramps, no vibration, no slip.
+    """The motion of a drive. The speed changes in steps, without ramps, vibration or slip.
 
-    The last 1,024 stretches are remembered; what lies before them stands at their beginning.
+    The last 1,024 periods are stored. Before them the belt counts as standing at their beginning.
     """
 
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
         self._random = random.Random(drive.seed)
-        self._stretches: deque[Stretch] = deque(maxlen=_KEPT)
+        self._stretches: deque[Stretch] = deque(maxlen=_STRETCHES)
         self._stretches.append(Stretch(drive.began_ns, 0, self._speed()))
         self._ends_ns = drive.began_ns + self._length_ns()
 
@@ -112,7 +119,7 @@ class DrivenMotion:
             yield from _crossings(stretch, max(after_ns, stretch.began_ns), ends_ns - 1)
 
     def first_at(self, count: int, after_ns: int, until_ns: int) -> int | None:
-        """When the count is first this much or more at or after after_ns; None: not by until_ns."""
+        """Return when the count is first this high at or after after_ns; None: not by until_ns."""
         if self.count_at(after_ns) >= count:
             return after_ns
         self._reach(until_ns)
@@ -150,7 +157,7 @@ class DrivenMotion:
 
 
 def _crossings(stretch: Stretch, after_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
-    """Changes of the count within one stretch, in (after_ns, until_ns]."""
+    """Yield the changes of the count within one period, in (after_ns, until_ns]."""
     speed = stretch.counts_per_s
     count = stretch.position_at(after_ns) // _COUNT
     while speed:

@@ -1,4 +1,4 @@
-"""Heartbeats from real progress: stages that say when they came round, and who looks at them."""
+"""The watchdog: heartbeats of stages, their check, and the report to the service manager."""
 
 from edge.watchdog.notifier import SILENT, Notifier, SilentNotifier, find_notifier
 from edge.watchdog.stage import StageLimits, WatchedStage

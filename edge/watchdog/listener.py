@@ -1,4 +1,4 @@
-"""The other end of the notifier: a parent that hears its child's heartbeats as systemd would."""
+"""The receiver of a child's heartbeats, in place of systemd."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import socket
 
 
 class Listener:
-    """A datagram socket in Linux's abstract namespace, whose name nobody can guess.
+    """A datagram socket in Linux's abstract namespace, with a random name.
 
-    For one thread. What the child is given are two variables of its environment
-    (``environment``); what it says beside heartbeats is taken and forgotten.
+    For one thread. The child gets its address in two environment variables (``environment``).
+    Messages other than heartbeats are read and ignored.
     """
 
     def __init__(self) -> None:
@@ -24,18 +24,19 @@ class Listener:
         self._address = f"@{name}"
 
     def environment(self, silence_s: float) -> dict[str, str]:
-        """For a child that is to be heard from at least every ``silence_s`` seconds."""
+        """Return the environment of a child that must send a heartbeat every ``silence_s``
+        seconds."""
         return {"NOTIFY_SOCKET": self._address, "WATCHDOG_USEC": str(round(silence_s * 1e6))}
 
     def wait_heartbeat(self, timeout_s: float) -> bool:
-        """Wait for one message; whether there was one and it was READY=1 or a heartbeat."""
+        """Wait for one message. Return whether it was READY=1 or a heartbeat."""
         self._socket.settimeout(timeout_s)
         try:
             message = self._socket.recv(4096)
-        except (TimeoutError, BlockingIOError):  # of 0 s it is the latter
+        except (TimeoutError, BlockingIOError):  # the latter with a timeout of 0 s
             return False
         return bool({b"READY=1", b"WATCHDOG=1"} & set(message.split(b"\n")))
 
     def close(self) -> None:
-        """Nothing is heard afterwards. May be called twice."""
+        """Close the socket. May be called twice."""
         self._socket.close()

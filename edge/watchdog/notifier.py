@@ -1,7 +1,7 @@
-"""What a service tells the manager that runs it, in systemd's protocol (sd_notify(3)).
+"""Messages from a service to its manager, in systemd's protocol (sd_notify(3)).
 
-One datagram per message to the socket that NOTIFY_SOCKET names. It is written here and not taken
-from systemd-python because that has no wheels: every station would need a compiler for these lines
+Each message is one datagram to the socket in NOTIFY_SOCKET. The package systemd-python has no
+wheels, so every station would need a compiler for it. It is therefore not used
 (docs/decisions/0021-units-and-watchdogs.md).
 """
 
@@ -15,37 +15,38 @@ from typing import Protocol
 
 _log = getLogger(__name__)
 
-_SEND_S = 0.5  # a manager that takes no message for so long does not get this one
-_INTERVAL_S = 1.0  # between heartbeats, where the manager does not ask for more
+_SEND_S = 0.5  # if the manager does not read for this time, the message is dropped
+_INTERVAL_S = 1.0  # between heartbeats, unless the manager requests a shorter interval
 
 
 class Notifier(Protocol):
-    """The service manager, as far as a service knows it. One thread at a time; nothing raises.
+    """The service manager, as a service uses it. For one thread at a time; nothing raises.
 
-    Each status is one line for a person. interval_s: how often ``alive`` is wanted.
+    Each status is one line for a person.
     """
 
     interval_s: float
+    """The interval at which ``heartbeat`` is to be called."""
 
     def ready(self, status: str) -> None:
-        """The service does its work from now on."""
+        """Report that the service works from now on."""
         ...
 
     def heartbeat(self, status: str) -> None:
-        """A heartbeat. Only for whoever has looked at all that must move."""
+        """Send a heartbeat. To be called only after a check of all stages."""
         ...
 
     def send_status(self, status: str) -> None:
-        """The status alone: no heartbeat."""
+        """Send the status without a heartbeat."""
         ...
 
     def stopping(self, status: str) -> None:
-        """The service ends in order; heartbeats are not expected any more."""
+        """Report that the service ends in order and sends no more heartbeats."""
         ...
 
 
 class SilentNotifier:
-    """For a process that no manager runs."""
+    """The notifier of a process without a service manager. It sends nothing."""
 
     interval_s = _INTERVAL_S
 
@@ -62,14 +63,14 @@ SILENT = SilentNotifier()
 
 
 class SocketNotifier:
-    """Sends to a manager's datagram socket; blocks for _SEND_S at most.
+    """Sends messages to a manager's datagram socket. Blocks for 0.5 s at most.
 
-    A message that cannot be sent is a line in the log: the manager then misses a heartbeat, which
-    is right where it is dead, and the next one comes soon where it was busy.
+    A message that cannot be sent is one line in the log, and the manager misses this heartbeat. If
+    it was only busy, the next one follows soon.
     """
 
     def __init__(self, address: str, *, interval_s: float = _INTERVAL_S) -> None:
-        """address: a path, or with @ in front a name in Linux's abstract namespace."""
+        """address: a path, or a name in Linux's abstract namespace after "@"."""
         self.interval_s = interval_s
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # not inherited (PEP 446)
@@ -88,7 +89,7 @@ class SocketNotifier:
         self._send("STOPPING=1", status)
 
     def close(self) -> None:
-        """Nothing is sent afterwards. May be called twice."""
+        """Close the socket. May be called twice."""
         self._socket.close()
 
     def _send(self, state: str, status: str) -> None:
@@ -101,10 +102,10 @@ class SocketNotifier:
 
 
 def find_notifier(environment: MutableMapping[str, str]) -> Notifier:
-    """The manager that runs this process, as its environment has it; SILENT without one.
+    """Return the notifier for the manager in the environment; SILENT without one.
 
-    Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment: they are for this
-    process, and a child that inherits them would speak in its name.
+    Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment. They are for this
+    process only: a child that inherits them would send heartbeats in its name.
     """
     address = environment.pop("NOTIFY_SOCKET", "")
     wanted = environment.pop("WATCHDOG_USEC", "")
@@ -113,6 +114,7 @@ def find_notifier(environment: MutableMapping[str, str]) -> Notifier:
         return SILENT
     interval_s = _INTERVAL_S
     if wanted.isdigit() and int(wanted) and watched in ("", str(os.getpid())):
-        # sd_watchdog_enabled(3) advises half of it; a quarter survives a late and a lost one.
+        # sd_watchdog_enabled(3) recommends a half. With a quarter, one heartbeat may be late and
+        # one may be lost.
         interval_s = min(interval_s, int(wanted) / 4e6)
     return SocketNotifier(address, interval_s=interval_s)

@@ -11,7 +11,7 @@ from edge.clock import MonotonicClock
 from edge.devices.encoder import Encoder, EncoderPosition
 from edge.errors import DeviceError
 from edge.sim.encoder import SimulatedEncoder
-from edge.sim.motion import HandTurned
+from edge.sim.motion import ManualMotion
 from tests.devices.encoders import fake_gpio_encoder, sim_gpio_encoder
 
 CLOCK = MonotonicClock()
@@ -40,7 +40,7 @@ class Rig:
 
 
 def _simulated(channels: str, survives: bool) -> Rig:
-    motion = HandTurned()
+    motion = ManualMotion()
     motion.turn(7, at_ns=CLOCK.now_ns())  # it had moved before it was opened
 
     def turn(counts: int) -> None:
@@ -150,7 +150,7 @@ def test_close_twice_then_read_is_a_device_error(rig):
 
 
 def test_a_count_that_survives_goes_on_and_another_one_has_a_new_origin():
-    motion = HandTurned()
+    motion = ManualMotion()
     motion.turn(5, at_ns=1)
     first = SimulatedEncoder(motion, clock=CLOCK)
     fresh = SimulatedEncoder(motion, clock=CLOCK, survives=False)
@@ -165,7 +165,7 @@ def test_a_count_that_survives_goes_on_and_another_one_has_a_new_origin():
 
 
 def test_lost_edges_are_a_gap_in_the_next_position():
-    motion = HandTurned()
+    motion = ManualMotion()
     encoder = SimulatedEncoder(motion, clock=CLOCK)
     encoder.read()
     encoder.lose(2)
@@ -176,4 +176,4 @@ def test_lost_edges_are_a_gap_in_the_next_position():
 
 def test_a_single_channel_cannot_survive_its_process():
     with pytest.raises(DeviceError, match="single channel"):
-        SimulatedEncoder(HandTurned(), clock=CLOCK, channels="single")
+        SimulatedEncoder(ManualMotion(), clock=CLOCK, channels="single")

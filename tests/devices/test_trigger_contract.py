@@ -9,7 +9,7 @@ import pytest
 from edge.devices.output import Pulse
 from edge.devices.trigger import EndOfParts, Trigger
 from edge.errors import DeviceError
-from edge.sim.belt import Misbehaviour, SimulatedBelt
+from edge.sim.belt import BeltFaults, SimulatedBelt
 from edge.sim.driven_belt import BeltPlan, DrivenBelt
 from edge.sim.motion import Drive
 from tests.devices import board
@@ -114,16 +114,16 @@ def test_the_same_seed_is_the_same_belt_and_jitter_stays_in_its_bounds():
 
 
 def test_a_missed_part_leaves_no_edge_and_a_double_one_leaves_two():
-    blind = belt(FakeClock(), parts=1_000, misbehaviour=Misbehaviour(missing=0.2))
+    blind = belt(FakeClock(), parts=1_000, faults=BeltFaults(missing=0.2))
     seen = edges_of(blind)
-    assert seen == [part.eye_ns for part in blind.history if part.seen]
+    assert seen == [part.eye_ns for part in blind.history if part.is_detected]
     assert 750 < len(seen) < 850
-    twice = belt(FakeClock(), parts=3, misbehaviour=Misbehaviour(double=1.0))
+    twice = belt(FakeClock(), parts=3, faults=BeltFaults(double=1.0))
     assert edges_of(twice) == [n * MS for n in (1100, 1101, 1200, 1201, 1300, 1301)]
 
 
 def test_slip_changes_when_a_part_is_at_the_ejector_and_not_when_it_is_seen():
-    made = belt(FakeClock(), parts=50, misbehaviour=Misbehaviour(slip_ms=3))
+    made = belt(FakeClock(), parts=50, faults=BeltFaults(slip_ms=3))
     assert edges_of(made) == [1_100 * MS + n * 100 * MS for n in range(50)]
     slips = [part.ejector_ns - part.eye_ns - 500 * MS for part in made.history]
     assert -3 * MS <= min(slips) < -2 * MS

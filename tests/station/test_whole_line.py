@@ -16,7 +16,7 @@ from edge.line.part import LineTiming
 from edge.records import Decision, Verdict
 from edge.rejector.client import RejectorClient
 from edge.rejector.options import RejectorOptions
-from edge.sim.belt import Misbehaviour, SimulatedBelt
+from edge.sim.belt import BeltFaults, SimulatedBelt
 from edge.station import (
     Station,
     StationDevices,
@@ -53,7 +53,7 @@ def line(tmp_path):
         level = 40 if number in (2, 3) else 200
         cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), np.full((8, 8), level, np.uint8))
 
-    def run(*, fails_on=(), during=lambda client, verdicts: None, misbehaviour=Misbehaviour()):  # noqa: B008
+    def run(*, fails_on=(), during=lambda client, verdicts: None, faults=BeltFaults()):  # noqa: B008
         journal = Journal.open(
             tmp_path / "journal.sqlite",
             station="s1",
@@ -67,7 +67,7 @@ def line(tmp_path):
             parts=PARTS,
             jitter=0.2,
             part_ms=50,
-            misbehaviour=misbehaviour,
+            faults=faults,
         )
         options = RejectorOptions(pulse_us=40_000, record=tmp_path / "edges")
         client, verdicts, reports = RejectorClient(options, clock=CLOCK), [], []
@@ -91,7 +91,7 @@ def line(tmp_path):
 
 def test_every_bad_and_every_unknown_part_is_hit_and_no_other(line):
     summary, belt, made, verdicts, _ = line(
-        fails_on=(11, 40), misbehaviour=Misbehaviour(double=0.3, slip_ms=2)
+        fails_on=(11, 40), faults=BeltFaults(double=0.3, slip_ms=2)
     )
     assert summary.parts == PARTS
     assert summary.bounces > 3
