@@ -1,4 +1,4 @@
-"""The builds of a bundle: float ONNX, int8 ONNX by search, int8 TFLite."""
+"""The builds of a bundle: ONNX in float32, ONNX in int8 by search, and TFLite in int8."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from export.parity import ParityLimits
 from export.quantisation.calibration import BlockCrops, FrameCrops, spread
 from export.quantisation.headroom import MOST, overflows
 from export.quantisation.quantise import CALIBRATIONS, PERCENTILE, Quantiser, Range, Scheme
-from export.quantisation.search import Found, Trial, Tried, pick, search
+from export.quantisation.search import SearchResult, Trial, Tried, pick, search
 from export.source import ExportSource, onnx_build
 from export.tflite import TfliteFile, TfliteJob, convert
 from models.data.dataset import Pixels
@@ -30,16 +30,19 @@ from models.training.progress import stage
 
 log = logging.getLogger(__name__)
 
-# Logits that uint8 resolves: at ±8 the logistic is within 0.004 severity of its ends, and a step in
-# the middle is 0.19 severity.
+# The range of logits in uint8. At ±8 the logistic is within 0.004 severity of its ends, and one
+# step in the middle is 0.19 severity.
 LOGIT_RANGE = Range(-8.0, 8.0)
-ERROR_FRAMES = 8  # on which a layer's share of the error is measured
+ERROR_FRAMES = 8  # number of crops on which a layer's share of the error is measured
 CLASSIFIER_SCHEMES = tuple(Scheme(calibration) for calibration in CALIBRATIONS)
 
 
 def float_build(source: ExportSource) -> Build:
-    """The one build of a method that is not quantised: float ONNX, or the file that a station reads
-    itself, with the classifier in float."""
+    """Return the only build of a method that is not quantised.
+
+    It is ONNX in float32, or the file that the detector of a station reads, with the classifier in
+    float32.
+    """
     networks = source.detector, source.classifier
     detector, classifier = (
         None
@@ -60,10 +63,11 @@ def float_build(source: ExportSource) -> Build:
 
 
 class Workshop:
-    """Makes builds of a source whose detector is a network that may be quantised.
+    """Makes the builds of a run whose detector can be quantised.
 
-    calibration_frames: pictures that calibrate; search_parts: pictures of the training split on
-    which ways to quantise are judged; of both half are defective where there are so many.
+    calibration_frames: number of pictures that calibrate int8. search_parts: number of training
+    pictures on which ways to quantise are compared. Half of the pictures of either set are
+    defective, where there are enough.
     """
 
     def __init__(
@@ -93,13 +97,14 @@ class Workshop:
             self._blocks = Quantiser(self._float_blocks, self._block_crops)
 
     def float_onnx(self) -> Build:
-        """As ONNX in float32."""
+        """Return the ONNX build in float32."""
         return self._onnx("float32", self._float, self._float_blocks)
 
-    def int8_onnx(self, *, keep_float: bool) -> tuple[Build, tuple[Found, ...]]:
-        """As ONNX in int8, each network by the way that loses least; the searches, detector first.
+    def int8_onnx(self, *, keep_float: bool) -> tuple[Build, tuple[SearchResult, ...]]:
+        """Return the ONNX build in int8, and the searches: detector first, then classifier.
 
-        keep_float: layers may stay in float where nothing else will do. Blocks for some minutes.
+        Each network is quantised in the way that misses the fewest defects. keep_float: allow
+        layers in float where no other way is within the limits. Blocks for some minutes.
         """
         trial = self._trial(flexible=True)
         blocks = self._blocks.quantise() if self._blocks else None
@@ -122,10 +127,10 @@ class Workshop:
         return self._onnx("int8", detector.model, classifier.model), (detector, classifier)
 
     def int8_tflite(self, keep_float: tuple[str, ...] = ()) -> tuple[Build, tuple[Tried, ...]]:
-        """As TFLite in int8, by the calibration that loses least; those tried.
+        """Return the TFLite build in int8 with the better calibration, and all that were tried.
 
-        keep_float: layers of the ONNX network that stay in float here too. Raises ExportError where
-        there is no tool chain. Blocks for a minute or so.
+        keep_float: layers of the ONNX network that stay in float in TFLite as well. Raises
+        ExportError where the tool chain is missing. Blocks for about a minute.
         """
         source = self._source
         height, width = source.size
@@ -184,8 +189,8 @@ class Workshop:
             cut = overflows(network) if network is not None else ()
             if cut:
                 raise ExportError(
-                    f"{cut[0]}: two weights of a channel add up to more than {MOST}; a processor "
-                    "without VNNI cuts their products off"
+                    f"{cut[0]}: two weights of a channel have a sum above {MOST}; a processor "
+                    "without VNNI would saturate the sum of their products"
                 )
         manifest = onnx_build(precision, classifier is not None, self._network)
         files = {manifest.detector.file: _bytes(station_graph(detector, self._tail))}
@@ -199,7 +204,7 @@ class Workshop:
             yield sample.name, pixels, not sample.is_good or bool(kind_map.any())
 
     def _error(self, model: onnx.ModelProto) -> float:
-        """Mean squared difference of severity from float's, on crops about defects."""
+        """Return the mean squared error in severity, on crops around defects."""
         frames = self._crops[:ERROR_FRAMES]
         pairs = zip(self._maps(model, frames), self._maps(self._float, frames), strict=True)
         return float(np.mean([np.square(got - want).mean() for got, want in pairs]))
@@ -222,7 +227,7 @@ class Workshop:
             yield severity.astype(np.float32) * np.float32(unit)
 
     def _paths(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The modules behind ONNX layers of the detector, by their weights' names."""
+        """Return the module paths of the detector's ONNX layers, by the names of their weights."""
         return tuple(
             layer.input[1].removeprefix("network.").removesuffix(".weight")
             for layer in self._detector.layers

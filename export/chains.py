@@ -1,4 +1,4 @@
-"""The station's chain on what an export makes: torch's networks, and builds that are not packed."""
+"""The station's chain on networks in torch, and on builds that are not packed yet."""
 
 from __future__ import annotations
 
@@ -21,25 +21,29 @@ from models.methods.file_detector import FileDetector
 from models.networks import BlockClassifier, DetectorNetwork
 
 TORCH = "torch-float32"
-# The engine on which a format is proven here; a station proves it again on its own.
+# The engine that runs the golden frames of each format during the export. A station repeats this
+# on its own engine.
 ENGINE: dict[Format, str] = {"onnx": "ort", "tflite": "litert"}
 
 
 class Examines(Protocol):
-    """A chain, as far as parity is concerned."""
+    """A chain that can be compared with another."""
 
-    def examine(self, frame: Frame) -> Inspection: ...
+    def examine(self, frame: Frame) -> Inspection:
+        """Inspect a frame and return the result of every step. Blocks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build with the bytes of its files."""
+    """One build: its manifest and the bytes of its files."""
 
     manifest: BuildManifest
     files: dict[str, bytes]
 
     @property
     def name(self) -> str:
+        """Return the name, for instance "onnx-int8"."""
         return self.manifest.name
 
 
@@ -50,8 +54,11 @@ def torch_chain(
     *,
     flexible: bool,
 ) -> Inspector:
-    """The chain of the manifest on torch in float: frames are cut, tiled and reflected as by a
-    build that is flexible, or not."""
+    """Return the chain of a manifest on torch in float.
+
+    flexible: true cuts, tiles and reflects frames as a build with a free input size does; false as
+    a build with a static size.
+    """
     spec = manifest.detector
 
     detect: Detector
@@ -75,12 +82,15 @@ def torch_chain(
 
 
 def build_chain(manifest: Manifest, build: Build) -> Inspector:
-    """The chain of the manifest on one build, by way of a whole bundle. Raises BundleError."""
+    """Return the chain of a manifest on one build, loaded from a bundle in memory.
+
+    Raises BundleError.
+    """
     one = manifest.model_copy(update={"builds": (build.manifest,), "golden": ()})
     bundle: Bundle = parse_bundle(pack(one, build.files))
     return build_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine_of(build.manifest))
 
 
 def engine_of(build: BuildManifest) -> EngineChoice:
-    """What runs a build on this machine."""
+    """Return the engine that runs a build on this machine."""
     return EngineChoice(ENGINE[build.format], precision=build.precision)

@@ -1,8 +1,8 @@
-"""Golden frames: what a station must reproduce before it runs the bundle.
+"""The choice of golden frames, which a station must reproduce before it runs the bundle.
 
-Where no defective picture is held back, a flaw is painted on good ones
-(models/augmentation/synthetic_defects.py): a chain that passes everything would reproduce any
-number of good frames.
+Where no held-back picture is defective, good ones get a synthetic defect
+(models/augmentation/synthetic_defects.py). Good frames alone would prove nothing: a chain that
+passes every part reproduces them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from models.training.patches import Picture
 from models.training.progress import track
 
 GOLDEN_FRAMES = 6
-SYNTHETIC = "planted"  # stands for the kind of a painted flaw
-SYNTHETIC_PICTURES = 8  # that are painted on
-# Tried in this order: the closest within which every build shares enough frames.
+SYNTHETIC = "synthetic"  # the kind of a synthetic defect
+SYNTHETIC_PICTURES = 8  # number of pictures with a synthetic defect
+# Tried in this order. The first limits within which all builds agree on a defect are used.
 LIMITS = tuple(
     GoldenLimits(severity=severity, area=area, confidence=confidence)
     for severity, area, confidence in ((0.5, 0.25, 0.25), (1.0, 0.35, 0.4), (2.0, 0.5, 0.5))
@@ -36,7 +36,7 @@ LIMITS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """The frames, their pictures by name of file, and how closely every build reproduces them."""
+    """The golden frames, their pictures by file name, and the limits for every build."""
 
     frames: tuple[GoldenManifest, ...]
     files: dict[str, bytes]
@@ -49,12 +49,15 @@ def choose_golden(
     size: tuple[int, int],
     threshold: float,
 ) -> Golden:
-    """Frames of which every chain says what the first one says: one per kind, then good ones.
+    """Choose frames on which all chains agree: one for each kind of defect, then good ones.
 
-    chains: the build the bundle is judged by first, then the others and float. Of each group the
-    plainest, so that another engine's rounding cannot turn them: defects that the classifier is
-    sure of, then of the highest peak; good frames of the lowest. Cut to the static shape, kept as
-    PNG. Raises ExportError where no defect is seen alike by all.
+    chains: the first build, the other builds, and the chain on torch. size: height and width of
+    the static input in pixels, to which frames are cut.
+
+    The clearest frames are chosen, so that the rounding of another engine cannot change the
+    decision: defects with a high confidence of the classifier, then with the highest peak, and good
+    frames with the lowest peak. Frames are stored as PNG. Raises ExportError where the chains agree
+    on no defect.
     """
     frames = (
         (
@@ -63,40 +66,42 @@ def choose_golden(
         )
         for picture in track(pictures, "choosing golden frames")
     )
-    shown = list(_alike(chains, frames, threshold))
+    shown = list(_agreed(chains, frames, threshold))
     if not any(each[0] for each in shown):
-        shown += _alike(chains, _painted(pictures, size), threshold)
+        shown += _agreed(chains, _synthetic(pictures, size), threshold)
     for limits in LIMITS:
         close = [each[:3] for each in shown if LIMITS.index(each[3]) <= LIMITS.index(limits)]
-        chosen = _plainest(close)
+        chosen = _clearest(close)
         if any(kind for kind, _, _ in chosen):
             return _as_files(chosen, limits)
     raise ExportError(
-        f"no validation picture with a defect, and no good one with a painted flaw, is rejected "
-        f"alike by {', '.join(chains)}; a station could not prove that the bundle still sees"
+        f"no validation picture with a real or synthetic defect is rejected in the same way by "
+        f"{', '.join(chains)}; a station could not verify that the bundle still detects defects"
     )
 
 
-def _alike(
+def _agreed(
     chains: Mapping[str, Examines], frames: Iterable[tuple[str, Pixels]], threshold: float
 ) -> Iterator[tuple[str, GoldenManifest, Pixels, GoldenLimits]]:
-    """The frames (kind, '' for a good part, and pixels) that every chain judges right and as the
-    first does, each with the closest limits."""
+    """Yield the frames with a right decision on which all chains agree, with the closest limits.
+
+    frames: pairs of kind ("" for a good part) and pixels.
+    """
     first, *others = chains.values()
     for kind, pixels in frames:
         frame = Frame(0, 0, 0, 0, pixels)
         golden = golden_of("golden/x.png", first.examine(frame))
         if (golden.decision == Decision.PASS.value) != (not kind):
             continue
-        seen = [other.examine(frame) for other in others]
+        inspections = [other.examine(frame) for other in others]
         for limits in LIMITS:
-            if all(difference(golden, each, limits, threshold) is None for each in seen):
+            if all(difference(golden, each, limits, threshold) is None for each in inspections):
                 yield kind, golden, pixels, limits
                 break
 
 
-def _painted(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[str, Pixels]]:
-    """Good pictures with a flaw, cut about it."""
+def _synthetic(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[str, Pixels]]:
+    """Yield good pictures with a synthetic defect, cut around it."""
     for picture in islice(with_synthetic_defects(pictures), SYNTHETIC_PICTURES):
         yield SYNTHETIC, crop(picture.pixels, picture.kind_map, size)
 
@@ -104,16 +109,16 @@ def _painted(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tup
 _Shown = tuple[str, GoldenManifest, Pixels]
 
 
-def _plainest(shown: list[_Shown]) -> list[_Shown]:
-    rejects = sorted((s for s in shown if s[0]), key=lambda s: _plainness(s[1]))
+def _clearest(shown: list[_Shown]) -> list[_Shown]:
+    rejects = sorted((s for s in shown if s[0]), key=lambda s: _clarity(s[1]))
     best = {kind: (kind, golden, pixels) for kind, golden, pixels in rejects}
     passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1].peak_severity)
     chosen = [best[kind] for kind in sorted(best)][: GOLDEN_FRAMES - 1]
     return chosen + passes[: GOLDEN_FRAMES - len(chosen)]
 
 
-def _plainness(golden: GoldenManifest) -> tuple[float, float]:
-    """Of a frame that is rejected: the least sure of its defects counts."""
+def _clarity(golden: GoldenManifest) -> tuple[float, float]:
+    """Return the lowest confidence among the defects of a rejected frame, and the peak severity."""
     return round(min(defect.confidence for defect in golden.defects), 1), golden.peak_severity
 
 

@@ -1,4 +1,7 @@
-"""Whether int8 is worth it on this machine: both networks in turn, one core."""
+"""The latency of the detector on this machine, in int8 and in float, on one core.
+
+`ExportOptions.with_float` "auto" packs the float network where int8 is not faster.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,32 @@ from dataclasses import dataclass
 
 from edge.engines.engine import Engine
 
-ROUNDS, RUNS = 7, 5
+ROUNDS, RUNS = 7, 5  # the median over the rounds counts; each round times RUNS runs together
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds of one run of the detector, the median of rounds of runs back to back."""
+    """The time of one run of the detector.
+
+    Attributes:
+        name: name of the build.
+        ms: median over the rounds, in milliseconds a run.
+    """
 
     name: str
     ms: float
 
 
 def measure(engines: Mapping[str, Engine]) -> tuple[Latency, ...]:
-    """Engines in turn, so that whatever else the machine does hits all of them. Blocks for less
-    than a second of a small network, some seconds of a large one."""
+    """Time the engines, in the order in which they are given.
+
+    The engines take turns, so that other load on the machine affects all of them equally. Blocks
+    for less than a second for a small network, and for some seconds for a large one.
+    """
     taken: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(ROUNDS):
         for name, engine in engines.items():
-            engine.run()  # its weights come back into the caches
+            engine.run()  # loads its weights into the caches again
             start = time.perf_counter_ns()
             for _ in range(RUNS):
                 engine.run()

@@ -1,4 +1,4 @@
-"""T by what the line allows: the fewest escapes within a limit of false rejects."""
+"""The choice of T: the fewest escapes within a limit of false rejects."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ def choose_point(
     limit: float,
     shipped: Callable[[float], Inspector],
 ) -> OperatingPoint:
-    """The best T of the float chain at which the chain to be shipped keeps the limit too, with the
-    counts of the latter.
+    """Return the best T at which the float chain and the packed chain are within the limit.
 
-    points: the float chain's, over T, on the run's validation pictures. limit: of the false reject
-    rate, 0 to 1. shipped: the chain at a T. Blocks for the shipped chain over all pictures, once or
-    more. Raises ParityError when it keeps the limit at no such T.
+    The counts of the result are those of the packed chain.
+
+    points: the operating points of the float chain on the validation pictures. limit: of the false
+    reject rate, 0 to 1. shipped: returns the packed chain at a T. Blocks for that chain over all
+    pictures, at least once. Raises ParityError where no T is within the limit.
     """
     for point in within(points, limit):
         metrics = summarise(evaluate(shipped(point.threshold), pictures, kinds))
-        found = operating_point(point.threshold, metrics.as_dict())
-        log.info("operating-point float=%s shipped=%s", point, found)
-        if found.false_reject_rate <= limit:
-            return found
+        packed = operating_point(point.threshold, metrics.as_dict())
+        log.info("operating-point float=%s packed=%s", point, packed)
+        if packed.false_reject_rate <= limit:
+            return packed
     raise ParityError(
-        "int8 is not the float chain: it rejects more good parts than allowed at every T at which "
-        "float keeps the limit"
+        "int8 does not agree with the float chain: at every T at which float is within the limit, "
+        "int8 rejects more good parts than allowed"
     )

@@ -1,4 +1,4 @@
-"""Parity: one chain against another, frame by frame and step by step, before anything is packed."""
+"""Parity: the comparison of two chains, frame by frame and step by step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.evaluation.tradeoff.interval import lower_bound, upper_bound
 from models.training.progress import track
 
 MATCH_IOU = 0.5
-# The step of the chain that a figure is about.
+# The step of the chain that a figure measures.
 _STEPS = {
     "severity_error_p99": "detect",
     "mask_iou": "filter",
@@ -31,15 +31,22 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class ParityLimits:
-    """How far a chain may be from another; over any of these the export fails.
+    """The limits for the difference between a build and the reference chain.
 
-    severity_error_p99: of the cells that either chain puts at T / 2 or above, the 99th percentile
-    of the difference in severity (0 to 12). mask_iou: mean IoU of the two masks over the frames
-    where either reports a defect. regions: share of one chain's defects that the other reports too
-    (boxes of IoU 0.5), both ways. kinds: share of those that have the same kind. verdict_agreement:
-    share of frames with the same decision; parts whose peak lies within the rounding error of T
-    fall either way. missed: of the defective parts that the first chain rejects, the share that the
-    second passes: the error that costs most.
+    A build that exceeds a limit is not packed.
+
+    Attributes:
+        severity_error_p99: largest 99th percentile of the error in severity (0 to 12), over the
+            cells where at least one chain has T / 2 or more.
+        mask_iou: smallest mean IoU of the two masks, over the frames where a chain reports a
+            defect.
+        regions: smallest share of the defects of one chain that the other reports as well (boxes
+            with an IoU of at least 0.5), in both directions.
+        kinds: smallest share of these defects with equal kinds.
+        verdict_agreement: smallest share of frames with the same decision. Where the peak is
+            within the rounding error of T, the decisions may differ.
+        missed: largest share of the defective parts rejected by the reference that the build
+            passes. This is the most expensive error.
     """
 
     severity_error_p99: float = 2.5
@@ -50,14 +57,20 @@ class ParityLimits:
     missed: float = 0.02
 
 
-# In float it is the same arithmetic in another order: only what lies at T may fall either way.
+# A float build computes the same arithmetic in another order, so only values very close to T may
+# lead to another decision.
 FLOAT_LIMITS = ParityLimits(0.05, 0.98, 0.95, 0.95, 0.95, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The frame on which a figure is worst. figure: its name in Parity; off: by how much, or how
-    many, in words."""
+    """The frame on which a figure is worst.
+
+    Attributes:
+        figure: name of the figure in Parity.
+        name: name of the frame.
+        off: size of the difference, as text.
+    """
 
     figure: str
     name: str
@@ -66,10 +79,24 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What was found over ``frames``. found: defective parts that the first chain rejects; missed:
-    how many of them the second passes. new_rejects: good parts that only the second rejects.
-    disagreements: names of frames whose decisions differ; missed_names: those that are missed.
-    worst: of each figure that a frame is to blame for, that frame."""
+    """The figures of the comparison of a build with the reference chain.
+
+    Attributes:
+        frames: number of frames.
+        severity_error_mean: mean error in severity (0 to 12) over all cells.
+        severity_error_p99: see ParityLimits.
+        severity_error_max: largest error, over the cells of severity_error_p99.
+        mask_iou: see ParityLimits.
+        regions: see ParityLimits.
+        kinds: see ParityLimits.
+        verdict_agreement: see ParityLimits.
+        found: number of defective parts that the reference rejects.
+        missed: number of these that the build passes.
+        new_rejects: number of good parts that only the build rejects.
+        disagreements: names of frames with different decisions.
+        missed_names: names of the missed parts.
+        worst: the worst frame for each figure.
+    """
 
     frames: int
     severity_error_mean: float
@@ -88,15 +115,16 @@ class Parity:
 
     @property
     def missed_share(self) -> float:
+        """Return the share of missed parts, 0 to 1; 0 where the reference rejects none."""
         return self.missed / self.found if self.found else 0.0
 
     @property
     def missed_bound(self) -> float:
-        """With 95 % confidence no larger share is missed (Clopper-Pearson, one-sided)."""
+        """Return the upper bound of the missed share at 95 % confidence (Clopper-Pearson)."""
         return upper_bound(self.missed, self.found)
 
     def as_dict(self) -> dict[str, float]:
-        """The figures, by name."""
+        """Return the figures by name."""
         figures = {
             name: float(value)
             for name, value in asdict(self).items()
@@ -114,7 +142,7 @@ class Parity:
 
 
 class ParityComparison:
-    """One chain against another, frame by frame. threshold: the T of both."""
+    """Compares two chains frame by frame. threshold: the T of both."""
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
@@ -126,9 +154,9 @@ class ParityComparison:
         self._missed: list[str] = []
         self._largest: dict[str, float] = {}
         self._frames, self._found, self._new_rejects = 0, 0, 0
-        self._overlap: dict[str, float] = {}  # of masks
-        self._alone: dict[str, int] = {}  # regions that only one side reports
-        self._renamed: dict[str, int] = {}  # regions of another kind
+        self._overlap: dict[str, float] = {}  # IoU of the masks, by frame
+        self._alone: dict[str, int] = {}  # number of regions that one chain alone reports
+        self._renamed: dict[str, int] = {}  # number of regions with different kinds
 
     def add(
         self,
@@ -139,7 +167,10 @@ class ParityComparison:
         *,
         defective: bool,
     ) -> None:
-        """What both made of a frame of height × width; the part is defective, or is not."""
+        """Add the results of both chains for a frame.
+
+        size: height and width of the frame. defective: true where the part is defective.
+        """
         self._frames += 1
         wanted, got = _severity(expected), _severity(found)
         error = np.abs(wanted - got)
@@ -166,14 +197,16 @@ class ParityComparison:
             self._new_rejects += rejected and not defective
 
     def worst(self, count: int) -> tuple[str, ...]:
-        """Names of frames: missed defects, other verdicts that differ, then the largest error."""
+        """Return names of frames: missed parts, other decisions, then the largest errors."""
         by_error = sorted(self._largest, key=lambda name: -self._largest[name])
         return tuple(dict.fromkeys([*self._missed, *self._differ, *by_error]))[:count]
 
     def parity(self) -> Parity:
-        """Of the frames so far. Raises ExportError when there was none."""
+        """Return the figures of the frames so far. Raises ExportError where there is none."""
         if not self._frames:
-            raise ExportError("no validation picture to compare the chains on")
+            raise ExportError(
+                "expected at least one validation picture, on which chains are compared"
+            )
         hot = np.concatenate(self._hot)
         return Parity(
             frames=self._frames,
@@ -195,20 +228,22 @@ class ParityComparison:
     def _worst(self) -> Iterator[Worst]:
         name = max(self._largest, key=self._largest.__getitem__)
         if self._largest[name]:
-            yield Worst("severity_error_p99", name, f"severity is off by {self._largest[name]:.2f}")
+            yield Worst(
+                "severity_error_p99", name, f"severity differs by {self._largest[name]:.2f}"
+            )
         if self._overlap:
             name = min(self._overlap, key=self._overlap.__getitem__)
             yield Worst("mask_iou", name, f"IoU of the masks {self._overlap[name]:.2f}")
         for figure, counts, off in (
-            ("regions", self._alone, "regions are reported by one of the two only"),
-            ("kinds", self._renamed, "regions have another kind"),
+            ("regions", self._alone, "regions are reported by one chain only"),
+            ("kinds", self._renamed, "regions have different kinds"),
         ):
             name = max(counts, key=counts.__getitem__)
             if counts[name]:
                 yield Worst(figure, name, f"{counts[name]} {off}")
 
     def _add_regions(self, expected: tuple[Defect, ...], found: tuple[Defect, ...]) -> None:
-        """Each defect's best partner on the other side, both ways."""
+        """Match each defect with the best one of the other chain, in both directions."""
         for mine, others in ((expected, found), (found, expected)):
             for defect in mine:
                 box = defect.region.box
@@ -226,13 +261,13 @@ def compare(
     threshold: float,
     total: int | None = None,
 ) -> dict[_Key, Parity]:
-    """Run the chains over frames: name, pixels, whether the part is defective; total: how many,
-    where they have no length. Blocks.
+    """Compare several chains with a reference. Blocks for all chains over all frames.
 
-    Raises ExportError when there is no frame.
+    frames: name, pixels, and true where the part is defective. total: number of frames, for the
+    progress bar, where ``frames`` has no length. Raises ExportError where there is no frame.
     """
     comparisons = {key: ParityComparison(threshold) for key in candidates}
-    seen = track(frames, f"trying {len(candidates)} ways to quantise on pictures", total)
+    seen = track(frames, f"comparing {len(candidates)} ways to quantise", total)
     for number, (name, pixels, defective) in enumerate(seen):
         frame = Frame(number, number, 0, 0, pixels)
         height, width = pixels.shape[:2]
@@ -244,36 +279,38 @@ def compare(
 
 
 def faults(parity: Parity, limits: ParityLimits, *, proven: bool = False) -> list[str]:
-    """The figures over their limits, in words; none where the certificate may be given.
+    """Return a sentence for each figure that exceeds its limit.
 
-    proven: misses count only where with 95 % confidence more than the limit are missed: of two ways
-    that miss one and two parts of a hundred nobody knows which is the better.
+    proven: missed parts count only where the share exceeds the limit at 95 % confidence. One and
+    two missed parts of a hundred do not show which of two ways is better.
     """
-    said = []
+    exceeded = []
     for name in ("mask_iou", "regions", "kinds", "verdict_agreement"):
         value, least = getattr(parity, name), getattr(limits, name)
         if value < least:
             where = _where(parity, name)
-            said.append(f"{name.replace('_', ' ')} {value:.3f} (limit {least:g}){where}")
+            exceeded.append(f"{name.replace('_', ' ')} {value:.3f} (limit {least:g}){where}")
     if parity.severity_error_p99 > limits.severity_error_p99:
-        said.append(
+        exceeded.append(
             f"severity error p99 {parity.severity_error_p99:.2f} "
             f"(limit {limits.severity_error_p99:g}){_where(parity, 'severity_error_p99')}"
         )
     share = lower_bound(parity.missed, parity.found) if proven else parity.missed_share
     if share > limits.missed:
-        said.append(
-            f"{parity.missed} of {parity.found} found defects are missed (limit "
+        exceeded.append(
+            f"{parity.missed} of {parity.found} rejected parts are passed (limit "
             f"{limits.missed:.3g}; first: {', '.join(parity.missed_names[:3])})"
         )
-    if said and parity.disagreements:
-        said.append(f"verdicts differ at {', '.join(parity.disagreements[:3])}")
-    return said
+    if exceeded and parity.disagreements:
+        exceeded.append(f"verdicts differ at {', '.join(parity.disagreements[:3])}")
+    return exceeded
 
 
 def limit_options(parity: Parity, limits: ParityLimits) -> str:
-    """The options of an export under which these figures would keep their limits, as
-    ``--mask-iou 0.7``; '' where they do."""
+    """Return the options of an export with which these figures would be within their limits.
+
+    For instance "--mask-iou 0.7"; "" where no figure exceeds its limit.
+    """
     options = []
     for name in ("mask_iou", "regions", "kinds", "verdict_agreement"):
         value = getattr(parity, name)
@@ -287,21 +324,23 @@ def limit_options(parity: Parity, limits: ParityLimits) -> str:
 
 
 def _where(parity: Parity, figure: str) -> str:
-    """The step of the chain and the frame where a figure is worst."""
+    """Return the step of the chain and the frame where a figure is worst, as text."""
     found = next((worst for worst in parity.worst if worst.figure == figure), None)
     return "" if found is None else f" in step {_STEPS[figure]}, worst at {found.name}: {found.off}"
 
 
 def require(parity: Parity, limits: ParityLimits, chain: str, against: str) -> None:
-    """Raises ParityError that names the chains, the figures over their limits, and frames where it
-    shows."""
-    said = faults(parity, limits)
-    if said:
-        raise ParityError(f"{chain} is not the chain of {against}: {'; '.join(said)}")
+    """Raise ParityError where a figure exceeds its limit.
+
+    The error names both chains, the figures and the frames.
+    """
+    exceeded = faults(parity, limits)
+    if exceeded:
+        raise ParityError(f"{chain} does not agree with {against}: {'; '.join(exceeded)}")
 
 
 def box_iou(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes, 0 to 1."""
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
     shared = max(width, 0) * max(height, 0)
@@ -309,7 +348,7 @@ def box_iou(one: Box, other: Box) -> float:
 
 
 def _severity(inspection: Inspection) -> npt.NDArray[np.float32]:
-    """A copy of the map as severity: the engine's buffer is overwritten by the next frame."""
+    """Return a copy of the map as severity; the next frame overwrites the engine's buffer."""
     severity = inspection.severity
     values = severity.values.astype(np.float32)
     return np.asarray((values - severity.zero_point) * np.float32(severity.scale), np.float32)

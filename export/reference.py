@@ -1,4 +1,4 @@
-"""What a bundle was trained on, as a station watches it: the file ``reference.json``."""
+"""The file ``reference.json``: the measures of the training pictures for drift detection."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from models.data.dataset import Pixels
 log = logging.getLogger(__name__)
 
 REFERENCE = "reference.json"
-# Fewer say nothing of how much parts differ: the level of 16 is known to a quarter of their spread.
+# The mean of 16 pictures is known to a quarter of their spread. Fewer pictures do not show how much
+# parts differ.
 LEAST_PICTURES = 16
-MOST_PICTURES = 256  # the level of 256 is known to a sixteenth of it
-_MOST_BYTES = 256 * 1024 * 1024  # of pixels at a time
+MOST_PICTURES = 256  # their mean is known to a sixteenth of the spread
+_MOST_BYTES = 256 * 1024 * 1024  # of pixels in memory at a time
 _UNSEEN = float("nan")
 
 
 def reference_file(source: ExportSource, chain: Examines) -> dict[str, bytes]:
-    """The file by its name, of good parts' pictures that the run has: those held back, with the
-    peak severity that the shipped chain gives those it passes, and training ones besides. Empty
-    where there are fewer than LEAST_PICTURES. Raises DataError."""
+    """Return the file by its name, computed from good pictures of the run.
+
+    Held-back pictures that the packed chain passes have a peak severity. Training pictures have
+    none. Returns an empty dict where there are fewer than LEAST_PICTURES. Raises DataError.
+    """
     pictures: list[Pixels] = []
     peaks: list[float] = []
     left = _MOST_BYTES
@@ -51,20 +54,24 @@ def reference_file(source: ExportSource, chain: Examines) -> dict[str, bytes]:
         left -= pixels.nbytes
     if len(pictures) < LEAST_PICTURES:
         log.warning(
-            "reference left out: %s good pictures, drift needs %s", len(pictures), LEAST_PICTURES
+            "reference left out: %s good pictures, drift detection needs %s",
+            len(pictures),
+            LEAST_PICTURES,
         )
         return {}
     return {REFERENCE: reference_of(pictures, peaks).data()}
 
 
 def reference_of(pictures: Sequence[Pixels], peaks: Sequence[float] = ()) -> DriftReference:
-    """Of good parts' frames, uint8 H×W or H×W×3 (BGR), as the station's camera gives them: not cut,
-    not scaled, not changed. peaks: the severity that the shipped build gave each, NaN where
-    it passed none, or no peaks at all. Some
-    5 ms a picture. Raises ExportError for fewer than LEAST_PICTURES."""
+    """Return the reference of frames of good parts.
+
+    pictures: uint8 H×W or H×W×3 (BGR), as the camera of the station delivers them: neither cut nor
+    scaled. peaks: the peak severity of each frame by the packed build, NaN where it was not passed;
+    or empty. Blocks for about 5 ms a picture. Raises ExportError for fewer than LEAST_PICTURES.
+    """
     if len(pictures) < LEAST_PICTURES:
         raise ExportError(
-            f"{len(pictures)} good pictures; a reference for drift needs {LEAST_PICTURES}"
+            f"{len(pictures)} good pictures; a reference for drift detection needs {LEAST_PICTURES}"
         )
     if peaks and len(peaks) != len(pictures):
         raise ExportError(f"{len(peaks)} peaks of {len(pictures)} pictures")

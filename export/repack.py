@@ -1,4 +1,4 @@
-"""The very networks of a bundle again, with other settings of the chain."""
+"""Packing of the unchanged networks of a bundle with other settings of the chain."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from models.runs.run import Run
 
 
 def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exported:
-    """The old bundle's files with the T and keep_severity of a run, certified and with golden
-    frames chosen anew: nothing is quantised. run: has the networks of the bundle. Blocks for every
-    build over the validation pictures. Raises ExportError, DataError, BundleError."""
+    """Pack the networks of a bundle with the T and keep_severity of a run.
+
+    run: must hold the networks of the bundle. Nothing is quantised. The parity certificate and the
+    golden frames are made again. Blocks for every build over the validation pictures. Raises
+    ExportError, DataError and BundleError.
+    """
     manifest = old.manifest
     spec = manifest.detector
     source = open_source(
@@ -27,7 +30,7 @@ def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exporte
     )
     if source.draft.detector != spec:
         raise ExportError(
-            f"{old.id} is not of this run: its detector is {spec.network}, "
+            f"{old.id} was not exported from this run: its detector is {spec.network}, "
             f"{spec.width}×{spec.height} px, {spec.channels} channels"
         )
     builds = [
@@ -43,7 +46,7 @@ def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exporte
     source = replace(source, draft=draft)
     certified = certify(source, draft, builds, limits)
     if certified.failures:
-        # The networks are those that stations run: a bundle with fewer would not do for all.
+        # Stations run these builds, so a bundle without one of them would fail on some stations.
         raise ParityError("; ".join(str(failures) for failures in certified.failures))
     chains = {build.name: build_chain(draft, build) for build in builds}
     chains[TORCH] = torch_chain(source.detector, source.classifier, draft, flexible=True)

@@ -1,7 +1,7 @@
-"""Painted flaws in place of defects, for a run whose training pictures show none.
+"""Synthetic defects for the export of a run whose training pictures have no drawn defect.
 
-Int8 is calibrated and judged on what a line must not miss. From good parts alone the ranges of
-activations would end where defects begin, and no way to quantise could be told from another.
+Int8 is calibrated and compared on the defects that a line must not miss. Good parts alone would
+give ranges of activations that end where defects begin, and all ways to quantise would look equal.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from models.augmentation.synthetic_defects import PAINTED, paint_flaw
 from models.data.dataset import Pixels, Sample
 from models.training.patches import Picture
 
-UNSEEN = 90.0  # grey levels off the middle from which on chance has no say
-TRIES = 8  # a flaw may be too faint to be seen; then another is painted
+UNSEEN = 90.0  # grey levels from the middle; beyond them the colour of a blot is not random
+TRIES = 8  # a synthetic defect may be too faint to be visible; then another is made
 
 
 def no_defect_drawn(samples: Iterable[Sample]) -> bool:
-    """Whether nobody drew a defect on any of them."""
+    """Return true where none of the samples has a drawn defect."""
     return not any(sample.masks or sample.boxes for sample in samples)
 
 
 def is_synthetic(sample: Sample) -> bool:
-    """Every second good picture, told by its name, so that it is the same one at each look."""
+    """Return true for every second good picture. The choice depends on the name only."""
     return sample.is_good and zlib.crc32(sample.name.encode()) % 2 == 0
 
 
 def add_synthetic_defect(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pixels]:
-    """The pair with a flaw in it that is the same at each look; as it was where none can be seen.
+    """Return pixels and kind map with a synthetic defect; unchanged where none is visible.
 
-    uint8 H×W or H×W×3, and H×W. Half of the flaws are blots of black or white: a hole and a glint
-    are the furthest that activations go, and int8 must not end before them.
+    pixels: uint8 H×W or H×W×3. kind_map: uint8 H×W. The defect depends on the name of the sample
+    only. Half of the defects are black or white blots: a hole and a reflection give the largest
+    activations, and the range of int8 must include them.
     """
     code = zlib.crc32(sample.name.encode())
     rng = np.random.default_rng(code)
@@ -49,7 +50,7 @@ def add_synthetic_defect(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tu
 
 
 def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """An ellipse, black or white: by chance, but not what would hardly be seen there."""
+    """Add a black or white ellipse. The colour is random, but never close to the surface's."""
     height, width = kind_map.shape
     axes = [int(rng.integers(2, max(min(height, width) // 12, 3) + 1)) for _ in range(2)]
     centre = int(rng.integers(width)), int(rng.integers(height))
@@ -64,7 +65,7 @@ def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[P
 
 
 def with_synthetic_defects(pictures: Iterable[Picture]) -> Iterator[Picture]:
-    """A copy with a flaw of every good picture that ``is_planted`` and shows it."""
+    """Yield copies of the pictures chosen by ``is_synthetic``, each with a visible defect."""
     for picture in pictures:
         if is_synthetic(picture.sample):
             pixels, kind_map = add_synthetic_defect(

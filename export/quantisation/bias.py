@@ -1,9 +1,10 @@
-"""Bias correction: take out of a quantised network the shift that rounding its weights brings.
+"""Bias correction: remove the shift that rounded weights cause in a quantised network.
 
-A per-channel kernel has nine weights, and where the surface is even all nine see the same value:
-their rounding errors add up to a constant that the next layers take for a signal. The expected
-shift, ΔW · E[x], is taken off the bias. After Nagel et al. 2019 (Data-Free Quantization through
-Weight Equalization and Bias Correction, ICCV), section 4.2, with E[x] from calibration frames.
+A per-channel kernel has nine weights. On an even surface all nine multiply the same value, so their
+rounding errors add up to a constant. The next layers cannot distinguish it from a signal. The
+expected shift, ΔW · E[x], is subtracted from the bias. Source: Nagel et al. 2019 (Data-Free
+Quantization through Weight Equalization and Bias Correction, ICCV), section 4.2. Here E[x] comes
+from calibration frames.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ Array = npt.NDArray[np.float32]
 def correct_bias(
     prepared: onnx.ModelProto, quantised: onnx.ModelProto, means: dict[str, Array]
 ) -> onnx.ModelProto:
-    """A copy of the quantised (QDQ) network with corrected biases of its convolutions.
+    """Return a copy of a quantised (QDQ) network with corrected biases of its convolutions.
 
-    prepared: the float network it was made of, with the same names of tensors. means: of
-    `channel_means`. A convolution without a bias, or in float, is left as it is.
+    prepared: the float network from which it was made, with the same names of tensors. means: the
+    result of `channel_means`. A convolution without a bias, or in float, stays unchanged.
     """
     corrected = onnx.ModelProto.FromString(quantised.SerializeToString())
     floats = {tensor.name: tensor for tensor in prepared.graph.initializer}
@@ -61,9 +62,10 @@ def _reader(graph: onnx.GraphProto, tensor: str) -> onnx.NodeProto | None:
 
 
 def channel_means(model: onnx.ModelProto, feeds: Iterable[dict[str, Array]]) -> dict[str, Array]:
-    """Mean per channel of what every convolution takes in, over all frames and places.
+    """Return the mean per channel of the input of every convolution, by the input's name.
 
-    feeds: inputs of calibration frames, one at a time; sums are kept, not activations.
+    The mean is over all frames and positions. feeds: inputs of calibration frames, one at a time.
+    Only sums are stored, so the memory does not grow with the number of frames.
     """
     names = sorted({node.input[0] for node in model.graph.node if node.op_type == "Conv"})
     inner = [name for name in names if name not in {value.name for value in model.graph.input}]
@@ -78,8 +80,8 @@ def channel_means(model: onnx.ModelProto, feeds: Iterable[dict[str, Array]]) -> 
     sums: dict[str, Array] = {}
     count = 0
     for feed in feeds:
-        found = {**dict(zip(inner, session.run(inner, feed), strict=True)), **feed}
-        for name, values in found.items():
+        inputs = {**dict(zip(inner, session.run(inner, feed), strict=True)), **feed}
+        for name, values in inputs.items():
             mean = values.mean((0, 2, 3))
             sums[name] = sums[name] + mean if name in sums else mean
         count += 1

@@ -1,4 +1,4 @@
-"""Which pictures, and which part of them, calibrate the int8 networks and become golden frames."""
+"""The selection of pictures, and of crops of them, for calibration and for golden frames."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ Load = Callable[[Sample], tuple[Pixels, Pixels]]
 
 
 def spread(samples: Sequence[Sample], count: int, seed: int = 0) -> tuple[Sample, ...]:
-    """At most count: half defective, the kinds in turn, and half good, as far as there are so many;
-    in a fixed random order."""
+    """Select at most ``count`` samples in a random order that depends on ``seed`` only.
+
+    Half are defective, with the kinds in turn, and half are good, where there are enough.
+    """
     rng = np.random.default_rng(seed)
     order = [samples[i] for i in rng.permutation(len(samples))]
     good = [sample for sample in order if sample.is_good]
@@ -31,9 +33,10 @@ def spread(samples: Sequence[Sample], count: int, seed: int = 0) -> tuple[Sample
 
 
 class FrameCrops(Sequence[Pixels]):
-    """One crop of each picture at the static shape, about its defect where it has one.
+    """One crop of each picture in the static shape, around its defect where it has one.
 
-    load: a sample's pixels and kind map; called at every look, so that memory holds one picture.
+    load: returns the pixels and the kind map of a sample. It is called on every access, so that the
+    memory holds one picture at a time.
     """
 
     def __init__(self, samples: Sequence[Sample], load: Load, size: tuple[int, int]) -> None:
@@ -53,7 +56,7 @@ class FrameCrops(Sequence[Pixels]):
 
 
 class BlockCrops(Sequence[Pixels]):
-    """Two square blocks of each picture: one on its defect where it has one, one anywhere."""
+    """Two square blocks of each picture: one on its defect, if any, and one at random."""
 
     def __init__(self, samples: Sequence[Sample], load: Load, side: int) -> None:
         self._samples, self._load, self._side = samples, load, side
@@ -80,8 +83,10 @@ class BlockCrops(Sequence[Pixels]):
 
 
 def crop(pixels: Pixels, kind_map: Pixels, size: tuple[int, int]) -> Pixels:
-    """The part of a picture that is size, about its defect where it has one; reflected where the
-    picture is smaller."""
+    """Return a crop of a picture around its defect, or around its centre.
+
+    size: height and width of the crop. A smaller picture is extended by reflection.
+    """
     height, width = kind_map.shape
     rows, cols = np.nonzero(kind_map)
     centre_y, centre_x = (
@@ -93,7 +98,7 @@ def crop(pixels: Pixels, kind_map: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def padded(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Reflected at the right and the bottom, as the station does with a smaller frame."""
+    """Extend a picture by reflection at the right and bottom, as a station does with its frames."""
     down, right = size[0] - pixels.shape[0], size[1] - pixels.shape[1]
     if not (down or right):
         return pixels

@@ -1,12 +1,13 @@
-"""Weights that no processor adds up wrongly.
+"""Headroom of the accumulator: ranges of weights for which no processor saturates a sum.
 
-Without AVX-512 VNNI or AVX-VNNI an x86 multiplies uint8 by int8 with VPMADDUBSW, which adds two
-products in 16 bits and cuts the sum off at ±32767 (Intel SDM, vol. 2): 255 · 127 · 2 is 64770.
-What such a machine computes is then not what the file says, and not what the exporting machine
-computed. Which weights meet in a pair is the kernel's affair. So the two largest of one sign in an
-output channel add up to at most MOST: whatever the pairs, nothing is cut off. Per-channel
-convolutions are left alone: their kernels multiply in wider lanes (seen in ONNX Runtime and
-OpenVINO), and so do LiteRT's.
+An x86 processor without AVX-512 VNNI or AVX-VNNI multiplies uint8 by int8 with VPMADDUBSW. This
+instruction adds two products in 16 bits and saturates the sum at ±32767 (Intel SDM, vol. 2). The
+largest sum is 255 · 127 · 2 = 64770. Such a machine would compute other results than the exporting
+machine.
+
+The kernel decides which weights form a pair. Therefore the two largest weights of one sign in an
+output channel have a sum of at most MOST, so that no pair saturates. Per-channel convolutions are
+not limited: their kernels multiply in wider lanes (observed in ONNX Runtime, OpenVINO and LiteRT).
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-MOST = 128  # 255 · 128 = 32640; one more may be cut off
+MOST = 128  # 255 · 128 = 32640; the next larger value could saturate
 
 Weights = npt.NDArray[Any]
 
 
 def weight_axis(node: onnx.NodeProto) -> int:
-    """Which axis of a layer's weights is the output channel, as ONNX Runtime's quantiser has it."""
+    """Return the axis of the output channels in a layer's weights, as in ONNX Runtime."""
     if node.op_type == "Conv":
         return 0
     transposed = any(a.name == "transB" and a.i for a in node.attribute)
@@ -32,12 +33,12 @@ def weight_axis(node: onnx.NodeProto) -> int:
 
 
 def sums_pairs(node: onnx.NodeProto, weights: Weights) -> bool:
-    """Whether the layer's kernel may add two products in 16 bits: all but per-channel ones."""
+    """Return true where the kernel may add two products in 16 bits: all but per-channel layers."""
     return node.op_type != "Conv" or weights.shape[1] > 1 or _groups(node) == 1
 
 
 def pair_sums(weights: Weights, axis: int) -> npt.NDArray[np.float64]:
-    """Per output channel the larger sum, in magnitude, of its two largest weights of one sign."""
+    """Return for each output channel the largest sum of two weights of one sign, as magnitude."""
     rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1).astype(np.float64)
     if rows.shape[1] == 1:
         rows = np.pad(rows, ((0, 0), (0, 1)))
@@ -50,10 +51,10 @@ def pair_sums(weights: Weights, axis: int) -> npt.NDArray[np.float64]:
 def weight_ranges(
     layer: onnx.NodeProto, weights: Weights, *, per_channel: bool
 ) -> list[dict[str, Any]] | None:
-    """The layer's ranges as ONNX Runtime's TensorQuantOverrides has them; None: its own will do.
+    """Return a layer's ranges for ONNX Runtime's TensorQuantOverrides; None keeps its own.
 
-    A weight w becomes round(127 w / range). The range is the pair's sum, so that two of them are
-    at most 127 before they are rounded and MOST after.
+    A weight w becomes round(127 w / range). The range is the largest sum of a pair, so that two
+    weights have a sum of at most 127 before rounding and at most MOST after it.
     """
     if not sums_pairs(layer, weights):
         return None
@@ -65,13 +66,13 @@ def weight_ranges(
 
 
 def overflows(model: onnx.ModelProto) -> tuple[str, ...]:
-    """The layers of a quantised network whose pairs may be cut off, by the name of their weights.
+    """Return the layers of a quantised network whose pairs may saturate, by their weights' names.
 
-    The station's graph and the quantiser's alike; layers in float have no pairs.
+    model: the graph of a station or of the quantiser. Layers in float have no pairs.
     """
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     made_by = {name: node for node in model.graph.node for name in node.output}
-    found = []
+    layers = []
     for node in model.graph.node:
         if node.op_type not in ("Conv", "Gemm", "MatMul"):
             continue
@@ -80,8 +81,8 @@ def overflows(model: onnx.ModelProto) -> tuple[str, ...]:
             continue
         weights = numpy_helper.to_array(stored[source.input[0]])
         if sums_pairs(node, weights) and pair_sums(weights, weight_axis(node)).max() > MOST:
-            found.append(source.input[0])
-    return tuple(found)
+            layers.append(source.input[0])
+    return tuple(layers)
 
 
 def _range(most: float) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Which layers suffer from int8: each is kept in float in turn, and what it brings is measured."""
+"""The ranking of layers by the error that they cause in int8.
+
+Each layer stays in float in turn, and the remaining error is measured.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from export.quantisation.quantise import LAYER_TYPES, Quantiser, Scheme
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """layers: kept in float together. error: what is left of the error in severity, squared."""
+    """The effect of layers in float.
+
+    layers: names of the layers that stay in float together. error: the remaining mean squared error
+    in severity.
+    """
 
     layers: tuple[str, ...]
     error: float
@@ -21,21 +28,30 @@ class Relief:
 def rank_layers(
     quantiser: Quantiser, scheme: Scheme, error: Callable[[onnx.ModelProto], float]
 ) -> tuple[Relief, ...]:
-    """What brings the most first, and of what brings the same to a tenth the fewest layers: single
-    ones, whose weights may be at fault, and those about one tensor, whose range may be. Blocks for
-    a quantisation and a measurement each."""
+    """Rank single layers, and groups of layers around one tensor, by the error that they cause.
+
+    A single layer may have weights that are rounded badly. The layers around a tensor may share a
+    range that is too wide. The largest reduction of the error comes first; among reductions that
+    are equal to a tenth of the largest, the fewest layers. Blocks for one quantisation and one
+    measurement each.
+    """
     before = error(quantiser.quantise(replace(scheme, keep_float=())))
-    found = [
+    reliefs = [
         Relief(names, error(quantiser.quantise(replace(scheme, keep_float=names))))
         for names in _candidates(quantiser.prepared)
     ]
-    most = max(before - min(relief.error for relief in found), 1e-9)
-    return tuple(sorted(found, key=lambda r: (-round((before - r.error) / most, 1), len(r.layers))))
+    most = max(before - min(relief.error for relief in reliefs), 1e-9)
+    return tuple(
+        sorted(reliefs, key=lambda r: (-round((before - r.error) / most, 1), len(r.layers)))
+    )
 
 
 def _candidates(model: onnx.ModelProto) -> tuple[tuple[str, ...], ...]:
-    """Each layer alone; then each layer with all that read what it writes, through whatever has no
-    weights: its output stays in float only where neither side is quantised."""
+    """Return each layer alone, then each layer with all layers that read its output.
+
+    Nodes without weights may lie between them. The output stays in float only where neither side is
+    quantised.
+    """
     nodes = list(model.graph.node)
     layers = [node for node in nodes if node.op_type in LAYER_TYPES]
     readers: dict[str, list[onnx.NodeProto]] = {}

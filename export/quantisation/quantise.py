@@ -1,9 +1,9 @@
-"""float ONNX → int8 ONNX: static QDQ, weights int8, activations uint8.
+"""Quantisation of a float ONNX network to int8: static QDQ, weights int8, activations uint8.
 
-int8 activations would leave the convolutions in float on x86 (ONNX Runtime). Two calibrations are
-offered, since neither is the better one on every network: min-max never clips, and the 99.999th
-percentile resolves finer where one outlier would stretch a range; `export.quantisation.search`
-tries them. Biases are corrected for the rounding of the weights (export/quantisation/bias.py).
+With int8 activations ONNX Runtime would run the convolutions in float on x86. There are two
+calibrations, because neither is better on every network. Min-max never clips. The 99.999th
+percentile resolves finer steps where one outlier would widen a range. `export.quantisation.search`
+compares them. Biases are corrected for the rounding of the weights (export/quantisation/bias.py).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
 
 Calibration = Literal["minmax", "percentile"]
 CALIBRATIONS: tuple[Calibration, ...] = ("minmax", "percentile")
-CORRECTION_FRAMES = 32  # a mean per channel needs no more
+CORRECTION_FRAMES = 32  # enough for a mean per channel
 PERCENTILE = 99.999
-# What has weights to round, and may be kept in float.
+# The operators with weights, which are rounded or stay in float.
 LAYER_TYPES = ("Conv", "Gemm", "MatMul")
 _METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
 _OPERATORS = sorted({*QLinearOpsRegistry, *QDQRegistry})
@@ -50,7 +50,7 @@ _OPERATORS = sorted({*QLinearOpsRegistry, *QDQRegistry})
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The interval of a tensor that uint8 resolves; what lies outside is clipped."""
+    """The interval of a tensor that uint8 represents; values outside are clipped."""
 
     low: float
     high: float
@@ -61,7 +61,14 @@ PIXEL_RANGE = Range(-PIXEL_ZERO_POINT * PIXEL_SCALE, (255 - PIXEL_ZERO_POINT) * 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A way to quantise. keep_float: names of layers that stay in float."""
+    """A way to quantise.
+
+    Attributes:
+        calibration: the way to choose the ranges of activations.
+        per_channel: one scale of weights for each output channel, not one for each layer.
+        corrected: apply the bias correction.
+        keep_float: names of the layers that stay in float.
+    """
 
     calibration: Calibration = "minmax"
     per_channel: bool = True
@@ -70,11 +77,11 @@ class Scheme:
 
 
 class Quantiser:
-    """A float network of `export_float`, and what calibration frames tell of it.
+    """Quantises a float network of `export_float` with calibration frames.
 
-    frames: uint8 H×W or H×W×3, all of one size that the network takes; they are read one at a time,
-    once per calibration, and memory does not grow with their number. raw_range: fixes the
-    resolution of the output; None takes it from the frames.
+    frames: uint8 H×W or H×W×3, all of one size that the network accepts. They are read one at a
+    time, once for each calibration, so the memory does not grow with their number. raw_range: the
+    range of the output; None derives it from the frames.
     """
 
     def __init__(
@@ -93,18 +100,18 @@ class Quantiser:
 
     @property
     def prepared(self) -> onnx.ModelProto:
-        """The float network as it is quantised: batch normalisations folded, nodes named."""
+        """Return the float network before quantisation: batch normalisation folded, nodes named."""
         return self._prepared
 
     @property
     def layers(self) -> tuple[onnx.NodeProto, ...]:
-        """The nodes that have weights, in order."""
+        """Return the nodes with weights, in order."""
         return tuple(n for n in self._prepared.graph.node if n.op_type in LAYER_TYPES)
 
     def quantise(self, scheme: Scheme | None = None) -> onnx.ModelProto:
-        """The int8 network with `normalised` in and `raw` out, both float at the graph's ends.
+        """Return the int8 network with input `normalised` and output `raw`, both float.
 
-        Blocks for one run of all frames at the first scheme of a calibration, else for a moment.
+        The first scheme of a calibration blocks for one run over all frames; later ones are short.
         """
         scheme = scheme or Scheme()
         model = onnx.ModelProto.FromString(self._prepared.SerializeToString())
@@ -124,14 +131,14 @@ class Quantiser:
         )
         with _quiet():
             quantiser.quantize_model()
-        quantiser.model.topological_sort()  # what goes behind it is appended
+        quantiser.model.topological_sort()  # the quantiser appends its nodes at the end
         quantised: onnx.ModelProto = quantiser.model.model
         return (
             correct_bias(self._prepared, quantised, self._means) if scheme.corrected else quantised
         )
 
     def _weights(self, scheme: Scheme) -> dict[str, Any]:
-        """Ranges of the weights that are rounded, by name: no processor cuts off what they add."""
+        """Return ranges of the rounded weights, by name, for which no processor saturates a sum."""
         stored = {tensor.name: tensor for tensor in self._prepared.graph.initializer}
         ranges: dict[str, Any] = {}
         for layer in self.layers:
@@ -139,9 +146,9 @@ class Quantiser:
             if layer.name in scheme.keep_float or name not in stored:
                 continue
             weights = numpy_helper.to_array(stored[name])
-            found = weight_ranges(layer, weights, per_channel=scheme.per_channel)
-            if found is not None:  # layers may share their weights
-                ranges[name] = found
+            limited = weight_ranges(layer, weights, per_channel=scheme.per_channel)
+            if limited is not None:  # layers may share their weights
+                ranges[name] = limited
         return ranges
 
     @cached_property
@@ -166,19 +173,19 @@ class Quantiser:
                 _OPERATORS,
                 augmented_model_path=str(Path(folder) / "augmented.onnx"),
                 calibrate_method=_METHODS[calibration],
-                # The range of a ReLU's output must not be mirrored below zero, which is ORT's
-                # default for percentiles and costs a bit.
+                # The range of a ReLU's output must not be mirrored below zero. That is the default
+                # of ONNX Runtime for percentiles, and loses one bit.
                 extra_options={"symmetric": False, "percentile": PERCENTILE},
             )
-            # One frame at a time, for percentiles too: the calibrator takes it in and lets its
-            # activations go. All at once they were 21 GB of the paper's network.
+            # One frame at a time, also for percentiles, so that the calibrator releases the
+            # activations. All frames together took 21 GB for the network of the paper.
             for feed in self._feeds():
                 calibrator.collect_data(_One(feed))
             return calibrator.compute_data()
 
 
 class _One(CalibrationDataReader):  # type: ignore[misc]
-    """A single frame."""
+    """A calibration data reader with a single frame."""
 
     def __init__(self, feed: dict[str, npt.NDArray[np.float32]]) -> None:
         self._feed: dict[str, npt.NDArray[np.float32]] | None = feed
@@ -194,13 +201,13 @@ def quantise(
     raw_range: Range | None = None,
     scheme: Scheme | None = None,
 ) -> onnx.ModelProto:
-    """The int8 network by one scheme; see Quantiser."""
+    """Return the int8 network by one scheme; see Quantiser."""
     return Quantiser(model, frames, raw_range).quantise(scheme)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """ORT prints a line for every histogram and logs one for every weight it adjusts."""
+    """Suppress output: ONNX Runtime prints a line for each histogram and adjusted weight."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -212,7 +219,7 @@ def _quiet() -> Iterator[None]:
 
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
-        # By path: given a ModelProto, ORT 1.31 writes external data where it cannot read it again.
+        # By path: with a ModelProto, ONNX Runtime 1.31 writes external data and cannot read it.
         given, prepared = Path(folder) / "given.onnx", Path(folder) / "prepared.onnx"
         onnx.save(model, given)
         quant_pre_process(given, prepared, skip_symbolic_shape=True)

@@ -1,8 +1,8 @@
-"""The search for a way to quantise that loses no defect.
+"""The search for a way to quantise that misses no defect.
 
-Ways are tried on annotated parts through the whole chain, and judged by what a line loses: parts
-that float rejects and int8 passes. Where no way without float layers keeps the limits, the layers
-that suffer most stay in float, one after the other, until one does.
+Each way runs through the whole chain on annotated parts. The measure is the number of parts that
+float rejects and int8 passes. Where no way is within the limits, the layers with the largest error
+stay in float, one after the other, until the limits are names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from export.quantisation.quantise import CALIBRATIONS, Quantiser, Scheme
 
 log = logging.getLogger(__name__)
 
-MOST_KEPT = 6  # steps of keeping layers; beyond, a network had better stay in float
+MOST_STEPS = 6  # steps; with more layers in float, int8 has no advantage
 SCHEMES = tuple(
     Scheme(calibration, per_channel)
     for per_channel in (True, False)
@@ -35,7 +35,7 @@ Frames = Callable[[], Iterable[tuple[str, npt.NDArray[np.uint8], bool]]]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One way and what came of it. fault: why it will not do; '' where it will."""
+    """One way to quantise and its result. fault: the limits that it exceeds; "" where none is."""
 
     network: str
     scheme: Scheme
@@ -43,13 +43,13 @@ class Tried:
     fault: str
 
     def __str__(self) -> str:
-        said = f"{self.network}, {describe(self.scheme)}: {self.parity}"
-        return f"{said}: {self.fault}" if self.fault else said
+        text = f"{self.network}, {describe(self.scheme)}: {self.parity}"
+        return f"{text}: {self.fault}" if self.fault else text
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The way taken, its network, and all that were tried on the way to it."""
+class SearchResult:
+    """The result of a search: the best way, its network, and all ways that were tried."""
 
     scheme: Scheme
     model: onnx.ModelProto
@@ -58,8 +58,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a way is judged by. reference: the chain in float. frames: of the parts, anew at each
-    call: name, pixels, whether the part is defective. total: how many, where that is known."""
+    """The comparison in which ways to quantise are measured.
+
+    Attributes:
+        reference: the chain in float.
+        frames: returns the frames again on each call: name, pixels, true for a defective part.
+        threshold: T.
+        limits: the parity limits.
+        total: number of frames, where it is known.
+    """
 
     reference: Examines
     frames: Frames
@@ -68,7 +75,7 @@ class Trial:
     total: int | None = None
 
     def judge(self, network: str, chains: Mapping[Scheme, Examines]) -> list[Tried]:
-        """Blocks for all chains over all frames."""
+        """Compare chains with the reference. Blocks for all chains over all frames."""
         tried = []
         for scheme, parity in compare(
             self.reference, chains, self.frames(), self.threshold, self.total
@@ -87,33 +94,38 @@ def search(
     *,
     schemes: Sequence[Scheme] = SCHEMES,
     error: Callable[[onnx.ModelProto], float] | None = None,
-) -> Found:
-    """The best way (see ``pick``), or the best there is, which the certificate may refuse. Blocks
-    for the trials.
+) -> SearchResult:
+    """Return the best way to quantise (see ``pick``). Blocks for the trials.
 
-    chain: of a quantised network. error: of a quantised network in severity, squared, on a few
-    frames; with it, layers are kept in float where nothing else will do.
+    Where no way is within the limits, the result exceeds them, and the certificate may refuse it.
+
+    chain: returns the chain with a quantised network. error: returns the mean squared error of a
+    quantised network in severity, on a few frames. With it, layers may stay in float where no other
+    way is within the limits.
     """
     models = {scheme: quantiser.quantise(scheme) for scheme in schemes}
     tried = trial.judge(network, {scheme: chain(model) for scheme, model in models.items()})
     best = pick(tried)
     if best.fault and error is not None:
-        for kept in _growing(
+        for names in _growing(
             relief.layers for relief in rank_layers(quantiser, best.scheme, error)
         ):
-            scheme = replace(best.scheme, keep_float=kept)
+            scheme = replace(best.scheme, keep_float=names)
             models[scheme] = quantiser.quantise(scheme)
             tried += trial.judge(network, {scheme: chain(models[scheme])})
             if not tried[-1].fault:
                 break
         best = pick(tried)
-    return Found(best.scheme, models[best.scheme], tuple(tried))
+    return SearchResult(best.scheme, models[best.scheme], tuple(tried))
 
 
 def pick(tried: Sequence[Tried]) -> Tried:
-    """Of the ways that keep the limits (of all, where none does) those whose missed defects cannot
-    be told from the fewest: counts spread as their square roots. Of these the least error in
-    severity, and the least kept in float."""
+    """Return the best of the ways within the limits, or of all where none is.
+
+    Ways whose number of missed parts is not clearly above the smallest number are equal: the spread
+    of a count is its square root. Among them, the smallest error in severity is best, then the
+    fewest layers in float.
+    """
     fine = [each for each in tried if not each.fault] or list(tried)
     fewest = min(each.parity.missed for each in fine)
     alike = [each for each in fine if each.parity.missed <= fewest + 1 + math.sqrt(fewest)]
@@ -123,18 +135,18 @@ def pick(tried: Sequence[Tried]) -> Tried:
 
 
 def _growing(groups: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """The first group, the first two, ...: MOST_KEPT at most."""
-    kept: tuple[str, ...] = ()
+    """Yield the layers of the first group, of the first two, and so on, MOST_STEPS at most."""
+    names: tuple[str, ...] = ()
     steps = 0
     for group in groups:
-        grown = tuple(dict.fromkeys([*kept, *group]))
-        if grown != kept and steps < MOST_KEPT:
-            kept, steps = grown, steps + 1
-            yield kept
+        grown = tuple(dict.fromkeys([*names, *group]))
+        if grown != names and steps < MOST_STEPS:
+            names, steps = grown, steps + 1
+            yield names
 
 
 def describe(scheme: Scheme) -> str:
-    """As 'percentile, per channel, in float: node_conv2d_3'."""
+    """Return text such as "percentile, per channel, in float: node_conv2d_3"."""
     words = [scheme.calibration, "per channel" if scheme.per_channel else "per tensor"]
     if not scheme.corrected:
         words.append("biases as they are")

@@ -1,4 +1,4 @@
-"""torch → TFLite, in the tool chain's own environment."""
+"""Conversion of networks from torch to TFLite, in the separate environment of the tool chain."""
 
 from export.tflite.toolchain import TfliteFile, TfliteJob, convert, tflite_python
 

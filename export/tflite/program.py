@@ -1,7 +1,7 @@
-"""A network as torch.export writes it: what the TFLite tool chain converts, in another environment.
+"""The program of torch.export that the TFLite tool chain converts in another environment.
 
-It takes normalised pixels float32 N×H×W×C, as a station's frames lie in memory, and gives what the
-engine hands to the chain: one plane of severity N×h×w×1, or the classifier's logits N×K.
+Its input is normalised pixels float32 N×H×W×C, the memory order of a station's frames. Its output
+is one plane of severity N×h×w×1, or the classifier's logits N×K.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LAYER_MARK = "layer"
 
 
 class _Severity(nn.Module):
-    """The detector; severity / 12, or as ``raw_severity`` severity itself, not yet clamped."""
+    """The detector with severity / 12 as output; with ``raw_severity``, severity not clamped."""
 
     def __init__(self, network: DetectorNetwork, *, raw_severity: bool) -> None:
         super().__init__()
@@ -45,8 +45,11 @@ class _Logits(nn.Module):
 
 
 class _PaddedMean(nn.Module):
-    """AvgPool2d that leaves out the padding, of what TFLite has: its own leaves it out only where
-    it lies at the bottom and right. The mean with zeros, times what the zeros took away."""
+    """An AvgPool2d that ignores the padding, made from operators that TFLite has.
+
+    The operator of TFLite ignores only a padding at the bottom and right. Here the mean includes
+    the zeros of the padding, and is multiplied by a factor that compensates for them.
+    """
 
     def __init__(self, pool: nn.AvgPool2d) -> None:
         super().__init__()
@@ -54,15 +57,16 @@ class _PaddedMean(nn.Module):
         self.gain: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        if not hasattr(self, "gain"):  # the run before the export
+        if not hasattr(self, "gain"):  # the first run, before the export
             self.register_buffer("gain", 1.0 / self.pool(torch.ones_like(x[:1, :1])))
         return self.pool(x) * self.gain  # type: ignore[no-any-return]
 
 
 def shuffled(value: Tensor, side: int) -> Tensor:
-    """Sub-cells in channels, N×h×w×(side·side), to cells N×(h·side)×(w·side)×1.
+    """Convert cells in channels, N×h×w×(side·side), to cells N×(h·side)×(w·side)×1.
 
-    torch's pixel_shuffle in the memory order of TFLite: one transposition there, not three.
+    This is torch's pixel_shuffle in the memory order of TFLite, with one transposition instead of
+    three.
     """
     if side == 1:
         return value
@@ -80,11 +84,11 @@ def export_program(
     *,
     raw_severity: bool = False,
 ) -> torch.export.ExportedProgram:
-    """The network at a static shape, in eval mode.
+    """Export a copy of the network at a static shape, in eval mode.
 
-    Every node carries the path of its module (as ``backbone.stem.0``), by which the worker names
-    the layers. raw_severity: leave out the clamp of a detector without a logistic, where the range
-    of the int8 output clamps.
+    Every node has the path of its module, for instance ``backbone.stem.0``, by which the worker
+    names the layers. raw_severity: omit the clamp of a detector without a logistic, because the
+    range of the int8 output clamps.
     """
     network = copy.deepcopy(network).eval()
     for path, pool in list(network.named_modules()):
@@ -99,18 +103,18 @@ def export_program(
     with torch.no_grad():
         module.eval()(example)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations, not ours to mend
+        warnings.simplefilter("ignore")  # deprecations inside torch's exporter
         program = torch.export.export(module, (example,))
     for node in program.graph.nodes:
         stack: dict[str, tuple[str, Any]] = node.meta.get("nn_module_stack", {})
         if stack:
             path = list(stack.values())[-1][0].removeprefix("network.") or "tail"
-            # The converter names tensors by the last part after a dot, so that there is one part.
+            # The converter names tensors by the text after the last dot, so dots are replaced.
             node.meta["nn_module_stack"] = {path: (path.replace(".", "/"), LAYER_MARK)}
     return program
 
 
 def layer_paths(network: nn.Module) -> tuple[str, ...]:
-    """Paths of the modules that have weights to round."""
+    """Return the paths of the modules with weights that are rounded."""
     kinds = (nn.Conv2d, nn.Linear)
     return tuple(name for name, module in network.named_modules() if isinstance(module, kinds))

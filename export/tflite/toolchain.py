@@ -1,8 +1,9 @@
-"""Detector and classifier → TFLite files, by the tool chain in an environment of its own.
+"""Conversion of detector and classifier to TFLite files, in the environment of the tool chain.
 
-The tool chain is two gigabytes and wants other versions than a station: `make export` builds it a
-virtual environment, .venv-tflite. A network goes there as torch.export wrote it, with the
-calibration frames in one file, and comes back as a .tflite; worker.py is what runs there.
+The tool chain takes two gigabytes and needs other versions of libraries than a station. Therefore
+`make export` builds the virtual environment .venv-tflite for it. worker.py runs there. It reads
+each network as a program of torch.export, with the calibration frames in one file, and writes a
+.tflite file.
 """
 
 from __future__ import annotations
@@ -32,25 +33,35 @@ from models.networks import (
 )
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-tflite"
-# Another Python that holds the tool chain of requirements.txt.
+# Names another Python with the tool chain of requirements.txt.
 PYTHON_VARIABLE = "OUTFEED_TFLITE_PYTHON"
 WORKER = Path(__file__).with_name("worker.py")
-# Logits that int8 resolves: at ±8 the logistic is within 0.004 severity of its ends.
+# The range of logits in int8. At ±8 the logistic is within 0.004 severity of its ends.
 LOGIT_RANGE = (-8.0, 8.0)
 PIXEL_RANGE = (-PIXEL_ZERO_POINT * PIXEL_SCALE, (255 - PIXEL_ZERO_POINT) * PIXEL_SCALE)
-INT8_OFFSET = 128  # a uint8 is the int8 of the file and this
+INT8_OFFSET = 128  # uint8 value = int8 value of the file + 128
 
 
 @dataclass(frozen=True, slots=True)
 class TfliteJob:
     """A network to convert, at one static shape.
 
-    calibration: uint8 H×W or H×W×C, all height × width; read once, one at a time; none for float32.
-    percentile: of each tensor's values that its range takes in; None takes in all. corrected: take
-    the shift of rounded weights off the biases (decision 11). keep_float: layers that stay in
-    float, by the path of their module or of one that holds them ("head", "backbone.stages.0").
-    Jobs of the same network and shape share one conversion; those with the same calibration object
-    one pass over it.
+    Jobs with the same network and shape share one conversion. Jobs with the same calibration object
+    share one pass over it.
+
+    Attributes:
+        network: the network.
+        channels: number of channels of its input, C.
+        height: height of its input in pixels.
+        width: width of its input in pixels.
+        batch: number of inputs in one run.
+        calibration: uint8 H×W or H×W×C, all height × width, read once and one at a time. Empty for
+            float32.
+        precision: "int8" or "float32".
+        percentile: percentage of each tensor's values inside its range; None includes all.
+        corrected: correct the biases for the rounding of the weights (decision 11).
+        keep_float: layers that stay in float: the path of their module, or of a module that
+            contains them ("head", "backbone.stages.0").
     """
 
     network: DetectorNetwork | BlockClassifier
@@ -67,11 +78,15 @@ class TfliteJob:
 
 @dataclass(frozen=True, slots=True)
 class TfliteFile:
-    """A .tflite that takes int8 N×H×W×C, each pixel less 128.
+    """A TFLite file. Its input is int8 N×H×W×C: each pixel minus 128.
 
-    It gives int8 (of precision float32: float32) N×h×w×1 severity, or N×K logits. scale,
-    zero_point: severity or logit = scale * (value - zero_point), of an int8 value shifted to uint8
-    by 128, of a float one as it is. floats: the operators that are computed in float.
+    Attributes:
+        data: the bytes of the file. The output is N×h×w×1 severity or N×K logits, in int8, or in
+            float32 for the precision float32.
+        scale: severity or logit = scale * (value - zero_point). An int8 value is shifted by 128 to
+            uint8 first.
+        zero_point: see scale.
+        floats: the operators that are computed in float.
     """
 
     data: bytes
@@ -81,32 +96,32 @@ class TfliteFile:
 
 
 def convert(jobs: Mapping[str, TfliteJob]) -> dict[str, TfliteFile]:
-    """Convert all jobs in one process of the other environment. Blocks: 4 s and 10 s a network.
+    """Convert all jobs in one process of the other environment.
 
-    The same jobs give the same bytes. Raises ExportError when the environment is missing, the
-    worker fails, or a file is not what was asked for.
+    Blocks for 4 s, and 10 s for each network. The same jobs give the same bytes. Raises ExportError
+    where the environment is missing, the worker fails, or a file is not as requested.
     """
     python = tflite_python()
     with tempfile.TemporaryDirectory(prefix="outfeed-tflite-") as name:
         folder = Path(name)
         _write(folder, jobs)
         _work(python, folder)
-        told = json.loads((folder / "result.json").read_text())
+        result = json.loads((folder / "result.json").read_text())
         return {
-            name: _checked(name, job, told[name], (folder / f"{name}.tflite").read_bytes())
+            name: _checked(name, job, result[name], (folder / f"{name}.tflite").read_bytes())
             for name, job in jobs.items()
         }
 
 
 def tflite_python() -> Path:
-    """The tool chain's Python. Raises ExportError when it is not there."""
+    """Return the Python of the tool chain. Raises ExportError where it does not exist."""
     given = os.environ.get(PYTHON_VARIABLE)
     python = Path(given) if given else ENVIRONMENT / "bin" / "python"
-    # Ready: an installation that was cut off is no environment.
+    # An interrupted installation has no file .ready.
     if not python.is_file() or not (given or (ENVIRONMENT / ".ready").is_file()):
         raise ExportError(
-            f"{python}: no TFLite tool chain; `make export` builds it, "
-            f"or {PYTHON_VARIABLE} names another Python that has it"
+            f"{python}: the TFLite tool chain is missing; `make export` builds it, or set "
+            f"{PYTHON_VARIABLE} to a Python that has it"
         )
     return python
 
@@ -141,7 +156,7 @@ def _write(folder: Path, jobs: Mapping[str, TfliteJob]) -> None:
             "precision": job.precision,
             "percentile": job.percentile,
             "corrected": job.corrected,
-            "keep_float": _kept(name, job),
+            "keep_float": _float_layers(name, job),
             "raw_range": _raw_range(job),
         }
     description = {
@@ -163,14 +178,14 @@ def _write_frames(path: Path, job: TfliteJob, shape: tuple[int, ...], name: str)
             file.write(np.ascontiguousarray(frame).data)
 
 
-def _kept(name: str, job: TfliteJob) -> list[str]:
-    """The layers at or under the paths of keep_float. Raises ExportError for one with none."""
+def _float_layers(name: str, job: TfliteJob) -> list[str]:
+    """Return the layers below the paths of keep_float. Raises ExportError for an unknown path."""
     layers, chosen = layer_paths(job.network), []
     for path in job.keep_float:
         under = [layer for layer in layers if f"{layer}.".startswith(f"{path}.")]
         if not under:
             raise ExportError(
-                f"{name}: keep_float: no layer {path!r}; there are {', '.join(layers)}"
+                f"{name}: keep_float: no layer {path!r}; expected one of {', '.join(layers)}"
             )
         chosen += under
     return chosen
@@ -183,13 +198,13 @@ def _raw_range(job: TfliteJob) -> tuple[float, float] | None:
 
 
 def _clamped_by_range(job: TfliteJob) -> bool:
-    """Whether the int8 output's range is what keeps severity within 0 and 12."""
+    """Return true where the range of the int8 output limits severity to 0 to 12."""
     network = job.network
     return job.precision == "int8" and isinstance(network, DetectorNetwork) and not network.logistic
 
 
 def _work(python: Path, folder: Path) -> None:
-    # -I: neither this project nor the user's packages. -W: the libraries' own deprecations.
+    # -I excludes this project and the user's packages. -W hides deprecations in the libraries.
     command = [str(python), "-I", "-W", "ignore", str(WORKER), str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -197,13 +212,13 @@ def _work(python: Path, folder: Path) -> None:
         raise ExportError(f"{python}: {error.strerror}") from error
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        last = lines[-1].strip() if lines else f"ended with status {done.returncode}"
+        last = lines[-1].strip() if lines else f"exited with status {done.returncode}"
         raise ExportError(f"TFLite tool chain: {last}")
 
 
-def _checked(name: str, job: TfliteJob, told: dict[str, Any], data: bytes) -> TfliteFile:
-    """The file, if it is what was asked for. Raises ExportError."""
-    given, made = told["input"], told["output"]
+def _checked(name: str, job: TfliteJob, result: dict[str, Any], data: bytes) -> TfliteFile:
+    """Return the file where it is as requested. Raises ExportError."""
+    given, made = result["input"], result["output"]
     shape = [job.batch, job.height, job.width, job.channels]
     pixels = {
         "type": "INT8",
@@ -216,9 +231,9 @@ def _checked(name: str, job: TfliteJob, told: dict[str, Any], data: bytes) -> Tf
     wanted = "INT8" if job.precision == "int8" else "FLOAT32"
     if made["type"] != wanted:
         raise ExportError(f"{name}.tflite gives {made['type']}; expected {wanted}")
-    floats = tuple(told["floats"])
-    if job.precision == "int8" and told["stray"]:
-        raise ExportError(f"{name}.tflite is not all int8: {', '.join(told['stray'])}")
+    floats = tuple(result["floats"])
+    if job.precision == "int8" and result["stray"]:
+        raise ExportError(f"{name}.tflite is not all int8: {', '.join(result['stray'])}")
     detector = isinstance(job.network, DetectorNetwork)
     unit = SEVERITY_MAX if detector and not _clamped_by_range(job) else 1.0
     if job.precision == "float32":

@@ -1,10 +1,11 @@
-"""The other environment's half: exported programs → TFLite files.
-
-Run by `export.tflite` in .venv-tflite, which holds the tool chain and nothing of this project: this
-file imports none of it. FOLDER/job.json says what to make (toolchain.py writes it); the files and
-result.json are written beside it. A fault ends the process with status 1 and one line on stderr.
+"""The worker in the environment of the TFLite tool chain: exported programs to TFLite files.
 
     python -I -W ignore worker.py FOLDER
+
+`export.tflite` runs it in .venv-tflite. This environment has the tool chain and nothing of this
+project, and -I excludes the folder of the script, so the worker is one file without project
+imports. FOLDER/job.json describes the files to make (written by toolchain.py). The files and
+result.json are written beside it. An error ends it with status 1 and one line on stderr.
 """
 
 from __future__ import annotations
@@ -31,24 +32,24 @@ from ai_edge_quantizer import quantizer, recipe
 from ai_edge_quantizer.qtyping import TFLOperationName
 
 Array = npt.NDArray[Any]
-# Of each operator with weights: the axis of its output channels.
+# The operators with weights, and the axis of their output channels.
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
-MOVES = ("RESHAPE", "TRANSPOSE")  # an output's values are its input's
+MOVES = ("RESHAPE", "TRANSPOSE")  # operators that do not change values
 OPERATORS: dict[int, str] = {v: k for k, v in vars(schema.BuiltinOperator).items()}
 TYPES: dict[int, str] = {v: k for k, v in vars(schema.TensorType).items()}
 PIXELS, OUTPUT = "pixels", "output"
-BINS = 4096  # of the histogram that a percentile is taken from
-# The bias of a channel whose weights are next to nothing overflows at the scale that these ask for,
-# and the quantiser writes it with the wrong sign. Half of int32 leaves room for the correction.
+BINS = 4096  # of the histogram for percentiles
+# The bias of a channel with very small weights overflows at their scale, and the quantiser writes
+# it with the wrong sign. Half of the range of int32 is free for the bias correction.
 BIAS_LIMIT = 2.0**30
 
 
 class JobError(Exception):
-    """What stops the job; one line for a person."""
+    """The job cannot be done. The message is one line for a user."""
 
 
 class Model:
-    """A TFLite file as objects: one graph, its tensors and operators by name."""
+    """A TFLite file as objects: one graph with its tensors and operators."""
 
     def __init__(self, data: bytes) -> None:
         self.model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
@@ -64,19 +65,18 @@ class Model:
         return f"{self.graph.tensors[tensor].name.decode()}"
 
     def weighted(self) -> Iterator[Any]:
-        """The operators with weights, in order."""
+        """Return the operators with weights, in order."""
         return (op for op in self.graph.operators if self.kind(op) in WEIGHTED)
 
     def title(self, operator: Any) -> str:
-        """The path of the module that an operator with weights stands for (see ``named``); of
-        another its output's name."""
+        """Return the module path of an operator with weights; else the name of its output."""
         weighted = self.kind(operator) in WEIGHTED
         return self.name(operator.inputs[1] if weighted else operator.outputs[0]).removesuffix(
             ".weight"
         )
 
     def values(self, tensor: int) -> Array | None:
-        """A constant's values; None where the tensor is computed."""
+        """Return the values of a constant; None where the tensor is computed."""
         held = self.graph.tensors[tensor]
         data = self.model.buffers[held.buffer].data
         if data is None or not len(data):
@@ -84,12 +84,12 @@ class Model:
         return np.frombuffer(bytes(data), TYPES[held.type].lower()).reshape(held.shape)
 
     def store(self, tensor: int, values: Array) -> None:
-        """Give a constant new values of the same type and shape."""
+        """Write new values of the same type and shape into a constant."""
         buffer = self.model.buffers[self.graph.tensors[tensor].buffer]
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
 
     def own(self, operator: Any, position: int, name: str) -> None:
-        """Give an operator's constant a name, and where others use it too, a copy of its own."""
+        """Name a constant of an operator. A constant with several users is copied first."""
         index = operator.inputs[position]
         users = sum(list(op.inputs).count(index) for op in self.graph.operators)
         shared = [t for t in self.graph.tensors if t.buffer == self.graph.tensors[index].buffer]
@@ -101,7 +101,7 @@ class Model:
         self.graph.tensors[index].name = name.encode()
 
     def data(self) -> bytes:
-        """The file, with every constant inside: tflite-runtime cannot read them behind it."""
+        """Return the file with all constants inside; tflite-runtime cannot read them elsewhere."""
         for buffer in self.model.buffers:
             buffer.offset = buffer.size = 0
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self.model))
@@ -109,8 +109,11 @@ class Model:
 
 @dataclass
 class CalibrationStatistics:
-    """What calibration frames tell of a float model: each computed tensor's least and greatest
-    value, by name, and the mean per channel of what each layer takes in, by the layer's name."""
+    """The statistics of a float model over the calibration frames.
+
+    low, high: smallest and largest value of each computed tensor, by its name. means: mean per
+    channel of the input of each layer, by the layer's name.
+    """
 
     low: dict[str, float] = field(default_factory=dict)
     high: dict[str, float] = field(default_factory=dict)
@@ -119,14 +122,14 @@ class CalibrationStatistics:
 
 @cache
 def converted(program: Path, layers: tuple[str, ...]) -> bytes:
-    """The float32 TFLite file of an exported program, its layers named by their modules."""
+    """Return the float32 TFLite file of an exported program, with layers named by modules."""
     exported = torch.export.load(program)
     made = litert_torch.convert(exported.module(), exported.example_inputs[0])
     return named(made.model_content(), layers)
 
 
 def named(data: bytes, layers: tuple[str, ...]) -> bytes:
-    """Tensors called by their layer, or by operator and number; no two layers share a constant."""
+    """Name tensors by their layer, or by operator and number, and separate shared constants."""
     model = Model(data)
     graph = model.graph
     marks = {"layer_" + path.replace(".", "/"): path for path in layers}
@@ -136,10 +139,10 @@ def named(data: bytes, layers: tuple[str, ...]) -> bytes:
         name = kind.lower()
         if kind in WEIGHTED:
             parts = re.split(r";\d*", model.name(operator.inputs[1]))
-            found = sorted({marks[part] for part in parts if part in marks})
-            if len(found) != 1:
-                raise JobError(f"{kind} {parts[0]}: stands for {len(found)} layers; expected one")
-            name = found[0]
+            paths = sorted({marks[part] for part in parts if part in marks})
+            if len(paths) != 1:
+                raise JobError(f"{kind} {parts[0]}: belongs to {len(paths)} layers; expected one")
+            name = paths[0]
         used[name] += 1
         if used[name] > 1 or kind not in WEIGHTED:
             name = f"{name}.{used[name]}"
@@ -163,60 +166,59 @@ def named(data: bytes, layers: tuple[str, ...]) -> bytes:
 def measured(
     data: bytes, frames: Path, scale: float, zero_point: int, percentile: float | None
 ) -> CalibrationStatistics:
-    """Run the float model over frames, uint8 one after the other, a batch at a time.
+    """Run the float model over a file of uint8 frames, one batch at a time.
 
-    Only sums and extremes are kept: memory does not grow with the number of frames. percentile:
-    of each tensor's values that the range takes in; None takes in all.
+    Only sums and extremes are stored, so the memory does not grow with the number of frames.
+    percentile: percentage of each tensor's values inside its range; None includes all.
     """
     model = Model(data)
     inputs = {model.title(op): op.inputs[0] for op in model.weighted()}
     computed = [i for op in model.graph.operators for i in op.outputs] + list(model.graph.inputs)
-    found, batches = CalibrationStatistics(), 0
+    statistics, batches = CalibrationStatistics(), 0
     for values in run(data, frames, scale, zero_point):
         batches += 1
         for index in computed:
             name, held = model.name(index), values(index)
             low, high = float(held.min()), float(held.max())
-            found.low[name] = min(found.low.get(name, low), low)
-            found.high[name] = max(found.high.get(name, high), high)
+            statistics.low[name] = min(statistics.low.get(name, low), low)
+            statistics.high[name] = max(statistics.high.get(name, high), high)
         for layer, index in inputs.items():
             held = values(index)
             mean = held.mean(tuple(range(held.ndim - 1)), dtype=np.float64)
-            found.means[layer] = found.means.get(layer, 0.0) + mean
+            statistics.means[layer] = statistics.means.get(layer, 0.0) + mean
     if not batches:
-        raise JobError("no calibration frame")
-    found.means = {layer: total / batches for layer, total in found.means.items()}
+        raise JobError("expected at least one calibration frame")
+    statistics.means = {layer: total / batches for layer, total in statistics.means.items()}
     if percentile is not None:
-        narrow(found, model, computed, run(data, frames, scale, zero_point), percentile)
-    return found
+        narrow(statistics, model, computed, run(data, frames, scale, zero_point), percentile)
+    return statistics
 
 
 def narrow(
-    found: CalibrationStatistics,
+    statistics: CalibrationStatistics,
     model: Model,
     computed: list[int],
     batches: Iterator[Any],
     percentile: float,
 ) -> None:
-    """Draw the ranges in to what holds that percentage of the values, half of the rest each end."""
+    """Narrow the ranges to a percentage of the values; half of the rest is outside at each end."""
     counts = {index: np.zeros(BINS, np.int64) for index in computed}
     for values in batches:
         for index in computed:
             name = model.name(index)
-            limits = (found.low[name], max(found.high[name], found.low[name] + 1e-9))
+            limits = (statistics.low[name], max(statistics.high[name], statistics.low[name] + 1e-9))
             counts[index] += np.histogram(values(index), BINS, limits)[0]
     for index, count in counts.items():
         name = model.name(index)
-        edges = np.linspace(found.low[name], found.high[name], BINS + 1)
+        edges = np.linspace(statistics.low[name], statistics.high[name], BINS + 1)
         share = np.cumsum(count) / count.sum()
         tail = (1.0 - percentile / 100.0) / 2
-        found.low[name] = float(edges[np.searchsorted(share, tail, "right")])
-        found.high[name] = float(edges[np.searchsorted(share, 1.0 - tail) + 1])
+        statistics.low[name] = float(edges[np.searchsorted(share, tail, "right")])
+        statistics.high[name] = float(edges[np.searchsorted(share, 1.0 - tail) + 1])
 
 
 def run(data: bytes, frames: Path, scale: float, zero_point: int) -> Iterator[Any]:
-    """The float model on frames: of each batch, what gives a tensor's values by its index. The last
-    batch is filled up with its own frames."""
+    """Run the model on frames; yield a function from tensor index to values for each batch."""
     interpreter = Interpreter(
         model_content=data, num_threads=1, experimental_preserve_all_tensors=True
     )
@@ -232,9 +234,10 @@ def run(data: bytes, frames: Path, scale: float, zero_point: int) -> Iterator[An
 
 
 def quantised(data: bytes, ranges: dict[str, tuple[float, float]], keep: list[Any] | None) -> bytes:
-    """The int8 model: weights per channel, symmetric; activations by their ranges, by name.
+    """Return the int8 model: symmetric weights per channel, activations by their ranges.
 
-    keep: operators that stay in float; None: all but the pixels that come in.
+    ranges: by name of the tensor. keep: operators that stay in float; None keeps all in float and
+    quantises the input pixels only.
     """
     model = Model(data)
     made = quantizer.Quantizer(
@@ -244,10 +247,10 @@ def quantised(data: bytes, ranges: dict[str, tuple[float, float]], keep: list[An
         made.add_static_config(".*", TFLOperationName.INPUT, 8, 8)
     for operator in keep or ():
         scope = f"^{re.escape(model.name(operator.outputs[0]))};$"
-        # By kind: the graph's end is an operator of the quantiser, and has the last one's name.
+        # The kind is needed: the end of the graph is an operator with the same name.
         kind = TFLOperationName(model.kind(operator))
         made.update_quantization_recipe(scope, kind, algorithm_key="no_quantize")
-    # float64: in float32 the scale of the pixels is not exactly theirs.
+    # float64, because the scale of the pixels is not exact in float32.
     calibration = {
         name: {"min": np.array([low], np.float64), "max": np.array([high], np.float64)}
         for name, (low, high) in ranges.items()
@@ -256,9 +259,9 @@ def quantised(data: bytes, ranges: dict[str, tuple[float, float]], keep: list[An
 
 
 def raw_tensors(model: Model) -> list[str]:
-    """What the network gives, before a logistic where there is one, and its copies in new shape.
+    """Return the names of the raw output and of its reshaped copies, before any logistic.
 
-    The range of a logistic's output is the quantiser's own: 1/256, from zero.
+    The quantiser sets the range of a logistic's output itself: 1/256, from zero.
     """
     made_by = {output: op for op in model.graph.operators for output in op.outputs}
     path = [model.graph.outputs[0]]
@@ -268,13 +271,12 @@ def raw_tensors(model: Model) -> list[str]:
     return [model.name(index) for index in path]
 
 
-def kept(model: Model, keep_float: list[str]) -> list[Any]:
-    """The operators that stay in float: the layers that are named, and what has no weights between
-    two of them, so that the tensor there is not rounded either."""
+def float_operators(model: Model, keep_float: list[str]) -> list[Any]:
+    """Return the operators that stay in float: the named layers, and those between them."""
     operators = list(model.graph.operators)
     layers = {model.title(op): op for op in model.weighted()}
     chosen = {layers[name].outputs[0] for name in keep_float}
-    # What the chosen layers reach without weights, and, the other way, what reaches them.
+    # The tensors after the chosen layers, and before them, without weights in between.
     after = set(chosen)
     before = {i for op in operators if op.outputs[0] in chosen for i in op.inputs}
     for op in operators:
@@ -287,10 +289,10 @@ def kept(model: Model, keep_float: list[str]) -> list[Any]:
 
 
 def corrected(data: bytes, quantised: bytes, means: dict[str, Array] | None) -> bytes:
-    """The int8 model with biases that take out the shift of its rounded weights (decision 11).
+    """Return the int8 model with biases corrected for the rounding of its weights (decision 11).
 
-    means: of what each layer takes in; None leaves the shift. Either way a channel whose bias would
-    overflow gets a coarser scale for its weights.
+    means: of the inputs of the layers; None applies no correction. In both cases a channel whose
+    bias would overflow gets a coarser scale for its weights.
     """
     exact, made = Model(data), Model(quantised)
     twins = {exact.name(op.outputs[0]): op for op in exact.weighted()}
@@ -324,7 +326,7 @@ def corrected(data: bytes, quantised: bytes, means: dict[str, Array] | None) -> 
 
 
 def expected(change: Array, mean: Array, kind: str) -> Array:
-    """What a change of the weights adds to each output channel, of inputs at their mean."""
+    """Return the shift of each output channel by a change of the weights, for mean inputs."""
     if kind == "DEPTHWISE_CONV_2D":  # 1 × rows × cols × (inputs · multiplier)
         return np.asarray(change.sum((0, 1, 2)) * mean.repeat(change.shape[3] // len(mean)))
     per_input = change.reshape(len(change), -1, change.shape[-1]).sum(1)  # out × in of its group
@@ -334,7 +336,7 @@ def expected(change: Array, mean: Array, kind: str) -> Array:
 
 
 def described(data: bytes, keep: list[str]) -> dict[str, Any]:
-    """What the finished file says of itself. stray: what is in float and not to be kept so."""
+    """Describe a finished file. stray: operators in float that should be in int8."""
     model = Model(data)
 
     def end(index: int) -> dict[str, Any]:
@@ -360,20 +362,22 @@ def described(data: bytes, keep: list[str]) -> dict[str, Any]:
 
 
 def make(folder: Path, job: dict[str, Any], pixels: dict[str, Any]) -> tuple[bytes, Any]:
-    """One file of the job, and what it says of itself."""
+    """Make one file of the job, and return it with its description."""
     data = converted(folder / job["program"], tuple(job["layers"]))
     model, ranges = Model(data), {PIXELS: tuple(pixels["range"])}
     if job["precision"] == "float32":
         made = Model(quantised(data, ranges, None)).data()
         return made, described(made, [])
     frames, scale, zero = folder / job["frames"], pixels["scale"], pixels["zero_point"]
-    found = measured(data, frames, scale, zero, job["percentile"])
-    ranges = {name: (found.low[name], found.high[name]) for name in found.low} | ranges
+    statistics = measured(data, frames, scale, zero, job["percentile"])
+    ranges = {
+        name: (statistics.low[name], statistics.high[name]) for name in statistics.low
+    } | ranges
     if job["raw_range"] is not None:
         ranges.update(dict.fromkeys(raw_tensors(model), tuple(job["raw_range"])))
-    keep = kept(model, job["keep_float"])
+    keep = float_operators(model, job["keep_float"])
     made = quantised(data, ranges, keep)
-    made = corrected(data, made, found.means if job["corrected"] else None)
+    made = corrected(data, made, statistics.means if job["corrected"] else None)
     return made, described(made, [model.name(op.outputs[0]) for op in keep])
 
 
@@ -381,7 +385,7 @@ def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
     version = torch.__version__.partition("+")[0]
     if job["torch"] != version:
-        raise JobError(f"torch {version} here, {job['torch']} where the network was exported")
+        raise JobError(f"torch {version}; the network was exported with torch {job['torch']}")
     result = {}
     for name, wanted in job["networks"].items():
         data, result[name] = make(folder, wanted, job["pixels"])

@@ -110,7 +110,7 @@ def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path)
     )
     made = build_bundle(Run(exported / "run"), options)
     assert [build.name for build in made.bundle.manifest.builds] == ["onnx-float32"]
-    assert made.refused.startswith("onnx-int8 is not the chain of torch-float32: severity error")
+    assert made.refused.startswith("onnx-int8 does not agree with torch-float32: severity error")
     certificate = check_certificate(made.bundle.manifest, made.bundle.files)
     assert [step.chain for step in certificate.steps] == ["onnx-float32"]
 

@@ -36,7 +36,7 @@ def test_where_int8_does_not_hold_float_is_packed_and_the_page_says_why(tiny_run
     (failures,) = made.failures
     assert failures.build == "onnx-int8"
     assert "(limit 0) in step detect, worst at images/" in failures.reason
-    assert ": severity is off by " in failures.reason
+    assert ": severity differs by " in failures.reason
     assert failures.remedy.startswith("To pack it as it is: --severity-error ")
     text = text_of(render(record_of(made, "line.outfeed"), made.certified))
     assert "Not packed: onnx-int8. Packed: onnx-float32." in text
@@ -73,15 +73,15 @@ def test_where_nothing_holds_every_reason_is_given(
     monkeypatch.setattr(certify, "FLOAT_LIMITS", ParityLimits(severity_error_p99=-1.0))
     with pytest.raises(ParityError) as error:
         build_bundle(Run(tiny_run), replace(QUICK, precision="float32"))
-    assert "onnx-float32 is not the chain of torch-float32: severity error" in str(error.value)
+    assert "onnx-float32 does not agree with torch-float32: severity error" in str(error.value)
 
 
 def test_the_frame_the_step_and_the_option() -> None:
-    worst = (Worst("kinds", "a.png", "2 regions have another kind"),)
+    worst = (Worst("kinds", "a.png", "2 regions have different kinds"),)
     parity = Parity(10, 0.0, 2.61, 3.0, 0.745, 1.0, 0.8, 1.0, 40, 3, 0, (), ("b.png",), worst)
     (iou, kinds, error, missed) = faults(parity, ParityLimits())
     assert kinds == (
-        "kinds 0.800 (limit 0.9) in step classify, worst at a.png: 2 regions have another kind"
+        "kinds 0.800 (limit 0.9) in step classify, worst at a.png: 2 regions have different kinds"
     )
     assert iou == "mask iou 0.745 (limit 0.8)"
     assert "2.61" in error

@@ -104,7 +104,7 @@ def test_several_candidates_in_one_pass() -> None:
 
 
 def test_no_frame_is_an_error() -> None:
-    with pytest.raises(ExportError, match="no validation picture to compare"):
+    with pytest.raises(ExportError, match="expected at least one validation picture"):
         of(chain(), [])
 
 
@@ -124,7 +124,7 @@ GOOD = Parity(10, 0.01, 0.2, 0.5, 0.95, 1.0, 1.0, 1.0, 5, 0, 0, (), ())
         ),
         (
             {"missed": 1, "missed_names": ("b.png",)},
-            "1 of 5 found defects are missed (limit 0.02; first: b.png)",
+            "1 of 5 rejected parts are passed (limit 0.02; first: b.png)",
         ),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_figure_over_its_limit_fails_and_is_named(changes: dict[str, Any], say
     require(GOOD, ParityLimits(), "onnx-int8", "torch-float32")
     with pytest.raises(ExportError) as error:
         require(replace(GOOD, **changes), ParityLimits(), "onnx-int8", "torch-float32")
-    assert str(error.value) == f"onnx-int8 is not the chain of torch-float32: {says}"
+    assert str(error.value) == f"onnx-int8 does not agree with torch-float32: {says}"
 
 
 def test_figures_by_name() -> None:

@@ -108,7 +108,7 @@ def test_without_leave_to_keep_layers_the_best_is_told_with_its_fault() -> None:
     found = search("detector", bench.quantiser, bench.chain, bench.trial)
     assert len(found.tried) == len(SCHEMES)
     assert found.scheme.keep_float == ()
-    assert "found defects are missed" in found.tried[0].fault
+    assert "rejected parts are passed" in found.tried[0].fault
 
 
 def test_a_network_that_int8_holds_keeps_nothing() -> None:

@@ -316,7 +316,9 @@ def test_the_same_job_gives_the_same_bytes(small: Built) -> None:
 def test_a_layer_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
     job = TfliteJob(Small(), 1, 32, 32, precision="float32", keep_float=("heads",))
-    with pytest.raises(ExportError, match=r"no layer 'heads'; there are stem, spread, mix, head$"):
+    with pytest.raises(
+        ExportError, match=r"no layer 'heads'; expected one of stem, spread, mix, head$"
+    ):
         convert({"detector": job})
 
 
@@ -354,7 +356,9 @@ def test_memory_is_flat(python: Path, tmp_path: Path) -> None:
 
 def test_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "python"))
-    with pytest.raises(ExportError, match=r"no TFLite tool chain; `make export` builds it"):
+    with pytest.raises(
+        ExportError, match=r"the TFLite tool chain is missing; `make export` builds it"
+    ):
         convert({"detector": TfliteJob(Small(), 1, 32, 32)})
 
 
