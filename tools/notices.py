@@ -1,7 +1,8 @@
 """`python -m tools.notices`: write THIRD_PARTY_NOTICES from the locked requirements.
 
-Licences and home pages come from the metadata of the installed distributions. A library that is not
-installed here, for instance one of the Raspberry Pi or of Python 3.10, keeps its entry.
+Licences and home pages come from the metadata of the installed distributions. `_BY_HAND` has the
+licences that the metadata does not state exactly. A library that is not installed here, for
+instance one of the Raspberry Pi or of Python 3.10, keeps its entry.
 """
 
 from __future__ import annotations
@@ -30,12 +31,21 @@ _SPDX = {
     "ISC License": "ISC",
     "3-Clause BSD License": "BSD-3-Clause",
 }
-# Libraries whose metadata is not exact; read from the licence file of the library.
-_FROM_FILE = {
+# Licences that the metadata does not state as an SPDX expression. This table was written by hand
+# after reading the files below. It is not read from the distributions: read the file again when a
+# new version is locked.
+#
+# libarchive-c 5.3: the metadata has "CC0"; LICENSE.md only links to the Creative Commons page of
+#     CC0 1.0.
+# mpmath 1.3.0: the metadata has "BSD"; LICENSE has three clauses.
+# openexr 3.5.3: no licence in the metadata; LICENSE.md has three clauses.
+# sympy 1.14.0: the metadata has "BSD"; LICENSE has three clauses for SymPy, and for the parts from
+#     Diofant, multipledispatch and PyDy. The part from latex2sympy is MIT.
+_BY_HAND = {
     "libarchive-c": "CC0-1.0",
     "mpmath": "BSD-3-Clause",
     "openexr": "BSD-3-Clause",
-    "sympy": "BSD-3-Clause",
+    "sympy": "BSD-3-Clause AND MIT",
 }
 _HOME = ("homepage", "home", "source", "source code", "repository", "github")
 
@@ -44,7 +54,7 @@ Third-party software of Outfeed
 ===============================
 
 Written by `python -m tools.notices` from requirements/*.txt. Outfeed installs these libraries and
-does not contain them. Each comes with the text of its licence.
+does not contain them. The licences are those that the distributions state.
 
 """
 _WEIGHTS = """\
@@ -111,7 +121,7 @@ def current_notices(
             kept = earlier.get(name, library)
             yield replace(library, licence=kept.licence, home_page=kept.home_page)
         else:
-            licence = _FROM_FILE.get(name) or _licence(about)
+            licence = _BY_HAND.get(name) or _licence(about)
             yield replace(library, licence=licence, home_page=_home_page(about))
 
 

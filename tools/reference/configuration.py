@@ -19,7 +19,7 @@ An unknown key, a value of the wrong type and a value outside its limits are err
 one line that names the key, and the exit status is 78. Relative paths are taken from the folder of
 the file.
 
-A key whose default is *none* is optional, and its description says what holds without it. Keys
+A key whose default is *none* is optional, and its description states what holds without it. Keys
 marked with a kind are allowed only where `kind` of the section has that value.
 """
 
