@@ -118,8 +118,8 @@ def current_notices(
         try:
             about = metadata.metadata(name)
         except metadata.PackageNotFoundError:
-            kept = earlier.get(name, library)
-            yield replace(library, licence=kept.licence, home_page=kept.home_page)
+            previous = earlier.get(name, library)
+            yield replace(library, licence=previous.licence, home_page=previous.home_page)
         else:
             licence = _BY_HAND.get(name) or _licence(about)
             yield replace(library, licence=licence, home_page=_home_page(about))

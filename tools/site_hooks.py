@@ -34,12 +34,12 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 
 def included_files(root: Path = ROOT) -> dict[str, str]:
     """Return the included repository files, each with the page (relative to docs) that shows it."""
-    found: dict[str, str] = {}
+    pages: dict[str, str] = {}
     for page in sorted((root / DOCS).rglob("*.md")):
         match = _INCLUDE.match(page.read_text(encoding="utf-8"))
         if match is not None:
-            found[match[1]] = page.relative_to(root / DOCS).as_posix()
-    return found
+            pages[match[1]] = page.relative_to(root / DOCS).as_posix()
+    return pages
 
 
 def rewrite_links(

@@ -48,16 +48,16 @@ def test_targets_and_variables_are_in_the_makefile(command: Command) -> None:
 
 @pytest.mark.parametrize("command", of("outfeed"), ids=str)
 def test_commands_and_options_exist(command: Command) -> None:
-    found: list[Any] = [typer.main.get_command(app)]
+    level: list[Any] = [typer.main.get_command(app)]
     words = list(command.words[1:])
-    while words and hasattr(found[0], "commands"):
+    while words and hasattr(level[0], "commands"):
         if words[0] in PLACEHOLDERS:
             return
         names = words.pop(0).split("|")
         for name in names:
-            assert any(name in each.commands for each in found), f"{command}: no command {name}"
-        found = [each.commands[n] for each in found for n in names if n in each.commands]
-    params = [param for each in found for param in each.params]
+            assert any(name in each.commands for each in level), f"{command}: no command {name}"
+        level = [each.commands[n] for each in level for n in names if n in each.commands]
+    params = [param for each in level for param in each.params]
     known = {option for p in params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
     for word in words:
         if re.fullmatch(r"--[a-z][a-z-]*(=.*)?|-[a-z]", word):
@@ -118,5 +118,7 @@ def test_what_a_unit_is_installed_from(tmp_path: Path) -> None:
         "firmware-config/sysusers.d/outfeed.conf",
     ):
         assert needed in inside
-    kept = [n for n in inside if n.endswith(".key") or "__pycache__" in n or n.startswith("runs")]
-    assert kept == []
+    unwanted = [
+        n for n in inside if n.endswith(".key") or "__pycache__" in n or n.startswith("runs")
+    ]
+    assert unwanted == []

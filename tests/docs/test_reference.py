@@ -43,10 +43,10 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
     targets = set(_references(document))
     assert len(targets) > 10
     for target in targets:
-        found = document
+        node = document
         for key in target.removeprefix("#/").split("/"):
-            assert key in found, target
-            found = found[key]
+            assert key in node, target
+            node = node[key]
 
 
 def test_log_events_are_found_by_name_with_level_and_keys() -> None:
@@ -58,8 +58,8 @@ def test_log_events_are_found_by_name_with_level_and_keys() -> None:
 
 def _references(value: Any) -> list[str]:
     if isinstance(value, dict):
-        found = [one for each in value.values() for one in _references(each)]
-        return [*found, value["$ref"]] if "$ref" in value else found
+        references = [one for each in value.values() for one in _references(each)]
+        return [*references, value["$ref"]] if "$ref" in value else references
     if isinstance(value, list):
         return [one for each in value for one in _references(each)]
     return []

@@ -56,15 +56,15 @@ def environment(python: str, machine: str) -> dict[str, str]:
 
 def locked(name: str, where: dict[str, str]) -> dict[str, str]:
     """The versions that a machine gets. Fails where there are two of one library."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for line, _ in entries(name):
         wanted = packaging.Requirement(line)
         if wanted.marker is not None and not wanted.marker.evaluate(where):
             continue
         key = _plain(wanted.name)
-        assert key not in found, f"{name}: {key} twice for {where}"
-        found[key] = str(wanted.specifier).removeprefix("==")
-    return found
+        assert key not in versions, f"{name}: {key} twice for {where}"
+        versions[key] = str(wanted.specifier).removeprefix("==")
+    return versions
 
 
 def _plain(name: str) -> str:
@@ -93,14 +93,14 @@ def test_what_pyproject_asks_for_is_there_on_every_machine(name: str) -> None:
     for python in PYTHONS:
         for machine in MACHINES:
             where = environment(python, machine)
-            found = locked(name, where)
+            versions = locked(name, where)
             for line in (*asked_for(EXTRAS[name]), "setuptools>=77"):
                 wanted = packaging.Requirement(line)
                 if _plain(wanted.name) in _NOT_LOCKED:
-                    assert _plain(wanted.name) not in found
+                    assert _plain(wanted.name) not in versions
                     continue
                 if wanted.marker is None or wanted.marker.evaluate(where):
-                    version = found.get(_plain(wanted.name))
+                    version = versions.get(_plain(wanted.name))
                     assert version is not None, f"{name}: run `make lock`: {line} is not locked"
                     assert wanted.specifier.contains(version), f"{name}: {version} is not {line}"
 
@@ -133,7 +133,7 @@ def test_the_list_of_parts_is_that_of_the_lock(name: str) -> None:
     assert hashes == {each for _, known in entries(name) for each in known}
 
 
-def test_the_template_trusts_nobody_elses_key() -> None:
+def test_the_template_trusts_no_key_of_the_zoo() -> None:
     text = (ROOT / "firmware-config/station.toml").read_text()
     keys = re.search(r"^keys = (.*)$", text, re.MULTILINE)
     assert keys is not None

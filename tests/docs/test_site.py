@@ -27,15 +27,15 @@ def test_links_of_an_included_file_lead_to_pages_of_the_site(tmp_path: Path) -> 
 def test_a_link_to_an_included_file_leads_to_its_page(tmp_path: Path) -> None:
     root = repository(tmp_path)
     text = "[r](../../README.md)"
-    found = rewrite_links(text, "docs/a/page.md", "a/page.md", included_files(root), root)
-    assert found == "[r](../shown.md)"
+    rewritten = rewrite_links(text, "docs/a/page.md", "a/page.md", included_files(root), root)
+    assert rewritten == "[r](../shown.md)"
 
 
 def test_a_link_to_another_file_of_the_repository_is_its_path(tmp_path: Path) -> None:
     root = repository(tmp_path)
     text = "[file](../../firmware/x.toml) and [none](../../firmware/y.toml)"
-    found = rewrite_links(text, "docs/a/page.md", "a/page.md", {}, root)
-    assert found == "file (`firmware/x.toml`) and [none](../../firmware/y.toml)"
+    rewritten = rewrite_links(text, "docs/a/page.md", "a/page.md", {}, root)
+    assert rewritten == "file (`firmware/x.toml`) and [none](../../firmware/y.toml)"
 
 
 def test_code_and_addresses_stay_as_they_are(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def test_the_code_keeps_the_contract(graph: ImportGraph) -> None:
 def test_an_import_that_is_not_in_the_list_is_refused(graph: ImportGraph, module: str) -> None:
     graph.add_import(importer="models.training.losses", imported=module)
     try:
-        found = check(graph, configured())
+        report = check(graph, configured())
     finally:
         graph.remove_import(importer="models.training.losses", imported=module)
-    assert found == {"refused": [f"models.training.losses imports {module}"], "unused": []}
+    assert report == {"refused": [f"models.training.losses imports {module}"], "unused": []}
 
 
 def test_a_module_below_an_entry_is_allowed_and_a_longer_name_is_not() -> None:

@@ -81,8 +81,10 @@ def test_blocks_of_markdown_and_their_lines() -> None:
         "A last `paragraph with` code.",
     ]
     assert [block.lines[0] for block in blocks] == [1, 3, 6, 8, 18, 20, 22]
-    found = [s for block in blocks for s in sentences(block)]
-    assert [(s.line, s.words) for s in found if s.text.startswith(("A second", "With"))] == [
+    all_sentences = [s for block in blocks for s in sentences(block)]
+    assert [
+        (s.line, s.words) for s in all_sentences if s.text.startswith(("A second", "With"))
+    ] == [
         (4, 3),
         (6, 7),
     ]
@@ -127,8 +129,8 @@ short = "two words"
 
 def test_blocks_of_python() -> None:
     blocks = list(python_blocks("edge/a.py", PYTHON))
-    found = [(block.kind, block.lines[0], " ".join(block.text.split())) for block in blocks]
-    assert found == [
+    texts = [(block.kind, block.lines[0], " ".join(block.text.split())) for block in blocks]
+    assert texts == [
         ("docstring", 1, "The module. It has two sentences."),
         ("docstring", 3, "Args:"),
         ("docstring", 4, "name: the name of it"),
@@ -149,5 +151,5 @@ def test_strings_of_tests_are_no_messages() -> None:
 
 def test_comments_of_other_files() -> None:
     text = '# One comment\n# on two lines.\nkey = "a # b"  # of a key\n# other = 5\n# The end.\n'
-    found = [" ".join(block.text.split()) for block in hash_comments("a.toml", text)]
-    assert found == ["One comment on two lines.", "of a key", "The end."]
+    texts = [" ".join(block.text.split()) for block in hash_comments("a.toml", text)]
+    assert texts == ["One comment on two lines.", "of a key", "The end."]

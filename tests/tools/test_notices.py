@@ -23,8 +23,8 @@ WRITTEN = parse_notices(NOTICES.read_text(encoding="utf-8"))
 def test_the_file_is_current_with_the_requirements() -> None:
     locked = locked_libraries()
     assert len(locked) > 30
-    found = {name: (each.versions, each.used_by) for name, each in WRITTEN.items()}
-    assert found == {name: (each.versions, each.used_by) for name, each in locked.items()}
+    written = {name: (each.versions, each.used_by) for name, each in WRITTEN.items()}
+    assert written == {name: (each.versions, each.used_by) for name, each in locked.items()}
 
 
 def test_every_library_has_a_licence_and_a_home_page() -> None:
@@ -52,8 +52,8 @@ def test_entries_are_read_as_they_are_written() -> None:
 def test_a_library_that_is_not_installed_keeps_its_entry() -> None:
     new = LibraryNotice("no-such-library", ("2.0",), used_by=("station",))
     old = LibraryNotice("no-such-library", ("1.0",), "MIT", "https://example.org", ("make run",))
-    (kept,) = current_notices({"no-such-library": new}, {"no-such-library": old})
-    assert kept == LibraryNotice(
+    (notice,) = current_notices({"no-such-library": new}, {"no-such-library": old})
+    assert notice == LibraryNotice(
         "no-such-library", ("2.0",), "MIT", "https://example.org", ("station",)
     )
     (unknown,) = current_notices({"no-such-library": new}, {})

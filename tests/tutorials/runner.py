@@ -63,8 +63,8 @@ def read_blocks(page: Path) -> list[Block]:
     """Return the fenced blocks of a page in order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(text.count("\n", 0, found.start()) + 1, found[1], found[2] or "", found[3])
-        for found in _FENCE.finditer(text)
+        Block(text.count("\n", 0, match.start()) + 1, match[1], match[2] or "", match[3])
+        for match in _FENCE.finditer(text)
     ]
 
 

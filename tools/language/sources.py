@@ -250,8 +250,14 @@ def _blocks(
             if depth == 0 and not block.lines:
                 in_list = False
             # A definition under "Args:" opens a block; so does each one after it.
-            opened = block.lines and (block.lines[-1].rstrip().endswith(":") and depth > indent)
-            if kind == DOCSTRING and block.lines and (opened or (depth >= 4 > indent + 4)):
+            begins_definition = block.lines and (
+                block.lines[-1].rstrip().endswith(":") and depth > indent
+            )
+            if (
+                kind == DOCSTRING
+                and block.lines
+                and (begins_definition or (depth >= 4 > indent + 4))
+            ):
                 yield from block.flush()
             if not block.lines:
                 indent = depth

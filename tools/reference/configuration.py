@@ -38,25 +38,25 @@ def page() -> str:
 
 def undocumented_keys() -> list[str]:
     """Return the keys that have no description of their own, as ``section.key``."""
-    found: list[str] = []
+    keys: list[str] = []
     for name, model in _models(StationConfig).items():
         if model is None:
             if not StationConfig.model_fields[name].description:
-                found.append(name)
+                keys.append(name)
             continue
         fields = model.model_fields.items()
-        found += [f"{name}.{key}" for key, field in fields if not field.description]
-    return found
+        keys += [f"{name}.{key}" for key, field in fields if not field.description]
+    return keys
 
 
 def _models(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
     """Return each key with the model of its section; None for a key that is no section."""
-    found: dict[str, type[BaseModel] | None] = {}
+    models: dict[str, type[BaseModel] | None] = {}
     for name, field in model.model_fields.items():
         choices = [field.annotation, *get_args(field.annotation)]
         sections = [one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)]
-        found[name] = sections[0] if sections else None
-    return found
+        models[name] = sections[0] if sections else None
+    return models
 
 
 def _rows(model: type[BaseModel], keys: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The page of every log event, found in the source of ``edge``.
+"""The page of every log event, event in the source of ``edge``.
 
 A log line begins with the name of its event: ``_log.warning("camera_lost reason=%s", error)``.
 """
@@ -64,8 +64,8 @@ def find_events(folder: Path) -> Iterator[LogEvent]:
     for path in sorted(folder.rglob("*.py")):
         module = path.relative_to(folder.parent).as_posix()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and (found := _event(node, module)) is not None:
-                yield found
+            if isinstance(node, ast.Call) and (event := _event(node, module)) is not None:
+                yield event
 
 
 def _event(call: ast.Call, module: str) -> LogEvent | None:

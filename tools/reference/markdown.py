@@ -68,28 +68,28 @@ _NAMES = {
 
 
 def _limits(schema: Schema) -> list[str]:
-    found: list[str] = []
+    limits: list[str] = []
     least, most = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     if least is not None and most is not None:
-        found.append(f"{_number(least)} to {_number(most)}")
+        limits.append(f"{_number(least)} to {_number(most)}")
     elif least is not None:
-        found.append(f"at least {_number(least)}")
+        limits.append(f"at least {_number(least)}")
     elif most is not None:
-        found.append(f"at most {_number(most)}")
+        limits.append(f"at most {_number(most)}")
     if above is not None:
-        found.append(f"above {_number(above)}")
+        limits.append(f"above {_number(above)}")
     if below is not None:
-        found.append(f"below {_number(below)}")
+        limits.append(f"below {_number(below)}")
     if "multipleOf" in schema:
-        found.append(f"a multiple of {_number(schema['multipleOf'])}")
+        limits.append(f"a multiple of {_number(schema['multipleOf'])}")
     if schema.get("maxLength"):
-        found.append(f"at most {schema['maxLength']} characters")
+        limits.append(f"at most {schema['maxLength']} characters")
     if "pattern" in schema:
-        found.append(f"pattern `{schema['pattern']}`")
+        limits.append(f"pattern `{schema['pattern']}`")
     if schema.get("format") in ("path", "file-path"):
-        found.append("path")
-    return found
+        limits.append("path")
+    return limits
 
 
 def _number(value: float) -> str:

@@ -48,12 +48,12 @@ def _shipped() -> str:
 
 
 def _sections() -> dict[str, type[BaseModel] | None]:
-    found: dict[str, type[BaseModel] | None] = {}
+    models: dict[str, type[BaseModel] | None] = {}
     for name, field in Recipe.model_fields.items():
         choices = [field.annotation, *get_args(field.annotation)]
         sections = [one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)]
-        found[name] = sections[0] if sections else None
-    return found
+        models[name] = sections[0] if sections else None
+    return models
 
 
 def _paragraphs(model: type[BaseModel]) -> str:
