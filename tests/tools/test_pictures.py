@@ -21,7 +21,8 @@ def test_the_drawing_in_the_tree_is_up_to_date() -> None:
 def test_the_drawing_is_well_formed_and_has_a_title() -> None:
     root = ElementTree.fromstring(pictures.line_drawing())
     title = root.find("{http://www.w3.org/2000/svg}title")
-    assert title is not None and title.text
+    assert title is not None
+    assert title.text
 
 
 def test_pictures_are_small() -> None:
