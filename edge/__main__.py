@@ -1,4 +1,4 @@
-"""The ``outfeed`` command: logging, exit statuses and what is said of errors."""
+"""The ``outfeed`` command: its subcommands, logging, error messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ from edge.terminals import LogFormatter, tolerate
 from edge.validation_messages import several_lines
 
 _HELP = """\
-Inspects every part on a production line and kicks the bad ones out.
+Inspect every part on a production line and eject defective ones.
 
-**outfeed demo** shows all of it on this machine; **outfeed inspect** judges pictures that you have.
+**outfeed demo** shows the whole appliance on this machine. **outfeed inspect** inspects your own
+pictures.
 
-Exit status: 0 done, 2 usage, 78 configuration, 1 anything else. One line on stderr says what.
+Exit status: 0 success, 2 wrong usage, 78 wrong configuration, 1 any other error. An error is one
+line on standard error.
 """
 
 app = typer.Typer(
     name="outfeed",
     help=_HELP,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # a bug shows Python's own traceback
+    pretty_exceptions_enable=False,  # a bug shows the traceback of Python
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -60,7 +62,7 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo)
 
-# These run for months under a supervisor that keeps their log.
+# Services run for months, and a supervisor stores their log: they log at INFO.
 _SERVICES = {"run", "uplink"}
 
 
@@ -74,15 +76,15 @@ def _version(wanted: bool) -> None:
 def _common(
     context: typer.Context,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what happens, for finding out why.")
+        bool, typer.Option("--verbose", "-v", help="Log details, to find the cause of a fault.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Log errors only; no progress bars.")
+        bool, typer.Option("--quiet", "-q", help="Log errors only, and show no progress bars.")
     ] = False,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Say the version and end."
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -105,12 +107,12 @@ def _log_to_stderr(level: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line (default: the process's own) and return its exit status.
+    """Run the command line (default: that of this process) and return its exit status.
 
-    An OutfeedError becomes one line on stderr; all faults of a folder, a line each.
-    Any other exception passes: it is a bug.
+    An OutfeedError becomes one line on standard error; the faults of a folder are one line each.
+    Any other exception is a bug, and is raised.
     """
-    # Read when a video is opened; FFmpeg would write its own lines between ours.
+    # For OpenCV, when a video is opened: FFmpeg must not write its own lines to standard error.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     tolerate()
     try:

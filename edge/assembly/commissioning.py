@@ -1,4 +1,4 @@
-"""Wires a commissioning of real parts, and shows what it finds."""
+"""The commissioning of a station: its devices, the order of the steps, and their output."""
 
 from __future__ import annotations
 
@@ -58,32 +58,36 @@ _STYLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """The command line. steps: none is all of them. out: None is state_dir."""
+class CommissionOptions:
+    """The options of ``outfeed commission``."""
 
     steps: tuple[str, ...] = ()
+    """The steps to run; empty: all of them."""
+
     batch: bool = False
     yes: bool = False
     may_skip: tuple[str, ...] = ()
     out: Path | None = None
+    """The folder for commission.html; None: state_dir."""
+
     write: bool = False
     browser: int | None = None
     listen: str = "127.0.0.1"
     parts: int = 20
     false_rejects: int = 0
     frames: int = 20
-    kicks: int = 5000
+    pulses: int = 5000
     inspections: int = 5000
     rate_hz: float | None = None
     wait_s: float = 30.0
 
     @property
     def settings(self) -> CommissionSettings:
-        """How much is measured."""
+        """Return the extent of the measurements."""
         return CommissionSettings(
             parts=self.parts,
             frames=self.frames,
-            pulses=self.kicks,
+            pulses=self.pulses,
             inspections=self.inspections,
             wait_s=self.wait_s,
             false_rejects=self.false_rejects,
@@ -93,33 +97,35 @@ class Wishes:
         )
 
 
-def run_commission(path: Path, wishes: Wishes, console: Console) -> bool:
-    """Whether it is GO; of some steps alone, whether those are. Raises OutfeedError; a station
-    that runs on this folder is a JournalError, and nothing was touched."""
-    for name in (*wishes.steps, *wishes.may_skip):
+def run_commission(path: Path, options: CommissionOptions, console: Console) -> bool:
+    """Run the steps and return whether the result is GO; with ``steps``, of those only.
+
+    Raises OutfeedError, and JournalError before any change where a station runs on this folder.
+    """
+    for name in (*options.steps, *options.may_skip):
         if name not in STEPS:
-            raise UsageError(f"no step is called {name}: {', '.join(STEPS)}")
+            raise UsageError(f"no step is called {name}; the steps are {', '.join(STEPS)}")
     config = open_config(path)
-    folder = wishes.out or config.state_dir
+    folder = options.out or config.state_dir
     for needed in (config.state_dir, folder):
         _make_folder(needed)
-    if wishes.write and not may_write(path):
+    if options.write and not may_write(path):
         apply = f"sudo {Path(sys.argv[0]).absolute()} commission --apply --config {path}"
         console.print(
-            f"{escape(str(path))} is not this user's to write. SpacingTimes values are kept;"
+            f"{escape(str(path))} may not be written by this user. The measured values are stored."
         )
-        console.print(f"put them there afterwards: {escape(apply)}")
-        wishes = replace(wishes, write=False)
+        console.print(f"Write them to it with: {escape(apply)}")
+        options = replace(options, write=False)
     held = "a station is running on this folder: stop it first"
     lock = FileLock(config.paths.journal_lock, held=held)
     try:
-        return _commission(path, config, wishes, folder, console)
+        return _commission(path, config, options, folder, console)
     finally:
         lock.release()
 
 
 def _commission(
-    path: Path, config: StationConfig, wishes: Wishes, folder: Path, console: Console
+    path: Path, config: StationConfig, options: CommissionOptions, folder: Path, console: Console
 ) -> bool:
     clock = MonotonicClock()
     loaded = load_bundle(config, now_ns=clock.now_ns)
@@ -131,18 +137,18 @@ def _commission(
         inspector=inspector,
         devices=devices_of(config, clock),
         clock=clock,
-        operator=_person(wishes),
+        operator=_operator(options),
         folder=folder,
         print_line=lambda text: console.print(escape(text)),
-        settings=wishes.settings,
+        settings=options.settings,
         done=known,
     )
     record, results = run_steps(
         context,
-        wishes.steps or STEPS,
+        options.steps or STEPS,
         show=lambda result: show_result(console, result),
-        write=partial(_write, path) if wishes.write else None,
-        may_skip=wishes.may_skip,
+        write=partial(_write, path) if options.write else None,
+        may_skip=options.may_skip,
     )
     write_record(config.paths.commissioning, record)
     page = folder / PAGE
@@ -151,36 +157,36 @@ def _commission(
     except OSError as error:
         raise OutfeedError(f"{page}: cannot be written: {error.strerror}") from error
     _show_verdict(console, record, page)
-    if not wishes.steps:
+    if not options.steps:
         return record.outcome is StepOutcome.GO
-    chosen = [one for one in results if one.step in wishes.steps]
+    chosen = [one for one in results if one.step in options.steps]
     return all(
         one.outcome is StepOutcome.GO
-        or (one.outcome is StepOutcome.SKIPPED and one.step in wishes.may_skip)
+        or (one.outcome is StepOutcome.SKIPPED and one.step in options.may_skip)
         for one in chosen
     )
 
 
 def devices_of(config: StationConfig, clock: Clock) -> CommissionDevices:
-    """What opens this station's devices."""
+    """Return the functions that open the devices of this station."""
 
     def camera() -> Camera:
-        # Once: whoever stands beside it wants to know that it is not there.
+        # One attempt, without the retries of a station: the operator must see the error.
         if config.camera.live:
             return open_live_camera(config.camera, clock=clock)
         return make_camera(config.camera, clock=clock)
 
     def eye(trigger: Trigger) -> Trigger:
-        found = ejector_eye(config, plan_of(config, trigger))
-        if found is None:
+        configured = ejector_eye(config, plan_of(config, trigger))
+        if configured is None:
             raise ConfigError("key 'ejector_eye' is missing")
-        return open_eye(found.eye, clock=clock)
+        return open_eye(configured.eye, clock=clock)
 
     def encoder(trigger: Trigger) -> Encoder:
-        found = count_tracking(config, plan_of(config, trigger))
-        if found is None:
+        configured = count_tracking(config, plan_of(config, trigger))
+        if configured is None:
             raise ConfigError("key 'encoder' is missing")
-        return open_encoder(found.encoder, clock=clock)
+        return open_encoder(configured.encoder, clock=clock)
 
     return CommissionDevices(
         camera=camera,
@@ -194,7 +200,7 @@ def devices_of(config: StationConfig, clock: Clock) -> CommissionDevices:
 
 
 def show_result(console: Console, result: StepResult) -> None:
-    """A step as a table, its verdict and what to do."""
+    """Print the figures of a step, its outcome, the reasons and the proposals."""
     if result.figures:
         table = Table(title=result.step, title_justify="left", title_style="bold")
         table.add_column("figure")
@@ -211,7 +217,7 @@ def show_result(console: Console, result: StepResult) -> None:
     for note in result.notes:
         console.print(f"  {escape(note)}")
     for one in result.proposals:
-        why = f"({one.why}; --write puts it there, or --apply by root)"
+        why = f"({one.why}; --write writes it, or --apply as root)"
         console.print(f"  for station.toml, \\[{one.section}]: {escape(one.line)}   {why}")
 
 
@@ -228,17 +234,17 @@ def _show_reasons(console: Console, reasons: Sequence[StepReason]) -> None:
         console.print(f"    remedy: {escape(one.remedy)}", soft_wrap=True)
 
 
-def _person(wishes: Wishes) -> Operator:
-    if wishes.batch or not sys.stdin.isatty():
-        return NoOperator(agrees=wishes.yes)
-    return Terminal(agrees=wishes.yes)
+def _operator(options: CommissionOptions) -> Operator:
+    if options.batch or not sys.stdin.isatty():
+        return NoOperator(agrees=options.yes)
+    return Terminal(agrees=options.yes)
 
 
 def _known(config: StationConfig, bundle: Bundle, console: Console) -> dict[str, StepResult]:
     try:
         record = read_record(config.paths.commissioning)
     except ConfigError as error:
-        console.print(f"begun anew: {escape(str(error))}")
+        console.print(f"earlier results are not used: {escape(str(error))}")
         return {}
     return valid_results(record, fingerprints(config, bundle))
 

@@ -1,4 +1,4 @@
-"""Which parts are replayed, and what is said of each."""
+"""The selection of stored parts for a replay, and the output for each of them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from edge.validation_messages import one_line, printable
 
 
 def select(album: Path, parts: Sequence[int], *, everything: bool, last: int | None) -> list[Path]:
-    """The pictures that were asked for, the oldest first; of a number that several journals gave
-    out, the newest. Raises UsageError, and PictureError for a part without a picture."""
+    """Return the selected pictures, the oldest first.
+
+    If several journals have used a part number, it is the newest picture. Raises UsageError, and
+    PictureError for a part without a picture.
+    """
     if sum((bool(parts), everything, last is not None)) != 1:
         raise UsageError("replay takes PARTs, --all or --last N")
     names = list_pictures(album)
@@ -41,7 +44,7 @@ def select(album: Path, parts: Sequence[int], *, everything: bool, last: int | N
 
 
 def chosen_engine(name: str | None, precision: str | None, threads: int) -> EngineChoice | None:
-    """What --engine asks for; None: each part's own. Raises UsageError."""
+    """Return the engine of --engine; None: the one that inspected each part. Raises UsageError."""
     if name is None:
         if precision is not None or threads != 1:
             raise UsageError("--precision and --threads need --engine")
@@ -50,73 +53,77 @@ def chosen_engine(name: str | None, precision: str | None, threads: int) -> Engi
 
 
 def replay_all(paths: Sequence[Path], chains: ReplayChains, *, strict: bool, as_json: bool) -> bool:
-    """Replay and print, one line each; whether all of them could be, and, where ``strict``, gave
-    what was recorded."""
+    """Replay the parts and print one line for each.
+
+    Return whether all could be replayed and, where ``strict``, gave the recorded verdict.
+    """
     counts: Counter[str] = Counter()
     tolerances: set[str] = set()
     for path in paths:
         try:
-            found = replay_part(path, chains)
+            part = replay_part(path, chains)
         except OutfeedError as error:
             counts["failed"] += 1
             print(f"outfeed: {one_line(error)}", file=sys.stderr)
             continue
-        counts[found.outcome.value] += 1
-        if found.tolerance is not None:
-            tolerances.add(f"compared within {found.tolerance}: {', '.join(found.changed)}")
-        print(_json(path, found) if as_json else printable(_line(found)))
+        counts[part.outcome.value] += 1
+        if part.tolerance is not None:
+            tolerances.add(f"compared within {part.tolerance}: {', '.join(part.changed)}")
+        print(_json(path, part) if as_json else printable(_line(part)))
     if not as_json:
         for each in sorted(tolerances):
             print(printable(each))
         names = (*(outcome.value for outcome in ReplayOutcome), "failed")
-        told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
-        print(f"{len(paths)} parts: {told}")
+        counted = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
+        print(f"{len(paths)} parts: {counted}")
     return not counts["failed"] and not (strict and counts[ReplayOutcome.DIFFERS.value])
 
 
 def compare_with_journal(paths: Sequence[Path], journal: Path) -> bool:
-    """Whether the journal says what the records say; one line on stderr for each that it does not.
-    Raises JournalError."""
+    """Return whether the events of the journal agree with the records of the pictures.
+
+    Each difference is one line on standard error. Raises JournalError.
+    """
     records: list[PictureRecord] = []
     for path in paths:
-        with suppress(OutfeedError):  # said when it was replayed
+        with suppress(OutfeedError):  # replay_all has reported it
             records.append(parse_record(read_text(path), name=path.name))
     events = part_events(journal, {record.part_id for record in records})
     agree = True
     for record in records:
-        said = find_disagreement(record, events.get(record.part_id))
-        if said is not None:
+        message = find_disagreement(record, events.get(record.part_id))
+        if message is not None:
             agree = False
-            print(f"outfeed: part {record.part_id}: {one_line(said)}", file=sys.stderr)
+            print(f"outfeed: part {record.part_id}: {one_line(message)}", file=sys.stderr)
     return agree
 
 
-def _line(found: ReplayedPart) -> str:
-    verdict = found.verdict
-    parts = [f"part {found.record.part_id}: {found.outcome.value}: {verdict.decision.value}"]
-    parts.append(f"({verdict.reason})")
-    if found.outcome is ReplayOutcome.UNJUDGED and found.record.verdict is not None:
-        parts.append(f"[then: {found.record.verdict.reason}]")
-    if found.outcome is ReplayOutcome.DIFFERS:
-        parts.append(f"[{found.difference}]")
-    return " ".join(parts)
+def _line(part: ReplayedPart) -> str:
+    verdict = part.verdict
+    words = [f"part {part.record.part_id}: {part.outcome.value}: {verdict.decision.value}"]
+    words.append(f"({verdict.reason})")
+    if part.outcome is ReplayOutcome.UNJUDGED and part.record.verdict is not None:
+        words.append(f"[then: {part.record.verdict.reason}]")
+    if part.outcome is ReplayOutcome.DIFFERS:
+        words.append(f"[{part.difference}]")
+    return " ".join(words)
 
 
-def _json(path: Path, found: ReplayedPart) -> str:
-    record, recorded = found.record, found.record.chain_verdict
+def _json(path: Path, part: ReplayedPart) -> str:
+    record, recorded = part.record, part.record.chain_verdict
     return json.dumps(
         {
             "part_id": record.part_id,
             "picture": path.name,
-            "outcome": found.outcome.value,
-            "difference": found.difference,
-            "tolerance": None if found.tolerance is None else str(found.tolerance),
-            "changed": list(found.changed),
-            "bundle": found.chain.origin.bundle,
-            "engine": found.chain.origin.engine,
+            "outcome": part.outcome.value,
+            "difference": part.difference,
+            "tolerance": None if part.tolerance is None else str(part.tolerance),
+            "changed": list(part.changed),
+            "bundle": part.chain.origin.bundle,
+            "engine": part.chain.origin.engine,
             "outfeed_then": record.origin.outfeed,
             "marks": [mark.kind for mark in record.marks],
             "recorded": None if recorded is None else json.loads(canonical(recorded)),
-            "seen": json.loads(canonical(found.verdict)),
+            "seen": json.loads(canonical(part.verdict)),
         }
     )

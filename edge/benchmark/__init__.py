@@ -1,1 +1,1 @@
-"""Benchmarks of a bundle on this machine: time per stage, cold start, and the fastest engine."""
+"""Benchmarks of a bundle on this machine: time per step, cold start, and the fastest engine."""

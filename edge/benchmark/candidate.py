@@ -1,9 +1,8 @@
-"""``python -m edge.benchmark.candidate``: one engine on one build of a bundle, in a process of its
-own.
+"""``python -m edge.benchmark.candidate``: one engine with one build, in a child process.
 
-An engine may be built for another processor (SIGILL), crash in its library, hang, or take all
-memory; then this process ends and no other. The request is one JSON object on standard input; the
-answers are lines of JSON on the descriptor that it names.
+An engine may be built for another processor (SIGILL), crash in its library, hang, or use all
+memory. Then only this process ends. The request is one JSON object on standard input. The answers
+are lines of JSON on the file descriptor that the request names.
 """
 
 from __future__ import annotations
@@ -29,8 +28,11 @@ from edge.records import Frame
 
 
 class Request(BaseModel):
-    """The measurement to run. bundle, digest: the file, and the content that it must have. seconds
-    or, where given, repeat rounds over the golden frames. answers: a descriptor."""
+    """The measurement to run: ``seconds``, or ``repeat`` passes over the golden frames.
+
+    ``digest`` is the digest that the bundle file must have. ``answers`` is the file descriptor for
+    the answers.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,8 +48,12 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """One line. missing: why the library cannot be used here. refused: why the engine is not to be
-    used. share: of the measuring that is done. clean_ms, regions_ms: at the end, a frame each."""
+    """One line of the answer.
+
+    missing: the reason why the library is not available. refused: the reason why the engine must
+    not be used. share: the part of the measurement that is done, 0 to 1. clean_ms, regions_ms: in
+    the last line, the time of each frame in ms.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,7 +68,7 @@ class Answer(BaseModel):
 
 
 def main() -> int:
-    """Measure; whatever is found is an answer, and the exit status 0."""
+    """Run the measurement. Every result is an answer with exit status 0."""
     request = Request.model_validate_json(sys.stdin.buffer.read())
     limit_memory(ProofLimits.of_machine().memory_mb)
     for answer in _measure(request):
@@ -81,7 +87,7 @@ def _measure(request: Request) -> Iterator[Answer]:
     try:
         bundle = read_bundle(request.bundle)
         if bundle.digest != request.digest:
-            raise OutfeedError(f"{request.bundle}: was replaced meanwhile")
+            raise OutfeedError(f"{request.bundle}: was replaced during the measurement")
         yield Answer(package=package, build=choice.build(bundle).name)
         inspector = build_inspector(bundle, now_ns=time.perf_counter_ns, engine=choice)
         prove(bundle, inspector, choice)
@@ -89,16 +95,16 @@ def _measure(request: Request) -> Iterator[Answer]:
     except OutfeedError as error:
         yield Answer(refused=str(error), is_last=True)
     except MemoryError:
-        yield Answer(refused="takes more memory than there is", is_last=True)
+        yield Answer(refused="needs more memory than is available", is_last=True)
 
 
 def _rounds(inspector: Inspector, frames: Sequence[Pixels], request: Request) -> Iterator[Answer]:
     for _ in range(-(-WARM_UP_FRAMES // len(frames))):
-        _turn(inspector, frames, {})
-    taken: dict[bool, list[float]] = {True: [], False: []}
+        _pass(inspector, frames, {})
+    times_ms: dict[bool, list[float]] = {True: [], False: []}
     start_ns = time.monotonic_ns()
     for number in count(1):
-        _turn(inspector, frames, taken)
+        _pass(inspector, frames, times_ms)
         if request.repeat is not None:
             share = number / request.repeat
         else:
@@ -107,18 +113,20 @@ def _rounds(inspector: Inspector, frames: Sequence[Pixels], request: Request) ->
             break
         yield Answer(share=share)
     yield Answer(
-        share=1.0, clean_ms=tuple(taken[True]), regions_ms=tuple(taken[False]), is_last=True
+        share=1.0, clean_ms=tuple(times_ms[True]), regions_ms=tuple(times_ms[False]), is_last=True
     )
 
 
-def _turn(inspector: Inspector, frames: Sequence[Pixels], taken: dict[bool, list[float]]) -> None:
-    """All frames once; milliseconds by whether a frame is clean."""
+def _pass(
+    inspector: Inspector, frames: Sequence[Pixels], times_ms: dict[bool, list[float]]
+) -> None:
+    """Inspect all frames once, and add the times in ms, by whether the frame is clean."""
     for number, pixels in enumerate(frames):
         examined = inspector.examine(Frame(number, number, 0, 0, pixels))
         steps = examined.verdict.timings
         assert steps is not None
-        if taken:
-            taken[examined.found is None].append(steps.total_us / 1e3)
+        if times_ms:
+            times_ms[examined.found is None].append(steps.total_us / 1e3)
 
 
 if __name__ == "__main__":

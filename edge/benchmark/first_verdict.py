@@ -1,6 +1,7 @@
-"""``python -m edge.benchmark.first_verdict BUNDLE ENGINE PRECISION THREADS``: the child of
-``outfeed bench`` that measures a cold start. Prints the moment of its first verdict and its
-memory, as JSON.
+"""``python -m edge.benchmark.first_verdict BUNDLE ENGINE PRECISION THREADS``: a cold start.
+
+``outfeed bench`` starts this process. It prints the time of its first verdict and its memory as
+JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from edge.records import Frame
 
 
 def main() -> int:
-    """Load, prove on the golden frames as a station does, judge one grey frame."""
+    """Load and prove the bundle as a station does, inspect a grey frame, and print the figures."""
     path, name, precision, threads = sys.argv[1:]
     try:
         engine = engine_choice(name, precision, int(threads))
@@ -34,15 +35,15 @@ def main() -> int:
 
 
 def _memory_kib() -> dict[str, int]:
-    """VmRSS and VmHWM of this process (proc(5)); 0 where the kernel does not say."""
-    found = {"VmRSS": 0, "VmHWM": 0}
+    """Return VmRSS and VmHWM of this process (proc(5)) in KiB; 0 where they are not available."""
+    memory = {"VmRSS": 0, "VmHWM": 0}
     status = Path("/proc/self/status")
     if status.is_file():
         for line in status.read_text(encoding="ascii", errors="replace").splitlines():
             key, _, value = line.partition(":")
-            if key in found:
-                found[key] = int(value.split()[0])
-    return found
+            if key in memory:
+                memory[key] = int(value.split()[0])
+    return memory
 
 
 if __name__ == "__main__":

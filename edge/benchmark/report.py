@@ -1,4 +1,4 @@
-"""What a benchmark found, as tables or as JSON."""
+"""The figures of a benchmark as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import asdict
 
 from rich.table import Table
 
-from edge.benchmark.timing import WARM_UP_FRAMES, Report
+from edge.benchmark.timing import WARM_UP_FRAMES, BenchmarkReport
 from edge.engines.selection import EngineTiming, Selection, Times
 from edge.tables import counts_table, stages_table
 from edge.terminals import escape
 
 
-def report_json(report: Report) -> str:
-    """All figures; microseconds, milliseconds, bytes and KiB as the keys say."""
+def report_json(report: BenchmarkReport) -> str:
+    """Return all figures as JSON; each key names its unit."""
     return json.dumps({**asdict(report), "warm_up_frames": WARM_UP_FRAMES}, indent=1)
 
 
-def report_tables(report: Report) -> list[Table]:
-    """One table of stages for each size and sort of frame, then the rest."""
+def report_tables(report: BenchmarkReport) -> list[Table]:
+    """Return one table of steps for each size and sort of frame, and a table of the process."""
     tables = [
         stages_table(sample.steps, f"{sample.size}, {sample.sort}, ms per frame")
         for sample in report.samples
@@ -38,7 +38,7 @@ def report_tables(report: Report) -> list[Table]:
 
 
 def selection_table(selection: Selection) -> Table:
-    """Every engine and build that proved itself, milliseconds per frame."""
+    """Return the table of engines and builds that reproduced the golden frames, in ms per frame."""
     title = f"{selection.processor}, {selection.cores} cores: ms per frame, whole chain"
     table = Table(title=escape(title), title_justify="left")
     for heading in ("engine", "build"):
@@ -59,13 +59,13 @@ def selection_table(selection: Selection) -> Table:
 
 
 def selection_lines(selection: Selection) -> list[str]:
-    """What was refused and why, and what was chosen."""
+    """Return a line for each refused engine with its reason, and a line for the fastest."""
     lines = []
     for each in selection.measured:
         if each.refused is not None:
-            what = " ".join(filter(None, [_engine(each), each.build]))
+            name = " ".join(filter(None, [_engine(each), each.build]))
             cores = f", cores {each.threads}" if each.threads else ""
-            lines.append(f"refused: {what}{cores}: {each.refused}")
+            lines.append(f"refused: {name}{cores}: {each.refused}")
     best = selection.chosen
     if best is not None:
         lines.append(f"fastest: {_engine(best)}, {best.build}, cores {best.threads}")

@@ -1,4 +1,4 @@
-"""Times every engine on every build of a bundle, on this machine, and chooses the fastest."""
+"""The choice of the fastest engine for a bundle on this machine."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from edge.privileges import open_config
 from edge.terminals import plain_json
 from edge.validation_messages import printable
 
-# Two candidates this near are equally fast; then the one that leaves more cores to others.
+# Candidates within this share are equally fast. Then the one that needs fewer cores is chosen.
 EQUAL = 0.05
 _PASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The bundle to be measured, its path and the limits. kept: the file that stores the choice;
-    None: it is not stored."""
+class SelectionRequest:
+    """The bundle to measure, and the limits for engine, precision and threads."""
 
     bundle: Bundle
     path: Path
     limits: EngineConfig
-    kept: Path | None = None
+
+    record: Path | None = None
+    """The file that stores the choice; None: it is not stored."""
 
 
 def wanted_engines(
@@ -48,8 +49,8 @@ def wanted_engines(
     precision: str | None,
     threads: int | None,
     trusted: Collection[str] | None = None,
-) -> Wanted:
-    """What the command line asks for: a bundle, or a configuration that says everything.
+) -> SelectionRequest:
+    """Return the request of the command line: a bundle with limits, or a configuration.
 
     Raises UsageError, ConfigError and BundleError.
     """
@@ -57,19 +58,26 @@ def wanted_engines(
         raise UsageError("--select takes either --bundle or --config")
     if bundle is not None:
         limits = EngineConfig(precision=parse_precision(precision), threads=threads)
-        return Wanted(open_bundle(bundle, trusted), bundle, limits)
+        return SelectionRequest(open_bundle(bundle, trusted), bundle, limits)
     assert config is not None
     if precision is not None or threads is not None or trusted is not None:
-        raise UsageError("--config says which precision, threads and keys; give it alone")
+        raise UsageError(
+            "--config has precision, threads and keys: omit --precision, --threads and --trust"
+        )
     settings = open_config(config)
-    return Wanted(admit(settings), settings.bundle, settings.engine, settings.paths.engine)
+    return SelectionRequest(
+        admit(settings), settings.bundle, settings.engine, settings.paths.engine
+    )
 
 
 def run_select(
-    wanted: Wanted, *, seconds: float, repeat: int | None, json: bool, progress: bool
+    request: SelectionRequest, *, seconds: float, repeat: int | None, json: bool, progress: bool
 ) -> None:
-    """Measure, print, keep. Raises BundleError, after printing, where no engine proves itself."""
-    selection = select(wanted, seconds=seconds, repeat=repeat, progress=progress)
+    """Measure the engines, print the result and store the choice.
+
+    Raises BundleError, after printing, where no engine reproduces the golden frames.
+    """
+    selection = select(request, seconds=seconds, repeat=repeat, progress=progress)
     if json:
         print(plain_json(selection.model_dump_json(indent=1)))
     else:
@@ -77,29 +85,33 @@ def run_select(
             Console(highlight=False).print(selection_table(selection))
         print("\n".join(map(printable, selection_lines(selection))))
     if selection.chosen is None:
-        raise BundleError(f"{wanted.bundle.id}: no engine of this machine reproduces it")
-    if wanted.kept is None:
+        raise BundleError(
+            f"{request.bundle.id}: no engine on this machine reproduces its golden frames"
+        )
+    if request.record is None:
         return
-    write_selection(wanted.kept, selection)
+    write_selection(request.record, selection)
     if not json:
-        print(f"kept in {printable(str(wanted.kept))}")
-        if wanted.limits.kind != "auto":
-            print(f"not used: engine.kind is {wanted.limits.kind}")
+        print(f"stored in {printable(str(request.record))}")
+        if request.limits.kind != "auto":
+            print(f"not used: engine.kind is {request.limits.kind}")
 
 
-def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool) -> Selection:
-    """The choice and everything that was tried.
+def select(
+    request: SelectionRequest, *, seconds: float, repeat: int | None, progress: bool
+) -> Selection:
+    """Return the choice and the result of each candidate.
 
-    Each candidate runs the golden frames for about ``seconds``, or ``repeat`` times, in a process
-    of its own: one that crashes, hangs or takes all memory is a result. With ``seconds`` there are
-    two passes, the second in reverse order, so that a processor that grows warm slows none more
-    than the others. Blocks.
+    Each candidate runs the golden frames for about ``seconds``, or ``repeat`` times, in its own
+    process. A crash, a hang or a lack of memory is a result. With ``seconds`` there are two passes,
+    the second in reverse order, so that a processor that becomes warm slows all candidates alike.
+    Blocks.
     """
-    bundle = wanted.bundle
+    bundle = request.bundle
     tried: list[EngineTiming] = []
     samples: dict[int, _Samples] = {}
     console = Console(stderr=True)
-    # Drawn between rounds: a thread that draws would take part in the timing.
+    # The bar is drawn between passes: a thread that draws would disturb the measurement.
     with Progress(
         console=console,
         auto_refresh=False,
@@ -115,9 +127,9 @@ def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool
 
             share(0.0)
             passes = 1 if repeat is not None else _PASSES
-            return run_trial(_request(wanted, choice, seconds / passes, repeat), share)
+            return run_trial(_request(request, choice, seconds / passes, repeat), share)
 
-        for choice in _choices(bundle, wanted.limits):
+        for choice in _choices(bundle, request.limits):
             if isinstance(choice, EngineTiming):
                 tried.append(choice)
                 continue
@@ -126,13 +138,13 @@ def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool
             answer = trial(choice)
             if answer.missing is None and answer.refused is None:
                 samples[len(tried)] = _Samples(choice, answer)
-            tried.append(_told(choice, answer))
+            tried.append(_timing(choice, answer))
         if repeat is None:
             for number in reversed(samples):
                 again = trial(samples[number].choice)
                 samples[number].add(again)
                 if again.refused is not None:
-                    tried[number] = _told(samples[number].choice, again)
+                    tried[number] = _timing(samples[number].choice, again)
     measured = tuple(
         each if each.refused or number not in samples else samples[number].measured(each)
         for number, each in enumerate(tried)
@@ -147,7 +159,7 @@ def select(wanted: Wanted, *, seconds: float, repeat: int | None, progress: bool
 
 
 class _Samples:
-    """Milliseconds of a candidate's frames, of all passes."""
+    """The times of a candidate in ms per frame, over all passes."""
 
     def __init__(self, choice: EngineChoice, answer: Answer) -> None:
         self.choice = choice
@@ -158,15 +170,17 @@ class _Samples:
         self._clean += answer.clean_ms
         self._regions += answer.regions_ms
 
-    def measured(self, told: EngineTiming) -> EngineTiming:
+    def measured(self, timing: EngineTiming) -> EngineTiming:
         times = {"clean": _times(self._clean), "regions": _times(self._regions)}
-        return told.model_copy(update=times)
+        return timing.model_copy(update=times)
 
 
-def _request(wanted: Wanted, choice: EngineChoice, seconds: float, repeat: int | None) -> Request:
+def _request(
+    request: SelectionRequest, choice: EngineChoice, seconds: float, repeat: int | None
+) -> Request:
     return Request(
-        bundle=wanted.path,
-        digest=wanted.bundle.digest,
+        bundle=request.path,
+        digest=request.bundle.digest,
         engine=choice.name,
         threads=choice.threads,
         precision=choice.precision,
@@ -177,7 +191,7 @@ def _request(wanted: Wanted, choice: EngineChoice, seconds: float, repeat: int |
     )
 
 
-def _told(choice: EngineChoice, answer: Answer) -> EngineTiming:
+def _timing(choice: EngineChoice, answer: Answer) -> EngineTiming:
     if answer.missing is not None:
         return EngineTiming(engine=choice.name, providers=choice.providers, refused=answer.missing)
     return EngineTiming(
@@ -191,20 +205,22 @@ def _told(choice: EngineChoice, answer: Answer) -> EngineTiming:
     )
 
 
-def _is_absent(told: EngineTiming, choice: EngineChoice) -> bool:
-    """Return whether this engine's library was found missing already."""
-    same = (told.engine, told.providers) == (choice.name, choice.providers)
-    return same and told.refused is not None and told.threads is None
+def _is_absent(timing: EngineTiming, choice: EngineChoice) -> bool:
+    """Return whether an earlier trial has shown that this engine's library is missing."""
+    same = (timing.engine, timing.providers) == (choice.name, choice.providers)
+    return same and timing.refused is not None and timing.threads is None
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def fastest(measured: Sequence[EngineTiming]) -> EngineTiming | None:
-    """Of those that were not refused the one of least cost; of equal ones that of fewest threads,
-    then the first."""
+    """Return the fastest candidate that was not refused; None: all were refused.
+
+    Among equally fast ones it is the one with the fewest threads, and then the first.
+    """
     able = [each for each in measured if each.refused is None]
     if not able:
         return None
@@ -214,7 +230,7 @@ def fastest(measured: Sequence[EngineTiming]) -> EngineTiming | None:
 
 
 def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | EngineTiming]:
-    """What is to be tried, and what cannot be."""
+    """Yield the candidates, and a refusal for each engine without a build."""
     most = min(limits.threads or cores(), cores())
     for kind in ENGINES.values():
         some = [build for build in bundle.manifest.builds if build.format == kind.format]
@@ -230,8 +246,8 @@ def _choices(bundle: Bundle, limits: EngineConfig) -> Iterator[EngineChoice | En
                     yield EngineChoice(kind.name, threads, build.precision, providers)
 
 
-def _times(taken_ms: Sequence[float]) -> Times | None:
-    if not taken_ms:
+def _times(times_ms: Sequence[float]) -> Times | None:
+    if not times_ms:
         return None
-    p50, p99 = np.percentile(taken_ms, [50, 99], method="higher")
-    return Times(frames=len(taken_ms), p50_ms=float(p50), p99_ms=float(p99))
+    p50, p99 = np.percentile(times_ms, [50, 99], method="higher")
+    return Times(frames=len(times_ms), p50_ms=float(p50), p99_ms=float(p99))

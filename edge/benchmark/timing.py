@@ -1,4 +1,4 @@
-"""Times the chain frame by frame, and a process from its start to its first verdict."""
+"""The time of each step of the chain per frame, and of a cold start."""
 
 from __future__ import annotations
 
@@ -35,17 +35,21 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """Frames of one size and one sort: microseconds per step, each frame counted."""
+class LatencySample:
+    """The time of each step for frames of one size and one sort, in microseconds per frame."""
 
     size: str
+    """``WIDTHxHEIGHT`` in pixels."""
+
     sort: str
+    """``clean`` (no cell at or above the threshold) or ``with regions``."""
+
     steps: dict[str, Percentiles]
 
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """A child from its start to its first verdict, and its resident memory then."""
+    """The time from the start of a process to its first verdict, and its resident memory then."""
 
     first_verdict_ms: float
     rss_kib: int
@@ -53,29 +57,44 @@ class ColdStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Everything that was measured."""
+class MeasurementPlan:
+    """The extent of a benchmark."""
+
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of the frames in pixels; empty: the frames as they are."""
+
+    seconds: float
+    repeat: int | None
+    """The number of passes over the frames, instead of ``seconds``."""
+
+    progress: bool
+    """Show a progress bar where standard error is a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkReport:
+    """All figures of a benchmark."""
 
     bundle: str
     bundle_bytes: int
     engine: str
     build: str
     threads: int
-    samples: tuple[Sample, ...]
+    samples: tuple[LatencySample, ...]
     cold_start: ColdStart
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """``WIDTHxHEIGHT`` → height, width. Raises UsageError."""
-    found = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text)
-    width, height = (int(found[1]), int(found[2])) if found else (0, 0)
+    """Return height and width of a text ``WIDTHxHEIGHT``. Raises UsageError."""
+    match = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text)
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
     if not (16 <= width <= _MAX_SIDE_PX and 16 <= height <= _MAX_SIDE_PX):
         raise UsageError(f"--size {text}: expected WIDTHxHEIGHT, 16 to {_MAX_SIDE_PX} px")
     return height, width
 
 
 def bench_frames(bundle: Bundle, path: Path | None) -> list[Pixels]:
-    """The pictures at the path, or the golden frames. Raises FrameError."""
+    """Return the pictures at the path, or without a path the golden frames. Raises FrameError."""
     if path is not None:
         return [read_image(file) for file in list_images(path)]
     return [
@@ -85,11 +104,11 @@ def bench_frames(bundle: Bundle, path: Path | None) -> list[Pixels]:
 
 
 def fit(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Cropped at the right and bottom, or reflected there, to height × width."""
+    """Return the pixels with this size: cropped or reflected at the right and bottom edges."""
     cut = pixels[:height, :width]
-    room = [(0, height - cut.shape[0]), (0, width - cut.shape[1])]
-    room += [(0, 0)] * (pixels.ndim - 2)
-    return np.ascontiguousarray(np.pad(cut, room, mode="reflect"))
+    padding = [(0, height - cut.shape[0]), (0, width - cut.shape[1])]
+    padding += [(0, 0)] * (pixels.ndim - 2)
+    return np.ascontiguousarray(np.pad(cut, padding, mode="reflect"))
 
 
 def measure_all(
@@ -97,28 +116,27 @@ def measure_all(
     bundle: Bundle,
     inspector: Inspector,
     frames: Sequence[Pixels],
-    *,
-    sizes: Sequence[tuple[int, int]],
-    seconds: float,
-    repeat: int | None,
+    plan: MeasurementPlan,
     engine: EngineChoice,
-    progress: bool,
-) -> Report:
-    """Cold start first, then every size. Blocks for about ``seconds`` per size."""
+) -> BenchmarkReport:
+    """Measure the cold start, and then each size. Blocks for about ``plan.seconds`` per size.
+
+    Raises OutfeedError where the child process of the cold start fails.
+    """
     build = engine.build(bundle)
     cold = cold_start(path, engine.name, build.precision, engine.threads)
-    groups = [[fit(frame, *size) for frame in frames] for size in sizes] or [list(frames)]
+    groups = [[fit(frame, *size) for frame in frames] for size in plan.sizes] or [list(frames)]
     console = Console(stderr=True)
-    samples: list[Sample] = []
+    samples: list[LatencySample] = []
     for group in track(
         groups,
         "measuring",
         console=console,
         transient=True,
-        disable=not (progress and console.is_terminal),
+        disable=not (plan.progress and console.is_terminal),
     ):
-        samples += measure(inspector, group, seconds=seconds, repeat=repeat)
-    return Report(
+        samples += measure(inspector, group, seconds=plan.seconds, repeat=plan.repeat)
+    return BenchmarkReport(
         bundle.id,
         bundle.size_bytes,
         engine.name,
@@ -131,11 +149,11 @@ def measure_all(
 
 def measure(
     inspector: Inspector, frames: Sequence[Pixels], *, seconds: float, repeat: int | None
-) -> list[Sample]:
-    """The frames in turn until the time is over or ``repeat`` passes are done, warmed up first."""
+) -> list[LatencySample]:
+    """Inspect the frames in turn for ``seconds``, or for ``repeat`` passes, after a warm-up."""
     for number in range(WARM_UP_FRAMES):
         inspector.inspect(_frame(number, frames))
-    taken: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    rows: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for number in _numbers(len(frames), seconds, repeat):
         frame = _frame(number, frames)
         examined = inspector.examine(frame)
@@ -143,7 +161,7 @@ def measure(
         assert steps is not None
         height, width = frame.pixels.shape[:2]
         sort = "clean" if examined.found is None else "with regions"
-        taken.setdefault((f"{width}x{height}", sort), []).append(
+        rows.setdefault((f"{width}x{height}", sort), []).append(
             (
                 steps.detect_us,
                 steps.filter_us,
@@ -153,11 +171,14 @@ def measure(
                 steps.total_us,
             )
         )
-    return [_sample(size, sort, np.array(rows)) for (size, sort), rows in sorted(taken.items())]
+    return [_sample(size, sort, np.array(one)) for (size, sort), one in sorted(rows.items())]
 
 
 def cold_start(path: Path, engine: str, precision: Precision, threads: int) -> ColdStart:
-    """A process that reads the bundle, proves it and judges one frame. Raises OutfeedError."""
+    """Start a process that reads the bundle, proves it and inspects one frame.
+
+    Blocks for at most 120 s. Raises OutfeedError where the process fails.
+    """
     command = command_of("edge.benchmark.first_verdict", str(path.absolute()), engine)
     command += [precision, str(threads)]
     began_ns = time.monotonic_ns()
@@ -173,8 +194,8 @@ def cold_start(path: Path, engine: str, precision: Precision, threads: int) -> C
     if child.returncode:
         last = (child.stderr.strip() or "no reason given").splitlines()[-1]
         raise OutfeedError(f"cold start: the child failed: {last}")
-    said = json.loads(child.stdout)
-    return ColdStart((said["at_ns"] - began_ns) / 1e6, said["VmRSS"], said["VmHWM"])
+    answer = json.loads(child.stdout)
+    return ColdStart((answer["at_ns"] - began_ns) / 1e6, answer["VmRSS"], answer["VmHWM"])
 
 
 def _numbers(frames: int, seconds: float, repeat: int | None) -> Iterator[int]:
@@ -183,7 +204,7 @@ def _numbers(frames: int, seconds: float, repeat: int | None) -> Iterator[int]:
         return
     until_ns = time.monotonic_ns() + round(seconds * 1e9)
     for number in count():
-        # At least one pass, so that every sort of frame is in the table.
+        # At least one pass, so that each frame is measured.
         if number >= frames and time.monotonic_ns() > until_ns:
             return
         yield number
@@ -193,10 +214,10 @@ def _frame(number: int, frames: Sequence[Pixels]) -> Frame:
     return Frame(number, number, 0, 0, frames[number % len(frames)])
 
 
-def _sample(size: str, sort: str, rows: NDArray[np.float64]) -> Sample:
+def _sample(size: str, sort: str, rows: NDArray[np.float64]) -> LatencySample:
     shares = np.percentile(rows, [50, 99, 99.9, 100], axis=0, method="higher")
     steps = {
         step: Percentiles(len(rows), *(float(value) for value in shares[:, i]))
         for i, step in enumerate(STEPS)
     }
-    return Sample(size, sort, steps)
+    return LatencySample(size, sort, steps)

@@ -1,4 +1,4 @@
-"""The parent's end of a candidate: started, listened to, ended; its death is a result."""
+"""One candidate of a selection: started as a child process, read, and ended."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ from edge.benchmark.candidate import Answer, Request
 from edge.child_processes import FOLDER, command_of, environment_of
 from edge.validation_messages import one_line
 
-# The longest between two answers: a first load and the golden frames on a slow board.
+# The longest time between two answers: the first load and the golden frames on a slow board.
 SILENCE_S = 180.0
 _REASON_CHARS = 300
-_WHY = {
-    signal.SIGILL: "this processor lacks an instruction that it uses",
-    signal.SIGKILL: "by the kernel, most likely for lack of memory",
+_CAUSES = {
+    signal.SIGILL: "this processor lacks an instruction that the library uses",
+    signal.SIGKILL: "by the kernel, probably for lack of memory",
     signal.SIGBUS: "a fault of memory or of a file",
     signal.SIGSEGV: "a fault in its library",
-    signal.SIGABRT: "a fault that its library found",
+    signal.SIGABRT: "a fault that its library detected",
 }
 
 
 def run_trial(
     request: Request, on_share: Callable[[float], None], *, silence_s: float = SILENCE_S
 ) -> Answer:
-    """Run the request in a process of its own and return its last answer, of which ``refused`` says
-    so where the process died or hung. request.answers is replaced. Blocks."""
+    """Run the request in its own process and return its last answer.
+
+    ``refused`` of the answer has the reason where the process crashed or hung. ``request.answers``
+    is replaced. Blocks. on_share: receives the part of the measurement that is done.
+    """
     ours, theirs = os.pipe()
     try:
         with TemporaryFile() as errors:
@@ -50,16 +53,18 @@ def run_trial(
                     start_new_session=True,
                 )
             except OSError as error:
-                return Answer(refused=f"cannot be started: {error.strerror}", is_last=True)
+                return Answer(
+                    refused=f"the process cannot be started: {error.strerror}", is_last=True
+                )
             finally:
                 os.close(theirs)
             try:
                 assert process.stdin is not None
                 with suppress(BrokenPipeError), process.stdin as stdin:
-                    told = request.model_copy(
+                    message = request.model_copy(
                         update={"answers": theirs, "bundle": request.bundle.absolute()}
                     )
-                    stdin.write(told.model_dump_json().encode())
+                    stdin.write(message.model_dump_json().encode())
                 return _listen(ours, process, errors, on_share, silence_s)
             finally:
                 process.kill()
@@ -75,34 +80,36 @@ def _listen(
     on_share: Callable[[float], None],
     silence_s: float,
 ) -> Answer:
-    last, rest, heard_s = Answer(), b"", time.monotonic()
+    last, rest, answered_s = Answer(), b"", time.monotonic()
     while True:
-        left_s = heard_s + silence_s - time.monotonic()
+        left_s = answered_s + silence_s - time.monotonic()
         if left_s <= 0 or not select.select([answers], [], [], left_s)[0]:
-            said = f"hangs: no answer for {silence_s:g} s, and was ended"
-            return last.model_copy(update={"refused": said, "is_last": True})
+            reason = f"hangs: no answer for {silence_s:g} s, and was ended"
+            return last.model_copy(update={"refused": reason, "is_last": True})
         data = os.read(answers, 1 << 16)
         if not data:
-            return last.model_copy(update={"refused": _death(process, errors), "is_last": True})
+            return last.model_copy(
+                update={"refused": _end_reason(process, errors), "is_last": True}
+            )
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             try:
                 answer = Answer.model_validate_json(line)
-            except ValidationError:  # what the library itself writes there
+            except ValidationError:  # output of the library itself
                 continue
             known = {"package": answer.package or last.package, "build": answer.build or last.build}
-            last, heard_s = answer.model_copy(update=known), time.monotonic()
+            last, answered_s = answer.model_copy(update=known), time.monotonic()
             if last.is_last:
                 return last
             on_share(last.share)
 
 
-def _death(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
+def _end_reason(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
     status = process.wait()
     if status < 0:
         number = signal.Signals(-status)
-        why = _WHY.get(number)
-        return f"its process was ended by {number.name}" + (f": {why}" if why else "")
+        cause = _CAUSES.get(number)
+        return f"its process was ended by {number.name}" + (f": {cause}" if cause else "")
     errors.seek(0)
     lines = errors.read().decode("utf-8", "replace").strip().splitlines()
     return (

@@ -1,2 +1,5 @@
-"""The commands of ``outfeed``. Each file imports what it works with inside its function: ``outfeed
---help`` and shell completion would else load an inference engine, 3 s on a small board."""
+"""The commands of ``outfeed``: their options, help and output.
+
+Each command imports its libraries inside its function. Otherwise ``outfeed --help`` and shell
+completion would load an inference engine, which takes 3 s on a small board.
+"""

@@ -1,4 +1,4 @@
-"""``outfeed bundle``: what a bundle says of itself, and whether it keeps it."""
+"""``outfeed bundle``: show, verify and sign a bundle, and make the keys for that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.cli.passphrases import AskPassphrase, PassphraseFile, new_passphrase, 
 from edge.terminals import say
 
 app = typer.Typer(
-    help="Look into a model bundle, verify it, sign it; make the keys for that.",
+    help="Show, verify and sign a bundle, and make the keys for that.",
     no_args_is_help=True,
 )
 
@@ -22,22 +22,22 @@ _Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="NAME.outfeed", 
 @app.command()
 def show(
     bundle: _Bundle,
-    json: Annotated[bool, typer.Option("--json", help="The manifest as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
-    """Show who signed it and the manifest: networks, threshold, kinds, rules, metrics, files.
+    """Show the signer and the manifest: networks, threshold, kinds, rules, metrics and files.
 
-    Every byte is verified first; the networks are not run.
+    Every byte is verified first. The networks are not run.
     """
     from rich.console import Console
 
     from edge.bundle import read_bundle
     from edge.cli.bundle_table import manifest_json, manifest_table
 
-    found = read_bundle(bundle)
+    content = read_bundle(bundle)
     if json:
-        print(manifest_json(found))
+        print(manifest_json(content))
     else:
-        Console(highlight=False).print(manifest_table(found))
+        Console(highlight=False).print(manifest_table(content))
 
 
 @app.command()
@@ -50,17 +50,17 @@ def verify(
 ) -> None:
     """Verify every byte and the signature, then run the golden frames on an engine of this machine.
 
-    One line: OK and who signed it, or what is wrong with an exit status of 1.
+    The command prints one line: OK and the signer, or the fault with exit status 1.
     """
     from edge.assembly.admission import signed_by, trusted_by
     from edge.assembly.chain import engine_choice, load_chain
 
     choice = engine_choice(engine, precision, threads)
-    found, _ = load_chain(bundle, engine=choice, trusted=trusted_by(trust))
-    manifest = found.manifest
+    proven, _ = load_chain(bundle, engine=choice, trusted=trusted_by(trust))
+    manifest = proven.manifest
     say(
-        f"OK {found.id}: {found.size_bytes} bytes, {len(manifest.files)} files, "
-        f"{len(manifest.golden)} golden frames reproduced, {signed_by(found)}"
+        f"OK {proven.id}: {proven.size_bytes} bytes, {len(manifest.files)} files, "
+        f"{len(manifest.golden)} golden frames reproduced, {signed_by(proven)}"
     )
 
 
@@ -72,10 +72,10 @@ def keygen(
     passphrase: AskPassphrase = False,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make a key pair: NAME.key signs bundles and stays secret, NAME.pub goes to the stations.
+    """Make a key pair: NAME.key signs bundles and must stay secret, NAME.pub goes to the stations.
 
-    A station trusts the keys in the [trust] section of its station.toml: the file NAME.pub, or the
-    line in it. An existing key is never overwritten.
+    A station trusts the keys in [trust] of its station.toml: the file NAME.pub, or the line in it.
+    An existing key is never overwritten.
     """
     from edge.bundle import key_id
     from edge.bundle.keys import write_key_pair
@@ -93,18 +93,18 @@ def sign(
         list[str] | None,
         typer.Option(
             metavar="STATION",
-            help="What the stations are that it is for (their trust.compatible), in place of what "
-            "the bundle says. May be given several times.",
+            help="The type of station that the bundle is for (trust.compatible), in place of the "
+            "types in the bundle. May be given several times.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The signed bundle. Default: in place of BUNDLE.")
+        Path | None, typer.Option(help="The signed bundle. Default: BUNDLE is replaced.")
     ] = None,
 ) -> None:
-    """Sign a bundle that is whole, in place of whoever signed it before.
+    """Sign an intact bundle. The signature replaces an earlier one.
 
-    Its content and so its id stay as they are, except with --compatible. The networks are not run:
-    `outfeed bundle verify` does.
+    The content and the id of the bundle do not change, except with --compatible. The networks are
+    not run; `outfeed bundle verify` runs them.
     """
     from edge.assembly.admission import signed_by
     from edge.bundle import sign_file

@@ -1,4 +1,4 @@
-"""A bundle's manifest for people and for programs."""
+"""The manifest of a bundle as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _NAMED_SIZES = 4
 
 
 def manifest_json(bundle: Bundle) -> str:
-    """The manifest as JSON; before it ``id``, ``digest`` and ``size_bytes`` of the file and its
-    ``signer`` and ``key_id``, null where it is unsigned."""
+    """Return ``id``, ``digest``, ``size_bytes``, ``signer``, ``key_id`` and the manifest as JSON.
+
+    ``signer`` and ``key_id`` are null for an unsigned bundle.
+    """
     signer = bundle.signer
     head = {
         "id": bundle.id,
@@ -32,7 +34,7 @@ def manifest_json(bundle: Bundle) -> str:
 
 
 def manifest_table(bundle: Bundle) -> Table:
-    """The manifest as a table of two columns."""
+    """Return the manifest as a table of two columns."""
     manifest = bundle.manifest
     table = Table(show_header=False, title=escape(bundle.id), title_justify="left")
     table.add_column(no_wrap=True, style="bold")
@@ -95,12 +97,15 @@ def _trained_on(known: TrainedOn) -> str:
 
 
 def _measured(values: dict[str, float]) -> Iterator[str]:
-    """A line per figure. A count is unknown where no part is there to count on; bundles of earlier
-    versions have 0 there."""
+    """Yield one line for each figure.
+
+    A count is unknown where there was no part of that sort. Bundles of earlier versions have 0
+    there.
+    """
     defective, parts = values.get("defective"), values.get("parts")
     for name, value in values.items():
-        nobody = {"escapes": defective == 0, "false_rejects": defective == parts}.get(name, False)
-        known = "unknown" if nobody or math.isnan(value) else f"{value:.4g}"
+        is_empty = {"escapes": defective == 0, "false_rejects": defective == parts}.get(name, False)
+        known = "unknown" if is_empty or math.isnan(value) else f"{value:.4g}"
         yield f"{name} {known}"
 
 
@@ -109,7 +114,7 @@ def _signature(signer: str | None) -> str:
 
 
 def _certificate(bundle: Bundle) -> list[tuple[str, str]]:
-    """What was proven of each build; or why that is worth nothing."""
+    """Return the certified figures of each build, or the reason why the certificate is invalid."""
     try:
         certificate = check_certificate(bundle.manifest, bundle.files)
     except BundleError as error:
@@ -117,7 +122,7 @@ def _certificate(bundle: Bundle) -> list[tuple[str, str]]:
     return [
         (f"certified {step.chain}", f"against {step.against}: " + _figures(step))
         for step in certificate.steps
-    ] or [("certificate", "of no build")]
+    ] or [("certificate", "covers no build")]
 
 
 def _figures(step: ParityStep) -> str:
@@ -131,7 +136,7 @@ def _figures(step: ParityStep) -> str:
 def _kind(kind: KindManifest) -> str:
     rule = kind.rule
     if not rule.reject:
-        text = "reported, never rejects"
+        text = "reported only, never rejects"
     else:
         limits = [f"from {rule.min_count} of them"] if rule.min_count > 1 else []
         if rule.min_area_px:

@@ -1,4 +1,4 @@
-"""``outfeed disk-usage``: what a station will write."""
+"""``outfeed disk-usage``: the bytes that a station will write to its disk."""
 
 from __future__ import annotations
 
@@ -8,62 +8,57 @@ import typer
 
 from edge.cli.options import ConfigOption, finite
 
+_Rate = Annotated[
+    float | None,
+    typer.Option(
+        callback=finite,
+        help="Parts per second. Default: the rate of a simulated belt.",
+        show_default=False,
+    ),
+]
+_Hours = Annotated[
+    float, typer.Option(callback=finite, help="Hours per day in which the line runs.")
+]
+_Rejected = Annotated[
+    float, typer.Option(callback=finite, help="Share of parts that are rejected, 0 to 1.")
+]
+_Unknown = Annotated[
+    float, typer.Option(callback=finite, help="Share of parts that are UNKNOWN, 0 to 1.")
+]
+_PictureKb = Annotated[
+    float | None,
+    typer.Option(
+        callback=finite,
+        help="Size of a picture file in kB. Default: the mean of the picture store, else half of a "
+        "frame of the configured width and height.",
+        show_default=False,
+    ),
+]
+_Endurance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TB",
+        callback=finite,
+        help="Endurance of the disk in terabytes (TBW). Adds its life in years.",
+    ),
+]
+
 
 def disk_usage(
     config: ConfigOption,
-    rate_hz: Annotated[
-        float | None,
-        typer.Option(
-            callback=finite,
-            help="Parts a second. Default: that of a simulated belt.",
-            show_default=False,
-        ),
-    ] = None,
-    hours: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            help="Hours a day in which the line runs.",
-        ),
-    ] = 24.0,
-    rejected: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            help="Share of parts that are rejected.",
-        ),
-    ] = 0.01,
-    unknown: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            help="Share of parts that are UNKNOWN.",
-        ),
-    ] = 0.0,
-    picture_kb: Annotated[
-        float | None,
-        typer.Option(
-            callback=finite,
-            help="Size of a picture's file. Default: the mean of the album, else half of a frame "
-            "of the configured width and height.",
-            show_default=False,
-        ),
-    ] = None,
-    tbw: Annotated[
-        float | None,
-        typer.Option(
-            metavar="TB",
-            callback=finite,
-            help="Terabytes that the disk's maker lets it write (TBW): adds years.",
-        ),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    rate_hz: _Rate = None,
+    hours: _Hours = 24.0,
+    rejected: _Rejected = 0.01,
+    unknown: _Unknown = 0.0,
+    picture_kb: _PictureKb = None,
+    tbw: _Endurance = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Predict what the station writes to its disk in a day: journal, pictures and the uplink's
-    position, with what the file system adds, beside their caps; and how long the disk will last.
+    """Predict the bytes that the station writes to its disk in a day, and the life of the disk.
 
-    The figures are of an ext4 file system (docs/benchmarks/disk.md); a card writes more than it is
-    given, which its TBW counts in.
+    The table has journal, pictures and the position of the uplink, with the writes of the file
+    system, next to their limits. The figures are for an ext4 file system (docs/benchmarks/disk.md).
+    A flash card writes more than it receives; its TBW includes that.
     """
     from rich.console import Console
 
@@ -81,8 +76,8 @@ def disk_usage(
         picture_kb=picture_kb,
         tbw=tbw,
     )
-    found = predict(settings, day)
+    prediction = predict(settings, day)
     if json:
-        print(prediction_json(found, tbw))
+        print(prediction_json(prediction, tbw))
     else:
-        Console(highlight=False).print(usage_table(settings, day, found, tbw))
+        Console(highlight=False).print(usage_table(settings, day, prediction, tbw))

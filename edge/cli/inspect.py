@@ -1,4 +1,4 @@
-"""``outfeed inspect``: pictures and videos through a bundle."""
+"""``outfeed inspect``: the inspection of pictures and videos."""
 
 from __future__ import annotations
 
@@ -17,73 +17,77 @@ from edge.cli.options import (
     is_quiet,
 )
 
+_Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="PATH", help="Pictures, videos, and folders of them.", show_default=False
+    ),
+]
+_List = Annotated[
+    Path | None,
+    typer.Option("--list", help="A text file with one picture or video per line."),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="File for the results, one JSON object per line. Until the run is complete the file "
+        "is called OUT.part. Default: standard output."
+    ),
+]
+_Masks = Annotated[Path | None, typer.Option(help="Folder for masks: PNG, 255 where a defect is.")]
+_Severity = Annotated[
+    Path | None,
+    typer.Option(help="Folder for severity: 16-bit PNG, 4096 for each step of the scale 0 to 12."),
+]
+_Overlays = Annotated[
+    Path | None, typer.Option(help="Folder for pictures with a box and a name for each defect.")
+]
+_Threshold = Annotated[
+    float | None,
+    typer.Option(
+        callback=finite, help="Threshold in place of the bundle's own: above 0, at most 12."
+    ),
+]
+_Timings = Annotated[
+    bool,
+    typer.Option(
+        "--timings/--no-timings",
+        help="Without timings, the same input gives the same results byte for byte.",
+    ),
+]
+
 
 def inspect(
     context: typer.Context,
     bundle: BundleOption,
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="PATH", help="Pictures, videos and folders of them.", show_default=False
-        ),
-    ] = None,
-    listed: Annotated[
-        Path | None,
-        typer.Option("--list", help="A text file that names pictures or videos, one a line."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where the results go, one JSON object a line; until the run is complete the "
-            "file is called OUT.part. Default: standard output."
-        ),
-    ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Folder for masks: PNG, 255 where a defect is.")
-    ] = None,
-    severity: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for severity: 16-bit PNG, 4096 for each step of the scale 0 to 12."
-        ),
-    ] = None,
-    overlays: Annotated[
-        Path | None, typer.Option(help="Folder for pictures with every defect boxed and named.")
-    ] = None,
+    paths: _Paths = None,
+    listed: _List = None,
+    out: _Out = None,
+    masks: _Masks = None,
+    severity: _Severity = None,
+    overlays: _Overlays = None,
     engine: EngineOption = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
     trust: TrustOption = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            callback=finite,
-            help="T instead of the bundle's own: above 0, at most 12.",
-        ),
-    ] = None,
-    timings: Annotated[
-        bool,
-        typer.Option(
-            "--timings/--no-timings",
-            help="Without timings, the same input gives the same results byte for byte.",
-        ),
-    ] = True,
+    threshold: _Threshold = None,
+    timings: _Timings = True,
 ) -> None:
-    """Judge pictures and videos and write one line of JSON for each frame.
+    """Inspect pictures and videos and write one line of JSON for each frame.
 
-    `file` is the path relative to the folder given; with several paths or --list, relative to the
-    deepest folder that holds them all; of a video, `clip.avi#000123`, frames counted from 0. A line
-    has `decision`, `reason`, `score` (0 to 12, how much the frame looks like a defective one: above
-    T where a defect is reported, at most T where none is), `defects` (`box` as left, top, right,
-    bottom, the last two exclusive; `kind`, `confidence`, `peak_severity`, `area_px`) and
-    `timings_us`. Pictures of results mirror the paths, with the suffix .png.
+    `file` is the path relative to the given folder. With several paths or --list it is relative to
+    the deepest folder that contains them all. A frame of a video is `clip.avi#000123`, counted from
+    0. `decision` and `reason` are the verdict. `score` is 0 to 12: above T where a defect is
+    reported, otherwise at most T. `defects` has `box` (left, top, right, bottom; the last two are
+    exclusive), `kind`, `confidence`, `peak_severity` and `area_px`. `timings_us` has the times.
+    Pictures of results have the same paths with the suffix .png.
 
-    Masks and labels that lie with the pictures are left out, with a line that counts them: of a
-    folder as `make train` reads it, of published data sets, and what a name (NAME_mask.png) or a
-    folder (ground_truth/) tells.
+    Masks and labels among the pictures are left out, and a line counts them. They are recognised by
+    the layout of the folder (as `make train` reads it, or of published data sets), by a name
+    (NAME_mask.png) or by a folder (ground_truth/).
 
-    What cannot be inspected is one line on standard error each; the rest goes on, and the exit
-    status is 1.
+    For each file that cannot be inspected there is one line on standard error. The others are
+    inspected, and the exit status is 1.
     """
     from edge.assembly.admission import trusted_by
     from edge.assembly.chain import engine_choice, load_chain
@@ -93,14 +97,13 @@ def inspect(
 
     if bool(paths) == (listed is not None):
         raise UsageError("inspect takes either PATHs or --list")
-    found = from_list(listed) if listed is not None else from_paths(paths or [])
+    pictures = from_list(listed) if listed is not None else from_paths(paths or [])
     outputs = Outputs(out, masks, severity, overlays, timings)
     if outputs.has_pictures:
-        check_picture_names(found.sources)
+        check_picture_names(pictures.sources)
     choice = engine_choice(engine, precision, threads)
     _, inspector = load_chain(bundle, engine=choice, threshold=threshold, trusted=trusted_by(trust))
-    for line in found.left_out:
+    for line in pictures.left_out:
         typer.echo(f"outfeed: {line}", err=True)
-    failed = inspect_sources(found.sources, inspector, outputs, progress=not is_quiet(context))
-    if failed:
+    if inspect_sources(pictures.sources, inspector, outputs, progress=not is_quiet(context)):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""``outfeed mark``: a person's word on a part."""
+"""``outfeed mark``: the statement of a user about a part."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ def mark(
     config: ConfigOption,
     part: Annotated[
         int | None,
-        typer.Argument(metavar="PART", min=1, help="The part's number.", show_default=False),
+        typer.Argument(metavar="PART", min=1, help="The part number.", show_default=False),
     ] = None,
     last: Annotated[
-        bool, typer.Option("--last", help="The last part in the journal instead.")
+        bool, typer.Option("--last", help="Mark the last part in the journal.")
     ] = False,
     kind: Annotated[
         str,
         typer.Option(
             "--as",
             metavar="KIND",
-            help="escape (it was let by and is bad), false-reject (it was kicked and is good), "
-            "true-reject (it was kicked and is bad: whatever is learned must still see it), look "
-            "(after one of these it takes that back into doubt), or self-test (a known bad part, "
-            "put on the belt to see whether it is found).",
+            help="escape (a defective part that passed), false-reject (a good part that was "
+            "ejected), true-reject (a defective part that was ejected; a new bundle must still "
+            "detect it), look (look at it again; an earlier mark becomes doubtful), or self-test "
+            "(a part known to be defective, put on the belt as a test).",
         ),
     ] = "look",
-    note: Annotated[str, typer.Option(help="A line for whoever looks at it.")] = "",
+    note: Annotated[str, typer.Option(help="A note for the person who looks at the part.")] = "",
 ) -> None:
-    """Mark a part: its picture is kept while it is still in the station's memory, or marked in the
-    album, and the mark goes to the journal and to the central system as `outfeed.mark/1`.
+    """Mark a part. The mark goes to the journal, and to the central system as `outfeed.mark/1`.
 
-    A part marked self-test that passed proves that the station does not detect defects. Until the
-    station is restarted, its good parts are then treated as `drift.on_self_test_failure` configures
-    (default: UNKNOWN).
+    The picture of the part is stored if it is still in the memory of the station; a stored picture
+    is marked.
 
-    A number above the journal's last part is refused: there is no such part.
+    If a part marked self-test had passed, the station does not detect defects. Until the next
+    start its good parts then follow `drift.on_self_test_failure` (default: UNKNOWN).
 
-    A station that runs has read it within half a second; one that does not reads it when it starts.
-    Whoever marks must be allowed to write the station's state folder.
+    A number above the last part in the journal is refused.
+
+    A running station reads the mark within half a second; otherwise it is read at the next start.
+    The user needs write access to the state folder of the station.
     """
     from edge.cli.marking import known_kind, last_part, require_part
     from edge.errors import UsageError
@@ -51,7 +52,7 @@ def mark(
     if (part is None) != last:
         raise UsageError("mark takes either a PART or --last")
     if len(note) > MAX_NOTE_CHARS:
-        raise UsageError(f"--note: {len(note)} characters, {MAX_NOTE_CHARS} at most")
+        raise UsageError(f"--note has {len(note)} characters, at most {MAX_NOTE_CHARS} are allowed")
     chosen = known_kind(kind)
     settings = open_config(config)
     number = part if part is not None else last_part(settings)

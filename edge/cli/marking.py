@@ -1,4 +1,4 @@
-"""What a mark is about."""
+"""The kind and the part of a mark, checked against the journal."""
 
 from __future__ import annotations
 
@@ -13,50 +13,53 @@ from edge.journal.reader import JournalReader
 from edge.pictures.file_name import list_pictures
 
 _KINDS: dict[str, MarkKind] = {each: each for each in get_args(MarkKind)}
-_LOOKED_AT = 64  # events: a part has one to three
-_LOOKED_AT_MOST = 4096  # where gaps, marks and drift lie above the last part
+_RECENT_EVENTS = 64  # a part has one to three events
+_MAX_EVENTS = 4096  # gaps, marks and drift may follow the last part
 
 
 def known_kind(text: str) -> MarkKind:
-    """What --as asks for. Raises UsageError."""
+    """Return the kind of mark of --as. Raises UsageError."""
     if text not in _KINDS:
         raise UsageError(f"--as {text}: expected {', '.join(_KINDS)}")
     return _KINDS[text]
 
 
 def last_part(config: StationConfig) -> int:
-    """The number of the last part that was journalled. Raises JournalError."""
-    parts, _ = _newest(config, _LOOKED_AT)
+    """Return the number of the last part in the journal. Raises JournalError."""
+    parts, _ = _newest(config, _RECENT_EVENTS)
     if parts is None:
-        raise JournalError(f"{config.paths.journal}: tells of no part lately")
+        raise JournalError(
+            f"{config.paths.journal}: no part among the last {_RECENT_EVENTS} events"
+        )
     return parts
 
 
 def require_part(config: StationConfig, number: int) -> None:
-    """See to it that there may be such a part. Raises JournalError, one line, where the journal
-    ends below it and the album has no picture of it.
+    """Check that the part may exist.
 
-    Where there is no journal, or it cannot be read, nobody can say, and the mark is taken: what a
-    person saw on the line must not be lost with it. A part that is older than the journal goes back
-    is taken too.
+    Raises JournalError, one line, where the journal ends below its number and the picture store has
+    no picture of it. Without a readable journal the mark is accepted, so that the statement of the
+    user is not lost. A part that is older than the journal is accepted too.
     """
     try:
-        newest, rows = _newest(config, _LOOKED_AT_MOST)
+        newest, rows = _newest(config, _MAX_EVENTS)
     except JournalError:
         return
-    if number <= newest if newest is not None else rows in (0, _LOOKED_AT_MOST):
+    if number <= newest if newest is not None else rows in (0, _MAX_EVENTS):
         return
     if any(name.part_id == number for name in list_pictures(config.paths.pictures)):
         return
     last = "no part has been inspected yet"
     if newest is not None:
         last = f"the last one in the journal is {newest}"
-    raise JournalError(f"part {number}: there is no such part; {last}")
+    raise JournalError(f"part {number} does not exist; {last}")
 
 
 def _newest(config: StationConfig, limit: int) -> tuple[int | None, int]:
-    """The number of the newest part among the last ``limit`` events, and how many these were.
-    Raises JournalError."""
+    """Return the newest part number in the last ``limit`` events, and the number of these events.
+
+    Raises JournalError.
+    """
     with JournalReader(config.paths.journal) as reader:
         rows = reader.latest(limit)
     for stored in rows:

@@ -1,4 +1,4 @@
-"""What several commands ask for in the same words."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from typing import Annotated, Any
 
 import typer
 
-# Seconds, parts a second, terabytes: more is a slip of the keyboard.
-_MOST = 1e9
+# For seconds, parts per second and terabytes a larger number is a typing error.
+_MAX = 1e9
 
 
 def finite(value: float | None) -> float | None:
-    """Check a number of the command line: nan compares as within every range, and nobody waits for
-    inf. For ``callback`` of a float option. Raises typer.BadParameter."""
-    if value is not None and not (isfinite(value) and abs(value) <= _MOST):
-        raise typer.BadParameter(f"{value} is out of range: expected a number up to {_MOST:g}")
+    """Check a number of the command line, as the ``callback`` of a float option.
+
+    The range check of typer accepts nan, and inf is no time to wait. Raises typer.BadParameter.
+    """
+    if value is not None and not (isfinite(value) and abs(value) <= _MAX):
+        raise typer.BadParameter(f"{value} is out of range: expected a number up to {_MAX:g}")
     return value
 
 
 BundleOption = Annotated[
-    Path, typer.Option("--bundle", "-b", help="The model bundle, NAME.outfeed.", show_default=False)
+    Path, typer.Option("--bundle", "-b", help="The bundle, NAME.outfeed.", show_default=False)
 ]
 ConfigOption = Annotated[
     Path,
     typer.Option(
         "--config",
         "-c",
-        help="The station.toml; firmware-config/station.toml shows every key.",
+        help="The configuration, station.toml; firmware-config/station.toml has every key.",
         show_default=False,
     ),
 ]
@@ -47,7 +49,7 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         metavar="PRECISION",
-        help="int8 or float32. Default: the first of the bundle's builds that the engine reads.",
+        help="int8 or float32. Default: the first build in the bundle that the engine can read.",
     ),
 ]
 
@@ -57,7 +59,7 @@ TrustOption = Annotated[
         "--trust",
         metavar="PUB",
         help="A public key that may have signed the bundle: a file, or ed25519: and its hex "
-        "digits. May be given several times. Default: any bundle, also an unsigned one.",
+        "digits. May be given several times. Default: every bundle is accepted, signed or not.",
         show_default=False,
     ),
 ]
@@ -65,12 +67,12 @@ TrustOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options before the command's name."""
+    """The options before the name of the command."""
 
     quiet: bool = False
 
 
 def is_quiet(context: typer.Context) -> bool:
-    """Whether --quiet was given."""
+    """Return whether --quiet was given."""
     common: Any = context.obj
     return isinstance(common, Common) and common.quiet

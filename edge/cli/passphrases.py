@@ -1,4 +1,4 @@
-"""Passphrases of private keys: from a file, or asked for at the terminal."""
+"""Passphrases of private keys, from a file or from the terminal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PassphraseFile = Annotated[
     typer.Option(
         "--passphrase-file",
         metavar="FILE",
-        help="A file that holds the private key's passphrase. Without it the passphrase is asked "
-        "for where the key has one.",
+        help="A file with the passphrase of the private key. Without it the command asks for the "
+        "passphrase if the key has one.",
         show_default=False,
     ),
 ]
@@ -31,8 +31,10 @@ AskPassphrase = Annotated[
 
 
 def new_passphrase(file: Path | None, ask: bool) -> bytes | None:
-    """The passphrase of a key that is about to be made; None: it has none. Asks twice. Raises
-    UsageError, and BundleError for a file that cannot be read."""
+    """Return the passphrase for a new key, after asking twice; None: the key has none.
+
+    Raises UsageError, and BundleError for a file that cannot be read.
+    """
     from edge.bundle.keys import read_passphrase
 
     if file is not None:
@@ -42,19 +44,21 @@ def new_passphrase(file: Path | None, ask: bool) -> bytes | None:
     if not ask:
         return None
     if not sys.stdin.isatty():
-        raise UsageError("--passphrase asks at a terminal; here expected --passphrase-file")
+        raise UsageError("--passphrase needs a terminal; without one expected --passphrase-file")
     first = getpass.getpass("passphrase for the new key: ")
     if not first:
-        raise UsageError("--passphrase: it is empty")
-    if getpass.getpass("the same again: ") != first:
-        raise UsageError("--passphrase: the second is another")
+        raise UsageError("--passphrase: the passphrase is empty")
+    if getpass.getpass("repeat the passphrase: ") != first:
+        raise UsageError("--passphrase: the two passphrases differ")
     return first.encode()
 
 
 def passphrase_of(key: Path, file: Path | None) -> bytes | None:
-    """The passphrase of a key that is there: the file's, or asked for at a terminal where the key
-    is encrypted; else None, and whoever reads an encrypted key says what is missing. Raises
-    BundleError."""
+    """Return the passphrase of an existing key, from the file or from the terminal.
+
+    None where the key is not encrypted or there is no terminal; reading an encrypted key then
+    raises an error. Raises BundleError for a file that cannot be read.
+    """
     from edge.bundle.keys import is_encrypted, read_passphrase
 
     if file is not None:
@@ -65,7 +69,7 @@ def passphrase_of(key: Path, file: Path | None) -> bytes | None:
 
 
 def open_authority(folder: Path, file: Path | None) -> Authority:
-    """The plant's authority, its key opened. Raises ProvisionError, BundleError."""
+    """Return the plant's authority with its private key. Raises ProvisionError, BundleError."""
     from edge.provision import CA_KEY_FILE, Authority
 
     return Authority.read(folder, passphrase_of(folder / CA_KEY_FILE, file))

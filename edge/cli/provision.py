@@ -16,54 +16,54 @@ from edge.cli.passphrases import (
 from edge.terminals import say
 
 app = typer.Typer(
-    help="Make the plant's authority, and what it gives to the broker, a central system and every "
-    "new station. Each command writes one new folder and overwrites nothing.",
+    help="Make the authority of the plant, and certificates for the broker, a central system and "
+    "each new station. Each command writes one new folder and overwrites nothing.",
     no_args_is_help=True,
 )
 
 _Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new folder.")]
 _Authority = Annotated[
     Path,
-    typer.Option("--authority", metavar="DIR", help="The folder that `provision authority` made."),
+    typer.Option("--authority", metavar="DIR", help="The folder of `provision authority`."),
 ]
-_Days = Annotated[int, typer.Option(help="How long the certificate is valid.")]
+_Days = Annotated[int, typer.Option(help="Days for which the certificate is valid.")]
 
 
 @app.command()
 def authority(
     out: _Out = Path("authority"),
-    name: Annotated[str, typer.Option(help="What the plant is called.")] = "Outfeed plant",
+    name: Annotated[str, typer.Option(help="The name of the plant.")] = "Outfeed plant",
     days: _Days = 7300,
     passphrase: AskPassphrase = False,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make the plant's authority, once: ca.pem, ca.key, and revoked.pem, on which nobody is yet.
+    """Make the authority of the plant, once: ca.pem, ca.key, and an empty list revoked.pem.
 
-    Whoever has ca.key can make a station of any name: keep it off the stations and the broker, and
-    give it a passphrase.
+    With ca.key, certificates for stations of any name can be made. Keep it off the stations and the
+    broker, and give it a passphrase.
     """
     from edge.provision import make_authority
 
     make_authority(
         out, name=name, days=days, passphrase=new_passphrase(passphrase_file, passphrase)
     )
-    say(f"{out}: ca.pem for everybody, ca.key for nobody")
+    say(f"{out}: ca.pem is public, ca.key must stay secret")
 
 
 @app.command()
 def broker(
     hosts: Annotated[
         list[str],
-        typer.Argument(metavar="HOST...", help="Names and addresses under which it is reached."),
+        typer.Argument(metavar="HOST...", help="Names and addresses of the broker."),
     ],
     authority: _Authority = Path("authority"),
     out: _Out = Path("broker"),
     days: _Days = 3650,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make the broker's certificate for Mosquitto: ca.pem, revoked.pem, broker.pem, broker.key.
+    """Make the files of the broker for Mosquitto: ca.pem, revoked.pem, broker.pem, broker.key.
 
-    firmware-config/mosquitto/ holds the configuration and the access list that use them.
+    firmware-config/mosquitto/ has the configuration and the access list that use them.
     """
     from edge.provision import REVOKED_FILE, make_broker, read_file
 
@@ -79,15 +79,18 @@ def central(
         Path | None, typer.Option("--out", metavar="DIR", help="The new folder. Default: NAME.")
     ] = None,
     name: Annotated[
-        str, typer.Option(help="The reader's name; another than central stands in the access list.")
+        str,
+        typer.Option(
+            help="The name of the reader. Another name than central needs lines in the access list."
+        ),
     ] = "central",
     days: _Days = 3650,
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make the certificate of a system that may read all stations: central.pem and central.key.
 
-    Each further reader gets a name of its own, so that one of them can be revoked, and three lines
-    in the broker's access list.
+    Give each further reader its own name, so that a single one can be revoked, and three lines in
+    the access list of the broker.
     """
     from edge.provision import make_central
 
@@ -98,34 +101,39 @@ def central(
 
 @app.command()
 def station(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The station's id.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The identifier of the station.")],
     broker: Annotated[
-        str, typer.Option(metavar="HOST", help="The broker, as its certificate names it.")
+        str, typer.Option(metavar="HOST", help="The broker, by a name in its certificate.")
     ],
     trust: Annotated[
         list[str],
         typer.Option(
             metavar="PUB",
-            help="Whose bundles it may run: a .pub file, or ed25519: and its hex digits. May be "
-            "given several times.",
+            help="A public key whose bundles the station may run: a .pub file, or ed25519: and its "
+            "hex digits. May be given several times.",
         ),
     ],
     authority: _Authority = Path("authority"),
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The new folder. Default: NAME.")
     ] = None,
-    port: Annotated[int, typer.Option(help="The broker's port.")] = 8883,
+    port: Annotated[int, typer.Option(help="The port of the broker.")] = 8883,
     bundle: Annotated[
-        Path | None, typer.Option(help="A bundle to put beside station.toml.", show_default=False)
+        Path | None, typer.Option(help="A bundle to copy next to station.toml.", show_default=False)
     ] = None,
-    travel_ms: Annotated[float, typer.Option(help="From the photo-eye to the ejector.")] = 400.0,
-    budget_ms: Annotated[float, typer.Option(help="A verdict later than this is UNKNOWN.")] = 200.0,
+    travel_ms: Annotated[
+        float, typer.Option(help="Milliseconds from the photo-eye to the ejector.")
+    ] = 400.0,
+    budget_ms: Annotated[
+        float,
+        typer.Option(help="A part whose verdict is later than this, in milliseconds, is UNKNOWN."),
+    ] = 200.0,
     days: _Days = 3650,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Make what a new station finds in /etc/outfeed: station.toml, its certificate and key.
+    """Make the files of a new station for /etc/outfeed: station.toml, its certificate and key.
 
-    The broker lets it publish under NAME and nowhere else.
+    The broker allows the station to publish under NAME only.
     """
     from edge.provision import StationKit, make_station_kit
 
@@ -152,7 +160,7 @@ def revoke(
     authority: _Authority = Path("authority"),
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Let certificates hold no more: puts them on the authority's revoked.pem.
+    """Revoke certificates: add them to revoked.pem of the authority.
 
     Copy that file to the broker and restart it.
     """
@@ -161,4 +169,4 @@ def revoke(
 
     own = open_authority(authority, passphrase_file)
     count = put_on_list(authority, own.certificate, own.key, certificates)
-    say(f"{authority / REVOKED_FILE}: {count} on it; copy it to the broker and restart that")
+    say(f"{authority / REVOKED_FILE}: {count} entries; copy it to the broker and restart it")

@@ -13,14 +13,14 @@ _CLAIMS: dict[str, Claim] = {each: each for each in get_args(Claim)}
 
 
 def known_claim(text: str) -> Claim:
-    """What --as says. Raises UsageError."""
+    """Return the claim of --as. Raises UsageError."""
     if text not in _CLAIMS:
         raise UsageError(f"--as {text}: expected {', '.join(_CLAIMS)}")
     return _CLAIMS[text]
 
 
 def still_waiting(inbox: Path) -> str | None:
-    """A line on the marks that no station has read yet; None where there is none. Only looks."""
+    """Return a line on the marks that no station has read yet; None where there are none."""
     try:
         count = sum(
             path.suffix == ".json" and not path.name.startswith(".") for path in inbox.iterdir()
@@ -28,19 +28,19 @@ def still_waiting(inbox: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return f"{inbox}: cannot be looked into, so marks may wait there: {error.strerror}"
+        return f"{inbox}: cannot be read, so marks may wait there: {error.strerror}"
     if not count:
         return None
     marks = "1 mark waits" if count == 1 else f"{count} marks wait"
     return (
-        f"{inbox}: {marks} that the station has not read, so nothing of them is here; a station "
-        "that runs reads them within a second: start it, then collect again"
+        f"{inbox}: {marks} that the station has not read, and that are not in the quarantine; "
+        "start the station, which reads them within a second, and collect again"
     )
 
 
-def told(entry: QuarantineEntry) -> str:
-    """A part in one line; a note may hold what a terminal takes for a command."""
-    words = [f"part {entry.part_id} of {entry.station}: {entry.claim or 'no one claim'}"]
+def describe_entry(entry: QuarantineEntry) -> str:
+    """Return a part in one line, without the control characters that a note may contain."""
+    words = [f"part {entry.part_id} of {entry.station}: {entry.claim or 'no single claim'}"]
     if entry.judged is not None:
         words.append(f"was {entry.judged.decision} ({entry.judged.reason})")
     words += [f"note: {mark.note}" for mark in entry.marks if mark.note]
@@ -51,7 +51,7 @@ def told(entry: QuarantineEntry) -> str:
         assert entry.release is not None
         words.append(f"released as {entry.released} by {entry.release.by}")
     elif entry.release is not None:
-        words.append("its release is void: marks or picture are not those that were released")
+        words.append("its release is invalid: marks or picture have changed since")
     else:
         words.append("not released")
     line = "; ".join(words)

@@ -1,4 +1,4 @@
-"""``outfeed replay``: kept parts again."""
+"""``outfeed replay``: the inspection of stored parts again."""
 
 from __future__ import annotations
 
@@ -9,64 +9,71 @@ import typer
 
 from edge.cli.options import ConfigOption, PrecisionOption, ThreadsOption
 
+_Parts = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="PART", help="Part numbers.", show_default=False),
+]
+_All = Annotated[bool, typer.Option("--all", help="Every picture of the picture store.")]
+_Last = Annotated[int | None, typer.Option(min=1, metavar="N", help="The last N pictures.")]
+_Bundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", "-b", help="Another bundle, to see its verdicts."),
+]
+_Engine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ENGINE",
+        help="ort, litert or openvino. Default: the engine that inspected each part.",
+    ),
+]
+_Expect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="same|any",
+        help="same: a part that differs makes the exit status 1. any: it does not. Default: same; "
+        "with another --bundle any.",
+    ),
+]
+_Journal = Annotated[
+    bool,
+    typer.Option("--journal", help="Compare the records with the events of the journal too."),
+]
+_AnyBundle = Annotated[
+    bool,
+    typer.Option(
+        "--any-bundle",
+        help="Also use bundles that none of the keys in [trust] signed. Check their source first: "
+        "a file in the state folder may come from another program.",
+    ),
+]
+
 
 def replay(
     config: ConfigOption,
-    parts: Annotated[
-        list[int] | None,
-        typer.Argument(metavar="PART", help="Numbers of parts.", show_default=False),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every picture of the album.")] = False,
-    last: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The last N pictures.")
-    ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option(
-            "--bundle", "-b", help="Judge by this bundle instead, to see what it would say."
-        ),
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENGINE", help="ort, litert or openvino. Default: what judged each part."
-        ),
-    ] = None,
+    parts: _Parts = None,
+    everything: _All = False,
+    last: _Last = None,
+    bundle: _Bundle = None,
+    engine: _Engine = None,
     precision: PrecisionOption = None,
     threads: ThreadsOption = 1,
-    expect: Annotated[
-        str | None,
-        typer.Option(
-            metavar="same|any",
-            help="same: a part that differs makes the exit status 1. any: it does not. Default: "
-            "same, with another --bundle any.",
-        ),
-    ] = None,
-    journal: Annotated[
-        bool,
-        typer.Option("--journal", help="Compare the records with the journal's events too."),
-    ] = False,
-    any_bundle: Annotated[
-        bool,
-        typer.Option(
-            "--any-bundle",
-            help="Also bundles that none of the keys in [trust] signed. Look first where they come "
-            "from: what lies in the station's state may have been put there.",
-        ),
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    expect: _Expect = None,
+    journal: _Journal = False,
+    any_bundle: _AnyBundle = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Judge kept parts again, from their stored frames, by the bundle and on the engine that judged
-    them, and compare with what was recorded then.
+    """Inspect stored parts again, with the same bundle and engine, and compare the verdicts.
 
-    On the same engine, processor and libraries the verdict must be the same, byte for byte. Where
-    one of them is another (`--engine`, another machine), it must agree within the limits that the
-    bundle states for its builds, and each line says so. A part to which the chain never answered
-    (camera or inspection too late) is shown with what it says now, as `unjudged`.
+    With the same engine, processor and libraries the verdict must be the same byte for byte. If one
+    of them differs (`--engine`, another machine), it must agree within the limits that the bundle
+    states for its builds, and each line names them. A part without a verdict in time (camera or
+    inspection too late) is shown with its verdict of now, as `unjudged`.
 
-    A bundle is loaded only where a key of [trust] signed it, and proves itself in a child first.
+    A bundle is loaded only if a key of [trust] signed it, and it is proven in a child process
+    first.
 
-    What cannot be replayed is one line on standard error each, and the exit status is 1.
+    For each part that cannot be replayed there is one line on standard error, and the exit status
+    is 1.
     """
     from edge.assembly.admission import trusted_keys
     from edge.assembly.replay import chosen_engine, compare_with_journal, replay_all, select

@@ -1,4 +1,4 @@
-"""``outfeed run``: the station."""
+"""``outfeed run``: the station process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from edge.cli.options import ConfigOption
 
 
 def run(config: ConfigOption) -> None:
-    """Run the station: inspect every part, reject the bad ones, journal, publish.
+    """Run the station: inspect each part, eject defective ones, and journal and publish events.
 
     The bundle must reproduce its golden frames first. The uplink runs as a child process unless
-    `uplink.start = false`; when it dies it is started again, and inspection does not notice.
-    SIGTERM or Ctrl-C ends the run in order: the parts under way get their verdict and pass the
-    ejector. A summary is printed at the end.
+    `uplink.start = false`. If it crashes it is started again, without an effect on inspection.
+    SIGTERM or Ctrl-C ends the run in order: the parts in progress get their verdict and pass the
+    ejector. At the end a summary is printed.
 
-    Under systemd it says when it is ready, and gives a heartbeat only while every stage moves. One
-    that hangs ends the process with status 1, and the rejector takes the output to its safe state.
+    Under systemd the station reports when it is ready, and sends `WATCHDOG=1` only while every
+    stage has a recent heartbeat. If a stage hangs, the process ends with status 1, and the rejector
+    takes the safe state.
     """
     import faulthandler
     import os
@@ -37,8 +38,7 @@ def run(config: ConfigOption) -> None:
     from edge.process_exit import end_now, stop_signals
     from edge.watchdog import find_notifier
 
-    # Where systemd's watchdog ends a process that does not even do this itself (SIGABRT), the log
-    # shows where every thread was.
+    # If systemd's watchdog ends the process with SIGABRT, the log shows the stack of every thread.
     faulthandler.enable(2)
     notifier = find_notifier(os.environ)
     settings = open_config(config)
@@ -57,14 +57,16 @@ def run(config: ConfigOption) -> None:
         notifier=notifier,
     )
     uplink = make_uplink(config, settings) if settings.uplink.start else None
-    warn_undriven(settings, loaded.bundle)  # here: a fault of the configuration is one line alone
+    warn_undriven(
+        settings, loaded.bundle
+    )  # last, so that an error of the configuration is the only line
     with stop_signals(station.stop):
         try:
             if uplink is not None:
                 uplink.start()
             summary = station.run()
         except MustEndError as error:
-            # Not through the interpreter's own end, which may wait for what hangs.
+            # The normal exit of the interpreter may wait for a thread that hangs.
             end_now(error)
         finally:
             if uplink is not None:

@@ -1,4 +1,4 @@
-"""``outfeed uplink``: the journal to the broker, as a process of its own."""
+"""``outfeed uplink``: the publication of the journal, as a separate process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from edge.cli.options import ConfigOption
 
 
 def uplink(config: ConfigOption) -> None:
-    """Carry a station's journal to the MQTT broker until stopped.
+    """Publish the journal of a station to the MQTT broker until it is stopped.
 
-    Runs beside **outfeed run** when its configuration says `uplink.start = false`, for instance as
-    a service of its own. Survives every fault of network and broker; SIGTERM or Ctrl-C ends it.
-    Under systemd it says when it is ready, and gives heartbeats while its loop comes round.
+    It runs next to **outfeed run** where the configuration has `uplink.start = false`, for instance
+    as a service. It continues after every fault of network and broker. SIGTERM or Ctrl-C ends it.
+    Under systemd it reports when it is ready, and sends `WATCHDOG=1` while its loop iterates.
     """
     import faulthandler
     import os
@@ -22,7 +22,7 @@ def uplink(config: ConfigOption) -> None:
     from edge.uplink.publisher import run_uplink
     from edge.watchdog import find_notifier
 
-    faulthandler.enable(2)  # where systemd's watchdog ends it, the log shows where it was
+    faulthandler.enable(2)  # if systemd's watchdog ends it, the log shows its stack
     notifier = find_notifier(os.environ)
     station = load_config(config)
     act_as_owner(station.paths.uplink)

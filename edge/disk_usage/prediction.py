@@ -1,4 +1,4 @@
-"""From a line and its configuration to bytes a day. Pure."""
+"""The prediction from a day of the line and the configuration. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,53 +15,84 @@ from edge.station import part_numbers
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What a line does in a day. rejected, unknown: shares of the parts. picture_bytes: of a
-    picture's file; frame_bytes: of a frame in memory."""
+    """The operation of a line in a day."""
 
     rate_hz: float
+    """Parts per second."""
+
     hours: float
+    """Hours of operation per day."""
+
     rejected: float
+    """The share of rejected parts."""
+
     unknown: float
+    """The share of UNKNOWN parts."""
+
     picture_bytes: float
+    """The size of a picture file."""
+
     frame_bytes: float
+    """The size of a frame in memory."""
 
     @property
     def parts(self) -> float:
+        """Return the number of parts per day."""
         return self.rate_hz * self.hours * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Bytes are a day's, on the disk. numbers_bytes: of the file that reserves part numbers.
-    pictures_wanted: that the rules ask for; pictures: that the day's limit leaves. days_*: until
-    the cap is reached and the oldest go. ring_s: how long a frame stays in memory."""
+    """The predicted disk usage of a day; bytes as written to the disk."""
 
     parts: float
     journal_bytes: float
+
     flushes: float
+    """The number of times that the disk is flushed."""
+
     position_bytes: float
+    """Bytes of the position that the uplink saves."""
+
     numbers_bytes: float
+    """Bytes of the file that reserves part numbers."""
+
     pictures_wanted: float
+    """The number of pictures that the rules select."""
+
     pictures: float
+    """The number of pictures within the write limit."""
+
     picture_bytes: float
+
     journal_days: float
+    """The days until the journal reaches its capacity and the oldest events are removed."""
+
     album_days: float
+    """The days until the picture store is full and the oldest pictures are removed."""
+
     ring_frames: float
+
     ring_s: float
+    """The seconds that a frame stays in memory."""
 
     @property
     def total_bytes(self) -> float:
+        """Return the bytes of journal, positions and pictures."""
         positions = self.position_bytes + self.numbers_bytes
         return self.journal_bytes + positions + self.picture_bytes
 
     def years(self, endurance_bytes: float) -> float:
-        """Until a disk of this endurance (TBW) has been written."""
+        """Return the years until this endurance (TBW, in bytes) is used up."""
         return endurance_bytes / self.total_bytes / 365.25
 
 
 def predict(config: StationConfig, day: Day) -> Prediction:
-    """For a day like every other. A part's verdict is in a transaction of its own unless
-    journal.commit_interval_ms lets others join, and so is a kick."""
+    """Return the disk usage of an average day.
+
+    Each verdict and each ejection has its own transaction, unless journal.commit_interval_ms
+    combines several.
+    """
     at_once = 1 + day.rate_hz * config.journal.commit_interval_ms / 1e3
     bad = day.parts * (day.rejected + day.unknown)
     good = day.parts - bad

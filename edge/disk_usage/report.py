@@ -1,4 +1,4 @@
-"""What a line does in a day, as far as one knows, and what it will write, as a table."""
+"""The day of a line from the command line, and the prediction as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.pictures.file_name import list_pictures
 from edge.tables import counts_table
 
 _MB, _GB, _TB = 1e6, 1e9, 1e12
-# A PNG of a textured surface is 0.4 to 0.7 of its pixels.
+# A PNG of a textured surface has 0.4 to 0.7 of the bytes of its pixels.
 _PNG_SHARE = 0.5
 
 
@@ -30,7 +30,11 @@ def day_of(
     picture_kb: float | None,
     tbw: float | None,
 ) -> Day:
-    """Raises UsageError for what cannot be, or cannot be known. Reads the album's listing."""
+    """Return the day of the line.
+
+    The size of a picture is read from the picture store where it is not given. Raises UsageError
+    for values out of range, and where rate or size are unknown.
+    """
     if rate_hz is None and config.trigger.kind != "belt":
         raise UsageError("--rate-hz is needed: the photo-eye's rate is not in station.toml")
     rate = config.trigger.rate_hz if rate_hz is None else rate_hz
@@ -38,7 +42,7 @@ def day_of(
         if not 0 < value <= limit:
             raise UsageError(f"--{name} {value:g}: expected above 0, at most {limit:g}")
     if not (0 <= rejected <= 1 and 0 <= unknown <= 1 and rejected + unknown <= 1):
-        raise UsageError("--rejected and --unknown are shares, at most 1 together")
+        raise UsageError("--rejected and --unknown are shares; their sum is at most 1")
     if tbw is not None and not tbw > 0:
         raise UsageError(f"--tbw {tbw:g}: expected above 0")
     frame_bytes, picture_bytes = _sizes(config, picture_kb)
@@ -46,57 +50,65 @@ def day_of(
 
 
 def _sizes(config: StationConfig, picture_kb: float | None) -> tuple[float, float]:
-    """Of a frame and of a picture's file."""
+    """Return the bytes of a frame and of a picture file."""
     frame = config.camera.frame_bytes
     if picture_kb is not None:
         if not picture_kb > 0:
             raise UsageError(f"--picture-kb {picture_kb:g}: expected above 0")
         size = picture_kb * 1e3
     else:
-        album = config.paths.pictures
+        folder = config.paths.pictures
         sizes = []
-        for name in list_pictures(album):
-            with suppress(FileNotFoundError):  # made room for another one meanwhile
-                sizes.append((album / str(name)).stat().st_size)
+        for name in list_pictures(folder):
+            with suppress(FileNotFoundError):  # the station has removed it meanwhile
+                sizes.append((folder / str(name)).stat().st_size)
         size = sum(sizes) / len(sizes) if sizes else frame * _PNG_SHARE
     if not size:
-        raise UsageError("--picture-kb is needed: neither the camera nor an album tells the size")
+        raise UsageError(
+            "--picture-kb is needed: neither the camera nor the picture store gives the size"
+        )
     return frame or size / _PNG_SHARE, size
 
 
-def prediction_json(found: Prediction, tbw: float | None) -> str:
-    """The figures by name; null for never."""
-    told = asdict(found) | {"total_bytes": found.total_bytes}
+def prediction_json(prediction: Prediction, tbw: float | None) -> str:
+    """Return the figures by name; null for an infinite number of days or years."""
+    figures = asdict(prediction) | {"total_bytes": prediction.total_bytes}
     if tbw is not None:
-        told["years"] = found.years(tbw * _TB)
-    return json.dumps({key: value if isfinite(value) else None for key, value in told.items()})
+        figures["years"] = prediction.years(tbw * _TB)
+    return json.dumps({key: value if isfinite(value) else None for key, value in figures.items()})
 
 
-def usage_table(config: StationConfig, day: Day, found: Prediction, tbw: float | None) -> Table:
-    """Label and value, the order in which a person asks."""
-    pictures, left_out = config.pictures, found.pictures_wanted - found.pictures
+def usage_table(
+    config: StationConfig, day: Day, prediction: Prediction, tbw: float | None
+) -> Table:
+    """Return a table with label and value of each figure."""
+    pictures, left_out = config.pictures, prediction.pictures_wanted - prediction.pictures
     rows = [
-        ("parts", f"{found.parts:,.0f} a day ({day.rate_hz:g} a second, {day.hours:g} h)"),
+        ("parts", f"{prediction.parts:,.0f} per day ({day.rate_hz:g} per second, {day.hours:g} h)"),
         (
             "journal",
-            f"{_size(found.journal_bytes)}, {found.journal_bytes / found.parts:,.0f} "
-            f"bytes a part; {found.flushes:,.0f} flushes of the disk",
+            f"{_size(prediction.journal_bytes)}, "
+            f"{prediction.journal_bytes / prediction.parts:,.0f} bytes per part; "
+            f"{prediction.flushes:,.0f} flushes of the disk",
         ),
-        ("uplink's position", _size(found.position_bytes)),
-        ("part numbers", _size(found.numbers_bytes)),
+        ("uplink position", _size(prediction.position_bytes)),
+        ("part numbers", _size(prediction.numbers_bytes)),
         (
             "pictures",
-            f"{_size(found.picture_bytes)}, {found.pictures:,.0f} pictures; "
-            f"{left_out:,.0f} more are left out by max_mb_per_day",
+            f"{_size(prediction.picture_bytes)}, {prediction.pictures:,.0f} pictures; "
+            f"{left_out:,.0f} more left out by max_mb_per_day",
         ),
-        ("all of it", f"{_size(found.total_bytes)} a day"),
-        ("journal.max_mb", f"{config.journal.max_mb:g}: holds {_days(found.journal_days)}"),
-        ("pictures.max_mb", f"{pictures.max_mb:g}: holds {_days(found.album_days)}"),
-        ("pictures.ring", f"{found.ring_frames:.0f} frames: {found.ring_s:.1f} s in memory"),
+        ("total", f"{_size(prediction.total_bytes)} per day"),
+        ("journal.max_mb", f"{config.journal.max_mb:g}: holds {_days(prediction.journal_days)}"),
+        ("pictures.max_mb", f"{pictures.max_mb:g}: holds {_days(prediction.album_days)}"),
+        (
+            "pictures.ring",
+            f"{prediction.ring_frames:.0f} frames: {prediction.ring_s:.1f} s in memory",
+        ),
     ]
     if tbw is not None:
-        rows.append(("disk", f"{tbw:g} TB of writing: {found.years(tbw * _TB):.1f} years"))
-    return counts_table(f"{config.id}: bytes that reach the disk in a day", rows)
+        rows.append(("disk", f"{tbw:g} TB endurance: {prediction.years(tbw * _TB):.1f} years"))
+    return counts_table(f"{config.id}: disk usage per day", rows)
 
 
 def _size(count: float) -> str:
@@ -105,5 +117,5 @@ def _size(count: float) -> str:
 
 def _days(days: float) -> str:
     if not isfinite(days):
-        return "everything"
+        return "all events or pictures"
     return f"{days:,.1f} days" if days >= 1 else f"{days * 24:.1f} hours"

@@ -105,7 +105,7 @@ def test_threads_precision_and_time(outfeed: Outfeed, both: Path) -> None:
     result = outfeed("bench", "--select", "-b", both, "--precision", "float32", "--repeat", 1)
     assert result.status == 1
     assert "refused: litert: the bundle has no tflite-float32 for it" in result.out
-    assert result.line.endswith("no engine of this machine reproduces it")
+    assert result.line.endswith("no engine on this machine reproduces its golden frames")
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -117,7 +117,7 @@ def test_the_choice_is_kept_and_used(
     assert result.status == 0
     found = kept(tmp_path)
     assert found.chosen is not None
-    assert f"kept in {tmp_path / 'state/engine.json'}" in result.out.replace("\n", "")
+    assert f"stored in {tmp_path / 'state/engine.json'}" in result.out.replace("\n", "")
     assert f"{found.chosen.build}, cores {found.chosen.threads}" in result.out
     ran = outfeed("run", "--config", config)
     assert (ran.status, "engine_default" in ran.err) == (0, False)
@@ -196,15 +196,15 @@ def test_an_engine_that_is_not_there_is_said(
     [
         (
             "os.kill(os.getpid(), signal.SIGILL)",
-            "ended by SIGILL: this processor lacks an instruction that it uses",
+            "ended by SIGILL: this processor lacks an instruction that the library uses",
         ),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL: by the kernel, most likely"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL: by the kernel, probably"),
         ("raise RuntimeError('no such board')", "with 1: RuntimeError: no such board"),
         ("time.sleep(600)", "hangs: no answer for 5 s, and was ended"),
         ("print('noise', flush=True); os.write(1, b'{}'); os._exit(0)", "ended with 0: "),
     ],
 )
-def test_an_engine_that_dies_or_hangs_is_a_result(
+def test_an_engine_that_crashes_or_hangs_is_a_result(
     outfeed: Outfeed,
     station: Callable[..., Path],
     pretend: Callable[[str, str], None],
@@ -229,7 +229,9 @@ def test_a_bundle_that_is_replaced_meanwhile(outfeed: Outfeed, both: Path) -> No
     write_bundle(both, both_formats(version="9"))
     selection = select(wanted, seconds=0.1, repeat=1, progress=False)
     assert selection.chosen is None
-    assert all("was replaced meanwhile" in str(each.refused) for each in selection.measured)
+    assert all(
+        "was replaced during the measurement" in str(each.refused) for each in selection.measured
+    )
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -316,10 +318,10 @@ def test_what_does_not_go_together(outfeed: Outfeed, both: Path, tmp_path: Path)
         (("--select", "-b", both, "--engine", "ort"), "--select takes every engine"),
         (("--select", "-b", both, "--frames", tmp_path), "--select takes every engine"),
         (("--select", "-b", both, "--size", "64x64"), "--select takes every engine"),
-        (("--select", "-c", config, "--threads", 2), "--config says which precision, threads"),
-        (("--select", "-c", config, "--precision", "int8"), "--config says which precision"),
-        (("-b", both, "-c", config), "--config goes with --select"),
-        ((), "bench takes --bundle, or --select with --config"),
+        (("--select", "-c", config, "--threads", 2), "--config has precision, threads"),
+        (("--select", "-c", config, "--precision", "int8"), "--config has precision"),
+        (("-b", both, "-c", config), "--config needs --select"),
+        ((), "bench needs --bundle, or --select with --config"),
         (("-b", both, "--engine", "abacus"), "--engine abacus: expected ort, litert, openvino"),
         (("-b", both, "--precision", "int4"), "--precision int4: expected int8 or float32"),
     ):

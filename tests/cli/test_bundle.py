@@ -52,7 +52,7 @@ def test_show_says_what_a_rule_asks_for(outfeed: Outfeed, tmp_path: Path) -> Non
     )
     text = re.sub(r"[\s│]+", " ", outfeed("bundle", "show", path).out)
     assert "kind [red]dent rejects from 3 of them, from severity 5.5" in text
-    assert "kind dust reported, never rejects" in text
+    assert "kind dust reported only, never rejects" in text
     assert "classifier none" in text
     assert "signature unsigned" in text
     assert "golden frames none" in text

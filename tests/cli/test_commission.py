@@ -20,7 +20,7 @@ from tests.cli.conftest import Outfeed
 from tests.commission.stations import CALM, EYE, blurred, lit, tiles, write_station
 
 # As many as p99.9 takes, and not more: each is 3 ms.
-ENOUGH = ("--kicks", "3000", "--inspections", "3000", "--parts", "10", "--frames", "5")
+ENOUGH = ("--pulses", "3000", "--inspections", "3000", "--parts", "10", "--frames", "5")
 FEW = ("--parts", "6", "--frames", "3", "--wait-s", "5")
 # Load from other processes may delay a pulse, a frame or the chain by tens of milliseconds.
 SLOW = {**CALM, "rate_hz": 4.0, "pulse_ms": 60.0}
@@ -171,7 +171,7 @@ def test_what_was_measured_before_is_kept_as_long_as_it_holds(
     assert outcomes(path) == {"focus": "GO"}  # parts were of another trigger
     load_config(path).paths.commissioning.write_text("{")
     result = outfeed("commission", "--config", path, "--step", "focus", *FEW)
-    assert (result.status, "begun anew: " in result.out) == (0, True)
+    assert (result.status, "earlier results are not used: " in result.out) == (0, True)
 
 
 def test_options(outfeed: Outfeed, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_options(outfeed: Outfeed, tmp_path: Path) -> None:
     )
     assert re.search(r"false rejects +│ +0 +│ at most 1", result.out)
     result = outfeed(
-        "commission", "--config", path, "--step", "timing", "--kicks", 100, "--inspections", 30
+        "commission", "--config", path, "--step", "timing", "--pulses", 100, "--inspections", 30
     )
     assert re.search(r"test pulses +│ +100", result.out)
     assert result.status == 1
@@ -219,7 +219,7 @@ def test_what_is_refused(outfeed: Outfeed, tmp_path: Path) -> None:
     path = write_station(tmp_path)
     result = outfeed("commission", "--config", path, "--step", "focal")
     assert result.status == 2
-    assert "no step is called focal: focus, parts, " in result.line
+    assert "no step is called focal; the steps are focus, parts, " in result.line
     assert outfeed("commission", "--config", path, "--allow-skip", "x").status == 2
     assert outfeed("commission", "--config", tmp_path / "absent.toml").status == 78
     taken = outfeed("commission", "--config", path, "--step", "focus", "--out", path / "below")
@@ -304,7 +304,7 @@ def test_a_file_of_roots_is_written_by_root_afterwards(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     said = measured.stdout + measured.stderr
     assert measured.returncode == 1, said
-    assert "is not this user's to write. SpacingTimes values are kept;" in said
+    assert "may not be written by this user. The measured values are stored." in said
     assert "commission --apply --config" in said
     assert path.read_text() == before
     assert outcomes(path) == {"travel": "NO-GO"}

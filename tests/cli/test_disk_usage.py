@@ -21,60 +21,60 @@ def with_camera(path: Path, lines: str) -> Path:
     return path
 
 
-def test_the_table_and_json_say_the_same(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
+def test_the_table_and_the_json_agree(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     path = with_camera(configure(), V4L2)
     arguments = ("disk-usage", "--config", path, "--rate-hz", 10, "--rejected", 0.02, "--tbw", 60)
-    table, found = outfeed(*arguments), json.loads(outfeed(*arguments, "--json").out)
+    table, prediction = outfeed(*arguments), json.loads(outfeed(*arguments, "--json").out)
     assert table.status == 0
-    assert found["parts"] == 864_000
-    assert found["ring_frames"] == 64 * 1024 * 1024 // (1000 * 800 * 3)
-    assert found["years"] == pytest.approx(60e12 / found["total_bytes"] / 365.25)
+    assert prediction["parts"] == 864_000
+    assert prediction["ring_frames"] == 64 * 1024 * 1024 // (1000 * 800 * 3)
+    assert prediction["years"] == pytest.approx(60e12 / prediction["total_bytes"] / 365.25)
     for words in (
-        "864,000 a day (10 a second, 24 h)",
-        f"{found['journal_bytes'] / 1e9:.2f} GB",
-        f"{found['pictures']:,.0f} pictures",
-        f"{found['total_bytes'] / 1e9:.2f} GB a day",
-        f"60 TB of writing: {found['years']:.1f} years",
+        "864,000 per day (10 per second, 24 h)",
+        f"{prediction['journal_bytes'] / 1e9:.2f} GB",
+        f"{prediction['pictures']:,.0f} pictures",
+        f"{prediction['total_bytes'] / 1e9:.2f} GB per day",
+        f"60 TB endurance: {prediction['years']:.1f} years",
     ):
         assert words in " ".join(table.out.replace("│", " ").split()), words
 
 
-def test_every_option_turns_something(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
+def test_each_option_has_an_effect(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     path = with_camera(configure(), V4L2)
 
-    def told(*arguments: object) -> dict[str, float]:
+    def predict(*arguments: object) -> dict[str, float]:
         return json.loads(outfeed("disk-usage", "--config", path, "--json", *arguments).out)
 
-    before = told()
+    before = predict()
     assert before["parts"] == 100 * 86_400  # of the simulated belt
-    assert told("--rate-hz", 50)["parts"] == before["parts"] / 2
-    assert told("--hours", 6)["parts"] == before["parts"] / 4
-    assert told("--rejected", 0.1)["pictures_wanted"] == pytest.approx(
+    assert predict("--rate-hz", 50)["parts"] == before["parts"] / 2
+    assert predict("--hours", 6)["parts"] == before["parts"] / 4
+    assert predict("--rejected", 0.1)["pictures_wanted"] == pytest.approx(
         10 * before["pictures_wanted"]
     )
-    assert told("--unknown", 0.01)["pictures_wanted"] == pytest.approx(
+    assert predict("--unknown", 0.01)["pictures_wanted"] == pytest.approx(
         2 * before["pictures_wanted"]
     )
-    assert told("--picture-kb", 50)["pictures"] > 5 * before["pictures"]
+    assert predict("--picture-kb", 50)["pictures"] > 5 * before["pictures"]
     assert "years" not in before
 
 
-def test_the_album_tells_the_size_of_a_picture(
+def test_the_size_of_a_picture_comes_from_the_picture_store(
     outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
     path = configure("[pictures]\nmin_free_mb = 0\n")
     unknown = outfeed("disk-usage", "--config", path)
     assert (unknown.status, "--picture-kb is needed" in unknown.line) == (2, True)
     assert outfeed("--quiet", "run", "--config", path).status == 0
-    found = json.loads(outfeed("disk-usage", "--config", path, "--json").out)
+    prediction = json.loads(outfeed("disk-usage", "--config", path, "--json").out)
     sizes = [each.stat().st_size for each in (path.parent / "state/pictures").iterdir()]
     config = load_config(path)
-    assert found["album_days"] == pytest.approx(
-        config.pictures.max_bytes / found["pictures"] / (sum(sizes) / len(sizes))
+    assert prediction["album_days"] == pytest.approx(
+        config.pictures.max_bytes / prediction["pictures"] / (sum(sizes) / len(sizes))
     )
 
 
-def test_a_picture_that_made_room_meanwhile_is_not_counted(
+def test_a_picture_that_was_removed_meanwhile_is_not_counted(
     outfeed: Outfeed, configure: Callable[..., Path]
 ) -> None:
     path = configure()
@@ -87,17 +87,17 @@ def test_a_picture_that_made_room_meanwhile_is_not_counted(
     assert json.loads(done.out)["pictures"] > 0
 
 
-def test_what_cannot_be(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
+def test_values_out_of_range(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
     path = with_camera(configure(), V4L2)
-    for arguments, said in (
+    for arguments, message in (
         (("--rate-hz", 0), "--rate-hz 0: expected above 0, at most 1000"),
         (("--hours", 25), "--hours 25: expected above 0, at most 24"),
-        (("--rejected", 0.7, "--unknown", 0.7), "are shares, at most 1 together"),
+        (("--rejected", 0.7, "--unknown", 0.7), "are shares; their sum is at most 1"),
         (("--picture-kb", 0), "--picture-kb 0: expected above 0"),
         (("--tbw", -1), "--tbw -1: expected above 0"),
     ):
         result = outfeed("disk-usage", "--config", path, *arguments)
-        assert (result.status, said in result.line) == (2, True), result.err
+        assert (result.status, message in result.line) == (2, True), result.err
     text = path.read_text()
     path.write_text(
         text.replace("[trigger]\nrate_hz = 100.0\n", GPIO).replace(

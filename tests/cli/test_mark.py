@@ -38,7 +38,7 @@ def test_a_running_station_takes_marks(
         assert outfeed("mark", "--config", path, 1, "--as", "false-reject").status == 0
         none = outfeed("mark", "--config", path, 999_999)
         assert none.status == 1
-        assert "part 999999: there is no such part; the last one in the journal is" in none.line
+        assert "part 999999 does not exist; the last one in the journal is" in none.line
         assert outfeed("mark", "--config", path, "--last").status == 0
         wait_for(lambda: len(marks(tmp_path)) == 3, "three marks")
         wait_for(lambda: not list((tmp_path / "state/inbox").iterdir()), "an empty inbox")
@@ -81,8 +81,8 @@ def test_what_is_refused(outfeed: Outfeed, configure: Callable[..., Path], tmp_p
         ((), 2, "mark takes either a PART or --last"),
         ((1, "--last"), 2, "mark takes either a PART or --last"),
         ((1, "--as", "bad"), 2, "--as bad: expected escape, false-reject, true-reject, look"),
-        ((1, "--note", "x" * 201), 2, "--note: 201 characters, 200 at most"),
-        (("--last",), 1, "journal.sqlite: tells of no part lately"),
+        ((1, "--note", "x" * 201), 2, "--note has 201 characters, at most 200 are allowed"),
+        (("--last",), 1, "journal.sqlite: no part among the last 64 events"),
     ):
         result = outfeed("mark", "--config", path, *arguments)
         assert (result.status, said in result.line) == (status, True), result.err
@@ -119,5 +119,5 @@ def test_before_the_first_part(
         journal.append([gap_event("s", count=1, reason="a test")])
     result = outfeed("mark", "--config", path, 1)
     assert result.status == 1
-    assert result.line.endswith("part 1: there is no such part; no part has been inspected yet")
+    assert result.line.endswith("part 1 does not exist; no part has been inspected yet")
     assert not (tmp_path / "state/inbox").exists()

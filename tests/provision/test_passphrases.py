@@ -99,7 +99,10 @@ def test_a_new_passphrase_is_asked_for_twice(
     assert run("bundle", "keygen", "--out", tmp_path / "plant", "--passphrase") == 0
     assert len(asked) == 2
     read_private_key(tmp_path / "plant.key", b"s3cret")
-    for answers, said in ((("a", "b"), "the second is another"), (("",), "it is empty")):
+    for answers, said in (
+        (("a", "b"), "the two passphrases differ"),
+        (("",), "the passphrase is empty"),
+    ):
         at_terminal(monkeypatch, *answers)
         assert run("bundle", "keygen", "--out", tmp_path / "other", "--passphrase") == 2
         assert said in capsys.readouterr().err
@@ -111,7 +114,7 @@ def test_without_a_terminal_nobody_is_asked(
 ) -> None:
     for command in (("bundle", "keygen"), ("provision", "authority")):
         assert run(*command, "--out", tmp_path / "new", "--passphrase") == 2
-        assert "here expected --passphrase-file" in capsys.readouterr().err
+        assert "without one expected --passphrase-file" in capsys.readouterr().err
         both = ("--passphrase", "--passphrase-file", secret)
         assert run(*command, "--out", tmp_path / "new", *both) == 2
         assert "either --passphrase or --passphrase-file" in capsys.readouterr().err
