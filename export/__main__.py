@@ -24,12 +24,11 @@ from export.job import ExportJob, FinishedExport, run_job
 from export.options import ExportOptions, WithFloat
 from export.page import latency_words
 from export.parity import ParityLimits
-from models.data.dataset import DataError
 from models.evaluation.tradeoff import parse_share
 from models.runs.commands import outfeed
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
-from models.training.tables import print_metrics
+from models.training.tables import print_line, print_metrics
 
 _DEFAULTS = ParityLimits()
 
@@ -138,7 +137,7 @@ def main(
         passphrase = passphrase_of(key, passphrase_file) if key else None
         with announced(), as_keyboard():
             done = run_job(ExportJob(run, out, key, passphrase, options))
-    except (OutfeedError, DataError, OSError) as error:
+    except (OutfeedError, OSError) as error:
         print_error(f"export: {one_line(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt:
@@ -149,12 +148,7 @@ def main(
 
 def print_error(text: str) -> None:
     """Print one line of plain text to standard error."""
-    Console(stderr=True).print(escape(text), highlight=False, soft_wrap=True)
-
-
-def print_line(console: Console, text: str) -> None:
-    """Print one line of plain text."""
-    console.print(escape(text), highlight=False, soft_wrap=True)
+    print_line(Console(stderr=True), text)
 
 
 def signature_line(signer: Ed25519PrivateKey | None, bundle: Path) -> str:

@@ -22,11 +22,10 @@ from edge.cli.passphrases import passphrase_of
 from edge.errors import OutfeedError, UsageError
 from edge.terminals import tolerate
 from edge.validation_messages import one_line
-from export.__main__ import print_error, print_line, signature_line
+from export.__main__ import print_error, signature_line
 from export.errors import ExportError
 from export.feedback.page import PAGE, worse
 from export.feedback.retraining import LearnOptions, RetrainingResult, learn
-from models.data.dataset import DataError
 from models.evaluation.tradeoff.interval import counted
 from models.feedback import ROUTES, Limits, Route
 from models.report.exported import read_export
@@ -34,6 +33,7 @@ from models.runs.commands import make
 from models.runs.run import Run
 from models.training.interrupts import as_keyboard
 from models.training.progress import announced
+from models.training.tables import print_line
 
 _RunFolder = Annotated[Path, typer.Option(help="Folder of the run that is in use.")]
 _Quarantine = Annotated[
@@ -126,7 +126,7 @@ def main(
         target = out or _beside(run)
         with announced(), as_keyboard():
             result = learn(Run(run), old, quarantine, target, options, signer)
-    except (OutfeedError, DataError, OSError) as error:
+    except (OutfeedError, OSError) as error:
         print_error(f"learn: {one_line(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt:

@@ -19,7 +19,6 @@ import numpy.typing as npt
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from edge.chain.components import components
@@ -192,6 +191,11 @@ def show(
     console.print(confused)
 
 
+def _print_line(console: Console, text: str) -> None:
+    """Print text without markup, colours or line breaks."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def main(
     data: Annotated[Path, typer.Option(help="Folder of pictures and masks.")],
     results: Annotated[Path, typer.Option(help="results.jsonl of outfeed inspect.")],
@@ -204,7 +208,7 @@ def main(
     try:
         dataset = open_dataset(data)
         for line in account(dataset):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            _print_line(console, line)
         outcomes = score(dataset, results, masks)
         metrics = summarise(outcomes)
         show(console, metrics, confusion(outcomes, dataset.kinds), dataset.kinds)
@@ -214,9 +218,7 @@ def main(
             known = {name: None if math.isnan(value) else value for name, value in measures}
             out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     except (DataError, OSError) as error:
-        console.print(
-            f"[red]score:[/] {escape(several_lines(error))}", highlight=False, soft_wrap=True
-        )
+        _print_line(Console(stderr=True), f"score: {several_lines(error)}")
         sys.exit(1)
 
 

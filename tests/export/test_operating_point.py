@@ -84,9 +84,9 @@ def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
 @pytest.mark.parametrize("limit", ["0", "5"])
 def test_command_refuses_what_is_no_share(tiny_run: Path, limit: str) -> None:
     done = run_export("--run", tiny_run, "--max-false-rejects", limit)
-    assert done.exit_code == 1
-    assert "is no share" in done.stdout
-    assert len(done.stdout.strip().splitlines()) == 1
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "is no share" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def points(*rejects: tuple[float, int]) -> tuple[OperatingPoint, ...]:

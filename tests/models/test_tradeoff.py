@@ -15,6 +15,7 @@ pytest.importorskip("scipy")
 
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Unnamed
+from edge.errors import UsageError
 from edge.records import SeverityMap
 from models.data.dataset import DataError
 from models.evaluation.evaluate import evaluate
@@ -159,8 +160,8 @@ def test_shares(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "%", "5", "0", "0%", "100%", "-1%", "half", "nan", "inf%"])
-def test_what_is_no_share_says_so_in_one_line(text: str) -> None:
-    with pytest.raises(DataError, match=r"is no share; expected .* as 0\.5%$") as error:
+def test_text_that_is_no_share_is_a_usage_error_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no share; expected .* for instance 0\.5%$") as error:
         parse_share(text)
     assert "\n" not in str(error.value)
 
@@ -231,10 +232,13 @@ def test_command_without_a_limit_chooses_nothing(tiny_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "says"), [("lots", "is no share"), ("5%", "a completed training run")]
+    ("limit", "status", "message"),
+    [("lots", 2, "is no share"), ("5%", 1, "a completed training run")],
 )
-def test_command_says_in_one_line_what_is_wrong(tmp_path: Path, limit: str, says: str) -> None:
+def test_the_command_reports_an_error_in_one_line(
+    tmp_path: Path, limit: str, status: int, message: str
+) -> None:
     done = run_command("--run", str(tmp_path), "--max-false-rejects", limit)
-    assert done.returncode == 1
-    assert says in done.stdout
-    assert len(done.stdout.strip().splitlines()) == 1
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""`python -m models.evaluation.tradeoff`: the curve as a table, and the T to choose."""
+"""`python -m models.evaluation.tradeoff`: print escapes and false rejects over T."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import Annotated
 import cv2
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from edge.errors import OutfeedError
 from edge.terminals import tolerate
 from edge.validation_messages import one_line
-from models.data.dataset import DataError
 from models.evaluation.tradeoff.interval import share_of, span
 from models.evaluation.tradeoff.point import OperatingPoint, choose, parse_share, require_good_in
 from models.evaluation.tradeoff.sweep import points_of, sweep_run
@@ -40,35 +39,38 @@ def _show(console: Console, points: Sequence[OperatingPoint], marks: Mapping[flo
     console.print(table)
 
 
+def _print_line(console: Console, text: str) -> None:
+    """Print text without markup, colours or line breaks."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def main(
     run: Annotated[Path, typer.Option(help="Folder of a completed training run.")],
     max_false_rejects: Annotated[
-        str, typer.Option(help="Choose T: the fewest escapes within this share, as 0.5%.")
+        str, typer.Option(help="Choose T within this share of false rejects, for instance 0.5%.")
     ] = "",
 ) -> None:
-    """Escapes and false rejects over T on a run's validation pictures, and the T to choose."""
+    """Print escapes and false rejects over T on the validation pictures, and the best T."""
     console = Console()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
     try:
         limit = parse_share(max_false_rejects) if max_false_rejects else None
-        opened = Run(run)
-        result = opened.result()
+        training_run = Run(run)
+        result = training_run.result()
         if limit is not None:
             require_good_in(result.metrics.get("float", {}), f"{run}'s validation pictures")
         marks = {result.threshold: "the run's T"}
         with announced():
-            points = points_of(sweep_run(opened))
+            points = points_of(sweep_run(training_run))
         _show(console, points, marks)
         if limit is not None:
             chosen = choose(points, limit)
-            console.print(str(chosen), highlight=False, soft_wrap=True)
-            console.print(str(chosen.assurance(limit)), highlight=False, soft_wrap=True)
-    except (DataError, OSError) as error:
-        console.print(
-            f"[red]tradeoff:[/] {escape(one_line(error))}", highlight=False, soft_wrap=True
-        )
-        sys.exit(1)
+            _print_line(console, str(chosen))
+            _print_line(console, str(chosen.assurance(limit)))
+    except (OutfeedError, OSError) as error:
+        _print_line(Console(stderr=True), f"tradeoff: {one_line(error)}")
+        sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def keep_validation(run: Run, results: Path) -> None:
-    """Take the lines of training pictures out."""
+    """Remove the lines of training pictures."""
     names = {Path(name).name for name in run.record().validation}
     lines = results.read_text().splitlines()
-    kept = [line for line in lines if json.loads(line)["file"] in names]
-    results.write_text("\n".join(kept) + "\n")
+    lines = [line for line in lines if json.loads(line)["file"] in names]
+    results.write_text("\n".join(lines) + "\n")
 
 
-def test_what_the_station_said_is_shown(run: Run, tmp_path: Path) -> None:
+def test_the_results_of_a_station_are_shown(run: Run, tmp_path: Path) -> None:
     results, masks = write_results(tmp_path, Path(run.record().data))
     station = InspectResults(results, masks)
     with pytest.raises(DataError, match="is no validation picture of the run"):
@@ -79,17 +79,17 @@ def test_command_writes_the_page(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "status", "message"),
     [
-        (("--results", "x"), "--results and --masks go together"),
-        (("--max-false-rejects", "much"), "is no share"),
-        ((), "expected a training run"),
+        (("--results", "x"), 2, "expected both --results and --masks, or neither"),
+        (("--max-false-rejects", "much"), 2, "is no share"),
+        ((), 1, "expected a training run"),
     ],
 )
-def test_command_says_in_one_line_what_is_wrong(
-    tmp_path: Path, options: tuple[str, ...], says: str
+def test_the_command_reports_an_error_in_one_line(
+    tmp_path: Path, options: tuple[str, ...], status: int, message: str
 ) -> None:
     done = run_command("--run", str(tmp_path), *options)
-    assert done.returncode == 1
-    assert says in done.stdout
-    assert len(done.stdout.strip().splitlines()) == 1
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
