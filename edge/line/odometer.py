@@ -19,7 +19,7 @@ class BeltPosition:
 
     count: int
     forward: bool
-    """Whether the belt did not run backward."""
+    """The belt did not run backward."""
     change: int
     """The number of the encoder's position, from 1."""
 

@@ -162,8 +162,8 @@ class RejectQueue:
     def lose(self, begin: int, end: int) -> None:
         """The parts from place begin to place end are not known.
 
-        If unknown parts are ejected, the output is active from the first moment at or beyond begin
-        to the end of the pulse that begins at end, and ejects every part there.
+        If unknown parts are ejected, the output is active and ejects every part there: from the
+        first moment at or beyond begin to the end of the pulse that begins at end.
         """
         if self.eject_unknown:
             first, last = self._lost or (begin, end)

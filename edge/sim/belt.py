@@ -27,7 +27,7 @@ class SimulatedPart:
     ejector_ns: int
     """The time at the ejector."""
     is_detected: bool
-    """Whether the photo-eye detects it."""
+    """The photo-eye detects it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,8 +221,8 @@ class Station:
             run_logged(partial(step, _CRASH_STOP_S))
 
     def _join(self, thread: threading.Thread) -> None:
-        """Wait for a thread, and ping the rejector meanwhile: it must not count this station as
-        dead before the Goodbye."""
+        """Wait for a thread, and ping the rejector meanwhile: it must not treat this station as
+        failed before the Goodbye."""
         limit_ns = self._clock.now_ns() + self._timing.budget_ns + round(_STOP_S * 1e9)
         join_thread(thread, self._clock, limit_ns, self._rejector.ping)
 
