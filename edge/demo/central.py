@@ -1,4 +1,4 @@
-"""A central system in a thread: it receives what stations publish, and shows it."""
+"""A central system in a thread, which receives and shows the events of the station."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STYLES = {"PASS": "green", "REJECT": "red", "UNKNOWN": "yellow"}
 
 
 class Central:
-    """Counts events, each once, and remembers the last few. Owns one thread."""
+    """Counts each event once, and stores the last eight. Owns one thread."""
 
     def __init__(self, broker: UplinkConfig, *, station: str, parts: int) -> None:
         self.received = 0
@@ -41,42 +41,47 @@ class Central:
         self._task = self._progress.add_task("", total=parts)
 
     def start(self) -> None:
-        """Returns when the broker has confirmed the subscription. Raises OutfeedError."""
+        """Start the thread and wait for the confirmed subscription, at most 10 s.
+
+        Raises OutfeedError if it is not confirmed.
+        """
         self._thread.start()
         if not self._subscriber.wait_subscribed(_SUBSCRIBE_S):
             self.close()
             raise OutfeedError(f"demo: the broker confirms no subscription in {_SUBSCRIBE_S:g} s")
 
     def close(self) -> None:
-        """End the thread. Nothing is received afterwards."""
+        """End the thread. No event is received afterwards."""
         self._stop.set()
         self._thread.join(10)
 
     def view(self) -> RenderableType:
-        """The last events and how far the belt is. Any thread."""
-        table = Table(title="what central receives", title_justify="left", expand=True)
-        for heading in ("event", "part", "what", "details"):
+        """Return the last events and the progress of the belt. Any thread."""
+        table = Table(title="received by the central system", title_justify="left", expand=True)
+        for heading in ("event", "part", "type", "details"):
             table.add_column(heading, no_wrap=True)
         for received in list(self._recent):
             number = str(received.identity.sequence)
             event = received.event
             if isinstance(event, PartEvent):
-                said = event.decision.value
-                what = f"[{_STYLES[said]}]{said}[/]"
-                table.add_row(number, str(event.part_id), what, escape(event.reason))
+                decision = event.decision.value
+                text = f"[{_STYLES[decision]}]{decision}[/]"
+                table.add_row(number, str(event.part_id), text, escape(event.reason))
             elif isinstance(event, ActuationEvent):
-                late = "" if event.error_us is None else f"{event.error_us:.0f} µs after it was due"
+                late = (
+                    "" if event.error_us is None else f"{event.error_us:.0f} µs after the due time"
+                )
                 table.add_row(number, str(event.part_id), event.action.value, late)
             elif isinstance(event, MarkEvent):
                 table.add_row(number, str(event.part_id), event.mark, escape(event.note))
             elif isinstance(event, StartEvent):
-                table.add_row(number, "", "start", f"the run before: {event.last_end}")
+                table.add_row(number, "", "start", f"previous run: {event.last_end}")
             elif isinstance(event, GapEvent):
                 table.add_row(number, "", "gap", escape(event.reason))
         return Group(table, self._progress.get_renderable())
 
     def _keep(self, received: ReceivedEvent) -> None:
-        """On the thread."""
+        """Count and store an event. Runs on the thread."""
         self.received += 1
         self._recent.append(received)
         if isinstance(received.event, PartEvent):

@@ -1,4 +1,4 @@
-"""``outfeed demo``: the whole appliance on a simulated belt."""
+"""``outfeed demo``: the whole appliance with a simulated belt."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def demo(
         Path,
         typer.Option(
             help="A folder of pictures as `make train` reads it: images/ with masks/KIND/, good/ "
-            "with others, or a published data set.",
+            "with other folders, or a published data set.",
             show_default=False,
         ),
     ],
-    parts: Annotated[int, typer.Option(min=1, help="Parts on the belt.")] = 300,
+    parts: Annotated[int, typer.Option(min=1, help="Number of parts.")] = 300,
     rate: Annotated[
         float,
         typer.Option(
             min=0.1,
             max=100,
             callback=finite,
-            help="Parts a second.",
+            help="Parts per second.",
         ),
     ] = 20.0,
     out: Annotated[
@@ -37,10 +37,12 @@ def demo(
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Port of the broker on the loopback. Default: a free one."
+            min=1,
+            max=65535,
+            help="Port of the broker on the loopback interface. Default: a free one.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the gaps between the parts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the gaps between parts.")] = 0,
     trust: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,12 +55,13 @@ def demo(
 ) -> None:
     """Show the whole appliance on this machine: belt, inspection, ejector, journal, MQTT, central.
 
-    A simulated belt carries parts past the camera at line speed; the rejector and the uplink are
-    real processes, the broker a real MQTT 5 broker on the loopback. What central receives is shown
-    live. At the end: verdicts against the masks (a part with a mask is defective), times, wrong
-    parts kicked, events journalled, published and received, and a contact sheet as PNG.
+    A simulated belt moves parts past the camera at line speed. The rejector and the uplink are real
+    processes, and the broker is a real MQTT 5 broker on the loopback interface. The events at the
+    central system are shown live. At the end the command prints verdicts against the masks (a part
+    with a mask is defective), times, ejected parts, and the numbers of events, and writes a contact
+    sheet as PNG.
 
-    Exit status 0 only when every event arrived once and no wrong part was kicked.
+    Exit status: 0 if every event arrived once and no wrong part was ejected.
     """
     from edge.demo.run import DemoOptions, run_demo
 

@@ -1,4 +1,4 @@
-"""The contact sheet: one picture from which a person sees what the station saw."""
+"""The contact sheet: one picture with parts of the run and their verdicts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.chain.inspector import Inspector
-from edge.demo.outcome import Judged
-from edge.demo.parts import Specimen
+from edge.demo.outcome import DemoPart
+from edge.demo.parts import DemoPicture
 from edge.images import read_image
 from edge.inspection.pictures import COLOURS, caption_strip, overlay
 from edge.records import Decision, Frame
@@ -21,11 +21,14 @@ _GAP_PX = 6
 _PAPER_GREY = 32
 
 
-def choose(judged: Sequence[Judged], picture: Callable[[Judged], object]) -> list[Judged]:
-    """At most COLUMNS × ROWS parts, each picture once: a row of escapes, a row of false rejects,
-    then rejects, and passes only where a tile is left. Fewer mistakes leave more room."""
-    first = {picture(one): one for one in reversed(judged)}
-    unique = [one for one in judged if first[picture(one)] is one]
+def choose(parts: Sequence[DemoPart], picture: Callable[[DemoPart], object]) -> list[DemoPart]:
+    """Choose at most COLUMNS × ROWS parts, each picture once.
+
+    The order is a row of escapes, a row of false rejects, rejects, and parts that passed. Free
+    tiles of a row go to the following groups.
+    """
+    first = {picture(one): one for one in reversed(parts)}
+    unique = [one for one in parts if first[picture(one)] is one]
     escapes = [one for one in unique if one.is_escape][:COLUMNS]
     false = [one for one in unique if one.is_false_reject][:COLUMNS]
     rejects = [
@@ -35,16 +38,16 @@ def choose(judged: Sequence[Judged], picture: Callable[[Judged], object]) -> lis
     ]
     passes = [one for one in unique if one.verdict.decision is Decision.PASS and not one.is_escape]
     spare = COLUMNS * ROWS - len(escapes) - len(false)
-    # Good parts that pass are most of a line's day: a row of them, where there are rejects enough.
+    # Keep one row for good parts that passed: they are most of the parts of a line.
     rejects = rejects[: max(spare - COLUMNS, spare - len(passes))]
     return [*escapes, *false, *rejects, *passes][: COLUMNS * ROWS]
 
 
 def contact_sheet(
-    chosen: Sequence[Judged], specimen: Callable[[int], Specimen], inspector: Inspector
+    chosen: Sequence[DemoPart], picture_of: Callable[[int], DemoPicture], inspector: Inspector
 ) -> NDArray[np.uint8]:
-    """BGR, COLUMNS × ROWS tiles with captions; the pictures are inspected again for it."""
-    tiles = [_tile(one, specimen(one.verdict.part_id), inspector) for one in chosen]
+    """Return the sheet as BGR pixels, uint8. The pictures are inspected again for the overlays."""
+    tiles = [_tile(one, picture_of(one.verdict.part_id), inspector) for one in chosen]
     height = max((tile.shape[0] for tile in tiles), default=_TILE_PX)
     rows = max(1, -(-len(tiles) // COLUMNS))
     shape = (
@@ -60,9 +63,9 @@ def contact_sheet(
     return sheet
 
 
-def _tile(judged: Judged, specimen: Specimen, inspector: Inspector) -> NDArray[np.uint8]:
-    pixels = read_image(specimen.path)
-    verdict = judged.verdict
+def _tile(part: DemoPart, source: DemoPicture, inspector: Inspector) -> NDArray[np.uint8]:
+    pixels = read_image(source.path)
+    verdict = part.verdict
     if verdict.decision is not Decision.UNKNOWN:
         verdict = inspector.inspect(Frame(verdict.part_id, 0, 0, 0, pixels))
     picture = overlay(pixels, verdict)
@@ -71,14 +74,14 @@ def _tile(judged: Judged, specimen: Specimen, inspector: Inspector) -> NDArray[n
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     framed = np.full((small.shape[0], _TILE_PX, 3), _PAPER_GREY, np.uint8)
     framed[:, : small.shape[1]] = small
-    said = "ESCAPE" if judged.is_escape else "FALSE REJECT" if judged.is_false_reject else ""
+    error = "ESCAPE" if part.is_escape else "FALSE REJECT" if part.is_false_reject else ""
     lines = (
-        f"part {verdict.part_id}  {specimen.path.name}",
-        f"{said or verdict.decision.value.lower()}; truth: {_truth(specimen)}",
+        f"part {verdict.part_id}  {source.path.name}",
+        f"{error or verdict.decision.value.lower()}; truth: {_truth(source)}",
     )
-    colour = COLOURS[Decision.UNKNOWN if said else verdict.decision]
+    colour = COLOURS[Decision.UNKNOWN if error else verdict.decision]
     return np.concatenate([framed, caption_strip(lines, _TILE_PX, 0.45, colour)])
 
 
-def _truth(specimen: Specimen) -> str:
-    return specimen.kind or ("good" if specimen.known else "unknown")
+def _truth(source: DemoPicture) -> str:
+    return source.kind or ("good" if source.known else "unknown")

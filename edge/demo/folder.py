@@ -1,4 +1,4 @@
-"""The folder of a demo: what lies in it, and how it is made fresh."""
+"""The folder of a demo: its files, and their removal before the next demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATION = "demo"
 TRAVEL_MS, BUDGET_MS = 400.0, 200.0
 
 _STATION_TOML = """\
-# Written by `outfeed demo`; firmware-config/station.toml explains every key.
+# Written by `outfeed demo`; firmware-config/station.toml explains each key.
 id = "{station}"
 bundle = {bundle}
 state_dir = "state"
@@ -51,7 +51,7 @@ retry_max_s = 1.0
 
 @dataclass(frozen=True, slots=True)
 class DemoFolder:
-    """Paths in the folder; only ``prepare`` removes anything."""
+    """The paths in the folder of a demo. Only ``prepare`` removes files."""
 
     root: Path
 
@@ -65,7 +65,7 @@ class DemoFolder:
 
     @property
     def ejector(self) -> Path:
-        """Every edge of the simulated output."""
+        """Return the file of all edges of the simulated output."""
         return self.root / "ejector.txt"
 
     @property
@@ -82,16 +82,17 @@ class DemoFolder:
 
     @classmethod
     def prepare(cls, root: Path) -> DemoFolder:
-        """Make the folder, and what an earlier demo left in it go. Raises OutfeedError.
+        """Create the folder and remove the files of an earlier demo.
 
-        A ``state`` folder that holds anything but what a station writes is not touched.
+        Raises OutfeedError, and UsageError before any change if ``state`` has a file that no
+        station writes.
         """
         folder = cls(root)
         try:
             if folder.state.is_dir():
                 for path in folder.state.iterdir():
                     if not _is_of_a_demo(path):
-                        raise UsageError(f"{path}: not of a demo; give another --out")
+                        raise UsageError(f"{path}: was not written by a demo; give another --out")
                 shutil.rmtree(folder.state)
             for path in (folder.ejector, folder.uplink_log, folder.sheet, folder.account):
                 path.unlink(missing_ok=True)
@@ -111,10 +112,10 @@ class DemoFolder:
         seed: int,
         port: int,
     ) -> StationConfig:
-        """Write station.toml and read it back, as a station would. trust: public keys, as text."""
+        """Write station.toml and read it, as a station does. trust: public keys, as text."""
         text = _STATION_TOML.format(
             station=STATION,
-            bundle=json.dumps(str(bundle.absolute())),  # a JSON string is a TOML string
+            bundle=json.dumps(str(bundle.absolute())),  # a JSON string is a valid TOML string
             keys=json.dumps(list(trust)),
             frames=json.dumps(str(frames.absolute())),
             rate_hz=float(rate_hz),
@@ -122,7 +123,7 @@ class DemoFolder:
             seed=seed,
             travel_ms=TRAVEL_MS,
             budget_ms=BUDGET_MS,
-            # At 100 parts a second the smallest gap is 9 ms: the pulse has ended before the next.
+            # At 100 parts per second the smallest gap is 9 ms: the pulse ends before the next part.
             pulse_ms=min(20.0, 400 / rate_hz),
             port=port,
         )
@@ -130,7 +131,7 @@ class DemoFolder:
         return load_config(self.config)
 
     def write(self, path: Path, text: str) -> None:
-        """A file of the folder. Raises OutfeedError."""
+        """Write a file of the folder. Raises OutfeedError."""
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What a demo did, against what was right."""
+"""The results of a demo compared with the truth."""
 
 from __future__ import annotations
 
@@ -9,39 +9,48 @@ from edge.records import Decision, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A part's verdict beside the truth. truth: the kind of its defect, None for a good part.
-    known: False where nothing says which parts are good; then nothing is a false reject."""
+class DemoPart:
+    """The verdict on a part and the truth."""
 
     verdict: Verdict
+
     truth: str | None
+    """The kind of the defect; None for a good part."""
+
     known: bool = True
+    """False: neither masks nor folders show which parts are good. No part is a false reject."""
 
     @property
     def is_escape(self) -> bool:
-        """Defective, and passed."""
+        """Return whether the part is defective and passed."""
         return self.truth is not None and self.verdict.decision is Decision.PASS
 
     @property
     def is_false_reject(self) -> bool:
-        """Good, and rejected for a defect."""
+        """Return whether the part is good and was rejected."""
         return self.known and self.truth is None and self.verdict.decision is Decision.REJECT
 
 
 @dataclass(frozen=True, slots=True)
-class Kicks:
-    """wrong: parts hit that should have gone by. missed: parts that should have been hit and were
-    not. air: pulses that hit nothing."""
+class EjectionResult:
+    """The ejected parts compared with the verdicts."""
 
     right: int
+    """The number of parts that were ejected correctly."""
+
     wrong: tuple[int, ...]
+    """Parts that were ejected and should have passed."""
+
     missed: tuple[int, ...]
-    air: int
+    """Parts that should have been ejected and were not."""
+
+    empty: int
+    """The number of pulses that hit no part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """Events in the journal, confirmed by the broker, and received once by central."""
+class DeliveryCount:
+    """Numbers of events: in the journal, acknowledged by the broker, received by central once."""
 
     journalled: int
     published: int
@@ -49,23 +58,27 @@ class Carried:
 
     @property
     def complete(self) -> bool:
+        """Return whether the three numbers are the same."""
         return self.journalled == self.published == self.received
 
 
-def compare_kicks(
-    hits: Sequence[Sequence[int]], verdicts: Mapping[int, Verdict], *, kick_unknown: bool
-) -> Kicks:
-    """hits: per pulse, the numbers of the parts it struck (SimulatedBelt.hits)."""
+def compare_ejections(
+    hits: Sequence[Sequence[int]], verdicts: Mapping[int, Verdict], *, eject_unknown: bool
+) -> EjectionResult:
+    """Compare the hits of the ejector with the verdicts.
+
+    hits: for each pulse the numbers of the parts that it hit (SimulatedBelt.hits).
+    """
     wanted = {
         number
         for number, verdict in verdicts.items()
         if verdict.decision is Decision.REJECT
-        or (verdict.decision is Decision.UNKNOWN and kick_unknown)
+        or (verdict.decision is Decision.UNKNOWN and eject_unknown)
     }
     struck = {number for pulse in hits for number in pulse}
-    return Kicks(
+    return EjectionResult(
         right=len(struck & wanted),
         wrong=tuple(sorted(struck - wanted)),
         missed=tuple(sorted(wanted - struck)),
-        air=sum(not pulse for pulse in hits),
+        empty=sum(not pulse for pulse in hits),
     )

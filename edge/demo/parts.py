@@ -1,4 +1,4 @@
-"""The parts of the demo: pictures of which the truth is known."""
+"""The parts of the demo: pictures and their truth."""
 
 from __future__ import annotations
 
@@ -13,35 +13,38 @@ from edge.records import Frame
 
 
 @dataclass(frozen=True, slots=True)
-class Specimen:
-    """A picture and what is wrong with it: the kind of its mask, None for a good part. known:
-    False where the folder has neither masks nor good/, so that nobody says that the part is good.
-    """
+class DemoPicture:
+    """A picture of a part and the truth about it."""
 
     path: Path
+
     kind: str | None
+    """The kind of its defect; None for a good part."""
+
     known: bool = True
+    """False: the folder has neither masks nor good/, so that good parts are not known."""
 
 
-def find_specimens(folder: Path) -> tuple[Specimen, ...]:
-    """The pictures of a folder as `make train` reads it, sorted by path, and which of them show a
-    defective part: by a mask that is drawn on, or by the folder that the picture lies in. Every
-    picture and mask is read once.
+def find_pictures(folder: Path) -> tuple[DemoPicture, ...]:
+    """Return the pictures of a folder as `make train` reads it, sorted by path.
 
-    Raises UsageError for a folder in no known layout, for a picture or mask that is not right, and
-    for what may be labels that are not read: a picture without a mask is taken for a good part.
+    A picture shows a defective part if its mask is not empty, or by its folder. Every picture and
+    mask is read once.
+
+    Raises UsageError for an unknown layout, and for a picture or mask with a fault. Files that look
+    like labels and are not read are an error too, because a picture without a mask counts as good.
     """
     try:
-        found = read_folder(folder)
+        content = read_folder(folder)
     except FrameError as error:
         raise UsageError(f"--frames {error}") from error
-    if found.layout is None:
-        raise UsageError(f"--frames {unrecognised(found)}")
-    own = found.layout in ("generic", "sorted")
-    drawn = read_drawn(found) if own else None
-    complaints = [*found.complaints, *(drawn.faults if drawn else ())]
-    specimens = []
-    for entry in found.entries:
+    if content.layout is None:
+        raise UsageError(f"--frames {unrecognised(content)}")
+    own = content.layout in ("generic", "sorted")
+    drawn = read_drawn(content) if own else None
+    complaints = [*content.complaints, *(drawn.faults if drawn else ())]
+    pictures = []
+    for entry in content.entries:
         complaints += remarks(entry.path)
         try:
             read_image(entry.path)
@@ -50,33 +53,33 @@ def find_specimens(folder: Path) -> tuple[Specimen, ...]:
         kind = entry.kind or None
         if drawn is not None:
             kind = drawn.kinds.get(entry.path, kind)
-        specimens.append(Specimen(entry.path, kind, found.says_good))
+        pictures.append(DemoPicture(entry.path, kind, content.says_good))
     if complaints:
         first, *more = listing(complaints, str(folder))
         raise FolderError((f"--frames {first}", *more))
-    if not specimens:
+    if not pictures:
         raise UsageError(f"--frames {folder}: holds no picture; expected images/ or good/")
-    return tuple(specimens)
+    return tuple(pictures)
 
 
-class SpecimenCamera:
-    """A Camera that shows part n the n-th specimen, counted from 1 and beginning again at the end.
+class DemoCamera:
+    """A camera that returns the n-th picture for part n, counted from 1, and repeats the pictures.
 
-    So the truth about a part is known by its number, even when a part was never captured. No
-    exposure time; the picture is decoded when it is taken.
+    So the part number gives the truth, even for a part that was never captured. Not simulated: the
+    exposure time. The picture is decoded during the capture.
     """
 
-    def __init__(self, specimens: tuple[Specimen, ...], *, clock: Clock) -> None:
-        self._specimens = specimens
+    def __init__(self, pictures: tuple[DemoPicture, ...], *, clock: Clock) -> None:
+        self._pictures = pictures
         self._clock = clock
 
-    def of(self, part_id: int) -> Specimen:
-        """What this part shows."""
-        return self._specimens[(part_id - 1) % len(self._specimens)]
+    def of(self, part_id: int) -> DemoPicture:
+        """Return the picture of this part."""
+        return self._pictures[(part_id - 1) % len(self._pictures)]
 
     def capture(self, part_id: int, sequence: int, triggered_ns: int) -> Frame:
         exposed_ns = self._clock.now_ns()
         return Frame(part_id, sequence, triggered_ns, exposed_ns, read_image(self.of(part_id).path))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no device is open."""

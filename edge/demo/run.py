@@ -1,4 +1,4 @@
-"""Runs the demo: a line with everything real but the belt, the camera's view and the ejector."""
+"""The run of the demo: a real station with a simulated belt, camera and ejector."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from edge.config.station import StationConfig
 from edge.demo.central import Central
 from edge.demo.contact_sheet import choose, contact_sheet
 from edge.demo.folder import DemoFolder
-from edge.demo.outcome import Carried, Judged, Kicks, compare_kicks
-from edge.demo.parts import SpecimenCamera, find_specimens
-from edge.demo.report import Account, account_json, account_table
+from edge.demo.outcome import DeliveryCount, DemoPart, EjectionResult, compare_ejections
+from edge.demo.parts import DemoCamera, find_pictures
+from edge.demo.report import DemoSummary, summary_json, summary_table
 from edge.devices.output_simulated import pulses, read_record
 from edge.engines.registry import EngineChoice
 from edge.inspection.pictures import write_picture
@@ -38,15 +38,14 @@ from edge.sim.driven_belt import DrivenBelt
 from edge.station import Summary
 from edge.tables import stages_table
 
-# Of the bundles that come with Outfeed.
+# The key of the bundles that come with Outfeed.
 ZOO_KEY = Path(__file__).parents[2] / "models" / "zoo" / "zoo.pub"
-_DRAIN_S = 10.0  # for the uplink to publish what is left: 1,000 events take it 0.3 s
+_DRAIN_S = 10.0  # time for the uplink to publish the rest: 1,000 events take 0.3 s
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What ``outfeed demo`` was asked for. trust: public keys, text or files; none: the zoo's.
-    port: None takes a free one."""
+    """The options of ``outfeed demo``."""
 
     bundle: Path
     frames: Path
@@ -54,31 +53,36 @@ class DemoOptions:
     rate_hz: float = 20.0
     out: Path = Path("build/demo")
     port: int | None = None
+    """The port of the broker; None: a free one."""
+
     seed: int = 0
     trust: tuple[str, ...] = ()
+    """Public keys, as text or files; empty: the key of the shipped bundles."""
+
     live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """What is left of a run of the line."""
+class _LineRun:
+    """The results of a run of the line."""
 
     summary: Summary
     verdicts: dict[int, Verdict]
     belt: SimulatedBelt | DrivenBelt
-    carried: Carried
+    events: DeliveryCount
 
 
 def run_demo(options: DemoOptions) -> bool:
-    """Run it and say what it did; whether every event arrived once and no wrong part was kicked.
+    """Run the demo and print its summary.
 
-    Main thread only. Raises OutfeedError: broker, bundle, frames or folder cannot be used.
+    Return whether every event arrived once and no wrong part was ejected. Main thread only. Raises
+    OutfeedError if broker, bundle, frames or folder cannot be used.
     """
-    specimens = find_specimens(options.frames)
+    pictures = find_pictures(options.frames)
     trusted = trusted_by(options.trust or [str(ZOO_KEY)])
     bundle, inspector = load_chain(options.bundle, trusted=trusted)
     folder = DemoFolder.prepare(options.out)
-    camera = SpecimenCamera(specimens, clock=MonotonicClock())
+    camera = DemoCamera(pictures, clock=MonotonicClock())
     with EmbeddedBroker(options.port) as broker:
         config = folder.configure(
             bundle=options.bundle,
@@ -90,31 +94,31 @@ def run_demo(options: DemoOptions) -> bool:
             port=broker.port,
         )
         run = _run_line(config, folder, camera, bundle, inspector, live=options.live)
-    judged = [
-        Judged(verdict, camera.of(number).kind, camera.of(number).known)
+    parts = [
+        DemoPart(verdict, camera.of(number).kind, camera.of(number).known)
         for number, verdict in sorted(run.verdicts.items())
     ]
-    kicks = _kicks(config, folder, run)
-    chosen = choose(judged, lambda one: camera.of(one.verdict.part_id).path)
+    ejections = _ejections(config, folder, run)
+    chosen = choose(parts, lambda one: camera.of(one.verdict.part_id).path)
     write_picture(folder.sheet, contact_sheet(chosen, camera.of, inspector))
-    account = Account(bundle.id, run.summary, tuple(judged), kicks, run.carried)
-    folder.write(folder.account, account_json(account))
+    summary = DemoSummary(bundle.id, run.summary, tuple(parts), ejections, run.events)
+    folder.write(folder.account, summary_json(summary))
     console = Console(highlight=False)
     console.print(stages_table(run.summary.stages))
-    console.print(account_table(account, folder.sheet))
-    return account.is_sound
+    console.print(summary_table(summary, folder.sheet))
+    return summary.is_sound
 
 
 def _run_line(
     config: StationConfig,
     folder: DemoFolder,
-    camera: SpecimenCamera,
+    camera: DemoCamera,
     bundle: Bundle,
     inspector: Inspector,
     *,
     live: bool,
-) -> _Run:
-    """One run of the line with an uplink and a central, until everything has been carried."""
+) -> _LineRun:
+    """Run the line with an uplink and a central system until all events have arrived."""
     clock = MonotonicClock()
     belt = make_belt(config, clock=clock)
     verdicts: dict[int, Verdict] = {}
@@ -144,19 +148,19 @@ def _run_line(
         with JournalReader(config.paths.journal) as reader:
             journalled = len(reader.read(None, 1 << 31))
         _wait_until(lambda: central.received >= journalled, _DRAIN_S)
-    # The uplink has ended: its last position is on the disk.
+    # The uplink has ended, so that its last position is on the disk.
     position = read_cursor(config.paths.cursor)
     published = 0 if position is None else position.published
-    return _Run(summary, verdicts, belt, Carried(journalled, published, central.received))
+    return _LineRun(summary, verdicts, belt, DeliveryCount(journalled, published, central.received))
 
 
-def _kicks(config: StationConfig, folder: DemoFolder, run: _Run) -> Kicks:
+def _ejections(config: StationConfig, folder: DemoFolder, run: _LineRun) -> EjectionResult:
     hits = run.belt.hits(pulses(read_record(folder.ejector)))
-    return compare_kicks(hits, run.verdicts, kick_unknown=config.line.on_unknown == "reject")
+    return compare_ejections(hits, run.verdicts, eject_unknown=config.line.on_unknown == "reject")
 
 
 def _wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = 0.02) -> bool:
-    """Whether the condition came true in time. Blocks."""
+    """Wait for the condition; return whether it became true in time."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline_s:

@@ -1,4 +1,4 @@
-"""The check of a real board, on boards that the test plays."""
+"""The check of a real board, on simulated boards."""
 
 import os
 import subprocess
@@ -10,7 +10,14 @@ import pytest
 
 from edge.assembly.station import make_trigger
 from edge.cli import board_check as boardcheck
-from edge.cli.board_check import Finding, check_camera, check_lamp, check_unplug, check_wire, main
+from edge.cli.board_check import (
+    BoardFinding,
+    check_camera,
+    check_lamp,
+    check_unplug,
+    check_wire,
+    main,
+)
 from edge.config.station import StationConfig
 from edge.devices.camera_reopening import ReopeningCamera
 from edge.devices.output_simulated import SimulatedOutput
@@ -35,7 +42,7 @@ def lines(findings) -> list[str]:
 
 @pytest.fixture
 def board(request):
-    """A chip of which line 2 is wired to line 1."""
+    """Return a chip whose line 2 is wired to line 1."""
     clock = FakeClock()
     kernel = fake_kernel(request, clock)
     (path,) = kernel.chips
@@ -55,13 +62,13 @@ def test_a_wire_from_the_output_to_the_trigger(board, tmp_path):
     clock, _, _ = board
     settings = config(tmp_path, SMALLEST + WIRED)
     trigger = make_trigger(settings, clock=clock)
-    assert lines(check_wire(trigger, settings, clock=clock, kicks=5)) == [
-        "PASS  no edge before the output is claimed: 0 seen",
-        "PASS  no edge as the output is claimed: 0 seen",
-        "PASS  an edge for every kick: 5 of 5 seen, 0 stray edges",
-        "PASS  the kernel's stamp after the order: p50 40 µs, max 40 µs",
-        "PASS  no edge as the output is released: 0 seen",
-        "PASS  no edge as the output is claimed again: 0 seen",
+    assert lines(check_wire(trigger, settings, clock=clock, pulses=5)) == [
+        "PASS  no edge before the output is claimed: 0 detected",
+        "PASS  no edge as the output is claimed: 0 detected",
+        "PASS  an edge for every pulse: 5 of 5 detected, 0 stray edges",
+        "PASS  the kernel's stamp is after the order: p50 40 µs, max 40 µs",
+        "PASS  no edge as the output is released: 0 detected",
+        "PASS  no edge as the output is claimed again: 0 detected",
     ]
 
 
@@ -69,30 +76,33 @@ def test_a_wire_of_the_other_polarity_and_no_wire(board, tmp_path):
     clock, kernel, path = board
     settings = config(tmp_path, SMALLEST + WIRED + "active_low = true\n")
     trigger = make_trigger(settings, clock=clock)
-    found = list(check_wire(trigger, settings, clock=clock, kicks=5))
-    assert not found[1].passed  # the claim at inactive is an edge to high
-    assert str(found[2]) == (
-        "FAIL  an edge for every kick: 0 of 5 seen, 5 stray edges (one of the two lines is "
+    findings = list(check_wire(trigger, settings, clock=clock, pulses=5))
+    assert not findings[1].passed  # the claim at inactive is an edge to high
+    assert str(findings[2]) == (
+        "FAIL  an edge for every pulse: 0 of 5 detected, 5 stray edges (one of the two lines is "
         "active_low and the other is not?)"
     )
     trigger.close()
     kernel.line(path, 2).drive = lambda high: None
     settings = config(tmp_path, SMALLEST + WIRED)
     trigger = make_trigger(settings, clock=clock)
-    found = list(check_wire(trigger, settings, clock=clock, kicks=5))
-    assert str(found[2]) == "FAIL  an edge for every kick: 0 of 5 seen, 0 stray edges"
+    findings = list(check_wire(trigger, settings, clock=clock, pulses=5))
+    assert str(findings[2]) == "FAIL  an edge for every pulse: 0 of 5 detected, 0 stray edges"
 
 
 def test_a_camera_that_is_fresh_and_one_that_is_not(tmp_path):
     settings = config(tmp_path, with_section("camera", V4L2))
     sensor = SimulatedSensor(FakeClock())
-    found = lines(check_camera(SimulatedCamera(sensor), settings, clock=sensor.clock, parts=90))
-    assert found[0] == "PASS  a fresh frame for every part: 90 of 90"
-    assert [line.split(":")[0] for line in found[1:]] == ["PASS  exposure", "PASS  frame in memory"]
+    findings = lines(check_camera(SimulatedCamera(sensor), settings, clock=sensor.clock, parts=90))
+    assert findings[0] == "PASS  a fresh frame for every part: 90 of 90"
+    assert [line.split(":")[0] for line in findings[1:]] == [
+        "PASS  exposure",
+        "PASS  frame in memory",
+    ]
     faults = {7: CameraFault.FROZEN, 9: CameraFault.DAMAGED}
     camera = SimulatedCamera(sensor, faults)
-    found = lines(check_camera(camera, settings, clock=sensor.clock, parts=20))
-    assert found[0] == (
+    findings = lines(check_camera(camera, settings, clock=sensor.clock, parts=20))
+    assert findings[0] == (
         "FAIL  a fresh frame for every part: 18 of 20; first: frame refused: every pixel as in the "
         "last one"
     )
@@ -104,7 +114,7 @@ def test_a_lamp_shows_whether_the_stamps_are_true(wrong_ms, passed):
     output = SimulatedOutput(clock=clock)
 
     def scene(exposed_ns: int) -> np.ndarray:
-        """What the sensor sees at the time that is true; its stamp is wrong_ms later than that."""
+        """Return the frame at the true time; its stamp is wrong_ms later."""
         true_ns = exposed_ns - wrong_ms * MS
         lit = [edge.active for edge in output.history if edge.at_ns <= true_ns]
         return np.full((4, 4), 200 if lit and lit[-1] else 30, np.uint8)
@@ -113,10 +123,10 @@ def test_a_lamp_shows_whether_the_stamps_are_true(wrong_ms, passed):
     (finding,) = check_lamp(SimulatedCamera(sensor), output, clock=clock, flashes=12)
     assert finding.passed is passed
     if passed:
-        assert finding.said == "of 12 flashes no dark frame says that it is of after the lamp"
+        assert finding.message == "no dark frame has a stamp after the lamp, in 12 flashes"
     else:
-        said_ms = float(finding.said.split()[1])
-        assert wrong_ms - 5 <= said_ms <= wrong_ms
+        stated_ms = float(finding.message.split()[4])
+        assert wrong_ms - 5 <= stated_ms <= wrong_ms
 
 
 def test_a_lamp_that_is_not_in_view():
@@ -131,25 +141,25 @@ def test_a_camera_that_is_unplugged_and_plugged_in_again(tmp_path, monkeypatch, 
     sensor = SimulatedSensor(FakeClock())
     wait = sensor.clock.sleep_until_ns
 
-    def someone(due_ns: int) -> None:
-        """The person who does what was printed last."""
-        said = capsys.readouterr().out
-        if "UNPLUG" in said:
+    def follow_instruction(due_ns: int) -> None:
+        """Do what was printed last, as a person would."""
+        output = capsys.readouterr().out
+        if "UNPLUG" in output:
             sensor.present = False
-        elif "PLUG" in said:
+        elif "PLUG" in output:
             sensor.present = True
         wait(due_ns)
 
-    sensor.clock.sleep_until_ns = someone
+    sensor.clock.sleep_until_ns = follow_instruction
     camera = ReopeningCamera(lambda: SimulatedCamera(sensor), retry_max_s=0.001)
     monkeypatch.setattr(boardcheck, "make_live_camera", lambda config, clock: camera)
-    monkeypatch.setattr(boardcheck, "_RETURN_S", 1e9)  # by a clock that leaps
-    found = list(check_unplug(settings, clock=sensor.clock))
-    assert found[:2] == [
-        Finding(True, "unplug the camera now", "lost, parts are UNKNOWN"),
-        Finding(True, "plug it in again", "came back"),
+    monkeypatch.setattr(boardcheck, "_PLUG_S", 1e9)  # by a clock that leaps
+    findings = list(check_unplug(settings, clock=sensor.clock))
+    assert findings[:2] == [
+        BoardFinding(True, "unplug the camera now", "lost, parts are UNKNOWN"),
+        BoardFinding(True, "plug it in again", "opened again"),
     ]
-    assert found[2].passed
+    assert findings[2].passed
 
 
 def test_the_script_says_what_is_wrong(tmp_path, capsys):

@@ -185,13 +185,13 @@ def test_a_bundle_that_was_replaced_is_still_found(outfeed: Outfeed, kept: Path)
     other = small_bundle(kept.parent / "other.outfeed", version="3.0")
     lain.write_bytes(other.read_bytes())
     result = outfeed("replay", "--config", kept, "--last", 1)
-    assert (result.status, "not what its name says" in result.line) == (1, True)
+    assert (result.status, "not the bundle of its file name" in result.line) == (1, True)
     lain.write_bytes(b"broken")
     result = outfeed("replay", "--config", kept, "--last", 1)
     assert (result.status, f"{digest}.outfeed: " in result.line) == (1, True)
     lain.unlink()
     result = outfeed("replay", "--config", kept, "--last", 1)
-    assert (result.status, "is not kept here any more" in result.line) == (1, True)
+    assert (result.status, "is not stored here any more" in result.line) == (1, True)
 
 
 def test_the_configured_bundle_serves_where_none_was_kept(outfeed: Outfeed, kept: Path) -> None:

@@ -1,4 +1,4 @@
-"""outfeed demo as a process: everything real, and an account that adds up."""
+"""outfeed demo as a process: a whole run, and errors of its arguments."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from edge.__main__ import main
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import read_public_key
-from edge.demo.parts import find_specimens
+from edge.demo.parts import find_pictures
 from edge.demo.run import ZOO_KEY
 from tests.support.bundles import CLEAN, HOLE, STAIN, small_bundle
 from tests.support.folders import put
@@ -79,10 +79,10 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     command += ["--seed", "3", "--trust", TRUST]
     status, shown = on_a_terminal(command)
     assert status == 0, shown
-    assert "what central receives" in shown
+    assert "received by the central system" in shown
     assert "40/40" in shown
     account = json.loads((out / "summary.json").read_text())
-    run, events, kicks = account["run"], account["events"], account["kicks"]
+    run, events, ejections = account["run"], account["events"], account["ejections"]
     assert account["sound"] is True
     assert run["parts"] == 40 == run["passed"] + run["rejected"] + run["unknown"]
     # A part that a busy machine made late is UNKNOWN and ejected; it neither escapes nor is false.
@@ -90,8 +90,8 @@ def test_a_whole_run(frames: Path, bundle: Path, tmp_path: Path) -> None:
     assert account["defective"] == 16
     assert 8 - unknown <= account["escapes"] <= 8
     assert 8 - unknown <= account["false_rejects"] <= 8
-    assert kicks["wrong"] == []
-    assert kicks["right"] + len(kicks["missed"]) == run["rejected"] + unknown
+    assert ejections["wrong"] == []
+    assert ejections["right"] + len(ejections["missed"]) == run["rejected"] + unknown
     assert events["journalled"] == events["published"] == events["received"]
     self_tests = 2  # at the start, one with a defect and one without
     starts = 1
@@ -184,7 +184,7 @@ def test_pictures_and_truth_side_by_side(tmp_path: Path) -> None:
     for number, pixels in enumerate((CLEAN, HOLE)):
         put(tmp_path / f"kos01/Part{number}.jpg", pixels)
         put(tmp_path / f"kos01/Part{number}_label.bmp", MASK * (number > 0))
-    found = find_specimens(tmp_path)
+    found = find_pictures(tmp_path)
     assert [(each.path.name, each.kind, each.known) for each in found] == [
         ("Part0.jpg", None, True),
         ("Part1.jpg", "defect", True),
@@ -220,7 +220,7 @@ def test_where_every_part_is_defective_false_rejects_are_unknown(
     assert account["escapes"] is not None
 
 
-def test_all_that_is_wrong_with_a_folder_is_said_at_once(
+def test_all_faults_of_a_folder_are_reported_together(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frames = tmp_path / "frames"

@@ -1,4 +1,4 @@
-"""What the demo says of a run, without a run."""
+"""The results of a demo, without a run."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from edge.config.station import load_config
 from edge.demo.contact_sheet import COLUMNS, ROWS, choose
 from edge.demo.folder import DemoFolder
-from edge.demo.outcome import Carried, Judged, Kicks, compare_kicks
-from edge.demo.parts import Specimen, SpecimenCamera
+from edge.demo.outcome import DeliveryCount, DemoPart, EjectionResult, compare_ejections
+from edge.demo.parts import DemoCamera, DemoPicture
 from edge.records import Decision, Verdict
 from tests.support.keys import TRUST
 
@@ -34,17 +34,17 @@ P, R, U = Decision.PASS, Decision.REJECT, Decision.UNKNOWN
 def test_a_verdict_against_the_truth(
     decision: Decision, truth: str | None, escape: bool, false_reject: bool
 ) -> None:
-    judged = Judged(verdict(1, decision), truth)
-    assert (judged.is_escape, judged.is_false_reject) == (escape, false_reject)
+    part = DemoPart(verdict(1, decision), truth)
+    assert (part.is_escape, part.is_false_reject) == (escape, false_reject)
 
 
-def test_kicks_are_compared_by_part() -> None:
+def test_ejections_are_compared_by_part() -> None:
     verdicts = {n: verdict(n, d) for n, d in enumerate((P, R, U, R, P), start=1)}
     # Part 2 was hit, then the air, then 4 and its neighbour 5 by one pulse; 3 is unknown.
     hits = [[2], [], [4, 5]]
-    assert compare_kicks(hits, verdicts, kick_unknown=True) == Kicks(2, (5,), (3,), 1)
-    assert compare_kicks(hits, verdicts, kick_unknown=False) == Kicks(2, (5,), (), 1)
-    assert compare_kicks([], {}, kick_unknown=True) == Kicks(0, (), (), 0)
+    assert compare_ejections(hits, verdicts, eject_unknown=True) == EjectionResult(2, (5,), (3,), 1)
+    assert compare_ejections(hits, verdicts, eject_unknown=False) == EjectionResult(2, (5,), (), 1)
+    assert compare_ejections([], {}, eject_unknown=True) == EjectionResult(0, (), (), 0)
 
 
 @pytest.mark.parametrize(
@@ -53,22 +53,22 @@ def test_kicks_are_compared_by_part() -> None:
 def test_events_are_complete_only_when_all_three_agree(
     counts: tuple[int, int, int], complete: bool
 ) -> None:
-    assert Carried(*counts).complete is complete
+    assert DeliveryCount(*counts).complete is complete
 
 
-def judged(*parts: tuple[Decision, str | None]) -> list[Judged]:
-    return [Judged(verdict(n, d), truth) for n, (d, truth) in enumerate(parts, start=1)]
+def demo_parts(*parts: tuple[Decision, str | None]) -> list[DemoPart]:
+    return [DemoPart(verdict(n, d), truth) for n, (d, truth) in enumerate(parts, start=1)]
 
 
 def test_the_sheet_shows_mistakes_first_and_each_picture_once() -> None:
-    parts = judged((P, None), (R, "hole"), (R, None), (P, "hole"), (U, None))
+    parts = demo_parts((P, None), (R, "hole"), (R, None), (P, "hole"), (U, None))
     order = [one.verdict.part_id for one in choose(parts, lambda one: one.verdict.part_id)]
     assert order == [4, 3, 2, 5, 1]
     assert [one.verdict.part_id for one in choose(parts, lambda one: 0)] == [1]
 
 
 def test_the_sheet_is_full_and_leaves_a_row_for_good_parts() -> None:
-    parts = judged(*[(R, "hole")] * 40, *[(P, None)] * 40, *[(P, "hole")] * 9, *[(R, None)] * 9)
+    parts = demo_parts(*[(R, "hole")] * 40, *[(P, None)] * 40, *[(P, "hole")] * 9, *[(R, None)] * 9)
     chosen = choose(parts, lambda one: one.verdict.part_id)
     assert len(chosen) == COLUMNS * ROWS
     groups = [
@@ -86,8 +86,8 @@ def test_the_sheet_is_full_and_leaves_a_row_for_good_parts() -> None:
 
 def test_a_part_shows_the_picture_of_its_number() -> None:
     """Also after a part that was never captured."""
-    specimens = tuple(Specimen(Path(f"{n}.png"), None) for n in range(3))
-    camera = SpecimenCamera(specimens, clock=None)  # type: ignore[arg-type]
+    pictures = tuple(DemoPicture(Path(f"{n}.png"), None) for n in range(3))
+    camera = DemoCamera(pictures, clock=None)  # type: ignore[arg-type]
     assert [camera.of(part).path.stem for part in (1, 3, 4, 7)] == ["0", "2", "0", "0"]
 
 
