@@ -1,8 +1,8 @@
-"""What people tell a station while it runs: small files in a folder of its state.
+"""The inbox of a station: a folder of small files with the marks of people.
 
-A file is there whole or not at all, waits while the station is down, needs no socket that somebody
-must listen to, and who may write it is who may write the folder. It is removed when what it says is
-in the journal, so a crash in between repeats it: its id tells.
+Files are written atomically. They wait while the station is stopped, and need no socket. The right
+to write the folder is the right to mark parts. A file is removed after the journal has its mark on
+the disk. After a crash in between, the journal has the mark twice, with the same id.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edge.validation_messages import describe
 
 _log = getLogger(__name__)
 
-MAX_WAITING = 256  # a station that is down for a day is not told more
+MAX_WAITING = 256  # marks in the folder, for instance while the station is stopped
 MAX_NOTE_CHARS = 200
 _MAX_BYTES = 4096
 _SUFFIX = ".json"
@@ -34,10 +34,12 @@ MarkKind = Literal["escape", "false-reject", "true-reject", "look", "self-test"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A person's mark on a part. escape: it passed and is bad. false-reject: it was ejected and is
-    good. true-reject: it was ejected and is bad. look: to be reviewed. self-test: a known bad part,
-    put on the belt to test the station. id: unique, for receivers that drop
-    repeats."""
+    """The mark of a person on one part.
+
+    id: unique, for receivers that drop repeats. kind: ``escape``: the part passed and is bad.
+    ``false-reject``: it was ejected and is good. ``true-reject``: it was ejected and is bad.
+    ``look``: it is to be reviewed. ``self-test``: a known bad part, put on the belt as a test.
+    """
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     part_id: Annotated[int, Field(ge=1)]
@@ -47,20 +49,23 @@ class Mark:
 
 
 def new_mark(part_id: int, kind: MarkKind, note: str) -> Mark:
-    """A mark of now. note: at most MAX_NOTE_CHARS."""
+    """Return a new mark with the present time. note: at most MAX_NOTE_CHARS characters."""
     return Mark(uuid4().hex, part_id, kind, note, utc_now())
 
 
 class Inbox:
-    """The folder. ``post`` from any process; the rest by the station's one thread."""
+    """The folder of marks. Any process may call ``post``; one thread of the station the rest."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stuck: set[str] = set()  # could not be removed; bounded by MAX_WAITING
+        self._stuck: set[str] = set()  # names of files that could not be removed
 
     def post(self, mark: Mark) -> None:
-        """Leave a mark for the station. What root writes belongs to whom the state belongs, so that
-        the station can read and remove it. Blocks for an fsync. Raises InboxError."""
+        """Write a mark for the station.
+
+        A file that root writes gets the owner of the folder, so that the station can remove it.
+        Blocks for an fsync. Raises InboxError.
+        """
         try:
             folder = self._open(make=True)
             try:
@@ -75,34 +80,34 @@ class Inbox:
                 os.close(folder)
         except FileNotFoundError as error:
             raise InboxError(
-                f"{self._folder.parent}: is not there: no station has run on it yet"
+                f"{self._folder.parent}: is missing: no station has run on it yet"
             ) from error
         except OSError as error:
             raise InboxError(f"{self._folder}: cannot be written: {error.strerror}") from error
 
     def make(self) -> None:
-        """See to it that the folder is there. Raises OSError."""
+        """Create the folder if it is missing. Raises OSError."""
         os.close(self._open(make=True))
 
     def waiting(self, limit: int = 16) -> list[Mark]:
-        """The oldest marks that are there. What is none is removed with one line in the log."""
-        found: list[Mark] = []
+        """Return the oldest marks. An invalid file is removed and logged."""
+        marks: list[Mark] = []
         try:
             folder = self._open(make=False)
         except OSError:
-            return found
+            return marks
         try:
             for name in sorted(self._names(folder)):
-                if len(found) == limit:
+                if len(marks) == limit:
                     break
                 if name not in self._stuck and (mark := self._read(name, folder)) is not None:
-                    found.append(mark)
+                    marks.append(mark)
         finally:
             os.close(folder)
-        return found
+        return marks
 
     def remove(self, mark: Mark) -> None:
-        """It has been dealt with."""
+        """Remove the file of a mark that is in the journal."""
         try:
             folder = self._open(make=False)
         except OSError:
@@ -113,8 +118,10 @@ class Inbox:
             os.close(folder)
 
     def _open(self, *, make: bool) -> int:
-        """A descriptor of the folder itself: everything below is done through it, so that nothing
-        which is put in the folder's place meanwhile is ever touched. Raises OSError."""
+        """Return a descriptor of the folder. Raises OSError.
+
+        All further steps use it, so that a folder which replaces this one meanwhile is not touched.
+        """
         if not make:
             return open_folder(self._folder)
         parent = os.open(self._folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -146,7 +153,7 @@ class Inbox:
                 raise InboxError(f"is larger than {_MAX_BYTES} bytes")
             mark = _MARK.validate_json(data, strict=True)
             if _name(mark) != name:
-                raise InboxError("is not called what its id and time say")
+                raise InboxError("its name does not match its id and time")
         except FileNotFoundError:
             return None
         except (OSError, ValidationError, InboxError) as error:

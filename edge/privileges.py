@@ -1,7 +1,7 @@
-"""A command that root runs on a station's state acts as the user to whom the state belongs.
+"""Giving up root's rights: a command on a station's state acts as the owner of that state.
 
-What lies in that folder was put there by this user: a link, a picture, a bundle. Root must neither
-follow nor parse nor write it, so root's rights are given up before the folder is touched.
+The owner may have put anything into the folder, for instance a link, a picture or a bundle. Root
+must not follow, parse or write it. So root's rights are given up before the folder is used.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from edge.config.station import StationConfig, load_config
 from edge.errors import ConfigError
 
-# As LimitRTPRIO= and LimitMEMLOCK= of the unit: a station that root starts keeps its real time.
+# As LimitRTPRIO= and LimitMEMLOCK= of the unit, so that a station that root starts can use
+# real-time priority too.
 _REAL_TIME_PRIORITY = 99
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user and its primary group, by number. name: None where the machine has no such user."""
+    """A user and its primary group, by number. name: None if the user has no account here."""
 
     uid: int
     gid: int
@@ -32,17 +33,21 @@ class Owner:
 
 
 def open_config(path: Path) -> StationConfig:
-    """Read station.toml; from then on the process acts as the owner of its state_dir where root
-    runs it. Raises ConfigError."""
+    """Read station.toml. If root runs the process, it then acts as the owner of ``state_dir``.
+
+    Raises ConfigError.
+    """
     settings = load_config(path)
     act_as_owner(settings.state_dir)
     return settings
 
 
 def act_as_owner(folder: Path) -> None:
-    """Give up root's rights for those of the folder's owner, for good. Does nothing for other users
-    and for a folder that is root's own. Raises ConfigError where a third user could exchange the
-    folder."""
+    """Replace root's rights by those of the folder's owner, permanently.
+
+    Do nothing for other users, and for a folder of root. Raises ConfigError if a third user could
+    replace the folder.
+    """
     if os.geteuid() != 0:
         return
     owner = owner_of(folder)
@@ -50,7 +55,7 @@ def act_as_owner(folder: Path) -> None:
         return
     for limit in (resource.RLIMIT_RTPRIO, resource.RLIMIT_MEMLOCK):
         wanted = _REAL_TIME_PRIORITY if limit == resource.RLIMIT_RTPRIO else resource.RLIM_INFINITY
-        with suppress(OSError, ValueError):  # in a container root may be refused it
+        with suppress(OSError, ValueError):  # in a container root may not have this right
             resource.setrlimit(limit, (wanted, wanted))
     if owner.name is None:
         os.setgroups([])
@@ -63,48 +68,49 @@ def act_as_owner(folder: Path) -> None:
 
 
 def owner_of(folder: Path) -> Owner:
-    """To whom the folder belongs, or, where it is not there yet, what it would be made in.
+    """Return the owner of the folder; if it is missing, the owner of the nearest folder above it.
 
-    Raises ConfigError where a part of the path belongs to neither root nor that user, or where the
-    folder is root's and others may write a part of its path: they could put another in its place.
+    Raises ConfigError if another user could replace the folder: if a part of the path belongs
+    neither to root nor to the owner, or if the folder belongs to root and others may write a part
+    of its path.
     """
-    there = folder.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    found = there.stat()
-    ours = found.st_uid == 0
-    for part in dict.fromkeys((*_steps(there), *_steps(there.resolve()))):
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    status = existing.stat()
+    is_roots = status.st_uid == 0
+    for part in dict.fromkeys((*_steps(existing), *_steps(existing.resolve()))):
         step = part.lstat()
-        if step.st_uid not in (0, found.st_uid):
+        if step.st_uid not in (0, status.st_uid):
             raise ConfigError(
-                f"key 'state_dir': {folder}: {part} belongs to {_name(step.st_uid)}, who could put "
-                f"another in its place; expected root or {_name(found.st_uid)}"
+                f"key 'state_dir': {folder}: {part} belongs to {_name(step.st_uid)}, who could "
+                f"replace it; expected root or {_name(status.st_uid)}"
             )
-        if ours and not stat.S_ISLNK(step.st_mode) and _writable_by_others(step):
+        if is_roots and not stat.S_ISLNK(step.st_mode) and _writable_by_others(step):
             raise ConfigError(
                 f"key 'state_dir': {folder}: belongs to root, but others may write {part}; give "
                 "the folder to the station's user"
             )
-    return _owner(found)
+    return _owner(status)
 
 
 def _steps(path: Path) -> tuple[Path, ...]:
     return (path, *path.parents)
 
 
-def _writable_by_others(found: os.stat_result) -> bool:
-    """A sticky folder is none: nobody can exchange what is another's in it (/tmp)."""
-    if found.st_mode & stat.S_ISVTX:
+def _writable_by_others(status: os.stat_result) -> bool:
+    """Return True if others may replace files. In a sticky folder such as /tmp they may not."""
+    if status.st_mode & stat.S_ISVTX:
         return False
-    by_group = found.st_mode & stat.S_IWGRP and found.st_gid != 0
-    return bool(by_group or found.st_mode & stat.S_IWOTH)
+    by_group = status.st_mode & stat.S_IWGRP and status.st_gid != 0
+    return bool(by_group or status.st_mode & stat.S_IWOTH)
 
 
-def _owner(found: os.stat_result) -> Owner:
+def _owner(status: os.stat_result) -> Owner:
     try:
-        user = pwd.getpwuid(found.st_uid)
+        user = pwd.getpwuid(status.st_uid)
     except KeyError:
-        return Owner(found.st_uid, found.st_gid)
+        return Owner(status.st_uid, status.st_gid)
     return Owner(user.pw_uid, user.pw_gid, user.pw_name, user.pw_dir)
 
 

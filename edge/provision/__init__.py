@@ -1,4 +1,4 @@
-"""What a new unit is given before it may speak: keys, certificates, a station.toml."""
+"""The provision of a new station: its keys, certificates and station.toml."""
 
 from edge.provision.authority import CA_KEY_FILE, Authority, make_authority
 from edge.provision.folder import ProvisionError, read_file

@@ -1,4 +1,4 @@
-"""The plant's certificate authority: two files on the machine where units are provisioned."""
+"""The certificate authority of a plant: two files on the machine that provisions stations."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ from edge.provision.revocation import REVOKED_FILE, empty_list
 
 CA_FILE, CA_KEY_FILE = "ca.pem", "ca.key"
 MAX_DAYS = 36_500
-# Boards wake up with a clock that is behind until chrony has spoken.
+# Certificates are valid from one day ago: the clock of a board may be behind until chrony sets it.
 _BACK = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Signs certificates. ``key`` never leaves its folder."""
+    """A certificate, and the private key that signs others. The key never leaves its folder."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def read(cls, folder: Path, passphrase: bytes | None = None) -> Authority:
-        """From the folder that ``make_authority`` made. passphrase: of a ca.key that has one.
-        Raises ProvisionError."""
+        """Read an authority from a folder that ``make_authority`` wrote.
+
+        passphrase: for an encrypted ca.key. Raises ProvisionError.
+        """
         certificate, key = folder / CA_FILE, folder / CA_KEY_FILE
         try:
             own = x509.load_pem_x509_certificate(read_file(certificate))
         except ValueError as error:
-            raise ProvisionError(f"{certificate}: is no certificate; expected PEM") from error
+            raise ProvisionError(f"{certificate}: is not a certificate; expected PEM") from error
         data = read_file(key)
         encrypted = b"ENCRYPTED" in data
         if encrypted and passphrase is None:
@@ -46,10 +48,10 @@ class Authority:
             private = serialization.load_pem_private_key(data, passphrase if encrypted else None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             if encrypted:
-                said = "the passphrase does not open it, or it is damaged"
+                fault = "the passphrase does not open it, or it is damaged"
             else:
-                said = "is no private key; expected PEM (PKCS8)"
-            raise ProvisionError(f"{key}: {said}") from error
+                fault = "is not a private key; expected PEM (PKCS8)"
+            raise ProvisionError(f"{key}: {fault}") from error
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise ProvisionError(f"{key}: is a key of another kind; expected an elliptic curve")
         if private.public_key() != own.public_key():
@@ -57,13 +59,15 @@ class Authority:
         try:
             own.verify_directly_issued_by(own)
         except (ValueError, TypeError, InvalidSignature) as error:
-            raise ProvisionError(f"{certificate}: is not an authority's own") from error
+            raise ProvisionError(
+                f"{certificate}: is not signed by itself, as an authority is"
+            ) from error
         if is_exposed(key):
             raise ProvisionError(f"{key}: others may read it; expected a secret: chmod 600 {key}")
         return cls(own, private)
 
     def pem(self) -> bytes:
-        """What whoever trusts this authority is given."""
+        """Return the certificate in PEM, for everyone who trusts this authority."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def sign(
@@ -75,7 +79,7 @@ class Authority:
         usage: x509.ObjectIdentifier,
         alternatives: list[x509.GeneralName],
     ) -> bytes:
-        """A certificate in PEM that says whose key this is and what it may be used for."""
+        """Return a certificate in PEM for a public key: its owner's name and its permitted use."""
         own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         builder = (
             _certificate(name, public, days)
@@ -98,9 +102,11 @@ def make_authority(
     days: int = 7300,
     passphrase: bytes | None = None,
 ) -> Authority:
-    """A new authority in a new folder: ca.pem for everybody, ca.key (0600) for nobody, an empty
-    revoked.pem. passphrase: encrypts ca.key. Raises ProvisionError; an authority is never
-    overwritten."""
+    """Create an authority in a new folder: ca.pem to distribute, ca.key (mode 0600) to keep secret,
+    and an empty revoked.pem.
+
+    passphrase: encrypts ca.key. Raises ProvisionError; an existing authority is never overwritten.
+    """
     check_name(name)
     check_days(days)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -122,7 +128,7 @@ def make_authority(
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> bytes:
-    """PKCS8; a unit's has no passphrase, as nobody is there to ask at its start."""
+    """Return the key in PEM (PKCS8). A station needs one without passphrase to start unattended."""
     sealed: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase is not None:
         sealed = serialization.BestAvailableEncryption(passphrase)
@@ -130,13 +136,13 @@ def private_pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None
 
 
 def check_days(days: int) -> None:
-    """Raises ProvisionError."""
+    """Check a period of validity. Raises ProvisionError."""
     if not 1 <= days <= MAX_DAYS:
         raise ProvisionError(f"{days} days: expected 1 to {MAX_DAYS}")
 
 
 def check_name(name: str) -> None:
-    """X.520's bound for a common name, and one line. Raises ProvisionError."""
+    """Check a common name: 1 to 64 characters (X.520), in one line. Raises ProvisionError."""
     if not 1 <= len(name) <= 64 or not name.isprintable():
         raise ProvisionError(f"name {name[:80]!r}: expected 1 to 64 printable characters")
 

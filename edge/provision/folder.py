@@ -1,4 +1,4 @@
-"""A folder of new files that is there whole or not at all."""
+"""The atomic creation of a folder with new files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class ProvisionError(OutfeedError):
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """private: readable by its owner only."""
+    """A file to write. private: only its owner may read it."""
 
     data: bytes
     private: bool = False
 
 
 def read_file(path: Path) -> bytes:
-    """Raises ProvisionError."""
+    """Return the bytes of a file. Raises ProvisionError."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -37,15 +37,22 @@ def write_folder(
     files: Mapping[str, NewFile],
     check: Callable[[Path], object] = lambda folder: None,
 ) -> None:
-    """Make ``path`` with these files, in one step, by way of a folder beside it. ``check`` may look
-    at that one first and raise. Blocks for an fsync per file.
+    """Create the folder ``path`` with these files in one step, through a temporary folder.
 
-    Raises ProvisionError where something is there already (an empty folder is taken), or where it
-    cannot be written; nothing is left behind then.
+    An empty folder at the path is replaced. Blocks for an fsync for each file.
+
+    Args:
+        path: The new folder.
+        files: The files by name.
+        check: Called with the temporary folder; it may raise to prevent the creation.
+
+    Raises:
+        ProvisionError: The path exists and is not an empty folder, or it cannot be written. No file
+            is left then.
     """
     path = path.absolute()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise ProvisionError(f"{path}: is there already; nothing is ever overwritten")
+        raise ProvisionError(f"{path}: exists already; nothing is ever overwritten")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -68,7 +75,7 @@ def _write(path: Path, file: NewFile) -> None:
     mode = 0o600 if file.private else 0o644
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as handle:
-        os.fchmod(descriptor, mode)  # whatever the umask
+        os.fchmod(descriptor, mode)  # independent of the umask
         handle.write(file.data)
         handle.flush()
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A key and the certificate that says whose it is: of a broker, a station, a central system."""
+"""Keys with their certificates, for brokers, stations and central systems."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from edge.provision.folder import NewFile, ProvisionError, write_folder
 from edge.provision.revocation import REVOKED_FILE
 
 CENTRAL = "central"
-"""The name that the broker's access list lets read; no station may have it."""
+"""The name that may read all stations by the broker's access list. No station may have it."""
 
-# As edge.config.station has it for a station's id: one level of a topic.
+# The same pattern as for a station's id in edge.config.station: one level of an MQTT topic.
 _STATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateIdentity:
-    """certificate and key in PEM."""
+    """A certificate and its private key, both in PEM."""
 
     certificate: bytes
     key: bytes
 
     def files(self, stem: str, authority: Authority) -> dict[str, NewFile]:
-        """stem.pem, stem.key and ca.pem, as a folder holds them."""
+        """Return the files of a folder: STEM.pem, STEM.key and ca.pem."""
         return {
             CA_FILE: NewFile(authority.pem()),
             f"{stem}.pem": NewFile(self.certificate),
@@ -43,8 +43,11 @@ class CertificateIdentity:
 def make_broker(
     folder: Path, authority: Authority, revoked: bytes, hosts: Sequence[str], *, days: int = 3650
 ) -> None:
-    """broker.pem, broker.key, ca.pem and revoked.pem in a new folder. hosts: the names and
-    addresses under which clients reach it; they verify them. Raises ProvisionError."""
+    """Write broker.pem, broker.key, ca.pem and revoked.pem to a new folder.
+
+    hosts: all names and addresses of the broker that clients use; clients verify them. Raises
+    ProvisionError.
+    """
     check_days(days)
     if not hosts:
         raise ProvisionError("a broker needs the names or addresses under which it is reached")
@@ -58,8 +61,11 @@ def make_broker(
 def make_central(
     folder: Path, authority: Authority, *, name: str = CENTRAL, days: int = 3650
 ) -> None:
-    """NAME.pem, NAME.key and ca.pem in a new folder: a system that may read all stations, once the
-    broker's access list has its name. Raises ProvisionError."""
+    """Write NAME.pem, NAME.key and ca.pem for a central system to a new folder.
+
+    The system may read all stations once its name is in the access list of the broker. Raises
+    ProvisionError.
+    """
     check_days(days)
     if _STATION.fullmatch(name) is None or f"{name}.pem" == CA_FILE:
         raise ProvisionError(
@@ -74,8 +80,10 @@ def make_central(
 def make_station_identity(
     authority: Authority, name: str, *, days: int = 3650
 ) -> CertificateIdentity:
-    """A station's own. name: its id, under which alone the broker lets it publish. Raises
-    ProvisionError."""
+    """Return the identity of a station.
+
+    name: its id; the broker lets the station publish only under this name. Raises ProvisionError.
+    """
     check_days(days)
     if _STATION.fullmatch(name) is None:
         raise ProvisionError(

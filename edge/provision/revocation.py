@@ -1,4 +1,4 @@
-"""Certificates that hold no more: of units that were lost or taken apart."""
+"""The list of revoked certificates, for instance of stations that were lost or scrapped."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edge.files import write_durably
 from edge.provision.folder import ProvisionError, read_file
 
 REVOKED_FILE = "revoked.pem"
-# The list is not fetched but copied, so its end is far away: a list past it stops every client.
+# Brokers have a copy of the list. An expired list locks out every client, so it lasts 100 years.
 _LASTS = timedelta(days=36_500)
 
 
 def empty_list(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bytes:
-    """A list in PEM on which nobody is."""
+    """Return an empty list in PEM."""
     return _signed(certificate, key, ())
 
 
@@ -30,13 +30,16 @@ def revoke(
     key: ec.EllipticCurvePrivateKey,
     revoked: Sequence[Path],
 ) -> int:
-    """Put certificates, given as PEM files, on the list in the authority's folder; how many are on
-    it then. The file is replaced in one step. Raises ProvisionError: nothing is changed."""
+    """Add certificates to the list in the folder of the authority. Return the length of the list.
+
+    revoked: certificates as PEM files. The list is replaced atomically. Raises ProvisionError; the
+    list is then unchanged.
+    """
     path = folder / REVOKED_FILE
     try:
         known = x509.load_pem_x509_crl(read_file(path))
     except ValueError as error:
-        raise ProvisionError(f"{path}: is no list of certificates; expected PEM") from error
+        raise ProvisionError(f"{path}: is not a list of certificates; expected PEM") from error
     entries = {entry.serial_number: entry for entry in known}
     now = datetime.now(timezone.utc)
     for each in revoked:
@@ -54,13 +57,13 @@ def _serial(path: Path, authority: x509.Certificate) -> int:
     try:
         certificate = x509.load_pem_x509_certificate(read_file(path))
     except ValueError as error:
-        raise ProvisionError(f"{path}: is no certificate; expected PEM") from error
+        raise ProvisionError(f"{path}: is not a certificate; expected PEM") from error
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise ProvisionError(f"{path}: was signed by another authority") from error
     if certificate.serial_number == authority.serial_number:
-        raise ProvisionError(f"{path}: is the authority's own")
+        raise ProvisionError(f"{path}: is the certificate of the authority itself")
     return certificate.serial_number
 
 

@@ -1,4 +1,4 @@
-"""Everything a new station needs in /etc/outfeed, as one folder."""
+"""The folder with all files that a new station needs in /etc/outfeed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edge.provision.folder import NewFile, ProvisionError, read_file, write_fold
 from edge.provision.identity import make_station_identity
 
 _TOML = """\
-# Station {name}, made by `outfeed provision station`. firmware-config/station.toml explains every
-# key. `outfeed run --config station.toml` refuses what is wrong and names it.
+# Station {name}, written by `outfeed provision station`. firmware-config/station.toml explains
+# every key. `outfeed run --config station.toml` names each wrong key.
 
 id = "{name}"
 bundle = "{bundle}"
@@ -24,18 +24,18 @@ state_dir = "/var/lib/outfeed"
 keys = [{keys}]
 
 [camera]
-# What this unit looks through: change it.
+# Change this to the camera of the station.
 kind = "files"
 path = "/var/lib/outfeed/frames"
 
 [line]
-# Every reject depends on them: `outfeed commission` measures both. Once it says GO, add
+# Every reject depends on these values. `outfeed commission` measures both. After GO, add
 # require_commission = true
 travel_ms = {travel_ms:.1f}
 budget_ms = {budget_ms:.1f}
 
 [uplink]
-# A service of its own: outfeed-uplink.service.
+# The uplink is a separate service: outfeed-uplink.service.
 start = false
 state_dir = "/var/lib/outfeed-uplink"
 host = "{host}"
@@ -48,8 +48,12 @@ tls_key = "station.key"
 
 @dataclass(frozen=True, slots=True)
 class StationKit:
-    """What a new station is to be. name: its id. host, port: the broker. trust: public keys whose
-    bundles may run, text or .pub files. bundle: a file that is copied beside station.toml."""
+    """The settings of a new station.
+
+    name: its id. host, port: the broker. trust: public keys of permitted signers of bundles, as
+    text or .pub files. bundle: a file that is copied beside station.toml. travel_ms, budget_ms: the
+    keys of [line].
+    """
 
     name: str
     host: str
@@ -63,9 +67,11 @@ class StationKit:
 def make_station_kit(
     folder: Path, authority: Authority, kit: StationKit, *, days: int = 3650
 ) -> None:
-    """station.toml, station.pem, station.key (0600), ca.pem and the bundle, in a new folder, which
-    is copied to /etc/outfeed as it is. The station.toml is read as a station reads it before
-    anything is there. Raises ProvisionError, ConfigError."""
+    """Write station.toml, station.pem, station.key (0600), ca.pem and the bundle to a new folder.
+
+    Copy this folder to /etc/outfeed without changes. The station.toml is checked, as a station
+    reads it, before the folder is created. Raises ProvisionError and ConfigError.
+    """
     identity = make_station_identity(authority, kit.name, days=days)
     files = identity.files("station", authority)
     bundle = "model.outfeed"
@@ -89,8 +95,8 @@ def _loads(part: Path) -> None:
     try:
         load_config(part / "station.toml")
     except ConfigError as error:
-        said = str(error).removeprefix(f"{part}/")
-        raise ProvisionError(said) from error
+        line = str(error).removeprefix(f"{part}/")
+        raise ProvisionError(line) from error
 
 
 def _public(key: str) -> str:
@@ -103,7 +109,7 @@ def _public(key: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Inside a TOML basic string."""
+    """Return the text, escaped for a basic string of TOML."""
     if not text.isprintable():
         raise ProvisionError(f"{text[:80]!r}: expected printable characters")
     return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -183,7 +183,7 @@ def test_a_folder_of_roots_own_stays_roots(place: Path) -> None:
 def test_a_folder_that_a_third_user_could_exchange(place: Path) -> None:
     theirs = owned(place / "theirs", STRANGER, mode=0o755)
     inner = owned(theirs / "state", STATION)
-    with pytest.raises(ConfigError, match=f"theirs belongs to user {STRANGER}, who could put"):
+    with pytest.raises(ConfigError, match=f"theirs belongs to user {STRANGER}, who could replace"):
         owner_of(inner)
     roots = owned(theirs / "roots", 0, 0)
     with pytest.raises(ConfigError, match="key 'state_dir': "):

@@ -93,7 +93,7 @@ def test_what_root_writes_belongs_to_whom_the_state_belongs(tmp_path: Path) -> N
 
 def test_no_state_is_made_for_a_station_that_never_ran(tmp_path: Path) -> None:
     """It would be root's, and the station could not write it."""
-    with pytest.raises(InboxError, match="state: is not there: no station has run on it yet"):
+    with pytest.raises(InboxError, match="state: is missing: no station has run on it yet"):
         Inbox(tmp_path / "state/inbox").post(mark(1))
 
 

@@ -174,7 +174,7 @@ def test_an_authority_that_cannot_be(tmp_path: Path, name: str, days: int, said:
 def test_nothing_is_overwritten(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
     before = (plant.authority / "ca.key").read_bytes()
     assert plant.call("authority", "--out", plant.authority) == 1
-    assert "is there already; nothing is ever overwritten" in capsys.readouterr().err
+    assert "exists already; nothing is ever overwritten" in capsys.readouterr().err
     assert (plant.authority / "ca.key").read_bytes() == before
 
 
@@ -191,8 +191,8 @@ def test_an_authority_that_is_damaged_is_refused(plant: Plant, tmp_path: Path) -
     other = make_authority(tmp_path / "other")
     assert other.key
     for name, data, said in (
-        ("ca.pem", b"x", "ca.pem: is no certificate"),
-        ("ca.key", b"x", "ca.key: is no private key; expected PEM"),
+        ("ca.pem", b"x", "ca.pem: is not a certificate"),
+        ("ca.key", b"x", "ca.key: is not a private key; expected PEM"),
         ("ca.key", (tmp_path / "other/ca.key").read_bytes(), "does not belong to"),
         (
             "ca.key",
@@ -214,7 +214,7 @@ def test_an_authority_that_is_damaged_is_refused(plant: Plant, tmp_path: Path) -
     folder.mkdir()
     for name in ("pem", "key"):
         shutil.copy(plant.folder / f"press-3/station.{name}", folder / f"ca.{name}")
-    with pytest.raises(ProvisionError, match="is not an authority's own"):
+    with pytest.raises(ProvisionError, match="is not signed by itself"):
         Authority.read(folder)
 
 
@@ -246,12 +246,12 @@ def test_a_list_of_revoked_certificates(
     before = (folder / "revoked.pem").read_bytes()
     for path, said in (
         (other / "ca.pem", "was signed by another authority"),
-        (folder / "ca.pem", "is the authority's own"),
-        (folder / "ca.key", "is no certificate"),
+        (folder / "ca.pem", "is the certificate of the authority itself"),
+        (folder / "ca.key", "is not a certificate"),
         (folder / "absent.pem", "cannot be read"),
     ):
         status, line = revoke(path)
         assert (status, said in line, line.count("\n")) == (1, True, 1)
     assert (folder / "revoked.pem").read_bytes() == before
     (folder / "revoked.pem").write_text("damaged")
-    assert "is no list of certificates" in revoke(station)[1]
+    assert "is not a list of certificates" in revoke(station)[1]
