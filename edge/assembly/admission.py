@@ -1,4 +1,4 @@
-"""Whether a station may run a bundle: who signed it, what it is for, and what ran here before."""
+"""The admission of a bundle: its signature, its type of station and its version."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ _log = logging.getLogger(__name__)
 
 
 def admit(config: StationConfig) -> Bundle:
-    """The configured bundle, signed by a trusted key, for this station and no downgrade. Raises
-    BundleError, and ConfigError for the keys of the [trust] section. Writes nothing."""
+    """Return the configured bundle if this station may run it. Writes nothing.
+
+    A trusted key must have signed it, it must be for this type of station, and its version must not
+    be lower than one that has run here. Raises BundleError, and ConfigError for the keys of
+    [trust].
+    """
     trusted = trusted_keys(config)
     bundle = read_bundle(config.bundle, trusted)
     manifest, own = bundle.manifest, config.trust.compatible
@@ -36,8 +40,10 @@ def admit(config: StationConfig) -> Bundle:
 
 
 def trusted_keys(config: StationConfig) -> frozenset[str]:
-    """The public keys of [trust], in hex. Raises ConfigError where there is none, or one that
-    cannot be read."""
+    """Return the public keys of [trust] as hexadecimal text.
+
+    Raises ConfigError if there is none, or one that cannot be read.
+    """
     if not config.trust.keys:
         raise ConfigError(
             "key 'trust.keys': names no key, so no bundle may run; "
@@ -45,7 +51,7 @@ def trusted_keys(config: StationConfig) -> frozenset[str]:
         )
     for key in config.trust.keys:
         if isinstance(key, Path) and was_emptied(key):
-            # It may be in the middle of being replaced: no permanent error.
+            # The file may be replaced just now, so this is no permanent error.
             raise BundleError(f"key 'trust.keys': {key}: is empty; expected a public key")
     try:
         return read_trusted(config.trust.keys)
@@ -54,8 +60,10 @@ def trusted_keys(config: StationConfig) -> frozenset[str]:
 
 
 def remember(config: StationConfig, bundle: Bundle) -> None:
-    """From now on no older version of the bundle is admitted. Blocks on the disk. Raises
-    BundleError."""
+    """Store the version of the bundle, so that no older version is admitted any more.
+
+    Blocks on the disk. Raises BundleError.
+    """
     try:
         write_both(config.paths.accepted_bundles, _accepted(config).after(bundle.manifest))
     except BundleError as error:
@@ -63,7 +71,7 @@ def remember(config: StationConfig, bundle: Bundle) -> None:
 
 
 def trusted_by(keys: Iterable[str] | None) -> frozenset[str] | None:
-    """What --trust names; None where it was not given. Raises UsageError."""
+    """Return the keys of --trust; None where it was not given. Raises UsageError."""
     if not keys:
         return None
     try:
@@ -73,15 +81,15 @@ def trusted_by(keys: Iterable[str] | None) -> frozenset[str] | None:
 
 
 def signed_by(bundle: Bundle) -> str:
-    """Who answers for it, in words."""
+    """Return the signer of the bundle in words."""
     return "unsigned" if bundle.signer is None else f"signed by key {key_id(bundle.signer)}"
 
 
 def _accepted(config: StationConfig) -> AcceptedVersions:
     try:
-        found = recall(config.paths.accepted_bundles)
+        recalled = recall(config.paths.accepted_bundles)
     except BundleError as error:
         raise BundleError(f"key 'state_dir': {error}") from error
-    for complaint in found.complaints:
+    for complaint in recalled.complaints:
         _log.error("accepted_versions_impaired reason=%s", complaint)
-    return found.accepted
+    return recalled.accepted

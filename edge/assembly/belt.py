@@ -1,4 +1,4 @@
-"""What station.toml says of the belt, for the rejector and for the simulated belt."""
+"""The belt of station.toml, as options for the rejector and for the simulated belt."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from edge.rejector.options import CountTracking, EjectorEye
 from edge.sim.driven_belt import BeltPlan
 from edge.sim.motion import Drive
 
-_PART_SHARE = 4  # of the gap between two parts on a simulated belt is covered by a part
+_PART_SHARE = 4  # a part covers a quarter of the gap between two parts on a simulated belt
 
 
 def true_travel(config: StationConfig) -> int:
-    """From photo-eye to ejector on the simulated belt, whatever [line] takes it for: counts, or
-    nanoseconds."""
+    """Return the true travel on the simulated belt, which [line] may have wrong.
+
+    In counts with an encoder, otherwise in nanoseconds.
+    """
     configured = config.line.travel_counts or config.line.travel_ns or 0
     true = config.trigger.ejector_at
     if true is None:
@@ -33,7 +35,10 @@ def true_travel(config: StationConfig) -> int:
 
 
 def belt_plan(config: StationConfig, *, began_ns: int) -> BeltPlan:
-    """The simulated belt; without an encoder it runs evenly, at 1,000 counts a second."""
+    """Return the plan of the simulated belt.
+
+    Without an encoder it runs at a constant 1,000 counts per second.
+    """
     encoder, eye, trigger = config.encoder, config.ejector_eye, config.trigger
     if encoder is None:
         drive = Drive(began_ns, 1_000, seed=trigger.seed)
@@ -64,7 +69,7 @@ def belt_plan(config: StationConfig, *, began_ns: int) -> BeltPlan:
 
 
 def count_tracking(config: StationConfig, plan: BeltPlan) -> CountTracking | None:
-    """How the rejector follows the encoder; None: parts meet the ejector after a time."""
+    """Return the options for tracking by the encoder; None: the station tracks by time."""
     encoder, line = config.encoder, config.line
     if encoder is None or line.travel_counts is None:
         return None
@@ -82,7 +87,7 @@ def count_tracking(config: StationConfig, plan: BeltPlan) -> CountTracking | Non
 
 
 def ejector_eye(config: StationConfig, plan: BeltPlan) -> EjectorEye | None:
-    """The second photo-eye, where there is one."""
+    """Return the options for the ejector eye; None where there is none."""
     eye = config.ejector_eye
     if eye is None:
         return None
@@ -91,7 +96,7 @@ def ejector_eye(config: StationConfig, plan: BeltPlan) -> EjectorEye | None:
 
 
 def _encoder_spec(encoder: EncoderConfig, plan: BeltPlan) -> EncoderSpec:
-    if encoder.chip is None or encoder.line_a is None:  # of kind gpio they are there
+    if encoder.chip is None or encoder.line_a is None:  # kind gpio has both
         return SimulatedEncoderSpec(plan.drive, encoder.channels, encoder.survives)
     a = GpioLine(encoder.chip, encoder.line_a, encoder.active_low)
     b = None
@@ -101,6 +106,6 @@ def _encoder_spec(encoder: EncoderConfig, plan: BeltPlan) -> EncoderSpec:
 
 
 def _eye_spec(eye: EjectorEyeConfig, plan: BeltPlan) -> EyeSpec:
-    if eye.chip is None or eye.line is None:  # of kind gpio they are there
+    if eye.chip is None or eye.line is None:  # kind gpio has both
         return SimulatedEyeSpec(plan)
     return GpioEyeSpec(GpioLine(eye.chip, eye.line, eye.active_low), eye.edge, eye.bias)

@@ -1,4 +1,4 @@
-"""Opens the sensor that [camera] names."""
+"""The camera of [camera]."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ _PACKED: dict[str | None, PixelFormat] = {"grey": "grey", "mjpeg": "mjpeg"}
 
 
 def make_live_camera(config: CameraConfig, *, clock: Clock) -> ReopeningCamera:
-    """Opened, or tried for until it is there. Raises ConfigError where a library is missing."""
+    """Return the camera, which is opened again until it answers.
+
+    Raises ConfigError where a library is missing.
+    """
     return ReopeningCamera(
         partial(open_live_camera, config, clock=clock), retry_max_s=config.retry_max_s
     )
 
 
 def freshness_rules(config: CameraConfig) -> FreshnessRules:
-    """What this camera's frames must be like."""
+    """Return the rules for the exposure times of this camera's frames."""
     return FreshnessRules(config.live, config.early_ns, config.within_ns)
 
 
 def open_live_camera(config: CameraConfig, *, clock: Clock) -> Camera:
-    """The camera itself, once. Raises DeviceError when it cannot be opened."""
+    """Open the camera, with one attempt. Raises DeviceError if it cannot be opened."""
     timeout_ns = round(config.timeout_ms * 1e6)
     latency_ns = None if config.latency_ms is None else round(config.latency_ms * 1e6)
     if config.kind == "stream":
-        assert config.url is not None  # the configuration has seen to these
+        assert config.url is not None  # CameraConfig has checked these
         assert latency_ns is not None
         return StreamCamera(
             config.url,

@@ -1,4 +1,4 @@
-"""From a bundle's path to a chain."""
+"""The loading of a bundle and its chain for the commands."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ _PRECISIONS: dict[str, Precision] = {each: each for each in get_args(Precision)}
 
 
 def engine_choice(name: str | None, precision: str | None, threads: int) -> EngineChoice:
-    """What --engine, --precision and --threads ask for. Raises UsageError for what is not there.
-    Imports the engine's library."""
+    """Return the engine of --engine, --precision and --threads. Imports its library.
+
+    Raises UsageError for an unknown or missing engine.
+    """
     name = name or DEFAULT_ENGINE
     if name not in ENGINES:
         raise UsageError(f"--engine {name}: expected {', '.join(ENGINES)}")
@@ -36,15 +38,18 @@ def engine_choice(name: str | None, precision: str | None, threads: int) -> Engi
 
 
 def parse_precision(text: str | None) -> Precision | None:
-    """What --precision asks for. Raises UsageError."""
+    """Return the precision of --precision. Raises UsageError."""
     if text is not None and text not in _PRECISIONS:
         raise UsageError(f"--precision {text}: expected {' or '.join(_PRECISIONS)}")
     return _PRECISIONS[text] if text else None
 
 
 def open_bundle(path: Path, trusted: Collection[str] | None) -> Bundle:
-    """For a command that drives no output: a bundle that one of the keys signed, or, with None,
-    any that is whole; the log says who signed it. Raises BundleError."""
+    """Return the bundle for a command that drives no output, and log its signer.
+
+    One of the keys must have signed it. With ``trusted`` None any intact bundle is accepted. Raises
+    BundleError.
+    """
     bundle = read_bundle(path, trusted)
     level = logging.WARNING if bundle.signer is None else logging.INFO
     _log.log(level, "bundle_opened %s: %s", bundle.id, signed_by(bundle))
@@ -52,8 +57,11 @@ def open_bundle(path: Path, trusted: Collection[str] | None) -> Bundle:
 
 
 def prove_and_build(bundle: Bundle, engine: EngineChoice) -> Inspector:
-    """Return the bundle's chain, proven on the golden frames: first in a child process, then in
-    this one. Raises BundleError. Blocks, as a rule for some seconds."""
+    """Return the chain of the bundle after it has reproduced the golden frames.
+
+    They run in a child process first, and then in this process. Blocks, usually for some seconds.
+    Raises BundleError.
+    """
     prove_in_child(bundle, engine)
     inspector = build_inspector(bundle, now_ns=time.monotonic_ns, engine=engine)
     prove(bundle, inspector, engine)
@@ -67,10 +75,10 @@ def load_chain(
     threshold: float | None = None,
     trusted: Collection[str] | None = None,
 ) -> tuple[Bundle, Inspector]:
-    """The bundle, verified, and its chain, proven on the golden frames, in a child first.
+    """Return the verified bundle and its chain, which has reproduced the golden frames.
 
-    threshold: T instead of the bundle's, set after the golden frames have been reproduced. trusted:
-    as ``open_bundle`` has it. Raises BundleError, and UsageError for a T that is not on the scale.
+    threshold: replaces the threshold of the bundle after the golden frames. trusted: as for
+    ``open_bundle``. Raises BundleError, and UsageError for a threshold outside the scale.
     """
     if threshold is not None and not 0 < threshold <= 12:
         raise UsageError(f"--threshold {threshold:g}: expected above 0 and at most 12")

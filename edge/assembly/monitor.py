@@ -23,7 +23,10 @@ def make_monitor(
     *,
     clock: Clock,
 ) -> Monitor:
-    """Nothing runs yet and no disk is written. Raises BundleError for a reference that is none."""
+    """Return the monitor, which is not started yet. It writes no disk.
+
+    Raises BundleError for an invalid reference.
+    """
     wanted = config.drift
     month = wanted.parts_per_month
     rules = DriftRules(
@@ -52,13 +55,13 @@ def make_monitor(
 
 
 def reference_of(bundle: Bundle) -> DriftReference | None:
-    """What the bundle was trained on, where it says so. Raises BundleError."""
+    """Return the reference of the training pictures; None without one. Raises BundleError."""
     name = bundle.manifest.reference
     return None if name is None else parse_reference(bundle.files[name], name)
 
 
 def _commissioned(config: StationConfig) -> str:
-    """When; after it lamp, lens and nest may be others."""
+    """Return the time of the commissioning: lamp, lens and part holder may have changed with it."""
     try:
         record = read_record(config.paths.commissioning)
     except ConfigError:

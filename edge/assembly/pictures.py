@@ -1,4 +1,4 @@
-"""What station.toml says of pictures, as the parts that keep them."""
+"""The recorder of pictures, made from the configuration and the bundle."""
 
 from __future__ import annotations
 
@@ -22,34 +22,42 @@ from edge.station.collaborators import NO_PICTURES, PictureRecorder
 from edge.station.deferred_journal import DeferredJournal
 
 
-def make_keeper(
+def make_picture_recorder(
     config: StationConfig, bundle: Bundle, engine: EngineChoice, journal: DeferredJournal
 ) -> PictureRecorder:
-    """Nothing runs yet and no disk is touched. The inbox is read where pictures are kept."""
-    wanted = config.pictures
-    if not wanted.enabled:
+    """Return the recorder, which is not started yet. It touches no disk.
+
+    Without pictures there is no recorder, and marks in the inbox are not read.
+    """
+    settings = config.pictures
+    if not settings.enabled:
         return NO_PICTURES
-    scribe = ImageWriter(
+    writer = ImageWriter(
         PictureStore(
-            config.paths.pictures, max_bytes=wanted.max_bytes, min_free_bytes=wanted.min_free_bytes
+            config.paths.pictures,
+            max_bytes=settings.max_bytes,
+            min_free_bytes=settings.min_free_bytes,
         ),
         origin=provenance_of(bundle, engine),
         station=config.id,
         journal=partial(_uuid_of, journal),
         keep_bundle=partial(keep_bundle, config.paths.bundles, bundle, config.bundle),
-        bytes_per_day=wanted.max_bytes_per_day,
+        bytes_per_day=settings.max_bytes_per_day,
     )
     return ImageRecorder(
-        ring=FrameRing(frames=wanted.ring_frames, max_bytes=wanted.ring_bytes),
-        writer=scribe,
-        rules=KeepRules(wanted.pass_every, wanted.before_parts),
-        max_waiting_bytes=wanted.ring_bytes,
+        ring=FrameRing(frames=settings.ring_frames, max_bytes=settings.ring_bytes),
+        writer=writer,
+        rules=KeepRules(settings.pass_every, settings.before_parts),
+        max_waiting_bytes=settings.ring_bytes,
         inbox=Inbox(config.paths.inbox),
     )
 
 
 def _uuid_of(journal: DeferredJournal) -> str:
-    """A picture is named by its journal, and waits for it. Raises PictureError."""
+    """Return the identifier of the journal, which is part of a picture's name.
+
+    Raises PictureError while there is no journal.
+    """
     try:
         return journal.uuid
     except JournalError as error:

@@ -1,4 +1,4 @@
-"""The person at the terminal."""
+"""Questions to the operator at a terminal."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ from collections.abc import Callable, Sequence
 
 
 class Terminal:
-    """Asks on standard output, reads standard input. Its end is an answer too: nobody is there any
-    more, and nobody is asked again. agrees: --yes, which confirms without asking."""
+    """Asks on standard output and reads answers from standard input. Blocks until an answer.
+
+    After the end of standard input there is no operator, and no further question is asked.
+    """
 
     def __init__(self, *, agrees: bool = False, read: Callable[[str], str] = input) -> None:
+        """agrees: the option --yes, which confirms every question without asking."""
         self.present = True
         self._agrees = agrees
         self._read = read
 
     def confirm(self, text: str) -> bool:
+        """Ask for a confirmation; return whether it was given."""
         if self._agrees:
             return True
         answer = self._ask(f"{text} [Enter, or n] ")
         return answer is not None and answer not in ("n", "no")
 
     def choose(self, text: str, answers: Sequence[str]) -> str | None:
-        """An unambiguous beginning of an answer is that answer."""
+        """Ask for one of the answers, of which the first letters are enough. None: no operator."""
         while (given := self._ask(f"{text} [{'/'.join(answers)}] ")) is not None:
-            meant = [answer for answer in answers if given and answer.startswith(given)]
-            if len(meant) == 1:
-                return meant[0]
+            matches = [answer for answer in answers if given and answer.startswith(given)]
+            if len(matches) == 1:
+                return matches[0]
         return None
 
     def _ask(self, text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Builds a station of real parts from its configuration. The only place that knows them all."""
+"""The composition of a station from its configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.assembly.admission import admit, remember
 from edge.assembly.belt import belt_plan, count_tracking, ejector_eye, true_travel
 from edge.assembly.camera import freshness_rules, make_live_camera
 from edge.assembly.monitor import make_monitor
-from edge.assembly.pictures import make_keeper
+from edge.assembly.pictures import make_picture_recorder
 from edge.assembly.uplink_process import UplinkProcess
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
@@ -57,15 +57,15 @@ from edge.watchdog import SILENT, Notifier, StageLimits
 
 _log = logging.getLogger(__name__)
 
-# A driven belt stands this long at first: the rejector, whose encoder must see every count, is
-# there 0.1 s after its start, and 0.5 s on a machine with every core busy.
+# A driven belt stands still for this time first, because the rejector must read every count. The
+# rejector is ready 0.1 s after its start, and after 0.5 s on a machine with every core busy.
 _STANDS_NS = 2_000_000_000
-_DISK_S = 5.0  # for the state's disk at the start; then the line begins without it
+_DISK_S = 5.0  # time for the disk at the start; after that the line starts without it
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedBundle:
-    """A bundle that may run here, and its chain on the engine that proved it."""
+    """A bundle that may run on this station, with its proven chain and engine."""
 
     bundle: Bundle
     inspector: Inspector
@@ -73,22 +73,23 @@ class LoadedBundle:
 
 
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBundle:
-    """The configured bundle and its chain: signed by a key that the station trusts, meant for it,
-    no downgrade, and proven. Raises BundleError: nothing else runs. No older version of it is
-    accepted afterwards; where the disk refuses to keep that now, it is tried for.
+    """Return the configured bundle, admitted and proven, with its chain. Blocks for some seconds.
 
-    With engine.kind "auto" it runs on the engine that ``outfeed bench --select`` found, where that
-    still holds and still proves itself; else on the default one, and the log says why. Raises
-    ConfigError for an engine or a key that is not there.
+    No older version of the bundle is accepted afterwards. If the disk cannot store that now, it is
+    tried again in the background.
+
+    With engine.kind "auto" the engine is the one that ``outfeed bench --select`` chose, if the
+    choice is still valid and reproduces the golden frames. Otherwise it is the default engine, and
+    the log gives the reason. Raises BundleError, and ConfigError for a missing engine or key.
     """
     bundle = admit(config)
     loaded = _on_engine(config, bundle, now_ns)
 
-    def kept() -> None:
+    def store() -> None:
         remember(config, bundle)
         remember_proof(bundle, loaded.engine, config.paths.proven_bundles)
 
-    Retrying("accepted_version", kept).start(_DISK_S)
+    Retrying("accepted_version", store).start(_DISK_S)
     return loaded
 
 
@@ -108,8 +109,8 @@ def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int])
 def _proven(
     config: StationConfig, bundle: Bundle, engine: EngineChoice, now_ns: Callable[[], int]
 ) -> LoadedBundle:
-    """A bundle that is new here proves itself in a child first: this process goes on to drive an
-    output."""
+    """Prove the bundle on the engine. A new bundle is proven in a child process first, because this
+    process will drive an output."""
     prove_new(bundle, engine, config.paths.proven_bundles)
     inspector = build_inspector(bundle, now_ns=now_ns, engine=engine)
     prove(bundle, inspector, engine)
@@ -117,8 +118,11 @@ def _proven(
 
 
 def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
-    """Raises ConfigError that names the key when there is nothing to show. A sensor that is not
-    there is no error: it is tried for, and parts are UNKNOWN meanwhile."""
+    """Return the source of frames.
+
+    A camera that does not answer is no error: it is opened again, and parts are UNKNOWN until then.
+    Raises ConfigError that names the key if there are no pictures.
+    """
     if config.live:
         return make_live_camera(config, clock=clock)
     assert config.path is not None
@@ -131,7 +135,7 @@ def make_camera(config: CameraConfig, *, clock: Clock) -> Camera:
 
 
 def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
-    """What says that a part is there. Raises DeviceError when its line cannot be claimed."""
+    """Return the photo-eye. Raises DeviceError if its line cannot be claimed."""
     eye = config.trigger
     if eye.kind == "belt":
         return make_belt(config, clock=clock)
@@ -140,7 +144,7 @@ def make_trigger(config: StationConfig, *, clock: Clock) -> Trigger:
 
 
 def make_gpio_output(config: OutputConfig) -> GpioOutput:
-    """The reject output in this process, where no rejector holds it. Raises DeviceError."""
+    """Return the reject output for this process, without a rejector. Raises DeviceError."""
     return GpioOutput(_output_line(config), drive=config.drive)
 
 
@@ -149,13 +153,13 @@ def _output_line(config: OutputConfig) -> GpioLine:
 
 
 def _gpio_line(chip: str | None, line: int | str | None, active_low: bool) -> GpioLine:
-    if chip is None or line is None:  # the configuration has seen to it, of kind gpio
+    if chip is None or line is None:  # kind gpio has both
         raise ConfigError("a GPIO line needs kind 'gpio'")
     return GpioLine(chip, line, active_low)
 
 
 def make_belt(config: StationConfig, *, clock: Clock) -> SimulatedBelt | DrivenBelt:
-    """The simulated belt that triggers; a driven one where there is an encoder or a second eye."""
+    """Return the simulated belt; a driven one where there is an encoder or an ejector eye."""
     if config.encoder is not None or config.ejector_eye is not None:
         return DrivenBelt(belt_plan(config, began_ns=clock.now_ns() + _STANDS_NS), clock=clock)
     return SimulatedBelt(
@@ -175,9 +179,10 @@ def make_rejector(
     trigger: Trigger | None = None,
     record: Path | None = None,
 ) -> RejectorClient:
-    """trigger: a simulated belt, at which the simulated encoder and ejector's eye look.
+    """Return the client of the rejector, which is not started yet.
 
-    record: a file to which the simulated output writes its edges.
+    trigger: a simulated belt, for the simulated encoder and ejector eye. record: a file to which
+    the simulated output writes its edges.
     """
     options = rejector_options(config, trigger=trigger, record=record)
     return RejectorClient(options, clock=clock)
@@ -186,7 +191,7 @@ def make_rejector(
 def rejector_options(
     config: StationConfig, *, trigger: Trigger | None = None, record: Path | None = None
 ) -> RejectorOptions:
-    """What the rejector is told at its start; arguments as ``make_rejector`` has them."""
+    """Return the options of the rejector; arguments as for ``make_rejector``."""
     output = config.output
     gpio = _output_line(output) if output.kind == "gpio" else None
     plan = plan_of(config, trigger)
@@ -207,7 +212,7 @@ def rejector_options(
 
 
 def plan_of(config: StationConfig, trigger: Trigger | None) -> BeltPlan:
-    """The plan of this belt; of another trigger what station.toml says of a simulated one."""
+    """Return the plan of this belt; for another trigger the plan of station.toml."""
     return trigger.plan if isinstance(trigger, DrivenBelt) else belt_plan(config, began_ns=0)
 
 
@@ -248,7 +253,7 @@ def make_station(
         StationServices(
             loaded.inspector,
             journal,
-            pictures=make_keeper(config, loaded.bundle, loaded.engine, journal),
+            pictures=make_picture_recorder(config, loaded.bundle, loaded.engine, journal),
             monitor=monitor,
             notifier=notifier,
         ),
@@ -275,7 +280,7 @@ def _journal_tail(config: StationConfig, journal: DeferredJournal) -> JournalTai
 
 
 def open_journal(config: StationConfig) -> Journal:
-    """The station's journal; its folder is made. Raises JournalError, one line."""
+    """Open the journal of the station, and create its folder. Raises JournalError, one line."""
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -289,5 +294,5 @@ def open_journal(config: StationConfig) -> Journal:
 
 
 def make_uplink(config_path: Path, config: StationConfig, log: Path | None = None) -> UplinkProcess:
-    """The uplink as a child. log: a file for what it says, else this process's stderr."""
+    """Return the uplink as a child process. log: a file for its output, else standard error."""
     return UplinkProcess(config_path, retry_max_s=config.uplink.retry_max_s, log=log)

@@ -1,4 +1,4 @@
-"""The uplink as a child of the station: started, watched, started again; never waited for."""
+"""The uplink as a child process of the station, which is monitored and started again."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from edge.watchdog.listener import Listener
 
 _log = getLogger(__name__)
 
-_STOP_S = 5.0  # it says goodbye to the broker within 2 s
-_SILENCE_S = 90.0  # as WatchdogSec of its unit: it may be connecting to nobody for that long
-_LOOK_S = 0.25  # how long an end goes unnoticed
+_STOP_S = 5.0  # the uplink disconnects from the broker within 2 s
+_SILENCE_S = 90.0  # as WatchdogSec= of its unit: an attempt to connect may take that long
+_LOOK_S = 0.25  # the longest time until an exit is noticed
 
 
 class UplinkProcess:
-    """``python -m edge.uplink`` with one configuration, kept alive by a thread of its own.
+    """Runs ``python -m edge.uplink`` with one configuration. Its thread starts it again.
 
-    Nothing of it reaches the inspection: a child that cannot be started or dies is a log line and
-    another try, with pauses growing up to retry_max_s. One that hangs, that is, gives no heartbeat
-    for silence_s, is ended as systemd would do it: SIGABRT, so that its stacks are in the log, and
-    SIGKILL. It has its own process group, so that Ctrl-C reaches the station first, which ends the
-    uplink last.
+    Its faults do not affect inspection. If the process exits or cannot be started, there is a log
+    line and another attempt, with pauses of up to retry_max_s. A process without a heartbeat for
+    silence_s hangs. It is ended as systemd does it: with SIGABRT, so that the log has its stacks,
+    and then with SIGKILL. It has its own process group, so that Ctrl-C ends the station first.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class UplinkProcess:
         log: Path | None = None,
         silence_s: float = _SILENCE_S,
     ) -> None:
-        """log: a file for the child's stderr; None: this process's own."""
+        """log: a file for standard error of the uplink; None: that of this process."""
         self.restarts = 0
         self._config_path = config_path.absolute()
         self._retry_max_s = retry_max_s
@@ -52,20 +51,22 @@ class UplinkProcess:
 
     @property
     def pid(self) -> int | None:
-        """The child's, None while there is none."""
+        """Return the process number; None while no uplink runs."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
     def start(self) -> None:
-        """Start the thread, which starts the child; returns at once. A system without room for a
-        thread is a line in the log: inspection needs no uplink."""
+        """Start the thread, which starts the process. Returns at once.
+
+        If the system can start no thread, this is a line in the log: inspection needs no uplink.
+        """
         try:
             self._thread.start()
         except RuntimeError as error:
             _log.error("uplink_not_started reason=%s", error)
 
     def close(self) -> None:
-        """End the child and join the thread; at most some _STOP_S seconds. May be called twice."""
+        """End the process and the thread within about 10 s. May be called twice."""
         self._stop.set()
         with self._guard:
             process = self._process
@@ -91,13 +92,13 @@ class UplinkProcess:
             if self._stop.is_set():
                 return
             self.restarts += 1
-            _log.error("uplink_died status=%s restarts=%s", status, self.restarts)
+            _log.error("uplink_exited status=%s restarts=%s", status, self.restarts)
             if time.monotonic() - began_s > self._retry_max_s:
                 backoff.reset()
             self._stop.wait(backoff.next_s())
 
     def _run_once(self) -> int | str:
-        """One child from start to end; its exit status, or why there was none."""
+        """Run one process to its end; return its exit status, or why it did not start."""
         try:
             listener = Listener()
         except OSError as error:
@@ -114,12 +115,12 @@ class UplinkProcess:
             listener.close()
 
     def _listen(self, process: subprocess.Popen[bytes], listener: Listener) -> int | str:
-        """Until the child's end, or until it was silent for too long and has been ended."""
-        heard_s = time.monotonic()
+        """Wait for the end of the process; end it if it is silent for too long."""
+        heartbeat_s = time.monotonic()
         while (status := process.poll()) is None:
             if listener.wait_heartbeat(_LOOK_S):
-                heard_s = time.monotonic()
-            elif time.monotonic() - heard_s > self._silence_s:
+                heartbeat_s = time.monotonic()
+            elif time.monotonic() - heartbeat_s > self._silence_s:
                 process.send_signal(signal.SIGABRT)
                 try:
                     process.wait(_STOP_S)
