@@ -35,7 +35,7 @@ from bench.boxes import NOT_FOUND, BoxCounts, LabelledBox, count, pair, widened
 from edge.bundle import KindManifest
 from edge.chain.classify import BlockVote, Classifier
 from edge.chain.components import components
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.chain.template.detector import TOP, TemplateDetector
 from edge.chain.template.file import TemplateFile
 from edge.records import Box, Defect, Region, SeverityMap
@@ -74,7 +74,7 @@ class InspectedPicture:
         return tuple(LabelledBox(Box(b.left, b.top, b.right, b.bottom), b.kind) for b in boxes)
 
     def regions(self, threshold: float, join_px: float) -> tuple[Region, ...]:
-        mask = keep(self.severity, threshold, *self.picture.kind_map.shape)
+        mask = apply_threshold(self.severity, threshold, *self.picture.kind_map.shape)
         return components(mask, join_px).regions if mask is not None else ()
 
     def boxes(self, regions: Sequence[Region | Defect], margin_px: int) -> tuple[LabelledBox, ...]:

@@ -9,11 +9,10 @@ from typing import Protocol
 
 from edge.bundle import BuildManifest, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format
-from edge.chain.classify import BlockVote, Classifier, Unnamed
+from edge.chain.classify import BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, RegressionDetector
-from edge.chain.file_detectors import READERS
 from edge.chain.inspector import Inspection, Inspector
-from edge.chain.load import build_inspector
+from edge.chain.load import READERS, build_inspector
 from edge.engines.registry import EngineChoice
 from edge.records import Frame
 from models.evaluation.float_chain import TorchBlocks, TorchFrames
@@ -69,7 +68,7 @@ def torch_chain(
         detect = RegressionDetector(
             engine(spec.height, spec.width), spec, scale=1.0, shaped=engine if flexible else None
         )
-    classify: Classifier = Unnamed(manifest.kinds)
+    classify: Classifier = SingleKindClassifier(manifest.kinds)
     if classifier is not None and manifest.classifier is not None:
         classify = BlockVote(
             TorchBlocks(classifier, spec.channels),

@@ -14,7 +14,7 @@ from itertools import islice
 import cv2
 
 from edge.bundle import GoldenLimits, GoldenManifest
-from edge.chain.golden import difference, golden_of
+from edge.chain.golden import first_difference, golden_manifest
 from edge.records import Decision, Frame
 from export.chains import Examines
 from export.errors import ExportError
@@ -90,12 +90,14 @@ def _agreed(
     first, *others = chains.values()
     for kind, pixels in frames:
         frame = Frame(0, 0, 0, 0, pixels)
-        golden = golden_of("golden/x.png", first.examine(frame))
+        golden = golden_manifest("golden/x.png", first.examine(frame))
         if (golden.decision == Decision.PASS.value) != (not kind):
             continue
         inspections = [other.examine(frame) for other in others]
         for limits in LIMITS:
-            if all(difference(golden, each, limits, threshold) is None for each in inspections):
+            if all(
+                first_difference(golden, each, limits, threshold) is None for each in inspections
+            ):
                 yield kind, golden, pixels, limits
                 break
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import BlockVote, Classifier, Unnamed
+from edge.chain.classify import BlockVote, Classifier, SingleKindClassifier
 from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet
 from models.evaluation.evaluate import evaluate
@@ -107,7 +107,7 @@ def _float(
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     named = run.load_classifier()
-    classifiers: dict[str, Classifier] = {BARE: Unnamed(kinds)}
+    classifiers: dict[str, Classifier] = {BARE: SingleKindClassifier(kinds)}
     if named is not None:
         classifiers = {FLOAT: _vote(named, record, kinds, result.keep_severity), **classifiers}
     return {

@@ -197,7 +197,7 @@ def _frame(bundle: Bundle, inspector: Inspector, *, clean: bool, size: Size) -> 
     plain = [np.full_like(golden[-1], int(np.median(golden[-1])))] if golden else []
     for number, pixels in enumerate([*golden, *plain]):
         frame = Frame(number, number, 0, 0, pixels)
-        if (inspector.examine(frame).found is None) == clean:
+        if (inspector.examine(frame).components is None) == clean:
             return frame
     sort = "is clean" if clean else "has a region"
     raise AbsentError(f"no golden frame of {bundle.id} {sort} at {size[1]}×{size[0]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.bundle import Bundle
 from edge.chain.inspector import Inspector
-from edge.chain.self_test import Sentinels
+from edge.chain.self_test import GoldenFrameTest
 from edge.clock import Clock
 from edge.commission.record import read_record
 from edge.config.station import StationConfig
@@ -42,7 +42,7 @@ def make_monitor(
         station_id=config.id,
         bundle_id=bundle.id,
         drifting=DriftDetector(rules, config.paths.drift, reference) if wanted.enabled else None,
-        self_test=Sentinels(bundle, inspector, engine.build(bundle).golden),
+        self_test=GoldenFrameTest(bundle, inspector, engine.build(bundle).golden),
         rules=MonitorRules(
             every=wanted.every,
             on_drift=wanted.on_drift,

@@ -126,7 +126,7 @@ def _pass(
         steps = examined.verdict.timings
         assert steps is not None
         if times_ms:
-            times_ms[examined.found is None].append(steps.total_us / 1e3)
+            times_ms[examined.components is None].append(steps.total_us / 1e3)
 
 
 if __name__ == "__main__":

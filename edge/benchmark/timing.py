@@ -160,7 +160,7 @@ def measure(
         steps = examined.verdict.timings
         assert steps is not None
         height, width = frame.pixels.shape[:2]
-        sort = "clean" if examined.found is None else "with regions"
+        sort = "clean" if examined.components is None else "with regions"
         rows.setdefault((f"{width}x{height}", sort), []).append(
             (
                 steps.detect_us,

@@ -30,7 +30,7 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 Format = Literal["onnx", "tflite"]
 Precision = Literal["int8", "float32"]
 # What gives the severity map. A template and a threshold are files that the station reads itself
-# (edge/chain/file_detectors.py); the others are networks.
+# (edge/chain/load.py); the others are networks.
 DetectorKind = Literal[
     "regression", "autoencoder", "cascade", "memory-bank", "texture", "template", "threshold"
 ]

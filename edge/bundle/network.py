@@ -11,7 +11,7 @@ from edge.bundle.tflite_file import check_tflite
 from edge.errors import BundleError
 
 _CHECKS: Mapping[Format, Callable[[bytes], None]] = {"onnx": check_onnx, "tflite": check_tflite}
-# Detectors whose file is no network: the station reads it itself (edge/chain/file_detectors.py).
+# Detectors whose file is no network: the station reads it itself (edge/chain/load.py).
 OWN_FILES = frozenset({"template", "threshold"})
 
 

@@ -1,4 +1,8 @@
-"""Step 4: Regions → Defects. Blocks, window doubling, majority vote, background rejected."""
+"""Step 4: regions to defects. Each region is classified by the majority of its blocks.
+
+Source: He & Liu 2020 (IEEE Access 8:35583), section III.C.2: square windows, doubled in size until
+they hold the region, and a vote. Regions that are background are dropped.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +21,32 @@ from edge.records import Box, Defect, Dropped, Region
 BACKGROUND = 0
 BLOCKS_PER_REGION = 5
 UNNAMED = "defect"
-KEEP_NONE = 12.0  # keep_severity: all that the majority calls background is dropped
+KEEP_NONE = (
+    12.0  # keep_severity with which every region is dropped that the majority calls background
+)
 
 
 class Classifier(Protocol):
-    """Names regions."""
+    """A step that assigns a kind to each region, or drops the region as background."""
 
     def classify(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]
     ) -> tuple[Defect | Dropped, ...]:
-        """One answer per region, in order; Dropped where the region is background."""
+        """Return a Defect for each region, in order, or Dropped where it is background.
+
+        pixels: uint8 H×W or H×W×3 (BGR), the whole frame. Blocks.
+        """
         ...
 
 
 class BlockVote:
-    """He & Liu 2020, section III.C.2, on an engine that takes size×size blocks.
+    """The classifier of He & Liu 2020, section III.C.2, on an engine for size×size blocks.
 
-    All blocks of a frame go through in as few runs as the engine's batch allows. Owns no thread;
-    one thread at a time. Raises BundleError when the engine's shapes are not those of the kinds,
-    and ``classify`` FrameError when a score is not a number: that is not background.
+    All blocks of a frame use as few runs as the batch of the engine allows. It starts no thread;
+    one thread at a time may use it.
+
+    Raises BundleError when the shapes of the engine do not match the kinds. ``classify`` raises
+    FrameError when a score is not a number (NaN), because that is not background.
     """
 
     def __init__(
@@ -47,18 +58,22 @@ class BlockVote:
         *,
         keep_severity: float = KEEP_NONE,
     ) -> None:
-        """keep_severity: a region is dropped only where its peak severity, times what the blocks'
-        mean background score leaves, is below this; KEEP_NONE leaves it to the majority alone,
-        which is the paper's rule."""
+        """Check the shapes of the engine, with one run.
+
+        size_px: side of a block. channels: 1 or 3. keep_severity: a region whose blocks vote for
+        background is dropped only if ``discounted_severity`` is below this value. KEEP_NONE drops
+        it always, which is the rule of the paper.
+        """
         if engine.input.shape[1:] != (size_px, size_px, channels):
             raise BundleError(
-                f"the classifier takes {engine.input.shape[1:]}; "
+                f"the input of the classifier is {engine.input.shape[1:]}; "
                 f"expected {(size_px, size_px, channels)}"
             )
         scores = engine.run(1)
         if scores.shape != (1, len(kinds) + 1) or scores.dtype != np.float32:
             raise BundleError(
-                f"the classifier gives {scores.dtype} {scores.shape}; expected float32 scores of "
+                f"the output of the classifier is {scores.dtype} {scores.shape}; expected "
+                "float32 scores of "
                 f"background and {len(kinds)} kinds"
             )
         self._engine = engine
@@ -74,7 +89,11 @@ class BlockVote:
         return tuple(self._name(region, vote) for region, vote in zip(regions, votes, strict=True))
 
     def scores(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> NDArray[np.float32]:
-        """Of each region's blocks: float32 regions × BLOCKS_PER_REGION × (1 + kinds), sum 1."""
+        """Return the scores of the blocks of each region.
+
+        float32 regions × BLOCKS_PER_REGION × (1 + kinds), each block with the sum 1. Label 0 is
+        background. Blocks while the network runs. Raises FrameError.
+        """
         pixels = as_channels(pixels, self._channels)
         count = len(regions) * BLOCKS_PER_REGION
         scores = np.empty((count, len(self._kinds) + 1), np.float32)
@@ -88,22 +107,22 @@ class BlockVote:
                 batch[i] = cut_block(pixels, window, self._size_px).reshape(batch.shape[1:])
             scores[start : start + len(some)] = softmax(self._engine.run(len(some)))
         if not np.isfinite(scores).all():
-            raise FrameError("the classifier's score is not a number (NaN)")
+            raise FrameError("a score of the classifier is not a number (NaN)")
         return scores.reshape(len(regions), BLOCKS_PER_REGION, scores.shape[1])
 
     def _name(self, region: Region, scores: NDArray[np.float32]) -> Defect | Dropped:
         label = majority(scores)
         doubt = float(scores[:, BACKGROUND].mean())
         if label == BACKGROUND:
-            if believed(region, doubt) < self._keep_severity:
+            if discounted_severity(region, doubt) < self._keep_severity:
                 return Dropped(region, doubt)
             label = 1 + majority(scores[:, 1:])
         kind = self._kinds[label - 1]
         return Defect(region, kind.name, float(scores[:, label].mean()), kind.guidance, doubt)
 
 
-class Unnamed:
-    """For bundles without a classifier: every region is a defect of the one kind there is."""
+class SingleKindClassifier:
+    """The step for bundles without a classifier: every region is a defect of one kind."""
 
     def __init__(self, kinds: tuple[KindManifest, ...]) -> None:
         self._kind = kinds[0] if len(kinds) == 1 else KindManifest(name=UNNAMED)
@@ -114,19 +133,23 @@ class Unnamed:
         return tuple(Defect(r, self._kind.name, 1.0, self._kind.guidance) for r in regions)
 
 
-def believed(region: Region, doubt: float) -> float:
-    """Peak severity times the share of belief that the region is a defect: detector and classifier
-    are two opinions, and a region that both hold for a defect counts before one that one does."""
+def discounted_severity(region: Region, doubt: float) -> float:
+    """Return the peak severity times (1 − doubt), 0 to 12.
+
+    doubt: mean background score of the blocks, 0 to 1. So a region that both networks rate as a
+    defect ranks before one that only the detector rates so.
+    """
     return region.peak_severity * (1.0 - doubt)
 
 
 def block_windows(box: Box, size_px: int) -> tuple[Box, ...]:
-    """The five square windows by which a region is judged, in frame pixels, maybe over its edge.
+    """Return the five square windows of a region in frame pixels; they may exceed the frame.
 
-    "If the window is not large enough to hold the defect, we double the window size" (section
-    III.C.2): the side is size_px, doubled until box fits. The window slides about the box's centre:
-    there, and a quarter of its side off along each diagonal. The paper gives no step; five votes
-    cannot tie between two labels, and a quarter keeps at least half of the region in view.
+    The side is size_px, doubled until the box fits: "If the window is not large enough to hold the
+    defect, we double the window size" (He & Liu 2020, section III.C.2). One window lies on the
+    centre of the box. The others are shifted by a quarter of the side along each diagonal. The
+    paper gives no step. Five votes cannot tie between two labels, and a quarter keeps at least half
+    of the region in view.
     """
     side = size_px
     while side < max(box.width, box.height):
@@ -141,10 +164,10 @@ def block_windows(box: Box, size_px: int) -> tuple[Box, ...]:
 
 
 def cut_block(pixels: NDArray[np.uint8], window: Box, size_px: int) -> NDArray[np.uint8]:
-    """The window's pixels, reduced (area average) to size_px × size_px.
+    """Return the pixels of the window, reduced by area average to size_px × size_px, uint8.
 
-    A window over the frame's edge is moved inside; where the frame is smaller than the window, the
-    frame's edge pixels are repeated. A shift keeps real surface in view, repeating does not.
+    A window that exceeds the frame is moved inside, because that keeps real surface in view. Where
+    the frame is smaller than the window, the edge pixels are repeated.
     """
     height, width = pixels.shape[:2]
     side = window.width
@@ -164,14 +187,17 @@ def cut_block(pixels: NDArray[np.uint8], window: Box, size_px: int) -> NDArray[n
 
 
 def majority(scores: NDArray[np.float32]) -> int:
-    """The label most blocks have; a tie goes to the larger sum of scores. scores: blocks×labels."""
+    """Return the label of most blocks. A tie goes to the larger sum of scores.
+
+    scores: blocks × labels. A label is the index of the largest score of a block.
+    """
     votes = np.bincount(scores.argmax(1), minlength=scores.shape[1])
     tied = np.flatnonzero(votes == votes.max())
     return int(tied[scores[:, tied].sum(0).argmax()])
 
 
 def softmax(logits: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Along the last axis, float32."""
+    """Return the softmax along the last axis, float32."""
     values = np.asarray(logits, np.float32)
     raised = np.exp(values - values.max(-1, keepdims=True))
     return np.asarray(raised / raised.sum(-1, keepdims=True), np.float32)

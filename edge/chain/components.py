@@ -1,4 +1,7 @@
-"""Step 3: Mask → Regions."""
+"""Step 3: mask to regions, by connected components.
+
+Source: He & Liu 2020 (IEEE Access 8:35583), section III.A.3.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,21 @@ from numpy.typing import NDArray
 from edge.chain.filter import Mask
 from edge.records import Box, Region
 
-# A frame of more connected clusters than this is noise or no surface at all. They are not joined:
-# in one region they could be called background, and a part be passed that nobody can judge.
+# More connected clusters than this are noise, or no surface at all. They are not joined, because
+# one joined region could be classified as background, and the part would pass.
 MAX_CLUSTERS = 4096
-# More regions are never listed; a manifest's max_regions stays below, so such a frame is crowded.
+# At most so many regions are listed. max_regions of a manifest is below, so that such a frame is
+# rejected.
 MAX_REGIONS = 1001
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The regions of a frame, most severe first, and which pixel belongs to which.
+    """The regions of a frame, most severe first, with the label of each pixel.
 
-    At most MAX_REGIONS are listed. labels: uint16 h×w over the mask's part of the frame; i + 1
-    where a pixel is of regions[i], 0 where it is of none that is listed.
+    regions: at most MAX_REGIONS. labels: uint16 h×w, for the part of the frame that the mask
+    covers; i + 1 for a pixel of regions[i], 0 for a pixel of no listed region. left, top: position
+    of labels[0, 0] in the frame, in pixels.
     """
 
     regions: tuple[Region, ...]
@@ -33,13 +38,15 @@ class Components:
 
 
 def components(mask: Mask, join_px: float) -> Components:
-    """Connected components (8-connectivity); those nearer than ``join_px`` are one region.
+    """Return the 8-connected components; those nearer than ``join_px`` form one region.
 
-    He & Liu 2020, section III.A.3: "the minimum distance between clusters is set to 4". Distance is
-    Euclidean between pixel centres, so 4 joins across a gap of up to 2 sound pixels, and 0 or 1
-    joins nothing that is not connected. Above MAX_CLUSTERS nothing is joined, so that the frame
-    stays what it is: one of too many regions. Equally severe regions go by top, left, then by
-    their first pixel in reading order. Deterministic; mask.pixels holds at least one pixel.
+    He & Liu 2020, section III.A.3: "the minimum distance between clusters is set to 4". The
+    distance is Euclidean between pixel centres. So 4 joins across a gap of up to 2 sound pixels
+    along a row or column, and 0 or 1 joins nothing that is not connected. With more than
+    MAX_CLUSTERS clusters nothing is joined.
+
+    mask.pixels must hold at least one pixel. Regions of equal severity are sorted by top, left,
+    then by their first pixel in reading order, so the result is deterministic.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.pixels, connectivity=8, ltype=cv2.CV_32S
@@ -51,8 +58,10 @@ def components(mask: Mask, join_px: float) -> Components:
 
 
 def _any_near(boxes: NDArray[np.int32], join_px: float) -> bool:
-    """Whether any two boxes (left, top, width, height, …) are nearer than join_px; True unasked
-    for many, where it costs more than it saves."""
+    """Return True where two boxes (left, top, width, height, …) are nearer than join_px.
+
+    Return True also for more than 64 boxes, where the check costs more than it saves.
+    """
     if len(boxes) > 64:
         return True
     start = boxes[:, :2]
@@ -63,13 +72,12 @@ def _any_near(boxes: NDArray[np.int32], join_px: float) -> bool:
 
 
 def _joined(labels: NDArray[np.uint16], count: int, join_px: float) -> NDArray[np.uint16]:
-    """Labels 1…n without holes, in the order of the given ones, after joining what is nearer than
-    join_px.
+    """Return labels 1…n, consecutive and in the given order, after joining near clusters.
 
-    A dilation of the label image by a disc shows every pixel the largest label in its reach. A
-    pair that must be joined always shows, from the side of its smaller label, a larger one; so
-    joining what shows, until nothing does, is exact. Each round leaves no two joinable clusters
-    that are both largest around themselves, so clusters at least halve: a few rounds.
+    A dilation of the label image by a disc gives each pixel the largest label within join_px. For a
+    pair that must be joined, some pixel of the smaller label receives a larger one. So the result
+    is exact when labels are joined until no pixel receives a larger one. In each round at least
+    half of the joinable clusters are joined to another one, so there are only a few rounds.
     """
     reach = int(np.ceil(join_px)) - 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -90,7 +98,7 @@ def _joined(labels: NDArray[np.uint16], count: int, join_px: float) -> NDArray[n
 def _heads(
     labels: NDArray[np.uint16], larger: NDArray[np.uint16], count: int
 ) -> NDArray[np.uint16]:
-    """For each of ``count`` labels the end of its chain label → larger label → …"""
+    """Return, for each of ``count`` labels, the last label of its chain of larger labels."""
     head = np.arange(count, dtype=np.uint16)
     np.maximum.at(head, labels, larger)
     while True:
@@ -101,7 +109,7 @@ def _heads(
 
 
 def _ranked(labels: NDArray[np.int32], mask: Mask) -> Components:
-    """The regions of labels 1…n, sorted and cut to MAX_REGIONS."""
+    """Return the regions of labels 1…n, sorted and limited to MAX_REGIONS."""
     flat = labels.ravel()
     index = np.flatnonzero(flat)
     of = flat[index]

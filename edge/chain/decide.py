@@ -1,4 +1,4 @@
-"""Step 5: Defects → PASS or REJECT, and the rule that said so."""
+"""Step 5: defects to PASS or REJECT, with the rule that decided, and the score of the frame."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ _ANY = RuleManifest()
 def decide(
     defects: tuple[Defect, ...], regions: int, kinds: tuple[KindManifest, ...]
 ) -> tuple[Decision, str]:
-    """The decision and its reason, one line. defects: most severe first; regions: how many there
-    were before the classifier. A kind without a rule rejects on its first defect.
+    """Return the decision and its reason, one line.
+
+    defects: most severe first. regions: number of regions before the classifier. The rule of a kind
+    rejects from min_count defects that reach its least peak severity and area. A kind without a
+    rule rejects on its first defect.
     """
     if not defects:
         return Decision.PASS, f"{regions} classified as background" if regions else "clean"
@@ -30,11 +33,12 @@ def decide(
 
 
 def score(named: tuple[Defect | Dropped, ...], peak_severity: float, threshold: float) -> float:
-    """How much a frame looks like a defective one, 0 to 12: what frames are ranked by.
+    """Return the score by which frames are ranked, 0 to 12.
 
-    Of the regions that are reported, the largest threshold + (peak - threshold) (1 - doubt); where
-    none is, the largest threshold (1 - doubt) of those that were dropped; without any region the
-    frame's peak severity. So a frame with a defect never ranks below one without.
+    With defects: the largest threshold + (peak severity − threshold) · (1 − doubt) of a defect.
+    With dropped regions only: the largest threshold · (1 − doubt) of them. Without regions: the
+    peak severity of the frame, at most the threshold. So a frame with a defect never ranks below a
+    frame without one.
     """
     defects = [each for each in named if isinstance(each, Defect)]
     if defects:

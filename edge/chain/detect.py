@@ -1,4 +1,8 @@
-"""Step 1: Frame → SeverityMap."""
+"""Step 1: frame to severity map, with a regression network.
+
+Source: He & Liu 2020 (IEEE Access 8:35583), section III.C.1. Other detectors are in the packages
+template and threshold.
+"""
 
 from __future__ import annotations
 
@@ -16,34 +20,37 @@ from edge.engines.engine import Engine
 from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap
 
-# A frame smaller than this in either side is refused: nothing can be said of it, and PASS would be
-# a guess. 16 px is one cell of the lean network's coarsest stage.
+# A frame with a smaller side is refused, because PASS would be a guess. 16 px is one cell of the
+# coarsest stage of the lean network.
 MIN_SIDE_PX = 16
-# The longest side of one run of a network that takes any shape: tiles see less and cost more, and
-# a run takes memory by its area.
+# The longest side of one run of a network that accepts any shape. A larger run needs more memory;
+# smaller tiles see less of the surface and take more time.
 RUN_SIDE_PX = 1024
-# Engines of other shapes that are kept at a time: a line has one size of frame, a folder many.
+# Engines for other shapes that are kept. A line has one size of frame, a folder many.
 KEPT_ENGINES = 4
-# The exporter's graphs are traced for two multiples of multiple_px or more a side.
+# The export traces graphs for sides of at least two multiples of multiple_px.
 MIN_MULTIPLES = 2
 
 
 class Detector(Protocol):
-    """Gives each cell of a frame a severity."""
+    """A step that calculates the severity of each cell of a frame."""
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
-        """pixels: uint8 H×W or H×W×3 (BGR). The map is valid until the next call. Blocks.
+        """Return the severity map of a frame. It is valid until the next call. Blocks.
 
-        Raises FrameError when the pixels are not what the detector can look at.
+        pixels: uint8 H×W or H×W×3 (BGR). Raises FrameError for another dtype or shape, or for a
+        size that the detector cannot inspect.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Tiles along one axis, ``step`` apart; the last is moved back so that it ends where the frame
-    does (to ``multiple``, the network's own grid): it sees surface there and not its reflection.
-    Cells are cut half-way through the overlap, where a neighbour sees further than this tile does.
+    """The tiles along one axis, ``step`` pixels apart.
+
+    The last tile is moved back to the end of the frame, rounded to ``multiple``, the grid of the
+    network. So it sees real surface and not a reflection. Each tile answers for the cells up to the
+    middle of an overlap; beyond it the neighbour sees more of the surroundings.
     """
 
     length: int
@@ -60,12 +67,12 @@ class _Grid:
         return cls(length, size, step, multiple, -(-(length - overlap) // step))
 
     def start(self, index: int) -> int:
-        """The frame's pixel at which tile ``index`` begins."""
+        """Return the pixel of the frame at which tile ``index`` begins."""
         last = -(-max(self.length - self.size, 0) // self.multiple) * self.multiple
         return min(index * self.step, last)
 
-    def kept(self, index: int, stride: int) -> tuple[int, int]:
-        """First and last (exclusive) pixel of the frame that tile ``index`` answers for."""
+    def covered(self, index: int, stride: int) -> tuple[int, int]:
+        """Return the first and the last (exclusive) pixel that tile ``index`` answers for."""
         half = (self.size - self.step) // 2 // stride * stride
         first = index * self.step + half if index else 0
         last = (index + 1) * self.step + half if index + 1 < self.count else self.length
@@ -73,14 +80,17 @@ class _Grid:
 
 
 class RegressionDetector:
-    """He & Liu 2020, step 1, on engines of static shape.
+    """The detector of He & Liu 2020, section III.C.1, on engines of static shape.
 
-    With ``shaped``, which makes an engine of any height × width (some 20 ms at the first frame of a
-    size, which counts as its time), a frame is one run at its own size, to the next multiple_px;
-    one of more than RUN_SIDE_PX along a side is cut into equal tiles that overlap. Without it every
-    run has the manifest's shape: a smaller frame is reflected at its right and bottom, a larger one
-    cut into tiles of that shape. Owns no thread; one thread at a time. Raises BundleError when an
-    engine's shapes are not what it was asked for.
+    With ``shaped`` a frame is one run at its own size, rounded up to multiple_px. A frame with a
+    side above RUN_SIDE_PX is cut into equal tiles that overlap. The first frame of a size takes
+    about 20 ms more, because its engine is made then.
+
+    Without ``shaped`` every run has the shape in the manifest. A smaller frame is extended by
+    reflection at its right and bottom; a larger one is cut into tiles of that shape.
+
+    It starts no thread; one thread at a time may use it. Raises BundleError when the shapes of an
+    engine do not match the manifest.
     """
 
     def __init__(
@@ -92,8 +102,11 @@ class RegressionDetector:
         zero_point: int = 0,
         shaped: Callable[[int, int], Engine] | None = None,
     ) -> None:
-        """severity = scale * (value - zero_point) of the engine's output. shaped: an engine of
-        height × width."""
+        """Check the shapes of the engine, with one run.
+
+        scale, zero_point: severity = scale · (value − zero_point) of the engine's output. shaped:
+        returns an engine for the given height and width in pixels.
+        """
         self._manifest = manifest
         self._scale, self._zero_point = scale, zero_point
         self._whole = (manifest.height, manifest.width)
@@ -102,7 +115,7 @@ class RegressionDetector:
         self._shaped = shaped
         self._made: OrderedDict[tuple[int, int], Engine] = OrderedDict()
         self._stitched = np.empty((0, 0), np.uint8)
-        self._engine_for(1, 1)  # a network that takes no other shape is found here
+        self._engine_for(1, 1)  # raises for a network that accepts no other shape
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
         manifest = self._manifest
@@ -120,7 +133,7 @@ class RegressionDetector:
         return SeverityMap(cells, self._scale, self._zero_point, stride)  # type: ignore[arg-type]
 
     def _engine_for(self, height: int, width: int) -> Engine:
-        """The engine for a frame of this size, or for its tiles."""
+        """Return the engine for a frame of this size, or for its tiles."""
         if self._shaped is None:
             return self._engine
         shape = self._run_side(height, self._whole[0]), self._run_side(width, self._whole[1])
@@ -137,7 +150,7 @@ class RegressionDetector:
         return made
 
     def _run_side(self, length: int, usual: int) -> int:
-        """A side of one run: the frame's, or that of as few equal tiles as RUN_SIDE_PX allows."""
+        """Return the side of one run: of the whole frame, or of as few equal tiles as possible."""
         multiple, overlap = self._manifest.multiple_px, self._manifest.overlap_px
         most = max(usual, RUN_SIDE_PX // multiple * multiple)
         tiles = 1 if length <= most else -(-(length - overlap) // (most - overlap))
@@ -145,7 +158,7 @@ class RegressionDetector:
         return max(-(-side // multiple), MIN_MULTIPLES) * multiple
 
     def _run(self, engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """One run; the whole output plane, also of what was reflected."""
+        """Return the output plane of one run, including the reflected part."""
         target = engine.input[0]
         view = pixels if pixels.ndim == 3 else pixels[:, :, None]
         down, right = target.shape[0] - view.shape[0], target.shape[1] - view.shape[1]
@@ -166,9 +179,9 @@ class RegressionDetector:
         cols = _Grid.over(width, tile_width, overlap, multiple)
         shape = (-(-height // stride), -(-width // stride))
         for row in range(rows.count):
-            top, bottom = rows.kept(row, stride)
+            top, bottom = rows.covered(row, stride)
             for col in range(cols.count):
-                left, right = cols.kept(col, stride)
+                left, right = cols.covered(col, stride)
                 y, x = rows.start(row), cols.start(col)
                 cells = self._run(engine, pixels[y : y + rows.size, x : x + cols.size])
                 if self._stitched.shape != shape or self._stitched.dtype != cells.dtype:
@@ -187,17 +200,18 @@ def _require_shapes(engine: Engine, manifest: DetectorManifest, shape: tuple[int
     height, width = shape
     wanted = (1, height, width, manifest.channels)
     if engine.input.shape != wanted:
-        raise BundleError(f"the detector takes {engine.input.shape}; expected {wanted}")
+        raise BundleError(f"the input of the detector is {engine.input.shape}; expected {wanted}")
     stride = manifest.stride_px
     cells, plane = engine.run().shape, (height // stride, width // stride)
     if tuple(side for side in cells if side != 1) != tuple(side for side in plane if side != 1):
-        raise BundleError(f"the detector gives {cells}; expected one plane of {plane}")
+        raise BundleError(f"the output of the detector is {cells}; expected one plane of {plane}")
 
 
 def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Grey as H×W, colour as H×W×3; converts (OpenCV's BGR weights) only where it must.
+    """Return pixels with this number of channels: grey as H×W, colour as H×W×3 (BGR), uint8.
 
-    Raises FrameError for anything but uint8 H×W, H×W×1 or H×W×3.
+    It converts only where necessary, with OpenCV's weights for BGR. Raises FrameError for another
+    dtype or shape than uint8 H×W, H×W×1 or H×W×3.
     """
     if pixels.dtype != np.uint8:
         raise FrameError(f"pixels are {pixels.dtype}; expected 8 bits per channel")

@@ -1,4 +1,7 @@
-"""Step 2: SeverityMap → Mask, by the threshold T."""
+"""Step 2: severity map to mask, by the threshold T.
+
+Source: He & Liu 2020 (IEEE Access 8:35583), equation (1).
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from numpy.typing import NDArray
 from edge.errors import FrameError
 from edge.records import SeverityMap
 
-# Severity counts as at T from this far below it: float32 is right to 1e-6 at 12, and 4.5 stored in
-# steps of 0.05 must be 4.5.
+# A severity counts as T from this much below it. float32 is accurate to 1e-6 at 12, and 4.5 that is
+# stored in steps of 0.05 must reach a threshold of 4.5.
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """The pixels at or above T, in the part of the frame that holds them all.
+    """The pixels at or above the threshold, in the part of the frame that contains them all.
 
-    pixels: uint8 h×w, 1 where kept. severity: float32 h×w on the scale 0 to 12. The pixel (0, 0)
-    lies at (left, top) of the frame.
+    pixels: uint8 h×w, 1 at or above the threshold, else 0. severity: float32 h×w, 0 to 12.
+    left, top: position of the element [0, 0] in the frame, in pixels.
     """
 
     pixels: NDArray[np.uint8]
@@ -31,28 +34,35 @@ class Mask:
     top: int
 
 
-def keep(severity: SeverityMap, threshold: float, height: int, width: int) -> Mask | None:
-    """He & Liu 2020, equation (1): what is at or above ``threshold``; None where nothing is.
+def apply_threshold(
+    severity: SeverityMap, threshold: float, height: int, width: int
+) -> Mask | None:
+    """Return the pixels at or above ``threshold``, or None where there are none.
 
-    The map is compared as it is stored, so a clean frame costs one pass over small integers. Where
-    something passes, severity is interpolated (bilinear, cell centres) to the frame's height ×
-    width pixels and compared there, so that an edge lies where severity crosses T and not on the
-    grid of cells. Interpolation cannot rise above the cells, so no pixel passes where no cell does.
-    (It can stay below: a lone cell between cells of 0 must reach 16/9 of T at stride_px 2, as no
-    pixel's centre lies at a cell's. T is searched with the same interpolation.) Raises FrameError
-    when a severity is not a number: nobody may call that clean.
+    This is equation (1) of He & Liu 2020. height, width: size of the frame in pixels.
+
+    The map is first compared as it is stored, so a clean frame costs one pass over small integers.
+    If a cell reaches the threshold, the severity is interpolated to pixels (bilinear, between cell
+    centres) and compared again. So the edge of a region lies where the severity crosses the
+    threshold, and not on the grid of cells.
+
+    Interpolated values never exceed those of the cells, but they can be lower. At stride_px 2 a
+    single cell between cells of 0 must reach 16/9 of the threshold, because no pixel centre
+    coincides with a cell centre. The search for the threshold uses the same interpolation.
+
+    Raises FrameError when a severity is not a number, because such a frame must not pass.
     """
     cells = severity.values
-    limit = stored_limit(severity, threshold)
+    limit = stored_threshold(severity, threshold)
     peak = cells.max()
     if peak < limit:
         return None
     if not math.isfinite(peak):
-        raise FrameError(f"the detector's severity is not a number ({peak})")
+        raise FrameError(f"a severity of the detector is not a number ({peak})")
     passing = cells >= limit
     rows, cols = np.flatnonzero(passing.any(1)), np.flatnonzero(passing.any(0))
-    # One cell around reaches every pixel that can pass; one more makes the interpolation at the
-    # crop's edge that of the whole map.
+    # One more cell on each side covers every pixel that can reach T. With a second cell the
+    # interpolation at the edge of the crop equals that of the whole map.
     first_row, last_row = max(rows[0] - 2, 0), min(rows[-1] + 3, cells.shape[0])
     first_col, last_col = max(cols[0] - 2, 0), min(cols[-1] + 3, cells.shape[1])
     crop = cells[first_row:last_row, first_col:last_col].astype(np.float32)
@@ -64,13 +74,13 @@ def keep(severity: SeverityMap, threshold: float, height: int, width: int) -> Ma
     )
     left, top = int(first_col) * stride, int(first_row) * stride
     fine = fine[: height - top, : width - left]
-    kept = (fine >= np.float32(threshold - TOLERANCE)).view(np.uint8)
-    if not kept.any():
+    passing_pixels = (fine >= np.float32(threshold - TOLERANCE)).view(np.uint8)
+    if not passing_pixels.any():
         return None
-    return Mask(kept, np.asarray(fine, np.float32), left, top)
+    return Mask(passing_pixels, np.asarray(fine, np.float32), left, top)
 
 
-def stored_limit(severity: SeverityMap, threshold: float) -> float:
-    """The smallest stored value whose severity is at or above ``threshold`` (to TOLERANCE)."""
+def stored_threshold(severity: SeverityMap, threshold: float) -> float:
+    """Return the smallest stored value whose severity reaches ``threshold`` (within TOLERANCE)."""
     limit = (threshold - TOLERANCE) / severity.scale + severity.zero_point
     return math.ceil(limit) if severity.values.dtype == np.uint8 else limit

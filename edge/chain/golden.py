@@ -1,4 +1,4 @@
-"""What a golden frame must give, step by step, and what it gave."""
+"""The expected result of a golden frame, and its comparison with an inspection."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from edge.bundle.manifest import GoldenDefect, GoldenLimits, GoldenManifest
 from edge.chain.inspector import Inspection
 from edge.records import Box, Decision, Defect, SeverityMap
 
-GRID = 8  # a map is remembered as the peaks of at most 8×8 blocks
+GRID = 8  # a severity map is stored as the peaks of at most 8×8 blocks
 
 
-def golden_of(file: str, inspection: Inspection) -> GoldenManifest:
-    """What must be reproduced of a frame. file: the picture's name in the bundle."""
+def golden_manifest(file: str, inspection: Inspection) -> GoldenManifest:
+    """Return the expected result that a bundle stores. file: name of the picture in the bundle."""
     verdict = inspection.verdict
     return GoldenManifest(
         file=file,
         decision="PASS" if verdict.decision is Decision.PASS else "REJECT",
-        grid=tuple(tuple(round(float(v), 4) for v in row) for row in peaks(inspection.severity)),
+        grid=tuple(
+            tuple(round(float(v), 4) for v in row) for row in block_peaks(inspection.severity)
+        ),
         defects=tuple(
             GoldenDefect(
                 kind=defect.kind,
@@ -32,45 +34,47 @@ def golden_of(file: str, inspection: Inspection) -> GoldenManifest:
     )
 
 
-def peaks(severity: SeverityMap) -> NDArray[np.float32]:
-    """The largest severity of each of at most GRID × GRID equal blocks of the map, float32."""
+def block_peaks(severity: SeverityMap) -> NDArray[np.float32]:
+    """Return the peak severity of each of at most GRID×GRID equal blocks of the map, float32."""
     blocks: NDArray[np.generic] = severity.values
     for axis in (0, 1):
         step = -(-blocks.shape[axis] // GRID)
         blocks = np.maximum.reduceat(blocks, np.arange(0, blocks.shape[axis], step), axis=axis)
-    found = (blocks.astype(np.float32) - severity.zero_point) * np.float32(severity.scale)
-    return np.asarray(found, np.float32)
+    values = (blocks.astype(np.float32) - severity.zero_point) * np.float32(severity.scale)
+    return np.asarray(values, np.float32)
 
 
-def difference(
+def first_difference(
     golden: GoldenManifest, inspection: Inspection, limits: GoldenLimits, threshold: float
 ) -> str | None:
-    """The first step that did not do what it must, in words; None where all of them did.
+    """Return a text that names the first step with another result, or None.
 
-    A defect whose peak is nearer to T than the limit of severity may be there or not.
+    The steps are compared in the order detect, components, filter, classify, decide, within the
+    limits. A defect whose peak severity is less than limits.severity above the threshold may be
+    present or absent.
     """
     verdict = inspection.verdict
-    found = (
+    fault = (
         _detect(golden, inspection, limits)
         or _components(golden, inspection, limits, threshold)
         or _surplus(golden, verdict.defects, limits, threshold)
     )
-    if found is None and verdict.decision.value != golden.decision:
+    if fault is None and verdict.decision.value != golden.decision:
         return f"decide: {verdict.decision.value} ({verdict.reason}), expected {golden.decision}"
-    return found
+    return fault
 
 
 def _detect(golden: GoldenManifest, inspection: Inspection, limits: GoldenLimits) -> str | None:
-    wanted, seen = np.array(golden.grid, np.float32), peaks(inspection.severity)
-    if seen.shape != wanted.shape:
-        return f"detect: a map of {seen.shape} blocks, expected {wanted.shape}"
-    off = np.abs(seen - wanted)
+    wanted, grid = np.array(golden.grid, np.float32), block_peaks(inspection.severity)
+    if grid.shape != wanted.shape:
+        return f"detect: a map of {grid.shape} blocks, expected {wanted.shape}"
+    off = np.abs(grid - wanted)
     if (off <= limits.severity).all():
         return None
-    # NaN is no number, and the worst of all.
+    # A NaN counts as the largest difference.
     row, col = np.unravel_index(np.nan_to_num(off, nan=np.inf).argmax(), off.shape)
     return (
-        f"detect: severity {seen[row, col]:.2f} in block {row}, {col}, "
+        f"detect: severity {grid[row, col]:.2f} in block {row}, {col}, "
         f"expected {wanted[row, col]:.2f}"
     )
 
@@ -79,7 +83,7 @@ def _components(
     golden: GoldenManifest, inspection: Inspection, limits: GoldenLimits, threshold: float
 ) -> str | None:
     defects = inspection.verdict.defects
-    regions = inspection.found.regions if inspection.found else ()
+    regions = inspection.components.regions if inspection.components else ()
     for wanted in golden.defects:
         if wanted.peak_severity < threshold + limits.severity:
             continue

@@ -1,4 +1,4 @@
-"""The five steps in order, each timed: Frame → Verdict."""
+"""The inspector: the five steps of the chain in order, with the time of each."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from edge.chain.classify import Classifier
 from edge.chain.components import Components, components
 from edge.chain.decide import decide, score
 from edge.chain.detect import Detector
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A verdict with what it was drawn from, for tools that show it.
+    """A verdict with the severity map and the regions behind it, for tools that show them.
 
-    defect_labels: numbers of the regions in ``found`` that verdict.defects name, in that order.
-    severity is valid until the next frame.
+    severity: valid until the next frame. components: None where no pixel reaches the threshold.
+    defect_labels: labels in ``components`` of verdict.defects, in the same order.
     """
 
     verdict: Verdict
     severity: SeverityMap
-    found: Components | None
+    components: Components | None
     defect_labels: tuple[int, ...]
 
     def defect_mask(self, height: int, width: int) -> NDArray[np.uint8]:
-        """uint8 height×width: 255 where a pixel is of a reported defect."""
+        """Return a mask, uint8 height×width: 255 at the pixels of reported defects, else 0."""
         mask = np.zeros((height, width), np.uint8)
-        if self.found is not None and self.defect_labels:
-            labels = self.found.labels
-            bottom, right = self.found.top + labels.shape[0], self.found.left + labels.shape[1]
-            kept = np.isin(labels, self.defect_labels)
-            mask[self.found.top : bottom, self.found.left : right][kept] = 255
+        if self.components is not None and self.defect_labels:
+            labels = self.components.labels
+            bottom, right = (
+                self.components.top + labels.shape[0],
+                self.components.left + labels.shape[1],
+            )
+            is_defect = np.isin(labels, self.defect_labels)
+            mask[self.components.top : bottom, self.components.left : right][is_defect] = 255
         return mask
 
 
@@ -67,8 +70,8 @@ class Inspector:
     def inspect(self, frame: Frame) -> Verdict:
         """Return the verdict of one frame. ``Frame.from_array`` makes a frame from an array.
 
-        Blocks while the networks run. Raises FrameError for a frame that the
-        bundle's detector cannot inspect, for example one with a side under 16 px.
+        Blocks while the networks run. Raises FrameError for a frame that the detector of the bundle
+        cannot inspect, for example one with a side under 16 px.
         """
         return self.examine(frame).verdict
 
@@ -82,27 +85,27 @@ class Inspector:
         t0 = now()
         severity = self._detector.detect(frame.pixels)
         t1 = now()
-        mask = keep(severity, self._chain.threshold, height, width)
+        mask = apply_threshold(severity, self._chain.threshold, height, width)
         t2 = now()
         if mask is None:
             return self._clean(frame, severity, t0, t1, t2)
-        found = components(mask, self._chain.join_px)
+        clusters = components(mask, self._chain.join_px)
         t3 = now()
-        crowded = len(found.regions) > self._chain.max_regions
-        named = self._classifier.classify(frame.pixels, found.regions[: self._chain.max_regions])
+        crowded = len(clusters.regions) > self._chain.max_regions
+        named = self._classifier.classify(frame.pixels, clusters.regions[: self._chain.max_regions])
         t4 = now()
         labels = tuple(i for i, each in enumerate(named, start=1) if isinstance(each, Defect))
         defects = tuple(each for each in named if isinstance(each, Defect))
         decision, reason = decide(defects, len(named), self._kinds)
         if crowded and decision is Decision.PASS:
-            # Not every region was looked at, so nobody may call the part good.
+            # Not every region was classified, so the part may not pass.
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
         if severity.unmatched:
-            # The classifier may call all of it background; it was not asked what part this is.
+            # The frame shows another part. The classifier cannot detect that.
             decision, reason = Decision.REJECT, severity.unmatched
         peak = severity.peak()
-        # Of a crowded frame not every region was looked at: its peak may be any of them.
+        # With too many regions the peak may belong to one that was not classified.
         ranked = (
             peak if crowded or severity.unmatched else score(named, peak, self._chain.threshold)
         )
@@ -111,10 +114,10 @@ class Inspector:
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
         )
         verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings, ranked)
-        return Inspection(verdict, severity, found, labels)
+        return Inspection(verdict, severity, clusters, labels)
 
     def _clean(self, frame: Frame, severity: SeverityMap, t0: int, t1: int, t2: int) -> Inspection:
-        """Nothing passes T: no step is left, and nothing is built for one."""
+        """Return the result for a frame without a pixel at or above the threshold."""
         decision, reason = decide((), 0, self._kinds)
         peak = severity.peak()
         ranked = score((), peak, self._chain.threshold)

@@ -1,34 +1,43 @@
-"""From a verified bundle to a chain that has proven itself on the bundle's golden frames."""
+"""Loading of a chain from a verified bundle, and its check on the golden frames."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge.bundle import Bundle, check_certificate
+from edge.bundle import Bundle, DetectorManifest, check_certificate
+from edge.bundle.manifest import DetectorKind
 from edge.bundle.network import check_networks
-from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, Unnamed
+from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, RegressionDetector
-from edge.chain.file_detectors import READERS
-from edge.chain.golden import difference
+from edge.chain.golden import first_difference
 from edge.chain.inspector import Inspector
+from edge.chain.template.detector import read_template
+from edge.chain.threshold.detector import read_threshold
 from edge.engines.engine import Engine
 from edge.engines.registry import EngineChoice
 from edge.errors import BundleError, FrameError
 from edge.images import decode_image
 from edge.records import Frame
 
-# Blocks of eight regions in one run; a frame with more regions takes another run.
+# Detectors that are no networks. A reader takes the bytes of the file and the manifest. It raises
+# BundleError, one line, for a file that it cannot read, and checks every length and shape in it.
+READERS: dict[DetectorKind, Callable[[bytes, DetectorManifest], Detector]] = {
+    "template": read_template,
+    "threshold": read_threshold,
+}
+
+# The blocks of eight regions fit into one run; a frame with more regions takes another run.
 CLASSIFIER_BATCH = 8 * BLOCKS_PER_REGION
 
 
 def build_inspector(
     bundle: Bundle, *, now_ns: Callable[[], int], engine: EngineChoice | None = None
 ) -> Inspector:
-    """The chain that the bundle describes, on an engine (ONNX Runtime). Raises BundleError, also
-    for a network that does more than compute (edge/bundle/network.py), before an engine sees it.
+    """Return the chain that the bundle describes. engine: None is ONNX Runtime on one core.
 
-    Blocks while the networks load (some 50 ms each). The chain has not seen the golden frames yet:
-    call ``prove``.
+    Blocks while the networks load (about 50 ms each). Call ``prove`` afterwards: the golden frames
+    are not checked yet. Raises BundleError. The operators of a network are checked before an engine
+    loads it (edge/bundle/network.py).
     """
     check_networks(bundle)
     engine = engine or EngineChoice()
@@ -57,7 +66,7 @@ def build_inspector(
             zero_point=build.detector.zero_point,
             shaped=detector_engine if build.detector.flexible else None,
         )
-    classifier: Classifier = Unnamed(manifest.kinds)
+    classifier: Classifier = SingleKindClassifier(manifest.kinds)
     if manifest.classifier is not None and build.classifier is not None:
         blocks = manifest.classifier
         blocks_engine = make(
@@ -81,9 +90,11 @@ def build_inspector(
 
 
 def prove(bundle: Bundle, inspector: Inspector, engine: EngineChoice | None = None) -> None:
-    """Run the golden frames; raises BundleError that names the first frame and step that differ,
-    or that there is no frame or no certificate at all: a chain that nobody has seen work must not
-    run. What is reproduced, and how closely, says edge/chain/golden.py.
+    """Check that the chain reproduces the golden frames of its bundle. Blocks.
+
+    Raises BundleError that names the first frame and step that differ. A bundle without golden
+    frames or without a valid certificate raises it too, because its chain was never checked. The
+    comparison and its limits are in edge/chain/golden.py.
     """
     manifest = bundle.manifest
     try:
@@ -91,16 +102,16 @@ def prove(bundle: Bundle, inspector: Inspector, engine: EngineChoice | None = No
     except BundleError as error:
         raise BundleError(f"{bundle.id}: {error}") from error
     if not manifest.golden:
-        raise BundleError(f"{bundle.id} has no golden frame to prove itself on")
+        raise BundleError(f"{bundle.id} has no golden frame, so its chain cannot be checked")
     limits = (engine or EngineChoice()).build(bundle).golden
     for number, golden in enumerate(manifest.golden):
         try:
             pixels = decode_image(bundle.files[golden.file], name="picture")
-            seen = inspector.examine(Frame(number, number, 0, 0, pixels))
+            inspection = inspector.examine(Frame(number, number, 0, 0, pixels))
         except FrameError as error:
             raise BundleError(f"{bundle.id}: golden frame {golden.file}: {error}") from error
-        said = difference(golden, seen, limits, manifest.chain.threshold)
-        if said:
+        fault = first_difference(golden, inspection, limits, manifest.chain.threshold)
+        if fault:
             raise BundleError(
-                f"{bundle.id} does not reproduce its golden frame {golden.file}: {said}"
+                f"{bundle.id} does not reproduce its golden frame {golden.file}: {fault}"
             )

@@ -1,4 +1,4 @@
-"""Golden frames through the chain that judges: does it still see what it saw when it was proven?"""
+"""The self-test of the chain: golden frames are inspected between parts and compared."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from itertools import chain, cycle, zip_longest
 
 from edge.bundle import Bundle
 from edge.bundle.manifest import GoldenLimits, GoldenManifest
-from edge.chain.golden import difference
+from edge.chain.golden import first_difference
 from edge.chain.inspector import Inspector
 from edge.images import decode_image
 from edge.records import Frame
 
 MAX_BYTES = 64 * 1024 * 1024  # of decoded pixels: 20 frames of 1024 × 1024 × 3
-SENTINEL_PART = 0  # no part has this number
+SELF_TEST_PART = 0  # no part has this number
 
 
-class Sentinels:
-    """The golden frames of a bundle, decoded once, as many as MAX_BYTES hold: in turn one with a
-    defect and one without. They go through the very inspector that judges parts, so one thread at a
-    time uses both."""
+class GoldenFrameTest:
+    """The golden frames of a bundle, decoded once, for self-tests during production.
+
+    It holds as many frames as fit into MAX_BYTES, alternately one with a defect and one without.
+    They use the same inspector as the parts, so that the test covers the live chain. One thread at
+    a time may use the inspector.
+    """
 
     def __init__(self, bundle: Bundle, inspector: Inspector, limits: GoldenLimits) -> None:
-        """Raises FrameError for a frame that cannot be decoded; a proven bundle has none."""
+        """Decode the frames. Raises FrameError, which cannot happen with a checked bundle."""
         self._inspector = inspector
         self._limits = limits
         self._threshold = bundle.manifest.chain.threshold
@@ -36,25 +39,31 @@ class Sentinels:
             left -= pixels.nbytes
             if left < 0 and frames:
                 break
-            frames.append((one, Frame(SENTINEL_PART, 0, 0, 0, pixels)))
+            frames.append((one, Frame(SELF_TEST_PART, 0, 0, 0, pixels)))
         self.count = len(frames)
         self._turns = cycle(frames)
         self._next = next(self._turns)
 
     @property
     def upcoming(self) -> str:
-        """The file that is next."""
+        """The file name of the next golden frame."""
         return self._next[0].file
 
     @property
     def shows_defect(self) -> bool:
-        """Whether the next one has a defect: a blind chain is right about the others."""
+        """True where the next golden frame has a defect.
+
+        A chain that finds no defects any more still passes the other frames.
+        """
         return self._next[0].decision == "REJECT"
 
     def prove(self) -> str | None:
-        """Run the next one; blocks for one inspection. The first step that differs, in words; None:
-        it was reproduced. Raises OutfeedError where the chain refuses the frame."""
+        """Inspect the next golden frame. Blocks for one inspection.
+
+        Return a text that names the first step that differs, or None if the frame was reproduced.
+        Raises OutfeedError where the chain refuses the frame.
+        """
         golden, frame = self._next
         self._next = next(self._turns)
-        seen = self._inspector.examine(frame)
-        return difference(golden, seen, self._limits, self._threshold)
+        inspection = self._inspector.examine(frame)
+        return first_difference(golden, inspection, self._limits, self._threshold)

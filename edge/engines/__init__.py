@@ -1,1 +1,1 @@
-"""Inference engines behind one small protocol."""
+"""Inference engines: ONNX Runtime, LiteRT and OpenVINO behind the protocol Engine."""

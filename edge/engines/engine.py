@@ -1,4 +1,4 @@
-"""What the chain asks of an inference engine."""
+"""The protocol of an inference engine, as the chain uses it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from numpy.typing import NDArray
 
 
 class Engine(Protocol):
-    """One network, loaded, with a static shape and buffers that are allocated once.
+    """A loaded network with a static shape and buffers that are allocated once.
 
-    Write uint8 pixels into ``input`` and call ``run``. Not thread-safe: one thread at a time. The
-    same input gives the same output, byte for byte, on the same engine.
+    Write uint8 pixels into ``input`` and call ``run``. It is not thread-safe: one thread at a time
+    may use it. On the same machine the same input gives the same output, byte for byte.
     """
 
     @property
     def input(self) -> NDArray[np.uint8]:
-        """The input buffer, N×H×W×C, uint8, C-contiguous; the caller fills it."""
+        """The input buffer: uint8 N×H×W×C, C-contiguous. The caller fills it."""
         ...
 
     def run(self, count: int | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
-        """Blocks while the first ``count`` (all) of the N inputs are computed.
+        """Run the network on the first ``count`` of the N inputs; None: on all. Blocks.
 
-        Returns a view of the output buffer, count × …, overwritten by the next run. Raises
+        Return a view of the output buffer, count × …, that the next run overwrites. Raises
         ValueError unless 1 ≤ count ≤ N.
         """
         ...
 
 
 class MakesEngine(Protocol):
-    """An engine's class. Raises BundleError, one line, for a network that it refuses.
+    """The constructor of an engine. It raises BundleError, one line, for a refused network.
 
-    model: the network's file. batch: N, the most inputs of one run. threads: cores that a run may
-    use. group: the counts that will be asked for are multiples of it (any other works too).
-    dequantise: a quantised output that knows its own scale (LiteRT's) comes as float32; ONNX
-    networks give what they were exported to give.
+    model: bytes of the network file. batch: N, the largest number of inputs in one run. height,
+    width, channels: shape of one input. threads: cores that a run may use.
+    group: hint that most counts are multiples of it; other counts work too.
+    dequantise: return float32 where the output is quantised and carries its scale (LiteRT). An ONNX
+    network returns the type with which it was exported.
     """
 
     def __call__(
@@ -53,7 +54,7 @@ class MakesEngine(Protocol):
 
 
 def require_count(count: int | None, batch: int) -> int:
-    """How many inputs a run computes; ValueError unless 1 ≤ count ≤ batch."""
+    """Return the number of inputs of a run. Raises ValueError unless 1 ≤ count ≤ batch."""
     if count is None:
         return batch
     if not 1 <= count <= batch:

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite) on the CPU."""
+"""The engine LiteRT (TensorFlow Lite) on the CPU."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ try:
 
     _PACKAGE = "ai-edge-litert"
 except ImportError:
-    # Its predecessor, abandoned with 2.14: for boards that have nothing newer.
+    # The predecessor of LiteRT, last version 2.14: for boards without a newer package.
     from tflite_runtime.interpreter import Interpreter
 
     _PACKAGE = "tflite-runtime"
 
-# int8 is uint8 with the sign bit turned: value - 128.
+# int8 is uint8 with the sign bit inverted: value - 128.
 _SIGN = np.uint8(0x80)
 _INPUTS = (np.int8, np.uint8)
 _OUTPUTS = (np.int8, np.uint8, np.float32)
 
 
 def package() -> str:
-    """What runs the networks, with its version."""
+    """Return the name and the version of the package that runs the networks."""
     return f"{_PACKAGE} {version(_PACKAGE)}"
 
 
 class LiteRtEngine:
-    """An ``Engine`` on LiteRT, whose integer kernels are XNNPACK's.
+    """An ``Engine`` on LiteRT, with the integer kernels of XNNPACK.
 
-    model: a .tflite file's bytes with one int8 or uint8 input n×height×width×C of static shape and
-    one output, int8, uint8 or float32. n may be less than ``batch``: the network runs as often as
-    it takes. An int8 output is given as uint8, 128 added to value and zero point alike;
-    ``dequantise`` gives float32 by the output's own scale and zero point instead. Raises
-    BundleError when LiteRT refuses the model or the shapes do not fit. LiteRT itself writes a line
-    about its delegate to stderr.
+    model: bytes of a .tflite file with one input n×height×width×C of static shape, int8 or uint8,
+    and one output, int8, uint8 or float32. n may be smaller than ``batch``; then a run invokes the
+    network several times. An int8 output is returned as uint8, with 128 added to value and zero
+    point. ``dequantise`` returns float32 instead, by the scale and zero point of the output.
+
+    Raises BundleError when LiteRT refuses the model or the shapes do not match. LiteRT itself
+    writes one line about its delegate to stderr.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class LiteRtEngine:
         group: int = 1,
         dequantise: bool = False,
     ) -> None:
-        del group  # the file's own batch is what one run takes
+        del group  # the batch of the file is fixed
         try:
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -65,34 +66,38 @@ class LiteRtEngine:
         outputs = self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError("the network must have one input and one output")
-        source, found = inputs[0], outputs[0]
+        source, output = inputs[0], outputs[0]
         if source["dtype"] not in _INPUTS:
             raise BundleError(f"the network's input is {_name(source)}; expected int8 or uint8")
-        if found["dtype"] not in _OUTPUTS:
+        if output["dtype"] not in _OUTPUTS:
             raise BundleError(
-                f"the network's output is {_name(found)}; expected int8, uint8 or float32"
+                f"the network's output is {_name(output)}; expected int8, uint8 or float32"
             )
         taken = tuple(int(side) for side in source["shape"])
         if len(taken) != 4 or taken[1:] != (height, width, channels):
             raise BundleError(
-                f"the network takes {'×'.join(map(str, taken))}; "
+                f"the network's input is {'×'.join(map(str, taken))}; "
                 f"expected n×{height}×{width}×{channels}"
             )
         self._chunk = taken[0]
-        self._in_signed, self._out_type = source["dtype"] is np.int8, found["dtype"]
-        # Functions: a view of a tensor must not outlive the next run.
+        self._in_signed, self._out_type = source["dtype"] is np.int8, output["dtype"]
+        # These are functions, because a view of a tensor must not exist during the next run.
         self._source = self._interpreter.tensor(source["index"])
-        self._found = self._interpreter.tensor(found["index"])
-        scale, zero_point = found["quantization"]
+        self._found = self._interpreter.tensor(output["index"])
+        scale, zero_point = output["quantization"]
         self._scale, self._zero_point = np.float32(scale), np.float32(zero_point)
         self._dequantise = dequantise and self._out_type is not np.float32
         if self._dequantise and not scale > 0:
-            raise BundleError("the network's output has no scale: its logits cannot be told")
+            raise BundleError(
+                "the network's output has no scale, so its scores cannot be calculated"
+            )
         self._input = np.zeros((batch, height, width, channels), np.uint8)
         self._interpreter.invoke()
         shape = self._found().shape
         if shape[:1] != (self._chunk,):
-            raise BundleError(f"the network makes {shape} of {taken}; expected {self._chunk}×…")
+            raise BundleError(
+                f"the network's output is {shape} for {taken}; expected {self._chunk}×…"
+            )
         floats = self._dequantise or self._out_type is np.float32
         kind: Any = np.float32 if floats else np.uint8
         self._output: NDArray[np.uint8] | NDArray[np.float32] = np.zeros((batch, *shape[1:]), kind)
@@ -111,7 +116,7 @@ class LiteRtEngine:
         return self._output[:n]
 
     def _fill(self, pixels: NDArray[np.uint8]) -> None:
-        """Into the first inputs of the interpreter; the others are what they were."""
+        """Copy pixels into the first inputs of the interpreter; the others stay as they were."""
         target = self._source()[: len(pixels)]
         if self._in_signed:
             np.bitwise_xor(pixels, _SIGN, out=target.view(np.uint8))
@@ -119,15 +124,15 @@ class LiteRtEngine:
             np.copyto(target, pixels)
 
     def _take(self, target: NDArray[Any]) -> None:
-        """The first outputs of the interpreter."""
-        found = self._found()[: len(target)]
+        """Copy the first outputs of the interpreter into the target, converted if necessary."""
+        output = self._found()[: len(target)]
         if self._dequantise:
-            np.subtract(found, self._zero_point, out=target)
+            np.subtract(output, self._zero_point, out=target)
             np.multiply(target, self._scale, out=target)
         elif self._out_type is np.int8:
-            np.bitwise_xor(found.view(np.uint8), _SIGN, out=target)
+            np.bitwise_xor(output.view(np.uint8), _SIGN, out=target)
         else:
-            np.copyto(target, found)
+            np.copyto(target, output)
 
 
 def _name(detail: dict[str, Any]) -> str:
@@ -135,5 +140,5 @@ def _name(detail: dict[str, Any]) -> str:
 
 
 def _line(error: Exception) -> str:
-    """An error of LiteRT as one line."""
+    """Return an error of LiteRT as one line."""
     return " ".join(str(error).split()) or type(error).__name__

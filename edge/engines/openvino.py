@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: Intel's and Arm's."""
+"""The engine OpenVINO on CPUs of Intel and Arm."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ _TYPES = {"u8": np.uint8, "f32": np.float32}
 
 
 def package() -> str:
-    """What runs the networks, with its version."""
+    """Return the name and the version of the package that runs the networks."""
     return f"openvino {ov.__version__.partition('-')[0]}"
 
 
 class OpenVinoEngine:
-    """An ``Engine`` on OpenVINO's CPU plugin.
+    """An ``Engine`` on the CPU plugin of OpenVINO.
 
-    model: an ONNX file's bytes with one uint8 input batch×height×width×C and one output, uint8 or
-    float32. Every dimension is fixed here: with a free batch, blocks took twice the time (0.71
-    against 0.35 ms for five), so a larger count takes runs of ``group`` inputs. Raises BundleError
-    when OpenVINO refuses the model or the shapes do not fit.
+    model: bytes of an ONNX file with one input batch×height×width×C, uint8, and one output, uint8
+    or float32. Every dimension is fixed here: with a free batch, five blocks took 0.71 ms instead
+    of 0.35 ms. So a larger count uses several runs of ``group`` inputs.
+
+    Raises BundleError when OpenVINO refuses the model or the shapes do not match.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class OpenVinoEngine:
         group: int = 1,
         dequantise: bool = False,
     ) -> None:
-        del dequantise  # an ONNX network gives what it was exported to give
+        del dequantise  # an ONNX network returns the type with which it was exported
         shape = (group, height, width, channels)
         given = "×".join(map(str, shape))
         try:
@@ -54,18 +55,18 @@ class OpenVinoEngine:
         if output not in _TYPES:
             raise BundleError(f"the network's output is {output}; expected u8 or f32")
         if not graph.inputs[0].get_partial_shape().compatible(ov.PartialShape(list(shape))):
-            raise BundleError(f"the network does not take {given}: {_shape(graph.inputs[0])}")
+            raise BundleError(f"the network does not accept {given}: {_shape(graph.inputs[0])}")
         try:
             graph.reshape(list(shape))
             compiled = _core().compile_model(graph, "CPU", _settings(threads))
             made = tuple(compiled.output(0).shape)
         except Exception as error:
-            raise BundleError(f"the network does not take {given}: {_line(error)}") from error
+            raise BundleError(f"the network does not accept {given}: {_line(error)}") from error
         if made[:1] != (group,):
-            raise BundleError(f"the network makes {made} of {given}; expected {group}×…")
+            raise BundleError(f"the network's output is {made} for {given}; expected {group}×…")
         self._request = compiled.create_infer_request()
         self._group = group
-        # Whole groups; what lies beyond the batch is computed with the last group and not given.
+        # Whole groups. Inputs beyond the batch are computed with the last group and not returned.
         rows = -(-batch // group) * group
         inputs = np.zeros((rows, *shape[1:]), np.uint8)
         outputs = np.zeros((rows, *made[1:]), _TYPES[output])
@@ -88,9 +89,9 @@ class OpenVinoEngine:
         n = require_count(count, len(self._input))
         for number in range(-(-n // self._group)):
             if number != self._bound:
-                source, found = self._tensors[number]
+                source, target = self._tensors[number]
                 self._request.set_input_tensor(source)
-                self._request.set_output_tensor(found)
+                self._request.set_output_tensor(target)
                 self._bound = number
             self._request.infer()
         return self._output[:n]
@@ -106,9 +107,9 @@ def _settings(threads: int) -> dict[str, object]:
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
-        # Else bfloat16 where the processor has it: another severity than the golden frames'.
+        # The default may be bfloat16, with another severity than that of the golden frames.
         "INFERENCE_PRECISION_HINT": "f32",
-        # The cores are the scheduler's: a pinned worker shares its core with the rejector.
+        # A pinned worker may share its core with the rejector. The scheduler avoids that.
         "ENABLE_CPU_PINNING": False,
     }
 
@@ -122,8 +123,11 @@ def _shape(port: ov.ConstOutput) -> str:
 
 
 def _line(error: Exception) -> str:
-    """What OpenVINO's account of itself lists (operations it does not know), else its last line:
-    the first ones are its source files."""
+    """Return an error of OpenVINO as one line.
+
+    It is the first list entry of the message, which names an unknown operation, else the last line.
+    The first lines name source files of OpenVINO.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     listed = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
     return (listed or lines[-1:] or [type(error).__name__])[0]

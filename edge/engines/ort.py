@@ -1,4 +1,4 @@
-"""ONNX Runtime: the CPU, or what its providers reach."""
+"""The engine ONNX Runtime on the CPU, or on the devices of its execution providers."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from edge.engines.engine import require_count
 from edge.errors import BundleError
 
 CPU = "CPUExecutionProvider"
-# Rounds the weights of a layer that an export kept in float, because int8 loses defects in it.
+# This optimiser quantises layers that the export kept in float, because int8 loses defects there.
 _QUANTISES_FLOAT_LAYERS = "WeightBiasQuantization"
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
 def package() -> str:
-    """What runs the networks, with its version."""
+    """Return the name and the version of the package that runs the networks."""
     return f"onnxruntime {ort.__version__}"
 
 
 def missing_provider(providers: Sequence[str]) -> str | None:
-    """Why these providers cannot be had from the ONNX Runtime that is installed; None: they can."""
+    """Return a reason where the installed ONNX Runtime lacks one of the providers, else None."""
     available = ort.get_available_providers()
     for name in providers:
         if name not in available:
-            return f"ONNX Runtime has no {name} here; it has {', '.join(available)}"
+            return f"the installed ONNX Runtime has no {name}; it has {', '.join(available)}"
     return None
 
 
 class OrtEngine:
     """An ``Engine`` on ONNX Runtime.
 
-    model: an ONNX file's bytes with one uint8 input batch×height×width×C and one output, uint8 or
-    float32. The free dimensions are fixed here, so that ORT plans its memory once. providers: ONNX
-    Runtime's execution providers, the preferred one first; buffers stay in main memory. Raises
-    BundleError when ORT refuses the model, the shapes do not fit, or a provider is not there or
-    does not start.
+    model: bytes of an ONNX file with one input batch×height×width×C, uint8, and one output, uint8
+    or float32. Free dimensions are fixed here, so that ONNX Runtime plans its memory once.
+    providers: execution providers, the preferred one first. Buffers stay in main memory.
+
+    Raises BundleError when ONNX Runtime refuses the model, when the shapes do not match, or when a
+    provider is missing or does not start.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class OrtEngine:
         dequantise: bool = False,
         providers: Sequence[str] = (CPU,),
     ) -> None:
-        del group, dequantise  # the batch is free; an ONNX network gives what it was exported to
+        del group, dequantise  # the batch is free, and the output type is that of the export
         missing = missing_provider(providers)
         if missing is not None:
             raise BundleError(missing)
@@ -62,7 +63,7 @@ class OrtEngine:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Spinning workers would steal the core on which the rejector and the journal live.
+        # Spinning workers would occupy the cores that the rejector and the journal need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         for name, size in (("height", height), ("width", width)):
             options.add_free_dimension_override_by_name(name, size)
@@ -77,7 +78,7 @@ class OrtEngine:
             )
         except Exception as error:
             raise BundleError(f"ONNX Runtime refuses the network: {_line(error)}") from error
-        # A provider whose libraries are missing is left out with no more than a line in a log.
+        # ONNX Runtime drops a provider whose libraries are missing, and only logs a line.
         started = self._session.get_providers()
         for name in providers:
             if name not in started:
@@ -92,16 +93,18 @@ class OrtEngine:
             raise BundleError(f"the network's output is {outputs[0].type}; expected uint8 or float")
         self._input_name, self._output_name = inputs[0].name, outputs[0].name
         self._input = np.zeros((batch, height, width, channels), np.uint8)
-        # One input and all of them: the two counts at which a network that is not free in its
-        # batch fails, here and not at the first defect.
+        # Try one input and all of them. A network without a free batch fails at one of these
+        # counts, here and not at the first defect.
         for count in sorted({1, batch}):
             given = f"{count}×{height}×{width}×{channels}"
             try:
                 first = self._session.run(None, {self._input_name: self._input[:count]})[0]
             except Exception as error:
-                raise BundleError(f"the network does not take {given}: {_line(error)}") from error
+                raise BundleError(f"the network does not accept {given}: {_line(error)}") from error
             if first.shape[:1] != (count,):
-                raise BundleError(f"the network makes {first.shape} of {given}; expected {count}×…")
+                raise BundleError(
+                    f"the network's output is {first.shape} for {given}; expected {count}×…"
+                )
         self._output = np.zeros(first.shape, _TYPES[outputs[0].type])
         self._binding = self._session.io_binding()
         self._bound: int | None = None
@@ -124,5 +127,5 @@ class OrtEngine:
 
 
 def _line(error: Exception) -> str:
-    """An error of ONNX Runtime as one line."""
+    """Return an error of ONNX Runtime as one line."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,6 +1,6 @@
-"""Which inference engines there are, and what each of them reads.
+"""The registry of inference engines, with the format that each of them reads.
 
-An engine's library is imported when the engine is used, and not before: each is an extra.
+The library of an engine is imported only when the engine is used, because each one is optional.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge.errors import BundleError
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine whose library is there. package: its name and version."""
+    """An engine whose library is imported. package: name and version of the library."""
 
     make: MakesEngine
     package: str
@@ -26,7 +26,7 @@ class Loaded:
 def _ort(providers: tuple[str, ...]) -> Loaded:
     from edge.engines import ort
 
-    # Without providers the engine's own default: the CPU.
+    # Without providers the engine uses its default, the CPU.
     make = partial(ort.OrtEngine, providers=providers) if providers else ort.OrtEngine
     return Loaded(make, ort.package())
 
@@ -45,8 +45,12 @@ def _openvino(providers: tuple[str, ...]) -> Loaded:
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """name: what a configuration calls it. format: the builds that it reads. install: what pip
-    installs it by. load: raises ImportError where its library is not there."""
+    """A kind of engine.
+
+    name: value of engine.kind in the configuration. format: format of the builds that it reads.
+    install: requirement for pip. load: imports the library for the given providers; raises
+    ImportError where it is missing.
+    """
 
     name: str
     title: str
@@ -55,7 +59,7 @@ class EngineKind:
     load: Callable[[tuple[str, ...]], Loaded]
 
     def missing(self) -> str | None:
-        """Why it cannot be used here; None: it can. Imports its library."""
+        """Return the reason why the engine cannot be used here, or None. Imports its library."""
         try:
             self.load(())
         except ModuleNotFoundError:
@@ -78,8 +82,12 @@ ENGINES = {
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """What runs a bundle. precision None: whichever build of the engine's format comes first.
-    providers: ONNX Runtime's execution providers, the preferred one first; none: its CPU."""
+    """The engine that runs a bundle.
+
+    threads: cores that a run may use. precision: of the build; None takes the first build in the
+    format of the engine. providers: execution providers of ONNX Runtime, the preferred one first;
+    empty is the CPU.
+    """
 
     name: str = DEFAULT_ENGINE
     threads: int = 1
@@ -92,27 +100,27 @@ class EngineChoice:
         return " ".join(filter(None, [*parts, threads]))
 
     def missing(self) -> str | None:
-        """Why it cannot be used here; None: it can. Imports its library."""
-        found = ENGINES[self.name].missing()
-        if found is None and self.name == "ort":
+        """Return the reason why the engine cannot be used here, or None. Imports its library."""
+        reason = ENGINES[self.name].missing()
+        if reason is None and self.name == "ort":
             from edge.engines.ort import missing_provider
 
             return missing_provider(self.providers)
-        return found
+        return reason
 
     def load(self) -> Loaded:
-        """The engine. Raises BundleError where it cannot be used here."""
+        """Import the library and return the engine. Raises BundleError where that fails."""
         missing = self.missing()
         if missing is not None:
             raise BundleError(missing)
         return ENGINES[self.name].load(self.providers)
 
     def reads(self, bundle: Bundle) -> bool:
-        """Whether the bundle has a build for this engine."""
+        """Return True where the bundle has a build for this engine."""
         return self._build(bundle) is not None
 
     def build(self, bundle: Bundle) -> BuildManifest:
-        """The bundle's build for this engine. Raises BundleError where it has none."""
+        """Return the build of the bundle for this engine. Raises BundleError without one."""
         build = self._build(bundle)
         if build is not None:
             return build

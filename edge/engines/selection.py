@@ -1,5 +1,8 @@
-"""Which engine is the fastest on this machine: what ``outfeed bench --select`` found, kept in the
-station's state, and whether it still holds."""
+"""The fastest engine on this machine, as measured by ``outfeed bench --select``.
+
+The selection is a file in the state folder of the station. It is valid for one bundle, one
+processor and one version of the engine.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from edge.validation_messages import describe
 
 _MAX_BYTES = 1024 * 1024
 
-# Names of a processor in proc(5)'s cpuinfo: x86, then what an Arm kernel says instead.
+# Keys with the name of the processor in /proc/cpuinfo (proc(5)): on x86, then on Arm.
 _CPU_KEYS = ("model name", "Model", "CPU part")
 
 
@@ -28,7 +31,7 @@ class _Record(BaseModel):
 
 
 class Times(_Record):
-    """Milliseconds per frame of the whole chain."""
+    """The times of the whole chain in milliseconds per frame, over a number of frames."""
 
     frames: int = Field(ge=1)
     p50_ms: float = Field(gt=0)
@@ -36,8 +39,11 @@ class Times(_Record):
 
 
 class EngineTiming(_Record):
-    """An engine on a build. clean: frames in which no cell passes T. refused: why it is not to be
-    used, and then there are no times."""
+    """The times of one engine with one build.
+
+    clean: for frames in which no cell reaches the threshold. regions: for the others.
+    refused: reason why the engine must not be used; then there are no times.
+    """
 
     engine: str
     package: str | None = None
@@ -51,15 +57,20 @@ class EngineTiming(_Record):
 
     @property
     def cost_ms(self) -> float:
-        """What is compared: the mean of the medians of both sorts of frames. Most parts are clean;
-        a part with regions is the one that must still be within the budget."""
+        """The compared value: the mean of the medians for clean frames and for frames with regions.
+
+        Most parts are clean, but a part with regions must be within the time budget too.
+        """
         medians = [times.p50_ms for times in (self.clean, self.regions) if times is not None]
         return sum(medians) / len(medians)
 
 
 class Selection(_Record):
-    """The choice, and for what it holds. bundle: SHA-256 of the file. processor: as ``processor``
-    says. chosen: None where no engine proved itself."""
+    """The chosen engine, and the conditions for which it is valid.
+
+    bundle: SHA-256 of the file. processor: as ``processor`` returns it. chosen: None where no
+    engine reproduced the golden frames. measured: all engines that were tried.
+    """
 
     bundle: str
     processor: str
@@ -69,7 +80,7 @@ class Selection(_Record):
 
 
 def processor() -> str:
-    """What this machine computes with: the board's name, else the processor's."""
+    """Return the name of the board, else of the processor, else of the architecture."""
     for name in ("/proc/device-tree/model", "/proc/cpuinfo"):
         try:
             text = Path(name).read_text(encoding="utf-8", errors="replace")
@@ -78,15 +89,15 @@ def processor() -> str:
         if name.endswith("model"):
             return text.strip("\0 \n")
         pairs = (line.partition(":") for line in text.splitlines())
-        found = {key.strip(): value.strip() for key, _, value in pairs}
+        values = {key.strip(): value.strip() for key, _, value in pairs}
         for key in _CPU_KEYS:
-            if found.get(key):
-                return found[key]
+            if values.get(key):
+                return values[key]
     return platform.machine()
 
 
 def write_selection(path: Path, selection: Selection) -> None:
-    """Replace the file in one step; its folder is made. Raises ConfigError, one line."""
+    """Write the file in one step, and make its folder. Raises ConfigError, one line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, selection.model_dump_json(indent=1).encode() + b"\n")
@@ -95,15 +106,15 @@ def write_selection(path: Path, selection: Selection) -> None:
 
 
 def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineChoice:
-    """The engine that was the fastest for this very bundle on this very machine.
+    """Return the engine that was the fastest for this bundle on this machine.
 
-    Imports its library. Raises ConfigError, one line, where the file is absent or damaged, or says
-    nothing of how things are now.
+    Imports its library. Raises ConfigError, one line, where the file is missing or damaged, or
+    where the bundle, the processor, the configuration or the package has changed since.
     """
     try:
         selection = Selection.model_validate_json(read_small(path, _MAX_BYTES))
     except FileNotFoundError as error:
-        raise ConfigError("none was measured yet") from error
+        raise ConfigError("no engine was measured yet") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -134,9 +145,11 @@ def selected_engine(path: Path, config: EngineConfig, bundle: Bundle) -> EngineC
 
 
 def default_engine(config: EngineConfig, bundle: Bundle) -> EngineChoice:
-    """What the configuration names; for ``auto`` the first engine that reads one of the bundle's
-    builds, which is ONNX Runtime unless there is no ONNX. Imports its library. Raises ConfigError
-    where it is not there."""
+    """Return the configured engine; for ``auto`` the first one that reads a build of the bundle.
+
+    For ``auto`` that is ONNX Runtime where the bundle has an ONNX build. Imports its library.
+    Raises ConfigError where the library is missing.
+    """
     names = tuple(ENGINES) if config.kind == "auto" else (config.kind,)
     choices = [
         EngineChoice(

@@ -27,7 +27,7 @@ def evaluate(
 def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...]) -> PictureOutcome:
     """What a chain made of one picture, against its annotation."""
     labels: npt.NDArray[np.int64] = np.zeros(picture.kind_map.shape, np.int64)
-    found = inspection.found
+    found = inspection.components
     if found is not None:
         # Region numbers → 1 + place among the reported defects; what was dropped becomes 0.
         place = np.zeros(len(found.regions) + 1, np.int64)

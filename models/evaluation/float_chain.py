@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import KEEP_NONE, BlockVote, Classifier, Unnamed
+from edge.chain.classify import KEEP_NONE, BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, as_channels
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
@@ -103,7 +103,7 @@ def float_inspector(
     keep_severity: float = KEEP_NONE,
 ) -> Inspector:
     """The chain on torch. The classifier must be in eval mode."""
-    classify: Classifier = Unnamed(kinds)
+    classify: Classifier = SingleKindClassifier(kinds)
     if classifier is not None:
         blocks = TorchBlocks(classifier, channels)
         classify = BlockVote(

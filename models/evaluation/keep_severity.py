@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle import ChainManifest
-from edge.chain.classify import BACKGROUND, KEEP_NONE, BlockVote, believed, majority
+from edge.chain.classify import BACKGROUND, KEEP_NONE, BlockVote, discounted_severity, majority
 from edge.chain.components import components
 from edge.chain.detect import Detector
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.records import Region
 from models.training.patches import Picture
 from models.training.progress import track
@@ -69,7 +69,9 @@ def _most_believed(
 ) -> float:
     """What is left of the severity of the region that is dropped last: infinite for one that never
     is, -1 for a part without regions."""
-    mask = keep(detector.detect(picture.pixels), chain.threshold, *picture.kind_map.shape)
+    mask = apply_threshold(
+        detector.detect(picture.pixels), chain.threshold, *picture.kind_map.shape
+    )
     if mask is None:
         return -1.0
     regions = components(mask, chain.join_px).regions[: chain.max_regions]
@@ -80,4 +82,4 @@ def _most_believed(
 def _left(region: Region, scores: npt.NDArray[np.float32]) -> float:
     if majority(scores) != BACKGROUND:
         return math.inf
-    return believed(region, float(scores[:, BACKGROUND].mean()))
+    return discounted_severity(region, float(scores[:, BACKGROUND].mean()))

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.filter import TOLERANCE, Mask, keep
+from edge.chain.filter import TOLERANCE, Mask, apply_threshold
 from edge.records import SeverityMap
 
 STEP = 0.1
@@ -79,7 +79,7 @@ def search_threshold(
     strays: list[npt.NDArray[np.bool_]] = []
     for severity, annotated in maps:
         height, width = annotated.shape
-        mask = keep(severity, float(GRID[0]), height, width)
+        mask = apply_threshold(severity, float(GRID[0]), height, width)
         truth_px = int(annotated.sum())
         if mask is None:
             inside = outside = np.zeros(len(GRID))
@@ -155,7 +155,7 @@ def _strays(mask: Mask | None, annotated: npt.NDArray[np.bool_]) -> npt.NDArray[
 
 
 def _above(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """How many values are at or above each T of the grid, as ``keep`` compares them."""
+    """How many values are at or above each T of the grid, as ``apply_threshold`` compares them."""
     ordered = np.sort(values)
     limits = (GRID - TOLERANCE).astype(np.float32)
     return (len(ordered) - np.searchsorted(ordered, limits)).astype(np.float64)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.chain.detect import Detector
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from models.data.dataset import Pixels
 from models.training.patches import Picture
 
@@ -54,7 +54,7 @@ def find_novel_regions(
 
 def _novel_region(detector: Detector, picture: Picture, threshold: float) -> NovelRegion | None:
     height, width = picture.kind_map.shape
-    kept = keep(detector.detect(picture.pixels), threshold, height, width)
+    kept = apply_threshold(detector.detect(picture.pixels), threshold, height, width)
     if kept is None or not kept.pixels.any() or kept.pixels.sum() > MOST_SHARE * height * width:
         return None
     mask = np.zeros((height, width), np.uint8)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle import ChainManifest
-from edge.chain.classify import BACKGROUND, BlockVote, believed, majority
+from edge.chain.classify import BACKGROUND, BlockVote, discounted_severity, majority
 from edge.chain.components import components
 from edge.chain.detect import Detector
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.records import Box, Region
 from models.training.patches import Picture
 from models.training.progress import track
@@ -61,7 +61,7 @@ def _row(
     row = [NEVER] * len(thresholds)
     known: dict[Box, npt.NDArray[np.float32]] = {}
     for place, threshold in enumerate(thresholds):
-        mask = keep(severity, threshold, *picture.kind_map.shape)
+        mask = apply_threshold(severity, threshold, *picture.kind_map.shape)
         if mask is None:
             break  # nor at any higher T
         regions = components(mask, chain.join_px).regions
@@ -79,4 +79,4 @@ def _row(
 def _left(region: Region, scores: npt.NDArray[np.float32]) -> float:
     if majority(scores) != BACKGROUND:
         return math.inf
-    return believed(region, float(scores[:, BACKGROUND].mean()))
+    return discounted_severity(region, float(scores[:, BACKGROUND].mean()))

@@ -20,7 +20,7 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import BACKGROUND, BlockVote, majority
 from edge.chain.components import components
 from edge.chain.detect import Detector
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.records import SeverityMap
 from models.data.dataset import DataError
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
@@ -258,7 +258,7 @@ def _surest(
     looks like most but for background; none where the detector sees nothing: then no classifier can
     help."""
     for level in (threshold, threshold / 2):
-        mask = keep(severity, level, *picture.kind_map.shape)
+        mask = apply_threshold(severity, level, *picture.kind_map.shape)
         if mask is not None:
             region = components(mask, join_px).regions[0]
             scores = vote.scores(picture.pixels, (region,))[0]

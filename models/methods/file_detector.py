@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from edge.bundle import DetectorManifest
 from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
-from edge.chain.file_detectors import READERS
+from edge.chain.load import READERS
 
 
 @dataclass(frozen=True, slots=True)
 class FileDetector:
-    """data: what edge/chain/file_detectors.py reads for this kind. Its map has a cell per pixel,
+    """data: what edge/chain/load.py reads for this kind. Its map has a cell per pixel,
     and it takes a frame whole whatever its sides are."""
 
     stride_px: ClassVar[int] = 1

@@ -134,7 +134,7 @@ def worst_alarms(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ..
 
 def false_defects(inspection: Inspection, kind_map: Pixels) -> tuple[Defect, ...]:
     """The reported defects that touch no annotated pixel. kind_map: uint8 H×W."""
-    found = inspection.found
+    found = inspection.components
     if found is None:
         return ()
     height, width = found.labels.shape

@@ -14,7 +14,7 @@ import torch
 
 from edge.chain.classify import BACKGROUND, block_windows, cut_block
 from edge.chain.components import Components, components
-from edge.chain.filter import Mask, keep
+from edge.chain.filter import Mask, apply_threshold
 from edge.records import Box, SeverityMap
 from models.augmentation.crops import Augmentation, augment
 from models.data.dataset import Pixels
@@ -55,7 +55,7 @@ def collect_regions(
             marked = components(Mask(pixels, pixels.astype(np.float32), 0, 0), join_px)
             regions += [LabelledRegion(number, region.box, value) for region in marked.regions]
         for level in (threshold, threshold / 2):
-            mask = keep(severity, level, *picture.kind_map.shape)
+            mask = apply_threshold(severity, level, *picture.kind_map.shape)
             if mask is not None:
                 regions += _reported(number, picture.kind_map, components(mask, join_px))
     return tuple(regions)

@@ -1,4 +1,4 @@
-"""Engines that are a few lines of numpy, and the manifests and records that tests need."""
+"""Simulated engines in a few lines of numpy, with manifests and records for tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CellEngine:
 
 
 def local_cells(pixels: Pixels, stride: int, reach_px: int) -> Pixels:
-    """What CellEngine computes: integers only, so that equal surroundings give equal bytes."""
+    """Return the output of CellEngine, in integers, so that equal surroundings give equal bytes."""
     grey = pixels.astype(np.int64).sum(2) if pixels.ndim == 3 else pixels.astype(np.int64)
     total = grey.copy()
     for dy, dx, weight in ((-1, 0, 3), (1, 0, 5), (0, -1, 7), (0, 1, 11), (1, -1, 13)):
@@ -57,7 +57,7 @@ def _shifted(values: NDArray[np.int64], dy: int, dx: int) -> NDArray[np.int64]:
 
 
 class VoteEngine:
-    """A classifier whose logits a function of one block gives."""
+    """A classifier whose logits are a function of one block."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ def detector_manifest(height: int, width: int, **changes: Any) -> DetectorManife
 def regression(
     engine: Engine, manifest: DetectorManifest, *, scale: float = SCALE, **options: Any
 ) -> RegressionDetector:
-    """A detector on the engine, by default of the scale that the tests' maps have."""
+    """Return a detector on the engine, by default with the scale of the maps in these tests."""
     return RegressionDetector(engine, manifest, scale=scale, **options)
 
 
@@ -104,7 +104,7 @@ def region(
 
 
 def reflected(pixels: Pixels, multiple: int) -> Pixels:
-    """The picture up to the next multiple, as the detector reflects it."""
+    """Return the picture extended to the next multiple by reflection, as the detector does."""
     height, width = pixels.shape[:2]
     down, right = -height % multiple, -width % multiple
     return np.asarray(cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_REFLECT_101))

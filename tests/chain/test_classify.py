@@ -1,4 +1,4 @@
-"""Regions → Defects: windows, doubling, votes, background."""
+"""Step classify: windows, doubling, votes, background."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.chain.classify import (
     BLOCKS_PER_REGION,
     UNNAMED,
     BlockVote,
-    Unnamed,
+    SingleKindClassifier,
     block_windows,
     cut_block,
     majority,
@@ -28,7 +28,7 @@ KINDS = (KindManifest(name="hole", guidance="Check the punch."), KindManifest(na
 
 
 def by_grey(block: np.ndarray) -> list[float]:
-    """The middle pixel says the label: 0 background, 1 hole, 2 crack."""
+    """The centre pixel gives the label: 0 background, 1 hole, 2 crack."""
     label = int(block[block.shape[0] // 2, block.shape[1] // 2].flat[0])
     return [4.0 * (label == i) for i in range(3)]
 
@@ -159,7 +159,7 @@ def test_votes_name_the_region_and_background_drops_it() -> None:
 
 
 def test_the_confidence_counts_every_block() -> None:
-    """Three of five blocks see a hole, by 4; the others see none, by 4."""
+    """Three of five blocks show a hole, with a logit of 4; the others show background, with 4."""
     pixels = np.zeros((100, 100), np.uint8)
     pixels[:48] = 1
     found = BlockVote(VoteEngine(by_grey), 64, 1, KINDS).classify(
@@ -242,7 +242,7 @@ def test_a_score_that_is_no_number_is_not_background(bad: float) -> None:
     vote = BlockVote(VoteEngine(lambda _: next(answers)), 64, 1, KINDS)
     with (
         np.errstate(invalid="ignore"),
-        pytest.raises(FrameError, match="classifier's score is not a number"),
+        pytest.raises(FrameError, match="score of the classifier is not a number"),
     ):
         vote.classify(np.zeros((100, 100), np.uint8), (region(45, 45, 55, 55),))
 
@@ -257,10 +257,10 @@ def test_an_engine_that_does_not_fit_the_kinds_is_refused_at_once() -> None:
 def test_without_a_classifier_every_region_is_a_defect() -> None:
     regions = (region(0, 0, 5, 5), region(10, 10, 12, 12))
     pixels = np.zeros((20, 20), np.uint8)
-    named = Unnamed((KINDS[0],)).classify(pixels, regions)
+    named = SingleKindClassifier((KINDS[0],)).classify(pixels, regions)
     assert [(d.kind, d.confidence, d.guidance) for d in named if isinstance(d, Defect)] == [
         ("hole", 1.0, "Check the punch.")
     ] * 2
-    several = Unnamed(KINDS).classify(pixels, regions)
+    several = SingleKindClassifier(KINDS).classify(pixels, regions)
     assert [d.kind for d in several if isinstance(d, Defect)] == [UNNAMED] * 2
     assert BACKGROUND == 0

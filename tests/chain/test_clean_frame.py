@@ -1,4 +1,4 @@
-"""What a clean frame costs beside the network: a line sees nothing else all day."""
+"""The memory that a clean frame needs beside the network. Most frames of a line are clean."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def inspector(size: tuple[int, int]) -> Inspector:
 
 
 def allocated(chain: Inspector, frame: Frame) -> int:
-    """The most bytes that one inspection holds at a time, in Python and numpy."""
+    """Return the peak of allocated bytes during one inspection, in Python and numpy."""
     for _ in range(3):
         chain.inspect(frame)
     tracemalloc.start()
@@ -42,12 +42,12 @@ def allocated(chain: Inspector, frame: Frame) -> int:
 def test_no_frame_and_no_map_is_allocated(size: tuple[int, int]) -> None:
     chain = inspector(size)
     frame = Frame(1, 1, 0, 0, picture(size=(256, 256)))
-    assert chain.examine(frame).found is None
+    assert chain.examine(frame).components is None
     assert allocated(chain, frame) < OBJECTS_BYTES
 
 
 def test_the_measure_sees_a_map() -> None:
-    """The other way round: a frame with a defect does need arrays, of severity per pixel."""
+    """Control: a frame with a defect needs arrays of the severity per pixel."""
     frame = Frame(1, 1, 0, 0, picture((40, 30, 156, 142, 0), size=(256, 256)))
     assert allocated(inspector((256, 256)), frame) > OBJECTS_BYTES
 

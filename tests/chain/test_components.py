@@ -1,4 +1,4 @@
-"""Mask → Regions: the same as measuring every pair of pixels."""
+"""Step components: the same result as measuring every pair of pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mask_of(pixels: np.ndarray, seed: int = 0, left: int = 0, top: int = 0) -> M
 
 
 def by_pairs(pixels: np.ndarray, join_px: float) -> set[frozenset[tuple[int, int]]]:
-    """Sets of pixels, by Euclidean distance between every two of them."""
+    """Return sets of pixels by the Euclidean distance between every pair of them."""
     places = [(int(y), int(x)) for y, x in np.argwhere(pixels)]
     parent = {place: place for place in places}
 
@@ -83,7 +83,7 @@ def test_it_is_every_pair_of_pixels_measured(pixels: np.ndarray, join_px: float)
 
 
 def test_sixty_five_clusters_and_more_are_joined_as_fewer_are() -> None:
-    """From 65 clusters on, boxes are not looked at first: the same rule on the other path."""
+    """From 65 clusters on the boxes are not compared first. The result must be the same."""
     for count in (63, 64, 65, 66, 200):
         pixels = np.zeros((8, count * 5), np.bool_)
         pixels[2, ::5] = True  # 5 apart: alone
@@ -111,7 +111,7 @@ def test_four_joins_over_two_sound_pixels_and_not_over_three() -> None:
 
 
 def test_a_chain_is_one_however_its_links_are_numbered() -> None:
-    """Each link reaches the next alone, so the largest label has to travel the whole chain."""
+    """Each cluster is near to the next one only, so the largest label must pass through all."""
     pixels = np.zeros((4, 200), np.bool_)
     pixels[0, ::6] = True
     pixels[3, 3::6] = True
@@ -154,7 +154,7 @@ def specks(side: int, step: int) -> np.ndarray:
     ids=["16384", "22500", "90000", "54756", "noise"],
 )
 def test_specks_without_number_stay_too_many_regions(pixels: np.ndarray) -> None:
-    """Joined they would be one region, which a classifier could call background."""
+    """Joined, they would be one region, which a classifier could rate as background."""
     mask = mask_of(pixels)
     found = components(mask, 4.0)
     assert len(found.regions) == MAX_REGIONS

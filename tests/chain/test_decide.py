@@ -1,4 +1,4 @@
-"""Defects → PASS or REJECT: every option of a rule turned, and the reason that is given."""
+"""Step decide: every option of a rule is varied, and the reason is compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_no_region_is_clean() -> None:
     assert decide((), 0, kinds()) == (Decision.PASS, "clean")
 
 
-def test_regions_that_were_all_background_pass_and_say_so() -> None:
+def test_regions_that_are_all_background_pass_with_this_reason() -> None:
     assert decide((), 3, kinds()) == (Decision.PASS, "3 classified as background")
 
 

@@ -1,4 +1,4 @@
-"""Frame → SeverityMap: one run, tiles, colours, refusals."""
+"""Step detect: one run, tiles, colours, refusals."""
 
 from __future__ import annotations
 
@@ -82,8 +82,10 @@ def test_tiles_give_what_the_whole_frame_gives(
     stride: int,
     data: st.DataObject,
 ) -> None:
-    """For a network that sees no further than half the overlap, in cells, away from the edge of
-    the frame; at its right and bottom edge the frame goes on reflected."""
+    """The network sees at most half of the overlap in cells.
+
+    The comparison leaves out the edge, where the frame is extended by reflection.
+    """
     half = overlap // 2 // stride * stride
     reach = data.draw(st.integers(0, half))
     pixels = noise(height, width, seed=height * 1000 + width)
@@ -101,7 +103,7 @@ def test_tiles_give_what_the_whole_frame_gives(
 
 
 class Numbered(CellEngine):
-    """Every cell of run n is n: the map says which tile answered for a cell."""
+    """Every cell of run n has the value n, so the map shows which tile a cell comes from."""
 
     def run(self, count: int | None = None) -> np.ndarray:
         self.runs.append(self.input[0].copy())
@@ -115,7 +117,7 @@ def test_every_cell_is_answered_by_one_tile(height: int, width: int, overlap: in
     engine = Numbered(64, 64)
     detector = regression(engine, detector_manifest(64, 64, overlap_px=overlap))
     engine.runs.clear()
-    detector._stitched = np.zeros((-(-height // 2), -(-width // 2)), np.uint8)  # 0: by nobody
+    detector._stitched = np.zeros((-(-height // 2), -(-width // 2)), np.uint8)  # 0: by no tile
     values = detector.detect(noise(height, width)).values
     assert values.shape == (-(-height // 2), -(-width // 2))
     step = 64 - overlap
@@ -156,7 +158,7 @@ def test_a_smaller_frame_is_reflected_to_the_shape(height: int, width: int, chan
 
 
 class Maker:
-    """Makes engines of any shape and remembers which."""
+    """A factory of engines of any shape that records the shapes."""
 
     def __init__(self) -> None:
         self.made: list[tuple[int, int]] = []
@@ -205,7 +207,7 @@ def test_tiles_are_equal_and_few() -> None:
 def test_engines_of_smaller_shapes_are_made_once_and_the_oldest_goes() -> None:
     make = Maker()
     detector = flexible(make)
-    assert make.made == [(16, 16)]  # the least there is, to see that the network takes it
+    assert make.made == [(16, 16)]  # the least there is, to check that the network accepts it
     sizes = [(40, 40), (40, 48), (40, 56), (40, 40)]
     for height, width in sizes * 3:
         detector.detect(noise(height, width))
@@ -270,9 +272,9 @@ def test_pixels_that_fit_are_not_copied() -> None:
         (np.zeros((MIN_SIDE_PX - 1, 64), np.uint8), "64×15 px"),
     ],
 )
-def test_pixels_that_cannot_be_looked_at_are_refused(pixels: np.ndarray, said: str) -> None:
+def test_unusable_pixels_are_refused(pixels: np.ndarray, expected: str) -> None:
     detector = regression(CellEngine(64, 64), detector_manifest(64, 64))
-    with pytest.raises(FrameError, match=said):
+    with pytest.raises(FrameError, match=expected):
         detector.detect(pixels)
 
 

@@ -1,4 +1,4 @@
-"""SeverityMap → Mask: the same as upsampling the whole map and comparing."""
+"""Step filter: the same result as interpolating the whole map and comparing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.chain.filter import TOLERANCE, keep, stored_limit
+from edge.chain.filter import TOLERANCE, apply_threshold, stored_threshold
 from edge.errors import FrameError
 from edge.records import SeverityMap
 
 
 def whole(severity: SeverityMap, height: int, width: int) -> np.ndarray:
-    """Severity of every pixel of the frame, the long way."""
+    """Return the severity of every pixel of the frame, without a crop."""
     cells = (severity.values.astype(np.float32) - np.float32(severity.zero_point)) * np.float32(
         severity.scale
     )
@@ -52,7 +52,7 @@ def test_it_is_the_whole_map_upsampled_and_compared(
     severity, height, width = some
     fine = whole(severity, height, width)
     expected = fine >= np.float32(threshold - TOLERANCE)
-    mask = keep(severity, threshold, height, width)
+    mask = apply_threshold(severity, threshold, height, width)
     if mask is None:
         assert not expected.any()
         return
@@ -75,11 +75,11 @@ def test_the_quantised_limit_is_right_for_every_value_and_many_thresholds(zero_p
     for step in range(1, 241):
         threshold = step * 0.05  # not exact in binary: 0.15 / 0.05 is 2.9999999999999996
         values = np.arange(256, dtype=np.uint8)
-        limit = stored_limit(SeverityMap(values[None], scale, zero_point, 2), threshold)
+        limit = stored_threshold(SeverityMap(values[None], scale, zero_point, 2), threshold)
         expected = [v for v in range(256) if (v - zero_point) * 5 >= step * 5]
         assert [v for v in range(256) if v >= limit] == expected
         between = threshold + 0.01  # a fifth of a step above: one value more
-        limit = stored_limit(SeverityMap(values[None], scale, zero_point, 2), between)
+        limit = stored_threshold(SeverityMap(values[None], scale, zero_point, 2), between)
         assert [v for v in range(256) if v >= limit] == expected[1:]
 
 
@@ -87,41 +87,43 @@ def test_the_quantised_limit_is_right_for_every_value_and_many_thresholds(zero_p
 def test_a_flat_map_passes_at_its_own_severity_and_not_above(value: int) -> None:
     severity = SeverityMap(np.full((6, 6), value, np.uint8), 0.05, 0, 2)
     if value:
-        mask = keep(severity, value * 0.05, 12, 12)
+        mask = apply_threshold(severity, value * 0.05, 12, 12)
         assert mask is not None
         assert mask.pixels.all()
         assert mask.pixels.shape == (12, 12)
-    assert keep(severity, value * 0.05 + 0.001, 12, 12) is None
+    assert apply_threshold(severity, value * 0.05 + 0.001, 12, 12) is None
 
 
 def test_a_clean_map_is_none() -> None:
-    assert keep(SeverityMap(np.zeros((8, 8), np.uint8), 0.05, 0, 2), 4.0, 16, 16) is None
-    assert keep(SeverityMap(np.full((8, 8), 79, np.uint8), 0.05, 0, 2), 4.0, 16, 16) is None
+    assert apply_threshold(SeverityMap(np.zeros((8, 8), np.uint8), 0.05, 0, 2), 4.0, 16, 16) is None
+    assert (
+        apply_threshold(SeverityMap(np.full((8, 8), 79, np.uint8), 0.05, 0, 2), 4.0, 16, 16) is None
+    )
 
 
 def test_the_mask_is_a_crop_about_what_passed() -> None:
     values = np.zeros((40, 40), np.uint8)
     values[20, 30] = 240
-    mask = keep(SeverityMap(values, 0.05, 0, 2), 4.0, 80, 80)
+    mask = apply_threshold(SeverityMap(values, 0.05, 0, 2), 4.0, 80, 80)
     assert mask is not None
     assert (mask.left, mask.top, mask.pixels.shape) == (56, 36, (10, 10))
 
 
 def test_a_lone_cell_must_be_above_the_threshold_by_what_interpolation_takes() -> None:
-    """Documented in keep: 16/9 at stride 2, where no pixel's centre is a cell's."""
+    """Documented in apply_threshold: 16/9 at stride 2, where no pixel's centre is a cell's."""
     values = np.zeros((9, 9), np.float32)
     values[4, 4] = 4.0 * 16 / 9 - 0.01
-    assert keep(SeverityMap(values, 1.0, 0, 2), 4.0, 18, 18) is None
+    assert apply_threshold(SeverityMap(values, 1.0, 0, 2), 4.0, 18, 18) is None
     values[4, 4] = 4.0 * 16 / 9 + 0.01
-    mask = keep(SeverityMap(values, 1.0, 0, 2), 4.0, 18, 18)
+    mask = apply_threshold(SeverityMap(values, 1.0, 0, 2), 4.0, 18, 18)
     assert mask is not None
     assert int(mask.pixels.sum()) == 4
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_what_is_no_number_is_never_clean(bad: float) -> None:
+def test_a_severity_that_is_not_a_number_is_never_clean(bad: float) -> None:
     values = np.zeros((8, 8), np.float32)
     values[3, 3] = bad
     severity = SeverityMap(values, 1.0, 0, 2)
     with pytest.raises(FrameError, match="is not a number"):
-        keep(severity, 4.0, 16, 16)
+        apply_threshold(severity, 4.0, 16, 16)

@@ -1,4 +1,4 @@
-"""The five steps in order: what is timed, what is said, what is never called good."""
+"""The five steps in order: their times, the reasons, and frames that must never pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import Unnamed
+from edge.chain.classify import SingleKindClassifier
 from edge.chain.inspector import Inspector
 from edge.errors import FrameError
 from edge.records import Decision, Defect, Dropped, Frame, Region, Timings
@@ -27,7 +27,7 @@ class GreyEngine(CellEngine):
 
 
 class Names:
-    """A classifier that answers from a list, and keeps what it was asked."""
+    """A classifier that answers from a list and records its calls."""
 
     def __init__(self, *kinds: str | None, doubt: float = 0.0) -> None:
         self._kinds = kinds
@@ -62,7 +62,7 @@ def inspector(
     ticks = clock or itertools.count(0, 1000)
     return Inspector(
         regression(GreyEngine(64, 96), manifest),
-        classifier or Unnamed(KINDS),  # type: ignore[arg-type]
+        classifier or SingleKindClassifier(KINDS),  # type: ignore[arg-type]
         ChainManifest(**{"threshold": 4.0, **chain}),  # type: ignore[arg-type]
         KINDS,
         lambda: next(ticks),
@@ -85,7 +85,7 @@ def test_a_clean_part_passes_and_the_classifier_is_not_asked() -> None:
     assert verdict.defects == ()
     assert verdict.peak_severity == pytest.approx(3.9)
     assert names.asked == []
-    assert inspection.found is None
+    assert inspection.components is None
     assert not inspection.defect_mask(64, 96).any()
     # 4 readings: before and after detect, after the filter, at the end.
     assert verdict.timings == Timings(1, 2, 0, 0, 4)
@@ -131,7 +131,7 @@ def test_the_mask_of_an_inspection_is_what_was_reported() -> None:
     assert int((mask > 0).sum()) == sum(d.region.area_px for d in inspection.verdict.defects)
 
 
-def test_what_is_called_background_passes() -> None:
+def test_regions_classified_as_background_pass() -> None:
     verdict = inspector(Names(None)).inspect(frame((10, 10, 20, 20, 6)))
     assert (verdict.decision, verdict.reason) == (Decision.PASS, "1 classified as background")
 
@@ -144,7 +144,7 @@ def crowd(count: int) -> Frame:
     return frame(*spots)
 
 
-def test_a_crowded_frame_is_rejected_whatever_the_classifier_says_of_some() -> None:
+def test_a_crowded_frame_is_rejected_even_if_some_regions_are_background() -> None:
     names = Names(None)
     verdict = inspector(names, max_regions=5).inspect(crowd(6))
     assert (verdict.decision, verdict.reason) == (Decision.REJECT, "more than 5 regions")
@@ -165,7 +165,7 @@ def test_a_crowded_frame_with_a_defect_keeps_the_defects_reason() -> None:
 
 
 def test_noise_all_over_is_never_passed() -> None:
-    """Each second cell severe, none of its neighbours: joined, it could be called background."""
+    """Every second cell is severe. Joined, the cells could be rated as background."""
     pixels = np.zeros((512, 512), np.uint8)
     pixels[::4, ::4] = pixels[1::4, ::4] = pixels[::4, 1::4] = pixels[1::4, 1::4] = 240
     manifest = detector_manifest(512, 512)
@@ -198,7 +198,7 @@ def test_pixels_that_cannot_be_used_raise() -> None:
         inspector().inspect(Frame(1, 1, 0, 0, np.zeros((4, 4), np.uint8)))
 
 
-def test_score_is_what_the_whole_chain_says() -> None:
+def test_the_score_ranks_frames_by_the_whole_chain() -> None:
     """Reported, dropped and clean frames rank in this order, each by severity less doubt."""
     severe, faint = frame((10, 10, 20, 20, 9.0)), frame((10, 10, 20, 20, 3.0))
     peak = inspector().inspect(severe).peak_severity

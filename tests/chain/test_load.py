@@ -1,4 +1,4 @@
-"""A bundle becomes a chain, and proves itself on its golden frames before it may judge a part."""
+"""Loading of a chain from a bundle, and the check on its golden frames before any part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
 
 from edge.bundle import Bundle, GoldenDefect, GoldenLimits, parse_bundle
-from edge.chain.golden import golden_of
+from edge.chain.golden import golden_manifest
 from edge.chain.inspector import Inspector
 from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
@@ -145,14 +145,14 @@ def test_classify_is_the_step_that_differs() -> None:
     prove(near, chain(near))
 
 
-def test_what_the_classifier_drops_is_told_from_what_is_not_found() -> None:
+def test_a_dropped_region_and_a_missing_region_have_different_messages() -> None:
     faint = with_file("golden/hole.png", encode(FAINT))
     found = chain(faint).examine(Frame(0, 0, 0, 0, FAINT))
-    assert found.found is not None
-    box = found.found.regions[0].box
+    assert found.components is not None
+    box = found.components.regions[0].box
     place = (box.left, box.top, box.right, box.bottom)
-    wanted = golden_defect(box=place, area_px=found.found.regions[0].area_px)
-    grid = golden_of("golden/hole.png", found).grid
+    wanted = golden_defect(box=place, area_px=found.components.regions[0].area_px)
+    grid = golden_manifest("golden/hole.png", found).grid
     golden = list(GOOD.manifest.golden)
     golden[1] = golden[1].model_copy(update={"grid": grid, "defects": (wanted,)})
     manifest = GOOD.manifest.model_copy(update={"golden": tuple(golden)})
@@ -181,7 +181,7 @@ def test_filter_is_the_step_that_differs() -> None:
 
 
 def test_a_defect_at_the_threshold_may_be_there_or_not() -> None:
-    """An engine's rounding may put it on either side; a frame's decision must not hang on it."""
+    """The rounding of an engine may move it to either side; the check must accept both."""
     edge = golden_defect(peak_severity=THRESHOLD + 0.4, box=(1, 1, 9, 9))
     near = with_golden(1, defects=(golden_defect(), edge))
     prove(near, chain(near))
@@ -195,7 +195,7 @@ def test_a_bundle_without_a_certificate_is_refused() -> None:
 
 
 def test_a_network_that_was_exchanged_does_not_reproduce() -> None:
-    """The classifier that swaps hole and stain: the digest may fit, the golden frames do not."""
+    """A classifier that swaps hole and stain does not reproduce the golden frames."""
     swapped = classifier_network().replace(
         np.array([[0, 12.4, 6.8]], np.float32).tobytes(),
         np.array([[0, -99.0, 6.8]], np.float32).tobytes(),
@@ -204,9 +204,9 @@ def test_a_network_that_was_exchanged_does_not_reproduce() -> None:
     assert "golden/hole.png: classify: stain at " in refusal(with_file("classifier.onnx", swapped))
 
 
-def test_a_bundle_without_golden_frames_proves_nothing() -> None:
+def test_a_bundle_without_golden_frames_is_refused() -> None:
     bundle = parse_bundle(bundle_bytes(golden=False))
-    assert refusal(bundle) == f"{bundle.id} has no golden frame to prove itself on"
+    assert refusal(bundle) == f"{bundle.id} has no golden frame, so its chain cannot be checked"
 
 
 def test_a_golden_frame_that_is_no_picture_is_refused() -> None:

@@ -77,14 +77,14 @@ def test_precision_and_colour(name: str, precision: Any, channels: Any) -> None:
 
 
 def test_a_classifier_that_takes_one_block() -> None:
-    """The file's own batch is the exporter's business."""
+    """The export may choose any batch for the file."""
     networks = {"classifier.tflite": tflite.dark_classifier(1, BLOCK_PX)}
     bundle = parse_bundle(both_formats(networks=networks))
     prove(bundle, chain("litert", bundle), EngineChoice("litert"))
 
 
 def test_a_stale_network_is_refused() -> None:
-    """A detector that was trained otherwise: its scale is twice what the manifest says."""
+    """A detector that was trained otherwise: its scale is twice that of the manifest."""
     networks = {"detector.tflite": tflite.dark_detector(96, 128, 0.1)}
     bundle = parse_bundle(both_formats(networks=networks))
     with pytest.raises(BundleError, match=r"golden/hole\.png: detect: severity 6\.00 in block"):

@@ -1,4 +1,4 @@
-"""Registration finds what was done to a part, refuses what is none, and is the same every time."""
+"""Registration finds the position of a part, refuses other pictures, and is deterministic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.chain.template.alignment import bilinear
-from edge.chain.template.registration import STRAIGHT, Bounds, Pose, Registration, pyramid
+from edge.chain.template.registration import IDENTITY, Bounds, Pose, Registration, pyramid
 from tests.models.methods.parts import Lie, drawing, matrix, seen
 
 HEIGHT, WIDTH = 240, 320
@@ -50,7 +50,7 @@ def test_finds_where_a_part_lies(registration: Registration, lie: Lie) -> None:
     assert pose.scale == pytest.approx(lie.scale, abs=0.002)
 
 
-def test_a_flaw_or_a_hand_does_not_move_it(registration: Registration) -> None:
+def test_a_defect_or_a_hand_does_not_move_it(registration: Registration) -> None:
     lie = Lie(4.0, -2.0, 1.5)
     frame = seen(drawing(HEIGHT, WIDTH, flaw="blob"), lie)
     frame[60:140, 180:320] = 90
@@ -97,7 +97,7 @@ def test_the_same_frame_gives_the_same_pose(registration: Registration) -> None:
     assert (first.gain, first.offset, first.match) == (second.gain, second.offset, second.match)
 
 
-def test_straight_takes_a_part_to_lie_as_it_should(registration: Registration) -> None:
+def test_straight_assumes_the_position_of_the_golden_image(registration: Registration) -> None:
     there = registration.straight(pyramid(seen(drawing(HEIGHT, WIDTH), light=1.1)))
     astray = registration.straight(pyramid(seen(drawing(HEIGHT, WIDTH), Lie(6.0, 6.0))))
     assert there is not None
@@ -107,7 +107,7 @@ def test_straight_takes_a_part_to_lie_as_it_should(registration: Registration) -
 
 
 def test_a_plain_picture_is_no_golden_image() -> None:
-    with pytest.raises(ValueError, match="is plain; expected edges to register by"):
+    with pytest.raises(ValueError, match="has too few edges for registration"):
         Registration(np.full((HEIGHT, WIDTH), 80, np.uint8), BOUNDS)
 
 
@@ -117,7 +117,7 @@ def test_both_ways_of_laying_undo_one_another() -> None:
         np.vstack([way(HEIGHT, WIDTH), [0, 0, 1]]) for way in (pose.on_frame, pose.on_golden)
     )
     assert np.allclose(to_golden @ to_frame, np.eye(3))
-    assert np.allclose(STRAIGHT.on_frame(HEIGHT, WIDTH), [[1, 0, 0], [0, 1, 0]])
+    assert np.allclose(IDENTITY.on_frame(HEIGHT, WIDTH), [[1, 0, 0], [0, 1, 0]])
 
 
 def test_bilinear_worked_out_by_hand() -> None:

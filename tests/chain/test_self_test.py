@@ -1,4 +1,4 @@
-"""Golden frames through a live chain: reproduced, or the step that differs named."""
+"""The self-test with golden frames: reproduced, or a message that names the step that differs."""
 
 import time
 from dataclasses import replace
@@ -11,7 +11,7 @@ from edge.bundle.manifest import GoldenLimits
 from edge.chain import self_test as sentinel
 from edge.chain.inspector import Inspection, Inspector
 from edge.chain.load import build_inspector
-from edge.chain.self_test import Sentinels
+from edge.chain.self_test import GoldenFrameTest
 from edge.errors import FrameError
 from edge.records import Frame
 from tests.support.bundles import bundle_bytes
@@ -19,15 +19,15 @@ from tests.support.bundles import bundle_bytes
 LIMITS = GoldenLimits()
 
 
-class BlindInspector:
-    """A chain that sees a surface without anything on it, from when it is told so."""
+class FailingInspector:
+    """A chain that can be switched to see only an empty surface."""
 
     def __init__(self, inspector: Inspector) -> None:
-        self.inspector, self.is_blind, self.seen = inspector, False, []
+        self.inspector, self.finds_nothing, self.seen = inspector, False, []
 
     def examine(self, frame: Frame) -> Inspection:
         self.seen.append(frame.part_id)
-        if self.is_blind:
+        if self.finds_nothing:
             frame = replace(frame, pixels=np.full_like(frame.pixels, 160))
         return self.inspector.examine(frame)
 
@@ -39,42 +39,42 @@ def loaded():
 
 
 def test_in_turn_one_with_a_defect_and_one_without(loaded) -> None:
-    sentinels = Sentinels(*loaded, LIMITS)
+    self_test = GoldenFrameTest(*loaded, LIMITS)
     names = []
     for _ in range(6):
-        names.append(sentinels.upcoming)
-        assert sentinels.prove() is None
-    assert sentinels.count == 3
+        names.append(self_test.upcoming)
+        assert self_test.prove() is None
+    assert self_test.count == 3
     assert names == 2 * ["golden/hole.png", "golden/clean.png", "golden/stain.png"]
 
 
-def test_a_chain_that_went_blind(loaded) -> None:
+def test_a_chain_that_finds_no_defects_any_more(loaded) -> None:
     bundle, inspector = loaded
-    eye = BlindInspector(inspector)
-    sentinels = Sentinels(bundle, eye, LIMITS)
-    assert sentinels.prove() is None
-    eye.is_blind = True
-    assert sentinels.upcoming == "golden/clean.png"
-    assert sentinels.prove() is None  # a blind one is right about what is clean
-    fault = sentinels.prove()
+    eye = FailingInspector(inspector)
+    self_test = GoldenFrameTest(bundle, eye, LIMITS)
+    assert self_test.prove() is None
+    eye.finds_nothing = True
+    assert self_test.upcoming == "golden/clean.png"
+    assert self_test.prove() is None  # the chain is right about a clean frame
+    fault = self_test.prove()
     assert fault is not None
     assert fault.startswith("detect: severity 0.00 in block")
     assert eye.seen == [0, 0, 0]  # no part has this number
 
 
-def test_a_chain_that_refuses_the_frame_has_its_turn_all_the_same(loaded) -> None:
+def test_after_a_refused_frame_the_next_one_follows(loaded) -> None:
     bundle, inspector = loaded
-    eye = BlindInspector(inspector)
-    sentinels = Sentinels(bundle, eye, LIMITS)
+    eye = FailingInspector(inspector)
+    self_test = GoldenFrameTest(bundle, eye, LIMITS)
     eye.examine = lambda frame: (_ for _ in ()).throw(FrameError("no"))
     with pytest.raises(FrameError, match="no"):
-        sentinels.prove()
-    assert sentinels.upcoming == "golden/clean.png"
+        self_test.prove()
+    assert self_test.upcoming == "golden/clean.png"
 
 
 def test_frames_are_held_as_far_as_memory_is_given(loaded, monkeypatch) -> None:
     monkeypatch.setattr(sentinel, "MAX_BYTES", 96 * 128 + 10)
-    sentinels = Sentinels(*loaded, LIMITS)
-    assert (sentinels.count, sentinels.upcoming) == (1, "golden/hole.png")
+    self_test = GoldenFrameTest(*loaded, LIMITS)
+    assert (self_test.count, self_test.upcoming) == (1, "golden/hole.png")
     monkeypatch.setattr(sentinel, "MAX_BYTES", 10)
-    assert Sentinels(*loaded, LIMITS).count == 1  # one is always proven
+    assert GoldenFrameTest(*loaded, LIMITS).count == 1  # one is always proven

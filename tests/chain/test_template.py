@@ -1,4 +1,4 @@
-"""The template detector: what differs, what does not, and a file that tells lies."""
+"""The template detector: differences, tolerances, and files with false values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.bundle import ChainManifest, DetectorManifest, KindManifest
-from edge.chain.classify import Unnamed
-from edge.chain.file_detectors import READERS
+from edge.chain.classify import SingleKindClassifier
 from edge.chain.inspector import Inspector
+from edge.chain.load import READERS
 from edge.chain.template.detector import TemplateDetector
 from edge.chain.template.file import (
     MAGIC,
@@ -60,9 +60,9 @@ def test_a_good_part_is_clean_wherever_it_lies(plain: TemplateDetector) -> None:
         assert peak(plain, seen(drawing(HEIGHT, WIDTH), lie, seed=seed)) < 3.0
 
 
-def test_severity_is_where_the_flaw_is(plain: TemplateDetector) -> None:
+def test_severity_is_at_the_defect(plain: TemplateDetector) -> None:
     """The blot of radius 6 px at (160, 168), moved and turned with its part."""
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="blob"), Lie(5.0, -3.0, 2.0))
+    frame = seen(drawing(HEIGHT, WIDTH, defect="blob"), Lie(5.0, -3.0, 2.0))
     found = plain.detect(frame)
     assert found.values.shape == (HEIGHT, WIDTH)
     rows, cols = np.nonzero(found.values * found.scale >= 6.0)
@@ -70,10 +70,10 @@ def test_severity_is_where_the_flaw_is(plain: TemplateDetector) -> None:
     assert 80 < len(rows) < 150
 
 
-@pytest.mark.parametrize(("flaw", "least"), [("blob", 8.0), ("gone", 10.0), ("scratch", 3.5)])
-def test_each_flaw_is_severe(plain: TemplateDetector, flaw: str, least: float) -> None:
+@pytest.mark.parametrize(("defect", "least"), [("blob", 8.0), ("gone", 10.0), ("scratch", 3.5)])
+def test_each_defect_is_severe(plain: TemplateDetector, defect: str, least: float) -> None:
     """The scratch is 2 px wide and 55 grey levels brighter than the plate."""
-    frame = seen(drawing(HEIGHT, WIDTH, flaw=flaw), Lie(-2.0, 1.0, -1.5))
+    frame = seen(drawing(HEIGHT, WIDTH, defect=defect), Lie(-2.0, 1.0, -1.5))
     assert peak(plain, frame) > least
     assert peak(plain, seen(drawing(HEIGHT, WIDTH), Lie(-2.0, 1.0, -1.5))) < 2.0
 
@@ -121,7 +121,7 @@ def test_what_does_not_match_is_never_passed() -> None:
         ) -> tuple[Dropped, ...]:
             return tuple(Dropped(region, 1.0) for region in regions)
 
-    kinds = (KindManifest(name="flaw"),)
+    kinds = (KindManifest(name="defect"),)
     for chain in (ChainManifest(threshold=5.0), ChainManifest(threshold=12.0)):
         inspector = Inspector(detector(), Dismissive(), chain, kinds, time.perf_counter_ns)
         frames = [
@@ -139,14 +139,16 @@ def test_what_does_not_match_is_never_passed() -> None:
         assert good.decision is Decision.PASS
 
 
-def test_a_rule_that_lets_a_kind_pass_lets_no_stranger_pass() -> None:
-    kind = KindManifest.model_validate({"name": "flaw", "rule": {"reject": False}})
+def test_a_rule_for_a_kind_never_passes_another_part() -> None:
+    kind = KindManifest.model_validate({"name": "defect", "rule": {"reject": False}})
     chain = ChainManifest(threshold=5.0)
-    inspector = Inspector(detector(), Unnamed((kind,)), chain, (kind,), time.perf_counter_ns)
-    flawed = seen(drawing(HEIGHT, WIDTH, flaw="blob"))
+    inspector = Inspector(
+        detector(), SingleKindClassifier((kind,)), chain, (kind,), time.perf_counter_ns
+    )
+    flawed = seen(drawing(HEIGHT, WIDTH, defect="blob"))
     assert inspector.inspect(Frame(1, 1, 0, 0, flawed)).decision is Decision.PASS
-    stranger = np.zeros((HEIGHT, WIDTH), np.uint8)
-    assert inspector.inspect(Frame(1, 1, 0, 0, stranger)).decision is Decision.REJECT
+    other = np.zeros((HEIGHT, WIDTH), np.uint8)
+    assert inspector.inspect(Frame(1, 1, 0, 0, other)).decision is Decision.REJECT
 
 
 def test_min_match() -> None:
@@ -175,7 +177,7 @@ def test_smooth_px() -> None:
 
 
 def test_unit() -> None:
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="blob"))
+    frame = seen(drawing(HEIGHT, WIDTH, defect="blob"))
     small, large = (peak(detector(unit=unit), frame) for unit in (5.0, 10.0))
     assert small == pytest.approx(2 * large, abs=0.1)
 
@@ -214,7 +216,7 @@ def test_a_frame_of_another_size_is_refused(plain: TemplateDetector) -> None:
 
 
 def test_the_same_frame_gives_the_same_bytes(plain: TemplateDetector) -> None:
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="scratch"), Lie(3.0, 1.0, 2.0))
+    frame = seen(drawing(HEIGHT, WIDTH, defect="scratch"), Lie(3.0, 1.0, 2.0))
     first = plain.detect(frame).values.tobytes()
     plain.detect(seen(drawing(HEIGHT, WIDTH)))
     assert plain.detect(frame).values.tobytes() == first
@@ -249,13 +251,13 @@ def small(**changes: object) -> bytes:
     return packed(json.dumps(told), bytes([9]) * (2 * 32 * 32))
 
 
-def test_lies_are_refused() -> None:
+def test_false_values_are_refused() -> None:
     assert parse_template(small()).header.height == 32
-    assert refused(b"").startswith("the template does not begin as one")
-    assert refused(MAGIC + b"\xff").startswith("the template does not begin as one")
+    assert refused(b"").startswith("the template file does not begin with its mark")
+    assert refused(MAGIC + b"\xff").startswith("the template file does not begin with its mark")
     assert "header is of 4294967295 bytes" in refused(MAGIC + b"\xff" * 4)
     assert "header is of" in refused(packed(" " * (MAX_HEADER_BYTES + 1), b""))
-    assert "the template's header: " in refused(packed("{", b""))
+    assert "the header of the template: " in refused(packed("{", b""))
     assert "planes are 2047 bytes; expected 2048" in refused(small()[:-1])
     assert "planes are 2048 bytes; expected 4096" in refused(small(references=2))
     assert "planes are above" in refused(small(height=8192, width=8192, references=16))
@@ -289,7 +291,7 @@ def test_any_damage_is_refused_or_harmless(at: int, junk: bytes) -> None:
 
 
 def complaint(data: bytes) -> str | None:
-    """Why it is refused; None for a file that can be read, of the shape that its bytes have."""
+    """Return the reason of refusal, or None for a file that can be read with its stated shape."""
     try:
         file = parse_template(data)
     except BundleError as error:

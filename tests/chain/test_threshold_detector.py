@@ -1,4 +1,4 @@
-"""The threshold detector: every parameter turned, and a file that tells lies."""
+"""The threshold detector: every parameter is varied; files with false values are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
-from edge.chain.file_detectors import READERS
+from edge.chain.load import READERS
 from edge.chain.threshold.detector import ThresholdDetector
 from edge.chain.threshold.file import MAX_BYTES, ThresholdFile, parse_threshold
 from edge.errors import BundleError, FrameError
@@ -108,7 +108,7 @@ def test_relative(level: str) -> None:
 
 @pytest.mark.parametrize("denoise", ["gaussian", "median", "nlmeans"])
 def test_denoise(denoise: str) -> None:
-    """Noise goes, and the spot stays."""
+    """Noise is removed, and the spot stays."""
     frame = spotted(-60, 16, noise=6.0)
     told = {"denoise": denoise, "denoise_px": 5, "nlmeans_strength": 20.0}
     noisy, clean = scores(frame), scores(frame, **told)
@@ -189,16 +189,16 @@ def test_a_file_is_read_as_it_was_packed() -> None:
         ({"format": 2}, "'format'"),
     ],
 )
-def test_lies_are_refused(changes: dict[str, object], said: str) -> None:
+def test_false_values_are_refused(changes: dict[str, object], expected: str) -> None:
     text = json.dumps(json.loads(ThresholdFile().pack()) | changes)
     with pytest.raises(BundleError) as caught:
         parse_threshold(text.encode())
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_long_file_is_refused() -> None:
-    with pytest.raises(BundleError, match="above 4096 bytes"):
+    with pytest.raises(BundleError, match="more than 4096 bytes"):
         parse_threshold(ThresholdFile().pack() + b" " * MAX_BYTES)
 
 
@@ -211,7 +211,7 @@ def test_any_damage_is_refused_or_read(junk: bytes, at: int) -> None:
 
 
 def complaint(data: bytes) -> str | None:
-    """Why it is refused; None for a file that can be read."""
+    """Return the reason of refusal, or None for a file that can be read."""
     try:
         parse_threshold(data)
     except BundleError as error:

@@ -256,7 +256,7 @@ def test_providers_are_timed_beside_the_cpu(
         ((), True),
         (("CUDAExecutionProvider", "CPUExecutionProvider"), False),
     ]
-    assert "ONNX Runtime has no CUDAExecutionProvider here" in str(ort[1].refused)
+    assert "the installed ONNX Runtime has no CUDAExecutionProvider" in str(ort[1].refused)
 
 
 def test_a_station_without_a_choice_says_so(
@@ -266,7 +266,7 @@ def test_a_station_without_a_choice_says_so(
     ran = outfeed("run", "--config", config)
     said = [line for line in ran.err.splitlines() if "engine_default" in line]
     assert len(said) == 1
-    assert said[0].endswith("reason=none was measured yet (run outfeed bench --select)")
+    assert said[0].endswith("reason=no engine was measured yet (run outfeed bench --select)")
     (tmp_path / "state/engine.json").write_text("{")
     ran = outfeed("run", "--config", config)
     said = [line for line in ran.err.splitlines() if "engine_default" in line]
@@ -307,7 +307,9 @@ def test_an_engine_of_the_configuration(
     extra = '[engine]\nproviders = ["CUDAExecutionProvider"]\n'
     ran = outfeed("run", "--config", station(extra))
     assert ran.status == 78
-    assert "key 'engine': ONNX Runtime has no CUDAExecutionProvider here; it has" in ran.line
+    assert (
+        "key 'engine': the installed ONNX Runtime has no CUDAExecutionProvider; it has" in ran.line
+    )
 
 
 def test_what_does_not_go_together(outfeed: Outfeed, both: Path, tmp_path: Path) -> None:

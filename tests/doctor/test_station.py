@@ -121,7 +121,7 @@ def test_the_bundle(tmp_path: Path) -> None:
 def test_the_engine(tmp_path: Path) -> None:
     finding = station.engine(context(tmp_path))
     assert finding is not None
-    assert (finding.level, finding.message) == (Level.WARN, "none was measured yet")
+    assert (finding.level, finding.message) == (Level.WARN, "no engine was measured yet")
     text = ("[uplink]", '[engine]\nkind = "ort"\n[uplink]')
     assert level(station.engine(context(tmp_path, text=text))) is Level.OK
 

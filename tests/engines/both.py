@@ -1,4 +1,4 @@
-"""The small bundle of tests/support/bundles.py with its networks for LiteRT too."""
+"""The small bundle of tests/support/bundles.py, with networks for LiteRT as well."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ BUILD = BuildManifest(
 def both_formats(
     *, onnx: bool = True, networks: dict[str, bytes] | None = None, **options: Any
 ) -> bytes:
-    """A bundle of onnx-int8 and tflite-int8. onnx: False leaves tflite alone. networks: other
-    content of TFLITE's files. options: of bundle_bytes."""
+    """Return a bundle with the builds onnx-int8 and tflite-int8.
+
+    onnx: False leaves out the first build. networks: other content for the files of TFLITE.
+    options: options of bundle_bytes.
+    """
     bundle = parse_bundle(bundle_bytes(**options))
     builds = (*bundle.manifest.builds, BUILD) if onnx else (BUILD,)
     kept = {name: data for name, data in bundle.files.items() if onnx or name.startswith("golden/")}

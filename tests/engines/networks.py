@@ -1,4 +1,4 @@
-"""Small ONNX networks whose answers can be told, for tests of engines."""
+"""Small ONNX networks with known results, for tests of engines."""
 
 from __future__ import annotations
 

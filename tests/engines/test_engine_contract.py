@@ -1,4 +1,4 @@
-"""What every Engine promises, on each implementation there is."""
+"""The contract of the protocol Engine, on each implementation."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_an_input_beyond_count_does_not_matter(engine: Engine) -> None:
 
 
 def test_a_count_that_is_not_in_the_batch_is_refused(means: Engine) -> None:
-    """Behind it lies a bare pointer: a count above the batch would read past the buffer."""
+    """The engine uses a raw pointer: a count above the batch would read past the buffer."""
     for count in (0, -1, BATCH + 1, 1000):
         with pytest.raises(ValueError, match=f"count is {count}; expected 1 to {BATCH}"):
             means.run(count)
@@ -130,7 +130,7 @@ def test_the_output_is_overwritten_and_none_is_allocated(means: Engine) -> None:
 
 
 def test_a_run_allocates_no_buffer(means: Engine) -> None:
-    """numpy tells tracemalloc of its own; headers of views are what is left."""
+    """numpy reports its buffers to tracemalloc; only the headers of views remain."""
     means.run(2)
     means.run()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""LiteRT: types and scales of what goes in and comes out, and the networks it refuses."""
+"""LiteRT: types and scales of inputs and outputs, and the networks that it refuses."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_threads_are_those_it_is_given(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_view_of_a_tensor_outlives_a_run() -> None:
-    """LiteRT refuses to run while somebody holds one."""
+    """LiteRT refuses to run while a view exists."""
     engine = engine_of()
     held = [engine.run(), engine.input, engine.run(3)]
     engine.input[...] = pictures(1)
@@ -122,24 +122,24 @@ def _int16_out() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         (b"", "LiteRT refuses the network: "),
         (b"no network", "LiteRT refuses the network: "),
         (tflite.means(1, SIDE, CHANNELS)[:-40], "LiteRT refuses the network: "),
-        (tflite.means(1, 32, CHANNELS), "the network takes 1×32×32×3; expected n×64×64×3"),
-        (tflite.means(1, SIDE, 1), "the network takes 1×64×64×1; expected n×64×64×3"),
+        (tflite.means(1, 32, CHANNELS), "the network's input is 1×32×32×3; expected n×64×64×3"),
+        (tflite.means(1, SIDE, 1), "the network's input is 1×64×64×1; expected n×64×64×3"),
         (_two_inputs(), "must have one input and one output"),
         (_of_type(np.float32), "input is float32; expected int8 or uint8"),
         (_int16_out(), "output is int16; expected int8, uint8 or float32"),
-        (_whole_mean(), "the network makes (3,) of (2, 64, 64, 3); expected 2×…"),
+        (_whole_mean(), "the network's output is (3,) for (2, 64, 64, 3); expected 2×…"),
     ],
     ids=lambda value: value[:32] if isinstance(value, str) else "network",
 )
-def test_a_network_that_does_not_fit(model: bytes, said: str) -> None:
+def test_a_network_that_does_not_fit(model: bytes, message: str) -> None:
     with pytest.raises(BundleError) as caught:
         engine_of(model)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

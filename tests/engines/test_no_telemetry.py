@@ -1,4 +1,4 @@
-"""ONNX Runtime's telemetry is off: a station, an export and a bench report to nobody."""
+"""ONNX Runtime's telemetry is off in a station, an export and a benchmark."""
 
 from __future__ import annotations
 

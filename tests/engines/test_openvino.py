@@ -1,4 +1,4 @@
-"""OpenVINO: what it is told, and the networks it refuses."""
+"""OpenVINO: its settings, and the networks that it refuses."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def engine_of(model: bytes | None = None, **options: Any) -> OpenVinoEngine:
     return OpenVinoEngine(network() if model is None else model, **{**SHAPE, **options})
 
 
-def test_what_openvino_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what it makes of it, as the compiled network says."""
+def test_the_settings_of_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled network reports the same settings."""
     seen = []
     compile_model = openvino.Core.compile_model
 
@@ -75,30 +75,32 @@ def test_a_smaller_shape_of_the_same_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         (b"", "OpenVINO refuses the network: "),
         (b"no network", "OpenVINO refuses the network: "),
         (network()[:-40], "OpenVINO refuses the network: "),
-        (network(height=32), "does not take 6×64×64×3: its input is [?,32,?,3]"),
-        (network(batch=1), "does not take 6×64×64×3: its input is [1,?,?,3]"),
+        (network(height=32), "does not accept 6×64×64×3: its input is [?,32,?,3]"),
+        (network(batch=1), "does not accept 6×64×64×3: its input is [1,?,?,3]"),
         (network(kind=onnx.TensorProto.INT8), "must have one uint8 input and one output"),
         (two_outputs(), "must have one uint8 input and one output"),
         (network(output=onnx.TensorProto.INT32), "output is i32; expected u8 or f32"),
         (reduced(keepdims=1), "expected 6×…"),
-        (reduced(keepdims=0), "the network makes () of 6×64×64×3"),
+        (reduced(keepdims=0), "the network's output is () for 6×64×64×3"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "network",
 )
-def test_a_network_that_does_not_fit(model: bytes, said: str) -> None:
+def test_a_network_that_does_not_fit(model: bytes, message: str) -> None:
     with pytest.raises(BundleError) as caught:
         engine_of(model, group=BATCH)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_other_channels() -> None:
-    with pytest.raises(BundleError, match=r"does not take 1×64×64×1: its input is \[\?,\?,\?,3\]"):
+    with pytest.raises(
+        BundleError, match=r"does not accept 1×64×64×1: its input is \[\?,\?,\?,3\]"
+    ):
         engine_of(channels=1)
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime: what it is told, and the networks and providers it refuses."""
+"""ONNX Runtime: its settings, and the networks and providers that it refuses."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_providers_are_passed_on_in_their_order(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(engine.run(), pictures(1).mean((1, 2)), rtol=1e-5)
 
 
-def test_a_provider_that_is_not_there() -> None:
+def test_a_missing_provider() -> None:
     with pytest.raises(BundleError) as caught:
         ort_engine(providers=("NoneExecutionProvider", CPU))
-    said = "ONNX Runtime has no NoneExecutionProvider here; it has "
-    assert str(caught.value).startswith(said)
+    message = "the installed ONNX Runtime has no NoneExecutionProvider; it has "
+    assert str(caught.value).startswith(message)
     assert CPU in str(caught.value)
     assert missing_provider((CPU,)) is None
     assert missing_provider(("NoneExecutionProvider",)) == str(caught.value)
@@ -99,13 +99,13 @@ def test_a_provider_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         (b"", "ONNX Runtime refuses the network: "),
         (b"no network", "ONNX Runtime refuses the network: "),
         (network()[:-40], "ONNX Runtime refuses the network: "),
-        (network(height=32), "does not take 1×64×64×3: "),
-        (network(batch=1), f"does not take {BATCH}×64×64×3: "),
+        (network(height=32), "does not accept 1×64×64×3: "),
+        (network(batch=1), f"does not accept {BATCH}×64×64×3: "),
         (network(kind=onnx.TensorProto.INT8), "must have one uint8 input and one output"),
         (two_outputs(), "must have one uint8 input and one output"),
         (
@@ -113,19 +113,19 @@ def test_a_provider_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None
             "output is tensor(int32); expected uint8 or float",
         ),
         (reduced(keepdims=1), "expected 6×…"),
-        (reduced(keepdims=0), "the network makes () of 1×64×64×3"),
+        (reduced(keepdims=0), "the network's output is () for 1×64×64×3"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "network",
 )
-def test_a_network_that_does_not_fit(model: bytes, said: str) -> None:
+def test_a_network_that_does_not_fit(model: bytes, message: str) -> None:
     with pytest.raises(BundleError) as caught:
         ort_engine(model)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_other_channels() -> None:
-    with pytest.raises(BundleError, match="does not take 1×64×64×1: "):
+    with pytest.raises(BundleError, match="does not accept 1×64×64×1: "):
         ort_engine(channels=1)
 
 

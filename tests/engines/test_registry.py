@@ -1,4 +1,4 @@
-"""Which engines there are, and what is said of those that are not."""
+"""The registry of engines, and the messages for engines that are missing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_no_library_is_imported_before_it_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "libraries", "said"),
+    ("name", "libraries", "message"),
     [
         ("ort", ["onnxruntime"], "ONNX Runtime is not installed: pip install 'onnxruntime'"),
         ("openvino", ["openvino"], "OpenVINO is not installed: pip install 'outfeed[openvino]'"),
@@ -60,11 +60,11 @@ def test_no_library_is_imported_before_it_is_used() -> None:
     ],
 )
 def test_an_engine_that_is_not_installed(
-    monkeypatch: pytest.MonkeyPatch, name: str, libraries: list[str], said: str
+    monkeypatch: pytest.MonkeyPatch, name: str, libraries: list[str], message: str
 ) -> None:
     without(monkeypatch, name, *libraries)
-    assert ENGINES[name].missing() == said
-    assert EngineChoice(name).missing() == said
+    assert ENGINES[name].missing() == message
+    assert EngineChoice(name).missing() == message
     with pytest.raises(BundleError, match="is not installed"):
         EngineChoice(name).load()
 
@@ -74,15 +74,15 @@ def test_a_library_that_is_there_and_does_not_load(monkeypatch: pytest.MonkeyPat
         raise ImportError("libx.so.1: cannot open\nshared object file")
 
     monkeypatch.setitem(ENGINES, "openvino", replace(ENGINES["openvino"], load=broken))
-    said = "OpenVINO cannot be loaded: libx.so.1: cannot open shared object file"
-    assert EngineChoice("openvino").missing() == said
+    message = "OpenVINO cannot be loaded: libx.so.1: cannot open shared object file"
+    assert EngineChoice("openvino").missing() == message
 
 
 def test_providers_are_onnx_runtimes() -> None:
     assert EngineChoice(providers=("CPUExecutionProvider",)).missing() is None
     missing = EngineChoice(providers=("NoneExecutionProvider",)).missing()
     assert missing is not None
-    assert missing.startswith("ONNX Runtime has no NoneExecutionProvider here; it has ")
+    assert missing.startswith("the installed ONNX Runtime has no NoneExecutionProvider; it has ")
 
 
 def test_the_build_is_the_first_of_the_format_and_precision() -> None:
@@ -95,11 +95,11 @@ def test_the_build_is_the_first_of_the_format_and_precision() -> None:
     assert EngineChoice("openvino", precision="int8").build(both).name == "onnx-int8"
     assert EngineChoice("litert").build(both).name == "tflite-int8"
     assert [EngineChoice(name).reads(one) for name in ENGINES] == [True, False, True]
-    for choice, said in (
+    for choice, message in (
         (EngineChoice("litert"), f"{one.id} has no tflite for litert; it has onnx-int8"),
         (EngineChoice(precision="float32"), f"{one.id} has no onnx-float32 for ort; it has"),
     ):
-        with pytest.raises(BundleError, match=said):
+        with pytest.raises(BundleError, match=message):
             choice.build(one)
 
 

@@ -1,4 +1,4 @@
-"""What ``outfeed bench --select`` kept, and when it no longer holds."""
+"""The engine selection of ``outfeed bench --select``: when it is used and when refused."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def test_the_fewer_threads_of_the_two(path: Path) -> None:
 
 
 def test_nothing_was_measured(path: Path) -> None:
-    assert refusal(path) == "none was measured yet"
+    assert refusal(path) == "no engine was measured yet"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"", "(file)"),
         (b"{", "(file)"),
@@ -94,12 +94,12 @@ def test_nothing_was_measured(path: Path) -> None:
         (b"{}", "key 'bundle' is missing"),
     ],
 )
-def test_a_damaged_file(path: Path, text: bytes, said: str) -> None:
+def test_a_damaged_file(path: Path, text: bytes, message: str) -> None:
     path.parent.mkdir()
     path.write_bytes(text)
     line = refusal(path)
     assert line.startswith(f"{path}: is damaged: ")
-    assert said in line
+    assert message in line
 
 
 def test_a_file_cut_anywhere(path: Path) -> None:
@@ -128,8 +128,8 @@ def test_a_choice_that_is_none(path: Path, changes: dict[str, Any]) -> None:
 def test_another_bundle(path: Path) -> None:
     write_selection(path, selection())
     other = parse_bundle(bundle_bytes(version="1.1"))
-    said = f"{BUNDLE.digest[:12]} was measured, this is {other.id}"
-    assert refusal(path, bundle=other) == said
+    message = f"{BUNDLE.digest[:12]} was measured, this is {other.id}"
+    assert refusal(path, bundle=other) == message
 
 
 def test_another_machine(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +147,8 @@ def test_another_version_of_the_library(path: Path) -> None:
 def test_another_precision(path: Path) -> None:
     write_selection(path, selection())
     assert selected_engine(path, EngineConfig(precision="int8"), BUNDLE).precision == "int8"
-    said = "int8 was chosen, engine.precision is float32"
-    assert refusal(path, EngineConfig(precision="float32")) == said
+    message = "int8 was chosen, engine.precision is float32"
+    assert refusal(path, EngineConfig(precision="float32")) == message
 
 
 def test_other_providers(path: Path) -> None:
@@ -161,8 +161,8 @@ def test_other_providers(path: Path) -> None:
 
 def test_an_engine_that_was_taken_away(path: Path) -> None:
     write_selection(path, selection(providers=CUDA))
-    said = refusal(path, EngineConfig(providers=CUDA))
-    assert said.startswith("ONNX Runtime has no CUDAExecutionProvider here")
+    message = refusal(path, EngineConfig(providers=CUDA))
+    assert message.startswith("the installed ONNX Runtime has no CUDAExecutionProvider")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -190,7 +190,7 @@ def test_this_machine_has_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({"/proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0"}, "Raspberry Pi 5 Model B"),
         ({"/proc/cpuinfo": "processor\t: 0\nmodel name\t: Xeon: 2\nflags\t: a b\n"}, "Xeon: 2"),
@@ -199,7 +199,7 @@ def test_this_machine_has_a_name() -> None:
     ],
 )
 def test_the_names_of_machines(
-    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], said: str
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], message: str
 ) -> None:
     def read_text(path: Path, **_: str) -> str:
         if str(path) not in files:
@@ -207,7 +207,7 @@ def test_the_names_of_machines(
         return files[str(path)]
 
     monkeypatch.setattr(Path, "read_text", read_text)
-    assert processor().startswith(said)
+    assert processor().startswith(message)
 
 
 def test_the_default_engine() -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from edge.bundle import ChainManifest, KindManifest, check_certificate, read_bundle
-from edge.chain.classify import Unnamed
+from edge.chain.classify import SingleKindClassifier
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from export.errors import ExportError
@@ -103,7 +103,7 @@ def always(severity: float, threshold: float) -> Inspector:
 
     kinds = (KindManifest(name="bar"), KindManifest(name="pit"))
     chain = ChainManifest(threshold=threshold)
-    return Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
+    return Inspector(Flat(), SingleKindClassifier(kinds), chain, kinds, time.perf_counter_ns)
 
 
 def test_the_shipped_chain_must_keep_the_limit_too(held_back: tuple[Picture, ...]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import BlockVote
 from edge.chain.components import components
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.records import Defect, Dropped, SeverityMap
 from models.data.dataset import Sample
 from models.evaluation.keep_severity import GRID, search_background
@@ -92,7 +92,7 @@ def test_the_chain_does_what_the_search_says(value: float) -> None:
     bad = picture(200, bad=True)  # background 0.784 leaves 2.6 of 12
     _, escapes, _ = searched(bad, picture(128, bad=False))
     vote = BlockVote(ByGrey(), 64, 1, KINDS, keep_severity=value)
-    mask = keep(Spots().detect(bad.pixels), 6.0, 96, 96)
+    mask = apply_threshold(Spots().detect(bad.pixels), 6.0, 96, 96)
     assert mask is not None
     named = vote.classify(bad.pixels, components(mask, 4.0).regions)
     (answer,) = named

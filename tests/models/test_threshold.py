@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from edge.chain.filter import keep
+from edge.chain.filter import apply_threshold
 from edge.records import SeverityMap
 from models.evaluation.threshold import GRID, search_threshold
 
@@ -38,7 +38,7 @@ def by_trying(maps: list[tuple[SeverityMap, np.ndarray]], threshold: float) -> t
     ious, alarms = [], []
     for severity, annotated in maps:
         found = np.zeros(annotated.shape, np.bool_)
-        mask = keep(severity, threshold, *annotated.shape)
+        mask = apply_threshold(severity, threshold, *annotated.shape)
         if mask is not None:
             h, w = mask.pixels.shape
             found[mask.top : mask.top + h, mask.left : mask.left + w] = mask.pixels

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import Unnamed
+from edge.chain.classify import SingleKindClassifier
 from edge.errors import UsageError
 from edge.records import SeverityMap
 from models.data.dataset import DataError
@@ -204,7 +204,7 @@ def test_detector_looks_once_per_picture(tiny_run: Path, held_back: tuple[Pictur
 
     kinds = tuple(KindManifest(name=kind) for kind in run.record().kinds)
     chain = ChainManifest(threshold=5.0)
-    low, high = sweep(Counting(), Unnamed(kinds), chain, kinds, held_back, (3.0, 9.0))
+    low, high = sweep(Counting(), SingleKindClassifier(kinds), chain, kinds, held_back, (3.0, 9.0))
     assert len(seen) == len(held_back)
     names = [picture.sample.name for picture in held_back]
     assert [outcome.name for outcome in low] == [outcome.name for outcome in high] == names

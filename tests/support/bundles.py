@@ -43,7 +43,7 @@ from edge.bundle import (
     write_bundle,
 )
 from edge.bundle.certificate import ParityStep
-from edge.chain.golden import golden_of
+from edge.chain.golden import golden_manifest
 from edge.chain.load import build_inspector
 from edge.records import Frame
 from tests.support.keys import KEY
@@ -224,7 +224,7 @@ def _golden(
 ) -> tuple[GoldenManifest, ...]:
     inspector = build_inspector(Bundle(content, "0" * 64, files, 0), now_ns=time.monotonic_ns)
     return tuple(
-        golden_of(file, inspector.examine(Frame(number, number, 0, 0, pixels)))
+        golden_manifest(file, inspector.examine(Frame(number, number, 0, 0, pixels)))
         for number, (file, pixels) in enumerate(frames.items())
     )
 

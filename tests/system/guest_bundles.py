@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.bundle import read_bundle
-from edge.chain.golden import peaks
+from edge.chain.golden import block_peaks
 from edge.chain.load import build_inspector, prove
 from edge.engines.registry import EngineChoice
 from edge.images import decode_image
@@ -27,7 +27,7 @@ def test_a_shipped_bundle_reproduces_its_golden_frames(name: str) -> None:
     worst, equal = 0.0, 0
     for golden in bundle.manifest.golden:
         pixels = decode_image(bundle.files[golden.file], name="picture")
-        found = peaks(inspector.examine(Frame(1, 1, 0, 0, pixels)).severity)
+        found = block_peaks(inspector.examine(Frame(1, 1, 0, 0, pixels)).severity)
         differences = np.abs(found - np.asarray(golden.grid, np.float32))
         worst = max(worst, float(differences.max()))
         equal += int((differences < 1e-3).sum())

@@ -1,1 +1,1 @@
-"""A detector that compares a part with golden images, without a network."""
+"""The detector "template", which compares a part with golden images, without a network."""

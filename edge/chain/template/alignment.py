@@ -1,4 +1,7 @@
-"""The steepest places of a golden image at one level of its pyramid, and Gauss-Newton on them."""
+"""Alignment of a frame with a golden image at one pyramid level, by Gauss-Newton on steep points.
+
+Source: Baker & Matthews 2004, "Lucas-Kanade 20 Years On", parts 1 and 3.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 Reals = NDArray[np.float64]
 
-MOST_POINTS = 3000  # one a block of equal size, so that they are spread over the part
-LEAST_STEEPNESS = 3.0  # grey levels a pixel, below which it is noise of a camera
-LEAST_INSIDE = 0.25  # share of the points in view, below which nothing can be said
-LEAST_GAIN, MOST_GAIN = 0.3, 3.0  # light so many times as strong is another light
+MOST_POINTS = 3000  # one per block of equal size, so that the points are spread over the part
+LEAST_STEEPNESS = 3.0  # grey levels per pixel; a smaller slope is camera noise
+LEAST_INSIDE = 0.25  # smallest share of points in view for a result
+LEAST_GAIN, MOST_GAIN = 0.3, 3.0  # a gain beyond these is another illumination
 BLACK, WHITE = 1.0, 254.0  # grey levels at which a camera saturates
-DAMPING = 1e-3  # of the largest curvature: a disc that is turned does not run away
+DAMPING = 1e-3  # of the largest curvature; it keeps the rotation of a round part bounded
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """linear, shift, gain, offset, match: as of a Pose (edge/chain/template/registration.py)."""
+class FittedPose:
+    """A fitted pose; the fields are those of Pose (edge/chain/template/registration.py)."""
 
     linear: Reals
     shift: Reals
@@ -31,15 +34,16 @@ class Fitted:
     match: float
 
 
-class Points:
-    """Inverse compositional Gauss-Newton for a similarity (Baker & Matthews 2004, parts 1 and 3).
+class SteepPoints:
+    """The steep points of a golden image at one pyramid level, and the fit of a frame to them.
 
-    Coordinates are full pixels from the picture's centre; step: full pixels per pixel of this
-    level, along x and y.
+    The fit is inverse compositional Gauss-Newton for a similarity (Baker & Matthews 2004, parts 1
+    and 3). Coordinates are pixels of full resolution from the centre of the picture.
+    count: number of steep points. step: full pixels per pixel of this level, along x and y.
     """
 
     def __init__(self, plane: Plane, step: tuple[float, float]) -> None:
-        """plane: float32 h×w, the golden image at this level."""
+        """Choose the points. plane: the golden image at this level, float32 h×w."""
         self.plane = plane
         self.step = step
         steep, plain, slope_x, slope_y = _choose(plane)
@@ -50,7 +54,7 @@ class Points:
         self._x = (cols - self._centre[0]) * step[0]
         self._y = (rows - self._centre[1]) * step[1]
         self._golden = plane[rows, cols].astype(np.float64)
-        # Within one pixel of this level of where it should be, and the grain of a surface.
+        # A point agrees within one pixel of this level, plus the texture of the surface.
         dark, bright = np.percentile(self._golden, [5, 95])
         grain = 0.05 * float(bright - dark)
         self._limit = np.full(len(rows), grain)
@@ -60,7 +64,7 @@ class Points:
             self._descent = self._descend(slope_x / step[0], slope_y / step[1])
 
     def _descend(self, slope_x: Reals, slope_y: Reals) -> Reals:
-        """4×N: from residuals to the change of (scale, rotation) × reach and of the shift."""
+        """Return a 4×N matrix: residuals to changes of (scale, rotation) × reach and shift."""
         x = self._x[: self.count] / self._reach
         y = self._y[: self.count] / self._reach
         images = np.stack(
@@ -74,18 +78,22 @@ class Points:
 
     def fit(
         self, plane: Plane, linear: Reals, shift: Reals, *, rounds: int, still_px: float
-    ) -> Fitted | None:
-        """The pose nearest to a start; None where too few points are in view, or the light is
-        nothing like the golden image's. plane: the frame at this level, of the same shape."""
+    ) -> FittedPose | None:
+        """Return the pose nearest to the start pose (linear 2×2, shift in full pixels), or None.
+
+        None: too few points are in view, or the gain is outside LEAST_GAIN to MOST_GAIN. plane: the
+        frame at this level, float32, of the same shape. rounds: largest number of iterations.
+        still_px: the iteration ends when the change is smaller, in pixels of this level.
+        """
         count = self.count
         inlying = np.ones(len(self._golden), np.bool_)
         for _ in range(rounds):
-            seen = self._residuals(plane, linear, shift, inlying)
-            if seen is None:
+            fit = self._residuals(plane, linear, shift, inlying)
+            if fit is None:
                 return None
-            residuals, inside = seen[:2]
+            residuals, inside = fit[:2]
             size = np.abs(residuals)
-            # Three times, for those that lie a little off and shall still say which way.
+            # Three times the limit, so that points that lie a little off still give the direction.
             inlying = inside & (size <= 3.0 * self._limit)
             most = 2.0 * self._limit[:count]
             change = self._descent @ np.where(
@@ -97,20 +105,23 @@ class Points:
             shift = shift - linear @ change[2:]
             if float(np.abs(change).sum()) < still_px * min(self.step):
                 break
-        seen = self._residuals(plane, linear, shift, inlying)
-        if seen is None:
+        fit = self._residuals(plane, linear, shift, inlying)
+        if fit is None:
             return None
-        residuals, inside, gain, offset = seen
+        residuals, inside, gain, offset = fit
         if not LEAST_GAIN < gain < MOST_GAIN:
             return None
         agreeing = (inside & (np.abs(residuals) <= self._limit))[:count]
         match = int(agreeing.sum()) / int(inside[:count].sum())
-        return Fitted(linear, shift, gain, offset, match)
+        return FittedPose(linear, shift, gain, offset, match)
 
     def _residuals(
         self, plane: Plane, linear: Reals, shift: Reals, inlying: NDArray[np.bool_]
     ) -> tuple[Reals, NDArray[np.bool_], float, float] | None:
-        """Of each point, in the golden image's grey levels; whether it is in view; gain, offset."""
+        """Return residuals in grey levels of the golden image, points in view, gain, offset.
+
+        Return None where too few points are in view.
+        """
         x = linear[0, 0] * self._x + linear[0, 1] * self._y + shift[0]
         y = linear[1, 0] * self._x + linear[1, 1] * self._y + shift[1]
         values, inside = bilinear(
@@ -118,10 +129,10 @@ class Points:
         )
         if int(inside[: self.count].sum()) < LEAST_INSIDE * self.count:
             return None
-        told = inside & ~saturated(values, self._golden)
-        used = told & inlying
+        usable = inside & ~saturated(values, self._golden)
+        used = usable & inlying
         if int(used.sum()) < LEAST_INSIDE * len(used):
-            used = told if told.any() else inside
+            used = usable if usable.any() else inside
         golden, frame = self._golden[used], values[used]
         centred = golden - golden.mean()
         gain = float(centred @ (frame - frame.mean())) / max(float(centred @ centred), 1e-9)
@@ -131,13 +142,16 @@ class Points:
 
 
 def saturated(values: Reals, golden: Reals) -> NDArray[np.bool_]:
-    """Where a frame is white or black and the golden image is not: how bright it is nobody saw."""
+    """Return True where the frame is saturated and the golden image is not, so it has no level."""
     return ((values >= WHITE) & (golden < WHITE)) | ((values <= BLACK) & (golden > BLACK))
 
 
 def bilinear(plane: Plane, x: Reals, y: Reals) -> tuple[Reals, NDArray[np.bool_]]:
-    """Values at pixel coordinates (0 is the middle of the first pixel), and which are inside; what
-    is outside has the value of the nearest pixel. In numpy: OpenCV rounds places to 1/32."""
+    """Return the values at pixel coordinates, and a mask of those inside the plane.
+
+    Coordinate 0 is the centre of the first pixel. A place outside has the value of the nearest
+    pixel. This uses numpy, because OpenCV rounds places to 1/32 px.
+    """
     height, width = plane.shape
     inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
@@ -151,12 +165,16 @@ def bilinear(plane: Plane, x: Reals, y: Reals) -> tuple[Reals, NDArray[np.bool_]
 
 
 def _choose(plane: Plane) -> tuple[NDArray[np.intp], NDArray[np.intp], Reals, Reals]:
-    """Of equal blocks the steepest pixel, where it is steep, and the plainest one, which tells the
-    light: both as indices into the flat picture; the slopes along x and y of the steep, in grey
-    levels a pixel."""
+    """Return the steepest and the plainest pixel of equal blocks, and the slopes of the steep ones.
+
+    Pixels are indices into the flattened plane. A block without a steep pixel has only a plain one,
+    which serves to measure the light. Slopes are along x and y, in grey levels per pixel.
+    """
     slope_x = np.asarray(cv2.Scharr(plane, cv2.CV_32F, 1, 0, scale=1 / 32), np.float64)
     slope_y = np.asarray(cv2.Scharr(plane, cv2.CV_32F, 0, 1, scale=1 / 32), np.float64)
-    steepness = np.hypot(slope_x, slope_y)[1:-1, 1:-1]  # the rim has one neighbour only
+    steepness = np.hypot(slope_x, slope_y)[
+        1:-1, 1:-1
+    ]  # a pixel at the rim has no neighbour on one side
     height, width = plane.shape
     side = max(math.ceil(math.sqrt(height * width / MOST_POINTS)), 2)
     rows, cols = (height - 2) // side, (width - 2) // side

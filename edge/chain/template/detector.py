@@ -1,9 +1,9 @@
-"""Step 1 by golden images: what differs from the good part, where it lies, in its light.
+"""Step 1 without a network: the difference between a frame and a golden image.
 
-The variation model of industrial inspection (Steger, Ulrich & Wiedemann, Machine Vision Algorithms
-and Applications, on "variation models"): a golden image, and at each pixel how far good parts go
-from it. Here the golden image is laid on the frame (edge/chain/template/registration.py), the
-frame's light is made the golden image's, and a difference counts in spreads of good parts.
+Source: the variation model (Steger, Ulrich & Wiedemann, Machine Vision Algorithms and Applications,
+"variation models"). A model holds a golden image and, for each pixel, the spread of good parts. The
+golden image is aligned with the frame (edge/chain/template/registration.py). The illumination of
+the frame is matched to the golden image. Differences count in spreads of good parts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.chain.detect import as_channels
-from edge.chain.noise import excess, grain
+from edge.chain.noise import noise_factor, noise_level
 from edge.chain.template.alignment import BLACK, WHITE, Plane
 from edge.chain.template.file import (
     SPREAD_STEP,
@@ -23,28 +23,29 @@ from edge.chain.template.file import (
     TemplateReference,
     parse_template,
 )
-from edge.chain.template.illumination import Shading
+from edge.chain.template.illumination import Illumination
 from edge.chain.template.registration import Bounds, Pose, Registration, pyramid
 from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap
 
 TOP = 12.0
 STEP = TOP / 255.0  # severity of one step of the map
-# Low, high, weight and one that nobody reads: OpenCV warps four channels at once in half the time
-# of three.
+# Low, high, weight and an unused plane: OpenCV warps four channels in half the time of three.
 PLANES = 4
 
 
 class TemplateDetector:
-    """Severity by difference from golden images. One thread at a time; nothing kept of a frame.
+    """A Detector that rates each pixel by its difference from golden images.
 
-    A frame that does not match any of them has severity 12 everywhere and says so
-    (SeverityMap.unmatched): a part that lies outside the bounds, another part, or none at all. What
-    of a frame lies outside the golden image has severity 0: nobody has said how it should look.
+    A frame that matches no golden image has severity 12 everywhere, and SeverityMap.unmatched gives
+    the reason. It shows a part outside the bounds, another part, or no part. Pixels of the frame
+    outside the golden image have severity 0, because there is no reference for them.
+
+    One thread at a time may use it. No result depends on earlier frames.
     """
 
     def __init__(self, file: TemplateFile) -> None:
-        """Raises BundleError for a golden image that cannot be registered by."""
+        """Prepare the golden images. Raises BundleError for one without edges to register by."""
         header = file.header
         self.header = header
         try:
@@ -61,8 +62,10 @@ class TemplateDetector:
         self._planes = [np.empty(shape, np.uint8) for _ in range(PLANES)]
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
-        """uint8 map in steps of STEP. Raises FrameError for a frame that has not the size of the
-        golden images."""
+        """Return the severity map, uint8 in steps of STEP, one cell per pixel.
+
+        Raises FrameError for a frame that does not have the size of the golden images.
+        """
         scores, why = self.scores(pixels)
         if scores is None:
             self._map.fill(255)
@@ -71,8 +74,11 @@ class TemplateDetector:
         return SeverityMap(self._map, STEP, 0, 1, why)
 
     def scores(self, pixels: NDArray[np.uint8]) -> tuple[Plane | None, str]:
-        """The difference of each pixel in spreads of good parts, valid until the next call; None,
-        and why, where the frame matches no golden image."""
+        """Return the difference of each pixel in spreads of good parts, float32 H×W, and "".
+
+        Return None and the reason where the frame matches no golden image. The plane is valid until
+        the next call. Raises FrameError as ``detect`` does.
+        """
         header = self.header
         pixels = as_channels(pixels, header.channels)
         if pixels.shape[:2] != (header.height, header.width):
@@ -82,7 +88,7 @@ class TemplateDetector:
             )
         grey = as_channels(pixels, 1)
         planes = pyramid(grey)
-        self._grain = grain(grey)
+        self._grain = noise_level(grey)
         poses = [(golden, golden.pose(planes)) for golden in self._golden]
         matched = [(golden, pose) for golden, pose in poses if pose is not None]
         best = max((pose.match for _, pose in matched), default=0.0)
@@ -102,13 +108,13 @@ class TemplateDetector:
         return least, ""
 
     def pose(self, pixels: NDArray[np.uint8]) -> Pose | None:
-        """Where a frame lies against the first golden image; for tools and training."""
+        """Return the pose of a frame against the first golden image; for tools and training."""
         return self._golden[0].pose(pyramid(as_channels(pixels, 1)))
 
     def _difference(
         self, pixels: NDArray[np.uint8], planes: tuple[Plane, ...], golden: _Golden, pose: Pose
     ) -> Plane:
-        """Of each pixel, in spreads."""
+        """Return the difference of each pixel from one golden image, in spreads, float32 H×W."""
         header = self.header
         onto = pose.on_frame(header.height, header.width)
         if header.shading:
@@ -117,20 +123,20 @@ class TemplateDetector:
         else:
             offset = pose.offset
             self._gain.fill(pose.gain)
-        noisier = excess(self._grain / pose.gain, header.grain, header.grain_limit)
+        noisier = noise_factor(self._grain / pose.gain, header.grain, header.grain_limit)
         unit = golden.weight_unit / noisier
         for number, channel in enumerate(golden.planes):
             score = self._score if number else self._worst
             self._lay(channel, onto)
-            seen = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, number])
-            even = self._evened(seen, offset)
+            plane = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, number])
+            even = self._evened(plane, offset)
             low, high, weight = self._planes[:3]
             cv2.subtract(low, even, dst=low)
             cv2.subtract(even, high, dst=high)
-            # White is as bright as can be: how much brighter it should be nobody can say.
-            cv2.threshold(seen, WHITE - 1.0, 255.0, cv2.THRESH_BINARY, dst=even)
+            # A saturated pixel has no known level: white is never too dark, black never too bright.
+            cv2.threshold(plane, WHITE - 1.0, 255.0, cv2.THRESH_BINARY, dst=even)
             cv2.subtract(low, even, dst=low)
-            cv2.threshold(seen, BLACK, 255.0, cv2.THRESH_BINARY_INV, dst=even)
+            cv2.threshold(plane, BLACK, 255.0, cv2.THRESH_BINARY_INV, dst=even)
             cv2.subtract(high, even, dst=high)
             cv2.max(low, high, dst=low)
             cv2.multiply(low, weight, dst=score, scale=unit, dtype=cv2.CV_32F)
@@ -141,7 +147,7 @@ class TemplateDetector:
         return self._smooth
 
     def _lay(self, channel: NDArray[np.uint8], onto: NDArray[np.float64]) -> None:
-        """low, high and weight of a channel on the frame; outside anything is right."""
+        """Warp low, high and weight of a channel onto the frame; outside every level is allowed."""
         height, width = self._even.shape
         cv2.warpAffine(
             channel,
@@ -155,14 +161,14 @@ class TemplateDetector:
         cv2.split(self._laid, self._planes)
 
     def _evened(self, channel: NDArray[np.uint8], offset: float) -> NDArray[np.uint8]:
-        """The frame in the golden image's light."""
+        """Return a channel of the frame, matched to the illumination of the golden image."""
         np.subtract(channel, np.float32(offset), out=self._light)
         cv2.divide(self._light, self._gain, dst=self._even, dtype=cv2.CV_8U)
         return self._even
 
 
 class _Golden:
-    """One golden image, with all that does not depend on the frame."""
+    """One golden image, with everything that does not depend on the frame."""
 
     def __init__(self, reference: TemplateReference, header: TemplateHeader) -> None:
         grey = as_channels(reference.pixels, 1)
@@ -171,7 +177,7 @@ class _Golden:
         self._is_registered = header.registration
         coarse = pyramid(grey)[0]
         self._step = (grey.shape[1] / coarse.shape[1], grey.shape[0] / coarse.shape[0])
-        self._shading = Shading(coarse)
+        self._illumination = Illumination(coarse)
         least = int(reference.spread.min())
         weight = np.rint(255.0 * least / reference.spread.astype(np.float64)).astype(np.uint8)
         self.weight_unit = 1.0 / (255.0 * least * SPREAD_STEP)
@@ -189,7 +195,7 @@ class _Golden:
         return self._registration.straight(planes)
 
     def light(self, planes: tuple[Plane, ...], pose: Pose) -> tuple[Plane, float]:
-        return self._shading.field(planes[0], pose, self._step)
+        return self._illumination.field(planes[0], pose, self._step)
 
 
 def _channels(pixels: NDArray[np.generic]) -> tuple[NDArray[np.uint8], ...]:
@@ -198,7 +204,7 @@ def _channels(pixels: NDArray[np.generic]) -> tuple[NDArray[np.uint8], ...]:
 
 
 def read_template(data: bytes, manifest: DetectorManifest) -> TemplateDetector:
-    """The reader of "template" (edge/chain/file_detectors.py). Raises BundleError."""
+    """Return the detector in a file of the kind "template". Raises BundleError."""
     file = parse_template(data)
     if file.header.channels != manifest.channels:
         raise BundleError(

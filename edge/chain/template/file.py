@@ -1,4 +1,4 @@
-"""The file of a template detector: a short header in JSON, then planes of bytes."""
+"""The file of a template detector: a JSON header, then planes of bytes."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from edge.validation_messages import describe
 MAGIC = b"OUTFEED TEMPLATE 1\n"
 MAX_HEADER_BYTES = 4096
 MAX_REFERENCES = 16
-# Of all planes: 16 references of 640×640 grey are 13 MB, one of 4096×4096 colour 101 MB.
+# For all planes together: 16 references of 640×640 grey are 13 MB, one of 4096×4096 colour 101 MB.
 MAX_PLANE_BYTES = 128 * 1024 * 1024
 SPREAD_STEP = 1.0 / 8.0  # grey levels of one step of the spread plane
 
 
 class TemplateHeader(BaseModel):
-    """How a part is compared with its golden images.
+    """The parameters of the comparison with golden images.
 
-    height, width: of every frame. references: how many golden images follow; combine: a frame is
-    compared with the "best", that which it matches best, or with all for the "minimum" difference.
-    max_rotation_deg, max_shift_px, max_scale: how far a part may lie from where they have it.
-    min_match: the share of edges in place, below which a frame is not this part (Pose.match).
-    shading: light that varies slowly over the part is made even before the comparison.
-    tolerance_px: a pixel is right that lies between the darkest and the brightest of the golden
-    image within so many pixels. smooth_px: side of the square over which differences are averaged.
-    grain: of good parts at the most (edge/chain/noise.py); a frame of more, up to grain_limit times
-    as much, is of a noisier camera and differs less by as much. unit: how many spreads one severity
-    is.
+    height, width: size of every frame in pixels. references: number of golden images that follow.
+    combine: "best" compares a frame with the golden image that it matches best; "minimum" compares
+    it with all and takes the smallest difference.
+    registration: False takes every part to lie exactly as in the golden image.
+    max_rotation_deg, max_shift_px, max_scale: allowed deviation of a part from its position there.
+    min_match: smallest share of edges in place (Pose.match) for a frame of this part.
+    shading: illumination that varies slowly over the part is corrected before the comparison.
+    tolerance_px: a pixel is correct between the darkest and the brightest pixel of the golden image
+    within this distance. smooth_px: side of the square over which differences are averaged.
+    grain: highest noise level of good parts (edge/chain/noise.py). In a frame with more noise,
+    differences are reduced by the ratio, at most by grain_limit.
+    unit: spreads per unit of severity.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -57,14 +59,17 @@ class TemplateHeader(BaseModel):
 
     @property
     def plane_bytes(self) -> int:
-        """Of all references: their pixels, and one plane of spread each."""
+        """Size of all references in bytes: their pixels, and one plane of spread each."""
         return self.references * self.height * self.width * (self.channels + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateReference:
-    """A golden image. pixels: uint8 H×W or H×W×3 (BGR). spread: uint8 H×W, how far good parts go
-    from it, in SPREAD_STEP; above 0."""
+    """A golden image with the spread of good parts.
+
+    pixels: uint8 H×W or H×W×3 (BGR). spread: uint8 H×W, above 0, in steps of SPREAD_STEP grey
+    levels.
+    """
 
     pixels: NDArray[np.uint8]
     spread: NDArray[np.uint8]
@@ -72,37 +77,40 @@ class TemplateReference:
 
 @dataclass(frozen=True, slots=True)
 class TemplateFile:
-    """What a station reads."""
+    """The content of a template file."""
 
     header: TemplateHeader
     references: tuple[TemplateReference, ...]
 
     def pack(self) -> bytes:
-        """As ``parse_template`` reads it: the same content gives the same bytes."""
+        """Return the file as bytes. The same content gives the same bytes."""
         text = self.header.model_dump_json().encode()
         planes = b"".join(r.pixels.tobytes() + r.spread.tobytes() for r in self.references)
         return MAGIC + struct.pack("<I", len(text)) + text + planes
 
 
 def parse_template(data: bytes) -> TemplateFile:
-    """The file; its planes are views of ``data``. Raises BundleError, one line, for anything that
-    ``pack`` does not write: no length or shape is believed before it is compared."""
+    """Parse a template file; its planes are views of ``data``.
+
+    Raises BundleError, one line, for anything that ``pack`` does not write. Every length and shape
+    is checked before use.
+    """
     start = len(MAGIC) + 4
     if not data.startswith(MAGIC) or len(data) < start:
-        raise BundleError("the template does not begin as one")
+        raise BundleError("the template file does not begin with its mark")
     (length,) = struct.unpack_from("<I", data, len(MAGIC))
     if length > MAX_HEADER_BYTES or start + length > len(data):
-        raise BundleError(f"the template's header is of {length} bytes; expected fewer")
+        raise BundleError(f"the header of the template has {length} bytes; expected fewer")
     try:
         header = TemplateHeader.model_validate_json(data[start : start + length])
     except ValidationError as error:
-        raise BundleError(f"the template's header: {describe(error)}") from error
+        raise BundleError(f"the header of the template: {describe(error)}") from error
     if header.plane_bytes > MAX_PLANE_BYTES:
-        raise BundleError(f"the template's planes are above {MAX_PLANE_BYTES} bytes")
+        raise BundleError(f"the planes of the template have more than {MAX_PLANE_BYTES} bytes")
     planes = np.frombuffer(data, np.uint8, offset=start + length)
     if planes.size != header.plane_bytes:
         raise BundleError(
-            f"the template's planes are {planes.size} bytes; expected {header.plane_bytes}"
+            f"the planes of the template have {planes.size} bytes; expected {header.plane_bytes}"
         )
     height, width, channels = header.height, header.width, header.channels
     shape = (height, width) if channels == 1 else (height, width, channels)

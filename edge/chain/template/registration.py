@@ -1,9 +1,9 @@
-"""Where a part lies in its frame, against the golden image: shift, rotation, scale, and light.
+"""Registration of a frame with a golden image: shift, rotation, scale and illumination.
 
-Coarse to fine. At some 100 px a side a few rotations of the golden image, made once, are compared
-with the frame by phase correlation (Kuglin & Hines 1975); the best are refined by Gauss-Newton on a
-pyramid (edge/chain/template/alignment.py). All that depends on the golden image alone is worked
-out once.
+The search runs from coarse to fine. At about 100 px per side some rotations of the golden image are
+compared with the frame by phase correlation (Kuglin & Hines 1975). The best ones are refined by
+Gauss-Newton on a pyramid (edge/chain/template/alignment.py). Everything that depends on the golden
+image alone is calculated once.
 """
 
 from __future__ import annotations
@@ -15,25 +15,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.chain.template.alignment import Plane, Points, Reals
+from edge.chain.template.alignment import Plane, Reals, SteepPoints
 
 COARSE_PX = 128  # the longer side of the coarsest level is at most this
 FINE_PX = 256  # the finest level is the last whose half would be shorter than this
-# Rotations tried at the start lie so far apart: half of it moves the end of a coarse level's
-# diagonal by 1.7 px, which Gauss-Newton still finds its way back from.
+# Step between the rotations tried at the start. Half of it moves the end of the diagonal at the
+# coarsest level by 1.7 px, from which Gauss-Newton still converges.
 STEP_DEG = 2.5
-STARTS = 3  # of the rotations
-FIXTURE = 0.8  # match of a part that lies as the golden image does: no rotation is tried
-TRIAL_ROUNDS = 4  # of each start; the best goes on
-ROUNDS = 12  # of Gauss-Newton a level, of which a part in its fixture takes three or four
-STILL_PX = 0.02  # a round that moves nothing further, in the level's pixels, is its last
+STARTS = 3  # rotations that are refined
+FIXTURE = 0.8  # match from which no rotation is tried: the part lies as in the golden image
+TRIAL_ROUNDS = 4  # Gauss-Newton rounds for each start; only the best start continues
+ROUNDS = 12  # most Gauss-Newton rounds per level; a part in a fixture takes three or four
+STILL_PX = 0.02  # pixels of the level; a smaller change ends the iteration
 
 Spectrum = NDArray[np.complexfloating]
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far a part may lie from where the golden image has it: both ways."""
+    """The allowed deviation of a part from its position in the golden image, to either side.
+
+    scale: relative change, for instance 0.05.
+    """
 
     rotation_deg: float
     shift_px: float
@@ -42,12 +45,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Golden image → frame, both in pixels from their common centre: y = linear @ x + shift.
+    """The position of a part in a frame: y = linear @ x + shift.
 
-    frame = gain * golden + offset where they agree. match: of the golden image's steepest points in
-    view, the share that is within a pixel of the finest level of where it should be. A good part
-    has some 0.9 or more; of DeepPCB's boards the test pictures have 0.77 to 1.0, and of 200 other
-    boards 166 have no pose at all and the rest at most 0.75.
+    x: place in the golden image, y: place in the frame, both in pixels from the common centre.
+    linear: float64 2×2. shift: float64, 2 values. Grey levels: frame = gain · golden + offset.
+
+    match: share of the steepest points of the golden image in view that lie within one pixel of the
+    finest level of their expected place. A good part has about 0.9 or more. The test pictures of
+    DeepPCB's boards have 0.77 to 1.0. Of 200 other boards 166 have no pose, and the rest have at
+    most 0.75.
     """
 
     linear: Reals
@@ -65,7 +71,7 @@ class Pose:
         return math.hypot(self.linear[0, 0], self.linear[1, 0])
 
     def within(self, bounds: Bounds) -> bool:
-        """Whether a part may lie like this."""
+        """Return True where the pose is within the bounds."""
         return (
             abs(self.rotation_deg) <= bounds.rotation_deg
             and float(np.abs(self.shift).max()) <= bounds.shift_px
@@ -73,33 +79,39 @@ class Pose:
         )
 
     def on_frame(self, height: int, width: int) -> Reals:
-        """2×3: lays the golden image on the frame (cv2.warpAffine with WARP_INVERSE_MAP)."""
+        """Return the 2×3 matrix that warps the golden image onto a frame of this size.
+
+        Use it with cv2.warpAffine and WARP_INVERSE_MAP.
+        """
         centre = np.array([(width - 1) / 2, (height - 1) / 2])
         inverse = np.linalg.inv(self.linear)
         return np.column_stack([inverse, centre - inverse @ (self.shift + centre)])
 
     def on_golden(self, height: int, width: int) -> Reals:
-        """2×3: lays the frame on the golden image (cv2.warpAffine with WARP_INVERSE_MAP)."""
+        """Return the 2×3 matrix that warps a frame onto the golden image, as in ``on_frame``."""
         centre = np.array([(width - 1) / 2, (height - 1) / 2])
         return np.column_stack([self.linear, self.shift + centre - self.linear @ centre])
 
 
-STRAIGHT = Pose(np.eye(2), np.zeros(2))
+IDENTITY = Pose(np.eye(2), np.zeros(2))
 
 
 class Registration:
-    """Finds the pose of frames against one golden image. One thread at a time; deterministic."""
+    """The search for the pose of frames against one golden image.
+
+    It is deterministic. One thread at a time may use it.
+    """
 
     def __init__(self, golden: NDArray[np.uint8], bounds: Bounds) -> None:
-        """golden: uint8 H×W. Raises ValueError for one without edges to register by."""
+        """Prepare a golden image, uint8 H×W. Raises ValueError for one without enough edges."""
         self.bounds = bounds
         height, width = golden.shape
         self._levels = tuple(
-            Points(plane, (width / plane.shape[1], height / plane.shape[0]))
+            SteepPoints(plane, (width / plane.shape[1], height / plane.shape[0]))
             for plane in pyramid(golden)
         )
         if any(level.count < 16 for level in self._levels):
-            raise ValueError("the golden image is plain; expected edges to register by")
+            raise ValueError("the golden image has too few edges for registration")
         plane = self._levels[0].plane
         rows, cols = plane.shape
         window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(cols + 2)[1:-1])
@@ -109,8 +121,8 @@ class Registration:
         self._spectra = [self._spectrum(_turned(plane, angle)) for angle in self._angles]
 
     def register(self, planes: tuple[Plane, ...]) -> Pose | None:
-        """The pose of a frame, by its pyramid; None where it has none within the bounds."""
-        best = self._fit(0, planes, STRAIGHT, ROUNDS)
+        """Return the pose of a frame from its pyramid; None without a pose in the bounds."""
+        best = self._fit(0, planes, IDENTITY, ROUNDS)
         if best is None or best.match < FIXTURE:
             starts = self._starts(self._spectrum(planes[0]))
             tried = [best, *(self._fit(0, planes, start, TRIAL_ROUNDS) for start in starts)]
@@ -121,8 +133,8 @@ class Registration:
         return best if best and best.within(self.bounds) else None
 
     def straight(self, planes: tuple[Plane, ...]) -> Pose | None:
-        """Of a frame that is taken to lie as the golden image does: light and match alone."""
-        return self._fit(len(planes) - 1, planes, STRAIGHT, 0)
+        """Return gain, offset and match of a frame without searching for its position."""
+        return self._fit(len(planes) - 1, planes, IDENTITY, 0)
 
     def _fit(self, number: int, planes: tuple[Plane, ...], start: Pose, rounds: int) -> Pose | None:
         fitted = self._levels[number].fit(
@@ -133,7 +145,7 @@ class Registration:
         return Pose(fitted.linear, fitted.shift, fitted.gain, fitted.offset, fitted.match)
 
     def _starts(self, frame: Spectrum) -> list[Pose]:
-        """Rotations with the highest peaks of phase correlation, and the shifts they lie at."""
+        """Return the rotations with the highest peaks of phase correlation, with their shifts."""
         step_x, step_y = self._levels[0].step
         peaks = []
         for angle, spectrum in zip(self._angles, self._spectra, strict=True):
@@ -146,10 +158,10 @@ class Registration:
         return np.fft.rfft2((plane - plane.mean()) * self._window)
 
     def _correlate(self, frame: Spectrum, golden: Spectrum) -> tuple[float, int, int]:
-        """The peak of phase correlation within the bounds and its place, coarse pixels."""
+        """Return the peak of phase correlation in the bounds, and its dx, dy in coarse pixels."""
         cross = frame * golden.conj()
         size = np.abs(cross)
-        # White where there is signal: what is noise in both must not be made as loud.
+        # Whiten only where there is signal. Noise must not be amplified to the same level.
         cross /= size + 0.05 * float(size.mean()) + 1e-9
         level = self._levels[0]
         surface = np.fft.irfft2(cross, s=level.plane.shape)
@@ -166,7 +178,10 @@ class Registration:
 
 
 def pyramid(pixels: NDArray[np.uint8]) -> tuple[Plane, ...]:
-    """A grey picture's levels, float32, the coarsest first; halves of one another."""
+    """Return the pyramid of a grey picture (uint8 H×W): float32 levels, the coarsest first.
+
+    Each level has twice the size of the one before.
+    """
     planes: list[NDArray[np.uint8]] = []
     plane = pixels
     while True:
@@ -186,7 +201,7 @@ def _rotation(angle_deg: float) -> Reals:
 
 
 def _turned(plane: Plane, angle_deg: float) -> Plane:
-    """The picture as it looks when the part lies turned about its centre."""
+    """Return the picture of a part that is rotated about its centre."""
     height, width = plane.shape
     turned = cv2.warpAffine(
         plane,

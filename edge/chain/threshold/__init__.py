@@ -1,1 +1,1 @@
-"""A detector that compares each pixel with the background, without a network."""
+"""The detector "threshold", which compares each pixel with the background, without a network."""

@@ -1,9 +1,9 @@
-"""Step 1 by thresholds: denoise, distance from the background, morphology.
+"""Step 1 without a network: smoothing, distance from the background, morphology.
 
-The classical pipeline for plain fabric (the first of the sources has one: smoothing, non-local
-means, Otsu, erosion and dilation, contours), with a severity in place of its yes or no: where a
-binary picture would be opened and closed, the distance from the background is, which is the same at
-every threshold at once (Serra 1982). Contours are the chain's own components.
+This is the classical pipeline for plain fabric: smoothing, non-local means, Otsu's threshold,
+erosion and dilation, contours. The result is a severity instead of a binary picture. Opening and
+closing act on the distance from the background, which is equivalent to the binary operations at
+every threshold at once (Serra 1982). Contours are the components of step 3.
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
 from edge.chain.detect import MIN_SIDE_PX, as_channels
-from edge.chain.noise import excess, grain
+from edge.chain.noise import noise_factor, noise_level
 from edge.chain.threshold.file import ThresholdFile, parse_threshold
 from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap
 
 TOP = 12.0
 STEP = TOP / 255.0  # severity of one step of the map
-USUAL_GREY = 128.0  # of the background, to which relative distances refer
-DARKEST_GREY = 16.0  # background below which a relative distance would be the camera's noise
-# The median of a large window is taken of a picture so many times smaller; defects are small
-# against the window, and the light varies slowly.
+USUAL_GREY = 128.0  # grey level of the background to which relative distances are scaled
+DARKEST_GREY = 16.0  # a darker background would turn camera noise into large distances
+# The median over a large window uses a picture reduced by this factor. That is accurate enough,
+# because defects are small against the window, and the light varies slowly.
 COARSE = 4
 
 Plane = NDArray[np.float32]
 
 
 class ThresholdDetector:
-    """Severity by distance from the background. Any size of frame; what it needs for one is kept
-    until a frame of another size comes. One thread at a time."""
+    """A Detector that rates each pixel by its distance from the background.
+
+    It accepts frames of any size from MIN_SIDE_PX and reuses its buffers while the size stays the
+    same. One thread at a time may use it.
+    """
 
     def __init__(self, file: ThresholdFile, channels: int) -> None:
         self.file = file
@@ -42,14 +45,16 @@ class ThresholdDetector:
         self._resize(MIN_SIDE_PX, MIN_SIDE_PX)
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
-        """uint8 map in steps of STEP. Raises FrameError for one that is too small."""
+        """Return the severity map, uint8 in steps of STEP. Raises FrameError for a small frame."""
         scores = self.scores(pixels)
         cv2.convertScaleAbs(scores, dst=self._map, alpha=1.0 / (self.file.unit * STEP))
         return SeverityMap(self._map, STEP, 0, 1)
 
     def scores(self, pixels: NDArray[np.uint8]) -> Plane:
-        """The distance of each pixel from the background in grey levels; valid until the next
-        call."""
+        """Return the distance of each pixel from the background in grey levels, float32 H×W.
+
+        The plane is valid until the next call. Raises FrameError as ``detect`` does.
+        """
         grey = self._grey(as_channels(pixels, self._channels))
         height, width = grey.shape
         if min(height, width) < MIN_SIDE_PX:
@@ -65,17 +70,17 @@ class ThresholdDetector:
             cv2.morphologyEx(self._score, cv2.MORPH_OPEN, self._opener, dst=self._score)
         if self.file.close_px > 1:
             cv2.morphologyEx(self._score, cv2.MORPH_CLOSE, self._closer, dst=self._score)
-        noisier = excess(self.grain(grey), self.file.grain, self.file.grain_limit)
+        noisier = noise_factor(self.noise_level(grey), self.file.grain, self.file.grain_limit)
         if noisier > 1.0:
             self._score *= np.float32(1.0 / noisier)
         return self._score
 
-    def grain(self, grey: NDArray[np.uint8]) -> float:
-        """Of a frame in grey, relative where distances are."""
-        found = grain(grey)
+    def noise_level(self, grey: NDArray[np.uint8]) -> float:
+        """Return the noise level of a grey frame, relative where distances are relative."""
+        level = noise_level(grey)
         if self.file.relative:
-            found *= USUAL_GREY / max(float(cv2.mean(grey)[0]), DARKEST_GREY)
-        return found
+            level *= USUAL_GREY / max(float(cv2.mean(grey)[0]), DARKEST_GREY)
+        return level
 
     def _resize(self, height: int, width: int) -> None:
         self._smooth, self._map = (np.empty((height, width), np.uint8) for _ in range(2))
@@ -99,7 +104,7 @@ class ThresholdDetector:
         return self._smooth
 
     def _local(self, smooth: NDArray[np.uint8]) -> None:
-        """Into _score: how far each pixel is on the defects' side of its surroundings."""
+        """Write into _score the distance of each pixel from its surroundings."""
         height, width = smooth.shape
         side = min(self.file.window_px, (min(height, width) - 1) | 1)
         if self.file.background == "mean":
@@ -117,10 +122,10 @@ class ThresholdDetector:
             self._score /= self._behind
 
     def _otsu(self, smooth: NDArray[np.uint8]) -> None:
-        """Into _score: of pixels of the smaller class, the distance from the larger one's mean.
+        """Write into _score the distance of the smaller class from the mean of the larger one.
 
-        Otsu's threshold (1979) divides every frame, also a good one: there both classes are of the
-        surface, and near to one another, so that the distance says little.
+        Otsu's threshold (1979) divides every frame into two classes. In a good frame both belong to
+        the surface and lie near to one another, so the distances are small.
         """
         threshold, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
         counts = np.bincount(smooth.ravel(), minlength=256).astype(np.float64)
@@ -146,7 +151,7 @@ class ThresholdDetector:
 
 
 def read_threshold(data: bytes, manifest: DetectorManifest) -> ThresholdDetector:
-    """The reader of "threshold" (edge/chain/file_detectors.py). Raises BundleError."""
+    """Return the detector in a file of the kind "threshold". Raises BundleError."""
     if manifest.stride_px != 1:
         raise BundleError(f"detector.stride_px is {manifest.stride_px}; a threshold file has 1")
     return ThresholdDetector(parse_threshold(data), manifest.channels)

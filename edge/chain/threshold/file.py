@@ -1,4 +1,4 @@
-"""The file of a threshold detector: its parameters, as one strict JSON object."""
+"""The file of a threshold detector: its parameters as one JSON object."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ Side = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
 
 
 class ThresholdFile(BaseModel):
-    """What is a defect on a plain surface: fabric, paper, metal.
+    """The parameters of a threshold detector for a plain surface: fabric, paper, metal.
 
-    channel, of a frame in colour: "grey", or the largest of the three ("value" of HSV). denoise:
-    Gaussian or median over denoise_px, or non-local means (Buades, Coll & Morel 2005) of
-    nlmeans_strength. level: a pixel is judged by its distance from the "local" background, the mean
-    or median (background) within window_px; or from the larger of two classes of brightness that
-    Otsu's threshold makes of the frame, where it is of the smaller one. polarity: which side of the
-    background is a defect. relative: by the background's brightness, as if that were 128. open_px:
-    what is narrower goes; then close_px: gaps that are narrower are filled; 1 does neither.
-    grain: of good parts at the most (edge/chain/noise.py), relative where distances are; a frame of
-    more, up to grain_limit times as much, is of a noisier camera and its distances count less by as
-    much. unit: grey levels of one severity.
+    channel: for colour frames, "grey" or the largest of the three channels ("value" of HSV).
+    denoise: Gaussian or median over denoise_px, or non-local means (Buades, Coll & Morel 2005) with
+    nlmeans_strength.
+    level: "local" takes the distance from the mean or median (background) within window_px. "otsu"
+    divides the frame into two classes of brightness and takes the distance of the smaller class
+    from the mean of the larger one.
+    polarity: the side of the background on which a pixel is a defect.
+    relative: distances are scaled as if the background had the grey level 128.
+    open_px: narrower structures are removed. close_px: after that, narrower gaps are filled. The
+    value 1 switches the operation off.
+    grain: highest noise level of good parts (edge/chain/noise.py), relative where distances are. In
+    a frame with more noise, distances are reduced by the ratio, at most by grain_limit.
+    unit: grey levels per unit of severity.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -59,9 +62,9 @@ class ThresholdFile(BaseModel):
 
 
 def parse_threshold(data: bytes) -> ThresholdFile:
-    """Raises BundleError, one line that names the key."""
+    """Parse the file. Raises BundleError, one line that names the key."""
     if len(data) > MAX_BYTES:
-        raise BundleError(f"the threshold file is above {MAX_BYTES} bytes")
+        raise BundleError(f"the threshold file has more than {MAX_BYTES} bytes")
     try:
         return ThresholdFile.model_validate_json(data)
     except ValidationError as error:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import BlockVote, Classifier, Unnamed
+from edge.chain.classify import BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector
 from edge.chain.inspector import Inspector
 from edge.records import Box, Defect, Dropped, Region, SeverityMap
@@ -67,7 +67,7 @@ def sweep_run(
         pictures = (Picture(sample, *dataset.load_pair(sample)) for sample in samples)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     network = run.load_classifier()
-    classifier: Classifier = Unnamed(kinds)
+    classifier: Classifier = SingleKindClassifier(kinds)
     if network is not None:
         classifier = BlockVote(
             TorchBlocks(network, record.channels),

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.chain.noise import grain
+from edge.chain.noise import noise_level
 from edge.chain.template.detector import TemplateDetector
 from edge.chain.template.file import SPREAD_STEP, TemplateFile, TemplateHeader, TemplateReference
 from edge.chain.template.registration import Bounds
@@ -78,7 +78,7 @@ def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateF
             f"template.references is {recipe.references}; expected at most the number of good "
             f"parts, {len(pixels)}"
         )
-    grains = [grain(as_channels(each, 1)) for each in pixels]
+    grains = [noise_level(as_channels(each, 1)) for each in pixels]
     header = header_of(sizes[0], recipe).model_copy(update={"grain": max(grains)})
     bounds = Bounds(header.max_rotation_deg, header.max_shift_px, header.max_scale)
     laid = variants(pixels, recipe.references, bounds)

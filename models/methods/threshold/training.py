@@ -126,7 +126,7 @@ def _peaks(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> l
 def _grain(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> float:
     """The largest of good parts'."""
     detector = ThresholdDetector(file, channels)
-    return max(detector.grain(as_channels(picture.pixels, 1)) for picture in pictures)
+    return max(detector.noise_level(as_channels(picture.pixels, 1)) for picture in pictures)
 
 
 def _painted(pictures: Iterable[Picture], seed: int) -> Iterator[Picture]:

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from bench.methods.changes import CHANGES, occlude
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import Unnamed
+from edge.chain.classify import SingleKindClassifier
 from edge.chain.inspector import Inspector
 from edge.chain.template.file import SPREAD_STEP, TemplateFile, parse_template
 from edge.records import Decision, Frame
@@ -71,7 +71,7 @@ def inspector() -> Inspector:
     kinds = (KindManifest(name="flaw"),)
     # What good parts alone lead to (models/evaluation/threshold.py): just above the worst of them.
     chain = ChainManifest(threshold=GOOD_SEVERITY + 0.1)
-    return Inspector(trained.detector(1), Unnamed(kinds), chain, kinds, lambda: 0)
+    return Inspector(trained.detector(1), SingleKindClassifier(kinds), chain, kinds, lambda: 0)
 
 
 def rejects(inspector: Inspector, pixels: Pixels) -> bool:
@@ -221,7 +221,7 @@ def test_what_cannot_be_learnt_from_is_one_line() -> None:
     with pytest.raises(DataError, match=r"references is 3; expected at most the number .*, 2"):
         train_template(task(good=2, references=3))
     blank = picture(1, pixels=np.full((HEIGHT, WIDTH), 90, np.uint8))
-    with pytest.raises(DataError, match="the golden image is plain; expected edges"):
+    with pytest.raises(DataError, match="the golden image has too few edges"):
         train_template(replace(some, pictures=(blank,)))
     bad = replace(some.pictures[0], sample=replace(some.pictures[0].sample, kinds=("flaw",)))
     with pytest.raises(DataError, match="no picture of a good part to learn from"):

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from bench.methods.changes import CHANGES, occlude
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import Unnamed
+from edge.chain.classify import SingleKindClassifier
 from edge.chain.inspector import Inspector
 from edge.chain.threshold.detector import ThresholdDetector
 from edge.chain.threshold.file import ThresholdFile, parse_threshold
@@ -83,7 +83,7 @@ def inspector() -> Inspector:
     assert isinstance(trained, FileDetector)
     kinds = (KindManifest(name="spot"),)
     chain = ChainManifest(threshold=GOOD_SEVERITY + 0.5)
-    return Inspector(trained.detector(1), Unnamed(kinds), chain, kinds, lambda: 0)
+    return Inspector(trained.detector(1), SingleKindClassifier(kinds), chain, kinds, lambda: 0)
 
 
 def rejects(inspector: Inspector, pixels: Pixels) -> bool:

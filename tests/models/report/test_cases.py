@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
 from edge.bundle import ChainManifest, KindManifest
-from edge.chain.classify import Unnamed
+from edge.chain.classify import SingleKindClassifier
 from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from models.evaluation.evaluate import evaluate
@@ -49,7 +49,7 @@ def test_pictures_of_misses(run: Run) -> None:
     pictures = {name: Picture(by_name[name], *dataset.load_pair(by_name[name])) for name in names}
     kinds = tuple(KindManifest(name=kind) for kind in run.record().kinds)
     chain = ChainManifest(threshold=5.0)
-    inspector = Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
+    inspector = Inspector(Flat(), SingleKindClassifier(kinds), chain, kinds, time.perf_counter_ns)
     outcomes = evaluate(inspector, pictures.values(), run.record().kinds)
     misses = worst_misses(outcomes)
     groups = dict.fromkeys(names, "other")
@@ -77,7 +77,11 @@ def test_pictures_of_false_alarms(run: Run) -> None:
     picture = Picture(good, *dataset.load_pair(good))
     kinds = (KindManifest(name="bar"),)
     inspector = Inspector(
-        Flat(), Unnamed(kinds), ChainManifest(threshold=2.0), kinds, time.perf_counter_ns
+        Flat(),
+        SingleKindClassifier(kinds),
+        ChainManifest(threshold=2.0),
+        kinds,
+        time.perf_counter_ns,
     )
     outcomes = evaluate(inspector, [picture], ("bar",))
     cases = find_cases(inspector, outcomes, {good.name: "a"}, lambda _: picture)
@@ -96,7 +100,9 @@ def test_a_defective_part_that_nobody_drew(run: Run) -> None:
     kinds = (KindManifest(name="bar"), KindManifest(name="pit"))
     for threshold, missed in ((2.0, 0), (5.0, 1)):
         chain = ChainManifest(threshold=threshold)
-        inspector = Inspector(Flat(), Unnamed(kinds), chain, kinds, time.perf_counter_ns)
+        inspector = Inspector(
+            Flat(), SingleKindClassifier(kinds), chain, kinds, time.perf_counter_ns
+        )
         outcomes = evaluate(inspector, [picture], ("bar", "pit"))
         cases = find_cases(inspector, outcomes, {sample.name: "a"}, lambda _: picture)
         assert (len(cases.misses), cases.alarms) == (missed, ())
