@@ -95,7 +95,7 @@ def false_alarms(
     alarms = []
     for station in range(stations):
         draw = MeasurementSource(kind, seed + station, parts / 30)
-        watch = Watch(learn_baseline(draw), budget=FalseAlarmRate(1.0, parts))
+        watch = Watch(learn_baseline(draw), false_alarm_rate=FalseAlarmRate(1.0, parts))
         raised = 0
         for number in range(1, months * parts + 1):
             raised += sum(alarm.raised for alarm in watch.take(draw(), number))
@@ -122,7 +122,7 @@ def measure_delays(case: DriftCase, *, runs: int, most: int, seed: int) -> Delay
     for run in range(runs):
         line = DriftLine(seed + run, aligned=case.aligned)
         baseline, measurer = learn_line(line)
-        watch = Watch(baseline, budget=FalseAlarmRate(1.0, 500_000))
+        watch = Watch(baseline, false_alarm_rate=FalseAlarmRate(1.0, 500_000))
         detected: int | None = None
         named = ""
         for number in range(1, most + 1):
@@ -160,7 +160,8 @@ def print_cost(console: Console) -> None:
         measurer, watch = (
             Measurer(),
             Watch(
-                learn_baseline(MeasurementSource(KINDS[0], 0, 1e4)), budget=FalseAlarmRate(1, 1e6)
+                learn_baseline(MeasurementSource(KINDS[0], 0, 1e4)),
+                false_alarm_rate=FalseAlarmRate(1, 1e6),
             ),
         )
         watch.take(measurer.measure(pixels, 1.0), 1)

@@ -32,7 +32,7 @@ def make_monitor(
     rules = DriftRules(
         subject=f"{bundle.id}, commissioned {_commissioned(config)}",
         learn_parts=wanted.learn_parts,
-        budget=FalseAlarmRate(
+        false_alarm_rate=FalseAlarmRate(
             wanted.false_alarms_per_month, None if month is None else month / wanted.every
         ),
         measures=wanted.measures,

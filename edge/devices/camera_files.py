@@ -1,4 +1,4 @@
-"""A camera that shows pictures from files."""
+"""A camera that returns pictures from files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from edge.errors import DeviceError
 from edge.images import read_image
 from edge.records import Frame
 
-# Decoded pictures kept for the next round: a looping demo shall not measure PNG decoding.
+# Decoded pictures are kept for the next loop, so that a demo does not measure the decoding of PNG.
 _CACHE_BYTES = 64 << 20
 
 
 class FilesCamera:
-    """One file, or every picture below a folder in sorted order, one per part; no masks or labels.
+    """A Camera that returns one picture per part: a file, or all below a folder, sorted.
 
-    The list is made once, at construction; FrameError when there is no picture. No exposure time,
-    no noise, no transfer: ``exposed_ns`` is the moment ``capture`` is called, then the file is
-    decoded, so a large picture costs what its decoding costs. With ``loop`` it starts again.
+    Masks and labels are left out. The list is made once, by the constructor, which raises
+    FrameError without a picture. With ``loop`` it starts again after the last picture.
+
+    It does not simulate exposure time, noise or transfer. ``exposed_ns`` is the time of the call of
+    ``capture``; the file is decoded after it.
     """
 
     def __init__(self, path: Path, *, clock: Clock, loop: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A camera of a Raspberry Pi, by picamera2."""
+"""A camera of a Raspberry Pi, through picamera2."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ _log = getLogger(__name__)
 
 PiPixelFormat = Literal["bgr", "grey"]
 
-# libcamera names formats by the order in a 32-bit word: RGB888 is blue, green, red in memory.
+# libcamera names formats by their order in a 32-bit word: RGB888 is blue, green, red in memory.
 _FORMATS: dict[PiPixelFormat, str] = {"bgr": "RGB888", "grey": "YUV420"}
 _BUFFERS = 4
 _SAME_CLOCK_NS = 1_000_000  # CLOCK_BOOTTIME less CLOCK_MONOTONIC where the board never slept
 _NEW_NS = 10_000_000_000
-# What picamera2 and libcamera raise where a camera is missing, taken or refuses a setting.
+# Errors of picamera2 and libcamera for a camera that is missing or used, or that refuses a setting.
 _FAILURES = (RuntimeError, OSError, LookupError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
 class PiSettings:
-    """index: of the camera, as `rpicam-hello --list-cameras` prints it. width, height: even.
+    """The settings of a Raspberry Pi camera.
 
-    exposure_us with gain: fixed; both None: the camera's own automatic. colour_gains: red and blue
-    against green; white balance is never automatic. rate_hz: None is 30. triggered: a pulse on the
-    sensor's trigger pin exposes a frame. early_ns: how much before the photo-eye's stamp a frame
-    may seem exposed. timeout_ns: the longest wait for a frame.
+    index: number of the camera, as `rpicam-hello --list-cameras` prints it.
+    width, height: size of a frame in pixels, even numbers.
+    exposure_us, gain: fixed values; both None: automatic exposure.
+    colour_gains: gains of red and blue relative to green. White balance is never automatic.
+    rate_hz: None is 30. triggered: a pulse on the trigger pin of the sensor exposes a frame.
+    early_ns: a frame may seem exposed by this much before the photo-eye's edge.
+    timeout_ns: longest wait for a frame.
     """
 
     width: int
@@ -53,14 +56,16 @@ class PiSettings:
 
 
 class PiCamera:
-    """Frames with the sensor's stamps, brought to CLOCK_MONOTONIC.
+    """A Camera with the stamps of the sensor, converted to CLOCK_MONOTONIC.
 
-    ``exposed_ns`` is when the first line began to be exposed: SensorTimestamp, which is taken as
-    the first line is read out, less ExposureTime. Later lines of a rolling shutter follow by up to
-    the read-out time. ``capture`` gives the first frame exposed after the trigger; older ones that
-    picamera2 holds are handed back (``drained``). Raises DeviceError when the camera is missing,
-    taken, silent for longer than the timeout, or has an unknown clock; a triggered one that is
-    silent is a FrameError, since it may only have missed one trigger.
+    ``exposed_ns`` is the start of exposure of the first line: SensorTimestamp, which is the
+    read-out of the first line, minus ExposureTime. Later lines of a rolling shutter follow within
+    the read-out time. ``capture`` returns the first frame exposed after the trigger. Older frames
+    of picamera2 are skipped; ``drained`` counts them.
+
+    Raises DeviceError when the camera is missing, is used by another process, is silent for longer
+    than the timeout, or has an unknown clock. Raises FrameError for a silent triggered camera,
+    which may have missed one trigger only.
     """
 
     def __init__(
@@ -70,8 +75,10 @@ class PiCamera:
         clock: Clock,
         boottime_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
     ) -> None:
-        """Streams from here on; blocks for about a second. Raises ConfigError where picamera2 is
-        not installed: it needs the system's libcamera."""
+        """Open the camera and start the stream. Blocks for about a second.
+
+        Raises ConfigError where picamera2 is not installed; it needs libcamera of the system.
+        """
         try:
             from picamera2 import Picamera2
         except ImportError as error:
@@ -82,7 +89,7 @@ class PiCamera:
         self._settings = settings
         self._clock = clock
         self._boottime_ns = boottime_ns
-        self._job: Any = None  # a request that was asked for and has not come yet
+        self._job: Any = None  # a request that is still pending
         self._camera: Any = None
         try:
             self._camera = Picamera2(settings.index)
@@ -122,7 +129,7 @@ class PiCamera:
         try:
             camera.stop()
             camera.close()
-        except _FAILURES as error:  # it may be gone
+        except _FAILURES as error:  # the camera may be unplugged
             _log.warning("camera_not_closed index=%s reason=%s", self._settings.index, error)
 
     def _start(self) -> None:
@@ -138,25 +145,28 @@ class PiCamera:
         self._camera.configure(configuration)
         given = self._camera.camera_configuration()["main"]
         if tuple(given["size"]) != size:
-            raise self._refused(f"gives {given['size']} pixels, asked for {size}")
+            raise self._refused(f"delivers {given['size']} pixels, expected {size}")
         self._camera.start()
 
     def _prove(self) -> None:
-        """A first frame, its stamp, and whether the camera took the settings."""
+        """Check a first frame: its stamp, and the exposure and gain that the camera uses."""
         request = self._take(self._clock.now_ns() + self._settings.timeout_ns)
         try:
-            said = request.get_metadata()
-            self._exposed_ns(said)
+            metadata = request.get_metadata()
+            self._exposed_ns(metadata)
         finally:
             request.release()
         for key, name in (("exposure_us", "ExposureTime"), ("gain", "AnalogueGain")):
-            asked, taken = getattr(self._settings, key), said.get(name)
+            asked, taken = getattr(self._settings, key), metadata.get(name)
             if asked is not None and taken is not None and abs(taken - asked) > 0.02 * asked:
                 _log.warning("camera_rounds key=%s asked=%g taken=%g", key, asked, taken)
 
     def _take(self, until_ns: int) -> Any:
-        """The next request. One that does not come in time is still asked for: picamera2 would
-        hand it to nobody, and after four of those it has no buffer left."""
+        """Return the next request.
+
+        A request that is late stays pending. Otherwise picamera2 would lose it, and after four of
+        them it has no buffer left.
+        """
         if self._job is None:
             self._job = self._camera.capture_request(wait=False)
         left_s = max(0.0, (until_ns - self._clock.now_ns()) / 1e9)
@@ -167,17 +177,17 @@ class PiCamera:
             if self._settings.triggered:
                 name = f"camera {self._settings.index}"
                 raise FrameError(f"{name}: {limit} of its trigger") from error
-            raise self._refused(f"gives {limit}") from error
+            raise self._refused(f"delivers {limit}") from error
         self._job = None
         return request
 
-    def _exposed_ns(self, said: dict[str, Any]) -> int:
-        stamp_ns, exposure_us = said.get("SensorTimestamp"), said.get("ExposureTime")
+    def _exposed_ns(self, metadata: dict[str, Any]) -> int:
+        stamp_ns, exposure_us = metadata.get("SensorTimestamp"), metadata.get("ExposureTime")
         if stamp_ns is None or exposure_us is None:
-            raise self._refused("does not say when its frames were exposed")
+            raise self._refused("does not report the time of exposure")
         began_ns = monotonic(int(stamp_ns), self._clock.now_ns(), self._boottime_ns())
         if began_ns is None:
-            raise self._refused("stamps its frames by an unknown clock")
+            raise self._refused("stamps its frames with an unknown clock")
         return began_ns - int(exposure_us) * 1000
 
     def _pixels(self, request: Any) -> NDArray[np.uint8]:
@@ -191,19 +201,19 @@ class PiCamera:
 
 
 def monotonic(stamp_ns: int, now_ns: int, boottime_ns: int) -> int | None:
-    """A stamp of a frame that has just come, on CLOCK_MONOTONIC; None: it is of neither clock.
+    """Return the stamp of a new frame on CLOCK_MONOTONIC, or None for an unknown clock.
 
-    libcamera says that SensorTimestamp is CLOCK_BOOTTIME, and its drivers hand through what the
-    kernel stamps buffers with, which is CLOCK_MONOTONIC. The two are the same until a board sleeps
-    for the first time. After that the one is taken that makes the frame new, and of two that do,
-    the earlier: a frame is rather called stale than fresh.
+    The documentation of libcamera states that SensorTimestamp is CLOCK_BOOTTIME. Its drivers pass
+    on the stamps of the kernel, which are CLOCK_MONOTONIC. The two are equal until a board sleeps
+    for the first time. After that, the clock is used that makes the frame new. If both do, the
+    earlier time is used, so that no stale frame seems fresh.
     """
     asleep_ns = boottime_ns - now_ns
     candidates = [stamp_ns] if asleep_ns < _SAME_CLOCK_NS else [stamp_ns - asleep_ns, stamp_ns]
     for candidate_ns in candidates:
         if -_SAME_CLOCK_NS < now_ns - candidate_ns < _NEW_NS:
             return min(candidate_ns, now_ns)
-    # One that was held while nothing moved is old on both clocks.
+    # A frame that was held for long is old on both clocks.
     old = [one for one in candidates if one < now_ns]
     return min(old) if old else None
 

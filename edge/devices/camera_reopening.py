@@ -1,4 +1,4 @@
-"""A camera that comes back after it was lost."""
+"""A camera that is opened again after it has failed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _JOIN_S = 5.0
 
 
 class ReopeningCamera:
-    """Opens a camera, and opens it again whenever it has failed with a DeviceError.
+    """A Camera that opens another one, and opens it again after each DeviceError.
 
-    The one that is lost is closed, and another is tried for, by a thread named "camera-reopening",
-    after 0.25 s and then twice as long each time, up to retry_max_s. Meanwhile ``capture`` raises
-    DeviceError at once, so that parts are UNKNOWN and nobody waits. A camera that is not there at
-    the start is a lost one too: a station that did not run would let every part pass. ``losses``
-    counts how often there was none.
+    A thread named "camera-reopening" closes the failed camera and tries to open it again: after
+    0.25 s, then after twice the time of the last try, up to retry_max_s. Meanwhile ``capture``
+    raises DeviceError at once, so that parts are UNKNOWN without a wait. A camera that is missing
+    at the start counts as failed too, because all parts would pass if the station did not run.
+    ``losses`` counts the failures.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ReopeningCamera:
         retry_max_s: float,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        """Blocks as long as opening does. Raises what opening raises, but not a DeviceError."""
+        """Open the camera. Blocks as long as that takes. Raises its errors, except DeviceError."""
         self.losses = 0
         self._open = open_camera
         self._retry_max_s = retry_max_s
@@ -54,7 +54,7 @@ class ReopeningCamera:
             raise DeviceError("camera_reopening: capture after close")
         camera = self._camera
         if camera is None:
-            raise DeviceError(f"{self._reason} (lost; it is tried for)")
+            raise DeviceError(f"{self._reason} (lost; trying to open it again)")
         try:
             return camera.capture(part_id, sequence, triggered_ns)
         except DeviceError as error:

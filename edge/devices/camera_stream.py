@@ -1,4 +1,4 @@
-"""A camera behind a network: RTSP, or JPEGs by HTTP."""
+"""A camera on a network: RTSP, or JPEGs over HTTP."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ _log = getLogger(__name__)
 _OPEN_MS = 5_000
 _SETTLE_S = 5.0
 _JOIN_S = 5.0
-# A queue that has not drained by then does not drain, or frames were dropped and not held up.
+# A queue that has not drained by then does not drain; or frames were dropped and not delayed.
 _BEHIND_NS = 3_000_000_000
 
 _Found = tuple[int, int, "NDArray[np.uint8] | FrameError"]
 
 
 class StreamCamera:
-    """The first frame that was certainly exposed after the trigger, of a stream that a thread named
-    "camera-stream" reads all the time, so that none waits here.
+    """A Camera that returns the first frame that was certainly exposed after the trigger.
 
-    A stream gives no moment of exposure. ``latency_ns`` is the longest time from exposure until a
-    frame is here while nothing holds it up, measured, not guessed; ``least_latency_ns`` the
-    shortest. A frame that comes later than the camera's own pace may have waited in a queue for as
-    long as it is late (edge/devices/stream_delay.py): its exposure began between the arrival less
-    latency_ns less that, which is ``exposed_ns``, and the arrival less least_latency_ns,
-    ``exposed_by_ns``. Where frames stay late for ``behind_ns`` their age cannot be known: the
-    stream has then failed, and a new connection has no queue.
+    A thread named "camera-stream" reads the stream all the time, so that no frame waits here.
 
-    Raises DeviceError when there is no such stream, it ends, is silent for longer than
-    ``timeout_ns``, or stays late; FrameError for a frame that is damaged, and for none that is
-    fresh within the timeout while the stream goes on. A name and password in the url appear in
-    neither. early_ns: how much before the photo-eye's stamp a frame may seem exposed.
+    A stream carries no time of exposure. latency_ns is the longest measured time from exposure to
+    arrival without a queue; least_latency_ns is the shortest. A frame that is later than the pace
+    of the camera may have waited in a queue for that delay (edge/devices/stream_delay.py). So its
+    exposure began between ``exposed_ns`` = arrival − latency_ns − delay and ``exposed_by_ns`` =
+    arrival − least_latency_ns. If frames stay late for behind_ns, their age is not known, and the
+    stream counts as failed. A new connection has no queue.
+
+    early_ns: a frame may seem exposed by this much before the photo-eye's edge. timeout_ns: longest
+    wait for a frame.
+
+    Raises DeviceError when the stream cannot be opened, ends, is silent for longer than timeout_ns,
+    or stays late. Raises FrameError for a damaged frame, and without a fresh frame within the
+    timeout while the stream continues. No message contains a name or password of the url.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class StreamCamera:
         least_latency_ns: int = 0,
         behind_ns: int = _BEHIND_NS,
     ) -> None:
-        """Blocks until the pace of the stream is known, 32 frames, or for 5 s."""
+        """Open the stream. Blocks until its pace is known, after 32 frames, or for 5 s."""
         self._name = _without_login(url)
         self._latency_ns = latency_ns
         self._least_ns = min(least_latency_ns, latency_ns)
@@ -65,11 +67,13 @@ class StreamCamera:
         self._behind_ns = behind_ns
         self._clock = clock
         self._closed = False
-        self._ended: str | None = None  # why there is nothing more
+        self._ended: str | None = None  # reason why the stream has ended
         self._arrivals = 0
         self._delay = StreamDelay()
         self._condition = threading.Condition()
-        self._wanted_ns: int | None = None  # a frame exposed not before this is waited for
+        self._wanted_ns: int | None = (
+            None  # capture waits for a frame exposed at this time or later
+        )
         self._found: _Found | None = None
         read_ms = max(100, timeout_ns // 1_000_000)
         self._video = VideoSource(
@@ -115,7 +119,7 @@ class StreamCamera:
             _log.error("thread_stuck name=%s", self._thread.name)
 
     def _missing(self, *, has_moved: bool) -> DeviceError | FrameError:
-        """Why no frame was given."""
+        """Return the error for a capture without a frame."""
         if self._ended is not None:
             return DeviceError(f"camera {self._name}: {self._ended}")
         limit = f"no fresh frame within {self._timeout_ns / 1e6:g} ms"
@@ -125,7 +129,7 @@ class StreamCamera:
         return FrameError(f"camera {self._name}: {limit}: {why}, so their age cannot be known")
 
     def _read(self) -> None:
-        """The thread. It alone touches the stream, and releases it."""
+        """Read the stream. Only this thread uses it, and releases it."""
         ended = "has ended"
         while not self._closed and self._video.grab():
             now_ns = self._clock.now_ns()
@@ -148,7 +152,7 @@ class StreamCamera:
             self._condition.notify_all()
 
     def _offer(self, now_ns: int, excess_ns: int) -> None:
-        """Decode the frame for whoever waits, if it is certainly fresh."""
+        """Decode the frame for a waiting capture, if it is certainly fresh."""
         exposed_ns = now_ns - self._latency_ns - excess_ns
         wanted_ns = self._wanted_ns
         if wanted_ns is None or exposed_ns < wanted_ns:
@@ -167,7 +171,10 @@ class StreamCamera:
 
 
 def _without_login(url: str) -> str:
-    """The url as it may be told to others. A password may hold what should have been escaped."""
+    """Return the url for messages, without login and query.
+
+    A password may contain characters that should have been escaped, such as "@".
+    """
     scheme, _, rest = url.partition("://")
     place = rest.rpartition("@")[2]
     return f"{scheme}://{re.split('[?#]', place, maxsplit=1)[0]}"

@@ -1,4 +1,4 @@
-"""A camera of the Linux kernel: USB cameras, and many others."""
+"""A camera with a driver of the Linux kernel (V4L2): USB cameras and many others."""
 
 from __future__ import annotations
 
@@ -25,31 +25,33 @@ _log = getLogger(__name__)
 
 PixelFormat = Literal["grey", "yuyv", "mjpeg"]
 
-# 4: one is filled, one waits to be, one is read, and one for a reader that is late by a frame.
+# One buffer is filled, one waits, one is read, and one is spare for a reader that is late.
 _BUFFERS = 4
-# A step of 100 µs is a quarter of 400: nearer than that is rounding, farther is another picture.
+# A smaller relative difference is rounding (a step of 100 µs at 400 µs); a larger one is an error.
 _ROUNDED = 0.25
-# Some drivers reckon their stamps from a rate and a beginning and are a little ahead of the clock
-# (vivid: by half a frame). All stamps are taken for that much too late.
+# Some drivers calculate stamps from a start and a rate, and are a little ahead of the clock (vivid:
+# by half a frame). All stamps are corrected by the largest such difference.
 _AHEAD_NS = 50_000_000
 _FORMATS: dict[PixelFormat, tuple[str, Callable[..., NDArray[np.uint8]]]] = {
     "grey": ("GREY", pixels.grey),
     "yuyv": ("YUYV", pixels.yuyv),
     "mjpeg": ("MJPG", pixels.mjpeg),
 }
-# What a fixed picture needs to be off, where a camera has it at all.
+# Automatic functions that are switched off, where a camera has them.
 _AUTOMATIC = (Control.WHITE_BALANCE_AUTO, Control.FOCUS_AUTO)
 
 
 @dataclass(frozen=True, slots=True)
 class V4l2Settings:
-    """width, height, rate_hz: of the frames; a rate of None is the camera's own.
+    """The settings of a V4L2 camera.
 
-    exposure_us, gain: fixed, gain in the driver's own steps; None leaves it as the camera is.
-    triggered: a frame comes only when the camera's own trigger input says so. latency_ns: how long
-    before its stamp the exposure began at the latest; None: 0 where the driver says that it stamps
-    the start of exposure, else a frame's time and the exposure. early_ns: how much before the
-    photo-eye's stamp a frame may seem exposed. timeout_ns: the longest wait for a frame.
+    width, height: size of a frame in pixels. rate_hz: None is the default of the camera.
+    exposure_us, gain: fixed values, gain in steps of the driver; None leaves them unchanged.
+    triggered: a signal at the trigger input of the camera exposes each frame.
+    latency_ns: longest time from the start of exposure to the stamp. None: 0 where the driver
+    stamps the start of exposure, else one frame time plus the exposure time.
+    early_ns: a frame may seem exposed by this much before the photo-eye's edge.
+    timeout_ns: longest wait for a frame.
     """
 
     device: Path
@@ -66,20 +68,20 @@ class V4l2Settings:
 
 
 class V4l2Camera:
-    """Frames with the kernel's stamps on CLOCK_MONOTONIC.
+    """A Camera with the stamps of the kernel on CLOCK_MONOTONIC.
 
-    ``capture`` gives the first frame whose exposure began after the trigger. What the kernel's
-    buffers held from before is taken out and handed back to it first, so a stale frame is never
-    returned: ``drained`` counts them. Raises DeviceError when the device is missing, gone, silent
-    for longer than the timeout, stamps by another clock, or will not do what the settings say; a
-    triggered camera that is silent is a FrameError, since it may only have missed one trigger.
-    FrameError too for a frame that the driver calls damaged.
+    ``capture`` returns the first frame whose exposure began after the trigger. Older frames in the
+    buffers of the kernel are skipped, so a stale frame is never returned; ``drained`` counts them.
+
+    Raises DeviceError when the device is missing, is unplugged, is silent for longer than the
+    timeout, uses another clock, or refuses a setting. Raises FrameError for a frame that the driver
+    marks as damaged, and for a silent triggered camera, which may have missed one trigger only.
     """
 
     def __init__(
         self, settings: V4l2Settings, *, clock: Clock, calls: v4l2.VideoCalls | None = None
     ) -> None:
-        """Streams from here on. Blocks until the first frame, but not for a triggered camera."""
+        """Open the device and start the stream. Blocks until the first frame, unless triggered."""
         self.drained = 0
         self._settings = settings
         self._clock = clock
@@ -87,7 +89,7 @@ class V4l2Camera:
         self._fourcc, self._decode = _FORMATS[settings.pixel_format]
         self._maps: list[mmap.mmap | bytearray] = []
         self._frame_ns: int | None = None
-        self._ahead_ns = 0  # the most by which a stamp was ahead of the clock
+        self._ahead_ns = 0  # largest amount by which a stamp was ahead of the clock
         self._fd: int | None = None
         try:
             self._fd = self._calls.open(settings.device)
@@ -125,11 +127,11 @@ class V4l2Camera:
         fd, self._fd = self._fd, None
         if fd is None:
             return
-        with suppress(OSError):  # it may be gone
+        with suppress(OSError):  # the device may be unplugged
             self._calls.ioctl(fd, Ioctl.STREAMOFF, ctypes.c_int(v4l2.CAPTURE))
         for mapped in self._maps:
             if isinstance(mapped, mmap.mmap):
-                with suppress(BufferError):  # a traceback holds a view; it goes with that
+                with suppress(BufferError):  # a traceback may still hold a view
                     mapped.close()
         self._calls.close(fd)
 
@@ -156,7 +158,9 @@ class V4l2Camera:
             caps = able.device_caps
         needed = v4l2.Cap.VIDEO_CAPTURE | v4l2.Cap.STREAMING
         if caps & needed != needed:
-            raise self._refused("is no device that captures (a camera has several; try another)")
+            raise self._refused(
+                "does not capture video (a camera has several devices; try another)"
+            )
 
     def _set_format(self) -> None:
         asked = self._settings
@@ -171,11 +175,11 @@ class V4l2Camera:
         code = given.pixelformat.to_bytes(4, "little").decode("latin-1")
         if (given.width, given.height, code) != (asked.width, asked.height, self._fourcc):
             wanted = f"{asked.width}×{asked.height} {self._fourcc}"
-            raise self._refused(f"gives {given.width}×{given.height} {code}, asked for {wanted}")
+            raise self._refused(f"delivers {given.width}×{given.height} {code}, expected {wanted}")
         self._stride = given.bytesperline or asked.width
 
     def _set_rate(self) -> None:
-        """The frame's time becomes known, whether or not a rate was asked for."""
+        """Set the rate where one is configured, and read the frame time."""
         given = v4l2.StreamParameters(type=v4l2.CAPTURE)
         if self._settings.rate_hz is not None:
             given.seconds_numerator, given.seconds_denominator = (
@@ -208,16 +212,16 @@ class V4l2Camera:
             self._compare("gain", asked.gain, taken)
 
     def _control(self, name: str, value: float, *controls: Control) -> int:
-        """Set the first of these that the camera has; what it then holds."""
+        """Set the first of these controls that the camera has, and return its new value."""
         for control in controls:
             if self._try_control(control, max(0, round(value))):
                 held = v4l2.ControlValue(id=control)
                 self._call(Ioctl.G_CTRL, held)
                 return int(held.value)
-        raise self._refused(f"has no control of its {name}: leave the key out")
+        raise self._refused(f"has no control for {name}: remove the key")
 
     def _try_control(self, control: Control, value: int) -> bool:
-        """False where the camera has no such control."""
+        """Set a control. Return False where the camera does not have it."""
         try:
             self._call(Ioctl.S_CTRL, v4l2.ControlValue(id=control, value=value))
         except OSError as error:
@@ -225,29 +229,31 @@ class V4l2Camera:
                 return False
             if error.errno == errno.ERANGE:
                 name = control.name.lower()
-                raise self._refused(f"cannot do {name} {value}") from error
+                raise self._refused(f"does not accept {name} {value}") from error
             raise
         return True
 
     def _compare(self, key: str, asked: float | None, taken: float) -> None:
-        """The kernel rounds what a camera cannot do to what it can, however far that is."""
+        """Check a value that the kernel has rounded, possibly by much."""
         if asked is None:
             return
         if abs(taken - asked) > _ROUNDED * asked:
-            raise self._refused(f"takes {taken:g} for {key} {asked:g}")
+            raise self._refused(f"sets {key} to {taken:g} instead of {asked:g}")
         if abs(taken - asked) > 0.001 * asked:
             _log.warning("camera_rounds key=%s asked=%g taken=%g", key, asked, taken)
 
     def _prove(self) -> None:
-        """A first frame, and a stamp that can be one of this clock."""
+        """Wait for a first frame, and check that its stamp is of this clock."""
         buffer = self._take(self._clock.now_ns() + self._settings.timeout_ns)
         age_s = (self._clock.now_ns() - self._exposed_ns(buffer)) / 1e9
         self._call(Ioctl.QBUF, buffer)
         if age_s > 10:
-            raise self._refused(f"stamps a new frame {age_s:.0f} s ago: not CLOCK_MONOTONIC")
+            raise self._refused(
+                f"stamps a new frame as {age_s:.0f} s old: its clock is not CLOCK_MONOTONIC"
+            )
 
     def _take(self, until_ns: int) -> Buffer:
-        """The oldest filled buffer. Raises OSError when the device is gone."""
+        """Return the oldest filled buffer. Raises OSError when the device is unplugged."""
         buffer = Buffer(type=v4l2.CAPTURE, memory=v4l2.MMAP)
         while True:
             left_s = (until_ns - self._clock.now_ns()) / 1e9
@@ -264,16 +270,16 @@ class V4l2Camera:
         reason = f"no fresh frame within {self._settings.timeout_ns / 1e6:g} ms"
         if self._settings.triggered:
             return FrameError(f"camera {self._settings.device}: {reason} of its trigger")
-        return self._refused(f"gives {reason}")
+        return self._refused(f"delivers {reason}")
 
     def _exposed_ns(self, buffer: Buffer) -> int:
-        """When the exposure began, at the latest so early: stale rather than wrong."""
+        """Return the earliest possible start of exposure, so that no stale frame seems fresh."""
         if buffer.flags & BufferFlag.STAMP_CLOCK != BufferFlag.STAMP_MONOTONIC:
-            raise self._refused("stamps its frames by no clock that can be compared")
+            raise self._refused("does not stamp its frames with CLOCK_MONOTONIC")
         stamp_ns = int(buffer.stamp_s) * 10**9 + int(buffer.stamp_us) * 1000
         ahead_ns = stamp_ns - self._clock.now_ns()
         if ahead_ns > _AHEAD_NS:
-            raise self._refused("stamps a frame in the future: not CLOCK_MONOTONIC")
+            raise self._refused("stamps a frame in the future: its clock is not CLOCK_MONOTONIC")
         self._ahead_ns = max(self._ahead_ns, ahead_ns)
         latency_ns = self._settings.latency_ns
         if latency_ns is None:
@@ -281,8 +287,10 @@ class V4l2Camera:
         return stamp_ns - self._ahead_ns - latency_ns
 
     def _exposed_by_ns(self, buffer: Buffer, exposed_ns: int) -> int | None:
-        """When the exposure began at the latest, where the stamp is of the end of a frame: a frame
-        is read out in any time up to its own."""
+        """Return the latest possible start of exposure; None where the stamp is the start itself.
+
+        Where the stamp is the end of a frame, the read-out took any time up to one frame time.
+        """
         if buffer.flags & BufferFlag.STAMP_OF == BufferFlag.STAMP_OF_EXPOSURE:
             return None
         stamp_ns = int(buffer.stamp_s) * 10**9 + int(buffer.stamp_us) * 1000
@@ -292,12 +300,14 @@ class V4l2Camera:
         if flags & BufferFlag.STAMP_OF == BufferFlag.STAMP_OF_EXPOSURE:
             return 0
         if self._frame_ns is None:
-            raise self._refused("stamps the end of a frame and has no known rate: set latency_ms")
+            raise self._refused(
+                "stamps the end of a frame, and its rate is not known: set latency_ms"
+            )
         return self._frame_ns + (self._settings.exposure_us or 0) * 1000
 
     def _pixels(self, buffer: Buffer) -> NDArray[np.uint8]:
         if buffer.flags & BufferFlag.ERROR:
-            raise FrameError(f"camera {self._settings.device}: a frame was damaged on its way")
+            raise FrameError(f"camera {self._settings.device}: a frame was damaged in transfer")
         with memoryview(self._maps[buffer.index]) as whole, whole[: buffer.bytesused] as used:
             data = bytes(used)
         return self._decode(
@@ -315,5 +325,5 @@ class V4l2Camera:
         if error.errno == errno.ENODEV:
             return self._refused("is unplugged")
         if error.errno == errno.EBUSY:
-            return self._refused("is used by somebody else")
+            return self._refused("is used by another process")
         return self._refused((error.strerror or str(error)).lower())

@@ -1,4 +1,4 @@
-"""A camera that plays a video file."""
+"""A camera that returns the frames of a video file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _log = getLogger(__name__)
 
 
 class VideoCamera:
-    """Every frame of a video file in order, one per part, whatever the file's frame rate.
+    """A Camera that returns one frame per part, in order, whatever the frame rate of the file.
 
-    Raises FrameError when the file is no video. A file that breaks off gives the frames before the
-    break, then it is at its end; a log line says how many frames its header had promised. The last
-    frame of such a file is dropped: decoders hand out the broken one half grey, without an error.
-    A damaged frame of motion JPEG is a FrameError and the next one is given; of other codecs it is
-    concealed (edge/devices/video_source.py). ``exposed_ns`` is the moment ``capture`` is called.
-    With ``loop`` it starts again.
+    A truncated file ends after the frames before the truncation, and a log line contains the number
+    of frames in its header. The last frame of such a file is dropped, because decoders return a
+    damaged frame half grey and without an error. A damaged frame of motion JPEG raises FrameError,
+    and the next call continues; other codecs conceal damage (edge/devices/video_source.py).
+
+    ``exposed_ns`` is the time of the call of ``capture``. With ``loop`` it starts again at the end.
+    Raises FrameError when the file is no video.
     """
 
     def __init__(self, path: Path, *, clock: Clock, loop: bool = False) -> None:
@@ -65,7 +66,7 @@ class VideoCamera:
         self._ahead = self._decode()
 
     def _take(self) -> NDArray[np.uint8] | FrameError | None:
-        """The frame read ahead, unless it is the last before a break; None at the end."""
+        """Return the frame that was read ahead; None at the end, or at a truncation."""
         pixels = self._ahead
         if pixels is None:
             return None

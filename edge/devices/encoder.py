@@ -1,4 +1,4 @@
-"""What an encoder must do."""
+"""The protocol of an encoder."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class EncoderPosition:
-    """The count changed. count: signed, grows as the belt runs forward; at_ns: CLOCK_MONOTONIC.
+    """A position of the belt.
 
-    gap: edges were lost before this one and nobody can say how many, so this count is not to be
-    compared with earlier ones. An implementation that knows how many were lost and which way they
-    went (one channel and a kernel that numbers its events) adds them itself and reports no gap.
+    count: signed; it grows while the belt runs forward. at_ns: CLOCK_MONOTONIC.
+    gap: an unknown number of edges was lost before this one, so the count must not be compared with
+    earlier ones. An implementation that knows the number and the direction of lost edges adds them
+    and reports no gap (one channel, and a kernel that numbers its events).
     """
 
     count: int
@@ -22,39 +23,39 @@ class EncoderPosition:
 
 
 class Encoder(Protocol):
-    """Where the belt is, in counts. Opened by its constructor, used by one thread.
+    """The position of the belt in counts. The constructor opens it; one thread may use it.
 
-    Quadrature counts up and down; which channel leads when the belt runs forward is the
-    implementation's affair, as ``Output`` keeps polarity to itself. A single channel cannot tell
-    the direction: its count only grows, and a belt that backs up must not be tracked with one.
-    Every implementation passes tests/devices/test_encoder_contract.py.
+    Quadrature counts up and down. The implementation knows which channel leads when the belt runs
+    forward. A single channel does not show the direction: its count only grows, and a belt that can
+    move backwards must not be tracked with it. Every implementation passes
+    tests/devices/test_encoder_contract.py.
     """
 
     @property
     def origin(self) -> int:
-        """Names what count 0 means; not negative, below 2**63.
+        """The identifier of count 0; not negative, below 2**63.
 
-        An encoder that is opened later, by another process, and has the same origin went on
-        counting meanwhile (a counter in the kernel). One whose count dies with its process has a
-        new origin at each open: the CLOCK_MONOTONIC nanoseconds of that moment.
+        An encoder that another process opens later with the same origin has counted meanwhile (a
+        counter in the kernel). An encoder that only counts while it is open has a new origin each
+        time: the time of opening on CLOCK_MONOTONIC, in nanoseconds.
         """
         ...
 
     def read(self) -> Sequence[EncoderPosition]:
-        """Every change of the count since the last ``read``, oldest first; never blocks.
+        """Return every change of the count since the last ``read``, oldest first. Never blocks.
 
-        The first call begins with the position at which the encoder stood when it was opened,
-        stamped with that moment; a call after which nothing has changed gives an empty sequence.
-        at_ns is when the edge happened, not when it was read, and never goes backwards. A counter
-        that keeps no stamps gives one position, stamped with the moment at which it was looked at.
+        The first call begins with the position at the time of opening, with that time. Without a
+        change the sequence is empty. at_ns is the time of the edge, not of the call, and never
+        decreases. A counter without stamps returns one position, with the time of the call.
+
         Raises DeviceError when the device fails or is closed.
         """
         ...
 
     def fileno(self) -> int | None:
-        """A descriptor that is readable while ``read`` has something; None: it must be polled."""
+        """Return a descriptor that is readable while ``read`` has data; None: it must be polled."""
         ...
 
     def close(self) -> None:
-        """Release the device. May be called twice; no read afterwards."""
+        """Release the device. May be called twice; ``read`` must not follow."""
         ...

@@ -1,4 +1,4 @@
-"""An encoder at one or two GPIO lines."""
+"""An encoder on one or two GPIO lines."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ _log = getLogger(__name__)
 
 Bias = Literal["as-is", "disabled", "pull-up", "pull-down"]
 
-_BUFFERED = 1024  # the most that a kernel keeps for one request
-_READS = 32  # of 64 edges: more than it keeps, so one ``read`` ends on a belt that never stops
+_BUFFERED = 1024  # the largest buffer of the kernel for one request
+_READS = 32  # reads of 64 edges each: more than the buffer holds, so ``read`` always ends
 _WRAP = 1 << 32  # the kernel numbers edges in 32 bits
 
 
 class GpioEncoder:
-    """Counts edges that the kernel stamped on CLOCK_MONOTONIC and numbered.
+    """An Encoder that counts edges, which the kernel stamps on CLOCK_MONOTONIC and numbers.
 
-    Two channels are quadrature, every edge of both is a count, and the count grows when ``a`` leads
-    ``b`` (exchange them where the belt runs the other way). One channel counts its rising edges.
-    The kernel keeps 1,024 edges until they are read and then drops the oldest: with one channel
-    they are added; with two nobody knows which way they went, and every position is a ``gap``
-    until an edge of each channel has said where it stands. Every edge is an interrupt: beyond some
-    10,000 a second a counter in hardware is the better encoder.
+    Two channels are quadrature: every edge of both is a count, and the count grows when ``a`` leads
+    ``b``. Exchange them where the belt runs the other way. One channel counts its rising edges.
+
+    The kernel keeps 1,024 unread edges and then drops the oldest. With one channel the number of
+    dropped edges is added. With two channels their direction is not known, and every position is a
+    ``gap`` until each channel has had another edge. Every edge is an interrupt, so above about
+    10,000 edges per second a hardware counter is better.
     """
 
     def __init__(
         self, a: GpioLine, b: GpioLine | None = None, *, clock: Clock, bias: Bias = "as-is"
     ) -> None:
-        """Raises DeviceError when the lines cannot be claimed, ConfigError for two chips."""
+        """Claim the lines. Raises DeviceError where that fails, ConfigError for two chips."""
         if b is not None and b.chip != a.chip:
-            raise ConfigError(f"encoder: both channels must be of one chip, found {a} and {b}")
+            raise ConfigError(f"encoder: both channels must be on one chip, found {a} and {b}")
         gpiod = load_gpiod()
         line = gpiod.line
         wanted = {
@@ -58,11 +59,11 @@ class GpioEncoder:
         self._opened_ns = self._last_ns = clock.now_ns()
         self._begun = False
         self._count = 0
-        self._number = 0  # of the last edge, the kernel's
+        self._number = 0  # number of the last edge, by the kernel
         self._a, self._b = numbers[0], numbers[-1]
         self._single = b is None
-        # Read after the claim: an edge in between comes as an event too, which then changes
-        # nothing and is a gap. The other way round it would be missed.
+        # The level is read after the claim. An edge in between is also an event, which changes
+        # nothing then and is a gap. In the other order it would be missed.
         self._high = {number: bool(self._request.get_value(number)) for number in numbers}
         self._sure = dict.fromkeys(numbers, True)
 
@@ -77,14 +78,14 @@ class GpioEncoder:
             events = list(self._waiting(self._request))
         except (OSError, ValueError, self._released) as error:
             raise failed(self._where, error) from error
-        # Each line has an interrupt thread of its own, so the queue may be out of order; the
-        # numbers were given before that.
+        # Each line has its own interrupt thread, so the queue may be out of order. The numbers are
+        # assigned before that.
         events.sort(key=lambda event: (event.global_seqno - self._number) % _WRAP)
-        found = [] if self._begun else [EncoderPosition(0, self._opened_ns)]
+        positions = [] if self._begun else [EncoderPosition(0, self._opened_ns)]
         self._begun = True
         for event in events:
-            found.append(self._single_step(event) if self._single else self._quadrature(event))
-        return found
+            positions.append(self._single_step(event) if self._single else self._quadrature(event))
+        return positions
 
     def fileno(self) -> int | None:
         if self._request is None:
@@ -115,17 +116,19 @@ class GpioEncoder:
         self._sure[line] = True
         self._high[line] = high
         differ = self._high[self._a] != self._high[self._b]
-        # Forward is 00 10 11 01 of a and b: an edge of a makes them differ, one of b makes them
-        # the same.
+        # The forward order of (a, b) is 00 10 11 01: an edge of a makes them differ, an edge of b
+        # makes them equal.
         self._count += 1 if differ == (line == self._a) else -1
         return self._position(event, gap=gap)
 
     def _step(self, event: Any) -> int:
-        """How far the kernel's number went: 1, or more where it dropped edges."""
+        """Return the step of the number of the kernel: 1, or more where it dropped edges."""
         step: int = (event.global_seqno - self._number) % _WRAP
         self._number = event.global_seqno
         if step != 1:
-            _log.error("edges_lost count=%s on=%s: nobody read them in time", step - 1, self._where)
+            _log.error(
+                "edges_lost count=%s on=%s: they were not read in time", step - 1, self._where
+            )
         return step
 
     def _position(self, event: Any, *, gap: bool) -> EncoderPosition:

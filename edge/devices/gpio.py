@@ -1,4 +1,4 @@
-"""Where a GPIO line is, and how it is claimed with libgpiod 2."""
+"""GPIO lines, and their claim with libgpiod 2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class GpioLine:
 
 
 class LineRequest(Protocol):
-    """A claimed line, as far as Outfeed knows libgpiod's. Used by one thread."""
+    """The part of libgpiod's LineRequest that Outfeed uses. One thread may use it."""
 
     def set_value(self, line: int, value: Any) -> None: ...
 
@@ -48,7 +48,7 @@ class LineRequest(Protocol):
 
 
 def load_gpiod() -> Any:
-    """libgpiod's module. Raises ConfigError, one line, where it is not installed."""
+    """Return the module gpiod. Raises ConfigError, one line, where it is not installed."""
     try:
         import gpiod
     except ImportError as error:
@@ -61,11 +61,13 @@ def load_gpiod() -> Any:
 def claim(
     wanted: Mapping[GpioLine, Any], *, buffered_events: int = 0
 ) -> tuple[LineRequest, tuple[int, ...]]:
-    """The lines, of one chip, with these gpiod.LineSettings; and their numbers, in that order.
+    """Claim lines of one chip; return the request and the line numbers, in the same order.
 
-    buffered_events: how many edges the kernel keeps until they are read; 0: its default. Blocks for
-    microseconds. Raises DeviceError: no such chip or line, held by somebody else, no permission, or
-    a setting that the chip cannot do.
+    wanted: gpiod.LineSettings for each line. buffered_events: edges that the kernel keeps until
+    they are read; 0: its default. Blocks for microseconds.
+
+    Raises DeviceError for a missing chip or line, a line that another process holds, a missing
+    permission, or a setting that the chip does not support.
     """
     gpiod = load_gpiod()
     where = next(iter(wanted))
@@ -86,7 +88,7 @@ def claim(
 
 
 def failed(where: GpioLine, error: Exception) -> DeviceError:
-    """What to raise when a claimed line no longer does its part."""
+    """Return the error for a claimed line that has failed."""
     return DeviceError(f"gpio: {where}: {_reason(error)}")
 
 
@@ -101,23 +103,23 @@ def _reason(error: Exception) -> str:
 
 
 def _chip_path(gpiod: Any, name: str) -> str:
-    """The device of a chip that is named by its path or by its label."""
+    """Return the device of a chip, given its path or its label. Raises DeviceError."""
     if "/" in name:
         return name
-    found, seen = set(), set()
-    # A link beside the device is the same chip: Raspberry Pi OS has made gpiochip4 one of chip 0.
+    matching, labels = set(), set()
+    # A link to a device is the same chip: Raspberry Pi OS makes gpiochip4 a link to chip 0.
     for path in sorted({str(path.resolve()) for path in DEV.glob("gpiochip*")}):
         try:
             with gpiod.Chip(path) as chip:
                 label = chip.get_info().label
         except OSError:
-            continue  # not ours to open; where it is the one wanted, it is missed below
-        seen.add(label)
+            continue  # no permission; if it is the wanted chip, the error follows below
+        labels.add(label)
         if label == name:
-            found.add(path)
-    if len(found) == 1:
-        return found.pop()
-    if found:
-        raise DeviceError(f"gpio: several chips are labelled {name}: {', '.join(sorted(found))}")
-    there = ", ".join(sorted(seen)) or "none that can be opened"
-    raise DeviceError(f"gpio: no chip is labelled {name}; there: {there}")
+            matching.add(path)
+    if len(matching) == 1:
+        return matching.pop()
+    if matching:
+        raise DeviceError(f"gpio: several chips are labelled {name}: {', '.join(sorted(matching))}")
+    there = ", ".join(sorted(labels)) or "none that can be opened"
+    raise DeviceError(f"gpio: no chip is labelled {name}; available: {there}")

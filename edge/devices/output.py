@@ -1,4 +1,4 @@
-"""What the reject output must do."""
+"""The protocol of the reject output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class OutputEdge:
-    """The output changed its level. at_ns: CLOCK_MONOTONIC, read right after the change."""
+    """A change of the output level. at_ns: CLOCK_MONOTONIC, read directly after the change."""
 
     active: bool
     at_ns: int
@@ -16,28 +16,28 @@ class OutputEdge:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """The output was active for width_us from at_ns (CLOCK_MONOTONIC) on."""
+    """A pulse: the output was active for width_us from at_ns (CLOCK_MONOTONIC)."""
 
     at_ns: int
     width_us: int
 
 
 class Output(Protocol):
-    """One line to an ejector: claimed inactive by its constructor, without a glitch.
+    """The output line to an ejector. The constructor claims it as inactive, without a glitch.
 
-    "Active" is logical; polarity is the implementation's affair. Used by one thread of a process;
-    after a fork both processes may set and read the same line, which is released when both have
+    "Active" is logical; the implementation handles the polarity. One thread of a process may use
+    it. After a fork both processes may set and read the same line. It is released when both have
     closed it. Every implementation passes tests/devices/test_output_contract.py.
     """
 
     def set(self, active: bool) -> None:
-        """Drive the line; returns when it is driven, in microseconds. Raises DeviceError."""
+        """Drive the line. Blocks for microseconds, until it is driven. Raises DeviceError."""
         ...
 
     def is_active(self) -> bool:
-        """Read the level back from the line, whichever process set it. Raises DeviceError."""
+        """Return the level of the line, whichever process set it. Raises DeviceError."""
         ...
 
     def close(self) -> None:
-        """Release the line at the level it has. May be called twice; no set afterwards."""
+        """Release the line at its current level. May be called twice; ``set`` must not follow."""
         ...

@@ -1,4 +1,4 @@
-"""A reject output at a GPIO line."""
+"""A reject output on a GPIO line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ Drive = Literal["push-pull", "open-drain", "open-source"]
 
 
 class GpioOutput:
-    """Drives a line. Claimed as an output at the inactive level in one step of the kernel.
+    """An Output on a GPIO line. The kernel claims it in one step as an output at inactive level.
 
-    So the claim itself makes no edge where the wiring holds the line inactive. ``close`` releases
-    the line without changing it: whether the chip then keeps the level is the chip's affair (a Pi
-    makes it an input again), and so is a process that dies. The pull resistor outside must be the
-    safe state. ``set`` takes microseconds. Raises DeviceError when the line cannot be claimed.
+    So the claim makes no edge where the wiring holds the line inactive. ``close`` releases the line
+    without changing it. Some chips keep the level then; a Raspberry Pi makes the line an input
+    again. The same happens when the process crashes. So an external pull resistor must hold the
+    safe state. ``set`` takes microseconds.
+
+    Raises DeviceError when the line cannot be claimed.
     """
 
     def __init__(self, where: GpioLine, *, drive: Drive = "push-pull") -> None:

@@ -1,4 +1,4 @@
-"""A reject output that drives nothing and remembers everything."""
+"""A reject output that drives no line and records every edge."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from edge.errors import DeviceError
 _log = getLogger(__name__)
 
 _DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
-# Two edges per kick: the last 50,000 kicks are remembered.
+# Two edges per pulse: the last 50,000 pulses are recorded.
 _HISTORY = 100_000
 
 
 class SimulatedOutput:
-    """Remembers every edge with its stamp. No jitter, no glitch at claim, no wear, no air.
+    """An Output that records every edge with its time.
 
-    With ``record``, each edge is also written at once to that file as ``at_ns 0|1``, so that a
-    test can read what a process did that has died since; a disk that refuses ends the record and
-    not the output. A claim makes the line inactive, and is a line ``# claimed at_ns``. Setting the
-    level that it has is no edge. A process that was forked sets the same line and writes to the
-    same file; ``history`` has the edges of its own process only. Two
-    processes that set it within microseconds may both write.
+    It does not simulate jitter, a glitch at the claim, wear or air pressure. Setting the current
+    level again is no edge.
+
+    record: a file to which each edge is written at once as ``at_ns 0|1``, so that a test can read
+    the edges of a process that has crashed. A claim makes the line inactive and writes
+    ``# claimed at_ns``. A disk error ends the record, but not the output.
+
+    A forked process sets the same line and writes to the same file. ``history`` holds only the
+    edges of its own process. Two processes that set the line within microseconds may both write an
+    edge.
     """
 
     def __init__(self, *, clock: Clock, record: Path | None = None) -> None:
@@ -49,7 +53,7 @@ class SimulatedOutput:
 
     @property
     def history(self) -> list[OutputEdge]:
-        """Every edge since the claim, oldest first (the last 100,000)."""
+        """The edges since the claim, oldest first, at most the last 100,000."""
         return list(self._edges)
 
     def set(self, active: bool) -> None:
@@ -78,22 +82,24 @@ class SimulatedOutput:
             return
         try:
             os.write(self._file, line)
-        except OSError as error:  # the record is for tests: it ends, the output does not
+        except OSError as error:  # the record is for tests: only the record ends
             _log.error("output_record_refused reason=%s", error.strerror)
             self._is_refused = True
 
 
 def read_record(path: Path) -> list[OutputEdge]:
-    """The edges that a SimulatedOutput wrote to its record. Raises DeviceError."""
+    """Return the edges in the record of a SimulatedOutput. Raises DeviceError."""
     lines = (line for line in _lines(path) if not line.startswith("#"))
     edges = [OutputEdge(level == "1", int(at)) for at, level in map(str.split, lines)]
-    # Two processes write, each after its stamp.
+    # Two processes may write, each after taking its time, so the lines may be out of order.
     return sorted(edges, key=lambda edge: edge.at_ns)
 
 
 def read_claims(path: Path) -> list[int]:
-    """The moments at which a process claimed the line of this record, which made it inactive:
-    CLOCK_MONOTONIC, ascending. Raises DeviceError."""
+    """Return the times at which a process claimed the line, ascending, on CLOCK_MONOTONIC.
+
+    A claim makes the line inactive. Raises DeviceError.
+    """
     return sorted(int(line.split()[-1]) for line in _lines(path) if line.startswith("# claimed "))
 
 
@@ -105,19 +111,19 @@ def _lines(path: Path) -> list[str]:
 
 
 def pulses(edges: Iterable[OutputEdge]) -> list[Pulse]:
-    """The pulses of a history; one that is still active at its end is left out.
+    """Return the pulses of a history; a pulse without an end is left out.
 
-    Two rising edges in a row are a process that died while active and the one after it: when the
-    first pulse ended is not known, and it has the width 0.
+    Two rising edges in a row mean that a process crashed while the output was active. The end of
+    that pulse is not known, and its width is 0.
     """
-    found: list[Pulse] = []
+    complete: list[Pulse] = []
     began_ns: int | None = None
     for edge in edges:
         if edge.active:
             if began_ns is not None:
-                found.append(Pulse(began_ns, 0))
+                complete.append(Pulse(began_ns, 0))
             began_ns = edge.at_ns
         elif began_ns is not None:
-            found.append(Pulse(began_ns, (edge.at_ns - began_ns) // 1000))
+            complete.append(Pulse(began_ns, (edge.at_ns - began_ns) // 1000))
             began_ns = None
-    return found
+    return complete

@@ -1,4 +1,4 @@
-"""What a trigger must do."""
+"""The protocol of a trigger, the photo-eye."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class TriggerEdge:
-    """The photo-eye saw something begin. at_ns: CLOCK_MONOTONIC.
+    """An edge of the photo-eye: the beginning of a part, or a bounce.
 
-    sequence counts edges from 1; where it leaves numbers out, so many edges were lost unread.
+    sequence: number of the edge, from 1; a missing number is an edge that was lost before it was
+    read. at_ns: time of the edge on CLOCK_MONOTONIC.
     """
 
     sequence: int
@@ -18,24 +19,25 @@ class TriggerEdge:
 
 
 class EndOfParts(Exception):  # noqa: N818 - an end, not an error, as StopIteration is
-    """A simulated belt has sent its last part. A real trigger never raises it."""
+    """Raised after the last part of a simulated belt. A real trigger never raises it."""
 
 
 class Trigger(Protocol):
-    """Opened by its constructor, used by one thread at a time, closed by ``close``.
+    """A trigger. The constructor opens it, and ``close`` closes it.
 
-    Every implementation passes tests/devices/test_trigger_contract.py.
+    One thread at a time may use it. Every implementation passes
+    tests/devices/test_trigger_contract.py.
     """
 
     def wait(self, timeout_s: float) -> TriggerEdge | None:
-        """Block until the next edge, at most timeout_s; None when there was none.
+        """Return the next edge, or None without one. Blocks for at most timeout_s.
 
-        at_ns is when the edge happened, not when it was read. Edges are handed over as they come,
-        bounces too: to tell parts from bounces is the line's affair. Raises DeviceError when the
-        device fails, EndOfParts when a simulation is over.
+        at_ns is the time of the edge, not of this call. Bounces are returned too; the caller tells
+        parts and bounces apart. Raises DeviceError when the device fails, and EndOfParts at the end
+        of a simulation.
         """
         ...
 
     def close(self) -> None:
-        """Release the device. May be called twice; no wait afterwards."""
+        """Release the device. May be called twice; ``wait`` must not follow."""
         ...

@@ -1,4 +1,4 @@
-"""A photo-eye at a GPIO line."""
+"""A photo-eye on a GPIO line."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ _log = getLogger(__name__)
 TriggerSlope = Literal["rising", "falling"]
 Bias = Literal["as-is", "disabled", "pull-up", "pull-down"]
 
-# The most that a kernel keeps for one request: a second of 1,000 edges, if nobody reads them.
+# The largest buffer of the kernel for one request: about one second at 1,000 edges per second.
 _BUFFERED = 1024
 _WRAP = 1 << 32  # the kernel counts edges in 32 bits
 
 
 class GpioTrigger:
-    """Edges of a line, stamped by the kernel's interrupt handler on CLOCK_MONOTONIC.
+    """A Trigger on a GPIO line. The interrupt handler of the kernel stamps its edges.
 
     slope is logical: with active_low, "rising" is when the line goes low. The kernel keeps 1,024
-    edges that are not yet read and then drops the oldest; ``sequence`` is the kernel's own count,
-    so what was dropped is a gap in it, is in ``lost`` and is logged. A part that already stands in
-    the light at the claim makes no edge. Raises DeviceError when the line cannot be claimed.
+    unread edges and then drops the oldest. ``sequence`` is the count of the kernel, so dropped
+    edges are missing numbers; ``lost`` counts them, and a log line reports them. A part that stands
+    in the light beam at the claim makes no edge.
 
-    debounce_us: 0 hands every edge over, bounces too, and the line drops them by their stamps.
-    Otherwise the kernel does: it reports a level that was stable that long, with the stamp of the
-    *end* of that time, rounded up to its timer tick (1 to 10 ms). Every reject is later by that.
+    debounce_us: 0 returns every edge, bounces too; the line removes them by their stamps.
+    Otherwise the kernel removes them. It reports a level after it was stable for that time, with
+    the stamp of the *end* of the time, rounded up to its timer tick (1 to 10 ms). Every ejector
+    pulse is later by that amount.
+
+    Raises DeviceError when the line cannot be claimed.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class GpioTrigger:
         step = (event.line_seqno - self._sequence) % _WRAP
         if step > 1:
             self.lost += step - 1
-            _log.error("edges_lost count=%s on=%s: nobody read them in time", step - 1, self._where)
+            _log.error(
+                "edges_lost count=%s on=%s: they were not read in time", step - 1, self._where
+            )
         self._sequence += step
         return TriggerEdge(self._sequence, event.timestamp_ns)
 

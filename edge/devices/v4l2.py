@@ -1,8 +1,8 @@
-"""The part of Linux's video capture interface that a camera needs, as ctypes and five calls.
+"""The part of the Linux video capture interface (V4L2) that a camera needs, with ctypes.
 
-Layouts and numbers are those of linux/videodev2.h on 64-bit machines; tests/devices/test_v4l2.py
-compares them with the header where a compiler is there. OpenCV reads such cameras too, but hides
-the kernel's time stamps, and without them nobody can tell a stale frame from a fresh one.
+Layouts and numbers are those of linux/videodev2.h on 64-bit machines. tests/devices/test_v4l2.py
+compares them with the header where a compiler exists. OpenCV reads such cameras too, but hides the
+time stamps of the kernel, without which a stale frame cannot be recognised.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ CAPTURE, MMAP, FIELD_NONE = 1, 1, 1  # buffer type, memory, field
 
 
 class Cap(IntFlag):
-    """What a device can do."""
+    """The capabilities of a device."""
 
     VIDEO_CAPTURE = 0x0000_0001
     STREAMING = 0x0400_0000
-    DEVICE_CAPS = 0x8000_0000  # device_caps says it of this device, capabilities of all
+    DEVICE_CAPS = 0x8000_0000  # device_caps holds those of this device, capabilities those of all
 
 
 class BufferFlag(IntFlag):
-    """What is said of a filled buffer. Start of exposure: its stamp is of that; else of the end."""
+    """The flags of a filled buffer. STAMP_OF_EXPOSURE: the stamp is the start of exposure."""
 
     ERROR = 0x0000_0040
     STAMP_CLOCK = 0x0000_E000
@@ -38,7 +38,7 @@ class BufferFlag(IntFlag):
 
 
 class Control(IntEnum):
-    """Controls by their ids. EXPOSURE_ABSOLUTE counts 100 µs."""
+    """The ids of controls. EXPOSURE_ABSOLUTE is in units of 100 µs."""
 
     WHITE_BALANCE_AUTO = 0x0098_090C
     GAIN_AUTO = 0x0098_0912
@@ -67,7 +67,7 @@ class Capability(ctypes.Structure):
 
 
 class Format(ctypes.Structure):
-    """struct v4l2_format, of which the union is read as v4l2_pix_format."""
+    """struct v4l2_format, with the union as v4l2_pix_format."""
 
     _fields_ = (
         ("type", ctypes.c_uint32),
@@ -115,7 +115,7 @@ class Buffer(ctypes.Structure):
 
 
 class StreamParameters(ctypes.Structure):
-    """struct v4l2_streamparm, of which the union is read as v4l2_captureparm. seconds: a frame."""
+    """struct v4l2_streamparm, with the union as v4l2_captureparm. seconds: time per frame."""
 
     _fields_ = (
         ("type", ctypes.c_uint32),
@@ -132,12 +132,15 @@ class ControlValue(ctypes.Structure):
 
 
 def _request(direction: int, number: int, size: int) -> int:
-    """_IOC of asm-generic/ioctl.h for type 'V'. direction: 1 written by us, 2 by the kernel."""
+    """Return _IOC of asm-generic/ioctl.h for type 'V'.
+
+    direction: 1 written by this process, 2 by the kernel, 3 by both.
+    """
     return direction << 30 | size << 16 | ord("V") << 8 | number
 
 
 class Ioctl(IntEnum):
-    """The calls, by what linux/videodev2.h names them without VIDIOC_."""
+    """The ioctl calls, named as in linux/videodev2.h without VIDIOC_."""
 
     QUERYCAP = _request(2, 0, ctypes.sizeof(Capability))
     S_FMT = _request(3, 5, ctypes.sizeof(Format))
@@ -153,32 +156,32 @@ class Ioctl(IntEnum):
 
 
 def fourcc(code: str) -> int:
-    """A pixel format's number: four characters, the first one lowest."""
+    """Return the number of a pixel format: four characters, the first one in the lowest byte."""
     return int.from_bytes(code.encode("ascii"), "little")
 
 
 class VideoCalls(Protocol):
-    """What a camera asks of the kernel; a test hands in another one. All raise OSError."""
+    """The kernel calls of a camera. Tests use another implementation. All raise OSError."""
 
     def open(self, path: Path) -> int: ...
 
     def ioctl(self, fd: int, request: Ioctl, argument: ctypes.Structure | ctypes.c_int) -> None:
-        """Both ways: the kernel's answer is in ``argument``. Never waits for a frame."""
+        """Call the kernel, which writes its answer into ``argument``. Never waits for a frame."""
         ...
 
     def map(self, fd: int, length: int, offset: int) -> mmap.mmap | bytearray:
-        """The memory of one buffer."""
+        """Return the memory of one buffer."""
         ...
 
     def wait(self, fd: int, timeout_s: float) -> bool:
-        """Block until a buffer is filled or the device is gone; False after timeout_s."""
+        """Block until a buffer is filled or the device is unplugged; False after timeout_s."""
         ...
 
     def close(self, fd: int) -> None: ...
 
 
 class LinuxVideoCalls:
-    """The kernel itself."""
+    """The calls of the real kernel."""
 
     def open(self, path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""A video, from a file or a network, frame by frame."""
+"""The frames of a video, from a file or a network."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from edge.images import decode_image
 
 _log = getLogger(__name__)
 
-# Codes of OpenCV's FFmpeg for a sequence of JPEGs.
+# Codec codes of OpenCV's FFmpeg for motion JPEG.
 _JPEG_CODES = frozenset({"MJPG", "mjpg", "mjpa", "mjpb", "jpeg", "JPEG"})
 _NO_STAMP = -1e18  # FFmpeg's "no presentation time" is below it
 
 
 class VideoSource:
-    """OpenCV's FFmpeg reader, of which motion JPEG is taken undecoded and decoded as every other
-    JPEG is, so that a damaged frame is refused. One thread at a time.
+    """A video that OpenCV's FFmpeg reads. One thread at a time may use it.
 
-    Of other codecs (H.264, MPEG-4, …) FFmpeg conceals what is damaged, and OpenCV does not hand on
-    that it did: ``conceals`` is then True, and a log line names it once.
+    Frames of motion JPEG are decoded by Outfeed itself, so that a damaged frame is refused. With
+    other codecs (H.264, MPEG-4, …) FFmpeg conceals damage, and OpenCV does not report it. Then
+    ``conceals`` is True, and one log line states it.
     """
 
     def __init__(self, address: str, *options: int, shown: str | None = None) -> None:
-        """Blocks as long as opening does. options: OpenCV's, name and value in turn. shown: the
-        address as a log may have it."""
+        """Open the video. Blocks until it is open.
+
+        address: file name or url. options: options of OpenCV, alternately name and value. shown:
+        the address for the log, without a password.
+        """
         self._video = cv2.VideoCapture(address, cv2.CAP_FFMPEG, list(options))
         self.is_open = self._video.isOpened()
         self._is_jpeg = self.is_open and self._code in _JPEG_CODES
@@ -44,31 +47,34 @@ class VideoSource:
 
     @property
     def promised(self) -> int:
-        """The number of frames that the header of a file claims; 0 or below where it claims
-        none."""
+        """The number of frames in the header of a file; 0 or below where there is none."""
         return int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
 
     @property
     def stamp_ns(self) -> int | None:
-        """When the last frame is to be shown, by its sender's clock; None where the stream carries
-        no such time, as JPEGs over HTTP do."""
+        """The presentation time of the last frame, by the clock of its sender.
+
+        None where the stream has no such time, for instance JPEGs over HTTP.
+        """
         if self._video.get(cv2.CAP_PROP_PTS) < _NO_STAMP:
             return None
         return round(self._video.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
 
     def grab(self) -> bool:
-        """Take the next frame, undecoded. Blocks for it; False at the end."""
+        """Take the next frame without decoding it. Blocks; return False at the end."""
         return bool(self._video.grab())
 
     def pixels(self, *, name: str) -> NDArray[np.uint8] | None:
-        """The frame that was grabbed, H×W×3 BGR or H×W grey; None where there is none. Raises
-        FrameError that begins with ``name`` for a damaged one."""
+        """Return the grabbed frame, uint8 H×W×3 (BGR) or H×W, or None without one.
+
+        Raises FrameError, which begins with ``name``, for a damaged frame.
+        """
         there, data = self._video.retrieve()
         if not there:
             return None
         if self._is_jpeg:
             pixels = decode_image(data.tobytes(), name=name)
-            # As FFmpeg gives it: colour, whatever the JPEG holds.
+            # Three channels even for a grey JPEG, as FFmpeg returns them.
             return pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
         return np.ascontiguousarray(data, np.uint8)
 

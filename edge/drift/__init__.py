@@ -1,5 +1,7 @@
-"""Whether the pictures and scores of a line are still what the bundle was trained on. Pure: no
-threads, no files, no clock (docs/decisions/0030-drift-and-self-test.md)."""
+"""Drift: changes of the pictures and scores of a line since its baseline was learned.
+
+The package is pure: no threads, no files, no clock. See docs/decisions/0030-drift-and-self-test.md.
+"""
 
 from edge.drift.alarm import Alarm
 from edge.drift.baseline import Baseline

@@ -1,4 +1,4 @@
-"""What a watch says."""
+"""The alarm of a drift measure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ Grade = Literal["mild", "severe"]
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A measure has moved (raised), grown to severe (raised again), or is back (not raised).
+    """The report that a measure has moved, has become severe (raised again), or has returned.
 
-    stream, unit: which of its numbers, and in what. since_part: where the change began. place:
-    across and down, as shares of the frame, of a measure that has one."""
+    raised: False where it has returned. stream, unit: name and unit of the value. since_part: part
+    at which the change began. place: centre of the cell, across and down as shares of the frame;
+    None for a measure of the whole frame.
+    """
 
     measure: Measure
     raised: bool

@@ -1,4 +1,4 @@
-"""What is usual at a station: what was learned there, held against what the bundle knows."""
+"""The baseline of a station: the usual level and spread of each stream, learned from parts."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.drift import streams
-from edge.drift.cusum import Cusum, caps
-from edge.drift.limits import limit_for
+from edge.drift.cusum import Cusum, caps, limit_for
 from edge.drift.reference import DriftReference
 from edge.drift.streams import MEASURES, Measure
 
 Floats = NDArray[np.float64]
 
 MONTH_S = 30 * 24 * 3600.0
-_SURE = 4.0  # standard errors by which a mean of few parts may be wrong, over some 500 streams
-_LEAST_SPREAD = 0.05  # of the shift: a stream of no spread at all would have a limit of 0
+_SURE = 4.0  # standard errors allowed for a mean of few parts, over some 500 streams
+_LEAST_SPREAD = 0.05  # share of the shift; a stream without any spread would have a limit of 0
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Learned from parts that passed. level, spread: mean and standard deviation per stream, NaN
-    for one that is not watched. long_run: the spread of a part as sums of many see it, larger where
-    parts depend on the ones before. count: parts that were measured; rate_hz: of these, one after
-    the other."""
+    """The baseline, learned from parts that passed. All arrays are float64, one value per stream.
+
+    level, spread: mean and standard deviation; NaN for a stream that is not watched.
+    long_run: standard deviation that sums of many parts show; it is larger than spread where parts
+    depend on the parts before.
+    count: number of measured parts. rate_hz: measured parts per second.
+    """
 
     level: Floats
     spread: Floats
@@ -34,8 +36,11 @@ class Baseline:
     rate_hz: float
 
     def expected(self, reference: DriftReference | None) -> Floats:
-        """The station's own levels, no further from the bundle's than half a shift and what a mean
-        of the bundle's few pictures may be wrong by: what is beyond counts as drift."""
+        """Return the expected level of each stream.
+
+        It is the level of the station, limited to the level of the bundle ± (half of the shift plus
+        4 standard errors of the bundle's mean). A larger difference counts as drift.
+        """
         if reference is None:
             return self.level
         known = reference.levels
@@ -51,11 +56,14 @@ class Baseline:
         false_alarms_per_month: float,
         parts_per_month: float,
     ) -> Cusum:
-        """Sums with limits for this budget, shared among the measures, and by each among its
-        streams. parts_per_month: of the measured ones."""
+        """Return cumulative sums with limits for this rate of false alarms.
+
+        The rate is divided equally among the measures, and within a measure among its streams.
+        parts_per_month: measured parts.
+        """
         shift = streams.shifts()
         long_run = np.maximum(self.long_run, _LEAST_SPREAD * shift)
-        # Half of the shift that is to be found (Page 1954), and what the level may be wrong by.
+        # Half of the shift to detect (Page 1954), plus the possible error of the level.
         slack = shift / 2 + _SURE * long_run / np.sqrt(self.count)
         expected = self.expected(reference)
         limit = np.full(streams.COUNT, np.inf)

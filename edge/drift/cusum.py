@@ -1,4 +1,4 @@
-"""Cumulative sums over many streams at once."""
+"""Cumulative sums over many streams at once, and their limits for a rate of false alarms."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_ODD = 3.0  # one part counts as far out as that many shifts or spreads, not more
-_RECENT = 32  # parts that the present value is the mean of
+_ODD = 3.0  # shifts or spreads by which one part counts at most
+_RECENT = 32  # parts over which the current value is averaged
+
+_OVERSHOOT = 1.166  # 2 · 0.583 (Siegmund 1985): excess of a random walk at its limit, both ends
+_LEAST_PARTS = 8  # fewest parts, moved by a whole shift, that may raise an alarm
+_ROUNDS = 40
 
 
 class Cusum:
-    """Two one-sided sums per stream (Page, Biometrika 41:100, 1954):
-    ``up = max(0, up + value - expected - slack)``, ``down`` likewise.
+    """Two one-sided cumulative sums per stream (Page, Biometrika 41:100, 1954).
 
-    A stream is over from when one of its sums reaches the limit until it is 0 again; a sum stays at
-    its limit at most, so what took n parts to come takes about as many to go. A value counts as
-    ``cap`` off at most: one odd part is not a drift. NaN: this part says nothing of the stream. A
-    limit of infinity watches nothing. One thread.
+    ``up = max(0, up + value - expected - slack)``, ``down`` likewise. A stream is over its limit
+    from when a sum reaches it until both sums are 0 again. A sum is limited to its limit, so a
+    change that took n parts to be detected takes about as many to end.
+
+    A value counts as at most ``cap`` away from the expected one, so one odd part is no drift. NaN:
+    the part has no value of the stream. A limit of infinity switches a stream off. One thread at a
+    time may use it.
     """
 
     def __init__(
@@ -29,7 +35,7 @@ class Cusum:
         cap: Floats,
         down_only: NDArray[np.bool_],
     ) -> None:
-        """All of one length, in the streams' own units."""
+        """Take arrays of one length, in the units of the streams."""
         self.expected = expected
         self._slack = slack
         self._cap, self._floor = cap, -cap
@@ -40,7 +46,10 @@ class Cusum:
         self._off, self._absent = np.empty(count), np.empty(count, np.bool_)
 
     def update(self, values: Floats, part_id: int) -> NDArray[np.bool_]:
-        """Take one part's values; which streams are over now, valid until the next part."""
+        """Add the values of one part. Return a mask of the streams over their limit.
+
+        The mask is valid until the next call.
+        """
         off, absent = self._off, self._absent
         np.isnan(values, out=absent)
         np.subtract(values, self.expected, out=off)
@@ -53,17 +62,19 @@ class Cusum:
         return self._over
 
     def value(self, index: int) -> float:
-        """What the stream is now: the mean of its last 32 parts, of fewer where the sum is
-        younger; what is expected where it is 0."""
+        """Return the current value of a stream: the mean of the last 32 parts of its sum.
+
+        The sum may have fewer parts. Return the expected value where the sum is 0.
+        """
         nearer = self._nearer(index)
         return float(nearer.recent[index] if nearer.parts[index] else self.expected[index])
 
     def since(self, index: int) -> int:
-        """The first part of the sum: where the change began, as far as a sum can tell."""
+        """Return the first part of the sum, an estimate of the part at which the change began."""
         return int(self._nearer(index).since[index])
 
     def share(self, index: int) -> float:
-        """How near to its limit the stream is, 0 to 1."""
+        """Return the larger sum of the stream as a share of its limit, 0 to 1."""
         return self._nearer(index).share(index)
 
     def _nearer(self, index: int) -> _Sum:
@@ -71,7 +82,7 @@ class Cusum:
 
 
 class _Sum:
-    """One side: sums, the part each began with, how many parts it has, and their recent mean."""
+    """One side of all streams: sums, their first parts, numbers of parts and recent means."""
 
     def __init__(self, count: int, limit: Floats) -> None:
         self.sums, self.limit = np.zeros(count), limit
@@ -88,7 +99,7 @@ class _Sum:
         absent: NDArray[np.bool_],
         part_id: int,
     ) -> NDArray[np.bool_]:
-        """Which have reached their limit."""
+        """Add one part. Return a mask of the sums that have reached their limit."""
         flag, step = self._flag, self._step
         np.copyto(self.since, part_id, where=self.idle)
         np.subtract(off, slack, out=step)
@@ -112,5 +123,33 @@ class _Sum:
 
 
 def caps(shift: Floats, spread: Floats) -> Floats:
-    """How far off a value may count: three shifts, or three spreads where those are more."""
+    """Return the largest deviation that counts: three times the larger of shift and spread."""
     return _ODD * np.maximum(shift, spread)
+
+
+def average_run_length(
+    slack: NDArray[np.float64], limit: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the mean number of parts until a one-sided sum gives a false alarm.
+
+    This is the approximation of Siegmund (Sequential Analysis, 1985; Montgomery, Statistical
+    Quality Control, 9.1.2) for normally distributed values. slack and limit are in units of the
+    part-to-part spread. Where parts depend on the parts before, they are in units of the long-run
+    spread, for which sums behave in the same way.
+    """
+    way = 2 * slack * (limit + _OVERSHOOT)
+    return np.asarray((np.expm1(way) - way) / (2 * slack * slack), np.float64)
+
+
+def limit_for(slack: NDArray[np.float64], run_length: float) -> NDArray[np.float64]:
+    """Return the limit that gives one false alarm in run_length parts. slack must be above 0.
+
+    Units are those of ``average_run_length``. The limit is at least the sum after 8 parts that
+    moved by twice the slack. The approximation is not valid where the slack is large against the
+    spread, and one odd part must not raise an alarm.
+    """
+    wanted = 2 * slack * slack * max(run_length, 1.0)
+    way = np.log1p(wanted)
+    for _ in range(_ROUNDS):  # way = log(1 + wanted + way), a contraction
+        way = np.log1p(wanted + way)
+    return np.asarray(np.maximum(way / (2 * slack) - _OVERSHOOT, _LEAST_PARTS * slack), np.float64)

@@ -1,4 +1,4 @@
-"""Learns what is usual from the first parts that pass."""
+"""The learner: it calculates the baseline from the first parts that pass."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from edge.drift.streams import MEASURES
 Floats = NDArray[np.float64]
 
 BATCHES = 40
-# The variance of 40 batch means is below the true one by a third at worst in 19 of 20 cases
-# (chi-square with 39 degrees of freedom): so much is added.
+# In 19 of 20 cases the variance of 40 batch means is at most a third below the true one (chi-square
+# with 39 degrees of freedom). This factor compensates for it.
 _VARIANCE_BOUND = 1.5
-# Of one batch with the next. More cannot be told from a drift in so short a time.
+# Greatest correlation of successive batches. A larger one is a drift, as far as 40 batches show.
 _MOST_MEMORY = 0.9
 
 
 class Learner:
-    """Means, spreads and long-run spreads over ``parts`` parts, which must be a multiple of 40.
+    """The calculation of means, spreads and long-run spreads over a number of parts.
 
-    The long-run variance is that of the means of 40 batches, times their length (batch means;
-    Runger & Willemain, Journal of Quality Technology 27:113, 1995), and where batches still depend
-    on the ones before, times (1 + r) / (1 - r) with r their correlation, as for a process of first
-    order. For the streams that look at single cells one ratio and one r are taken for all of them.
-    What changes more slowly than in all of the parts is no spread but a drift. One thread.
+    parts: a multiple of 40. The long-run variance is the variance of the means of 40 batches times
+    their length (batch means; Runger & Willemain, Journal of Quality Technology 27:113, 1995).
+    Where batches depend on the ones before, it is multiplied by (1 + r) / (1 - r), with r their
+    correlation, as for a first-order process. All streams of single cells share one ratio and
+    one r. A change that is slower than all the parts together is a drift and no spread.
+
+    One thread at a time may use it.
     """
 
     def __init__(self, parts: int) -> None:
@@ -34,7 +36,9 @@ class Learner:
         self.count = 0
         self._size = parts // BATCHES
         self._began_ns = self._ended_ns = 0
-        self._origin = np.full(streams.COUNT, np.nan)  # squares of small numbers are exact
+        self._origin = np.full(
+            streams.COUNT, np.nan
+        )  # differences to it are small, so their squares are accurate
         self._seen, self._sum, self._square = (np.zeros(streams.COUNT) for _ in range(3))
         self._batch_seen, self._batch_sum = np.zeros(streams.COUNT), np.zeros(streams.COUNT)
         self._means = np.full((BATCHES, streams.COUNT), np.nan)
@@ -44,7 +48,7 @@ class Learner:
         return self.count >= self.parts
 
     def take(self, values: Floats, at_ns: int) -> None:
-        """A part that passed; NaN where it says nothing. Not after ``is_done``."""
+        """Add a part that passed; NaN for no value. Must not be called after ``is_done``."""
         if not self.count:
             self._began_ns = at_ns
         self._ended_ns = at_ns
@@ -64,8 +68,11 @@ class Learner:
             self._batch_sum[:] = 0
 
     def baseline(self) -> Baseline:
-        """What was learned; NaN for streams of which fewer than half of the parts said anything,
-        and for the place of parts that do not lie alike."""
+        """Return the baseline.
+
+        It is NaN for a stream with values of fewer than half of the parts, and for the position
+        where it varies too much.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = self._sum / self._seen
             variance = np.maximum(self._square / self._seen - mean * mean, 0.0)
@@ -74,13 +81,13 @@ class Learner:
         level = np.where(known, self._origin + mean, np.nan)
         spread = np.where(known, np.sqrt(variance), np.nan)
         long_run = spread * np.sqrt(inflation * _VARIANCE_BOUND)
-        took_s = (self._ended_ns - self._began_ns) / 1e9
-        rate_hz = (self.count - 1) / took_s if took_s > 0 else 0.0
+        duration_s = (self._ended_ns - self._began_ns) / 1e9
+        rate_hz = (self.count - 1) / duration_s if duration_s > 0 else 0.0
         return Baseline(level, spread, long_run, self.count, rate_hz)
 
     def _inflation(self, variance: Floats, usable: NDArray[np.bool_]) -> Floats:
-        """The long-run variance over that of parts, at least 1."""
-        found = np.ones(streams.COUNT)
+        """Return the ratio of the long-run variance to the variance of parts, at least 1."""
+        ratios = np.ones(streams.COUNT)
         there = ~np.isnan(self._means)
         middle = np.where(there, self._means, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
         off = np.where(there, self._means - middle, 0.0)
@@ -99,5 +106,5 @@ class Learner:
                 )
             # An estimate from 40 batches is too low by some (1 + 4 r) / 40 (Kendall 1954).
             memory = np.clip(memory + (1 + 4 * memory) / BATCHES, 0.0, _MOST_MEMORY)
-            found[mine] = np.maximum(ratio * (1 + memory) / (1 - memory), 1.0)
-        return found
+            ratios[mine] = np.maximum(ratio * (1 + memory) / (1 - memory), 1.0)
+        return ratios

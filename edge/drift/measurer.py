@@ -1,4 +1,4 @@
-"""One part's picture → the numbers that are watched."""
+"""The measurement of one picture: the values of all streams."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from edge.drift import streams
 from edge.drift.streams import CELLS, SIDE_PX
 from edge.drift.template import Template
 
-_BLACK, _WHITE = 1, 254  # at or beyond them a pixel has no detail
-_PATCH_PX = 64  # focus is judged on 4 × 4 patches of the frame's own pixels
+_BLACK, _WHITE = 1, 254  # at or beyond these levels a pixel shows no detail
+_PATCH_PX = 64  # focus is measured on 4 × 4 patches in full resolution
 _PATCHES = 4
 _FINE_PX, _COARSE_PX = 1, 6
-_NOISE = 1.0  # grey levels squared: a flat surface is neither sharp nor blurred
+_NOISE = 1.0  # grey levels squared; it keeps the ratio of a flat surface near 1
 _BLOCK = SIDE_PX // CELLS
 
 
 class Measurer:
-    """Measures parts, with every buffer kept. One thread at a time.
+    """The measurement of parts, with buffers that are reused. One thread at a time may use it.
 
-    template: what the parts look like where they lie alike; without it their place is not measured.
-    Costs one core 1 ms for 640×480, 4 ms for 2048×1536×3 (bench.drift), none of it on a part's way.
+    template: mean picture of the parts; without it their position is not measured. One measurement
+    takes 1 ms of one core for 640×480 and 4 ms for 2048×1536×3 (bench.drift). It does not delay the
+    verdict of a part.
     """
 
     def __init__(self, template: Template | None = None) -> None:
@@ -32,8 +33,10 @@ class Measurer:
         self._fit = _light_fit()
 
     def measure(self, pixels: NDArray[np.uint8], peak: float = float("nan")) -> NDArray[np.float64]:
-        """One number per stream, float64; NaN where there is none. The array is valid until the
-        next call. pixels: uint8 H×W or H×W×3 (BGR). peak: the peak severity of a part that passed.
+        """Return one value per stream, float64; NaN for no value.
+
+        The array is valid until the next call. pixels: uint8 H×W or H×W×3 (BGR). peak: peak
+        severity of a part that passed.
         """
         values = self._values
         small = small_picture(pixels)
@@ -57,7 +60,7 @@ class Measurer:
 
 
 def small_picture(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The frame in grey at SIDE_PX × SIDE_PX, float32, each pixel the mean of those it covers."""
+    """Return the frame in grey, float32 SIDE_PX×SIDE_PX, reduced by area average."""
     small = cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     if small.ndim == 3:
         small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
@@ -65,9 +68,12 @@ def small_picture(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def sharpness(pixels: NDArray[np.uint8]) -> float:
-    """The logarithm of how much neighbouring pixels differ, by how much pixels do that are six
-    apart: structure functions at two lags. Light, gain and the contrast of what is seen cancel
-    out; a blur takes from the first and leaves the second."""
+    """Return the sharpness: the logarithm of the ratio of two structure functions.
+
+    They are the mean squared differences between pixels at distances of 1 and of 6 px. Light, gain
+    and the contrast of the surface cancel out. A blur lowers the first and hardly changes the
+    second.
+    """
     fine = coarse = 0.0
     for patch in _patches(pixels):
         grey = cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY) if patch.ndim == 3 else patch
@@ -90,7 +96,7 @@ def _patches(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def _starts(length: int) -> list[int]:
-    """Where the patches begin along a side: in the middle of a quarter each."""
+    """Return the starts of the patches along a side, each in the middle of a quarter."""
     if length < _PATCHES * _PATCH_PX:
         return [max(0, (length - _PATCH_PX) // 2)]
     quarter = length // _PATCHES
@@ -109,8 +115,11 @@ def _cells(small: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _light_fit() -> NDArray[np.float64]:
-    """3 × CELLS²: least squares of a plane and a bowl to the logarithm of the cells' light. Their
-    values at the right, at the bottom and in the corners, against the middle."""
+    """Return a 3 × CELLS² matrix that fits a plane and a paraboloid to the logarithms of the cells.
+
+    The fit is least squares. Its values are those at the right, at the bottom and in the corners,
+    relative to the middle.
+    """
     axis = (np.arange(CELLS) + 0.5) / CELLS * 2 - 1
     down, across = np.meshgrid(axis, axis, indexing="ij")
     bowl = (across**2 + down**2) / 2

@@ -1,4 +1,4 @@
-"""What the bundle was trained on, as numbers: the file ``reference.json`` of a bundle."""
+"""The measures of the training pictures: the file ``reference.json`` of a bundle."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.drift import streams
-from edge.drift.picture_data import GreyText, grey_of, text_of
 from edge.drift.streams import COUNT
-from edge.drift.template import Template
+from edge.drift.template import GreyText, Template, grey_of, text_of
 from edge.errors import BundleError
 from edge.validation_messages import describe
 
-LEAST_SCORED = 8  # peak severities; of fewer no level is told
+LEAST_SCORED = 8  # peak severities; fewer give no level of the score
 MAX_BYTES = 128 * 1024  # two times COUNT numbers of 12 digits and a template: 40 kB
 
 Level = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -25,10 +24,12 @@ _All = Field(min_length=COUNT, max_length=COUNT)
 
 
 class DriftReference(BaseModel):
-    """Good parts' pictures, by stream (edge/drift/streams.py): mean and standard deviation, null
-    for a stream of which they say nothing. pictures: how many they were, scored: how many of
-    them have a peak severity. template: where parts lie
-    alike, what they look like: 128 × 128 grey levels in base64."""
+    """The measures of pictures of good parts, by stream (edge/drift/streams.py).
+
+    pictures: number of pictures. scored: number of those with a peak severity.
+    level, spread: mean and standard deviation of each stream; null for a stream without values.
+    template: 128×128 grey levels in base64; null where the position of the parts varies.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -41,19 +42,24 @@ class DriftReference(BaseModel):
 
     @classmethod
     def of(cls, values: NDArray[np.float64], template: Template) -> DriftReference:
-        """values: parts × streams, as they were measured with the template. 2 parts at least."""
-        said = np.isfinite(values)
-        count = np.maximum(said.sum(axis=0), 1)
-        level = np.where(said, values, 0.0).sum(axis=0) / count
-        variance = (np.where(said, values - level, 0.0) ** 2).sum(axis=0) / np.maximum(count - 1, 1)
-        share = said.mean(axis=0)
-        # Peaks are told of pictures that no network was trained on, which are the fewer.
-        share[streams.SCORE] = float(said[:, streams.SCORE].sum() >= LEAST_SCORED)
+        """Return the reference of at least 2 parts.
+
+        values: float64 parts × streams, measured with the template; NaN for no value.
+        """
+        has_value = np.isfinite(values)
+        count = np.maximum(has_value.sum(axis=0), 1)
+        level = np.where(has_value, values, 0.0).sum(axis=0) / count
+        variance = (np.where(has_value, values - level, 0.0) ** 2).sum(axis=0) / np.maximum(
+            count - 1, 1
+        )
+        share = has_value.mean(axis=0)
+        # Only pictures that no network was trained on have a peak severity, so they are fewer.
+        share[streams.SCORE] = float(has_value[:, streams.SCORE].sum() >= LEAST_SCORED)
         known = streams.known(share, variance)
         lie_alike = bool(known[streams.POSITION].all())
         return cls(
             pictures=len(values),
-            scored=int(said[:, streams.SCORE].sum()),
+            scored=int(has_value[:, streams.SCORE].sum()),
             level=_rounded(level, known),
             spread=_rounded(np.sqrt(variance), known),
             template=text_of(template.grey) if lie_alike else None,
@@ -61,33 +67,33 @@ class DriftReference(BaseModel):
 
     @property
     def errors(self) -> NDArray[np.float64]:
-        """By how much each level may be wrong: its standard error; NaN for null."""
+        """The standard error of each level, float64; NaN for null."""
         count = np.full(COUNT, float(self.pictures))
         count[streams.SCORE] = max(self.scored, 1)
         return np.asarray(self.spreads / np.sqrt(count), np.float64)
 
     @property
     def levels(self) -> NDArray[np.float64]:
-        """float64, NaN for null."""
+        """The level of each stream, float64; NaN for null."""
         return np.array(self.level, np.float64)
 
     @property
     def spreads(self) -> NDArray[np.float64]:
-        """float64, NaN for null."""
+        """The spread of each stream, float64; NaN for null."""
         return np.array(self.spread, np.float64)
 
-    def seen(self) -> Template | None:
-        """The template, to measure with; None where parts do not lie alike."""
+    def decoded_template(self) -> Template | None:
+        """Return the template, or None where the position of the parts varies."""
         return None if self.template is None else Template(grey_of(self.template))
 
     def data(self) -> bytes:
-        """As a file; the same numbers give the same bytes."""
+        """Return the content of the file. The same numbers give the same bytes."""
         content = self.model_dump(mode="json")
         return (json.dumps(content, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def parse_reference(data: bytes, name: str = "reference.json") -> DriftReference:
-    """From a file's bytes. Raises BundleError, one line that names file and key."""
+    """Parse the content of a file. Raises BundleError, one line that names file and key."""
     if len(data) > MAX_BYTES:
         raise BundleError(f"{name}: is larger than {MAX_BYTES} bytes")
     try:
@@ -97,5 +103,5 @@ def parse_reference(data: bytes, name: str = "reference.json") -> DriftReference
 
 
 def _rounded(values: NDArray[np.float64], known: NDArray[np.bool_]) -> tuple[float | None, ...]:
-    """Six digits; no two machines agree on more."""
+    """Return values with six digits, because machines differ beyond them."""
     return tuple(float(f"{v:.6g}") if k else None for v, k in zip(values, known, strict=True))

@@ -1,4 +1,4 @@
-"""What a station remembers of its drift: the file ``drift.json`` of its state."""
+"""The drift state of a station: the file ``drift.json`` in its state folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.drift.baseline import Baseline
-from edge.drift.picture_data import GreyText, grey_of, text_of
 from edge.drift.streams import COUNT, Measure
-from edge.drift.template import Template
+from edge.drift.template import GreyText, Template, grey_of, text_of
 from edge.errors import OutfeedError
 from edge.validation_messages import describe
 
@@ -26,11 +25,11 @@ Values = Annotated[
 
 
 class StateError(OutfeedError):
-    """A file of a station's drift cannot be read; it is learned anew."""
+    """The drift state cannot be read. The baseline is learned again."""
 
 
 class AlarmState(BaseModel):
-    """An alarm that is not over. said: one line for a person."""
+    """An active alarm. The field ``said`` is its text, one line."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -41,8 +40,12 @@ class AlarmState(BaseModel):
 
 
 class DriftState(BaseModel):
-    """subject: of which bundle and commissioning the baseline is. learned_utc: when it was done.
-    from_bundle: whether the bundle says what it was trained on. alarms: what is active."""
+    """The baseline of a station with its active alarms.
+
+    subject: bundle and commissioning for which the baseline is valid. learned_utc: time at which it
+    was complete. from_bundle: True where the bundle has a reference. level, spread, long_run: as in
+    Baseline, null for a stream that is not watched.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -68,7 +71,7 @@ class DriftState(BaseModel):
         learned_utc: str,
         from_bundle: bool,
     ) -> DriftState:
-        """A baseline as it is kept."""
+        """Return the state of a new baseline, without alarms."""
         return cls(
             subject=subject,
             learned_utc=learned_utc,
@@ -82,23 +85,23 @@ class DriftState(BaseModel):
         )
 
     def baseline(self) -> Baseline:
-        """The baseline, to watch with."""
+        """Return the stored baseline."""
         level, spread, long_run = (
             np.array(values, np.float64) for values in (self.level, self.spread, self.long_run)
         )
         return Baseline(level, spread, long_run, self.parts, self.rate_hz)
 
-    def seen(self) -> Template | None:
-        """The template, to measure with."""
+    def decoded_template(self) -> Template | None:
+        """Return the template, or None where there is none."""
         return None if self.template is None else Template(grey_of(self.template))
 
     def data(self) -> bytes:
-        """As a file."""
+        """Return the content of the file."""
         return (json.dumps(self.model_dump(mode="json"), allow_nan=False) + "\n").encode()
 
 
 def parse_state(data: bytes) -> DriftState:
-    """From a file's bytes. Raises StateError, one line."""
+    """Parse the content of a file. Raises StateError, one line."""
     if len(data) > MAX_BYTES:
         raise StateError(f"is larger than {MAX_BYTES} bytes")
     try:
@@ -108,5 +111,5 @@ def parse_state(data: bytes) -> DriftState:
 
 
 def _kept(values: Floats) -> tuple[float | None, ...]:
-    """Nine digits: more than a shift could ever need, in half the bytes."""
+    """Return values with nine digits, which are accurate enough and save half of the bytes."""
     return tuple(float(f"{value:.9g}") if np.isfinite(value) else None for value in values)

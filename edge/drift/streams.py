@@ -1,4 +1,4 @@
-"""What is watched: one number per stream and part, and how far it may move."""
+"""The drift measures, as streams: one number per stream and part, and the shift to detect."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 Measure = Literal["exposure", "focus", "lighting", "dirt", "position", "score"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
-SIDE_PX = 128  # of the small picture that stands for a frame
-CELLS = 16  # dirt is looked for in CELLS × CELLS cells
+SIDE_PX = 128  # side of the reduced picture of a frame
+CELLS = 16  # dirt is measured in CELLS × CELLS cells
 _CELL_COUNT = CELLS * CELLS
-_ENOUGH = 0.5  # of the parts must have said something of a stream
-_LOOSE_PX = 1.0  # of the small picture: parts that lie less alike have no place to watch
+_ENOUGH = 0.5  # share of parts that must have a value of a stream
+_LOOSE_PX = 1.0  # of the small picture; with a larger spread the position is not watched
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One number per part. shift: the change that is to be found, in the stream's own unit; half of
-    it is allowed for good. log: the number is a natural logarithm. down_only: only a fall counts.
+    """A stream: one number per part.
+
+    shift: the change to detect, in the unit of the stream; half of it is always allowed.
+    log: the number is a natural logarithm. down_only: only a decrease counts.
     """
 
     measure: Measure
@@ -33,14 +35,14 @@ class Stream:
     down_only: bool = False
 
     def shown(self, value: float) -> float:
-        """The value as people read it: without the logarithm."""
+        """Return the value for display, without the logarithm."""
         return float(np.exp(value)) if self.log else value
 
 
-# The scalar streams, in the order of a part's vector. Shifts: 10 % of light is within what
-# augmentation covers in training; a focus of 0.15 is a blur of 0.5 px on rough surfaces, 0.7 on the
-# smoothest (decision 30); 0.2 px of the small picture are 2 px in 1280; a severity of 0.5 is an
-# eighth of the usual T.
+# The scalar streams, in the order of the vector of a part. Reasons for the shifts: 10 % of light is
+# within the range that augmentation covers in training. A sharpness of 0.15 is a blur of 0.5 px on
+# rough surfaces and of 0.7 px on the smoothest (decision 30). 0.2 px of the small picture are 2 px
+# in 1280. A severity of 0.5 is an eighth of the usual threshold.
 SCALARS: tuple[Stream, ...] = (
     Stream("exposure", "brightness", 0.10, "grey levels", log=True),
     Stream("exposure", "clipped pixels", 0.02, "share"),
@@ -65,15 +67,17 @@ COUNT = DULL.stop
 
 
 def stream(index: int) -> Stream:
-    """The stream at this place of a part's vector."""
+    """Return the stream at this index of the vector of a part."""
     if index < len(SCALARS):
         return SCALARS[index]
     return _DARK if index < DARK.stop else _DULL
 
 
 def place(index: int) -> tuple[float, float] | None:
-    """Where in the frame a stream looks: across and down, the middle of its cell as a share of
-    width and height; None for one that looks at all of it."""
+    """Return the centre of the cell of a stream, across and down, as shares of the frame.
+
+    Return None for a stream of the whole frame.
+    """
     if index < len(SCALARS):
         return None
     row, column = divmod((index - len(SCALARS)) % _CELL_COUNT, CELLS)
@@ -82,25 +86,28 @@ def place(index: int) -> tuple[float, float] | None:
 
 @lru_cache(maxsize=1)
 def shifts() -> NDArray[np.float64]:
-    """``shift`` of every stream."""
+    """Return the shift of every stream, float64."""
     return np.array([stream(index).shift for index in range(COUNT)])
 
 
 @lru_cache(maxsize=1)
 def down_only() -> NDArray[np.bool_]:
-    """``down_only`` of every stream."""
+    """Return down_only of every stream, bool."""
     return np.array([stream(index).down_only for index in range(COUNT)])
 
 
 def belongs(measure: Measure) -> NDArray[np.bool_]:
-    """Which streams are of this measure."""
+    """Return a mask of the streams of this measure, bool."""
     return np.array([stream(index).measure == measure for index in range(COUNT)])
 
 
-def known(said: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which streams can be watched. said: the share of parts that have a value. Half must have; and
-    parts that lie anywhere have no place."""
-    found = np.asarray(said >= _ENOUGH)
+def known(share: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return a mask of the streams that can be watched.
+
+    share: share of parts with a value, at least one half. variance: over these parts. The position
+    is not watched where its standard deviation is above 1 px of the small picture.
+    """
+    usable = np.asarray(share >= _ENOUGH)
     if not (np.sqrt(variance[POSITION]) <= _LOOSE_PX).all():
-        found[POSITION] = False
-    return found
+        usable[POSITION] = False
+    return usable

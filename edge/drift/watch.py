@@ -1,4 +1,4 @@
-"""Watches a line: learn what is usual, then say what has moved."""
+"""The watch over a line: it compares parts with the baseline and raises alarms."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from edge.drift.baseline import MONTH_S, Baseline
 from edge.drift.reference import DriftReference
 from edge.drift.streams import MEASURES, Measure
 
-_SEEMS = 0.25  # of the limit: a third of the parts that an alarm takes
+_SEEMS = 0.25  # share of the limit, reached after about a third of the parts of an alarm
 _SEVERE = 4.0  # shifts: 40 % of the light, 8 px in 1280, a blur of 1.5 px on the smoothest surface
 
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarmRate:
-    """false_alarms_per_month: of all measures together, of a line where nothing drifts.
-    parts_per_month: measured ones; None: as fast as they came while the baseline was learned, all
-    day and night."""
+    """The rate of false alarms on a line where nothing drifts.
+
+    false_alarms_per_month: over all measures together. parts_per_month: measured parts; None: the
+    rate at which the baseline was learned, 24 hours a day.
+    """
 
     false_alarms_per_month: float = 1.0
     parts_per_month: float | None = None
 
     def parts(self, baseline: Baseline) -> float:
-        """Measured parts a month; one at least."""
+        """Return the measured parts per month, at least one."""
         if self.parts_per_month is not None:
             return max(1.0, self.parts_per_month)
         return max(1.0, baseline.rate_hz * MONTH_S)
 
 
 class Watch:
-    """Takes one measured part after the other, and gives the alarms it makes. One thread."""
+    """The comparison of measured parts with a baseline. One thread at a time may use it."""
 
     def __init__(
         self,
@@ -43,62 +45,65 @@ class Watch:
         reference: DriftReference | None = None,
         *,
         measures: tuple[Measure, ...] = MEASURES,
-        budget: FalseAlarmRate,
+        false_alarm_rate: FalseAlarmRate,
     ) -> None:
         self.baseline = baseline
         self._chart = baseline.chart(
             reference,
             measures=measures,
-            false_alarms_per_month=budget.false_alarms_per_month,
-            parts_per_month=budget.parts(baseline),
+            false_alarms_per_month=false_alarm_rate.false_alarms_per_month,
+            parts_per_month=false_alarm_rate.parts(baseline),
         )
         self._belongs = {measure: np.flatnonzero(streams.belongs(measure)) for measure in measures}
         self._active: dict[Measure, Alarm] = {}
-        self._index: dict[Measure, int] = {}  # of the stream that each is about
+        self._index: dict[Measure, int] = {}  # stream of each active alarm
 
     @property
     def active(self) -> Mapping[Measure, Alarm]:
-        """What has moved and is not back, as it was said last."""
+        """The latest alarm of each measure that has not returned."""
         return self._active
 
     def take(self, values: NDArray[np.float64], part_id: int) -> list[Alarm]:
-        """What this part changes: mostly nothing."""
+        """Add one part; return the new alarms, usually none."""
         over = self._chart.update(values, part_id)
         if not self._active and not over.any():
             return []
-        said = []
+        alarms = []
         is_moving = self._is_moving()
         for measure, mine in self._belongs.items():
-            found = mine[over[mine]]
+            moved = mine[over[mine]]
             before = self._active.get(measure)
-            if len(found) and measure == "dirt" and before is None and is_moving:
-                continue  # the edges of parts that moved are dark spots where there were none
-            if len(found):
-                alarm = self._alarm(measure, found, part_id, before)
+            if len(moved) and measure == "dirt" and before is None and is_moving:
+                continue  # edges of parts that moved look like new dark spots
+            if len(moved):
+                alarm = self._alarm(measure, moved, part_id, before)
                 if before is None or before.grade != alarm.grade:
                     self._active[measure] = alarm
-                    said.append(alarm)
+                    alarms.append(alarm)
             elif before is not None:
                 del self._active[measure]
                 value = values[self._index[measure]]
-                said.append(_back(before, float(value), self._index[measure], part_id))
-        return said
+                alarms.append(_back(before, float(value), self._index[measure], part_id))
+        return alarms
 
     def _is_moving(self) -> bool:
-        """Whether the parts' place has moved, or seems to."""
+        """Return True where the position of the parts has drifted, or begins to."""
         return "position" in self._active or any(
             self._chart.share(int(index)) >= _SEEMS for index in self._belongs.get("position", ())
         )
 
     def _alarm(
-        self, measure: Measure, found: NDArray[np.intp], part_id: int, before: Alarm | None
+        self, measure: Measure, moved: NDArray[np.intp], part_id: int, before: Alarm | None
     ) -> Alarm:
-        """Of the stream that has moved furthest. Severe stays severe until it is back."""
+        """Return the alarm of the stream with the largest change.
+
+        An alarm that was severe stays severe until the measure returns.
+        """
         chart = self._chart
         shifts = {
             int(index): abs(chart.value(index) - chart.expected[index])
             / streams.stream(index).shift
-            for index in found
+            for index in moved
         }
         index = max(shifts, key=lambda each: shifts[each])
         is_severe = shifts[index] >= _SEVERE or (before is not None and before.grade == "severe")

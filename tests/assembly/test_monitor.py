@@ -131,5 +131,5 @@ on_self_test_failure = "report"
     drifting = monitor(config(tmp_path, lines), bundle_with())._drifting
     assert drifting is not None
     rules = drifting._rules
-    assert (rules.measures, rules.budget.false_alarms_per_month) == (("dirt",), 0.5)
-    assert rules.budget.parts_per_month == 500
+    assert (rules.measures, rules.false_alarm_rate.false_alarms_per_month) == (("dirt",), 0.5)
+    assert rules.false_alarm_rate.parts_per_month == 500

@@ -248,9 +248,9 @@ def test_a_score_that_is_no_number_is_not_background(bad: float) -> None:
 
 
 def test_an_engine_that_does_not_fit_the_kinds_is_refused_at_once() -> None:
-    with pytest.raises(BundleError, match=r"gives float32 \(1, 2\); expected .* and 2 kinds"):
+    with pytest.raises(BundleError, match=r"is float32 \(1, 2\); expected .* and 2 kinds"):
         BlockVote(VoteEngine(lambda _: [0.0, 1.0]), 64, 1, KINDS)
-    with pytest.raises(BundleError, match=r"takes \(64, 64, 1\); expected \(32, 32, 1\)"):
+    with pytest.raises(BundleError, match=r"is \(64, 64, 1\); expected \(32, 32, 1\)"):
         BlockVote(VoteEngine(by_grey), 32, 1, KINDS)
 
 

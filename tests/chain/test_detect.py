@@ -221,7 +221,7 @@ def test_engines_of_smaller_shapes_are_made_once_and_the_oldest_goes() -> None:
 
 
 def test_a_network_of_one_shape_that_calls_itself_flexible_is_refused_at_once() -> None:
-    with pytest.raises(BundleError, match=r"takes \(1, 64, 64, 1\); expected \(1, 8, 8, 1\)"):
+    with pytest.raises(BundleError, match=r"is \(1, 64, 64, 1\); expected \(1, 8, 8, 1\)"):
         regression(
             CellEngine(64, 64),
             detector_manifest(64, 64, multiple_px=4),
@@ -260,7 +260,7 @@ def test_pixels_that_fit_are_not_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "said"),
+    ("pixels", "expected"),
     [
         (np.zeros((64, 64), np.uint16), "pixels are uint16; expected 8 bits"),
         (np.zeros((64, 64), np.float32), "pixels are float32"),
@@ -279,7 +279,7 @@ def test_unusable_pixels_are_refused(pixels: np.ndarray, expected: str) -> None:
 
 
 def test_an_engine_of_another_shape_is_refused_at_once() -> None:
-    with pytest.raises(BundleError, match=r"takes \(1, 64, 64, 1\); expected \(1, 64, 96, 1\)"):
+    with pytest.raises(BundleError, match=r"is \(1, 64, 64, 1\); expected \(1, 64, 96, 1\)"):
         regression(CellEngine(64, 64), detector_manifest(64, 96))
-    with pytest.raises(BundleError, match=r"gives \(1, 1, 16, 16\); expected one plane of"):
+    with pytest.raises(BundleError, match=r"is \(1, 1, 16, 16\); expected one plane of"):
         regression(CellEngine(64, 64, stride=4), detector_manifest(64, 64))

@@ -95,7 +95,7 @@ def test_a_stale_network_is_refused() -> None:
 def test_a_network_for_another_shape_is_refused() -> None:
     networks = {"detector.tflite": tflite.dark_detector(64, 128, 0.05)}
     bundle = parse_bundle(both_formats(networks=networks))
-    with pytest.raises(BundleError, match="takes 1×64×128×1; expected n×96×128×1"):
+    with pytest.raises(BundleError, match="is 1×64×128×1; expected n×96×128×1"):
         chain("litert", bundle)
 
 

@@ -175,7 +175,7 @@ def test_a_file_is_read_as_it_was_packed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"colour": 1}, "unknown key 'colour'"),
         ({"denoise_px": 4}, "'denoise_px': expected an odd number"),

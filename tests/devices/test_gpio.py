@@ -151,7 +151,7 @@ def test_a_chip_is_found_by_its_label_and_a_line_by_its_name(kernel, path, tmp_p
     ("where", "said"),
     [
         (GpioLine("{}/none", 1), "gpio: line 1 of {}/none: no such chip or line (gpiodetect and"),
-        (GpioLine("rp1", 1), "gpio: no chip is labelled rp1; there: fake-chip"),
+        (GpioLine("rp1", 1), "gpio: no chip is labelled rp1; available: fake-chip"),
         (GpioLine("fake-chip", "GPIO9"), "gpio: line GPIO9 of fake-chip: no such chip or line"),
         (GpioLine("fake-chip", 4), "gpio: line 4 of fake-chip: line offset of out range"),
         (GpioLine("fake-chip", 0), "gpio: line 0 of fake-chip: device or resource busy"),

@@ -1,22 +1,21 @@
-"""The limits hold what they promise: parts between false alarms, and delays, by simulation."""
+"""The limits by simulation: the parts between false alarms, and the delay of an alarm."""
 
 import numpy as np
 import pytest
 
-from edge.drift.cusum import Cusum, caps
-from edge.drift.limits import average_run_length, limit_for
+from edge.drift.cusum import Cusum, average_run_length, caps, limit_for
 
 STREAMS = 3000
 
 
 def charts(slack: float, limit: float, *, count: int = STREAMS, down_only: bool = True) -> Cusum:
-    """Streams of mean 0 and spread 1; no cap."""
+    """Return sums over streams of mean 0 and spread 1, without a cap."""
     ones = np.ones(count)
     return Cusum(0 * ones, slack * ones, limit * ones, np.inf * ones, np.full(count, down_only))
 
 
 def run_lengths(chart: Cusum, draw, *, parts: int, count: int = STREAMS) -> np.ndarray:
-    """Parts until each stream is over, the first time; ``parts`` where it never was."""
+    """Return the parts until each stream is first over its limit; ``parts`` where it never is."""
     first = np.full(count, parts)
     for part in range(1, parts + 1):
         over = chart.update(draw(part), part)
@@ -30,14 +29,14 @@ def test_a_limit_gives_the_run_length_it_was_made_for() -> None:
         assert average_run_length(np.array([slack]), limit)[0] == pytest.approx(1e7, rel=1e-6)
 
 
-def test_no_limit_is_the_word_of_one_part() -> None:
+def test_no_limit_is_reached_by_one_part() -> None:
     slack = np.array([5.0])
     assert limit_for(slack, 1e7)[0] == 8 * 5.0
     assert limit_for(np.array([0.5]), 0.0)[0] == 4.0  # nor where nobody asks for few alarms
 
 
 @pytest.mark.parametrize("slack", [0.25, 0.5])
-def test_false_alarms_come_as_often_as_siegmund_says(slack: float) -> None:
+def test_false_alarms_are_as_frequent_as_siegmund_predicts(slack: float) -> None:
     rng = np.random.default_rng(7)
     limit = float(np.log(2 * slack**2 * 300 + 9) / (2 * slack))
     wanted = average_run_length(np.array([slack]), np.array([limit]))[0]
@@ -63,7 +62,7 @@ def test_the_long_run_spread_stands_for_the_spread_where_parts_depend_on_each_ot
     assert (without < 2000).mean() > 0.99
 
 
-def test_a_step_is_found_as_soon_as_the_theory_says() -> None:
+def test_a_step_is_detected_as_soon_as_the_theory_predicts() -> None:
     rng = np.random.default_rng(10)
     limit = limit_for(np.array([0.5]), 1e7)[0]
     lengths = run_lengths(charts(0.5, limit), lambda _: rng.normal(-1.0, size=STREAMS), parts=400)

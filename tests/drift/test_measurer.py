@@ -1,4 +1,4 @@
-"""The numbers of a part's picture: each moves with what it is for, and with nothing else."""
+"""The measurement of a picture: each stream changes with its own cause and with no other."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def template() -> Template:
 
 
 def means(template: Template | None, change=None, *, aligned: bool = True) -> np.ndarray:
-    """The mean of every stream over the same parts, seen through the change."""
+    """Return the mean of every stream over the same parts, after the change."""
     line, measurer = DriftLine(1, aligned=aligned), Measurer(template)
     return np.mean([measurer.measure(p).copy() for p in line.parts(PARTS, change)], axis=0)
 
 
 def shifts(template: Template, change) -> np.ndarray:
-    """Of every stream, in units of the shift that is to be found."""
+    """Return the change of every stream, in units of the shift to detect."""
     return (means(template, change) - means(template)) / streams.shifts()
 
 

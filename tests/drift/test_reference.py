@@ -1,4 +1,4 @@
-"""What a bundle and a station keep of drift: whole and bounded, or one line."""
+"""The drift files of a bundle and of a station: written, read, and refused in one line."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_level_spread_and_template_survive_the_file() -> None:
     assert (found.pictures, found.scored) == (30, 30)
     assert found.levels == pytest.approx(measured.mean(axis=0), rel=1e-5)
     assert found.spreads == pytest.approx(measured.std(axis=0, ddof=1), rel=1e-5)
-    template = found.seen()
+    template = found.decoded_template()
     assert template is not None
     assert (template.grey == GREY).all()
     assert found.data() == data
@@ -43,18 +43,18 @@ def test_few_peaks_are_less_sure_and_very_few_are_none() -> None:
     assert np.isnan(DriftReference.of(measured, Template(GREY)).levels[streams.SCORE])
 
 
-def test_what_the_pictures_do_not_say_is_null() -> None:
+def test_streams_without_values_are_null() -> None:
     measured = values()
     measured[:, streams.SCORE] = np.nan
     measured[:, streams.POSITION] *= 10  # nowhere in particular
     found = DriftReference.of(measured, Template(GREY))
     assert np.flatnonzero(np.isnan(found.levels)).tolist() == [6, 7, 8]
     assert found.template is None
-    assert found.seen() is None
+    assert found.decoded_template() is None
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         (lambda c: c.update(more=1), "more"),
         (lambda c: c.update(pictures=1), "pictures"),
@@ -67,13 +67,13 @@ def test_what_the_pictures_do_not_say_is_null() -> None:
         (lambda c: c.update(format=2), "format"),
     ],
 )
-def test_a_reference_that_is_none_is_one_line(change, said: str) -> None:
+def test_a_reference_that_is_none_is_one_line(change, expected: str) -> None:
     content = json.loads(DriftReference.of(values(), Template(GREY)).data())
     change(content)
     with pytest.raises(BundleError) as caught:
         parse_reference(json.dumps(content).encode())
     assert str(caught.value).startswith("reference.json: ")
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -103,7 +103,7 @@ def test_a_baseline_survives_its_file() -> None:
         baseline.level[3:5], np.linspace(-1, 1, streams.COUNT)[3:5] * [np.nan, 1], rtol=1e-8
     )
     assert (baseline.count, baseline.rate_hz) == (2000, 1.5)
-    template = found.seen()
+    template = found.decoded_template()
     assert template is not None
     assert (template.grey == GREY).all()
 

@@ -215,7 +215,9 @@ def test_the_default_engine() -> None:
     config = EngineConfig(kind="ort", threads=3, providers=("CPUExecutionProvider",))
     wanted = EngineChoice("ort", 3, None, ("CPUExecutionProvider",))
     assert default_engine(config, BUNDLE) == wanted
-    with pytest.raises(ConfigError, match=r"^key 'engine': ONNX Runtime has no CUDAEx"):
+    with pytest.raises(
+        ConfigError, match=r"^key 'engine': the installed ONNX Runtime has no CUDAEx"
+    ):
         default_engine(EngineConfig(providers=CUDA), BUNDLE)
 
 

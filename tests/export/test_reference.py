@@ -29,13 +29,13 @@ def test_a_reference_of_good_pictures() -> None:
     assert found.levels[streams.BRIGHTNESS] == pytest.approx(
         np.mean([np.log(p.mean() + 1) for p in pictures]), abs=0.01
     )
-    assert found.seen() is not None
+    assert found.decoded_template() is not None
     assert np.abs(found.levels[streams.POSITION]).max() < 0.1
 
 
 def test_loose_surfaces_and_no_peaks() -> None:
     found = reference_of(list(DriftLine(1, aligned=False).parts(30)))
-    assert found.seen() is None
+    assert found.decoded_template() is None
     assert np.flatnonzero(np.isnan(found.levels)).tolist() == [6, 7, 8]
 
 
@@ -127,4 +127,4 @@ def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:
     assert bundle.manifest.reference == "reference.json"
     found = parse_reference(bundle.files["reference.json"])
     assert found.pictures == 24
-    assert found.seen() is None  # these plates are shifted and turned, each by its own
+    assert found.decoded_template() is None  # these plates are shifted and turned, each by its own

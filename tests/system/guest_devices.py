@@ -63,7 +63,7 @@ def test_a_line_that_is_held_by_somebody_is_busy():
 def test_a_line_that_is_not_there_and_a_chip_that_is_not_there():
     with pytest.raises(DeviceError, match=r"line 8 of .*: line offset of out range"):
         GpioOutput(GpioLine(CHIP, 8))
-    with pytest.raises(DeviceError, match=f"no chip is labelled rp1; there: .*{CHIP}"):
+    with pytest.raises(DeviceError, match=f"no chip is labelled rp1; available: .*{CHIP}"):
         GpioOutput(GpioLine("rp1", 1))
     with pytest.raises(DeviceError, match=r"line GPIO17 of .*: no such chip or line"):
         GpioOutput(GpioLine(CHIP, "GPIO17"))

@@ -43,7 +43,7 @@ class DriftRules:
     learn_parts: int
     """The number of measured parts that passed for a baseline."""
 
-    budget: FalseAlarmRate
+    false_alarm_rate: FalseAlarmRate
     """The accepted false alarms; its parts_per_month counts measured parts."""
 
     measures: tuple[Measure, ...] = MEASURES
@@ -59,7 +59,7 @@ class DriftDetector:
         self._rules = rules
         self._path = path
         self._reference = reference
-        self._measurer = Measurer(None if reference is None else reference.seen())
+        self._measurer = Measurer(None if reference is None else reference.decoded_template())
         self._small: list[NDArray[np.float32]] = []
         self._learner: Learner | None = Learner(rules.learn_parts)
         self._watch: Watch | None = None
@@ -96,7 +96,7 @@ class DriftDetector:
             )
             _log.info("drift_learns parts=%s level_from=%s", self._rules.learn_parts, source)
             return
-        self._measurer.template = state.seen()
+        self._measurer.template = state.decoded_template()
         self._begin(state)
         if state.alarms:  # alarms that persist will be raised again
             self._write()
@@ -150,7 +150,10 @@ class DriftDetector:
         self._state = state
         rules = self._rules
         self._watch = Watch(
-            state.baseline(), self._reference, measures=rules.measures, budget=rules.budget
+            state.baseline(),
+            self._reference,
+            measures=rules.measures,
+            false_alarm_rate=rules.false_alarm_rate,
         )
 
     def _write(self) -> None:
