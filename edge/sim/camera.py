@@ -28,7 +28,7 @@ class CameraFault(Enum):
     AHEAD = auto()
     """A frame that began ten frames late."""
     DAMAGED = auto()
-    """No frame, as it was damaged on its way."""
+    """No frame, because it was damaged in transfer."""
     SILENT = auto()
     """No frame, and no answer until the timeout."""
 
@@ -100,7 +100,7 @@ class SimulatedCamera:
             exposed_ns = sensor.first_after(triggered_ns) - sensor.frame_ns
         sensor.clock.sleep_until_ns(exposed_ns + sensor.frame_ns)
         if fault is CameraFault.DAMAGED:
-            raise FrameError("camera_simulated: a frame was damaged on its way")
+            raise FrameError("camera_simulated: a frame was damaged in transfer")
         pixels = sensor.picture(exposed_ns)
         if fault in (CameraFault.REPEATED, CameraFault.FROZEN) and self._last is not None:
             pixels = self._last.pixels

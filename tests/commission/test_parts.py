@@ -78,7 +78,7 @@ def test_unknown_parts_are_reported_with_their_reasons(tmp_path: Path) -> None:
     result = run_parts(replace(context, devices=replace(context.devices, camera=camera)))
     assert result.outcome is StepOutcome.NO_GO
     assert result.figure("unknown") == 2
-    assert "unknown: camera_simulated: a frame was damaged on its way" in result.reason
+    assert "unknown: camera_simulated: a frame was damaged in transfer" in result.reason
     assert "unknown: frame refused: exposed when the last one was" in result.reason
     assert {"1 repeated", "1 no_frame"} <= set(result.notes)
 

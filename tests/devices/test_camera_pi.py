@@ -128,10 +128,18 @@ def test_a_missed_trigger_is_one_parts_loss_and_the_request_for_it_is_kept(board
         ({"present": False}, {}, "camera 0: cannot be started: list index out of range"),
         ({"taken": True}, {}, "camera 0: cannot be started: Camera __init__ sequence did not"),
         ({}, {"width": 47}, "camera 0: cannot be started: width and height should be even"),
-        ({"size": (64, 32)}, {}, "camera 0: gives (64, 32) pixels, asked for (48, 32)"),
-        ({"silent": True}, {}, "camera 0: gives no fresh frame within 500 ms"),
-        ({"extra": {"SensorTimestamp": None}}, {}, "camera 0: does not say when its frames were"),
-        ({"extra": {"SensorTimestamp": 1 << 60}}, {}, "camera 0: stamps its frames by an unknown"),
+        ({"size": (64, 32)}, {}, "camera 0: delivers (64, 32) pixels, expected (48, 32)"),
+        ({"silent": True}, {}, "camera 0: delivers no fresh frame within 500 ms"),
+        (
+            {"extra": {"SensorTimestamp": None}},
+            {},
+            "camera 0: does not report the time of exposure",
+        ),
+        (
+            {"extra": {"SensorTimestamp": 1 << 60}},
+            {},
+            "camera 0: stamps its frames with an unknown",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line_and_the_camera_is_free_again(board, sensor, asked, said):
@@ -147,7 +155,7 @@ def test_a_camera_that_fails_is_a_device_error_and_closing_it_is_none(board, cap
     sensor = board()
     camera = opened(sensor)
     sensor.present = False
-    with pytest.raises(DeviceError, match="camera 0: gives no fresh frame within 500 ms"):
+    with pytest.raises(DeviceError, match="camera 0: delivers no fresh frame within 500 ms"):
         camera.capture(1, 1, sensor.clock.ns)
     camera.close()
     assert [record.message for record in caplog.records] == [

@@ -58,7 +58,7 @@ def test_a_lost_camera_is_tried_for_and_its_parts_do_not_wait(sensor, caplog):
     for _ in range(5):
         pauses.begun.acquire()
         before_ns = sensor.clock.now_ns()
-        with pytest.raises(DeviceError, match=r"camera_simulated: is .* \(lost; it is tried for\)"):
+        with pytest.raises(DeviceError, match=r"is .* \(lost; trying to open it again\)"):
             capture(camera, sensor, 3)
         assert sensor.clock.now_ns() == before_ns
         pauses.let_one_pass()

@@ -78,7 +78,7 @@ def test_latency_ms_is_believed_instead():
 
 def test_an_end_of_frame_without_a_known_rate_needs_latency_ms():
     video = FakeVideo(stamp_flags=END_OF_FRAME, rates=False)
-    with pytest.raises(DeviceError, match="has no known rate: set latency_ms"):
+    with pytest.raises(DeviceError, match="its rate is not known: set latency_ms"):
         opened(video)
     assert video.opened == 0
     opened(video, latency_ns=0).close()
@@ -86,15 +86,21 @@ def test_an_end_of_frame_without_a_known_rate_needs_latency_ms():
 
 @pytest.mark.parametrize("clock", [0x0000, 0x4000])
 def test_stamps_of_no_clock_or_of_another_one_are_refused(clock):
-    with pytest.raises(DeviceError, match="stamps its frames by no clock that can be compared"):
+    with pytest.raises(DeviceError, match="does not stamp its frames with CLOCK_MONOTONIC"):
         opened(FakeVideo(stamp_flags=clock))
 
 
 @pytest.mark.parametrize(
     ("offset_ns", "said"),
     [
-        (90 * MS, "camera /dev/video0: stamps a frame in the future: not CLOCK_MONOTONIC"),
-        (-60_000 * MS, "camera /dev/video0: stamps a new frame 60 s ago: not CLOCK_MONOTONIC"),
+        (
+            90 * MS,
+            "camera /dev/video0: stamps a frame in the future: its clock is not CLOCK_MONOTONIC",
+        ),
+        (
+            -60_000 * MS,
+            "camera /dev/video0: stamps a new frame as 60 s old: its clock is not CLOCK_MONOTONIC",
+        ),
     ],
 )
 def test_stamps_that_cannot_be_of_this_clock_are_refused(offset_ns, said):
@@ -125,7 +131,7 @@ def test_each_format_gives_the_picture_and_no_padding(pixel_format, padding):
 def test_a_damaged_frame_and_one_that_is_cut_short_are_one_parts_loss():
     video = FakeVideo(damaged={3}, cut={4})
     camera = opened(video, pixel_format="mjpeg")
-    with pytest.raises(FrameError, match="camera /dev/video0: a frame was damaged on its way"):
+    with pytest.raises(FrameError, match="camera /dev/video0: a frame was damaged in transfer"):
         camera.capture(1, 1, 1_040 * MS)
     with pytest.raises(FrameError, match="camera: is cut short: no end-of-image marker"):
         camera.capture(2, 2, 1_060 * MS)
@@ -180,22 +186,22 @@ def test_an_analogue_gain_is_a_gain():
     ("video", "asked", "said"),
     [
         (FakeVideo(present=False), {}, "no such file or directory"),
-        (FakeVideo(busy=True), {}, "is used by somebody else"),
-        (FakeVideo(capabilities=Cap.STREAMING), {}, "is no device that captures (a camera has"),
-        (FakeVideo(), {"width": 64}, "gives 32×24 GREY, asked for 64×24 GREY"),
-        (FakeVideo(formats=("YUYV",)), {}, "gives 32×24 YUYV, asked for 32×24 GREY"),
-        (FakeVideo(controls={}), {"exposure_us": 100}, "has no control of its exposure: leave"),
-        (FakeVideo(controls={}), {"gain": 1}, "has no control of its gain: leave the key out"),
+        (FakeVideo(busy=True), {}, "is used by another process"),
+        (FakeVideo(capabilities=Cap.STREAMING), {}, "does not capture video (a camera has"),
+        (FakeVideo(), {"width": 64}, "delivers 32×24 GREY, expected 64×24 GREY"),
+        (FakeVideo(formats=("YUYV",)), {}, "delivers 32×24 YUYV, expected 32×24 GREY"),
+        (FakeVideo(controls={}), {"exposure_us": 100}, "has no control for exposure: remove"),
+        (FakeVideo(controls={}), {"gain": 1}, "has no control for gain: remove the key"),
         (
             FakeVideo(controls={Control.EXPOSURE_AUTO: [0, 0, 0]}),
             {"exposure_us": 100},
-            "cannot do exposure_auto 1",
+            "does not accept exposure_auto 1",
         ),
-        (FakeVideo(), {"gain": 400}, "takes 255 for gain 400"),
-        (FakeVideo(), {"rate_hz": 200}, "takes 100 for rate_hz 200"),
-        (FakeVideo(), {"exposure_us": 10}, "takes 100 for exposure_us 10"),
+        (FakeVideo(), {"gain": 400}, "sets gain to 255 instead of 400"),
+        (FakeVideo(), {"rate_hz": 200}, "sets rate_hz to 100 instead of 200"),
+        (FakeVideo(), {"exposure_us": 10}, "sets exposure_us to 100 instead of 10"),
         (FakeVideo(rates=False), {"rate_hz": 50}, "inappropriate ioctl for device"),
-        (FakeVideo(pulses=deque()), {}, "gives no fresh frame within 500 ms"),
+        (FakeVideo(pulses=deque()), {}, "delivers no fresh frame within 500 ms"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing_open(video, asked, said):
@@ -225,7 +231,7 @@ def test_a_camera_that_falls_silent_is_a_device_error_after_the_timeout():
     camera = opened(video)
     video.next_ns = None
     triggered_ns = video.clock.ns
-    with pytest.raises(DeviceError, match="gives no fresh frame within 500 ms"):
+    with pytest.raises(DeviceError, match="delivers no fresh frame within 500 ms"):
         camera.capture(1, 1, triggered_ns)
     assert video.clock.ns - triggered_ns == 500 * MS
 

@@ -114,7 +114,7 @@ def test_stamps_never_go_backwards_though_two_interrupts_may_race():
 
 
 def test_two_chips_are_refused_and_a_chip_that_goes_away_is_a_device_error():
-    with pytest.raises(ConfigError, match="both channels must be of one chip"):
+    with pytest.raises(ConfigError, match="both channels must be on one chip"):
         GpioEncoder(GpioLine("a", 1), GpioLine("b", 1), clock=MonotonicClock())
     encoder, _, kernel = fake_gpio_encoder()
     ((_, lines),) = kernel.chips.values()

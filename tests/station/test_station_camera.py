@@ -71,7 +71,7 @@ class Line:
         (CameraFault.LAGGING, "lagging", "after that of the part before"),
         (CameraFault.REPEATED, "repeated", "exposed when the last one was"),
         (CameraFault.FROZEN, "repeated", "every pixel as in the last one"),
-        (CameraFault.DAMAGED, "no_frame", "damaged on its way"),
+        (CameraFault.DAMAGED, "no_frame", "damaged in transfer"),
         (CameraFault.SILENT, "no_camera", "gives no frame"),
     ],
 )
@@ -126,7 +126,7 @@ def test_an_unplugged_camera_makes_parts_unknown_and_comes_back_without_a_restar
     assert [decision for decision, _ in judged] == [P, P, U, U, U, P, P, P]
     assert [reason for _, reason in judged[2:5]] == [
         "camera_simulated: is unplugged",
-        *["camera_simulated: is unplugged (lost; it is tried for)"] * 2,
+        *["camera_simulated: is unplugged (lost; trying to open it again)"] * 2,
     ]
     assert {key: n for key, n in summary.refused.items() if n} == {"no_camera": 3}
     assert (camera.losses, sensor.opened) == (1, 0)

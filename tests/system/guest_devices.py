@@ -114,7 +114,7 @@ def test_vivid_gives_fresh_frames_after_pauses():
 def test_vivids_controls():
     settings = V4l2Settings(Path("/dev/video0"), 640, 360, "grey", gain=50, timeout_ns=10_000 * MS)
     V4l2Camera(settings, clock=CLOCK).close()
-    with pytest.raises(DeviceError, match="takes 255 for gain 5000"):
+    with pytest.raises(DeviceError, match="sets gain to 255 instead of 5000"):
         V4l2Camera(V4l2Settings(Path("/dev/video0"), 640, 360, "grey", gain=5000), clock=CLOCK)
     with pytest.raises(DeviceError, match="has no control of its exposure"):
         V4l2Camera(
