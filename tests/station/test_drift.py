@@ -19,7 +19,12 @@ LEARN = 200
 
 def drift_detector(folder: Path, **given) -> DriftDetector:
     rules = DriftRules(
-        **{"subject": "b1", "learn_parts": LEARN, "budget": FalseAlarmRate(1.0, 1e4), **given}
+        **{
+            "subject": "b1",
+            "learn_parts": LEARN,
+            "false_alarm_rate": FalseAlarmRate(1.0, 1e4),
+            **given,
+        }
     )
     return DriftDetector(rules, folder / "drift.json", None)
 

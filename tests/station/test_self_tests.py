@@ -13,7 +13,7 @@ import pytest
 from edge.bundle import parse_bundle
 from edge.bundle.manifest import GoldenLimits
 from edge.chain.load import build_inspector
-from edge.chain.self_test import Sentinels
+from edge.chain.self_test import GoldenFrameTest
 from edge.errors import FrameError
 from edge.inbox import new_mark
 from edge.records import Frame, Verdict
@@ -258,7 +258,7 @@ def test_a_real_chain_whose_detector_fails(tmp_path: Path) -> None:
     bundle = parse_bundle(bundle_bytes())
     # Two self-tests at the start and the first part; then the detector fails.
     chain = Dimming(build_inspector(bundle, now_ns=time.monotonic_ns), after=3)
-    one = monitor(tmp_path, Sentinels(bundle, chain, GoldenLimits()))
+    one = monitor(tmp_path, GoldenFrameTest(bundle, chain, GoldenLimits()))
     harness = StationHarness(3, monitor=one, camera={n: with_pixels(HOLE) for n in (1, 3)})
     harness.camera.script[2] = with_pixels(CLEAN)
     harness.inspector.inspect = chain.inspect
