@@ -53,6 +53,8 @@ def test_commands_and_options_exist(command: Command) -> None:
     while words and hasattr(level[0], "commands"):
         if words[0] in PLACEHOLDERS:
             return
+        if words[0].startswith("-"):
+            break  # an option of the command so far
         names = words.pop(0).split("|")
         for name in names:
             assert any(name in each.commands for each in level), f"{command}: no command {name}"
