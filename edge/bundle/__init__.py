@@ -1,4 +1,4 @@
-"""The model bundle: what it says of itself, and the one file that it is."""
+"""The model bundle: its file format, its manifest, its seal and its certificate."""
 
 from edge.bundle.archive import (
     MAX_BYTES,

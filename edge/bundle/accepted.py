@@ -1,6 +1,8 @@
-"""The highest version of each bundle that a station has accepted, so that an old one with a known
-fault cannot be brought back: a small file in the station's state, and a copy of it beside it, as a
-power cut may leave a file empty."""
+"""The highest version of each bundle that a station has accepted.
+
+With it a station refuses an older bundle, which may have a known fault. It is a small file in the
+state of the station, with a backup beside it, because a power loss may leave a file empty.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _MAX_BYTES = 1024 * 1024
 
 
 class AcceptedVersions(BaseModel):
-    """The file's content. highest: the version by the bundle's name."""
+    """The content of the file. highest: the highest accepted version, by the name of the bundle."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -29,7 +31,7 @@ class AcceptedVersions(BaseModel):
     highest: Annotated[dict[BundleName, Version], Field(max_length=10_000)] = {}
 
     def refuse_downgrade(self, manifest: Manifest) -> None:
-        """Raises BundleError for a version below one that was accepted."""
+        """Raise BundleError for a version below the highest accepted one."""
         highest = self.highest.get(manifest.name)
         if highest is not None and version_key(manifest.version) < version_key(highest):
             raise BundleError(
@@ -38,11 +40,11 @@ class AcceptedVersions(BaseModel):
             )
 
     def after(self, manifest: Manifest) -> AcceptedVersions:
-        """With this bundle accepted too."""
+        """Return the versions after this bundle is accepted too."""
         return self._with(manifest.name, manifest.version)
 
     def merged(self, other: AcceptedVersions) -> AcceptedVersions:
-        """The higher version of each bundle."""
+        """Return the higher version of each bundle."""
         both = self
         for name, version in other.highest.items():
             both = both._with(name, version)
@@ -56,8 +58,10 @@ class AcceptedVersions(BaseModel):
 
 
 def read_accepted(path: Path) -> AcceptedVersions:
-    """What the file says; nothing where there is none yet. Raises BundleError for a file that
-    cannot be read or is damaged: it is never taken for an empty one."""
+    """Return the versions in the file; none if there is no file yet.
+
+    Raises BundleError for an unreadable or damaged file; it is never read as an empty one.
+    """
     try:
         data = read_small(path, _MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
@@ -74,22 +78,25 @@ def read_accepted(path: Path) -> AcceptedVersions:
 
 @dataclass(frozen=True, slots=True)
 class RecalledVersions:
-    """The merged content of the file and its copy: the higher version of each bundle. complaints:
-    the faults of either file, a line each."""
+    """The merged content of the file and its backup: the higher version of each bundle.
+
+    complaints: one line for each fault of either file.
+    """
 
     accepted: AcceptedVersions
     complaints: tuple[str, ...] = ()
 
 
 def recall(path: Path) -> RecalledVersions:
-    """Read the file and its copy. One that cannot be read, was emptied or is damaged is complained
-    of while the other is whole.
+    """Read the file and its backup.
 
-    Where nothing but an emptied file is there, nothing is known: whoever can empty it can also
-    remove it, so a refusal would protect from nobody and stop the line after a power cut. Raises
-    BundleError where one is unreadable or damaged and the other is not whole.
+    If one is unreadable, emptied or damaged, and the other is intact, the fault is a complaint. If
+    there is only an emptied file, no version is known. Refusing all bundles would then stop the
+    line after a power loss. It would give no protection either, because a user who can empty the
+    file can also remove it. Raises BundleError if one is unreadable or damaged and the other is not
+    intact.
     """
-    found: list[AcceptedVersions] = []
+    intact: list[AcceptedVersions] = []
     errors: list[BundleError] = []
     complaints: list[str] = []
     for each in (path, backup_path(path)):
@@ -97,10 +104,10 @@ def recall(path: Path) -> RecalledVersions:
             complaints.append(f"{each}: was emptied, as by a power cut")
             continue
         try:
-            found.append(read_accepted(each))
+            intact.append(read_accepted(each))
         except BundleError as error:
             errors.append(error)
-    whole = [accepted for accepted in found if accepted.highest]
+    whole = [accepted for accepted in intact if accepted.highest]
     if errors and not whole:
         raise errors[0]
     together = whole[0] if whole else AcceptedVersions()
@@ -110,8 +117,10 @@ def recall(path: Path) -> RecalledVersions:
 
 
 def write_both(path: Path, accepted: AcceptedVersions) -> None:
-    """Replace the file and its copy, one after the other, where they say something else. Makes
-    their folder. Blocks for fsyncs. Raises BundleError with one line."""
+    """Replace the backup and the file, one after the other, unless they have this content.
+
+    Creates their folder. Blocks for fsyncs. Raises BundleError with one line.
+    """
     for each in (backup_path(path), path):
         try:
             is_same = read_accepted(each) == accepted
@@ -122,8 +131,10 @@ def write_both(path: Path, accepted: AcceptedVersions) -> None:
 
 
 def write_accepted(path: Path, accepted: AcceptedVersions) -> None:
-    """Replace the file in one step: after a crash or power loss it holds the old or the new
-    content. Makes its folder. Blocks for two fsyncs. Raises BundleError with one line."""
+    """Replace the file atomically. Creates its folder.
+
+    Blocks for two fsyncs. Raises BundleError with one line.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, accepted.model_dump_json(indent=1).encode() + b"\n")
@@ -131,4 +142,4 @@ def write_accepted(path: Path, accepted: AcceptedVersions) -> None:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-_REMEDY = "whoever removes it permits every version again"
+_REMEDY = "removing it permits every version again"

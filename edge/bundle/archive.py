@@ -1,4 +1,4 @@
-"""The model bundle: one file, ``NAME.outfeed``, that a station accepts whole or not at all.
+"""The model bundle: one file, ``NAME.outfeed``, that a station accepts completely or refuses.
 
 A bundle is a zip archive in one fixed form (edge/bundle/container.py) that holds ``manifest.json``,
 the networks and the golden frames; the same content gives the same bytes. A seal at its end
@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SUFFIX = ".outfeed"
-GOLDEN_TILES = 4  # a golden frame may need tiles: so many along each side
-MAX_BYTES = 256 * 1024 * 1024  # the largest network anyone put on a Pi is a tenth of this
+GOLDEN_TILES = 4  # most tiles of a golden frame along each side
+MAX_BYTES = 256 * 1024 * 1024  # ten times the largest network known to run on a Raspberry Pi
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle in memory, verified. digest: SHA-256 of all before the seal, which names this very
-    build. signer: the public key in hex; None: unsigned."""
+    """A verified bundle in memory.
+
+    digest: SHA-256 of all bytes before the seal, which identifies the content. signer: the public
+    key in hexadecimal; None: unsigned.
+    """
 
     manifest: Manifest
     digest: str
@@ -42,15 +45,17 @@ class Bundle:
 
     @property
     def id(self) -> str:
-        """Name, version and the first digits of the digest: what events say a verdict came from."""
+        """Name, version and first 12 digits of the digest. Events name the bundle by this id."""
         return f"{self.manifest.name}-{self.manifest.version}-{self.digest[:12]}"
 
 
 def pack(
     manifest: Manifest, files: dict[str, bytes], key: Ed25519PrivateKey | None = None
 ) -> bytes:
-    """The bundle's bytes, signed where there is a key; the manifest's ``files`` table is made here.
-    Deterministic. Raises BundleError for what ``read_bundle`` would refuse.
+    """Return the bytes of a bundle, signed if there is a key. Deterministic.
+
+    The table ``files`` of the manifest is made here. Raises BundleError for a bundle that
+    ``read_bundle`` would refuse.
     """
     table = {
         name: FileManifest(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -68,12 +73,15 @@ def pack(
 def sign_bundle(
     data: bytes, key: Ed25519PrivateKey, compatible: tuple[str, ...] | None = None
 ) -> bytes:
-    """The bundle signed with this key, in place of whoever signed it before. compatible: the
-    stations that it is for from now on; None changes nothing but the seal. Raises BundleError for
-    what ``parse_bundle`` refuses."""
-    found = parse_bundle(data)
+    """Return the bundle with the signature of this key, which replaces any other.
+
+    compatible: the stations for which it is from now on; None: only the seal changes. Raises
+    BundleError for a bundle that ``parse_bundle`` refuses.
+    """
+    bundle = parse_bundle(data)
     if compatible is not None:
-        return pack(found.manifest.model_copy(update={"compatible": compatible}), found.files, key)
+        manifest = bundle.manifest.model_copy(update={"compatible": compatible})
+        return pack(manifest, bundle.files, key)
     body = data[:-SEAL_BYTES]
     return body + make_seal(body, key)
 
@@ -81,8 +89,10 @@ def sign_bundle(
 def sign_file(
     path: Path, out: Path, key: Ed25519PrivateKey, compatible: tuple[str, ...] | None = None
 ) -> Bundle:
-    """As ``sign_bundle``, from a file to a file, which may be the same. Raises BundleError, one
-    line that names file and fault, and then ``out`` is as it was."""
+    """Sign a file like ``sign_bundle``, and write it to ``out``, which may be the same file.
+
+    Raises BundleError, one line that names file and fault; ``out`` is then unchanged.
+    """
     data = _read(path)
     try:
         data = sign_bundle(data, key, compatible)
@@ -96,15 +106,18 @@ def sign_file(
 
 
 def write_bundle(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all, and its folder. Raises OSError."""
+    """Write the file atomically. Creates its folder. Blocks for two fsyncs. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, data)
 
 
 def read_bundle(path: Path, trusted: Collection[str] | None = None) -> Bundle:
-    """Read and verify every byte. trusted: public keys in hex, one of which must have signed; None
-    asks for no signature (one that is there must be right all the same). Raises BundleError, one
-    line that names file and fault."""
+    """Read a bundle and verify every byte.
+
+    trusted: public keys in hexadecimal, one of which must have signed; None: no signature is
+    required, but an existing one must be valid. Raises BundleError, one line that names file and
+    fault.
+    """
     data = _read(path)
     try:
         return parse_bundle(data, trusted)
@@ -113,7 +126,7 @@ def read_bundle(path: Path, trusted: Collection[str] | None = None) -> Bundle:
 
 
 def parse_bundle(data: bytes, trusted: Collection[str] | None = None) -> Bundle:
-    """A bundle from its bytes, verified as ``read_bundle`` does. Raises BundleError."""
+    """Return the bundle in these bytes, verified as by ``read_bundle``. Raises BundleError."""
     if len(data) > MAX_BYTES:
         raise BundleError(_TOO_LARGE.format(MAX_BYTES))
     body, seal = open_seal(data)
@@ -124,17 +137,17 @@ def parse_bundle(data: bytes, trusted: Collection[str] | None = None) -> Bundle:
     for name in sorted(files.keys() - manifest.files.keys()):
         raise BundleError(f"holds {name!r}, which its manifest does not name")
     for name, entry in manifest.files.items():
-        found = files.get(name)
-        if found is None:
+        content = files.get(name)
+        if content is None:
             raise BundleError(f"lacks {name!r}, which its manifest names")
-        if len(found) != entry.bytes or hashlib.sha256(found).hexdigest() != entry.sha256:
+        if len(content) != entry.bytes or hashlib.sha256(content).hexdigest() != entry.sha256:
             raise BundleError(f"{name!r} is not the file that its manifest names")
     _check(manifest, files)
     return Bundle(manifest, seal.digest, files, len(data), seal.signer)
 
 
 def _read(path: Path) -> bytes:
-    """No more of the file than shows that it is too large."""
+    """Return the bytes of the file, at most one more than MAX_BYTES."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -143,7 +156,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check(manifest: Manifest, files: dict[str, bytes]) -> None:
-    """What manifest and files must be to each other. Raises BundleError."""
+    """Check the files against the manifest. Raises BundleError."""
     check(manifest)
     height, width = manifest.detector.height, manifest.detector.width
     for golden in manifest.golden:

@@ -1,4 +1,4 @@
-"""The parity certificate: what a bundle was proven to do, and for exactly which bundle."""
+"""The parity certificate: how the builds of exactly one bundle agree with the torch network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CERTIFICATE = "certificate.json"
 
 
 class CertificateSubject(ManifestModel):
-    """All that decides a verdict. networks: SHA-256 of each network's file."""
+    """Everything that affects a verdict. networks: SHA-256 of each network's file."""
 
     detector: DetectorManifest
     classifier: ClassifierManifest | None
@@ -34,8 +34,11 @@ class CertificateSubject(ManifestModel):
 
 
 class ParityStep(ManifestModel):
-    """One chain held against another over the same frames, as ``onnx-int8`` against
-    ``torch-float32``: the figures of export.parity, and the limits that they kept."""
+    """The comparison of two chains on the same frames, for instance ``onnx-int8`` against
+    ``torch-float32``.
+
+    figures: the results of export.parity. limits: the limits that they met.
+    """
 
     chain: str
     against: str
@@ -44,14 +47,14 @@ class ParityStep(ManifestModel):
 
 
 class Certificate(ManifestModel):
-    """subject: what the steps were measured on; another bundle has no right to it."""
+    """A certificate. subject: the only bundle for which it is valid."""
 
     subject: CertificateSubject
     steps: tuple[ParityStep, ...]
 
 
 def subject_of(manifest: Manifest, networks: dict[str, str]) -> CertificateSubject:
-    """networks: SHA-256 by name of file."""
+    """Return the subject of a certificate. networks: SHA-256 by file name."""
     return CertificateSubject(
         detector=manifest.detector,
         classifier=manifest.classifier,
@@ -63,11 +66,14 @@ def subject_of(manifest: Manifest, networks: dict[str, str]) -> CertificateSubje
 
 
 def check_certificate(manifest: Manifest, files: dict[str, bytes]) -> Certificate:
-    """The bundle's certificate. Raises BundleError where there is none, or where it is another
-    bundle's, naming the first key that differs."""
+    """Return the certificate of a bundle.
+
+    Raises BundleError if it is missing, or if it belongs to another bundle. The error then names
+    the first key that differs.
+    """
     text = files.get(CERTIFICATE)
     if text is None:
-        raise BundleError("has no parity certificate: nobody has shown that it does what it should")
+        raise BundleError("has no parity certificate: its builds were never compared")
     try:
         certificate = Certificate.model_validate_json(text)
     except ValidationError as error:
@@ -76,11 +82,11 @@ def check_certificate(manifest: Manifest, files: dict[str, bytes]) -> Certificat
     hashes = {name: manifest.files[name].sha256 for name in sorted(names)}
     subject = subject_of(manifest, hashes)
     certified = dict(_leaves("", certificate.subject.model_dump(mode="json")))
-    said = dict(_leaves("", subject.model_dump(mode="json")))
-    for key in (*said, *certified):
-        if said.get(key) != certified.get(key):
+    present = dict(_leaves("", subject.model_dump(mode="json")))
+    for key in (*present, *certified):
+        if present.get(key) != certified.get(key):
             raise BundleError(
-                f"its certificate is another's: {key} is {_word(said, key)}, certified was "
+                f"its certificate is another's: {key} is {_word(present, key)}, certified was "
                 f"{_word(certified, key)}"
             )
     return certificate

@@ -1,4 +1,4 @@
-"""The zip archive that a bundle is, in the one form that Outfeed writes and reads.
+"""The zip archive of a bundle, in the only form that Outfeed writes and reads.
 
 Files are stored, not compressed, one behind the other from the first byte on, the manifest first
 and the others by name, with fixed time stamps and modes (PKWARE's APPNOTE 6.3.10, sections 4.3.7,
@@ -29,12 +29,12 @@ _NAME = re.compile(NAME_PATTERN.encode().removesuffix(b"$") + rb"\Z")
 
 
 def join(files: Mapping[str, bytes], comment_bytes: int) -> bytes:
-    """The archive without its comment, which is to follow and has comment_bytes bytes."""
+    """Return the archive without its comment. A comment of comment_bytes bytes must follow."""
     return b"".join(_pieces(files, comment_bytes))
 
 
 def split(body: memoryview, comment_bytes: int) -> dict[str, bytes]:
-    """The files of what ``join`` made. Raises BundleError for anything else."""
+    """Return the files of an archive by ``join``. Raises BundleError for any other archive."""
     files: dict[str, bytes] = {}
     at = 0
     while body[at : at + 4] == _LOCAL:
@@ -61,7 +61,7 @@ def split(body: memoryview, comment_bytes: int) -> dict[str, bytes]:
 
 
 def _entry(body: memoryview, at: int) -> tuple[str, bytes]:
-    """Name and content of the file whose header is at ``at``."""
+    """Return name and content of the file whose header is at the offset ``at``."""
     begin = at + _HEADER.size
     if begin > len(body):
         raise BundleError("is cut short: a file's header has no end")
@@ -81,7 +81,7 @@ def _entry(body: memoryview, at: int) -> tuple[str, bytes]:
 
 
 def _pieces(files: Mapping[str, bytes], comment_bytes: int) -> Iterator[bytes]:
-    """The archive in turn: headers and contents, the directory, its end."""
+    """Yield the parts of the archive: headers and contents, the directory, its end."""
     directory: list[bytes] = []
     at = 0
     for name in sorted(files, key=lambda name: (name != MANIFEST, name)):

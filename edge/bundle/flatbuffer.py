@@ -1,4 +1,4 @@
-"""FlatBuffers, read strictly: every table, vector and text lies inside the file, or it is refused.
+"""A strict reader of FlatBuffers. It refuses tables, vectors and texts outside the file.
 
 The encoding is that of https://flatbuffers.dev/internals. A library in C++ follows the offsets of a
 file without looking where they lead.
@@ -18,18 +18,18 @@ _SCALARS = {"b": 1, "B": 1, "h": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
 
 
 class FlatbufferFile:
-    """The bytes of one file. The tables read of it are bounded in number, and so is the time."""
+    """The bytes of one file. The number of tables, and so the time, is limited."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._left = _MOST_STEPS
 
     def root(self) -> FlatbufferTable:
-        """The table that the file begins with. Raises BundleError."""
+        """Return the root table of the file. Raises BundleError."""
         return self.table(self.number("I", 0))
 
     def table(self, at: int) -> FlatbufferTable:
-        """The table at a place, whole in the file. Raises BundleError."""
+        """Return the table at an offset, which must lie inside the file. Raises BundleError."""
         self.spend(1)
         back = self.number("i", at)
         names = at - back
@@ -44,7 +44,7 @@ class FlatbufferFile:
         return FlatbufferTable(self, at, places, length)
 
     def number(self, form: str, at: int) -> int:
-        """A whole number at a place. Raises BundleError."""
+        """Return the integer at an offset. Raises BundleError."""
         if not 0 <= at <= len(self.data) - struct.calcsize(form):
             raise BundleError("holds an offset that leads out of the file")
         return int(struct.unpack_from(f"<{form}", self.data, at)[0])
@@ -57,7 +57,7 @@ class FlatbufferFile:
 
 @dataclass(frozen=True, slots=True)
 class FlatbufferTable:
-    """A table whose own extent was verified; its fields by their number in the schema."""
+    """A table inside the file. Its fields are read by their number in the schema."""
 
     file: FlatbufferFile
     at: int
@@ -68,7 +68,7 @@ class FlatbufferTable:
         return self._place(field) != 0
 
     def number(self, field: int, form: str, default: int = 0) -> int:
-        """A scalar. form: of struct. Raises BundleError where it is cut off by the table's end."""
+        """Return a scalar. form: format of ``struct``. Raises BundleError outside the table."""
         place = self._place(field)
         if place == 0:
             return default
@@ -77,7 +77,7 @@ class FlatbufferTable:
         return self.file.number(form, self.at + place)
 
     def vector(self, field: int, form: str) -> tuple[int, int]:
-        """Where a vector of scalars begins, and how many there are; (0, 0) where it is absent."""
+        """Return offset and length of a vector of scalars; (0, 0) if it is absent."""
         start = self._follow(field)
         if start is None:
             return 0, 0
@@ -87,25 +87,25 @@ class FlatbufferTable:
         return start + _OFFSET, count
 
     def numbers(self, field: int, form: str) -> tuple[int, ...]:
-        """The numbers of a vector. Raises BundleError."""
+        """Return the numbers of a vector. Raises BundleError."""
         start, count = self.vector(field, form)
         self.file.spend(count)
         return struct.unpack_from(f"<{count}{form}", self.file.data, start)
 
     def tables(self, field: int) -> Iterator[FlatbufferTable]:
-        """The tables of a vector, each verified when it is its turn."""
+        """Yield the tables of a vector. Each one is verified when it is yielded."""
         start, count = self.vector(field, "I")
         for number in range(count):
             place = start + _OFFSET * number
             yield self.file.table(place + self.file.number("I", place))
 
     def table(self, field: int) -> FlatbufferTable | None:
-        """The table that a field leads to; None where it is absent."""
+        """Return the table of a field; None if it is absent."""
         start = self._follow(field)
         return None if start is None else self.file.table(start)
 
     def text(self, field: int) -> bytes:
-        """A text, which ends with a zero in the file. Raises BundleError."""
+        """Return the text of a field, which must end with a zero byte. Raises BundleError."""
         start, count = self.vector(field, "B")
         if start and self.file.number("B", start + count) != 0:
             raise BundleError("holds a text without an end")

@@ -1,8 +1,8 @@
-"""Keys that bundles are signed with and trusted by: Ed25519 (RFC 8032).
+"""Keys that sign bundles: Ed25519 (RFC 8032).
 
 A public key is text, ``ed25519:`` and 64 hex digits: a line of a ``.pub`` file, or that line itself
-in station.toml. A private key is a PEM file (PKCS8, RFC 5958), encrypted where a passphrase was
-given. People tell keys apart by their id, the first 16 hex digits of the public key's SHA-256.
+in station.toml. A private key is a PEM file (PKCS8, RFC 5958), encrypted if a passphrase was given.
+The id of a key, for people, is the first 16 hex digits of the SHA-256 of the public key.
 """
 
 from __future__ import annotations
@@ -27,28 +27,30 @@ _MAX_FILE_BYTES = 64 * 1024
 
 
 def key_id(public: str) -> str:
-    """16 hex digits that a person can compare. public: the key in 64 hex digits."""
+    """Return the id of a key, 16 hex digits. public: the public key in 64 hex digits."""
     return hashlib.sha256(bytes.fromhex(public)).hexdigest()[:16]
 
 
 def public_text(public: str) -> str:
-    """The key as station.toml and ``.pub`` files have it."""
+    """Return the key as text, as in station.toml and ``.pub`` files."""
     return PUBLIC_PREFIX + public
 
 
 def parse_public_key(text: str, name: str) -> str:
-    """64 hex digits from the text of a key; ``name`` is what an error calls it. Raises
-    BundleError."""
-    found = _PUBLIC.fullmatch(text.strip())
-    if found is not None:
-        return found[1]
+    """Return a public key in 64 hex digits from its text.
+
+    name: the name of the key in errors. Raises BundleError.
+    """
+    match = _PUBLIC.fullmatch(text.strip())
+    if match is not None:
+        return match[1]
     if "PRIVATE KEY" in text:
         raise BundleError(f"{name}: is a private key; expected the {PUBLIC_SUFFIX} file beside it")
     raise BundleError(f"{name}: is no public key; expected {PUBLIC_PREFIX} and 64 hex digits")
 
 
 def read_public_key(path: Path) -> str:
-    """64 hex digits from a ``.pub`` file. Raises BundleError."""
+    """Return a public key in 64 hex digits from a ``.pub`` file. Raises BundleError."""
     try:
         text = _read(path).decode("ascii")
     except UnicodeDecodeError:
@@ -57,7 +59,7 @@ def read_public_key(path: Path) -> str:
 
 
 def read_trusted(keys: Iterable[str | Path]) -> frozenset[str]:
-    """The public keys, each given as its text or as a ``.pub`` file. Raises BundleError."""
+    """Return public keys, each from its text or from a ``.pub`` file. Raises BundleError."""
     return frozenset(
         parse_public_key(key, key)
         if isinstance(key, str) and key.startswith(PUBLIC_PREFIX)
@@ -67,13 +69,15 @@ def read_trusted(keys: Iterable[str | Path]) -> frozenset[str]:
 
 
 def public_of(key: Ed25519PrivateKey) -> str:
-    """The public key in 64 hex digits."""
+    """Return the public key in 64 hex digits."""
     return key.public_key().public_bytes_raw().hex()
 
 
 def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
-    """From a PEM file that nobody but its owner and group may read. Blocks for some milliseconds
-    where it is encrypted. Raises BundleError."""
+    """Return the private key in a PEM file, which only its owner and group may read.
+
+    Blocks for some milliseconds for an encrypted key. Raises BundleError.
+    """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -86,7 +90,7 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
         raise BundleError(f"{path}: is encrypted; --passphrase-file is missing")
     try:
         key = load_pem_private_key(data, passphrase if encrypted else None)
-    # TypeError: encrypted in a way that the PEM label does not say.
+    # TypeError: the key is encrypted, but its PEM label does not show it.
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if encrypted:
             raise BundleError(
@@ -96,13 +100,13 @@ def read_private_key(path: Path, passphrase: bytes | None = None) -> Ed25519Priv
     if not isinstance(key, Ed25519PrivateKey):
         raise BundleError(f"{path}: is a key of another kind; expected Ed25519")
     if is_exposed(path):
-        # It signs for every station of the plant; whoever has read it can do so for years.
+        # The key signs for every station of the plant, for years.
         raise BundleError(f"{path}: others may read it; expected a secret: chmod 600 {path}")
     return key
 
 
 def is_encrypted(path: Path) -> bool:
-    """Return whether the private key needs a passphrase; False for what cannot be read, too."""
+    """Return True if the private key needs a passphrase; False for an unreadable file too."""
     try:
         return b"ENCRYPTED" in _read(path)
     except BundleError:
@@ -110,8 +114,10 @@ def is_encrypted(path: Path) -> bool:
 
 
 def write_key_pair(name: Path, passphrase: bytes | None = None) -> tuple[Path, Path, str]:
-    """A fresh pair as NAME.key, readable by its owner only, and NAME.pub; both paths and the public
-    key in hex. Raises BundleError, and writes nothing, where one of the files is there already.
+    """Write a new key pair: NAME.key, which only its owner may read, and NAME.pub.
+
+    Return both paths and the public key in hexadecimal. Raises BundleError if one of the files
+    exists; then nothing is written.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
@@ -139,7 +145,7 @@ def write_key_pair(name: Path, passphrase: bytes | None = None) -> tuple[Path, P
 
 
 def read_passphrase(path: Path) -> bytes:
-    """The content of a file without its line break. Raises BundleError."""
+    """Return the passphrase in a file, without its line break. Raises BundleError."""
     passphrase = _read(path).rstrip(b"\r\n")
     if not passphrase:
         raise BundleError(f"{path}: is empty; expected a passphrase")

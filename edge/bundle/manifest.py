@@ -1,4 +1,4 @@
-"""What a bundle says of itself: its manifest, and what no single field of it can say."""
+"""The manifest of a bundle, and the checks that concern more than one of its fields."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from edge.bundle.version import VERSION_PATTERN
 from edge.errors import BundleError
 from edge.validation_messages import describe
 
-# What this station's chain is; a bundle must require it. Raised when the chain's meaning changes.
+# The version of the chain, which a bundle must require. It is raised when the chain changes.
 CHAIN = "outfeed-chain-2"
-# What a bundle is for, and what a station calls itself, where nobody says otherwise.
+# The default kind of station, for a bundle and for a station.
 COMPATIBLE = "outfeed"
 MAX_MANIFEST_BYTES = 1024 * 1024
 
 Format = Literal["onnx", "tflite"]
 Precision = Literal["int8", "float32"]
-# What gives the severity map. A template and a threshold are files that the station reads itself
-# (edge/chain/load.py); the others are networks.
+# The methods that give the severity map. Template and threshold are files that the station reads
+# itself (edge/chain/load.py). The others are networks.
 DetectorKind = Literal[
     "regression", "autoencoder", "cascade", "memory-bank", "texture", "template", "threshold"
 ]
@@ -38,7 +38,7 @@ FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Compatible = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-# One line, read in one direction: it stands in reasons, events and on a technician's screen.
+# One line in one writing direction, because it is shown in reasons, events and on screens.
 Line = Annotated[
     str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$", max_length=1000)
 ]
@@ -51,9 +51,12 @@ class ManifestModel(BaseModel):
 
 
 class DetectorManifest(ManifestModel):
-    """The detector's input and output, of every build. height × width is the shape of a run of a
-    build that is not flexible, and of the golden frames; a frame that is larger than a run is cut
-    into tiles overlapping by overlap_px. The output is one plane at stride_px."""
+    """The input and output of the detector, in every build.
+
+    height × width is the shape of a run in a build that is not flexible, and of the golden frames.
+    A frame that is larger than a run is cut into tiles, which overlap by overlap_px. The output is
+    one plane at stride_px.
+    """
 
     kind: DetectorKind = "regression"
     network: Line
@@ -68,8 +71,9 @@ class DetectorManifest(ManifestModel):
 class ClassifierManifest(ManifestModel):
     """The block classifier: size_px square blocks → logits of background (0) and the kinds.
 
-    keep_severity: a region whose blocks vote for background is dropped only where its peak severity
-    times 1 - their mean background score is below this; 12 is the majority alone."""
+    keep_severity: a region whose blocks vote for background is dropped only if its peak severity
+    times (1 - their mean background score) is below this value. With 12 the majority decides alone.
+    """
 
     channels: Literal[1, 3]
     size_px: int = Field(ge=8, le=512)
@@ -77,9 +81,11 @@ class ClassifierManifest(ManifestModel):
 
 
 class DetectorFile(ManifestModel):
-    """A build's detector: severity = scale * (value - zero_point). flexible: the network takes
-    any shape of multiples of multiple_px, and a frame is run at its own; else every run has height
-    × width."""
+    """The detector of a build: severity = scale * (value - zero_point).
+
+    flexible: the network accepts any shape in multiples of multiple_px, and a frame is run at its
+    own shape. Otherwise every run has height × width.
+    """
 
     file: FileName
     scale: float = Field(gt=0)
@@ -88,9 +94,11 @@ class DetectorFile(ManifestModel):
 
 
 class GoldenLimits(ManifestModel):
-    """How far a build's answer on a golden frame may be from that of the bundle's first build:
-    severity anywhere (0 to 12), the sides of a defect's box, its area (share of it), and the
-    classifier's confidence."""
+    """The permitted difference between a build and the first build on a golden frame.
+
+    severity: of any cell, 0 to 12. box_px: of the sides of a defect's box. area: of the area, as a
+    share of it. confidence: of the classifier.
+    """
 
     severity: float = Field(default=0.5, ge=0, le=12)
     box_px: int = Field(default=4, ge=0)
@@ -99,8 +107,11 @@ class GoldenLimits(ManifestModel):
 
 
 class BuildManifest(ManifestModel):
-    """The same networks as files for one family of engines: ``onnx`` for ONNX Runtime and OpenVINO,
-    ``tflite`` for LiteRT. golden: within what it must reproduce the golden frames."""
+    """The networks as files for one family of engines.
+
+    format: ``onnx`` for ONNX Runtime and OpenVINO, ``tflite`` for LiteRT. golden: the limits within
+    which the build must reproduce the golden frames.
+    """
 
     format: Format
     precision: Precision
@@ -110,18 +121,21 @@ class BuildManifest(ManifestModel):
 
     @property
     def name(self) -> str:
-        """As ``onnx-int8``: what a person calls it by."""
+        """The name of the build, for instance ``onnx-int8``."""
         return f"{self.format}-{self.precision}"
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Its networks' files."""
+        """The files of its networks."""
         return (self.detector.file, *((self.classifier,) if self.classifier else ()))
 
 
 class RuleManifest(ManifestModel):
-    """When defects of a kind reject the part: min_count of them, each at least that large and
-    that severe. reject = false lets the kind pass whatever it is (it is still reported)."""
+    """The rule by which defects of a kind reject a part.
+
+    min_count defects are needed, each at least min_area_px large and with a peak severity of at
+    least min_peak_severity. With reject = false the kind never rejects; it is still reported.
+    """
 
     reject: bool = True
     min_peak_severity: float = Field(default=0.0, ge=0, le=12)
@@ -130,7 +144,7 @@ class RuleManifest(ManifestModel):
 
 
 class KindManifest(ManifestModel):
-    """A kind of defect, what to do about it, and its rule."""
+    """A kind of defect, the advice for it, and its rule."""
 
     name: Line = Field(min_length=1)
     guidance: Line = ""
@@ -138,8 +152,12 @@ class KindManifest(ManifestModel):
 
 
 class ChainManifest(ManifestModel):
-    """threshold: T of He & Liu 2020, equation (1). join_px: clusters nearer than this are one
-    defect (their 4). max_regions: a frame with more is rejected without classifying them."""
+    """The parameters of the chain.
+
+    threshold: T of He & Liu 2020, equation (1). join_px: clusters that are nearer than this are one
+    defect; the paper uses 4. max_regions: a frame with more regions is rejected, and they are not
+    classified.
+    """
 
     threshold: float = Field(gt=0, le=12)
     join_px: float = Field(default=4.0, ge=0, le=64)
@@ -157,9 +175,11 @@ class GoldenDefect(ManifestModel):
 
 
 class GoldenManifest(ManifestModel):
-    """A frame, a PNG of at most 4 times the detector's sides, and what the exporting machine's
-    chain made of it. grid: the severity map's peaks by blocks, at most 8×8 of them
-    (edge/chain/golden.py)."""
+    """A golden frame, and the result of the chain on the exporting machine.
+
+    file: a PNG with sides of at most 4 times those of the detector. grid: peaks of the severity map
+    by blocks, at most 8×8 (edge/chain/golden.py).
+    """
 
     file: FileName
     decision: Literal["PASS", "REJECT"]
@@ -176,10 +196,11 @@ MAX_SIZES = 64
 
 
 class TrainedOn(ManifestModel):
-    """The pictures that the bundle was trained on and judged by, as their files hold them, whatever
-    the network's shape is. sizes: height and width, px, of each kind of picture, the usual one
-    first; of more than MAX_SIZES sizes the usual ones. least, greatest: height and width that none
-    is below or above. channels: 1 grey, 3 colour."""
+    """The pictures for training and evaluation, as in their files.
+
+    sizes: height and width in pixels of each size, the most frequent first, at most MAX_SIZES of
+    them. least, greatest: smallest and greatest height and width. channels: 1 grey, 3 colour.
+    """
 
     sizes: tuple[tuple[Side, Side], ...] = Field(min_length=1, max_length=MAX_SIZES)
     least: tuple[Side, Side]
@@ -207,11 +228,13 @@ Measure = Annotated[
 
 
 class Manifest(ManifestModel):
-    """Everything a bundle says of itself. compatible: the stations it is for. requires: the chain
-    that they must have. builds: the first is the one it was judged by; an engine takes the first of
-    its format (and of the precision, where one is asked for). reference: what it was trained on, as
-    numbers that a station watches for drift (edge/drift/reference.py). trained_on: what those
-    pictures were like; None of bundles made before it was kept."""
+    """The manifest of a bundle.
+
+    compatible: the kinds of stations for which it is. requires: the version of the chain. builds:
+    the first one was evaluated; an engine uses the first build of its format, and of a precision if
+    one is set. reference: figures of the training pictures, which a station watches for drift
+    (edge/drift/reference.py). trained_on: the training pictures; None in old bundles.
+    """
 
     format: Literal[2] = 2
     name: BundleName
@@ -233,13 +256,15 @@ class Manifest(ManifestModel):
 
 
 def manifest_text(content: Any) -> str:
-    """JSON values as a bundle holds them: the same values give the same text. Raises ValueError."""
+    """Return the JSON text of a manifest. Equal values give equal texts. Raises ValueError."""
     return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def parse_manifest(text: bytes | None) -> Manifest:
-    """The manifest of its JSON text; None where the bundle has none. Raises BundleError that names
-    the key."""
+    """Return the manifest from its JSON text. text: None if the bundle has no manifest.
+
+    Raises BundleError, which names the key.
+    """
     if text is None:
         raise BundleError(f"lacks {MANIFEST}")
     if len(text) > MAX_MANIFEST_BYTES:
@@ -258,16 +283,16 @@ def parse_manifest(text: bytes | None) -> Manifest:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in values:
             raise ValueError(f"key {key[:60]!r} is there twice")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def check(manifest: Manifest) -> None:
-    """What no single field can say. Raises BundleError."""
+    """Check the fields of a manifest against each other. Raises BundleError."""
     if MANIFEST in manifest.files:
         raise BundleError(f"names {MANIFEST} among its files")
     if manifest.requires != CHAIN:

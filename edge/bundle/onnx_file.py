@@ -1,4 +1,4 @@
-"""An ONNX file, looked through before an engine sees it: a network and nothing else.
+"""The check of an ONNX file before an engine reads it: it must be a network and nothing else.
 
 An ONNX file may name files outside it, call itself, hold loops and functions, and claim sizes that
 no machine has; ONNX Runtime follows all of that. A bundle's network needs none of it, so what is
@@ -24,7 +24,7 @@ MAX_RANK = 8
 MAX_SIDE = 1 << 24  # of a shape, and of a number in an attribute
 MAX_WINDOW = 1_024  # of a kernel, a stride, a dilation, a pad
 MAX_SCALE = 64.0  # by which Resize may enlarge a side
-MAX_REPEAT = 1 << 20  # of an entry in a constant that says a shape, a pad, a count
+MAX_REPEAT = 1 << 20  # of an entry in a constant with a shape, a pad or a count
 _MAX_FIELDS = 2_000_000
 _ONE_OF_ALL = ("", "ai.onnx")
 
@@ -202,39 +202,40 @@ class _Graph:
                 self._size(name, inputs[place])
 
     def _attribute(self, node: ProtobufMessage, op: str, entry: memoryview, *, trees: bool) -> None:
-        found = self._reader.message(entry, _ATTRIBUTE, f"an attribute of {op}")
-        name, kind = found.text("name"), found.number("type")
+        attribute = self._reader.message(entry, _ATTRIBUTE, f"an attribute of {op}")
+        name, kind = attribute.text("name"), attribute.number("type")
         if kind not in _A_FIELD:
             raise BundleError(
                 f"{op}: attribute {name[:80]!r} is of a kind that no network here has"
             )
-        held = [field for field in _A_FIELD.values() if found.has(field)]
+        held = [field for field in _A_FIELD.values() if attribute.has(field)]
         if held not in ([], [_A_FIELD[kind]]):
             raise BundleError(f"{op}: attribute {name[:80]!r} holds more than one value")
         if kind == _A_TENSOR:
-            message = self._reader.message(found.value("t"), _TENSOR, "a constant")
+            message = self._reader.message(attribute.value("t"), _TENSOR, "a constant")
             constant = self._constant(message)
             if op == "OnnxConstant":
                 for output in node.texts("output"):
                     self._add(output, constant)
         most = MAX_WINDOW if name in _WINDOWS else MAX_SIDE
-        for value in (*found.all_numbers("ints"), *found.all_numbers("i")):
+        for value in (*attribute.all_numbers("ints"), *attribute.all_numbers("i")):
             if abs(signed(value)) > most and not trees:
                 raise BundleError(f"{op}: {name} is {signed(value)}; {most} is the most")
         if op == "OnnxConstant" and kind in (_A_INT, _A_INTS):
             numbers = [
-                signed(value) for value in (*found.all_numbers("ints"), *found.all_numbers("i"))
+                signed(value)
+                for value in (*attribute.all_numbers("ints"), *attribute.all_numbers("i"))
             ]
             for output in node.texts("output"):
                 self._add(output, OnnxConstant(_INT64, (len(numbers),), tuple(map(float, numbers))))
 
     def _size(self, op: str, name: str) -> None:
-        """An input that says a shape: constant and small, or nobody knows what the node makes."""
+        """Check an input with a shape: it must be a small constant."""
         constant = self._constants.get(name)
         if constant is None:
             raise BundleError(f"{op}: the size of its output is computed; expected a constant")
         if prod(constant.dims) != len(constant.values):
-            raise BundleError(f"{op}: the constant that says its size has {constant.dims} entries")
+            raise BundleError(f"{op}: the constant for its size has {constant.dims} entries")
         most = MAX_SCALE if constant.kind == _FLOAT else MAX_WINDOW if op == "Pad" else MAX_REPEAT
         if any(not abs(value) <= most for value in constant.values):
             raise BundleError(f"{op}: its size is {constant.values}; {most:g} is the most")
@@ -261,7 +262,7 @@ class _Graph:
         return OnnxConstant(kind, dims, _values(kind, raw, message))
 
     def _value(self, entry: memoryview) -> None:
-        """The declared shape of an input, an output or a value between."""
+        """Return the declared shape of an input, an output or an intermediate value."""
         value = self._reader.message(entry, _VALUE, "a value")
         if not value.has("type"):
             return
@@ -290,7 +291,7 @@ def _dims(values: Sequence[int]) -> tuple[int, ...]:
 
 
 def _values(kind: int, raw: memoryview, message: ProtobufMessage) -> tuple[float, ...]:
-    """Of a constant that may say a shape: float32 or int64, at most 64 entries."""
+    """Return the values of a constant for a shape: float32 or int64, at most 64 entries."""
     if kind == _INT64 and message.has("int64_data"):
         return tuple(float(signed(value)) for value in message.all_numbers("int64_data")[:64])
     form = {_INT64: "q", _FLOAT: "f"}.get(kind)

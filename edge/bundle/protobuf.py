@@ -1,4 +1,4 @@
-"""Protocol buffers, read strictly: what a message may hold is given, and anything else is refused.
+"""A strict reader of protocol buffers. It refuses every field that is not permitted.
 
 The encoding is that of https://protobuf.dev/programming-guides/encoding. A library would accept
 unknown fields, merge a message that is written twice, and let the last of two values win; two
@@ -39,7 +39,7 @@ class ProtobufMessage:
     floats: dict[str, int] = field(default_factory=dict)
 
     def number(self, name: str, default: int = 0) -> int:
-        """The one value of a field, or the default."""
+        """Return the single value of a field, or the default."""
         return self.ints.get(name, [default])[0]
 
     def all_numbers(self, name: str) -> list[int]:
@@ -50,14 +50,14 @@ class ProtobufMessage:
         return self.floats.get(name, 0)
 
     def value(self, name: str) -> memoryview:
-        """The one value of a field; empty where it is absent."""
+        """Return the single value of a field; empty if it is absent."""
         return self.data.get(name, [memoryview(b"")])[0]
 
     def all_values(self, name: str) -> list[memoryview]:
         return self.data.get(name, [])
 
     def text(self, name: str) -> str:
-        """The one value of a field as text. Raises BundleError where it is no UTF-8."""
+        """Return the single value of a field as text. Raises BundleError for invalid UTF-8."""
         return as_text(self.value(name))
 
     def texts(self, name: str) -> list[str]:
@@ -68,7 +68,7 @@ class ProtobufMessage:
 
 
 class ProtobufReader:
-    """Reads messages; most: fields of all of them together, so that the time is bounded."""
+    """Reads messages. most: the limit of fields in all of them together, which limits the time."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -79,19 +79,19 @@ class ProtobufReader:
         """The fields of one message. what: its name in errors. Raises BundleError for a field that
         is not among the entries, is of another kind, comes twice where it may not, or ends beyond
         the data."""
-        found = ProtobufMessage()
+        message = ProtobufMessage()
         for number, wire, value in self._fields(data, what):
             entry = entries.get(number)
             if entry is None:
                 raise BundleError(f"{what}: holds field {number}, which no network here has")
-            if not entry.many and found.has(entry.name):
+            if not entry.many and message.has(entry.name):
                 raise BundleError(f"{what}: holds {entry.name} twice")
-            self._take(found, entry, wire, value, what)
-        return found
+            self._take(message, entry, wire, value, what)
+        return message
 
     def _take(
         self,
-        found: ProtobufMessage,
+        message: ProtobufMessage,
         entry: FieldEntry,
         wire: int,
         value: int | memoryview,
@@ -102,17 +102,17 @@ class ProtobufReader:
         if wire != expected and not packed:
             raise BundleError(f"{what}: {entry.name} is of another kind")
         if isinstance(value, int):
-            found.ints.setdefault(entry.name, []).append(value)
+            message.ints.setdefault(entry.name, []).append(value)
             return
         if expected == _BYTES:
-            found.data.setdefault(entry.name, []).append(value)
+            message.data.setdefault(entry.name, []).append(value)
         elif expected == _VARINT:
-            found.ints.setdefault(entry.name, []).extend(self._varints(value, what))
+            message.ints.setdefault(entry.name, []).extend(self._varints(value, what))
         else:
             size = _SIZES[expected]
             if len(value) % size:
                 raise BundleError(f"{what}: {entry.name} is cut short")
-            found.floats[entry.name] = found.count(entry.name) + len(value) // size
+            message.floats[entry.name] = message.count(entry.name) + len(value) // size
 
     def _fields(self, data: memoryview, what: str) -> Iterator[tuple[int, int, int | memoryview]]:
         at = 0
@@ -149,12 +149,12 @@ class ProtobufReader:
 
 
 def signed(value: int) -> int:
-    """A varint's 64 bits as int64."""
+    """Return the 64 bits of a varint as int64."""
     return value - (1 << 64) if value >> 63 else value
 
 
 def as_text(data: memoryview) -> str:
-    """UTF-8. Raises BundleError."""
+    """Return UTF-8 bytes as text. Raises BundleError."""
     try:
         return bytes(data).decode()
     except UnicodeDecodeError as error:

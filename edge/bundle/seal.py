@@ -1,9 +1,9 @@
-"""The seal at a bundle's end: what its bytes are, and who answers for them.
+"""The seal at the end of a bundle: its checksum and the signature.
 
-256 characters, the comment of the zip archive: the SHA-256 of every byte before the seal (64 hex
-digits), the signer's public key (64) and the Ed25519 signature (128) over SIGNED_AS and every byte
-before the seal. An unsigned bundle has dashes in place of key and signature, so signing or signing
-again changes no byte of what is signed, and a bundle keeps its id.
+The seal is the comment of the zip archive. It has 256 characters: the SHA-256 of every byte before
+the seal (64 hex digits), the public key of the signer (64) and the Ed25519 signature (128). The
+signature covers SIGNED_AS and every byte before the seal. An unsigned bundle has dashes in place of
+key and signature. So signing changes no signed byte, and a bundle keeps its id.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SEAL_BYTES = 256
-# No signature that a key gives for another purpose is one for a bundle.
+# This prefix makes a signature for another purpose invalid for a bundle.
 SIGNED_AS = b"outfeed bundle, signature 1\n"
 
 _DIGEST_CHARS = 64
@@ -38,7 +38,7 @@ class Seal:
 
 
 def make_seal(body: bytes, key: Ed25519PrivateKey | None) -> bytes:
-    """The seal of what comes before it; unsigned without a key."""
+    """Return the seal of a bundle's other bytes; unsigned without a key."""
     digest = hashlib.sha256(body).hexdigest().encode()
     if key is None:
         return digest + _UNSIGNED
@@ -47,19 +47,21 @@ def make_seal(body: bytes, key: Ed25519PrivateKey | None) -> bytes:
 
 
 def open_seal(data: bytes) -> tuple[memoryview, Seal]:
-    """What is before the seal, and the seal, verified. Raises BundleError: a bit is not what it
-    was, or the signature is not the signer's. Nothing else of the data is looked at."""
+    """Verify the seal. Return the bytes before it, and the seal.
+
+    Raises BundleError for altered bytes or a wrong signature. The content is not parsed.
+    """
     body, seal = memoryview(data)[:-SEAL_BYTES], data[-SEAL_BYTES:]
     digest = hashlib.sha256(body).hexdigest()
     if seal[:_DIGEST_CHARS] != digest.encode():
         raise BundleError("is damaged, altered or not a bundle: its SHA-256 does not match")
     if seal[_DIGEST_CHARS:] == _UNSIGNED:
         return body, Seal(digest, None)
-    found = _SIGNED.fullmatch(seal, _DIGEST_CHARS)
-    if found is None:
+    match = _SIGNED.fullmatch(seal, _DIGEST_CHARS)
+    if match is None:
         raise BundleError("is damaged or altered: its seal holds no signature")
-    signer = found[1].decode()
-    if not _is_signed(body, signer, bytes.fromhex(found[2].decode())):
+    signer = match[1].decode()
+    if not _is_signed(body, signer, bytes.fromhex(match[2].decode())):
         raise BundleError(
             f"is damaged or altered: its signature is not that of key {key_id(signer)}"
         )
@@ -67,7 +69,7 @@ def open_seal(data: bytes) -> tuple[memoryview, Seal]:
 
 
 def require_signer(seal: Seal, trusted: Collection[str]) -> None:
-    """Raises BundleError where none of the trusted keys (public, hex) signed."""
+    """Raise BundleError if none of the trusted keys (public, in hexadecimal) signed."""
     if seal.signer is None:
         raise BundleError("is unsigned; `outfeed bundle sign` signs it")
     if seal.signer not in trusted:
@@ -82,6 +84,6 @@ def _is_signed(body: memoryview, signer: str, signature: bytes) -> bool:
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
         key.verify(signature, SIGNED_AS + body)
-    except (InvalidSignature, ValueError):  # ValueError: no point of the curve
+    except (InvalidSignature, ValueError):  # ValueError: the key is not a point of the curve
         return False
     return True

@@ -1,4 +1,4 @@
-"""A TFLite file, looked through before LiteRT sees it: a network and nothing else.
+"""The check of a TFLite file before LiteRT reads it: it must be a network and nothing else.
 
 LiteRT runs custom operators, calls other graphs of the file, loops, keeps variables, and takes
 weights from where an offset leads. A bundle's network is one graph of the operators below, whose

@@ -1,13 +1,13 @@
-"""A bundle's version: dotted numbers, which say what is newer, and a label, which does not."""
+"""The version of a bundle: dotted numbers, which are compared, and an optional label."""
 
 from __future__ import annotations
 
-# As 1.4.2+trial: at most 8 numbers of 9 digits.
+# For instance 1.4.2+trial: at most 8 numbers of at most 9 digits.
 VERSION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9}){0,7}(\+[0-9A-Za-z._-]{1,32})?$"
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """What versions are compared by: the numbers, so that 1.10 is above 1.9 and 1.0 equals 1.
+    """Return the key for comparing versions: 1.10 is above 1.9, and 1.0 equals 1.
 
     version: one that VERSION_PATTERN accepts; ValueError otherwise.
     """
@@ -18,9 +18,9 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def raised(version: str) -> str:
-    """The next version: its last number and one, as 1.5+trial after 1.4+trial.
+    """Return the next version, with its last number plus one: 1.5+trial after 1.4+trial.
 
-    version: one that VERSION_PATTERN accepts. Raises ValueError where no digit is left for it.
+    version: one that VERSION_PATTERN accepts. Raises ValueError if the number has no more digits.
     """
     numbers, plus, label = version.partition("+")
     head, _, last = numbers.rpartition(".")

@@ -1,4 +1,7 @@
-"""``python -m edge.uplink --config station.toml``: the uplink as a process of its own."""
+"""Publish the journal of a station over MQTT, as a separate process.
+
+python -m edge.uplink --config station.toml
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,20 @@ from edge.uplink.publisher import run_uplink
 from edge.validation_messages import one_line
 from edge.watchdog import find_notifier
 
+_SUMMARY = "Publish the journal of a station over MQTT, as a separate process."
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Publish until SIGTERM or SIGINT; returns the exit status (edge/errors.py)."""
-    parser = argparse.ArgumentParser(prog="outfeed uplink", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="the station.toml")
-    parser.add_argument("--parent", type=int, help="end when this process no longer is the parent")
+    """Publish until SIGTERM or SIGINT. Return the exit status (edge/errors.py)."""
+    parser = argparse.ArgumentParser(prog="outfeed uplink", description=_SUMMARY)
+    parser.add_argument("--config", type=Path, required=True, help="path of station.toml")
+    parser.add_argument("--parent", type=int, help="process id of the parent; exit when it ends")
     options = parser.parse_args(arguments)
     tolerate()
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    faulthandler.enable(2)  # where a parent ends it for its silence, the log shows where it was
+    faulthandler.enable(2)  # after SIGABRT by the parent, the log has the stack
     notifier = find_notifier(os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _end_with(parent: int, stop: threading.Event) -> None:
-    """A station that was killed must not leave an uplink behind that shuts out the next one's."""
+    """Stop when the parent has ended. Otherwise this uplink would lock out that of the next run."""
     while os.getppid() == parent and not stop.wait(0.5):
         pass
     stop.set()

@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""The pauses between attempts to connect to the broker."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ BASE_S = 0.5
 
 
 class Backoff:
-    """Exponential and jittered, so that a hall of stations does not return in one instant.
+    """Exponential pauses with random jitter, so that stations do not all reconnect at once.
 
-    The first delay is anywhere in 0 to BASE_S; the n-th one between half and all of
-    BASE_S * 2**n, bounded by max_s.
+    The first pause is random between 0 and BASE_S. The n-th one is between half and all of
+    BASE_S * 2**n, at most max_s. For one thread.
     """
 
-    def __init__(self, max_s: float, dice: random.Random | None = None) -> None:
+    def __init__(self, max_s: float, generator: random.Random | None = None) -> None:
+        """max_s: the longest pause. generator: the source of random numbers; None: a new one."""
         self._max_s = max_s
-        self._dice = dice or random.Random()
+        self._random = generator or random.Random()
         self._tries = 0
 
     def next_s(self) -> float:
-        """Seconds to wait now."""
-        # 2**20 * BASE_S is six days: no setting is above, and the power stays small.
+        """Return the next pause in seconds."""
+        # 2**20 * BASE_S is six days, above every setting of max_s. The limit keeps the power small.
         top_s = min(self._max_s, BASE_S * 2 ** min(self._tries, 20))
         bottom_s = top_s / 2 if self._tries else 0.0
         self._tries += 1
-        return self._dice.uniform(bottom_s, top_s)
+        return self._random.uniform(bottom_s, top_s)
 
     def reset(self) -> None:
-        """Something went well: begin with short delays again."""
+        """Begin with short pauses again, after a success."""
         self._tries = 0

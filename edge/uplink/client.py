@@ -1,4 +1,4 @@
-"""A paho client made from the [uplink] section: protocol, login and TLS in one place."""
+"""The creation of a paho client from the section [uplink]: protocol, login and TLS."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge.config.uplink import UplinkConfig
 from edge.uplink.tls import read_credential, tls_context
 
-_SECRET_DIGITS = 16  # of 4 bits: nobody guesses 64 bits by connecting
+_SECRET_DIGITS = 16  # of 4 bits; 64 bits cannot be guessed by connecting
 
 
 def make_client(config: UplinkConfig, name: str, *, clean_session: bool) -> mqtt.Client:
-    """A client that is not connected yet and never reconnects by itself.
+    """Return a client that is not connected and never reconnects by itself.
 
-    name: begins the client id (``client_id``).
-    clean_session matters for MQTT 3.1.1 only; for MQTT 5 it is an argument of ``connect``.
-    Reads password and TLS files as they are now; raises CredentialsError for those that cannot be
-    used now.
+    Password and TLS files are read now.
+
+    Args:
+        config: The section [uplink].
+        name: The beginning of the client id (``client_id``).
+        clean_session: For MQTT 3.1.1 only; for MQTT 5 it is an argument of ``connect``.
+
+    Raises:
+        CredentialsError: A password or TLS file cannot be used now.
     """
     is_5 = config.protocol == "5"
     client = mqtt.Client(
@@ -38,12 +43,12 @@ def make_client(config: UplinkConfig, name: str, *, clean_session: bool) -> mqtt
 
 
 def client_id(config: UplinkConfig, name: str) -> str:
-    """The name and a hash of the private key or password, where there is one: the same at every
-    connection with that key, and unknown to other clients.
+    """Return the name with a hash of the private key or password, if there is one.
 
-    A broker ends a connection, and gives a session away, for whoever connects with its client id.
-    Forcing client ids to be the names in certificates stops that too, but then two readers with one
-    certificate have one session. Raises CredentialsError.
+    The client id is the same at every connection with that key, and unknown to other clients. A
+    broker ends a connection, and gives its session away, when another client connects with the same
+    client id. A broker that sets client ids to the names in certificates prevents this too, but
+    then two readers with one certificate share one session. Raises CredentialsError.
     """
     if config.tls_key is not None:
         secret = read_credential("tls_key", config.tls_key)

@@ -31,13 +31,13 @@ from edge.uplink.outgoing import OutgoingEvent, packet_bytes
 from edge.uplink.terms import BrokerLimits, explain
 from edge.uplink.tls import WatchedSocket, explain_tls
 
-# A clean stop waits this long for the broker to confirm what is under way.
+# Longest time that a clean stop waits for the broker to confirm messages in flight.
 CLOSE_S = 2.0
 
-# Besides events, the window holds the birth or the farewell.
+# Besides events, the window has space for the status at the begin or at the end.
 STATUS_MESSAGES = 2
 
-# What paho raises for packets that are no MQTT: it checks little of what it reads.
+# Errors that paho raises for packets that are not MQTT: it checks little of its input.
 _PARSING = (
     OSError,
     ValueError,
@@ -52,7 +52,7 @@ _PARSING = (
 
 @dataclass(frozen=True, slots=True)
 class BrokerFeatures:
-    """The features a broker permits beside events. Without one, only that feature is lost."""
+    """The optional features that a broker permits. Without one of them, events are still sent."""
 
     has_will: bool = True
     has_status: bool = True
@@ -69,7 +69,7 @@ class StatusMessages:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredEvent:
-    """An acknowledged event. is_heard: False where the broker states that nobody subscribes."""
+    """An acknowledged event. is_heard: False if the broker reports that it has no subscriber."""
 
     outgoing: OutgoingEvent
     is_heard: bool
@@ -83,13 +83,18 @@ class _Sent:
 
 
 class Connection:
-    """A fresh paho client per connection: its own queue, retransmission and reconnection, which
-    would publish out of order after a break, are never used.
+    """One connection, with a paho client of its own.
 
-    Everything happens on the thread that calls: ``turn`` reads, writes and runs paho's callbacks.
-    The client id is fixed per station, so a broker that still holds a dead connection of ours
-    ends it, and publishes its last will, before it lets us in (MQTT 5, section 3.1.4); with a
-    random id the old will would come after the new birth, and state "offline" of a live station.
+    The queue, retransmission and reconnection of paho are never used, because they would publish
+    out of order after a lost connection.
+
+    The client id is fixed for each station. A broker that still has an old connection of the
+    station ends it, and publishes its last will, before it accepts the new one (MQTT 5, section
+    3.1.4). With a random id, the old will would arrive after the new status, and report a running
+    station as offline.
+
+    Synchronization: all work is done on the calling thread. ``turn`` reads, writes and runs the
+    callbacks of paho.
     """
 
     def __init__(
@@ -99,7 +104,7 @@ class Connection:
         status: StatusMessages,
         manner: BrokerFeatures = BrokerFeatures(),
     ) -> None:
-        """Opens nothing yet. Raises CredentialsError for files that cannot be used now."""
+        """Open nothing yet. Raises CredentialsError for files that cannot be used now."""
         self._config = config
         self._topics = topics
         self._status = status
@@ -107,9 +112,10 @@ class Connection:
         self._window: deque[_Sent] = deque()
         self._acknowledged: dict[int, ReasonCode] = {}
         self._terms = BrokerLimits()
-        # Starts with one and doubles with each turn that brings acknowledgements, six turns to 64:
-        # an event that the broker refuses is then alone, and no later one overtakes it. Mosquitto
-        # 2.0.11 also hangs up after a refusal; with more to write, the reason would go unread.
+        # The window begins with one message. It doubles with each turn that has acknowledgements,
+        # six turns to 64. So an event that the broker refuses at once is alone, and no later one
+        # overtakes it. Mosquitto 2.0.11 closes the connection after a refusal; with more to write,
+        # the reason would not be read.
         self._window_size = 1
         self._connack: ReasonCode | None = None
         self._connack_line = ""
@@ -119,7 +125,7 @@ class Connection:
         self._socket: object = None
         self._delivered: list[DeliveredEvent] = []
         self._client = make_client(config, f"outfeed-{topics.station}", clean_session=True)
-        # The window below is the bound; paho's own must not queue behind our back.
+        # This window sets the limit, so paho must not queue messages itself.
         self._client.max_inflight_messages_set(config.max_inflight + STATUS_MESSAGES)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
@@ -130,32 +136,32 @@ class Connection:
 
     @property
     def manner(self) -> BrokerFeatures:
-        """The features that remain of those asked for, after the broker's refusals."""
+        """The requested features without those that the broker refused."""
         return self._manner
 
     @property
     def position(self) -> JournalPosition | None:
-        """Everything up to here was acknowledged on this connection, without a hole."""
+        """The position up to which all events were acknowledged on this connection, without gap."""
         return self._position
 
     @property
-    def room(self) -> int:
-        """How many more events may be sent before acknowledgements must come."""
+    def free_slots(self) -> int:
+        """The number of events that may be sent before further acknowledgements."""
         return max(0, min(self._window_size, self._limit) - len(self._window))
 
     @property
     def alone(self) -> OutgoingEvent | None:
-        """The event that is not acknowledged, where there is no other."""
+        """The only event that is not acknowledged; None if there are several or none."""
         open_ = [one for one in self._window if one.message_id not in self._acknowledged]
         return open_[0].outgoing if len(open_) == 1 else None
 
     @property
     def is_idle(self) -> bool:
-        """Return whether nothing is under way."""
+        """Return True if no message is in flight."""
         return not self._window
 
     def fits(self, outgoing: OutgoingEvent) -> bool:
-        """Return whether the broker takes a packet of this size (MQTT 5, section 3.2.2.3.6)."""
+        """Return True if the broker accepts a packet of this size (MQTT 5, section 3.2.2.3.6)."""
         most = self._terms.packet_bytes
         if most is None:
             return True
@@ -164,19 +170,18 @@ class Connection:
 
     @property
     def terms(self) -> BrokerLimits:
-        """The terms that the broker stated at connect."""
+        """The limits that the broker set at connect."""
         return self._terms
 
     def open(self, stopping: Callable[[], bool]) -> None:
-        """Connect and publish the birth. Blocks for connect_timeout_s per step at most.
+        """Connect and publish the status "online". Blocks for connect_timeout_s per step at most.
 
-        Raises UplinkError; a broker that accepts the connection and then says nothing is
-        one of the reasons.
+        Raises UplinkError, also for a broker that accepts the connection and does not answer.
         """
         config = self._config
         where = f"{config.host}:{config.port}"
         try:
-            # Without a session on the broker; paho's default asks for that on a fresh client.
+            # Without a session on the broker, which is the default of paho for a new client.
             self._client.connect(config.host, config.port, config.keepalive_s)
         except ssl.SSLError as error:
             raise UplinkError(f"{where}: {explain_tls(error)}") from error
@@ -196,12 +201,12 @@ class Connection:
         self.publish_status(self._status.online)
 
     def publish(self, outgoing: OutgoingEvent) -> None:
-        """Send one event, QoS 1. Never blocks; call only while there is ``room``."""
+        """Send one event with QoS 1. Never blocks. Call only while ``free_slots`` is above 0."""
         properties = outgoing.properties(self._config.protocol)
         self._send(self._topics.events, outgoing.payload, outgoing, properties)
 
     def publish_status(self, status: StatusEvent) -> None:
-        """Send a status, unless the broker does not take it or has no room for it now."""
+        """Send a status, unless the broker refuses it or the window is full."""
         payload = status.model_dump_json().encode()
         most = self._terms.packet_bytes
         too_large = most is not None and packet_bytes(self._topics.status, payload, None) >= most
@@ -209,10 +214,10 @@ class Connection:
             self._send(self._topics.status, payload, None)
 
     def turn(self, timeout_s: float) -> None:
-        """Wait at most timeout_s for the network, then handle what came.
+        """Wait for the network for timeout_s at most, then handle what has arrived.
 
-        Raises UplinkError when the connection has ended, when the broker refused an event,
-        and when it has not acknowledged one for two keepalives.
+        Raises UplinkError if the connection has ended, if the broker refused an event, or if it has
+        not acknowledged one for two keepalive periods.
         """
         failed: UplinkError | None = None
         try:
@@ -225,12 +230,12 @@ class Connection:
             raise failed
 
     def take_delivered(self) -> list[DeliveredEvent]:
-        """The events acknowledged since this was last asked, also by a turn that raised."""
-        taken, self._delivered = self._delivered, []
-        return taken
+        """Return the events acknowledged since the last call, even if ``turn`` raised an error."""
+        delivered, self._delivered = self._delivered, []
+        return delivered
 
     def close(self, farewell: StatusEvent) -> None:
-        """Publish the farewell, wait up to CLOSE_S for acknowledgements, disconnect."""
+        """Publish the last status, wait up to CLOSE_S for acknowledgements, and disconnect."""
         deadline_s = time.monotonic() + CLOSE_S
         while len(self._window) >= self._limit and time.monotonic() < deadline_s:
             self.turn(0.05)
@@ -242,16 +247,21 @@ class Connection:
             self._client.loop_write()
 
     def drop(self) -> None:
-        """End the connection without a word, so that the broker publishes the last will.
-        After ``close`` it only frees the socket. May be called twice."""
+        """End the connection without DISCONNECT, so that the broker publishes the last will.
+
+        After ``close`` it only closes the socket. May be called twice.
+        """
         self._client.on_connect = self._client.on_publish = self._client.on_disconnect = None
         if (sock := self._client.socket()) is not None:
             sock.close()
 
     @property
     def _limit(self) -> int:
-        """Messages under way at most, a status included. MQTT 5, section 3.2.2.3.3: more than the
-        broker's Receive Maximum break the protocol. paho leaves it to us."""
+        """The most messages in flight, with the status.
+
+        More than the Receive Maximum of the broker are a protocol error (MQTT 5, section
+        3.2.2.3.3). paho does not check this.
+        """
         allowed = self._terms.receive_maximum
         most = self._config.max_inflight
         return most if allowed is None else min(most, allowed)
@@ -273,8 +283,8 @@ class Connection:
         try:
             code = self._client.loop(timeout_s)
         except _PARSING as error:
-            told = f"the broker sent what is no MQTT: {type(error).__name__}: {error}"
-            raise UplinkError(told) from error
+            line = f"the broker sent what is no MQTT: {type(error).__name__}: {error}"
+            raise UplinkError(line) from error
         if self._connack is not None and self._connack.is_failure:
             line = f"the broker refused the connection: {self._connack_line}"
             raise ConnectRefusedError(line, self._connack.value)
@@ -331,7 +341,7 @@ class Connection:
         if refused is None:
             return
         if refused.outgoing is None:
-            # No reason to hold back events. Mosquitto hangs up: not again on the next connection.
+            # Events can still be sent. Mosquitto closes the connection; the next has no status.
             self._manner = replace(self._manner, has_status=False)
             self._acknowledged[message_id] = reason
         elif self._refused is None:
@@ -348,18 +358,18 @@ class Connection:
         properties: Properties | None,
     ) -> None:
         if self._lost is not None:
-            return  # paho calls twice where it reads on after a DISCONNECT; the first has it
+            return  # after a DISCONNECT paho may call twice; the first call has the reason
         if flags.is_disconnect_packet_from_server:
             self._lost = self._lost_by_disconnect(reason, properties)
             return
         fault = self._socket.fault if isinstance(self._socket, WatchedSocket) else None
         if fault is not None:
             self._lost = UplinkError(explain_tls(fault))
-        elif str(reason) != "Unspecified error":  # paho's name for everything that it cannot name
+        elif str(reason) != "Unspecified error":  # the text of paho for an unknown error
             self._lost = UplinkError(f"the connection ended: {reason}")
         elif self._connack is None:
-            told = "the broker closed the connection before it answered: its limits, or its TLS?"
-            self._lost = UplinkError(told)
+            line = "the broker closed the connection before it answered: its limits, or its TLS?"
+            self._lost = UplinkError(line)
         else:
             self._lost = UnexplainedEndError("the broker closed the connection without a reason")
 

@@ -1,4 +1,4 @@
-"""The ways in which a connection to the broker fails."""
+"""The errors of a connection to the broker."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from edge.uplink.outgoing import OutgoingEvent
 
 
 class UplinkError(OutfeedError):
-    """The connection cannot be made, has ended, or its broker refused an event."""
+    """The connection could not be opened or has ended, or the broker refused an event."""
 
 
 class ConnectRefusedError(UplinkError):
-    """The CONNACK is a refusal. ``code``: its reason code."""
+    """The broker refused the connection. code: the reason code of the CONNACK."""
 
     def __init__(self, line: str, code: int) -> None:
         super().__init__(line)
@@ -27,9 +27,11 @@ class UnexplainedEndError(UplinkError):
 
 
 class EventRefusedError(UplinkError):
-    """The broker refused an event, or what was sent in its place.
+    """The broker refused an event, or the gap event in its place.
 
-    is_lasting: the reason concerns this event alone and does not pass."""
+    refused: the event. why: the reason as text. is_lasting: True if the reason concerns only this
+    event, and is permanent.
+    """
 
     def __init__(self, refused: OutgoingEvent, why: str, *, is_lasting: bool) -> None:
         super().__init__(f"the broker refused event {refused.stored.sequence}: {why}")

@@ -16,8 +16,8 @@ from edge.events.identity import StoredEvent
 class OutgoingEvent:
     """A stored event as it is sent.
 
-    instead_of: why the broker does not take the event itself; a gap event with its identity is sent
-    in its place. in_order: False for an event that is sent ahead of the one before it.
+    instead_of: the reason why the broker does not accept the event; a gap event with its identity
+    is then sent in its place. in_order: False for an event that is sent before an earlier one.
     """
 
     stored: StoredEvent
@@ -26,7 +26,7 @@ class OutgoingEvent:
 
     @property
     def payload(self) -> bytes:
-        """The payload that is published."""
+        """The published payload."""
         if self.instead_of is None:
             return self.stored.payload
         return _gap_in_place(self.stored, self.instead_of).payload
@@ -42,8 +42,10 @@ class OutgoingEvent:
 
 
 def packet_bytes(topic: str, payload: bytes, properties: Properties | None) -> int:
-    """Size of a PUBLISH with QoS 1 (MQTT 5, section 3.3), which the broker compares with its
-    Maximum Packet Size."""
+    """Return the size in bytes of a PUBLISH packet with QoS 1 (MQTT 5, section 3.3).
+
+    The broker compares it with its Maximum Packet Size.
+    """
     packed = b"" if properties is None else properties.pack()  # type: ignore[no-untyped-call]
     remaining = 2 + len(topic.encode()) + 2 + len(packed) + len(payload)
     length_bytes = max(1, -(-remaining.bit_length() // 7))  # a variable byte integer
@@ -51,7 +53,7 @@ def packet_bytes(topic: str, payload: bytes, properties: Properties | None) -> i
 
 
 def _gap_in_place(stored: StoredEvent, why: str) -> StoredEvent:
-    """The event's identity with a gap event's body; a gap event keeps what it stands for."""
+    """Return a gap event with the identity of the event. It covers all events of a gap event."""
     keys = json.loads(stored.body)
     first, count = stored.sequence, 1
     if keys.get("type") == GapEvent.model_fields["type"].default:

@@ -1,4 +1,4 @@
-"""Carries the journal to the broker, at least once and in order, for as long as it takes."""
+"""The publisher of the journal: it sends every event to the broker, at least once and in order."""
 
 from __future__ import annotations
 
@@ -38,35 +38,35 @@ from edge.watchdog import SILENT, Notifier
 
 log = logging.getLogger(__name__)
 
-# How often the journal is looked at while nothing happens. A look is a stat and an indexed SELECT,
-# 7 us; a whole turn with paho's select makes 0.5 % of a core at this rate (measured, idle, x86-64).
-# A file watch would save that and add a way to miss a row; an event waits 25 ms on average.
+# Time between two reads of the journal while it has no new events. A read is a stat and an indexed
+# SELECT, 7 us. With the select of paho, idle polling takes 0.5 % of a core (measured, x86-64). An
+# event waits 25 ms on average. A file watch would save this, but it could miss a row.
 POLL_S = 0.05
 
-# A connection that lived for less was no success, whatever it carried: two clients with one name,
-# each with a backlog, would otherwise take turns three times a second.
+# A shorter connection does not count as a success, even if it published events. Otherwise two
+# clients with one name and a backlog would end each other's connection three times a second.
 _SETTLED_S = 5.0
 
-# A connection that lived for so long was not contended: the other client of this name is gone.
+# After a connection of this length, no other client with the same name is active.
 _CALM_S = 60.0
 
-# So many connections in a row that ended without a reason, each before _CALM_S.
+# Connections in a row that ended without a reason, each before _CALM_S, for a warning.
 _SUSPICIOUS_ENDS = 3
 
-# A trial chooses among so many events behind the one at the head.
+# Events behind the first one, among which a trial chooses.
 _FOLLOWERS = 64
 
-# Between two statuses of a connection, which say how many events were set aside or unheard.
-_TELL_S = 60.0
+# Seconds between two statuses of a connection with new counts.
+_STATUS_S = 60.0
 
 
 def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier = SILENT) -> None:
-    """Publish the station's journal until ``stop`` is set; returns within seconds of that.
+    """Publish the journal of a station until ``stop`` is set, and return a few seconds later.
 
-    Blocks; starts no thread. Survives every fault of network and broker, and password and TLS files
-    that are missing, empty or do not belong together: they may be being replaced, so it warns and
-    tries again. Raises JournalError while another uplink runs on the same folder.
-    The notifier hears that it is ready once the folder is its own, whether or not a broker answers.
+    Blocks, and starts no thread. It continues after every fault of network and broker. Password and
+    TLS files that are missing, empty or do not match may be in replacement, so it warns and tries
+    again. Raises JournalError while another uplink runs on the same folder. The notifier reports
+    "ready" once the folder is locked, even if no broker answers.
     """
     config.paths.uplink.mkdir(parents=True, exist_ok=True)
     lock = FileLock(config.paths.uplink_lock, held="another uplink is running on this folder")
@@ -81,12 +81,13 @@ def run_uplink(config: StationConfig, stop: threading.Event, notifier: Notifier 
 
 
 class Publisher:
-    """Reads behind the cursor, publishes, and moves the cursor over what was acknowledged.
+    """Reads events behind the cursor, publishes them, and moves the cursor after acknowledgements.
 
-    Memory: two windows of max_inflight events at most, however long the journal is.
-    All methods on one thread, which gives the heartbeats itself, at every turn: a step that does
-    not return ends them. The longest that does return is a connection: connect_timeout_s for each
-    of TCP, TLS and CONNACK, and what the system's resolver takes, half a minute with nobody there.
+    Memory: two windows of max_inflight events at most, for any length of the journal.
+
+    All methods run on one thread, which records a heartbeat on each iteration. The longest step is
+    to connect: connect_timeout_s for each of TCP, TLS and CONNACK, and half a minute for the
+    system's resolver if no server answers.
     """
 
     def __init__(
@@ -105,10 +106,10 @@ class Publisher:
         self._saved = self._published
         self._saved_s = 0.0
         self._behind: JournalPosition | None = None
-        self._complaint = ""
+        self._last_warning = ""
         self._record = UplinkStateFile(config.paths.uplink)
-        self._told = self._record.state
-        self._told_s = 0.0
+        self._published_state = self._record.state
+        self._status_s = 0.0
         self._manner = BrokerFeatures()
         self._connected_without_will = False
         self._suspicion = Suspicion()
@@ -118,7 +119,7 @@ class Publisher:
         self._unsaved = Unsaved()
 
     def run(self, stop: threading.Event) -> None:
-        """Connect, carry, and connect again after a pause, until ``stop`` is set."""
+        """Connect, publish, and connect again after a pause, until ``stop`` is set."""
         while not stop.is_set():
             before = self._published
             opened_s: float | None = None
@@ -132,7 +133,7 @@ class Publisher:
                 opened_s = time.monotonic()
                 log.info("uplink_connected host=%s port=%s", self._uplink.host, self._uplink.port)
                 self._state = f"connected to {self._uplink.host}:{self._uplink.port}"
-                self._carry(connection, stop, opened_s)
+                self._publish(connection, stop, opened_s)
                 connection.close(self._farewell())
             except (UplinkError, CredentialsError) as error:
                 failure = error
@@ -143,7 +144,7 @@ class Publisher:
                     self._manner = replace(connection.manner, has_will=self._manner.has_will)
             if failure is not None and not stop.is_set():
                 lived_s = 0.0 if opened_s is None else time.monotonic() - opened_s
-                self._judge(connection, failure, lived_s, was_open=opened_s is not None)
+                self._handle_failure(connection, failure, lived_s, was_open=opened_s is not None)
                 has_resolved = self._given_up is not None
                 if not self._record.state.takeovers and (
                     lived_s > self._uplink.retry_max_s
@@ -154,7 +155,7 @@ class Publisher:
             self._record.save(at_once=True)
             self._pause(stop, self._backoff.next_s())
 
-    def _judge(
+    def _handle_failure(
         self,
         connection: Connection | None,
         failure: OutfeedError,
@@ -162,7 +163,7 @@ class Publisher:
         *,
         was_open: bool,
     ) -> None:
-        """Adapt the next connection to the end of this one, and record the reason for people."""
+        """Record the reason for the end of a connection, and adapt the next connection to it."""
         line = str(failure)
         if isinstance(failure, TakenOverError):
             self._record.change(takeovers=self._record.state.takeovers + 1)
@@ -185,16 +186,16 @@ class Publisher:
             self._unsaved.ended(lived_s)
         self._state = f"no broker: {line}"
         self._trouble(line)
-        self._complain("uplink_down reason=%s", line)
+        self._warn("uplink_down reason=%s", line)
 
     def _suspect(self, connection: Connection, failure: OutfeedError) -> None:
-        """Find out whether an event is at fault; what took its place may be too."""
+        """Check whether an event, or the gap event in its place, is at fault."""
         has_reason = isinstance(failure, EventRefusedError)
         alone = failure.refused if isinstance(failure, EventRefusedError) else connection.alone
         if alone is None or not alone.in_order:
             return
         if alone.instead_of is not None:
-            # Not even a gap event of 500 bytes: the broker takes nothing from this station now.
+            # The broker refuses even a gap event of 500 bytes, so it accepts no event now.
             self._given_up = None
             return
         why = failure.why if isinstance(failure, EventRefusedError) else str(failure)
@@ -204,15 +205,18 @@ class Publisher:
             self._given_up = (alone.stored.position, why)
 
     def _adapt(self, code: int) -> None:
-        """Leave out what the broker may have refused at connect beside the station itself."""
+        """Disable the feature that the broker may have refused at connect."""
         if code == terms.RETAIN_NOT_SUPPORTED:
             self._manner = replace(self._manner, has_retain=False)
         elif code in terms.PERHAPS_OF_THE_WILL:
             self._manner = replace(self._manner, has_will=not self._manner.has_will)
 
     def _check_will(self) -> None:
-        """A connection without a will is kept only where one with a will was refused twice: the
-        first refusal may have had a reason that has passed. Raises UplinkError."""
+        """Raise UplinkError for the first connection without a last will.
+
+        It is accepted only after one with a will was refused twice, because the reason of the first
+        refusal may have passed.
+        """
         if self._manner.has_will:
             self._connected_without_will = False
         elif not self._connected_without_will:
@@ -229,21 +233,21 @@ class Publisher:
             stop.wait(min(left_s, self._notifier.interval_s))
 
     def _alive(self) -> None:
-        """The loop has come round. Waiting for a broker is no hang: no restart would help."""
+        """Record a heartbeat, also while waiting for a broker, because a restart would not help."""
         if (now_s := time.monotonic()) - self._alive_s >= self._notifier.interval_s:
             done = 0 if self._published is None else self._published.published
             self._notifier.heartbeat(f"{self._state}; published up to {done}")
             self._alive_s = now_s
 
-    def _carry(self, connection: Connection, stop: threading.Event, opened_s: float) -> None:
+    def _publish(self, connection: Connection, stop: threading.Event, opened_s: float) -> None:
         self._try_head(connection, stop)
         sent = self._unsaved.begin(self._published)
         waiting: deque[StoredEvent] = deque()
         while not stop.is_set():
             self._alive()
-            if not waiting and connection.room:
+            if not waiting and connection.free_slots:
                 waiting.extend(self._read(sent, self._uplink.max_inflight))
-            while waiting and connection.room:
+            while waiting and connection.free_slots:
                 stored = waiting.popleft()
                 connection.publish(self._outgoing(connection, stored))
                 sent = stored.position
@@ -254,10 +258,10 @@ class Publisher:
             if time.monotonic() - self._saved_s > SAVE_S:
                 self._save()
                 self._record.save()
-            self._tell(connection)
+            self._publish_counts(connection)
 
     def _try_head(self, connection: Connection, stop: threading.Event) -> None:
-        """Where the event at the head keeps failing, send a later one ahead, then it alone."""
+        """If the first event keeps failing, send a later one ahead, then the first one alone."""
         rows = self._read(self._published, 1 + _FOLLOWERS)
         if len(rows) < 2 or not self._suspicion.wants_trial(rows[0].position):
             return
@@ -277,8 +281,10 @@ class Publisher:
         self._advance(connection)
 
     def _outgoing(self, connection: Connection, stored: StoredEvent) -> OutgoingEvent:
-        """The event, or a gap event where the broker does not take it. Raises UplinkError for a
-        broker that takes packets of no useful size."""
+        """Return the event, or a gap event if the broker does not accept the event.
+
+        Raises UplinkError if the Maximum Packet Size of the broker is too small for any event.
+        """
         if self._given_up is not None and self._given_up[0] == stored.position:
             return OutgoingEvent(stored, instead_of=self._given_up[1])
         plain = OutgoingEvent(stored)
@@ -295,17 +301,17 @@ class Publisher:
         try:
             rows = self._reader.read(after, limit)
             if self._reader.behind != self._behind:
-                # A backup may have brought an older cursor too. The station is to see at its start
-                # how far its journal was published.
+                # A backup may have restored an older cursor too. The cursor is saved, so that the
+                # station knows at its start how far its journal was published.
                 self._behind, self._saved = self._reader.behind, None
                 self._save()
             return rows
         except JournalError as error:
-            self._complain("uplink_cannot_read reason=%s", str(error))
+            self._warn("uplink_cannot_read reason=%s", str(error))
             return []
 
     def _advance(self, connection: Connection) -> bool:
-        """Take over what was acknowledged; whether the position moved."""
+        """Process the acknowledged events. Return True if the position moved."""
         unheard = 0
         for delivered in connection.take_delivered():
             sent = delivered.outgoing
@@ -326,11 +332,11 @@ class Publisher:
         return True
 
     def _succeed(self, lived_s: float) -> None:
-        """Events are carried, or could be."""
+        """Record that events are published, or could be."""
         state = self._record.state
         if state.takeovers and lived_s < _CALM_S:
             return
-        self._complaint = ""
+        self._last_warning = ""
         if lived_s > _SETTLED_S:
             self._backoff.reset()
         if state.trouble or state.takeovers:
@@ -340,11 +346,14 @@ class Publisher:
         if line != self._record.state.trouble:
             self._record.change(trouble=line, since_utc=self._record.state.since_utc or utc_now())
 
-    def _tell(self, connection: Connection) -> None:
-        """Publish the status again where its counts have changed, once a minute at most."""
-        if self._record.state == self._told or time.monotonic() - self._told_s < _TELL_S:
+    def _publish_counts(self, connection: Connection) -> None:
+        """Publish the status again if its counts have changed, once a minute at most."""
+        if (
+            self._record.state == self._published_state
+            or time.monotonic() - self._status_s < _STATUS_S
+        ):
             return
-        self._told, self._told_s = self._record.state, time.monotonic()
+        self._published_state, self._status_s = self._record.state, time.monotonic()
         connection.publish_status(self._status().online)
 
     def _save(self) -> None:
@@ -353,16 +362,16 @@ class Publisher:
         try:
             write_cursor(self._cursor_path, self._published)
         except JournalError as error:
-            self._complain("uplink_cannot_save reason=%s", str(error))
+            self._warn("uplink_cannot_save reason=%s", str(error))
         else:
             self._saved = self._published
         self._saved_s = time.monotonic()
 
-    def _complain(self, event: str, reason: str) -> None:
-        """The same complaint is a warning once, until something was published again."""
-        level = logging.DEBUG if reason == self._complaint else logging.WARNING
+    def _warn(self, event: str, reason: str) -> None:
+        """Log a warning once. Repeat the same one at DEBUG until an event was published again."""
+        level = logging.DEBUG if reason == self._last_warning else logging.WARNING
         log.log(level, event, reason)
-        self._complaint = reason
+        self._last_warning = reason
 
     def _farewell(self) -> StatusEvent:
         online = self._status().online
@@ -370,11 +379,7 @@ class Publisher:
 
     def _status(self) -> StatusMessages:
         state = self._record.state
-        note = ""
-        if state.takeovers:
-            note = (
-                f"{state.takeovers} times in a row disconnected, as by another client of this name"
-            )
+        note = f"{state.takeovers} times in a row disconnected, as by another client of this name"
         online = StatusEvent(
             station=self._topics.station,
             boot_id=boot_id(),
@@ -386,7 +391,7 @@ class Publisher:
             undelivered=state.undelivered,
             last_undelivered=state.last_undelivered[:MAX_TEXT_CHARS],
             unheard=state.unheard,
-            note=note,
+            note=note if state.takeovers else "",
         )
         return StatusMessages(
             online=online,

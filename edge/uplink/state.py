@@ -1,7 +1,7 @@
-"""The uplink's own records beside the cursor: its state, and events that no broker takes.
+"""The records of the uplink beside its cursor: its state, and events that the broker refused.
 
-Two files in the uplink's own folder, which `outfeed doctor` reads. The uplink never writes the
-station's journal.
+They are two files in the folder of the uplink, and `outfeed doctor` reads them. The uplink never
+writes to the journal of the station.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from edge.files import read_regular_file, write_atomically
 
 log = logging.getLogger(__name__)
 
-# Of the table: the older half goes when it is full. The unit bounds a file of the uplink to 16 MiB.
+# Most bytes of the table. Its older half is removed when it is full. The unit limits each file of
+# the uplink to 16 MiB.
 MAX_TABLE_BYTES = 8 << 20
 _MAX_STATE_BYTES = 64 << 10
 
-# A file that is replaced costs an ext4 74 kB (docs/decisions/0022), so not for every count.
+# Replacing a file writes 74 kB on ext4 (docs/decisions/0022), so it is not done for every count.
 _COUNT_S = 60.0
 
 
 class UndeliveredEvent(BaseModel):
-    """An event that a broker did not take for a lasting reason, with all of its payload."""
+    """An event that the broker refused for a lasting reason, with its payload."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -41,10 +42,10 @@ class UndeliveredEvent(BaseModel):
 class UplinkState(BaseModel):
     """The state of the uplink, as it last wrote it.
 
-    trouble: the reason no event can be sent now; empty while one can. since_utc: the time at which
-    that began. undelivered: events that were set aside since the folder was made. unheard: events
-    that the broker took and for which it had no subscriber. takeovers: connections in a row that
-    ended because another client connected with this station's client id.
+    trouble: the reason why no event can be sent now; empty while events can be sent. since_utc: the
+    time at which the trouble began. undelivered: number of events that the broker refused, since
+    the folder was created. unheard: number of events that the broker accepted without a subscriber.
+    takeovers: connections in a row that ended because another client used the same client id.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -59,7 +60,7 @@ class UplinkState(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UplinkPaths:
-    """Where the two files lie."""
+    """The paths of the two files."""
 
     folder: Path
 
@@ -73,10 +74,10 @@ class UplinkPaths:
 
 
 class UplinkStateFile:
-    """Writes both files. A disk that refuses is a warning; the counts go on in memory."""
+    """Writes both files. An error of the disk is logged, and the counts continue in memory."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads the state that is there. Raises nothing."""
+        """Read the present state. Raises no error."""
         self._paths = UplinkPaths(folder)
         self.state = read_state(folder)
         self._saved = self.state
@@ -105,8 +106,10 @@ class UplinkStateFile:
             self._warn(error)
 
     def save(self, *, at_once: bool = False) -> None:
-        """Write the state where it has changed; a mere count of unheard events once a minute,
-        unless at_once. Blocks for an fsync."""
+        """Write the state if it has changed. Blocks for an fsync.
+
+        A change of only ``unheard`` is written once a minute, unless at_once.
+        """
         saved = self._saved.model_copy(update={"unheard": self.state.unheard})
         is_late = at_once or time.monotonic() - self._saved_s > _COUNT_S
         if self.state == self._saved or (self.state == saved and not is_late):
@@ -122,18 +125,18 @@ class UplinkStateFile:
     def _append(self, line: bytes) -> None:
         path = self._paths.table
         try:
-            kept = read_regular_file(path, MAX_TABLE_BYTES)
+            table = read_regular_file(path, MAX_TABLE_BYTES)
         except FileNotFoundError:
-            kept = b""
-        if len(kept) + len(line) > MAX_TABLE_BYTES:
-            kept = kept[len(kept) // 2 :].partition(b"\n")[2]
-            write_atomically(path, kept + line, mode=0o640)
+            table = b""
+        if len(table) + len(line) > MAX_TABLE_BYTES:
+            table = table[len(table) // 2 :].partition(b"\n")[2]
+            write_atomically(path, table + line, mode=0o640)
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o640)
         try:
-            # A line that a crash or a full disk cut short must not spoil this one.
-            begin = b"" if not kept or kept.endswith(b"\n") else b"\n"
+            # A line that was cut short, by a crash or a full disk, must not damage this one.
+            begin = b"" if not table or table.endswith(b"\n") else b"\n"
             os.write(descriptor, begin + line)
             os.fsync(descriptor)
         finally:
@@ -146,7 +149,7 @@ class UplinkStateFile:
 
 
 def read_state(folder: Path) -> UplinkState:
-    """The state last written; a new one where the file is absent or damaged."""
+    """Return the last written state; a new one if the file is missing or damaged."""
     try:
         data = read_regular_file(UplinkPaths(folder).state, _MAX_STATE_BYTES)
         return UplinkState.model_validate_json(data)
@@ -155,8 +158,10 @@ def read_state(folder: Path) -> UplinkState:
 
 
 def read_undelivered(folder: Path) -> list[UndeliveredEvent]:
-    """The table's rows, the oldest first, without damaged ones. Raises OSError, except for a table
-    that is not there: then there are none."""
+    """Return the rows of the table, the oldest first, without damaged ones; none if it is missing.
+
+    Raises OSError.
+    """
     try:
         data = read_regular_file(UplinkPaths(folder).table, MAX_TABLE_BYTES)
     except FileNotFoundError:

@@ -1,23 +1,25 @@
-"""Return whether one event is at fault, or the broker takes nothing from this station now."""
+"""The search for an event that the broker cannot accept and that holds back all later ones."""
 
 from __future__ import annotations
 
 from edge.events.identity import JournalPosition
 from edge.uplink.outgoing import OutgoingEvent
 
-# The event that stands first fails alone so often before another one is sent ahead of it.
+# Failures of the first event, sent alone, before a later event is sent ahead of it.
 TRIES = 3
 
-# A broker that hangs up without a reason may only have lost its network: it needs more evidence.
+# A broker that closes the connection without a reason may only have lost its network. Then so many
+# trials are needed.
 PROOFS_WITHOUT_REASON = 3
 
 
 class Suspicion:
-    """Follows the event at the head, which holds back all others while it fails.
+    """Decides whether the first event is at fault, or the broker accepts no event now.
 
-    It fails TRIES times alone. Then a trial: a later event is sent ahead. If the broker takes that
-    and still not the first one, on the same connection, the first is at fault. If it takes neither,
-    it takes nothing now, and all wait: no event is given up for a broker that refuses everything.
+    After the first event has failed TRIES times alone, there is a trial: a later event is sent
+    ahead. If the broker accepts the later event and not the first one, on the same connection, the
+    first one is at fault. If it accepts neither, all events wait. So no event is given up while the
+    broker refuses everything.
     """
 
     def __init__(self) -> None:
@@ -27,18 +29,23 @@ class Suspicion:
         self._trials = 0
 
     def wants_trial(self, head: JournalPosition) -> bool:
-        """Return whether the next connection has to send a later event ahead of this one."""
+        """Return True if the next connection must send a later event ahead of this one."""
         return head == self._position and self._failures >= TRIES
 
     def choose(self, followers: int) -> int:
-        """Which of the events behind the head is sent ahead: another one each time, because it may
-        be at fault too."""
+        """Return the index of the later event that is sent ahead.
+
+        It is another one each time, because this event may be at fault too.
+        """
         self._trials += 1
         return (self._trials - 1) % followers
 
     def failed(self, alone: OutgoingEvent, *, is_proof: bool, has_reason: bool) -> bool:
-        """The head failed while nothing else was under way. is_proof: a later event was taken on
-        this connection. Returns whether it is now known to be at fault."""
+        """Record that the first event failed while no other was in flight.
+
+        Return True if it is now known to be at fault. is_proof: a later event was accepted on this
+        connection. has_reason: the broker gave a reason.
+        """
         position = alone.stored.position
         if position != self._position:
             self._position, self._failures, self._proofs, self._trials = position, 0, 0, 0

@@ -1,4 +1,4 @@
-"""The broker's terms: what it allows on a connection, and its reasons for a refusal."""
+"""The limits that a broker sets for a connection, and its reasons for a refusal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PAYLOAD_FORMAT_INVALID = 0x99
 RETAIN_NOT_SUPPORTED = 0x9A
 NO_MATCHING_SUBSCRIBERS = 0x10
 
-# These concern the one event. All other refusals may concern the topic, the station or the moment.
+# These reasons concern one event. All others may concern the topic, the station or the moment.
 OF_THE_EVENT = frozenset({PACKET_TOO_LARGE, PAYLOAD_FORMAT_INVALID})
 
-# In a CONNACK: not authorized, topic name invalid, packet too large. Any of them may be about the
-# last will alone.
+# In a CONNACK: not authorized, topic name invalid, packet too large. Each of them may concern only
+# the last will.
 PERHAPS_OF_THE_WILL = frozenset({0x87, 0x90, PACKET_TOO_LARGE})
 
 _MAX_REASON_CHARS = 300
@@ -32,9 +32,9 @@ _HINTS = {
 def _accept_any_refusal() -> None:
     """Let paho read a failure in every packet that has a reason.
 
-    Mosquitto 2.0.11 refuses what is above message_size_limit by a PUBACK with 0x95, which MQTT 5
-    (section 3.4.2.1) does not list for it. paho then ends the connection as a protocol error, and
-    the reason would be lost.
+    Mosquitto 2.0.11 refuses an event above message_size_limit by a PUBACK with 0x95. MQTT 5
+    (section 3.4.2.1) does not list this code for a PUBACK. paho then ends the connection with a
+    protocol error, and the reason would be lost.
     """
     for code, names in ReasonCode.names.items():
         for packets in names.values():
@@ -64,24 +64,26 @@ class BrokerLimits:
 
     @classmethod
     def read(cls, properties: Properties | None) -> BrokerLimits:
-        """From the properties of a CONNACK."""
+        """Return the limits in the properties of a CONNACK."""
 
-        def found(name: str) -> int | None:
+        def number(name: str) -> int | None:
             value = getattr(properties, name, None)
             return value if isinstance(value, int) else None
 
         return cls(
-            receive_maximum=found("ReceiveMaximum"),
-            packet_bytes=found("MaximumPacketSize"),
-            keepalive_s=found("ServerKeepAlive"),
-            has_qos_1=found("MaximumQoS") != 0,
-            has_retain=found("RetainAvailable") != 0,
+            receive_maximum=number("ReceiveMaximum"),
+            packet_bytes=number("MaximumPacketSize"),
+            keepalive_s=number("ServerKeepAlive"),
+            has_qos_1=number("MaximumQoS") != 0,
+            has_retain=number("RetainAvailable") != 0,
         )
 
 
 def explain(reason: ReasonCode, properties: Properties | None) -> str:
-    """A reason code with the broker's own words and the server it refers to, where it gives them:
-    one printable line."""
+    """Return a reason code as one printable line.
+
+    It includes the reason text of the broker and the server to which the broker refers, if any.
+    """
     text = str(reason)
     if hint := _HINTS.get(reason.value):
         text = f"{text} ({hint})"

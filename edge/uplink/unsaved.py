@@ -1,4 +1,4 @@
-"""Events that a broker confirmed just before it died, and may not have saved."""
+"""Events that a broker confirmed shortly before it crashed, and may not have saved."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections import deque
 
 from edge.events.identity import JournalPosition
 
-# Mosquitto confirms an event before it saves it, within the same pass of its loop, whatever its
-# settings are (bench/broker.py): a kill costs the last ones. Receivers drop repeats.
+# Mosquitto confirms an event before it saves it, in the same pass of its loop, with any settings
+# (bench/broker.py). If it is killed, the last events are lost. So the events of the last 2 s are
+# published again; receivers drop repeats.
 REPEATED_S = 2.0
 
-# After a shorter connection nothing is repeated: an event that makes the broker hang up could else
-# never be found, with others before it each time.
+# After a shorter connection nothing is repeated. Otherwise an event that makes the broker close the
+# connection could not be identified, as others would be sent before it each time.
 _LIVED_S = 1.0
 
 
 class Unsaved:
-    """Remembers where the cursor stood REPEATED_S before a connection ended."""
+    """Remembers the position of the cursor REPEATED_S before a connection ended."""
 
     def __init__(self) -> None:
         self._moves: deque[tuple[float, JournalPosition | None]] = deque()
@@ -25,21 +26,21 @@ class Unsaved:
         self._is_armed = False
 
     def moved(self, before: JournalPosition | None) -> None:
-        """The cursor has just left this position."""
+        """Record that the cursor has just left this position."""
         now_s = time.monotonic()
         self._moves.append((now_s, before))
         while now_s - self._moves[0][0] > REPEATED_S:
             self._moves.popleft()
 
     def ended(self, lived_s: float) -> None:
-        """The broker, or the way to it, ended a connection; or could not be reached."""
+        """Record that a connection ended, or that the broker could not be reached."""
         now_s = time.monotonic()
         while self._moves and not self._is_armed and now_s - self._moves[0][0] > REPEATED_S:
             self._moves.popleft()
         self._is_armed = self._is_armed or (lived_s > _LIVED_S and bool(self._moves))
 
     def begin(self, published: JournalPosition | None) -> JournalPosition | None:
-        """Where a new connection begins to publish."""
+        """Return the position at which a new connection begins to publish."""
         if not self._is_armed or not self._moves:
             return published
         begin = self._moves[0][1]
@@ -49,7 +50,7 @@ class Unsaved:
         return begin
 
     def is_repeat(self, position: JournalPosition) -> bool:
-        """Return whether the cursor was here before, so that it must not go back."""
+        """Return True if the cursor was at this position before, so that it must not move back."""
         until = self._until
         if until is None or position.journal != until.journal:
             return False

@@ -56,7 +56,7 @@ def test_show_says_what_a_rule_asks_for(outfeed: Outfeed, tmp_path: Path) -> Non
     assert "classifier none" in text
     assert "signature unsigned" in text
     assert "golden frames none" in text
-    assert "certificate has no parity certificate: nobody has shown" in text
+    assert "certificate has no parity certificate: its builds were never compared" in text
 
 
 def test_show_as_json_is_the_manifest(outfeed: Outfeed, bundle: Path, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_damaged_file_is_not_taken_for_an_empty_one(path: Path) -> None:
         (b'{"highest": {"tiles": 1}}', "is damaged: key 'highest.tiles': input should be a valid"),
         (b'{"lowest": {}}', "is damaged: unknown key 'lowest'"),
         (b"\0" * 50, "is damaged: key '(file)': invalid JSON"),
-        (b" " * 2_000_000, "is larger than 1048576 bytes; whoever removes it permits"),
+        (b" " * 2_000_000, "is larger than 1048576 bytes; removing it permits"),
     ],
 )
 def test_what_a_file_may_not_say(path: Path, content: bytes, said: str) -> None:
@@ -117,7 +117,7 @@ def test_what_a_file_may_not_say(path: Path, content: bytes, said: str) -> None:
     path.write_bytes(content)
     line = refusal(path)
     assert line.startswith(said)
-    assert line.endswith("whoever removes it permits every version again")
+    assert line.endswith("removing it permits every version again")
 
 
 def test_a_file_that_cannot_be_read(path: Path) -> None:
