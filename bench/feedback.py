@@ -287,8 +287,8 @@ def main(
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        taken = _routes(routes)
-        run = ShiftRun(work, shift, recipe, training, line, count, found, taken, clear)
+        chosen = _routes(routes)
+        run = ShiftRun(work, shift, recipe, training, line, count, found, chosen, clear)
         _bench(console, run)
     except (OutfeedError, ExportError, DataError) as error:
         console.print(f"[red]feedback:[/] {error}", highlight=False, soft_wrap=True)

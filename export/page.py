@@ -1,4 +1,4 @@
-"""RUN/export.html: what an export made, tried and proved, on one self-contained page."""
+"""RUN/export.html: the result of an export, on one self-contained page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ PAGE = "export.html"
 
 
 def write_page(folder: Path, record: ExportRecord, certified: Certified) -> Path:
-    """Write the page into the run's folder, whole or not at all; its path. Raises OSError."""
+    """Write the page into the run's folder, whole or not at all. Raises OSError.
+
+    Returns the path of the page.
+    """
     path = folder / PAGE
     write_atomically(path, render(record, certified))
     return path
 
 
 def render(record: ExportRecord, certified: Certified) -> str:
-    """The page. Pure: equal findings give equal text."""
+    """Return the page as HTML. Pure: equal records give equal text."""
     sections = [
         _summary(record),
         _parity(record, certified),
@@ -37,38 +40,42 @@ def render(record: ExportRecord, certified: Certified) -> str:
 
 
 def latency_words(record: ExportRecord) -> str:
-    """Whether int8 is worth it on the exporting machine, in a sentence."""
+    """Return a sentence that compares the latency of int8 and float on the exporting machine."""
     if not record.latency_ms and record.precision == "int8":
-        return "not timed here"
+        return "the latency was not measured"
     if len(record.latency_ms) < 2:
-        return "float32 alone: nothing to compare"
+        return "only float32 was exported, so there is no latency to compare"
     (int8, ms), (in_float, float_ms) = list(record.latency_ms.items())[:2]
-    said = (
-        f"the detector in ONNX Runtime on one core of this machine: {int8} {ms:.3g} ms, "
-        f"{in_float} {float_ms:.3g} ms"
+    text = (
+        f"the detector in ONNX Runtime takes {ms:.3g} ms in {int8} and {float_ms:.3g} ms in "
+        f"{in_float}, on one core of this machine"
     )
-    said += "; int8 is NOT faster here" if ms >= float_ms else f", {float_ms / ms:.1f} times faster"
+    text += (
+        "; int8 is NOT faster here"
+        if ms >= float_ms
+        else f"; int8 is {float_ms / ms:.1f} times faster"
+    )
     if in_float not in record.builds:
-        return said
-    return f"{said}; float is packed {'beside it' if int8 in record.builds else 'alone'}"
+        return text
+    return f"{text}; the float build is packed {'as well' if int8 in record.builds else 'alone'}"
 
 
 def _summary(record: ExportRecord) -> str:
     lead = f"{Path(record.file).name}: {record.bundle}, T = {record.threshold:g}"
     if record.max_false_rejects is not None:
         lead += f", chosen for at most {percent(record.max_false_rejects)} false rejects"
-    kept = [tried.way for tried in record.tried if "in float: " in tried.way]
+    ways = [tried.way for tried in record.tried if "in float: " in tried.way]
     words = (
-        f"Layers were kept in float, since int8 alone broke a limit: {kept[-1]}."
-        if kept
-        else "No layer had to be kept in float."
+        f"Some layers stay in float, because int8 alone exceeded a limit: {ways[-1]}."
+        if ways
+        else "All layers are in int8."
     )
     return page.section(
         "Summary",
         *_decision(record),
         page.paragraph(f"{lead}.", "" if record.builds else "lead"),
         *(page.paragraph(line, "warning") for line in record.unknown),
-        *_lost(record),
+        *_failures(record),
         page.paragraph(f"{latency_words(record)[:1].upper()}{latency_words(record)[1:]}."),
         page.paragraph(words if record.tried else "Nothing was quantised."),
     )
@@ -83,7 +90,7 @@ def _decision(record: ExportRecord) -> list[str]:
     first = points[names[0]]
     size = record.builds[names[0]]
     ms = record.latency_ms.get(names[0])
-    time = "not timed here" if ms is None else f"{ms:.3g} ms a frame on one core of this machine"
+    time = "not timed" if ms is None else f"{ms:.3g} ms a frame on one core of this machine"
     lead = (
         f"{names[0]}: escapes {counted(first.escapes, first.defective)}; false rejects "
         f"{counted(first.false_rejects, first.good)}; {size / 1e3:.0f} kB; detector {time}."
@@ -98,12 +105,12 @@ def _decision(record: ExportRecord) -> list[str]:
         )
         for name, point in points.items()
     ]
-    head = ("build, the one it is judged by first", "escapes", "false rejects", "networks", "time")
+    head = ("build", "escapes", "false rejects", "size of the networks", "time a frame")
     return [page.paragraph(lead, "lead"), page.table(head, rows)]
 
 
-def _lost(record: ExportRecord) -> list[str]:
-    """Return the builds that were asked for and are not packed, with the reason and the remedy."""
+def _failures(record: ExportRecord) -> list[str]:
+    """Return the builds that were requested and are not packed, with reason and remedy."""
     if not record.failures:
         return []
     packed = ", ".join(record.builds)
@@ -116,8 +123,8 @@ def _lost(record: ExportRecord) -> list[str]:
             (
                 f"{each.reason}.",
                 each.remedy
-                or "More pictures to calibrate on may help: --calibration-frames 192. To ask for "
-                "float alone: --precision float32.",
+                or "More calibration pictures may help: --calibration-frames 192. To pack float "
+                "alone: --precision float32.",
             )
             for each in record.failures
         ),
@@ -137,11 +144,11 @@ def _parity(record: ExportRecord, certified: Certified) -> str:
     return page.section(
         "Parity certificate",
         page.paragraph(
-            "Each build against the trained network in torch, through the chain that a station "
-            "runs, on pictures that no network was trained on."
+            "Each build is compared with the trained network in torch. Both run in the chain of a "
+            "station, on pictures that no network was trained on."
         ),
         page.table(("figure", *record.parity), rows),
-        page.folded("The limits that were kept", page.table(("build", *names), limits)),
+        page.folded("Limits", page.table(("build", *names), limits)),
     )
 
 
@@ -157,33 +164,40 @@ def _search(record: ExportRecord) -> str:
                 _number(values["severity_error_mean"]),
                 _number(values["severity_error_p99"]),
                 _number(values["mask_iou"]),
-                tried.fault or "keeps the limits",
+                tried.fault or "within the limits",
             )
         )
     head = (
-        *("way", "missed of found defects", "new rejects", "error mean", "error p99"),
+        *(
+            "way",
+            "missed defects",
+            "new false rejects",
+            "mean error",
+            "99th percentile of the error",
+        ),
         *("mask IoU", "limits"),
     )
     return page.section(
         "Search for a way to quantise",
         page.paragraph(
-            "Judged on annotated parts of the training split by the defects that float finds and "
-            "int8 passes; ways whose misses cannot be told apart are told by the error in severity."
+            "Each way to quantise was tried on annotated training parts. The measure is the number "
+            "of defective parts that float rejects and int8 passes. Where these numbers are nearly "
+            "equal, the error in severity decides."
         ),
         page.table(head, rows) if rows else page.paragraph("Nothing was quantised."),
     )
 
 
 def _differences(certified: Certified) -> str:
-    found = [
+    content = [
         page.paragraph(
-            f"The {SHOWN} frames of each int8 build that differ most: missed defects, other "
-            "verdicts, then the largest error. Left torch in float, right the build: blue is the "
-            "annotated outline, orange the reported one, yellow the severity."
+            f"The {SHOWN} frames of each int8 build that differ most: missed defects first, then "
+            "other verdicts, then the largest errors. Left: torch in float. Right: the build. Blue "
+            "is the annotated outline, orange the reported outline, yellow the severity."
         )
     ]
-    found += [page.case(shown) for shown in certified.differences] or [page.paragraph("None.")]
-    return page.section("Worst differences", *found)
+    content += [page.case(shown) for shown in certified.differences] or [page.paragraph("None.")]
+    return page.section("Largest differences", *content)
 
 
 def _metrics(record: ExportRecord) -> str:

@@ -1,4 +1,4 @@
-"""An export as export.json tells it."""
+"""The record of an export, which export.json holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from models.report.exported import BuildFailureRecord, ExportRecord, TriedRecord
 def record_of(
     exported: Exported, file: str, max_false_rejects: float | None = None
 ) -> ExportRecord:
-    """file: the bundle's path, from the run's folder. max_false_rejects: as T was chosen by."""
+    """Return the record of an export.
+
+    file: path of the bundle, relative to the run's folder. max_false_rejects: the limit by which T
+    was chosen; None for the T of the run.
+    """
     manifest = exported.bundle.manifest
     return ExportRecord(
         bundle=exported.bundle.id,

@@ -1,2 +1,4 @@
-"""`make learn`: from a run, its bundle and released marked parts to a new run and a new bundle
-(docs/decisions/0032-retraining-from-feedback.md)."""
+"""`make learn`: make a new run and a new bundle from a run, its bundle and released marked parts.
+
+See docs/decisions/0032-retraining-from-feedback.md.
+"""

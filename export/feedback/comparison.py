@@ -1,4 +1,4 @@
-"""What the old bundle and the new one say of the same parts, and whether the new one may ship."""
+"""The comparison of the old and the new bundle on the same parts, and the check of the limits."""
 
 from __future__ import annotations
 
@@ -22,9 +22,18 @@ Side = Literal["validation", "synthetic", "learned", "held back"]
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """One part. bad: it is defective. before, after: whether it is rejected. A frame that the chain
-    refuses is rejected: it is not passed as good. side set in: a bad part that was made of the new
-    look (models/feedback/appearance_transfer.py), or a painted flaw."""
+    """The decisions of both bundles on one part.
+
+    A frame that the chain cannot inspect counts as rejected, because it is not passed.
+
+    Attributes:
+        name: name of the part.
+        side: the set of the part. "synthetic" holds generated bad parts with the new appearance
+            (models/feedback/appearance_transfer.py), or parts with synthetic defects.
+        bad: true for a defective part.
+        before: true where the old bundle rejects it.
+        after: true where the new bundle rejects it.
+    """
 
     name: str
     side: Side
@@ -34,12 +43,13 @@ class Ruling:
 
     @property
     def new_escape(self) -> bool:
+        """Return true for a bad part that only the old bundle rejects."""
         return self.bad and self.before and not self.after
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one side: parts, and mistakes before and after."""
+    """The parts of one side, and the wrong verdicts before and after."""
 
     bad: int
     good: int
@@ -50,14 +60,17 @@ class Counts:
 
     @property
     def before(self) -> int:
+        """Return the number of wrong verdicts of the old bundle."""
         return self.escapes_before + self.false_rejects_before
 
     @property
     def after(self) -> int:
+        """Return the number of wrong verdicts of the new bundle."""
         return self.escapes_after + self.false_rejects_after
 
 
 def count(rulings: Iterable[Ruling]) -> Counts:
+    """Count parts and wrong verdicts."""
     some = list(rulings)
     bad, good = [r for r in some if r.bad], [r for r in some if not r.bad]
     return Counts(
@@ -71,12 +84,15 @@ def count(rulings: Iterable[Ruling]) -> Counts:
 
 
 def of_side(rulings: Iterable[Ruling], *sides: Side) -> list[Ruling]:
+    """Return the parts of the named sides."""
     return [ruling for ruling in rulings if ruling.side in sides]
 
 
 def open_chain(bundle: Bundle) -> Inspector:
-    """The chain of the build that the bundle is judged by, proven on its golden frames. Raises
-    BundleError."""
+    """Return the chain of the first build, after it has reproduced the golden frames.
+
+    Raises BundleError.
+    """
     engine = engine_of(bundle.manifest.builds[0])
     inspector = build_inspector(bundle, now_ns=time.perf_counter_ns, engine=engine)
     prove(bundle, inspector, engine)
@@ -84,7 +100,7 @@ def open_chain(bundle: Bundle) -> Inspector:
 
 
 def rejected(inspector: Inspector, picture: Picture) -> bool:
-    """Blocks for the chain."""
+    """Return true where the chain rejects the picture or cannot inspect it. Blocks."""
     try:
         return inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)).decision is Decision.REJECT
     except FrameError:
@@ -92,8 +108,10 @@ def rejected(inspector: Inspector, picture: Picture) -> bool:
 
 
 def golden_fault(old: Bundle, new: Bundle) -> str | None:
-    """The first golden frame of the old bundle on which a build of the new one decides otherwise,
-    in words."""
+    """Return a sentence on the first golden frame with another decision; None where all agree.
+
+    The frames are those of the old bundle. Every build of the new bundle is checked.
+    """
     for build in new.manifest.builds:
         engine = engine_of(build)
         inspector = build_inspector(new, now_ns=time.perf_counter_ns, engine=engine)
@@ -102,14 +120,14 @@ def golden_fault(old: Bundle, new: Bundle) -> str | None:
             decision = inspector.inspect(Frame(0, 0, 0, 0, pixels)).decision.value
             if decision != golden.decision:
                 return (
-                    f"golden frame {golden.file} of {old.id} is {decision} on {build.name}, and "
+                    f"golden frame {golden.file} of {old.id} is {decision} on {build.name}; it "
                     f"was {golden.decision}"
                 )
     return None
 
 
 def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
-    """Why the new bundle may not take the old one's place, in words; None where it may."""
+    """Return a sentence on the limit that the new bundle exceeds; None where it exceeds none."""
     escapes = [r.name for r in rulings if r.new_escape and r.side != "synthetic"]
     if len(escapes) > limits.new_escapes:
         return (
@@ -117,11 +135,11 @@ def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
             "and would be passed"
         )
     made = of_side(rulings, "synthetic")
-    seen, faded = sum(r.before for r in made), sum(r.new_escape for r in made)
-    if faded > int(limits.synthetic_escapes * seen):
+    rejected_before, passed = sum(r.before for r in made), sum(r.new_escape for r in made)
+    if passed > int(limits.synthetic_escapes * rejected_before):
         return (
-            f"{faded} of {seen} bad parts that were made of the new look would be passed, "
-            f"{int(limits.synthetic_escapes * seen)} allowed"
+            f"{passed} of {rejected_before} synthetic bad parts would be passed, "
+            f"{int(limits.synthetic_escapes * rejected_before)} allowed"
         )
     validation = count(of_side(rulings, "validation"))
     allowed = validation.false_rejects_before + int(limits.more_false_rejects * validation.good)
@@ -132,11 +150,11 @@ def fault(rulings: Sequence[Ruling], limits: Limits) -> str | None:
         )
     marked = count(of_side(rulings, "learned", "held back"))
     if marked.after >= marked.before:
-        return f"{marked.after} marked parts would be judged wrongly, {marked.before} before"
+        return f"{marked.after} marked parts would have a wrong verdict, {marked.before} before"
     held_back = count(of_side(rulings, "held back"))
     if held_back.after > (1 - limits.fixed) * held_back.before:
         return (
-            f"{held_back.after} marked parts that it did not learn from would be judged wrongly, "
-            f"{held_back.before} before; {limits.fixed:.0%} of them must come right"
+            f"{held_back.after} held-back marked parts would have a wrong verdict, "
+            f"{held_back.before} before; {limits.fixed:.0%} of these verdicts must become right"
         )
     return None

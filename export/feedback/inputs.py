@@ -1,4 +1,4 @@
-"""What there is to learn from: the marked parts on their sides, and what the old bundle says."""
+"""The input of a retraining: the marked parts on their sides, and the old bundle's decisions."""
 
 from __future__ import annotations
 
@@ -25,24 +25,28 @@ from models.training.progress import track
 
 
 def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float) -> FeedbackDataset:
-    """Read the released parts that the run has not learned from yet, and ask the old bundle of
-    every part. Blocks for the chain. Raises ExportError, DataError, BundleError and
-    QuarantineError."""
+    """Read the released parts that the run has not learned yet, and run the old bundle on them.
+
+    Blocks for the chain over every part. Raises ExportError, DataError, BundleError and
+    QuarantineError.
+    """
     record = run.record()
     if tuple(kind.name for kind in old.manifest.kinds) != record.kinds:
-        raise ExportError(f"{old.id} is not of {run.folder}: it knows other kinds of defect")
+        raise ExportError(
+            f"{old.id} was not exported from {run.folder}: its kinds of defects differ"
+        )
     index = read_index(quarantine)
     entries = new_entries(record, index.entries)
     if not entries:
         released = sum(entry.released is not None for entry in index.entries)
         raise ExportError(
             f"{quarantine}: {len(index.entries)} parts, {released} released, none of them new to "
-            f"{run.folder}; release some with `outfeed quarantine release`"
+            f"{run.folder}; release parts with `outfeed quarantine release`"
         )
     if all(entry.released == "true-reject" for entry in entries):
         raise ExportError(
             f"{quarantine}: {len(entries)} new parts released, all of them true rejects: there is "
-            "no mistake to learn from"
+            "no wrong verdict to correct"
         )
     classifier = old.manifest.classifier
     settings = FeedbackSettings(
@@ -53,8 +57,8 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
     chain = open_chain(old)
 
     def ruled(pictures: Iterable[Picture]) -> dict[str, bool]:
-        seen = track(tuple(pictures), "asking the old bundle of every part")
-        return {picture.sample.name: rejected(chain, picture) for picture in seen}
+        progress = track(tuple(pictures), "inspecting every part with the old bundle")
+        return {picture.sample.name: rejected(chain, picture) for picture in progress}
 
     caught = ruled((*feedback.selection, *(marked.picture for marked in feedback.held_back)))
     detector = detector_of(run.load_detector(), record.channels)
@@ -67,7 +71,7 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
         feedback,
         novel_regions=learned,
         synthetic=_synthetic_parts(feedback, caught, feedback.learned_good, learned),
-        # What a network has learned from by heart says nothing of the defects beside it.
+        # The result on pictures that a network was trained on proves nothing.
         synthetic_held_back=_synthetic_parts(feedback, caught, later, later_regions)
         if later
         else (),
@@ -83,17 +87,19 @@ def _synthetic_parts(
     good: Sequence[Picture],
     novel_regions: Sequence[NovelRegion],
 ) -> tuple[Picture, ...]:
-    """Bad parts of the look of the good ones, made of the validation parts that the old bundle
-    catches; where no validation part is bad, flaws painted on good ones of either look."""
+    """Return bad parts with the appearance of the good ones, made from rejected validation parts.
+
+    Where no validation part is bad, return good parts of both appearances with synthetic defects.
+    """
     donors = [p for p in feedback.validation if p.kind_map.any() and caught[p.sample.name]]
     if donors:
         return synthetic_bad_parts(donors, good, novel_regions, feedback.record.recipe.seed)
     if any(not picture.sample.is_good for picture in feedback.validation):
         return ()
-    return tuple(map(_flawed, with_synthetic_defects((*feedback.validation, *good))))
+    return tuple(map(_as_bad_part, with_synthetic_defects((*feedback.validation, *good))))
 
 
-def _flawed(picture: Picture) -> Picture:
-    """As a bad part of its own."""
-    name = f"{picture.sample.name}, flaw painted on it"
+def _as_bad_part(picture: Picture) -> Picture:
+    """Return the picture under another name, as a bad part."""
+    name = f"{picture.sample.name} with a synthetic defect"
     return replace(picture, sample=replace(picture.sample, name=name, kinds=(SYNTHETIC,)))

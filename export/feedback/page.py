@@ -1,4 +1,4 @@
-"""learn.html: what was learned and what it changed, on one self-contained page."""
+"""learn.html: the result of a retraining, on one self-contained page."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from models.report.cases import Case, data_uri, marked_uri, shrunk
 from models.training.patches import Picture
 
 PAGE = "learn.html"
-KEPT = "kept against the classifier from severity"  # keep_severity
-MOST = 16  # parts whose decision changed that are shown
+KEEP_SEVERITY = "keep severity"
+MOST = 16  # number of shown parts with a changed decision
 
 
 def find_cases(
     feedback: FeedbackDataset, record: LearnRecord, old: Bundle, new: Bundle
 ) -> tuple[Case, ...]:
-    """Parts whose decision changed: left by the old bundle, right by the new one; those that are
-    judged worse first, bad ones before good ones. Blocks for both chains."""
+    """Return parts with a changed decision: left the old bundle, right the new one.
+
+    Parts that are worse than before come first, bad ones before good ones. Blocks for both chains.
+    """
     held_back = (marked.picture for marked in feedback.held_back)
     pictures = (*feedback.selection, *feedback.synthetic_held_back, *held_back)
     by_name = {picture.sample.name: picture for picture in pictures}
@@ -34,28 +36,31 @@ def find_cases(
         record.changed,
         key=lambda each: ((each.after == "PASS") is not each.bad, not each.bad, each.side),
     )
-    found = []
+    results = []
     for changed in order[:MOST]:
         picture = by_name[changed.name]
-        said = f"{'defective' if changed.bad else 'good'} part, {changed.side}"
-        caption = f"{said}: {changed.before} before, {changed.after} now"
+        part = f"{'defective' if changed.bad else 'good'} part, {changed.side}"
+        caption = f"{part}: {changed.before} before, {changed.after} now"
         left, right = (_shown(chain, picture) for chain in chains)
-        found.append(Case(changed.name, caption, left, right))
-    return tuple(found)
+        results.append(Case(changed.name, caption, left, right))
+    return tuple(results)
 
 
 def render(record: LearnRecord, cases: Sequence[Case]) -> str:
-    """The page. Pure: equal findings give equal text."""
+    """Return the page as HTML. Pure: equal records give equal text."""
     return page.page(
-        f"What {record.bundle} has learned",
+        f"Retraining of {record.bundle}",
         [_summary(record), _figures(record), _routes(record), _changed(record, cases)],
     )
 
 
 def worse(record: LearnRecord) -> tuple[str, ...]:
-    """Return sentences on the parts judged worse than before, the costliest first; empty where none
-    is. They count parts that changed sides, by side, regardless of improvements elsewhere."""
-    found = []
+    """Return sentences on the parts with a worse decision than before, the most expensive first.
+
+    They count the changed decisions of each side, without regard to improvements elsewhere. Empty
+    where no part is worse.
+    """
+    results = []
     for what, bad, now in (("defective", True, "PASS"), ("good", False, "REJECT")):
         for name, side in record.sides.items():
             count = sum(
@@ -70,34 +75,34 @@ def worse(record: LearnRecord) -> tuple[str, ...]:
                 else (side.false_rejects_before, side.false_rejects_after, side.good)
             )
             verdict = "passed" if bad else "rejected"
-            found.append(
-                f"{count} {what} parts of side “{name}” are now {verdict} that were not: {verdict} "
+            results.append(
+                f"{count} {what} parts of the side “{name}” are now {verdict} and were not before: "
                 f"{before} of {total} before, {after} of {total} now."
             )
-    return tuple(found)
+    return tuple(results)
 
 
 def _summary(record: LearnRecord) -> str:
     rows = [
         ("bundle", record.old_bundle, record.bundle),
         ("T", _number(record.before.threshold), _number(record.after.threshold)),
-        (KEPT, _kept(record.before), _kept(record.after)),
-        ("block classifier", "", "trained further" if record.classifier_changed else "the same"),
+        (KEEP_SEVERITY, _keep_severity(record.before), _keep_severity(record.after)),
+        ("block classifier", "", "trained further" if record.classifier_changed else "unchanged"),
         ("detector", "", _detector(record)),
     ]
     return page.section(
         "Summary",
         page.paragraph(
-            f"Learned by the route “{record.route}”. {_capital(record.proven)}.", "lead"
+            f"Retrained by the route “{record.route}”. {_capital(record.proven)}.", "lead"
         ),
         *(page.paragraph(line, "warning") for line in worse(record)),
-        *([] if worse(record) else [page.paragraph("No part is judged worse than before.")]),
+        *([] if worse(record) else [page.paragraph("No part has a worse decision than before.")]),
         page.table(("", "before", "now"), rows),
         page.paragraph(
-            f"All {record.golden_frames} golden frames of the old bundle are decided as before. "
-            f"Allowed were {record.new_escapes_allowed} new escapes, and false rejects on old "
-            f"validation parts growing by {percent(record.more_false_rejects_allowed)} of the good "
-            "ones."
+            f"All {record.golden_frames} golden frames of the old bundle have the same decision as "
+            f"before. The limits allowed {record.new_escapes_allowed} new escapes, and more false "
+            "rejects on validation parts by at most "
+            f"{percent(record.more_false_rejects_allowed)} of the good parts."
         ),
         *(
             [
@@ -138,11 +143,12 @@ def _figures(record: LearnRecord) -> str:
     return page.section(
         "Before and after",
         page.paragraph(
-            "Both bundles as a station runs them, on the same pictures. validation: the old "
-            "run's. learned: marked parts that the settings or the networks were chosen on; that "
-            "these are right says little. held back: the later marked parts, which nothing was "
-            "learned from. Marked parts are mistakes of the old bundle by choice, so its rates on "
-            "them are no rates of the line."
+            "Both bundles inspected the same pictures, as on a station. The side “validation” "
+            "holds the validation parts of the old run. The side “learned” holds marked parts that "
+            "were used for training or for the choice of settings, so right verdicts on them prove "
+            "little. The side “held back” holds later marked parts, which were not used. Marked "
+            "parts were selected because their verdicts were wrong, so the rates on them are not "
+            "rates of the line."
         ),
         page.table(("", "before", "now"), rows),
     )
@@ -153,12 +159,14 @@ def _routes(record: LearnRecord) -> str:
         (
             tried.route,
             "–" if tried.settings is None else _number(tried.settings.threshold),
-            "–" if tried.settings is None else _kept(tried.settings),
-            tried.fault or ("taken" if tried.route == record.route else "another was better"),
+            "–" if tried.settings is None else _keep_severity(tried.settings),
+            tried.fault or ("used" if tried.route == record.route else "another route was better"),
         )
         for tried in record.tried
     ]
-    return page.section("Ways that were tried", page.table(("route", "T", KEPT, "outcome"), rows))
+    return page.section(
+        "Routes that were tried", page.table(("route", "T", KEEP_SEVERITY, "result"), rows)
+    )
 
 
 def _changed(record: LearnRecord, cases: Sequence[Case]) -> str:
@@ -168,17 +176,22 @@ def _changed(record: LearnRecord, cases: Sequence[Case]) -> str:
     ]
     return page.section(
         "Decisions that changed",
-        page.paragraph("Left what the old bundle sees, right the new one: orange is reported."),
+        page.paragraph(
+            "Left: the old bundle. Right: the new bundle. Orange is the reported region."
+        ),
         *(page.case(case) for case in cases),
-        page.folded("All of them", page.table(("part", "side", "it is", "before", "now"), rows)),
+        page.folded(
+            "All changed decisions",
+            page.table(("part", "side", "defective or good", "before", "now"), rows),
+        ),
     )
 
 
 def _detector(record: LearnRecord) -> str:
     if record.detector_changed:
-        return "trained anew" if record.route == "method" else "trained further"
-    # It is calibrated on the marked good parts too.
-    return "the same, int8 made anew" if record.classifier_changed else "the same, byte for byte"
+        return "trained from the start" if record.route == "method" else "trained further"
+    # With a new classifier the detector is calibrated on the marked good parts as well.
+    return "unchanged, quantised again" if record.classifier_changed else "unchanged"
 
 
 def _shown(chain: Inspector, picture: Picture) -> str:
@@ -188,7 +201,7 @@ def _shown(chain: Inspector, picture: Picture) -> str:
         return data_uri(shrunk(picture.pixels))
 
 
-def _kept(settings: SettingsRecord) -> str:
+def _keep_severity(settings: SettingsRecord) -> str:
     return "–" if settings.keep_severity is None else _number(settings.keep_severity)
 
 

@@ -1,4 +1,4 @@
-"""learn.json: what was learned, from what, and what it changed."""
+"""learn.json: the record of a retraining, with the parts and the changed decisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SettingsRecord(_Part):
 
 
 class FeedbackSideRecord(_Part):
-    """Parts of one side, and how many of them are judged wrongly."""
+    """The parts of one side, and the wrong verdicts on them before and after."""
 
     bad: int
     good: int
@@ -28,7 +28,7 @@ class FeedbackSideRecord(_Part):
 
 
 class TriedRoute(_Part):
-    """fault: why it was not taken; '' where it was."""
+    """A route that was tried. fault: the limit that it exceeds; "" where there is none."""
 
     route: str
     settings: SettingsRecord | None
@@ -36,7 +36,7 @@ class TriedRoute(_Part):
 
 
 class ChangedRecord(_Part):
-    """A part whose decision is another one now."""
+    """A part with another decision than before."""
 
     name: str
     side: str
@@ -46,10 +46,12 @@ class ChangedRecord(_Part):
 
 
 class LearnRecord(_Part):
-    """learned, held_back: ids of the quarantine's parts. left_out: of the parts that T was chosen
-    on, how many are judged rightly at the T that is chosen without them, and of how many; None
-    where a network has seen them. proven: whether marked parts that nothing was learned from are
-    judged better than before, and how that is known."""
+    """The record of a retraining.
+
+    learned, held_back: ids of the marked parts. left_out: right verdicts on the marked parts, each
+    at a T chosen without it, and the number of these parts; None where a network was trained on
+    them. proven: a sentence on the verdicts on held-back marked parts, before and after.
+    """
 
     old_run: str
     old_bundle: str

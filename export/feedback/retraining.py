@@ -1,4 +1,7 @@
-"""The routes in turn, each through the same gate; what passes is written whole, or nothing is."""
+"""Retraining from feedback: try the routes in turn, check each result, and write the best.
+
+The files are written all or not at all.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,8 @@ from models.feedback import (
     Route,
     RouteCandidate,
     Shortfall,
+    follow,
     routes_of,
-    take,
     write_run,
 )
 from models.report.exported import read_export, write_export
@@ -64,10 +67,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LearnOptions:
-    """routes: those to try, in turn; empty takes models.feedback.routes_of. held_back_share: of the
-    marked parts, 0 to 1. enough: the share of the learned parts that a route must judge rightly for
-    the next, dearer one not to be tried. version: '' raises the old one by one. parity: the limits
-    of the export."""
+    """The settings of a retraining.
+
+    Attributes:
+        routes: the routes to try, in turn; empty uses models.feedback.routes_of.
+        limits: the limits for the new bundle.
+        held_back_share: share of the marked parts that only check the result, 0 to 1.
+        enough: share of right verdicts on learned parts, 0 to 1, at which no further route is
+            tried.
+        version: version of the new bundle; "" raises the old one by one.
+        parity: the parity limits of the export.
+        calibration_frames: see ExportOptions.
+        search_parts: see ExportOptions.
+    """
 
     routes: tuple[Route, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -81,7 +93,7 @@ class LearnOptions:
 
 @dataclass(frozen=True, slots=True)
 class RetrainingResult:
-    """The new run's folder and its bundle."""
+    """The folder of the new run, its bundle, and the record of the retraining."""
 
     folder: Path
     bundle_path: Path
@@ -90,8 +102,8 @@ class RetrainingResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """A candidate that passed the gate, in a folder of its own."""
+class _Passed:
+    """A candidate within the limits, in its own folder."""
 
     folder: Path
     candidate: RouteCandidate
@@ -108,36 +120,38 @@ def learn(
     options: LearnOptions,
     key: Ed25519PrivateKey | None = None,
 ) -> RetrainingResult:
-    """Learn from the released parts that the run has not learned from yet. Blocks for a minute
-    (threshold) to hours (method). Raises ExportError, one line, where nothing may be shipped, and
-    DataError, BundleError, QuarantineError; then nothing is written."""
+    """Retrain from the released parts that the run has not learned yet.
+
+    Blocks for a minute (threshold) to hours (method). Raises ExportError where no route is within
+    the limits, and DataError, BundleError and QuarantineError. After an error nothing is written.
+    """
     if out.exists():
-        raise ExportError(f"{out}: is there already; name another OUT")
+        raise ExportError(f"{out}: already exists; name another folder with OUT")
     version = options.version or _raised(old)
     feedback = open_marked(run, old, quarantine, options.held_back_share)
     tried: list[TriedRoute] = []
-    best: _Taken | None = None
+    best: _Passed | None = None
     with _scratch(out) as folder:
         for route in options.routes or routes_of(feedback):
-            log.info("learn route=%s is tried", route)
+            log.info("learn route=%s started", route)
             with stage(f"route {route}"):
-                found = _try(route, feedback, old, version, folder / route, options)
-            if isinstance(found, TriedRoute):
-                log.info("learn route=%s refused=%s", route, found.fault)
-                tried.append(found)
+                outcome = _try(route, feedback, old, version, folder / route, options)
+            if isinstance(outcome, TriedRoute):
+                log.info("learn route=%s refused=%s", route, outcome.fault)
+                tried.append(outcome)
                 continue
             tried.append(
-                TriedRoute(route=route, settings=_settings(found.candidate, old), fault="")
+                TriedRoute(route=route, settings=_settings(outcome.candidate, old), fault="")
             )
-            if best is None or found.wrong < best.wrong:
-                best = found
-            if found.wrong <= (1 - options.enough) * len(feedback.learned):
+            if best is None or outcome.wrong < best.wrong:
+                best = outcome
+            if outcome.wrong <= (1 - options.enough) * len(feedback.learned):
                 break
         if best is None:
-            said = "; ".join(f"{each.route}: {each.fault}" for each in tried)
-            raise ExportError(f"nothing is changed: {said}")
+            faults = "; ".join(f"{each.route}: {each.fault}" for each in tried)
+            raise ExportError(f"nothing is changed: {faults}")
         data = _sealed(best.exported.data, key, old.manifest.compatible)
-        # Its id is of what it is for, too.
+        # The id of a bundle depends on the stations that it is for.
         best = replace(best, exported=replace(best.exported, data=data, bundle=parse_bundle(data)))
         record = _record(feedback, old, best, tried, options)
         name = f"{old.manifest.name}{SUFFIX}"
@@ -153,10 +167,13 @@ def _try(
     version: str,
     folder: Path,
     options: LearnOptions,
-) -> _Taken | TriedRoute:
-    """Blocks. A route that may not ship is told with its fault."""
+) -> _Passed | TriedRoute:
+    """Follow a route and check the result. Blocks.
+
+    Returns a TriedRoute with the fault where the result exceeds a limit.
+    """
     folder.mkdir()
-    candidate = take(route, feedback, options.limits, Run(folder))
+    candidate = follow(route, feedback, options.limits, Run(folder))
     if isinstance(candidate, Shortfall):
         names = [feedback.selection[place].sample.name for place in candidate.lost]
         fell_short = f"{candidate}{': ' if names else ''}{', '.join(names)}"
@@ -167,26 +184,28 @@ def _try(
     try:
         new = write_run(folder, feedback, candidate)
         exported = _export(route, new, old, version, options)
-        said = golden_fault(old, exported.bundle)
+        failed = golden_fault(old, exported.bundle)
         rulings = _rulings(feedback, exported.bundle)
     except (ExportError, BundleError) as error:
         return TriedRoute(route=route, settings=settings, fault=str(error))
-    said = said or fault(rulings, options.limits)
-    if said is not None:
-        return TriedRoute(route=route, settings=settings, fault=said)
+    failed = failed or fault(rulings, options.limits)
+    if failed is not None:
+        return TriedRoute(route=route, settings=settings, fault=failed)
     wrong = count(of_side(rulings, "learned")).after
-    return _Taken(folder, candidate, exported, rulings, wrong)
+    return _Passed(folder, candidate, exported, rulings, wrong)
 
 
 def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOptions) -> Exported:
-    """In the form of the old bundle: its shape, formats and precisions."""
+    """Export with the shape, formats and precisions of the old bundle."""
     if route == "threshold":
         return repack(run, old, version, options.parity)
     manifest = old.manifest
     guidance = run.record().recipe.guidance
     for kind in manifest.kinds:
         if kind != type(kind)(name=kind.name, guidance=guidance.get(kind.name, "")):
-            raise ExportError(f"{old.id} has a rule or guidance for {kind.name} of its own")
+            raise ExportError(
+                f"{old.id} has a rule or guidance for {kind.name} that is not in the recipe"
+            )
     formats = tuple(dict.fromkeys(build.format for build in manifest.builds))
     both = {build.precision for build in manifest.builds} == {"int8", "float32"}
     exported = build_bundle(
@@ -205,7 +224,7 @@ def _export(route: Route, run: Run, old: Bundle, version: str, options: LearnOpt
         ),
     )
     if not set(formats) <= {build.format for build in exported.bundle.manifest.builds}:
-        # Stations run the old bundle in a format that the new one would lack.
+        # Stations run the old bundle in a format that the new bundle would not have.
         raise ExportError(exported.refused)
     return exported
 
@@ -227,27 +246,27 @@ def _rulings(feedback: FeedbackDataset, new: Bundle) -> tuple[Ruling, ...]:
             feedback.caught[picture.sample.name],
             rejected(chain, picture),
         )
-        for side, picture in track(every, "asking the new bundle of every part")
+        for side, picture in track(every, "inspecting every part with the new bundle")
     )
 
 
 def _record(
     feedback: FeedbackDataset,
     old: Bundle,
-    taken: _Taken,
+    passed: _Passed,
     tried: Sequence[TriedRoute],
     options: LearnOptions,
 ) -> LearnRecord:
-    candidate = taken.candidate
+    candidate = passed.candidate
     names: tuple[Side, ...] = ("validation", "synthetic", "learned", "held back")
-    sides = {name: count(of_side(taken.rulings, name)) for name in names}
+    sides = {name: count(of_side(passed.rulings, name)) for name in names}
     if not feedback.synthetic:
         del sides["synthetic"]
     words = {True: "REJECT", False: "PASS"}
     return LearnRecord(
         old_run=str(feedback.run.folder),
         old_bundle=old.id,
-        bundle=taken.exported.bundle.id,
+        bundle=passed.exported.bundle.id,
         route=candidate.route,
         before=SettingsRecord(
             threshold=feedback.old.threshold,
@@ -269,62 +288,66 @@ def _record(
                 before=words[ruling.before],
                 after=words[ruling.after],
             )
-            for ruling in taken.rulings
+            for ruling in passed.rulings
             if ruling.before != ruling.after
         ),
         tried=tuple(tried),
         learned=tuple(marked.entry.id for marked in feedback.learned),
         held_back=tuple(marked.entry.id for marked in feedback.held_back),
         left_out=candidate.left_out,
-        proven=_proven(feedback, taken),
+        proven=_proven(feedback, passed),
     )
 
 
-def _proven(feedback: FeedbackDataset, taken: _Taken) -> str:
-    held_back = count(of_side(taken.rulings, "held back"))
+def _proven(feedback: FeedbackDataset, passed: _Passed) -> str:
+    held_back = count(of_side(passed.rulings, "held back"))
     total = len(feedback.held_back)
     if total:
         return (
-            f"on marked parts that nothing was learned from, judged wrongly before: "
+            f"wrong verdicts on held-back marked parts before: "
             f"{counted(held_back.before, total)}; after: {counted(held_back.after, total)}; "
-            f"{_true_rejects(feedback, taken)}"
+            f"{_true_rejects(feedback, passed)}"
         )
-    if taken.candidate.left_out is not None:
+    if passed.candidate.left_out is not None:
         return (
-            "too few marked parts to hold some back; each judged at the T that the others give, "
-            f"right: {counted(*taken.candidate.left_out)}"
+            "too few marked parts to hold some back; right verdicts on each at the T chosen "
+            f"from the others: {counted(*passed.candidate.left_out)}"
         )
-    return "not proven: too few marked parts to hold some back, and the networks have seen them all"
+    return "not proven: too few marked parts to hold some back, and all were used for training"
 
 
-def _true_rejects(feedback: FeedbackDataset, taken: _Taken) -> str:
-    """What is known of bad parts of the new look; the gate has seen to it that few are let by, so
-    their number is what tells."""
+def _true_rejects(feedback: FeedbackDataset, passed: _Passed) -> str:
+    """Return a sentence on the held-back true rejects: bad parts with the new appearance.
+
+    The limits allow few escapes, so the number of parts shows how much is proven.
+    """
     names = {m.picture.sample.name for m in feedback.held_back if m.entry.released == "true-reject"}
-    some = [each for each in taken.rulings if each.name in names]
+    some = [each for each in passed.rulings if each.name in names]
     if not some:
-        return "whether bad parts of the new look are let by is not known: no true reject held back"
-    return f"true rejects let by: {counted(sum(not r.after for r in some), len(some))}"
+        return (
+            "escapes among bad parts with the new appearance are unknown: no true reject held back"
+        )
+    return f"true rejects passed: {counted(sum(not r.after for r in some), len(some))}"
 
 
 def _write(
-    taken: _Taken, feedback: FeedbackDataset, old: Bundle, name: str, record: LearnRecord
+    passed: _Passed, feedback: FeedbackDataset, old: Bundle, name: str, record: LearnRecord
 ) -> None:
-    """Everything into the candidate's folder."""
-    folder = taken.folder
-    write_bundle(folder / name, taken.exported.data)
-    exported = record_of(taken.exported, name)
+    """Write the bundle, the records and the pages into the candidate's folder."""
+    folder = passed.folder
+    write_bundle(folder / name, passed.exported.data)
+    exported = record_of(passed.exported, name)
     before = read_export(feedback.run.folder)
     if record.route == "threshold" and before is not None:
-        # The very same networks: how they were quantised and how fast they are still holds.
+        # The networks are unchanged, so the figures on quantisation and latency are still valid.
         exported = exported.model_copy(
             update={"tried": before.tried, "latency_ms": before.latency_ms}
         )
     write_export(folder, exported)
-    write_page(folder, exported, taken.exported.certified)
+    write_page(folder, exported, passed.exported.certified)
     write_atomically(folder / RECORD, record.model_dump_json(indent=1) + "\n")
-    with stage("writing the page of what changed"):
-        cases = page.find_cases(feedback, record, old, taken.exported.bundle)
+    with stage("writing the page of the changes"):
+        cases = page.find_cases(feedback, record, old, passed.exported.bundle)
         text = page.render(record, cases)
     write_atomically(folder / page.PAGE, text)
     for checkpoint in folder.glob("*.ckpt"):
@@ -332,11 +355,12 @@ def _write(
 
 
 def _sealed(data: bytes, key: Ed25519PrivateKey | None, compatible: tuple[str, ...]) -> bytes:
-    """Signed where there is a key, for the stations that the old bundle is for."""
+    """Return the bundle for the stations of the old one, signed where there is a key."""
     if key is not None:
         return sign_bundle(data, key, compatible)
-    found = parse_bundle(data)
-    return pack(found.manifest.model_copy(update={"compatible": compatible}), found.files)
+    bundle = parse_bundle(data)
+    manifest = bundle.manifest.model_copy(update={"compatible": compatible})
+    return pack(manifest, bundle.files)
 
 
 def _settings(candidate: RouteCandidate, old: Bundle) -> SettingsRecord:
@@ -356,13 +380,13 @@ def _raised(old: Bundle) -> str:
 
 @contextmanager
 def _scratch(out: Path) -> Iterator[Path]:
-    """A folder beside ``out``, gone at the end; raises DataError where none can be made."""
+    """Create a folder beside ``out`` and delete it at the end. Raises DataError."""
     folder = out.with_name(f".{out.name}.partial")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise DataError(f"{folder}: cannot be created: {error.strerror}") from error
     try:
         yield folder
     finally:

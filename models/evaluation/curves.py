@@ -2,7 +2,7 @@
 counted in two ways, each kind by itself. Pure.
 
 He & Liu 2020, section IV, Figs. 9 and 13, Tables 4 to 7. Where the paper leaves open how it counts,
-each function says what is done here.
+each function states the rule that is used here.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class KindScores:
 
 
 def iou_curve(outcomes: Sequence[PictureOutcome], levels: Sequence[float] = LEVELS) -> IouCurve:
-    """He & Liu 2020, Figs. 9 and 13.
+    """Return recall and precision over the IoU threshold (He & Liu 2020, Figs. 9 and 13).
 
-    A defect counts at a level when its IoU is at least that (the paper: greater; they differ where
-    both are equal only). An annotated defect's IoU is that of the report that covers it best, and
-    a report's that of the annotated defect it covers best; one report may so stand for two defects
-    at IoU 0.5 and below, never above.
+    A defect counts at a level where its IoU is at least that level. In the paper it must be
+    greater, which differs only where both are equal. The IoU of an annotated defect is that with
+    its best report, and the IoU of a report that with its best annotated defect. At an IoU of 0.5
+    or less, one report may therefore match two defects.
     """
     matches = [match for o in outcomes for match in o.matches]
     found = np.array([match.iou for match in matches], np.float64)
@@ -106,9 +106,9 @@ def together(outcomes: Sequence[PictureOutcome], *, tolerant: bool = False) -> P
 def per_picture(outcomes: Sequence[PictureOutcome], *, tolerant: bool = False) -> PixelScores:
     """Each figure as the mean over defective pictures; one with nothing reported counts 0.
 
-    The paper does not say which mean its tables show. Its F1 of DAGM2007 (Table 5: 0.915) is not
-    the harmonic mean of the precision and recall beside it (0.925 and 0.908 give 0.916), nor is
-    that of Table 7's last row; so they are means over something, pictures or classes.
+    The paper does not state which mean its tables show. Its F1 of DAGM2007 (Table 5: 0.915) is not
+    the harmonic mean of the precision and recall in the same row (0.925 and 0.908 give 0.916). The
+    same is true for the last row of Table 7. So they are means over pictures or classes.
     """
     some = [
         _scores(
@@ -132,9 +132,9 @@ def per_picture(outcomes: Sequence[PictureOutcome], *, tolerant: bool = False) -
 def picture_ar(outcomes: Sequence[PictureOutcome]) -> float:
     """Equation (3) over defective pictures, with the IoU of all their reported pixels.
 
-    The paper's n counts defects. Yet its AR falls when the classifier is turned off (Table 7),
-    which false reports apart from a defect can only do if they count against its IoU, as they do
-    here; and its 0.690 is 2 · (0.845 − 0.5) of its mean IoU. DAGM2007 has one defect a picture.
+    In the paper n counts defects. But its AR falls without the classifier (Table 7). False reports
+    far from a defect can only cause this if they reduce its IoU, as they do here. Its 0.690 is
+    2 · (0.845 − 0.5), computed from its mean IoU. DAGM2007 has one defect in each picture.
     """
     return average_recall([o.iou for o in outcomes if o.annotated_px])
 

@@ -1,4 +1,4 @@
-"""Run a chain over annotated pictures and say how good it is."""
+"""Compare the results of a chain with annotated pictures."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from models.training.progress import track
 def evaluate(
     inspector: Inspector, pictures: Iterable[Picture], kinds: tuple[str, ...]
 ) -> tuple[PictureOutcome, ...]:
-    """What the chain made of each picture, against its annotation. Blocks for all of them."""
+    """Inspect pictures and compare the results with the annotation. Blocks for all of them."""
     return tuple(
         outcome_of(inspector.examine(Frame(number, number, 0, 0, picture.pixels)), picture, kinds)
-        for number, picture in enumerate(track(pictures, "judging pictures"))
+        for number, picture in enumerate(track(pictures, "evaluating pictures"))
     )
 
 
 def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...]) -> PictureOutcome:
-    """What a chain made of one picture, against its annotation."""
+    """Compare the result of a chain on one picture with its annotation."""
     labels: npt.NDArray[np.int64] = np.zeros(picture.kind_map.shape, np.int64)
     found = inspection.components
     if found is not None:
-        # Region numbers → 1 + place among the reported defects; what was dropped becomes 0.
+        # Region numbers become 1 + index of the reported defect; dropped regions become 0.
         place = np.zeros(len(found.regions) + 1, np.int64)
         place[list(inspection.defect_labels)] = np.arange(1, len(inspection.defect_labels) + 1)
         height, width = found.labels.shape

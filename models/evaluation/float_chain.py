@@ -1,4 +1,4 @@
-"""The station's chain with the torch networks in it: what the int8 bundle is compared with."""
+"""The chain of a station with the networks in torch, with which int8 builds are compared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.training.detector import severity_map
 
 
 class TorchDetector:
-    """A chain's Detector on torch, float32, the whole frame in one run whatever its size."""
+    """A Detector on torch in float32, which inspects a frame of any size in one run."""
 
     def __init__(self, network: DetectorNetwork, channels: int) -> None:
         self._network = network
@@ -32,16 +32,17 @@ class TorchDetector:
 
 
 def detector_of(trained: DetectorNetwork | FileDetector, channels: int) -> Detector:
-    """What a training gave, as a chain's Detector: a network on torch, a file by its reader."""
+    """Return the Detector of a trained network (on torch) or of a detector file."""
     if isinstance(trained, FileDetector):
         return trained.detector(channels)
     return TorchDetector(trained, channels)
 
 
 class RunOnce:
-    """A chain's Detector that runs another once per picture and remembers the maps.
+    """A Detector that runs another one once for each picture and stores the maps.
 
-    Pictures are told apart by identity, so the caller keeps the arrays and does not write to them.
+    Pictures are identified by the identity of their array, so the caller must keep the arrays and
+    must not write to them.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -51,14 +52,14 @@ class RunOnce:
     def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
         key = id(pixels)
         if key not in self._maps:
-            seen = self._detector.detect(pixels)
+            severity = self._detector.detect(pixels)
             # A map is valid until the next frame only.
-            self._maps[key] = replace(seen, values=seen.values.copy())
+            self._maps[key] = replace(severity, values=severity.values.copy())
         return self._maps[key]
 
 
 class TorchFrames:
-    """An Engine for a detector on torch, float32, at a static shape; severity has scale 1."""
+    """An Engine for a detector on torch in float32, with a static shape and scale 1."""
 
     def __init__(self, network: DetectorNetwork, channels: int, height: int, width: int) -> None:
         self._network = network
@@ -76,7 +77,7 @@ class TorchFrames:
 
 
 class TorchBlocks:
-    """An Engine for the block classifier on torch, float32."""
+    """An Engine for the block classifier on torch in float32."""
 
     def __init__(self, network: BlockClassifier, channels: int, batch: int = 40) -> None:
         self._network = network
@@ -102,7 +103,7 @@ def float_inspector(
     *,
     keep_severity: float = KEEP_NONE,
 ) -> Inspector:
-    """The chain on torch. The classifier must be in eval mode."""
+    """Return the chain on torch. The classifier must be in eval mode."""
     classify: Classifier = SingleKindClassifier(kinds)
     if classifier is not None:
         blocks = TorchBlocks(classifier, channels)

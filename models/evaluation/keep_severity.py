@@ -1,8 +1,8 @@
-"""The search for keep_severity: what is reported although the classifier calls it background.
+"""The search for keep_severity on validation parts.
 
-He & Liu 2020 drop a region when most of its blocks look like background. On faint defects that
-costs escapes; so a region that the detector is sure of must look like background without doubt. How
-much of severity must be left by that doubt is read off the validation parts.
+He & Liu 2020 drop a region when most of its blocks look like background. With faint defects this
+causes escapes. Therefore a region with a high severity is dropped only where the classifier has
+little doubt. keep_severity is the severity, reduced by this doubt, from which a region is reported.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from models.training.patches import Picture
 from models.training.progress import track
 
 GRID = (*np.arange(0.0, 6.0, 0.25).tolist(), 6.0, 8.0, KEEP_NONE)
-# Sums of two rates that are nearer than this are equal: on a hundred parts one decides by chance.
+# Sums of two rates with a smaller difference are equal: with a hundred parts it is one part.
 SLACK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundSearch:
-    """The best value and, per value of the grid, the shares it was chosen by."""
+    """The best value, and the rates for each value of the grid."""
 
     best: float
     grid: tuple[float, ...]

@@ -1,13 +1,15 @@
-"""How good a chain is, in the paper's metrics and in a line manager's.
+"""The metrics of a chain: those of the paper, and escapes and false rejects.
 
-He & Liu 2020, section IV.C: pixel precision, recall and F1, IoU, AR = (2/n) Σ max(IoU − 0.5, 0)
-(their equation 3), and defects found at an IoU threshold with and without the kind. To those: pixel
-figures with a tolerance, image-level average precision, escapes and false rejects per part.
+He & Liu 2020, section IV.C, define pixel precision, recall and F1, IoU, and
+AR = (2/n) Σ max(IoU − 0.5, 0) (equation 3). They also count defects found at an IoU threshold, with
+and without the kind. This module adds pixel figures with a tolerance, average precision of
+pictures, escapes and false rejects.
 
-The tolerance: where a crack is one or two pixels wide, its annotation is no truer than that. The
-literature on road cracks (AigleRN, CrackForest) counts a reported pixel as right when an annotated
-one lies within a few pixels, and an annotated one as found when a reported one does. The paper does
-not say whether its Table 4 does; so both are given.
+The annotation of a crack that is one or two pixels wide is not more exact than its width. The
+literature on road cracks (AigleRN, CrackForest) therefore uses a tolerance of a few pixels. A
+reported pixel is right where an annotated one is near, and an annotated pixel is found where a
+reported one is near. The paper does not state whether its Table 4 has a tolerance, so both figures
+are given.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from edge.chain.components import components
 from edge.chain.filter import Mask
 from models.data.dataset import Pixels
 
-JOIN_PX = 4.0  # the paper's: annotated clusters nearer than this are one defect
-TOLERANCE_PX = 2.0  # between pixel centres; the usual one for AigleRN
-COUNTS = ("escapes", "false_rejects")  # shown as unknown where nobody can count them
-# Every figure in the words of a page or a table, in the order in which a line asks.
+JOIN_PX = 4.0  # from the paper: annotated clusters nearer than this are one defect
+TOLERANCE_PX = 2.0  # between pixel centres; the usual value for AigleRN
+COUNTS = ("escapes", "false_rejects")  # shown as unknown where there is no part to count
+# The texts of all figures on pages and in tables, the most important first.
 WORDS = {
     "parts": "parts",
     "defective": "defective parts",
@@ -63,9 +65,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class PictureOutcome:
-    """What became of one part. Pixels are counted over the frame; score is the peak severity.
-    defective: by its annotation, or because somebody said so without drawing where (``unmasked``:
-    then its pixels say nothing and count nowhere).
+    """The result for one part, compared with its annotation.
+
+    Pixels are counted over the frame. score is the score of the verdict. A part is defective by its
+    annotation, or because it is ``unmasked``: known to be defective without a mask. Then its pixels
+    count nowhere.
 
     near_reported_px: reported pixels with an annotated one within the tolerance. near_annotated_px:
     annotated pixels with a reported one within it. Both are hit_px where the tolerance is 0.
@@ -91,17 +95,20 @@ class PictureOutcome:
 
     @property
     def iou(self) -> float:
-        """Of all reported with all annotated pixels; 1 where there are neither."""
+        """Return the IoU of all reported and all annotated pixels; 1 where there are none."""
         union = self.reported_px + self.annotated_px - self.hit_px
         return self.hit_px / union if union else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Over a set of parts. Shares are 0 to 1; mean_iou and ar are over parts and defects that are
-    annotated; pixels of all parts are counted together, in the ``_tol`` figures with the tolerance
-    of the outcomes; nan where there is nothing to count. escapes, false_rejects: None where no part
-    is defective, or good: then the number is not 0 but unknown."""
+    """The metrics over a set of parts.
+
+    Shares are 0 to 1, and nan where there is nothing to count. mean_iou is over annotated parts, ar
+    over annotated defects. Pixels of all parts are counted together. The ``_tol`` figures use the
+    tolerance of the outcomes. escapes is None (unknown) where no part is defective, false_rejects
+    where none is good.
+    """
 
     parts: int
     defective: int
@@ -125,11 +132,11 @@ class Metrics:
     false_reject_rate: float
 
     def as_dict(self) -> dict[str, float]:
-        """By name; what there was nothing to count for is left out, since JSON has no NaN."""
+        """Return the figures by name, without those that are nan: JSON has no NaN."""
         return {name: v for name, v in self.as_measures().items() if not math.isnan(v)}
 
     def as_measures(self) -> dict[str, float]:
-        """Every figure by name; nan where there was nothing to count."""
+        """Return every figure by name; nan where there is nothing to count."""
         values = asdict(self).items()
         return {name: math.nan if value is None else float(value) for name, value in values}
 
@@ -192,7 +199,7 @@ def outcome(
 
 
 def summarise(outcomes: Sequence[PictureOutcome]) -> Metrics:
-    """The metrics of a set of parts. Raises ValueError when there is none."""
+    """Return the metrics of a set of parts. Raises ValueError where there is none."""
     if not outcomes:
         raise ValueError("no part to summarise")
     bad = [o for o in outcomes if o.defective]
@@ -233,8 +240,10 @@ def summarise(outcomes: Sequence[PictureOutcome]) -> Metrics:
 
 
 def known(values: Mapping[str, float]) -> dict[str, float]:
-    """Metrics by name without the counts that say nothing: of escapes where no part is defective,
-    of false rejects where none is good. Runs and exports of earlier versions have 0 there."""
+    """Return metrics by name without counts that are unknown.
+
+    These are escapes where no part is defective, and false rejects where none is good.
+    """
     unknown = set()
     if values.get("defective") == 0:
         unknown.add("escapes")
@@ -246,8 +255,11 @@ def known(values: Mapping[str, float]) -> dict[str, float]:
 def near_px(
     reported: npt.NDArray[np.bool_], annotated: npt.NDArray[np.bool_], tolerance_px: float
 ) -> tuple[int, int]:
-    """How many reported pixels have an annotated one within tolerance_px, and how many annotated
-    ones a reported one. bool H×W both. Raises ValueError for a negative tolerance."""
+    """Count reported pixels with an annotated one near, and annotated pixels with a reported one.
+
+    Both masks are bool H×W. Near means within tolerance_px. Raises ValueError for a negative
+    tolerance.
+    """
     if tolerance_px < 0:
         raise ValueError(f"tolerance is {tolerance_px} px; expected 0 or more")
     if not (reported.any() and annotated.any()):
@@ -259,8 +271,11 @@ def near_px(
 
 
 def within(mask: npt.NDArray[np.bool_], tolerance_px: float) -> npt.NDArray[np.bool_]:
-    """bool H×W: true where a pixel of the mask lies at most tolerance_px away, Euclidean between
-    pixel centres; so 0 gives the mask, 1 its neighbours above, below, left and right too."""
+    """Return bool H×W: true where a pixel of the mask is at most tolerance_px away.
+
+    The distance is Euclidean between pixel centres. 0 returns the mask, and 1 adds the neighbours
+    above, below, left and right.
+    """
     reach = int(tolerance_px)
     if not reach:
         return mask
@@ -270,8 +285,10 @@ def within(mask: npt.NDArray[np.bool_], tolerance_px: float) -> npt.NDArray[np.b
 
 
 def f1(precision: float, recall: float) -> float:
-    """Their harmonic mean: 0 where either is 0, or undefined while the other is not; nan where both
-    are undefined, with nothing reported and nothing annotated."""
+    """Return the harmonic mean; 0 where one is 0, or where only one is undefined.
+
+    nan where both are undefined: nothing is reported and nothing annotated.
+    """
     if math.isnan(precision) and math.isnan(recall):
         return math.nan
     if math.isnan(precision) or math.isnan(recall) or precision + recall == 0:

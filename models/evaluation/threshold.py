@@ -1,10 +1,10 @@
 """The search for T on validation pictures: by mean IoU, or by good parts alone.
 
-He & Liu 2020, section IV.G and Figs. 16 and 17, take the T of the best mean IoU. Where nobody drew
-a defect there is no IoU, and T is a percentile of what good parts score, as the second source has
-it. Where no part is good, nothing speaks against a low T but the surface around the drawn defects:
-T is then where the fewest pictures are missed or carry a region where nothing is drawn (decision
-42).
+He & Liu 2020, section IV.G and Figs. 16 and 17, use the T with the best mean IoU. Without a drawn
+defect there is no IoU, and T is a percentile of the scores of good parts, as in the second source.
+Without a good part, only the surface around the drawn defects limits T from below. Then T is the
+threshold at which the fewest pictures are missed or have a reported region without a drawn defect
+(decision 42).
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""From parts that people marked to a run that judges them rightly: the cheapest way first
-(docs/decisions/0032-retraining-from-feedback.md)."""
+"""Retraining from feedback: from marked parts to a run with right verdicts on them.
+
+The routes are tried in the order of their cost (docs/decisions/0032-retraining-from-feedback.md).
+"""
 
 from models.feedback.candidate_run import write_run
 from models.feedback.dataset import FeedbackDataset, Marked
-from models.feedback.routes import ROUTES, Route, RouteCandidate, routes_of, take
+from models.feedback.routes import ROUTES, Route, RouteCandidate, follow, routes_of
 from models.feedback.settings import FeedbackSettings, Limits, Shortfall
 
 __all__ = [
@@ -15,7 +17,7 @@ __all__ = [
     "Route",
     "RouteCandidate",
     "Shortfall",
+    "follow",
     "routes_of",
-    "take",
     "write_run",
 ]

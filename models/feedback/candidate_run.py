@@ -1,4 +1,4 @@
-"""A candidate as a run's folder, so that everything that takes a run takes it."""
+"""The folder of a new run that holds the networks and settings of a candidate."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from models.training.session import curve_of
 
 
 def write_run(folder: Path, feedback: FeedbackDataset, candidate: RouteCandidate) -> Run:
-    """Write a new run's folder with everything that ``make export`` and ``make report`` read, and
-    the marked parts themselves, so that it stays what it is when the quarantine goes. Blocks for
-    the chain over the validation pictures. Raises DataError."""
+    """Write a new run's folder with everything that `make export` and `make report` read.
+
+    The folder also holds the marked parts, so it stays complete when the quarantine is deleted.
+    Blocks for the chain over the validation pictures. Raises DataError.
+    """
     run = Run(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -45,8 +47,11 @@ def write_run(folder: Path, feedback: FeedbackDataset, candidate: RouteCandidate
 
 
 def _record(feedback: FeedbackDataset) -> RunRecord:
-    """False rejects that were learned from are training pictures; bad parts, which nobody drew, are
-    ``unmasked``; those that are held back are validation pictures."""
+    """Return the record of the new run.
+
+    Marked false rejects that were learned are training pictures. Learned bad parts are
+    ``unmasked``, because they have no mask. Held-back parts are validation pictures.
+    """
     old = feedback.record
     good = (sample_name(m.entry) for m in feedback.learned if m.entry.released == "false-reject")
     bad = (sample_name(m.entry) for m in feedback.learned if m.entry.released != "false-reject")
@@ -82,13 +87,13 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
     if candidate.classifier is not None:
         metrics["float without classifier"] = measure(None)
     drawn = (p for p in pictures if not p.sample.unmasked)
-    found = search_threshold((detected.detect(p.pixels), p.kind_map > 0) for p in drawn)
+    search = search_threshold((detected.detect(p.pixels), p.kind_map > 0) for p in drawn)
     return feedback.result.model_copy(
         update={
             "threshold": settings.threshold,
             "keep_severity": settings.keep_severity,
             "metrics": metrics,
-            "curve": curve_of(found),
+            "curve": curve_of(search),
             "detector_loss": candidate.detector_loss,
             "classifier_loss": candidate.classifier_loss,
         }
@@ -96,7 +101,7 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
 
 
 def _copy_quarantine(feedback: FeedbackDataset, folder: Path) -> None:
-    """The old run's marked parts and the new ones, each with its picture."""
+    """Copy the marked parts of the old run and the new ones, each with its picture."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     old = feedback.run.quarantine
     entries: list[tuple[Path, QuarantineEntry]] = []

@@ -1,4 +1,4 @@
-"""All that a rebuilding starts from: a run, the settings of its bundle, and the marked parts."""
+"""The input of a retraining: a run, the settings of its bundle, and the marked parts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,27 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackDataset:
-    """train, validation: the old run's pictures; earlier: marked parts that an earlier lesson
-    learned from, which must stay learned. learned, held_back: the marked parts by side
-    (models/feedback/partition.py). caught: of validation and marked pictures by name, whether the
-    old bundle rejects them. folder: the quarantine's. novelties: what is new on those that are
-    learned from. set_in: bad parts of the new look as they may be, of which nobody has pictures
-    (models/feedback/appearance_transfer.py), or painted flaws. judging: the same by marked parts
-    that are held back; none where none is."""
+    """The input of a retraining.
+
+    Attributes:
+        run: the old run.
+        record: its record.
+        result: its result.
+        dataset: its data folder.
+        old: the settings of the old bundle.
+        folder: the quarantine folder.
+        train: the training pictures of the old run.
+        validation: the validation pictures of the old run.
+        earlier: marked parts that an earlier retraining learned; their verdicts must stay right.
+        learned: the marked parts to learn from (models/feedback/partition.py).
+        held_back: the marked parts that only check the result.
+        caught: for validation, marked and synthetic pictures, by name: true where the old bundle
+            rejects them.
+        novel_regions: the regions with a new appearance on the learned good parts.
+        synthetic: generated bad parts with the new appearance
+            (models/feedback/appearance_transfer.py), or synthetic defects.
+        synthetic_held_back: the same for held-back good parts; empty where none is held back.
+    """
 
     run: Run
     record: RunRecord
@@ -54,14 +68,16 @@ class FeedbackDataset:
 
     @property
     def selection(self) -> tuple[Picture, ...]:
-        """What settings are chosen on: the old validation parts and the marked ones that are
-        learned from. Those that are held back are never among them."""
+        """Return the pictures on which settings are chosen. Held-back parts are never among them.
+
+        They are the old validation parts, parts learned earlier, synthetic and learned parts.
+        """
         marked = (each.picture for each in self.learned)
         return (*self.validation, *self.earlier, *self.synthetic, *marked)
 
     @property
     def facts(self) -> FeedbackFacts:
-        """Of ``judged``."""
+        """Return the facts on the pictures of ``selection``."""
         pictures = self.selection
         place = np.arange(len(pictures))
         first = len(self.validation) + len(self.earlier)
@@ -75,11 +91,12 @@ class FeedbackDataset:
 
     @property
     def learned_good(self) -> tuple[Picture, ...]:
+        """Return the learned parts that are good."""
         return tuple(m.picture for m in self.learned if m.picture.sample.is_good)
 
     @property
     def escapes(self) -> tuple[Picture, ...]:
-        """Those that are learned from, now or earlier."""
+        """Return the escapes that are learned, now or earlier."""
         pictures = (*self.earlier, *(marked.picture for marked in self.learned))
         return tuple(picture for picture in pictures if ESCAPE in picture.sample.kinds)
 
@@ -91,8 +108,10 @@ def open_feedback_dataset(
     learned: Sequence[QuarantineEntry],
     held_back: Sequence[QuarantineEntry],
 ) -> FeedbackDataset:
-    """Read the old run's pictures and the marked parts'; ``caught`` is still to be found out.
-    Raises DataError."""
+    """Read the pictures of the old run and of the marked parts. Raises DataError.
+
+    ``caught`` is empty until ``with_caught`` adds it.
+    """
     record, result = run.record(), run.result()
     dataset, by_name = run.open_data()
     marked = f"{FOLDER}/"
@@ -116,6 +135,7 @@ def open_feedback_dataset(
 
 
 def with_caught(feedback: FeedbackDataset, caught: dict[str, bool]) -> FeedbackDataset:
+    """Return a copy with the verdicts of the old bundle."""
     return replace(feedback, caught=caught)
 
 
@@ -131,6 +151,6 @@ def _marked(dataset: DataSet, folder: Path, entry: QuarantineEntry) -> Marked:
 def new_entries(
     record: RunRecord, entries: Sequence[QuarantineEntry]
 ) -> tuple[QuarantineEntry, ...]:
-    """Released entries that the run has not learned from or was judged by yet."""
+    """Return the released entries that are in no set of the run yet."""
     known = {*record.train, *record.validation, *record.unmasked}
     return tuple(e for e in entries if e.released and sample_name(e) not in known)

@@ -1,9 +1,9 @@
-"""What is new on marked good parts, set into known ones: bad parts of the new look, and good ones.
+"""Novel regions: what the old detector reports on good parts, pasted onto annotated parts.
 
-A chain that is taught to pass a new look may pass the defects beside it too, and nobody has
-pictures of such parts yet. What the old detector reports on a part that is good *is* the new look:
-it is lifted off and laid on annotated parts, whose defects stay as they are. In the manner of
-Ghiasi et al. 2021 (Simple Copy-Paste, CVPR), with what is harmless instead of what is not.
+A chain that learns to pass a new appearance may also pass the defects beside it, and there are no
+pictures of such parts yet. The region that the old detector reports on a good part has the new
+appearance. It is cut out and pasted onto annotated parts, whose defects stay unchanged. The method
+follows Ghiasi et al. 2021 (Simple Copy-Paste, CVPR), but pastes harmless regions, not defects.
 """
 
 from __future__ import annotations
@@ -20,20 +20,27 @@ from edge.chain.filter import apply_threshold
 from models.data.dataset import Pixels
 from models.training.patches import Picture
 
-MOST_SHARE = 0.25  # of a picture; what covers more (other light, another grain) lies on nothing
-IN_PLACE = 0.25  # the share that is laid where it was: a stamp is always at one place, dirt is not
-_GROWN_PX = 4  # the detector reports the middle of a mark
+MOST_SHARE = 0.25  # of a picture; a larger region (other lighting or noise) cannot be cut out
+IN_PLACE = 0.25  # share pasted at the original place: a stamp is always there, dirt is not
+_GROWN_PX = 4  # the detector reports the middle of a mark only
 _RIM_SIGMA_PX = 1.5
-_AROUND_PX = 12  # beyond the mask, for the surface under it to be guessed from
+_AROUND_PX = 12  # around the mask, from which the surface below it is estimated
 _INPAINT_PX = 5.0
-_GRAIN_SIGMA_PX = 0.8  # of what is laid on: the grain of its own surface stays behind
+_GRAIN_SIGMA_PX = 0.8  # removes the noise of the original surface from the pasted change
 
 
 @dataclass(frozen=True, slots=True)
 class NovelRegion:
-    """A window of a good part that was kicked. source: the part's name; pixels: uint8 h×w or h×w×3;
-    mask: uint8 h×w, 1 where the new thing is; change: float32 as pixels, what it adds to the
-    surface; left, top: where the window lies in its picture."""
+    """A window of a good part that was rejected.
+
+    Attributes:
+        source: name of the part.
+        pixels: uint8 h×w or h×w×3.
+        mask: uint8 h×w, 1 inside the region.
+        change: float32 in the shape of pixels: the difference to the surface.
+        left: left edge of the window in its picture, in pixels.
+        top: top edge of the window in its picture, in pixels.
+    """
 
     source: str
     pixels: Pixels
@@ -46,20 +53,26 @@ class NovelRegion:
 def find_novel_regions(
     detector: Detector, good: Sequence[Picture], threshold: float
 ) -> tuple[NovelRegion, ...]:
-    """One for each good part on which something is reported, and not nearly everywhere. Blocks for
-    the detector."""
-    found = (_novel_region(detector, picture, threshold) for picture in good)
-    return tuple(region for region in found if region is not None)
+    """Return one region for each good part with a reported region of at most MOST_SHARE.
+
+    Blocks for the detector.
+    """
+    regions = (_novel_region(detector, picture, threshold) for picture in good)
+    return tuple(region for region in regions if region is not None)
 
 
 def _novel_region(detector: Detector, picture: Picture, threshold: float) -> NovelRegion | None:
     height, width = picture.kind_map.shape
-    kept = apply_threshold(detector.detect(picture.pixels), threshold, height, width)
-    if kept is None or not kept.pixels.any() or kept.pixels.sum() > MOST_SHARE * height * width:
+    reported = apply_threshold(detector.detect(picture.pixels), threshold, height, width)
+    if (
+        reported is None
+        or not reported.pixels.any()
+        or reported.pixels.sum() > MOST_SHARE * height * width
+    ):
         return None
     mask = np.zeros((height, width), np.uint8)
-    inside = mask[kept.top :, kept.left :]
-    inside[: kept.pixels.shape[0], : kept.pixels.shape[1]] = kept.pixels > 0
+    inside = mask[reported.top :, reported.left :]
+    inside[: reported.pixels.shape[0], : reported.pixels.shape[1]] = reported.pixels > 0
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _GROWN_PX + 1,) * 2)
     mask = np.asarray(cv2.dilate(mask, disc), np.uint8)
     rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -74,12 +87,14 @@ def _novel_region(detector: Detector, picture: Picture, threshold: float) -> Nov
 
 
 def paste_region(picture: Picture, region: NovelRegion, rng: np.random.Generator) -> Picture:
-    """A copy with the novelty somewhere; the annotation stays. Both must have as many channels, and
-    the picture must be as large as the window. Deterministic by rng.
+    """Return a copy of a picture with the region at a random place; the annotation is unchanged.
 
-    Over a defect, and in half of the other cases, what the novelty adds to its surface is added to
-    this one; else its pixels take the place of these, at their brightness. Either leaves other
-    traces, so neither can be learned instead of the novelty.
+    Both must have the same number of channels, and the picture must be at least as large as the
+    window. Deterministic by rng.
+
+    Over a defect, and in half of the other cases, the change of the region is added to the surface.
+    Otherwise the pixels of the region replace those of the picture, with its brightness. Each way
+    leaves other traces, so a network cannot learn the traces instead of the region.
     """
     height, width = picture.kind_map.shape
     high, wide = region.mask.shape
@@ -105,19 +120,21 @@ def paste_region(picture: Picture, region: NovelRegion, rng: np.random.Generator
 def paste_regions(
     pictures: Sequence[Picture], novel_regions: Sequence[NovelRegion], count: int, seed: int
 ) -> tuple[Picture, ...]:
-    """``count`` pictures, fewer where none is large enough: the pictures in turn, each with a
-    novelty drawn for it."""
-    found = []
+    """Paste a random region onto each of the pictures in turn. Deterministic by seed.
+
+    Returns ``count`` pictures, or fewer where no region fits.
+    """
+    results = []
     for number in range(count if pictures else 0):
         picture = pictures[number % len(pictures)]
         rng = np.random.default_rng([seed, number])
         fitting = [each for each in novel_regions if _fits(picture, each)]
         if fitting:
             region = fitting[rng.integers(len(fitting))]
-            name = f"{picture.sample.name} with what is new on {region.source}, {number}"
+            name = f"{picture.sample.name} with the new region of {region.source}, {number}"
             pasted = paste_region(picture, region, rng)
-            found.append(replace(pasted, sample=replace(picture.sample, name=name, masks=())))
-    return tuple(found)
+            results.append(replace(pasted, sample=replace(picture.sample, name=name, masks=())))
+    return tuple(results)
 
 
 def _fits(picture: Picture, region: NovelRegion) -> bool:

@@ -1,5 +1,4 @@
-"""What a chain would decide of pictures at every T and every keep_severity, with the networks run
-once."""
+"""The decisions of a chain at every T and every keep_severity, with each network run once."""
 
 from __future__ import annotations
 
@@ -19,19 +18,28 @@ from edge.records import Box, Region
 from models.training.patches import Picture
 from models.training.progress import track
 
-NEVER = -1.0  # no region at all
+NEVER = -1.0  # the picture has no region
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingGrid:
-    """most: float64 pictures × thresholds: what is believed of the region that is dropped last:
-    infinite where one never is, NEVER without regions. thresholds ascend."""
+    """The keep severities up to which each picture is rejected, by T.
+
+    Attributes:
+        thresholds: T, ascending.
+        most: float64 pictures × thresholds. The picture is rejected where keep_severity is at or
+            below this value. It is infinite where a region is never dropped, and NEVER without
+            regions.
+    """
 
     thresholds: tuple[float, ...]
     most: npt.NDArray[np.float64]
 
     def rejected(self, keeps: Sequence[float]) -> npt.NDArray[np.bool_]:
-        """bool keeps × pictures × thresholds: a part is rejected when any region is kept."""
+        """Return bool keeps × pictures × thresholds: true where a region is left.
+
+        keeps: values of keep_severity.
+        """
         return self.most[None] >= np.asarray(keeps, np.float64)[:, None, None]
 
 
@@ -42,10 +50,13 @@ def find_operating_grid(
     pictures: Iterable[Picture],
     thresholds: Sequence[float],
 ) -> OperatingGrid:
-    """Blocks for the detector once per picture and the classifier once per region. chain: join_px
-    and max_regions of it count; thresholds ascend. vote: None where every region is a defect."""
-    seen = track(pictures, f"trying {len(thresholds)} T on the judged pictures")
-    rows = [_row(detector, vote, chain, picture, thresholds) for picture in seen]
+    """Compute the grid. Blocks for the detector on each picture and the classifier on each region.
+
+    vote: None where every region is a defect. chain: only join_px and max_regions are used.
+    thresholds: ascending.
+    """
+    progress = track(pictures, f"evaluating {len(thresholds)} thresholds on the pictures")
+    rows = [_row(detector, vote, chain, picture, thresholds) for picture in progress]
     most = np.array(rows, np.float64).reshape(len(rows), len(thresholds))
     return OperatingGrid(tuple(thresholds), most)
 
@@ -63,7 +74,7 @@ def _row(
     for place, threshold in enumerate(thresholds):
         mask = apply_threshold(severity, threshold, *picture.kind_map.shape)
         if mask is None:
-            break  # nor at any higher T
+            break  # there is no region at a higher T either
         regions = components(mask, chain.join_px).regions
         if vote is None or len(regions) > chain.max_regions:
             row[place] = math.inf

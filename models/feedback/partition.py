@@ -1,4 +1,4 @@
-"""Which marked parts are learned from, and which judge what was learned. Pure."""
+"""The division of marked parts: those to learn from, and those that check the result. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import get_args
 
 from edge.quarantine import Claim, QuarantineEntry
 
-# Of a claim; below, all are learned from, and that it helps on other parts is not proven.
+# For each claim. With fewer parts all are learned, and the effect on other parts is not proven.
 FEWEST_TO_DIVIDE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Released entries, each on one side."""
+    """The released entries, each on one side: learned, or held back for the check."""
 
     learned: tuple[QuarantineEntry, ...]
     held_back: tuple[QuarantineEntry, ...]
@@ -23,9 +23,12 @@ class Division:
 def divide(
     entries: Sequence[QuarantineEntry], share: float, fewest: int = FEWEST_TO_DIVIDE
 ) -> Division:
-    """Of each claim the latest ``share`` (0 to 1) is held back: parts of the same minutes look
-    alike, and what is wanted is to be right on those that come after. By the time at which the
-    part was pictured, then by id; deterministic."""
+    """Hold back the latest ``share`` (0 to 1) of each claim. Deterministic.
+
+    Parts of the same minutes look similar, and the result must be right for later parts. The order
+    is by the time of the frame, then by id. With fewer than ``fewest`` parts of a claim, all are
+    learned.
+    """
     learned: list[QuarantineEntry] = []
     held_back: list[QuarantineEntry] = []
     for claim in get_args(Claim):

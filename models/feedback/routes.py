@@ -1,11 +1,11 @@
-"""The ways to learn, the cheapest first: threshold, classifier, detector, method.
+"""The routes of retraining, the cheapest first: threshold, classifier, detector, method.
 
-threshold: T and keep_severity alone; both networks stay what they are.
-classifier: the block classifier is trained further on the new look
-(models/feedback/appearance_transfer.py): regions where it is sound are background, known defects
-on it what they are; and of each escape the region that the detector is surest of is the kind that
-it looks like most. detector: the detector is trained further on the new look, then the classifier.
-method: the detector is trained anew by the recipe, on the old pictures and those of the new look.
+threshold: only T and keep_severity change.
+classifier: the block classifier is trained further on pictures with the new appearance
+(models/feedback/appearance_transfer.py). Regions on good parts are background, and known defects
+keep their kind. In each escape, the region with the highest severity gets its most likely kind.
+detector: the detector is trained further on the same pictures, then the classifier.
+method: the detector is trained from the start by the recipe, on the old and the new pictures.
 """
 
 from __future__ import annotations
@@ -52,19 +52,29 @@ log = logging.getLogger(__name__)
 
 Route = Literal["threshold", "classifier", "detector", "method"]
 ROUTES: tuple[Route, ...] = ("threshold", "classifier", "detector", "method")
-# A classifier that is trained further must not forget: smaller steps. As many of them, and half of
-# them on marked parts: with a third of both, 4 of 10 marked parts were still rejected, and more of
-# the defects that had been set in were passed.
+# A smaller learning rate, so that the classifier does not forget the old parts. The number of steps
+# is that of the recipe, and half of the regions are from marked parts. With a third of both, 4 of
+# 10 marked parts were still rejected, and more of the synthetic bad parts were passed.
 FURTHER_RATE = 0.5
-FURTHER_STEPS = 2  # times the recipe's; with half of them 32 of 200 bad parts were passed, not 23
-MARKED_SHARE = 0.5  # of a label's regions; marked parts are few and are repeated
+FURTHER_STEPS = 2  # times the recipe's; with half as many, 32 of 200 bad parts passed, not 23
+MARKED_SHARE = 0.5  # of the regions of a label; the few marked parts are repeated
 
 
 @dataclass(frozen=True, slots=True)
 class RouteCandidate:
-    """A run that could take the old one's place. settings: chosen on ``Lesson.judged``; wrong: of
-    the marked parts among them, how many it judges wrongly, in float. left_out: (right, of) by
-    leaving one out; None where the networks have seen the marked parts themselves."""
+    """The result of a route: networks and settings that could replace the old ones.
+
+    Attributes:
+        route: the route.
+        detector: the detector.
+        classifier: the block classifier; None where the run has none.
+        settings: chosen on ``FeedbackDataset.selection``.
+        wrong: number of wrong verdicts on the learned marked parts, in float.
+        left_out: right verdicts and number of parts by leaving one out; None where the networks
+            were trained on the marked parts.
+        detector_loss: the loss curve of the detector.
+        classifier_loss: the loss curve of the classifier.
+    """
 
     route: Route
     detector: DetectorNetwork | FileDetector
@@ -77,8 +87,11 @@ class RouteCandidate:
 
 
 def routes_of(feedback: FeedbackDataset) -> tuple[Route, ...]:
-    """Those that are taken where nobody names one: a detector that learns from drawn defects is
-    trained further, and not anew for a few good parts; one that learns from good parts, anew."""
+    """Return the default routes of a run.
+
+    A detector that learns from drawn defects is trained further. A detector that learns from good
+    parts is trained from the start.
+    """
     routes: list[Route] = ["threshold"]
     if feedback.record.recipe.classifier.enabled:
         routes.append("classifier")
@@ -87,22 +100,25 @@ def routes_of(feedback: FeedbackDataset) -> tuple[Route, ...]:
     return tuple(routes)
 
 
-def take(
+def follow(
     route: Route, feedback: FeedbackDataset, limits: Limits, scratch: Run
 ) -> RouteCandidate | Shortfall:
-    """What a route leads to; a shortfall where no settings are within the limits. scratch: a run's
-    folder for checkpoints. Blocks for seconds (threshold) to hours (method). Raises DataError."""
+    """Follow a route. Returns a shortfall where no settings are within the limits.
+
+    scratch: a run's folder for checkpoints. Blocks for seconds (threshold) to hours (method).
+    Raises DataError.
+    """
     detector, classifier = feedback.run.load_detector(), feedback.run.load_classifier()
     detector_loss = feedback.result.detector_loss
     classifier_loss = feedback.result.classifier_loss
-    with stage("making pictures of the new look"):
+    with stage("generating pictures with the new appearance"):
         made = () if route == "threshold" else _training_pictures(feedback)
     if route in ("detector", "method"):
         trained = _detector(route, feedback, made, detector, scratch)
         detector, detector_loss = trained.detector, tuple(trained.loss)
     channels = feedback.record.channels
     plain = detector_of(detector, channels)
-    seen = RunOnce(plain)
+    run_once = RunOnce(plain)
     if classifier is not None and route != "threshold":
         anew = route == "method"
         classifier, loss = _classifier(feedback, made, plain, classifier, scratch, anew=anew)
@@ -110,7 +126,7 @@ def take(
     thresholds = sorted({*GRID, feedback.old.threshold})
     vote = None if classifier is None else _vote(classifier, feedback)
     chain = ChainManifest(threshold=feedback.old.threshold, join_px=feedback.result.join_px)
-    grid = find_operating_grid(seen, vote, chain, feedback.selection, thresholds)
+    grid = find_operating_grid(run_once, vote, chain, feedback.selection, thresholds)
     classified = classifier is not None
     facts = feedback.facts
     chosen = choose_settings(grid, facts, feedback.old, limits, classified=classified)
@@ -158,7 +174,7 @@ def _detector(
     old: DetectorNetwork | FileDetector,
     scratch: Run,
 ) -> TrainedMethod:
-    """Trained further, or anew. Raises DataError where the method cannot."""
+    """Train the detector further or from the start. Raises DataError where the method cannot."""
     method = METHODS[feedback.record.recipe.method]
     pictures = (*feedback.train, *(feedback.learned_good if method.by_place else made))
     if route == "method":
@@ -170,7 +186,7 @@ def _detector(
         )
     recipe = feedback.record.recipe
     options = recipe.detector.model_copy(
-        # The checks look at parts of the old look, on which the old network is the best.
+        # The checks use parts with the old appearance, on which the old network is the best.
         update={"steps": FURTHER_STEPS * recipe.detector.steps, "start": None, "checks": 0}
     )
     truncate = find_truncate(feedback.train, options.resolution, recipe.labels)
@@ -207,13 +223,13 @@ def _classifier(
     *,
     anew: bool,
 ) -> tuple[BlockClassifier, list[tuple[int, float]]]:
-    """The old classifier trained further, or a new one where the detector is new."""
+    """Train the old classifier further; train a new one where the detector is new."""
     record = feedback.record
-    # Else whatever lies beside the new look would be called background with it.
+    # Without the old pictures, defects beside the new appearance would be background as well.
     drawn = (*feedback.train, *made)
     pictures = (*drawn, *feedback.escapes)
-    seen = track(pictures, "looking for regions on all pictures")
-    maps = tuple(_map(detector, picture) for picture in seen)
+    progress = track(pictures, "detecting regions on all pictures")
+    maps = tuple(_map(detector, picture) for picture in progress)
     threshold, join_px = feedback.old.threshold, feedback.result.join_px
     # An escape has no mask, so ``collect_regions`` would call its defect background.
     regions = collect_regions(drawn, maps[: len(drawn)], threshold, join_px)
@@ -221,7 +237,7 @@ def _classifier(
     marked = [
         region
         for number in range(len(drawn), len(pictures))
-        for region in _surest(number, pictures[number], maps[number], vote, threshold, join_px)
+        for region in _most_severe(number, pictures[number], maps[number], vote, threshold, join_px)
     ]
     marked += [region for region in regions if region.picture >= len(feedback.train)]
     others = [region for region in regions if region.picture < len(feedback.train)]
@@ -242,11 +258,11 @@ def _classifier(
 
 
 def _map(detector: Detector, picture: Picture) -> SeverityMap:
-    seen = detector.detect(picture.pixels)
-    return replace(seen, values=seen.values.copy())
+    severity = detector.detect(picture.pixels)
+    return replace(severity, values=severity.values.copy())
 
 
-def _surest(
+def _most_severe(
     number: int,
     picture: Picture,
     severity: SeverityMap,
@@ -254,9 +270,11 @@ def _surest(
     threshold: float,
     join_px: float,
 ) -> list[LabelledRegion]:
-    """The region of an escape that the detector is surest of, at T or at half of it, called what it
-    looks like most but for background; none where the detector sees nothing: then no classifier can
-    help."""
+    """Return the first region of an escape at T, or at T / 2, with its most likely kind.
+
+    The kind is never background. Returns an empty list where the detector reports no region; then
+    the classifier cannot help.
+    """
     for level in (threshold, threshold / 2):
         mask = apply_threshold(severity, level, *picture.kind_map.shape)
         if mask is not None:
@@ -270,11 +288,11 @@ def _surest(
 def _weighted(
     regions: Sequence[LabelledRegion], marked: Sequence[LabelledRegion]
 ) -> tuple[LabelledRegion, ...]:
-    """All of them, the marked ones repeated until they are MARKED_SHARE of those of their label."""
-    found = list(regions)
+    """Return all regions. Marked ones are repeated up to MARKED_SHARE of their label."""
+    weighted = list(regions)
     for label in sorted({region.label for region in marked}):
         some = [region for region in marked if region.label == label]
         others = sum(region.label == label for region in regions)
         count = max(len(some), ceil(others * MARKED_SHARE / (1 - MARKED_SHARE)))
-        found += [some[i % len(some)] for i in range(count)]
-    return tuple(found)
+        weighted += [some[i % len(some)] for i in range(count)]
+    return tuple(weighted)

@@ -1,4 +1,4 @@
-"""T and keep_severity from old validation parts and marked ones. Pure."""
+"""The choice of T and keep_severity from old validation parts and marked parts. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.feedback.operating_grid import OperatingGrid
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSettings:
-    """What the chain does with the networks' answers."""
+    """The settings of a chain that need no training: T and keep_severity."""
 
     threshold: float
     keep_severity: float = KEEP_NONE
@@ -26,9 +26,14 @@ class FeedbackSettings:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackFacts:
-    """Per picture, in the order of the beliefs. bad: the part is defective. caught: the old bundle
-    rejects it. marked: it is of the quarantine, else of the old validation set. set_in: it is
-    bad by a defect that was set in. All bool N."""
+    """Facts on each picture, in the order of the grid. Each attribute is bool N.
+
+    Attributes:
+        bad: the part is defective.
+        caught: the old bundle rejects the part.
+        marked: the part is from the quarantine; otherwise from the old validation set.
+        synthetic: the part is a generated bad part.
+    """
 
     bad: npt.NDArray[np.bool_]
     caught: npt.NDArray[np.bool_]
@@ -36,6 +41,7 @@ class FeedbackFacts:
     synthetic: npt.NDArray[np.bool_]
 
     def without(self, place: int) -> FeedbackFacts:
+        """Return the facts without the picture at this index."""
         keep = np.arange(len(self.bad)) != place
         return FeedbackFacts(
             self.bad[keep], self.caught[keep], self.marked[keep], self.synthetic[keep]
@@ -44,12 +50,18 @@ class FeedbackFacts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """new_escapes: parts that the old bundle rejects, rightly, and the new one passes. more: by how
-    large a share of the old good validation parts their false rejects may grow, 0 to 1. set_in:
-    the share of the defects that were set in and are rejected that may be lost: some lie where
-    nobody could see them, and painted flaws grow down to the faintest. fixed:
-    the least share of the marked parts that nothing was learned from which must be judged rightly:
-    they were chosen for being wrong, so some come right by any change."""
+    """The limits within which a new bundle may replace the old one.
+
+    Attributes:
+        new_escapes: largest number of bad parts that the old bundle rejects and the new one passes.
+        more_false_rejects: largest growth of the false rejects, as a share of the good validation
+            parts, 0 to 1.
+        synthetic_escapes: largest share of the rejected synthetic bad parts that the new bundle may
+            pass, 0 to 1. Some of these defects are hardly visible.
+        fixed: smallest share of the wrong verdicts on held-back marked parts that must become
+            right, 0 to 1. These parts were selected because their verdicts were wrong, so any
+            change corrects some of them.
+    """
 
     new_escapes: int = 0
     more_false_rejects: float = 0.01
@@ -59,9 +71,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """Why no settings keep the limits: what those that come nearest lose, and what was allowed.
-    escapes: bad parts that are rejected and would be passed; set_in: the same of those that were
-    made; false_rejects: of old good validation parts. lost: the places of the escapes."""
+    """The reason why no settings are within the limits: the counts of the nearest settings.
+
+    Attributes:
+        lost: indices of the new escapes.
+        escapes: new escapes, and the allowed number.
+        synthetic: passed synthetic bad parts, and the allowed number.
+        false_rejects: false rejects of validation parts, and the allowed number.
+    """
 
     lost: tuple[int, ...]
     escapes: tuple[int, int]
@@ -69,13 +86,13 @@ class Shortfall:
     false_rejects: tuple[int, int]
 
     def __str__(self) -> str:
-        told = (
+        counts = (
             ("bad parts that are rejected would be passed", self.escapes),
-            ("bad parts made of the new look would be passed", self.synthetic),
+            ("synthetic bad parts would be passed", self.synthetic),
             ("good validation parts would be rejected", self.false_rejects),
         )
-        words = ", ".join(f"{found} {what} ({most} allowed)" for what, (found, most) in told)
-        return f"no T keeps the limits; at the nearest {words}"
+        words = ", ".join(f"{count} {what} ({most} allowed)" for what, (count, most) in counts)
+        return f"no T is within the limits; at the nearest T {words}"
 
 
 def choose_settings(
@@ -86,15 +103,17 @@ def choose_settings(
     *,
     classified: bool,
 ) -> FeedbackSettings | Shortfall:
-    """Of the settings within the limits those that pass the fewest marked escapes, of these those
-    that reject the fewest marked good parts, then the fewest others, then those that pass the
-    fewest bad parts made of the new look, then the nearest to the old ones. What else escapes was
-    known when the old settings were chosen.
+    """Return the best settings within the limits, or the shortfall where there are none.
 
-    int8 is not float, and the next part is not this one: a defective part counts as caught only
-    where it is at the next step of both grids too, a good one as passed only where it is at the
-    step before. At the old settings both count as they are. classified: the chain has a
-    classifier, so keep_severity matters.
+    The order is: fewest marked escapes, fewest false rejects of marked parts, fewest other false
+    rejects, fewest passed synthetic bad parts, smallest distance from the old settings. Other
+    escapes were known when the old settings were chosen.
+
+    The comparison leaves a margin, because int8 differs from float and the next part from this one.
+    A defective part counts as caught only where it is caught at the next step of both grids as
+    well. A good part counts as passed only where it is passed at the step before as well. At the
+    old settings both count without margin. classified: the chain has a classifier, so keep_severity
+    has an effect.
     """
     keeps = sorted({*KEEPS, old.keep_severity}) if classified else [old.keep_severity]
     rejected = grid.rejected(keeps)
@@ -107,10 +126,14 @@ def choose_settings(
     allowed = (unmarked & facts.caught).sum() + int(limits.more_false_rejects * unmarked.sum())
     held = facts.bad & facts.caught
     lost = (~caught[:, held & ~facts.synthetic]).sum(1)
-    faded = (~caught[:, held & facts.synthetic]).sum(1)
+    passed_synthetic = (~caught[:, held & facts.synthetic]).sum(1)
     alarmed_now = rejected[:, unmarked].sum(1)
-    may_fade = int(limits.synthetic_escapes * (held & facts.synthetic).sum())
-    bounds = ((lost, limits.new_escapes), (faded, may_fade), (alarmed_now, allowed))
+    most_synthetic = int(limits.synthetic_escapes * (held & facts.synthetic).sum())
+    bounds = (
+        (lost, limits.new_escapes),
+        (passed_synthetic, most_synthetic),
+        (alarmed_now, allowed),
+    )
     beyond = np.sum([np.maximum(values - most, 0) for values, most in bounds], 0)
     within = beyond == 0
     if not within.any():
@@ -119,7 +142,7 @@ def choose_settings(
         return Shortfall(
             tuple(np.flatnonzero(missed).tolist()),
             (int(lost[at]), limits.new_escapes),
-            (int(faded[at]), may_fade),
+            (int(passed_synthetic[at]), most_synthetic),
             (int(alarmed_now[at]), int(allowed)),
         )
     escapes = (~caught[:, facts.bad & facts.marked]).sum(1)
@@ -131,7 +154,7 @@ def choose_settings(
             escapes[at[0], at[1]],
             alarms[at[0], at[1]],
             others[at[0], at[1]],
-            faded[at[0], at[1]],
+            passed_synthetic[at[0], at[1]],
             abs(at[1] - column),
             abs(at[0] - row),
         ),
@@ -147,33 +170,37 @@ def left_out_right(
     *,
     classified: bool,
 ) -> tuple[int, int]:
-    """Leave one out: how many marked parts the settings judge rightly that were chosen without
-    them, and how many marked parts there are."""
+    """Return the number of right verdicts by leaving one out, and the number of marked parts.
+
+    For each marked part, settings are chosen without it and then applied to it.
+    """
     places = np.flatnonzero(facts.marked).tolist()
     right = 0
     for place in places:
         others = OperatingGrid(grid.thresholds, np.delete(grid.most, place, 0))
-        found = choose_settings(others, facts.without(place), old, limits, classified=classified)
-        kept = found if isinstance(found, FeedbackSettings) else old
-        right += bool(decisions(grid, kept)[place] == facts.bad[place])
+        chosen = choose_settings(others, facts.without(place), old, limits, classified=classified)
+        settings = chosen if isinstance(chosen, FeedbackSettings) else old
+        right += bool(decisions(grid, settings)[place] == facts.bad[place])
     return right, len(places)
 
 
 def decisions(grid: OperatingGrid, settings: FeedbackSettings) -> npt.NDArray[np.bool_]:
-    """bool N: whether each picture is rejected at the settings, whose T is one of the beliefs'."""
+    """Return bool N: true where a picture is rejected. T of the settings must be in the grid."""
     at = grid.thresholds.index(settings.threshold)
     return np.asarray(grid.most[:, at] >= settings.keep_severity, np.bool_)
 
 
 def mistakes(rejected: Sequence[bool] | npt.NDArray[np.bool_], facts: FeedbackFacts) -> int:
-    """Marked parts that are judged wrongly."""
+    """Return the number of wrong verdicts on marked parts."""
     wrong = np.asarray(rejected, np.bool_) != facts.bad
     return int((wrong & facts.marked).sum())
 
 
 def _moved(values: npt.NDArray[np.bool_], axis: int, by: int) -> npt.NDArray[np.bool_]:
-    """Each value's neighbour along the axis, after (1) or before it (-1); the last one's is
-    itself."""
+    """Return the neighbour of each value along an axis, after (1) or before it (-1).
+
+    A value at the end is its own neighbour.
+    """
     count = values.shape[axis]
     index = np.clip(np.arange(count) + by, 0, count - 1)
     return np.asarray(np.take(values, index, axis), np.bool_)

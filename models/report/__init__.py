@@ -1,8 +1,8 @@
-"""A training run as one page that anybody can open: RUN/report.html.
+"""The report of a training run: the self-contained page RUN/report.html.
 
     python -m models.report --run RUN [--results results.jsonl --masks DIR]
 
-No scripts and nothing from elsewhere: figures are inline SVG, pictures are data.
+The page has no scripts and loads no files: plots are inline SVG, and pictures are data URIs.
 """
 
 from models.report.findings import InspectResults

@@ -1,4 +1,4 @@
-"""What to photograph next: advice, each piece with the figures that it rests on."""
+"""Advice on the pictures to take next, each with the figures behind it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ from models.evaluation.tradeoff.point import operating_point
 from models.methods.registry import METHODS
 from models.report.findings import Findings
 
-FEW_TRAINING, FEW_VALIDATION = 20, 10  # physical parts of a kind: below, single odd parts decide
+FEW_TRAINING, FEW_VALIDATION = 20, 10  # physical parts of a kind; with fewer, one part decides
 LOW_RECALL = 0.9
-GAP = 0.1  # training recall above validation recall by more than this was learned by heart
-FALLING = 0.05  # share by which the loss still fell over the last fifth of the steps
-LOW_ESCAPES = 0.05  # an escape rate that validation must be able to rule out
-MANY_POINTS = 10  # of a loss curve, before its end can be judged
-WHOLE, WITHOUT = "float", "float without classifier"  # as the run's result names them
-LEVELS_APART = 5.0  # grey levels between a region and its surroundings that the eye can tell
+GAP = 0.1  # a larger difference of training and validation recall shows overfitting
+FALLING = 0.05  # share by which the loss may still fall over the last fifth of the steps
+LOW_ESCAPES = 0.05  # an escape rate that validation must be able to exclude
+MANY_POINTS = 10  # points of a loss curve that are needed to evaluate its end
+WHOLE, WITHOUT = "float", "float without classifier"  # the names in the run's result
+LEVELS_APART = 5.0  # visible difference of a region and its surroundings, in grey levels
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do, and the figures that say so."""
+    """One piece of advice, and the figures behind it."""
 
     text: str
     rests_on: str
 
 
 def advise(findings: Findings) -> tuple[Advice, ...]:
-    """All that the figures support, the costliest faults first; one line when that is nothing."""
+    """Return the advice that the figures support, the most expensive faults first.
+
+    Returns one line where there is nothing to advise.
+    """
     found = tuple(
         chain(
             _kinds(findings),
@@ -48,24 +51,31 @@ def advise(findings: Findings) -> tuple[Advice, ...]:
             _annotation(findings),
         )
     )
-    nothing = Advice("Nothing stands out.", f"{len(findings.outcomes)} validation pictures")
+    nothing = Advice(
+        "No problem is visible in the figures.", f"{len(findings.outcomes)} validation pictures"
+    )
     return found or (nothing,)
 
 
 def of_kind(samples: Sequence[Sample], kind: str) -> tuple[Sample, ...]:
-    """The pictures that carry a kind; '' for the good parts."""
+    """Return the pictures with a kind of defect; with "" those of good parts."""
     return tuple(s for s in samples if (kind in s.kinds if kind else s.is_good))
 
 
 def touched(outcomes: Sequence[PictureOutcome], kind: str = "") -> tuple[int, int]:
-    """Annotated defects that a report touches, and all of them; of a kind, or of every one."""
+    """Return the number of annotated defects that a reported region touches, and of all of them.
+
+    kind: "" for all kinds.
+    """
     matches: list[Match] = [m for o in outcomes for m in o.matches if m.kind == kind or not kind]
     return sum(match.iou > 0.0 for match in matches), len(matches)
 
 
 def _kinds(findings: Findings) -> list[Advice]:
-    """Kinds that are missed, and kinds of which too few parts were seen; the most missed first.
-    Methods that learn from good parts need defective ones for validation alone."""
+    """Return advice on kinds that are missed or have too few parts, the most missed first.
+
+    Methods that learn from good parts need defective parts for validation only.
+    """
     found = []
     good_only = METHODS[findings.record.recipe.method].good_only
     for kind in findings.record.kinds:
@@ -87,25 +97,27 @@ def _kinds(findings: Findings) -> list[Advice]:
         if total:
             rests_on += f"; defects found: {counted(hits, total)}"
         if total and recall < LOW_RECALL:
-            text += ", of the look of the misses below" + _smaller(findings, kind)
+            text += ", similar to the misses below" + _smaller(findings, kind)
         found.append((recall, Advice(f"{text}.", rests_on)))
     return [advice for _, advice in sorted(found, key=lambda pair: pair[0])]
 
 
 def _smaller(findings: Findings, kind: str) -> str:
-    """Whether those that escape are smaller than those that do not."""
+    """Return a text where the escapes are much smaller than the rejected defects; else ""."""
     areas = [(o.annotated_px, o.rejected) for o in findings.outcomes if kind in o.kinds]
-    lost, kept = ([area for area, rejected in areas if rejected is side] for side in (False, True))
-    if not lost or not kept or np.median(lost) >= np.median(kept) / 2:
+    passed, rejected_areas = (
+        [area for area, rejected in areas if rejected is side] for side in (False, True)
+    )
+    if not passed or not rejected_areas or np.median(passed) >= np.median(rejected_areas) / 2:
         return ""
     return (
-        f", small ones above all (median {np.median(lost):.0f} px where {len(lost)} of "
-        f"{len(areas)} parts escape, {np.median(kept):.0f} px where not)"
+        f", small ones above all (median {np.median(passed):.0f} px for {len(passed)} escapes of "
+        f"{len(areas)} parts, {np.median(rejected_areas):.0f} px for the others)"
     )
 
 
 def _classifier(findings: Findings) -> list[Advice]:
-    """Escapes that the detector had seen."""
+    """Return advice where the classifier causes most escapes."""
     whole, without = (findings.result.metrics.get(name) for name in (WHOLE, WITHOUT))
     if whole is None or without is None:
         return []
@@ -116,8 +128,8 @@ def _classifier(findings: Findings) -> list[Advice]:
         return []
     return [
         Advice(
-            "Most escapes were seen and then called background: show the classifier more defects "
-            "of that look, and good parts that are like them.",
+            "The detector found most escapes, but the classifier called them background. Add more "
+            "defects that look like them, and good parts that look similar.",
             f"escapes: {whole['escapes']:.0f} with the classifier, {without['escapes']:.0f} "
             f"without; false rejects: {_count(whole, 'false_rejects')} with, "
             f"{_count(without, 'false_rejects')} without",
@@ -147,7 +159,7 @@ def _false_alarms(findings: Findings) -> list[Advice]:
         look.append("at the frame's edge")
     text = f"Photograph good parts with marks like the false alarms below: {', '.join(look)}."
     if at_edge > count / 2:
-        text += " Or frame the part so that its rim is always the same."
+        text += " Or adjust the camera so that the rim of the part is always in the same place."
     return [
         Advice(
             text,
@@ -165,42 +177,42 @@ def _proof(findings: Findings) -> list[Advice]:
         more = max(assurance.needed - point.good, 0)
         rests_on = f"{point.good} good validation parts; {assurance}"
         if not point.good:
-            rests_on = "no validation part is good: false rejects are unknown"
+            rests_on = "no validation part is good, so false rejects are unknown"
         text = f"Photograph at least {more} more good parts for validation"
         text += f" to prove at most {percent(findings.limit)} false rejects"
         if point.false_reject_rate > findings.limit:
             text = (
                 f"At most {percent(findings.limit)} false rejects cannot be proved at this T by "
-                "more pictures alone: fewer good parts must be rejected first"
+                "more pictures alone, because too many good parts are rejected"
             )
         found.append(Advice(f"{text}.", rests_on))
-    blind = interval(0, point.defective)[1]
-    if blind > LOW_ESCAPES:
+    undetected = interval(0, point.defective)[1]
+    if undetected > LOW_ESCAPES:
         found.append(
             Advice(
                 "Photograph more defective parts for validation.",
-                f"{point.defective} defective validation parts: even without an escape among them "
-                f"a rate of {percent(blind)} could not be ruled out",
+                f"{point.defective} defective validation parts: even if none of them is an escape, "
+                f"an escape rate of {percent(undetected)} cannot be excluded",
             )
         )
     return found
 
 
 def _gap(findings: Findings) -> list[Advice]:
-    seen, seen_of = touched(findings.trained)
+    trained_hits, trained_total = touched(findings.trained)
     hits, total = touched(findings.outcomes)
-    if not seen_of or not total or hits / total >= LOW_RECALL:
+    if not trained_total or not total or hits / total >= LOW_RECALL:
         return []
     rests_on = (
-        f"defects found: {counted(seen, seen_of)} of training pictures, "
+        f"defects found: {counted(trained_hits, trained_total)} of training pictures, "
         f"{counted(hits, total)} of validation pictures"
     )
-    if seen / seen_of > hits / total + GAP:
-        return [Advice("More pictures of every kind: new parts look different.", rests_on)]
+    if trained_hits / trained_total > hits / total + GAP:
+        return [Advice("Add pictures of every kind: new parts look different.", rests_on)]
     return [
         Advice(
-            "More pictures of the same will not help much: defects of the training pictures are "
-            "missed as well. Look at light, resolution and annotation first.",
+            "More pictures of the same sort will not help much, because defects in training "
+            "pictures are missed as well. Check lighting, resolution and annotation first.",
             rests_on,
         )
     ]
@@ -237,9 +249,9 @@ def _annotation(findings: Findings) -> list[Advice]:
     if parts_of(everything) == len(everything):
         found.append(
             Advice(
-                "If several pictures show the same part, say so (groups.csv).",
-                f"{len(everything)} pictures, each taken for a part of its own; a part on both "
-                "sides of the split would make validation look better than the line will be",
+                "If several pictures show the same part, list them in groups.csv.",
+                f"{len(everything)} pictures, each counted as a separate part. A part on both "
+                "sides of the division would make the validation results look better than the line",
             )
         )
     return found

@@ -1,4 +1,4 @@
-"""The worst misses and false alarms: which they are, what they look like, as pictures."""
+"""The worst misses and false alarms, as pictures with their captions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from models.evaluation.metrics import PictureOutcome
 from models.training.patches import Picture
 from models.training.progress import track
 
-MOST = 8  # cases of either sort that are shown
+MOST = 8  # number of shown cases of each sort
 SIDE_PX = 320
 JPEG_QUALITY = 80
 ANNOTATED, REPORTED, TINT = (178, 114, 0), (0, 94, 213), (66, 228, 240)  # BGR, Okabe & Ito
-_RING_PX = 6  # around a region, to tell whether it is darker than what surrounds it
+_RING_PX = 6  # width of the ring around a region with which its brightness is compared
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One picture, twice, as JPEG data URIs: as it is, and marked."""
+    """One picture as two JPEG data URIs: the frame, and a copy with marks."""
 
     name: str
     caption: str
@@ -39,7 +39,7 @@ class Case:
 class FalseAlarm:
     """A reported region that touches no annotated defect.
 
-    good: whether the part is. contrast: mean grey level inside minus around it.
+    good: true for a good part. contrast: mean grey level inside the box minus that around it.
     """
 
     good: bool
@@ -51,9 +51,11 @@ class FalseAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """The worst of each sort, worst first; and every false alarm of the validation pictures.
-    misses: parts that were passed. overlooked: parts that were rejected for another region than
-    one of their defects."""
+    """The worst cases of each sort, worst first, and all false alarms on validation pictures.
+
+    misses: defective parts that were passed. overlooked: parts that were rejected for a region
+    other than one of their defects.
+    """
 
     misses: tuple[Case, ...]
     alarms: tuple[Case, ...]
@@ -80,13 +82,13 @@ def find_cases(
         false = false_defects(inspection, picture.kind_map)
         regions += [_false_alarm(picture, defect) for defect in false]
         if len(shown) < MOST:
-            said = ", ".join(f"{d.kind} {d.region.peak_severity:.1f}" for d in false[:3])
+            regions_text = ", ".join(f"{d.kind} {d.region.peak_severity:.1f}" for d in false[:3])
             part = ", ".join(outcome.kinds) or "good part"
-            shown.append(_case(picture, inspection, f"{part}; falsely reported: {said}"))
+            shown.append(_case(picture, inspection, f"{part}; false alarm: {regions_text}"))
 
     def missed(some: Sequence[PictureOutcome]) -> tuple[Case, ...]:
-        seen = track(_one_per_part(some, groups)[:MOST], "looking at misses again")
-        return tuple(_missed(inspector, outcome, load(outcome.name)) for outcome in seen)
+        progress = track(_one_per_part(some, groups)[:MOST], "looking at misses again")
+        return tuple(_missed(inspector, outcome, load(outcome.name)) for outcome in progress)
 
     return Cases(
         missed(worst_misses(outcomes)),
@@ -110,12 +112,12 @@ def _missed(inspector: Inspector, outcome: PictureOutcome, picture: Picture) -> 
 
 
 def worst_misses(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ...]:
-    """Escapes: defective parts that were passed; most missed pixels first."""
+    """Return the escapes: defective parts that were passed. Most missed pixels first."""
     return _by_missed(o for o in outcomes if _escaped(o))
 
 
 def overlooked(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ...]:
-    """Rejected parts with a defect that nothing touches; most missed pixels first."""
+    """Return rejected parts with a defect that no report touches. Most missed pixels first."""
     return _by_missed(
         o for o in outcomes if o.rejected and any(match.iou == 0.0 for match in o.matches)
     )
@@ -126,27 +128,37 @@ def _by_missed(outcomes: Iterable[PictureOutcome]) -> tuple[PictureOutcome, ...]
 
 
 def worst_alarms(outcomes: Sequence[PictureOutcome]) -> tuple[PictureOutcome, ...]:
-    """Parts with a region that touches no defect: the good ones first, highest score first. What is
-    reported on a defective part that nobody drew may be the defect."""
+    """Return parts with a reported region that touches no defect, good parts and high scores first.
+
+    Defective parts without a mask are left out, because the region may be the defect.
+    """
     alarmed = (o for o in outcomes if 0.0 in o.reported_ious and not o.unmasked)
     return tuple(sorted(alarmed, key=lambda o: (o.defective, -o.score, o.name)))
 
 
 def false_defects(inspection: Inspection, kind_map: Pixels) -> tuple[Defect, ...]:
-    """The reported defects that touch no annotated pixel. kind_map: uint8 H×W."""
-    found = inspection.components
-    if found is None:
+    """Return the reported defects that touch no annotated pixel. kind_map: uint8 H×W."""
+    components = inspection.components
+    if components is None:
         return ()
-    height, width = found.labels.shape
-    annotated = kind_map[found.top : found.top + height, found.left : found.left + width] > 0
-    touching = set(np.unique(found.labels[annotated]).tolist())
+    height, width = components.labels.shape
+    annotated = (
+        kind_map[
+            components.top : components.top + height, components.left : components.left + width
+        ]
+        > 0
+    )
+    touching = set(np.unique(components.labels[annotated]).tolist())
     named = zip(inspection.defect_labels, inspection.verdict.defects, strict=True)
     return tuple(defect for label, defect in named if label not in touching)
 
 
 def marked(picture: Picture, severity: SeverityMap, reported: Pixels) -> Pixels:
-    """BGR, enlarged or reduced to at most SIDE_PX: severity as a yellow tint, the annotated outline
-    blue, the reported one orange. reported: uint8 H×W, 255 where reported."""
+    """Return a marked copy of a picture: uint8 h×w×3 (BGR), with sides of at most SIDE_PX.
+
+    Severity is a yellow tint, the annotated outline blue, the reported outline orange. reported:
+    uint8 H×W, 255 inside reported regions.
+    """
     image = as_channels(shrunk(picture.pixels), 3).astype(np.float32)
     height, width = picture.kind_map.shape
     cells = (severity.values.astype(np.float32) - severity.zero_point) * severity.scale
@@ -157,7 +169,7 @@ def marked(picture: Picture, severity: SeverityMap, reported: Pixels) -> Pixels:
     image += (np.array(TINT, np.float32) - image) * weight.clip(0.0, 0.6)
     canvas = np.ascontiguousarray(image.clip(0, 255).astype(np.uint8))
     for mask, colour in ((picture.kind_map > 0, ANNOTATED), (reported > 0, REPORTED)):
-        # A thin defect must not vanish when the picture shrinks: any share of a pixel counts.
+        # Any share of a pixel counts, so that a thin defect stays visible in a small picture.
         small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
         outlines, _ = cv2.findContours(
             small.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
@@ -167,7 +179,10 @@ def marked(picture: Picture, severity: SeverityMap, reported: Pixels) -> Pixels:
 
 
 def shrunk(pixels: Pixels) -> Pixels:
-    """The picture, its longer side at most SIDE_PX; a small one is enlarged by a whole factor."""
+    """Return the picture with its longer side at most SIDE_PX.
+
+    A small picture is enlarged by a whole factor.
+    """
     height, width = pixels.shape[:2]
     longest = max(height, width)
     factor = SIDE_PX // longest if longest < SIDE_PX else SIDE_PX / longest
@@ -177,7 +192,7 @@ def shrunk(pixels: Pixels) -> Pixels:
 
 
 def data_uri(pixels: Pixels) -> str:
-    """The picture as a JPEG in a data URI."""
+    """Return the picture as a JPEG in a data URI."""
     encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
@@ -185,13 +200,15 @@ def data_uri(pixels: Pixels) -> str:
 def _one_per_part(
     outcomes: Sequence[PictureOutcome], groups: Mapping[str, str]
 ) -> list[PictureOutcome]:
-    """The same, but every physical part's worst first, then every second, and so on: eight pictures
-    of one part say no more than one."""
-    seen: Counter[str] = Counter()
+    """Return the outcomes in another order: the worst of each physical part, then the second, …
+
+    Eight pictures of one part show no more than one picture.
+    """
+    counts: Counter[str] = Counter()
     places = []
     for outcome in outcomes:
-        places.append(seen[groups[outcome.name]])
-        seen[groups[outcome.name]] += 1
+        places.append(counts[groups[outcome.name]])
+        counts[groups[outcome.name]] += 1
     order = sorted(range(len(outcomes)), key=lambda i: places[i])
     return [outcomes[i] for i in order]
 
@@ -210,7 +227,7 @@ def _case(picture: Picture, inspection: Inspection, caption: str) -> Case:
 
 
 def marked_uri(picture: Picture, inspection: Inspection) -> str:
-    """``marked`` by what a chain made of the picture, as a data URI."""
+    """Return a copy marked with the result of a chain (see ``marked``), as a data URI."""
     reported = inspection.defect_mask(*picture.kind_map.shape)
     return data_uri(marked(picture, inspection.severity, reported))
 
@@ -224,7 +241,7 @@ def _false_alarm(picture: Picture, defect: Defect) -> FalseAlarm:
 
 
 def _contrast(grey: npt.NDArray[np.uint8], box: Box) -> float:
-    """Mean grey level of the box minus that of a ring around it; 0 where there is no ring."""
+    """Return the mean grey level of the box minus that of a ring around it; 0 without a ring."""
     top, left = max(box.top - _RING_PX, 0), max(box.left - _RING_PX, 0)
     outer = grey[top : box.bottom + _RING_PX, left : box.right + _RING_PX].astype(np.float64)
     inner = grey[box.top : box.bottom, box.left : box.right].astype(np.float64)

@@ -1,4 +1,4 @@
-"""RUN/export.json: what `make export` made of a run, for the report."""
+"""RUN/export.json: the record of the last export of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.data.dataset import DataError
 from models.evaluation.metrics import known
 
 EXPORT = "export.json"
-# The figures of parity in the words of a page, in order.
+# The figures of parity as texts of a page, in order.
 PARITY_WORDS = {
     "frames": "validation pictures",
     "severity_error_mean": "difference in severity (0 to 12), mean",
@@ -31,7 +31,7 @@ PARITY_WORDS = {
 
 
 class TriedRecord(BaseModel):
-    """A way to quantise. figures: of parity, by name. fault: why it will not do; '' if it will."""
+    """A way to quantise. figures: of parity, by name. fault: the exceeded limit; "" if none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +42,7 @@ class TriedRecord(BaseModel):
 
 
 class BuildFailureRecord(BaseModel):
-    """A build that was asked for and is not packed: why, and the option that helps ('' if none)."""
+    """A build that was requested and is not packed. remedy: the option that helps, or ""."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,13 +54,21 @@ class BuildFailureRecord(BaseModel):
 class ExportRecord(BaseModel):
     """The last bundle that was exported from a run.
 
-    file: the bundle's path, from the run's folder. max_false_rejects: the limit by which T was
-    chosen, 0 to 1; None for the run's own T. metrics: by chain ('torch-float32', 'onnx-int8'), then
-    by name, on the validation pictures at the bundle's T. parity: export's figures against torch in
-    float, by build, then by name. tried: the
-    ways to quantise. latency_ms: of the detector on the exporting machine, one core, by build.
-    builds: bytes of the networks of what is packed, the one the bundle is judged by first. unknown:
-    what the validation pictures cannot tell. lost: what was asked for and is not packed.
+    Attributes:
+        bundle: id of the bundle.
+        file: path of the bundle, relative to the run's folder.
+        precision: precision of the first build.
+        threshold: T.
+        keep_severity: the keep severity; None without a classifier.
+        max_false_rejects: the limit by which T was chosen, 0 to 1; None for the T of the run.
+        metrics: by chain ("torch-float32", "onnx-int8"), then by name, on the validation pictures
+            at the T of the bundle.
+        parity: figures of the comparison with torch in float, by build, then by name.
+        tried: the ways to quantise.
+        latency_ms: of the detector on one core of the exporting machine, by build.
+        builds: bytes of the networks of the packed builds; the first gives the bundle's metrics.
+        unknown: sentences on facts that the validation pictures cannot show.
+        failures: the builds that were requested and are not packed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,9 +88,10 @@ class ExportRecord(BaseModel):
     failures: tuple[BuildFailureRecord, ...] = ()
 
     def bundle_path(self, folder: Path) -> Path:
-        """Where the bundle of the run in ``folder`` is. A run that is the recommended one of a
-        comparison may have been exported into the comparison's folder by an earlier version, which
-        wrote the name alone."""
+        """Return the path of the bundle that was exported from the run in ``folder``.
+
+        Records with a file name alone may refer to the folder above: that of a comparison.
+        """
         path = folder / self.file
         above = folder.parent / self.file
         return above if not path.is_file() and above.is_file() else path
@@ -99,7 +108,7 @@ def write_export(folder: Path, record: ExportRecord) -> None:
 
 
 def read_export(folder: Path) -> ExportRecord | None:
-    """The run's export.json; None where nothing was exported. Raises DataError for another file."""
+    """Read the run's export.json; None where nothing was exported. Raises DataError."""
     path = folder / EXPORT
     try:
         return ExportRecord.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Everything that the report shows, gathered once."""
+"""The content of the report, collected once."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from models.runs.run import Run, RunRecord, RunResult
 from models.training.patches import Picture
 from models.training.progress import track
 
-TRAINING_PICTURES = 48  # looked at again, to tell what was learned by heart
+TRAINING_PICTURES = 48  # inspected again to detect overfitting
 
 
 @dataclass(frozen=True, slots=True)
 class InspectResults:
-    """What `outfeed inspect` wrote of a bundle: results.jsonl and the folder of masks."""
+    """The output of `outfeed inspect`: results.jsonl and the folder of masks."""
 
     results: Path
     masks: Path
@@ -34,11 +34,11 @@ class InspectResults:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A run and what it does on its validation pictures.
+    """A run and its results on the validation pictures.
 
-    outcomes: of the float chain at the run's T. points: the same chain over T. trained: outcomes on
-    some of the defective training pictures. station: outcomes of what `outfeed inspect` reported,
-    empty where it was not asked. limit: of the false reject rate, 0 to 1.
+    outcomes: of the float chain at the run's T. points: operating points of this chain over T.
+    trained: outcomes on some of the defective training pictures. station: outcomes of
+    `outfeed inspect`, or empty. limit: of the false reject rate, 0 to 1.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Findings:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Of ``outcomes``."""
+        """Return the metrics of ``outcomes``."""
         return summarise(self.outcomes).as_dict()
 
 
@@ -72,9 +72,9 @@ def gather(
     outcomes: Mapping[float, tuple[PictureOutcome, ...]] | None = None,
     station: InspectResults | None = None,
 ) -> Findings:
-    """Everything for the report of a completed run. Blocks for a minute or so.
+    """Collect the content of the report of a completed run. Blocks for about a minute.
 
-    outcomes: what ``sweep_run`` gave, when somebody has it already. Raises DataError.
+    outcomes: the result of ``sweep_run``, where it exists already. Raises DataError.
     """
     record, result = run.record(), run.result()
     exported = read_export(run.folder)
@@ -99,7 +99,7 @@ def gather(
         points=points_of(swept),
         trained=evaluate(
             inspector,
-            track(_pictures(dataset, known), "looking at training pictures again", len(known)),
+            track(_pictures(dataset, known), "inspecting training pictures again", len(known)),
             record.kinds,
         ),
         station=reported,
@@ -136,7 +136,7 @@ def _pictures(dataset: DataSet, samples: Iterable[Sample]) -> Iterator[Picture]:
 def _reported(
     dataset: DataSet, record: RunRecord, station: InspectResults
 ) -> tuple[PictureOutcome, ...]:
-    """The station's outcomes. A training picture among them would flatter it, so it is refused."""
+    """Return the outcomes of a station. Refuse training pictures, which give better results."""
     outcomes = score(dataset, station.results, station.masks)
     allowed = set(record.validation)
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Limits of a run's held-back pictures, in sentences that stand at the top of its pages."""
+"""Sentences on what the held-back pictures of a run cannot show, for the top of its pages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from models.data.dataset import Sample
 from models.data.facts import carriers, parts_of
 from models.evaluation.tradeoff.interval import interval, percent
 
-FEW_PARTS = 10  # of which none is judged wrongly: a rate of 31 % is not ruled out
+FEW_PARTS = 10  # with no wrong verdict on 10 parts, a rate of 31 % cannot be excluded
 
 
 def unknowns(validation: Sequence[Sample], kinds: Sequence[str]) -> tuple[str, ...]:
-    """The figures that are not known, the worst first; none where all are.
+    """Return a sentence for each figure that is not known, the most important first.
 
-    A rate is unknown where no physical part is there to count on, and hardly known where fewer
-    than FEW_PARTS are; a kind of which no part is held back may be missed altogether.
+    A rate is unknown where there is no physical part to count. It is uncertain where there are
+    fewer than FEW_PARTS. Defects of a kind without a held-back part may all be missed.
     """
     good = [sample for sample in validation if sample.is_good]
     bad = [sample for sample in validation if not sample.is_good]

@@ -1,4 +1,4 @@
-"""The report's sections of what was measured: Findings → HTML."""
+"""The sections of the report with measured figures, as HTML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUNDLE = "bundle "  # begins the names of the chains of which export measured
 def trade_off(findings: Findings) -> str:
     points = findings.points
     t = [point.threshold for point in points]
-    # A rate that nobody could count has no line: a band from 0 to 1 would look like a measurement.
+    # A rate without parts to count has no line: a band from 0 to 1 would look like a measurement.
     sides = [
         Series(name, t, rates, [low for low, _ in spans], [high for _, high in spans])
         for name, rates, spans, parts in (
@@ -101,7 +101,7 @@ def metrics(findings: Findings) -> str:
 
 
 def metric_rows(columns: Sequence[Mapping[str, float]]) -> list[tuple[str, ...]]:
-    """A row per figure that one of the columns has, and per count, in words."""
+    """Return a row for each count, and for each figure that a column has."""
     return [
         (words, *(_number(values.get(name, math.nan)) for values in columns))
         for name, words in WORDS.items()
@@ -112,7 +112,7 @@ def metric_rows(columns: Sequence[Mapping[str, float]]) -> list[tuple[str, ...]]
 def threshold_search(findings: Findings) -> str:
     curve = findings.result.curve
     t = [point.threshold for point in curve]
-    # None of them where nobody drew a defect.
+    # Empty where no defect is drawn.
     ious = [point.mean_iou for point in curve if point.mean_iou is not None]
     alarms = [point.false_alarms for point in curve if point.false_alarms is not None]
     strays = [point.strays for point in curve if point.strays is not None]
@@ -204,7 +204,7 @@ def confused(
 
 
 def _metrics(findings: Findings) -> dict[str, Mapping[str, float]]:
-    """Every chain's metrics by the name of its column."""
+    """Return the metrics of every chain by the name of its column."""
     columns: dict[str, Mapping[str, float]] = dict(findings.result.metrics)
     if findings.exported is not None:
         for name, values in findings.exported.metrics.items():
@@ -215,7 +215,7 @@ def _metrics(findings: Findings) -> dict[str, Mapping[str, float]]:
 
 
 def _chains(findings: Findings) -> list[tuple[str, OperatingPoint]]:
-    """Every chain's point; nobody has said at which T the station ran."""
+    """Return the operating point of every chain. The T of the station is not known."""
     exported = findings.exported
     found = []
     for name, values in _metrics(findings).items():

@@ -1,5 +1,4 @@
-"""The pieces of a page in the look of edge/html_page.py. Whatever text comes in is escaped here and
-nowhere else."""
+"""The parts of an HTML page in the style of edge/html_page.py. All text is escaped here only."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ WIDE_PT = 480.0  # an SVG that is wider is not made smaller on a phone: its text
 
 
 def page(title: str, sections: Sequence[str]) -> str:
-    """The whole document. sections: as ``section`` makes them."""
+    """Return the whole document. sections: results of ``section``."""
     links = "".join(
         f'<a href="#{number}">{found}</a> '
         for number, found in re.findall(r'<section id="([^"]+)"><h2>(.*?)</h2>', "".join(sections))
@@ -23,7 +22,7 @@ def page(title: str, sections: Sequence[str]) -> str:
 
 
 def section(title: str, *parts: str) -> str:
-    """Parts below a heading. title: plain text, which also names the section's anchor."""
+    """Return parts below a heading. title: plain text, from which the anchor is made."""
     anchor = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     return f'<section id="{anchor}"><h2>{escape(title)}</h2>\n' + "\n".join(parts) + "</section>"
 
@@ -37,7 +36,7 @@ def paragraph(text: str, style: str = "") -> str:
 
 
 def bullets(items: Iterable[tuple[str, str]]) -> str:
-    """A list of statements, each with what it rests on."""
+    """Return a list of statements, each with the figures behind it."""
     rows = (
         f'<li>{escape(text)}<br><span class="small">{escape(rests_on)}</span></li>'
         for text, rests_on in items
@@ -46,7 +45,7 @@ def bullets(items: Iterable[tuple[str, str]]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of text; the first cell of a row names it."""
+    """Return a table of text; the first cell of a row is its heading."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(
         f"<tr><th>{escape(first)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
@@ -57,7 +56,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def folded(summary: str, inner: str) -> str:
-    """What not everybody wants to see at once; inner is HTML."""
+    """Return a part that is folded at first; inner is HTML."""
     return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
 
 
@@ -66,8 +65,7 @@ def preformatted(text: str) -> str:
 
 
 def plot(svg: str, caption: str = "") -> str:
-    """An SVG of models/report/plots.py, inline: there it needs no namespaces, so no address is
-    left."""
+    """Return an inline SVG of models/report/plots.py, without namespaces and addresses."""
     inline = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     found = re.search(r'width="([\d.]+)pt"', svg)
@@ -76,7 +74,7 @@ def plot(svg: str, caption: str = "") -> str:
 
 
 def case(shown: Case) -> str:
-    """A case's two pictures beside each other."""
+    """Return the two pictures of a case side by side."""
     return (
         f'<figure class="case"><img src="{shown.frame}" alt="{escape(shown.name)}">'
         f'<img src="{shown.marked}" alt="{escape(shown.name)}, marked">'
@@ -85,7 +83,7 @@ def case(shown: Case) -> str:
 
 
 def row(caption: str, pictures: Iterable[tuple[str, str]]) -> str:
-    """Pictures beside one another, as (data URI, what it is)."""
+    """Return pictures side by side, each a pair of data URI and caption."""
     shown = "".join(
         f'<figure><img src="{uri}" alt="{escape(what)}"><figcaption>{escape(what)}</figcaption>'
         "</figure>"

@@ -1,7 +1,7 @@
-"""The few figures that reports need, as SVG strings that can be written to a file or put inline.
+"""The plots of reports, as SVG strings for a file or for inline use.
 
-Equal input gives equal bytes: fixed ids, no date, matplotlib's own defaults whatever the user's
-matplotlibrc says. Text stays text. No display is used and no global figure is left behind.
+Equal input gives equal bytes: ids are fixed, there is no date, and the user's matplotlibrc is
+ignored. Text stays text. No display is used, and no global figure remains.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BARS_WIDTH_PX = 800  # half of it is their names
 CSS_PX_PER_INCH = 96
 _SMALL_PT = 10.5  # of a legend, and of names beside points
 _CELL_PX = 100  # a column of a table, so that the names above do not touch
-# Okabe & Ito's palette: told apart by the colour-blind too; the line style says it again in grey.
+# The palette of Okabe & Ito, which colour-blind readers can distinguish. Line styles differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", "-.", ":")
 _SETTINGS = {
@@ -50,8 +50,10 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Series:
-    """One line: y over x, nan where it breaks. low and high, as long as y, shade a band around it.
-    marker: a dot at every point."""
+    """One line: y over x, with a gap where y is nan.
+
+    low, high: a shaded band around the line, as long as y. marker: a dot at every point.
+    """
 
     name: str
     x: Sequence[float]
@@ -72,10 +74,10 @@ def line_plot(
     y_log: bool = False,
     vertical: float | None = None,
 ) -> str:
-    """Lines in one pair of axes, as an SVG document of WIDTH_PX × HEIGHT_PX without a prolog.
+    """Return lines in one pair of axes: an SVG of WIDTH_PX × HEIGHT_PX without a prolog.
 
-    vertical: an x to be marked by a line from bottom to top. A logarithmic axis leaves out what is
-    not positive. Raises ValueError when a series' lengths differ.
+    vertical: an x that a vertical line marks. A logarithmic axis leaves out values that are not
+    positive. Raises ValueError where the lengths of a series differ.
     """
     with _figure(title) as figure:
         axes = _axes(figure, title, x_label, y_label)
@@ -119,8 +121,11 @@ def scatter_plot(
     x_log: bool = False,
     front: bool = False,
 ) -> str:
-    """Named points (name, x, y), as an SVG document. Points that are not finite are left out, on a
-    logarithmic axis also those whose x is not positive. front: draw ``pareto_front``."""
+    """Return named points (name, x, y) as an SVG document.
+
+    Points that are not finite are left out, and on a logarithmic axis those with x ≤ 0. front: draw
+    ``pareto_front``.
+    """
     shown = [
         (name, float(x), float(y))
         for name, x, y in points
@@ -159,9 +164,11 @@ def bar_plot(
     x_label: str,
     x_log: bool = False,
 ) -> str:
-    """A bar per name, the first on top, with a whisker from low to high and its value beside it;
-    marked ones in a colour of their own. SVG document, BARS_WIDTH_PX wide, as high as its bars
-    need. Raises ValueError when the lengths differ."""
+    """Return a bar for each name, the first on top, with a whisker from low to high and the value.
+
+    Marked bars have another colour. The SVG is BARS_WIDTH_PX wide, and as high as its bars need.
+    Raises ValueError where the lengths differ.
+    """
     columns = (values, low, high, marked)
     if any(len(column) != len(names) for column in columns):
         raise ValueError(f"{len(names)} names have {[len(column) for column in columns]} values")
@@ -197,8 +204,11 @@ def bar_plot(
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
-    """Which points (x, y) no other beats with both a smaller-or-equal x and a larger-or-equal y,
-    one of them strictly; by ascending x. Of equal points all are kept."""
+    """Return the points (x, y) that no other point dominates, by ascending x.
+
+    A point dominates another where its x is not larger, its y is not smaller, and one of them
+    differs. Equal points all remain.
+    """
     front: list[int] = []
     best = -math.inf
     best_x = math.nan
@@ -211,10 +221,12 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
 
 
 def heat_table(rows: Sequence[str], columns: Sequence[str], values: npt.NDArray[np.generic]) -> str:
-    """A table of numbers, rows × columns, each cell as dark as its share of its row's sum; a
-    confusion matrix reads annotated down, reported across. SVG document, WIDTH_PX wide or as wide
-    as its columns need, as high as its rows do. nan is a dash. Raises ValueError when the shape is
-    not that of the names."""
+    """Return a table of numbers, rows × columns, as an SVG document.
+
+    The shade of a cell is its share of the sum of its row. A confusion matrix has annotated kinds
+    as rows and reported kinds as columns. The SVG is WIDTH_PX wide, or wider where its columns need
+    it. nan is a dash. Raises ValueError where the shape does not match the names.
+    """
     if values.shape != (len(rows), len(columns)):
         raise ValueError(f"values are {values.shape}; expected {(len(rows), len(columns))}")
     numbers = np.asarray(values, np.float64)
@@ -248,7 +260,7 @@ def heat_table(rows: Sequence[str], columns: Sequence[str], values: npt.NDArray[
 
 @contextmanager
 def _figure(title: str, height_px: int = HEIGHT_PX, width_px: int = WIDTH_PX) -> Iterator[Figure]:
-    """A figure to be drawn and written under our settings alone."""
+    """Yield a figure that is drawn with the settings of this module only."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
@@ -287,7 +299,7 @@ def _column(values: Sequence[float]) -> npt.NDArray[np.float64]:
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """The figure's SVG, named for screen readers, without prolog, document type and metadata."""
+    """Return the SVG with a name for screen readers, without prolog, doctype and metadata."""
     target = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(target, format="svg", metadata=nothing)

@@ -1,4 +1,4 @@
-"""The report's sections of what went in and what to do about it: Findings → HTML."""
+"""The sections of the report on the training data, the advice and the cases, as HTML."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def summary(findings: Findings) -> str:
     warnings = [page.paragraph(line, "warning") for line in findings.unknown]
     note = (
         f"Measured on {len(held_back)} validation pictures of {parts_of(held_back)} physical "
-        "parts, none of which was trained on. A picture counts as a part; where several show one "
-        "part, less is known than the intervals (Clopper-Pearson) say. T was chosen on the same "
-        "pictures."
+        "parts, none of which was trained on. Each picture counts as one part. Where several "
+        "pictures show one part, the true intervals are wider than the given ones "
+        "(Clopper-Pearson). T was chosen on the same pictures."
     )
     if any(point.strays is not None for point in findings.result.curve):
         note += (
-            " With no good part to count on, T is where the fewest of the defective pictures are "
-            "missed or carry a region where nothing is drawn."
+            " No part is good. Therefore T is the threshold at which the fewest defective pictures "
+            "are missed or have a reported region without a drawn defect."
         )
     limit = findings.record.recipe.chain.max_false_rejects
     if limit is not None:
@@ -43,7 +43,7 @@ def summary(findings: Findings) -> str:
 
 def next_pictures(findings: Findings) -> str:
     advice = ((some.text, some.rests_on) for some in advise(findings))
-    return page.section("What to photograph next", page.bullets(advice))
+    return page.section("Which pictures to take next", page.bullets(advice))
 
 
 def trained_on(findings: Findings) -> str:
@@ -62,11 +62,11 @@ def trained_on(findings: Findings) -> str:
     about = (
         f"Recipe {record.recipe.name}, detector {record.recipe.detector_name}; data "
         f"{Path(record.data).name} ({record.layout}, {record.channels} channels){unmasked}. "
-        "The split keeps all pictures of one physical part on one side."
+        "All pictures of one physical part are on the same side of the division."
     )
     recipe = page.preformatted(record.recipe.model_dump_json(indent=1))
     return page.section(
-        "What was trained on what",
+        "Training data and recipe",
         page.paragraph(about),
         page.table(head, rows),
         page.folded("The whole recipe", recipe),
@@ -91,8 +91,8 @@ def losses(findings: Findings) -> str:
 def cases(findings: Findings) -> str:
     found = [
         page.paragraph(
-            "Float chain at the run's T. Left the frame; right, blue is the annotated outline, "
-            "orange the reported one, and yellow the severity."
+            "Results of the float chain at the run's T. Left: the frame. Right: blue is the "
+            "annotated outline, orange the reported outline, yellow the severity."
         )
     ]
     for title, some in (

@@ -1,4 +1,4 @@
-"""One self-contained page per run: RUN/report.html."""
+"""The page of a run: RUN/report.html, self-contained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.runs.run import Run
 from models.training.progress import stage
 
 REPORT = "report.html"
-MAX_FALSE_REJECTS = 0.005  # the limit that is looked at where nobody names one
+MAX_FALSE_REJECTS = 0.005  # the default limit of false rejects
 
 
 def write_report(
@@ -23,12 +23,12 @@ def write_report(
     station: InspectResults | None = None,
     max_false_rejects: float = MAX_FALSE_REJECTS,
 ) -> Path:
-    """Write the report of a completed run into its folder; its path. Blocks for a minute or so.
+    """Write the report of a completed run into its folder and return its path.
 
-    outcomes: what ``sweep_run`` of models.evaluation.tradeoff gave, to spare doing it again.
-    station: what `outfeed inspect` reported of the validation pictures. max_false_rejects: a share
-    of the good parts, 0 to 1. Raises DataError when the run is not complete or its data changed,
-    and OSError.
+    Blocks for about a minute. outcomes: the result of ``sweep_run``, where it exists already.
+    station: the output of `outfeed inspect` for the validation pictures. max_false_rejects: a share
+    of the good parts, 0 to 1. Raises DataError where the run is not complete or its data has
+    changed, and OSError.
     """
     path = run.folder / REPORT
     with stage(f"writing {path}"):
@@ -39,7 +39,7 @@ def write_report(
 
 
 def render(findings: Findings) -> str:
-    """The page. Pure: equal findings give equal text."""
+    """Return the page as HTML. Pure: equal findings give equal text."""
     return page.page(
         f"Training run {findings.name}",
         [

@@ -68,7 +68,7 @@ def test_another_decision_on_an_old_golden_frame_is_named(old: Bundle) -> None:
     said = golden_fault(old, blind)
     assert said is not None
     assert said.startswith("golden frame golden/00.png of tiny-1-")
-    assert said.endswith("is PASS on onnx-int8, and was REJECT")
+    assert said.endswith("is PASS on onnx-int8; it was REJECT")
 
 
 def test_a_new_bundle_passes_what_was_marked(learned: RetrainingResult, old: Bundle) -> None:
@@ -160,7 +160,7 @@ def test_the_detector_learns_what_is_new_and_loses_no_true_reject(
     assert sum(sides[name].escapes_after for name in ("learned", "held back")) == 0
     assert sides["learned"].bad + sides["held back"].bad == TRUE
     assert sides["synthetic"].bad > 0
-    assert "true rejects let by: 0 of" in record.proven
+    assert "true rejects passed: 0 of" in record.proven
     assert "trained further" in (found.folder / "learn.html").read_text()
     weights = [Run(folder).load_detector().state_dict() for folder in (tiny_run, found.folder)]
     assert any(not torch.equal(value, weights[1][key]) for key, value in weights[0].items())
@@ -197,7 +197,7 @@ def more_rings(folder: Path) -> Path:
 
 
 def both(number: int) -> NDArray[np.uint8]:
-    """A bad part of the new look: a pit, and a ring elsewhere."""
+    """Return a bad part with the new appearance: a pit, and a ring elsewhere."""
     pixels = pitted(number)
     x, y = place(number)
     cv2.circle(pixels, ((x + SIDE_PX // 2) % SIDE_PX, (y + SIDE_PX // 2) % SIDE_PX), 9, 20, 2)
@@ -227,7 +227,7 @@ def test_what_is_refused_leaves_nothing(
     with pytest.raises(ExportError, match="there: is there already"):
         learn(run, old, rings, tmp_path / "there", QUICK)
     kinds = replace(old, manifest=old.manifest.model_copy(update={"kinds": ()}))
-    with pytest.raises(ExportError, match="knows other kinds of defect"):
+    with pytest.raises(ExportError, match="its kinds of defects differ"):
         learn(run, kinds, rings, tmp_path / "out", QUICK)
     last = old.manifest.model_copy(update={"version": "999999999"})
     with pytest.raises(ExportError, match="cannot be raised by one; give --version"):
@@ -246,7 +246,7 @@ def rulings(text: str) -> list[Ruling]:
 
 
 @pytest.mark.parametrize(
-    ("text", "limits", "said"),
+    ("text", "limits", "message"),
     [
         ("lg10 hg10 vb11 vg00", Limits(), None),
         ("lg10 vb10 vg00", Limits(), "1 new escapes, 0 allowed: 1.png was rejected"),
@@ -254,18 +254,20 @@ def rulings(text: str) -> list[Ruling]:
         ("lg10 hb10", Limits(), "1 new escapes"),
         ("lg10 lg10 vg01", Limits(), "1 of 1 good validation parts would be rejected, 0 allowed"),
         ("lg10 lg10 vg01", Limits(more_false_rejects=1.0), None),
-        ("lg11 vb01", Limits(), "1 marked parts would be judged wrongly, 1 before"),
-        ("lg10 lg10 hg01", Limits(), "1 marked parts that it did not learn from"),
+        ("lg11 vb01", Limits(), "1 marked parts would have a wrong verdict, 1 before"),
+        ("lg10 lg10 hg01", Limits(), "1 held-back marked parts would have a wrong verdict"),
         ("lb01 vb00", Limits(), None),
-        ("lg10 hg10 hg11 hg11", Limits(), "2 marked parts that it did not learn from would be"),
+        ("lg10 hg10 hg11 hg11", Limits(), "2 held-back marked parts would have"),
         ("lg10 hg10 hg11 hg11", Limits(fixed=0.3), None),
-        ("lg10 sb10 sb11", Limits(), "1 of 2 bad parts that were made of the new look"),
+        ("lg10 sb10 sb11", Limits(), "1 of 2 synthetic bad parts would be passed"),
         ("lg10 sb10 sb11 sb00", Limits(synthetic_escapes=0.5), None),
     ],
 )
-def test_the_gate(text: str, limits: Limits, said: str | None) -> None:
-    found = fault(rulings(text), limits)
-    assert (found is None) if said is None else (found is not None and said in found)
+def test_a_bundle_that_exceeds_a_limit_is_refused(
+    text: str, limits: Limits, message: str | None
+) -> None:
+    reason = fault(rulings(text), limits)
+    assert (reason is None) if message is None else (reason is not None and message in reason)
 
 
 def test_counts_are_of_parts() -> None:
@@ -313,7 +315,7 @@ def test_the_command(
     )
     assert result.exit_code == 0, result.output
     assert "unsigned: a station refuses it." in result.output
-    assert "each judged at the T that the others give" in result.output
+    assert "right verdicts on each at the T chosen from the others" in result.output
     assert read_bundle(tmp_path / "new/tiny.outfeed").manifest.version == "7"
     record = LearnRecord.model_validate_json((tmp_path / "new/learn.json").read_text())
     assert (len(record.learned), record.held_back) == (RINGS, ())

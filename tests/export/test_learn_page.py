@@ -1,4 +1,4 @@
-"""learn.html: what is judged worse than before stands at the top."""
+"""learn.html: parts with a worse decision than before are at the top."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def record(*changes: ChangedRecord) -> LearnRecord:
     )
 
 
-def test_good_parts_that_are_rejected_now_stand_at_the_top() -> None:
-    """0 of 50 before, 4 of 50 now; and as many bad ones let by as were found anew."""
+def test_newly_rejected_good_parts_are_at_the_top() -> None:
+    """0 of 50 before and 4 of 50 now; one bad part is newly passed and one newly rejected."""
     found = record(
         *changed(4, "validation", bad=False, now="REJECT"),
         *changed(1, "validation", bad=True, now="PASS"),
@@ -72,19 +72,19 @@ def test_good_parts_that_are_rejected_now_stand_at_the_top() -> None:
     )
     escapes, rejects = worse(found)
     assert escapes == (
-        "1 defective parts of side “validation” are now passed that were not: passed 1 of 10 "
+        "1 defective parts of the side “validation” are now passed and were not before: 1 of 10 "
         "before, 1 of 10 now."
     )
-    assert "4 good parts of side “validation” are now rejected that were not" in rejects
-    assert "rejected 0 of 50 before, 4 of 50 now" in rejects
+    assert "4 good parts of the side “validation” are now rejected and were not before" in rejects
+    assert "0 of 50 before, 4 of 50 now" in rejects
     text = text_of(render(found, ()))
     for line in (escapes, rejects):
         assert text.index(line) < text.index("Before and after Both")
-    assert "No part is judged worse" not in text
+    assert "No part has a worse decision" not in text
     assert "held back: escapes unknown unknown" in text, "no bad part is held back"
 
 
-def test_where_nothing_is_worse_the_page_says_so() -> None:
+def test_the_page_states_that_no_part_is_worse() -> None:
     found = record(*changed(5, "learned", bad=False, now="PASS"))
     assert worse(found) == ()
-    assert "No part is judged worse than before." in text_of(render(found, ()))
+    assert "No part has a worse decision than before." in text_of(render(found, ()))

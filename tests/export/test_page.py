@@ -22,7 +22,7 @@ def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
     record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
     text = write_page(tmp_path, record, exported.certified).read_text()
     assert f"line.outfeed: {exported.bundle.id}, T = " in text
-    # Who decides reads the first line: what is let by, thrown away, how large, how fast.
+    # The first line has the figures for a decision: escapes, false rejects, size and speed.
     metrics = record.metrics["onnx-int8"]
     lead = text[text.index('class="lead"') : text.index("<table")]
     assert f"onnx-int8: escapes {metrics['escapes']:.0f} of {metrics['defective']:.0f} (" in lead
@@ -30,7 +30,7 @@ def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
     assert f"; {record.builds['onnx-int8'] / 1e3:.0f} kB; detector " in lead
     assert " ms a frame on one core of this machine." in lead
     assert text.index("torch in float, for comparison") < text.index("Parity certificate</h2>")
-    assert "No layer had to be kept in float." in text
+    assert "All layers are in int8." in text
     assert text.count('<figure class="case">') == 4
     assert text.count("data:image/jpeg") == 8
     assert "torch-float32: REJECT" in text
@@ -41,7 +41,7 @@ def test_all_of_it_is_shown(exported: Exported, tmp_path: Path) -> None:
     assert render(record, exported.certified) == text
 
 
-def test_what_stays_in_float_and_why(exported: Exported) -> None:
+def test_the_layers_in_float_and_the_reason_are_shown(exported: Exported) -> None:
     record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
     figures = record.tried[0].figures
     tried = (
@@ -49,11 +49,11 @@ def test_what_stays_in_float_and_why(exported: Exported) -> None:
         TriedRecord(network="detector", way="minmax, in float: conv_7", figures=figures, fault=""),
     )
     text = render(record.model_copy(update={"tried": tried}), exported.certified)
-    assert "int8 alone broke a limit: minmax, in float: conv_7." in text
+    assert "int8 alone exceeded a limit: minmax, in float: conv_7." in text
     assert "kinds 0.1" in text
 
 
-def test_whether_int8_is_worth_it(exported: Exported) -> None:
+def test_the_latency_of_int8_and_float_is_compared(exported: Exported) -> None:
     record = record_of(exported, "line.outfeed", OPTIONS.max_false_rejects)
 
     def words(int8: float, in_float: float, *builds: str) -> str:
@@ -61,15 +61,17 @@ def test_whether_int8_is_worth_it(exported: Exported) -> None:
         sizes = dict.fromkeys(builds, 1)
         return latency_words(record.model_copy(update={"latency_ms": latency, "builds": sizes}))
 
-    assert words(1.0, 2.5, "onnx-int8").endswith("onnx-float32 2.5 ms, 2.5 times faster")
+    assert words(1.0, 2.5, "onnx-int8").endswith("; int8 is 2.5 times faster")
     assert words(2.0, 2.0, "onnx-int8", "onnx-float32").endswith(
-        "; int8 is NOT faster here; float is packed beside it"
+        "; int8 is NOT faster here; the float build is packed as well"
     )
-    assert words(1.0, 2.0, "onnx-float32").endswith("2.0 times faster; float is packed alone")
+    assert words(1.0, 2.0, "onnx-float32").endswith(
+        "2.0 times faster; the float build is packed alone"
+    )
     untimed = record.model_copy(update={"latency_ms": {}})
-    assert latency_words(untimed) == "not timed here"
+    assert latency_words(untimed) == "the latency was not measured"
     alone = untimed.model_copy(update={"precision": "float32"})
-    assert latency_words(alone) == "float32 alone: nothing to compare"
+    assert latency_words(alone).startswith("only float32 was exported")
 
 
 def test_nothing_to_show(exported: Exported) -> None:

@@ -1,4 +1,4 @@
-"""What the chain does at one T, and which T to take."""
+"""The results of a chain at one T, and the choice of T."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from models.evaluation.tradeoff.interval import (
 
 @dataclass(frozen=True, slots=True)
 class Assurance:
-    """How sure a limit of the false reject rate is.
+    """The proof of a limit of the false reject rate.
 
-    upper: the rate is below this at ``confidence`` (one-sided Clopper-Pearson). needed: good parts
-    that would prove the limit if no more of them were rejected than were already; the rule of
-    three (3 / limit) where that is none.
+    upper: the rate is below this value at ``confidence`` (one-sided Clopper-Pearson). needed: the
+    number of good parts that would prove the limit with no further false reject. Without any false
+    reject this is the rule of three (3 / limit).
     """
 
     limit: float
@@ -61,7 +61,7 @@ class OperatingPoint:
     mean_iou: float
 
     def __post_init__(self) -> None:
-        # A count of nobody is not 0, whoever says so.
+        # Without a part to count, the number is unknown, not 0.
         if not self.defective:
             object.__setattr__(self, "escapes", None)
         if not self.good:
@@ -86,7 +86,7 @@ class OperatingPoint:
         return interval(self.false_rejects or 0, self.good)
 
     def assurance(self, limit: float, confidence: float = CONFIDENCE) -> Assurance:
-        """How sure it is that at most ``limit`` of the good parts are rejected."""
+        """Return the proof that at most ``limit`` of the good parts are rejected."""
         return Assurance(
             limit,
             confidence,
@@ -97,16 +97,16 @@ class OperatingPoint:
         )
 
     def __str__(self) -> str:
-        told = (
+        text = (
             f"T = {self.threshold:g}: "
             f"escapes {counted(self.escapes, self.defective)}, "
             f"false rejects {counted(self.false_rejects, self.good)}"
         )
-        return told if math.isnan(self.mean_iou) else f"{told}, mean IoU {self.mean_iou:.3f}"
+        return text if math.isnan(self.mean_iou) else f"{text}, mean IoU {self.mean_iou:.3f}"
 
 
 def operating_point(threshold: float, metrics: Mapping[str, float]) -> OperatingPoint:
-    """The point of a chain's metrics, as ``Metrics.as_dict`` gives them."""
+    """Return the operating point of metrics, as ``Metrics.as_dict`` returns them."""
     defective = int(metrics["defective"])
     good = int(metrics["parts"]) - defective
     return OperatingPoint(
@@ -120,8 +120,10 @@ def operating_point(threshold: float, metrics: Mapping[str, float]) -> Operating
 
 
 def within(points: Iterable[OperatingPoint], limit: float) -> tuple[OperatingPoint, ...]:
-    """The points that rejected at most ``limit`` of the good parts, best first: fewest escapes, of
-    these the best mean IoU, then the fewest false rejects, then the lowest T."""
+    """Return the points with at most ``limit`` false rejects, the best first.
+
+    The order is: fewest escapes, best mean IoU, fewest false rejects, lowest T.
+    """
     return tuple(
         sorted(
             (point for point in points if point.false_reject_rate <= limit),
@@ -136,15 +138,15 @@ def within(points: Iterable[OperatingPoint], limit: float) -> tuple[OperatingPoi
 
 
 def choose(points: Sequence[OperatingPoint], max_false_rejects: float) -> OperatingPoint:
-    """The point with the fewest escapes of those that were seen to reject at most
-    ``max_false_rejects`` (0 to 1) of the good parts; ask its ``assurance`` how sure that is.
+    """Return the point with the fewest escapes within the limit of false rejects, 0 to 1.
 
-    Escapes do not always fall with T: a region that grows may be called background. Raises
-    DataError, one line, when no T reaches the limit or no part is good.
+    Its ``assurance`` shows how far the limit is proved. Escapes do not always fall with T, because
+    a larger region may be called background. Raises DataError, one line, where no T is within the
+    limit or no part is good.
     """
-    found = within(points, max_false_rejects)
-    if found:
-        return found[0]
+    best_first = within(points, max_false_rejects)
+    if best_first:
+        return best_first[0]
     require_good(sum(point.good for point in points))
     least = min(points, key=lambda point: (point.false_rejects or 0, point.escapes or 0))
     raise DataError(
@@ -154,8 +156,10 @@ def choose(points: Sequence[OperatingPoint], max_false_rejects: float) -> Operat
 
 
 def require_good(parts: int, among: str = "the pictures") -> None:
-    """Raises DataError, one line, where a limit of false rejects is asked for and no part is good:
-    to be called before anything that takes long."""
+    """Raise DataError where no part is good, so that a limit of false rejects cannot be applied.
+
+    Call it before any long work.
+    """
     if not parts:
         raise DataError(
             f"--max-false-rejects: no good part to count false rejects on is among {among}; add "
@@ -164,7 +168,7 @@ def require_good(parts: int, among: str = "the pictures") -> None:
 
 
 def require_good_in(metrics: Mapping[str, float], among: str) -> None:
-    """``require_good`` by a run's metrics."""
+    """Apply ``require_good`` to the metrics of a run."""
     require_good(int(metrics.get("parts", 1) - metrics.get("defective", 0)), among)
 
 

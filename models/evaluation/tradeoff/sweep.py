@@ -1,4 +1,4 @@
-"""The whole chain over many T, with the networks run once."""
+"""The results of the whole chain at many T, with each network run once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ def sweep(
     thresholds: Sequence[float],
     total: int | None = None,
 ) -> tuple[tuple[PictureOutcome, ...], ...]:
-    """What the chain makes of each picture at each T: outcomes by T, then by picture. Blocks.
+    """Return the outcomes of the chain by T, then by picture. Blocks.
 
-    kinds: in the order of the pictures' kind maps. total: how many pictures there are, where they
-    have no length. The detector runs once per picture, the
-    classifier once per region: its answer must depend on pixels, box and peak alone, as that of
-    BlockVote does.
+    kinds: in the order of the kind maps. total: number of pictures, where they have no length. The
+    detector runs once for each picture, the classifier once for each region. Its result must depend
+    on pixels, box and peak only, as that of BlockVote does.
     """
     names = tuple(kind.name for kind in kinds)
     found: list[list[PictureOutcome]] = [[] for _ in thresholds]
@@ -57,9 +56,11 @@ def sweep(
 def sweep_run(
     run: Run, pictures: Iterable[Picture] | None = None
 ) -> dict[float, tuple[PictureOutcome, ...]]:
-    """The float chain of a completed run over GRID and the run's own T, with the run's
-    keep_severity throughout: outcomes by T, ascending. pictures: the validation pictures by
-    default. Blocks for a minute or so. Raises DataError."""
+    """Return the outcomes of the float chain of a run at GRID and at the run's T, by ascending T.
+
+    keep_severity is that of the run. pictures: the validation pictures by default. Blocks for about
+    a minute. Raises DataError.
+    """
     record, result = run.record(), run.result()
     if pictures is None:
         dataset, by_name = run.open_data()
@@ -85,12 +86,12 @@ def sweep_run(
 
 
 def points_of(outcomes: Mapping[float, tuple[PictureOutcome, ...]]) -> tuple[OperatingPoint, ...]:
-    """One point per T of ``sweep_run``. Raises ValueError when there is no part."""
+    """Return one operating point for each T of ``sweep_run``. Raises ValueError without a part."""
     return tuple(operating_point(t, summarise(some).as_dict()) for t, some in outcomes.items())
 
 
 class _Detected:
-    """A Detector that has already looked: the same map for every threshold."""
+    """A Detector that returns the same stored map at every threshold."""
 
     def __init__(self, severity: SeverityMap) -> None:
         self._severity = severity
@@ -100,7 +101,7 @@ class _Detected:
 
 
 class _Named:
-    """A Classifier that remembers one picture's answers by box and peak: most stay from T to T."""
+    """A Classifier that stores its results for one picture by box and peak."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier

@@ -1,4 +1,4 @@
-"""Known defects on parts of the new look."""
+"""Known defects pasted onto good parts with a new appearance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.data.dataset import Sample
-from models.feedback.copy_paste import paste_defects
+from models.feedback.appearance_transfer import paste_defects
 from models.training.patches import Picture
 from tests.support.marked import pitted, ringed
 
@@ -25,11 +25,11 @@ def pit(number: int, side: int | None = None) -> Picture:
     return Picture(sample, pixels, kind_map)
 
 
-def test_the_look_stays_and_the_defect_is_annotated() -> None:
-    found = paste_defects([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
-    assert len(found) == 6
-    assert len({picture.sample.name for picture in found}) == 6
-    for number, picture in enumerate(found):
+def test_the_appearance_stays_and_the_defect_is_annotated() -> None:
+    pictures = paste_defects([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
+    assert len(pictures) == 6
+    assert len({picture.sample.name for picture in pictures}) == 6
+    for number, picture in enumerate(pictures):
         target = good(1 + number % 2)
         marked = picture.kind_map > 0
         assert picture.sample.kinds == ("pit",)
@@ -39,7 +39,7 @@ def test_the_look_stays_and_the_defect_is_annotated() -> None:
         assert same.mean() > 0.6
         assert not same[marked].all()
     again = paste_defects([good(1), good(2)], [pit(3), good(4), pit(5)], 6, 0)
-    assert all((a.pixels == b.pixels).all() for a, b in zip(found, again, strict=True))
+    assert all((a.pixels == b.pixels).all() for a, b in zip(pictures, again, strict=True))
 
 
 def test_nothing_without_a_defect_a_good_part_or_a_size() -> None:

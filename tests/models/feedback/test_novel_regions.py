@@ -1,4 +1,4 @@
-"""What is new on good parts, lifted off and laid on others."""
+"""Novel regions of good parts, pasted onto other parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from edge.records import SeverityMap
 from models.data.dataset import Pixels, Sample
-from models.feedback import appearance_transfer as newlook
+from models.feedback import appearance_transfer
 from models.feedback.appearance_transfer import (
     MOST,
     PASTED_DEFECTS,
@@ -114,23 +114,23 @@ def test_a_picture_that_is_too_small_is_left_out() -> None:
     assert paste_regions([pit(3)], [], 3, 0) == ()
 
 
-def test_names_tell_what_was_laid_on_what_and_it_is_the_same_each_time() -> None:
+def test_the_names_state_both_sources_and_the_result_is_deterministic() -> None:
     novel_regions = find_novel_regions(Darkness(), [good(1), good(2)], T)
     found = paste_regions([pit(3), pit(4)], novel_regions, 8, 7)
     names = [picture.sample.name for picture in found]
     assert len(set(names)) == 8
     assert {name.split(" with ")[0] for name in names} == {"pit3", "pit4"}
-    assert {name.split(" on ")[1].split(",")[0] for name in names} == {"ring1", "ring2"}
+    assert {name.split(" region of ")[1].split(",")[0] for name in names} == {"ring1", "ring2"}
     for one, again in zip(found, paste_regions([pit(3), pit(4)], novel_regions, 8, 7), strict=True):
         np.testing.assert_array_equal(one.pixels, again.pixels)
 
 
-def test_bad_parts_of_the_new_look() -> None:
+def test_bad_parts_with_the_new_appearance() -> None:
     novel_regions = find_novel_regions(Darkness(), [good(1)], T)
     donors = [pit(number) for number in range(3, 6)]
     pasted = synthetic_bad_parts(donors, [good(1)], novel_regions, 0)
     assert len(pasted) == PASTED_REGIONS * 3
-    assert all("what is new on ring1" in picture.sample.name for picture in pasted)
+    assert all("new region of ring1" in picture.sample.name for picture in pasted)
     everywhere = synthetic_bad_parts(donors, [good(1), good(2)], (), 0)
     assert len(everywhere) == 3
     assert all(picture.kind_map.any() for picture in (*pasted, *everywhere))
@@ -139,10 +139,10 @@ def test_bad_parts_of_the_new_look() -> None:
 
 def test_large_pictures_are_made_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     novel_regions = find_novel_regions(Darkness(), [good(1)], T)
-    monkeypatch.setattr(newlook, "MOST_BYTES", 3 * pit(3).pixels.nbytes)
+    monkeypatch.setattr(appearance_transfer, "MOST_BYTES", 3 * pit(3).pixels.nbytes)
     assert len(synthetic_bad_parts([pit(3), pit(4)], [good(1)], novel_regions, 0)) == 3
     assert len(synthetic_bad_parts([pit(3)] * 5, [good(1)], (), 0)) == 3
-    monkeypatch.setattr(newlook, "MOST_BYTES", 1)
+    monkeypatch.setattr(appearance_transfer, "MOST_BYTES", 1)
     assert len(synthetic_bad_parts([pit(3), pit(4)], [good(1)], novel_regions, 0)) == 1
 
 
@@ -155,7 +155,7 @@ def test_what_is_learned_from_beside_the_training_pictures(marked: int) -> None:
     plain = [picture for picture in found if picture.sample.name in {p.sample.name for p in fresh}]
     assert len(plain) == 12 // marked // 2 * marked
     synthetic = [picture for picture in found if "with the defect of" in picture.sample.name]
-    pasted = [picture for picture in found if "with what is new on" in picture.sample.name]
+    pasted = [picture for picture in found if "with the new region of" in picture.sample.name]
     assert (len(synthetic), len(pasted)) == (PASTED_DEFECTS * marked, PASTED_REGIONS * 12)
     assert {picture.sample.is_good for picture in pasted} == {True, False}
     assert len(found) == len(plain) + len(synthetic) + len(pasted)

@@ -24,8 +24,8 @@ from models.feedback import (
     FeedbackSettings,
     Limits,
     RouteCandidate,
+    follow,
     routes_of,
-    take,
     write_run,
 )
 from models.feedback.dataset import new_entries, open_feedback_dataset, with_caught
@@ -95,7 +95,7 @@ def test_the_cheapest_way_comes_first(
 
 
 def test_threshold_leaves_the_networks_alone(feedback: FeedbackDataset, tmp_path: Path) -> None:
-    found = take(
+    found = follow(
         "threshold", replace(feedback, learned=feedback.learned[1:]), Limits(), Run(tmp_path)
     )
     assert isinstance(found, RouteCandidate)
@@ -111,7 +111,7 @@ def test_threshold_leaves_the_networks_alone(feedback: FeedbackDataset, tmp_path
 
 def test_the_classifier_is_trained_further(feedback: FeedbackDataset, tmp_path: Path) -> None:
     feedback = replace(feedback, learned=feedback.learned[1:])
-    found = take("classifier", feedback, Limits(), Run(tmp_path))
+    found = follow("classifier", feedback, Limits(), Run(tmp_path))
     old = feedback.run.load_classifier()
     assert isinstance(found, RouteCandidate)
     assert found.classifier is not None
@@ -141,7 +141,7 @@ def test_the_detector_is_trained_further_on_the_new_look(
 
     monkeypatch.setitem(METHODS, "regression", replace(method, further=spy))
     feedback = replace(feedback, learned=feedback.learned[1:])
-    found = take("detector", feedback, Limits(), Run(tmp_path))
+    found = follow("detector", feedback, Limits(), Run(tmp_path))
     assert isinstance(found, RouteCandidate)
     (task,) = seen
     recipe = feedback.record.recipe
@@ -152,7 +152,7 @@ def test_the_detector_is_trained_further_on_the_new_look(
     )
     names = {picture.sample.name for picture in task.pictures}
     assert {picture.sample.name for picture in (*feedback.train, *feedback.learned_good)} <= names
-    assert any("with what is new on quarantine/" in name for name in names)
+    assert any("with the new region of quarantine/" in name for name in names)
     assert not any(p.sample.unmasked for p in task.pictures), "a part that nobody drew teaches none"
     assert found.wrong == 0
     old = dict(feedback.run.load_detector().named_parameters())
@@ -172,7 +172,7 @@ def test_a_method_that_cannot_go_on_says_so(
     with pytest.raises(
         DataError, match="regression cannot be trained further; use the route method"
     ):
-        take("detector", feedback, Limits(), Run(tmp_path))
+        follow("detector", feedback, Limits(), Run(tmp_path))
 
 
 def test_marked_regions_are_a_share_of_their_label() -> None:
@@ -213,15 +213,19 @@ def test_a_method_is_given_the_false_rejects_as_good_parts(
     monkeypatch.setattr(run, "load_detector", feedback.run.load_detector)
     monkeypatch.setattr(run, "load_classifier", lambda: None)
     feedback = replace(feedback, record=record, run=run)
-    take("method", feedback, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
+    follow(
+        "method", feedback, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new")
+    )
     (task,) = seen
     names = {picture.sample.name for picture in task.good}
     assert {p.sample.name for p in feedback.learned_good} <= names
     assert not any(p.sample.unmasked for p in task.pictures)
-    assert any("with what is new on" in name for name in names)
+    assert any("with the new region of" in name for name in names)
     placed = replace(METHODS["regression"], by_place=True)
     monkeypatch.setitem(METHODS, "regression", placed)
-    take("method", feedback, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new"))
+    follow(
+        "method", feedback, Limits(new_escapes=100, more_false_rejects=1.0), Run(tmp_path / "new")
+    )
     assert seen.pop().pictures == (*feedback.train, *feedback.learned_good)
     assert task.held_back == feedback.validation
     assert task.checkpoint == tmp_path / "new/detector.ckpt"
@@ -231,7 +235,7 @@ def test_a_new_run_is_whole_and_keeps_the_marked_parts(
     feedback: FeedbackDataset, tmp_path: Path
 ) -> None:
     feedback = replace(feedback, learned=feedback.learned[1:])
-    found = take("threshold", feedback, Limits(), Run(tmp_path))
+    found = follow("threshold", feedback, Limits(), Run(tmp_path))
     assert isinstance(found, RouteCandidate)
     run = write_run(tmp_path / "new", feedback, found)
     record, result = run.record(), run.result()
@@ -247,7 +251,7 @@ def test_a_new_run_is_whole_and_keeps_the_marked_parts(
     )
     assert result.metrics["float"]["parts"] == len(record.validation)
     assert len(run.validation_list.read_text().splitlines()) == len(record.validation)
-    # What it has learned is not new to it.
+    # A part that the run has learned is not new.
     assert len(new_entries(record, read_index(feedback.folder).entries)) == 1
     index = run.quarantine / "quarantine.json"
     index.write_text(index.read_text().replace('"part_id": 1', '"part_id": -1'))

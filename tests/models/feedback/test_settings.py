@@ -87,10 +87,10 @@ def test_what_escaped_before_is_no_reason_to_move() -> None:
     assert chosen.threshold > 5.0
 
 
-def test_some_of_what_was_set_in_may_be_lost_and_no_defect() -> None:
+def test_some_synthetic_parts_may_be_passed_but_no_real_defect() -> None:
     found = peaks(3, 8, 8, 8, 2, 2)
     known = facts("xxxx..", "....xx", found, OLD, synthetic="xxxx")
-    some, none = Limits(synthetic_escapes=0.25), Limits(synthetic=0.2)
+    some, none = Limits(synthetic_escapes=0.25), Limits(synthetic_escapes=0.2)
     assert choose_settings(found, known, OLD, some, classified=False) == FeedbackSettings(4.0)
     assert choose_settings(found, known, OLD, none, classified=False) == OLD
     drawn = facts("xxxx..", "....xx", found, OLD)
@@ -106,8 +106,8 @@ def test_nothing_may_be_within_the_limits() -> None:
     assert isinstance(shortfall, Shortfall)
     assert shortfall.lost == (0,)
     assert str(shortfall) == (
-        "no T keeps the limits; at the nearest 1 bad parts that are rejected would be passed (0 "
-        "allowed), 0 bad parts made of the new look would be passed (0 allowed), 0 good validation "
+        "no T is within the limits; at the nearest T 1 bad parts that are rejected would be passed "
+        "(0 allowed), 0 synthetic bad parts would be passed (0 allowed), 0 good validation "
         "parts would be rejected (0 allowed)"
     )
 

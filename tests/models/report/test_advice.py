@@ -1,4 +1,4 @@
-"""What to photograph next."""
+"""Advice on the pictures to take next."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_advice_on_rare_and_missed_kinds(findings: Findings) -> None:
     assert "1 physical parts in training, 1 in validation" in about(advice, "with bar").rests_on
     pit = about(advice, "with pit")
     assert "defects found: 4 of 10 (40%" in pit.rests_on
-    assert "small ones above all (median 10 px where 6 of 10 parts escape, 400 px" in pit.text
+    assert "small ones above all (median 10 px for 6 escapes of 10 parts, 400 px" in pit.text
     found = tuple(replace(o, rejected=True) for o in parts[6:])
     advice = advice_of(findings, train=many, validation=many, outcomes=found)
     assert not any("with pit" in one.text for one in advice)
@@ -102,7 +102,7 @@ def test_advice_on_more_data(findings: Findings) -> None:
         for i in range(10)
     )
     learned = advice_of(findings, outcomes=missed, trained=found)
-    assert "10 of 10" in about(learned, "More pictures of every kind").rests_on
+    assert "10 of 10" in about(learned, "Add pictures of every kind").rests_on
     blind = advice_of(findings, outcomes=missed, trained=missed)
     assert "0 of 10" in about(blind, "will not help").rests_on
     assert not any("pictures of" in a.text for a in advice_of(findings, outcomes=found))
@@ -120,6 +120,6 @@ def test_advice_on_classifier_loss_masks_and_groups(findings: Findings) -> None:
     record = findings.record.model_copy(update={"unmasked": ("a.png", "b.png")})
     advice = advice_of(findings, result=result, record=record)
     assert "from 0.800 to 0.500 over the last fifth" in about(advice, "more steps").rests_on
-    assert "9 with the classifier" in about(advice, "called background").rests_on
+    assert "9 with the classifier" in about(advice, "called them background").rests_on
     assert "2 defective pictures" in about(advice, "Draw the masks").rests_on
     assert "groups.csv" in about(advice, "show the same part").text

@@ -87,7 +87,7 @@ def test_pictures_of_false_alarms(run: Run) -> None:
     cases = find_cases(inspector, outcomes, {good.name: "a"}, lambda _: picture)
     area = picture.kind_map.size
     assert cases.false_alarms == (FalseAlarm(True, "bar", area, True, 0.0),)
-    assert [case.caption for case in cases.alarms] == ["good part; falsely reported: bar 3.0"]
+    assert [case.caption for case in cases.alarms] == ["good part; false alarm: bar 3.0"]
 
 
 def test_a_defective_part_that_nobody_drew(run: Run) -> None:
