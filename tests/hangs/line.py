@@ -94,8 +94,10 @@ def pulse_is_over(state: Path) -> bool:
 
 @dataclass(frozen=True)
 class Dead:
-    """From a station's hang or death to the first part of the next one. The line is in its safe
-    state then; parts that were announced have no verdict in the journal where it was killed."""
+    """The time from a station's hang or exit to the first part of the next one.
+
+    The line is then in its safe state. After a kill, announced parts have no journalled verdict.
+    """
 
     from_ns: int
     to_ns: int
@@ -106,7 +108,7 @@ class Dead:
 
 @dataclass(frozen=True)
 class History:
-    """What a line has left behind: journal and output, from the first run to the last."""
+    """The journal and the output of a line, from the first run to the last."""
 
     parts: list[PartEvent]
     actuations: list[ActuationEvent]
@@ -115,7 +117,7 @@ class History:
 
     @classmethod
     def read(cls, state: Path) -> History:
-        """Fails where the journal has a hole or something twice."""
+        """Read the journal. Fail if it has a gap or an event twice."""
         with JournalReader(state / "journal.sqlite") as reader:
             rows = reader.read(None, 1 << 30)
         assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))

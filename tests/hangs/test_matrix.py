@@ -124,7 +124,7 @@ def test_a_thread_that_crashes_ends_the_process_with_the_line_safe(unit: Unit, t
 
 
 def test_a_main_thread_that_hangs_gives_no_heartbeat(unit: Unit) -> None:
-    """Nobody in the process notices; systemd does (SIGABRT), and the log shows every thread."""
+    """No thread of the process notices; systemd does (SIGABRT), and the log shows every thread."""
     unit.start()
     goes_on(unit)
     rejector = unit.rejector
@@ -208,7 +208,7 @@ def test_a_rejector_that_is_killed_or_frozen_is_replaced_without_the_station(
     unit.stop()
     assert second != first
     history = unit.history()
-    history.obeys()  # what went by meanwhile is journalled as missed, no more and no less
+    history.obeys()  # exactly the parts due meanwhile are journalled as missed
     numbers = sorted(part.part_id for part in history.parts)
     assert numbers == list(range(1, len(numbers) + 1))
     assert unit.log().count("rejector_exited") == 1

@@ -26,7 +26,7 @@ def test_a_stage_that_hangs_leaves_the_last_frames(
     saved = [name for name in names if name.reason is KeepReason.CRASH]
     assert saved, unit.log()
     assert not list(album.glob(".*.part"))
-    # Good parts, which nobody had asked for, the latest first.
+    # Good parts without a request for them, the latest first.
     parts = [name.part_id for name in saved]
     assert parts == sorted(parts, reverse=True)
     verdicts = {event.part_id: event.decision for event in unit.history().parts}

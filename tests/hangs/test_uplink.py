@@ -108,8 +108,8 @@ def test_killed_frozen_and_hung_it_loses_and_doubles_nothing(
                 wait_for(lambda: len(central.received) == 40, "40 events")
                 beats = len(manager.said("WATCHDOG"))
                 manager.wait("WATCHDOG", beats + 1)
-                # Hung, for real, in a step that does not return: it waits for somebody to write
-                # into a pipe that stands in the password's place when it connects again.
+                # Hung, for real, in a step that does not return: it waits for a writer
+                # of a pipe that stands in the password's place when it connects again.
                 secret.unlink()
                 os.mkfifo(secret)
                 broker.stop()

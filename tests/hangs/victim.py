@@ -1,11 +1,11 @@
 """``outfeed run`` whose threads can be made to hang or crash: ``python -m tests.hangs.victim FOLDER
 TOML``.
 
-A thread that asks for the time while FOLDER holds a file of its name never returns, or, where the
-file says "crash", gets an exception that nobody foresaw. Every loop asks
-at each turn, so each stage can be stopped in the middle of what it does, also with a lock in its
-hand; and the rest of the process is the real one. The thread of the pictures, which needs no time,
-hangs where a bad disk would hang it: in fsync.
+A thread that reads the time while FOLDER has a file with its name never returns. If the file
+contains "crash", the thread gets an unforeseen exception. Every loop reads the time at each
+iteration, so each stage can be stopped in the middle of its work, even with a lock held. The rest
+of the process is the real one. The thread of the pictures does not read the time. It hangs in
+fsync, as it would with a bad disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which frames are refused, why, and what is counted."""
+"""Refused frames, with the reasons and the counts."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def frame(number: int, at_ms: float, level: int | None = None, **given) -> Frame
 
 
 def judged(rules: FreshnessRules, *frames: Frame, following: bool = True) -> list[str | None]:
-    """What is said of the frames of parts 1, 2, 3 ..., each of which the next part follows."""
+    """Return the faults of the frames of parts 1, 2, 3 ..., each followed by the next part."""
     freshness = Freshness(rules)
     said = []
     for number, one in enumerate(frames, 1):

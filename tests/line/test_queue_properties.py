@@ -22,7 +22,7 @@ orders = st.lists(
 
 
 class _Model:
-    """What may be said of a queue from outside: who was announced for when, who was judged when."""
+    """A model of a queue: due times, verdicts and actions by part."""
 
     def __init__(self, eject_unknown: bool) -> None:
         self.eject_unknown = eject_unknown

@@ -1,4 +1,4 @@
-"""Whatever the belt does and however late somebody looks: the same parts, at the same moments."""
+"""Whatever the belt does and however late it is read: the same parts, at the same moments."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def positions(steps: list[int]) -> list[EncoderPosition]:
 
 
 def run(belt: list[EncoderPosition], seen: dict[int, bool | None], looks: list[int]):
-    """seen: number of the position → verdict. looks: after so many positions somebody looks."""
+    """seen: number of the position → verdict. looks: positions after which it is called."""
     queue = RejectQueue(pulse_ns=PULSE_NS, eject_unknown=True, by_counts=True)
     tracker = BeltTracker(queue, counts=CountRules(TRAVEL, debounce=3, silent_edges=0))
     outcomes, levels, read = [], [], 0

@@ -219,7 +219,7 @@ def test_a_record_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_children_are_not_those_of_the_folder_they_are_started_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`sudo outfeed bench` in a folder of somebody else's must not run his modules."""
+    """`sudo outfeed bench` in a folder of another user must not run modules from there."""
     small_bundle(tmp_path / "small.outfeed")
     (tmp_path / "edge").mkdir()
     trap = f"open({str(tmp_path / 'trapped')!r}, 'w').close()\n"

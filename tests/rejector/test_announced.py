@@ -1,4 +1,4 @@
-"""What the station tells a new rejector, and what it reports by itself."""
+"""The orders of a station for a new rejector, and the reports that it makes itself."""
 
 from edge.line.outcome import Action, Cause
 from edge.rejector.announced import AnnouncedParts
@@ -50,7 +50,7 @@ def test_by_counts_that_go_on_places_are_restored_and_known():
         underway.resolve(number, number == 2)
     underway.placed(Placed(1, 100))
     underway.placed(Placed(2, 200))
-    underway.placed(Placed(9, 900))  # never heard of
+    underway.placed(Placed(9, 900))  # not announced
     underway.reported(passed(1))
     assert underway.remove_lost(7, 50 * MS) == []
     assert underway.remove_overdue(10**15) == []

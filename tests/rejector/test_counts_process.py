@@ -1,4 +1,4 @@
-"""The real process with a simulated encoder and ejector's eye: places, deaths, belts that stop."""
+"""The real process with a simulated encoder and ejector eye: places, kills, and belts that stop."""
 
 import os
 import signal
@@ -61,7 +61,7 @@ class Rejector:
         return found
 
     def see(self, part_id: int, count: int, eject: bool | None) -> None:
-        """The photo-eye's edge at this count, told at once, with its verdict."""
+        """Announce the photo-eye's edge at this count at once, with its verdict."""
         CLOCK.sleep_until_ns(self.moment_ns(count))
         self.client.sighted(part_id, self.moment_ns(count))
         if eject is not None:
@@ -182,7 +182,7 @@ def test_a_goodbye_on_a_belt_that_stands_gives_its_parts_up(start):
 
 @pytest.mark.parametrize(("on_absent", "fate"), [("eject", "EJECTED"), ("pass", "PASSED")])
 def test_the_ejectors_eye_sees_who_comes(start, on_absent, fate):
-    # Parts at 100, 200 and 300. With this seed somebody takes the second off and puts others on at
+    # Parts at 100, 200 and 300. With this seed the second is removed, and others are added at
     # 150 and 350.
     def plan(drive: Drive) -> BeltPlan:
         return BeltPlan(drive, 100, 20, TRAVEL, 60, parts=3, taken=0.5, added=0.5, seed=6)

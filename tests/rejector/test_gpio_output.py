@@ -1,4 +1,4 @@
-"""A rejector that drives a GPIO line: how it is told, and what happens when it cannot have it."""
+"""A rejector that drives a GPIO line: its arguments, and the error when the line is in use."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The real process, its real signals and its real deaths. Every wait has a deadline."""
+"""The real process with real signals and kills. Every wait has a deadline."""
 
 import os
 import signal
@@ -135,7 +135,7 @@ def test_a_killed_rejector_is_restarted_and_what_went_by_is_reported(start):
     eventually(lambda: len(reports) == 1)
     os.kill(client.pid, signal.SIGKILL)
     now_ns = CLOCK.now_ns()
-    client.announce(2, now_ns + 1 * MS)  # nobody is there
+    client.announce(2, now_ns + 1 * MS)  # no process is running
     client.announce(3, now_ns + 2 * MS)
     client.resolve(3, False)
     client.announce(4, now_ns + 3_000 * MS)  # the next process will be
@@ -156,7 +156,7 @@ def test_a_new_rejector_never_ejects_a_part_that_has_its_pass_already(start):
     """The windows of many parts are open when it starts: none may be taken for unknown."""
     client, reports, record = start(pulse_us=500_000)
     first_ns = CLOCK.now_ns() + 200 * MS
-    for number in range(130):  # 260 orders fit into the socket even if nobody reads them
+    for number in range(130):  # 260 orders fit into the socket even if they are not read
         client.announce(number, first_ns + number * 5 * MS)
         client.resolve(number, False)
     eventually(lambda: len(reports) > 20)

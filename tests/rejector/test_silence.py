@@ -1,4 +1,4 @@
-"""A station that says nothing, a rejector that answers nothing: real processes, real signals."""
+"""A station or a rejector that sends nothing: real processes, real signals."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_rejector_that_hangs_is_killed_within_the_bound_and_started_anew(tmp_p
         assert first is not None
         os.kill(first, signal.SIGSTOP)
         began_ns = CLOCK.now_ns()
-        client.announce(1, began_ns + 100 * MS)  # goes by while it hangs
+        client.announce(1, began_ns + 100 * MS)  # is due while the rejector hangs
         client.announce(2, began_ns + 3_000 * MS)
         eventually(lambda: client.pid not in (None, first))
         # Found hung, killed, and another one ready: 0.4 s, and Python's start on a busy machine.

@@ -10,9 +10,11 @@ from edge.rejector.messages import Actuated
 
 @dataclass(frozen=True)
 class Judged:
-    """Parts by number. hit: good parts in a pulse of the record; silent: those of them that no
-    report calls ejected; invented: reported as ejected, and in no pulse; late_us: how long after
-    its order the latest pulse ended."""
+    """The comparison of reports with the recorded pulses, with parts by number.
+
+    hit: good parts in a recorded pulse. silent: those of them without a report EJECTED. invented:
+    parts reported as ejected, but in no pulse. late_us: the delay of the latest end of a pulse.
+    """
 
     hit: list[int]
     silent: list[int]

@@ -1,4 +1,4 @@
-"""An exception that nobody foresaw, in each thread of a station: no goodbye, no normal end."""
+"""An unforeseen exception in each thread of a station: no Goodbye and no normal end."""
 
 from __future__ import annotations
 

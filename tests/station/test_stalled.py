@@ -44,7 +44,7 @@ def supervised(parts: int, **given: object) -> tuple[StationHarness, RecordingNo
 
 
 def kinds(manager: RecordingNotifier) -> list[str]:
-    """What was said, repeats once."""
+    """Return the kinds of the messages, without repetitions."""
     said = [kind for kind, _ in manager.heard]
     return [kind for i, kind in enumerate(said) if i == 0 or said[i - 1] != kind]
 

@@ -32,7 +32,7 @@ PARTS = 45
 
 
 class BrightnessInspector:
-    """Dark is bad. Fails on the parts it is told to fail on."""
+    """Rejects dark parts, and raises an exception for the parts in fails_on."""
 
     def __init__(self, fails_on: tuple[int, ...] = ()) -> None:
         self.fails_on = fails_on

@@ -44,7 +44,7 @@ class Manager:
         self._socket.close()
 
     def wait(self, key: str, count: int = 1, timeout_s: float = 60.0) -> Notice:
-        """Until ``count`` notices in all have said ``key``, for example READY; the last of them."""
+        """Wait for ``count`` notices with ``key``, for example READY. Return the last of them."""
         limit_s = time.monotonic() + timeout_s
         while len(found := [notice for notice in self.notices if key in notice.said]) < count:
             assert time.monotonic() < limit_s, f"no {key} in {timeout_s} s: {self.notices}"
@@ -52,7 +52,7 @@ class Manager:
         return found[count - 1]
 
     def said(self, key: str, from_s: float = 0.0) -> list[Notice]:
-        """The notices since from_s that said ``key``."""
+        """Return the notices since from_s with ``key``."""
         return [each for each in list(self.notices) if key in each.said and each.at_s > from_s]
 
     def _read(self) -> None:
@@ -62,7 +62,7 @@ class Manager:
 
 
 class RecordingNotifier:
-    """A Notifier that keeps what it hears."""
+    """A Notifier that stores its messages."""
 
     interval_s = 1.0
 

@@ -1,4 +1,4 @@
-"""A parent hears its child's heartbeats, through the notifier that the child really uses."""
+"""A parent receives its child's heartbeats through the real notifier of the child."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reaches the service manager, over a real socket."""
+"""The messages to the service manager over a real socket."""
 
 from __future__ import annotations
 

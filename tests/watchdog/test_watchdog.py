@@ -41,7 +41,7 @@ def test_one_stage_that_hangs_among_others_is_named_at_its_bound_and_never_forgi
     clock.at_ns += 3 * S
     watchdog.check("at the bound")
     clock.at_ns += S // 10
-    for _ in range(2):  # the second time it has come back, too late
+    for _ in range(2):  # the second time it has recovered, too late
         with pytest.raises(StalledError, match=r"^hung: camera for 3\.1 s$"):
             watchdog.check("past it")
         camera.beat()
