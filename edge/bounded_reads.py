@@ -29,7 +29,7 @@ def was_emptied(path: Path) -> bool:
 
 def whole_of(path: Path) -> Path:
     """Return the path, or that of its copy where the file was emptied and the copy was not; one
-    line in the log says so."""
+    line in the log reports it."""
     copy = backup_path(path)
     if not was_emptied(path) or not copy.is_file() or was_emptied(copy):
         return path

@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What control code may ask of time. A wall clock that jumps never reaches it."""
+    """The time source of control code. Steps of the wall clock do not affect it."""
 
     def now_ns(self) -> int:
         """Nanoseconds of CLOCK_MONOTONIC, the same in every process of this machine."""

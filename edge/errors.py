@@ -33,8 +33,10 @@ class UsageError(OutfeedError):
 
 
 class FolderError(UsageError):
-    """A folder of pictures cannot be used as it is. lines: each for a person, of which the first
-    says how many things there are to put right where there are several."""
+    """A folder of pictures has faults. lines: one line for each fault.
+
+    With several faults, the first line states their number.
+    """
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         super().__init__("\n".join(lines))

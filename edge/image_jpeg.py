@@ -59,7 +59,7 @@ def decode_jpeg(data: bytes, *, name: str) -> NDArray[np.uint8]:
 
 
 class _Layout:
-    """Where the compressed data of a JPEG lies, and what its scans cover.
+    """The position of the compressed data of a JPEG, and the coverage of its scans.
 
     scans: first byte and end of each. low: component → per coefficient, the lowest bit that a scan
     gave (T.81, G.1.1.1.2: Al); absent where none did.
@@ -104,7 +104,7 @@ class _Layout:
             at += 17 + sum(counts)
 
     def fault(self) -> str | None:
-        """Which scans are missing, as a decoder would not mention."""
+        """Return the missing scans as a message; a decoder does not report them."""
         if not self.scans:
             return "is cut short: no scan"
         for component, low in self._low.items():

@@ -18,11 +18,11 @@ from edge.picture_header import claimed_size, read_header
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 
-# What a decoder finds wrong is said once, by FrameError, not also by OpenCV on stderr.
+# A fault is reported once, by FrameError, and not also by OpenCV on standard error.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-# OpenCV reads more kinds, of which nobody has shown that a damaged one is refused: GIF, JPEG 2000,
+# OpenCV reads more formats, for which no test shows that a damaged file is refused: GIF, JPEG 2000,
 # Radiance, Sun raster, PAM, PFM, OpenEXR.
 _UNPROVEN = (
     *(b"GIF8", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"#?", b"\x59\xa6\x6a\x95"),
@@ -74,7 +74,7 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
 
 
 def decode_alpha(data: bytes) -> NDArray[np.uint8] | None:
-    """The alpha channel H×W of a picture of 8 bits whose header speaks of one; None without."""
+    """Return the alpha channel H×W of an 8-bit picture whose header has one; None without."""
     if not read_header(data).has_alpha:
         return None
     try:
@@ -111,8 +111,10 @@ def _several(data: bytes) -> str | None:
 
 
 def _beyond_memory(data: bytes) -> str | None:
-    """That the header claims more than there is room for: the kernel would end the process in the
-    middle of decoding, and a file of a kilobyte can claim gigabytes."""
+    """Return a message if the header claims more memory than is available; None otherwise.
+
+    The kernel would end the process during decoding, and a file of a kilobyte can claim gigabytes.
+    """
     width, height = claimed_size(data) or (0, 0)
     if width * height * BYTES_PER_PX <= free_memory_bytes():
         return None

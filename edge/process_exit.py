@@ -33,7 +33,7 @@ def end_now(error: OutfeedError) -> NoReturn:
 def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Within, SIGTERM and SIGINT call ``stop``, which must be safe in a signal handler.
 
-    Main thread only. The handlers from before come back at the end.
+    Main thread only. The previous handlers are restored at the end.
     """
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop()) for number in numbers]

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, as one line for a person."""
+"""The errors of pydantic as one line for a person."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ def describe(error: ValidationError) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with what a terminal would obey, or nobody could see, as escapes: control
-    characters, line breaks, marks of direction and lone surrogates."""
+    """Return the text with escapes for characters that control a terminal or are invisible.
+
+    These are control characters, line breaks, marks of direction and lone surrogates.
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
@@ -65,7 +67,7 @@ def _shown(value: object) -> str:
     return found if len(found) <= 80 else f"{found[:77]}..."
 
 
-# To the last @ of the word: a password may hold one itself, and "/" too where nobody escaped it.
+# To the last @ of the word: a password may hold one itself, and "/" too where it is not escaped.
 _LOGIN = re.compile(r"://[^\s'\"<>]*@")
 _SECRET = re.compile(
     r"([?&][^=&\s]*(?:pass|pwd|secret|token|key|auth|user|login)[^=&\s]*=)[^&\s'\"]*", re.IGNORECASE

@@ -1,4 +1,4 @@
-"""What station.toml says of a camera reaches the camera."""
+"""The keys of [camera] reach the camera."""
 
 from pathlib import Path
 

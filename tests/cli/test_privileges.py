@@ -107,7 +107,7 @@ def test_an_inbox_that_is_no_folder(config: Path, state: Path, kind: str) -> Non
 
 
 def test_hard_links_in_the_inbox_change_nothing(config: Path, state: Path, victim: Path) -> None:
-    """Where the kernel lets a user make them at all (fs.protected_hardlinks)."""
+    """Test only where the kernel allows a user to make hard links (fs.protected_hardlinks)."""
     inbox = owned(state / "inbox", STATION)
     os.link(victim / "passwd", inbox / "a.json")
     assert acting_as(command("mark", 7, "--config", config)).startswith("(0, ")
