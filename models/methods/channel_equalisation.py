@@ -1,7 +1,8 @@
-"""Channels that reach equally far, so that one int8 scale for all of them resolves each.
+"""Scaling of channels to an equal range, so that one int8 scale resolves all of them.
 
-Cross-layer equalisation after Nagel et al. 2019 (Data-Free Quantization Through Weight Equalization
-and Bias Correction, ICCV), section 4.1, by what the channels reach on pictures instead of weights.
+Source: cross-layer equalisation after Nagel et al. 2019 (Data-Free Quantization Through Weight
+Equalization and Bias Correction, ICCV), section 4.1. The ranges are measured on pictures and not
+taken from weights.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ from torch import Tensor, nn
 
 from models.networks.efficientnet import EfficientNetLite0, InvertedBottleneck
 
-LEAST = 1e-6  # of a channel that never moves
-TOP = 6.0  # of ReLU6
-MOST_GAIN = 16.0  # a channel that hardly moves is not all that counts
+LEAST = 1e-6  # range of a constant channel
+TOP = 6.0  # the limit of ReLU6
+MOST_GAIN = 16.0  # limit for a channel that hardly changes
 
 
 @torch.no_grad()
 def equalise(backbone: EfficientNetLite0, pictures: Iterable[Tensor]) -> None:
     """Scale the channels of every stage's output to reach 1 on the pictures, in place.
 
-    pictures: normalised, 1×C×H×W. A stage's outputs are linear, so each layer behind takes the
-    scale back exactly: later stages give what they gave, but for their own scale. Blocks for one
-    run of every picture.
+    pictures: normalised, 1×C×H×W. The outputs of a stage are linear, so each layer behind reverses
+    the scale exactly. Later stages differ by their own scale only. Blocks for one run of every
+    picture.
     """
     reach: list[Tensor] = []
     for picture in pictures:
-        found = [output.abs().amax((0, 2, 3)) for output in backbone(picture)]
-        reach = [torch.maximum(*pair) for pair in zip(reach or found, found, strict=True)]
+        maxima = [output.abs().amax((0, 2, 3)) for output in backbone(picture)]
+        reach = [torch.maximum(*pair) for pair in zip(reach or maxima, maxima, strict=True)]
     scales = [each.clamp(min=LEAST) for each in reach]
     for i, stage in enumerate(backbone.stages):
         assert isinstance(stage, nn.Sequential)
@@ -53,19 +54,20 @@ def _first(body: nn.Sequential) -> nn.Conv2d:
 
 @torch.no_grad()
 def widen(backbone: EfficientNetLite0, pictures: Iterable[Tensor]) -> None:
-    """Let the channels of every ReLU6 within a stage use its whole range on the pictures, in place.
+    """Scale the channels of every ReLU6 within a stage to its whole range on the pictures, in
+    place.
 
-    pictures: as for ``equalise``. What passes their reach is cut off, as ReLU6 cuts; short of that
-    the layer behind takes the scale back exactly. Blocks for one run of every picture.
+    pictures: as for ``equalise``. ReLU6 limits values beyond their range. Below it the layer behind
+    reverses the scale exactly. Blocks for one run of every picture.
     """
     reach: dict[nn.Module, Tensor] = {}
 
-    def seen(layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        found = output.amax((0, 2, 3))
-        reach[layer] = torch.maximum(reach[layer], found) if layer in reach else found
+    def record_maximum(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        maximum = output.amax((0, 2, 3))
+        reach[layer] = torch.maximum(reach[layer], maximum) if layer in reach else maximum
 
     hooks = [
-        layer.register_forward_hook(seen)
+        layer.register_forward_hook(record_maximum)
         for layer in backbone.stages.modules()
         if isinstance(layer, nn.ReLU6)
     ]

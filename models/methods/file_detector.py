@@ -1,4 +1,4 @@
-"""A detector that is no network: the bytes of the file that a station reads."""
+"""A detector without a network: the content of the file that a station reads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import ClassVar, Literal
 from edge.bundle import DetectorManifest
 from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
-from edge.chain.load import READERS
+from edge.chain.file_detectors import READERS
 
 
 @dataclass(frozen=True, slots=True)
 class FileDetector:
-    """data: what edge/chain/load.py reads for this kind. Its map has a cell per pixel,
-    and it takes a frame whole whatever its sides are."""
+    """A template or threshold file.
+
+    data: the content that edge/chain/load.py reads for this kind. Its severity map has
+    one cell for each pixel. It takes whole frames of any size.
+    """
 
     stride_px: ClassVar[int] = 1
     multiple_px: ClassVar[int] = 1
@@ -23,6 +26,7 @@ class FileDetector:
     data: bytes
 
     def manifest(self, channels: int, height: int = 256, width: int = 256) -> DetectorManifest:
+        """Return the manifest of the detector for frames of this size in px."""
         one_or_three: Literal[1, 3] = 1 if channels == 1 else 3
         return DetectorManifest(
             kind=self.kind,
@@ -36,5 +40,5 @@ class FileDetector:
         )
 
     def detector(self, channels: int) -> Detector:
-        """The station's own reader on it. Raises BundleError for a file that it refuses."""
+        """Return the station's detector. Raises BundleError for a file that it refuses."""
         return READERS[self.kind](self.data, self.manifest(channels))

@@ -1,4 +1,4 @@
-"""Every method by the name that recipes and bundles use."""
+"""All methods, by the name in recipes and bundles."""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ def test_an_empty_label_is_left_out_of_training(
 def test_a_missing_label_is_told_from_the_list(tmp_path: Path) -> None:
     folder = side(tmp_path / "Class1/Train", 1, 2, 2)
     (folder / "Label/0002_label.PNG").unlink()
-    with pytest.raises(DataError, match=r"Label/0002_label\.PNG: is missing; expected it, Labels"):
+    with pytest.raises(
+        DataError, match=r"Label/0002_label\.PNG: is missing; expected it, because Labels"
+    ):
         open_dataset(tmp_path)
     (folder / "Label/Labels.txt").unlink()
     assert [s.is_good for s in open_dataset(tmp_path).samples] == [True, True]

@@ -1,9 +1,9 @@
-"""An autoencoder whose output is severity: how far a picture is from what good parts look like.
+"""An autoencoder whose output is severity: the deviation of a picture from good parts.
 
-Everything behind the reconstruction is convolutions, ReLU and one product, so that the whole of it
-is quantised, and the station gets severity from one run of one network. The picture is compared in
-cells of 4×4 pixels laid out as channels: the reconstruction never has to be spread out again, and
-int8 kernels run on few wide planes (docs/decisions/0027).
+Behind the reconstruction there are only convolutions, ReLU and one product. The whole of it can be
+quantised, and the station gets severity from one run of one network. The picture is compared in
+cells of 4×4 pixels, arranged as channels. The reconstruction is therefore never enlarged, and int8
+kernels run on few wide planes (docs/decisions/0027).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from torch.nn import functional
 
 from models.networks.base import PIXEL_SCALE, DetectorNetwork, conv_bn_relu
 
-CELL_PX = 4  # of the reduced picture
-LEAST_ERROR = PIXEL_SCALE  # one grey level: an expected error below it counts as this
-REACH = 2.5  # sigmas, to which a Gaussian window goes
-# At more a pixel is cut off before the window: else a plain flaw would stretch the range of int8
-# over a hundred severities, and lie in a halo. Half a window of it still makes 12.
+CELL_PX = 4  # side of a cell, in px of the reduced picture
+LEAST_ERROR = PIXEL_SCALE  # one grey level, the least expected error
+REACH = 2.5  # half width of a Gaussian window, in sigmas
+# Severity at which a pixel is limited before the window. Without the limit a clear defect would
+# need a range of a hundred severities in int8, and would have a halo. Half a window of it still
+# gives 12.
 MOST = 24.0
-_CUT = 6.0  # where ReLU6 cuts, which every tool chain has
+_CUT = 6.0  # the limit of ReLU6, which every tool chain has
 
 Places = tuple[tuple[float, float], ...]  # y, x inside a cell
 PIXELS: Places = tuple((float(y), float(x)) for y in range(CELL_PX) for x in range(CELL_PX))
@@ -31,19 +32,19 @@ QUARTERS: Places = tuple((y, x) for y in (0.5, 2.5) for x in (0.5, 2.5))
 
 
 class Autoencoder(DetectorNetwork):
-    """Severity per 2×2 px (of the reduced picture) from the error of reconstruction.
+    """Severity for each 2×2 px of the reduced picture, from the error of reconstruction.
 
-    reduction: the picture is averaged over so many px each way before anything else. width: of the
-    layers at the 4×4 cells, twice that below. depth: how often the resolution is halved below the
-    cells. latent: channels of the narrowest place. skip: channels that lead past it at every
-    resolution; 0 for none. error_px: sigma by which the difference is smoothed before its sign is
-    dropped, so that noise averages out; 0 takes every pixel's. window_px: sigma by which the
-    absolute difference is then averaged; both in px of the reduced picture. expected: divide by the
-    error that the network expects at that place, so that a rough surface may err more than a smooth
-    one (a Laplace likelihood's scale, Kendall & Gal 2017, NeurIPS, section 2.2).
+    reduction: side in px of the squares over which the picture is averaged first. width: channels
+    of the layers at the 4×4 cells; twice as many below. depth: number of times that the resolution
+    is halved below the cells. latent: channels of the narrowest layer. skip: channels that bypass
+    it at every resolution; 0 for none. error_px: sigma of the smoothing of the difference before
+    its sign is dropped, so that noise averages out; 0 for none. window_px: sigma of the average of
+    the absolute difference after that. Both are in px of the reduced picture. expected: divide by
+    the error that the network expects at a place, since a rough surface has larger errors than a
+    smooth one (the scale of a Laplace likelihood, Kendall & Gal 2017, NeurIPS, section 2.2).
 
-    A new network's severity is in units of its own error; ``set_unit`` gives it the scale. What a
-    pixel does beyond MOST severities is cut off.
+    The severity of a new network is in units of its own error; ``set_unit`` sets the scale. The
+    severity of a pixel is limited to MOST.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class Autoencoder(DetectorNetwork):
             self.window.weight.mul_(MOST / _CUT)
 
     def reconstruct(self, planes: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Cells N×planes×h×w → the same reconstructed, and the logits of LEAST_ERROR as a share of
-        the expected error, N×1×h×w."""
+        """Return the reconstruction of cells, N×planes×h×w, and the trust, N×1×h×w.
+
+        Trust: the logits of LEAST_ERROR as a share of the expected error; None without one.
+        """
         finer = [self.stem(planes)]
         for down in self.down:
             finer.append(down(finer[-1]))
@@ -105,8 +108,11 @@ class Autoencoder(DetectorNetwork):
         return self.head(x), None if self.trust is None else self.trust(x)
 
     def deviation(self, difference: Tensor, trust: Tensor | None = None) -> Tensor:
-        """A difference of cells → how large it is about each quarter of a cell, N×4×h×w, ≥ 0; with
-        the logits of trust as a multiple of the expected error, times LEAST_ERROR. Not cut off."""
+        """Return the size of a difference around each quarter of a cell: N×4×h×w, 0 or more.
+
+        With the logits of trust it is a multiple of the expected error, times LEAST_ERROR. It is
+        not limited.
+        """
         size = torch.relu(self.differ(difference))
         if trust is not None:
             size = size * torch.sigmoid(trust)
@@ -121,7 +127,7 @@ class Autoencoder(DetectorNetwork):
         return self.window(functional.relu6(size))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
-        """In training mode what ``parted`` takes apart; in eval mode severity, not clamped."""
+        """Return severity, not clamped; in training mode the input of ``parted``."""
         if not self.training:
             return super().forward(x)
         planes = self.split(x)
@@ -129,14 +135,14 @@ class Autoencoder(DetectorNetwork):
         return torch.cat([made, planes, *(() if trust is None else (trust,))], 1)
 
     def parted(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """What training mode gives: the reconstruction, what was seen, the logits of trust."""
-        made, seen = outputs[:, : self.planes], outputs[:, self.planes : 2 * self.planes]
+        """Divide the output of training mode into reconstruction, input, and logits of trust."""
+        made, given = outputs[:, : self.planes], outputs[:, self.planes : 2 * self.planes]
         trust = outputs[:, 2 * self.planes :]
-        return made, seen, trust if trust.shape[1] else None
+        return made, given, trust if trust.shape[1] else None
 
     @torch.no_grad()
     def set_unit(self, unit: float) -> None:
-        """One severity is ``unit`` of a new network's. Raises ValueError unless it is above 0."""
+        """Make ``unit`` of a new network one severity. Raises ValueError unless it is above 0."""
         if not (unit > 0.0 and math.isfinite(unit)):
             raise ValueError(f"a unit of severity is {unit}; expected a number above 0")
         self.differ.weight.mul_(self._unit / unit)
@@ -147,13 +153,15 @@ class Autoencoder(DetectorNetwork):
 
 
 def expected_error(trust: Tensor, error: Tensor) -> Tensor:
-    """Negative logarithm of a Laplace likelihood, but for a constant: least where the error that
-    trust stands for, LEAST_ERROR / sigmoid(trust), is the error's mean."""
+    """Return the negative logarithm of a Laplace likelihood, without a constant.
+
+    It is least where the expected error, LEAST_ERROR / sigmoid(trust), equals the mean error.
+    """
     return error * (torch.sigmoid(trust) / LEAST_ERROR) - functional.logsigmoid(trust)
 
 
 def _fixed(weight: Tensor, stride: int = 1) -> nn.Conv2d:
-    """A convolution that is not trained."""
+    """Return a convolution that is not trained."""
     out, inputs, kernel, _ = weight.shape
     pad = kernel // 2 if stride == 1 else 0
     conv = nn.Conv2d(inputs, out, kernel, stride, pad, bias=False)
@@ -162,7 +170,7 @@ def _fixed(weight: Tensor, stride: int = 1) -> nn.Conv2d:
 
 
 def _cells(channels: int, reduction: int) -> nn.Conv2d:
-    """Pixels to cells: channel c, row y and column x of a cell is plane (4c + y) · 4 + x."""
+    """Return the layer from pixels to cells: channel c, row y, column x is plane (4c + y)·4 + x."""
     side = CELL_PX * reduction
     weight = torch.zeros(channels, CELL_PX, CELL_PX, channels, side, side)
     for c in range(channels):
@@ -174,8 +182,11 @@ def _cells(channels: int, reduction: int) -> nn.Conv2d:
 
 
 def _gauss(given: Places, wanted: Places, sigma_px: float) -> Tensor:
-    """Weights of a Gaussian about each wanted place, from the given places of all cells that it
-    reaches: wanted × given × k × k, each of sum 1. sigma 0: of equal places, k is 1."""
+    """Return the weights of a Gaussian around each wanted place: wanted × given × k × k.
+
+    They weight the given places of all cells that the Gaussian reaches, with the sum 1. sigma 0
+    weights equal places only, and k is 1.
+    """
     reach = math.ceil(REACH * sigma_px / CELL_PX)
     offset = CELL_PX * torch.arange(-reach, reach + 1, dtype=torch.float64)
     a, b = (torch.tensor(places, dtype=torch.float64) for places in (wanted, given))
@@ -186,8 +197,10 @@ def _gauss(given: Places, wanted: Places, sigma_px: float) -> Tensor:
 
 
 def _signed(channels: int, places: Places, sigma_px: float) -> nn.Conv2d:
-    """A difference of cells, smoothed, at the places of a cell, and its negative: behind a ReLU
-    their sum is the absolute value."""
+    """Return the layer that smooths a difference of cells and gives it with both signs.
+
+    Behind a ReLU the sum of both is the absolute value.
+    """
     kernel = _gauss(PIXELS, places, sigma_px)
     weight = torch.zeros(2, channels, len(places), channels, *kernel.shape[1:], dtype=torch.float64)
     for c in range(channels):
@@ -196,6 +209,6 @@ def _signed(channels: int, places: Places, sigma_px: float) -> nn.Conv2d:
 
 
 def _window(channels: int, places: Places, sigma_px: float) -> nn.Conv2d:
-    """The mean absolute difference about each quarter of a cell, over all channels."""
+    """Return the layer of the mean absolute difference around each quarter, over all channels."""
     kernel = _gauss(places, QUARTERS, sigma_px) / channels
     return _fixed(kernel.repeat(1, 2 * channels, 1, 1))

@@ -1,8 +1,8 @@
-"""A convolutional autoencoder of good parts: what it cannot put together again is a defect.
+"""Training of the autoencoder: it learns to reconstruct good parts, and not defects.
 
-The second source's method (its ConvAutoencoder), fully convolutional so that a frame of any size
-is one run, and denoising: it is given good patches with spots, lines and noise set in
-(models/augmentation/corruption.py) and has to return what was there before.
+The network is fully convolutional, so that a frame of any size takes one run. Its input are good
+patches with synthetic spots, lines and noise (models/augmentation/corruption.py). It learns to
+return the patch without them (docs/decisions/0027).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from models.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
-# Of the expected error's likelihood in the loss, beside the reconstruction's own error.
+# Weight of the likelihood of the expected error in the loss; the reconstruction's error has 1.
 TRUST_WEIGHT = 0.1
-STANDS_OUT = 3.0  # times the expected error, from which on a cell is rather a flaw than not
-SOUND_GREY = 1.0  # a patch counts as corrupted where it deviates by more, beyond its noise
+STANDS_OUT = 3.0  # multiple of the expected error at which a cell is as likely defective as good
+SOUND_GREY = 1.0  # deviation in grey levels, beyond the noise, above which a cell is corrupted
 
 
 class GoodPatches:
-    """Batches of patches of good parts; number i depends on the recipe's seed and i alone.
+    """Batches of patches of good parts. Batch number i depends on the recipe's seed and i only.
 
-    multiple_px: the network's. A station reflects a frame at the right and bottom up to it, and at
-    the rim of a patch the network has to know what that looks like.
+    multiple_px: of the network. A station reflects a frame at the right and at the bottom up to
+    this multiple, so patches at the rim are reflected in the same way.
     """
 
     def __init__(self, pictures: tuple[Picture, ...], recipe: Recipe, multiple_px: int = 1) -> None:
@@ -56,7 +56,7 @@ class GoodPatches:
         self._corruption = Corruption(options.flaw_share, options.noise_sigma)
 
     def batch(self, step: int) -> Pair:
-        """Patches as they are given and as they should come back, uint8 N×C×h×w."""
+        """Return the patches for the input and for the wanted output, uint8 N×C×h×w."""
         rng = np.random.default_rng([self._seed, step])
         size = (self._options.patch_px,) * 2
         given: list[Pixels] = []
@@ -74,7 +74,7 @@ class GoodPatches:
 
 
 def _reflected(picture: Picture, multiple_px: int) -> tuple[Pixels, Pixels]:
-    """Pixels and kinds, up to a multiple."""
+    """Return pixels and kinds, reflected up to a multiple."""
     down, right = (-side % multiple_px for side in picture.kind_map.shape)
     if not (down or right):
         return picture.pixels, picture.kind_map
@@ -99,7 +99,7 @@ def _build(recipe: Recipe, channels: int) -> Autoencoder:
 
 
 def _train(task: TrainingTask) -> TrainedMethod:
-    """Raises DataError without a picture of a good part."""
+    """Train the autoencoder. Raises DataError without a picture of a good part."""
     if not task.good:
         raise DataError("no training picture is of a good part; the autoencoder learns from these")
     options = task.recipe.autoencoder
@@ -125,12 +125,12 @@ def _train(task: TrainingTask) -> TrainedMethod:
     fit = Fit(network, loss, schedule, task.checkpoint, "autoencoder")
     trained = fit.run(batches)
     assert isinstance(trained, Autoencoder)
-    shown = task.good_held_back
-    if not shown:
-        log.warning("autoencoder: no good part is held back; the scale is of those trained on")
-        shown = task.good
-    unit = severity_unit([float(severity_map(trained, p.pixels).max()) for p in shown])
-    log.info("autoencoder unit=%.4g good parts=%s", unit, len(shown))
+    scaling = task.good_held_back
+    if not scaling:
+        log.warning("autoencoder: no good part is held back; training pictures set the scale")
+        scaling = task.good
+    unit = severity_unit([float(severity_map(trained, p.pixels).max()) for p in scaling])
+    log.info("autoencoder unit=%.4g good parts=%s", unit, len(scaling))
     trained.set_unit(unit)
     return TrainedMethod(trained, fit.history)
 
@@ -138,17 +138,16 @@ def _train(task: TrainingTask) -> TrainedMethod:
 def restoration_loss(
     network: Autoencoder, outputs: Tensor, clean: Tensor, options: AutoencoderRecipe
 ) -> Tensor:
-    """How far the reconstruction is from the clean patch, how well that was expected, and how well
-    the flaws that were set in stand out.
+    """Return the loss: reconstruction error, likelihood of the expected error, and discrimination.
 
-    outputs: of the network in training mode. clean: N×C×H×W, normalised. The expectation learns
-    from what was not corrupted: else it would learn to expect an error where a flaw is, and forgive
-    it. A flaw stands out by what the station sees, the error as a multiple of the expected one:
-    binary cross entropy of the odds multiple / STANDS_OUT, whose gradient reaches the
-    reconstruction too. That a second network learns to tell flaws from their repair is DRAEM's
-    (Zavrtanik et al. 2021, ICCV); here the expected error has to do it.
+    outputs: of the network in training mode. clean: N×C×H×W, normalised. The expected error learns
+    only from cells that were not corrupted. Otherwise it would expect an error at a defect and hide
+    it. The third term makes synthetic defects stand out in the error as a multiple of the expected
+    one, as the station computes it. It is the binary cross entropy of the odds multiple /
+    STANDS_OUT, and its gradient also reaches the reconstruction. DRAEM (Zavrtanik et al. 2021,
+    ICCV) uses a second network for this; here the expected error does it.
     """
-    made, seen, trust = network.parted(outputs)
+    made, given, trust = network.parted(outputs)
     wanted = network.split(clean)
     error = made - wanted
     loss: Tensor = error.abs().mean() if options.loss == "l1" else error.square().mean()
@@ -156,15 +155,17 @@ def restoration_loss(
         return loss
     with torch.no_grad():
         size = network.deviation(error).mean(1, keepdim=True)
-        changed = network.deviation(seen - wanted).mean(1, keepdim=True)
+        changed = network.deviation(given - wanted).mean(1, keepdim=True)
         sound = changed <= (SOUND_GREY + options.noise_sigma) * PIXEL_SCALE
     likelihood = torch.where(sound, expected_error(trust, size), torch.zeros(()))
     loss = loss + TRUST_WEIGHT * likelihood.sum() / sound.sum().clamp(min=1)
     if options.judge_weight:
-        shown = network.deviation(seen - made, trust).mean(1, keepdim=True)
+        shown = network.deviation(given - made, trust).mean(1, keepdim=True)
         odds = shown / (LEAST_ERROR * STANDS_OUT)
-        judged = torch.where(sound, torch.log1p(odds), torch.log1p(1 / odds.clamp(min=1e-4)))
-        loss = loss + options.judge_weight * judged.mean()
+        discrimination = torch.where(
+            sound, torch.log1p(odds), torch.log1p(1 / odds.clamp(min=1e-4))
+        )
+        loss = loss + options.judge_weight * discrimination.mean()
     return loss
 
 

@@ -1,1 +1,1 @@
-"""Two cascaded autoencoders that segment, followed by the block classifier."""
+"""Two encoder-decoders that segment, one behind the other, and the block classifier."""

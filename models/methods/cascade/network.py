@@ -1,9 +1,10 @@
-"""Two encoder-decoders in a row that segment: the second refines what the first says.
+"""Two encoder-decoders that segment: the second one refines the answer of the first.
 
-After Tao et al. 2018 (Automatic Metallic Surface Defect Detection and Recognition with
-Convolutional Neural Networks, Applied Sciences 8:1575), section 2.2: the first one's prediction is
-the second one's input, both learn from the same masks, and a classifier then names the kind. Theirs
-are wide and at full resolution; these are as small as a station's (docs/decisions/0027).
+Source: Tao et al. 2018 (Automatic Metallic Surface Defect Detection and Recognition with
+Convolutional Neural Networks, Applied Sciences 8:1575), section 2.2. The prediction of the first
+one is an input of the second one. Both learn from the same masks, and a classifier names the kind.
+The networks of the paper are wide and work at full resolution. These are small enough for a station
+(docs/decisions/0027).
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ CELL_PX = 4
 
 
 class EncoderDecoder(nn.Module):
-    """Features N×widths[0]×h×w → the same shape. At each step down the resolution is halved; on the
-    way back the finer features are added, so that what is small is not lost on the way."""
+    """An encoder-decoder: features N×widths[0]×h×w → the same shape.
+
+    Each step of the encoder halves the resolution. Each step of the decoder adds the finer
+    features, so that small defects are not lost.
+    """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -47,10 +51,11 @@ class EncoderDecoder(nn.Module):
 
 
 class CascadeDetector(DetectorNetwork):
-    """Severity per 2×2 px. In training mode both stages' logits, the first's ahead in the batch.
+    """Severity for each 2×2 px. In training mode the logits of both stages, along the batch.
 
-    width: at the cells of 4×4 px, twice that below. depth: how often each stage halves the
-    resolution below the cells. refine: of the first one's widths, the second's share.
+    width: channels at the cells of 4×4 px; twice as many below. depth: number of times that each
+    stage halves the resolution below the cells. refine: width of the second stage, as a share of
+    the first.
     """
 
     logistic = True
@@ -68,9 +73,9 @@ class CascadeDetector(DetectorNetwork):
         )
         self.first = EncoderDecoder((width, *[2 * width] * depth))
         self.first_head = _head(width)
-        # Added, not concatenated: int8 then needs no one scale for features and shares.
+        # Added and not concatenated: concatenation in int8 would need one scale for both.
         self.again = nn.Conv2d(width, second, 3, padding=1)
-        self.told = nn.Conv2d(self.shuffle**2, second, 3, padding=1, bias=False)
+        self.answer = nn.Conv2d(self.shuffle**2, second, 3, padding=1, bias=False)
         self.second = EncoderDecoder((second, *[2 * second] * depth))
         self.second_head = _head(second)
 
@@ -85,12 +90,12 @@ class CascadeDetector(DetectorNetwork):
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.stem(x)
         first = self.first_head(self.first(features))
-        seen = torch.relu(self.again(features) + self.told(torch.sigmoid(first)))
-        return first, self.second_head(self.second(seen))
+        refined = torch.relu(self.again(features) + self.answer(torch.sigmoid(first)))
+        return first, self.second_head(self.second(refined))
 
 
 def _head(width: int) -> nn.Conv2d:
     head = nn.Conv2d(width, 4, 3, padding=1)
     assert head.bias is not None
-    nn.init.constant_(head.bias, -3.0)  # 0.6: most cells are sound
+    nn.init.constant_(head.bias, -3.0)  # severity 0.6, because most cells are sound
     return head

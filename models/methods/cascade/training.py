@@ -1,7 +1,7 @@
-"""Two autoencoders in a row segment, then the block classifier names what they found.
+"""Training of the cascade after Tao et al. 2018 (models/methods/cascade/network.py).
 
-The first source's method, after Tao et al. 2018 (models/methods/cascade/network.py). Trained like
-the regression: `labels`, `augment` and `detector` of the recipe hold for it, but for the network.
+It is trained like the regression: the sections `labels`, `augment` and `detector` of the recipe
+apply, except for `detector.network`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def _build(recipe: Recipe, channels: int) -> CascadeDetector:
 
 
 def _train(task: TrainingTask) -> TrainedMethod:
-    """Raises DataError for what the recipe's detector asks and a cascade has not."""
+    """Train the cascade. Raises DataError for a resolution other than 2 px."""
     options = task.recipe.detector
     if options.resolution != 2:
         raise DataError(
-            f"recipe key 'detector.resolution' is {options.resolution}; a cascade's cells are of 2"
+            f"recipe key 'detector.resolution' is {options.resolution}; a cascade has cells of 2 px"
         )
     torch.manual_seed(task.recipe.seed)
     return further(task, _build(task.recipe, task.channels))

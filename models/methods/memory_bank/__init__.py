@@ -1,1 +1,1 @@
-"""A memory bank of good parts' features: the distance to the nearest ones is severity."""
+"""A feature memory bank: severity is the distance from the features of good parts."""

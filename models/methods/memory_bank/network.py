@@ -1,9 +1,9 @@
-"""How far a part's features lie from those of good parts: the network of the method `memory-bank`.
+"""The network of the method `memory-bank`: the distance of features from those of good parts.
 
-Locally aware features of a pretrained network's middle stages, and what good parts do there, after
-Roth et al. 2022 (PatchCore, CVPR), section 3.1, and Defard et al. 2021 (PaDiM, ICPR Workshops),
-section III; the critic after Liu et al. 2023 (SimpleNet, CVPR), section 3.3.
-docs/decisions/0028 has what was tried in their place.
+Sources: features of the middle stages of a pretrained network, and their statistics on good parts,
+after Roth et al. 2022 (PatchCore, CVPR), section 3.1, and Defard et al. 2021 (PaDiM, ICPR
+Workshops), section III. The critic is after Liu et al. 2023 (SimpleNet, CVPR), section 3.3.
+docs/decisions/0028 has the trials.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ from torch.nn import functional
 from models.networks.base import DetectorNetwork
 from models.networks.efficientnet import STAGES, EfficientNetLite0
 
-TAPS = (1, 2, 4)  # of EfficientNet-Lite0's stages; strides 4, 8 and 16, times the reduction
+TAPS = (1, 2, 4)  # stages of EfficientNet-Lite0; strides 4, 8 and 16, times the reduction
 WIDTHS = tuple(STAGES[tap].channels for tap in TAPS)
 FEATURES = sum(WIDTHS)
-# Of one direction, in standard deviations of good parts; farther is no worse. ReLU6 cuts there, so
-# int8 resolves 0.05 of a deviation, whatever a defect does.
+# Limit of the deviation along one direction, in standard deviations of good parts. ReLU6 applies
+# it, so that int8 resolves 0.05 of a deviation even with a large defect.
 FARTHEST = 12.0
-_TOP = 6.0  # of ReLU6
+_TOP = 6.0  # the limit of ReLU6
 
 
 class MemoryBankDetector(DetectorNetwork):
-    """Severity per cell of 4 px times the reduction, from a frozen EfficientNet-Lite0.
+    """Severity for each cell of 4 px times the reduction, from a frozen EfficientNet-Lite0.
 
-    Two things are added up. The distance: the deviations along ``directions`` of the features, each
-    no more than FARTHEST, both ways by two units. The critic: ``units`` ReLU6 units, which were
-    shown painted flaws. Both are one 1×1 convolution, ReLU6, and another 1×1: no square, no root
-    and no minimum over a bank. Stages are repeated upwards and stand side by side before they are
-    projected, so that int8 rounds no sum in between; their channels must reach equally far
-    (models/methods/channel_equalisation.py), since they share one scale.
+    It is the sum of two terms. The distance has two units for each of ``directions`` of the
+    features: the deviation in both senses, limited to FARTHEST. The critic has ``units`` ReLU6
+    units that were trained with synthetic defects. Both consist of a 1×1 convolution, ReLU6, and a
+    second 1×1: there is no square, no root and no minimum over a bank.
+
+    Coarse stages are repeated to the finest stride and concatenated before the projection, so that
+    int8 rounds no sum in between. They share one scale, so their channels must reach equally far
+    (models/methods/channel_equalisation.py).
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class MemoryBankDetector(DetectorNetwork):
         self.head = nn.Conv2d(rows, 1, 1)
 
     def taps(self, x: Tensor) -> list[Tensor]:
-        """The features, fine to coarse: N×WIDTHS[i]×(H/stride)×(W/stride), the stride doubling."""
+        """Return the features, fine to coarse: N×WIDTHS[i]×(H/stride)×(W/stride)."""
         outputs = self.backbone(x)
         return [outputs[tap] for tap in TAPS]
 
@@ -55,7 +57,7 @@ class MemoryBankDetector(DetectorNetwork):
         return self.head(self.hidden(x))  # type: ignore[no-any-return]
 
     def hidden(self, x: Tensor) -> Tensor:
-        """Deviations up, deviations down, and the critic's units: N×(2·directions + units)×h×w."""
+        """Return deviations in both senses and the critic's units: N×(2·directions + units)×h×w."""
         return functional.relu6(self.project(grown(self.taps(x))))
 
     def load_imagenet(self) -> None:
@@ -65,8 +67,8 @@ class MemoryBankDetector(DetectorNetwork):
     def remember(self, distance: tuple[Tensor, Tensor], critic: tuple[Tensor, Tensor]) -> None:
         """Set the projections, each as weight and bias on the features.
 
-        distance: directions×FEATURES and directions: the deviations along them. critic:
-        units×FEATURES and units: what its ReLU6 take.
+        distance: directions×FEATURES and directions, for the deviations. critic: units×FEATURES and
+        units, for the input of its ReLU6.
         """
         weight, bias = (part * (_TOP / FARTHEST) for part in distance)
         rows = torch.cat([weight, -weight, critic[0]])
@@ -76,8 +78,7 @@ class MemoryBankDetector(DetectorNetwork):
 
     @torch.no_grad()
     def weigh(self, distance: float, critic: Tensor, bias: float) -> None:
-        """Set the head: severity is distance · the sum of all deviations + critic · its units
-        + bias."""
+        """Set the head: severity = distance · sum of all deviations + critic · its units + bias."""
         each = torch.full((2 * self.directions,), distance * FARTHEST / _TOP)
         self.head.weight.copy_(torch.cat([each, critic])[None, :, None, None])
         assert self.head.bias is not None
@@ -85,12 +86,12 @@ class MemoryBankDetector(DetectorNetwork):
 
 
 def grown(taps: list[Tensor]) -> Tensor:
-    """The features side by side at the finest stride: N×FEATURES×h×w, coarse ones repeated."""
+    """Return the features at the finest stride, coarse ones repeated: N×FEATURES×h×w."""
     return torch.cat([_repeat(tap, 2**i) for i, tap in enumerate(taps)], 1)
 
 
 def cells(taps: list[Tensor]) -> Tensor:
-    """Every cell's features of one picture, as ``raw`` sees them: (rows·cols)×FEATURES."""
+    """Return the features of every cell of one picture, as in ``raw``: (rows·cols)×FEATURES."""
     return grown(taps)[0].flatten(1).T
 
 

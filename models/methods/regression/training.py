@@ -1,5 +1,7 @@
-"""He & Liu 2020, and the networks that take its place on a station
-(models/training/detector.py)."""
+"""Training of the regression networks: He & Liu 2020, and smaller ones for a station.
+
+The training itself is in models/training/detector.py, which other methods share.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ def _train(task: TrainingTask) -> TrainedMethod:
 
 
 def further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
-    """Go on with a network that drawn defects have taught."""
+    """Train a network further that has learned from annotated defects. The network is changed."""
     return _trained(task, network)
 
 

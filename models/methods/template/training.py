@@ -1,5 +1,7 @@
-"""Difference from golden images, which the station reads itself
-(edge/chain/template/detector.py)."""
+"""Training of the template detector: golden images, their spread, and the scale of severity.
+
+The station reads the file that results (edge/chain/template/detector.py).
+"""
 
 from __future__ import annotations
 
@@ -21,31 +23,34 @@ from models.methods.template.variants import variants
 
 log = logging.getLogger(__name__)
 
-# The median of 64 is within 0.16 of a spread; more are no better, and take memory.
+# The median of 64 parts is within 0.16 of a spread. More parts are hardly better and need memory.
 MOST_PARTS = 64
-# Parts for which the measured spread counts as much as the one that edges and noise suggest.
+# Number of parts at which the measured spread weighs as much as the one from edges and noise.
 PRIOR_PARTS = 4.0
-# No scale is finer than so many spreads a severity of 4: where good parts show next to no
-# difference, every grey level would be a defect.
+# Least spreads for a severity of 4. If good parts hardly differ, a finer scale would make every
+# grey level a defect.
 LEAST_PEAK = 4.0
 
 Plane = npt.NDArray[np.float32]
 
 
 def train_template(task: TrainingTask) -> TrainedMethod:
-    """Golden images of the good parts, on the scale that those held back give."""
+    """Make golden images of the good parts, with the scale of the held-back ones.
+
+    Raises DataError if no good part matches.
+    """
     recipe = task.recipe.template
     good = [picture.pixels for picture in task.good]
     if not good:
         raise DataError("method template: no picture of a good part to learn from")
     step = max(-(-len(good) // MOST_PARTS), 1)
     file = make_template(good[::step], recipe)
-    judges = task.good_held_back or task.good
+    scaling = task.good_held_back or task.good
     if not task.good_held_back:
-        log.warning("template-scale: no good part is held back; taken from those learnt from")
+        log.warning("template-scale: no good part is held back; training pictures set the scale")
     detector = TemplateDetector(file)
     peaks = []
-    for picture in judges:
+    for picture in scaling:
         scores, why = detector.scores(picture.pixels)
         if scores is None:
             log.warning("template-unmatched picture=%s: %s", picture.sample.name, why)
@@ -63,9 +68,10 @@ def train_template(task: TrainingTask) -> TrainedMethod:
 
 
 def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateFile:
-    """Golden images of good parts; a severity is one spread. pixels: uint8; one is enough.
+    """Return golden images of good parts, with a severity of one spread. pixels: uint8, one or
+    more.
 
-    Raises DataError for parts of several sizes, and for those without edges to register by.
+    Raises DataError for parts of several sizes, and for parts without edges for the registration.
     """
     sizes = sorted({each.shape for each in pixels})
     if len(sizes) != 1:
@@ -87,11 +93,11 @@ def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateF
 
 
 def make_reference(laid: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateReference:
-    """A golden image and its spread, of good parts that lie on one another in one light.
+    """Return a golden image and its spread, from aligned good parts in equal light.
 
-    The median, and the median deviation from it (times 1.4826). Of few parts that says little, and
-    of one nothing; so it is drawn towards what a picture alone tells: noise_grey, and at an edge
-    its slope times edge_px, by which good edges move.
+    They are the median, and the median deviation from it (times 1.4826). With few parts this
+    deviation is uncertain, and with one it is 0. It is therefore combined with an expected one:
+    noise_grey, and at an edge its slope times edge_px, the distance by which good edges vary.
     """
     golden, deviation = _middle(laid)
     grey = cv2.GaussianBlur(as_channels(golden, 1).astype(np.float32), (0, 0), 1.0)
@@ -100,15 +106,15 @@ def make_reference(laid: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateRe
         cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32),
     )
     expected = recipe.noise_grey**2 + (recipe.edge_px * slope) ** 2
-    told = len(laid) - 1
-    variance = (PRIOR_PARTS * expected + told * deviation**2) / (PRIOR_PARTS + told)
+    degrees = len(laid) - 1
+    variance = (PRIOR_PARTS * expected + degrees * deviation**2) / (PRIOR_PARTS + degrees)
     spread = np.sqrt(np.maximum(variance, recipe.noise_grey**2))
     steps = np.rint(spread / SPREAD_STEP).clip(1, 255)
     return TemplateReference(golden, np.ascontiguousarray(steps.astype(np.uint8)))
 
 
 def header_of(shape: tuple[int, ...], recipe: TemplateRecipe) -> TemplateHeader:
-    """For frames of that shape, unit 1."""
+    """Return the header for frames of that shape, with unit 1."""
     height, width = shape[:2]
     return TemplateHeader(
         height=height,
@@ -130,14 +136,14 @@ def header_of(shape: tuple[int, ...], recipe: TemplateRecipe) -> TemplateHeader:
 
 
 def _middle(laid: Sequence[Pixels]) -> tuple[Pixels, Plane]:
-    """The median, and the spread about it, of the worst channel, in grey levels, H×W."""
+    """Return the median, and the spread of the worst channel in grey levels, H×W."""
     stack = np.stack(laid)
     golden = np.ascontiguousarray(np.median(stack, axis=0).round().astype(np.uint8))
     apart = np.stack([cv2.absdiff(each, golden) for each in stack])
     deviation = 1.4826 * np.median(apart, axis=0).astype(np.float32)
     if deviation.ndim == 3:
         deviation = deviation.max(2)
-    # One pixel's deviation of few parts is chance; its neighbours are of the same surface.
+    # With few parts the deviation of one pixel is random; its neighbours share the surface.
     return golden, np.asarray(cv2.GaussianBlur(deviation, (0, 0), 1.0), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Good parts laid on one another, and divided into the variants that a line makes."""
+"""Good parts, aligned with one another and divided into the variants that a line makes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 from edge.chain.template.registration import Bounds, Pose, Registration, pyramid
 from models.data.dataset import DataError, Pixels, as_channels
 
-# Of more parts every nth is asked which of them are alike: each is registered on each other.
+# Most parts that are compared; of more, every nth is taken. Each is registered on every other.
 MOST_COMPARED = 24
-# Of a part on another variant's golden image; what matches less is no good part or lies astray.
+# Least match of a part. A part below it is not a good one, or lies outside the limits.
 LEAST_MATCH = 0.5
 
 Distances = npt.NDArray[np.float64]
@@ -22,10 +22,10 @@ Distances = npt.NDArray[np.float64]
 def variants(
     pixels: Sequence[Pixels], count: int, bounds: Bounds
 ) -> tuple[tuple[Pixels, ...], ...]:
-    """The parts of each variant, laid on the one that lies in the middle of them, in its light.
+    """Return the parts of each variant, aligned with its central part and in its light.
 
-    pixels: uint8, one shape. Parts that match none (LEAST_MATCH) are left out. Raises DataError
-    where there are no edges to register by.
+    pixels: uint8, of one shape. Parts that match none (LEAST_MATCH) are left out. Raises DataError
+    if a part has no edges for the registration.
     """
     some = _every_nth(pixels, MOST_COMPARED)
     middle = central(some, bounds) if count == 1 else medoids(distances(some, bounds), count)
@@ -46,7 +46,7 @@ def variants(
 
 
 def lay(pixels: Pixels, pose: Pose) -> Pixels:
-    """A part laid on the golden image, in its light; the frame's rim is repeated where it ends."""
+    """Return a part aligned with the golden image, in its light. The frame's rim is repeated."""
     height, width = pixels.shape[:2]
     even = (pixels.astype(np.float32) - np.float32(pose.offset)) / np.float32(pose.gain)
     laid = cv2.warpAffine(
@@ -60,7 +60,7 @@ def lay(pixels: Pixels, pose: Pose) -> Pixels:
 
 
 def central(pixels: Sequence[Pixels], bounds: Bounds) -> list[int]:
-    """The part that lies in the middle of where the others lie, as a list of one."""
+    """Return the index of the part with the most central position, as a list of one."""
     registration = _registration(pixels[0], bounds)
     shifts = [
         pose.shift if pose else np.full(2, np.nan)
@@ -74,7 +74,10 @@ def central(pixels: Sequence[Pixels], bounds: Bounds) -> list[int]:
 
 
 def distances(pixels: Sequence[Pixels], bounds: Bounds) -> Distances:
-    """n×n: the share of one part's edges that are not in the other's place; the larger of both."""
+    """Return n×n distances: the share of edges that are not in place on the other part.
+
+    Of both directions the larger share counts.
+    """
     planes = [pyramid(as_channels(each, 1)) for each in pixels]
     apart = np.zeros((len(pixels), len(pixels)))
     for row, each in enumerate(pixels):
@@ -87,8 +90,11 @@ def distances(pixels: Sequence[Pixels], bounds: Bounds) -> Distances:
 
 
 def medoids(apart: Distances, count: int) -> list[int]:
-    """The members about which the others lie the nearest: chosen one by one, then exchanged until
-    no exchange brings them nearer (Kaufman & Rousseeuw 1990, PAM). Deterministic."""
+    """Return the members with the least distance to all others (Kaufman & Rousseeuw 1990, PAM).
+
+    They are chosen one by one, and then exchanged until no exchange reduces the distance. Equal
+    distances give equal members.
+    """
     chosen: list[int] = []
     for _ in range(count):
         rest = [number for number in range(len(apart)) if number not in chosen]

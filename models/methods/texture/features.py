@@ -1,11 +1,10 @@
-"""What a texture is described by, per block: local binary patterns, gradients, grey statistics.
+"""Texture features of overlapping blocks: local binary patterns, gradients, grey statistics.
 
-After the second source (LBP, gradient and grey statistics of a whole picture), here of overlapping
-blocks, by convolutions, comparisons and pooling only, so that one network file holds all of it.
+They consist of convolutions, comparisons and pooling only, so that one network file holds all of
+them (docs/decisions/0029).
 
-Grey levels are whole numbers and every weight below is a small binary fraction, so that sums are
-exact in float32: a pixel that equals its neighbour is found equal by every engine, on every
-processor, whatever the order in which it adds.
+Grey levels are whole numbers, and every weight below is a small binary fraction. Sums are therefore
+exact in float32, in any order. Every engine on every processor finds equal neighbours equal.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from torch.nn import functional
 
 from models.networks.base import PIXEL_SCALE, PIXEL_ZERO_POINT
 
-# Positions between pixels are rounded to 1/64 px: weights of 12 bits times 8 bits of grey, and the
-# sum of four, fit the 24 bits of a float32.
+# Positions between pixels are rounded to 1/64 px. Weights of 12 bits times 8 bits of grey, and the
+# sum of four of them, then fit the 24 bits of a float32.
 _FINENESS = 64
-# Grey levels²: what rounding to whole levels adds to a variance. It keeps the spread of a constant
-# block away from 0, where its slope is infinite and skewness is 0 / 0.
+# The variance, in grey levels², that rounding to whole levels adds. With it the spread of a
+# constant block is not 0, where its slope would be infinite and skewness 0 / 0.
 _ROUNDING = 1.0 / 12.0
 # OpenCV's weights of blue, green and red in 256ths.
 _GREY = (29.0, 150.0, 77.0)
@@ -31,8 +30,11 @@ DIRECTIONS = 8
 
 
 def ring(points: int, radius_px: int) -> Tensor:
-    """points × 1 × k × k, k = 2·radius + 1: what takes the difference between a pixel on the circle
-    (bilinear) and the middle one. Point 0 is to the right, the next ones follow anticlockwise."""
+    """Return the kernels for differences between pixels on a circle and the central one.
+
+    Shape: points × 1 × k × k with k = 2·radius + 1. Pixels on the circle are interpolated
+    bilinearly. Point 0 is to the right, and the others follow anticlockwise.
+    """
     side = 2 * radius_px + 1
     kernel = torch.zeros(points, 1, side, side)
     for point in range(points):
@@ -49,15 +51,17 @@ def ring(points: int, radius_px: int) -> Tensor:
 
 
 class BlockMean(nn.Module):
-    """Means over block_px × block_px around each cell of step_px; what lies beyond the picture is
-    not counted. N×C×H×W → N×C×(H/step)×(W/step)."""
+    """The mean over block_px × block_px around each cell of step_px.
+
+    Shapes: N×C×H×W → N×C×(H/step)×(W/step). Pixels outside the picture are not counted.
+    """
 
     def __init__(self, block_px: int, step_px: int) -> None:
         super().__init__()
         self.step_px, self.cells = step_px, block_px // step_px
 
     def forward(self, x: Tensor) -> Tensor:
-        # In two steps: the cells first, once, and then the few that a block has.
+        # First the mean of each cell, then the mean of the few cells of a block.
         x = functional.avg_pool2d(x, self.step_px)
         return functional.avg_pool2d(
             x, self.cells, stride=1, padding=self.cells // 2, count_include_pad=False
@@ -65,12 +69,14 @@ class BlockMean(nn.Module):
 
 
 class BinaryPatterns(nn.Module):
-    """The histogram of uniform, rotation-invariant local binary patterns (Ojala et al. 2002,
-    equation 9): per block the share of pixels with 0, 1 … points brighter neighbours in one run,
-    and last that of all the others. M×1×H×W grey levels → M×(points + 2)×h×w.
+    """The histogram of uniform, rotation-invariant local binary patterns (Ojala et al. 2002, eq.
+    9).
 
-    margin: a neighbour counts as brighter from the middle's grey level plus this on; 0 is the
-    paper's, where noise alone decides in a plain surface.
+    Shapes: grey levels M×1×H×W → M×(points + 2)×h×w. For each block they are the shares of pixels
+    with 0, 1 … points brighter neighbours in one run, and last the share of all other pixels.
+
+    margin: a neighbour counts as brighter from this many grey levels on. The paper has 0, with
+    which noise decides on a plain surface.
     """
 
     def __init__(self, points: int, radius_px: int, margin: float, mean: BlockMean) -> None:
@@ -94,7 +100,7 @@ class BinaryPatterns(nn.Module):
         return self.points + 2
 
     def codes(self, grey: Tensor) -> Tensor:
-        """M×1×H×W: each pixel's bin."""
+        """Return the bin of each pixel: M×1×H×W."""
         padded = functional.pad(grey, (self.radius_px,) * 4, mode="replicate")
         brighter = (functional.conv2d(padded, self.ring) >= self.margin).float()
         changes = functional.conv2d(brighter, self.changes).abs().sum(1, keepdim=True)
@@ -107,8 +113,10 @@ class BinaryPatterns(nn.Module):
 
 
 class GradientStatistics(nn.Module):
-    """Sobel's gradient in grey levels per pixel: its mean and spread, and the mean of its part
-    towards each of 8 directions. M×1×H×W → M×10×h×w."""
+    """Statistics of Sobel's gradient, in grey levels per pixel. M×1×H×W → M×10×h×w.
+
+    They are its mean and spread, and the mean of its component towards each of 8 directions.
+    """
 
     count = 2 + DIRECTIONS
 
@@ -138,9 +146,12 @@ class GradientStatistics(nn.Module):
 
 
 class GreyStatistics(nn.Module):
-    """Spread and skewness of the grey levels, each about the mean of the block around its own cell
-    (so that slow shading is no spread), and how far the brightest and the darkest pixel are from
-    the block's mean. M×1×H×W → M×4×h×w."""
+    """Spread, skewness and extremes of the grey levels. M×1×H×W → M×4×h×w.
+
+    Spread and skewness are about the mean of the block around each cell, so that slow changes of
+    light do not count. The extremes are the distances of the brightest and the darkest pixel from
+    the mean of the block.
+    """
 
     count = 4
 
@@ -150,7 +161,7 @@ class GreyStatistics(nn.Module):
 
     def forward(self, grey: Tensor) -> Tensor:
         level = self.mean(grey)
-        # About a mean close by: third powers of grey levels themselves would have no digits left.
+        # About a near mean, because third powers of grey levels would lose their digits.
         step_px, cells = self.mean.step_px, self.mean.cells
         about = grey - functional.interpolate(level, scale_factor=float(step_px), mode="nearest")
         first, second, third = self.mean(
@@ -167,9 +178,9 @@ class GreyStatistics(nn.Module):
 
 
 class TextureFeatures(nn.Module):
-    """All of them. N×C×H×W normalised pixels → N×count×h×w.
+    """All chosen features of each block. Normalised pixels N×C×H×W → N×count×h×w.
 
-    each_channel: of every colour apart, else of grey alone. features: some of "patterns",
+    each_channel: describe every channel, else the grey picture. features: any of "patterns",
     "gradient", "grey" and "level".
     """
 
@@ -218,7 +229,7 @@ class TextureFeatures(nn.Module):
         if self.each_channel:
             levels = levels.reshape(batch * channels, 1, height, width)
         elif channels > 1:
-            # Whole levels again, so that what is equal stays equal.
+            # Rounded to whole levels, so that equal pixels stay equal.
             levels = functional.conv2d(levels, self.weights).round()
         blocks = torch.cat([part(levels) for part in self.parts], 1)
         rows, cols = blocks.shape[2:]

@@ -1,7 +1,6 @@
-"""Texture statistics per block → scaling → principal components → how unlike good parts they are.
+"""The texture network: statistics of each block, scaling, principal components, outlier score.
 
-The second source's traditional method, with an answer per block in place of one per picture; from
-uint8 pixels to severity it is one network.
+It is one network from uint8 pixels to severity, with an answer for each block.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from models.methods.texture.features import TextureFeatures
 from models.methods.texture.outlier_network import IsolationForest, OneClassSupport, ResizableModule
 from models.networks.base import DetectorNetwork
 
-# What a picture's own spread of a feature is never taken to be below, in spreads of good parts: a
-# plain picture's noise is no texture.
+# Least spread of a feature within a picture, in spreads of good parts: the noise of a plain picture
+# is not a texture.
 _LEAST_SPREAD = 0.25
 
 
 class Reduction(ResizableModule):
-    """Features → the principal components' coordinates. N×F×h×w → N×K×h×w.
+    """The projection of features on principal components. N×F×h×w → N×K×h×w.
 
-    The features are scaled as good parts' are (StandardScaler). within_picture: then once more, by
-    the mean and spread of this very picture, so that a block is compared with the rest of its part;
-    light, and which of many surfaces it is, are then nothing that could be odd.
+    The features are scaled by mean and spread of good parts (StandardScaler). within_picture: then
+    also by mean and spread of the picture itself, so that a block is compared with the rest of its
+    part. Light and the type of surface then do not count as unusual.
     """
 
     def __init__(self, features: int, *, within_picture: bool) -> None:
@@ -53,10 +52,10 @@ class Reduction(ResizableModule):
 
 
 class TextureDetector(DetectorNetwork):
-    """Severity per step_px from the statistics of the block_px around it (raw is severity).
+    """Severity for each cell of step_px, from the statistics of the block_px around it.
 
-    base and unit: severity = (score - base) / unit; the score of the usual good block, and how much
-    of it one severity is. Untrained, it knows no good part: its buffers take what is loaded.
+    severity = (score - base) / unit. base: score of a usual good block. unit: score of one
+    severity. The buffers of an untrained network take the shapes of the state that is loaded.
     """
 
     def __init__(self, recipe: TextureRecipe, channels: int) -> None:
@@ -83,7 +82,7 @@ class TextureDetector(DetectorNetwork):
         self.register_buffer("unit", torch.tensor(1.0))
 
     def score(self, x: Tensor) -> Tensor:
-        """The model's own score, N×1×h×w, before it is smoothed and becomes severity."""
+        """Return the score of the outlier model, N×1×h×w, before smoothing and scaling."""
         reduced = self.reduction(self.features(x))
         batch, count, rows, cols = reduced.shape
         score: Tensor = self.novelty(reduced.permute(0, 2, 3, 1).reshape(-1, count))

@@ -1,7 +1,7 @@
-"""How unlike good parts a vector is, as layers: an isolation forest, a one-class support vector
-machine. Each takes vectors M×K and gives scores M×1; what they know is read from scikit-learn's
-models by models/methods/texture/outliers.py and kept in buffers, whose sizes are those of what was
-learned.
+"""Layers for outlier scores: an isolation forest, and a one-class support vector machine.
+
+Each takes vectors M×K and gives scores M×1. models/methods/texture/outliers.py copies the models
+of scikit-learn into their buffers, whose sizes depend on the model.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class ResizableModule(nn.Module):
 
 
 class IsolationForest(ResizableModule):
-    """Liu, Ting & Zhou 2008, equation 2: 2^(-E(h) / c), 1 for what one cut sets apart, 0.5 for what
-    is like the rest.
+    """An isolation forest: Liu, Ting & Zhou 2008, equation 2, 2^(-E(h) / c).
 
-    Every tree is laid out as a full one of the same depth: node n goes on to 2n + 1 where the value
-    is at most its limit, else to 2n + 2. Below a leaf of the true tree every limit is infinite, so
-    that the way goes on leftwards. depth: h of each leaf of the full tree, T×2^D; feature and
-    limit: T×(2^D - 1); usual_depth: c, what equation 1 gives for the samples that grew a tree.
+    The score is 1 for a vector that one cut isolates, and 0.5 for a usual one. Every tree is stored
+    as a full tree of the same depth. From node n the path continues to 2n + 1 if the value is at
+    most its limit, else to 2n + 2. Below a leaf of the original tree every limit is infinite, and
+    the path continues to the left. depth: h of each leaf of the full tree, T×2^D. feature, limit:
+    T×(2^D - 1). usual_depth: c, from equation 1, for the number of samples of a tree.
 
     An exported network has one node TREE_NODE in their place, whose attributes
     export/float_onnx.py writes: for a hundred trees on 1,024 blocks it takes
@@ -67,7 +67,7 @@ class IsolationForest(ResizableModule):
         return torch.exp2(-total / (len(self.feature) * self.usual_depth))
 
     def _walk(self, vectors: Tensor) -> Tensor:
-        """M×K → M×1: the depths at which the trees' leaves lie, summed."""
+        """Return the sum over all trees of the depth of a vector's leaf: M×K → M×1."""
         trees, inner = self.feature.shape
         feature, limit, depth = self.feature.flatten(), self.limit.flatten(), self.depth.flatten()
         first = torch.arange(trees)[None, :]
@@ -79,7 +79,7 @@ class IsolationForest(ResizableModule):
         return depth[node - inner + first * (inner + 1)].sum(1, keepdim=True)
 
     def attributes(self) -> dict[str, Any]:
-        """The true trees, without what pads them, as ONNX's TreeEnsembleRegressor has them."""
+        """Return the original trees as attributes of ONNX's TreeEnsembleRegressor."""
         names = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids")
         nodes: dict[str, list[Any]] = {name: [] for name in (*names, "falsenodeids")}
         leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "weights")}
@@ -87,7 +87,8 @@ class IsolationForest(ResizableModule):
             zip(self.feature.tolist(), self.limit.tolist(), self.depth.tolist(), strict=True)
         ):
             count = 0
-            # Each entry: a node of the full tree, and which of its parent's lists names it.
+            # Each entry: a node of the full tree, and the list and place of its parent that name
+            # it.
             waiting: list[tuple[int, list[Any] | None, int]] = [(0, None, 0)]
             while waiting:
                 full, parents, place = waiting.pop()
@@ -123,11 +124,12 @@ class IsolationForest(ResizableModule):
 
 
 class OneClassSupport(ResizableModule):
-    """Schölkopf et al. 2001 with an RBF kernel: log ρ - log Σ α k(v, x).
+    """A one-class support vector machine with an RBF kernel, after Schölkopf et al. 2001.
 
-    Above 0 exactly where the machine's decision function is below; its logarithm is taken because
-    the sum itself is 0 for everything that is far away, and how far would be lost. vectors: the
-    support vectors v, V×K; log_alpha: V; gamma: of k = exp(-γ |v - x|²); log_rho.
+    The score is log ρ - log Σ α k(v, x). It is above 0 exactly where the decision function is below
+    0. The logarithm is used because the sum itself is 0 for all distant vectors, and their distance
+    would be lost. vectors: the support vectors v, V×K. log_alpha: V. gamma: γ of
+    k = exp(-γ |v - x|²). log_rho: log ρ.
     """
 
     def __init__(self, count: int) -> None:
@@ -142,10 +144,10 @@ class OneClassSupport(ResizableModule):
         self.register_buffer("log_rho", torch.tensor(0.0))
 
     def forward(self, vectors: Tensor) -> Tensor:
-        # -γ |v - x|² + log α is linear in x but for γ |x|², which all v share.
+        # -γ |v - x|² + log α is linear in x, except for γ |x|², which is equal for all v.
         near = vectors @ (2.0 * self.gamma * self.vectors).T
         near = near + (self.log_alpha - self.gamma * self.vectors.square().sum(1))
-        # Not logsumexp: ONNX Runtime takes eight times as long for it as for its parts.
+        # ONNX Runtime takes eight times as long for logsumexp as for these parts.
         most = near.amax(1, keepdim=True)
         total = (near - most).exp().sum(1, keepdim=True).log() + most
         return self.log_rho + self.gamma * vectors.square().sum(1, keepdim=True) - total

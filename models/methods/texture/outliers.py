@@ -1,5 +1,7 @@
-"""scikit-learn's isolation forest and one-class support vector machine, fitted and read into the
-layers that stations run (models/methods/texture/outlier_network.py)."""
+"""Fitting of outlier models with scikit-learn, and their conversion to layers.
+
+The layers are in models/methods/texture/outlier_network.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ _EULER = 0.5772156649015329
 
 
 def fit_forest(vectors: Vectors, *, trees: int, samples: int, seed: int) -> IsolationForest:
-    """vectors: float32 N×K of good blocks. Grows each tree on `samples` of them, at most N."""
+    """Fit an isolation forest. vectors: float32 N×K of good blocks.
+
+    Each tree is grown on `samples` of them, at most N.
+    """
     model = SklearnForest(
         n_estimators=trees, max_samples=min(samples, len(vectors)), random_state=seed
     )
@@ -28,7 +33,7 @@ def fit_forest(vectors: Vectors, *, trees: int, samples: int, seed: int) -> Isol
 
 
 def read_forest(model: Any) -> IsolationForest:
-    """The layer of a fitted sklearn.ensemble.IsolationForest: its score is -score_samples."""
+    """Return the layer of a fitted sklearn IsolationForest. Its score is -score_samples."""
     grown = [estimator.tree_ for estimator in model.estimators_]
     levels = max(1, *(int(tree.max_depth) for tree in grown))
     inner = 2**levels - 1
@@ -57,15 +62,20 @@ def read_forest(model: Any) -> IsolationForest:
 
 
 def fit_support(vectors: Vectors, *, nu: float, gamma: float) -> OneClassSupport:
-    """vectors: float32 N×K of good blocks. gamma: in 1 / their summed variance. Takes time by the
-    square of N: 1 s for 20,000 at nu = 0.01."""
+    """Fit a one-class support vector machine. vectors: float32 N×K of good blocks.
+
+    gamma: in 1 / their summed variance. The time grows with the square of N: 1 s for 20,000 at
+    nu = 0.01.
+    """
     total = max(float(vectors.var(0, dtype=np.float64).sum()), 1e-12)
     return read_support(OneClassSVM(nu=nu, gamma=gamma / total).fit(vectors))
 
 
 def read_support(model: Any) -> OneClassSupport:
-    """The layer of a fitted sklearn.svm.OneClassSVM with a numeric gamma: above 0 exactly where its
-    decision_function is below."""
+    """Return the layer of a fitted sklearn.svm.OneClassSVM with a numeric gamma.
+
+    Its score is above 0 exactly where decision_function is below 0.
+    """
     layer = OneClassSupport(model.support_vectors_.shape[1])
     layer.vectors = _tensor(model.support_vectors_)
     layer.log_alpha = _tensor(np.log(model.dual_coef_[0]))
@@ -75,7 +85,7 @@ def read_support(model: Any) -> OneClassSupport:
 
 
 def usual_depth(samples: int) -> float:
-    """Liu et al. 2008, equation 1: the mean depth at which a search in a tree of so many ends."""
+    """Return the mean depth of a search in a tree of so many samples (Liu et al. 2008, eq. 1)."""
     if samples <= 1:
         return 0.0
     if samples == 2:
@@ -84,7 +94,7 @@ def usual_depth(samples: int) -> float:
 
 
 def _at_most(limit: float) -> np.float32:
-    """The greatest float32 that is not above: x ≤ it exactly where x ≤ limit, for x in float32."""
+    """Return the greatest float32 not above the limit; it divides all float32 values equally."""
     rounded = np.float32(limit)
     return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > limit else rounded
 

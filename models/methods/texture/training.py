@@ -1,5 +1,8 @@
-"""The second source's traditional method: texture statistics, scaling, principal components, and an
-isolation forest or a one-class support vector machine. Trained on good parts alone."""
+"""Training of the texture network on good parts.
+
+Texture statistics of blocks are scaled and reduced to principal components. An isolation forest or
+a one-class support vector machine is fitted to the result.
+"""
 
 from __future__ import annotations
 
@@ -22,35 +25,38 @@ from models.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
-# A feature's spread is never taken to be below this (a share of pixels, or grey levels): a pattern
-# that good parts all but never show is not a thousand times as telling as the others.
+# Least spread of a feature, a share of pixels or grey levels. Without it a pattern that good parts
+# hardly ever show would weigh a thousand times as much as the others.
 _LEAST_SPREAD = 1e-3
 
 
 @torch.no_grad()
 def _train(task: TrainingTask) -> TrainedMethod:
+    """Train the texture network. Raises DataError without a good part or without texture."""
     options = task.recipe.texture
     good = task.good
     if not good:
-        raise DataError("no training picture shows a good part; texture is learned from these")
+        raise DataError(
+            "no training picture shows a good part; the method texture learns from these"
+        )
     network = TextureDetector(options, task.channels).eval()
     blocks = Blocks(good, task.channels, network, options.blocks, task.recipe.seed)
 
     reduction = network.reduction
-    found = blocks.of(network.features)
-    reduction.mean = torch.from_numpy(found.mean(0, dtype=np.float64).astype(np.float32))
-    spread = found.std(0, dtype=np.float64).clip(_LEAST_SPREAD)
+    features = blocks.of(network.features)
+    reduction.mean = torch.from_numpy(features.mean(0, dtype=np.float64).astype(np.float32))
+    spread = features.std(0, dtype=np.float64).clip(_LEAST_SPREAD)
     reduction.spread = torch.from_numpy(spread.astype(np.float32))
-    found = blocks.of(lambda x: reduction.scaled(network.features(x)))
-    if not found.std(0).any():
-        raise DataError("every block of the good parts is the same; expected some texture in them")
-    pca = PCA(_components(options.components, found.shape), svd_solver="full").fit(found)
+    scaled = blocks.of(lambda x: reduction.scaled(network.features(x)))
+    if not scaled.std(0).any():
+        raise DataError("every block of the good parts is the same; expected some texture")
+    pca = PCA(_components(options.components, scaled.shape), svd_solver="full").fit(scaled)
     reduction.centre = torch.from_numpy(pca.mean_.astype(np.float32))
     reduction.components = torch.from_numpy(pca.components_.astype(np.float32))
-    vectors = pca.transform(found).astype(np.float32)
+    vectors = pca.transform(scaled).astype(np.float32)
     log.info(
         "texture blocks=%s features=%s components=%s explained=%.3f",
-        *found.shape,
+        *scaled.shape,
         vectors.shape[1],
         pca.explained_variance_ratio_.sum(),
     )
@@ -66,8 +72,10 @@ def _train(task: TrainingTask) -> TrainedMethod:
 
 
 class Blocks:
-    """The same blocks of good pictures, `count` of them, each picture giving as many as the others
-    do: where they lie depends on the seed and the pictures' sizes alone."""
+    """A fixed choice of `count` blocks of good pictures, equally many of each picture.
+
+    Their places depend on the seed and the sizes of the pictures only.
+    """
 
     def __init__(
         self,
@@ -77,21 +85,21 @@ class Blocks:
         count: int,
         seed: int,
     ) -> None:
-        # More pictures than blocks: some that are spread evenly.
+        # If there are more pictures than blocks, pictures are left out evenly.
         step = -(-len(pictures) // count)
         self._pictures = pictures[::step]
         self._channels, self._network, self._seed = channels, network, seed
         self._each = -(-count // len(self._pictures))
 
     def of(self, describe: Callable[[Tensor], Tensor]) -> npt.NDArray[np.float32]:
-        """N×F: what describe (pixels 1×C×H×W → 1×F×h×w) says of each block."""
+        """Return the description of each block, N×F. describe: pixels 1×C×H×W → 1×F×h×w."""
         chosen = []
         for index, picture in enumerate(self._pictures):
-            said = describe(_planes(picture, self._channels, self._network.multiple_px))
-            said = said.flatten(2)[0].T
+            described = describe(_planes(picture, self._channels, self._network.multiple_px))
+            described = described.flatten(2)[0].T
             rng = np.random.default_rng([self._seed, index])
-            places = np.sort(rng.permutation(len(said))[: self._each])
-            chosen.append(said.numpy()[places])
+            places = np.sort(rng.permutation(len(described))[: self._each])
+            chosen.append(described.numpy()[places])
         return np.concatenate(chosen)
 
 
@@ -101,7 +109,7 @@ def calibrate(
     good: Sequence[Picture],
     channels: int,
 ) -> None:
-    """Fold the scale of severity into the network: 0 is the median of good blocks' scores."""
+    """Set the scale of severity in the network: 0 is the median score of good blocks."""
     network.base = torch.tensor(float(np.median(scores)))
     network.unit = torch.tensor(1.0)
     peaks = [
@@ -115,7 +123,7 @@ def calibrate(
 
 
 def _planes(picture: Picture, channels: int, multiple: int) -> Tensor:
-    """Normalised 1×C×H×W, reflected up to the network's multiple as the station does."""
+    """Return normalised pixels 1×C×H×W, reflected up to the multiple, as on a station."""
     pixels = as_channels(picture.pixels, channels)
     down, right = (-side % multiple for side in pixels.shape[:2])
     pixels = pixels.reshape(*pixels.shape[:2], channels)
@@ -125,7 +133,7 @@ def _planes(picture: Picture, channels: int, multiple: int) -> Tensor:
 
 
 def _components(wanted: float, shape: tuple[int, ...]) -> int | float:
-    """As scikit-learn's PCA takes it: a share of the variance, or a count that there can be."""
+    """Return the argument of scikit-learn's PCA: a share of the variance, or a possible count."""
     return wanted if wanted < 1 else min(int(wanted), *shape)
 
 

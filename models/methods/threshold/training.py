@@ -1,4 +1,7 @@
-"""Distance from the background, which the station works out itself (edge/chain/threshold_*.py)."""
+"""Training of the threshold detector: the search for its settings, and the scale of severity.
+
+The station computes the distance from the background by these settings (edge/chain/threshold).
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,10 @@ from models.training.patches import Picture
 
 log = logging.getLogger(__name__)
 
-# No scale is finer than so many grey levels for a severity of 4: below that it is a camera's noise.
+# Least grey levels for a severity of 4; smaller differences are noise of the camera.
 LEAST_PEAK_GREY = 4.0
-ROUNDS = 2  # through all keys; a third changed nothing on any of the sets in shared/data
-# What "auto", and 0 px, try, in this order; of equals the first stays.
+ROUNDS = 2  # over all keys; a third changed nothing on any of the data sets
+# Values for "auto" and 0 px, in the order of the search. Of equally good values the first is kept.
 TRIED: dict[str, tuple[object, ...]] = {
     "level": ("local", "otsu"),
     "window_px": (63, 31, 127),
@@ -46,21 +49,26 @@ TRIED: dict[str, tuple[object, ...]] = {
 
 
 def train_threshold(task: TrainingTask) -> TrainedMethod:
-    """The parameters that find most on the training pictures, on the scale of good parts."""
+    """Search the settings on the training pictures, and set the scale by good parts.
+
+    Raises DataError without a good part.
+    """
     recipe = task.recipe.threshold
     if not task.good:
         raise DataError("method threshold: no picture of a good part to take the scale from")
     good = _spread_out(task.good, recipe.search_parts // 2)
     drawn = [picture for picture in task.pictures if picture.kind_map.any()]
-    bad = _spread_out(drawn, recipe.search_parts // 2) or list(_painted(good, task.recipe.seed))
+    bad = _spread_out(drawn, recipe.search_parts // 2) or list(
+        _with_defects(good, task.recipe.seed)
+    )
     if not bad:
-        raise DataError("method threshold: no flaw that is painted on the good parts can be seen")
+        raise DataError("method threshold: no synthetic defect is visible on the good parts")
     file = search(good, bad, recipe, task.channels)
-    judges = task.good_held_back or task.good
+    scaling = task.good_held_back or task.good
     if not task.good_held_back:
-        log.warning("threshold-scale: no good part is held back; taken from those searched on")
+        log.warning("threshold-scale: no good part is held back; training pictures set the scale")
     file = file.model_copy(update={"grain": _grain(file, task.good, task.channels)})
-    unit = severity_unit(_peaks(file, judges, task.channels))
+    unit = severity_unit(_peaks(file, scaling, task.channels))
     file = file.model_copy(update={"unit": unit})
     log.info("threshold %s", file.model_dump_json())
     return TrainedMethod(FileDetector("threshold", file.pack()))
@@ -69,14 +77,15 @@ def train_threshold(task: TrainingTask) -> TrainedMethod:
 def search(
     good: Sequence[Picture], bad: Sequence[Picture], recipe: ThresholdRecipe, channels: int
 ) -> ThresholdFile:
-    """The parameters with the highest ``worth``: key by key, the others as they are, ROUNDS times.
+    """Return the settings with the highest ``worth``, found key by key in ROUNDS rounds.
 
-    Keys that the recipe sets are not tried. Deterministic. Blocks for seconds.
+    Keys that the recipe sets are not searched. Equal pictures give equal settings. Blocks for
+    seconds.
     """
-    told = recipe.model_dump(exclude={"search_parts"})
-    free = {key: values for key, values in TRIED.items() if told[key] in ("auto", 0)}
-    told.update({key: values[0] for key, values in free.items()})
-    best = ThresholdFile.model_validate(told)
+    values_of = recipe.model_dump(exclude={"search_parts"})
+    free = {key: values for key, values in TRIED.items() if values_of[key] in ("auto", 0)}
+    values_of.update({key: values[0] for key, values in free.items()})
+    best = ThresholdFile.model_validate(values_of)
     best = best.model_copy(update={"grain": _grain(best, good, channels)})
     highest = worth(best, good, bad, channels)
     for _ in range(ROUNDS):
@@ -84,11 +93,11 @@ def search(
         for key, values in free.items():
             for value in values:
                 trial = best.model_copy(update={key: value})
-                if _looked_at(trial) == _looked_at(best):
+                if _effective(trial) == _effective(best):
                     continue
-                found = worth(trial, good, bad, channels)
-                if found > highest + 1e-9:
-                    best, highest = trial, found
+                value_of_trial = worth(trial, good, bad, channels)
+                if value_of_trial > highest + 1e-9:
+                    best, highest = trial, value_of_trial
         if best == before:
             break
     log.info("threshold-search worth=%.3f of 2", highest)
@@ -98,17 +107,22 @@ def search(
 def worth(
     file: ThresholdFile, good: Sequence[Picture], bad: Sequence[Picture], channels: int
 ) -> float:
-    """The share of defects that stand out further than any good part does, plus the best mean IoU:
-    0 to 2. The first is what a line asks, the second where the defect ends."""
+    """Return the value of settings, 0 to 2.
+
+    It is the share of defects that exceed every good part, plus the best mean IoU. The first term
+    counts rejected parts, the second the extent of the defects.
+    """
     unit = severity_unit(_peaks(file, good, channels))
     detector = ThresholdDetector(file.model_copy(update={"unit": unit}), channels)
     maps: list[tuple[SeverityMap, npt.NDArray[np.bool_]]] = []
-    seen: list[bool] = []
+    exceeds: list[bool] = []
     for picture in bad:
-        found = detector.detect(picture.pixels)
-        maps.append((replace(found, values=found.values.copy()), picture.kind_map > 0))
-        seen.append(found.severity(float(found.values[picture.kind_map > 0].max())) > GOOD_SEVERITY)
-    return float(np.mean(seen)) + search_threshold(maps).best_iou
+        severity = detector.detect(picture.pixels)
+        defect = picture.kind_map > 0
+        maps.append((replace(severity, values=severity.values.copy()), defect))
+        peak = severity.severity(float(severity.values[defect].max()))
+        exceeds.append(peak > GOOD_SEVERITY)
+    return float(np.mean(exceeds)) + search_threshold(maps).best_iou
 
 
 def _peaks(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> list[float]:
@@ -124,13 +138,13 @@ def _peaks(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> l
 
 
 def _grain(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> float:
-    """The largest of good parts'."""
+    """Return the largest noise of the good parts."""
     detector = ThresholdDetector(file, channels)
     return max(detector.noise_level(as_channels(picture.pixels, 1)) for picture in pictures)
 
 
-def _painted(pictures: Iterable[Picture], seed: int) -> Iterator[Picture]:
-    """Each with a painted flaw, for lines that have drawn none."""
+def _with_defects(pictures: Iterable[Picture], seed: int) -> Iterator[Picture]:
+    """Yield each picture with a synthetic defect, for lines without annotated ones."""
     rng = np.random.default_rng([seed, 2])
     for picture in pictures:
         pixels, kind_map = paint_flaw(picture.pixels, picture.kind_map, rng)
@@ -138,8 +152,8 @@ def _painted(pictures: Iterable[Picture], seed: int) -> Iterator[Picture]:
             yield replace(picture, pixels=pixels, kind_map=kind_map)
 
 
-def _looked_at(file: ThresholdFile) -> ThresholdFile:
-    """The same with every key that it does not look at as in any other."""
+def _effective(file: ThresholdFile) -> ThresholdFile:
+    """Return the settings with every key that has no effect set to a fixed value."""
     unread: dict[str, object] = {}
     if file.denoise in ("none", "nlmeans"):
         unread["denoise_px"] = 1
