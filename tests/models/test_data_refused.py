@@ -1,9 +1,7 @@
-"""Folders that would train defective pictures as good ones: each stops, with a line that helps, and
-the demo refuses it with the same line."""
+"""Masks and pictures that would make a defective picture good: training and demo refuse them."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,147 +11,9 @@ import numpy as np
 import pytest
 
 from edge.demo.parts import find_specimens
-from edge.errors import UsageError
-from models.data.dataset import DataError
 from models.data.layouts import open_dataset
-from tests.support.folders import encoded, images, mask, picture, put, turned
-
-DRAW = "expected masks as masks/KIND/NAME.png, white on the defect"
-YOLO = "0 0.5 0.5 0.1 0.1\n"
-
-
-def stopped(root: Path) -> str:
-    """Return the message that both give, with ROOT for the folder."""
-    with pytest.raises(DataError) as trained:
-        open_dataset(root).verify()
-    with pytest.raises(UsageError) as shown:
-        find_specimens(root)
-    told = str(trained.value)
-    assert str(shown.value) == f"--frames {told}"
-    return told.replace(str(root), "ROOT")
-
-
-@pytest.mark.parametrize(
-    "folder",
-    [
-        *("ground_truth", "groundTruth", "mask", "labels", "Annotations", "gt", "train_lab"),
-        *("SegmentationClass", "defect-masks", "anything", "drawn by hand"),
-    ],
-)
-def test_masks_in_another_folder_beside_images(tmp_path: Path, folder: str) -> None:
-    images(tmp_path)
-    for number in range(2):
-        put(tmp_path / folder / f"{number:03d}.png", mask())
-    assert stopped(tmp_path) == (
-        f"ROOT/{folder}: 2 files (000.png, 001.png) look like masks or labels and would not be "
-        f"read as such; {DRAW}, or move what is none out of the folder"
-    )
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "form"),
-    [
-        ("annotations.json", {"images": [], "annotations": []}, "COCO"),
-        ("export.json", {"annotations": [], "categories": []}, "COCO"),
-        ("images/000.json", {"shapes": [], "imagePath": "000.png"}, "LabelMe"),
-        ("via.json", {"_via_img_metadata": {}}, "VGG Image Annotator"),
-        ("images/000.png.json", {"objects": [], "size": {}}, "Supervisely"),
-        ("project.json", [{"annotations": [{"result": []}]}], "Label Studio"),
-        ("boxes.json", {"000.png": {"bbox": [1, 2, 3, 4]}}, "drawn"),
-        ("images/000.txt", YOLO, "YOLO"),
-        ("images/000.txt", "", "YOLO"),
-        ("data.yaml", "names: [a]\n", "YOLO"),
-        ("classes.txt", "scratch\n", "YOLO"),
-        ("images/000.xml", "<annotation><object/></annotation>", "Pascal VOC or CVAT"),
-        ("job.xml", "<annotations><image><polygon/></image></annotations>", "Pascal VOC or CVAT"),
-    ],
-)
-def test_labels_of_other_programs(tmp_path: Path, file: str, content: object, form: str) -> None:
-    images(tmp_path)
-    put(tmp_path / file, content if isinstance(content, str) else json.dumps(content))
-    assert stopped(tmp_path) == (
-        f"ROOT/{file}: looks like {form} labels and would not be read, so that every picture would "
-        f"be a good part; {DRAW}, or move what is no label out of the folder"
-    )
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["images/000.npy", "images/000.mat", "images/000.hobj", "set.hdict", "gt.npz", "labels.xlsx"],
-)
-def test_files_of_numbers(tmp_path: Path, name: str) -> None:
-    images(tmp_path)
-    put(tmp_path / name, b"\x00")
-    assert stopped(tmp_path).startswith(f"ROOT/{name}: looks like labels and would not be read")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "file,defective\n000.png,1\n001.png,0\n",
-        "file;defective\r\nimages\\000.png;1\r\n",
-        "id,label\n000,1\n001,0\n",
-        "000.png 1\n001.png 0\n",
-    ],
-)
-@pytest.mark.parametrize("name", ["labels.csv", "train.txt", "images/list.tsv"])
-def test_a_table_of_labels(tmp_path: Path, name: str, text: str) -> None:
-    images(tmp_path)
-    put(tmp_path / name, text)
-    assert stopped(tmp_path) == (
-        f"ROOT/{name}: looks like a table of labels and would not be read, so that every picture "
-        "would be a good part; expected the pictures sorted into images/good/ and images/KIND/ "
-        "(images/bad/), or move what is no label out of the folder"
-    )
-
-
-@pytest.mark.parametrize("name", ["notes.txt", "images/readme.txt", "camera.json", "list.csv"])
-def test_what_is_no_label_does_not_stop(tmp_path: Path, name: str) -> None:
-    images(tmp_path)
-    texts = {"camera.json": '{"exposure_us": 80}', "list.csv": "000.png\n001.png\n"}
-    put(tmp_path / name, texts.get(name, "a picture like 000.png is good"))
-    assert len(open_dataset(tmp_path).samples) == len(find_specimens(tmp_path)) == 4
-
-
-@pytest.mark.parametrize("name", ["Groups.csv", "KINDS.CSV", "images/kinds.csv"])
-def test_a_table_that_is_called_otherwise_or_lies_elsewhere(tmp_path: Path, name: str) -> None:
-    images(tmp_path)
-    put(tmp_path / name, "000.png,1\n")
-    told = f"ROOT/{name}: is not read; expected ROOT/{Path(name).name.lower()}"
-    assert stopped(tmp_path) == told
-
-
-def test_kinds_in_images_without_masks(tmp_path: Path) -> None:
-    images(tmp_path, 2)
-    images(tmp_path, 3, "images/scratch")
-    assert stopped(tmp_path) == (
-        "ROOT/images/scratch: 3 pictures without a mask would be good parts; if scratch is a kind "
-        "of defect, put the good parts into images/good/; if these are good parts, put them into "
-        "images/good/scratch/"
-    )
-
-
-@pytest.mark.parametrize(
-    "folder", ["line2", "train", "2024-05-01", "2024-05-02 noon", "cam_1", "kos07", "7"]
-)
-def test_folders_that_tell_nothing_are_no_kinds(tmp_path: Path, folder: str) -> None:
-    images(tmp_path, 2, f"images/{folder}")
-    assert all(sample.is_good for sample in open_dataset(tmp_path).samples)
-
-
-def test_a_split_around_good_and_kinds(tmp_path: Path) -> None:
-    images(tmp_path, 2, "images/train/good")
-    images(tmp_path, 2, "images/train/dent")
-    kinds = {sample.name: sample.kinds for sample in open_dataset(tmp_path).samples}
-    assert kinds["images/train/good/000.png"] == ()
-    assert kinds["images/train/dent/000.png"] == ("dent",)
-    assert [each.kind for each in find_specimens(tmp_path)] == ["dent", "dent", None, None]
-
-
-@pytest.mark.parametrize("name", ["ng", "NOK", "ng1", "bad", "Kratzer"])
-def test_folders_of_bad_parts_are_none_that_tell_nothing(tmp_path: Path, name: str) -> None:
-    images(tmp_path, 2, f"images/{name}")
-    assert f"ROOT/images/{name}: 2 pictures without a mask would be good" in stopped(tmp_path)
+from tests.support.folders import images, mask, picture, put, turned
+from tests.support.refused_folders import DRAW, refusal
 
 
 def empty_kind(root: Path) -> None:
@@ -399,7 +259,7 @@ CASES: tuple[tuple[Callable[[Path], None], str], ...] = (
 def test_each_stops_with_its_line(tmp_path: Path, make: Callable[[Path], None], told: str) -> None:
     images(tmp_path)
     make(tmp_path)
-    line = stopped(tmp_path)
+    line = refusal(tmp_path)
     assert told in line
     assert "\n" not in line
 
@@ -430,126 +290,6 @@ def test_numbered_masks_with_names_pass(tmp_path: Path) -> None:
     assert open_dataset(tmp_path).kinds == ("dent", "pit", "scratch")
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".pnm", ".ppm", ".PNG", ".JPG", ".tiff", ".pgm"])
-def test_every_form_that_the_line_reads_is_trained_on(tmp_path: Path, suffix: str) -> None:
-    images(tmp_path, 2)
-    pixels = picture() if suffix == ".pgm" else np.dstack([picture()] * 3)
-    put(tmp_path / f"images/a{suffix}", pixels)
-    put(tmp_path / "masks/scratch/a.webp", encoded(".webp", np.dstack([mask()] * 3)))
-    found = open_dataset(tmp_path)
-    found.verify()
-    assert {s.name: s.kinds for s in found.samples}[f"images/a{suffix}"] == ("scratch",)
-
-
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
-    images(tmp_path, 4)
-    put(tmp_path / "images/001.png", b"")
-    put(tmp_path / "images/002.png", b"\xff\xd8\xff")
-    put(tmp_path / "images/003.png", picture().astype(np.uint16) * 256)
-    put(tmp_path / "masks/scratch/000.png", b"")
-    put(tmp_path / "masks/scratch/009.png", mask())
-    with pytest.raises(DataError) as caught:
-        open_dataset(tmp_path)
-    first, *lines = str(caught.value).replace(str(tmp_path), "ROOT").splitlines()
-    assert first == "ROOT: 5 things to put right"
-    assert [line.split(":")[0].strip() for line in lines] == [
-        "ROOT/masks/scratch/009.png",
-        "ROOT/masks/scratch/000.png",
-        "ROOT/images/001.png",
-        "ROOT/images/002.png",
-        "ROOT/images/003.png",
-    ]
-
-
-def test_many_faults_are_counted(tmp_path: Path) -> None:
-    images(tmp_path, 50)
-    for path in sorted((tmp_path / "images").iterdir())[:45]:
-        path.write_bytes(b"")
-    with pytest.raises(DataError) as caught:
-        open_dataset(tmp_path).verify()
-    lines = str(caught.value).splitlines()
-    assert (lines[0], len(lines)) == (f"{tmp_path}: 45 things to put right", 42)
-    assert lines[-1] == "  and 5 more"
-
-
-@pytest.mark.parametrize("top", ["ground_truth", "labels", "drawn"])
-def test_a_folder_of_masks_is_no_kind_in_sorted_folders(tmp_path: Path, top: str) -> None:
-    images(tmp_path, 3, "good")
-    images(tmp_path, 2, "bad")
-    for number in range(2):
-        put(tmp_path / top / f"{number:03d}.png", mask())
-    assert stopped(tmp_path).startswith(f"ROOT/{top}: 2 files (000.png, 001.png) look like masks")
-
-
-def test_labels_in_sorted_folders(tmp_path: Path) -> None:
-    images(tmp_path, 3, "good")
-    images(tmp_path, 2, "bad")
-    put(tmp_path / "bad/000.json", '{"shapes": []}')
-    assert stopped(tmp_path).startswith("ROOT/bad/000.json: looks like LabelMe labels")
-
-
-def test_images_of_forms_that_are_not_read_alone(tmp_path: Path) -> None:
-    put(tmp_path / "images/a.heic", b"x")
-    with pytest.raises(DataError) as caught:
-        open_dataset(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path}/images: holds no image; expected at least one .png, .jpg or .bmp; "
-        "images/a.heic: is a picture in a form that is not read (.heic); save as PNG"
-    )
-
-
-def test_what_went_away_between_two_readings(tmp_path: Path) -> None:
-    images(tmp_path, 2)
-    found = open_dataset(tmp_path)
-    shutil.rmtree(tmp_path / "images")
-    assert len(found.faults()) == 2
-
-
-@pytest.mark.parametrize("name", ["defect_free_3", "no-defect-4", "nondefective_5", "part_bank"])
-def test_names_of_good_parts_do_not_stop(tmp_path: Path, name: str) -> None:
-    images(tmp_path, 2)
-    put(tmp_path / f"images/{name}.png", picture())
-    assert all(sample.is_good for sample in open_dataset(tmp_path).samples)
-
-
-def test_the_folder_images_alone_where_masks_lie_beside_it(tmp_path: Path) -> None:
-    images(tmp_path, 2, "images/good")
-    images(tmp_path, 2, "images/dent")
-    put(tmp_path / "masks/dent/000.png", mask())
-    with pytest.raises(DataError) as caught:
-        open_dataset(tmp_path / "images")
-    assert str(caught.value) == (
-        f"{tmp_path}/images: masks/ lies beside it; give the folder above: {tmp_path}"
-    )
-
-
-def test_a_published_set_names_every_damaged_file_too(tmp_path: Path) -> None:
-    for part in range(4):
-        put(tmp_path / f"kos01/Part{part}.jpg", picture())
-        put(tmp_path / f"kos01/Part{part}_label.bmp", mask())
-    for name in ("Part1.jpg", "Part2_label.bmp", "Part3_label.bmp"):
-        put(tmp_path / "kos01" / name, b"")
-    with pytest.raises(DataError) as caught:
-        open_dataset(tmp_path)
-    assert sorted(str(caught.value).splitlines()[1:]) == [
-        f"  {tmp_path}/kos01/{name}: is empty"
-        for name in ("Part1.jpg", "Part2_label.bmp", "Part3_label.bmp")
-    ]
-
-
-@pytest.mark.parametrize("text", ["1", "scratch\n", "12 30 40 60 scratch 0\n", "1,2,3,4,dent\n"])
-def test_a_text_beside_each_picture_that_says_a_class_or_a_box(tmp_path: Path, text: str) -> None:
-    images(tmp_path)
-    put(tmp_path / "images/000.txt", text)
-    assert stopped(tmp_path).startswith("ROOT/images/000.txt: looks like labels and would not be")
-
-
-def test_what_a_camera_writes_beside_each_picture_does_not_stop(tmp_path: Path) -> None:
-    images(tmp_path)
-    put(tmp_path / "images/000.txt", "exposure: 80 us\ngain: 1.5\ntaken: 2024-05-01 12:00\n")
-    assert len(open_dataset(tmp_path).samples) == 4
-
-
 def test_masks_of_good_parts_in_a_folder_that_says_so(tmp_path: Path) -> None:
     images(tmp_path)
     put(tmp_path / "masks/good/000.png", mask(0))
@@ -558,7 +298,7 @@ def test_masks_of_good_parts_in_a_folder_that_says_so(tmp_path: Path) -> None:
     assert [sample.kinds for sample in found.samples] == [(), ("scratch",), (), ()]
     assert [each.kind for each in find_specimens(tmp_path)] == [None, "scratch", None, None]
     put(tmp_path / "masks/good/000.png", mask())
-    assert stopped(tmp_path) == (
+    assert refusal(tmp_path) == (
         "ROOT/masks/good/000.png: is drawn on, and its folder says good; expected masks/KIND/"
     )
 
@@ -566,7 +306,7 @@ def test_masks_of_good_parts_in_a_folder_that_says_so(tmp_path: Path) -> None:
 def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
     images(tmp_path)
     put(tmp_path / "masks/scratch/000.png", picture())
-    assert stopped(tmp_path) == (
+    assert refusal(tmp_path) == (
         "ROOT/masks/scratch/000.png: 100% of its values are neither black nor white, as of a "
         "picture; expected white on the defect and black elsewhere"
     )
@@ -583,7 +323,7 @@ def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
 def test_what_is_no_picture_says_what_it_is(tmp_path: Path, content: bytes, told: str) -> None:
     images(tmp_path)
     put(tmp_path / "images/a.jpg", content)
-    assert stopped(tmp_path).startswith(f"ROOT/images/a.jpg: {told}")
+    assert refusal(tmp_path).startswith(f"ROOT/images/a.jpg: {told}")
 
 
 def test_a_picture_in_colour_is_no_mask_either(tmp_path: Path) -> None:
@@ -591,7 +331,7 @@ def test_a_picture_in_colour_is_no_mask_either(tmp_path: Path) -> None:
     drawn = np.dstack([picture(), picture(), picture()])
     drawn[5:9, 5:9] = (0, 0, 255)
     put(tmp_path / "masks/scratch/000.png", drawn)
-    assert "of its values are neither black nor white, as of a picture" in stopped(tmp_path)
+    assert "of its values are neither black nor white, as of a picture" in refusal(tmp_path)
 
 
 def test_colours_on_white(tmp_path: Path) -> None:
@@ -599,44 +339,7 @@ def test_colours_on_white(tmp_path: Path) -> None:
     drawn = np.full((40, 50, 3), 255, np.uint8)
     drawn[5:9, 5:9] = (0, 0, 255)
     put(tmp_path / "masks/000.png", drawn)
-    assert stopped(tmp_path) == (
+    assert refusal(tmp_path) == (
         "ROOT/masks/000.png: is white where nothing is drawn; expected black: mogrify -fill black "
         "-opaque white ROOT/masks/000.png (ImageMagick)"
-    )
-
-
-@pytest.mark.parametrize("kind", ["s", "1", "K2", "part", "2024"])
-def test_a_folder_of_masks_is_a_kind_whatever_its_name(tmp_path: Path, kind: str) -> None:
-    images(tmp_path)
-    put(tmp_path / f"masks/{kind}/000.png", mask(1))
-    put(tmp_path / "masks/other/001.png", mask(2))
-    assert open_dataset(tmp_path).kinds == tuple(sorted((kind, "other")))
-    assert [each.kind for each in find_specimens(tmp_path)] == [kind, "other", None, None]
-
-
-def test_pictures_that_are_named_in_groups(tmp_path: Path) -> None:
-    for word in ("crazing", "scratches"):
-        for number in range(3):
-            put(tmp_path / f"images/{word}_{number}.png", picture())
-    assert stopped(tmp_path) == (
-        "ROOT/images: pictures without a mask would be good parts, and are named in groups "
-        "(crazing, scratches); if these are kinds of defect, put them into images/KIND/ and the "
-        "good parts into images/good/; if all are good parts, put all into images/good/"
-    )
-
-
-@pytest.mark.parametrize("words", [("front", "back"), ("img", "IMG"), ("cam", "line"), ("a", "b")])
-def test_names_that_tell_nothing_are_no_groups(tmp_path: Path, words: tuple[str, str]) -> None:
-    for word in words:
-        for number in range(3):
-            put(tmp_path / f"images/{word}_{number}.png", picture())
-    assert all(sample.is_good for sample in open_dataset(tmp_path).samples)
-
-
-def test_bad_beside_images(tmp_path: Path) -> None:
-    images(tmp_path)
-    images(tmp_path, 2, "bad")
-    assert stopped(tmp_path) == (
-        "ROOT/bad: 2 pictures would not be read, because there is images/ too; expected "
-        "images/bad/, or the other pictures in folders beside bad/ and no images/"
     )

@@ -18,7 +18,7 @@ from models.data.dataset import DataError, MaskRef, Sample
 from models.data.textures import TEXTURES, specimen
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
-from models.methods.cell_features import Surface, look
+from models.methods.cell_features import Surface, collect_cells
 from models.methods.memory_bank.network import FARTHEST, FEATURES, cells
 from models.methods.memory_bank.training import RIDGE, find_directions
 from models.methods.registry import METHODS
@@ -159,7 +159,7 @@ def test_more_steps_teach_the_critic_more() -> None:
 def test_no_more_cells_are_kept_than_asked_for(most: int) -> None:
     network = MemoryBankDetector().eval()
 
-    found = look(network, GOOD, paintings=10, most_cells=most, seed=0)
+    found = collect_cells(network, GOOD, paintings=10, most_cells=most, seed=0)
 
     assert 0 < len(found.bad) <= most
     assert most * 0.5 < len(found.good) <= most
@@ -168,7 +168,7 @@ def test_no_more_cells_are_kept_than_asked_for(most: int) -> None:
 def test_more_paintings_show_more_flaws() -> None:
     network = MemoryBankDetector().eval()
     few, many = (
-        look(network, GOOD, paintings=paintings, most_cells=100_000, seed=0)
+        collect_cells(network, GOOD, paintings=paintings, most_cells=100_000, seed=0)
         for paintings in (10, 40)
     )
 
@@ -179,7 +179,9 @@ def test_a_large_picture_is_painted_in_a_window() -> None:
     pixels = np.random.default_rng(0).integers(100, 140, (640, 1000), np.uint8)
     large = Picture(Sample("a", Path("a"), "a"), pixels, np.zeros_like(pixels))
 
-    found = look(MemoryBankDetector().eval(), (large,), paintings=10, most_cells=10_000, seed=0)
+    found = collect_cells(
+        MemoryBankDetector().eval(), (large,), paintings=10, most_cells=10_000, seed=0
+    )
 
     assert len(found.bad) > 0
 
