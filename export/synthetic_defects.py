@@ -13,7 +13,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from models.augmentation.synthetic_defects import PAINTED, paint_flaw
+from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
 from models.data.dataset import Pixels, Sample
 from models.training.patches import Picture
 
@@ -43,7 +43,7 @@ def add_synthetic_defect(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tu
     if code % 4 == 0:
         return _blot(pixels, kind_map, rng)
     for _ in range(TRIES):
-        painted, marked = paint_flaw(pixels, kind_map, rng)
+        painted, marked = add_defect(pixels, kind_map, rng)
         if marked.any():
             return painted, marked
     return pixels, kind_map
@@ -55,12 +55,12 @@ def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[P
     axes = [int(rng.integers(2, max(min(height, width) // 12, 3) + 1)) for _ in range(2)]
     centre = int(rng.integers(width)), int(rng.integers(height))
     shape = np.zeros((height, width), np.uint8)
-    cv2.ellipse(shape, centre, (axes[0], axes[1]), float(rng.integers(180)), 0, 360, PAINTED, -1)
+    cv2.ellipse(shape, centre, (axes[0], axes[1]), float(rng.integers(180)), 0, 360, SYNTHETIC, -1)
     inside = shape > 0
     blotted, marked = pixels.copy(), kind_map.copy()
     white = float(pixels[inside].mean()) + float(rng.uniform(-UNSEEN, UNSEEN)) < 127.5
     blotted[inside] = 255 if white else 0
-    marked[inside & (kind_map == 0)] = PAINTED
+    marked[inside & (kind_map == 0)] = SYNTHETIC
     return blotted, marked
 
 

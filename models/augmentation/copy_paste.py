@@ -1,8 +1,8 @@
-"""Real surface from one picture set into another: for lines that have few bad parts.
+"""Copy-paste augmentation: pieces of one picture in another, for data with few defective parts.
 
-A network that sees each defect on one part only learns the part. So defects are cut out with a
-soft rim and set into other pictures, and, with the same rim, pieces of sound surface too, so that
-the rim itself says nothing. After Ghiasi et al. 2021 (Simple Copy-Paste, CVPR).
+A network that is trained with each defect on one part only learns the part. Defects are therefore
+copied with a soft rim into other pictures. Pieces of sound surface are copied in the same way, so
+that the rim is no sign of a defect. Source: Ghiasi et al. 2021 (Simple Copy-Paste, CVPR).
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ import numpy.typing as npt
 
 from models.data.dataset import Pixels, as_channels
 
-_RIM_PX = (3, 14)  # how far around a defect its own surface comes along
-_SOFT_PX = (1.0, 4.0)  # sigma of the rim
-_LEAST_PX = 4
+_RIM_PX = (3, 14)  # width of the surface around a defect that is copied with it
+_SOFT_PX = (1.0, 4.0)  # sigma of the soft rim
+_LEAST_PX = 4  # a donor with fewer defect pixels gives a piece of its sound surface
 
 
-def transplant(
+def paste_piece(
     pixels: Pixels,
     kind_map: Pixels,
     donor: Pixels,
     donor_kinds: Pixels,
     rng: np.random.Generator,
 ) -> tuple[Pixels, Pixels]:
-    """pixels with a piece of donor set in: its defect where it has one, else some of its surface.
+    """Return pixels and kind map with a piece of the donor: its defects, or some of its surface.
 
-    All of one size: uint8 H×W or H×W×3, kind maps uint8 H×W. The piece keeps its contrast and takes
-    over the brightness of the place. Returns new arrays; deterministic by rng.
+    All have one size: uint8 H×W or H×W×3, kind maps uint8 H×W. The piece keeps its contrast and
+    takes the brightness of its new place. The arrays are new. Equal states of rng give equal
+    results.
     """
     defect = donor_kinds > 0
     whole = defect if np.count_nonzero(defect) >= _LEAST_PX else _blob(defect.shape, rng)
@@ -49,7 +50,7 @@ def transplant(
 
 
 def _blob(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """An ellipse anywhere, 8 to 60 px across: the shape of a piece of sound surface."""
+    """Return an ellipse at a random place, 8 to 60 px across, for a piece of sound surface."""
     blob = np.zeros(shape, np.uint8)
     centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
     axes = (int(rng.integers(4, 31)), int(rng.integers(4, 31)))

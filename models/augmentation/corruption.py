@@ -1,9 +1,9 @@
-"""What a denoising autoencoder is to take out of a good part's picture.
+"""Corruption of good pictures, which a denoising autoencoder learns to remove.
 
-Noise alone teaches it to smooth. Spots, lines, patches of other places and coarse noise, at every
-size and contrast, teach it what a flaw is like: something to be put back. After Kascenas et al.
-2022 (Denoising Autoencoders for Unsupervised Anomaly Detection in Brain MRI, MIDL), whose coarse
-noise this has, and Li et al. 2021 (CutPaste, CVPR). No shape is of the generator of textures.
+With noise alone it would learn to smooth. Spots, lines, patches of other places and coarse noise of
+many sizes and contrasts resemble defects. Sources: Kascenas et al. 2022 (Denoising Autoencoders for
+Unsupervised Anomaly Detection in Brain MRI, MIDL), for the coarse noise, and Li et al. 2021
+(CutPaste, CVPR). No shape comes from the generator of textures.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ from models.data.dataset import Pixels
 
 Plane = npt.NDArray[np.float32]
 
-CONTRAST_GREY = (6.0, 90.0)  # from just seen to plain, evenly in its logarithm
-CLOUD_SHARE = 0.5  # of the corrupted patches, how many get coarse noise
-MARKS = 4  # at most
-PATCH_SHARE = 0.4  # of the marks, how many are a patch of another place
+CONTRAST_GREY = (6.0, 90.0)  # from hardly visible to obvious, uniform in the logarithm
+CLOUD_SHARE = 0.5  # share of the corrupted patches with coarse noise
+MARKS = 4  # most marks in a patch
+PATCH_SHARE = 0.4  # share of the marks that are a patch of another place
 
 
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """flaw_share: of the patches, how many are corrupted. noise_sigma: normal noise in grey levels
-    on all of them, its sigma uniform in [0, noise_sigma]."""
+    """The amount of corruption.
 
-    flaw_share: float = 0.0
+    defect_share: share of the patches with marks or coarse noise. noise_sigma: all patches have
+    normal noise with a sigma between 0 and this, in grey levels.
+    """
+
+    defect_share: float = 0.0
     noise_sigma: float = 0.0
 
 
 def corrupt(pixels: Pixels, options: Corruption, rng: np.random.Generator) -> Pixels:
-    """A corrupted copy; uint8 H×W or H×W×3, sides of 32 px or more. Deterministic by rng."""
+    """Return a corrupted copy: uint8 H×W or H×W×3, sides of 32 px or more."""
     values = np.asarray(pixels if pixels.ndim == 3 else pixels[:, :, None], np.float32)
-    if rng.random() < options.flaw_share:
+    if rng.random() < options.defect_share:
         if rng.random() < CLOUD_SHARE:
             values = values + _cloud(values.shape, rng)
         for _ in range(int(rng.integers(1, MARKS + 1))):
@@ -58,14 +61,14 @@ def _contrast(rng: np.random.Generator) -> float:
 
 
 def _colour(shape: tuple[int, ...], rng: np.random.Generator) -> Plane:
-    """A change in grey levels, of a colour's channels each its own: none is what the others are."""
+    """Return a change in grey levels, different for each channel of a colour picture."""
     sign = 1.0 if rng.random() < 0.5 else -1.0
     parts = rng.uniform(0.3, 1.0, shape[2]) if shape[2] > 1 else np.ones(1)
     return np.asarray(sign * _contrast(rng) * parts, np.float32)
 
 
 def _cloud(shape: tuple[int, ...], rng: np.random.Generator) -> Plane:
-    """Noise of grains of 2 to 32 px in some places, H×W×C, grey levels."""
+    """Return noise with grains of 2 to 32 px in some places: H×W×C, grey levels."""
     grain, gate = (_field(shape, px, rng) for px in (2 ** rng.uniform(1.0, 5.0), 32.0))
     return grain[:, :, None] * (gate > 0.3)[:, :, None] * _colour(shape, rng)
 
@@ -78,7 +81,7 @@ def _field(shape: tuple[int, ...], grain_px: float, rng: np.random.Generator) ->
 
 
 def _shape(shape: tuple[int, ...], rng: np.random.Generator) -> Plane:
-    """An ellipse or a line of 1 to 4 px, with a soft edge; H×W, 0 to 1."""
+    """Return an ellipse, or a line of 1 to 4 px, with a soft edge: H×W, 0 to 1."""
     height, width = shape[:2]
     mark = np.zeros((height, width), np.float32)
     x, y = int(rng.integers(width)), int(rng.integers(height))
@@ -95,7 +98,7 @@ def _shape(shape: tuple[int, ...], rng: np.random.Generator) -> Plane:
 
 
 def _elsewhere(values: Plane, rng: np.random.Generator) -> Plane:
-    """The same patch, moved by 8 px or more each way, in half of the cases mirrored."""
+    """Return the patch moved by 8 px or more in both directions, mirrored in half of the cases."""
     height, width = values.shape[:2]
     down, right = (int(rng.integers(8, side - 7)) for side in (height, width))
     moved = np.roll(values, (down, right), (0, 1))

@@ -1,6 +1,6 @@
-"""Crops with shift, flip, rotation, illumination, contrast and noise.
+"""Random crops with shift, flip, rotation, illumination, contrast and noise.
 
-He & Liu 2020 (IEEE Access 8:35583), section III.C.3.
+Source: He & Liu 2020 (IEEE Access 8:35583), section III.C.3.
 """
 
 from __future__ import annotations
@@ -18,23 +18,21 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What may change, and how far; every default changes nothing.
+    """The limits of random changes. The defaults change nothing.
 
-    flip: left-right and up-down, each half of the time.
-    rotate_deg: angle uniform in ±rotate_deg.
-    zoom: magnified by a factor between 1 / (1 + zoom) and 1 + zoom, evenly in its logarithm.
-    noise_sigma: normal noise in grey levels, its sigma uniform in [0, noise_sigma].
-    illumination: a linear ramp in a random direction multiplies the image, by 1 ± at most this
-    share at its ends; 0 to 1.
-    contrast: factor uniform in 1 ± contrast, about the mean of the crop; 0 to 1.
-    brightness: grey levels added, uniform in ±brightness.
-    centre_on_defect: crop about a random defect pixel, where there is one, not a random place.
-    shift_px: with centre_on_defect, how far the crop may lie off that pixel, each way.
-    step_px: 0, or crops are those of a window that slides by so many pixels, its last position in
-    a row or column at the rim; with centre_on_defect, any of them that shows the defect pixel.
-    rim_share: of the crops, how many are moved to the picture's rim, sideways, up or down or both,
-    and are magnified but not turned. A station runs whole pictures, where the network's padding
-    begins at the rim. With centre_on_defect none is moved so far that it loses the defect.
+    flip: mirror left-right and up-down, each in half of the cases. rotate_deg: the angle is uniform
+    in ±rotate_deg. zoom: the factor is between 1 / (1 + zoom) and 1 + zoom, uniform in its
+    logarithm. noise_sigma: normal noise in grey levels; its sigma is uniform between 0 and
+    noise_sigma. illumination: 0 to 1. A linear ramp in a random direction multiplies the image, by
+    1 ± at most this share at its ends. contrast: 0 to 1. The factor is uniform in 1 ± contrast,
+    about the mean of the crop. brightness: the added grey levels are uniform in ±brightness.
+    centre_on_defect: crop around a random defect pixel, if there is one, and not at a random place.
+    shift_px: with centre_on_defect, largest distance of the crop from that pixel, on each axis.
+    step_px: 0, or the step of a sliding window whose positions are the crops. The last position in
+    a row or column is at the rim. With centre_on_defect, only positions that show the defect pixel.
+    rim_share: share of the crops that are moved to the rim of the picture, along one axis or both.
+    They are magnified and not turned. A station inspects whole pictures, and the padding of the
+    network begins at their rim. With centre_on_defect a crop never loses its defect.
     """
 
     flip: bool = False
@@ -57,11 +55,11 @@ def augment(
     rng: np.random.Generator,
     size_px: tuple[int, int],
 ) -> tuple[Pixels, Pixels]:
-    """A random crop of size_px, height and width, and its kind map, both uint8 and newly allocated.
+    """Return a random crop of size_px (height, width) and its kind map, as new uint8 arrays.
 
-    image: uint8 H×W or H×W×3. kind_map: uint8 H×W. What is smaller than size_px, and what a
-    rotation brings in from outside, is reflected in both: the reflection of a defect is a defect.
-    Deterministic by `rng`. Raises ValueError when the sizes differ.
+    image: uint8 H×W or H×W×3. kind_map: uint8 H×W. A smaller image, and places outside it after a
+    rotation, are filled by reflection in both: the reflection of a defect is a defect. Equal states
+    of rng give equal crops. Raises ValueError when the sizes differ.
     """
     if image.shape[:2] != kind_map.shape:
         raise ValueError(f"image is {image.shape} and kind map {kind_map.shape}; expected equal")
@@ -101,7 +99,7 @@ def _pad(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
 
 
 def _defect_pixel(kind_map: Pixels, rng: np.random.Generator) -> tuple[int, int] | None:
-    """Row and column of any defect pixel; None where there is none."""
+    """Return row and column of a random defect pixel; None without a defect."""
     defect = np.flatnonzero(kind_map != 0)
     if not defect.size:
         return None
@@ -116,7 +114,7 @@ def _place(
     rng: np.random.Generator,
     size_px: tuple[int, int],
 ) -> tuple[int, int]:
-    """Left and top of the crop, always inside the image. spot: row and column to be shown."""
+    """Return left and top of the crop, inside the image. spot: row and column that it must show."""
     height, width = size_px
     most_left, most_top = shape[1] - width, shape[0] - height
     if options.step_px:
@@ -155,13 +153,15 @@ def _to_rim(
 def _fitted(
     left: int, top: int, shape: tuple[int, ...], factor: float, size_px: tuple[int, int]
 ) -> tuple[float, tuple[float, float]]:
-    """The factor, where the picture is too small for it a larger one, and the middle (x, y) by
-    which a crop that touched a rim still does when it is magnified."""
+    """Return the factor and the middle (x, y) with which a magnified crop still touches the rim.
+
+    The factor is larger where the picture is too small for it.
+    """
     factor = max(factor, *(size / side for size, side in zip(size_px, shape[:2], strict=True)))
     middle = []
     for place, axis in ((left, 1), (top, 0)):
         size, most = size_px[axis], shape[axis] - size_px[axis]
-        reach = size / factor / 2  # from the middle to the crop's ends, in the picture
+        reach = size / factor / 2  # half of the crop's side, in px of the picture
         wanted = place + size / 2
         if place == 0:
             wanted = reach
@@ -172,7 +172,7 @@ def _fitted(
 
 
 def _slid(most: int, step_px: int) -> npt.NDArray[np.int64]:
-    """Where a window that slides from 0 by steps to ``most`` stands."""
+    """Return the positions of a window that slides from 0 to ``most`` in steps."""
     return np.unique(np.append(np.arange(0, most + 1, step_px), most))
 
 
@@ -184,7 +184,7 @@ def _turned(
     angle_deg: float,
     factor: float,
 ) -> tuple[Pixels, Pixels]:
-    """The crop about a point (x, y), turned and magnified, read straight from the whole image."""
+    """Return the crop around a point (x, y), turned and magnified, in one step from the image."""
     cos = math.cos(math.radians(angle_deg)) / factor
     sin = math.sin(math.radians(angle_deg)) / factor
     x_half, y_half = (size_px[1] - 1) / 2, (size_px[0] - 1) / 2
@@ -239,7 +239,7 @@ def _photometric(image: Pixels, options: Augmentation, rng: np.random.Generator)
 
 
 def _ramp(height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """float32 H×W in [−1, 1]: 0 in the middle, falling off in a random direction."""
+    """Return a ramp in a random direction: float32 H×W from −1 to 1, 0 in the middle."""
     angle = rng.uniform(0.0, 2.0 * math.pi)
     across = np.linspace(-1.0, 1.0, width, dtype=np.float32) * np.float32(math.cos(angle))
     down = np.linspace(-1.0, 1.0, height, dtype=np.float32) * np.float32(math.sin(angle))

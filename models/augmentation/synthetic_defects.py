@@ -1,8 +1,8 @@
-"""Generated flaws on real pictures: for lines that have few bad parts.
+"""Synthetic defects on real pictures, for data with few defective parts.
 
-A painted flaw gives the detector more places and shapes than the few annotated ones; which kind it
-is does not matter to it. After Zavrtanik et al. 2021 (DRAEM, ICCV) and Li et al. 2021 (CutPaste,
-CVPR), who train on simulated defects alone; here they stand beside the annotated ones.
+They give the detector more places and shapes than the annotated defects. Their kind does not matter
+for it. Sources: Zavrtanik et al. 2021 (DRAEM, ICCV) and Li et al. 2021 (CutPaste, CVPR), who train
+on synthetic defects only; here they supplement annotated ones.
 """
 
 from __future__ import annotations
@@ -13,29 +13,31 @@ import numpy as np
 from models.data.dataset import Pixels, as_channels
 from models.data.texture_defects import TEXTURE_DEFECTS
 
-# Scuffs replace the texture by one of the generator's own; on real surfaces that is no flaw.
+# A scuff replaces the texture by one of the generator, which is no realistic defect on real
+# surfaces.
 _KINDS = tuple(kind for kind in sorted(TEXTURE_DEFECTS) if kind != "scuff")
 _PERCEPTIBLE_GREY, _PERCEPTIBLE_SHARE = 5.0, 0.25
-PAINTED = 255  # the value of painted pixels in a kind map: a defect of no annotated kind
+SYNTHETIC = 255  # value of a synthetic defect in a kind map, which is no annotated kind
 
 
-def paint_flaw(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """Copies with one flaw painted in; kind_map is PAINTED where it is seen. uint8, same shapes.
+def add_defect(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Return copies with one synthetic defect. kind_map is SYNTHETIC at its visible pixels.
 
-    pixels: H×W or H×W×3 (every channel changes alike), sides of 32 px or more. The flaw's contrast
-    grows with the picture's brightness, as a real one's does under another exposure. Deterministic
-    by rng; a flaw too faint to see leaves kind_map as it was.
+    pixels: uint8 H×W or H×W×3, sides of 32 px or more; every channel changes equally. The contrast
+    grows with the brightness of the picture, as that of a real defect does with the exposure. A
+    defect that is too faint to see leaves kind_map unchanged. Equal states of rng give equal
+    results.
     """
     grey = as_channels(pixels, 1).astype(np.float32)
     kind = _KINDS[rng.integers(len(_KINDS))]
-    flaw = TEXTURE_DEFECTS[kind](rng, grey.copy(), float(rng.beta(1.1, 1.3)))
+    defect = TEXTURE_DEFECTS[kind](rng, grey.copy(), float(rng.beta(1.1, 1.3)))
     gain = np.clip(cv2.blur(grey, (31, 31)) / 128.0, 0.3, 1.3)
-    change = (flaw.surface - grey) * gain
+    change = (defect.surface - grey) * gain
     changed = np.clip(grey + change, 0.0, 255.0)
     size = np.abs(changed - grey)
-    seen = size >= max(_PERCEPTIBLE_GREY, _PERCEPTIBLE_SHARE * float(size.max()))
+    visible = size >= max(_PERCEPTIBLE_GREY, _PERCEPTIBLE_SHARE * float(size.max()))
     delta = changed - grey
     painted = pixels.astype(np.float32) + (delta if pixels.ndim == 2 else delta[:, :, None])
     marked = kind_map.copy()
-    marked[seen & (kind_map == 0)] = PAINTED
+    marked[visible & (kind_map == 0)] = SYNTHETIC
     return np.clip(painted + 0.5, 0, 255).astype(np.uint8), marked

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.augmentation.synthetic_defects import paint_flaw
+from models.augmentation.synthetic_defects import add_defect
 from models.data.dataset import DataSet
 from models.data.facts import parts_of
 from models.runs.run import RunRecord
@@ -76,7 +76,7 @@ def _with_synthetic_defect(picture: Picture) -> Picture | None:
         return None
     rng = np.random.default_rng(zlib.crc32(picture.sample.name.encode()))
     for _ in range(TRIES):
-        pixels, marked = paint_flaw(picture.pixels, picture.kind_map, rng)
+        pixels, marked = add_defect(picture.pixels, picture.kind_map, rng)
         if marked.any():
             sample = replace(picture.sample, kinds=(SYNTHETIC_KIND,))
             return Picture(sample, pixels, (marked > 0).astype(np.uint8))

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.augmentation.copy_paste import transplant
+from models.augmentation.copy_paste import paste_piece
 from models.feedback.novel_regions import NovelRegion, paste_regions
 from models.training.patches import Picture
 
@@ -85,7 +85,7 @@ def paste_defects(
             continue
         rng = np.random.default_rng([seed, number])
         sound = np.zeros_like(target.kind_map)
-        pixels, kind_map = transplant(target.pixels, sound, donor.pixels, donor.kind_map, rng)
+        pixels, kind_map = paste_piece(target.pixels, sound, donor.pixels, donor.kind_map, rng)
         if kind_map.any():
             name = f"{target.sample.name} with the defect of {donor.sample.name}, {number}"
             sample = replace(donor.sample, name=name, masks=())

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.augmentation.synthetic_defects import paint_flaw
+from models.augmentation.synthetic_defects import add_defect
 from models.data.dataset import Pixels
 from models.methods.memory_bank.network import MemoryBankDetector, cells
 from models.networks import normalise
@@ -92,7 +92,7 @@ def _views(
         pixels, kind_map = picture.pixels.copy(), picture.kind_map.copy()
         window = _window(picture, rng)
         for _ in range(int(rng.integers(1, MOST_DEFECTS + 1))):
-            pixels[window], kind_map[window] = paint_flaw(pixels[window], kind_map[window], rng)
+            pixels[window], kind_map[window] = add_defect(pixels[window], kind_map[window], rng)
         yield pixels, kind_map
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from edge.bundle import DetectorManifest
 from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
-from edge.chain.file_detectors import READERS
+from edge.chain.load import READERS
 
 
 @dataclass(frozen=True, slots=True)

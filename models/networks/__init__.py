@@ -1,4 +1,4 @@
-"""The networks: the paper's detector, those that stations run, the classifier."""
+"""The networks: the detector of the paper, the detectors of stations, and the block classifier."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _AT_RESOLUTION_2: dict[str, Callable[[int], DetectorNetwork]] = {
 
 
 def build_detector(network: str, channels: int, resolution: int) -> DetectorNetwork:
-    """The detector that a recipe names. Raises ValueError for a name or resolution there is not."""
+    """Return the detector of a recipe. Raises ValueError for an unknown name or resolution."""
     if network == "paper" and resolution in (2, 4):
         return PaperDetector(channels, 4 if resolution == 4 else 2)
     if network in _AT_RESOLUTION_2 and resolution == 2:

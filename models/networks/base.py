@@ -1,9 +1,9 @@
-"""What all networks share: the pixels they take, the detector's contract, the basic block.
+"""The basis of all networks: their input, the contract of a detector, common layers.
 
-All take N×C×H×W float32 *normalised* pixels, (pixel - 128) / 64, and are fully convolutional
-(detectors) or fixed at 64×64 (classifier). The normalisation is not part of the network: on the
-station it is the scale (1/64) and zero point (128) of the quantised input, so uint8 pixels go in
-as the camera gave them. Zero padding then stands for mid-grey, in float and in int8 alike.
+All networks take normalised pixels, (pixel - 128) / 64, as float32 N×C×H×W. Detectors are fully
+convolutional; the classifier takes 64×64. The normalisation is not part of the network. On the
+station it is the scale (1/64) and zero point (128) of the quantised input, which takes the uint8
+pixels of the camera. Zero padding is mid-grey, in float and in int8.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SEVERITY_MAX = 12.0
 class DetectorNetwork(nn.Module):
     """A network from pixels to severity: N×C×H×W → N×1×(H/stride)×(W/stride).
 
-    H and W must be multiples of multiple_px. In training mode ``forward`` gives what the loss
-    takes: severity itself, or where ``logistic`` is set the logits of severity / 12; of several
-    ``stages`` all of them, one behind the other in the batch. In eval mode it gives severity.
-    ``raw`` is the part that is quantised: shuffle × shuffle sub-cells as channels.
+    H and W must be multiples of multiple_px. In eval mode ``forward`` returns severity. In training
+    mode it returns the input of the loss: severity, or with ``logistic`` the logits of severity /
+    12. Several ``stages`` follow one another along the batch. ``raw`` is the part that is
+    quantised, with shuffle × shuffle sub-cells as channels.
     """
 
     stride_px: int
@@ -32,14 +32,15 @@ class DetectorNetwork(nn.Module):
     stages: int = 1
 
     def raw(self, x: Tensor) -> Tensor:
+        """Return the sub-cells, before they are arranged as a map. Every detector overrides it."""
         raise NotImplementedError
 
     def load_imagenet(self) -> None:
-        """Begin with ImageNet's weights. Raises ValueError for a network that has none."""
+        """Load the weights of ImageNet. Raises ValueError for a network that has none."""
         raise ValueError(f"{type(self).__name__} has no ImageNet weights")
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """What is trained, each with its share of the learning rate."""
+        """Return the trained parameters in groups, each with its share of the learning rate."""
         return [(list(self.parameters()), 1.0)]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class DetectorNetwork(nn.Module):
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """uint8 N×C×H×W → what the networks take."""
+    """Convert uint8 N×C×H×W to the input of the networks, float32."""
     return (pixels.float() - PIXEL_ZERO_POINT) * PIXEL_SCALE
 
 
@@ -64,7 +65,7 @@ def conv_bn_relu(
 
 
 class ResidualBlock(nn.Module):
-    """conv 3×3, BN, ReLU, conv 3×3, BN, plus the input, ReLU (ResNet's basic block)."""
+    """The basic block of ResNet: conv 3×3, BN, ReLU, conv 3×3, BN, plus the input, ReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -79,7 +80,8 @@ class ResidualBlock(nn.Module):
 
 
 def mmac(network: nn.Module, channels: int = 1, side_px: int = 256) -> float:
-    """Million multiply-accumulates of convolutions and linear layers for one square picture."""
+    """Return the million multiply-accumulates of convolutions and linear layers for a square
+    picture."""
     total = 0
 
     def count(layer: nn.Module, _inputs: object, output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The block classifier: which kind of defect, or none, a 64×64 window shows."""
+"""The block classifier: the kind of defect, or background, in a window of 64×64 px."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from models.networks.efficientnet import STAGES, EfficientNetLite0
 
 
 class BlockClassifier(nn.Module):
-    """64×64 block → N kinds + background (class 0). Logits, N×(kinds + 1).
+    """Blocks of 64×64 px → logits, N×(kinds + 1). Class 0 is background.
 
-    The paper uses ResNet-101 here, a hundred times what this takes: EfficientNet-Lite0's first five
-    stages at half the resolution, averaged. Eight blocks cost less than the lean detector's frame.
+    It has the first five stages of EfficientNet-Lite0 at half the resolution, and their average.
+    The paper uses ResNet-101, which costs a hundred times as much. Eight blocks take less time than
+    a frame of the lean detector.
     """
 
     size_px = 64
@@ -29,5 +30,5 @@ class BlockClassifier(nn.Module):
         return self.logits(self.dropout(self.pool(features).flatten(1)))  # type: ignore[no-any-return]
 
     def load_imagenet(self) -> None:
-        """Begin with ImageNet's weights. Raises ImportError where their package is missing."""
+        """Load the weights of ImageNet. Raises ImportError without their package."""
         self.backbone.load_imagenet()

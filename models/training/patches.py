@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.augmentation.copy_paste import transplant
+from models.augmentation.copy_paste import paste_piece
 from models.augmentation.crops import Augmentation, augment
-from models.augmentation.synthetic_defects import paint_flaw
+from models.augmentation.synthetic_defects import add_defect
 from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
 from models.training.labels import coverage_cells, severity_cells
 from models.training.progress import track
@@ -110,9 +110,9 @@ class PatchSource:
         for _ in range(count):
             pixels, kind_map = self._cut(rng, size_px)
             if rng.random() < recipe.transplant_share:
-                pixels, kind_map = transplant(pixels, kind_map, *self._cut(rng, size_px), rng)
+                pixels, kind_map = paste_piece(pixels, kind_map, *self._cut(rng, size_px), rng)
             if rng.random() < recipe.painted_share:
-                pixels, kind_map = paint_flaw(pixels, kind_map, rng)
+                pixels, kind_map = add_defect(pixels, kind_map, rng)
             target = severity_target(
                 pixels, kind_map, recipe.resolution, self._recipe.labels, self._truncate
             )

@@ -27,7 +27,7 @@ def test_nothing_is_nothing() -> None:
 @pytest.mark.parametrize("pixels", [CLEAN, CLEAN[:, :, 0]], ids=["colour", "grey"])
 def test_flaws_are_local_and_seen(pixels: Pixels) -> None:
     before = pixels.copy()
-    many = corrupted(Corruption(flaw_share=1.0), pixels)
+    many = corrupted(Corruption(defect_share=1.0), pixels)
     assert np.array_equal(pixels, before), "the patch itself is left as it was"
     for given in many:
         assert given.shape == pixels.shape
@@ -40,7 +40,7 @@ def test_flaws_are_local_and_seen(pixels: Pixels) -> None:
 
 
 def test_flaw_share() -> None:
-    some = sum(changed_share(g) > 0 for g in corrupted(Corruption(flaw_share=0.5), count=200))
+    some = sum(changed_share(g) > 0 for g in corrupted(Corruption(defect_share=0.5), count=200))
     assert 70 < some < 130
 
 

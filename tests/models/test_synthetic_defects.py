@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.augmentation.synthetic_defects import PAINTED, paint_flaw
+from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
 
 
 @pytest.fixture
@@ -17,12 +17,12 @@ def test_what_is_marked_has_changed_and_the_rest_hardly(surface: np.ndarray) -> 
     marked_px = 0
     for seed in range(20):
         kinds = np.zeros_like(surface)
-        painted, marked = paint_flaw(surface, kinds, np.random.default_rng(seed))
+        painted, marked = add_defect(surface, kinds, np.random.default_rng(seed))
         assert not kinds.any(), "the annotation given is not written to"
         change = np.abs(painted.astype(int) - surface.astype(int))
-        seen = marked == PAINTED
+        seen = marked == SYNTHETIC
         marked_px += int(seen.sum())
-        assert set(np.unique(marked).tolist()) <= {0, PAINTED}
+        assert set(np.unique(marked).tolist()) <= {0, SYNTHETIC}
         if seen.any():
             assert change[seen].mean() >= 5
             assert change[~seen].mean() < 1
@@ -31,14 +31,14 @@ def test_what_is_marked_has_changed_and_the_rest_hardly(surface: np.ndarray) -> 
 
 def test_annotated_pixels_keep_their_kind(surface: np.ndarray) -> None:
     kinds = np.full_like(surface, 2)
-    _, marked = paint_flaw(surface, kinds, np.random.default_rng(1))
+    _, marked = add_defect(surface, kinds, np.random.default_rng(1))
     assert (marked == 2).all()
 
 
 def test_colour_changes_alike_in_every_channel(surface: np.ndarray) -> None:
-    grey, _ = paint_flaw(surface, np.zeros_like(surface), np.random.default_rng(4))
+    grey, _ = add_defect(surface, np.zeros_like(surface), np.random.default_rng(4))
     colour = np.repeat(surface[:, :, None], 3, axis=2)
-    painted, _ = paint_flaw(colour, np.zeros_like(surface), np.random.default_rng(4))
+    painted, _ = add_defect(colour, np.zeros_like(surface), np.random.default_rng(4))
     assert painted.shape == colour.shape
     assert (painted[:, :, 0] == painted[:, :, 2]).all()
     assert np.abs(painted[:, :, 1].astype(int) - grey.astype(int)).max() <= 1
@@ -46,7 +46,7 @@ def test_colour_changes_alike_in_every_channel(surface: np.ndarray) -> None:
 
 def test_same_rng_same_flaw(surface: np.ndarray) -> None:
     one, other = (
-        paint_flaw(surface, np.zeros_like(surface), np.random.default_rng(9)) for _ in range(2)
+        add_defect(surface, np.zeros_like(surface), np.random.default_rng(9)) for _ in range(2)
     )
     assert (one[0] == other[0]).all()
     assert (one[1] == other[1]).all()
@@ -56,6 +56,6 @@ def test_a_dark_picture_gets_a_fainter_flaw(surface: np.ndarray) -> None:
     dark = (surface // 3).astype(np.uint8)
     changes = []
     for image in (surface, dark):
-        painted, _ = paint_flaw(image, np.zeros_like(image), np.random.default_rng(2))
+        painted, _ = add_defect(image, np.zeros_like(image), np.random.default_rng(2))
         changes.append(np.abs(painted.astype(int) - image.astype(int)).max())
     assert changes[1] < changes[0]

@@ -16,7 +16,7 @@ from edge.chain.threshold.detector import ThresholdDetector
 from edge.chain.threshold.file import ThresholdFile
 from edge.errors import FrameError
 from edge.records import SeverityMap
-from models.augmentation.synthetic_defects import paint_flaw
+from models.augmentation.synthetic_defects import add_defect
 from models.data.dataset import DataError, as_channels
 from models.evaluation.threshold import search_threshold
 from models.methods.base import (
@@ -147,7 +147,7 @@ def _with_defects(pictures: Iterable[Picture], seed: int) -> Iterator[Picture]:
     """Yield each picture with a synthetic defect, for lines without annotated ones."""
     rng = np.random.default_rng([seed, 2])
     for picture in pictures:
-        pixels, kind_map = paint_flaw(picture.pixels, picture.kind_map, rng)
+        pixels, kind_map = add_defect(picture.pixels, picture.kind_map, rng)
         if kind_map.any():
             yield replace(picture, pixels=pixels, kind_map=kind_map)
 
