@@ -1,4 +1,4 @@
-"""Train every method at every feature dimension with every seed, and measure each on one core."""
+"""Training and measurement of every method, at every feature dimension and with every seed."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ TIMED_PICTURES = 32  # validation pictures, one at a time; the median of their t
 
 
 class TrainedClassifier(Protocol):
-    """What every method ends as."""
+    """A trained method."""
 
     def predict(self, pixels: Pixels) -> Labels:
-        """uint8 N×S×S×C prepared pictures → int64 N labels."""
+        """Return int64 N labels of prepared pictures, uint8 N×S×S×C."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One split, read. raw: some validation pictures as the camera gave them, for timing."""
+    """The pictures of one split. raw: some validation pictures, not prepared, for the timing."""
 
     classes: tuple[str, ...]
     real: Labelled
@@ -55,9 +55,10 @@ class _Task:
 def compare(
     dataset: DataSet, settings: ImageLevelSettings, say: Callable[[str], None] = lambda line: None
 ) -> ImageLevelComparison:
-    """Compare the methods on one split. Blocks for minutes; computes on one core.
+    """Compare the methods on one split. Block for minutes, and compute on one core.
 
-    say: gets one line per step of progress. Raises DataError for data that cannot be compared on.
+    say: called with one line for each step of progress. Raises DataError for data without two good
+    and two defective parts.
     """
     if "pretrained" in settings.methods:
         check_weights()
@@ -115,7 +116,7 @@ def _read(dataset: DataSet, divided: Split, settings: ImageLevelSettings) -> _Ta
 
 
 def _possible(task: _Task, settings: ImageLevelSettings) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The dimensions that the training pictures allow, and the others."""
+    """Return the dimensions that the training pictures allow, and the others."""
     counts = np.bincount(task.real.labels)
     pictures = int(counts.max() * np.count_nonzero(counts) if settings.balance else counts.sum())
     most = most_dimensions(pictures * settings.copies, settings.size_px, task.real.pixels.shape[3])
@@ -169,9 +170,9 @@ def _train(
 def _ms_per_picture(
     trained: TrainedClassifier, raw: tuple[Pixels, ...], settings: ImageLevelSettings
 ) -> float:
-    """Median over single pictures, from the decoded picture to its label."""
+    """Return the median time of a picture, from the decoded picture to its label."""
     spent = []
-    for number, pixels in enumerate((raw[0], *raw)):  # the first twice: once to warm up
+    for number, pixels in enumerate((raw[0], *raw)):  # the first picture also warms up
         began = time.process_time()
         trained.predict(prepare(pixels, settings.size_px, settings.denoise_px)[None])
         if number:
@@ -190,7 +191,7 @@ def _side(samples: tuple[Sample, ...], read: Labelled, classes: tuple[str, ...])
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """One thread in torch, OpenCV, BLAS and OpenMP; what was set before is set again after."""
+    """Use one thread in torch, OpenCV, BLAS and OpenMP while inside, and restore the settings."""
     torch_threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

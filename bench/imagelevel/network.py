@@ -1,8 +1,8 @@
 """The CNN with dropout of the paper, sections 3 and 4.1, and its training.
 
-The paper gives convolution with a bias, tanh, pooling, the maps unrolled to a vector, fully
-connected layers, cross entropy (its equation 6, called K-L divergence there) and dropout of 0.5. It
-gives no number of layers, widths, kernel sizes or steps; those are chosen here.
+The paper names convolution with a bias, tanh, pooling, fully connected layers, and dropout of 0.5.
+Its loss is cross entropy (equation 6, called K-L divergence there). It gives no number of layers,
+widths, kernel sizes or steps; they are chosen here.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ PREDICT_AT_ONCE = 64
 
 
 class PictureNetwork(nn.Module):
-    """N×C×S×S float32 normalised pixels → logits N×classes; S a multiple of 32.
+    """Normalised pixels, float32 N×C×S×S → logits, N×classes. S is a multiple of 32.
 
     Four stages of convolution, activation and 2×2 max pooling, the first 5×5 with stride 2, the
     others 3×3; the feature layer of `width`; dropout; the classes. 96×96 grey and width 64 are
     7.6 MMAC and 98,000 weights. Max pooling: of the two that the paper names, it keeps small
-    flaws. Weights start after Glorot & Bengio 2010 (AISTATS), biases at 0.
+    defects. Weights start after Glorot & Bengio 2010 (AISTATS), biases at 0.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class NetworkClassifier:
 
     @torch.no_grad()
     def predict(self, pixels: Pixels) -> Labels:
-        """uint8 N×S×S×C prepared pictures → int64 N labels."""
-        found = [
+        """Return int64 N labels of prepared pictures, uint8 N×S×S×C."""
+        labels = [
             self._network(network_inputs(pixels[start : start + PREDICT_AT_ONCE])).argmax(1).numpy()
             for start in range(0, len(pixels), PREDICT_AT_ONCE)
         ]
-        return np.asarray(np.concatenate(found), np.int64)
+        return np.asarray(np.concatenate(labels), np.int64)
 
 
 def train_network(
@@ -115,7 +115,7 @@ def fit_network(
     seed: int,
     title: str,
 ) -> nn.Module:
-    """Train on `steps` batches; the network of the last step in eval mode.
+    """Train on `steps` batches, and return the network of the last step in eval mode.
 
     take: the inputs of the pictures with these indices. Raises FloatingPointError when the loss
     stops being a number.
@@ -135,5 +135,5 @@ def fit_network(
 
 
 def network_inputs(pixels: Pixels) -> Tensor:
-    """uint8 N×S×S×C → float32 N×C×S×S, normalised."""
+    """Convert uint8 N×S×S×C to normalised float32 N×C×S×S."""
     return normalise(torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))

@@ -1,8 +1,8 @@
-"""Whole pictures with one label each: denoised, resized, and as many of each class.
+"""Whole pictures with one label each: denoised, resized, and equally many of each class.
 
-The paper, section 4.1: OpenCV denoises and corrects geometry, the picture is read into an array and
-brought to size. Geometric correction needs the camera's calibration, which no data set here
-carries; it is left out.
+In section 4.1 of the paper OpenCV denoises the picture, corrects its geometry and resizes it.
+Correction of geometry needs a calibration of the camera, which no data set here has; it is left
+out.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Pictures of one side. pixels: uint8 N×S×S×C, C is 1 or 3 (BGR). labels: int64 N."""
+    """The pictures of one side. pixels: uint8 N×S×S×C, C is 1 or 3 (BGR). labels: int64 N."""
 
     pixels: Pixels
     labels: Labels
 
 
 def class_names(dataset: DataSet) -> tuple[str, ...]:
-    """By label: good, then the kinds."""
+    """Return the names of the classes by label: good, then the kinds."""
     return (GOOD_NAME, *dataset.kinds)
 
 
 def prepare(pixels: Pixels, size_px: int, denoise_px: int) -> Pixels:
-    """uint8 H×W or H×W×3 → uint8 S×S×C. Sides are scaled apart: a long picture is squeezed.
+    """Convert uint8 H×W or H×W×3 to uint8 S×S×C. A long picture is compressed along its length.
 
     denoise_px: side of a median filter at full resolution, odd; 0 for none.
     """
@@ -52,10 +52,10 @@ def prepare(pixels: Pixels, size_px: int, denoise_px: int) -> Pixels:
 
 
 def label_of(sample: Sample, kind_map: Pixels, kinds: tuple[str, ...]) -> int:
-    """GOOD, or 1 + the index of the kind with most pixels; of equal ones the first.
+    """Return GOOD, or 1 + the index of the kind with most pixels; of equal ones the first.
 
-    A later mask may cover an earlier one whole. A sample that carries kinds and not one pixel of
-    them is labelled by the first it names.
+    A later mask may cover an earlier one completely. A sample that has kinds, and no pixel of them,
+    has the label of its first kind.
     """
     counts = np.bincount(kind_map.ravel(), minlength=len(kinds) + 1)[1:]
     if counts.any():
@@ -66,7 +66,7 @@ def label_of(sample: Sample, kind_map: Pixels, kinds: tuple[str, ...]) -> int:
 def read_side(
     dataset: DataSet, samples: tuple[Sample, ...], settings: ImageLevelSettings
 ) -> Labelled:
-    """The samples, prepared, in their order. Raises DataError at the first that is not right."""
+    """Return the prepared samples in their order. Raises DataError at the first faulty one."""
     shape = (len(samples), settings.size_px, settings.size_px, dataset.channels)
     pixels, labels = np.empty(shape, np.uint8), np.empty(len(samples), np.int64)
     for number, sample in enumerate(samples):
@@ -77,11 +77,11 @@ def read_side(
 
 
 def training_set(real: Labelled, settings: ImageLevelSettings, seed: int) -> Labelled:
-    """What every method is trained on: the same pictures, as many of each class.
+    """Return the training pictures of all methods: equally many of each class.
 
-    Without `balance` each class keeps its share. With `augment` every picture is changed, those of
-    the largest class too: were only the repeats of rare kinds changed, the change would tell them.
-    Deterministic by seed.
+    Without `balance` each class keeps its share. With `augment` every picture is changed, also
+    those of the largest class. If only the repeats of rare kinds were changed, the change would
+    reveal the kind. Equal seeds give equal pictures.
     """
     chosen = list(_choose(real.labels, settings, np.random.default_rng([seed, 0])))
     pixels = real.pixels[chosen]
@@ -99,7 +99,7 @@ def training_set(real: Labelled, settings: ImageLevelSettings, seed: int) -> Lab
 def _choose(
     labels: Labels, settings: ImageLevelSettings, rng: np.random.Generator
 ) -> Iterator[int]:
-    """Indices into the real pictures, class by class; each picture as often as any of its class."""
+    """Yield indices of the real pictures, class by class; equally often within a class."""
     largest = int(np.bincount(labels).max())
     for label in np.unique(labels).tolist():
         members = rng.permutation(np.flatnonzero(labels == label)).tolist()

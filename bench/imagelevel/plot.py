@@ -1,4 +1,4 @@
-"""A score by feature dimension, as SVG (the paper, section 4.2.2, Figure 7: accuracy)."""
+"""The plot of a score by feature dimension (Figure 7 of the paper, section 4.2.2, has accuracy)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABELS = {"f1": "macro F1", "accuracy": "accuracy"}
 def dimension_plot(
     comparison: ImageLevelComparison, name: Literal["f1", "accuracy"], titles: Mapping[Method, str]
 ) -> str:
-    """An SVG document: a line per method; bands are ± the standard deviation over the seeds."""
+    """Return an SVG document with a line for each method and bands of ± the standard deviation."""
     series = []
     for method in METHODS:
         if method not in comparison.settings.methods:

@@ -1,9 +1,9 @@
-"""A CNN that was trained on other pictures before, as the paper has it (section 4.1).
+"""A CNN that was trained on other pictures before, as in section 4.1 of the paper.
 
-The paper builds on a pretrained CNN and does not say which, on what, or how much of it is trained
-further. Here: EfficientNet-Lite0 with ImageNet weights, kept as they are; its last stage averaged
-over the picture, each of the 320 values scaled to mean 0 and variance 1; then a feature layer,
-dropout of 0.5 and the classes, which are trained.
+The paper does not name its pretrained CNN, the pictures that it was trained on, or the layers that
+are trained further. Here it is EfficientNet-Lite0 with unchanged ImageNet weights. Its last stage
+is averaged over the picture, and each of the 320 values is scaled to mean 0 and variance 1. A
+feature layer, dropout of 0.5 and the classes are trained on them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class PretrainedClassifier:
 
     @torch.no_grad()
     def predict(self, pixels: Pixels) -> Labels:
-        """uint8 N×S×S×C prepared pictures → int64 N labels."""
+        """Return int64 N labels of prepared pictures, uint8 N×S×S×C."""
         features = (_features(self._backbone, pixels) - self._mean) / self._scale
         return np.asarray(self._head(features[:, :, None, None]).argmax(1).numpy(), np.int64)
 
 
 def check_weights() -> None:
-    """Raises DataError, one line, where the pretrained weights are not installed."""
+    """Raise DataError if the pretrained weights are not installed."""
     try:
         imagenet_path()
     except ImportError as error:
@@ -50,8 +50,8 @@ def train_pretrained(
 ) -> PretrainedClassifier:
     """Train a feature layer of `width` nodes and the classes on it. Blocks for seconds to minutes.
 
-    Deterministic by seed on one machine and number of threads. Raises ImportError without the
-    weights, FloatingPointError when the loss stops being a number.
+    Equal seeds give equal results on one machine with one number of threads. Raises ImportError
+    without the weights, and FloatingPointError when the loss is no finite number.
     """
     torch.manual_seed(seed)
     backbone = EfficientNetLite0(training.pixels.shape[3])
@@ -59,7 +59,7 @@ def train_pretrained(
     backbone.eval()
     features = _features(backbone, training.pixels)
     mean, scale = features.mean(0), features.std(0) + 1e-6
-    # Fit keeps its inputs in channels_last, which takes four axes.
+    # Fit stores its inputs in channels_last, which needs four axes.
     inputs = ((features - mean) / scale)[:, :, None, None]
     head = nn.Sequential(
         nn.Flatten(),
@@ -81,9 +81,9 @@ def train_pretrained(
 
 @torch.no_grad()
 def _features(backbone: nn.Module, pixels: Pixels) -> Tensor:
-    """float32 N×320 of uint8 N×S×S×C."""
-    found = [
+    """Return the features, float32 N×320, of uint8 N×S×S×C."""
+    features = [
         backbone(network_inputs(pixels[start : start + PREDICT_AT_ONCE]))[-1].mean((2, 3))
         for start in range(0, len(pixels), PREDICT_AT_ONCE)
     ]
-    return torch.cat(found)
+    return torch.cat(features)

@@ -1,4 +1,4 @@
-"""What a comparison found, as it is written to imagelevel.json."""
+"""The record of a comparison, which imagelevel.json contains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Part(BaseModel):
 
 
 class ImageLevelSide(_Part):
-    """One side of the split. pictures: how many by class name. groups: physical parts."""
+    """One side of the split. pictures: their number by class. groups: physical parts."""
 
     pictures: dict[str, int]
     names: tuple[str, ...]
@@ -27,7 +27,7 @@ class ImageLevelSide(_Part):
 class ImageLevelRun(_Part):
     """One method at one feature dimension with one seed, on the validation pictures.
 
-    confusion: pictures by true class (row) and called class (column). train_s: CPU seconds of one
+    confusion: pictures by true class (row) and assigned class (column). train_s: CPU seconds of one
     core from the training pictures in memory to the trained method, features included.
     ms_per_picture: CPU milliseconds of one core from a decoded picture to its label, one picture
     at a time, median.
@@ -43,7 +43,11 @@ class ImageLevelRun(_Part):
 
 
 class ImageLevelComparison(_Part):
-    """All figures. trained_on: pictures per seed after balancing. always_good: calling all good."""
+    """All figures of a comparison.
+
+    trained_on: pictures for each seed, after balancing. always_good: the score of the class good
+    for every picture.
+    """
 
     data: str
     layout: str
@@ -61,12 +65,12 @@ class ImageLevelComparison(_Part):
     runs: tuple[ImageLevelRun, ...]
 
     def at(self, method: Method, dimension: int) -> tuple[ImageLevelRun, ...]:
-        """The runs of one method at one dimension, by seed."""
+        """Return the runs of one method at one dimension, by seed."""
         return tuple(r for r in self.runs if (r.method, r.dimension) == (method, dimension))
 
 
 def versions() -> dict[str, str]:
-    """Of what the figures depend on."""
+    """Return the versions of the libraries and of the system, on which the figures depend."""
     names = ("numpy", "opencv-python-headless", "scikit-learn", "torch", "matplotlib")
-    found = {"outfeed": __version__, "python": platform.python_version()}
-    return {**found, **{name: version(name) for name in names}, "platform": platform.platform()}
+    known = {"outfeed": __version__, "python": platform.python_version()}
+    return {**known, **{name: version(name) for name in names}, "platform": platform.platform()}

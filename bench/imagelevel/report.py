@@ -1,4 +1,4 @@
-"""imagelevel.md, its two plots and imagelevel.json: rendered whole, then put in place."""
+"""The files of a comparison: imagelevel.md, two plots and imagelevel.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCORES = ("precision", "recall", "f1", "accuracy")
 
 
 def write_report(folder: Path, comparison: ImageLevelComparison) -> tuple[Path, ...]:
-    """Write the four files; each is whole or the old one. Raises OSError."""
+    """Write the four files. After an error each is complete, or the old one. Raises OSError."""
     texts = {
         "imagelevel.md": markdown(comparison),
         "imagelevel.svg": dimension_plot(comparison, "f1", TITLES),
@@ -43,18 +43,18 @@ def write_report(folder: Path, comparison: ImageLevelComparison) -> tuple[Path, 
 
 
 def markdown(comparison: ImageLevelComparison) -> str:
-    """The report as Markdown, tables included."""
+    """Return the report as Markdown, with its tables."""
     settings = comparison.settings
     sections = [
         "# Kind of defect from the whole picture",
         _about(comparison),
         f"## Methods, feature dimension {settings.dimension}",
         main_table(comparison),
-        "Macro: mean over the classes, each counting alike. Bad: any kind against good. Training "
-        "in CPU seconds of one core, features included; ms from a decoded picture to its class, "
-        "one core, one picture at a time, median.",
+        "Macro: the mean over the classes. Bad: any kind against good. Training is in CPU seconds "
+        "of one core, features included. ms is the median time from a decoded picture to its "
+        "class, on one core, for single pictures.",
         "## Feature dimension",
-        "That of a CNN is the width of its feature layer.",
+        "The feature dimension of a CNN is the width of its feature layer.",
         *(
             f"{title}:\n\n{dimension_table(comparison, value, digits)}"
             for title, value, digits in (
@@ -68,12 +68,12 @@ def markdown(comparison: ImageLevelComparison) -> str:
     ]
     if comparison.dimensions_left_out:
         listed = ", ".join(map(str, comparison.dimensions_left_out))
-        sections.append(f"Left out, more than the training pictures give: {listed}.")
+        sections.append(f"Left out, because the training pictures do not give so many: {listed}.")
     return "\n\n".join(sections) + "\n"
 
 
 def main_table(comparison: ImageLevelComparison) -> str:
-    """A row per method at the main dimension: macro, bad against good, times."""
+    """Return a row for each method at the main dimension: macro, bad against good, times."""
     header = (
         "method",
         *(f"macro {name}" for name in ("precision", "recall", "F1")),
@@ -103,7 +103,7 @@ def main_table(comparison: ImageLevelComparison) -> str:
 def dimension_table(
     comparison: ImageLevelComparison, value: Callable[[ImageLevelRun], float], digits: int
 ) -> str:
-    """A row per method, a column per feature dimension."""
+    """Return a row for each method and a column for each feature dimension."""
     rows = [
         (
             TITLES[method],

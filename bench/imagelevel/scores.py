@@ -1,7 +1,7 @@
-"""Precision, recall, F1 and accuracy of whole pictures, from a table of confusion.
+"""Precision, recall, F1 and accuracy of whole pictures, from a confusion table.
 
-The paper, section 4.2.1, equation (8). That equation sets F1 equal to accuracy as well as to
-2PR / (P + R); the two differ. Here F1 is 2PR / (P + R), and accuracy is given beside it.
+Source: the paper, section 4.2.1, equation (8). The equation sets F1 equal to accuracy and also to
+2PR / (P + R), which differ. Here F1 is 2PR / (P + R), and accuracy is a score of its own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Table = npt.NDArray[np.int64]
 
 
 class Score(BaseModel):
-    """Shares 0 to 1. A share of nothing is 0.
+    """Scores, as shares from 0 to 1. A share of nothing is 0.
 
-    precision, recall, f1: means over the classes that have validation pictures, each counting
-    alike. accuracy: of all classes. bad_*: defective (any kind) against good; a defective picture
-    called by the wrong kind is found.
+    precision, recall, f1: means over the classes that have validation pictures. accuracy: over all
+    classes. bad_*: defective (any kind) against good; a defective picture with the wrong kind
+    counts as found.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,13 +36,13 @@ class Score(BaseModel):
 
 
 def confusion(truth: Labels, called: Labels, classes: int) -> Table:
-    """int64 K×K: pictures by true label (row) and by what they were called (column)."""
+    """Return the pictures by true label (row) and assigned label (column): int64 K×K."""
     counts = np.bincount(truth * classes + called, minlength=classes * classes)
     return np.asarray(counts.reshape(classes, classes), np.int64)
 
 
 def score(table: Table) -> Score:
-    """The scores of a K×K confusion; label 0 is good."""
+    """Return the scores of a K×K confusion table; label 0 is good."""
     present = table.sum(1) > 0
     each = [_class_score(table, label) for label in np.flatnonzero(present).tolist()]
     precision, recall, f1 = np.mean(each, axis=0).tolist()

@@ -1,4 +1,4 @@
-"""Everything that decides what a comparison does."""
+"""The settings of a comparison."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ DIMENSIONS = (8, 16, 32, 64, 128, 256)
 
 
 class ImageLevelSettings(BaseModel):
-    """The options of `python -m bench.imagelevel`; raises ValidationError outside their bounds.
+    """The options of `python -m bench.imagelevel`. Raises ValidationError outside their limits.
 
-    seeds: how many seeds, from first_seed on; a seed drives copies, features, weights, batches.
-    validation_share, split_seed: the split, the same for every seed and method.
-    size_px: every picture is resized to this side. denoise_px: side of the median filter before
+    seeds: number of seeds, from first_seed on; a seed sets copies, features, weights and batches.
+    validation_share, split_seed: the split, equal for every seed and method.
+    size_px: side to which every picture is resized. denoise_px: side of the median filter before
     that, 0 for none.
-    balance: fill every class up to the largest one. copies: times that class is repeated.
-    augment: change each training picture at random, in every class alike.
-    methods: those compared. dimension: that of the main table. dimensions: those of the second.
+    balance: fill every class up to the largest one. copies: times that the largest one is repeated.
+    augment: change every training picture at random.
+    methods: to compare. dimension: for the main table. dimensions: for the second table.
     neighbours: of KNN. epochs: of BP network and MLP. cnn_steps, activation: of both CNNs.
     """
 
@@ -62,7 +62,7 @@ class ImageLevelSettings(BaseModel):
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """All dimensions to measure, ascending."""
+        """Return all dimensions to measure, in ascending order."""
         return tuple(sorted({self.dimension, *self.dimensions}))
 
     @property
@@ -71,7 +71,7 @@ class ImageLevelSettings(BaseModel):
 
 
 def make_settings(values: dict[str, object]) -> ImageLevelSettings:
-    """Settings from option values. Raises DataError, one line that names the option."""
+    """Return the settings for option values. Raises DataError that names the option."""
     try:
         return ImageLevelSettings.model_validate(values)
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""The four methods that take features: SVM, KNN, a BP network, an MLP; and the features.
+"""The four methods on features, SVM, KNN, BP network and MLP, and their features.
 
-The paper names the four (section 4.2.1) and gives neither their features nor their settings.
-Features here: the prepared picture's pixels, reduced by principal components to the wanted
+The paper names the four (section 4.2.1) and gives neither their features nor their settings. Here
+the features are the pixels of the prepared picture, reduced by principal components to the wanted
 dimension. Settings are the defaults of scikit-learn except where noted; none was searched for.
 """
 
@@ -32,7 +32,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 def vectors(pixels: Pixels) -> Vectors:
-    """uint8 N×S×S×C → float32 N×(S·S·C), (pixel - 128) / 64 as the CNN gets them."""
+    """Convert uint8 N×S×S×C to float32 N×(S·S·C): (pixel - 128) / 64, as for the CNN."""
     flat = pixels.reshape(len(pixels), -1).astype(np.float32)
     flat -= np.float32(PIXEL_ZERO_POINT)
     flat *= np.float32(PIXEL_SCALE)
@@ -40,7 +40,7 @@ def vectors(pixels: Pixels) -> Vectors:
 
 
 def most_dimensions(pictures: int, size_px: int, channels: int) -> int:
-    """The most principal components that this many pictures have."""
+    """Return the largest number of principal components for so many pictures."""
     return min(pictures, size_px * size_px * channels)
 
 
@@ -52,7 +52,7 @@ class ShallowClassifier:
         self._model = model
 
     def predict(self, pixels: Pixels) -> Labels:
-        """uint8 N×S×S×C prepared pictures → int64 N labels."""
+        """Return int64 N labels of prepared pictures, uint8 N×S×S×C."""
         reduced = self._features.transform(vectors(pixels))
         return np.asarray(self._model.predict(reduced), np.int64)
 
@@ -62,21 +62,21 @@ def train_shallow(
 ) -> ShallowClassifier:
     """Fit features, each of mean 0 and variance 1, and the method on them. Blocks for seconds.
 
-    Deterministic by seed on one machine. Raises ValueError for a method that takes no features and
-    for a dimension above `most_dimensions`.
+    Equal seeds give equal results on one machine. Raises ValueError for a method without features
+    and for a dimension above `most_dimensions`.
     """
     features = PCA(dimension, whiten=True, svd_solver="randomized", random_state=seed)
     reduced = features.fit_transform(vectors(training.pixels))
     model = _build(method, len(training.labels), settings, seed)
     with warnings.catch_warnings():
-        # The epochs are a budget, equal for both networks, and not a search for convergence.
+        # The number of epochs is fixed and equal for both networks; convergence is not required.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(reduced, training.labels)
     return ShallowClassifier(features, model)
 
 
 def _build(method: Method, pictures: int, settings: ImageLevelSettings, seed: int) -> Any:
-    whole_budget = {
+    all_epochs = {
         "batch_size": min(BATCH, pictures),
         "max_iter": settings.epochs,
         "n_iter_no_change": settings.epochs + 1,
@@ -97,8 +97,8 @@ def _build(method: Method, pictures: int, settings: ImageLevelSettings, seed: in
             momentum=0.0,
             nesterovs_momentum=False,
             alpha=0.0,
-            **whole_budget,
+            **all_epochs,
         )
     if method == "mlp":
-        return MLPClassifier(MLP_HIDDEN, activation="relu", solver="adam", **whole_budget)
+        return MLPClassifier(MLP_HIDDEN, activation="relu", solver="adam", **all_epochs)
     raise ValueError(f"method '{method}' takes no features; expected svm, knn, bp or mlp")

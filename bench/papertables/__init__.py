@@ -1,1 +1,1 @@
-"""The tables and figures of He & Liu 2020, section IV, made from one's own runs."""
+"""The tables and figures of He & Liu 2020, section IV, for your own runs."""

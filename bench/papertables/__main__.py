@@ -1,4 +1,4 @@
-"""`python -m bench.papertables`: the paper's tables and figures from one's own runs.
+"""`python -m bench.papertables`: the tables and figures of the paper for your own runs.
 
 python -m bench.papertables --run runs/a --run runs/b --out tables
 """
@@ -42,35 +42,41 @@ from models.evaluation.metrics import TOLERANCE_PX
 from models.training.progress import announced, track
 
 NOTES = f"""\
-The numbers of tables and figures are those of He & Liu, IEEE Access 8:35583 (2020), section IV; the
-runs and their pictures are one's own, so only rows of one table compare. Several runs of a recipe
-are one row: mean ± standard deviation (n − 1). "float" is the trained chain with its classifier,
-"station" what `outfeed inspect` wrote. A dash: there was nothing to count.
+Tables and figures have the numbers of He & Liu, IEEE Access 8:35583 (2020), section IV. The runs
+and their pictures are your own, so only rows of one table can be compared. Several runs of a recipe
+are one row: mean ± standard deviation (n − 1). "float" is the trained chain with its classifier, and
+"station" the output of `outfeed inspect`. A dash means that there was nothing to count.
 
-How it is counted: precision, recall and F1 are of pixels; "each picture" is the mean over
-defective pictures, "all pictures" counts the pixels of all together, good ones too. The paper does
-not say which it takes; Tables 5 and 7 have the former. "within {TOLERANCE_PX:g} px": a pixel
-reported is right where an annotated one lies so near, and one annotated is found where a reported
-one does. AR is equation (3), once over annotated defects with the IoU of the best report of each,
-once over defective pictures with the IoU of all that was reported. Mean IoU is over defective
-pictures.
+Precision, recall and F1 count pixels. "Each picture" is the mean over defective pictures. "All
+pictures" counts the pixels of all pictures together, good ones included. The paper does not name
+its choice; Tables 5 and 7 have the former. "Within {TOLERANCE_PX:g} px": a reported pixel is right
+if an annotated one is so near, and an annotated pixel is found if a reported one is so near. AR is
+equation (3). Over annotated defects it uses the IoU of the best report for each. Over defective
+pictures it uses the IoU of all reports together. Mean IoU is over defective pictures.
 """
 
 
 def write(groups: Sequence[Group], out: Path, command: str) -> Path:
-    """tables.md and its figures in the folder ``out``, which is made. Returns tables.md. Raises
-    OSError when it cannot be written."""
+    """Write tables.md and its figures into the folder ``out``, and return the path of tables.md.
+
+    Raises OSError when a file cannot be written.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    origin = source([run for group in groups for run in group.runs], command)
+    all_runs = source([run for group in groups for run in group.runs], command)
 
     def figure(name: str, svg: str) -> str:
         (out / name).write_text(svg, encoding="utf-8")
         return f"![{Path(name).stem}]({name})\n"
 
-    parts = ["# The paper's tables on one's own runs\n", NOTES, "## Runs\n", runs_table(groups)]
+    parts = [
+        "# The tables of the paper for your own runs\n",
+        NOTES,
+        "## Runs\n",
+        runs_table(groups),
+    ]
 
-    def section(title: str, *content: str, said: str = origin) -> None:
-        parts.extend((f"## {title}\n", *content, f"{said}\n"))
+    def section(title: str, *content: str, origin: str = all_runs) -> None:
+        parts.extend((f"## {title}\n", *content, f"{origin}\n"))
 
     section("Overview", overview_table(groups))
     section("Table 4: pixels", pixel_table(groups))
@@ -78,33 +84,33 @@ def write(groups: Sequence[Group], out: Path, command: str) -> Path:
     section("Table 7: with and without the classifier", classifier_table(groups))
     section(
         "Figures 16 and 17: the search for T",
-        "Before the classifier, as the run searched it.\n",
+        "Before the classifier, as in the search of the run.\n",
         figure("threshold.svg", threshold_figure(groups)),
     )
     for one in groups:
-        said = source(one.runs, command)
+        origin = source(one.runs, command)
         slug = one.name.replace(" ", "-")
         section(
             f"Figures 9 and 13: defects against the IoU threshold, {one.name}",
             figure(f"iou-{slug}.svg", iou_figure(one)),
-            said=said,
+            origin=origin,
         )
         section(
             f"By kind: {one.name}",
             kind_table(one),
             figure(f"kinds-{slug}.svg", kind_figure(one)),
-            said=said,
+            origin=origin,
         )
         if all(FLOAT in run.outcomes for run in one.runs):
             section(
                 f"Table 6: kinds confused, {one.name}",
-                "Each annotated defect under the kind of the report that covers it best, whatever "
-                "its IoU; in the last column of counts where none touches it. All runs together.\n",
+                "Each annotated defect counts under the kind of the report that covers it best, at "
+                "any IoU. The last column counts defects that no report touches. All runs together.\n",
                 confusion_table(one),
                 figure(f"confusion-{slug}.svg", confusion_figure(one)),
-                said=said,
+                origin=origin,
             )
-    parts.append("Table 8, time against batch size, is `python bench/batch.py`'s.\n")
+    parts.append("`python bench/batch.py` makes Table 8, time against batch size.\n")
     path = out / "tables.md"
     path.write_text("\n".join(parts), encoding="utf-8")
     return path
@@ -134,7 +140,7 @@ def main(
         given = _reported(len(run), results or [], masks or [])
         pairs = list(zip(run, given, strict=True))
         with announced():
-            measured = [measure(folder, said) for folder, said in track(pairs, "measuring runs")]
+            measured = [measure(folder, files) for folder, files in track(pairs, "measuring runs")]
         path = write(group(measured), out, command)
     except (OutfeedError, OSError) as error:
         errors.print(

@@ -1,4 +1,4 @@
-"""Measured runs → the paper's figures as SVG."""
+"""The figures of the paper as SVG, for measured runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ Y_LIMITS = (0.0, 1.02)
 
 
 def iou_figure(group: Group) -> str:
-    """Figs. 9 and 13: the whole chain, counted without and with regard of the kind. Without a
-    classifier there is no kind to regard."""
+    """Return figures 9 and 13: recall and precision of the whole chain by IoU threshold.
+
+    With a classifier they are also counted with the kind.
+    """
     curves = [iou_curve(run.best) for run in group.runs]
     series = [_over("recall", curves, "recall"), _over("precision", curves, "precision")]
     if all(FLOAT in run.outcomes for run in group.runs):
@@ -32,7 +34,7 @@ def iou_figure(group: Group) -> str:
 
 
 def kind_figure(group: Group) -> str:
-    """Recall against the IoU threshold, a line per kind."""
+    """Return the recall by IoU threshold, with a line for each kind."""
     return line_plot(
         [
             _spread(kind, LEVELS, [kind_recall(run.best, kind) for run in group.runs])
@@ -46,12 +48,12 @@ def kind_figure(group: Group) -> str:
 
 
 def confusion_figure(group: Group) -> str:
-    """Table 6 as a picture."""
+    """Return Table 6 as a picture."""
     return heat_table(group.kinds, (*group.kinds, NOT_FOUND), confusion_of(group))
 
 
 def threshold_figure(groups: Sequence[Group]) -> str:
-    """Figs. 16 and 17: T against mean IoU before the classifier, as the search saw it."""
+    """Return figures 16 and 17: mean IoU before the classifier by T, from the search for T."""
     only = groups[0].runs[0] if len(groups) == 1 and len(groups[0].runs) == 1 else None
     return line_plot(
         [_search(group) for group in groups],
@@ -65,7 +67,7 @@ def threshold_figure(groups: Sequence[Group]) -> str:
 def _search(group: Group) -> Series:
     grid = [point.threshold for point in group.runs[0].result.curve]
     chosen = ", ".join(f"{run.result.threshold:.1f}" for run in group.runs)
-    # A run whose grid is another (of an older version) is read at this one's values of T.
+    # A run with another grid (of an older version) is interpolated at the values of T of this one.
     curves = [
         [(p.threshold, p.mean_iou) for p in run.result.curve if p.mean_iou is not None]
         for run in group.runs
@@ -82,9 +84,9 @@ def _over(name: str, curves: Sequence[IouCurve], field: str) -> Series:
 
 
 def _spread(name: str, x: Sequence[float], runs: Sequence[Sequence[float]]) -> Series:
-    """The mean of the runs, and of several a band of one standard deviation to each side."""
-    found = [mean_sd(values) for values in zip(*runs, strict=True)]
-    mean = [value for value, _ in found]
+    """Return the mean of the runs, with a band of ± one standard deviation for several runs."""
+    figures = [mean_sd(values) for values in zip(*runs, strict=True)]
+    mean = [value for value, _ in figures]
     if len(runs) == 1:
         return Series(name, x, mean)
-    return Series(name, x, mean, [m - sd for m, sd in found], [m + sd for m, sd in found])
+    return Series(name, x, mean, [m - sd for m, sd in figures], [m + sd for m, sd in figures])

@@ -1,4 +1,4 @@
-"""Completed runs → what their chains made of their validation pictures."""
+"""The outcomes of completed runs on their validation pictures, for each chain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLOAT, BARE, INT8 = "float", "float, no classifier", "station"
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What `outfeed inspect` wrote for a run's validation pictures."""
+    """The output of `outfeed inspect` for the validation pictures of a run."""
 
     results: Path
     masks: Path
@@ -33,9 +33,9 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """A run and what each chain made of its validation pictures, in their order.
+    """A run, and the outcomes of each chain on its validation pictures, in their order.
 
-    outcomes: by FLOAT (where the recipe has a classifier), BARE, and INT8 (where given).
+    outcomes: by FLOAT (if the recipe has a classifier), BARE, and INT8 (if files were given).
     """
 
     folder: Path
@@ -45,13 +45,13 @@ class MeasuredRun:
 
     @property
     def best(self) -> tuple[PictureOutcome, ...]:
-        """Of the whole float chain: with the classifier where there is one."""
+        """The outcomes of the whole float chain, with the classifier if there is one."""
         return self.outcomes.get(FLOAT, self.outcomes[BARE])
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs of one recipe on the same data; they differ in their seeds at most. name: unique."""
+    """Runs of one recipe on the same data, which differ only in their seeds. name: unique."""
 
     name: str
     runs: tuple[MeasuredRun, ...]
@@ -62,9 +62,12 @@ class Group:
 
 
 def measure(folder: Path, reported: Reported | None = None) -> MeasuredRun:
-    """Evaluate a completed run. Blocks for a detector run per validation picture and two rounds of
-    the rest of the chain. Raises DataError for a folder that is no completed run, for data that
-    has changed, and for reports of other pictures."""
+    """Evaluate a completed run.
+
+    Blocks while the detector runs once on each validation picture and the rest of the chain twice.
+    Raises DataError for a folder without a completed run, for changed data, and for reports of
+    other pictures.
+    """
     run = Run(folder)
     record, result = run.record(), run.result()
     dataset, by_name = run.open_data()
@@ -76,14 +79,16 @@ def measure(folder: Path, reported: Reported | None = None) -> MeasuredRun:
 
 
 def group(measured: Sequence[MeasuredRun]) -> tuple[Group, ...]:
-    """Runs whose recipes differ in their seeds at most and whose data are the same, in the order in
-    which they first come. A group has its recipe's name; where that recipe was trained on several
-    data sets, the data's folder too; where recipes of one name differ otherwise, a number."""
-    found: dict[tuple[str, str], list[MeasuredRun]] = {}
+    """Return groups of runs that have the same data and differ only in seeds, in their first order.
+
+    A group has the name of its recipe, followed by the data's folder if the recipe was trained on
+    several data sets. Different recipes of one name are numbered.
+    """
+    alike: dict[tuple[str, str], list[MeasuredRun]] = {}
     for one in measured:
-        found.setdefault((_without_seeds(one.record.recipe), one.record.data), []).append(one)
+        alike.setdefault((_without_seeds(one.record.recipe), one.record.data), []).append(one)
     groups: dict[str, Group] = {}
-    for runs in found.values():
+    for runs in alike.values():
         record = runs[0].record
         data = {m.record.data for m in measured if m.record.recipe.name == record.recipe.name}
         base = record.recipe.name + (f" {Path(record.data).name}" if len(data) > 1 else "")
@@ -136,14 +141,14 @@ def _vote(
 
 
 def _station(dataset: DataSet, run: Run, reported: Reported) -> tuple[PictureOutcome, ...]:
-    """In the order of the validation pictures, whatever the order of the lines."""
+    """Return the outcomes of the station, in the order of the validation pictures."""
     wanted = run.record().validation
-    found = {o.name: o for o in score(dataset, reported.results, reported.masks)}
-    missing = [name for name in wanted if name not in found]
-    if missing or len(found) != len(wanted):
+    by_name = {o.name: o for o in score(dataset, reported.results, reported.masks)}
+    missing = [name for name in wanted if name not in by_name]
+    if missing or len(by_name) != len(wanted):
         what = f"{missing[0]} is missing" if missing else "it holds others too"
         raise DataError(
             f"{reported.results}: {what}; expected the {len(wanted)} pictures of "
             f"{run.validation_list}"
         )
-    return tuple(found[name] for name in wanted)
+    return tuple(by_name[name] for name in wanted)

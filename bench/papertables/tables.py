@@ -1,4 +1,4 @@
-"""Measured runs → the paper's tables as Markdown."""
+"""The tables of the paper as Markdown, for measured runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_FOUND = "not found"
 
 
 def runs_table(groups: Sequence[Group]) -> str:
-    """Which runs these are: recipe, seed, data, split, how many pictures, T."""
+    """Return the table of the runs: recipe, seed, data, split, number of pictures, T."""
     rows = []
     for group in groups:
         for run in group.runs:
@@ -51,12 +51,12 @@ def runs_table(groups: Sequence[Group]) -> str:
 
 
 def overview_table(groups: Sequence[Group]) -> str:
-    """What a line asks first: ranking, extent, escapes and false rejects; and what it costs."""
+    """Return the overview: ranking, extent, escapes, false rejects and cost."""
     names = ("image_ap", "mean_iou", "pixel_f1", "pixel_f1_tol", "ar", "escapes", "false_rejects")
 
     def figures(outcomes: Sequence[PictureOutcome]) -> list[float]:
-        found = summarise(outcomes).as_measures()
-        return [found[name] for name in names]
+        measures = summarise(outcomes).as_measures()
+        return [measures[name] for name in names]
 
     rows = []
     for group in groups:
@@ -78,7 +78,7 @@ def overview_table(groups: Sequence[Group]) -> str:
 
 
 def pixel_table(groups: Sequence[Group]) -> str:
-    """Table 4, in both ways of counting, exact and with the tolerance."""
+    """Return Table 4 with both counts, exact and with the tolerance."""
     near = f"within {TOLERANCE_PX:g} px"
     columns = ("chain", "pixels of", "precision", "recall", "F1")
     rows = []
@@ -92,15 +92,15 @@ def pixel_table(groups: Sequence[Group]) -> str:
                     outcomes: Sequence[PictureOutcome],
                     count: Callable[..., PixelScores] = count,
                 ) -> list[float]:
-                    found = (count(outcomes), count(outcomes, tolerant=True))
-                    return [v for s in found for v in (s.precision, s.recall, s.f1)]
+                    scores = (count(outcomes), count(outcomes, tolerant=True))
+                    return [v for s in scores for v in (s.precision, s.recall, s.f1)]
 
                 rows.append([_label(group, chain), name, *_cells(group, chain, figures)])
     return markdown((*columns, *(f"{name} {near}" for name in columns[2:])), rows)
 
 
 def defect_table(groups: Sequence[Group]) -> str:
-    """Table 5: the whole chain."""
+    """Return Table 5: the whole chain."""
     return _paper_rows(
         (group, chain)
         for group in groups
@@ -110,20 +110,20 @@ def defect_table(groups: Sequence[Group]) -> str:
 
 
 def classifier_table(groups: Sequence[Group]) -> str:
-    """Table 7: with and without the classifier."""
+    """Return Table 7: with and without the classifier."""
     return _paper_rows(
         (group, chain) for group in groups for chain in (FLOAT, BARE) if _has(group, chain)
     )
 
 
 def confusion_of(group: Group) -> npt.NDArray[np.int64]:
-    """Table 6, counted over all runs of the group: int64 kinds × (kinds + not found)."""
+    """Return the counts of Table 6 over all runs: int64 kinds × (kinds + not found)."""
     tables = [confusion(run.best, group.kinds) for run in group.runs]
     return np.asarray(np.sum(tables, axis=0), np.int64)
 
 
 def confusion_table(group: Group) -> str:
-    """Table 6: counts, and the share of each kind that was given its own name."""
+    """Return Table 6: counts, and the share of each kind that was named correctly."""
     table = confusion_of(group)
     rows = [
         [kind, *(str(n) for n in row), number(row[i] / sum(row) if sum(row) else math.nan)]
@@ -133,7 +133,7 @@ def confusion_table(group: Group) -> str:
 
 
 def kind_table(group: Group) -> str:
-    """Each kind by itself, over the runs of the group."""
+    """Return the figures of each kind, over the runs of the group."""
     measured = [by_kind(run.best, group.kinds) for run in group.runs]
     rows = []
     for of_kind in zip(*measured, strict=True):
@@ -150,7 +150,7 @@ def kind_table(group: Group) -> str:
 
 
 def source(runs: Iterable[MeasuredRun], command: str) -> str:
-    """Where a table's numbers come from, one line: runs, pictures, split, command."""
+    """Return the source of a table in one line: runs, pictures, split, command."""
     parts = []
     for run in runs:
         split = run.record.recipe.split
@@ -162,7 +162,7 @@ def source(runs: Iterable[MeasuredRun], command: str) -> str:
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; a bar in a cell is escaped. Ends with a line break."""
+    """Return a table that ends with a line break. A bar in a cell is escaped."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines
@@ -170,22 +170,22 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """The value of one run, mean ± standard deviation of several."""
+    """Return the value of one run, or mean ± standard deviation of several."""
     mean, sd = mean_sd(values)
     return number(mean) if len(values) == 1 or math.isnan(mean) else f"{number(mean)} ± {sd:.4f}"
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A fixed number of digits; a dash where there was nothing to count."""
+    """Return a value with fixed digits; a dash where there was nothing to count."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _paper_rows(chains: Iterable[tuple[Group, str]]) -> str:
     def figures(outcomes: Sequence[PictureOutcome]) -> list[float]:
-        found, pixels = summarise(outcomes), per_picture(outcomes)
-        ious = (picture_ar(outcomes), found.ar, found.mean_iou)
+        summary, pixels = summarise(outcomes), per_picture(outcomes)
+        ious = (picture_ar(outcomes), summary.ar, summary.mean_iou)
         shares = (pixels.precision, pixels.recall, pixels.f1)
-        return [*ious, *shares, found.pixel_f1, found.false_reject_rate]
+        return [*ious, *shares, summary.pixel_f1, summary.false_reject_rate]
 
     rows = [[_label(group, chain), *_cells(group, chain, figures)] for group, chain in chains]
     columns = ("chain", "AR (pictures)", "AR (defects)", "mean IoU", "precision", "recall", "F1")
@@ -202,6 +202,6 @@ def _label(group: Group, chain: str) -> str:
 
 
 def _cells(group: Group, chain: str, figures: Figures) -> list[str]:
-    """One cell per figure, over the runs of the group."""
+    """Return one cell for each figure, over the runs of the group."""
     columns = zip(*(figures(run.outcomes[chain]) for run in group.runs), strict=True)
     return [spread(column) for column in columns]

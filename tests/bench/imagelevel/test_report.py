@@ -39,7 +39,7 @@ def test_the_tables_have_a_row_per_method(compared: ImageLevelComparison) -> Non
     assert len(rows) == 8  # the main table and three by dimension
     assert all(row.count(" ± ") == (9 if len(row) > 120 else 2) for row in rows)
     assert rows[0].startswith("| SVM |")  # in one order, whatever was asked for
-    assert "Left out, more than the training pictures give: 4000." in text
+    assert "Left out, because the training pictures do not give so many: 4000." in text
     assert "0 in both" in text
     validation = compared.validation.pictures
     bad = validation["bright"] + validation["dark"]
