@@ -44,8 +44,8 @@ from models.training.progress import announced, track
 NOTES = f"""\
 Tables and figures have the numbers of He & Liu, IEEE Access 8:35583 (2020), section IV. The runs
 and their pictures are your own, so only rows of one table can be compared. Several runs of a recipe
-are one row: mean ± standard deviation (n − 1). "float" is the trained chain with its classifier, and
-"station" the output of `outfeed inspect`. A dash means that there was nothing to count.
+are one row: mean ± standard deviation (n − 1). "float" is the trained chain with its classifier,
+and "station" the output of `outfeed inspect`. A dash means that there was nothing to count.
 
 Precision, recall and F1 count pixels. "Each picture" is the mean over defective pictures. "All
 pictures" counts the pixels of all pictures together, good ones included. The paper does not name
@@ -105,7 +105,7 @@ def write(groups: Sequence[Group], out: Path, command: str) -> Path:
             section(
                 f"Table 6: kinds confused, {one.name}",
                 "Each annotated defect counts under the kind of the report that covers it best, at "
-                "any IoU. The last column counts defects that no report touches. All runs together.\n",
+                "any IoU. The last column counts defects without any report. All runs together.\n",
                 confusion_table(one),
                 figure(f"confusion-{slug}.svg", confusion_figure(one)),
                 origin=origin,
