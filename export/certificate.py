@@ -87,8 +87,7 @@ def certify(
     """
     references = {
         flexible: torch_chain(source.detector, source.classifier, manifest, flexible=flexible)
-        # The metrics of torch are measured at the size of the picture. A build with one fixed
-        # shape is compared with torch at that shape.
+        # Metrics use the size of the picture. A build with one shape is compared at that shape.
         for flexible in {True, *(build.manifest.detector.flexible for build in builds)}
     }
     by_name = {build.name: build for build in builds}
