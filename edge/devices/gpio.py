@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from edge.errors import ConfigError, DeviceError
 
 DEV = Path("/dev")
-_CONSUMER = "outfeed"  # what `gpioinfo` says of who holds the line
+_CONSUMER = "outfeed"  # name of the holder of the line in `gpioinfo`
 
 
 @dataclass(frozen=True, slots=True)

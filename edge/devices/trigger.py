@@ -32,9 +32,10 @@ class Trigger(Protocol):
     def wait(self, timeout_s: float) -> TriggerEdge | None:
         """Return the next edge, or None without one. Blocks for at most timeout_s.
 
-        at_ns is the time of the edge, not of this call. Bounces are returned too; the caller tells
-        parts and bounces apart. Raises DeviceError when the device fails, and EndOfParts at the end
-        of a simulation.
+        at_ns is the time of the edge, not of this call. Bounces are returned too; the caller must
+        separate them from parts.
+
+        Raises DeviceError when the device fails, and EndOfParts at the end of a simulation.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The chain over files: pictures and videos go in, one record each comes out, in order."""
+"""Inspection of files: pictures and videos are inspected in order, with one record for each."""
 
 from edge.inspection.examine import Examined, PictureFault, examine
 from edge.inspection.sources import PictureSource, Sources, from_list, from_paths

@@ -1,4 +1,4 @@
-"""results.jsonl: one JSON object per inspected frame, one line each."""
+"""The file results.jsonl: one JSON object per inspected frame, one per line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from edge.records import Defect, Verdict
 
 
 def result_line(file: str, verdict: Verdict, *, timings: bool = True) -> str:
-    """The line of one verdict, without its end. Without timings it depends on nothing but the
-    picture and the bundle. ASCII: other characters are escaped, so any file name fits."""
+    """Return the line of one verdict, without a line end.
+
+    Without timings it depends only on the picture and the bundle. It is ASCII with other characters
+    escaped, so every file name can be written.
+    """
     record: dict[str, object] = {
         "file": file,
         "decision": verdict.decision.value,
@@ -46,16 +49,16 @@ def _defect(defect: Defect) -> dict[str, object]:
 
 
 class LineFile:
-    """Lines to ``PATH.part``, which becomes ``PATH`` when the run is complete.
+    """A file of lines. It is written as ``PATH.part`` and becomes ``PATH`` at the end of the run.
 
-    Every line is one write to the file before the next frame is looked at: a killed run has lost
-    nothing that was done, and it lies in PATH.part; PATH itself is never half a run. A line that
-    the disk took in part is cut off again. Power loss may cost the last seconds: there is one
-    fsync, at the end, as one per line would cost more than the inspection.
+    Every line is written before the next frame is inspected. So after a crash PATH.part holds every
+    result, and PATH is never incomplete. A line that was written in part is removed again. A power
+    loss may cost the last seconds: there is one fsync at the end, because one per line would take
+    longer than the inspection.
     """
 
     def __init__(self, path: Path) -> None:
-        """Begins PATH.part anew. Raises OutfeedError for a folder that cannot be written."""
+        """Create PATH.part, or empty it. Raises OutfeedError where that fails."""
         self.path = path
         self.part = path.with_name(path.name + ".part")
         if path.is_dir():
@@ -68,7 +71,7 @@ class LineFile:
         self._size = 0
 
     def write(self, line: str) -> None:
-        """Append one line, whole or not at all. Raises OutfeedError."""
+        """Append one line completely, or not at all. Raises OutfeedError."""
         data = line.encode("ascii") + b"\n"
         try:
             written = os.write(self._fd, data)
@@ -88,7 +91,7 @@ class LineFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Without an error the file gets its name; with one the part stays where it is."""
+        """Rename PATH.part to PATH, unless an error was raised."""
         try:
             if error is None:
                 os.fsync(self._fd)

@@ -1,4 +1,4 @@
-"""Pictures of an inspection: severity and overlay; and how a picture gets to the disk whole."""
+"""The pictures of an inspection, severity and overlay, and the writing of a picture file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from edge.errors import OutfeedError
 from edge.records import Decision, SeverityMap, Verdict
 
-# A severity of 1 in the 16-bit picture: exact to divide by, and 12 (49152) is not the end of it,
-# as a quantised map may reach a little above 12.
+# A severity of 1 in the 16-bit picture. The division by it is exact. Severity 12 is 49152, which
+# leaves space above it, because a quantised map may slightly exceed 12.
 SEVERITY_UNIT = 4096
 
 _TEXT_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_LEAST_SIDE_PX = 480  # smaller pictures are enlarged: a caption of 13 px must fit
+_LEAST_SIDE_PX = 480  # smaller pictures are enlarged, so that a caption of 13 px fits
 COLOURS = {  # BGR
     Decision.PASS: (96, 160, 48),
     Decision.REJECT: (48, 48, 208),
@@ -26,8 +26,11 @@ _WHITE = (255, 255, 255)
 
 
 def severity_picture(severity: SeverityMap, height: int, width: int) -> NDArray[np.uint16]:
-    """uint16 height×width: SEVERITY_UNIT times the severity, interpolated bilinearly between the
-    centres of cells as the filter does it; below 0 it is 0."""
+    """Return SEVERITY_UNIT times the severity, uint16 height×width.
+
+    It is interpolated bilinearly between the centres of cells, as in step filter. Negative values
+    become 0.
+    """
     cells = (severity.values.astype(np.float32) - severity.zero_point) * severity.scale
     stride = severity.stride_px
     size = (cells.shape[1] * stride, cells.shape[0] * stride)
@@ -36,7 +39,9 @@ def severity_picture(severity: SeverityMap, height: int, width: int) -> NDArray[
 
 
 def overlay(pixels: NDArray[np.uint8], verdict: Verdict) -> NDArray[np.uint8]:
-    """BGR: the frame below a banner with the decision and its reason, each defect boxed and named.
+    """Return the frame with a banner and a box with the kind for each defect, uint8 BGR.
+
+    The banner holds the decision and its reason.
 
     A small frame is enlarged by a whole number, so the overlay may be larger than the frame.
     """
@@ -46,20 +51,20 @@ def overlay(pixels: NDArray[np.uint8], verdict: Verdict) -> NDArray[np.uint8]:
     canvas = np.asarray(cv2.resize(_bgr(pixels), size, interpolation=cv2.INTER_NEAREST), np.uint8)
     text_scale = max(0.45, max(size) / 1600)
     line_px = max(1, round(text_scale * 2))
-    for defect in reversed(verdict.defects):  # the most severe last, on top
+    for defect in reversed(verdict.defects):  # the most severe defect is drawn last, on top
         box = defect.region.box
         corner = (box.left * factor - line_px, box.top * factor - line_px)
         end = (box.right * factor + line_px - 1, box.bottom * factor + line_px - 1)
         cv2.rectangle(canvas, corner, end, COLOURS[Decision.REJECT], line_px)
         text = f"{defect.kind} {defect.region.peak_severity:.1f}"
         _label(canvas, text, corner, end, text_scale)
-    said = f"{verdict.decision.value}  {verdict.reason}"
-    banner = caption_strip((said,), size[0], text_scale, COLOURS[verdict.decision])
+    caption = f"{verdict.decision.value}  {verdict.reason}"
+    banner = caption_strip((caption,), size[0], text_scale, COLOURS[verdict.decision])
     return np.concatenate([banner, canvas])
 
 
 def write_picture(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-    """A PNG by way of a temporary file: never half a picture. Raises OutfeedError."""
+    """Write a PNG through a temporary file, so that it is never incomplete. Raises OutfeedError."""
     fine, data = cv2.imencode(".png", pixels)
     if not fine:
         raise OutfeedError(f"{path}: cannot be encoded as PNG")
@@ -75,7 +80,7 @@ def write_picture(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) ->
 def caption_strip(
     lines: tuple[str, ...], width: int, text_scale: float, colour: tuple[int, int, int]
 ) -> NDArray[np.uint8]:
-    """Lines of text, white on a colour, each cut to the width."""
+    """Return lines of text, white on a colour, each cut to the width."""
     (_, text_height), below = cv2.getTextSize("Ag", _TEXT_FONT, text_scale, 1)
     step = text_height + below + 6
     strip = np.full((step * len(lines) + 4, width, 3), colour, np.uint8)
@@ -93,7 +98,7 @@ def _label(
     end: tuple[int, int],
     text_scale: float,
 ) -> None:
-    """White on red, above the box; below it where there is no room; inside the picture anyhow."""
+    """Draw text, white on red, above the box, or below it without space; always in the picture."""
     (wide, high), below = cv2.getTextSize(text, _TEXT_FONT, text_scale, 1)
     tall = high + below + 2
     top = corner[1] - tall if corner[1] >= tall else min(end[1] + 1, canvas.shape[0] - tall)

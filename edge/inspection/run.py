@@ -1,4 +1,4 @@
-"""Runs an inspection of files and puts what comes out where it was asked for."""
+"""The run of an inspection of files, with its output files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edge.terminals import escape
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go; None: lines to standard output, pictures nowhere."""
+    """The outputs of a run. None: lines to standard output, and no pictures."""
 
     lines: Path | None = None
     masks: Path | None = None
@@ -38,11 +38,11 @@ class Outputs:
 def inspect_sources(
     sources: Sequence[PictureSource], inspector: Inspector, outputs: Outputs, *, progress: bool
 ) -> int:
-    """Inspect everything; how many faults there were, each of them one line on stderr.
+    """Inspect all sources. Return the number of faults; each is one line on stderr.
 
-    A frame's pictures are written before its line: a line promises them.
+    The pictures of a frame are written before its line, so a line shows that they exist.
     """
-    # The fault below says the same once.
+    # The fault below reports the same.
     logging.getLogger("edge.devices.camera_video").setLevel(logging.ERROR)
     failed = 0
     console = Console(stderr=True, highlight=False, soft_wrap=True)

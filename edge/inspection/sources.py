@@ -1,4 +1,4 @@
-"""Which files are inspected, in which order, and what each is called in the results."""
+"""The files of an inspection, their order, and their names in the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FRAME_OF_VIDEO = re.compile(r"#\d{6,}$")
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
-    """One picture or video. name: posix path by which the results call it."""
+    """One picture or video. name: posix path that identifies it in the results."""
 
     path: Path
     name: str
@@ -29,21 +29,24 @@ class PictureSource:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources to inspect. left_out: one line for each kind of file below the folders that is
-    not inspected."""
+    """The sources to inspect.
+
+    left_out: one line for each kind of file below the folders that is not inspected.
+    """
 
     sources: tuple[PictureSource, ...]
     left_out: tuple[str, ...] = ()
 
 
 def from_paths(paths: Sequence[Path]) -> Sources:
-    """Every picture and video at or below the paths, sorted by name, each once. Masks and labels of
-    a folder are left out (see ``edge.data_folder``).
+    """Return every picture and video at or below the paths once, sorted by name.
+
+    Masks and labels of a folder are left out (see ``edge.data_folder``).
 
     With one path, a name is relative to that folder, or the file's own name. With several it is
     relative to the deepest folder that holds them all, so that ``a/x.png`` and ``b/x.png`` stay
     apart. Hidden files and folders are left out; a file given directly may have any suffix.
-    Raises UsageError for a path that is not there, FrameError for a folder without a picture.
+    Raises UsageError for a missing path, FrameError for a folder without a picture.
     """
     files: list[Path] = []
     folders: list[Path] = []
@@ -67,9 +70,10 @@ def from_paths(paths: Sequence[Path]) -> Sources:
 
 
 def from_list(path: Path) -> Sources:
-    """The files named in a text file, one a line, relative to the working folder; blank lines are
-    skipped, and so is the mark with which editors on Windows begin. Names and order as for several
-    files given to ``from_paths``.
+    """Return the files named in a text file, one per line, relative to the working folder.
+
+    Blank lines and a byte order mark (of editors on Windows) are skipped. Names and order are those
+    of ``from_paths`` with several files.
 
     Raises UsageError for a list that cannot be read or a line that names no file.
     """
@@ -95,7 +99,7 @@ def from_list(path: Path) -> Sources:
 
 
 def picture_name(name: str) -> str:
-    """Where, below a folder of results, the picture belonging to a record goes."""
+    """Return the path of the picture of a record, below a folder of results."""
     if _FRAME_OF_VIDEO.search(name):
         return name + ".png"  # clip.avi#000123.png
     return str(PurePosixPath(name).with_suffix(".png"))
@@ -119,7 +123,7 @@ def _truths(folder: Path, truths: Sequence[Path]) -> str:
 
 
 def _named(files: Iterable[Path], folders: Iterable[Path]) -> tuple[PictureSource, ...]:
-    # Not resolve(): a link is called by its own name, wherever it points.
+    # Not resolve(): a link keeps its own name, wherever it points.
     common = os.path.commonpath([os.path.abspath(folder) for folder in folders])  # noqa: PTH100
     unique = {os.path.abspath(file): file for file in files}  # noqa: PTH100
     named = [
