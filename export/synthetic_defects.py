@@ -43,9 +43,9 @@ def add_synthetic_defect(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tu
     if code % 4 == 0:
         return _blot(pixels, kind_map, rng)
     for _ in range(TRIES):
-        painted, marked = add_defect(pixels, kind_map, rng)
+        changed, marked = add_defect(pixels, kind_map, rng)
         if marked.any():
-            return painted, marked
+            return changed, marked
     return pixels, kind_map
 
 

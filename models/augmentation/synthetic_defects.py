@@ -37,7 +37,7 @@ def add_defect(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tu
     size = np.abs(changed - grey)
     visible = size >= max(_PERCEPTIBLE_GREY, _PERCEPTIBLE_SHARE * float(size.max()))
     delta = changed - grey
-    painted = pixels.astype(np.float32) + (delta if pixels.ndim == 2 else delta[:, :, None])
+    result = pixels.astype(np.float32) + (delta if pixels.ndim == 2 else delta[:, :, None])
     marked = kind_map.copy()
     marked[visible & (kind_map == 0)] = SYNTHETIC
-    return np.clip(painted + 0.5, 0, 255).astype(np.uint8), marked
+    return np.clip(result + 0.5, 0, 255).astype(np.uint8), marked

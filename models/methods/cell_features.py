@@ -51,21 +51,21 @@ def collect_cells(
     network: MemoryBankDetector,
     pictures: tuple[Picture, ...],
     *,
-    paintings: int,
+    synthetic_pictures: int,
     most_cells: int,
     seed: int,
 ) -> Surface:
-    """Return cells of all pictures, and of ``paintings`` copies with synthetic defects.
+    """Return cells of all pictures, and of ``synthetic_pictures`` copies with synthetic defects.
 
     Copies take the pictures in turn. There are at most ``most_cells`` sound cells and as many
     defective ones. Blocks for minutes. Equal seeds give equal cells.
     """
     rng = np.random.default_rng([seed, 28])
     turns = rng.permutation(len(pictures))
-    quota = max(1, most_cells // (len(pictures) + paintings))
+    quota = max(1, most_cells // (len(pictures) + synthetic_pictures))
     chosen_features: list[Tensor] = []
     marks: list[Tensor] = []
-    for pixels, kind_map in _views(pictures, turns, paintings, rng):
+    for pixels, kind_map in _views(pictures, turns, synthetic_pictures, rng):
         features, share = _cells(network, pixels, kind_map)
         around = functional.max_pool2d(share[None], 3, 1, 1)[0].flatten()
         share = share.flatten()
@@ -80,15 +80,15 @@ def collect_cells(
 def _views(
     pictures: tuple[Picture, ...],
     turns: npt.NDArray[np.int64],
-    paintings: int,
+    synthetic_pictures: int,
     rng: np.random.Generator,
 ) -> Iterator[tuple[Pixels, Pixels]]:
     """Yield pixels and kind map of each picture, then of copies with synthetic defects."""
     for picture in pictures:
         yield picture.pixels, picture.kind_map
-    paintable = [i for i in turns.tolist() if min(pictures[i].kind_map.shape) >= SIDE_PX]
-    for number in range(paintings if paintable else 0):
-        picture = pictures[paintable[number % len(paintable)]]
+    large_enough = [i for i in turns.tolist() if min(pictures[i].kind_map.shape) >= SIDE_PX]
+    for number in range(synthetic_pictures if large_enough else 0):
+        picture = pictures[large_enough[number % len(large_enough)]]
         pixels, kind_map = picture.pixels.copy(), picture.kind_map.copy()
         window = _window(picture, rng)
         for _ in range(int(rng.integers(1, MOST_DEFECTS + 1))):

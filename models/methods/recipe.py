@@ -19,12 +19,12 @@ class AutoencoderRecipe(RecipeSection):
     reduction: the network first averages the picture over squares of this side in px, for speed.
     width, latent, depth, skip: its shape. error_px, window_px, expected: the computation of
     severity from its error (models/methods/autoencoder/network.py). steps × batch: number of
-    training patches, of patch_px a side. loss: of the reconstruction, l1 or l2. flaw_share,
+    training patches, of patch_px a side. loss: of the reconstruction, l1 or l2. synthetic_share,
     noise_sigma: synthetic defects and noise in the patches, which the network must remove
-    (models/augmentation/corruption.py). judge_weight: weight, in the loss, of the distinction
-    between synthetic defects and sound surface; it needs `expected`. flip, rotate_deg, brightness,
-    contrast, rim_share: random changes of good parts (models/augmentation/crops.py). ema,
-    rounded_share, precision: as for the detector.
+    (models/augmentation/corruption.py). discrimination_weight: weight, in the loss, of the
+    distinction between synthetic defects and sound surface; it needs `expected`. flip, rotate_deg,
+    brightness, contrast, rim_share: random changes of good parts (models/augmentation/crops.py).
+    ema, rounded_share, precision: as for the detector.
     """
 
     reduction: Literal[1, 2, 4] = 1
@@ -41,9 +41,9 @@ class AutoencoderRecipe(RecipeSection):
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-3, ge=0)
     loss: Literal["l1", "l2"] = "l1"
-    flaw_share: float = Field(default=0.9, ge=0, le=1)
+    synthetic_share: float = Field(default=0.9, ge=0, le=1)
     noise_sigma: float = Field(default=0.0, ge=0)
-    judge_weight: float = Field(default=1.0, ge=0)
+    discrimination_weight: float = Field(default=1.0, ge=0)
     flip: bool = True
     rotate_deg: float = Field(default=0.0, ge=0, le=180)
     brightness: float = Field(default=5.0, ge=0)
@@ -83,16 +83,16 @@ class MemoryBankRecipe(RecipeSection):
     reduction: factor by which the resolution is reduced first; 1 finds finer defects at four times
     the cost. directions: number of directions along which a cell is compared with good parts.
     units: size of the critic. critic: its share of the severity; the rest is the distance from good
-    parts. paintings: pictures with synthetic defects, from which the directions and the critic are
-    learned. cells: most cells of sound surface, and of synthetic defects, that are stored while
-    learning, 0.7 KB each. steps: training steps of the critic.
+    parts. synthetic_pictures: pictures with synthetic defects, from which the directions and the
+    critic are learned. cells: most cells of sound surface, and of synthetic defects, that are
+    stored while learning, 0.7 KB each. steps: training steps of the critic.
     """
 
     reduction: Literal[1, 2] = 2
     directions: int = Field(default=16, ge=1, le=64)
     units: int = Field(default=32, ge=8, le=256)
     critic: float = Field(default=0.5, ge=0, le=1)
-    paintings: int = Field(default=600, ge=10, le=20_000)
+    synthetic_pictures: int = Field(default=600, ge=10, le=20_000)
     cells: int = Field(default=80_000, ge=1000, le=1_000_000)
     steps: int = Field(default=1000, ge=1)
 
@@ -158,12 +158,12 @@ class TemplateRecipe(RecipeSection):
     match. registration: find the place of each part; false expects it where the golden image has
     it. max_rotation_deg, max_shift_share (of the longer side), max_scale: limits of the place, in
     both directions. min_match: a picture with a smaller share of edges in place is another part and
-    is rejected. shading: correct light that varies slowly over the part. tolerance_px: distance by
-    which an edge of a good part may be off. edge_px, noise_grey: expected spread at an edge in px,
-    and noise of the camera in grey levels. With one good part only these two are known; the more
-    good parts there are, the less they count. smooth_px: side of the square over which differences
-    are averaged. grain_limit: differences of a picture that is up to so many times noisier than
-    good parts are divided by that factor; 1 turns this off.
+    is rejected. illumination: correct light that varies slowly over the part. tolerance_px:
+    distance by which an edge of a good part may be off. edge_px, noise_grey: expected spread at an
+    edge in px, and noise of the camera in grey levels. With one good part only these two are known;
+    the more good parts there are, the less they count. smooth_px: side of the square over which
+    differences are averaged. noise_limit: differences of a picture that is up to so many times
+    noisier than good parts are divided by that factor; 1 turns this off.
     """
 
     references: int = Field(default=1, ge=1, le=16)
@@ -173,12 +173,12 @@ class TemplateRecipe(RecipeSection):
     max_shift_share: float = Field(default=0.06, ge=0, le=0.5)
     max_scale: float = Field(default=0.03, ge=0, le=0.2)
     min_match: float = Field(default=0.5, gt=0, lt=1)
-    shading: bool = True
+    illumination: bool = True
     tolerance_px: int = Field(default=1, ge=0, le=8)
     edge_px: float = Field(default=0.5, ge=0, le=8)
     noise_grey: float = Field(default=2.0, ge=0.25, le=30)
     smooth_px: int = Field(default=3, ge=1, le=31)
-    grain_limit: float = Field(default=3.0, ge=1, le=10)
+    noise_limit: float = Field(default=3.0, ge=1, le=10)
 
 
 class ThresholdRecipe(RecipeSection):
@@ -188,7 +188,7 @@ class ThresholdRecipe(RecipeSection):
     "auto", and 0 px, are searched: training tries several values and keeps those that find
     the defects of the training pictures best. Without annotated defects it uses synthetic ones.
     search_parts: number of pictures for the search, half of them good. denoise = "nlmeans" takes a
-    hundred times as long as the others and is not part of the search. grain_limit: as for the
+    hundred times as long as the others and is not part of the search. noise_limit: as for the
     template.
     """
 
@@ -203,7 +203,7 @@ class ThresholdRecipe(RecipeSection):
     relative: bool = True
     open_px: int = Field(default=0, ge=0, le=31)
     close_px: int = Field(default=0, ge=0, le=31)
-    grain_limit: float = Field(default=3.0, ge=1, le=10)
+    noise_limit: float = Field(default=3.0, ge=1, le=10)
     search_parts: int = Field(default=24, ge=2)
 
     @field_validator("denoise_px", "window_px", "open_px", "close_px")

@@ -34,7 +34,7 @@ LEAST_STEPS, LEAST_CLASSIFIER_STEPS = 800, 400
 PATCHES_PX = tuple(range(128, 385, 64))
 AROUND = 1.5  # side of a patch per length of a defect, so that it shows sound surface too
 SIZES_APART = 2.0  # ratio of the 90th to the 10th percentile of short sides, above which they vary
-FEW_PARTS = ((20, 0.4), (100, 0.2))  # transplant_share for fewer parts of a kind than this
+FEW_PARTS = ((20, 0.4), (100, 0.2))  # copy_paste_share for fewer parts of a kind than this
 MANY_PARTS_SHARE = 0.1
 DEFECT_SHARES = (0.3, 0.6)  # defect_share if all pictures are defective, and if hardly any is
 FEW_DEFECTIVE = 8  # with fewer defective pictures no classifier is trained
@@ -139,7 +139,7 @@ def _settings(dataset: DataSet, facts: DatasetFacts, base: Recipe) -> list[Recip
             f"({defective:.0%})",
         ),
         RecipeReason(
-            "detector.transplant_share",
+            "detector.copy_paste_share",
             moved,
             f"{rarest} is on {_count(fewest, 'training part')}, no kind on fewer",
         ),

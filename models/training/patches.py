@@ -109,9 +109,9 @@ class PatchSource:
         images, targets = [], []
         for _ in range(count):
             pixels, kind_map = self._cut(rng, size_px)
-            if rng.random() < recipe.transplant_share:
+            if rng.random() < recipe.copy_paste_share:
                 pixels, kind_map = paste_piece(pixels, kind_map, *self._cut(rng, size_px), rng)
-            if rng.random() < recipe.painted_share:
+            if rng.random() < recipe.synthetic_share:
                 pixels, kind_map = add_defect(pixels, kind_map, rng)
             target = severity_target(
                 pixels, kind_map, recipe.resolution, self._recipe.labels, self._truncate

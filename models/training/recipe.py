@@ -93,8 +93,8 @@ class DetectorRecipe(RecipeSection):
     patches: "square" cuts squares of patch_px; "pictures" cuts patches as large as the pictures, at
     most patch_px a side, so that small pictures are trained with their rim as on the station. A
     batch then has more patches. defect_share: share of patches that are cut around a defect; every
-    kind is equally frequent. transplant_share: share of patches with copy-paste augmentation
-    (models/augmentation/copy_paste.py). painted_share: share of patches with a synthetic defect
+    kind is equally frequent. copy_paste_share: share of patches with copy-paste augmentation
+    (models/augmentation/copy_paste.py). synthetic_share: share of patches with a synthetic defect
     (models/augmentation/synthetic_defects.py). start: "imagenet", or none for random weights. ema:
     decay of the average of the weights, which is what training returns; 0 returns the last weights.
     hard_weight: weight of the hardest sound cells in the loss (models/training/losses.py). checks:
@@ -113,8 +113,8 @@ class DetectorRecipe(RecipeSection):
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)
     defect_share: float = Field(default=0.6, ge=0, le=1)
-    transplant_share: float = Field(default=0.0, ge=0, le=1)
-    painted_share: float = Field(default=0.0, ge=0, le=1)
+    copy_paste_share: float = Field(default=0.0, ge=0, le=1)
+    synthetic_share: float = Field(default=0.0, ge=0, le=1)
     start: Literal["imagenet"] | None = None
     ema: float = Field(default=0.998, ge=0, lt=1)
     hard_weight: float = Field(default=0.0, ge=0)

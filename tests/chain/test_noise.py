@@ -43,11 +43,11 @@ def test_the_noise_factor_is_between_one_and_the_limit() -> None:
     assert [noise_factor(found, 2.0, 3.0) for found in (1.0, 2.0, 5.0, 9.0)] == [1.0, 1.0, 2.5, 3.0]
 
 
-def test_grain_limit_of_a_template() -> None:
+def test_noise_limit_of_a_template() -> None:
     """The noise is 6 and usually 2: a factor of three. With a limit of 1 nothing is reduced."""
     frame = seen(drawing(240, 320), noise=6.0)
     strict, granted = (
-        TemplateDetector(TemplateFile(header(grain=2.0, grain_limit=limit), (reference(),)))
+        TemplateDetector(TemplateFile(header(noise=2.0, noise_limit=limit), (reference(),)))
         for limit in (1.0, 3.0)
     )
     assert strict.detect(frame).peak() == pytest.approx(3.0 * granted.detect(frame).peak(), rel=0.2)
@@ -56,14 +56,14 @@ def test_grain_limit_of_a_template() -> None:
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_grain_limit_of_a_threshold(relative: bool) -> None:
+def test_noise_limit_of_a_threshold(relative: bool) -> None:
     """Half of the light is half of the noise, and as much where distances are relative."""
-    told = ThresholdFile(denoise="none", relative=relative, grain=2.0)
+    told = ThresholdFile(denoise="none", relative=relative, noise=2.0)
     dim = np.asarray(noisy(6.0) // 2, np.uint8)
-    grains = [ThresholdDetector(told, 1).noise_level(each) for each in (noisy(6.0), dim)]
-    assert grains == pytest.approx([6.0, 6.0 if relative else 3.0], rel=0.15)
+    noises = [ThresholdDetector(told, 1).noise_level(each) for each in (noisy(6.0), dim)]
+    assert noises == pytest.approx([6.0, 6.0 if relative else 3.0], rel=0.15)
     strict, granted = (
-        ThresholdDetector(told.model_copy(update={"grain_limit": limit}), 1)
+        ThresholdDetector(told.model_copy(update={"noise_limit": limit}), 1)
         .scores(noisy(6.0))
         .max()
         for limit in (1.0, 2.5)

@@ -79,10 +79,10 @@ def test_each_defect_is_severe(plain: TemplateDetector, defect: str, least: floa
 
 
 def test_light_is_made_even() -> None:
-    """By 30 % either way, and by 60 % from one side to the other; without shading the latter is a
-    difference."""
+    """By 30 % either way, and by 60 % from one side to the other. The latter is a difference where
+    illumination is not corrected."""
     part = drawing(HEIGHT, WIDTH)
-    shaded, plain = detector(), detector(shading=False)
+    shaded, plain = detector(), detector(illumination=False)
     for light in (0.7, 1.3):
         assert peak(shaded, seen(part, light=light)) < 3.0
         assert peak(plain, seen(part, light=light)) < 3.0

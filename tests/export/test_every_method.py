@@ -37,7 +37,9 @@ TINY: dict[DetectorKind, dict[str, object]] = {
         "detector": {"patch_px": 64, "steps": 120, "batch": 8, "ema": 0.9, "precision": "float32"},
         "cascade": {"width": 8},
     },
-    "memory-bank": {"memory_bank": {"paintings": 60, "cells": 4000, "steps": 100, "directions": 8}},
+    "memory-bank": {
+        "memory_bank": {"synthetic_pictures": 60, "cells": 4000, "steps": 100, "directions": 8}
+    },
     "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},
     "template": {},
     "threshold": {},

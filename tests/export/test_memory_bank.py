@@ -33,7 +33,13 @@ RECIPE = Recipe.model_validate(
     {
         "name": "m",
         "method": "memory-bank",
-        "memory_bank": {"paintings": 20, "cells": 4000, "steps": 100, "directions": 8, "units": 16},
+        "memory_bank": {
+            "synthetic_pictures": 20,
+            "cells": 4000,
+            "steps": 100,
+            "directions": 8,
+            "units": 16,
+        },
     }
 )
 

@@ -112,8 +112,8 @@ def test_few_parts_of_a_kind_are_set_into_other_pictures(parts: int, share: floa
     many = [picture(f"c{i:03}", group=f"c{i % 110}") for i in range(110)]
     few = [picture(f"d{i:03}", kind=2, group=f"d{i % parts}") for i in range(110)]
     choice = choose([*many, *few])
-    assert choice.recipe.detector.transplant_share == share
-    assert f"dent is on {parts} training parts" in why(choice, "detector.transplant_share")
+    assert choice.recipe.detector.copy_paste_share == share
+    assert f"dent is on {parts} training parts" in why(choice, "detector.copy_paste_share")
 
 
 def test_steps_follow_the_pictures_and_the_time() -> None:

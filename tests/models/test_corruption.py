@@ -39,7 +39,7 @@ def test_flaws_are_local_and_seen(pixels: Pixels) -> None:
     assert np.median(largest) > 20
 
 
-def test_flaw_share() -> None:
+def test_synthetic_share() -> None:
     some = sum(changed_share(g) > 0 for g in corrupted(Corruption(defect_share=0.5), count=200))
     assert 70 < some < 130
 

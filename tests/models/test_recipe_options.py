@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.augmentation.crops import Augmentation, augment
-from models.augmentation.synthetic_defects import PAINTED
+from models.augmentation.synthetic_defects import SYNTHETIC
 from models.data.dataset import Sample
 from models.training.patches import PatchSource, Picture, severity_target
 from models.training.recipe import LabelRecipe, Recipe
@@ -51,17 +51,17 @@ def test_defect_share() -> None:
     assert 0 < defective_patches(*both, defect_share=0.0) < 32
 
 
-def test_painted_share() -> None:
-    assert defective_patches(picture(bad=False), painted_share=0.0) == 0
-    assert defective_patches(picture(bad=False), painted_share=1.0) >= 20
+def test_synthetic_share() -> None:
+    assert defective_patches(picture(bad=False), synthetic_share=0.0) == 0
+    assert defective_patches(picture(bad=False), synthetic_share=1.0) >= 20
 
 
-def test_transplant_share() -> None:
+def test_copy_paste_share() -> None:
     """A good picture in four is cut; with transplants most of those get a defect set in."""
     pictures = (picture(bad=False),) * 30 + (picture(bad=True),)
     share = {"defect_share": 0.5}
-    without = defective_patches(*pictures, **share, transplant_share=0.0)
-    assert defective_patches(*pictures, **share, transplant_share=1.0) > without
+    without = defective_patches(*pictures, **share, copy_paste_share=0.0)
+    assert defective_patches(*pictures, **share, copy_paste_share=1.0) > without
 
 
 def target(**labels: object) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_defect_pixels_only_changes_cells_at_the_edge() -> None:
 def test_painted_pixels_are_a_defect_for_the_target() -> None:
     good = picture(bad=False)
     kinds = good.kind_map.copy()
-    kinds[10:14, 10:14] = PAINTED
+    kinds[10:14, 10:14] = SYNTHETIC
     painted = severity_target(good.pixels, kinds, 2, LabelRecipe(floor=6.0), 500.0)
     assert (painted[5:7, 5:7] >= 6).all()
 

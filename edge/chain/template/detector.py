@@ -57,7 +57,7 @@ class TemplateDetector:
             np.empty(shape, np.float32) for _ in range(6)
         )
         self._even, self._map = (np.empty(shape, np.uint8) for _ in range(2))
-        self._grain = header.grain
+        self._noise = header.noise
         self._laid = np.empty((*shape, PLANES), np.uint8)
         self._planes = [np.empty(shape, np.uint8) for _ in range(PLANES)]
 
@@ -88,7 +88,7 @@ class TemplateDetector:
             )
         grey = as_channels(pixels, 1)
         planes = pyramid(grey)
-        self._grain = noise_level(grey)
+        self._noise = noise_level(grey)
         poses = [(golden, golden.pose(planes)) for golden in self._golden]
         matched = [(golden, pose) for golden, pose in poses if pose is not None]
         best = max((pose.match for _, pose in matched), default=0.0)
@@ -117,13 +117,13 @@ class TemplateDetector:
         """Return the difference of each pixel from one golden image, in spreads, float32 H×W."""
         header = self.header
         onto = pose.on_frame(header.height, header.width)
-        if header.shading:
+        if header.illumination:
             gain, offset = golden.light(planes, pose)
             cv2.resize(gain, self._gain.shape[::-1], dst=self._gain)
         else:
             offset = pose.offset
             self._gain.fill(pose.gain)
-        noisier = noise_factor(self._grain / pose.gain, header.grain, header.grain_limit)
+        noisier = noise_factor(self._noise / pose.gain, header.noise, header.noise_limit)
         unit = golden.weight_unit / noisier
         for number, channel in enumerate(golden.planes):
             score = self._score if number else self._worst

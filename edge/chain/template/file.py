@@ -30,11 +30,11 @@ class TemplateHeader(BaseModel):
     registration: False takes every part to lie exactly as in the golden image.
     max_rotation_deg, max_shift_px, max_scale: allowed deviation of a part from its position there.
     min_match: smallest share of edges in place (Pose.match) for a frame of this part.
-    shading: illumination that varies slowly over the part is corrected before the comparison.
+    illumination: whether light that varies slowly over the part is corrected before the comparison.
     tolerance_px: a pixel is correct between the darkest and the brightest pixel of the golden image
     within this distance. smooth_px: side of the square over which differences are averaged.
-    grain: highest noise level of good parts (edge/chain/noise.py). In a frame with more noise,
-    differences are reduced by the ratio, at most by grain_limit.
+    noise: highest noise level of good parts (edge/chain/noise.py). In a frame with more noise,
+    differences are reduced by the ratio, at most by noise_limit.
     unit: spreads per unit of severity.
     """
 
@@ -50,11 +50,11 @@ class TemplateHeader(BaseModel):
     max_shift_px: float = Field(ge=0, le=4096)
     max_scale: float = Field(ge=0, le=0.2)
     min_match: float = Field(gt=0, lt=1)
-    shading: bool = True
+    illumination: bool = True
     tolerance_px: int = Field(default=1, ge=0, le=8)
     smooth_px: int = Field(default=3, ge=1, le=31)
-    grain: float = Field(default=2.0, ge=0.25, le=255)
-    grain_limit: float = Field(default=1.0, ge=1, le=10)
+    noise: float = Field(default=2.0, ge=0.25, le=255)
+    noise_limit: float = Field(default=1.0, ge=1, le=10)
     unit: float = Field(gt=0, le=1e6)
 
     @property

@@ -70,7 +70,7 @@ class ThresholdDetector:
             cv2.morphologyEx(self._score, cv2.MORPH_OPEN, self._opener, dst=self._score)
         if self.file.close_px > 1:
             cv2.morphologyEx(self._score, cv2.MORPH_CLOSE, self._closer, dst=self._score)
-        noisier = noise_factor(self.noise_level(grey), self.file.grain, self.file.grain_limit)
+        noisier = noise_factor(self.noise_level(grey), self.file.noise, self.file.noise_limit)
         if noisier > 1.0:
             self._score *= np.float32(1.0 / noisier)
         return self._score

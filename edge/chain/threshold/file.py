@@ -34,8 +34,8 @@ class ThresholdFile(BaseModel):
     relative: distances are scaled as if the background had the grey level 128.
     open_px: narrower structures are removed. close_px: after that, narrower gaps are filled. The
     value 1 switches the operation off.
-    grain: highest noise level of good parts (edge/chain/noise.py), relative where distances are. In
-    a frame with more noise, distances are reduced by the ratio, at most by grain_limit.
+    noise: highest noise level of good parts (edge/chain/noise.py), relative where distances are. In
+    a frame with more noise, distances are reduced by the ratio, at most by noise_limit.
     unit: grey levels per unit of severity.
     """
 
@@ -53,8 +53,8 @@ class ThresholdFile(BaseModel):
     relative: bool = True
     open_px: Side = 1
     close_px: Side = 1
-    grain: float = Field(default=2.0, ge=0.25, le=1024)
-    grain_limit: float = Field(default=1.0, ge=1, le=10)
+    noise: float = Field(default=2.0, ge=0.25, le=1024)
+    noise_limit: float = Field(default=1.0, ge=1, le=10)
     unit: float = Field(default=1.0, gt=0, le=1e6)
 
     def pack(self) -> bytes:

@@ -53,7 +53,7 @@ class GoodPatches:
             contrast=options.contrast,
             rim_share=options.rim_share,
         )
-        self._corruption = Corruption(options.flaw_share, options.noise_sigma)
+        self._corruption = Corruption(options.synthetic_share, options.noise_sigma)
 
     def batch(self, step: int) -> Pair:
         """Return the patches for the input and for the wanted output, uint8 N×C×h×w."""
@@ -159,13 +159,13 @@ def restoration_loss(
         sound = changed <= (SOUND_GREY + options.noise_sigma) * PIXEL_SCALE
     likelihood = torch.where(sound, expected_error(trust, size), torch.zeros(()))
     loss = loss + TRUST_WEIGHT * likelihood.sum() / sound.sum().clamp(min=1)
-    if options.judge_weight:
+    if options.discrimination_weight:
         shown = network.deviation(given - made, trust).mean(1, keepdim=True)
         odds = shown / (LEAST_ERROR * STANDS_OUT)
         discrimination = torch.where(
             sound, torch.log1p(odds), torch.log1p(1 / odds.clamp(min=1e-4))
         )
-        loss = loss + options.judge_weight * discrimination.mean()
+        loss = loss + options.discrimination_weight * discrimination.mean()
     return loss
 
 

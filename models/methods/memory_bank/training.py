@@ -57,7 +57,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     surface = collect_cells(
         network,
         task.good,
-        paintings=options.paintings,
+        synthetic_pictures=options.synthetic_pictures,
         most_cells=options.cells,
         seed=seed,
     )

@@ -84,8 +84,8 @@ def make_template(pixels: Sequence[Pixels], recipe: TemplateRecipe) -> TemplateF
             f"template.references is {recipe.references}; expected at most the number of good "
             f"parts, {len(pixels)}"
         )
-    grains = [noise_level(as_channels(each, 1)) for each in pixels]
-    header = header_of(sizes[0], recipe).model_copy(update={"grain": max(grains)})
+    noise_levels = [noise_level(as_channels(each, 1)) for each in pixels]
+    header = header_of(sizes[0], recipe).model_copy(update={"noise": max(noise_levels)})
     bounds = Bounds(header.max_rotation_deg, header.max_shift_px, header.max_scale)
     laid = variants(pixels, recipe.references, bounds)
     log.info("template variants=%s", [len(each) for each in laid])
@@ -127,10 +127,10 @@ def header_of(shape: tuple[int, ...], recipe: TemplateRecipe) -> TemplateHeader:
         max_shift_px=recipe.max_shift_share * max(height, width),
         max_scale=recipe.max_scale,
         min_match=recipe.min_match,
-        shading=recipe.shading,
+        illumination=recipe.illumination,
         tolerance_px=recipe.tolerance_px,
         smooth_px=recipe.smooth_px,
-        grain_limit=recipe.grain_limit,
+        noise_limit=recipe.noise_limit,
         unit=1.0,
     )
 

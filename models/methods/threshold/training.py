@@ -67,7 +67,7 @@ def train_threshold(task: TrainingTask) -> TrainedMethod:
     scaling = task.good_held_back or task.good
     if not task.good_held_back:
         log.warning("threshold-scale: no good part is held back; training pictures set the scale")
-    file = file.model_copy(update={"grain": _grain(file, task.good, task.channels)})
+    file = file.model_copy(update={"noise": _noise(file, task.good, task.channels)})
     unit = severity_unit(_peaks(file, scaling, task.channels))
     file = file.model_copy(update={"unit": unit})
     log.info("threshold %s", file.model_dump_json())
@@ -86,7 +86,7 @@ def search(
     free = {key: values for key, values in TRIED.items() if values_of[key] in ("auto", 0)}
     values_of.update({key: values[0] for key, values in free.items()})
     best = ThresholdFile.model_validate(values_of)
-    best = best.model_copy(update={"grain": _grain(best, good, channels)})
+    best = best.model_copy(update={"noise": _noise(best, good, channels)})
     highest = worth(best, good, bad, channels)
     for _ in range(ROUNDS):
         before = best
@@ -137,7 +137,7 @@ def _peaks(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> l
     return peaks
 
 
-def _grain(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> float:
+def _noise(file: ThresholdFile, pictures: Iterable[Picture], channels: int) -> float:
     """Return the largest noise of the good parts."""
     detector = ThresholdDetector(file, channels)
     return max(detector.noise_level(as_channels(picture.pixels, 1)) for picture in pictures)

@@ -189,7 +189,7 @@ def test_none_held_back_takes_those_trained_on(
 
 def patches(**options: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Given and wanted, as steps 0 to 4 have them."""
-    plain = {"flip": False, "brightness": 0.0, "contrast": 0.0, "flaw_share": 0.0}
+    plain = {"flip": False, "brightness": 0.0, "contrast": 0.0, "synthetic_share": 0.0}
     plain |= {"rim_share": 0.0}
     source = GoodPatches(GOOD, recipe(**(plain | options)))
     pairs = [source.batch(step) for step in range(5)]
@@ -207,7 +207,7 @@ def test_patches_are_of_the_pictures() -> None:
 
 def test_patches_at_the_rim_show_what_the_station_reflects() -> None:
     """Of 64 px a network of multiples of 48 sees 96: the last 32 are those before, mirrored."""
-    options = {"flip": False, "brightness": 0.0, "contrast": 0.0, "flaw_share": 0.0}
+    options = {"flip": False, "brightness": 0.0, "contrast": 0.0, "synthetic_share": 0.0}
     source = GoodPatches(GOOD[:1], recipe(**options, rim_share=1.0), 48)
     whole = np.pad(GOOD[0].pixels, ((0, 32), (0, 32)), "reflect")
     corner = whole[-32:, -32:]
@@ -231,7 +231,7 @@ def test_what_a_good_part_may_look_like_changes_both(option: str, value: Any) ->
     assert not np.array_equal(wanted, patches()[1])
 
 
-@pytest.mark.parametrize(("option", "value"), [("flaw_share", 1.0), ("noise_sigma", 9.0)])
+@pytest.mark.parametrize(("option", "value"), [("synthetic_share", 1.0), ("noise_sigma", 9.0)])
 def test_what_is_set_in_is_to_be_taken_out(option: str, value: float) -> None:
     given, wanted = patches(**{option: value})
     assert (given != wanted).any((1, 2, 3)).all()
@@ -259,7 +259,7 @@ def test_no_error_is_expected_of_a_flaw() -> None:
     seen[:, :, :, 8:] += 1.0
     trust = torch.zeros(1, 1, 16, 16, requires_grad=True)
     outputs = torch.cat([planes + 0.2, seen, trust], 1)
-    options = recipe(judge_weight=0.0).autoencoder
+    options = recipe(discrimination_weight=0.0).autoencoder
     restoration_loss(network, outputs, clean, options).backward()  # type: ignore[no-untyped-call]
     assert trust.grad is not None
     assert (trust.grad[..., :4] != 0).all()
@@ -277,7 +277,7 @@ def test_a_flaw_is_to_stand_out() -> None:
     made = (planes + 0.01).requires_grad_()
     slopes = []
     for weight in (0.0, 1.0):
-        options = recipe(judge_weight=weight).autoencoder
+        options = recipe(discrimination_weight=weight).autoencoder
         loss = restoration_loss(network, torch.cat([made, seen, trust], 1), clean, options)
         slopes.append(torch.autograd.grad(loss, (trust, made)))
     (_, plain), (judged, drawn) = slopes

@@ -28,7 +28,7 @@ from models.training.patches import Picture
 from models.training.recipe import Recipe
 
 SIDE_PX = 96
-TINY = {"paintings": 16, "cells": 4000, "steps": 120, "directions": 8, "units": 16}
+TINY = {"synthetic_pictures": 16, "cells": 4000, "steps": 120, "directions": 8, "units": 16}
 
 
 def _picture(index: int, *, defective: bool = False) -> Picture:
@@ -127,7 +127,7 @@ def test_the_weights_fit_the_network_that_the_recipe_builds(trained: MemoryBankD
     ],
 )
 def test_options_of_the_network(options: dict[str, int], stride_px: int, rows: int) -> None:
-    network = _train(_recipe(paintings=10, steps=1, **options), GOOD[:2])
+    network = _train(_recipe(synthetic_pictures=10, steps=1, **options), GOOD[:2])
 
     assert network.stride_px == stride_px
     assert network.multiple_px == 4 * stride_px
@@ -137,7 +137,7 @@ def test_options_of_the_network(options: dict[str, int], stride_px: int, rows: i
 
 @pytest.mark.parametrize(("share", "silent"), [(0.0, "critic"), (1.0, "distance")])
 def test_the_critics_share(share: float, silent: str) -> None:
-    network = _train(_recipe(critic=share, paintings=10, steps=1), GOOD[:2])
+    network = _train(_recipe(critic=share, synthetic_pictures=10, steps=1), GOOD[:2])
     weights = network.head.weight[0, :, 0, 0]
     parts = {"distance": weights[:16], "critic": weights[16:]}
 
@@ -159,17 +159,17 @@ def test_more_steps_teach_the_critic_more() -> None:
 def test_no_more_cells_are_kept_than_asked_for(most: int) -> None:
     network = MemoryBankDetector().eval()
 
-    found = collect_cells(network, GOOD, paintings=10, most_cells=most, seed=0)
+    found = collect_cells(network, GOOD, synthetic_pictures=10, most_cells=most, seed=0)
 
     assert 0 < len(found.bad) <= most
     assert most * 0.5 < len(found.good) <= most
 
 
-def test_more_paintings_show_more_flaws() -> None:
+def test_more_synthetic_pictures_show_more_defects() -> None:
     network = MemoryBankDetector().eval()
     few, many = (
-        collect_cells(network, GOOD, paintings=paintings, most_cells=100_000, seed=0)
-        for paintings in (10, 40)
+        collect_cells(network, GOOD, synthetic_pictures=count, most_cells=100_000, seed=0)
+        for count in (10, 40)
     )
 
     assert len(many.bad) > 2 * len(few.bad)
@@ -180,7 +180,7 @@ def test_a_large_picture_is_painted_in_a_window() -> None:
     large = Picture(Sample("a", Path("a"), "a"), pixels, np.zeros_like(pixels))
 
     found = collect_cells(
-        MemoryBankDetector().eval(), (large,), paintings=10, most_cells=10_000, seed=0
+        MemoryBankDetector().eval(), (large,), synthetic_pictures=10, most_cells=10_000, seed=0
     )
 
     assert len(found.bad) > 0
@@ -192,7 +192,7 @@ def test_colour_pictures() -> None:
         for p in (*GOOD[:2], *HELD_BACK)
     )
     task = TrainingTask(
-        pictures[:2], pictures[2:], (), 3, _recipe(paintings=10, steps=5), Path("unused")
+        pictures[:2], pictures[2:], (), 3, _recipe(synthetic_pictures=10, steps=5), Path("unused")
     )
 
     network = METHODS["memory-bank"].train(task).detector

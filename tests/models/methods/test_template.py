@@ -174,10 +174,10 @@ def test_what_the_file_takes_from_the_recipe() -> None:
         "max_shift_share": 0.1,
         "max_scale": 0.01,
         "min_match": 0.3,
-        "shading": False,
+        "illumination": False,
         "tolerance_px": 2,
         "smooth_px": 5,
-        "grain_limit": 1.5,
+        "noise_limit": 1.5,
     }
     plain = make_template([frame(0)], TemplateRecipe.model_validate(told)).header.model_dump()
     assert plain["max_shift_px"] == pytest.approx(25.6)

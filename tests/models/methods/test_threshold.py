@@ -160,7 +160,7 @@ def test_the_search_is_no_worse_than_any_single_key(
         ("relative", False),
         ("open_px", 5),
         ("close_px", 3),
-        ("grain_limit", 1.5),
+        ("noise_limit", 1.5),
     ],
 )
 def test_a_key_that_is_told_is_kept(key: str, value: object) -> None:
@@ -180,7 +180,7 @@ def test_search_parts() -> None:
         file_of(task(pictures, search_parts=2))
         for pictures in ((GOOD[0], DARK[0]), (GOOD[0], *GOOD[1:], DARK[0], *DARK[1:]))
     )
-    told = {"grain": 2.0, "unit": 1.0}  # these are taken of all good parts
+    told = {"noise": 2.0, "unit": 1.0}  # these are taken of all good parts
     assert few.model_copy(update=told) == all_of.model_copy(update=told)
 
 
