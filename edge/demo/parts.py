@@ -25,7 +25,7 @@ class DemoPicture:
     """False: the folder has neither masks nor good/, so that good parts are not known."""
 
 
-def find_pictures(folder: Path) -> tuple[DemoPicture, ...]:
+def find_demo_pictures(folder: Path) -> tuple[DemoPicture, ...]:
     """Return the pictures of a folder as `make train` reads it, sorted by path.
 
     A picture shows a defective part if its mask is not empty, or by its folder. Every picture and

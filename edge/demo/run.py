@@ -23,7 +23,7 @@ from edge.demo.central import Central
 from edge.demo.contact_sheet import choose, contact_sheet
 from edge.demo.folder import DemoFolder
 from edge.demo.outcome import DeliveryCount, DemoPart, EjectionResult, compare_ejections
-from edge.demo.parts import DemoCamera, find_pictures
+from edge.demo.parts import DemoCamera, find_demo_pictures
 from edge.demo.report import DemoSummary, summary_json, summary_table
 from edge.devices.output_simulated import pulses, read_record
 from edge.engines.registry import EngineChoice
@@ -78,7 +78,7 @@ def run_demo(options: DemoOptions) -> bool:
     Return whether every event arrived once and no wrong part was ejected. Main thread only. Raises
     OutfeedError if broker, bundle, frames or folder cannot be used.
     """
-    pictures = find_pictures(options.frames)
+    pictures = find_demo_pictures(options.frames)
     trusted = trusted_by(options.trust or [str(ZOO_KEY)])
     bundle, inspector = load_chain(options.bundle, trusted=trusted)
     folder = DemoFolder.prepare(options.out)

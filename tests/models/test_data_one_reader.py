@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.data_folder import find_pictures, read_folder
-from edge.demo.parts import find_specimens
+from edge.demo.parts import find_demo_pictures
 from models.data.layouts import open_dataset
 from models.data.summary import account
 from tests.support.folders import images, mask, picture, put
@@ -97,7 +97,7 @@ def agree(root: Path) -> None:
     folder = read_folder(root)
     assert (folder.layout, folder.complaints) == (dataset.layout, ())
     assert set(find_pictures(root).pictures) == set(good) == set(folder.pictures)
-    assert {each.path: each.kind is None for each in find_specimens(root)} == good
+    assert {each.path: each.kind is None for each in find_demo_pictures(root)} == good
     assert account(dataset)[0].startswith(f"{root}: {len(good)} picture")
 
 

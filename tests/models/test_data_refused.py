@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.demo.parts import find_specimens
+from edge.demo.parts import find_demo_pictures
 from models.data.layouts import open_dataset
 from tests.support.folders import images, mask, picture, put, turned
 from tests.support.refused_folders import DRAW, refusal
@@ -280,7 +280,12 @@ def test_masks_that_are_right_pass(tmp_path: Path) -> None:
         ("dent",),
         ("pit",),
     ]
-    assert [each.kind for each in find_specimens(tmp_path)] == ["scratch", "dent", "dent", "pit"]
+    assert [each.kind for each in find_demo_pictures(tmp_path)] == [
+        "scratch",
+        "dent",
+        "dent",
+        "pit",
+    ]
 
 
 def test_numbered_masks_with_names_pass(tmp_path: Path) -> None:
@@ -296,7 +301,7 @@ def test_masks_of_good_parts_in_a_folder_that_says_so(tmp_path: Path) -> None:
     put(tmp_path / "masks/scratch/001.png", mask())
     found = open_dataset(tmp_path)
     assert [sample.kinds for sample in found.samples] == [(), ("scratch",), (), ()]
-    assert [each.kind for each in find_specimens(tmp_path)] == [None, "scratch", None, None]
+    assert [each.kind for each in find_demo_pictures(tmp_path)] == [None, "scratch", None, None]
     put(tmp_path / "masks/good/000.png", mask())
     assert refusal(tmp_path) == (
         "ROOT/masks/good/000.png: is drawn on, and its folder says good; expected masks/KIND/"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.demo.parts import find_specimens
+from edge.demo.parts import find_demo_pictures
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
 from tests.support.folders import images, mask, picture, put
@@ -54,7 +54,7 @@ def test_a_split_around_good_and_kinds(tmp_path: Path) -> None:
     kinds = {sample.name: sample.kinds for sample in open_dataset(tmp_path).samples}
     assert kinds["images/train/good/000.png"] == ()
     assert kinds["images/train/dent/000.png"] == ("dent",)
-    assert [each.kind for each in find_specimens(tmp_path)] == ["dent", "dent", None, None]
+    assert [each.kind for each in find_demo_pictures(tmp_path)] == ["dent", "dent", None, None]
 
 
 @pytest.mark.parametrize("name", ["ng", "NOK", "ng1", "bad", "Kratzer"])
@@ -106,7 +106,7 @@ def test_a_folder_of_masks_is_a_kind_whatever_its_name(tmp_path: Path, kind: str
     put(tmp_path / f"masks/{kind}/000.png", mask(1))
     put(tmp_path / "masks/other/001.png", mask(2))
     assert open_dataset(tmp_path).kinds == tuple(sorted((kind, "other")))
-    assert [each.kind for each in find_specimens(tmp_path)] == [kind, "other", None, None]
+    assert [each.kind for each in find_demo_pictures(tmp_path)] == [kind, "other", None, None]
 
 
 def test_pictures_that_are_named_in_groups(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.demo.parts import find_specimens
+from edge.demo.parts import find_demo_pictures
 from models.data.layouts import open_dataset
 from tests.support.folders import images, put
 from tests.support.refused_folders import DRAW, refusal
@@ -77,7 +77,7 @@ def test_what_is_no_label_does_not_stop(tmp_path: Path, name: str) -> None:
     images(tmp_path)
     texts = {"camera.json": '{"exposure_us": 80}', "list.csv": "000.png\n001.png\n"}
     put(tmp_path / name, texts.get(name, "a picture like 000.png is good"))
-    assert len(open_dataset(tmp_path).samples) == len(find_specimens(tmp_path)) == 4
+    assert len(open_dataset(tmp_path).samples) == len(find_demo_pictures(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("name", ["Groups.csv", "KINDS.CSV", "images/kinds.csv"])
