@@ -280,12 +280,8 @@ def test_masks_that_are_right_pass(tmp_path: Path) -> None:
         ("dent",),
         ("pit",),
     ]
-    assert [each.kind for each in find_demo_pictures(tmp_path)] == [
-        "scratch",
-        "dent",
-        "dent",
-        "pit",
-    ]
+    kinds = [each.kind for each in find_demo_pictures(tmp_path)]
+    assert kinds == ["scratch", "dent", "dent", "pit"]
 
 
 def test_numbered_masks_with_names_pass(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.demo.parts import find_pictures
+from edge.demo.parts import find_demo_pictures
 from edge.errors import UsageError
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
@@ -19,7 +19,7 @@ def refusal(root: Path) -> str:
     with pytest.raises(DataError) as trained:
         open_dataset(root).verify()
     with pytest.raises(UsageError) as shown:
-        find_pictures(root)
+        find_demo_pictures(root)
     message = str(trained.value)
     assert str(shown.value) == f"--frames {message}"
     return message.replace(str(root), "ROOT")
