@@ -3,7 +3,7 @@
     OUTFEED_BOARD=/etc/outfeed/station.toml python -m pytest tests/devices
 
 Its output's line must be wired to its trigger's. Without the variable nothing is added.
-docs/how-to/check-a-board.md says what to wire.
+docs/how-to/check-a-board.md describes the wiring.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def _trigger(_: object) -> Iterator[TriggerRig]:
 
 
 def _output(_: object) -> Iterator[tuple[Output, Callable[[], list[bool]]]]:
-    """What the trigger's line sees of it: the edges to active, each of which had one back."""
+    """Yield the board's output, and a function that returns the levels at the trigger's line.
+
+    The trigger reads only edges to active: between two of them the line was inactive once.
+    """
     config = _config()
     trigger = make_trigger(config, clock=CLOCK)
     levels: list[bool] = []

@@ -4,7 +4,7 @@ MS = 1_000_000
 
 
 class FakeClock:
-    """Time moves when somebody sleeps, and by hand."""
+    """A clock that moves when a caller sleeps, and by hand."""
 
     def __init__(self) -> None:
         self.ns = 1_000 * MS

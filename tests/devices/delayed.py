@@ -49,7 +49,7 @@ class DelayedStream:
         return f"http://127.0.0.1:{self._server.getsockname()[1]}/stream.mjpg"
 
     def exposed_ns(self, pixels: NDArray[np.uint8]) -> int:
-        """When this very picture was exposed."""
+        """Return the time at which this frame was exposed."""
         return self._began_ns + round(number_of(pixels) * self._frame_ms * _MS)
 
     def close(self) -> None:

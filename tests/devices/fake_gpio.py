@@ -1,10 +1,10 @@
 """A GPIO chip for machines without one: it stands in for gpiod.Chip, and for nothing else of gpiod.
 
 Settings, enums and events are the library's own, so what the drivers ask of it is checked by it.
-It does what the kernel's character device does: a line has one owner; the output takes its level in
-one step; logical levels follow active_low; edges are stamped, counted per line from 1, and kept up
-to the size of the buffer (per line here), the oldest dropped; 64 are read at once. No electrical
-behaviour, no delay.
+It behaves as the kernel's character device does. A line has one owner. The output takes its level
+in one step. Logical levels follow active_low. Edges are stamped and counted per line from 1. The
+buffer (one per line here) holds the newest edges: where it is full, the oldest edge is dropped. One
+read returns up to 64 edges. There is no electrical behaviour and no delay.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FakeKernel:
         return self.chips[path][1][number]
 
     def press(self, path: str, number: int, high: bool) -> None:
-        """Somebody outside changes the level of an input."""
+        """Change the level of an input from outside."""
         line = self.line(path, number)
         if high == line.high:
             return

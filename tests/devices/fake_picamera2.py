@@ -1,8 +1,9 @@
 """Stands in for picamera2, which cannot be imported without the libcamera of Raspberry Pi OS.
 
-It does what picamera2's event loop does, on a clock that the test moves: frames complete by
-themselves, the newest one is kept, a request that is asked for is that one or the next to come, a
-request that is never released is a buffer less, and one that nobody fetched in time is still owed.
+It behaves as picamera2's event loop does, on a clock that the test moves. Frames complete by
+themselves, and the newest one is kept. A caller that asks for a request gets that frame or the next
+one. A request that is never released leaves one buffer less. A request that no caller fetched in
+time is still delivered later.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A capture device for machines without one: it stands in for the five calls to the kernel.
 
-It does what a driver with videobuf2 does: a frame that begins while no buffer is queued is lost;
-filled buffers come out oldest first; every frame has a stamp and a number; a device that is pulled
-out answers ENODEV. Time is handed in. No noise: one level everywhere, another one in each frame.
+It behaves as a driver with videobuf2 does. A frame that begins while no buffer is queued is lost.
+Filled buffers come out oldest first. Every frame has a stamp and a number. A device that is pulled
+out answers ENODEV. The test sets the time. There is no noise: all pixels of a frame have one level,
+and each frame has another level.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def _error(number: int) -> OSError:
 class FakeVideo:
     """One device at ``path``. Frames begin every frame_ns and are there transfer_ns later.
 
-    stamp_flags: what the driver says of its stamps; with STAMP_OF_EXPOSURE it stamps the start of a
+    stamp_flags: flags about the stamps; with STAMP_OF_EXPOSURE the driver stamps the start of a
     frame, else the end. stamp_offset_ns: how wrong its clock is. damaged, cut: numbers of frames.
     pulses: of a triggered device, when it exposes. controls: value, least, greatest.
     """
@@ -175,7 +176,7 @@ class FakeVideo:
     # -- the sensor
 
     def _due_ns(self) -> int | None:
-        """When a frame begins or ends next."""
+        """Return the time at which a frame begins or ends next; None where no pulse is left."""
         if self.begun is not None:
             return self.begun[0] + self.transfer_ns
         if self.pulses is not None:
@@ -229,5 +230,5 @@ class FakeVideo:
 
 
 def level(number: int) -> int:
-    """What frame ``number``, counted from 1, shows."""
+    """Return the gray level of frame ``number``, counted from 1."""
     return number % 200 + 20

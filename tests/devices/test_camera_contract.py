@@ -1,4 +1,4 @@
-"""What every camera must do. A real one joins by a line in CAMERAS (tests/devices/cameras.py)."""
+"""The contract of all cameras. A real one joins by a line in CAMERAS (tests/devices/cameras.py)."""
 
 import logging
 from contextlib import suppress

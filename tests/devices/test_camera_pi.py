@@ -27,7 +27,7 @@ def opened(sensor: FakeSensor, **given) -> PiCamera:
 
 
 def exposed_ms(camera: PiCamera, at_ms: float) -> float:
-    """When the frame was exposed that is given for a trigger at that time; 0: the first one."""
+    """Capture for a trigger at that time; return when the frame was exposed; 0: the first frame."""
     return (camera.capture(1, 1, S + round(at_ms * MS)).exposed_ns - S) / MS
 
 

@@ -1,4 +1,4 @@
-"""A camera that is lost and comes back."""
+"""A camera that is lost and is opened again."""
 
 import threading
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A V4L2 camera on a device that the test plays: which frame is given, and what is said instead."""
+"""A V4L2 camera on a device that the test plays: which frame it gives, or which error."""
 
 from collections import deque
 from dataclasses import replace
@@ -26,7 +26,7 @@ def opened(video: FakeVideo, **given) -> V4l2Camera:
 
 
 def shown(camera: V4l2Camera, triggered_ns: int) -> tuple[int, float]:
-    """When the frame was exposed, in ms since the stream began at 1,000 ms; and its level."""
+    """Return the frame's exposure, in ms since the stream began at 1,000 ms, and its level."""
     frame = camera.capture(1, 1, triggered_ns)
     return (frame.exposed_ns - 1_000 * MS) // MS, float(frame.pixels.mean())
 

@@ -1,4 +1,4 @@
-"""What every encoder must do. A real one joins by a line in ENCODERS, with what turns its shaft."""
+"""The contract of all encoders. A real one joins by a line in ENCODERS, with its shaft's drive."""
 
 import select
 import time
@@ -30,7 +30,7 @@ class Rig:
     single: bool = False
 
     def read(self, changes: int) -> list[EncoderPosition]:
-        """What ``read`` gives until so many changes are there: a kernel may hand them over late."""
+        """Read until there are so many changes: a kernel may hand them over late."""
         found: list[EncoderPosition] = []
         limit = time.monotonic() + 5.0
         while len(found) < changes and time.monotonic() < limit:

@@ -1,4 +1,4 @@
-"""An encoder at GPIO lines: what it counts, and what it says when edges were lost.
+"""An encoder at GPIO lines: what it counts, and how it reports lost edges.
 
 The contract of all encoders is in test_encoder_contract.py.
 """
@@ -76,7 +76,7 @@ def test_lost_edges_of_two_channels_are_gaps_until_each_has_said_where_it_stands
     encoder.read()
     shaft.turn(2)
     ((_, lines),) = kernel.chips.values()
-    lost = lines[0].events.popleft()  # a rose, and nobody will know
+    lost = lines[0].events.popleft()  # a rose, and no event reports it
     assert lost.line_seqno == 1
     shaft.turn(4)
     found = encoder.read()

@@ -1,4 +1,4 @@
-"""GPIO lines by libgpiod: what is asked of the kernel, and what is said when it refuses."""
+"""GPIO lines by libgpiod: the requests to the kernel, and the errors where it refuses."""
 
 import builtins
 import inspect
@@ -116,7 +116,7 @@ def test_the_kernels_count_of_32_bits_may_wrap(kernel, path):
         kernel.press(path, 0, False)
     sequences = [trigger.wait(0).sequence for _ in range(4)]
     assert sequences == [(1 << 32) + n for n in (-1, 0, 1, 2)]
-    assert trigger.lost == (1 << 32) - 2  # before the first: none of ours, but nobody read them
+    assert trigger.lost == (1 << 32) - 2  # before the first: none of ours, but no one read them
 
 
 @pytest.mark.parametrize(

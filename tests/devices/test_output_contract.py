@@ -1,4 +1,4 @@
-"""What every output must do. A real one joins by a line in OUTPUTS."""
+"""The contract of all outputs. A real one joins by a line in OUTPUTS."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
-"""No frame of a stream that a part is given is older than the part, whatever held it up: with
-frames that carry their true moment of exposure, over real sockets and through the real decoder."""
+"""No frame of a stream that a part is given is older than the part, whatever delayed the frame.
+
+The frames carry their true moment of exposure, over real sockets and through the real decoder.
+"""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What every trigger must do, and what the simulated belt knows besides."""
+"""The contract of all triggers, and what the simulated belt records besides."""
 
 import itertools
 from collections.abc import Callable, Iterator

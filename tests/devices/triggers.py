@@ -18,7 +18,7 @@ from tests.devices.gpio_sim import SimChip
 
 @dataclass
 class TriggerRig:
-    """A trigger that nobody has waited for, and the clock of its stamps."""
+    """A trigger that no test has waited for yet, and the clock of its stamps."""
 
     trigger: Trigger
     now_ns: Callable[[], int]

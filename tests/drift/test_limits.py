@@ -32,7 +32,7 @@ def test_a_limit_gives_the_run_length_it_was_made_for() -> None:
 def test_no_limit_is_reached_by_one_part() -> None:
     slack = np.array([5.0])
     assert limit_for(slack, 1e7)[0] == 8 * 5.0
-    assert limit_for(np.array([0.5]), 0.0)[0] == 4.0  # nor where nobody asks for few alarms
+    assert limit_for(np.array([0.5]), 0.0)[0] == 4.0  # nor where no limit on alarms is asked for
 
 
 @pytest.mark.parametrize("slack", [0.25, 0.5])

@@ -235,8 +235,9 @@ class Dependent:
 def test_the_long_run_spread_is_learned(memory: float) -> None:
     baseline = learned(Dependent(11, memory))
     assert baseline.spread == pytest.approx(SPREADS, rel=0.25)
-    # For parts that depend by 0.8: three times; on top of it the root of 1.5 for what 40 batches
-    # may miss; a scalar is known to a quarter, the cells together better.
+    # For parts that depend by 0.8 the long-run spread is three times the spread. The factor root of
+    # 1.5 covers what 40 batches may miss. A scalar is known to a quarter; the cells together are
+    # known better.
     wanted = SPREADS * np.sqrt((1 + memory) / (1 - memory)) * np.sqrt(1.5)
     assert baseline.long_run[streams.DARK] == pytest.approx(wanted[streams.DARK], rel=0.25)
     scalars = baseline.long_run[:9] / wanted[:9]

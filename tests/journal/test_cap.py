@@ -1,4 +1,4 @@
-"""The cap: what goes, what is told, and that the disk use stays below it at every moment."""
+"""The cap: what is deleted, what is reported, and that disk use is always below the cap."""
 
 import json
 import tempfile
@@ -60,7 +60,7 @@ def test_published_rows_go_without_a_word(tmp_path: Path) -> None:
         kept = rows(tmp_path)
     assert all(row["first"] is None for _, row in kept)
     assert kept[-1][0] == 4000
-    assert len(kept) > 800  # history is kept as long as there is room
+    assert len(kept) > 800  # history is kept as long as there is space
 
 
 def test_loss_begins_behind_what_was_published(tmp_path: Path) -> None:

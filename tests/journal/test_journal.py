@@ -1,4 +1,4 @@
-"""The journal: sequences, durability, one writer, and what a person is told."""
+"""The journal: sequences, durability, one writer, and the messages for a person."""
 
 import json
 import os

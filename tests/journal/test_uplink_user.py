@@ -226,8 +226,8 @@ def test_a_position_that_cannot_be_is_none(tmp_path: Path, published: int) -> No
 def test_a_position_beyond_the_journal_deletes_nothing(
     tmp_path: Path, published: int, run: str
 ) -> None:
-    """Said by an uplink that somebody took over: the events that it never published are still
-    there, and the journal tells that something is wrong."""
+    """An attacker's uplink wrote the cursor: the events that it never published are still there,
+    and the journal reports that something is wrong."""
     with open_journal(tmp_path) as journal:
         journal.append([event(number) for number in range(1, 21)])
         name = journal.uuid

@@ -91,7 +91,7 @@ def test_parts_that_the_ejector_cannot_tell_apart_go_together(verdicts, ejected)
     queue = make(spacing=10)
     for number, verdict in enumerate(verdicts, start=1):
         queue.announce(number, 100 + 9 * number, verdict)
-    queue.announce(9, 137, False)  # ten behind the third: this one can be told apart
+    queue.announce(9, 137, False)  # ten behind the third: far enough to be distinguished
     found = ""
     letters = {Cause.VERDICT: "K", Cause.TOO_CLOSE: "C", Cause.UNKNOWN: "U"}
     for number in range(1, 4):
@@ -146,7 +146,7 @@ def test_a_lost_belt_is_ejected_from_end_to_end_and_takes_along_who_is_there():
     queue.reach(205, 1_410)
     assert fates(queue.due(1_410)) == [(2, "EJECTED", "TOO_CLOSE")]
     queue.reach(215, 1_500)
-    # Ten behind the second, which was ejected: it can be told apart.
+    # Ten behind the second, which was ejected: far enough to be distinguished.
     assert queue.due(1_500) == OutputStep(False, (PartOutcome(3, 1_500, 0, PASSED, Cause.VERDICT),))
 
 

@@ -21,7 +21,7 @@ class Line:
         self.told: list[tuple[int, str, str]] = []
 
     def to(self, count: int) -> OutputStep:
-        """Run, or back up, to a count; what went by."""
+        """Run, or back up, to a count; return the last output step."""
         step = self.due()
         while self.count != count:
             self.count += 1 if count > self.count else -1
@@ -126,7 +126,7 @@ def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
     line.tracker.moved([EncoderPosition(1_000, line.now_ns + 1_000, gap=True)])
     assert line.due().active
     assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
-    line.part_id += 1  # seen before the gap, told behind it
+    line.part_id += 1  # seen before the gap, reported after it
     assert line.tracker.sighted(3, line.now_ns, line.now_ns + 2_000, False) is None
     line.now_ns += 2_000
     line.to(1_010)
@@ -181,7 +181,7 @@ def test_an_encoder_that_fails_leaves_no_part_a_place():
 def test_a_new_process_takes_over_what_is_under_way():
     line = Line(begin=500, eye=EyeRules(30, 5), debounce=4)
     line.tracker.known(1, 450)
-    line.tracker.restore(2, 499, line.now_ns, True)  # it went by meanwhile
+    line.tracker.restore(2, 499, line.now_ns, True)  # it passed meanwhile
     line.tracker.restore(3, 520, line.now_ns, True)  # and this one passed the ejector's eye
     line.tracker.restore(4, 560, line.now_ns, True)
     line.tracker.resolve(1, True)

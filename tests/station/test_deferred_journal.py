@@ -1,4 +1,4 @@
-"""A journal whose disk refuses at the start: events wait, what finds no room is a gap event."""
+"""A journal whose disk refuses at the start: events wait, those above the limit are a gap event."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def opens(folder: Path) -> Journal:
 
 
 class Disk:
-    """Refuses, hangs or has a bug until it is told otherwise."""
+    """An opener that refuses, hangs or has a bug until the test ends that."""
 
     def __init__(self, folder: Path, error: BaseException | None = None) -> None:
         self.folder, self.error = folder, error
@@ -94,7 +94,7 @@ def test_a_disk_that_hangs_is_left_behind(tmp_path: Path) -> None:
     disk.answers.set()
     eventually((tmp_path / "journal.sqlite").exists)
     eventually(lambda: not any(t.name == "retry-journal_open" for t in threading.enumerate()))
-    opens(tmp_path).close()  # one that opened after the close was closed: nobody holds its lock
+    opens(tmp_path).close()  # one that opened after the close was closed: no one holds its lock
 
 
 def test_a_station_that_runs_on_the_folder_ends_the_start(tmp_path: Path) -> None:

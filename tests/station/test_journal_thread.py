@@ -1,4 +1,4 @@
-"""The thread before the journal: it never makes the line wait, and it says what it lost."""
+"""The thread before the journal: it never makes the line wait, and it reports what it lost."""
 
 import threading
 from pathlib import Path
@@ -169,4 +169,4 @@ def test_the_account_comes_first_and_is_tried_for(monkeypatch, tmp_path):
     start, *rest = journal.events
     assert (start.type, start.last_end, start.recovered) == ("outfeed.start/1", "killed", 1)
     assert [getattr(event, "part_id", None) or event.count for event in rest] == [2, 3, 4]
-    assert open_register("s1", tmp_path).last is None  # all told, so it was given back
+    assert open_register("s1", tmp_path).last is None  # all is reported, so it was given back

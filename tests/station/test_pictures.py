@@ -1,4 +1,4 @@
-"""What a station tells whoever keeps its pictures, and when."""
+"""The calls that a station makes to its image writer, and their order."""
 
 from __future__ import annotations
 

@@ -310,7 +310,7 @@ def saved(end: RunEnd, boot: str, announced: int, reserved: int, left: int = 0) 
 
 
 def test_the_account_of_a_power_cut() -> None:
-    """Up to ten seconds of it are not on the disk; more is not known, and it says so."""
+    """Up to ten seconds of it are not on the disk; more is not known, as the event reports."""
     tail = JournalTail(False, "aa", 3, frozenset({3, 4, 6}))
     start, rest = account(None, saved(RunEnd.RUNNING, "another", 8, 100_000), tail)
     assert (start.last_end, start.last_part, start.last_part_at_most) == ("power", 8, 100_000)

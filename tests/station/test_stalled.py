@@ -1,4 +1,4 @@
-"""A stage that hangs, in a station of scripted parts: heartbeats end, the station dies in order."""
+"""A stage that hangs in a station of scripted parts: heartbeats end, the station stops in order."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_journal_that_refuses_is_no_hang() -> None:
 
 
 def test_a_thread_that_hangs_with_the_lock_in_its_hand(hang: Hanging) -> None:
-    """The deadline thread in the middle of its table: nobody else gets at it, not even the end."""
+    """The deadline thread in the middle of its table: no other thread gets it, not even the end."""
 
     class Clock:
         def now_ns(self) -> int:

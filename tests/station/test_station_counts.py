@@ -76,4 +76,4 @@ def test_what_was_found_on_the_belt_is_journalled_and_counted():
         "position_lost": 2,
         "too_close": 1,
     }
-    assert (summary.ejected, summary.timing.count) == (3, 2)  # nobody knows when a lost part was
+    assert (summary.ejected, summary.timing.count) == (3, 2)  # the time of a lost part is not known

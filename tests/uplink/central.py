@@ -1,4 +1,4 @@
-"""What the tests of the uplink share: a central system that keeps all, and a journal to fill."""
+"""Helpers of the uplink tests: a central system that stores all events, and a journal to fill."""
 
 import threading
 from collections.abc import Callable, Iterator

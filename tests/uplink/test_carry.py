@@ -76,7 +76,7 @@ def test_a_broker_that_goes_and_comes_back(tmp_path: Path, persistence: bool) ->
             last = journal.append([gap_event("press-3", count=1, reason="last")]).start
             wait_for(lambda: central.sequences[-1:] == [last], "the last event")
     # Without persistence the broker itself forgets what it confirmed and had not handed on yet:
-    # that must show as a hole. Everything else is there, once and in order.
+    # the loss must appear as a gap. Everything else is there, once and in order.
     (coverage,) = central.receiver.coverage()
     missing = [number for gap in coverage.gaps for number in gap]
     assert sorted(central.sequences + missing) == list(range(1, last + 1))
@@ -111,7 +111,7 @@ def test_a_refused_event_is_not_skipped(tmp_path: Path, caplog: pytest.LogCaptur
 def test_a_broker_that_falls_silent_is_noticed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, answers: bool
 ) -> None:
-    """It accepts and says nothing, or says welcome and nothing more."""
+    """The broker accepts and is silent, or sends its CONNACK and is silent then."""
     connections: list[socket.socket] = []
 
     def silent(listener: socket.socket) -> None:
@@ -155,7 +155,7 @@ def test_no_broker_at_all_and_a_stop(tmp_path: Path) -> None:
 
 
 def read_packets(connection: socket.socket, buffer: bytearray) -> list[tuple[int, bytes]]:
-    """What came until the client paused for 0.1 s: (type and flags, body) of whole packets."""
+    """Read until the client pauses for 0.1 s; return (type and flags, body) of whole packets."""
     connection.settimeout(0.1)
     try:
         while data := connection.recv(65536):

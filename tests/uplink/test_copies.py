@@ -1,4 +1,4 @@
-"""A station's card that was copied or restored from a backup: central loses nothing and is told."""
+"""A station's card that was copied, or restored from a backup: no loss, and central is informed."""
 
 from __future__ import annotations
 

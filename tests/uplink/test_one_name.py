@@ -70,4 +70,4 @@ def test_pauses_after_a_takeover_grow_although_events_were_carried(
             fill(journal, 1)
             wait_for(lambda: len(pauses) >= 5, "five takeovers")
             assert resets == []
-    assert read_state(config.paths.uplink).undelivered == 0  # nobody's fault
+    assert read_state(config.paths.uplink).undelivered == 0  # no event is at fault

@@ -117,7 +117,7 @@ def test_an_event_that_is_never_acknowledged_is_set_aside(
 def test_a_broker_that_refuses_everything_is_waited_for(
     tmp_path: Path, code: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever it says: where not even a gap event passes, no event is at fault."""
+    """Whatever the broker answers: where not even a gap event passes, no event is at fault."""
     answer = Answer(hang_up=True) if code is None else Answer(code)
     broken = True
     with ScriptedBroker(lambda one: answer if broken else OK).running() as broker:

@@ -1,4 +1,4 @@
-"""Whose certificate it is says the subject alternative name, and nothing else; and whose key."""
+"""Only the subject alternative name decides whose certificate, and whose key, it is."""
 
 from __future__ import annotations
 
