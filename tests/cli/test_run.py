@@ -143,7 +143,7 @@ def test_uplink_refuses_a_wrong_configuration(
     assert (result.status, "key 'uplink.host'" in result.line) == (78, True)
 
 
-def test_an_uplink_that_dies_is_started_again(
+def test_an_uplink_that_exits_is_started_again(
     configure: Callable[..., Path], tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

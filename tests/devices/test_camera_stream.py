@@ -32,7 +32,7 @@ def capture_for_ever(camera: StreamCamera) -> None:
         camera.capture(1, 1, CLOCK.now_ns())
 
 
-def test_a_frame_that_came_after_the_trigger_is_given_however_long_nobody_asked(stream, camera):
+def test_a_frame_that_came_after_the_trigger_is_given_however_late_the_call(stream, camera):
     for number in range(1, 4):
         time.sleep(0.2)
         triggered_ns = CLOCK.now_ns()

@@ -63,7 +63,7 @@ def test_the_same_plan_is_the_same_belt():
     assert edges(plan) == edges(plan) != edges(replace(plan, seed=1))
 
 
-def test_a_pulse_hits_who_is_in_front_of_the_ejector_and_nobody_twice():
+def test_a_pulse_hits_each_part_in_front_of_the_ejector_once():
     belt = DrivenBelt(PLAN, clock=FakeClock())
     while len(belt.history) < 4:
         belt.wait(5.0)

@@ -71,7 +71,7 @@ def test_a_shaft_that_stands_anywhere_at_the_claim_is_zero(request):
     assert counts(encoder) == [(0, False), (1, False), (2, False)]
 
 
-def test_lost_edges_of_two_channels_are_gaps_until_each_has_said_where_it_stands(caplog):
+def test_lost_edges_of_two_channels_are_gaps_until_each_has_reported_its_level(caplog):
     encoder, shaft, kernel = fake_gpio_encoder()
     encoder.read()
     shaft.turn(2)

@@ -46,7 +46,7 @@ def test_the_first_moment_of_a_count_is_the_first(drive, count):
     assert found == next((at_ns for seen, at_ns in changes if seen >= count), None)
 
 
-def test_it_stands_before_it_begins_and_stops_and_reverses_as_it_is_told():
+def test_it_stands_before_it_begins_and_stops_and_reverses_on_command():
     motion = DrivenMotion(Drive(1_000, 1_000, stops=0.2, reversals=0.2, seed=3))
     assert motion.count_at(0) == motion.count_at(1_000) == 0
     counts = [motion.count_at(1_000 + n * 50 * MS) for n in range(2_000)]

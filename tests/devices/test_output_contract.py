@@ -167,6 +167,6 @@ def test_pulses_of_a_history():
     assert pulses([*edges, OutputEdge(False, 90_000)])[1] == Pulse(at_ns=50_000, width_us=40)
 
 
-def test_a_pulse_cut_off_by_a_death_has_a_beginning_and_no_width():
+def test_a_pulse_cut_off_by_a_crash_has_a_beginning_and_no_width():
     edges = [OutputEdge(True, 1_000), OutputEdge(True, 50_000), OutputEdge(False, 60_000)]
     assert pulses(edges) == [Pulse(at_ns=1_000, width_us=0), Pulse(at_ns=50_000, width_us=10)]

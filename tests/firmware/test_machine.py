@@ -165,7 +165,7 @@ def test_the_rejector_has_real_time_and_locked_memory_without_root(machine: Mach
 
 
 @pytest.mark.parametrize("number", ["KILL", "ABRT"])
-def test_a_station_that_dies_is_started_again_after_its_rejector_has_settled(
+def test_a_station_that_exits_is_started_again_after_its_rejector_has_settled(
     machine: Machine, number: str
 ) -> None:
     start(machine)
@@ -225,7 +225,7 @@ def test_a_camera_that_hangs(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
-def test_a_rejector_that_dies_or_hangs_costs_no_restart_of_the_station(
+def test_a_rejector_that_exits_or_hangs_costs_no_restart_of_the_station(
     machine: Machine, number: str
 ) -> None:
     start(machine)

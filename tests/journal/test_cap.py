@@ -118,7 +118,7 @@ def test_the_shares_are_the_whole(max_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 400])
-def test_every_row_is_there_or_told_of(tmp_path: Path, size: int) -> None:
+def test_every_row_is_there_or_reported(tmp_path: Path, size: int) -> None:
     with open_journal(tmp_path) as journal:
         for _ in range(30):
             journal.append([gap_event("s", count=1, reason="x" * size)] * 100)

@@ -61,7 +61,7 @@ def read(place: Path) -> list[int]:
 
 @needs_root
 @pytest.mark.parametrize("how", ["closed", "killed"])
-def test_it_reads_a_journal_that_nobody_has_open(place: Path, how: str) -> None:
+def test_it_reads_a_journal_that_no_process_has_open(place: Path, how: str) -> None:
     assert acting_as(lambda: read(place), UPLINK) == "[]"
     written(place, 5, how)
     before = sorted(path.name for path in (place / "state").iterdir())
@@ -164,7 +164,7 @@ def test_it_cannot_end_the_station(place: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder", "device", "loop", "huge", "lease"])
-def test_a_cursor_that_is_no_file_is_none_and_nobody_waits_for_it(place: Path, kind: str) -> None:
+def test_a_cursor_that_is_no_file_is_none_and_does_not_block(place: Path, kind: str) -> None:
     path, secret = place / "uplink/uplink.json", place / "secret"
     write_cursor(secret, JournalPosition("j", 7))
     lease = -1

@@ -40,7 +40,7 @@ def test_a_part_without_verdict_is_dealt_with_as_unknown():
         assert queue.counters.unknown == 1
 
 
-def test_a_late_verdict_is_counted_and_fires_on_nobody():
+def test_a_late_verdict_is_counted_and_ejects_no_part():
     queue = make(eject_unknown=False)
     queue.announce(1, 100)
     queue.announce(2, 200)
@@ -52,7 +52,7 @@ def test_a_late_verdict_is_counted_and_fires_on_nobody():
     assert queue.counters == Counters(announced=2, passed=2, unknown=1, late=1)
 
 
-def test_repeats_and_strangers_are_counted_and_change_nothing():
+def test_repeats_and_unannounced_parts_are_counted_and_change_nothing():
     queue = make()
     queue.announce(1, 100)
     queue.announce(1, 500)

@@ -229,7 +229,7 @@ def test_the_eye_moves_a_part_to_where_it_is():
     assert fates(queue.due(50)) == [(2, "PASSED", "VERDICT")]
 
 
-def test_what_the_eye_sees_and_nobody_announced_is_a_stranger_and_unknown():
+def test_an_unannounced_part_at_the_eye_is_unannounced_and_unknown():
     for eject_unknown, fate in ((True, "EJECTED"), (False, "PASSED")):
         queue = make(confirm=True, eject_unknown=eject_unknown)
         queue.announce(1, 100, False)
@@ -263,7 +263,7 @@ def test_a_part_that_the_eye_does_not_see_is_absent(eject_absent, fate):
     assert queue.counters.absent == 1
 
 
-def test_an_eye_that_misses_four_in_a_row_is_taken_for_blind_until_it_sees_one():
+def test_an_eye_that_misses_four_in_a_row_is_taken_as_failed_until_it_sees_one():
     queue = make(confirm=True, eject_absent=False)
     for number in range(1, 7):
         queue.announce(number, 100 * number, True)

@@ -18,7 +18,7 @@ class Line:
         self.tracker = BeltTracker(self.queue, counts=CountRules(TRAVEL, **rules), eye=eye)
         self.count, self.now_ns, self.part_id = begin, 0, 0
         self.tracker.moved([EncoderPosition(begin, 0)])
-        self.told: list[tuple[int, str, str]] = []
+        self.outcomes: list[tuple[int, str, str]] = []
 
     def to(self, count: int) -> OutputStep:
         """Run, or back up, to a count; return the last output step."""
@@ -32,7 +32,7 @@ class Line:
 
     def due(self) -> OutputStep:
         step = self.tracker.due(self.now_ns)
-        self.told += [(p.part_id, p.action.name, p.cause.name) for p in step.outcomes]
+        self.outcomes += [(p.part_id, p.action.name, p.cause.name) for p in step.outcomes]
         return step
 
     def edge(self, eject: bool | None = True) -> int | None:
@@ -51,9 +51,9 @@ def test_a_part_is_due_the_travel_behind_the_count_of_its_edge_and_not_of_its_te
     assert line.tracker.sighted(1, seen_ns + 999, line.now_ns, True) == 110
     assert line.tracker.counts_left == 80
     line.to(109)
-    assert line.told == []
+    assert line.outcomes == []
     line.to(110)
-    assert line.told == [(1, "EJECTED", "VERDICT")]
+    assert line.outcomes == [(1, "EJECTED", "VERDICT")]
 
 
 def test_an_edge_near_to_a_known_part_or_while_the_belt_backs_up_begins_no_part():
@@ -71,7 +71,7 @@ def test_an_edge_near_to_a_known_part_or_while_the_belt_backs_up_begins_no_part(
     line.to(20)
     assert line.edge() is None  # it returns
     line.to(130)
-    assert line.told == [
+    assert line.outcomes == [
         (2, "NO_PART", "SEEN_AGAIN"),
         (4, "NO_PART", "BACKWARD"),
         (5, "NO_PART", "SEEN_AGAIN"),
@@ -90,7 +90,7 @@ def test_a_part_put_on_where_the_belt_has_been_before_is_a_new_part():
     line.to(40)
     assert line.edge() == 140  # nothing was seen there the first time
     line.to(140)
-    assert line.told == [(1, "EJECTED", "VERDICT"), (2, "EJECTED", "VERDICT")]
+    assert line.outcomes == [(1, "EJECTED", "VERDICT"), (2, "EJECTED", "VERDICT")]
 
 
 def test_a_belt_that_trembles_where_it_stands_does_not_back_up():
@@ -109,11 +109,11 @@ def test_a_part_that_backs_away_and_returns_is_ejected_when_it_comes_and_never_a
     line.to(119)
     line.to(5)
     line.to(119)
-    assert line.told == []
+    assert line.outcomes == []
     assert line.to(120).active
     line.to(115)
     line.to(130)
-    assert line.told == [(1, "EJECTED", "VERDICT")]
+    assert line.outcomes == [(1, "EJECTED", "VERDICT")]
 
 
 def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
@@ -125,7 +125,7 @@ def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
     line.count = 1_000
     line.tracker.moved([EncoderPosition(1_000, line.now_ns + 1_000, gap=True)])
     assert line.due().active
-    assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
+    assert line.outcomes == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
     line.part_id += 1  # seen before the gap, reported after it
     assert line.tracker.sighted(3, line.now_ns, line.now_ns + 2_000, False) is None
     line.now_ns += 2_000
@@ -134,7 +134,7 @@ def test_lost_edges_make_everything_on_the_belt_unknown_and_nothing_behind_it():
     assert line.to(1_099).active
     line.to(1_109)
     assert not line.to(1_110).active
-    assert line.told[2:] == [(3, "EJECTED", "POSITION_LOST"), (4, "PASSED", "VERDICT")]
+    assert line.outcomes[2:] == [(3, "EJECTED", "POSITION_LOST"), (4, "PASSED", "VERDICT")]
     assert line.queue.counters.position_losses == 1
 
 
@@ -147,7 +147,7 @@ def test_edges_of_the_photo_eye_without_a_count_between_them_are_a_dead_encoder(
     assert not line.due().active
     line.edge(False)
     assert line.due().active
-    assert line.told == [
+    assert line.outcomes == [
         (2, "NO_PART", "SEEN_AGAIN"),
         (1, "EJECTED", "POSITION_LOST"),
         (3, "EJECTED", "POSITION_LOST"),
@@ -175,7 +175,7 @@ def test_an_encoder_that_fails_leaves_no_part_a_place():
     line.tracker.fail(line.now_ns)
     assert line.edge(False) is None
     assert line.due().active
-    assert line.told == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
+    assert line.outcomes == [(1, "EJECTED", "POSITION_LOST"), (2, "EJECTED", "POSITION_LOST")]
 
 
 def test_a_new_process_takes_over_what_is_under_way():
@@ -190,7 +190,7 @@ def test_a_new_process_takes_over_what_is_under_way():
     line.to(352)
     assert line.edge() is None  # the first one is back, and known
     line.to(560)
-    assert line.told == [
+    assert line.outcomes == [
         (2, "MISSED", "REJECTOR_DOWN"),
         (5, "NO_PART", "SEEN_AGAIN"),
         (3, "EJECTED", "VERDICT"),
@@ -207,15 +207,15 @@ def test_a_part_seen_while_no_process_ran_lies_behind_the_last_one_known():
     assert levels == {539: False, 540: False, 541: True, 599: True, 600: True}
     line.to(606)
     assert not line.due().active
-    assert line.told == [(2, "EJECTED", "POSITION_LOST"), (1, "PASSED", "VERDICT")]
+    assert line.outcomes == [(2, "EJECTED", "POSITION_LOST"), (1, "PASSED", "VERDICT")]
 
 
-def test_a_part_told_when_it_has_long_gone_by_ejects_nobody():
+def test_a_part_reported_long_after_it_passed_ejects_no_part():
     line = Line(begin=500)
     line.to(650)
     assert line.tracker.sighted(2, -1_000, line.now_ns, False) is None
     assert not line.due().active
-    assert line.told == [(2, "PASSED", "REJECTOR_DOWN")]
+    assert line.outcomes == [(2, "PASSED", "REJECTOR_DOWN")]
 
 
 def test_the_ejectors_eye_on_a_belt_that_backs_up_sees_each_part_once():
@@ -229,14 +229,14 @@ def test_the_ejectors_eye_on_a_belt_that_backs_up_sees_each_part_once():
     line.to(92)
     line.tracker.arrived(line.now_ns)
     line.to(121)
-    assert line.told == []
+    assert line.outcomes == []
     line.to(122)
     line.to(130)
-    assert line.told == [(1, "EJECTED", "VERDICT")]
+    assert line.outcomes == [(1, "EJECTED", "VERDICT")]
     assert (line.queue.counters.backward, line.queue.counters.seen_again) == (1, 1)
 
 
-def test_a_part_that_came_by_while_nobody_looked_was_seen_before_it_was_due():
+def test_a_part_that_passed_the_eye_between_two_steps_was_seen_before_it_was_due():
     line = Line(eye=EyeRules(30, 5))
     line.edge(True)
     positions = [EncoderPosition(count, count * 1_000) for count in range(1, 121)]
@@ -280,7 +280,7 @@ def test_the_odometer_remembers_where_the_belt_was():
     assert (odometer.at(69), odometer.at(70)) == (None, BeltPosition(7, True, 7))
 
 
-def test_the_odometer_and_the_sightings_are_bounded():
+def test_the_odometer_and_the_seen_counts_are_bounded():
     odometer = Odometer()
     for count in range(20_000):
         odometer.moved(EncoderPosition(count, count))

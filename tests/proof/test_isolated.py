@@ -144,7 +144,7 @@ def _words(engine: EngineChoice) -> dict[str, object]:
     return {"name": engine.name, "threads": 1, "precision": None, "providers": []}
 
 
-def test_a_child_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_crashes_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """As an engine's illegal instruction would be."""
     for script, said in (
         ("kill -ILL $$", "ended by SIGILL"),

@@ -24,7 +24,7 @@ def passed(part_id: int, action: Action = Action.PASSED) -> Actuated:
     return Actuated(part_id, 0, 0, 0, action, Cause.VERDICT)
 
 
-def test_by_time_a_new_process_is_told_what_is_to_come_and_the_rest_is_down():
+def test_by_time_a_new_process_gets_the_parts_to_come_and_the_rest_is_down():
     underway = make(eject_unknown=False)
     assert underway.announce(1, 100 * MS, 0) == Announce(1, 100 * MS)
     for number, due_ns in ((2, 120 * MS), (3, 140 * MS), (4, 500 * MS)):
@@ -95,7 +95,7 @@ def test_what_is_never_reported_is_forgotten():
     assert len(underway) == 10
 
 
-def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
+def test_a_new_process_gets_no_more_parts_than_its_socket_holds():
     underway = make()
     underway.orders(7, purge_at_start=False)
     for number in range(500):
@@ -105,7 +105,7 @@ def test_a_new_process_is_told_of_no_more_than_its_socket_holds():
     assert underway.orders(7, purge_at_start=False) == [Known(n, n) for n in range(436, 500)]
 
 
-def test_by_time_every_process_is_told_until_when_the_belt_is_unknown():
+def test_by_time_every_process_gets_the_time_until_which_the_belt_is_unknown():
     underway = make()
     given = {"purge_at_start": False, "clear_ns": 400 * MS}
     assert underway.orders(-1, now_ns=100 * MS, **given) == [Clear(500 * MS)]

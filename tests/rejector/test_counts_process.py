@@ -133,7 +133,7 @@ def test_a_count_that_survives_the_process_goes_on_in_the_next(start):
     assert rejector.reports[1].due_ns == rejector.moment_ns(40 + TRAVEL)
 
 
-def test_a_count_that_dies_with_its_process_leaves_the_belt_unknown(start):
+def test_a_count_that_is_lost_with_its_process_leaves_the_belt_unknown(start):
     rejector = start(survives=False)
     rejector.see(1, 20, False)
     eventually(lambda: rejector.client._announced._parts[1].place is not None)

@@ -66,7 +66,7 @@ def guarded():
         each.close()
 
 
-def test_a_pulse_that_the_loop_does_not_end_is_ended_and_told_to_both(guarded):
+def test_a_pulse_that_the_loop_does_not_end_is_ended_and_reported_to_both(guarded):
     line = guarded()
     until_ns = CLOCK.now_ns() + 20 * MS
     line.pulsing.drive(True, until_ns)

@@ -115,7 +115,7 @@ def test_a_pulse_ends_while_the_loop_is_stopped_and_no_good_part_is_ejected(star
     assert belt.client.restarts == 0
 
 
-def test_good_parts_in_a_pulse_that_nobody_could_end_are_reported_as_ejected(start):
+def test_good_parts_in_a_pulse_that_could_not_be_ended_are_reported_as_ejected(start):
     belt = start(16 * EVERY)
     run(belt, guard_too=True)
     judged = belt.close()
@@ -157,7 +157,7 @@ def test_a_loop_killed_in_mid_pulse_leaves_a_whole_pulse_and_true_reports(start)
     assert levels == [True, False] * (len(levels) // 2)  # each pulse has an end
 
 
-def test_a_guard_that_dies_is_replaced_and_the_pulses_go_on(start):
+def test_a_guard_that_crashes_is_replaced_and_the_pulses_go_on(start):
     belt = start(3)
     loop = belt.client.pid
     assert loop is not None

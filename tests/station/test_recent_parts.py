@@ -87,7 +87,7 @@ def test_what_the_journal_has_is_not_journalled_again_by_later_starts(tmp_path: 
     assert [part.part_id for part in left(tmp_path).parts] == [2]
 
 
-def test_the_time_in_which_nobody_looked_adds_up_until_it_is_told(
+def test_unwatched_time_adds_up_until_it_is_journalled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 100
@@ -108,7 +108,7 @@ def test_the_time_in_which_nobody_looked_adds_up_until_it_is_told(
     assert left(tmp_path).unwatched_ns == 3_000_000_000
 
 
-def test_what_is_not_told_is_told_by_the_start_after(tmp_path: Path) -> None:
+def test_what_is_not_journalled_is_reported_by_the_next_start(tmp_path: Path) -> None:
     register = begun(tmp_path)
     for number in (1, 2):
         register.record_part(number, number)

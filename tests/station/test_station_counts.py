@@ -8,7 +8,7 @@ from tests.support.station import MS, P, StationHarness
 BY_COUNTS = LineTiming(travel_ns=None, budget_ns=300 * MS)
 
 
-def test_by_counts_the_rejector_is_told_what_was_seen_and_may_say_that_it_is_no_part():
+def test_by_counts_the_rejector_gets_what_was_seen_and_may_answer_that_it_is_no_part():
     harness = StationHarness(4, timing=BY_COUNTS)
     harness.rejector.refused = (2,)
     harness.trigger.gate = lambda n: len(harness.verdicts) >= n - 1 - (n > 2)

@@ -212,7 +212,7 @@ def test_only_one_uplink_per_folder(tmp_path: Path) -> None:
 
 
 @needs_mosquitto
-def test_an_unreadable_journal_is_told_once_and_waited_for(
+def test_an_unreadable_journal_is_reported_once_and_waited_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Mosquitto(tmp_path / "broker") as broker:

@@ -143,7 +143,7 @@ def test_two_events_at_fault_in_a_row(tmp_path: Path) -> None:
     assert set_aside(config) == [3, 4]
 
 
-def test_nobody_who_subscribes_is_counted_and_visible(
+def test_a_broker_without_subscribers_is_counted_and_visible(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ScriptedBroker(lambda one: Answer(0x10)).running() as broker:

@@ -1,5 +1,7 @@
-"""A station that is killed: every part that was announced has a verdict in the journal, and the
-next start says how the run ended."""
+"""A station that is killed: every part that was announced has a verdict in the journal.
+
+The next start reports how the run ended.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,7 @@ def test_every_start_tells_of_the_run_before(
     assert all(0 < (event.unwatched_s or 0) < 30 for event in told[1:])
 
 
-def test_a_full_disk_and_a_death_lose_no_verdict(
+def test_a_full_disk_and_a_kill_lose_no_verdict(
     configure: Callable[..., Path], small_disk: Path
 ) -> None:
     path, ballast = configure(SMALL, loop="true"), small_disk / "ballast"
@@ -126,7 +128,7 @@ def test_a_full_disk_and_a_death_lose_no_verdict(
     unjournalled = register.announced - len(parts(small_disk))
     assert unjournalled > 100  # of 100 parts a second
     assert register.refused
-    # A death in the next run, before it could say anything, hides nothing.
+    # A kill in the next run, before its start event, hides nothing.
     process = start(path)
     try:
         wait_for(lambda: last_run(path).announced > register.announced + 20, "more parts", 30)
