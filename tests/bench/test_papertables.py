@@ -72,7 +72,7 @@ def call(*words: object) -> Result:
 
 
 def cells(table: str, start: str) -> list[str]:
-    """The cells of a table's row behind its first, which begins as told."""
+    """Return the cells of the row that begins with ``start``, without its first cell."""
     (line,) = [line for line in table.splitlines() if line.startswith(f"| {start}")]
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 

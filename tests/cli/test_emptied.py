@@ -1,4 +1,4 @@
-"""A power cut leaves files with nothing in them, or with zeros: the station starts, and says so."""
+"""After a power cut left empty files or files of zeros, the station starts and reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""outfeed inspect: what it says of pictures, and where it puts it."""
+"""outfeed inspect: its results for pictures, and the files that it writes."""
 
 import json
 import subprocess

@@ -58,7 +58,7 @@ def test_a_running_station_takes_marks(
         assert record.part_id == event.part_id
         assert [mark.id for mark in record.marks] == [event.mark_id]
     assert str(escape.picture).endswith("-2-mark.png")  # a good part, from memory
-    assert str(false.picture).endswith("-1-reject.png")  # in the album already
+    assert str(false.picture).endswith("-1-reject.png")  # in the picture store already
     assert len(list_pictures(album)) >= 3
 
 

@@ -19,7 +19,7 @@ def test_from_a_mark_to_a_release(
     assert outfeed("--quiet", "run", "--config", path).status == 0
     folder = tmp_path / "q"
     found = outfeed("quarantine", "collect", "--config", path, "--out", folder)
-    assert found.status == 1  # part 2 was let by, and nobody kept it
+    assert found.status == 1  # part 2 passed, and its picture was not stored
     assert found.line == "outfeed: part 2: its picture is not in the picture store (any more)"
     assert found.out.splitlines()[-1] == f"{folder}: 3 parts, 3 new, 0 changed"
     assert "\x1b" not in found.out

@@ -88,7 +88,7 @@ def test_every_part_gives_its_verdict_again_byte_for_byte(outfeed: Outfeed, kept
 
 
 def test_parts_of_a_killed_station_on_the_shipped_bundle(outfeed: Outfeed, zoo_line: Path) -> None:
-    """kill -9 in the middle: whatever is in the album is whole and gives its verdict again."""
+    """After kill -9, every stored picture is whole and gives its verdict again."""
     command = [sys.executable, "-m", "edge", "--quiet", "run", "--config", str(zoo_line)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -102,7 +102,7 @@ def test_parts_of_a_killed_station_on_the_shipped_bundle(outfeed: Outfeed, zoo_l
     assert len(outcomes) >= 8
     assert set(outcomes) <= {"same", "unjudged"}
     assert outcomes.count("same") >= 4
-    # And so does the next process, which finds the album as it is.
+    # The next process reads the same picture store, with the same result.
     assert outfeed("replay", "--config", zoo_line, "--all").status == 0
 
 
@@ -257,8 +257,8 @@ def test_an_album_without_a_picture(outfeed: Outfeed, configure: Callable[..., P
     assert (result.status, "holds no picture" in result.line) == (1, True)
 
 
-def test_a_bundle_that_nobody_trusted_signed_is_not_loaded(outfeed: Outfeed, kept: Path) -> None:
-    """Neither one that is named, nor one that somebody put among those that the station kept."""
+def test_a_bundle_without_a_trusted_signature_is_not_loaded(outfeed: Outfeed, kept: Path) -> None:
+    """Neither a bundle named by --bundle, nor one copied into the station's stored bundles."""
     (lain,) = (kept.parent / "state/bundles").iterdir()
     unsigned = small_bundle(kept.parent / "unsigned.outfeed", key=None)
     assert parse_bundle(unsigned.read_bytes()).digest == lain.stem

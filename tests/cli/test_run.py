@@ -130,7 +130,7 @@ def test_uplink_ends_on_a_signal(configure: Callable[..., Path]) -> None:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process.stderr as stderr:
-        assert "uplink_down" in stderr.readline()  # nobody listens on port 9
+        assert "uplink_down" in stderr.readline()  # no broker listens on port 9
         process.send_signal(signal.SIGINT)
         assert "Traceback" not in stderr.read()
     assert process.wait(20) == 0

@@ -146,7 +146,7 @@ def test_a_damaged_memory_is_refused_and_kept(run: Run, tmp_path: Path) -> None:
 def test_a_memory_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "state/.bundles.json.part").mkdir(parents=True)
     result = run()
-    assert result.status == 0  # the line goes on, the log says so, and it is tried for
+    assert result.status == 0  # the line goes on, and the log holds the reason
     assert (
         f"accepted_version_refused reason=key 'state_dir': {tmp_path}/state/bundles.json: "
         in result.err

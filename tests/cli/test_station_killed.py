@@ -1,4 +1,4 @@
-"""The whole station, killed over and over beside a real broker that goes away and comes back."""
+"""The whole station is killed repeatedly, while a real broker stops and starts again."""
 
 from __future__ import annotations
 

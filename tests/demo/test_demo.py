@@ -22,7 +22,7 @@ from tests.support.keys import KEY_ID, OTHER_KEY_ID, OTHER_TRUST, TRUST
 
 pytest.importorskip("iotcore", reason="the broker is not installed: pip install 'outfeed[demo]'")
 
-# What a picture shows, what the truth is said to be: two pass, one escapes, two are rejected, one
+# Each picture with its annotated truth: two pass, one escapes, two are rejected, one
 # of them a good part.
 MASK = np.zeros(CLEAN.shape, np.uint8)
 MASK[10:20, 10:20] = 255

@@ -1,4 +1,4 @@
-"""What is predicted against what a real journal, album and cursor write to a real disk."""
+"""The predicted writes against those of a real journal, picture store and cursor on a real disk."""
 
 from __future__ import annotations
 

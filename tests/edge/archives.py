@@ -1,4 +1,4 @@
-"""A bundle of a few bytes, and bundles that somebody could make who knows how they are made."""
+"""A bundle of a few bytes, and bundles that an attacker who knows the format could make."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def manifest_of(files: dict[str, bytes], **changes: Any) -> bytes:
 
 
 def refusal(path: Path, data: bytes, trusted: frozenset[str] | None = None) -> str:
-    """What read_bundle says of the bytes: one line that names the file."""
+    """Return the error of read_bundle for the bytes, without the file's name in front."""
     path.write_bytes(data)
     with pytest.raises(BundleError) as caught:
         read_bundle(path, trusted)

@@ -38,7 +38,7 @@ def jpeg(pixels: NDArray[np.uint8], *options: int) -> bytes:
 
 
 def scan_at(data: bytes) -> int:
-    """Where the compressed data of a JPEG begins."""
+    """Return the offset at which the compressed data of a JPEG begins."""
     at = 2
     while True:
         size = int.from_bytes(data[at + 2 : at + 4], "big")

@@ -1,4 +1,4 @@
-"""A bundle comes back as it was packed; a file that is none is refused with one line."""
+"""A bundle is read as it was packed; a file that is no bundle is refused with one line."""
 
 from __future__ import annotations
 

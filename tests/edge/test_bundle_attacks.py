@@ -1,4 +1,4 @@
-"""What an attacker can try whose seal fits: each is refused with one line, before it is unpacked.
+"""Attacks with a valid signature are refused with one line, before anything is unpacked.
 
 All archives here are signed with a trusted key: what is tested is not the signature, which alone
 would refuse them (test_bundle_seal.py), but what is behind it.
@@ -62,7 +62,7 @@ def patched(data: bytes, at: int, new: bytes) -> bytes:
 
 
 def directory_of(data: bytes, name: str) -> int:
-    """Where the directory's entry of a file is."""
+    """Return the offset of a file's entry in the zip directory."""
     start = data.rfind(b"PK\x01\x02", 0, data.rfind(name.encode(), 0, len(data) - 256))
     assert start > 0
     return start
@@ -118,7 +118,7 @@ def test_any_other_mode(path: Path, mode: int) -> None:
 
 
 def test_a_bomb(path: Path) -> None:
-    """A gigabyte in a megabyte; also where the directory says that it is stored."""
+    """A gigabyte in a megabyte; also where the directory states that it is stored."""
     million = zlib.compressobj(9, zlib.DEFLATED, -15)
     squeezed = million.compress(b"\0" * 10_000_000) + million.flush()
     data = zipped([*bundle(), ("extra.onnx", b"\0" * 1_000_000)], zipfile.ZIP_DEFLATED)

@@ -79,7 +79,7 @@ def edited(data: bytes, steps: list[tuple[str, int, int, bytes]]) -> bytes:
 
 
 def answer(call: Callable[[], Bundle]) -> Bundle | None:
-    """The bundle; None for a refusal in one line. A bundle can be shown, whatever it says."""
+    """Return the bundle, or None for a refusal in one line. Any bundle can be shown."""
     try:
         found = call()
     except BundleError as error:

@@ -1,4 +1,4 @@
-"""What a manifest may say, and what is refused with one line that names the key."""
+"""Values of a manifest: those allowed, and those refused with one line that names the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One build that does not hold does not throw the others away, and says why it is not packed."""
+"""A build that breaks its limits is not packed, with its reason; the others are packed."""
 
 from __future__ import annotations
 

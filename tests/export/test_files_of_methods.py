@@ -83,7 +83,7 @@ def test_a_station_s_file_that_is_another_does_not_prove_itself(tmp_path: Path) 
 
 
 def test_a_box_is_a_drawn_defect() -> None:
-    """Whose parts are annotated by boxes needs no painted flaw."""
+    """Parts that are annotated by boxes need no synthetic defect."""
     good = Sample("a.png", Path("a.png"), "a")
     boxed = replace(good, kinds=("pit",), boxes=(KindBox("pit", 1, 1, 4, 4),))
     assert no_defect_drawn([good])

@@ -1,4 +1,4 @@
-"""What a quantised layer adds up is never cut off, whatever the processor."""
+"""The sums of a quantised layer never saturate, on any processor."""
 
 from __future__ import annotations
 

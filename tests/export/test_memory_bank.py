@@ -1,5 +1,7 @@
-"""The memory of good parts as a station runs it: float ONNX gives what torch gives, and int8 keeps
-to it, where defects are far beyond what good parts do."""
+"""The feature memory bank as a station runs it: float ONNX equals torch, and int8 is close to it.
+
+Defects have a far greater severity than good parts.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,7 @@ def test_int8_keeps_to_float(network: MemoryBankDetector, exported: onnx.ModelPr
 
 
 def test_nothing_but_convolutions_and_sums(exported: onnx.ModelProto) -> None:
-    """What int8 engines have no kernel for would run in float between two conversions."""
+    """An operator without an int8 kernel would run in float between two conversions."""
     kinds = {node.op_type for node in exported.graph.node} - {"BatchNormalization", "Identity"}
 
     assert kinds <= {"Conv", "Clip", "Add", "Concat", "Resize", "Constant"}

@@ -1,4 +1,4 @@
-"""What good pictures make of a bundle's reference."""
+"""The reference statistics that good pictures give a bundle."""
 
 from pathlib import Path
 

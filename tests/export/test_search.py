@@ -37,7 +37,7 @@ FILE = DetectorFile(file="detector.onnx", scale=SEVERITY_MAX / 255, flexible=Tru
 
 
 class Planted(DetectorNetwork):
-    """Severity is how dark a cell is; one of eight channels says nothing, and spoils int8.
+    """Severity is how dark a cell is; one of eight channels carries no information and spoils int8.
 
     'weights': the layer ``mix`` has weights a thousand times the others for a channel that is
     always 0. 'range': the channel is always 1000 and ``mix`` does not look at it.
@@ -156,8 +156,10 @@ def test_what_is_picked(ways: list[Tried], best: int) -> None:
 
 
 def test_misses_of_a_search_count_where_they_are_proven() -> None:
-    """2 of 6 is above a limit of 2 % (least share with 95 %: 6.3 %); above one of 10 % nobody
-    knows."""
+    """2 of 6 is above a limit of 2 %: the least share with 95 % is 6.3 %.
+
+    For a limit of 10 % it is uncertain.
+    """
     for limit, fault in ((0.02, True), (0.10, False)):
         bench = Bench("", ParityLimits(missed=limit, verdict_agreement=0, regions=0, mask_iou=0))
         deaf = bench.manifest.model_copy(update={"chain": ChainManifest(threshold=7.0)})

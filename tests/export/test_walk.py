@@ -61,7 +61,7 @@ def said(folder: Path) -> Callable[[], str]:
 
 
 def variables(text: str, target: str) -> dict[str, str]:
-    """Of the `make target VAR=…` that a text tells people to type, as make gets them."""
+    """Return the variables of the command `make target VAR=…` in a text, as make reads them."""
     found = re.search(rf"make {target} .*?(?= \(it packs|\.? Any |</p>|$)", text)
     assert found is not None, text
     words = shlex.split(found[0])

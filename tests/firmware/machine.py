@@ -114,7 +114,7 @@ class Machine:
         )
 
     def run(self, *command: str, input: str | None = None) -> str:
-        """What the command says in the machine, as root."""
+        """Run the command in the machine as root and return its output."""
         done = subprocess.run(
             ["nsenter", "-t", str(self._init), *["-m", "-p", "-u", "-i", "-C", "--"], *command],
             capture_output=True,
@@ -129,7 +129,7 @@ class Machine:
         return self.run("systemctl", "show", "--value", "-p", key, unit)
 
     def log(self, unit: str) -> str:
-        self.run("journalctl", "--sync")  # what a service said last may still be on its way
+        self.run("journalctl", "--sync")  # the last lines of a service may not be written yet
         return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit)
 
     @property

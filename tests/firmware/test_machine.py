@@ -30,7 +30,7 @@ STATE = "/var/lib/outfeed"
 
 
 def restarted(machine: Machine, first: str, began_ns: int) -> Dead:
-    """Until the next station is ready; says how long that took."""
+    """Wait until the next station is ready and return the time without a station."""
     machine.eventually(lambda: main_pid(machine) not in ("0", first), "another process")
     machine.eventually(
         lambda: machine.show(STATION, "ActiveState") == "active",
@@ -63,7 +63,7 @@ def test_it_works_in_its_sandbox_without_root(machine: Machine) -> None:
     assert re.match(r"dark-spots-1\.0-\w+: \d+ parts, \d+ reject, 0 unknown, ", text), text
     log = machine.log(STATION)
     assert "manager_not_told" not in log
-    # Nobody else on the machine can read what it keeps, and it can write nowhere else.
+    # No other user of the machine can read its state, and it can write nowhere else.
     mode = machine.run("stat", "-c", "%U %G %a", STATE)
     assert mode == "outfeed outfeed 750"
     mounts = machine.run("grep", "-E", " (/|/etc) ", f"/proc/{pid}/mounts")
@@ -111,7 +111,7 @@ def test_the_uplinks_user_can_do_the_station_no_harm(machine: Machine) -> None:
     assert (main_pid(machine), rejector_pid(machine)) == (station, rejector)
 
 
-# Tries to open devices as the station would, and says what became of each.
+# Tries to open devices as the station would, and prints the result of each.
 _PROBE = """
 import errno, sys
 for path in sys.argv[1:]:

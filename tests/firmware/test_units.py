@@ -52,7 +52,7 @@ def test_systemd_finds_nothing_wrong(unit: Path, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    # It speaks of the other units of the machine too.
+    # It reports on the other units of the machine too.
     own = [line for line in done.stderr.splitlines() if "outfeed" in line]
     assert own == []
 

@@ -183,7 +183,7 @@ def test_a_crop_about_a_defect_holds_it_and_shift_moves_it() -> None:
 def test_crops_of_a_sliding_window(centred: bool) -> None:
     """Window 32, step 24, picture 64 high and 90 wide: rows 0, 24, 32; columns 0, 24, 48, 58."""
     grid = np.arange(64 * 90, dtype=np.uint32).reshape(64, 90)
-    # Each pixel says where it was: its row in one picture, its column in another.
+    # Each pixel holds its position: its row in one picture, its column in another.
     rows, cols = (grid // 90).astype(np.uint8), (grid % 90).astype(np.uint8)
     kind_map = np.zeros((64, 90), np.uint8)
     kind_map[26, 50] = 1

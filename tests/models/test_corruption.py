@@ -1,4 +1,4 @@
-"""What is set into good patches: reproducible, local, and as much as the options say."""
+"""Defects set into good patches are reproducible, local, and as many as the options state."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_images_sorted_by_kind_too(tmp_path: Path) -> None:
     assert samples["images/dent/1.jpg"].kinds == ("dent",)
     assert not samples["images/dent/1.jpg"].unmasked
     assert samples["images/good/1.jpg"].is_good
-    # In a folder of defects, without a mask: defective, and nobody said where.
+    # In a folder of defects, without a mask: defective at an unknown place.
     assert samples["images/dent/2.jpg"].kinds == ("dent",)
     assert samples["images/dent/2.jpg"].unmasked
 

@@ -1,4 +1,4 @@
-"""Groups told by a pattern, on any layout."""
+"""Groups by a pattern, on any layout."""
 
 from __future__ import annotations
 

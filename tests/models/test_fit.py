@@ -22,7 +22,7 @@ STEPS = 40
 
 
 class Killed(BaseException):
-    """What a kill is to the loop: nothing it could handle."""
+    """Stands for a kill: an exception that the loop cannot handle."""
 
 
 @pytest.fixture(autouse=True)

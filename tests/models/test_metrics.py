@@ -114,7 +114,7 @@ def test_a_crack_drawn_one_row_off_worked_out_by_hand() -> None:
     # √5 = 2.24 also reaches one column to the side.
     assert near(2.24) == (9, 9, 0, 14)
     found = outcome("p", truth, KINDS, labels, ["crack"] * 2, rejected=True, score=1)
-    assert (found.near_reported_px, found.near_annotated_px) == near(2)[:2]  # 2 px unless told
+    assert (found.near_reported_px, found.near_annotated_px) == near(2)[:2]  # 2 px by default
 
 
 masks = st.integers(0, 2**32 - 1).map(

@@ -172,7 +172,7 @@ def test_the_classifier_gives_background_and_kinds(channels: int, kinds: int) ->
 
 
 def test_pixels_are_normalised_about_mid_grey() -> None:
-    """What the station's quantised input means: scale 1/64, zero point 128."""
+    """The station's quantised input has scale 1/64 and zero point 128."""
     pixels = torch.tensor([[[[0, 128, 192, 255]]]], dtype=torch.uint8)
     assert normalise(pixels).flatten().tolist() == [-2.0, 0.0, 1.0, 127 / 64]
     assert PIXEL_SCALE == 1 / 64

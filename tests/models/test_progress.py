@@ -1,4 +1,4 @@
-"""Nothing that takes long is silent: what is under way is said, with what is left of it."""
+"""Long work reports its progress and the time that is left."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_thread_speaks_even_where_a_library_is_silenced(
             for _ in track(range(1000), "counting"):
                 if caplog.messages:
                     break
-                time.sleep(0.005)  # the other thread's turn; the loop ends as soon as it spoke
+                time.sleep(0.005)  # the other thread's turn; the loop ends with its first message
         finally:
             logging.disable(logging.NOTSET)
     assert caplog.messages[0].startswith("calibrating: ")

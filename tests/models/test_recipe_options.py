@@ -57,7 +57,7 @@ def test_synthetic_share() -> None:
 
 
 def test_copy_paste_share() -> None:
-    """A good picture in four is cut; with transplants most of those get a defect set in."""
+    """A good picture in four is cut; with copy_paste_share most of those get a defect set in."""
     pictures = (picture(bad=False),) * 30 + (picture(bad=True),)
     share = {"defect_share": 0.5}
     without = defective_patches(*pictures, **share, copy_paste_share=0.0)

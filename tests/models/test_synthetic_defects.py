@@ -1,4 +1,4 @@
-"""Generated flaws on real pictures."""
+"""Generated defects on real pictures."""
 
 from __future__ import annotations
 

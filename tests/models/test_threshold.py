@@ -154,7 +154,7 @@ def test_without_a_good_part_what_is_not_drawn_says_where_t_is() -> None:
     # A rim that the next pixels belong to is no stray region.
     rim = search_threshold([flat_map((4, 4, 9.0), (4, 11, 5.0))])
     assert set(rim.strays or ()) == {0.0}
-    # One good part, and nobody asks what is not drawn.
+    # With one good part, stray regions are not counted.
     with_good = search_threshold([*maps, flat_map(annotated=None)])
     assert with_good.strays is None
     assert with_good.false_alarms == (0.0,) * len(GRID)

@@ -70,7 +70,7 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
     process.wait()
     before = int(torch.load(checkpoint, weights_only=True)["step"])
     assert before >= 200
-    # The same command goes on: its log says from where.
+    # The same command goes on: its log holds the step from which.
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -35,7 +35,7 @@ def broker(plant: Plant, tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 def station(plant: Plant, name: str, broker: Mosquitto, state: Path) -> StationConfig:
-    """What the provisioned station.toml says, on this broker's port and with this state."""
+    """Return the provisioned configuration, with this broker's port and this state folder."""
     config = load_config(plant.folder / name / "station.toml")
     state.mkdir(exist_ok=True)
     own = {"port": broker.port, "retry_max_s": 0.2, "state_dir": None}

@@ -39,7 +39,7 @@ def run(*words: object) -> int:
 
 
 def at_terminal(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
-    """As if somebody typed the answers; what was asked."""
+    """Type the answers at a simulated terminal and return the prompts."""
     asked: list[str] = []
     typed = list(answers)
 
@@ -71,7 +71,7 @@ def test_every_command_that_signs_opens_it(
     new = ("--broker", "b.example", "--trust", TRUST, "--out", tmp_path / "press-3")
     assert run("provision", "station", "press-3", *new, *own) == 0
     assert run("provision", "revoke", tmp_path / "press-3/station.pem", *own) == 0
-    # A unit has nobody to ask at its start.
+    # A unit has no operator to ask at its start.
     assert not is_encrypted(tmp_path / "press-3/station.key")
     capsys.readouterr()
     assert run("provision", "central", "--out", tmp_path / "other", "--authority", sealed) == 1

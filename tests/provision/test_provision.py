@@ -1,4 +1,4 @@
-"""What `outfeed provision` makes, and what it refuses."""
+"""The files that `outfeed provision` makes, and the input that it refuses."""
 
 from __future__ import annotations
 

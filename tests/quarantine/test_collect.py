@@ -109,7 +109,7 @@ def test_contradicting_and_withdrawn_marks_are_doubts(
     for number, kind in ((6, "false-reject"), (7, "escape")):
         station.mark(number, "self-test")
         station.mark(number, kind)
-    station.mark(8, "self-test")  # result, as it should be: nobody's mistake
+    station.mark(8, "self-test")  # REJECT, as expected of a self-test part
     entries = gather(station, tmp_path / "q").index.entries
     assert [entry.claim for entry in entries] == [
         None,

@@ -1,4 +1,4 @@
-"""Which bundle and engine judge again, and when one of them is not to be had."""
+"""The bundle and the engine of a replay, and refusals where one of them is not available."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_what_another_build_may_differ_by_is_in_the_certificate(folder: Path) ->
     assert other.severity == pytest.approx(0.7)
     assert (other.box_px, other.area, other.confidence) == (8, 0.5, 0.5)
     unknown = chain.tolerance(replace(ORIGIN, build="onnx-float32", bundle_digest="00" * 32))
-    assert unknown.limits == same  # another bundle's certificate says nothing here
+    assert unknown.limits == same  # another bundle's certificate does not apply here
 
 
 def test_an_engine_of_a_later_version(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What counts as the same verdict, and what as one within the limits."""
+"""Verdicts that count as the same, and verdicts that agree within the limits."""
 
 from __future__ import annotations
 

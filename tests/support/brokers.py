@@ -25,7 +25,7 @@ needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on at this moment."""
+    """Return a port of the loopback that no process listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

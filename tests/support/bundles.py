@@ -1,4 +1,4 @@
-"""A small real bundle for tests: two networks of a few operators whose answers can be told by hand.
+"""A small real bundle for tests: two networks of a few operators with outputs computable by hand.
 
 The detector gives a cell the severity 12 · (128 − grey) / 128, the mean over its 2×2 pixels, 0
 where that is negative: grey 0 is 12, grey 64 is 6, grey 128 and brighter is 0. The classifier looks
@@ -147,13 +147,18 @@ def bundle_bytes(
     key: Ed25519PrivateKey | None = KEY,
     **manifest: Any,
 ) -> bytes:
-    """A whole bundle, signed where there is a key. size: the detector's static height × width.
-    Golden frames: clean, hole, stain, or ``frames`` by their names, with the verdicts that this
-    machine's chain gives, or those expected. manifest: more keys of Manifest."""
+    """Return the bytes of a whole bundle, signed where there is a key.
+
+    The golden frames are clean, hole and stain, or ``frames`` by their names. Their verdicts are
+    those of this machine's chain, or ``expected``.
+
+    Args:
+        size: the detector's static height × width, in px.
+        manifest: further keys of Manifest.
+    """
     files = {"detector.onnx": detector_network(precision, channels)}
     if classifier:
         files["classifier.onnx"] = classifier_network(channels)
-    quantised = precision == "int8"
     content = Manifest(
         name=name,
         version=version,
@@ -168,17 +173,7 @@ def bundle_bytes(
             stride_px=STRIDE_PX,
         ),
         classifier=ClassifierManifest(channels=channels, size_px=BLOCK_PX) if classifier else None,
-        builds=builds
-        or (
-            BuildManifest(
-                format="onnx",
-                precision=precision,
-                detector=DetectorFile(
-                    file="detector.onnx", scale=SEVERITY_SCALE if quantised else 1.0
-                ),
-                classifier="classifier.onnx" if classifier else None,
-            ),
-        ),
+        builds=builds or (_onnx_build(precision, classifier),),
         chain=chain,
         kinds=kinds,
         golden=(),
@@ -193,6 +188,16 @@ def bundle_bytes(
     if certified:
         files[CERTIFICATE] = certificate_of(content, files)
     return pack(content, files, key)
+
+
+def _onnx_build(precision: Precision, classifier: bool) -> BuildManifest:
+    scale = SEVERITY_SCALE if precision == "int8" else 1.0
+    return BuildManifest(
+        format="onnx",
+        precision=precision,
+        detector=DetectorFile(file="detector.onnx", scale=scale),
+        classifier="classifier.onnx" if classifier else None,
+    )
 
 
 def certificate_of(content: Manifest, files: dict[str, bytes]) -> bytes:

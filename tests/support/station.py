@@ -63,7 +63,7 @@ class ScriptedTrigger:
 
 
 class ScriptedCamera:
-    """Does for each part what the script says: a Frame as it should be, unless told otherwise."""
+    """A camera that returns a correct Frame, unless the script changes it for that part."""
 
     def __init__(self, script: dict[int, Callable[[Frame], Frame]] | None = None) -> None:
         self.script, self.closed, self.seen = script or {}, False, []

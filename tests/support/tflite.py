@@ -133,7 +133,7 @@ class Network:
         axes: Sequence[int],
         quantised: tuple[float, int] | None = PIXELS,
     ) -> Tensor:
-        """how: MEAN or REDUCE_MIN, over the axes, which vanish."""
+        """Reduce over the axes, which are dropped. how: MEAN or REDUCE_MIN."""
         options = schema.ReducerOptionsT()
         options.keepDims = False
         kept = tuple(side for axis, side in enumerate(source.shape) if axis not in axes)

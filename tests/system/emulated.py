@@ -1,8 +1,8 @@
 """An emulated arm64 machine, and its wires from outside: the pins of its chip, its power button.
 
 The host reads the pins of the PL061 over QMP and presses the power button, which is the chip's line
-3. On the console, lines that begin with SYSTEM are for the host. Emulation says nothing of timing:
-none is asserted.
+3. On the console, lines that begin with SYSTEM are for the host. Timing under emulation is
+no measure of a real board, so none is asserted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _QEMU = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2",
 
 
 class Qemu:
-    """What is asked of QEMU: pins, and the button."""
+    """Commands to QEMU: read the pins, press the button."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -57,8 +57,7 @@ class Qemu:
 
 
 class Watcher:
-    """Remembers every change of the pins that it sees, and presses the button while it is told to,
-    every ``press_s``."""
+    """Records every change of the pins; while enabled, presses the button every ``press_s``."""
 
     def __init__(self, qemu: Qemu, press_s: float) -> None:
         self._qemu = qemu
@@ -155,7 +154,7 @@ class Machine:
         return self._process.poll() is None
 
     def words(self) -> Iterator[str]:
-        """What the machine says to the host, until it is off. The rest is printed."""
+        """Yield the machine's lines for the host until it is off. The other lines are printed."""
         assert self._process.stdout is not None
         with self._log.open("wb") as record:
             for raw in self._process.stdout:

@@ -1,4 +1,4 @@
-"""What a run of ``make system-test`` found out: a line each, printed as it is made."""
+"""The findings of a run of ``make system-test``: a line each, printed at once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Run inside the emulated machine by tests/system/run.py: the shipped bundles on arm64.
 
-Their golden frames were judged on x86-64. What another processor may differ by, the bundle says.
+Their golden frames were judged on x86-64. The bundle holds the limits for another processor.
 """
 
 import platform

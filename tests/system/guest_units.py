@@ -1,8 +1,8 @@
 """Run as a service inside the emulated machine by tests/system/units.py: what only the machine
 itself can say of the shipped units.
 
-It tells the host by lines on the console, findings as PASS or FAIL, and is told there when to stop
-the units and when to switch off. It changes nothing of the units.
+It prints its findings as PASS or FAIL on the console, for the host. The host requests there when
+to stop the units and when to switch off. The units are not changed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def sandbox(unit: str) -> None:
 
 
 def devices() -> None:
-    """What the shipped udev rules, sysusers and tmpfiles made."""
+    """Check the files made by the shipped udev rules, sysusers and tmpfiles."""
     found = run("stat", "-c", "%n %G %a", "/dev/gpiochip0", "/dev/video0").splitlines()
     wanted = ["/dev/gpiochip0 gpio 660", "/dev/video0 video 660"]
     finding(found == wanted, f"devices by their groups: {', '.join(found)}")

@@ -101,7 +101,7 @@ _MODPROBE = (
     "options vivid n_devs=1 node_types=0x1\nblacklist gpio_keys\nblacklist gpio_keys_polled\n"
 )
 
-# What a Debian starts besides, and nobody needs here: logins and their manager, timers.
+# Units of Debian that the tests do not need: logins and their manager, timers.
 _MASKED = ("getty.target", "timers.target", "systemd-logind.service")
 _WANTED = ("outfeed-station.service", "outfeed-uplink.service", "system-test.service")
 
@@ -138,7 +138,7 @@ def make_plant(folder: Path) -> Plant:
 
 
 def _fit(station: Path) -> None:
-    """What a technician writes into the provisioned file: this machine's devices and belt."""
+    """Write this machine's devices and belt into the provisioned file, as a technician would."""
     before, rest = station.read_text().split("[camera]\n")
     uplink = rest[rest.index("[uplink]\n") :]
     station.write_text(f"{before}{_DEVICES}\n{uplink}connect_timeout_s = 20.0\n")

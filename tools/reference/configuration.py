@@ -36,19 +36,6 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def undocumented_keys() -> list[str]:
-    """Return the keys that have no description of their own, as ``section.key``."""
-    keys: list[str] = []
-    for name, model in _models(StationConfig).items():
-        if model is None:
-            if not StationConfig.model_fields[name].description:
-                keys.append(name)
-            continue
-        fields = model.model_fields.items()
-        keys += [f"{name}.{key}" for key, field in fields if not field.description]
-    return keys
-
-
 def _models(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
     """Return each key with the model of its section; None for a key that is no section."""
     models: dict[str, type[BaseModel] | None] = {}

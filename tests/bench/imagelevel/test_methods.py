@@ -29,7 +29,7 @@ def one_thread() -> Iterator[None]:
 
 
 def noisy(seed: int, count: int = 60) -> Labelled:
-    """Flat pictures whose grey tells the class, under noise as strong."""
+    """Flat pictures whose grey depends on the class, with noise of the same size."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     grey = 100 + 20 * labels + rng.normal(0, 10, count)

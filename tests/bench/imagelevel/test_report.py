@@ -1,4 +1,4 @@
-"""What is written, and that it is written whole or not at all."""
+"""The report of the whole-picture classifiers is written whole or not at all."""
 
 from __future__ import annotations
 

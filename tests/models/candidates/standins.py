@@ -22,8 +22,10 @@ SIDE_PX = 64
 
 
 class Apart(DetectorNetwork):
-    """How far a pixel is from the mean of good parts; blind: how much brighter, so that it sees no
-    pit."""
+    """Severity is the distance of a pixel from the mean of good parts.
+
+    With ``blind`` it is how much brighter the pixel is, so that no pit is found.
+    """
 
     stride_px = 1
     multiple_px = 1

@@ -1,4 +1,4 @@
-"""What the comparison says in words."""
+"""The advice of the comparison in words."""
 
 from __future__ import annotations
 

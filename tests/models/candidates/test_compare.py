@@ -28,7 +28,7 @@ Command = Callable[..., str]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """What `make train` prints."""
+    """Return a function that runs `make train` and returns what it prints."""
 
     def run(data: Path, out: Path, recipe: str = "auto", limit: str = "") -> str:
         main(data=data, out=out, recipe=recipe, groups=None, max_false_rejects=limit, threads=1)

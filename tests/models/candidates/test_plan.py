@@ -1,4 +1,4 @@
-"""Which candidates a data set calls for, and which pictures judge them."""
+"""The candidates for a data set, and the pictures on which they are judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which marked parts are learned from, and which judge."""
+"""The division of marked parts into those for training and those for judging."""
 
 from __future__ import annotations
 

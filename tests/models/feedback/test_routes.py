@@ -47,8 +47,10 @@ ESCAPE_GREY = 116  # of a pit that the tiny run passes
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight good parts with rings, one faint pit that was passed and one plain one that was kicked,
-    all released."""
+    """Eight good parts with rings, a faint pit that passed and a plain pit that was ejected.
+
+    All are released.
+    """
     parts: list[tuple[NDArray[np.uint8], MarkKind]] = [
         (ringed(number), "false-reject") for number in range(RINGS)
     ]
@@ -64,7 +66,7 @@ def feedback(tiny_run: Path, marked: Path) -> FeedbackDataset:
     old = FeedbackSettings(run.result().threshold, run.result().keep_severity)
     found = open_feedback_dataset(run, old, marked, divided.learned, divided.held_back)
     pictures = (*found.selection, *(each.picture for each in found.held_back))
-    # The tiny run is right on its validation parts, and on marked ones where the mark says so.
+    # The tiny run is right on its validation parts, and on marked ones according to the mark.
     caught = {
         p.sample.name: "escape" not in p.sample.kinds
         and (not p.sample.is_good or p.sample.name.startswith("quarantine/"))

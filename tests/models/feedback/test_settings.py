@@ -54,7 +54,7 @@ def test_t_is_raised_above_the_marked_and_stays_below_the_defects() -> None:
 def test_no_escape_is_taken_for_any_number_of_false_rejects() -> None:
     found = peaks(4, 8, 3, 3, 3, 3, 3, 3)
     known = facts("xx......", "..xxxxxx", found, OLD)
-    # At 4 the first defect is caught, and not at the next step: a place on which nobody stands.
+    # At 4 the first defect is caught, and not at the next step: an isolated value.
     assert choose_settings(found, known, OLD, Limits(), classified=False) == OLD
     allowed = choose_settings(found, known, OLD, Limits(new_escapes=1), classified=False)
     assert allowed == FeedbackSettings(5.0)
@@ -81,7 +81,7 @@ def test_what_escaped_before_is_no_reason_to_move() -> None:
     found = peaks(3, 8, 0, 6)
     known = facts("xx..", "...x", found, old)
     limits = Limits(more_false_rejects=1.0)
-    # The first part was let by when T was chosen; the marked one wants T above 6.
+    # The first part was passed when T was chosen; the marked one needs T above 6.
     chosen = choose_settings(found, known, old, limits, classified=False)
     assert isinstance(chosen, FeedbackSettings)
     assert chosen.threshold > 5.0
@@ -126,7 +126,7 @@ def test_among_equals_the_fewest_made_bad_parts_are_passed() -> None:
 
 
 def test_keep_severity_is_moved_where_there_is_a_classifier() -> None:
-    """A marked part whose region is called background, with belief 3, at every T."""
+    """A marked part whose region is called background at a keep_severity of 3, at every T."""
     old = FeedbackSettings(2.0, 2.0)
     rows = [[math.inf] * 8, [3.0] * 8]
     found = OperatingGrid(TS, np.array(rows))

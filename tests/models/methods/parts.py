@@ -20,7 +20,7 @@ GROUND, PLATE, HOLE, MARK = 60, 170, 30, 225
 
 @dataclass(frozen=True)
 class Lie:
-    """How a part lies before the camera; shift in pixels, to the right and down."""
+    """The position of a part before the camera; shift in pixels, to the right and down."""
 
     shift_x: float = 0.0
     shift_y: float = 0.0
@@ -28,24 +28,26 @@ class Lie:
     scale: float = 1.0
 
 
-def drawing(height: int, width: int, *, variant: int = 0, flaw: str | None = None) -> Pixels:
-    """Uint8 H×W times FINER. flaw: None, "blob" (a dark blot), "gone" (a hole that is not drilled),
-    "scratch"."""
+def drawing(height: int, width: int, *, variant: int = 0, defect: str | None = None) -> Pixels:
+    """Return uint8 of H×W times FINER.
+
+    defect: None, "blob" (a dark blot), "gone" (a hole that is not drilled) or "scratch".
+    """
     h, w = height * FINER, width * FINER
     part = np.full((h, w), GROUND, np.uint8)
     cv2.rectangle(part, (w // 10, h // 8), (w * 9 // 10, h * 7 // 8), PLATE, -1)
     holes = [(0.22, 0.28), (0.78, 0.28), (0.22, 0.72), (0.7, 0.72)]
     for number, (x, y) in enumerate(holes):
-        if not (flaw == "gone" and number == 3):
+        if not (defect == "gone" and number == 3):
             cv2.circle(part, (int(x * w), int(y * h)), h // 16, HOLE, -1)
     cv2.rectangle(part, (w * 2 // 5, h // 5), (w * 3 // 5, h * 3 // 10), HOLE, -1)
     text = "OUTFEED" if variant == 0 else "VARIANT"
     cv2.putText(
         part, text, (w // 4, h * 11 // 20), cv2.FONT_HERSHEY_SIMPLEX, h / 250, MARK, h // 80
     )
-    if flaw == "blob":
+    if defect == "blob":
         cv2.circle(part, (w // 2, h * 7 // 10), h // 40, HOLE + 30, -1)
-    elif flaw == "scratch":
+    elif defect == "scratch":
         ends = (w * 3 // 10, h * 4 // 5), (w * 11 // 20, h * 17 // 20)
         cv2.line(part, *ends, MARK, max(h // 120, 2))
     return part
@@ -75,7 +77,7 @@ def seen(
 
 
 def play(seed: int) -> Lie:
-    """Where a fixture lets a part lie."""
+    """Return a random position within the play of a fixture."""
     rng = np.random.default_rng([seed, 7])
     return Lie(*rng.uniform(-2.5, 2.5, 2), rng.uniform(-1.0, 1.0), rng.uniform(0.995, 1.005))
 

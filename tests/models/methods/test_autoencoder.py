@@ -91,7 +91,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Autoencoder:
 
 
 def test_it_finds_what_it_never_saw(trained: Autoencoder) -> None:
-    """Every gap is above the worst of the good parts, and lies where it was planted."""
+    """Every gap is above the worst of the good parts, and lies where it was set in."""
     assert METHOD.good_only
     assert min(peaks(trained, BAD)) > max(peaks(trained, GOOD_HELD_BACK))
     for some in BAD:
@@ -250,8 +250,8 @@ def test_a_reconstruction_is_held_against_the_clean_patch() -> None:
         assert float(loss.detach()) == pytest.approx(wanted, rel=1e-4)
 
 
-def test_no_error_is_expected_of_a_flaw() -> None:
-    """Trust is told of the error where nothing was set in, and of nothing else."""
+def test_no_error_is_expected_of_a_defect() -> None:
+    """Trust learns the error where no defect was set in, and only there."""
     network = Autoencoder(1)
     clean = torch.zeros(1, 1, 64, 64)
     planes = network.split(clean)
@@ -266,8 +266,8 @@ def test_no_error_is_expected_of_a_flaw() -> None:
     assert (trust.grad[..., 9:] == 0).all()
 
 
-def test_a_flaw_is_to_stand_out() -> None:
-    """Trust, and the reconstruction with it, is drawn up where a flaw was set in and not seen."""
+def test_a_defect_stands_out() -> None:
+    """The loss raises trust, and the reconstruction, where a defect was set in and not found."""
     network = Autoencoder(1)
     clean = torch.zeros(1, 1, 64, 64)
     planes = network.split(clean)
@@ -282,7 +282,7 @@ def test_a_flaw_is_to_stand_out() -> None:
         slopes.append(torch.autograd.grad(loss, (trust, made)))
     (_, plain), (judged, drawn) = slopes
     assert (judged[..., 10:] < 0).all()
-    # Where the flaw is plus one, a lower reconstruction shows it better.
+    # Where the defect adds one, a lower reconstruction shows it better.
     assert (drawn[..., 3:-3, 10:-3] > plain[..., 3:-3, 10:-3]).all()
 
 

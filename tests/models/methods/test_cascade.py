@@ -1,4 +1,4 @@
-"""Two autoencoders in a row: both learn from masks, and the second knows what the first says."""
+"""Two autoencoders in a row: both learn from masks, and the second reads the output of the first."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_both_stages_learnt_and_the_second_hears_the_first(trained: CascadeDetec
         truth = torch.from_numpy(np.stack([p.kind_map[None, ::2, ::2] > 0 for p in HELD_BACK]))
         for stage in (first, second):
             assert stage[truth].mean() > 0 > stage[~truth].mean()
-        # A first stage that shouts everywhere is heard by the second.
+        # A first stage with a high output everywhere changes the output of the second.
         bias, before = trained.first_head.bias, trained(values)
         bias += 20.0
         assert not torch.allclose(trained(values), before)

@@ -202,7 +202,7 @@ def test_colour_pictures() -> None:
 
 
 def test_directions_are_fishers() -> None:
-    """Good cells vary ten times as much along the first feature; flaws are as far along both."""
+    """Good cells vary ten times as much along the first feature; defects are as far along both."""
     rng = torch.Generator().manual_seed(0)
     good = torch.randn(4000, 2, generator=rng) * torch.tensor([10.0, 1.0])
     bad = torch.randn(4000, 2, generator=rng) + torch.tensor([8.0, 8.0])

@@ -29,13 +29,13 @@ from models.training.recipe import Recipe, load_recipe
 from tests.models.methods.parts import Lie, drawing, play, seen
 
 HEIGHT, WIDTH = 192, 256
-FLAWS = ("blob", "gone", "scratch")
+DEFECTS = ("blob", "gone", "scratch")
 
 
-def frame(seed: int, flaw: str | None = None, *, variant: int = 0) -> Pixels:
+def frame(seed: int, defect: str | None = None, *, variant: int = 0) -> Pixels:
     """A part as it comes: with the fixture's play, and light that is 10 % off and not even."""
     light, tilt = np.random.default_rng([seed, 8]).uniform([0.9, -0.1], [1.1, 0.1])
-    drawn = drawing(HEIGHT, WIDTH, flaw=flaw, variant=variant)
+    drawn = drawing(HEIGHT, WIDTH, defect=defect, variant=variant)
     return seen(drawn, play(seed), seed=seed, light=light, tilt=tilt)
 
 
@@ -78,15 +78,15 @@ def rejects(inspector: Inspector, pixels: Pixels) -> bool:
     return inspector.inspect(Frame(1, 1, 0, 0, pixels)).decision is Decision.REJECT
 
 
-def test_tells_good_parts_from_flawed_ones(inspector: Inspector) -> None:
+def test_separates_good_parts_from_defective_ones(inspector: Inspector) -> None:
     assert not any(rejects(inspector, frame(seed)) for seed in range(200, 212))
-    for flaw in FLAWS:
-        assert all(rejects(inspector, frame(seed, flaw)) for seed in range(300, 304)), flaw
+    for defect in DEFECTS:
+        assert all(rejects(inspector, frame(seed, defect)) for seed in range(300, 304)), defect
 
 
 @pytest.mark.parametrize("name", [*CHANGES, "rotation"])
 def test_bears_what_a_line_does_to_a_picture(inspector: Inspector, name: str) -> None:
-    """Of 8 good parts and 8 flawed ones at least 14 keep their verdict."""
+    """Of 8 good parts and 8 defective ones at least 14 keep their verdict."""
 
     def turned(pixels: Pixels) -> Pixels:
         turn = cv2.getRotationMatrix2D(((WIDTH - 1) / 2, (HEIGHT - 1) / 2), 2.0, 1.0)
@@ -96,7 +96,7 @@ def test_bears_what_a_line_does_to_a_picture(inspector: Inspector, name: str) ->
 
     change = turned if name == "rotation" else CHANGES[name]
     kept = [not rejects(inspector, change(frame(seed))) for seed in range(200, 208)]
-    kept += [rejects(inspector, change(frame(400 + n, FLAWS[n % 3]))) for n in range(8)]
+    kept += [rejects(inspector, change(frame(400 + n, DEFECTS[n % 3]))) for n in range(8)]
     assert sum(kept) >= 14, kept
 
 
@@ -120,8 +120,8 @@ def test_one_good_part_is_enough() -> None:
     detector = train_template(some).detector
     assert isinstance(detector, FileDetector)
     reader = detector.detector(1)
-    for flaw in FLAWS:
-        assert reader.detect(frame(5, flaw)).peak() > 1.5 * reader.detect(frame(5)).peak()
+    for defect in DEFECTS:
+        assert reader.detect(frame(5, defect)).peak() > 1.5 * reader.detect(frame(5)).peak()
 
 
 def test_a_spread_is_learnt_where_good_parts_differ() -> None:
@@ -155,7 +155,7 @@ def test_noise_grey_and_edge_px() -> None:
 
 
 def test_references() -> None:
-    """Two prints on one line: one golden image takes either for a flaw of the other, two do not."""
+    """Two prints on one line: with one golden image each is a defect of the other, with two not."""
     pixels = [frame(seed, variant=seed % 2) for seed in range(8)]
     both = make_template(pixels, TemplateRecipe(references=2, combine="minimum"))
     prints = [seen(drawing(HEIGHT, WIDTH, variant=v), noise=0.0) for v in (0, 1)]

@@ -34,8 +34,8 @@ from models.training.recipe import Recipe, as_toml, load_recipe
 METHOD = METHODS["texture"]
 SMALL: dict[str, Any] = {"components": 8, "blocks": 1000, "trees": 20, "samples": 64}
 SIDE_PX = 96
-# A forest tells the defect from the rim of a picture only where blocks are compared with all good
-# parts' (decision 29); the support vector machine does as it is shipped.
+# A forest separates the defect from the rim of a picture only where blocks are compared with those
+# of all good parts (decision 29); the support vector machine does so as it is shipped.
 MODELS: dict[str, dict[str, Any]] = {
     "forest": {"model": "forest", "compare": "good", "features": ["gradient", "grey"]},
     "svm": {"model": "svm"},

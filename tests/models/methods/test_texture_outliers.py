@@ -27,7 +27,7 @@ def blocks(count: int = 500, size: int = 6) -> Vectors:
 
 
 def asked(size: int = 6) -> Vectors:
-    """Usual vectors and ever stranger ones."""
+    """Return vectors that are further and further from the usual ones."""
     rng = np.random.default_rng(2)
     spreads = np.linspace(0, 12, 300)[:, None]
     return np.asarray(rng.normal(0, 1, (300, size)) * spreads, np.float32)

@@ -184,13 +184,15 @@ def test_search_parts() -> None:
     assert few.model_copy(update=told) == all_of.model_copy(update=told)
 
 
-def test_without_a_drawn_defect_painted_ones_are_searched_on() -> None:
-    """Other parts' flaws are as dark as a painted one: it still finds them."""
+def test_without_an_annotated_defect_synthetic_ones_are_used() -> None:
+    """Defects of other parts are as dark as a synthetic one, and are found."""
     reader = ThresholdDetector(file_of(task(GOOD)), 1)
     assert all(reader.detect(each.pixels).peak() > GOOD_SEVERITY + 0.5 for each in DARK)
 
 
-def test_without_a_good_part_held_back_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_good_part_held_back_a_warning_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.WARNING):
         train_threshold(replace(task(level="local", denoise="none"), held_back=()))
     assert "threshold-scale: no good part is held back" in caplog.text

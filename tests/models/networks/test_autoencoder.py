@@ -1,4 +1,4 @@
-"""The autoencoder's network: what it compares, and that severity is what its docstring says."""
+"""The autoencoder's network: the planes that it compares, and severity as its docstring defines it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pictures are shown, and what is drawn on them."""
+"""The pictures of the report, and the outlines drawn on them."""
 
 from __future__ import annotations
 
