@@ -88,13 +88,8 @@ class ExportRecord(BaseModel):
     failures: tuple[BuildFailureRecord, ...] = ()
 
     def bundle_path(self, folder: Path) -> Path:
-        """Return the path of the bundle that was exported from the run in ``folder``.
-
-        Records with a file name alone may refer to the folder above: that of a comparison.
-        """
-        path = folder / self.file
-        above = folder.parent / self.file
-        return above if not path.is_file() and above.is_file() else path
+        """Return the path of the bundle that was exported from the run in ``folder``."""
+        return folder / self.file
 
     @field_validator("metrics")
     @classmethod

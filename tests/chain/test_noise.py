@@ -51,7 +51,7 @@ def test_noise_limit_of_a_template() -> None:
         for limit in (1.0, 3.0)
     )
     assert strict.detect(frame).peak() == pytest.approx(3.0 * granted.detect(frame).peak(), rel=0.2)
-    calm = seen(drawing(240, 320, flaw="blob"), noise=1.0)
+    calm = seen(drawing(240, 320, defect="blob"), noise=1.0)
     assert strict.detect(calm).peak() == granted.detect(calm).peak()
 
 

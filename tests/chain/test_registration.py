@@ -52,7 +52,7 @@ def test_finds_where_a_part_lies(registration: Registration, lie: Lie) -> None:
 
 def test_a_defect_or_a_hand_does_not_move_it(registration: Registration) -> None:
     lie = Lie(4.0, -2.0, 1.5)
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="blob"), lie)
+    frame = seen(drawing(HEIGHT, WIDTH, defect="blob"), lie)
     frame[60:140, 180:320] = 90
     pose = registration.register(pyramid(frame))
     assert pose is not None

@@ -62,7 +62,7 @@ def test_a_good_part_is_clean_wherever_it_lies(plain: TemplateDetector) -> None:
 
 def test_severity_is_at_the_defect(plain: TemplateDetector) -> None:
     """The blot of radius 6 px at (160, 168), moved and turned with its part."""
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="blob"), Lie(5.0, -3.0, 2.0))
+    frame = seen(drawing(HEIGHT, WIDTH, defect="blob"), Lie(5.0, -3.0, 2.0))
     found = plain.detect(frame)
     assert found.values.shape == (HEIGHT, WIDTH)
     rows, cols = np.nonzero(found.values * found.scale >= 6.0)
@@ -73,7 +73,7 @@ def test_severity_is_at_the_defect(plain: TemplateDetector) -> None:
 @pytest.mark.parametrize(("defect", "least"), [("blob", 8.0), ("gone", 10.0), ("scratch", 3.5)])
 def test_each_defect_is_severe(plain: TemplateDetector, defect: str, least: float) -> None:
     """The scratch is 2 px wide and 55 grey levels brighter than the plate."""
-    frame = seen(drawing(HEIGHT, WIDTH, flaw=defect), Lie(-2.0, 1.0, -1.5))
+    frame = seen(drawing(HEIGHT, WIDTH, defect=defect), Lie(-2.0, 1.0, -1.5))
     assert peak(plain, frame) > least
     assert peak(plain, seen(drawing(HEIGHT, WIDTH), Lie(-2.0, 1.0, -1.5))) < 2.0
 
@@ -145,7 +145,7 @@ def test_a_rule_for_a_kind_never_passes_another_part() -> None:
     inspector = Inspector(
         detector(), SingleKindClassifier((kind,)), chain, (kind,), time.perf_counter_ns
     )
-    flawed = seen(drawing(HEIGHT, WIDTH, flaw="blob"))
+    flawed = seen(drawing(HEIGHT, WIDTH, defect="blob"))
     assert inspector.inspect(Frame(1, 1, 0, 0, flawed)).decision is Decision.PASS
     other = np.zeros((HEIGHT, WIDTH), np.uint8)
     assert inspector.inspect(Frame(1, 1, 0, 0, other)).decision is Decision.REJECT
@@ -177,7 +177,7 @@ def test_smooth_px() -> None:
 
 
 def test_unit() -> None:
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="blob"))
+    frame = seen(drawing(HEIGHT, WIDTH, defect="blob"))
     small, large = (peak(detector(unit=unit), frame) for unit in (5.0, 10.0))
     assert small == pytest.approx(2 * large, abs=0.1)
 
@@ -216,7 +216,7 @@ def test_a_frame_of_another_size_is_refused(plain: TemplateDetector) -> None:
 
 
 def test_the_same_frame_gives_the_same_bytes(plain: TemplateDetector) -> None:
-    frame = seen(drawing(HEIGHT, WIDTH, flaw="scratch"), Lie(3.0, 1.0, 2.0))
+    frame = seen(drawing(HEIGHT, WIDTH, defect="scratch"), Lie(3.0, 1.0, 2.0))
     first = plain.detect(frame).values.tobytes()
     plain.detect(seen(drawing(HEIGHT, WIDTH)))
     assert plain.detect(frame).values.tobytes() == first

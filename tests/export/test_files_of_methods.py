@@ -36,7 +36,7 @@ def write(folder: Path, *, flawed: bool) -> Path:
         cv2.imwrite(str(folder / f"images/{number:02d}.png"), frame(number, flaw))
         if flaw:
             shown = [
-                seen(drawing(HEIGHT, WIDTH, flaw=f), play(number), noise=0) for f in (flaw, None)
+                seen(drawing(HEIGHT, WIDTH, defect=f), play(number), noise=0) for f in (flaw, None)
             ]
             mask = np.where(cv2.absdiff(*shown) > 15, np.uint8(255), np.uint8(0))
             (folder / "masks" / flaw).mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from tests.models.methods.parts import drawing, play, seen
 HEIGHT, WIDTH = 144, 192
 
 
-def frame(seed: int, flaw: str | None = None) -> np.ndarray:
-    return seen(drawing(HEIGHT, WIDTH, flaw=flaw), play(seed), seed=seed)
+def frame(seed: int, defect: str | None = None) -> np.ndarray:
+    return seen(drawing(HEIGHT, WIDTH, defect=defect), play(seed), seed=seed)
 
 
 def recipe(method: str) -> Recipe:

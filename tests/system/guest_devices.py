@@ -1,7 +1,7 @@
 """Run inside the emulated machine by tests/system/run.py: the real kernel's chip and camera.
 
-The host sees the pins of the PL061 and presses its line 3, which is the machine's power button. Lines on
-the console hold its instructions and the progress.
+The host sees the pins of the PL061 and presses its line 3, which is the machine's power button.
+Lines on the console hold its instructions and the progress.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Pictures that every method classifies correctly: a large dark disc, a large bright one, or nothing."""
+"""Pictures that every method classifies correctly: a large dark or bright disc, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two autoencoders in a row: both learn from masks, and the second reads the output of the first."""
+"""Two autoencoders in a row learn from masks; the second reads the output of the first."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def test_without_an_annotated_defect_synthetic_ones_are_used() -> None:
     assert all(reader.detect(each.pixels).peak() > GOOD_SEVERITY + 0.5 for each in DARK)
 
 
-def test_without_a_good_part_held_back_a_warning_is_logged(
+def test_a_warning_is_logged_without_a_held_back_good_part(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):

@@ -1,4 +1,4 @@
-"""The autoencoder's network: the planes that it compares, and severity as its docstring defines it."""
+"""The autoencoder's network: the planes that it compares, and severity as it is documented."""
 
 from __future__ import annotations
 
