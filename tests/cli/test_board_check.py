@@ -162,7 +162,7 @@ def test_a_camera_that_is_unplugged_and_plugged_in_again(tmp_path, monkeypatch, 
     assert findings[2].passed
 
 
-def test_the_script_says_what_is_wrong(tmp_path, capsys):
+def test_the_script_reports_faults(tmp_path, capsys):
     path = tmp_path / "station.toml"
     path.write_text(with_section("camera", V4L2.replace("/dev/video0", "/dev/no-camera")))
     script = ROOT / "firmware-config" / "on-a-real-board.sh"

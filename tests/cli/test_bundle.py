@@ -36,7 +36,7 @@ def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:
         assert said in text, said
 
 
-def test_show_says_what_a_rule_asks_for(outfeed: Outfeed, tmp_path: Path) -> None:
+def test_show_prints_the_rule(outfeed: Outfeed, tmp_path: Path) -> None:
     """Names in brackets are not markup."""
     kinds = (
         KindManifest(name="[red]dent", rule=RuleManifest(min_count=3, min_peak_severity=5.5)),

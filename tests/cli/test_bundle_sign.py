@@ -150,7 +150,7 @@ def test_trust_is_asked_for_by_option(
     )
 
 
-def test_the_log_says_who_signed(
+def test_the_log_names_the_signer(
     outfeed: Outfeed, bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):

@@ -41,7 +41,7 @@ def test_from_a_mark_to_a_release(
     assert outfeed("quarantine", "list", folder).out.count("released as") == 1
 
 
-def test_marks_that_wait_are_told_of(
+def test_waiting_marks_are_reported(
     outfeed: Outfeed, configure: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = configure("[pictures]\nmin_free_mb = 0\n")

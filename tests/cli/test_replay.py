@@ -252,7 +252,9 @@ def test_what_is_asked_for_wrongly(
     assert (result.status, "unknown key 'pictures.ring'" in result.line) == (78, True)
 
 
-def test_an_album_without_a_picture(outfeed: Outfeed, configure: Callable[..., Path]) -> None:
+def test_a_picture_store_without_a_picture(
+    outfeed: Outfeed, configure: Callable[..., Path]
+) -> None:
     result = outfeed("replay", "--config", configure(), "--all")
     assert (result.status, "holds no picture" in result.line) == (1, True)
 

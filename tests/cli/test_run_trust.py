@@ -71,7 +71,7 @@ def test_an_altered_bundle_does_not_run(run: Run, path: Path, tmp_path: Path) ->
     assert not (tmp_path / "state").exists()
 
 
-def test_a_station_that_trusts_nobody_runs_nothing(
+def test_a_station_without_a_trusted_key_runs_nothing(
     outfeed: Outfeed,
     configure: Callable[..., Path],
 ) -> None:

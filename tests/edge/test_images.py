@@ -166,7 +166,7 @@ def test_a_header_that_claims_more_than_the_memory(
     assert not decoded
 
 
-def test_a_webp_says_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webp_has_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
     for quality in (50, 101):  # lossy, lossless
         data = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()

@@ -66,7 +66,7 @@ def test_what_is_no_mark_is_removed_with_one_line(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_file_that_cannot_be_removed_is_said_once(
+def test_a_file_that_cannot_be_removed_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a.json").mkdir()  # neither read nor unlinked

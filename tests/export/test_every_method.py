@@ -70,7 +70,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return folder
 
 
-def test_the_bundle_is_certified_and_says_what_it_is(exported: Path) -> None:
+def test_the_bundle_is_certified_and_describes_itself(exported: Path) -> None:
     bundle = parse_bundle((exported / "run.outfeed").read_bytes())
     manifest = bundle.manifest
     method = METHODS[manifest.detector.kind]

@@ -90,7 +90,7 @@ def test_classifier_graph_is_the_torch_network() -> None:
     np.testing.assert_allclose(engine.run(2), wanted[:2], atol=1e-4)
 
 
-def test_bundle_says_what_it_is(exported: Exported) -> None:
+def test_bundle_describes_itself(exported: Exported) -> None:
     manifest = parse_bundle(exported.data).manifest
     assert [build.name for build in manifest.builds] == ["onnx-int8"]
     assert (manifest.detector.height, manifest.detector.width) == (96, 96)
@@ -151,7 +151,7 @@ def test_a_frame_is_seen_as_by_a_bundle_of_its_size(
     np.testing.assert_array_equal(found[0].severity.values, found[1].severity.values)
 
 
-def test_the_certificate_says_what_was_proven(exported: Exported) -> None:
+def test_the_certificate_holds_the_proven_figures(exported: Exported) -> None:
     bundle = parse_bundle(exported.data)
     certificate = check_certificate(bundle.manifest, bundle.files)
     steps = {step.chain: step for step in certificate.steps}
@@ -165,7 +165,7 @@ def test_the_certificate_says_what_was_proven(exported: Exported) -> None:
     assert steps["onnx-int8"].limits["missed"] == ParityLimits().missed
 
 
-def test_every_way_that_was_tried_is_told(exported: Exported) -> None:
+def test_every_tried_way_is_reported(exported: Exported) -> None:
     ways = [(tried.network, describe(tried.scheme)) for tried in exported.tried]
     assert ways == [
         ("detector", "minmax, per channel"),

@@ -112,7 +112,7 @@ def _answers(model: onnx.ModelProto, level: object, frame: np.ndarray) -> np.nda
 
 
 @pytest.mark.parametrize(("per_channel", "shared"), [(True, False), (False, False), (True, True)])
-def test_kernels_compute_what_the_file_says(per_channel: bool, shared: bool) -> None:
+def test_kernels_compute_as_the_file_defines(per_channel: bool, shared: bool) -> None:
     """Unoptimised, ONNX Runtime multiplies what it dequantised, in float: nothing is cut off."""
     rng = np.random.default_rng(0)
     frames = list(rng.integers(150, 256, (4, 32, 32)).astype(np.uint8))

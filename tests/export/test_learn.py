@@ -204,7 +204,7 @@ def both(number: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def test_nothing_is_learned_from_what_nobody_released(
+def test_nothing_is_learned_from_unreleased_parts(
     tiny_run: Path, old: Bundle, tmp_path: Path
 ) -> None:
     marked = quarantine(tmp_path, [(ringed(1), "false-reject")], released=False)

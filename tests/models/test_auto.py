@@ -33,7 +33,7 @@ def _base(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "load_recipe", lambda _name: BASE)
 
 
-def test_area_width_length_and_contrast_are_told() -> None:
+def test_area_width_length_and_contrast_are_reported() -> None:
     assert why(choose(some(1, 1)), "kind") == (
         "kind: crack: 1 training picture of 1 part, 1 defect of 180 px, 9.0 px wide and 60 grey "
         "levels off (medians), 9 of 10 up to 20 px long"

@@ -25,7 +25,7 @@ def test_nothing_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("pixels", [CLEAN, CLEAN[:, :, 0]], ids=["colour", "grey"])
-def test_flaws_are_local_and_seen(pixels: Pixels) -> None:
+def test_defects_are_local_and_visible(pixels: Pixels) -> None:
     before = pixels.copy()
     many = corrupted(Corruption(defect_share=1.0), pixels)
     assert np.array_equal(pixels, before), "the patch itself is left as it was"

@@ -13,7 +13,7 @@ from models.data.layouts import open_dataset
 from tests.support.folders import encoded, images, mask, picture, put
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     images(tmp_path, 4)
     put(tmp_path / "images/001.png", b"")
     put(tmp_path / "images/002.png", b"\xff\xd8\xff")

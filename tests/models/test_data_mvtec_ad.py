@@ -49,7 +49,7 @@ def test_groups(root: Path) -> None:
     }
 
 
-def test_an_empty_mask_says_nothing(root: Path) -> None:
+def test_an_empty_mask_states_nothing(root: Path) -> None:
     put(root / "ground_truth/hole/000_mask.png", grey(0))
     assert by_name(open_dataset(root))["test/hole/000.png"].unmasked
 

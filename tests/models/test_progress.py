@@ -59,7 +59,7 @@ def test_who_speaks_is_not_interrupted(clock: Clock, caplog: pytest.LogCaptureFi
     assert len(caplog.messages) == 1, "nothing is under way"
 
 
-def test_what_is_over_in_a_moment_is_not_told(clock: Clock) -> None:
+def test_short_work_is_not_reported(clock: Clock) -> None:
     """Of each of 60 pictures 40 T are tried, and each trial judges one picture."""
     stages = WorkStages(clock)
     with stages.enter("writing the report"), stages.enter("trying 40 T", 60) as sweep:

@@ -44,7 +44,7 @@ def test_colour_changes_alike_in_every_channel(surface: np.ndarray) -> None:
     assert np.abs(painted[:, :, 1].astype(int) - grey.astype(int)).max() <= 1
 
 
-def test_same_rng_same_flaw(surface: np.ndarray) -> None:
+def test_same_rng_same_defect(surface: np.ndarray) -> None:
     one, other = (
         add_defect(surface, np.zeros_like(surface), np.random.default_rng(9)) for _ in range(2)
     )
@@ -52,7 +52,7 @@ def test_same_rng_same_flaw(surface: np.ndarray) -> None:
     assert (one[1] == other[1]).all()
 
 
-def test_a_dark_picture_gets_a_fainter_flaw(surface: np.ndarray) -> None:
+def test_a_dark_picture_gets_a_fainter_defect(surface: np.ndarray) -> None:
     dark = (surface // 3).astype(np.uint8)
     changes = []
     for image in (surface, dark):

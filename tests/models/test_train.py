@@ -25,7 +25,7 @@ from tests.support.tinyrun import RECIPE, write_pictures
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_run_learns_and_says_so(tiny_run: Path) -> None:
+def test_run_learns_and_logs_it(tiny_run: Path) -> None:
     result = Run(tiny_run).result()
     metrics = result.metrics["float"]
     assert metrics["image_ap"] > 0.95

@@ -211,7 +211,7 @@ def test_a_reader_with_a_name_of_its_own(plant: Plant, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("who", ["plain", "no certificate", "unknown certificate", "wrong broker"])
-def test_strangers_are_refused(
+def test_unknown_clients_are_refused(
     plant: Plant, broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture, who: str
 ) -> None:
     config = station(plant, "press-3", broker, tmp_path / "state")

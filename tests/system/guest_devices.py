@@ -52,7 +52,7 @@ def test_an_output_that_is_active_low_is_claimed_high_and_never_goes_low_but_for
     output.close()
 
 
-def test_a_line_that_is_held_by_somebody_is_busy():
+def test_a_claimed_line_is_busy():
     held = GpioOutput(GpioLine(CHIP, 7))
     with pytest.raises(DeviceError, match=f"line 7 of {CHIP}: device or resource busy"):
         GpioOutput(GpioLine(CHIP, 7))

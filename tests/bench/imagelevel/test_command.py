@@ -67,7 +67,7 @@ def test_every_option_reaches_its_setting(
     assert seen[0] != seen[1]
 
 
-def test_a_run_says_what_it_does_and_writes_the_files(tmp_path: Path) -> None:
+def test_a_run_prints_its_progress_and_writes_the_files(tmp_path: Path) -> None:
     status, lines = call(
         *("--data", write_easy(tmp_path / "data", 12), "--out", tmp_path / "new" / "out"),
         *("--methods", "knn,bp", "--dimension", "4", "--dimensions", "6", "--size", "32"),

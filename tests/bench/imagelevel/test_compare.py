@@ -66,7 +66,9 @@ def test_no_part_is_on_both_sides(compared: ImageLevelComparison) -> None:
     assert min(compared.validation.pictures.values()) > 0
 
 
-def test_every_cell_is_measured_and_told(compared: ImageLevelComparison, lines: list[str]) -> None:
+def test_every_cell_is_measured_and_reported(
+    compared: ImageLevelComparison, lines: list[str]
+) -> None:
     cells = [(run.method, run.dimension) for run in compared.runs]
     assert sorted(cells) == sorted((m, d) for m in AVAILABLE for d in (4, 8))
     assert "reading" in lines[0]

@@ -94,7 +94,7 @@ def test_a_method_that_is_a_file(
     assert isinstance(Run(out).load_detector(), FileDetector)
 
 
-def test_bad_parts_that_nobody_drew(
+def test_bad_parts_without_a_mask(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
 ) -> None:
     three(monkeypatch, tmp_path)

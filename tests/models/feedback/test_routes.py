@@ -167,7 +167,7 @@ def test_the_detector_is_trained_further_on_the_new_look(
     assert found.left_out is None
 
 
-def test_a_method_that_cannot_go_on_says_so(
+def test_a_method_that_cannot_go_on_reports_it(
     feedback: FeedbackDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METHODS, "regression", replace(METHODS["regression"], further=None))

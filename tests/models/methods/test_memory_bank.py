@@ -68,7 +68,7 @@ def trained() -> MemoryBankDetector:
     return _train(_recipe())
 
 
-def test_it_finds_planted_flaws_after_good_parts_alone(trained: MemoryBankDetector) -> None:
+def test_it_finds_synthetic_defects_after_good_parts_alone(trained: MemoryBankDetector) -> None:
     peaks = [_peak(trained, picture) for picture in HELD_BACK]
 
     found = auroc([not picture.sample.is_good for picture in HELD_BACK], peaks)
@@ -76,7 +76,7 @@ def test_it_finds_planted_flaws_after_good_parts_alone(trained: MemoryBankDetect
     assert found > 0.7  # 0.5 is chance
 
 
-def test_the_flaw_itself_is_the_most_severe(trained: MemoryBankDetector) -> None:
+def test_the_defect_itself_is_the_most_severe(trained: MemoryBankDetector) -> None:
     inside, outside = [], []
     for picture in BAD:
         severity = severity_map(trained, picture.pixels)

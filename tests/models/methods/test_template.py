@@ -197,7 +197,7 @@ def test_colour() -> None:
     assert file.references[0].pixels.shape == (HEIGHT, WIDTH, 3)
 
 
-def test_held_back_parts_that_do_not_match_are_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_held_back_parts_that_do_not_match_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     stranger = picture(1, name="stranger.png", pixels=np.full((HEIGHT, WIDTH), 90, np.uint8))
     some = task(good=3, held_back=1)
     with caplog.at_level(logging.WARNING):

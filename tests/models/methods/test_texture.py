@@ -108,7 +108,7 @@ def on_station(model: bytes, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.fl
     return np.asarray(engine.run()[0, 0] * 12, np.float32)
 
 
-def test_a_station_says_what_torch_says(exported: Exported) -> None:
+def test_a_station_computes_what_torch_computes(exported: Exported) -> None:
     for number in (30, 31):
         pixels = picture(number, defect=number == 31).pixels
         found = on_station(exported.onnx, pixels)
@@ -116,7 +116,7 @@ def test_a_station_says_what_torch_says(exported: Exported) -> None:
     assert found.max() > GOOD_SEVERITY
 
 
-def test_a_station_says_what_scikit_learn_says(exported: Exported) -> None:
+def test_a_station_computes_what_scikit_learn_computes(exported: Exported) -> None:
     """Severity back to the model's own score, against its decision function: within 1e-5."""
     network, model = exported.network, exported.sklearn
     pixels = picture(31, defect=True).pixels

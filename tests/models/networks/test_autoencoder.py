@@ -115,7 +115,7 @@ def test_expected_divides_by_the_expected_error() -> None:
             torch.testing.assert_close(network.raw(pixels), plain.raw(pixels) * share)
 
 
-def test_a_plain_flaw_is_cut_off() -> None:
+def test_a_plain_defect_is_cut_off() -> None:
     """Whatever it is to be severe by, a pixel counts as 24 at the most."""
     torch.manual_seed(0)
     network, pixels = Autoencoder(1).eval(), torch.randn(1, 1, 64, 64)

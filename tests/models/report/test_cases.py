@@ -90,7 +90,7 @@ def test_pictures_of_false_alarms(run: Run) -> None:
     assert [case.caption for case in cases.alarms] == ["good part; false alarm: bar 3.0"]
 
 
-def test_a_defective_part_that_nobody_drew(run: Run) -> None:
+def test_a_defective_part_without_a_mask(run: Run) -> None:
     """It may escape; what is reported on it may be the defect, so it is no false alarm."""
     dataset, by_name = run.open_data()
     some = next(by_name[name] for name in run.record().validation if not by_name[name].is_good)
