@@ -118,5 +118,5 @@ def test_the_shipped_chain_must_keep_the_limit_too(held_back: tuple[Picture, ...
     found = chosen(6.0)
     assert (found.threshold, found.false_rejects) == (7.0, 0)
     assert found.escapes == found.defective, "the counts are the shipped chain's"
-    with pytest.raises(ExportError, match="rejects more good parts than allowed at every T"):
+    with pytest.raises(ExportError, match="int8 rejects more good parts than allowed"):
         chosen(12.0)
