@@ -99,7 +99,7 @@ check: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
-	-$(DEV)/bin/python -m tools.language
+	$(DEV)/bin/python -m tools.language
 
 docs: $(DEV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs --quiet build --strict

@@ -69,13 +69,15 @@ def document(title: str, body: str) -> str:
 
 
 def wide(inner: str, *, many: bool) -> str:
-    """HTML that may be wider than the screen, in a frame that scrolls. many: on a phone it keeps a
-    width at which it can be read, and says that it scrolls."""
+    """Return HTML that may be wider than the screen, in a frame that scrolls.
+
+    many: on a phone the frame keeps a readable width and has a note that it scrolls.
+    """
     if not many:
         return f'<div class="wide">{inner}</div>'
     return f'<div class="wide many" tabindex="0">{_HINT}{inner}</div>'
 
 
 def badge(text: str, tone: Tone) -> str:
-    """A word at the right of a heading, in a colour that says how good that is."""
+    """Return a word at the right of a heading, in the colour of its tone."""
     return f'<span class="badge {tone}">{escape(text)}</span>'

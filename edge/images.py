@@ -135,10 +135,10 @@ def _fault(data: bytes) -> str | None:
         return tiff_fault(data)
     if data.startswith(b"BM"):
         short = int.from_bytes(data[2:6], "little") > len(data)
-        return f"is cut short: {len(data)} bytes, its header says more (BMP)" if short else None
+        return f"is cut short: {len(data)} bytes, its header states more (BMP)" if short else None
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         short = int.from_bytes(data[4:8], "little") + 8 > len(data)
-        return f"is cut short: {len(data)} bytes, its header says more (WebP)" if short else None
+        return f"is cut short: {len(data)} bytes, its header states more (WebP)" if short else None
     if data[:1] == b"P" and data[1:2] in b"123456" and len(data) > 2:
         return None
     if data.startswith(_UNPROVEN):

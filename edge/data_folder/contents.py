@@ -1,4 +1,4 @@
-"""A folder of pictures as it was found: which files are pictures, which tell the truth of them."""
+"""The records of a folder of pictures: its pictures, their masks, and the files not read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_LINES = 40  # of complaints; the rest are counted
 
 @dataclass(frozen=True, slots=True)
 class MaskFile:
-    """A mask. kind: what its folder says; '' where its colours say it."""
+    """A mask. kind: the kind of defect by its folder; '' where its colours give the kind."""
 
     path: Path
     kind: str
@@ -23,10 +23,10 @@ class MaskFile:
 
 @dataclass(frozen=True, slots=True)
 class FolderEntry:
-    """One picture. folder: below the folder of pictures, '' right inside it.
+    """One picture. folder: its path below the folder of pictures; '' directly in it.
 
-    masks: of it, drawn on or not. kind: of defect, by the folder alone; None where that says
-    nothing; '' where it says that the part is good.
+    masks: all masks of the picture, also empty ones. kind: the kind of defect by the folder alone.
+    It is '' in a folder of good parts, and None where the folder gives no kind.
     """
 
     path: Path
@@ -37,9 +37,13 @@ class FolderEntry:
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """layout: its name, None where none is recognised. entries: the pictures, by path. truths:
-    masks and labels that are read as such. unread: the rest of the folder. complaints: one line
-    each; while there is one, nothing is to be concluded from a picture without a mask."""
+    """The content of a data folder.
+
+    layout: the name of the layout, None if no layout is recognised. entries: the pictures, sorted
+    by path. truths: files that are read as masks or labels. unread: all other files. complaints:
+    one line for each fault. While there is a complaint, a picture without a mask is not
+    known to be good.
+    """
 
     root: Path
     layout: str | None
@@ -50,12 +54,12 @@ class DataFolder:
 
     @property
     def names_colours(self) -> bool:
-        """Return whether a kinds.csv says which colour of a mask is which kind."""
+        """Return whether a kinds.csv gives the kind for each colour of a mask."""
         return (self.root / "kinds.csv").is_file()
 
     @property
     def says_good(self) -> bool:
-        """Return whether anything tells good parts from others: a mask, or a folder good/."""
+        """Return whether masks or a folder good/ distinguish good parts from others."""
         return bool(self.truths) or any(entry.kind is not None for entry in self.entries)
 
     @property
@@ -64,24 +68,24 @@ class DataFolder:
 
 
 def listing(lines: Iterable[str], what: str) -> tuple[str, ...]:
-    """Complaints, each once: one alone as it is; several below a line that counts them, at most
+    """Return complaints without repeats. Several stand below a line that counts them, at most
     MOST_LINES of them."""
     lines = tuple(dict.fromkeys(lines))
     if len(lines) <= 1:
         return lines
     more = [f"  and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
-    told = [f"  {line}" for line in lines[:MOST_LINES]]
-    return (f"{what}: {len(lines)} things to put right", *told, *more)
+    listed = [f"  {line}" for line in lines[:MOST_LINES]]
+    return (f"{what}: {len(lines)} things to put right", *listed, *more)
 
 
 def some_names(paths: Iterable[Path]) -> str:
-    """The names of the first few, and dots where there are more."""
+    """Return the first few names, with dots where there are more."""
     names = sorted(shown(path.name) for path in paths)
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def shown(path: Path | str) -> str:
-    """A path for a line of text, with what cannot be printed written as an escape."""
+    """Return a path for a line of text, with escapes for characters that cannot be printed."""
     text = str(path)
     return text if text.isprintable() else ascii(text)[1:-1]
 
@@ -91,8 +95,7 @@ def count(number: int, noun: str) -> str:
 
 
 def unread_lines(root: Path, unread: Iterable[Unread]) -> tuple[str, ...]:
-    """Return a few lines on the files that were not read. Files of one folder and reason share a
-    line."""
+    """Return lines that name the files that were not read, one for each folder and reason."""
     groups: dict[tuple[str, Path], list[Path]] = defaultdict(list)
     for each in unread:
         folder = root if each.reason == HIDDEN else each.path.parent

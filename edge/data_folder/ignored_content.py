@@ -20,7 +20,7 @@ _TURNS = {
 
 
 def turned(path: Path, data: bytes) -> str:
-    """A line where EXIF notes an orientation other than 1, else ''."""
+    """Return a line if EXIF gives an orientation other than 1, else ''."""
     orientation = read_header(data).orientation
     if orientation == 1:
         return ""
@@ -34,9 +34,11 @@ def turned(path: Path, data: bytes) -> str:
 
 
 def remarks(path: Path) -> tuple[str, ...]:
-    """One line each, which names the file and says what to do. Its pixels are used as they are
-    stored: a station never turns a frame, and drops alpha. Nothing for a file that cannot be
-    read: decoding it says so. Blocks on the disk."""
+    """Return a line with the remedy for each ignored content of a file. Blocks on the disk.
+
+    The pixels are used as they are stored: a station never turns a frame, and ignores alpha. A file
+    that cannot be read has no remark, because decoding reports it.
+    """
     try:
         data = path.read_bytes()
     except OSError:

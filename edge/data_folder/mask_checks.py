@@ -112,11 +112,12 @@ def _other_size(pixels: NDArray[np.uint8], mask: Path, entry: FolderEntry, root:
 
 
 def empties(empty: Sequence[Path], entries: Iterable[FolderEntry], *, drawn: bool) -> str:
-    """A line where empty masks are the only ones of a picture that nothing else says is good, else
-    ''. drawn: whether any mask is drawn on.
+    """Return a line if a picture has only empty masks and nothing else marks it as good, else ''.
 
-    Some tools write a mask for every picture, an empty one for a good part. Where others have none,
-    an empty one is a defect that was not drawn, or not saved.
+    drawn: whether any mask of the folder is drawn on.
+
+    Some tools write a mask for every picture, and an empty one for a good part. Where other
+    pictures have no mask, an empty one is a defect that was not drawn or not saved.
     """
     every = all(entry.masks or entry.kind is not None for entry in entries)
     if not empty or (every and drawn):
@@ -129,7 +130,7 @@ def empties(empty: Sequence[Path], entries: Iterable[FolderEntry], *, drawn: boo
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether it is H×W, or has three equal channels."""
+    """Return whether a picture is H×W, or H×W×3 with equal channels."""
     return pixels.ndim == 2 or bool((pixels == pixels[:, :, :1]).all())
 
 

@@ -13,7 +13,7 @@ IMAGES, MASKS = "images", "masks"
 GOOD_FOLDERS = ("good", "ok")  # in any case
 TABLES = ("kinds.csv", "groups.csv")
 
-# Pictures in forms that nothing here decodes. They are named, never passed over.
+# Formats of pictures that Outfeed does not decode. Such files are named, never ignored.
 _OTHER_PICTURES = """
     .apng .arw .avif .cr2 .cr3 .czi .dcm .dib .dng .emf .eps .exr .gif .hdr .heic .heif .j2k .jfif
     .jp2 .jpe .jxl .jxr .lsm .nd2 .nef .nrrd .orf .pbm .pcx .pfm .psd .ras .raw .rw2 .svs .tga .xcf
@@ -36,7 +36,7 @@ _LABELS = """
 """
 _LABEL_WORDS = frozenset(_LABELS.split())
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
-# Folders that sort pictures by something else than what is wrong with the part.
+# Folders that sort pictures by something other than the defect of the part.
 _NEUTRAL = re.compile(
     r"(?!(ng|nok|nio|bad|def)\d*$)((train(ing)?|test(ing)?|val(id|idation)?|dev|eval|days?|line|lines|cam|cams|camera|batch|lot"
     r"|part|parts|shift|set|run|session|station|week|month|year|im|img|images?|imgs|pictures?|pics"
@@ -64,7 +64,7 @@ _MASK_HEAD = re.compile(r"^(mask|label|gt|seg)[-_ .]", re.IGNORECASE)
 
 
 def is_picture(path: Path) -> bool:
-    """Return whether the suffix is of a picture that is decoded."""
+    """Return whether the suffix is that of a picture format that is decoded."""
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
@@ -73,13 +73,12 @@ def is_video(path: Path) -> bool:
 
 
 def is_other_picture(path: Path) -> bool:
-    """Return whether the suffix is of a picture that nothing here decodes."""
+    """Return whether the suffix is that of a picture format that is not decoded."""
     return path.suffix.lower() in OTHER_PICTURES
 
 
 def picture_form(path: Path) -> str:
-    """The suffix that a file should have whose own says nothing of a picture, by its first bytes;
-    '' where they are of no picture."""
+    """Return the suffix that fits the first bytes of a file; '' if they are not of a picture."""
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -99,49 +98,49 @@ def names_labels(name: str) -> bool:
 
 
 def is_neutral(folder: str) -> bool:
-    """Return whether a folder's name tells nothing of the part: train, line2, 2024-05-01, kos07."""
+    """Return whether a folder's name gives no kind of part: train, line2, 2024-05-01, kos07."""
     return bool(_NEUTRAL.fullmatch(folder))
 
 
 def is_split(folder: str) -> bool:
-    """Return whether a folder is named as the sides of a split are: train, test."""
+    """Return whether a folder is named as a side of a split: train, test."""
     return bool(_SPLIT.fullmatch(folder))
 
 
 def names_bad(stem: str) -> bool:
-    """Return whether a picture is named as one of a bad part: NG_0012, 17-defect."""
+    """Return whether the name of a picture is that of a bad part: NG_0012, 17-defect."""
     bare = _NOT_BAD.sub("", stem)
     return bool(_BAD_WORDS & {word.lower() for word in _WORD.findall(bare)})
 
 
 def telling(parts: tuple[str, ...]) -> str:
-    """The parts of a path that are not neutral, joined by slashes; '' where all are."""
+    """Return the parts of a path that are not neutral, joined by slashes; '' if all are neutral."""
     return "/".join(part for part in parts if not is_neutral(part))
 
 
 def kind_of(parts: tuple[str, ...]) -> str:
-    """The kind that a folder of masks names, '' where all of it is train, test and the like."""
+    """Return the kind that a folder of masks names; '' if it names only train, test or the like."""
     return "/".join(part for part in parts if not is_split(part))
 
 
 def first_word(stem: str) -> str:
-    """The first word of a name in lower case, where it is one that tells something; else ''."""
+    """Return the first word of a name in lower case; '' if it is neutral."""
     found = _WORD.match(stem)
     return "" if found is None or is_neutral(found[0]) else found[0].lower()
 
 
 def is_good(folder: str) -> bool:
-    """Return whether the first part of a folder's path that tells something is good/ or ok/."""
+    """Return whether the first part of a folder's path that is not neutral is good/ or ok/."""
     return telling(PurePosixPath(folder).parts).partition("/")[0].lower() in GOOD_FOLDERS
 
 
 def plain(name: str) -> str:
-    """A name in the one of its Unicode forms (NFC) that is compared: macOS writes another."""
+    """Return a name in Unicode form NFC, for comparison. macOS writes another form."""
     return unicodedata.normalize("NFC", name)
 
 
 def mask_stems(path: Path) -> tuple[str, ...]:
-    """The stems of pictures that a mask of this name may belong to, the likeliest first."""
+    """Return the stems of pictures to which a mask of this name may belong, the likeliest first."""
     stem = plain(path.stem)
     inner = Path(stem)
     stems = [stem, inner.stem] if is_picture(inner) else [stem]
@@ -154,6 +153,8 @@ def mask_stems(path: Path) -> tuple[str, ...]:
 
 
 def names_mask_of(path: Path) -> tuple[str, ...]:
-    """The stems of pictures beside it whose mask a picture's name says it is; none without a
-    word for it in the name."""
+    """Return the stems of pictures for which this picture is a mask by its name, such as a_mask.
+
+    The result is empty if the name has no word for a mask.
+    """
     return tuple(stem for stem in mask_stems(path) if stem != plain(path.stem))

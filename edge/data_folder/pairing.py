@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture, and what kind of defect its place says."""
+"""The assignment of masks to pictures, and of kinds of defects to masks by their folders."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _Key = tuple[str, str]  # folder below the folder of pictures, stem; both plain
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """masks: of each picture that has any. complaints: one line each."""
+    """The result. masks: the masks of each picture that has any. complaints: one line for each."""
 
     masks: dict[Path, tuple[MaskFile, ...]]
     complaints: tuple[str, ...]
 
 
 def folder_of(path: Path, root: Path) -> str:
-    """The folder below ``root`` as a posix path; '' right inside it."""
+    """Return the folder of a file below ``root`` as a POSIX path; '' directly in ``root``."""
     parent = path.parent.relative_to(root).as_posix()
     return "" if parent == "." else plain(parent)
 
@@ -33,12 +33,14 @@ def pair(
     masks: Sequence[Path],
     mask_root: Path,
 ) -> Pairs:
-    """Each mask to its picture: KIND/a, KIND/SUB/a, SUB/KIND/a or SUB/a for SUB/a, and KIND/a where
-    one picture alone is named a. NAME_mask, NAME_label, mask_NAME and NAME.png.png are NAME's too.
+    """Assign each mask to its picture.
 
-    The kind is the part of the mask's folder that is not the picture's, less train, test and the
-    like. Where mask and picture lie in the same folder, it is the kind, if its name tells anything
-    (dent does, line2 does not).
+    The mask of SUB/a is KIND/a, KIND/SUB/a, SUB/KIND/a or SUB/a. KIND/a is valid only if a single
+    picture has the name a. NAME_mask, NAME_label, mask_NAME and NAME.png.png also belong to NAME.
+
+    The kind is the part of the mask's folder that the picture's folder does not have, without
+    train, test and the like. If both lie in the same folder, its name is the kind, unless it is
+    neutral (dent is a kind, line2 is not).
     """
     complaints: list[str] = []
     images: dict[_Key, Path] = {}

@@ -115,9 +115,11 @@ PUBLISHED = (
 
 
 def read_published(root: Path, found: Files) -> DataFolder | None:
-    """The folder as the first published set that its names fit; None where none does. Reads a
-    truth where it alone says whether the part is good."""
-    # One class of DAGM 2007 may be read alone: its folder says which.
+    """Return the content by the first published layout that fits the names; None if none fits.
+
+    Reads a mask where only its content shows whether the part is good. Blocks on the disk.
+    """
+    # One class of DAGM 2007 may be read alone: the folder's name is the class.
     own = root.resolve().name
     prefix = f"{own}/" if re.fullmatch(r"Class\d+", own) else ""
     paths = {prefix + path.relative_to(root).as_posix(): path for path in found.files}

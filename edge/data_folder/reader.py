@@ -1,4 +1,4 @@
-"""The one reader of folders of pictures: `demo`, `inspect`, training and scoring ask it."""
+"""The reader of folders of pictures for `demo`, `inspect`, training and scoring."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from edge.images import IMAGE_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures to be inspected below a folder. pictures, videos: sorted by path. truths: masks
-    and labels, which are left out. unread: pictures in forms that are not read, links to
-    nothing."""
+    """The pictures below a folder that are to be inspected.
+
+    pictures, videos: sorted by path. truths: masks and labels, which are not inspected. unread:
+    pictures in formats that are not read, and broken links.
+    """
 
     pictures: tuple[Path, ...]
     videos: tuple[Path, ...] = ()
@@ -33,11 +35,11 @@ class Pictures:
 
 
 def read_folder(root: Path, layout: str | None = None) -> DataFolder:
-    """The folder by the first layout that fits, published ones before others; its ``layout`` is
-    None where none does. layout: "generic" or "sorted", to be read as this one. Reads masks where
-    they alone say whether a part is good. Blocks on the disk.
+    """Return the content by the first layout that fits; published layouts come first.
 
-    Raises FrameError where ``root`` is no folder.
+    The ``layout`` of the result is None if none fits. layout: "generic" or "sorted", to read the
+    folder as this layout only. Reads masks where only their content shows whether a part is good.
+    Blocks on the disk. Raises FrameError if ``root`` is not a folder.
     """
     if not root.is_dir():
         raise FrameError(f"{root}: is not a folder; expected the folder of a data set")
@@ -45,12 +47,13 @@ def read_folder(root: Path, layout: str | None = None) -> DataFolder:
 
 
 def find_pictures(path: Path) -> Pictures:
-    """Every picture and video at or below ``path``, without masks and labels: those of a data set
-    as it is laid out, and elsewhere what its name or a picture beside it tells to be a mask. A
-    folder that holds nothing but masks is a folder of pictures.
+    """Return every picture and video at or below ``path``, without masks and labels.
+
+    In a data set the layout decides which files are masks. Elsewhere the name of a file or a
+    picture beside it decides. A folder that holds only masks is a folder of pictures.
 
     ``path`` may be one file, whatever its suffix. Hidden files are left out. Raises FrameError for
-    what is not there or cannot be listed.
+    a path that does not exist or cannot be listed. Blocks on the disk.
     """
     if path.is_file():
         return Pictures(() if is_video(path) else (path,), (path,) if is_video(path) else ())
@@ -75,7 +78,7 @@ def find_pictures(path: Path) -> Pictures:
 
 
 def list_images(path: Path) -> tuple[Path, ...]:
-    """The pictures of ``find_pictures``. Raises FrameError when there is none, too."""
+    """Return the pictures of ``find_pictures``. Raises FrameError also if there is none."""
     found = find_pictures(path).pictures
     if not found:
         raise FrameError(f"{path}: no picture below it, expected {', '.join(IMAGE_SUFFIXES)}")

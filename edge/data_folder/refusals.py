@@ -167,7 +167,7 @@ def odd_kinds(root: Path, entries: Sequence[FolderEntry], found: Files) -> list[
 
 
 def named_bad(entries: Sequence[FolderEntry], image_root: Path) -> list[str]:
-    """Pictures that would be good parts although their own names say that they are not."""
+    """Return lines for pictures that would be good parts although their names are of bad parts."""
     bad = [entry.path for entry in entries if names_bad(entry.path.stem)]
     if not bad:
         return _named_in_groups(entries, image_root)
@@ -179,7 +179,7 @@ def named_bad(entries: Sequence[FolderEntry], image_root: Path) -> list[str]:
 
 
 def _named_in_groups(entries: Sequence[FolderEntry], image_root: Path) -> list[str]:
-    """Pictures whose names begin with one of several words, as crazing_1 and scratches_1."""
+    """Return a line for pictures that are named in groups, such as crazing_1 and scratches_1."""
     words = Counter(first_word(entry.path.stem) for entry in entries)
     groups = sorted(word for word, number in words.items() if word and number > 1)
     if len(groups) < 2 or sum(words[word] for word in groups) < _GROUPED * len(entries):
@@ -193,7 +193,7 @@ def _named_in_groups(entries: Sequence[FolderEntry], image_root: Path) -> list[s
 
 
 def unread_masks(others: Sequence[Path], root: Path) -> list[str]:
-    """Files in masks/ that are no pictures: their parts would be good ones."""
+    """Return lines for files in masks/ that are not pictures: their parts would be good ones."""
     some = [path for path in others if not is_note(path) and path.name not in TABLES]
     return [
         f"{path}: is a mask that cannot be read; expected a PNG" for path in some if path != root
@@ -203,7 +203,7 @@ def unread_masks(others: Sequence[Path], root: Path) -> list[str]:
 def undrawn_folders(
     image_root: Path, undrawn: dict[str, list[Path]], masks: dict[Path, tuple[MaskFile, ...]]
 ) -> list[str]:
-    """Sub-folders that may be kinds of defect, where nothing says so and nothing is drawn."""
+    """Return lines for sub-folders that may be kinds of defects, without any mask."""
     lines = []
     for folder, some in sorted(undrawn.items()):
         if any(path in masks for path in some):

@@ -82,16 +82,16 @@ def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) ->
         folder = folder_of(path, image_root)
         own = pairs.masks.get(path, ())
         kind = telling(tuple(folder.split("/"))) or folder if folder else ""
-        said: str | None = None
+        by_folder: str | None = None
         if by_kind:
-            said = "" if not folder or is_good(folder) else kind
+            by_folder = "" if not folder or is_good(folder) else kind
         elif folder and (mask_root / folder).is_dir() and telling(tuple(folder.split("/"))):
-            said = kind
+            by_folder = kind
         elif folder and telling(tuple(folder.split("/"))):
             undrawn[folder].append(path)
-        if said is None and any(each.kind.lower() in GOOD_FOLDERS for each in own):
-            said = ""  # masks/good/ says so
-        entries.append(FolderEntry(path, folder, own, said))
+        if by_folder is None and any(each.kind.lower() in GOOD_FOLDERS for each in own):
+            by_folder = ""  # by masks/good/
+        entries.append(FolderEntry(path, folder, own, by_folder))
     complaints += undrawn_folders(image_root, undrawn, pairs.masks)
     if not masks:
         complaints += named_bad([entry for entry in entries if entry.kind is None], image_root)

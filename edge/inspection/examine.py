@@ -32,7 +32,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One frame and what the chain says of it; inspection.severity is valid until the next one.
+    """One frame and its inspection; inspection.severity is valid until the next frame.
 
     source: the source's name. file: the same; of a video ``name#000123``, frames counted from 0.
     remarks: what the file holds that was not looked at, one line each.
@@ -47,7 +47,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class PictureFault:
-    """What could not be inspected; reason is one line that names the file."""
+    """A picture that could not be inspected. reason: one line that names the file."""
 
     file: str
     source: str
@@ -120,9 +120,8 @@ def _frames(source: PictureSource) -> Iterator[_Decoded | PictureFault]:
             taken += 1
     promised = _promised_frames(source.path)
     if taken < promised:
-        reason = (
-            f"{source.path}: breaks off: {taken - damaged} whole frames, its header says {promised}"
-        )
+        whole = taken - damaged
+        reason = f"{source.path}: breaks off: {whole} whole frames, its header states {promised}"
         yield PictureFault(source.name, source.name, reason)
 
 
@@ -165,5 +164,5 @@ def _ahead(items: Iterator[_T]) -> Generator[_T, None, None]:
     finally:
         stop.set()
         with suppress(Empty):
-            queue.get_nowait()  # the thread may wait for room
+            queue.get_nowait()  # the thread may wait for a free place
         thread.join(10)

@@ -67,8 +67,10 @@ def search_background(
 def _most_believed(
     detector: Detector, vote: BlockVote, chain: ChainManifest, picture: Picture
 ) -> float:
-    """What is left of the severity of the region that is dropped last: infinite for one that never
-    is, -1 for a part without regions."""
+    """Return the discounted severity of the region that is dropped last.
+
+    It is infinite for a region that is never dropped, and -1 for a part without regions.
+    """
     mask = apply_threshold(
         detector.detect(picture.pixels), chain.threshold, *picture.kind_map.shape
     )

@@ -57,19 +57,20 @@ def search_threshold(
     max_false_alarms: float | None = None,
     most_false_alarms: float = 1.0,
 ) -> ThresholdSearch:
-    """T by mean IoU over the maps (severity, annotated pixels H×W).
+    """Return the T with the best mean IoU over the maps (severity, annotated pixels H×W).
 
-    The curve is flat around its top; of all T within 0.002 of the best mean IoU the one with the
-    fewest false alarms on good parts is taken, the lowest of these. most_false_alarms: T at which
-    more of the good parts (0 to 1) have an alarm are not looked at, where there is another.
+    The curve is flat around its maximum. Among all T within 0.002 of the best mean IoU, the one
+    with the fewest false alarms on good parts is chosen, and the lowest of these.
+    most_false_alarms: a T at which a larger share of the good parts (0 to 1) has an alarm is
+    considered only if there is no other.
 
-    Where nothing is annotated, or max_false_alarms is given: the lowest T at which no more than so
-    many of the good parts (0 to 1; else MAX_FALSE_ALARMS) have an alarm, or the highest of the
-    grid.
+    If no defect is annotated, or max_false_alarms is given, the lowest T is chosen at which at most
+    that share of the good parts (0 to 1; else MAX_FALSE_ALARMS) has an alarm. If there is none, it
+    is the highest T of the grid.
 
-    Where no part is good: the T of the least sum of two shares of the parts, those of which no
-    drawn pixel is above T + MARGIN, and those with a region where nothing is drawn. Of all within
-    SLACK of it those that miss the fewest, then the best mean IoU.
+    If no part is good, the T with the least sum of two shares is chosen: parts without an annotated
+    pixel above T + MARGIN, and parts with a region where nothing is annotated. Among all within
+    SLACK of that sum, those with the fewest missed parts count, then the best mean IoU.
 
     Raises ValueError without any part.
     """
@@ -127,7 +128,7 @@ def search_threshold(
 def _fewest_mistakes(
     missed: npt.NDArray[np.float64], stray: npt.NDArray[np.float64], iou: npt.NDArray[np.float64]
 ) -> int:
-    """The place on the grid. missed, stray: shares of the parts."""
+    """Return the index on the grid. missed, stray: shares of the parts."""
     further = np.append(missed[_MARGIN_STEPS:], np.repeat(missed[-1], _MARGIN_STEPS))
     sums = further + stray
     near = np.flatnonzero(sums <= sums.min() + SLACK)
@@ -136,8 +137,10 @@ def _fewest_mistakes(
 
 
 def _strays(mask: Mask | None, annotated: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Per T of the grid, whether a connected region keeps further than NEAR_PX from every drawn
-    pixel; at a T in between as at the next lower one that was looked at."""
+    """Return for each T of the grid whether a region lies wholly beyond NEAR_PX of drawn pixels.
+
+    Every COARSE-th T is examined. Each T in between has the result of the next lower one.
+    """
     found = np.zeros(len(GRID), np.bool_)
     if mask is None:
         return found
@@ -155,7 +158,7 @@ def _strays(mask: Mask | None, annotated: npt.NDArray[np.bool_]) -> npt.NDArray[
 
 
 def _above(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """How many values are at or above each T of the grid, as ``apply_threshold`` compares them."""
+    """Return the number of values at or above each T of the grid, as in ``apply_threshold``."""
     ordered = np.sort(values)
     limits = (GRID - TOLERANCE).astype(np.float32)
     return (len(ordered) - np.searchsorted(ordered, limits)).astype(np.float64)

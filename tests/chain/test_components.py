@@ -175,7 +175,7 @@ def test_the_worst_that_is_joined_takes_bounded_time() -> None:
     mask = mask_of(pixels)
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(components(mask, 4.0).regions) == 1
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.2

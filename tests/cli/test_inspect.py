@@ -198,7 +198,7 @@ def test_a_video_that_breaks_off_gives_its_whole_frames_and_a_fault(
     assert result.status == 1
     count = len(result.records)
     assert 0 < count < 19
-    reason = f"breaks off: {count} whole frames, its header says 20"
+    reason = f"breaks off: {count} whole frames, its header states 20"
     assert result.line == f"outfeed: {clip}: {reason}"
 
 

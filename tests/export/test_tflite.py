@@ -56,18 +56,18 @@ class Small(DetectorNetwork):
         self.head = nn.Conv2d(16, 4, 1)
         with torch.no_grad():
             assert self.stem.bias is not None
+            assert self.mix.bias is not None
             self.stem.weight *= 0.5
             self.stem.bias += torch.linspace(1.0, 3.0, 8)
             self.spread.weight.fill_(0.3 / 127)
             self.spread.weight[:, :, 1, 1] = 1.0
-            assert self.mix.bias is not None
             self.mix.weight.abs_()  # that shifts add up
             self.mix.weight[3], self.mix.bias[3] = 1e-12, 2.0
             self.head.weight *= 0.6
 
     def raw(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.spread(torch.relu(self.stem(x))))
-        return self.head(torch.relu(self.mix(x)))  # type: ignore[no-any-return]
+        x = torch.relu(self.mix(torch.relu(self.spread(torch.relu(self.stem(x))))))
+        return self.head(x)  # type: ignore[no-any-return]
 
 
 def textures(count: int, side: int, channels: int, seed: int) -> Frames:
@@ -95,11 +95,9 @@ def settled(network: Any, frames: Frames) -> Any:
     with torch.no_grad():
         network(pixels_of(frames))
         network.eval()
-        last, raw = (
-            (network.logits, network(pixels_of(frames)))
-            if isinstance(network, BlockClassifier)
-            else (network.head, network.raw(pixels_of(frames)))
-        )
+        classifies = isinstance(network, BlockClassifier)
+        last = network.logits if classifies else network.head
+        raw = (network if classifies else network.raw)(pixels_of(frames))
         last.weight *= 2.0 / float(raw.std())
         last.bias.zero_()
     return network

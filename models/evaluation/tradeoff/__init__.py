@@ -1,10 +1,10 @@
-"""What a line manager asks: how many bad parts get out, how many good ones are thrown away, and how
-sure is that?
+"""Escapes and false rejects for each threshold, with their intervals.
 
     python -m models.evaluation.tradeoff --run RUN [--max-false-rejects 0.5%]
 
-Both shares over T, through the whole chain, on the run's validation pictures. A picture counts as a
-part; where several pictures show one part, less is known than the intervals say.
+Both shares are computed for every T through the whole chain, on the run's validation pictures. A
+picture counts as a part. Where several pictures show one part, the true intervals are wider than
+these.
 """
 
 from models.evaluation.tradeoff.interval import interval, parts_to_prove
