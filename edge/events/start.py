@@ -10,7 +10,7 @@ import edge
 from edge.clock import boot_id, utc_now
 from edge.events.payload import StationEvent
 
-LastEnd = Literal["first", "stopped", "failed", "died", "killed", "power", "unknown"]
+LastEnd = Literal["first", "stopped", "failed", "crashed", "killed", "power", "unknown"]
 
 MAX_RANGES = 64
 """Most ranges of parts in one payload. The total count includes the parts beyond them."""
@@ -32,7 +32,7 @@ class StartEvent(StationEvent):
     last_end: LastEnd = Field(
         description="the way in which the previous run ended. `first`: there was no previous run. "
         "`stopped`: it ended in order. `failed`: it ended in order after a device failed. "
-        "`died`: a stage hung or crashed, and the station ended itself. `killed`: it was ended by "
+        "`crashed`: a stage hung or crashed, and the station ended itself. `killed`: it was ended by "
         "SIGKILL, or for lack of memory. `power`: the machine was switched off or reset. "
         "`unknown`: the records of the run are lost"
     )

@@ -33,7 +33,7 @@ _ENDS: dict[RunEnd, LastEnd] = {
     RunEnd.RUNNING: "killed",
     RunEnd.STOPPED: "stopped",
     RunEnd.FAILED: "failed",
-    RunEnd.CRASHED: "died",
+    RunEnd.CRASHED: "crashed",
 }
 
 

@@ -52,7 +52,7 @@ def test_what_holds_is_packed(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -
     the int8 ONNX build along."""
 
     def broken(_: Workshop, keep_float: tuple[str, ...] = ()) -> None:
-        raise ExportError("the tool chain died")
+        raise ExportError("the tool chain crashed")
 
     monkeypatch.setattr(Workshop, "int8_tflite", broken)
     monkeypatch.setattr(certify, "FLOAT_LIMITS", ParityLimits(severity_error_p99=-1.0))
@@ -62,7 +62,7 @@ def test_what_holds_is_packed(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [failures.build for failures in made.failures] == ["tflite-int8", "onnx-float32"]
     assert made.failures[0] == BuildFailure(
         "tflite-int8",
-        "tflite-int8 cannot be made: the tool chain died",
+        "tflite-int8 cannot be made: the tool chain crashed",
         "To leave it out: --formats onnx",
     )
 

@@ -298,7 +298,7 @@ def test_the_account_of_lost_events_is_a_gap() -> None:
 
 @pytest.mark.parametrize(
     ("end", "said"),
-    [(RunEnd.STOPPED, "stopped"), (RunEnd.FAILED, "failed"), (RunEnd.CRASHED, "died")],
+    [(RunEnd.STOPPED, "stopped"), (RunEnd.FAILED, "failed"), (RunEnd.CRASHED, "crashed")],
 )
 def test_the_account_of_other_ends(end: RunEnd, said: str) -> None:
     start, rest = account(run(end=end, under_way=range(0)))
