@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -138,7 +139,7 @@ def main(
         with announced(), as_keyboard():
             done = run_job(ExportJob(run, out, key, passphrase, options))
     except (OutfeedError, OSError) as error:
-        print_error(f"export: {one_line(error)}")
+        print_error(f"export: {_with_option(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)
     except KeyboardInterrupt:
         print_error("export: stopped by the user; no bundle is written")
@@ -149,6 +150,16 @@ def main(
 def print_error(text: str) -> None:
     """Print one line of plain text to standard error."""
     print_line(Console(stderr=True), text)
+
+
+def _with_option(error: OutfeedError | OSError) -> str:
+    """Return the line of an error. A setting of ExportOptions is written as its option."""
+    line = one_line(error)
+    name, _, rest = line.partition(" ")
+    settings = {each.name for each in (*fields(ExportOptions), *fields(ParityLimits))}
+    if not isinstance(error, UsageError) or name not in {*settings, "shape"}:
+        return line
+    return f"--{name.removesuffix('_p99').replace('_', '-')} {rest}"
 
 
 def signature_line(signer: Ed25519PrivateKey | None, bundle: Path) -> str:

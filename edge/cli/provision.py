@@ -169,4 +169,5 @@ def revoke(
 
     own = open_authority(authority, passphrase_file)
     count = put_on_list(authority, own.certificate, own.key, certificates)
-    say(f"{authority / REVOKED_FILE}: {count} entries; copy it to the broker and restart it")
+    path = authority / REVOKED_FILE
+    say(f"{path}: number of certificates {count}; copy it to the broker and restart it")

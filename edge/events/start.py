@@ -32,8 +32,8 @@ class StartEvent(StationEvent):
     last_end: LastEnd = Field(
         description="the way in which the previous run ended. `first`: there was no previous run. "
         "`stopped`: it ended in order. `failed`: it ended in order after a device failed. "
-        "`crashed`: a stage hung or crashed, and the station ended itself. `killed`: it was ended by "
-        "SIGKILL, or for lack of memory. `power`: the machine was switched off or reset. "
+        "`crashed`: a stage hung or crashed, and the station ended itself. `killed`: it was ended "
+        "by SIGKILL, or for lack of memory. `power`: the machine was switched off or reset. "
         "`unknown`: the records of the run are lost"
     )
     last_run: str | None = Field(

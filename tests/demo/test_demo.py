@@ -14,7 +14,7 @@ import pytest
 from edge.__main__ import main
 from edge.bundle import key_id, read_bundle
 from edge.bundle.keys import read_public_key
-from edge.demo.parts import find_pictures
+from edge.demo.parts import find_demo_pictures
 from edge.demo.run import ZOO_KEY
 from tests.support.bundles import CLEAN, HOLE, STAIN, small_bundle
 from tests.support.folders import put
@@ -184,7 +184,7 @@ def test_pictures_and_truth_side_by_side(tmp_path: Path) -> None:
     for number, pixels in enumerate((CLEAN, HOLE)):
         put(tmp_path / f"kos01/Part{number}.jpg", pixels)
         put(tmp_path / f"kos01/Part{number}_label.bmp", MASK * (number > 0))
-    found = find_pictures(tmp_path)
+    found = find_demo_pictures(tmp_path)
     assert [(each.path.name, each.kind, each.known) for each in found] == [
         ("Part0.jpg", None, True),
         ("Part1.jpg", "defect", True),

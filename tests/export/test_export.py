@@ -223,13 +223,17 @@ def test_shape_and_version_options(tiny_run: Path) -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.timeout(400)
-def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> None:
+def test_command_writes_a_bundle_or_nothing(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "line.outfeed"
     options = ["--run", str(tiny_run), "--out", str(out)]
     options += ["--formats", "onnx", "--search-parts", "2", "--calibration-frames", "4"]
-    impossible = run_export(*options, "--mask-iou", "1.01")
+    with monkeypatch.context() as patch:  # a limit that no build reaches
+        patch.setattr("export.options._check_limits", lambda limits: None)
+        impossible = run_export(*options, "--mask-iou", "1.01")
     assert impossible.exit_code == 1
-    assert "mask iou" in impossible.stdout
+    assert "mask iou" in impossible.stderr
     assert not out.exists()
     command = [sys.executable, "-m", "export", *options, "--name", "line"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -246,12 +250,14 @@ def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> N
         ("--formats", "onnx,onnx"),
         ("--with-float", "perhaps"),
         ("--name", "Line A"),
+        ("--mask-iou", "1.01"),
+        ("--severity-error", "-1"),
     ],
 )
 def test_command_refuses_bad_options(tiny_run: Path, option: tuple[str, str]) -> None:
     done = run_export("--run", tiny_run, *option)
-    assert done.exit_code == 1
-    assert option[0] in done.stdout
+    assert done.exit_code == 2
+    assert option[0] in done.stderr
 
 
 def test_a_run_that_is_not_complete_is_refused(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_what_is_refused_leaves_nothing(
 ) -> None:
     run = Run(tiny_run)
     (tmp_path / "there").mkdir()
-    with pytest.raises(ExportError, match="there: is there already"):
+    with pytest.raises(ExportError, match="there: already exists"):
         learn(run, old, rings, tmp_path / "there", QUICK)
     kinds = replace(old, manifest=old.manifest.model_copy(update={"kinds": ()}))
     with pytest.raises(ExportError, match="its kinds of defects differ"):

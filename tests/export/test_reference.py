@@ -46,7 +46,7 @@ def test_the_same_pictures_give_the_same_bytes() -> None:
 
 def test_too_little_to_say_anything_by() -> None:
     pictures = list(DriftLine(2).parts(16))
-    with pytest.raises(ExportError, match="15 good pictures; a reference for drift needs 16"):
+    with pytest.raises(ExportError, match="15 good pictures; a reference for drift detection needs 16"):
         reference_of(pictures[:15])
     with pytest.raises(ExportError, match="3 peaks of 16 pictures"):
         reference_of(pictures, [1.0, 2.0, 3.0])
@@ -108,7 +108,7 @@ def test_no_more_than_are_needed(monkeypatch) -> None:
 
 def test_a_run_with_few_good_parts_has_none(caplog) -> None:
     assert reference_file(source(5, 10), Chain()) == {}
-    assert "15 good pictures, drift needs 16" in caplog.text
+    assert "15 good pictures, drift detection needs 16" in caplog.text
 
 
 def test_a_bundle_of_a_run_holds_it(tmp_path: Path) -> None:

@@ -237,10 +237,10 @@ def test_a_list_of_revoked_certificates(
 
     assert listed() == []
     for _ in range(2):  # once more is once
-        assert "1 on it; copy it to the broker" in revoke(station)[1]
+        assert "number of certificates 1; copy it to the broker" in revoke(station)[1]
         assert listed() == [certificate(station).serial_number]
     central = plant.folder / "central/central.pem"
-    assert "2 on it" in revoke(station, central)[1]
+    assert "number of certificates 2;" in revoke(station, central)[1]
     other = tmp_path / "other"
     make_authority(other)
     before = (folder / "revoked.pem").read_bytes()

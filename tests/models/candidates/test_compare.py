@@ -142,7 +142,7 @@ def test_few_drawn_defects_stand_beside_regression(
         "texture",
         "regression",
     }
-    assert "6 training and 2 validation pictures carry a drawn defect" in found["reason"]
+    assert "6 training and 2 validation pictures have a drawn defect" in found["reason"]
     # The training pictures of regression are not compared. With fewer than eight bad parts,
     # synthetic defects count as well.
     assert (found["good"], found["bad"], found["synthetic"]) == (10, 2, 10)
