@@ -97,7 +97,8 @@ def test_a_sensor_that_is_not_there_is_tried_for(tmp_path):
     lines = V4L2.replace("/dev/video0", str(tmp_path / "video9"))
     config = load(tmp_path / "station.toml", with_section("camera", lines))
     camera = make_camera(config.camera, clock=CLOCK)
-    with pytest.raises(DeviceError, match=r"video9: no such file or directory \(lost; trying to open it"):
+    reason = r"video9: no such file or directory \(lost; trying to open it"
+    with pytest.raises(DeviceError, match=reason):
         camera.capture(1, 1, CLOCK.now_ns())
     camera.close()
 

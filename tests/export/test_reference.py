@@ -46,7 +46,9 @@ def test_the_same_pictures_give_the_same_bytes() -> None:
 
 def test_too_little_to_say_anything_by() -> None:
     pictures = list(DriftLine(2).parts(16))
-    with pytest.raises(ExportError, match="15 good pictures; a reference for drift detection needs 16"):
+    with pytest.raises(
+        ExportError, match="15 good pictures; a reference for drift detection needs 16"
+    ):
         reference_of(pictures[:15])
     with pytest.raises(ExportError, match="3 peaks of 16 pictures"):
         reference_of(pictures, [1.0, 2.0, 3.0])
