@@ -116,7 +116,7 @@ def test_a_failed_run_is_named_and_the_others_continue(tmp_path: Path) -> None:
     jobs = [Job(tmp_path / name, tmp_path / "none.toml", tmp_path) for name in ("a", "b")]
     assert work(jobs, [min(os.sched_getaffinity(0))], Console(file=output)) == 2
     lines = output.getvalue().splitlines()
-    assert [line.partition(": failed with 1, see ")[0] for line in lines] == ["a", "b"]
+    assert [line.partition(": failed with 2, see ")[0] for line in lines] == ["a", "b"]
     assert "none.toml" in (tmp_path / "b" / "job.log").read_text(encoding="utf-8")
 
 
