@@ -27,14 +27,14 @@ _PART = ".part"
 class SkippedPicture(str, Enum):
     """The reason why a selected picture was not stored.
 
-    PER_DAY: the write limit is reached. TOO_LARGE: larger than the ring or the store. NO_ROOM: the
+    PER_DAY: the write limit is reached. TOO_LARGE: larger than the ring or the store. NO_SPACE: the
     disk has only its reserve left. DISK: the disk reported an error. OVERFLOW: too many pictures
     were waiting.
     """
 
     PER_DAY = "per_day"
     TOO_LARGE = "too_large"
-    NO_ROOM = "no_room"
+    NO_SPACE = "no_space"
     DISK = "disk"
     OVERFLOW = "overflow"
 
@@ -112,7 +112,7 @@ class PictureStore:
         if size_bytes > self._max_bytes:
             return SkippedPicture.TOO_LARGE
         if self._free_bytes() - size_bytes < self._min_free_bytes:
-            return SkippedPicture.NO_ROOM
+            return SkippedPicture.NO_SPACE
         return None
 
     def store(self, name: PictureName, data: bytes) -> None:

@@ -197,7 +197,7 @@ class ImageRecorder:
             self._log_failure(str(error))
             done = SkippedPicture.DISK
         if isinstance(done, SkippedPicture):
-            if done is SkippedPicture.NO_ROOM:
+            if done is SkippedPicture.NO_SPACE:
                 self._log_failure("the disk has only its reserve free (min_free_mb)")
             self._count_skipped(done)
             return None

@@ -43,7 +43,7 @@ def parts(disk: Path) -> list[PartEvent]:
     return [event for event in events if isinstance(event, PartEvent)]
 
 
-def test_pictures_leave_the_journal_its_room(
+def test_pictures_leave_space_for_the_journal(
     outfeed: Outfeed, configure: Callable[..., Path], disk: Path
 ) -> None:
     path = configure(SMALL)
@@ -54,10 +54,10 @@ def test_pictures_leave_the_journal_its_room(
     assert sorted(part.part_id for part in parts(disk)) == list(range(1, 13))
     kept = list_pictures(disk / "pictures")
     assert 2 <= len(kept) <= 6  # 4 MiB of them at 0.7 MB
-    assert "no room" in result.out
-    said = [line for line in result.err.splitlines() if " pictures_refused " in line]
-    assert len(said) == 1
-    assert "no more room than is reserved" in said[0]
+    assert "no space" in result.out
+    refused = [line for line in result.err.splitlines() if " pictures_refused " in line]
+    assert len(refused) == 1
+    assert "has only its reserve free (min_free_mb)" in refused[0]
     assert outfeed("replay", "--config", path, "--all").status == 0
 
 
@@ -92,10 +92,10 @@ def test_a_disk_that_fails_in_the_middle(configure: Callable[..., Path], tmp_pat
         finally:
             process.kill()
             process.wait()
-        said = [line for line in log.read_text().splitlines() if "pictures_refused" in line]
-        assert len(said) == 1
+        refused = [line for line in log.read_text().splitlines() if "pictures_refused" in line]
+        assert len(refused) == 1
         # EIO for what was under way, EROFS for what came later.
-        assert said[0].endswith(("read-only file system", "input/output error")), said
+        assert refused[0].endswith(("read-only file system", "input/output error")), said
         subprocess.run(["umount", str(disk)], check=True)
         subprocess.run(mount, check=True)
         assert before <= {part.part_id for part in parts(disk)}

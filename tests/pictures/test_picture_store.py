@@ -82,7 +82,7 @@ def test_pictures_that_exceed_the_store_or_the_reserve_are_skipped(tmp_path: Pat
     assert open_store(tmp_path).skip_reason(10 * KB + 1) is SkippedPicture.TOO_LARGE
     disk = os.statvfs(tmp_path)
     reserve = disk.f_bavail * disk.f_frsize * 2
-    assert open_store(tmp_path, min_free_bytes=reserve).skip_reason(1) is SkippedPicture.NO_ROOM
+    assert open_store(tmp_path, min_free_bytes=reserve).skip_reason(1) is SkippedPicture.NO_SPACE
 
 
 def test_another_record_does_not_change_the_pixels(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_pictures_are_removed_when_other_files_fill_the_disk(disk: Path) -> None
     made = open_store(disk / "a", max_bytes=1024 * KB, min_free_bytes=80 * KB)
     for number in range(1, 5):
         made.store(name(number), bytes(40 * KB))
-    assert made.skip_reason(40 * KB) is SkippedPicture.NO_ROOM
+    assert made.skip_reason(40 * KB) is SkippedPicture.NO_SPACE
     assert made.make_space() == 0
     (disk / "filler").write_bytes(bytes(70 * KB))
     assert made.make_space() == 1  # half of the reserve is free again

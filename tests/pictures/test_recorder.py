@@ -153,14 +153,14 @@ def test_a_disk_error_is_logged_once_and_once_more_after_it_ended(
 def test_skipped_pictures_are_counted_by_the_reason(
     make: Make, writer: FakeImageWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer.answers = [SkippedPicture.PER_DAY, SkippedPicture.NO_ROOM]
+    writer.answers = [SkippedPicture.PER_DAY, SkippedPicture.NO_SPACE]
     recorder = make(max_bytes=200)
     part(recorder, 1, R)
     part(recorder, 2, R)
     recorder.close(10.0)
     for number in (3, 4):
         recorder.record_frame(frame(number, (21, 10)))
-    assert recorder.counts == {"per_day": 1, "no_room": 1, "too_large": 2}
+    assert recorder.counts == {"per_day": 1, "no_space": 1, "too_large": 2}
     heads = [record.message.split()[0] for record in caplog.records]
     assert heads == ["pictures_refused", "pictures_too_large"]
 
