@@ -95,7 +95,7 @@ def test_a_disk_that_fails_in_the_middle(configure: Callable[..., Path], tmp_pat
         refused = [line for line in log.read_text().splitlines() if "pictures_refused" in line]
         assert len(refused) == 1
         # EIO for what was under way, EROFS for what came later.
-        assert refused[0].endswith(("read-only file system", "input/output error")), said
+        assert refused[0].endswith(("read-only file system", "input/output error")), refused
         subprocess.run(["umount", str(disk)], check=True)
         subprocess.run(mount, check=True)
         assert before <= {part.part_id for part in parts(disk)}
