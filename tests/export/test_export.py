@@ -223,17 +223,13 @@ def test_shape_and_version_options(tiny_run: Path) -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.timeout(400)
-def test_command_writes_a_bundle_or_nothing(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_writes_a_bundle_or_nothing(tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "line.outfeed"
     options = ["--run", str(tiny_run), "--out", str(out)]
     options += ["--formats", "onnx", "--search-parts", "2", "--calibration-frames", "4"]
-    with monkeypatch.context() as patch:  # a limit that no build reaches
-        patch.setattr("export.options._check_limits", lambda limits: None)
-        impossible = run_export(*options, "--mask-iou", "1.01")
-    assert impossible.exit_code == 1
-    assert "mask iou" in impossible.stderr
+    impossible = run_export(*options, "--mask-iou", "1.01")
+    assert impossible.exit_code == 2
+    assert "--mask-iou 1.01: expected a share from 0 to 1" in impossible.stderr
     assert not out.exists()
     command = [sys.executable, "-m", "export", *options, "--name", "line"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
