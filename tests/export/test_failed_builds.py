@@ -98,5 +98,5 @@ def test_a_limit_that_no_build_can_keep_is_a_usage_error(
 ) -> None:
     done = run_export("--run", tiny_run, *option)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert option[0].removeprefix("--").replace("-", "_") in done.stderr
+    assert option[0] in done.stderr
     assert "expected 0" in done.stderr or "expected a share from 0" in done.stderr

@@ -71,8 +71,8 @@ def test_a_wrong_key_or_option_ends_the_command_before_any_work(
         (("--shape", "wide"), 2, "shape wide: expected HEIGHTxWIDTH in pixels"),
         (("--precision", "int4"), 2, "precision int4: expected int8, float32"),
         (("--formats", "onnx,pt"), 2, "formats onnx,pt: expected onnx, tflite, or both"),
-        (("--with-float", "no"), 2, "with_float no: expected auto, always, never"),
-        (("--mask-iou", "1.2"), 2, "mask_iou 1.2: expected a share from 0 to 1"),
+        (("--with-float", "no"), 2, "--with-float no: expected auto, always, never"),
+        (("--mask-iou", "1.2"), 2, "--mask-iou 1.2: expected a share from 0 to 1"),
         (("--max-false-rejects", "many"), 2, "'many' is no share"),
     ):
         status, output, errors = export(tiny_run, out, *options)
