@@ -97,12 +97,7 @@ class PulsingOutput:
             self._lease.grant(until_ns)
         if self._active:
             return
-        self._lease.begin(self._clock.now_ns())
-        self._output.set(True)
-        since_ns = self._clock.now_ns()
-        self._lease.began(since_ns)
-        self._active = True
-        self._reports.append(PulseBegan(self._lease.pulse, self._lease.earliest_ns, since_ns))
+        since_ns = self._begin()
         if until_ns is not None and until_ns <= since_ns:
             self._deactivate()  # delayed before the call: the pulse is over
 
@@ -114,19 +109,38 @@ class PulsingOutput:
             self._guard.start()
 
     def close(self, active: bool) -> None:
-        """Set the final level, end the guard and release the line."""
+        """End the guard, set the final level and release the line. Blocks for 1 s at most.
+
+        The guard can end a pulse until it has exited, so the final level is set again after that.
+        """
         try:
-            if active:
-                self.drive(True)
-            else:
-                self._deactivate()
-                self._output.set(False)
+            self.drive(active)
             self._lease.end()
         finally:
-            if self._guard is not None:
-                self._guard.close()
-            self._output.close()
-            self._lease.close()
+            try:
+                if self._guard is not None:
+                    self._guard.close()
+                self._set_final(active)
+            finally:
+                self._output.close()
+                self._lease.close()
+
+    def _begin(self) -> int:
+        """Set the output active. Return the time after that."""
+        self._lease.begin(self._clock.now_ns())
+        self._output.set(True)
+        since_ns = self._clock.now_ns()
+        self._lease.began(since_ns)
+        self._active = True
+        self._reports.append(PulseBegan(self._lease.pulse, self._lease.earliest_ns, since_ns))
+        return since_ns
+
+    def _set_final(self, active: bool) -> None:
+        if active and not self._output.is_active():
+            self._active = False  # the guard has ended the pulse
+            self._begin()
+        else:
+            self._output.set(active)
 
     def _deactivate(self) -> None:
         if self._active:

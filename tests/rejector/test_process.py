@@ -310,9 +310,10 @@ def test_the_process_imports_no_heavy_library():
     assert not {"numpy", "cv2", "pydantic", "asyncio", "multiprocessing"} & set(names.split())
 
 
-# A tracker that breaks in the middle of the first pulse.
+# A tracker that breaks in the middle of the first pulse. It first holds the loop for some
+# milliseconds: at 300 the guard has ended the pulse by then.
 BREAKS = """
-import sys
+import sys, time
 from edge.line.tracker import BeltTracker
 from edge.rejector.__main__ import main
 
@@ -321,6 +322,7 @@ due = BeltTracker.due
 def broken(tracker, now_ns):
     step = due(tracker, now_ns)
     if tracker.queue.counters.ejected and not step.outcomes:
+        time.sleep({held_ms} / 1000)
         raise RuntimeError("a fault that nobody foresaw")
     return step
 
@@ -329,9 +331,11 @@ sys.exit(main())
 """
 
 
+@pytest.mark.parametrize("held_ms", [0, 300])
 @pytest.mark.parametrize(("safe", "last"), [("inactive", False), ("active", True)])
-def test_an_unforeseen_exception_leaves_the_output_safe_and_says_so(tmp_path, safe, last):
-    process, ours = by_hand(tmp_path / "edges", f"--safe-state={safe}", program=("-c", BREAKS))
+def test_an_unforeseen_exception_leaves_the_output_safe(tmp_path, safe, last, held_ms):
+    breaks = BREAKS.format(held_ms=held_ms)
+    process, ours = by_hand(tmp_path / "edges", f"--safe-state={safe}", program=("-c", breaks))
     ours.send(Hello(VERSION).encode())
     assert decode_report(ours.recv(128)).version == VERSION
     ours.send(Announce(1, CLOCK.now_ns() + 100 * MS, True).encode())
