@@ -24,12 +24,16 @@ from models.runs.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run: its folder, recipe file and data. export: additional arguments of its command."""
+    """A run: its folder, recipe file and data. export: additional arguments of its command.
+
+    inspect: also inspect the validation pictures of the run.
+    """
 
     folder: Path
     recipe: Path
     data: Path
     export: tuple[str, ...] = ()
+    inspect: bool = True
 
     @property
     def bundle(self) -> Path:
@@ -67,7 +71,7 @@ def commands(job: Job) -> Iterator[tuple[str, list[str]]]:
                 *job.export,
             ],
         )
-    if not job.results.exists():
+    if job.inspect and not job.results.exists():
         yield (
             "inspect",
             [

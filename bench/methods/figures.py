@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -50,7 +51,17 @@ class MethodFigures(BaseModel):
     seed: int | None = None
 
 
-def escapes_at(outcomes: Sequence[PictureOutcome], limit: float = LIMIT) -> int:
+class Ranked(Protocol):
+    """A part with a score and its truth."""
+
+    @property
+    def defective(self) -> bool: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+def escapes_at(outcomes: Sequence[Ranked], limit: float = LIMIT) -> int:
     """Return the number of defective parts that pass when ``limit`` of the good parts are rejected.
 
     A part passes where its score is at most that of the best good part that must pass. All

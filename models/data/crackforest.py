@@ -57,11 +57,12 @@ def read(root: Path) -> DataSet:
     if missing:
         names = ", ".join(missing)
         log.warning("truth-missing count=%s: left out of the data set: %s", len(missing), names)
-    samples = [_sample(path, root, truths[path.stem]) for path in paths if path.stem in truths]
+    samples = [sample_of(path, root, truths[path.stem]) for path in paths if path.stem in truths]
     return DataSet(root, LAYOUT, (KIND,), channels=1, samples=tuple(samples))
 
 
-def _sample(path: Path, root: Path, truth: Path) -> Sample:
+def sample_of(path: Path, root: Path, truth: Path) -> Sample:
+    """Return the sample of one picture. Its ground truth is read, and no other file."""
     name = path.relative_to(root).as_posix()
     crack_px = int((read_mask(truth) == CRACK).sum())
     unmasked = crack_px in (0, WRONG.get(path.stem))

@@ -34,7 +34,7 @@ _STEM = re.compile(r"\d+")
 
 def matches(root: Path) -> bool:
     """Return true if `root` has this layout, or is one of its class folders."""
-    return any((folder / side / "Label").is_dir() for folder in _classes(root) for side in SIDES)
+    return any((folder / side / "Label").is_dir() for folder in classes(root) for side in SIDES)
 
 
 def read(root: Path) -> DataSet:
@@ -47,10 +47,10 @@ def read(root: Path) -> DataSet:
     """
     samples = [
         sample
-        for folder, kind in _classes(root).items()
+        for folder, kind in classes(root).items()
         for side in SIDES
         if (folder / side).is_dir()
-        for sample in _samples(folder / side, kind, root)
+        for sample in samples_of(folder / side, kind, root)
     ]
     if not samples:
         raise DataError(f"{root}: holds no image; expected {LOOKS_FOR}")
@@ -59,7 +59,7 @@ def read(root: Path) -> DataSet:
     return DataSet(root, LAYOUT, tuple(kinds), channels=1, samples=tuple(ordered))
 
 
-def _classes(root: Path) -> dict[Path, str]:
+def classes(root: Path) -> dict[Path, str]:
     """Return the folders of the classes, each with its kind."""
     own = root.resolve().name
     if _CLASS.fullmatch(own):
@@ -68,8 +68,8 @@ def _classes(root: Path) -> dict[Path, str]:
     return {p: p.name.lower() for p in folders if _CLASS.fullmatch(p.name) and p.is_dir()}
 
 
-def _samples(folder: Path, kind: str, root: Path) -> list[Sample]:
-    """Return the pictures of Class<n>/Train or Class<n>/Test."""
+def samples_of(folder: Path, kind: str, root: Path) -> list[Sample]:
+    """Return the pictures of Class<n>/Train or Class<n>/Test. Raises DataError."""
     label_root = folder / "Label"
     if not label_root.is_dir():
         raise DataError(f"{label_root}: is missing; expected the labels of {folder.name}")

@@ -65,12 +65,14 @@ class MaskRef:
     kind: the kind of every pixel above the threshold of a grey mask; None for a colour mask.
     colours: the kind of each colour of a colour mask, in which black is sound surface. dark: with
     `kind`, the defect is drawn dark on white, and the mask is inverted before the threshold.
+    nonzero: with `kind`, every value above 0 is the defect (masks that number their defects).
     """
 
     path: Path
     kind: str | None = None
     colours: tuple[tuple[Colour, str], ...] = ()
     dark: bool = False
+    nonzero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,10 @@ class DataSet:
             if wrong := other_size(ref.path, pixels.shape, sample.name, image.shape):
                 raise DataError(wrong)
             if ref.kind is not None:
-                defect = binary_mask(255 - pixels if ref.dark else pixels, ref.path)
+                if ref.nonzero:
+                    defect = as_channels(pixels, 1) > 0
+                else:
+                    defect = binary_mask(255 - pixels if ref.dark else pixels, ref.path)
                 kind_map[defect] = self.kinds.index(ref.kind) + 1
                 continue
             codes = colour_codes(pixels)

@@ -41,7 +41,7 @@ def read(root: Path) -> DataSet:
     The only kind is `defect`. The group is the commutator. A picture with an empty label is good.
     """
     folders = sorted(p for p in root.glob("kos[0-9]*") if p.is_dir())
-    samples = [sample for folder in folders for sample in _samples(folder, root)]
+    samples = [sample for folder in folders for sample in samples_of(folder, root)]
     if not samples:
         raise DataError(f"{root}: holds no image; expected {LOOKS_FOR}")
     kinds = (KIND,) if any(sample.kinds for sample in samples) else ()
@@ -49,7 +49,8 @@ def read(root: Path) -> DataSet:
     return DataSet(root, LAYOUT, kinds, channels=1, samples=tuple(ordered))
 
 
-def _samples(folder: Path, root: Path) -> list[Sample]:
+def samples_of(folder: Path, root: Path) -> list[Sample]:
+    """Return the samples of one part. Its labels are read, and no other file. Raises DataError."""
     paths = files_in(folder, (".jpg",))
     labels = {path.with_name(f"{path.stem}_label.bmp"): path for path in paths}
     for label in files_in(folder, (".bmp",)):

@@ -55,12 +55,8 @@ def read(root: Path) -> DataSet:
     Kinds are the folders except MT_Free, in lower case and alphabetical order. An empty mask of a
     defective tile makes the sample `unmasked`.
     """
-    folders = sorted(p for p in root.glob("MT_*") if (p / "Imgs").is_dir())
-    paths = [p for folder in folders for p in sorted((folder / "Imgs").glob("*.jpg"))]
-    if not paths:
-        raise DataError(f"{root}: holds no image; expected {LOOKS_FOR}")
-    groups = group_photographs(_photograph(path, root) for path in paths)
-    samples = [_sample(path, root, groups) for path in paths]
+    paths, groups = photographs(root)
+    samples = [sample_of(path, root, groups) for path in paths]
     kinds = sorted({kind for sample in samples for kind in sample.kinds})
     ordered = sorted(samples, key=lambda sample: sample.name)
     return DataSet(root, LAYOUT, tuple(kinds), channels=1, samples=tuple(ordered))
@@ -89,6 +85,15 @@ def group_photographs(photographs: Iterable[TilePhotograph]) -> dict[str, str]:
     return {name: again.get(group) or group for name, group in groups.items()}
 
 
+def photographs(root: Path) -> tuple[list[Path], dict[str, str]]:
+    """Return all pictures, and the tile of each by its name. No file is read. Raises DataError."""
+    folders = sorted(p for p in root.glob("MT_*") if (p / "Imgs").is_dir())
+    paths = [p for folder in folders for p in sorted((folder / "Imgs").glob("*.jpg"))]
+    if not paths:
+        raise DataError(f"{root}: holds no image; expected {LOOKS_FOR}")
+    return paths, group_photographs(_photograph(path, root) for path in paths)
+
+
 def _photograph(path: Path, root: Path) -> TilePhotograph:
     match = _STEM.match(path.stem)
     if match is None:
@@ -96,7 +101,8 @@ def _photograph(path: Path, root: Path) -> TilePhotograph:
     return TilePhotograph(int(match[2]), int(match[1]), path.relative_to(root).as_posix())
 
 
-def _sample(path: Path, root: Path, groups: dict[str, str]) -> Sample:
+def sample_of(path: Path, root: Path, groups: dict[str, str]) -> Sample:
+    """Return the sample of one picture. Its mask is read, and no other file. Raises DataError."""
     name = path.relative_to(root).as_posix()
     folder = path.parent.parent.name
     if folder == GOOD_FOLDER:

@@ -1,0 +1,257 @@
+"""Train on a published set by its protocol, pack, and measure the bundle: `make benchmark`.
+
+    python -m bench.public_sets --set kolektorsdd --data FOLDER --out runs/benchmark
+
+The training side becomes a folder of links (OUT/SET/data), the only data of the training. T, the
+rules and the best weights are selected on a held-back share of it. After the bundle is packed, the
+test side is listed, read and measured through the chain of the station. The page
+docs/benchmarks/public-sets.md describes each protocol.
+
+OUT/SET/tables.md has the tables with the published figures, figures.jsonl the numbers, and
+escapes.svg the escapes by false rejects. scores.jsonl of each run has the score of each test
+picture. Finished work is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.jobs import Job, commands, seconds, work
+from bench.public_sets.figures import FoldFigures, PictureScore, known, read_scores
+from bench.public_sets.fold import Fold, Protocol, Supervision
+from bench.public_sets.measure import measure_bundle
+from bench.public_sets.plot import escape_plot
+from bench.public_sets.protocols import PROTOCOLS
+from bench.public_sets.published import published
+from bench.public_sets.tables import tables
+from bench.public_sets.training_folder import write_training_folder
+from bench.timing import bind
+from edge.errors import BundleError
+from edge.files import write_atomically
+from models.data.dataset import DataError
+from models.methods.registry import METHODS
+from models.training.recipe import Recipe, as_toml, load_recipe
+
+FIGURES, SCORES = "figures.json", "scores.jsonl"
+USUAL_RECIPES: dict[Supervision, str] = {
+    "good": "memory-bank",
+    "masks": "lean",
+    "marks": "memory-bank",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A recipe on a fold with one seed."""
+
+    fold: Fold
+    recipe: str
+    supervision: Supervision
+    seed: int
+    job: Job
+
+    @property
+    def figures_path(self) -> Path:
+        return self.job.folder / FIGURES
+
+
+def plan(
+    protocol: Protocol,
+    data: Path,
+    recipes: Sequence[str],
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    supervision: Supervision | None = None,
+    categories: Sequence[str] = (),
+) -> list[Cell]:
+    """Return every recipe, fold and seed; write the training sides and recipes below ``out``.
+
+    recipes: names or .toml files; the usual one of the set if empty. supervision: None for what
+    each recipe can use. categories: only folds of these names. Raises DataError.
+    """
+    folds = _chosen(protocol, data, categories)
+    chosen = recipes or [USUAL_RECIPES[supervision or protocol.supervisions[0]]]
+    cells: list[Cell] = []
+    (out / "recipes").mkdir(parents=True, exist_ok=True)
+    for fold in folds:
+        for name in chosen:
+            recipe = load_recipe(name)
+            learns_from = _supervision(protocol, recipe, supervision)
+            folder = out / "data" / "-".join(filter(None, (fold.name, learns_from)))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            write_training_folder(fold.root, fold.train(), learns_from, folder)
+            for seed in seeds:
+                words = (fold.name, Path(name).stem, learns_from, f"seed-{seed}")
+                run = "-".join(filter(None, words)).replace("_", "-")
+                path = out / "recipes" / f"{run}.toml"
+                write_atomically(path, as_toml(_seeded(recipe, seed)))
+                job = Job(out / run, path, folder, inspect=False)
+                cells.append(Cell(fold, Path(name).stem, learns_from, seed, job))
+    names = [cell.job.folder.name for cell in cells]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise DataError(f"{min(twice)}: two recipes or two seeds have one name")
+    return cells
+
+
+def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[Fold, ...]:
+    folds = protocol.folds(data)
+    there = {fold.name for fold in folds}
+    if missing := sorted(set(categories) - there):
+        raise DataError(f"category {missing[0]}: is not in {data}; it has {', '.join(there)}")
+    return tuple(fold for fold in folds if not categories or fold.name in categories)
+
+
+def _supervision(protocol: Protocol, recipe: Recipe, given: Supervision | None) -> Supervision:
+    """Return what a recipe learns from. Raises DataError where the set does not offer it."""
+    offered = protocol.supervisions
+    wanted = given or ("good" if METHODS[recipe.method].good_only else offered[0])
+    if wanted not in offered:
+        raise DataError(
+            f"{protocol.name}: its training side offers {' and '.join(offered)}; {wanted} was asked"
+        )
+    return wanted
+
+
+def _seeded(recipe: Recipe, seed: int) -> Recipe:
+    split = recipe.split.model_copy(update={"seed": seed})
+    return recipe.model_copy(update={"seed": seed, "split": split})
+
+
+def measure(cell: Cell, protocol: Protocol) -> FoldFigures:
+    """Measure a packed bundle on its test side and store the figures in the folder of the run.
+
+    Figures that are stored for the same bundle are returned. Raises DataError, BundleError.
+    """
+    if cell.figures_path.exists():
+        text = cell.figures_path.read_text(encoding="utf-8")
+        return FoldFigures.model_validate_json(text)
+    measured, scores = measure_bundle(cell.job.bundle, cell.fold)
+    figures = FoldFigures.model_validate(
+        {
+            "set": protocol.name,
+            "category": cell.fold.name,
+            "recipe": cell.recipe,
+            "supervision": cell.supervision,
+            "seed": cell.seed,
+            "remark": cell.fold.remark,
+            "train_s": known(seconds(cell.job, "train")),
+            **measured,
+        }
+    )
+    lines = "".join(f"{each.model_dump_json()}\n" for each in scores)
+    write_atomically(cell.job.folder / SCORES, lines)
+    write_atomically(cell.figures_path, figures.model_dump_json(indent=1) + "\n")
+    return figures
+
+
+def last_error(job: Job) -> str:
+    """Return the last line of the log of a failed run."""
+    try:
+        lines = (job.folder / "job.log").read_text(encoding="utf-8").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "its log is empty"
+
+
+def run(cells: Sequence[Cell], protocol: Protocol, cores: Sequence[int], console: Console) -> bool:
+    """Train, pack and measure all cells, and write the tables after each batch.
+
+    A batch has one run for each core. Return true if every cell was measured. Blocks for hours.
+    """
+    out = cells[0].job.folder.parent
+    measured: list[FoldFigures] = []
+    left_out: list[tuple[str, str]] = []
+    curves: dict[str, list[tuple[PictureScore, ...]]] = {}
+    for start in range(0, len(cells), len(cores)):
+        batch = cells[start : start + len(cores)]
+        work([cell.job for cell in batch], cores, console)
+        bind(cores[0])
+        for cell in batch:
+            name = cell.job.folder.name
+            if list(commands(cell.job)):
+                left_out.append((name, last_error(cell.job)))
+                continue
+            try:
+                measured.append(measure(cell, protocol))
+                label = f"{cell.recipe}, {cell.supervision}"
+                curves.setdefault(label, []).append(read_scores(cell.job.folder / SCORES))
+            except (DataError, BundleError) as error:
+                left_out.append((name, str(error).splitlines()[0]))
+        os.sched_setaffinity(0, set(cores))
+        _write(out, protocol, measured, left_out)
+        if plot := escape_plot(protocol.title, curves):
+            write_atomically(out / "escapes.svg", plot)
+    return not left_out
+
+
+def _write(
+    out: Path,
+    protocol: Protocol,
+    measured: Sequence[FoldFigures],
+    left_out: Sequence[tuple[str, str]],
+) -> None:
+    others = [each for each in published() if each.set == protocol.name]
+    lines = "".join(json.dumps(each.model_dump()) + "\n" for each in measured)
+    write_atomically(out / "figures.jsonl", lines)
+    write_atomically(out / "tables.md", tables(protocol, measured, others, left_out))
+
+
+def main(
+    name: Annotated[str, typer.Option("--set", help=f"One of {', '.join(PROTOCOLS)}.")],
+    data: Annotated[Path, typer.Option(help="Folder of your copy, as published.")],
+    out: Annotated[Path, typer.Option(help="Folder for runs and tables, in a folder of the set.")],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a recipe, or a .toml; repeat. [default: the usual one]"),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed of training; repeat. [default: 0]")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only this category or fold; repeat. [default: all]")
+    ] = None,
+    supervision: Annotated[
+        str, typer.Option(help="good, masks or marks. [default: what the recipe can use]")
+    ] = "",
+    core: Annotated[
+        list[int] | None, typer.Option(help="Core for one run at a time; repeat. [default: all]")
+    ] = None,
+) -> None:
+    """Train, pack, measure and tabulate recipes on a published set."""
+    console = Console()
+    try:
+        if name not in PROTOCOLS:
+            raise DataError(f"set {name!r}: is unknown; expected one of {', '.join(PROTOCOLS)}")
+        if supervision not in ("", "good", "masks", "marks"):
+            raise DataError(f"supervision {supervision!r}: expected good, masks or marks")
+        protocol = PROTOCOLS[name]
+        cells = plan(
+            protocol,
+            data,
+            recipe or (),
+            seed or [0],
+            out / name,
+            supervision=supervision or None,  # type: ignore[arg-type]
+            categories=category or (),
+        )
+    except (DataError, OSError) as error:
+        line = str(error).splitlines()[0]
+        Console(stderr=True).print(f"benchmark: {line}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    complete = run(cells, protocol, core or sorted(os.sched_getaffinity(0)), console)
+    console.print(f"see {out / name / 'tables.md'}", highlight=False, soft_wrap=True)
+    sys.exit(0 if complete else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,53 @@
+"""The plot of escapes by false rejects, for every limit that a user may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+
+from bench.methods.figures import escapes_at
+from bench.public_sets.figures import PictureScore
+from models.report.plots import Series, line_plot
+
+SHARES = tuple(n / 200 for n in range(61))  # of false rejects, 0 to 30 %
+
+Scores = Sequence[PictureScore]
+
+
+def escape_plot(title: str, runs: Mapping[str, Sequence[Scores]]) -> str:
+    """Return an SVG document with a line for each label, "" where there is nothing to compare.
+
+    runs: the scores of each run by label. A line is the mean of its runs, the band one standard
+    deviation to each side.
+    """
+    series = []
+    for label, some in runs.items():
+        curves = [escape_shares(scores) for scores in some if _has_both(scores)]
+        if not curves:
+            continue
+        means = [mean(values) for values in zip(*curves, strict=True)]
+        spread = (
+            [stdev(values) for values in zip(*curves, strict=True)] if len(curves) > 1 else None
+        )
+        low = [max(m - s, 0.0) for m, s in zip(means, spread, strict=True)] if spread else None
+        high = [min(m + s, 1.0) for m, s in zip(means, spread, strict=True)] if spread else None
+        series.append(Series(label, SHARES, means, low, high))
+    if not series:
+        return ""
+    return line_plot(
+        series,
+        title=f"{title}: escapes by false rejects",
+        x_label="share of the good parts rejected",
+        y_label="share of the defective parts passed",
+        y_limits=(0.0, 1.0),
+    )
+
+
+def escape_shares(scores: Scores) -> list[float]:
+    """Return the share of the defective parts that pass, at each of SHARES of false rejects."""
+    defective = sum(each.defective for each in scores)
+    return [escapes_at(scores, share) / defective for share in SHARES]
+
+
+def _has_both(scores: Scores) -> bool:
+    return 0 < sum(each.defective for each in scores) < len(scores)
