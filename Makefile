@@ -21,6 +21,7 @@
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
 #   make methods   DATA="a b" [METHODS="memory-bank texture"]: every method on every data set, see bench/methods
+#   make benchmark SET=mvtec-ad DATA=folder [BENCHMARK_ARGS='--recipe memory-bank --seed 0']: a published set by its protocol
 #   make zoo       trains and packs the shipped bundles from their recipes; their pages lie in runs/; KEY=zoo.key signs them
 
 PYTHON ?= python3
@@ -58,6 +59,9 @@ DIST_FILES := $(wildcard README.md ARCHITECTURE.md CHANGELOG.md LICENSE THIRD_PA
 	edge models export firmware-config docs
 METHODS ?= threshold texture autoencoder memory-bank template cascade lean
 METHODS_ARGS ?=
+BENCHMARK_ARGS ?=
+SETS := mvtec-ad mvtec-ad-2 visa btad kolektorsdd kolektorsdd2 dagm2007 deeppcb deepcrack crackforest elpv \
+	magnetic-tile magnetic-tile-by-file
 
 LOCK_ARGS ?=
 COMPILE := $(LOCK)/bin/uv pip compile --quiet --config-file requirements/uv.toml --universal \
@@ -72,7 +76,7 @@ ITSELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test system-test check docs docs-test reference train export learn report tables compare methods bench soak chaos zoo dist lock sbom clean
+.PHONY: run test system-test check docs docs-test reference train export learn report tables compare methods benchmark bench soak chaos zoo dist lock sbom clean
 
 run: $(STATION)/.ready
 	$(STATION)/bin/python -m models.data.textures --out build/demo-parts --count 120 --seed 7 \
@@ -164,6 +168,11 @@ methods: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make methods: DATA='folder folder' is missing" >&2; exit 2; }
 	$(DEV)/bin/python -m bench.methods $(foreach data,$(DATA),--data "$(data)") \
 		$(foreach method,$(METHODS),--method $(method)) --out runs/methods $(METHODS_ARGS)
+
+benchmark: $(DEV)/.ready
+	@test -n "$(SET)" || { echo "make benchmark: SET=mvtec-ad, or another set of: $(SETS), is missing" >&2; exit 2; }
+	@test -n "$(DATA)" || { echo "make benchmark: DATA=folder of your copy is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m bench.public_sets --set "$(SET)" --data "$(DATA)" --out runs/benchmark $(BENCHMARK_ARGS)
 
 # Named one by one: keys, runs and pictures lie in the same folder, and no unit may have them.
 dist:

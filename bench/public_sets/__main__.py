@@ -50,7 +50,7 @@ USUAL_RECIPES: dict[Supervision, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class FoldRun:
     """A recipe on a fold with one seed."""
 
     fold: Fold
@@ -73,7 +73,7 @@ def plan(
     *,
     supervision: Supervision | None = None,
     categories: Sequence[str] = (),
-) -> list[Cell]:
+) -> list[FoldRun]:
     """Return every recipe, fold and seed; write the training sides and recipes below ``out``.
 
     recipes: names or .toml files; the usual one of the set if empty. supervision: None for what
@@ -81,7 +81,7 @@ def plan(
     """
     folds = _chosen(protocol, data, categories)
     chosen = recipes or [USUAL_RECIPES[supervision or protocol.supervisions[0]]]
-    cells: list[Cell] = []
+    cells: list[FoldRun] = []
     (out / "recipes").mkdir(parents=True, exist_ok=True)
     for fold in folds:
         for name in chosen:
@@ -96,7 +96,7 @@ def plan(
                 path = out / "recipes" / f"{run}.toml"
                 write_atomically(path, as_toml(_seeded(recipe, seed)))
                 job = Job(out / run, path, folder, inspect=False)
-                cells.append(Cell(fold, Path(name).stem, learns_from, seed, job))
+                cells.append(FoldRun(fold, Path(name).stem, learns_from, seed, job))
     names = [cell.job.folder.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
         raise DataError(f"{min(twice)}: two recipes or two seeds have one name")
@@ -127,7 +127,7 @@ def _seeded(recipe: Recipe, seed: int) -> Recipe:
     return recipe.model_copy(update={"seed": seed, "split": split})
 
 
-def measure(cell: Cell, protocol: Protocol) -> FoldFigures:
+def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
     """Measure a packed bundle on its test side and store the figures in the folder of the run.
 
     Figures that are stored for the same bundle are returned. Raises DataError, BundleError.
@@ -163,7 +163,9 @@ def last_error(job: Job) -> str:
     return lines[-1] if lines else "its log is empty"
 
 
-def run(cells: Sequence[Cell], protocol: Protocol, cores: Sequence[int], console: Console) -> bool:
+def run(
+    cells: Sequence[FoldRun], protocol: Protocol, cores: Sequence[int], console: Console
+) -> bool:
     """Train, pack and measure all cells, and write the tables after each batch.
 
     A batch has one run for each core. Return true if every cell was measured. Blocks for hours.

@@ -120,7 +120,7 @@ def categories(root: Path, first: str, expected: str) -> list[Path]:
         raise DataError(f"{root}: is not a folder; expected {expected}")
     if (root / first).is_dir():
         return [root]
-    found = sorted(p for p in root.iterdir() if (p / first).is_dir())
-    if not found:
+    listed = sorted(p for p in root.iterdir() if (p / first).is_dir())
+    if not listed:
         raise DataError(f"{root}: has no {first} in it or in its folders; expected {expected}")
-    return found
+    return listed

@@ -27,13 +27,13 @@ LAYOUT = "PRODUCT/train/ok, test/ok, test/ko and ground_truth/ko (BTAD)"
 
 def folds(root: Path) -> tuple[Fold, ...]:
     """Return every product in the folder, or the folder if it is a product."""
-    found = []
+    listed = []
     for folder in categories(root, "train/ok", LAYOUT):
         if not (folder / "test/ko").is_dir():
             raise DataError(f"{folder}: has no test/ko folder, so no test side; expected {LAYOUT}")
         name = slug(folder.resolve().name)
-        found.append(Fold(name, folder, partial(_train, folder), partial(_test, folder)))
-    return tuple(found)
+        listed.append(Fold(name, folder, partial(_train, folder), partial(_test, folder)))
+    return tuple(listed)
 
 
 def _train(folder: Path) -> tuple[Sample, ...]:

@@ -1,4 +1,9 @@
-"""DAGM 2007 (Wieler and Hahn 2007), published division of each class, masks drawn as ellipses."""
+"""DAGM 2007 (Wieler and Hahn 2007), published division of each class.
+
+    ClassN/Train/NNNN.PNG with Label/NNNN_label.PNG  ClassN/Test/
+
+Labels are ellipses around a defect, so figures of pixels cannot be perfect.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +19,16 @@ def folds(root: Path) -> tuple[Fold, ...]:
     """Return every class in the folder, or the folder if it is a class."""
     if not root.is_dir():
         raise DataError(f"{root}: is not a folder; expected {dagm2007.LOOKS_FOR}")
-    found = []
+    listed = []
     for folder, kind in dagm2007.classes(root).items():
         for side in dagm2007.SIDES:
             if not (folder / side).is_dir():
                 raise DataError(f"{folder}: has no {side} folder; expected {dagm2007.LOOKS_FOR}")
         train, test = (partial(_side, root, folder / side, kind) for side in dagm2007.SIDES)
-        found.append(Fold(kind, root, train, test))
-    if not found:
+        listed.append(Fold(kind, root, train, test))
+    if not listed:
         raise DataError(f"{root}: holds no class; expected {dagm2007.LOOKS_FOR}")
-    return tuple(found)
+    return tuple(listed)
 
 
 def _side(root: Path, folder: Path, kind: str) -> tuple[Sample, ...]:

@@ -34,15 +34,15 @@ LAYOUT_2 = (
 
 def folds(root: Path) -> tuple[Fold, ...]:
     """Return every category in the folder, or the folder if it is a category."""
-    found = categories(root, f"train/{GOOD}", LAYOUT)
-    return tuple(_fold(folder, ("train",), "test", "ground_truth", LAYOUT) for folder in found)
+    listed = categories(root, f"train/{GOOD}", LAYOUT)
+    return tuple(_fold(folder, ("train",), "test", "ground_truth", LAYOUT) for folder in listed)
 
 
 def folds_2(root: Path) -> tuple[Fold, ...]:
     """Return every category of AD 2. Its good validation pictures belong to the training side."""
-    found = categories(root, f"train/{GOOD}", LAYOUT_2)
+    listed = categories(root, f"train/{GOOD}", LAYOUT_2)
     sides = ("train", "validation"), "test_public", "test_public/ground_truth"
-    return tuple(_fold(folder, *sides, LAYOUT_2) for folder in found)
+    return tuple(_fold(folder, *sides, LAYOUT_2) for folder in listed)
 
 
 def _fold(folder: Path, train: tuple[str, ...], test: str, truth: str, expected: str) -> Fold:

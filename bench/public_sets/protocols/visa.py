@@ -38,7 +38,7 @@ def folds(root: Path) -> tuple[Fold, ...]:
     objects = [name for name in dict.fromkeys(row.object for row in rows) if (root / name).is_dir()]
     if not objects:
         raise DataError(f"{root}: has no folder of an object in {LIST}; expected {LAYOUT}")
-    found = []
+    listed = []
     for name in objects:
         own = tuple(row for row in rows if row.object == name)
         train = tuple(row for row in own if not row.is_test)
@@ -47,8 +47,8 @@ def folds(root: Path) -> tuple[Fold, ...]:
             side = "test" if train else "train"
             raise DataError(f"{root / LIST}: {name} has no line with the split {side}")
         sides = partial(_samples, root, train), partial(_samples, root, test)
-        found.append(Fold(slug(name), root, *sides))
-    return tuple(found)
+        listed.append(Fold(slug(name), root, *sides))
+    return tuple(listed)
 
 
 def read_rows(path: Path) -> tuple[VisaRow, ...]:

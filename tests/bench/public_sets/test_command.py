@@ -1,0 +1,153 @@
+"""The command of the benchmark: its options, its errors, its files, and the work it keeps."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from bench.public_sets import __main__ as command
+from bench.public_sets.__main__ import USUAL_RECIPES, plan
+from bench.public_sets.figures import FoldFigures
+from bench.public_sets.protocols import PROTOCOLS
+from models.data.dataset import DataError
+from models.training.recipe import load_recipe
+from tests.support import public_sets
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def benchmark(*words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-W", "ignore", "-m", "bench.public_sets", *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def names(cells: list[command.FoldRun]) -> list[str]:
+    return [cell.job.folder.name for cell in cells]
+
+
+def test_every_fold_recipe_and_seed_is_planned(tmp_path: Path) -> None:
+    root = public_sets.kolektorsdd(tmp_path / "copy")
+    protocol, out = PROTOCOLS["kolektorsdd"], tmp_path / "out"
+    cells = plan(protocol, root, ["lean", "memory-bank"], [0, 7], out)
+    assert names(cells)[:4] == [
+        "fold-0-lean-masks-seed-0",
+        "fold-0-lean-masks-seed-7",
+        "fold-0-memory-bank-good-seed-0",
+        "fold-0-memory-bank-good-seed-7",
+    ]
+    assert len(cells) == 12
+    recipe = load_recipe(str(cells[1].job.recipe))
+    assert (recipe.seed, recipe.split.seed) == (7, 7)
+    assert {cell.job.data.name for cell in cells[:4]} == {"fold-0-masks", "fold-0-good"}
+    (one,) = plan(protocol, root, [], [0], tmp_path / "one", categories=["fold-1"])
+    assert names([one]) == ["fold-1-lean-masks-seed-0"]
+    (good,) = plan(
+        protocol, root, [], [0], tmp_path / "good", categories=["fold-1"], supervision="good"
+    )
+    assert names([good]) == ["fold-1-memory-bank-good-seed-0"]
+    assert not any(cell.job.inspect for cell in cells), "no picture of the run is inspected twice"
+
+
+def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
+    root = public_sets.mvtec_ad(tmp_path / "copy")
+    protocol, out = PROTOCOLS["mvtec-ad"], tmp_path / "out"
+    with pytest.raises(DataError, match="offers good; masks was asked"):
+        plan(protocol, root, ["lean"], [0], out, supervision="masks")
+    with pytest.raises(DataError, match=r"category bolt: is not in .*; it has metal-nut, screw"):
+        plan(protocol, root, [], [0], out, categories=["bolt"])
+    with pytest.raises(DataError, match="two recipes or two seeds have one name"):
+        plan(protocol, root, ["threshold"], [0, 0], out)
+
+
+def test_the_usual_recipes_exist() -> None:
+    for name in USUAL_RECIPES.values():
+        load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--set", "mnist"), "benchmark: set 'mnist': is unknown; expected one of mvtec-ad, "),
+        (("--set", "btad"), "is not a folder; expected PRODUCT/train/ok"),
+        (("--set", "btad", "--supervision", "all"), "supervision 'all': expected good, masks or"),
+    ],
+)
+def test_bad_input_gets_one_line(words: tuple[str, ...], line: str, tmp_path: Path) -> None:
+    missing = ("--data", str(tmp_path / "missing"), "--out", str(tmp_path / "out"))
+    done = benchmark(*words, *missing)
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ((), "make benchmark: SET=mvtec-ad, or another set of"),
+        (("SET=elpv",), "make benchmark: DATA=folder of your copy is missing"),
+    ],
+)
+def test_make_benchmark_names_a_missing_variable(words: tuple[str, ...], line: str) -> None:
+    done = subprocess.run(
+        ["make", "--silent", "benchmark", "DEV=/nowhere", "--assume-old=/nowhere/.ready", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 2
+    assert line in done.stderr
+
+
+def test_a_set_is_trained_measured_and_not_repeated(tmp_path: Path) -> None:
+    root, out = public_sets.mvtec_ad(tmp_path / "copy", good=12), tmp_path / "out"
+    words = ("--set", "mvtec-ad", "--data", str(root), "--out", str(out), "--core", "0")
+    words = (*words, "--recipe", "threshold", "--category", "screw", "--seed", "3")
+    done = benchmark(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = out / "mvtec-ad"
+    (line,) = (folder / "figures.jsonl").read_text().splitlines()
+    figures = FoldFigures.model_validate_json(line)
+    assert (figures.category, figures.seed, figures.good, figures.defective) == ("screw", 3, 3, 3)
+    assert figures.regions == 2, "one defective picture has no mask"
+    assert figures.picture_auroc is not None
+    assert figures.aupro is not None
+    assert figures.ms > 0
+    assert "| screw | threshold | good | 1 |" in (folder / "tables.md").read_text()
+    assert (folder / "escapes.svg").read_text().startswith("<svg")
+    run = folder / "screw-threshold-good-seed-3"
+    scored = [json.loads(each) for each in (run / "scores.jsonl").read_text().splitlines()]
+    assert [each["file"] for each in scored if each["defective"]] == [
+        f"test/bent/{n:03d}.png" for n in range(3)
+    ]
+    record = json.loads((run / "run.json").read_text())
+    assert record["data"] == str((folder / "data/screw-good").resolve())
+    assert all(name.startswith("good/train--good--") for name in record["train"])
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+    again = benchmark(*words)
+    assert again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    (same,) = (folder / "figures.jsonl").read_text().splitlines()
+    assert same == line
+
+
+def test_a_run_that_fails_is_named_with_its_reason(tmp_path: Path) -> None:
+    root, out = public_sets.elpv(tmp_path / "copy"), tmp_path / "out"
+    words = ("--set", "elpv", "--data", str(root), "--out", str(out), "--core", "0")
+    done = benchmark(*words, "--recipe", "lean")
+    assert done.returncode == 1
+    table = (out / "elpv/tables.md").read_text()
+    assert "- lean-marks-seed-0: " in table
+    assert "carries an annotated defect" in table
+
+
+def test_the_makefile_names_every_set() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (line,) = [each for each in text.splitlines() if each.startswith("SETS := ")]
+    assert line.split()[2:] == list(PROTOCOLS)
