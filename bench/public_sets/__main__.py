@@ -107,7 +107,7 @@ def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[
     folds = protocol.folds(data)
     there = {fold.name for fold in folds}
     if missing := sorted(set(categories) - there):
-        raise DataError(f"category {missing[0]}: is not in {data}; it has {', '.join(there)}")
+        raise DataError(f"category {missing[0]}: is not in {data}; it has {', '.join(sorted(there))}")
     return tuple(fold for fold in folds if not categories or fold.name in categories)
 
 
