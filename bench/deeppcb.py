@@ -1,6 +1,6 @@
 """Measure the template method on DeepPCB: each test picture against its own template.
 
-    python -m bench.deeppcb --data FOLDER
+    python -m bench.deeppcb --data FOLDER --official
 
 The template of each pair becomes a golden image (models/methods/template/training.py, one good
 part). Its test picture passes the detector, filter and components of a station. The training pairs
@@ -32,6 +32,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.boxes import NOT_FOUND, BoxCounts, LabelledBox, count, pair, widened
+from bench.public_sets.protocols.deeppcb import DEEPPCB
 from edge.bundle import KindManifest
 from edge.chain.classify import BlockVote, Classifier
 from edge.chain.components import components
@@ -253,6 +254,12 @@ def main(
     steps: Annotated[
         int, typer.Option(min=0, help="Steps of the classifier; 0: no classifier.")
     ] = 1000,
+    official: Annotated[
+        bool,
+        typer.Option(
+            "--official", help="The division of trainval.txt and test.txt, in place of --share."
+        ),
+    ] = False,
     recipe: Annotated[str, typer.Option(help="A name in models/recipes, or a .toml.")] = "template",
 ) -> None:
     """Inspect each test picture against its template, and score by the rule of the data set."""
@@ -266,7 +273,10 @@ def main(
         loaded = load_recipe(recipe)
         dataset = open_dataset(data)
         every_pair = pairs(dataset)[::every]
-        held_back = {sample.name for sample in split(dataset, share, seed).validation}
+        measured = DEEPPCB.folds(data)[0].test() if official else ()
+        if not official:
+            measured = split(dataset, share, seed).validation
+        held_back = {sample.name for sample in measured}
         train = [each for each in every_pair if each[1].name not in held_back]
         test = [each for each in every_pair if each[1].name in held_back]
         if not train or not test:

@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,7 @@ from edge.errors import BundleError
 from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.methods.registry import METHODS
+from models.runs.run import RECORD
 from models.training.recipe import Recipe, as_toml, load_recipe
 
 FIGURES, SCORES = "figures.json", "scores.jsonl"
@@ -94,8 +96,8 @@ def plan(
                 words = (fold.name, Path(name).stem, learns_from, f"seed-{seed}")
                 run = "-".join(filter(None, words)).replace("_", "-")
                 path = out / "recipes" / f"{run}.toml"
-                write_atomically(path, as_toml(_seeded(recipe, seed)))
                 job = Job(out / run, path, folder, inspect=False)
+                _write_recipe(job, as_toml(_seeded(recipe, seed)))
                 cells.append(FoldRun(fold, Path(name).stem, learns_from, seed, job))
     names = [cell.job.folder.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -107,7 +109,9 @@ def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[
     folds = protocol.folds(data)
     there = {fold.name for fold in folds}
     if missing := sorted(set(categories) - there):
-        raise DataError(f"category {missing[0]}: is not in {data}; it has {', '.join(sorted(there))}")
+        raise DataError(
+            f"category {missing[0]}: is not in {data}; it has {', '.join(sorted(there))}"
+        )
     return tuple(fold for fold in folds if not categories or fold.name in categories)
 
 
@@ -127,6 +131,24 @@ def _seeded(recipe: Recipe, seed: int) -> Recipe:
     return recipe.model_copy(update={"seed": seed, "split": split})
 
 
+def _write_recipe(job: Job, text: str) -> None:
+    """Write the recipe of a run. Raises DataError where the run was begun with another one."""
+    if (job.folder / RECORD).exists() and job.recipe.read_text(encoding="utf-8") != text:
+        raise DataError(
+            f"{job.folder}: was begun with another version of the recipe; delete it or name "
+            "another OUT"
+        )
+    write_atomically(job.recipe, text)
+
+
+def check_cores(cores: Sequence[int]) -> None:
+    """Raise DataError for a core that this process may not use."""
+    allowed = sorted(os.sched_getaffinity(0))
+    for core in cores:
+        if core not in allowed:
+            raise DataError(f"core {core}: expected one of {', '.join(map(str, allowed))}")
+
+
 def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
     """Measure a packed bundle on its test side and store the figures in the folder of the run.
 
@@ -134,7 +156,9 @@ def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
     """
     if cell.figures_path.exists():
         text = cell.figures_path.read_text(encoding="utf-8")
-        return FoldFigures.model_validate_json(text)
+        stored = FoldFigures.model_validate_json(text)
+        if stored.bundle_sha256 == sha256(cell.job.bundle.read_bytes()).hexdigest():
+            return stored
     measured, scores = measure_bundle(cell.job.bundle, cell.fold)
     figures = FoldFigures.model_validate(
         {
@@ -236,6 +260,7 @@ def main(
             raise DataError(f"set {name!r}: is unknown; expected one of {', '.join(PROTOCOLS)}")
         if supervision not in ("", "good", "masks", "marks"):
             raise DataError(f"supervision {supervision!r}: expected good, masks or marks")
+        check_cores(core or ())
         protocol = PROTOCOLS[name]
         cells = plan(
             protocol,

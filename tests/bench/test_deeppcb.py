@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -113,3 +114,14 @@ def test_errors_are_one_line(folder: Path, tmp_path: Path) -> None:
     assert few.exit_code == 1
     assert "too few pairs" in few.stdout
     assert "no recipe 'x'" in call("--data", folder, "--recipe", "x").stdout
+
+
+def test_the_official_division_is_that_of_the_lists(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "boards"
+    shutil.copytree(folder, root)
+    lines = [f"group1/1/{n}.jpg group1/1_not/{n}.txt\n" for n in range(8)]
+    (root / "trainval.txt").write_text("".join(lines[2:]))
+    (root / "test.txt").write_text("".join(lines[:2]))
+    done = call("--data", root, "--official", "--steps", 0)
+    assert done.exit_code == 0, done.output
+    assert "6 pairs to choose and train on, 2 measured" in done.output

@@ -76,6 +76,7 @@ def test_the_usual_recipes_exist() -> None:
         (("--set", "mnist"), "benchmark: set 'mnist': is unknown; expected one of mvtec-ad, "),
         (("--set", "btad"), "is not a folder; expected PRODUCT/train/ok"),
         (("--set", "btad", "--supervision", "all"), "supervision 'all': expected good, masks or"),
+        (("--set", "btad", "--core", "999"), "core 999: expected one of 0"),
     ],
 )
 def test_bad_input_gets_one_line(words: tuple[str, ...], line: str, tmp_path: Path) -> None:
@@ -135,6 +136,11 @@ def test_a_set_is_trained_measured_and_not_repeated(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in before} == before
     (same,) = (folder / "figures.jsonl").read_text().splitlines()
     assert same == line
+    recipe = folder / "recipes/screw-threshold-good-seed-3.toml"
+    recipe.write_text(recipe.read_text() + "# older\n")
+    refused = benchmark(*words)
+    assert refused.returncode == 1
+    assert "was begun with another version of the recipe" in refused.stderr
 
 
 def test_a_run_that_fails_is_named_with_its_reason(tmp_path: Path) -> None:
