@@ -36,7 +36,7 @@ from bench.public_sets.published import published
 from bench.public_sets.tables import tables
 from bench.public_sets.training_folder import write_training_folder
 from bench.timing import bind
-from edge.errors import BundleError
+from edge.errors import OutfeedError
 from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.methods.registry import METHODS
@@ -152,7 +152,7 @@ def check_cores(cores: Sequence[int]) -> None:
 def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
     """Measure a packed bundle on its test side and store the figures in the folder of the run.
 
-    Figures that are stored for the same bundle are returned. Raises DataError, BundleError.
+    Figures that are stored for the same bundle are returned. Raises OutfeedError.
     """
     if cell.figures_path.exists():
         text = cell.figures_path.read_text(encoding="utf-8")
@@ -194,42 +194,52 @@ def run(
 
     A batch has one run for each core. Return true if every cell was measured. Blocks for hours.
     """
-    out = cells[0].job.folder.parent
-    measured: list[FoldFigures] = []
     left_out: list[tuple[str, str]] = []
-    curves: dict[str, list[tuple[PictureScore, ...]]] = {}
     for start in range(0, len(cells), len(cores)):
         batch = cells[start : start + len(cores)]
         work([cell.job for cell in batch], cores, console)
+        allowed = os.sched_getaffinity(0)
         bind(cores[0])
         for cell in batch:
-            name = cell.job.folder.name
-            if list(commands(cell.job)):
-                left_out.append((name, last_error(cell.job)))
-                continue
-            try:
-                measured.append(measure(cell, protocol))
-                label = f"{cell.recipe}, {cell.supervision}"
-                curves.setdefault(label, []).append(read_scores(cell.job.folder / SCORES))
-            except (DataError, BundleError) as error:
-                left_out.append((name, str(error).splitlines()[0]))
-        os.sched_setaffinity(0, set(cores))
-        _write(out, protocol, measured, left_out)
-        if plot := escape_plot(protocol.title, curves):
-            write_atomically(out / "escapes.svg", plot)
+            if reason := _measured(cell, protocol):
+                left_out.append((cell.job.folder.name, reason))
+        os.sched_setaffinity(0, allowed)
+        write_results(cells[0].job.folder.parent, protocol, left_out)
     return not left_out
 
 
-def _write(
-    out: Path,
-    protocol: Protocol,
-    measured: Sequence[FoldFigures],
-    left_out: Sequence[tuple[str, str]],
-) -> None:
+def _measured(cell: FoldRun, protocol: Protocol) -> str:
+    """Measure a run and return "", or the reason why it cannot be measured."""
+    if list(commands(cell.job)):
+        return last_error(cell.job)
+    try:
+        measure(cell, protocol)
+    except OutfeedError as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def write_results(out: Path, protocol: Protocol, left_out: Sequence[tuple[str, str]]) -> None:
+    """Write the tables, numbers and plot of every measured run below ``out``.
+
+    Runs of earlier commands are included, so that recipes and seeds can be added one by one.
+    """
+    stored = [
+        (FoldFigures.model_validate_json(path.read_text(encoding="utf-8")), path.parent)
+        for path in sorted(out.glob(f"*/{FIGURES}"))
+    ]
+    stored.sort(key=lambda each: (each[0].category, each[0].recipe, each[0].seed))
+    measured = [figures for figures, _ in stored]
     others = [each for each in published() if each.set == protocol.name]
     lines = "".join(json.dumps(each.model_dump()) + "\n" for each in measured)
     write_atomically(out / "figures.jsonl", lines)
     write_atomically(out / "tables.md", tables(protocol, measured, others, left_out))
+    curves: dict[str, list[tuple[PictureScore, ...]]] = {}
+    for figures, folder in stored:
+        label = f"{figures.recipe}, {figures.supervision}"
+        curves.setdefault(label, []).append(read_scores(folder / SCORES))
+    if plot := escape_plot(protocol.title, curves):
+        write_atomically(out / "escapes.svg", plot)
 
 
 def main(

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 from bench.public_sets import __main__ as command
 from bench.public_sets.__main__ import USUAL_RECIPES, plan
-from bench.public_sets.figures import FoldFigures
+from bench.public_sets.figures import FoldFigures, PictureScore
 from bench.public_sets.protocols import PROTOCOLS
 from models.data.dataset import DataError
 from models.training.recipe import load_recipe
@@ -141,6 +141,33 @@ def test_a_set_is_trained_measured_and_not_repeated(tmp_path: Path) -> None:
     refused = benchmark(*words)
     assert refused.returncode == 1
     assert "was begun with another version of the recipe" in refused.stderr
+
+
+def test_tables_include_the_runs_of_earlier_commands(tmp_path: Path) -> None:
+    measured = {"good": 2, "defective": 1, "regions": 0, "escapes": (0, 0, 0), "ms": 1.0}
+    counted = {"escapes_at_t": 0, "false_rejects_at_t": 1, "train_s": None, "accuracy": 0.5}
+    unknown = dict.fromkeys(("picture_auroc", "picture_ap", "pixel_auroc", "aupro", "pixel_ap"))
+    unknown |= dict.fromkeys(("pixel_best_f1", "pixel_f1", "pixel_f1_tol", "mean_iou"))
+    for seed, recipe in ((1, "lean"), (0, "lean"), (0, "nano")):
+        figures = FoldFigures.model_validate(
+            {"set": "kolektorsdd2", "category": "", "recipe": recipe, "supervision": "masks"}
+            | {"seed": seed, "remark": "", "bundle_bytes": 1000, "bundle_sha256": "0"}
+            | measured
+            | counted
+            | unknown
+        )
+        run = tmp_path / f"{recipe}-masks-seed-{seed}"
+        run.mkdir()
+        (run / "figures.json").write_text(figures.model_dump_json())
+        score = PictureScore(file="a.png", defective=seed > 0, rejected=False, score=1.0)
+        (run / "scores.jsonl").write_text(f"{score.model_dump_json()}\n")
+    command.write_results(tmp_path, PROTOCOLS["kolektorsdd2"], [("x", "its reason")])
+    lines = (tmp_path / "figures.jsonl").read_text().splitlines()
+    assert [json.loads(line)["seed"] for line in lines] == [0, 1, 0]
+    text = (tmp_path / "tables.md").read_text()
+    assert "| – | lean | masks | 2 |" in text
+    assert "| – | nano | masks | 1 |" in text
+    assert "- x: its reason" in text
 
 
 def test_a_run_that_fails_is_named_with_its_reason(tmp_path: Path) -> None:
