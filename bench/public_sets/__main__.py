@@ -33,7 +33,7 @@ from bench.public_sets.measure import measure_bundle
 from bench.public_sets.plot import escape_plot
 from bench.public_sets.protocols import PROTOCOLS
 from bench.public_sets.published import published
-from bench.public_sets.tables import tables
+from bench.public_sets.tables import MEAN, tables
 from bench.public_sets.training_folder import write_training_folder
 from bench.timing import bind
 from edge.errors import OutfeedError
@@ -230,7 +230,8 @@ def write_results(out: Path, protocol: Protocol, left_out: Sequence[tuple[str, s
     ]
     stored.sort(key=lambda each: (each[0].category, each[0].recipe, each[0].seed))
     measured = [figures for figures, _ in stored]
-    others = [each for each in published() if each.set == protocol.name]
+    categories = {MEAN, "", *(figures.category for figures in measured)}
+    others = [e for e in published() if e.set == protocol.name and e.category in categories]
     lines = "".join(json.dumps(each.model_dump()) + "\n" for each in measured)
     write_atomically(out / "figures.jsonl", lines)
     write_atomically(out / "tables.md", tables(protocol, measured, others, left_out))

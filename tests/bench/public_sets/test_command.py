@@ -118,6 +118,11 @@ def test_a_set_is_trained_measured_and_not_repeated(tmp_path: Path) -> None:
     assert (figures.category, figures.seed, figures.good, figures.defective) == ("screw", 3, 3, 3)
     assert figures.regions == 2, "one defective picture has no mask"
     assert figures.picture_auroc is not None
+    assert (
+        "| screw | PatchCore, ResNet18 | good | AUROC | 0.943 |"
+        in (folder / "tables.md").read_text()
+    )
+    assert "| zipper |" not in (folder / "tables.md").read_text()
     assert figures.aupro is not None
     assert figures.ms > 0
     assert "| screw | threshold | good | 1 |" in (folder / "tables.md").read_text()
