@@ -41,9 +41,11 @@ from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.methods.registry import METHODS
 from models.runs.run import RECORD
+from models.training import auto
 from models.training.recipe import Recipe, as_toml, load_recipe
 
 FIGURES, SCORES = "figures.json", "scores.jsonl"
+AUTO_SEED = 0  # the recipe that auto chooses has its own seed
 USUAL_RECIPES: dict[Supervision, str] = {
     "good": "memory-bank",
     "masks": "lean",
@@ -78,7 +80,8 @@ def plan(
 ) -> list[FoldRun]:
     """Return every recipe, fold and seed; write the training sides and recipes below ``out``.
 
-    recipes: names or .toml files; the usual one of the set if empty. supervision: None for what
+    recipes: names, "auto" as in `make train`, or .toml files; the usual one of the set if empty.
+    supervision: None for what
     each recipe can use. categories: only folds of these names. Raises DataError.
     """
     folds = _chosen(protocol, data, categories)
@@ -87,7 +90,9 @@ def plan(
     (out / "recipes").mkdir(parents=True, exist_ok=True)
     for fold in folds:
         for name in chosen:
-            recipe = load_recipe(name)
+            recipe = None if name == auto.NAME else load_recipe(name)
+            if recipe is None and list(seeds) != [AUTO_SEED]:
+                raise DataError(f"recipe auto: has no seed; expected --seed {AUTO_SEED} alone")
             learns_from = _supervision(protocol, recipe, supervision)
             folder = out / "data" / "-".join(filter(None, (fold.name, learns_from)))
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +101,11 @@ def plan(
                 words = (fold.name, Path(name).stem, learns_from, f"seed-{seed}")
                 run = "-".join(filter(None, words)).replace("_", "-")
                 path = out / "recipes" / f"{run}.toml"
+                if recipe is None:
+                    path = Path(auto.NAME)
                 job = Job(out / run, path, folder, inspect=False)
-                _write_recipe(job, as_toml(_seeded(recipe, seed)))
+                if recipe is not None:
+                    _write_recipe(job, as_toml(_seeded(recipe, seed)))
                 cells.append(FoldRun(fold, Path(name).stem, learns_from, seed, job))
     names = [cell.job.folder.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -115,10 +123,13 @@ def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[
     return tuple(fold for fold in folds if not categories or fold.name in categories)
 
 
-def _supervision(protocol: Protocol, recipe: Recipe, given: Supervision | None) -> Supervision:
+def _supervision(
+    protocol: Protocol, recipe: Recipe | None, given: Supervision | None
+) -> Supervision:
     """Return what a recipe learns from. Raises DataError where the set does not offer it."""
     offered = protocol.supervisions
-    wanted = given or ("good" if METHODS[recipe.method].good_only else offered[0])
+    good_only = recipe is not None and METHODS[recipe.method].good_only
+    wanted = given or ("good" if good_only else offered[0])
     if wanted not in offered:
         raise DataError(
             f"{protocol.name}: its training side offers {' and '.join(offered)}; {wanted} was asked"
@@ -249,7 +260,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for runs and tables, in a folder of the set.")],
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a recipe, or a .toml; repeat. [default: the usual one]"),
+        typer.Option(
+            help="Name of a recipe, auto, or a .toml; repeat. [default: the usual one of the set]"
+        ),
     ] = None,
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="Seed of training; repeat. [default: 0]")

@@ -42,7 +42,7 @@ def folds(root: Path) -> tuple[Fold, ...]:
         remark = "no trainval.txt and test.txt: the last third of each board is measured"
     missing_pairs = len((train | test) - pictures)
     if missing_pairs:
-        remark = f"{missing_pairs} listed pairs are missing"
+        remark = f"{missing_pairs} of {len(train | test)} listed pairs are missing"
     for side, names in (("training", train), ("test", test)):
         if not names & pictures:
             raise DataError(

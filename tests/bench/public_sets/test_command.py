@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from bench.jobs import commands
 from bench.public_sets import __main__ as command
 from bench.public_sets.__main__ import USUAL_RECIPES, plan
 from bench.public_sets.figures import FoldFigures, PictureScore
@@ -63,6 +64,18 @@ def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
         plan(protocol, root, [], [0], out, categories=["bolt"])
     with pytest.raises(DataError, match="two recipes or two seeds have one name"):
         plan(protocol, root, ["threshold"], [0, 0], out)
+
+
+def test_auto_trains_as_make_train_does(tmp_path: Path) -> None:
+    root = public_sets.kolektorsdd2(tmp_path / "copy")
+    protocol, out = PROTOCOLS["kolektorsdd2"], tmp_path / "out"
+    (cell,) = plan(protocol, root, ["auto"], [0], out)
+    assert names([cell]) == ["auto-masks-seed-0"]
+    (step, words), *_ = commands(cell.job)
+    assert step == "train"
+    assert words[words.index("--recipe") + 1] == "auto"
+    with pytest.raises(DataError, match="recipe auto: has no seed; expected --seed 0 alone"):
+        plan(protocol, root, ["auto"], [1], out)
 
 
 def test_the_usual_recipes_exist() -> None:

@@ -104,7 +104,7 @@ def test_deeppcb_states_listed_pairs_that_are_missing(tmp_path: Path) -> None:
     for path in root.rglob("20085003*"):
         path.unlink()
     (fold,) = PROTOCOLS["deeppcb"].folds(root)
-    assert fold.remark == "1 listed pairs are missing"
+    assert fold.remark == "1 of 6 listed pairs are missing"
     both = (root / "PCBData/trainval.txt").read_text()
     (root / "PCBData/test.txt").write_text(both)
     with pytest.raises(DataError, match="is also in trainval"):
