@@ -18,7 +18,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -28,128 +27,19 @@ from rich.console import Console
 
 from bench.jobs import Job, commands, seconds, work
 from bench.public_sets.figures import FoldFigures, PictureScore, known, read_scores
-from bench.public_sets.fold import Fold, Protocol, Supervision
+from bench.public_sets.fold import Protocol
 from bench.public_sets.measure import measure_bundle
+from bench.public_sets.plan import FoldRun, plan
 from bench.public_sets.plot import escape_plot
 from bench.public_sets.protocols import PROTOCOLS
 from bench.public_sets.published import published
 from bench.public_sets.tables import MEAN, tables
-from bench.public_sets.training_folder import write_training_folder
 from bench.timing import bind
 from edge.errors import OutfeedError
 from edge.files import write_atomically
 from models.data.dataset import DataError
-from models.methods.registry import METHODS
-from models.runs.run import RECORD
-from models.training import auto
-from models.training.recipe import Recipe, as_toml, load_recipe
 
 FIGURES, SCORES = "figures.json", "scores.jsonl"
-AUTO_SEED = 0  # the recipe that auto chooses has its own seed
-USUAL_RECIPES: dict[Supervision, str] = {
-    "good": "memory-bank",
-    "masks": "lean",
-    "marks": "memory-bank",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class FoldRun:
-    """A recipe on a fold with one seed."""
-
-    fold: Fold
-    recipe: str
-    supervision: Supervision
-    seed: int
-    job: Job
-
-    @property
-    def figures_path(self) -> Path:
-        return self.job.folder / FIGURES
-
-
-def plan(
-    protocol: Protocol,
-    data: Path,
-    recipes: Sequence[str],
-    seeds: Sequence[int],
-    out: Path,
-    *,
-    supervision: Supervision | None = None,
-    categories: Sequence[str] = (),
-) -> list[FoldRun]:
-    """Return every recipe, fold and seed; write the training sides and recipes below ``out``.
-
-    recipes: names, "auto" as in `make train`, or .toml files; the usual one of the set if empty.
-    supervision: None for what
-    each recipe can use. categories: only folds of these names. Raises DataError.
-    """
-    folds = _chosen(protocol, data, categories)
-    chosen = recipes or [USUAL_RECIPES[supervision or protocol.supervisions[0]]]
-    cells: list[FoldRun] = []
-    (out / "recipes").mkdir(parents=True, exist_ok=True)
-    for fold in folds:
-        for name in chosen:
-            recipe = None if name == auto.NAME else load_recipe(name)
-            if recipe is None and list(seeds) != [AUTO_SEED]:
-                raise DataError(f"recipe auto: has no seed; expected --seed {AUTO_SEED} alone")
-            learns_from = _supervision(protocol, recipe, supervision)
-            folder = out / "data" / "-".join(filter(None, (fold.name, learns_from)))
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            write_training_folder(fold.root, fold.train(), learns_from, folder)
-            for seed in seeds:
-                words = (fold.name, Path(name).stem, learns_from, f"seed-{seed}")
-                run = "-".join(filter(None, words)).replace("_", "-")
-                path = out / "recipes" / f"{run}.toml"
-                if recipe is None:
-                    path = Path(auto.NAME)
-                job = Job(out / run, path, folder, inspect=False)
-                if recipe is not None:
-                    _write_recipe(job, as_toml(_seeded(recipe, seed)))
-                cells.append(FoldRun(fold, Path(name).stem, learns_from, seed, job))
-    names = [cell.job.folder.name for cell in cells]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise DataError(f"{min(twice)}: two recipes or two seeds have one name")
-    return cells
-
-
-def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[Fold, ...]:
-    folds = protocol.folds(data)
-    there = {fold.name for fold in folds}
-    if missing := sorted(set(categories) - there):
-        raise DataError(
-            f"category {missing[0]}: is not in {data}; it has {', '.join(sorted(there))}"
-        )
-    return tuple(fold for fold in folds if not categories or fold.name in categories)
-
-
-def _supervision(
-    protocol: Protocol, recipe: Recipe | None, given: Supervision | None
-) -> Supervision:
-    """Return what a recipe learns from. Raises DataError where the set does not offer it."""
-    offered = protocol.supervisions
-    good_only = recipe is not None and METHODS[recipe.method].good_only
-    wanted = given or ("good" if good_only else offered[0])
-    if wanted not in offered:
-        raise DataError(
-            f"{protocol.name}: its training side offers {' and '.join(offered)}; {wanted} was asked"
-        )
-    return wanted
-
-
-def _seeded(recipe: Recipe, seed: int) -> Recipe:
-    split = recipe.split.model_copy(update={"seed": seed})
-    return recipe.model_copy(update={"seed": seed, "split": split})
-
-
-def _write_recipe(job: Job, text: str) -> None:
-    """Write the recipe of a run. Raises DataError where the run was begun with another one."""
-    if (job.folder / RECORD).exists() and job.recipe.read_text(encoding="utf-8") != text:
-        raise DataError(
-            f"{job.folder}: was begun with another version of the recipe; delete it or name "
-            "another OUT"
-        )
-    write_atomically(job.recipe, text)
 
 
 def check_cores(cores: Sequence[int]) -> None:
@@ -165,8 +55,9 @@ def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
 
     Figures that are stored for the same bundle are returned. Raises OutfeedError.
     """
-    if cell.figures_path.exists():
-        text = cell.figures_path.read_text(encoding="utf-8")
+    path = cell.job.folder / FIGURES
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
         stored = FoldFigures.model_validate_json(text)
         if stored.bundle_sha256 == sha256(cell.job.bundle.read_bytes()).hexdigest():
             return stored
@@ -185,7 +76,7 @@ def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
     )
     lines = "".join(f"{each.model_dump_json()}\n" for each in scores)
     write_atomically(cell.job.folder / SCORES, lines)
-    write_atomically(cell.figures_path, figures.model_dump_json(indent=1) + "\n")
+    write_atomically(path, figures.model_dump_json(indent=1) + "\n")
     return figures
 
 

@@ -1,0 +1,128 @@
+"""The runs of a benchmark: each fold with each recipe and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.jobs import Job
+from bench.public_sets.fold import Fold, Protocol, Supervision
+from bench.public_sets.training_folder import write_training_folder
+from edge.files import write_atomically
+from models.data.dataset import DataError
+from models.methods.registry import METHODS
+from models.runs.run import RECORD
+from models.training import auto
+from models.training.recipe import Recipe, as_toml, load_recipe
+
+AUTO_SEED = 0  # the recipe that auto chooses has its own seed
+USUAL_RECIPES: dict[Supervision, str] = {
+    "good": "memory-bank",
+    "masks": "lean",
+    "marks": "memory-bank",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRun:
+    """A recipe on a fold with one seed."""
+
+    fold: Fold
+    recipe: str
+    supervision: Supervision
+    seed: int
+    job: Job
+
+
+def plan(
+    protocol: Protocol,
+    data: Path,
+    recipes: Sequence[str],
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    supervision: Supervision | None = None,
+    categories: Sequence[str] = (),
+) -> list[FoldRun]:
+    """Return every fold, recipe and seed; write the training sides and recipes below ``out``.
+
+    recipes: names, "auto" as in `make train`, or .toml files; the usual one of the set if empty.
+    supervision: None for what each recipe can use. categories: only folds of these names. Raises
+    DataError.
+    """
+    chosen = recipes or [USUAL_RECIPES[supervision or protocol.supervisions[0]]]
+    loaded = [(Path(name).stem, _recipe(name, seeds)) for name in chosen]
+    (out / "recipes").mkdir(parents=True, exist_ok=True)
+    cells: list[FoldRun] = []
+    for fold in _chosen(protocol, data, categories):
+        for name, recipe in loaded:
+            learns_from = _supervision(protocol, recipe, supervision)
+            folder = out / "data" / "-".join(filter(None, (fold.name, learns_from)))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            write_training_folder(fold.root, fold.train(), learns_from, folder)
+            for seed in seeds:
+                words = (fold.name, name, learns_from, f"seed-{seed}")
+                run = "-".join(filter(None, words)).replace("_", "-")
+                job = _job(out, run, folder, recipe and _seeded(recipe, seed))
+                cells.append(FoldRun(fold, name, learns_from, seed, job))
+    names = [cell.job.folder.name for cell in cells]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise DataError(f"{min(twice)}: two recipes or two seeds have one name")
+    return cells
+
+
+def _recipe(name: str, seeds: Sequence[int]) -> Recipe | None:
+    """Return a recipe, or None for auto. Raises DataError."""
+    if name != auto.NAME:
+        return load_recipe(name)
+    if list(seeds) != [AUTO_SEED]:
+        raise DataError(f"recipe auto: has no seed; expected --seed {AUTO_SEED} alone")
+    return None
+
+
+def _chosen(protocol: Protocol, data: Path, categories: Sequence[str]) -> tuple[Fold, ...]:
+    folds = protocol.folds(data)
+    there = sorted(fold.name for fold in folds)
+    if missing := sorted(set(categories) - set(there)):
+        raise DataError(f"category {missing[0]}: is not in {data}; it has {', '.join(there)}")
+    return tuple(fold for fold in folds if not categories or fold.name in categories)
+
+
+def _supervision(
+    protocol: Protocol, recipe: Recipe | None, given: Supervision | None
+) -> Supervision:
+    """Return what a recipe learns from. Raises DataError where the set does not offer it."""
+    offered = protocol.supervisions
+    good_only = recipe is not None and METHODS[recipe.method].good_only
+    wanted = given or ("good" if good_only else offered[0])
+    if wanted not in offered:
+        raise DataError(
+            f"{protocol.name}: its training side offers {' and '.join(offered)}; {wanted} was asked"
+        )
+    return wanted
+
+
+def _seeded(recipe: Recipe, seed: int) -> Recipe:
+    split = recipe.split.model_copy(update={"seed": seed})
+    return recipe.model_copy(update={"seed": seed, "split": split})
+
+
+def _job(out: Path, run: str, folder: Path, recipe: Recipe | None) -> Job:
+    """Return the job of a run, and write its recipe.
+
+    recipe: None for auto. Raises DataError where the run was begun with another recipe.
+    """
+    if recipe is None:
+        return Job(out / run, Path(auto.NAME), folder, inspect=False)
+    job, text = (
+        Job(out / run, out / "recipes" / f"{run}.toml", folder, inspect=False),
+        as_toml(recipe),
+    )
+    if (job.folder / RECORD).exists() and job.recipe.read_text(encoding="utf-8") != text:
+        raise DataError(
+            f"{job.folder}: was begun with another version of the recipe; delete it or name "
+            "another OUT"
+        )
+    write_atomically(job.recipe, text)
+    return job
