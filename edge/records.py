@@ -68,7 +68,8 @@ class SeverityMap:
     values: h×w, uint8 (quantised: severity = scale * (value - zero_point)) or float32 (scale 1,
     zero_point 0). A cell covers stride_px × stride_px pixels of the frame. The map may be a view
     into an engine's buffer and is valid until the next frame. unmatched: the reason why the
-    detector cannot judge this frame, or "". Such a part is never passed.
+    detector cannot judge this frame, or "". Such a part is never passed. part_score: the score of
+    the decision head for the whole part, 0 to 12; None for a detector without one.
     """
 
     values: NDArray[np.uint8] | NDArray[np.float32]
@@ -76,6 +77,7 @@ class SeverityMap:
     zero_point: int
     stride_px: int
     unmatched: str = ""
+    part_score: float | None = None
 
     def severity(self, value: float) -> float:
         """Return the severity of a stored value."""
@@ -167,8 +169,10 @@ class Verdict:
     part_id: the number of the frame's part. decision: PASS, REJECT or UNKNOWN. reason: one line
     that names the rule. defects: the reported defects, most severe first. peak_severity: the
     largest severity anywhere in the frame, also outside the defects. score: 0 to 12, by which
-    frames are ranked (edge/chain/decide.py); above T where a defect is reported, at most T where
-    none is. timings: duration of each step; None where no chain ran.
+    frames are ranked (edge/chain/decide.py): part_score where there is one; else above T where a
+    defect is reported, and at most T where none is. timings: duration of each step; None where no
+    chain ran. part_score: the score of the whole part, 0 to 12; None where the bundle has no
+    decision head.
     """
 
     part_id: int
@@ -178,6 +182,7 @@ class Verdict:
     peak_severity: float
     timings: Timings | None
     score: float = 0.0
+    part_score: float | None = None
 
     @classmethod
     def unknown(cls, part_id: int, *, reason: str) -> Verdict:

@@ -15,7 +15,7 @@ from edge.chain.inspector import Inspector
 from edge.engines.ort import OrtEngine
 from export.chains import Build, build_chain, torch_chain
 from export.errors import ExportError
-from export.float_onnx import Tail, export_float, station_graph
+from export.float_onnx import export_float, station_graph, tail_of
 from export.parity import ParityLimits
 from export.quantisation.calibration import BlockCrops, FrameCrops, spread
 from export.quantisation.headroom import MOST, overflows
@@ -55,7 +55,7 @@ def float_build(source: ExportSource) -> Build:
     if isinstance(source.detector, FileDetector):
         files[manifest.detector.file] = source.detector.data
     elif detector is not None:
-        tail = Tail(source.detector.logistic, source.detector.shuffle)
+        tail = tail_of(source.detector)
         files[manifest.detector.file] = _bytes(station_graph(detector, tail))
     if classifier is not None and manifest.classifier is not None:
         files[manifest.classifier] = _bytes(station_graph(classifier, None))
@@ -80,7 +80,7 @@ class Workshop:
     ) -> None:
         assert isinstance(source.detector, DetectorNetwork)
         self._source, self._limits, self._network = source, limits, source.detector
-        self._tail = Tail(source.detector.logistic, source.detector.shuffle)
+        self._tail = tail_of(source.detector)
         self._parts = spread(source.train, search_parts, seed=1)
         chosen, load = spread(source.train, calibration_frames), source.load_pair
         log.info("calibrate frames=%s search parts=%s", len(chosen), len(self._parts))

@@ -23,6 +23,7 @@ from models.methods.texture.outlier_network import TREE_NODE, IsolationForest
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT, BlockClassifier, DetectorNetwork
 
 NORMALISED, RAW = "normalised", "raw"
+RAW_PART = "raw_part"  # the second output of a network with a decision head
 PIXELS, SEVERITY = "pixels", "severity"
 OPSET = 18
 LEVELS = 255  # the largest value of uint8
@@ -33,11 +34,19 @@ class Tail:
     """The steps from a detector's raw output to severity.
 
     sigmoid: severity / 12 is the logistic of the raw value; otherwise the raw value is severity.
-    shuffle: the raw channels are shuffle × shuffle cells of the severity map.
+    shuffle: the raw channels are shuffle × shuffle cells of the severity map. part: the graph has a
+    second output, the raw score of the part. The station's output is then one row: the cells of the
+    map, and the score last.
     """
 
     sigmoid: bool
     shuffle: int
+    part: bool = False
+
+
+def tail_of(network: DetectorNetwork) -> Tail:
+    """Return the steps from the raw output of a network to severity."""
+    return Tail(network.logistic, network.shuffle, network.decides)
 
 
 class _RawOutput(nn.Module):
@@ -45,22 +54,25 @@ class _RawOutput(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network.raw(x)
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        return self.network.raw_and_part(x) if self.network.decides else self.network.raw(x)
 
 
 def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> onnx.ModelProto:
     """Convert a network up to its raw output to ONNX, with the input `normalised` and output `raw`.
 
-    Sets the network to eval mode. Blocks for some seconds.
+    A network with a decision head has the output `raw_part` too. Sets the network to eval mode.
+    Blocks for some seconds.
     """
     network.eval()
+    outputs = [RAW]
     dynamic: dict[int, Any] = {0: torch.export.Dim("batch", max=4096)}
     if isinstance(network, BlockClassifier):
         module: nn.Module = network
         side_px = network.size_px
     else:
         module = _RawOutput(network).eval()
+        outputs += [RAW_PART] if network.decides else []
         side_px = 8 * network.multiple_px
         for axis, name in ((2, "rows"), (3, "cols")):
             dynamic[axis] = network.multiple_px * torch.export.Dim(name, min=2, max=512)
@@ -74,7 +86,7 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
             (torch.zeros(2, channels, side_px, side_px),),
             dynamo=True,
             input_names=[NORMALISED],
-            output_names=[RAW],
+            output_names=outputs,
             dynamic_shapes=(dynamic,),
             opset_version=OPSET,
             verbose=False,
@@ -102,7 +114,8 @@ def station_graph(model: onnx.ModelProto, tail: Tail | None) -> onnx.ModelProto:
 
     tail: None leaves the output unchanged (the float32 logits of a classifier). With a tail the
     output is one plane of severity. In a quantised graph it is uint8 and severity is
-    12 / 255 × value. In a float graph it is float32 and holds severity / 12.
+    12 / 255 × value. In a float graph it is float32 and holds severity / 12. With a decision head
+    the plane is one row per picture, and the score of the part is its last value.
     """
     model = copy.deepcopy(model)
     graph = model.graph
@@ -150,21 +163,8 @@ def _fill_trees(model: onnx.ModelProto, network: nn.Module) -> None:
 
 
 def _append_tail(graph: onnx.GraphProto, tail: Tail, *, int8: bool) -> None:
-    value = RAW
-    if tail.sigmoid:
-        graph.node.append(helper.make_node("Sigmoid", [value], ["share"]))
-        value = "share"
-    else:
-        low, high = _constant(graph, "severity_low", 0.0), _constant(graph, "severity_high", 12.0)
-        top = _constant(graph, "severity_top", 12.0)
-        graph.node.append(helper.make_node("Clip", [value, low, high], ["clipped"]))
-        graph.node.append(helper.make_node("Div", ["clipped", top], ["share"]))
-        value = "share"
-    if int8:
-        # ONNX Runtime runs DequantizeLinear, Sigmoid and QuantizeLinear as one table of 256 bytes.
-        scale, zero = _constant(graph, "share_scale", 1.0 / LEVELS), _zero_point(graph, 0)
-        graph.node.append(helper.make_node("QuantizeLinear", [value, scale, zero], ["stored"]))
-        value = "stored"
+    levels = (_constant(graph, "share_scale", 1.0 / LEVELS), _zero_point(graph, 0)) if int8 else ()
+    value = _append_share(graph, RAW, "", levels, sigmoid=tail.sigmoid)
     if tail.shuffle > 1:
         # The mode CRD is equal to torch's PixelShuffle.
         graph.node.append(
@@ -173,11 +173,40 @@ def _append_tail(graph: onnx.GraphProto, tail: Tail, *, int8: bool) -> None:
             )
         )
         value = "shuffled"
+    shape: list[str | int] = ["batch", 1, "map_height", "map_width"]
+    if tail.part:
+        part = _append_share(graph, RAW_PART, "part_", levels, sigmoid=tail.sigmoid)
+        for plane, row in ((value, "cells_row"), (part, "part_row")):
+            graph.node.append(helper.make_node("Flatten", [plane], [row], axis=1))
+        graph.node.append(helper.make_node("Concat", ["cells_row", "part_row"], ["row"], axis=1))
+        value, shape = "row", ["batch", "cells_and_part"]
     graph.node.append(helper.make_node("Identity", [value], [SEVERITY]))
     del graph.output[:]
     kind = TensorProto.UINT8 if int8 else TensorProto.FLOAT
-    shape = ["batch", 1, "map_height", "map_width"]
     graph.output.append(helper.make_tensor_value_info(SEVERITY, kind, shape))
+
+
+def _append_share(
+    graph: onnx.GraphProto, raw: str, prefix: str, levels: tuple[str, ...], *, sigmoid: bool
+) -> str:
+    """Append the steps from a raw output to severity / 12, and return the name of the result.
+
+    levels: scale and zero point of uint8; empty for float.
+    """
+    value = f"{prefix}share"
+    if sigmoid:
+        graph.node.append(helper.make_node("Sigmoid", [raw], [value]))
+    else:
+        low, high = _constant(graph, "severity_low", 0.0), _constant(graph, "severity_high", 12.0)
+        top = _constant(graph, "severity_top", 12.0)
+        graph.node.append(helper.make_node("Clip", [raw, low, high], ["clipped"]))
+        graph.node.append(helper.make_node("Div", ["clipped", top], [value]))
+    if not levels:
+        return value
+    # ONNX Runtime runs DequantizeLinear, Sigmoid and QuantizeLinear as one table of 256 bytes.
+    stored = f"{prefix}stored"
+    graph.node.append(helper.make_node("QuantizeLinear", [value, *levels], [stored]))
+    return stored
 
 
 def _dimensions(model: onnx.ModelProto) -> Any:

@@ -114,14 +114,21 @@ _Shown = tuple[str, GoldenManifest, Pixels]
 def _clearest(shown: list[_Shown]) -> list[_Shown]:
     rejects = sorted((s for s in shown if s[0]), key=lambda s: _clarity(s[1]))
     best = {kind: (kind, golden, pixels) for kind, golden, pixels in rejects}
-    passes = sorted((s for s in shown if not s[0]), key=lambda s: s[1].peak_severity)
+    passes = sorted(
+        (s for s in shown if not s[0]),
+        key=lambda s: max(s[1].peak_severity, s[1].part_score or 0.0),
+    )
     chosen = [best[kind] for kind in sorted(best)][: GOLDEN_FRAMES - 1]
     return chosen + passes[: GOLDEN_FRAMES - len(chosen)]
 
 
 def _clarity(golden: GoldenManifest) -> tuple[float, float]:
-    """Return the lowest confidence among the defects of a rejected frame, and the peak severity."""
-    return round(min(defect.confidence for defect in golden.defects), 1), golden.peak_severity
+    """Return the lowest confidence among the defects of a rejected frame, and the peak severity.
+
+    A frame that is rejected by the score of the part may have no defect. Its score counts instead.
+    """
+    sure = min((defect.confidence for defect in golden.defects), default=0.0)
+    return round(sure, 1), max(golden.peak_severity, golden.part_score or 0.0)
 
 
 def _as_files(chosen: list[_Shown], limits: GoldenLimits) -> Golden:

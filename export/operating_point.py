@@ -8,11 +8,29 @@ from collections.abc import Callable, Sequence
 from edge.chain.inspector import Inspector
 from export.errors import ParityError
 from models.evaluation.evaluate import evaluate
-from models.evaluation.metrics import summarise
+from models.evaluation.metrics import PictureOutcome, summarise
 from models.evaluation.tradeoff import OperatingPoint, operating_point, within
+from models.networks import SEVERITY_MAX
 from models.training.patches import Picture
 
 log = logging.getLogger(__name__)
+
+PART_STEP = 0.05  # a step of a build in uint8: the score of a good part must lie below
+
+
+def stricter_part_threshold(
+    outcomes: Sequence[PictureOutcome], threshold: float, limit: float
+) -> float:
+    """Return the lowest part threshold, from ``threshold`` on, within a limit of false rejects.
+
+    outcomes: of a chain with a decision head; their score is that of the part. limit: of the share
+    of good parts that the score rejects, 0 to 1. At SEVERITY_MAX it rejects hardly any part.
+    """
+    good = sorted((o.score for o in outcomes if not o.defective), reverse=True)
+    allowed = int(limit * len(good))
+    if allowed >= len(good) or good[allowed] < threshold:
+        return threshold
+    return min(round(good[allowed] + PART_STEP, 2), SEVERITY_MAX)
 
 
 def choose_point(

@@ -21,7 +21,7 @@ from export.chains import TORCH, Build, build_chain, engine_of, torch_chain
 from export.errors import BuildFailure, ExportError, ParityError
 from export.golden import Golden, choose_golden
 from export.latency import Latency, measure
-from export.operating_point import choose_point
+from export.operating_point import choose_point, stricter_part_threshold
 from export.options import ExportOptions
 from export.quantisation.search import Tried
 from export.reference import reference_file
@@ -84,7 +84,16 @@ def build_bundle(run: Run, options: ExportOptions) -> Exported:
     points: Sequence[OperatingPoint] = ()
     if options.max_false_rejects is not None:
         # Ways to quantise are compared at this T. The packed chain may need another T.
-        points = points_of(sweep_run(run, source.held_back))
+        outcomes = sweep_run(run, source.held_back)
+        part_threshold = source.draft.chain.part_threshold
+        if part_threshold is not None:
+            some = next(iter(outcomes.values()))
+            part_threshold = stricter_part_threshold(
+                some, part_threshold, options.max_false_rejects
+            )
+            outcomes = sweep_run(run, source.held_back, part_threshold)
+            source = replace(source, draft=_with_chain(source.draft, part_threshold=part_threshold))
+        points = points_of(outcomes)
         first = choose(points, options.max_false_rejects)
         source = replace(source, draft=_at(source.draft, first.threshold))
     return _choose_and_pack(source, _make_builds(source, options), points, options)
@@ -353,8 +362,11 @@ def pack_proven(
 
 
 def _at(manifest: Manifest, threshold: float) -> Manifest:
-    chain = manifest.chain.model_copy(update={"threshold": threshold})
-    return manifest.model_copy(update={"chain": chain})
+    return _with_chain(manifest, threshold=threshold)
+
+
+def _with_chain(manifest: Manifest, **changes: float) -> Manifest:
+    return manifest.model_copy(update={"chain": manifest.chain.model_copy(update=changes)})
 
 
 def bundle_name(folder: Path) -> str:

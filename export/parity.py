@@ -22,6 +22,7 @@ MATCH_IOU = 0.5
 # The step of the chain that a figure measures.
 _STEPS = {
     "severity_error_p99": "detect",
+    "part_error_p99": "detect",
     "mask_iou": "filter",
     "regions": "components",
     "kinds": "classify",
@@ -37,7 +38,8 @@ class ParityLimits:
 
     Attributes:
         severity_error_p99: largest 99th percentile of the error in severity (0 to 12), over the
-            cells where at least one chain has T / 2 or more.
+            cells where at least one chain has T / 2 or more. It also limits the 99th percentile of
+            the error in the score of the part, over the frames.
         mask_iou: smallest mean IoU of the two masks, over the frames where a chain reports a
             defect.
         regions: smallest share of the defects of one chain that the other reports as well (boxes
@@ -96,6 +98,8 @@ class Parity:
         disagreements: names of frames with different decisions.
         missed_names: names of the missed parts.
         worst: the worst frame for each figure.
+        part_error_mean: mean error in the score of the part (0 to 12); 0 without a decision head.
+        part_error_p99: see ParityLimits.severity_error_p99.
     """
 
     frames: int
@@ -112,6 +116,8 @@ class Parity:
     disagreements: tuple[str, ...]
     missed_names: tuple[str, ...]
     worst: tuple[Worst, ...] = ()
+    part_error_mean: float = 0.0
+    part_error_p99: float = 0.0
 
     @property
     def missed_share(self) -> float:
@@ -133,9 +139,10 @@ class Parity:
         return {**figures, "missed_bound": self.missed_bound}
 
     def __str__(self) -> str:
+        part = f"part score error p99 {self.part_error_p99:.2f}, " if self.part_error_p99 else ""
         return (
-            f"{self.frames} frames: severity error p99 {self.severity_error_p99:.2f}, mask IoU "
-            f"{self.mask_iou:.3f}, defects matched {self.regions:.1%}, kinds equal "
+            f"{self.frames} frames: severity error p99 {self.severity_error_p99:.2f}, {part}"
+            f"mask IoU {self.mask_iou:.3f}, defects matched {self.regions:.1%}, kinds equal "
             f"{self.kinds:.1%}, verdicts equal {self.verdict_agreement:.1%}, missed {self.missed} "
             f"of {self.found} (with 95% confidence at most {self.missed_bound:.1%})"
         )
@@ -148,6 +155,7 @@ class ParityComparison:
         self._threshold = threshold
         self._hot: list[npt.NDArray[np.float32]] = []
         self._error, self._cells = 0.0, 0
+        self._part_errors: dict[str, float] = {}  # of the part's score, by frame
         self._overlaps: list[float] = []
         self._reported, self._matched, self._same_kind = 0, 0, 0
         self._differ: list[str] = []
@@ -178,6 +186,9 @@ class ParityComparison:
         self._cells += error.size
         self._hot.append(error[np.maximum(wanted, got) >= self._threshold / 2])
         self._largest[name] = float(self._hot[-1].max(initial=0.0))
+        scores = [each.verdict.part_score for each in (expected, found)]
+        if None not in scores:
+            self._part_errors[name] = abs((scores[0] or 0.0) - (scores[1] or 0.0))
         one, other = (each.defect_mask(*size) for each in (expected, found))
         union = cv2.countNonZero(cv2.bitwise_or(one, other))
         if union:
@@ -208,6 +219,7 @@ class ParityComparison:
                 "expected at least one validation picture, on which chains are compared"
             )
         hot = np.concatenate(self._hot)
+        off = [*self._part_errors.values()] or [0.0]
         return Parity(
             frames=self._frames,
             severity_error_mean=self._error / self._cells,
@@ -223,6 +235,8 @@ class ParityComparison:
             disagreements=tuple(self._differ),
             missed_names=tuple(self._missed),
             worst=tuple(self._worst()),
+            part_error_mean=float(np.mean(off)),
+            part_error_p99=float(np.percentile(off, 99)),
         )
 
     def _worst(self) -> Iterator[Worst]:
@@ -231,6 +245,10 @@ class ParityComparison:
             yield Worst(
                 "severity_error_p99", name, f"severity differs by {self._largest[name]:.2f}"
             )
+        if self._part_errors:
+            name = max(self._part_errors, key=self._part_errors.__getitem__)
+            off = f"part score differs by {self._part_errors[name]:.2f}"
+            yield Worst("part_error_p99", name, off)
         if self._overlap:
             name = min(self._overlap, key=self._overlap.__getitem__)
             yield Worst("mask_iou", name, f"IoU of the masks {self._overlap[name]:.2f}")
@@ -295,6 +313,11 @@ def faults(parity: Parity, limits: ParityLimits, *, proven: bool = False) -> lis
             f"severity error p99 {parity.severity_error_p99:.2f} "
             f"(limit {limits.severity_error_p99:g}){_where(parity, 'severity_error_p99')}"
         )
+    if parity.part_error_p99 > limits.severity_error_p99:
+        exceeded.append(
+            f"part score error p99 {parity.part_error_p99:.2f} "
+            f"(limit {limits.severity_error_p99:g}){_where(parity, 'part_error_p99')}"
+        )
     share = lower_bound(parity.missed, parity.found) if proven else parity.missed_share
     if share > limits.missed:
         exceeded.append(
@@ -316,8 +339,9 @@ def limit_options(parity: Parity, limits: ParityLimits) -> str:
         value = getattr(parity, name)
         if value < getattr(limits, name):
             options.append(f"--{name.replace('_', '-')} {floor(value * 100) / 100:g}")
-    if parity.severity_error_p99 > limits.severity_error_p99:
-        options.append(f"--severity-error {ceil(parity.severity_error_p99 * 10) / 10:g}")
+    largest = max(parity.severity_error_p99, parity.part_error_p99)
+    if largest > limits.severity_error_p99:
+        options.append(f"--severity-error {ceil(largest * 10) / 10:g}")
     if parity.missed_share > limits.missed:
         options.append(f"--missed {ceil(parity.missed_share * 100) / 100:g}")
     return " ".join(options)

@@ -56,8 +56,11 @@ class ExportSource:
 
     @property
     def uses_synthetic_defects(self) -> bool:
-        """Return true where no training picture has a drawn defect: synthetic ones replace it."""
-        return no_defect_drawn(self.train)
+        """Return true where no training picture has a drawn defect: synthetic ones replace it.
+
+        A decision head learns from defective pictures without a mask, which need no replacement.
+        """
+        return no_defect_drawn(self.train) and not self.draft.detector.part_score
 
     def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
         """Return pixels (uint8 H×W or H×W×3) and kind map (uint8 H×W) of a training picture.
@@ -129,13 +132,18 @@ def open_source(
             overlap_px=shape[2],
             multiple_px=detector.multiple_px,
             stride_px=detector.stride_px,
+            part_score=isinstance(detector, DetectorNetwork) and detector.decides,
         ),
         classifier=None
         if classifier is None
         else ClassifierManifest(
             channels=channels, size_px=classifier.size_px, keep_severity=result.keep_severity
         ),
-        chain=ChainManifest(threshold=result.threshold, join_px=result.join_px),
+        chain=ChainManifest(
+            threshold=result.threshold,
+            join_px=result.join_px,
+            part_threshold=result.part_threshold,
+        ),
         kinds=tuple(KindManifest(name=k, guidance=guidance.get(k, "")) for k in record.kinds),
         builds=(onnx_build("float32", classifier is not None, detector),),
         golden=(),

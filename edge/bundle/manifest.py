@@ -55,7 +55,8 @@ class DetectorManifest(ManifestModel):
 
     height × width is the shape of a run in a build that is not flexible, and of the golden frames.
     A frame that is larger than a run is cut into tiles, which overlap by overlap_px. The output is
-    one plane at stride_px.
+    one plane at stride_px. part_score: the network has a decision head. Its output is then one row:
+    the cells of the plane row by row, and the score of the part last, on the same scale.
     """
 
     kind: DetectorKind = "regression"
@@ -66,6 +67,7 @@ class DetectorManifest(ManifestModel):
     overlap_px: int = Field(ge=0)
     multiple_px: int = Field(ge=1)
     stride_px: int = Field(ge=1)
+    part_score: bool = False
 
 
 class ClassifierManifest(ManifestModel):
@@ -96,8 +98,8 @@ class DetectorFile(ManifestModel):
 class GoldenLimits(ManifestModel):
     """The permitted difference between a build and the first build on a golden frame.
 
-    severity: of any cell, 0 to 12. box_px: of the sides of a defect's box. area: of the area, as a
-    share of it. confidence: of the classifier.
+    severity: of any cell and of the part's score, 0 to 12. box_px: of the sides of a defect's box.
+    area: of the area, as a share of it. confidence: of the classifier.
     """
 
     severity: float = Field(default=0.5, ge=0, le=12)
@@ -156,12 +158,14 @@ class ChainManifest(ManifestModel):
 
     threshold: T of He & Liu 2020, equation (1). join_px: clusters that are nearer than this are one
     defect; the paper uses 4. max_regions: a frame with more regions is rejected, and they are not
-    classified.
+    classified. part_threshold: a part whose score is at or above it is rejected, also without a
+    region; without it the score only ranks.
     """
 
     threshold: float = Field(gt=0, le=12)
     join_px: float = Field(default=4.0, ge=0, le=64)
     max_regions: int = Field(default=64, ge=1, le=1000)
+    part_threshold: float | None = Field(default=None, gt=0, le=12)
 
 
 class GoldenDefect(ManifestModel):
@@ -178,13 +182,14 @@ class GoldenManifest(ManifestModel):
     """A golden frame, and the result of the chain on the exporting machine.
 
     file: a PNG with sides of at most 4 times those of the detector. grid: peaks of the severity map
-    by blocks, at most 8×8 (edge/chain/golden.py).
+    by blocks, at most 8×8 (edge/chain/golden.py). part_score: of the decision head, 0 to 12.
     """
 
     file: FileName
     decision: Literal["PASS", "REJECT"]
     grid: tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...] = Field(min_length=1)
     defects: tuple[GoldenDefect, ...] = ()
+    part_score: float | None = None
 
     @property
     def peak_severity(self) -> float:
@@ -305,6 +310,12 @@ def check(manifest: Manifest) -> None:
             raise BundleError(f"detector.{side} is no multiple of {detector.multiple_px}")
     if detector.multiple_px % detector.stride_px:
         raise BundleError(f"detector.multiple_px is no multiple of stride_px {detector.stride_px}")
+    if detector.part_score and detector.kind != "regression":
+        raise BundleError(f"detector.part_score: {detector.kind} has no decision head")
+    if manifest.chain.part_threshold is not None and not detector.part_score:
+        raise BundleError("chain.part_threshold: the detector gives no part_score")
+    if any((golden.part_score is None) is detector.part_score for golden in manifest.golden):
+        raise BundleError("golden: part_score is there exactly where the detector gives one")
     if detector.overlap_px >= min(detector.height, detector.width):
         raise BundleError("detector.overlap_px is not smaller than a tile")
     names = [kind.name for kind in manifest.kinds]
@@ -327,6 +338,10 @@ def check(manifest: Manifest) -> None:
             raise BundleError(
                 f"chain.threshold is above {top:g}, the most that the detector of {build.name} "
                 "can say"
+            )
+        if build.precision == "int8" and (manifest.chain.part_threshold or 0.0) > top:
+            raise BundleError(
+                f"chain.part_threshold is above {top:g}, the largest score of {build.name}"
             )
         if build.classifier is None and classifier is not None:
             raise BundleError(f"builds: {build.name} lacks the classifier")

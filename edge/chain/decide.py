@@ -1,8 +1,13 @@
-"""Step 5: defects to PASS or REJECT, with the rule that decided, and the score of the frame."""
+"""Step 5: defects and part score to PASS or REJECT, with the rule that decided, and the score of
+the frame."""
 
 from __future__ import annotations
 
+import math
+
 from edge.bundle import KindManifest, RuleManifest
+from edge.chain.filter import TOLERANCE
+from edge.errors import FrameError
 from edge.records import Decision, Defect, Dropped
 
 _ANY = RuleManifest()
@@ -30,6 +35,21 @@ def decide(
                 f"the worst {worst.area_px} px"
             )
     return Decision.PASS, f"{len(defects)} within the rules"
+
+
+def decide_part(part_score: float | None, part_threshold: float | None) -> str | None:
+    """Return the reason to reject a part by its score, one line, or None.
+
+    part_score: of the decision head. part_threshold: of the bundle. Either may be None: then there
+    is nothing to decide. Raises FrameError for a score that is not a number.
+    """
+    if part_score is None:
+        return None
+    if not math.isfinite(part_score):
+        raise FrameError(f"the part's score is not a number ({part_score})")
+    if part_threshold is None or part_score < part_threshold - TOLERANCE:
+        return None
+    return f"part: score {part_score:.1f}, rejected from {part_threshold:.1f}"
 
 
 def score(named: tuple[Defect | Dropped, ...], peak_severity: float, threshold: float) -> float:

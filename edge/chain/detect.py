@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -89,6 +89,9 @@ class RegressionDetector:
     Without ``shaped`` every run has the shape in the manifest. A smaller frame is extended by
     reflection at its right and bottom; a larger one is cut into tiles of that shape.
 
+    A network with a decision head also gives the score of the part. Of a frame in tiles it is the
+    largest score of a tile.
+
     It starts no thread; one thread at a time may use it. Raises BundleError when the shapes of an
     engine do not match the manifest.
     """
@@ -115,6 +118,7 @@ class RegressionDetector:
         self._shaped = shaped
         self._made: OrderedDict[tuple[int, int], Engine] = OrderedDict()
         self._stitched = np.empty((0, 0), np.uint8)
+        self._part: float | None = None  # the stored score of the part, of the runs so far
         self._engine_for(1, 1)  # raises for a network that accepts no other shape
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
@@ -126,11 +130,15 @@ class RegressionDetector:
         stride = manifest.stride_px
         engine = self._engine_for(height, width)
         rows, cols = engine.input.shape[1:3]
+        self._part = None
         if height <= rows and width <= cols:
             cells = self._run(engine, pixels)[: -(-height // stride), : -(-width // stride)]
         else:
             cells = self._tiled(engine, pixels)
-        return SeverityMap(cells, self._scale, self._zero_point, stride)  # type: ignore[arg-type]
+        severity = SeverityMap(cells, self._scale, self._zero_point, stride)  # type: ignore[arg-type]
+        if self._part is None:
+            return severity
+        return replace(severity, part_score=severity.severity(self._part))
 
     def _engine_for(self, height: int, width: int) -> Engine:
         """Return the engine for a frame of this size, or for its tiles."""
@@ -158,7 +166,10 @@ class RegressionDetector:
         return max(-(-side // multiple), MIN_MULTIPLES) * multiple
 
     def _run(self, engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """Return the output plane of one run, including the reflected part."""
+        """Return the output plane of one run, including the reflected part.
+
+        The score of the part is the largest of all runs of a frame.
+        """
         target = engine.input[0]
         view = pixels if pixels.ndim == 3 else pixels[:, :, None]
         down, right = target.shape[0] - view.shape[0], target.shape[1] - view.shape[1]
@@ -168,6 +179,10 @@ class RegressionDetector:
             np.copyto(target, view)
         stride = self._manifest.stride_px
         cells: NDArray[np.generic] = engine.run()[0]
+        if self._manifest.part_score:
+            cells, part = cells[:-1], float(cells[-1])
+            # np.maximum keeps a NaN, which the decision refuses.
+            self._part = part if self._part is None else float(np.maximum(self._part, part))
         return cells.reshape(target.shape[0] // stride, target.shape[1] // stride)
 
     def _tiled(self, engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
@@ -203,6 +218,13 @@ def _require_shapes(engine: Engine, manifest: DetectorManifest, shape: tuple[int
         raise BundleError(f"the input of the detector is {engine.input.shape}; expected {wanted}")
     stride = manifest.stride_px
     cells, plane = engine.run().shape, (height // stride, width // stride)
+    if manifest.part_score:
+        if cells != (1, plane[0] * plane[1] + 1):
+            raise BundleError(
+                f"the output of the detector is {cells}; expected the cells of a plane of {plane} "
+                "and one score, in one row"
+            )
+        return
     if tuple(side for side in cells if side != 1) != tuple(side for side in plane if side != 1):
         raise BundleError(f"the output of the detector is {cells}; expected one plane of {plane}")
 

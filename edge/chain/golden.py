@@ -31,6 +31,7 @@ def golden_manifest(file: str, inspection: Inspection) -> GoldenManifest:
             )
             for defect in verdict.defects
         ),
+        part_score=None if verdict.part_score is None else round(verdict.part_score, 4),
     )
 
 
@@ -56,6 +57,7 @@ def first_difference(
     verdict = inspection.verdict
     fault = (
         _detect(golden, inspection, limits)
+        or _part(golden, verdict.part_score, limits)
         or _components(golden, inspection, limits, threshold)
         or _surplus(golden, verdict.defects, limits, threshold)
     )
@@ -77,6 +79,15 @@ def _detect(golden: GoldenManifest, inspection: Inspection, limits: GoldenLimits
         f"detect: severity {grid[row, col]:.2f} in block {row}, {col}, "
         f"expected {wanted[row, col]:.2f}"
     )
+
+
+def _part(golden: GoldenManifest, found: float | None, limits: GoldenLimits) -> str | None:
+    wanted = golden.part_score
+    if found is None or wanted is None:
+        return None if found is wanted else f"detect: part score {found}, expected {wanted}"
+    if abs(found - wanted) <= limits.severity:
+        return None
+    return f"detect: part score {found:.2f}, expected {wanted:.2f}"
 
 
 def _components(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Classifier
 from edge.chain.components import Components, components
-from edge.chain.decide import decide, score
+from edge.chain.decide import decide, decide_part, score
 from edge.chain.detect import Detector
 from edge.chain.filter import apply_threshold
 from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
@@ -101,6 +101,9 @@ class Inspector:
             # Not every region was classified, so the part may not pass.
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
+        by_score = decide_part(severity.part_score, self._chain.part_threshold)
+        if by_score is not None and decision is Decision.PASS:
+            decision, reason = Decision.REJECT, by_score
         if severity.unmatched:
             # The frame shows another part. The classifier cannot detect that.
             decision, reason = Decision.REJECT, severity.unmatched
@@ -109,19 +112,30 @@ class Inspector:
         ranked = (
             peak if crowded or severity.unmatched else score(named, peak, self._chain.threshold)
         )
+        if severity.part_score is not None:
+            ranked = severity.part_score
         t5 = now()
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
         )
-        verdict = Verdict(frame.part_id, decision, reason, defects, peak, timings, ranked)
+        verdict = Verdict(
+            frame.part_id, decision, reason, defects, peak, timings, ranked, severity.part_score
+        )
         return Inspection(verdict, severity, clusters, labels)
 
     def _clean(self, frame: Frame, severity: SeverityMap, t0: int, t1: int, t2: int) -> Inspection:
         """Return the result for a frame without a pixel at or above the threshold."""
         decision, reason = decide((), 0, self._kinds)
+        by_score = decide_part(severity.part_score, self._chain.part_threshold)
+        if by_score is not None:
+            decision, reason = Decision.REJECT, by_score
         peak = severity.peak()
-        ranked = score((), peak, self._chain.threshold)
+        ranked = severity.part_score
+        if ranked is None:
+            ranked = score((), peak, self._chain.threshold)
         t5 = self._now_ns()
         timings = Timings((t1 - t0) / 1e3, (t2 - t1) / 1e3, 0.0, 0.0, (t5 - t2) / 1e3)
-        verdict = Verdict(frame.part_id, decision, reason, (), peak, timings, ranked)
+        verdict = Verdict(
+            frame.part_id, decision, reason, (), peak, timings, ranked, severity.part_score
+        )
         return Inspection(verdict, severity, None, ())

@@ -78,7 +78,8 @@ def inspect(
     `file` is the path relative to the given folder. With several paths or --list it is relative to
     the deepest folder that contains them all. A frame of a video is `clip.avi#000123`, counted from
     0. `decision` and `reason` are the verdict. `score` is 0 to 12: above T where a defect is
-    reported, otherwise at most T. `defects` has `box` (left, top, right, bottom; the last two are
+    reported, otherwise at most T. Where the bundle has a decision head, `part_score` is there and
+    `score` is equal to it. `defects` has `box` (left, top, right, bottom; the last two are
     exclusive), `kind`, `confidence`, `peak_severity` and `area_px`. `timings_us` has the times.
     Pictures of results have the same paths with the suffix .png.
 

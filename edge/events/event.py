@@ -71,6 +71,11 @@ class PartEvent(StationEvent):
         description="time of each step of the chain; null where no chain ran"
     )
     triggered_ns: int = Field(description="time at which the photo-eye reported the part")
+    part_score: float | None = Field(
+        default=None,
+        description="score of the whole part by the decision head of the bundle, 0 to 12; null "
+        "where the bundle has none, or where no chain ran",
+    )
 
 
 class ActuationAction(str, Enum):
@@ -254,6 +259,7 @@ def part_event(station: str, bundle: str, verdict: Verdict, triggered_ns: int) -
         defects_left_out=max(0, len(verdict.defects) - MAX_DEFECTS),
         timings_us=None if verdict.timings is None else _timings(verdict.timings),
         triggered_ns=triggered_ns,
+        part_score=verdict.part_score,
     )
 
 

@@ -22,6 +22,7 @@ def result_line(file: str, verdict: Verdict, *, timings: bool = True) -> str:
         "decision": verdict.decision.value,
         "reason": verdict.reason,
         "score": round(verdict.score, 6),
+        **({} if verdict.part_score is None else {"part_score": round(verdict.part_score, 6)}),
         "defects": [_defect(defect) for defect in verdict.defects],
     }
     if timings and verdict.timings is not None:

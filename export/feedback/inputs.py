@@ -35,6 +35,11 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
         raise ExportError(
             f"{old.id} was not exported from {run.folder}: its kinds of defects differ"
         )
+    if record.recipe.decides:
+        raise ExportError(
+            f"{run.folder}: has a decision head, which `make learn` cannot train further; put the "
+            "marked parts into the data folder and train again"
+        )
     index = read_index(quarantine)
     entries = new_entries(record, index.entries)
     if not entries:

@@ -33,7 +33,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from export.float_onnx import NORMALISED, RAW
+from export.float_onnx import NORMALISED, RAW, RAW_PART
 from export.quantisation.bias import channel_means, correct_bias
 from export.quantisation.headroom import weight_ranges
 from models.networks import PIXEL_SCALE, PIXEL_ZERO_POINT
@@ -96,7 +96,8 @@ class Quantiser:
         self._ranges: dict[Calibration, Any] = {}
         self._overrides = {NORMALISED: [_fixed(PIXEL_RANGE)]}
         if raw_range is not None:
-            self._overrides[RAW] = [_fixed(raw_range)]
+            outputs = {output.name for output in model.graph.output}
+            self._overrides |= {name: [_fixed(raw_range)] for name in outputs & {RAW, RAW_PART}}
 
     @property
     def prepared(self) -> onnx.ModelProto:

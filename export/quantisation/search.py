@@ -123,14 +123,18 @@ def pick(tried: Sequence[Tried]) -> Tried:
     """Return the best of the ways within the limits, or of all where none is.
 
     Ways whose number of missed parts is not clearly above the smallest number are equal: the spread
-    of a count is its square root. Among them, the smallest error in severity is best, then the
-    fewest layers in float.
+    of a count is its square root. Among them, the smallest error in severity is best, with that of
+    the part's score added, then the fewest layers in float.
     """
     fine = [each for each in tried if not each.fault] or list(tried)
     fewest = min(each.parity.missed for each in fine)
     alike = [each for each in fine if each.parity.missed <= fewest + 1 + math.sqrt(fewest)]
     return min(
-        alike, key=lambda t: (round(t.parity.severity_error_mean, 4), len(t.scheme.keep_float))
+        alike,
+        key=lambda t: (
+            round(t.parity.severity_error_mean + t.parity.part_error_mean, 4),
+            len(t.scheme.keep_float),
+        ),
     )
 
 

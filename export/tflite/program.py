@@ -1,7 +1,8 @@
 """The program of torch.export that the TFLite tool chain converts in another environment.
 
 Its input is normalised pixels float32 N×H×W×C, the memory order of a station's frames. Its output
-is one plane of severity N×h×w×1, or the classifier's logits N×K.
+is one plane of severity N×h×w×1, or the classifier's logits N×K. With a decision head it is one row
+per picture, N×(h·w + 1): the plane row by row, and the score of the part last.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
+from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork, joined
+from models.networks.decision import Largest
 
 LAYER_MARK = "layer"
 
@@ -27,7 +29,12 @@ class _Severity(nn.Module):
         self.raw_severity = raw_severity
 
     def forward(self, pixels: Tensor) -> Tensor:
-        value = self.network.raw(pixels.permute(0, 3, 1, 2))
+        planes = pixels.permute(0, 3, 1, 2)
+        if self.network.decides:
+            raw, part = (torch.sigmoid(each) for each in self.network.raw_and_part(planes))
+            cells = shuffled(raw.permute(0, 2, 3, 1), self.network.shuffle)
+            return joined(cells, part)
+        value = self.network.raw(planes)
         if self.network.logistic:
             value = torch.sigmoid(value)
         elif not self.raw_severity:
@@ -62,6 +69,13 @@ class _PaddedMean(nn.Module):
         return self.pool(x) * self.gain  # type: ignore[no-any-return]
 
 
+class _PooledLargest(nn.Module):
+    """``Largest`` as one pooling window, because the quantiser leaves REDUCE_MAX in float."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.max_pool2d(x, (x.shape[2], x.shape[3]))
+
+
 def shuffled(value: Tensor, side: int) -> Tensor:
     """Convert cells in channels, N×h×w×(side·side), to cells N×(h·side)×(w·side)×1.
 
@@ -94,6 +108,9 @@ def export_program(
     for path, pool in list(network.named_modules()):
         if isinstance(pool, nn.AvgPool2d) and pool.padding and not pool.count_include_pad:
             network.set_submodule(path, _PaddedMean(pool))
+    for path, largest in list(network.named_modules()):
+        if isinstance(largest, Largest):
+            network.set_submodule(path, _PooledLargest())
     module: nn.Module = (
         _Logits(network)
         if isinstance(network, BlockClassifier)

@@ -2,10 +2,9 @@
 
     python -I -W ignore worker.py FOLDER
 
-`export.tflite` runs it in .venv-tflite. This environment has the tool chain and nothing of this
-project, and -I excludes the folder of the script, so the worker is one file without project
-imports. FOLDER/job.json describes the files to make (written by toolchain.py). The files and
-result.json are written beside it. An error ends it with status 1 and one line on stderr.
+`export.tflite` runs it in .venv-tflite, which has nothing of this project. -I excludes the folder of
+the script, so the worker is one file without project imports. toolchain.py writes FOLDER/job.json.
+Files and result.json are written beside it. An error ends it with status 1 and one line on stderr.
 """
 
 from __future__ import annotations
@@ -259,16 +258,18 @@ def quantised(data: bytes, ranges: dict[str, tuple[float, float]], keep: list[An
 
 
 def raw_tensors(model: Model) -> list[str]:
-    """Return the names of the raw output and of its reshaped copies, before any logistic.
+    """Return the names of the raw outputs, one or two, and of their reshaped copies.
 
-    The quantiser sets the range of a logistic's output itself: 1/256, from zero.
+    They lie before any logistic: the quantiser sets the range of its output itself, 1/256 from 0.
     """
     made_by = {output: op for op in model.graph.operators for output in op.outputs}
-    path = [model.graph.outputs[0]]
-    while (kind := model.kind(made_by[path[-1]])) in (*MOVES, "LOGISTIC"):
-        source = made_by[path[-1]].inputs[0]
-        path = [source] if kind == "LOGISTIC" else [*path, source]
-    return [model.name(index) for index in path]
+    end = model.graph.outputs[0]  # a row joins a map and the score of the part
+    ends = made_by[end].inputs if model.kind(made_by[end]) == "CONCATENATION" else [end]
+    for path in (paths := [[int(each)] for each in ends]):
+        while (kind := model.kind(made_by[path[-1]])) in (*MOVES, "LOGISTIC"):
+            source = made_by[path[-1]].inputs[0]
+            path[:] = [source] if kind == "LOGISTIC" else [*path, source]
+    return [model.name(index) for path in paths for index in path]
 
 
 def float_operators(model: Model, keep_float: list[str]) -> list[Any]:
@@ -383,8 +384,7 @@ def make(folder: Path, job: dict[str, Any], pixels: dict[str, Any]) -> tuple[byt
 
 def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
-    version = torch.__version__.partition("+")[0]
-    if job["torch"] != version:
+    if job["torch"] != (version := torch.__version__.partition("+")[0]):
         raise JobError(f"torch {version}; the network was exported with torch {job['torch']}")
     result = {}
     for name, wanted in job["networks"].items():

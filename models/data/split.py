@@ -19,25 +19,31 @@ GOOD = ""  # the label of good parts among the kinds, whose names are never empt
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The samples of each side, ordered by name. `unmasked` ones are on neither (see Sample)."""
+    """The samples of each side, ordered by name.
+
+    `unmasked` ones are on neither (see Sample), unless `split` is asked to divide them too.
+    """
 
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]
     unmasked: tuple[Sample, ...] = ()
 
 
-def split(dataset: DataSet, validation_share: float, seed: int) -> Split:
+def split(
+    dataset: DataSet, validation_share: float, seed: int, *, with_unmasked: bool = False
+) -> Split:
     """Divide by groups, with a share of each kind and of good parts close to validation_share.
 
     The result depends on the seed, and not on the order of the samples. A kind with two groups or
     more has one on each side. Groups with several kinds may prevent this, and a warning is logged.
-    The same holds for good parts, unless it costs a kind. Raises ValueError if validation_share is
-    not above 0 and below 1.
+    The same holds for good parts, unless it costs a kind. with_unmasked: divide defective samples
+    without a mask like the others, for a network that learns from them. Raises ValueError if
+    validation_share is not above 0 and below 1.
     """
     if not 0.0 < validation_share < 1.0:
         raise ValueError(f"validation_share is {validation_share}; expected inside (0, 1)")
-    usable = [sample for sample in dataset.samples if not sample.unmasked]
-    unmasked = [sample for sample in dataset.samples if sample.unmasked]
+    usable = [sample for sample in dataset.samples if with_unmasked or not sample.unmasked]
+    unmasked = [sample for sample in dataset.samples if sample.unmasked and not with_unmasked]
     if unmasked:
         log.info("split-unmasked count=%s: defective without a mask, not trained on", len(unmasked))
     counts = _count_labels(usable)

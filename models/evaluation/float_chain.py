@@ -16,7 +16,7 @@ from edge.chain.inspector import Inspector
 from edge.records import SeverityMap
 from models.methods.file_detector import FileDetector
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork, normalise
-from models.training.detector import severity_map
+from models.training.detector import severity_and_score
 
 
 class TorchDetector:
@@ -27,8 +27,8 @@ class TorchDetector:
         self._channels = channels
 
     def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
-        values = severity_map(self._network, as_channels(pixels, self._channels))
-        return SeverityMap(values, 1.0, 0, self._network.stride_px)
+        values, score = severity_and_score(self._network, as_channels(pixels, self._channels))
+        return SeverityMap(values, 1.0, 0, self._network.stride_px, part_score=score)
 
 
 def detector_of(trained: DetectorNetwork | FileDetector, channels: int) -> Detector:

@@ -23,6 +23,9 @@ class DetectorNetwork(nn.Module):
     mode it returns the input of the loss: severity, or with ``logistic`` the logits of severity /
     12. Several ``stages`` follow one another along the batch. ``raw`` is the part that is
     quantised, with shuffle × shuffle sub-cells as channels.
+
+    A network that ``decides`` also gives the score of the part, on the same scale. Then ``forward``
+    returns one row per picture, N×(cells + 1): the cells row by row, and the score last.
     """
 
     stride_px: int
@@ -30,9 +33,14 @@ class DetectorNetwork(nn.Module):
     shuffle: int = 1
     logistic: bool = False
     stages: int = 1
+    decides: bool = False
 
     def raw(self, x: Tensor) -> Tensor:
         """Return the sub-cells, before they are arranged as a map. Every detector overrides it."""
+        raise NotImplementedError
+
+    def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``raw`` and the raw score of the part, N×1×1×1. For networks that decide."""
         raise NotImplementedError
 
     def load_imagenet(self) -> None:
@@ -44,8 +52,17 @@ class DetectorNetwork(nn.Module):
         return [(list(self.parameters()), 1.0)]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.pixel_shuffle(self.raw(x), self.shuffle)
+        if self.decides:
+            raw, part = self.raw_and_part(x)
+            x = joined(nn.functional.pixel_shuffle(raw, self.shuffle), part)
+        else:
+            x = nn.functional.pixel_shuffle(self.raw(x), self.shuffle)
         return SEVERITY_MAX * torch.sigmoid(x) if self.logistic and not self.training else x
+
+
+def joined(cells: Tensor, part: Tensor) -> Tensor:
+    """Return the map N×1×h×w and the part's value N×1×1×1 as one row per picture, N×(h·w + 1)."""
+    return torch.cat((cells.flatten(1), part.flatten(1)), 1)
 
 
 def normalise(pixels: Tensor) -> Tensor:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.base import DetectorNetwork
+from models.networks.decision import DecisionHead
 from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
 
-_STAGE_STRIDES = (2, 4, 8, 16, 16)  # of EfficientNet-Lite0, before the reduction
+_STAGE_STRIDES = (2, 4, 8, 16, 16, 32, 32)  # of EfficientNet-Lite0, before the reduction
 
 
 class ReducedDetector(DetectorNetwork):
@@ -24,6 +25,8 @@ class ReducedDetector(DetectorNetwork):
     mixes them by a 3×3 convolution. The last step gives cells of 2×2 px as sub-cells in its
     channels. If the decoder ends above stage 0, a strided convolution adds the finer features of
     stage 0. Without them a crack of 2 px would be lost.
+
+    decision: add a decision head on the coarsest stage and the map (models/networks/decision.py).
     """
 
     logistic = True
@@ -31,18 +34,20 @@ class ReducedDetector(DetectorNetwork):
     KERNEL: int  # side of the stem's kernel in px; its stride is twice the reduction
     TAPS: tuple[int, ...]  # the stages whose outputs are used, coarse to fine
     WIDTHS: tuple[int, ...]  # channels of the decoder at these stages
+    DECISION_STAGE: int = 4  # the last stage that the decision head looks at
     RATE = 0.5  # learning rate of the backbone, as a share of the decoder's
 
-    def __init__(self, channels: int = 1) -> None:
+    def __init__(self, channels: int = 1, *, decision: bool = False) -> None:
         super().__init__()
+        self.decides = decision
         self.stride_px = 2
-        end, first, coarsest = (
-            _STAGE_STRIDES[stage] * self.REDUCTION for stage in (self.TAPS[-1], 0, self.TAPS[0])
-        )
-        self.multiple_px = coarsest
+        end, first = (_STAGE_STRIDES[stage] * self.REDUCTION for stage in (self.TAPS[-1], 0))
+        # The head looks at more stages than the map: a decision takes coarser features.
+        last = max(self.TAPS[0], self.DECISION_STAGE) if decision else self.TAPS[0]
+        self.multiple_px = _STAGE_STRIDES[last] * self.REDUCTION
         self.shuffle = end // self.stride_px
         self.backbone = EfficientNetLite0(
-            channels, stages=self.TAPS[0] + 1, reduction=self.REDUCTION, kernel=self.KERNEL
+            channels, stages=last + 1, reduction=self.REDUCTION, kernel=self.KERNEL
         )
         self.lateral = nn.ModuleList(
             nn.Sequential(*unit(STAGES[tap].channels, width, 1, linear=bool(i)))
@@ -62,9 +67,22 @@ class ReducedDetector(DetectorNetwork):
         self.head = nn.Conv2d(self.WIDTHS[-1], self.shuffle**2, 3, padding=1)
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -3.0)  # severity 0.6, because most cells are sound
+        self.decision: DecisionHead | None = None
+        if decision:
+            self.decision = DecisionHead(
+                STAGES[last].channels, self.shuffle, self.multiple_px // end
+            )
 
     def raw(self, x: Tensor) -> Tensor:
+        return self._cells(self.backbone(x))
+
+    def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.decision is not None
         outputs = self.backbone(x)
+        raw = self._cells(outputs)
+        return raw, self.decision(outputs[-1], raw)
+
+    def _cells(self, outputs: list[Tensor]) -> Tensor:
         x = self.lateral[0](outputs[self.TAPS[0]])
         steps = zip(self.TAPS[1:], self.lateral[1:], self.narrow, self.merge, strict=True)
         for tap, lateral, narrow, merge in steps:
@@ -112,3 +130,4 @@ class NanoDetector(ReducedDetector):
     REDUCTION, KERNEL = 4, 8
     TAPS = (2, 1)
     WIDTHS = (32, 32)
+    DECISION_STAGE = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,10 @@ def prepare(
         given = given.model_copy(update={"groups": groups})
     dataset = open_data(data, given)
     settings = given if recipe is not None else auto.choose_split(dataset)
-    divided = split(dataset, settings.validation_share, settings.seed)
+    decides = recipe is not None and recipe.decides
+    divided = split(
+        dataset, settings.validation_share, settings.seed, with_unmasked=decides
+    )
     if recipe is not None and METHODS[recipe.method].good_only:
         divided = hold_back_defective(divided, drawn=hold_back_drawn or settings.good_only)
     if recipe is not None and recipe.chain.max_false_rejects is not None:
@@ -55,12 +59,13 @@ def prepare(
     pictures = load_pictures(dataset, divided.train)
     held_back = load_pictures(dataset, divided.validation)
     if recipe is None:
-        _check(dataset, pictures, held_back, good_only=False)
+        _check(dataset, pictures, held_back, _NEEDS_MASKS)
         choice = auto.choose_recipe(dataset, divided, pictures)
         for line in auto.describe(choice):
             log.info("auto %s", line)
         recipe = choice.recipe
-    _check(dataset, pictures, held_back, good_only=METHODS[recipe.method].good_only)
+    needs = _NEEDS_GOOD if METHODS[recipe.method].good_only else _NEEDS_MASKS
+    _check(dataset, pictures, held_back, _NEEDS_BOTH if decides else needs)
     classified = recipe.classifier.enabled and any(p.kind_map.any() for p in pictures)
     if recipe.classifier.enabled and not classified:
         log.info("classifier off: no training picture carries an annotated defect")
@@ -89,23 +94,42 @@ def _check_limit(recipe: Recipe) -> None:
         )
 
 
+def _is_good(picture: Picture) -> bool:
+    return picture.sample.is_good
+
+
+def _is_defective(picture: Picture) -> bool:
+    return not picture.sample.is_good
+
+
+def _is_drawn(picture: Picture) -> bool:
+    return bool(picture.kind_map.any())
+
+
+# The pictures that each side must have: a test, the fault, and the expectation.
+_Need = tuple[Callable[[Picture], bool], str, str]
+_GOOD: _Need = (_is_good, "is of a good part", "at least two good parts")
+_NEEDS_GOOD = (_GOOD,)
+_NEEDS_MASKS: tuple[_Need, ...] = (
+    (
+        _is_drawn,
+        "carries an annotated defect",
+        "masks of some (at least two parts with each kind)",
+    ),
+)
+_NEEDS_BOTH = (_GOOD, (_is_defective, "is of a defective part", "at least two defective parts"))
+
+
 def _check(
     dataset: DataSet,
     pictures: tuple[Picture, ...],
     held_back: tuple[Picture, ...],
-    *,
-    good_only: bool,
+    needs: tuple[_Need, ...],
 ) -> None:
     """Raise DataError if a method has nothing to learn from, or nothing to be evaluated on."""
     for side, some in (("training", pictures), ("validation", held_back)):
-        if good_only:
-            if not any(picture.sample.is_good for picture in some):
+        for has, fault, expected in needs:
+            if not any(has(picture) for picture in some):
                 raise DataError(
-                    f"{dataset.root}: no {side} picture is of a good part; expected at least two "
-                    "good parts"
+                    f"{dataset.root}: no {side} picture {fault}; expected {expected}"
                 )
-        elif not any(picture.kind_map.any() for picture in some):
-            raise DataError(
-                f"{dataset.root}: no {side} picture carries an annotated defect; "
-                "expected masks of some (at least two parts with each kind)"
-            )

@@ -79,6 +79,7 @@ class CurvePoint(_Part):
 class RunResult(_Part):
     """The result of a run.
 
+    part_threshold: of the decision head; None without one, or where no rule by the score helps.
     metrics: by chain ('float', 'float without classifier'), then by name. training_s: seconds of the
     last call, which finished the run; None where it was not recorded.
     """
@@ -93,6 +94,7 @@ class RunResult(_Part):
     detector_loss: tuple[tuple[int, float], ...]
     classifier_loss: tuple[tuple[int, float], ...]
     training_s: float | None = None
+    part_threshold: float | None = None
 
     @field_validator("metrics")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,16 @@ from models.evaluation.threshold import search_threshold
 from models.networks import (
     SEVERITY_MAX,
     DetectorNetwork,
+    ReducedDetector,
     build_detector,
     normalise,
 )
 from models.training.feed import Pair, feed
 from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
-from models.training.losses import cross_entropy_and_overlap, l2
+from models.training.losses import cross_entropy_and_overlap, l2, whole_picture
 from models.training.patches import PatchSource, Picture, find_truncate
 from models.training.recipe import Recipe
+from models.training.whole_pictures import WholePictures
 
 log = logging.getLogger(__name__)
 
@@ -49,29 +52,19 @@ def train_detector(
     options = recipe.detector
     name = options.network if network is None else type(network).__name__
     if network is None:
-        network = build_detector(options.network, channels, options.resolution)
-    stages, logistic = network.stages, network.logistic
+        network = build_detector(
+            options.network, channels, options.resolution, decision=options.decision
+        )
     if options.start is not None:
         start_from_imagenet(network, "detector.start")
-    truncate = find_truncate(pictures, options.resolution, recipe.labels)
-    log.info("detector network=%s truncate=%.1f", name, truncate)
-    source = PatchSource(pictures, kinds, recipe, truncate)
+    steps = _steps_of(network, pictures, kinds, recipe)
+    log.info("detector network=%s truncate=%.1f", name, steps.truncate)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        if stages > 1:
-            targets = targets.repeat(stages, 1, 1, 1)
-        if logistic:
-            return cross_entropy_and_overlap(
-                outputs, targets, recipe.labels.floor, hard_weight=options.hard_weight
-            )
-        return l2(outputs, targets)
-
-    def batch(step: int) -> Pair:
-        pixels, targets = source.batch(step)
-        return torch.from_numpy(pixels), torch.from_numpy(targets)
+        return _loss(network, outputs, targets, recipe)
 
     def batches(first: int, last: int) -> Iterator[Pair]:
-        for pixels, targets in feed(batch, first, last):
+        for pixels, targets in feed(steps.batch, first, last):
             yield normalise(pixels), targets
 
     schedule = Schedule(
@@ -92,27 +85,105 @@ def train_detector(
     return trained, fit.history
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The batch of each step: patches, or whole pictures in ``share`` of the steps.
+
+    truncate: λ of the labels. patches: None where no picture has a mask. whole: None for a network
+    without a decision head.
+    """
+
+    truncate: float
+    patches: PatchSource | None
+    whole: WholePictures | None
+    share: float
+
+    def batch(self, step: int) -> Pair:
+        # Evenly spread: with 0.5 every second step, so that a checkpoint may lie anywhere.
+        turn = int((step + 1) * self.share) > int(step * self.share)
+        source = self.whole if turn or self.patches is None else self.patches
+        assert source is not None
+        pixels, targets = source.batch(step)
+        return torch.from_numpy(pixels), torch.from_numpy(targets)
+
+
+def _steps_of(
+    network: DetectorNetwork, pictures: tuple[Picture, ...], kinds: tuple[str, ...], recipe: Recipe
+) -> _Steps:
+    """Return the batches of a training. Patches are cut from pictures that are drawn completely."""
+    drawn = tuple(picture for picture in pictures if not picture.sample.unmasked)
+    has_masks = any(not picture.sample.is_good for picture in drawn)
+    options = recipe.detector
+    if not network.decides:
+        truncate = find_truncate(drawn, options.resolution, recipe.labels)
+        return _Steps(truncate, PatchSource(drawn, kinds, recipe, truncate), None, 0.0)
+    assert isinstance(network, ReducedDetector)
+    assert network.decision is not None
+    # Božič et al. 2021: where masks teach the features, the decision does not change them.
+    network.decision.is_cut = len(drawn) == len(pictures)
+    truncate = find_truncate(drawn, options.resolution, recipe.labels) if has_masks else 1.0
+    whole = WholePictures(pictures, recipe, truncate, network.multiple_px)
+    if not has_masks:
+        return _Steps(truncate, None, whole, 1.0)
+    patches = PatchSource(drawn, kinds, recipe, truncate)
+    return _Steps(truncate, patches, whole, options.decision_share)
+
+
+def _loss(network: DetectorNetwork, outputs: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
+    """Return the loss of a step: of patches (targets N×1×h×w), or of whole pictures (N×cells)."""
+    options, floor = recipe.detector, recipe.labels.floor
+    if targets.dim() == 2:
+        return whole_picture(
+            outputs,
+            targets,
+            floor,
+            hard_weight=options.hard_weight,
+            decision_weight=options.decision_weight,
+        )
+    if network.decides:
+        outputs = outputs[:, :-1].reshape(targets.shape)
+    if network.stages > 1:
+        targets = targets.repeat(network.stages, 1, 1, 1)
+    if network.logistic:
+        return cross_entropy_and_overlap(outputs, targets, floor, hard_weight=options.hard_weight)
+    return l2(outputs, targets)
+
+
 def _figure(network: nn.Module, pictures: tuple[Picture, ...]) -> float:
-    """Return the figure of a check: the mean of the best mean IoU and the image AP."""
+    """Return the figure of a check: the mean of the best mean IoU and the image AP.
+
+    The AP is that of the part's score where the network has one. Without a mask it counts alone.
+    """
     assert isinstance(network, DetectorNetwork)
-    maps = [severity_map(network, picture.pixels) for picture in pictures]
+    maps = [severity_and_score(network, picture.pixels) for picture in pictures]
+    ap = average_precision(
+        [not picture.sample.is_good for picture in pictures],
+        [float(m.max()) if score is None else score for m, score in maps],
+    )
     pairs = [
         (SeverityMap(values, 1.0, 0, network.stride_px), picture.kind_map > 0)
-        for values, picture in zip(maps, pictures, strict=True)
+        for (values, _), picture in zip(maps, pictures, strict=True)
+        if not picture.sample.unmasked
     ]
-    search = search_threshold(pairs)
-    ap = average_precision(
-        [bool(annotated.any()) for _, annotated in pairs], [float(m.max()) for m in maps]
-    )
-    return (search.best_iou + ap) / 2
+    if not any(annotated.any() for _, annotated in pairs):
+        return ap
+    return (search_threshold(pairs).best_iou + ap) / 2
+
+
+def severity_map(network: DetectorNetwork, pixels: Pixels) -> npt.NDArray[np.float32]:
+    """Return the severity of a whole picture: float32 ceil(H/stride) × ceil(W/stride)."""
+    return severity_and_score(network, pixels)[0]
 
 
 @torch.no_grad()
-def severity_map(network: DetectorNetwork, pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Return the severity of a whole picture: float32 ceil(H/stride) × ceil(W/stride).
+def severity_and_score(
+    network: DetectorNetwork, pixels: Pixels
+) -> tuple[npt.NDArray[np.float32], float | None]:
+    """Return the severity of a whole picture, and the score of the part where there is one.
 
-    pixels: uint8 H×W or H×W×3. The picture is reflected up to a multiple of the network's
-    multiple_px, as the station does.
+    The map is float32 ceil(H/stride) × ceil(W/stride), both are 0 to 12. pixels: uint8 H×W or
+    H×W×3. The picture is reflected up to a multiple of the network's multiple_px, as the station
+    does.
     """
     height, width = pixels.shape[:2]
     multiple = network.multiple_px
@@ -120,7 +191,10 @@ def severity_map(network: DetectorNetwork, pixels: Pixels) -> npt.NDArray[np.flo
     pad = ((0, down), (0, right)) + ((0, 0),) * (pixels.ndim - 2)
     padded = np.pad(pixels, pad, mode="reflect")
     planes = padded[None, None] if pixels.ndim == 2 else padded.transpose(2, 0, 1)[None]
-    severity = network(normalise(torch.from_numpy(np.ascontiguousarray(planes))))[0, 0]
     stride = network.stride_px
-    cells = severity[: -(-height // stride), : -(-width // stride)]
-    return np.asarray(cells.clamp(0, SEVERITY_MAX).numpy(), np.float32)
+    plane = padded.shape[0] // stride, padded.shape[1] // stride
+    values = network(normalise(torch.from_numpy(np.ascontiguousarray(planes)))).flatten()
+    severity = np.asarray(values.clamp(0, SEVERITY_MAX).numpy(), np.float32)
+    count = plane[0] * plane[1]
+    cells = severity[:count].reshape(plane)[: -(-height // stride), : -(-width // stride)]
+    return cells, float(severity[count]) if network.decides else None

@@ -56,3 +56,30 @@ def cross_entropy_and_overlap(
         count = min(HARD_CELLS, sound.shape[1])
         loss = loss + hard_weight * sound.topk(count, 1).values.mean()
     return loss
+
+
+def whole_picture(
+    rows: Tensor,
+    targets: Tensor,
+    floor: float,
+    *,
+    hard_weight: float,
+    decision_weight: float,
+) -> Tensor:
+    """Return the loss of whole pictures, whose rows are cells and then the part's logit.
+
+    targets: float32 N×(cells + 1), 0 to 12; NaN where a cell is not known. The cells count
+    where all of a picture's are known: of good parts and of defective ones with a mask. The other
+    term is the cross entropy of the decision.
+    """
+    wanted = targets[:, -1] / SEVERITY_MAX
+    decided = functional.binary_cross_entropy_with_logits(rows[:, -1], wanted)
+    loss = decision_weight * decided
+    known = ~targets.isnan().any(1)
+    if known.any():
+        cells, severities = (each[known, :-1] for each in (rows, targets))
+        share = float(known.float().mean())
+        loss = loss + share * cross_entropy_and_overlap(
+            cells, severities, floor, hard_weight=hard_weight
+        )
+    return loss

@@ -102,6 +102,10 @@ class DetectorRecipe(RecipeSection):
     best network is returned. patience: evaluations without improvement after which training ends; 0
     never ends early. rounded_share: share of the steps, at the end, with weights rounded as in
     int8. precision: "auto" computes in bfloat16 where the processor has it, which is twice as fast.
+    decision: add a head with one score per part (models/networks/decision.py); it also learns from
+    defective parts without a mask. Not for "paper". decision_share: share of the steps on whole
+    pictures, from which the head learns; all of them where no training picture has a mask.
+    decision_weight: weight of the decision in the loss of these steps.
     """
 
     network: Literal["large", "lean", "nano", "paper"] = "lean"
@@ -122,6 +126,15 @@ class DetectorRecipe(RecipeSection):
     patience: int = Field(default=0, ge=0)
     rounded_share: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    decision: bool = False
+    decision_share: float = Field(default=0.5, gt=0, le=1)
+    decision_weight: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _network_decides(self) -> DetectorRecipe:
+        if self.decision and self.network == "paper":
+            raise ValueError("decision is true; the network 'paper' has no decision head")
+        return self
 
 
 class ClassifierRecipe(RecipeSection):
@@ -192,6 +205,20 @@ class Recipe(RecipeSection):
     def detector_name(self) -> str:
         """Return the network's name where the method has several, else the method's name."""
         return self.detector.network if self.method == "regression" else self.method
+
+    @property
+    def decides(self) -> bool:
+        """Return true where the network has a decision head."""
+        return self.detector.decision
+
+    @model_validator(mode="after")
+    def _method_decides(self) -> Recipe:
+        if self.detector.decision and self.method != "regression":
+            raise ValueError(
+                f"detector.decision is true; only the method regression has a decision head, not "
+                f"{self.method}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _step_inside_patch(self) -> Recipe:

@@ -16,12 +16,18 @@ import numpy as np
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import KEEP_NONE, BlockVote
 from edge.chain.detect import Detector
-from edge.records import SeverityMap
+from edge.records import Decision, Frame, SeverityMap
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, float_inspector
 from models.evaluation.keep_severity import search_background
 from models.evaluation.metrics import summarise
-from models.evaluation.threshold import MOST_FALSE_ALARMS, ThresholdSearch, search_threshold
+from models.evaluation.part_threshold import ScoredPart, search_part_threshold
+from models.evaluation.threshold import (
+    GRID,
+    MOST_FALSE_ALARMS,
+    ThresholdSearch,
+    search_threshold,
+)
 from models.methods.base import TrainedMethod, TrainingTask
 from models.methods.registry import METHODS
 from models.networks import BlockClassifier
@@ -64,15 +70,26 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
         detector
     )  # the search for T, keep_severity and the figures need the same maps
     search = _search_threshold(prepared, detected)
-    threshold = record.recipe.chain.threshold or search.best
-    log.info("%s", _threshold_reason(threshold, search, record.recipe.chain.threshold is not None))
+    learned = any(picture.kind_map.any() for picture in prepared.pictures)
+    silent = record.recipe.decides and not learned
+    threshold = record.recipe.chain.threshold or (float(GRID[-1]) if silent else search.best)
+    log.info(
+        "%s",
+        _threshold_reason(
+            threshold, search, record.recipe.chain.threshold is not None, silent=silent
+        ),
+    )
     classifier, classifier_loss = _train_classifier(prepared, run, detector, threshold)
     chain = ChainManifest(threshold=threshold, join_px=record.recipe.chain.join_px)
     keep_severity = _keep_severity(detected, classifier, prepared, chain)
+    if record.recipe.decides:
+        part_threshold = _part_threshold(prepared, detected, classifier, chain, keep_severity)
+        chain = chain.model_copy(update={"part_threshold": part_threshold})
     height, width = _usual_size(prepared.pictures)
     result = RunResult(
         threshold=threshold,
         join_px=record.recipe.chain.join_px,
+        part_threshold=chain.part_threshold,
         keep_severity=keep_severity,
         frame_height=height,
         frame_width=width,
@@ -129,6 +146,8 @@ def _train_classifier(
     recipe, pictures, dataset = prepared.record.recipe, prepared.pictures, prepared.dataset
     if not recipe.classifier.enabled:
         return None, []
+    # A region on a defective part without a mask may be its defect or not.
+    pictures = tuple(picture for picture in pictures if not picture.sample.unmasked)
     maps = tuple(
         _severity_map(detector, picture)
         for picture in track(pictures, "looking for regions on the training pictures")
@@ -140,6 +159,36 @@ def _train_classifier(
     )
     run.save_classifier(classifier)
     return classifier, loss
+
+
+def _part_threshold(
+    prepared: Preparation,
+    detected: Detector,
+    classifier: BlockClassifier | None,
+    chain: ChainManifest,
+    keep_severity: float,
+) -> float | None:
+    """Search for the part threshold on the held-back pictures, beside the regions of the map."""
+    dataset = prepared.dataset
+    kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
+    inspector = float_inspector(
+        detected, classifier, dataset.channels, chain, kinds, keep_severity=keep_severity
+    )
+    parts = [
+        ScoredPart(
+            not picture.sample.is_good,
+            verdict.decision is Decision.REJECT,
+            verdict.part_score or 0.0,
+        )
+        for picture in prepared.held_back
+        for verdict in (inspector.inspect(Frame.from_array(picture.pixels)),)
+    ]
+    best = search_part_threshold(parts)
+    if best is None:
+        log.info("part threshold = none: the score of a part ranks, and does not reject")
+    else:
+        log.info("part threshold = %.2f, where the fewest held-back parts are judged wrongly", best)
+    return best
 
 
 def _metrics(
@@ -203,11 +252,15 @@ def _usual_size(pictures: tuple[Picture, ...]) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _threshold_reason(threshold: float, search: ThresholdSearch, from_recipe: bool) -> str:
-    """Return T and the reason for it in one line."""
+def _threshold_reason(
+    threshold: float, search: ThresholdSearch, from_recipe: bool, *, silent: bool = False
+) -> str:
+    """Return T and the reason for it in one line. silent: the map has learned no defect."""
     text = f"T = {threshold:.1f}"
     if from_recipe:
         return f"{text}, as the recipe sets it"
+    if silent:
+        return f"{text}: no training picture has a mask, so the score of the part decides alone"
     if search.strays is not None:
         return (
             f"{text}, where the fewest defective pictures are missed or have a region where no "

@@ -71,6 +71,7 @@ def test_a_verdict_is_the_same_after_publication() -> None:
             "decide": 5.0,
         },
         "triggered_ns": 123,
+        "part_score": None,
     }
     identity, back = parse_payload(stored.payload)
     assert back == event

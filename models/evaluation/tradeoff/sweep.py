@@ -54,12 +54,12 @@ def sweep(
 
 
 def sweep_run(
-    run: Run, pictures: Iterable[Picture] | None = None
+    run: Run, pictures: Iterable[Picture] | None = None, part_threshold: float | None = None
 ) -> dict[float, tuple[PictureOutcome, ...]]:
     """Return the outcomes of the float chain of a run at GRID and at the run's T, by ascending T.
 
-    keep_severity is that of the run. pictures: the validation pictures by default. Blocks for about
-    a minute. Raises DataError.
+    keep_severity is that of the run. pictures: the validation pictures by default. part_threshold:
+    of the decision head, by default that of the run. Blocks for about a minute. Raises DataError.
     """
     record, result = run.record(), run.result()
     if pictures is None:
@@ -78,7 +78,11 @@ def sweep_run(
             keep_severity=result.keep_severity,
         )
     detector = detector_of(run.load_detector(), record.channels)
-    chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
+    chain = ChainManifest(
+        threshold=result.threshold,
+        join_px=result.join_px,
+        part_threshold=result.part_threshold if part_threshold is None else part_threshold,
+    )
     thresholds = sorted({*GRID, result.threshold})
     total = len(record.validation)
     outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds, total)

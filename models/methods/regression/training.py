@@ -34,7 +34,8 @@ def _trained(task: TrainingTask, network: DetectorNetwork | None) -> TrainedMeth
 
 
 def _build(recipe: Recipe, channels: int) -> DetectorNetwork:
-    return build_detector(recipe.detector.network, channels, recipe.detector.resolution)
+    options = recipe.detector
+    return build_detector(options.network, channels, options.resolution, decision=options.decision)
 
 
 METHOD = Method(train=_train, build=_build, good_only=False, further=further)
