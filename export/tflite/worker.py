@@ -2,7 +2,7 @@
 
     python -I -W ignore worker.py FOLDER
 
-`export.tflite` runs it in .venv-tflite, which has nothing of this project. -I excludes the folder of
+`export.tflite` runs it in .venv-tflite without this project. -I excludes the folder of
 the script, so the worker is one file without project imports. toolchain.py writes FOLDER/job.json.
 Files and result.json are written beside it. An error ends it with status 1 and one line on stderr.
 """
