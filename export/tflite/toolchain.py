@@ -38,6 +38,8 @@ PYTHON_VARIABLE = "OUTFEED_TFLITE_PYTHON"
 WORKER = Path(__file__).with_name("worker.py")
 # The range of logits in int8. At ±8 the logistic is within 0.004 severity of its ends.
 LOGIT_RANGE = (-8.0, 8.0)
+# The range of a row of severity / 12, as of a logistic. The frames may not reach its ends.
+ROW_RANGE = (0.0, 255 / 256)
 PIXEL_RANGE = (-PIXEL_ZERO_POINT * PIXEL_SCALE, (255 - PIXEL_ZERO_POINT) * PIXEL_SCALE)
 INT8_OFFSET = 128  # uint8 value = int8 value of the file + 128
 
@@ -158,6 +160,7 @@ def _write(folder: Path, jobs: Mapping[str, TfliteJob]) -> None:
             "corrected": job.corrected,
             "keep_float": _float_layers(name, job),
             "raw_range": _raw_range(job),
+            "row_range": ROW_RANGE if _is_row(job) else None,
         }
     description = {
         "torch": torch.__version__.partition("+")[0],
@@ -195,6 +198,11 @@ def _raw_range(job: TfliteJob) -> tuple[float, float] | None:
     if isinstance(job.network, BlockClassifier):
         return None
     return LOGIT_RANGE if job.network.logistic else (0.0, SEVERITY_MAX)
+
+
+def _is_row(job: TfliteJob) -> bool:
+    """Return true where the output is the row of a network with a decision head."""
+    return isinstance(job.network, DetectorNetwork) and job.network.decides
 
 
 def _clamped_by_range(job: TfliteJob) -> bool:

@@ -260,8 +260,7 @@ def quantised(data: bytes, ranges: dict[str, tuple[float, float]], keep: list[An
 def raw_tensors(model: Model) -> list[str]:
     """Return the names of the raw outputs, one or two, and of their reshaped copies.
 
-    They lie before any logistic: the quantiser sets the range of its output itself, 1/256 from 0.
-    """
+    A logistic comes after them: the quantiser sets the range of its output, 1/256 from zero."""
     made_by = {output: op for op in model.graph.operators for output in op.outputs}
     end = model.graph.outputs[0]  # a row joins a map and the score of the part
     ends = made_by[end].inputs if model.kind(made_by[end]) == "CONCATENATION" else [end]
@@ -374,8 +373,9 @@ def make(folder: Path, job: dict[str, Any], pixels: dict[str, Any]) -> tuple[byt
     ranges = {
         name: (statistics.low[name], statistics.high[name]) for name in statistics.low
     } | ranges
-    if job["raw_range"] is not None:
-        ranges.update(dict.fromkeys(raw_tensors(model), tuple(job["raw_range"])))
+    for names, fixed in ((raw_tensors(model), job["raw_range"]), ([OUTPUT], job["row_range"])):
+        if fixed is not None:
+            ranges.update(dict.fromkeys(names, tuple(fixed)))
     keep = float_operators(model, job["keep_float"])
     made = quantised(data, ranges, keep)
     made = corrected(data, made, statistics.means if job["corrected"] else None)

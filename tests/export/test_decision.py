@@ -100,6 +100,8 @@ def test_the_tflite_file_is_all_int8_and_gives_the_same_row() -> None:
         raise
     check_tflite(file.data)
     assert file.floats == ()
+    # The whole scale, although no frame of the calibration reaches its end.
+    assert (file.scale, file.zero_point) == (pytest.approx(12 / 256), 0)
     (pixels,) = frames(1, 5)
     cells, score = severity_and_score(made, pixels)
     row = (run(file.data, pixels, litert.LiteRtEngine) - file.zero_point) * file.scale
