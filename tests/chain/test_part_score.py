@@ -22,41 +22,9 @@ from edge.inspection.lines import result_line
 from edge.records import Decision, Frame
 from tests.chain.fake_engines import SCALE, CellEngine, detector_manifest, regression
 from tests.support.bundles import bundle_bytes
-
-KINDS = (KindManifest(name="hole"),)
-SIZE = (64, 96)
-
-
-class DecidingEngine(CellEngine):
-    """Every cell is the grey of its upper left pixel; the score is the pixel in the last corner."""
-
-    def __init__(self, height: int, width: int, dtype: Any = np.uint8) -> None:
-        super().__init__(height, width)
-        self.output = np.zeros((1, height // 2 * (width // 2) + 1), dtype)
-
-    def run(self, count: int | None = None) -> np.ndarray:
-        self.runs.append(self.input[0].copy())
-        self.output[0, :-1] = self.input[0, ::2, ::2, 0].ravel()
-        self.output[0, -1] = self.input[0, -1, -1, 0]
-        return self.output
-
-
-def inspector(engine: CellEngine | None = None, **chain: float) -> Inspector:
-    ticks = itertools.count(0, 1000)
-    return Inspector(
-        regression(engine or DecidingEngine(*SIZE), detector_manifest(*SIZE, part_score=True)),
-        SingleKindClassifier(KINDS),
-        ChainManifest(**{"threshold": 4.0, **chain}),  # type: ignore[arg-type]
-        KINDS,
-        lambda: next(ticks),
-    )
-
-
-def frame(part_score: float, defect: float = 0.0, size: tuple[int, int] = SIZE) -> Frame:
-    pixels = np.zeros(size, np.uint8)
-    pixels[20:28, 10:30] = round(defect / SCALE)
-    pixels[-1, -1] = round(part_score / SCALE)
-    return Frame(7, 7, 0, 0, pixels)
+from tests.support.deciding import KINDS, SIZE, DecidingEngine
+from tests.support.deciding import deciding_frame as frame
+from tests.support.deciding import deciding_inspector as inspector
 
 
 def test_a_part_at_its_threshold_is_rejected_without_a_region() -> None:

@@ -34,6 +34,8 @@ from models.training.detector import severity_and_score
 from models.training.recipe import Recipe
 from models.training.session import train_folder
 from tests.export.conftest import OPTIONS
+from tests.support.deciding import deciding_frame as frame
+from tests.support.deciding import deciding_inspector as inspector
 from tests.support.tinyrun import RECIPE, SIDE_PX
 
 SIZE = (64, 128)
@@ -155,8 +157,6 @@ def test_a_limit_of_false_rejects_raises_the_part_threshold(limit: float, wanted
 
 
 def test_the_certificate_limits_the_error_of_the_score() -> None:
-    from tests.chain.test_part_score import frame, inspector
-
     comparison = ParityComparison(4.0)
     for number, (score, found) in enumerate([(1.0, 1.0), (5.0, 8.0)]):
         expected = inspector().examine(frame(score))
