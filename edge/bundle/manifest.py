@@ -32,7 +32,14 @@ Precision = Literal["int8", "float32"]
 # The methods that give the severity map. Template and threshold are files that the station reads
 # itself (edge/chain/load.py). The others are networks.
 DetectorKind = Literal[
-    "regression", "autoencoder", "cascade", "memory-bank", "texture", "template", "threshold"
+    "regression",
+    "autoencoder",
+    "cascade",
+    "memory-bank",
+    "reverse-distillation",
+    "texture",
+    "template",
+    "threshold",
 ]
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]

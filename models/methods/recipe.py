@@ -97,6 +97,28 @@ class MemoryBankRecipe(RecipeSection):
     steps: int = Field(default=1000, ge=1)
 
 
+class ReverseDistillationRecipe(RecipeSection):
+    """A student that predicts the features of good parts (models/methods/reverse_distillation).
+
+    width: channels of the student. bottleneck: channels through which it sees the teacher's deepest
+    features. steps × batch: number of training crops, of crop_px a side. views: number of changed
+    pictures that are made of each good part. flip, rotate_deg, brightness, contrast: these changes
+    (models/augmentation/crops.py). Use rotate_deg = 180 for parts that lie in any rotation.
+    """
+
+    width: int = Field(default=96, ge=16, le=256, multiple_of=16)
+    bottleneck: int = Field(default=32, ge=4, le=256)
+    steps: int = Field(default=3000, ge=1)
+    batch: int = Field(default=8, ge=1)
+    crop_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
+    views: int = Field(default=2, ge=1, le=64)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    flip: bool = False
+    rotate_deg: float = Field(default=0.0, ge=0, le=180)
+    brightness: float = Field(default=4.0, ge=0)
+    contrast: float = Field(default=0.05, ge=0, le=1)
+
+
 class TextureRecipe(RecipeSection):
     """Texture statistics of overlapping blocks, compared with good parts (models/methods/texture).
 

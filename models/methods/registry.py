@@ -8,6 +8,7 @@ from models.methods.base import Method
 from models.methods.cascade import training as cascade
 from models.methods.memory_bank import training as memory_bank
 from models.methods.regression import training as regression
+from models.methods.reverse_distillation import training as reverse_distillation
 from models.methods.template import training as template
 from models.methods.texture import training as texture
 from models.methods.threshold import training as threshold
@@ -17,6 +18,7 @@ METHODS: dict[DetectorKind, Method] = {
     "autoencoder": autoencoder.METHOD,
     "cascade": cascade.METHOD,
     "memory-bank": memory_bank.METHOD,
+    "reverse-distillation": reverse_distillation.METHOD,
     "texture": texture.METHOD,
     "template": template.METHOD,
     "threshold": threshold.METHOD,

@@ -18,6 +18,7 @@ from models.methods.recipe import (
     CascadeRecipe,
     MemoryBankRecipe,
     RecipeSection,
+    ReverseDistillationRecipe,
     TemplateRecipe,
     TextureRecipe,
     ThresholdRecipe,
@@ -194,6 +195,7 @@ class Recipe(RecipeSection):
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     cascade: CascadeRecipe = CascadeRecipe()
     memory_bank: MemoryBankRecipe = MemoryBankRecipe()
+    reverse_distillation: ReverseDistillationRecipe = ReverseDistillationRecipe()
     texture: TextureRecipe = TextureRecipe()
     template: TemplateRecipe = TemplateRecipe()
     threshold: ThresholdRecipe = ThresholdRecipe()

@@ -1,0 +1,1 @@
+"""The method `reverse-distillation`: a student that predicts the features of good parts."""
