@@ -6,9 +6,11 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -16,15 +18,39 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.augmentation.synthetic_defects import add_defect
-from models.data.dataset import Pixels
-from models.methods.memory_bank.network import MemoryBankDetector, cells
+from models.data.dataset import Pixels, as_channels
 from models.networks import normalise
 from models.training.patches import Picture
 
 WINDOW_PX = 512  # side of the window for synthetic defects, which take 0.3 s per million pixels
+STRUCTURE_PX = 128  # side of the window for synthetic defects on edges
 DEFECTIVE_SHARE = 0.15  # share of defect pixels from which on a cell counts as defective
 MOST_DEFECTS = 3  # most synthetic defects in one picture
 SIDE_PX = 32  # least side of a picture for a synthetic defect
+
+
+class CellNetwork(Protocol):
+    """A network that describes each cell of a picture by features."""
+
+    stride_px: int
+    multiple_px: int
+
+    def cell_features(self, x: Tensor) -> Tensor:
+        """Return the features of the cells of one picture: 1×C×H×W → (rows·cols)×F."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The choice of sound cells, and of places for synthetic defects.
+
+    rank: returns a value for each row of features; half of the sound cells are those of the highest
+    values. None takes all at random. on_structure: place half of the synthetic defects where the
+    picture has edges, because parts on a plain ground cover a small share of it.
+    """
+
+    rank: Callable[[Tensor], Tensor] | None = None
+    on_structure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +74,13 @@ class Surface:
 
 @torch.no_grad()
 def collect_cells(
-    network: MemoryBankDetector,
+    network: CellNetwork,
     pictures: tuple[Picture, ...],
     *,
     synthetic_pictures: int,
     most_cells: int,
     seed: int,
+    placement: Placement = Placement(),
 ) -> Surface:
     """Return cells of all pictures, and of ``synthetic_pictures`` copies with synthetic defects.
 
@@ -65,16 +92,26 @@ def collect_cells(
     quota = max(1, most_cells // (len(pictures) + synthetic_pictures))
     chosen_features: list[Tensor] = []
     marks: list[Tensor] = []
-    for pixels, kind_map in _views(pictures, turns, synthetic_pictures, rng):
+    for pixels, kind_map in _views(pictures, turns, synthetic_pictures, rng, placement):
         features, share = _cells(network, pixels, kind_map)
         around = functional.max_pool2d(share[None], 3, 1, 1)[0].flatten()
         share = share.flatten()
         for mark, chosen in ((0.0, around == 0), (1.0, share >= DEFECTIVE_SHARE)):
             places = torch.nonzero(chosen)[:, 0]
-            taken = places[torch.from_numpy(rng.permutation(len(places))[:quota])]
+            first = _highest(features, places, quota // 2, placement) if not mark else places[:0]
+            rest = torch.from_numpy(rng.permutation(len(places))[: quota - len(first)])
+            taken = torch.cat([first, places[rest]])
             chosen_features.append(features[taken])
             marks.append(torch.full((len(taken),), mark))
     return Surface(torch.cat(chosen_features), torch.cat(marks))
+
+
+def _highest(features: Tensor, places: Tensor, count: int, placement: Placement) -> Tensor:
+    """Return the places whose features rank highest; none without a rank."""
+    if placement.rank is None:
+        return places[:0]
+    values = placement.rank(features[places])
+    return places[values.topk(min(count, len(places))).indices]
 
 
 def _views(
@@ -82,6 +119,7 @@ def _views(
     turns: npt.NDArray[np.int64],
     synthetic_pictures: int,
     rng: np.random.Generator,
+    placement: Placement,
 ) -> Iterator[tuple[Pixels, Pixels]]:
     """Yield pixels and kind map of each picture, then of copies with synthetic defects."""
     for picture in pictures:
@@ -90,7 +128,8 @@ def _views(
     for number in range(synthetic_pictures if large_enough else 0):
         picture = pictures[large_enough[number % len(large_enough)]]
         pixels, kind_map = picture.pixels.copy(), picture.kind_map.copy()
-        window = _window(picture, rng)
+        on_structure = placement.on_structure and number % 2 == 1
+        window = _structured_window(picture, rng) if on_structure else _window(picture, rng)
         for _ in range(int(rng.integers(1, MOST_DEFECTS + 1))):
             pixels[window], kind_map[window] = add_defect(pixels[window], kind_map[window], rng)
         yield pixels, kind_map
@@ -102,11 +141,26 @@ def _window(picture: Picture, rng: np.random.Generator) -> tuple[slice, slice]:
     return slice(starts[0], starts[0] + WINDOW_PX), slice(starts[1], starts[1] + WINDOW_PX)
 
 
-def _cells(network: MemoryBankDetector, pixels: Pixels, kind_map: Pixels) -> tuple[Tensor, Tensor]:
+def _structured_window(picture: Picture, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Return a small window around a pixel, which is the likelier the stronger its edges are."""
+    grey = as_channels(picture.pixels, 1).astype(np.float32)
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    strength = cv2.blur(np.hypot(across, down), (2 * SIDE_PX + 1, 2 * SIDE_PX + 1)).ravel()
+    total = np.cumsum(strength.astype(np.float64))
+    place = int(np.searchsorted(total, rng.random() * total[-1])) if total[-1] > 0 else 0
+    spot = divmod(min(place, len(total) - 1), grey.shape[1])
+    starts = [
+        min(max(at - STRUCTURE_PX // 2, 0), max(side - STRUCTURE_PX, 0))
+        for at, side in zip(spot, grey.shape, strict=True)
+    ]
+    return slice(starts[0], starts[0] + STRUCTURE_PX), slice(starts[1], starts[1] + STRUCTURE_PX)
+
+
+def _cells(network: CellNetwork, pixels: Pixels, kind_map: Pixels) -> tuple[Tensor, Tensor]:
     """Return the features of every cell, and its share of defect pixels, 1×rows×cols."""
     marked = _reflected(kind_map, network.multiple_px) > 0
     share = functional.avg_pool2d(torch.from_numpy(marked)[None].float(), network.stride_px)
-    return cells(network.taps(planes(pixels, network.multiple_px))), share
+    return network.cell_features(planes(pixels, network.multiple_px)), share
 
 
 def planes(pixels: Pixels, multiple_px: int) -> Tensor:

@@ -104,6 +104,9 @@ class ReverseDistillationRecipe(RecipeSection):
     features. steps × batch: number of training crops, of crop_px a side. views: number of changed
     pictures that are made of each good part. flip, rotate_deg, brightness, contrast: these changes
     (models/augmentation/crops.py). Use rotate_deg = 180 for parts that lie in any rotation.
+    critic: share of the critic in the severity; the rest is the student's. units: size of the
+    critic. synthetic_pictures, cells, critic_steps: pictures with synthetic defects to train it on,
+    most cells of either sort, 4 KB each, and its training steps.
     """
 
     width: int = Field(default=96, ge=16, le=256, multiple_of=16)
@@ -117,6 +120,11 @@ class ReverseDistillationRecipe(RecipeSection):
     rotate_deg: float = Field(default=0.0, ge=0, le=180)
     brightness: float = Field(default=4.0, ge=0)
     contrast: float = Field(default=0.05, ge=0, le=1)
+    critic: float = Field(default=0.5, ge=0, le=1)
+    units: int = Field(default=48, ge=8, le=256, multiple_of=2)
+    synthetic_pictures: int = Field(default=300, ge=10, le=20_000)
+    cells: int = Field(default=40_000, ge=1000, le=1_000_000)
+    critic_steps: int = Field(default=600, ge=1)
 
 
 class TextureRecipe(RecipeSection):

@@ -41,7 +41,10 @@ TINY: dict[DetectorKind, dict[str, object]] = {
         "memory_bank": {"synthetic_pictures": 60, "cells": 4000, "steps": 100, "directions": 8}
     },
     "reverse-distillation": {
-        "reverse_distillation": {"width": 32, "steps": 150, "crop_px": 96, "views": 4}
+        "reverse_distillation": {
+            **{"width": 32, "steps": 150, "crop_px": 96, "views": 4},
+            **{"units": 16, "synthetic_pictures": 60, "cells": 4000, "critic_steps": 100},
+        }
     },
     "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},
     "template": {},

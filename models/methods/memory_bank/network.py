@@ -60,6 +60,9 @@ class MemoryBankDetector(DetectorNetwork):
         """Return deviations in both senses and the critic's units: N×(2·directions + units)×h×w."""
         return functional.relu6(self.project(grown(self.taps(x))))
 
+    def cell_features(self, x: Tensor) -> Tensor:
+        return cells(self.taps(x))
+
     def load_imagenet(self) -> None:
         self.backbone.load_imagenet()
 

@@ -3,7 +3,8 @@
 Source: Deng & Li 2022 (Anomaly Detection via Reverse Distillation from One-Class Embedding, CVPR),
 sections 3.1 to 3.3. The teacher is EfficientNet-Lite0 in place of a Wide-ResNet. The deviation is
 the mean absolute difference of standardised features in place of the cosine, because int8 networks
-have neither a root nor a division (docs/decisions/0046).
+have neither a root nor a division. The critic is after Liu et al. 2023 (SimpleNet, CVPR), section
+3.3. docs/decisions/0046 has the trials.
 """
 
 from __future__ import annotations
@@ -21,21 +22,30 @@ DEEP = 5  # the stage from which the student predicts; its stride is 32
 EXPAND, KERNEL, BLOCKS = 3, 5, 2  # of the student's inverted bottlenecks
 SMOOTH = 3  # side in cells of the square over which deviations are averaged
 FINE_PX, COARSE_PX, DEEP_PX = 8, 16, 32
+WIDTHS = tuple(sum(STAGES[stage].channels for stage in stages) for stages in (FINE, COARSE))
+FEATURES = 4 * sum(WIDTHS)  # of a cell, for the critic
+TOP = 6.0  # the limit of ReLU6
+FARTHEST = 3.0  # mean deviation, in standard deviations, at which it is limited
 
 
 class ReverseDistillationDetector(DetectorNetwork):
-    """Severity for each cell of 8 px: the deviation of a teacher's features from a prediction.
+    """Severity for each cell of 8 px: what a student cannot predict of a teacher's features.
 
     The teacher is a frozen network. The student sees only its deepest stage, through a bottleneck,
     and predicts the earlier stages. It was trained on good parts, so it does not predict the
-    features of a defect. The deviation along each feature is limited to 6 standard deviations of
-    good parts, by ReLU6. The network has only convolutions, additions and repetitions.
+    features of a defect. Severity is the sum of the mean deviation at either stride, and of a
+    critic of ``units`` ReLU6 units. The critic was trained with synthetic defects. It sees the
+    deviation of each feature and the feature itself, limited to 6 standard deviations of good parts
+    and averaged over SMOOTH × SMOOTH cells. The network has only convolutions, ReLU6, additions,
+    concatenations and repetitions.
     """
 
-    def __init__(self, channels: int = 1, *, width: int = 96, bottleneck: int = 32) -> None:
+    def __init__(
+        self, channels: int = 1, *, width: int = 96, bottleneck: int = 32, units: int = 32
+    ) -> None:
         """width: channels of the student at stride 16; at stride 8 it has half of them."""
         super().__init__()
-        self.stride_px, self.multiple_px = FINE_PX, DEEP_PX
+        self.stride_px, self.multiple_px, self.units = FINE_PX, DEEP_PX, units
         self.backbone = EfficientNetLite0(channels, stages=DEEP + 1)
         deep, half = STAGES[DEEP].channels, width // 2
         self.enter = nn.Sequential(
@@ -47,6 +57,12 @@ class ReverseDistillationDetector(DetectorNetwork):
             StageComparison(STAGES[stage].channels, width if stage in COARSE else half, stage == 1)
             for stage in (*FINE, *COARSE)
         )
+        self.smooth = nn.ModuleList(_mean(4 * features) for features in WIDTHS)
+        # Two mean deviations, then the units of the critic.
+        self.hidden = nn.ModuleList(
+            nn.Conv2d(4 * features, 2 + units, 1, bias=i == 0) for i, features in enumerate(WIDTHS)
+        )
+        self.head = nn.Conv2d(2 + units, 1, 1)
 
     @property
     def comparisons(self) -> list[StageComparison]:
@@ -68,21 +84,19 @@ class ReverseDistillationDetector(DetectorNetwork):
         states = (fine, fine, coarse, coarse)
         return [each.predict(s) for each, s in zip(self.comparisons, states, strict=True)]
 
-    def deviations(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighted deviations at strides 8 and 16, each N×1×h×w, before the bias."""
-        outputs = self.backbone(x)
-        coarse, fine = self._student(outputs[DEEP])
-        maps = [
-            each(state, outputs[stage])
-            for each, state, stage in zip(
-                self.comparisons, (fine, fine, coarse, coarse), (*FINE, *COARSE), strict=True
-            )
-        ]
-        return maps[0] + maps[1], maps[2] + maps[3]
-
     def raw(self, x: Tensor) -> Tensor:
-        fine, coarse = self.deviations(x)
-        return fine + _enlarge(coarse)
+        return self.head(self.units_of(x))  # type: ignore[no-any-return]
+
+    def units_of(self, x: Tensor) -> Tensor:
+        """Return the mean deviations and the critic's units, before the head: N×(2+units)×h×w."""
+        pairs = zip(self.hidden, self._maps(x), strict=True)
+        fine, coarse = (hidden(each) for hidden, each in pairs)
+        return functional.relu6(fine + _enlarge(coarse))
+
+    def cell_features(self, x: Tensor) -> Tensor:
+        """Return what the critic sees of each cell of one picture: (rows·cols)×FEATURES."""
+        fine, coarse = self._maps(x)
+        return torch.cat([fine, _enlarge(coarse)], 1)[0].flatten(1).T
 
     def load_imagenet(self) -> None:
         self.backbone.load_imagenet()
@@ -94,16 +108,38 @@ class ReverseDistillationDetector(DetectorNetwork):
             each.standardise(mean, deviation)
 
     @torch.no_grad()
-    def weigh(self, fine: float, coarse: float, bias: float) -> None:
-        """Set severity = fine · deviation at stride 8 + coarse · deviation at stride 16 + bias.
+    def set_hidden(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the critic's units: weight units×FEATURES and bias units, on ``cell_features``."""
+        columns = weight.split([4 * features for features in WIDTHS], 1)  # type: ignore[no-untyped-call]
+        for i, part in enumerate(columns):
+            hidden = self.hidden[i]
+            assert isinstance(hidden, nn.Conv2d)
+            rows = torch.zeros(2 + self.units, 4 * WIDTHS[i])
+            rows[i] = mean_deviations()[i] * (TOP / FARTHEST)
+            rows[2:] = part
+            hidden.weight.copy_(rows[:, :, None, None])
+        first = self.hidden[0].bias
+        assert isinstance(first, Tensor)
+        first.copy_(torch.cat([torch.zeros(2), bias]))
 
-        A deviation is the mean over its features and over SMOOTH × SMOOTH cells.
-        """
-        for i, (weight, stages) in enumerate(((fine, FINE), (coarse, COARSE))):
-            features = sum(STAGES[stage].channels for stage in stages)
-            for k in (2 * i, 2 * i + 1):
-                share = weight / (features * SMOOTH**2)
-                self.comparisons[k].weigh(share, 0.0 if k else bias)
+    @torch.no_grad()
+    def weigh(self, weights: Tensor, bias: float) -> None:
+        """Set severity = weights · ``units_of`` + bias. weights: 2 + units."""
+        self.head.weight.copy_(weights[None, :, None, None])
+        assert self.head.bias is not None
+        self.head.bias.fill_(bias)
+
+    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the smoothed features for the critic at strides 8 and 16."""
+        outputs = self.backbone(x)
+        coarse, fine = self._student(outputs[DEEP])
+        parts = [
+            each(state, outputs[stage])
+            for each, state, stage in zip(
+                self.comparisons, (fine, fine, coarse, coarse), (*FINE, *COARSE), strict=True
+            )
+        ]
+        return self.smooth[0](torch.cat(parts[:2], 1)), self.smooth[1](torch.cat(parts[2:], 1))
 
     def _student(self, deep: Tensor) -> tuple[Tensor, Tensor]:
         coarse = self.coarse(_enlarge(self.enter(deep)))
@@ -111,7 +147,11 @@ class ReverseDistillationDetector(DetectorNetwork):
 
 
 class StageComparison(nn.Module):
-    """The deviation of one stage of the teacher from the student's prediction: N×1×h×w."""
+    """One stage of the teacher beside the student's prediction of it: N×4·features×h×w.
+
+    The channels are the deviation of each feature, in both senses, then the standardised feature,
+    in both senses. All are limited to 6.
+    """
 
     def __init__(self, features: int, width: int, pooled: bool) -> None:
         """pooled: the teacher's stage has twice the resolution, and is averaged over 2×2 cells."""
@@ -120,15 +160,20 @@ class StageComparison(nn.Module):
         self.predict = nn.Conv2d(width, features, 1)
         # Minus the standardised features: the sum with the prediction is the deviation.
         self.known = nn.Conv2d(features, features, side, side, groups=features)
-        # Both senses of the deviation, because |d| = ReLU(d) + ReLU(-d).
-        self.senses = nn.Conv2d(features, 2 * features, 1, groups=features, bias=False)
-        self.head = nn.Conv2d(2 * features, 1, SMOOTH, padding=SMOOTH // 2)
+        # Both senses, because |d| = ReLU(d) + ReLU(-d).
+        self.senses = nn.ModuleList(
+            nn.Conv2d(features, 2 * features, 1, groups=features, bias=False) for _ in range(2)
+        )
         with torch.no_grad():
-            self.senses.weight[0::2], self.senses.weight[1::2] = 1.0, -1.0
+            for each in self.senses:
+                assert isinstance(each, nn.Conv2d)
+                each.weight[0::2], each.weight[1::2] = 1.0, -1.0
 
     def forward(self, state: Tensor, features: Tensor) -> Tensor:
-        deviation = self.predict(state) + self.known(features)
-        return self.head(functional.relu6(self.senses(deviation)))  # type: ignore[no-any-return]
+        known = self.known(features)
+        deviation = self.predict(state) + known
+        pairs = zip(self.senses, (deviation, known), strict=True)
+        return torch.cat([functional.relu6(sense(each)) for sense, each in pairs], 1)
 
     def standardise(self, mean: Tensor, deviation: Tensor) -> None:
         cells = self.known.weight[0, 0].numel()
@@ -136,10 +181,29 @@ class StageComparison(nn.Module):
         assert self.known.bias is not None
         self.known.bias.copy_(mean / deviation)
 
-    def weigh(self, weight: float, bias: float) -> None:
-        self.head.weight.fill_(weight)
-        assert self.head.bias is not None
-        self.head.bias.fill_(bias)
+
+def mean_deviations() -> list[Tensor]:
+    """Return the weights of the mean deviation at strides 8 and 16, each 4·features.
+
+    They apply to the channels of ``StageComparison`` of the stages of a stride.
+    """
+    return [is_deviation(i).float() / features for i, features in enumerate(WIDTHS)]
+
+
+def is_deviation(stride: int) -> Tensor:
+    """Return which features of the critic are deviations: bool, 4·features of stride 0 or 1."""
+    marks = []
+    for stage in (FINE, COARSE)[stride]:
+        channels = 2 * STAGES[stage].channels
+        marks += [torch.ones(channels, dtype=torch.bool), torch.zeros(channels, dtype=torch.bool)]
+    return torch.cat(marks)
+
+
+def _mean(channels: int) -> nn.Conv2d:
+    """Return the mean of each channel over SMOOTH × SMOOTH cells; beyond the rim it takes zeros."""
+    layer = nn.Conv2d(channels, channels, SMOOTH, padding=SMOOTH // 2, groups=channels, bias=False)
+    nn.init.constant_(layer.weight, 1.0 / SMOOTH**2)
+    return layer
 
 
 def _blocks(width: int) -> nn.Sequential:

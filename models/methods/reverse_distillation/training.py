@@ -9,17 +9,24 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
-from models.methods.cell_features import planes
+from models.methods.cell_features import Placement, collect_cells, planes
 from models.methods.channel_equalisation import equalise, widen
+from models.methods.memory_bank.critic import train_critic
 from models.methods.recipe import ReverseDistillationRecipe
-from models.methods.reverse_distillation.features import TeacherViews
-from models.methods.reverse_distillation.network import ReverseDistillationDetector
+from models.methods.reverse_distillation.features import FLAT, TeacherViews
+from models.methods.reverse_distillation.network import (
+    FEATURES,
+    ReverseDistillationDetector,
+    is_deviation,
+    mean_deviations,
+)
 from models.training.fit import start_from_imagenet
 from models.training.int8_rounding import round_weights
 from models.training.patches import Picture
@@ -33,6 +40,7 @@ PEAKS = 0.95  # quantile of the peaks of good parts at which both strides are ma
 MOST_EQUALISED = 100  # most good pictures for the measurement of channels
 MOST_WEIGHED = 200  # most good pictures for the weights of the strides
 LEAST_REACH = 1e-6
+FINE_PART = 0.25  # of the deviations in severity; the rest is that at stride 16
 WEIGHT_DECAY = 1e-4
 LOG_EVERY = 50  # steps
 
@@ -63,13 +71,15 @@ def train(task: TrainingTask) -> TrainedMethod:
     network.standardise(views.means, views.deviations)
     log.info("reverse-distillation good pictures=%s views=%s", len(task.good), len(views))
     loss = _fit(network, views, options)
-    _settle(network, task)
+    _settle(network, _add_critics(network, task), task)
     return TrainedMethod(network, loss)
 
 
 def build(recipe: Recipe, channels: int) -> ReverseDistillationDetector:
     options = recipe.reverse_distillation
-    return ReverseDistillationDetector(channels, width=options.width, bottleneck=options.bottleneck)
+    return ReverseDistillationDetector(
+        channels, width=options.width, bottleneck=options.bottleneck, units=options.units
+    )
 
 
 def _fit(
@@ -102,36 +112,93 @@ def _fit(
     return losses
 
 
-def _settle(network: ReverseDistillationDetector, task: TrainingTask) -> None:
-    """Weight both strides so that the peaks of good parts are equal, and set the scale."""
-    network.weigh(1.0, 1.0, 0.0)
+def _add_critics(
+    network: ReverseDistillationDetector, task: TrainingTask
+) -> list[tuple[str, Tensor]]:
+    """Train two critics with synthetic defects, on deviations and on features, and set them.
+
+    Return each with its weights on the network's hidden units.
+    """
+    options, seed = task.recipe.reverse_distillation, task.recipe.seed
+    deviation = torch.cat(mean_deviations())
+    surface = collect_cells(
+        network,
+        task.good,
+        synthetic_pictures=options.synthetic_pictures,
+        most_cells=options.cells,
+        seed=seed,
+        placement=Placement(rank=lambda features: features @ deviation, on_structure=True),
+    )
+    if not len(surface.bad):
+        raise DataError(
+            "no synthetic defect is visible on a good part; expected pictures of 32 px a side or "
+            "more that are not all black or white"
+        )
+    half = options.units // 2
+    weight, bias = torch.zeros(options.units, FEATURES), torch.zeros(options.units)
+    outputs: list[tuple[str, Tensor]] = []
+    is_dev = torch.cat([is_deviation(0), is_deviation(1)])
+    for i, (name, columns) in enumerate((("deviations", is_dev), ("features", ~is_dev))):
+        features = surface.features[:, columns]
+        mean, spread = surface.good[:, columns].mean(0), surface.good[:, columns].std(0) + FLAT
+        first, last, _ = train_critic(
+            (features - mean) / spread, surface.defective, half, options.critic_steps, seed + i
+        )
+        rows = slice(i * half, (i + 1) * half)
+        weight[rows, columns] = first.weight / spread
+        bias[rows] = first.bias - (first.weight / spread) @ mean
+        output = torch.zeros(2 + options.units)
+        output[2:][rows] = last.weight[0]
+        outputs.append((f"critic of {name}", output))
+    network.set_hidden(weight, bias)
+    return outputs
+
+
+def _settle(
+    network: ReverseDistillationDetector, critics: list[tuple[str, Tensor]], task: TrainingTask
+) -> None:
+    """Weight the parts of severity so that the peaks of good parts are equal, and set the scale."""
+    share = task.recipe.reverse_distillation.critic
+    parts = [
+        (name, _only(i, network.units), part * (1.0 - share))
+        for i, (name, part) in enumerate((("fine", FINE_PART), ("coarse", 1.0 - FINE_PART)))
+    ]
+    parts += [(name, output, share / len(critics)) for name, output in critics]
     scaling = task.good_held_back or task.good
-    scores = [_deviations(network, picture) for picture in (*scaling, *task.good)[:MOST_WEIGHED]]
-    middles, weights = np.zeros(2), np.zeros(2)
-    for i, stride_px in enumerate((8, 16)):
+    pictures = (*scaling, *task.good)[:MOST_WEIGHED]
+    outputs = torch.stack([output for _, output, _ in parts])
+    scores = [_scores(network, outputs, picture) for picture in pictures]
+    total, middles, weights = torch.zeros(outputs.shape[1]), [], []
+    for i, (name, output, part) in enumerate(parts):
         some = [each[i] for each in scores]
-        middles[i] = np.median([np.median(values) for values in some])
-        reach = float(np.quantile([values.max() for values in some], PEAKS)) - middles[i]
-        log.info("reverse-distillation stride_px=%s good parts reach=%.3f", stride_px, reach)
-        weights[i] = 1.0 / max(reach, LEAST_REACH)
-    peaks = [float(((each - middles[:, None]).T @ weights).max()) for each in scores]
+        middle = float(np.median([np.median(values) for values in some]))
+        reach = float(np.quantile([values.max() for values in some], PEAKS)) - middle
+        log.info("reverse-distillation %s good parts reach=%.3f", name, reach)
+        middles.append(middle)
+        weights.append(part / max(reach, LEAST_REACH))
+        total += output * weights[-1]
+    peaks = [float(np.max(np.asarray(weights) @ (s - np.array(middles)[:, None]))) for s in scores]
     try:
-        weights /= severity_unit(peaks[: len(scaling)])
+        unit = severity_unit(peaks[: len(scaling)])
     except ValueError as error:
         raise DataError(f"method reverse-distillation: all pictures look alike: {error}") from error
-    network.weigh(float(weights[0]), float(weights[1]), float(-middles @ weights))
+    network.weigh(total / unit, -float(np.dot(weights, middles)) / unit)
+
+
+def _only(index: int, units: int) -> Tensor:
+    chosen = torch.zeros(2 + units)
+    chosen[index] = 1.0
+    return chosen
 
 
 @torch.no_grad()
-def _deviations(
-    network: ReverseDistillationDetector, picture: Picture
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the deviations of each cell at strides 8 and 16: float64 2×cells."""
+def _scores(
+    network: ReverseDistillationDetector, outputs: Tensor, picture: Picture
+) -> npt.NDArray[np.float64]:
+    """Return each part of severity for each cell: float64 parts×cells. outputs: parts×units."""
     rows, cols = (-(-side // network.stride_px) for side in picture.kind_map.shape)
-    fine, coarse = network.deviations(planes(picture.pixels, network.multiple_px))
-    coarse = functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
-    maps = [each[0, 0, :rows, :cols].flatten().double().numpy() for each in (fine, coarse)]
-    return np.stack(maps)
+    hidden = network.units_of(planes(picture.pixels, network.multiple_px))[0, :, :rows, :cols]
+    return np.asarray((outputs @ hidden.flatten(1)).double().numpy(), np.float64)
 
 
 METHOD = Method(train=train, build=build, good_only=True)
