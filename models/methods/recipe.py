@@ -111,7 +111,7 @@ class ReverseDistillationRecipe(RecipeSection):
 
     width: int = Field(default=96, ge=16, le=256, multiple_of=16)
     bottleneck: int = Field(default=32, ge=4, le=256)
-    steps: int = Field(default=3000, ge=1)
+    steps: int = Field(default=1500, ge=1)
     batch: int = Field(default=8, ge=1)
     crop_px: int = Field(default=256, ge=64, le=1024, multiple_of=32)
     views: int = Field(default=2, ge=1, le=64)

@@ -55,20 +55,20 @@ class TeacherViews:
     ) -> None:
         """Run the teacher on every view. Blocks for about 0.1 s for each on one core."""
         self._rng = np.random.default_rng([seed, 46])
-        self._views: list[_View] = []
+        self.views: list[_View] = []
         order = self._rng.permutation(len(pictures)).tolist()
         turns = [(number, index) for number in range(options.views) for index in order]
         used = 0
         for number, index in track(turns, "computing the features of good parts"):
             view = _view(network, self._changed(pictures[index], options, changed=number > 0))
             used += view.bytes
-            if used > MOST_BYTES and self._views:
+            if used > MOST_BYTES and self.views:
                 break
-            self._views.append(view)
+            self.views.append(view)
         self.means, self.deviations = self._statistics()
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self.views)
 
     def batches(self, steps: int, batch: int, crop_px: int) -> Iterator[list[Tensor]]:
         """Yield crops of the stages in the order of ``teach``: batch×C×h×w of each.
@@ -77,7 +77,7 @@ class TeacherViews:
         the batch is smaller.
         """
         for _ in range(steps):
-            chosen = [self._views[int(i)] for i in self._rng.integers(len(self), size=batch)]
+            chosen = [self.views[int(i)] for i in self._rng.integers(len(self), size=batch)]
             deep = [view.stages[-1] for view in chosen]
             rows, cols = (
                 min(crop_px // DEEP_PX, *(s.shape[axis] for s in deep)) for axis in (1, 2)
@@ -121,10 +121,10 @@ class TeacherViews:
         means, deviations = [], []
         for i in range(len(STRIDES_PX)):
             cells = torch.cat(
-                [v.stages[i][:, ::EVERY, ::EVERY].flatten(1).float() for v in self._views], 1
+                [v.stages[i][:, ::EVERY, ::EVERY].flatten(1).float() for v in self.views], 1
             )
             means.append(cells.mean(1))
-            deviations.append(cells.std(1) + FLAT)
+            deviations.append(cells.std(1, correction=0) + FLAT)
         # The student begins with a normalisation of its own.
         means[-1], deviations[-1] = torch.zeros_like(means[-1]), torch.ones_like(deviations[-1])
         return means, deviations

@@ -140,7 +140,10 @@ def _add_critics(
     is_dev = torch.cat([is_deviation(0), is_deviation(1)])
     for i, (name, columns) in enumerate((("deviations", is_dev), ("features", ~is_dev))):
         features = surface.features[:, columns]
-        mean, spread = surface.good[:, columns].mean(0), surface.good[:, columns].std(0) + FLAT
+        mean, spread = (
+            surface.good[:, columns].mean(0),
+            surface.good[:, columns].std(0, correction=0) + FLAT,
+        )
         first, last, _ = train_critic(
             (features - mean) / spread, surface.defective, half, options.critic_steps, seed + i
         )
