@@ -1,6 +1,6 @@
-"""The feature memory bank as a station runs it: float ONNX equals torch, and int8 is close to it.
+"""The methods on a teacher's features as a station runs them: float ONNX equals torch.
 
-Defects have a far greater severity than good parts.
+int8 is close to it, and defects have a far greater severity than good parts.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from models.data.dataset import Sample
 from models.data.textures import TEXTURES, specimen
 from models.methods.base import TrainingTask
 from models.methods.registry import METHODS
-from models.networks import MemoryBankDetector
+from models.networks import DetectorNetwork
 from models.training.detector import severity_map
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
-RECIPE = Recipe.model_validate(
-    {
-        "name": "m",
-        "method": "memory-bank",
-        "memory_bank": {
-            "synthetic_pictures": 20,
-            "cells": 4000,
-            "steps": 100,
-            "directions": 8,
-            "units": 16,
-        },
-    }
-)
+SECTIONS: dict[str, dict[str, object]] = {
+    "memory-bank": {
+        "synthetic_pictures": 20,
+        "cells": 4000,
+        "steps": 100,
+        "directions": 8,
+        "units": 16,
+    },
+    "reverse-distillation": {
+        **{"width": 32, "bottleneck": 16, "steps": 120, "batch": 4, "crop_px": 96, "views": 4},
+        **{"units": 16, "synthetic_pictures": 20, "cells": 4000, "critic_steps": 100},
+    },
+}
 
 
 def _pictures(first: int, count: int, *, defective: bool) -> tuple[Picture, ...]:
@@ -60,18 +60,20 @@ def _pictures(first: int, count: int, *, defective: bool) -> tuple[Picture, ...]
 FLAWED = _pictures(100, 8, defective=True)
 
 
-@pytest.fixture(scope="module")
-def network() -> MemoryBankDetector:
+@pytest.fixture(scope="module", params=sorted(SECTIONS))
+def network(request: pytest.FixtureRequest) -> DetectorNetwork:
+    section = {request.param.replace("-", "_"): SECTIONS[request.param]}
+    recipe = Recipe.model_validate({"name": "m", "method": request.param, **section})
     good = _pictures(0, 12, defective=False)
-    trained = METHODS["memory-bank"].train(
-        TrainingTask(good[:8], good[8:], (), 1, RECIPE, Path("unused"))
+    trained = METHODS[recipe.method].train(
+        TrainingTask(good[:8], good[8:], (), 1, recipe, Path("unused"))
     )
-    assert isinstance(trained.detector, MemoryBankDetector)
+    assert isinstance(trained.detector, DetectorNetwork)
     return trained.detector
 
 
 @pytest.fixture(scope="module")
-def exported(network: MemoryBankDetector) -> onnx.ModelProto:
+def exported(network: DetectorNetwork) -> onnx.ModelProto:
     return export_float(network, 1)
 
 
@@ -83,14 +85,14 @@ def _severity(model: onnx.ModelProto, pixels: np.ndarray, unit: float) -> np.nda
     return engine.run()[0].reshape(height // 8, width // 8).astype(np.float64) * unit
 
 
-def test_float_onnx_is_torch(network: MemoryBankDetector, exported: onnx.ModelProto) -> None:
+def test_float_onnx_is_torch(network: DetectorNetwork, exported: onnx.ModelProto) -> None:
     for pixels in (FLAWED[0].pixels, np.tile(FLAWED[1].pixels, (2, 1))):
         found = _severity(exported, pixels, 12.0)
 
         assert np.allclose(found, severity_map(network, pixels), atol=1e-3)
 
 
-def test_int8_keeps_to_float(network: MemoryBankDetector, exported: onnx.ModelProto) -> None:
+def test_int8_keeps_to_float(network: DetectorNetwork, exported: onnx.ModelProto) -> None:
     model = quantise(exported, [some.pixels for some in FLAWED[:4]], Range(0.0, 12.0))
 
     errors = []
