@@ -131,17 +131,11 @@ def named(data: bytes, layers: tuple[str, ...]) -> bytes:
     """Name tensors by their layer, or by operator and number, and separate shared constants."""
     model = Model(data)
     graph = model.graph
-    marks = {"layer_" + path.replace(".", "/"): path for path in layers}
+    paths = _layer_paths(model, layers)
     used: Counter[str] = Counter()
     for operator in list(graph.operators):
         kind = model.kind(operator)
-        name = kind.lower()
-        if kind in WEIGHTED:
-            parts = re.split(r";\d*", model.name(operator.inputs[1]))
-            paths = sorted({marks[part] for part in parts if part in marks})
-            if len(paths) != 1:
-                raise JobError(f"{kind} {parts[0]}: belongs to {len(paths)} layers; expected one")
-            name = paths[0]
+        name = paths.get(operator.outputs[0], kind.lower())
         used[name] += 1
         if used[name] > 1 or kind not in WEIGHTED:
             name = f"{name}.{used[name]}"
@@ -159,6 +153,35 @@ def named(data: bytes, layers: tuple[str, ...]) -> bytes:
         if b"layer_" in tensor.name or tensor.name.startswith(b"arith"):
             tensor.name = f"constant.{number}".encode()
     return model.data()
+
+
+def _layer_paths(model: Model, layers: tuple[str, ...]) -> dict[int, str]:
+    """Return the module path of each operator with weights, by the tensor of its output.
+
+    The converter keeps the path in the name of the weights, but loses it where it computes new
+    weights, as for two outputs of each channel. Such operators get the paths that are left, in
+    order.
+    """
+    marks = {"layer_" + path.replace(".", "/"): path for path in layers}
+    found: dict[int, str] = {}
+    nameless = []
+    for operator in model.weighted():
+        parts = re.split(r";\d*", model.name(operator.inputs[1]))
+        paths = sorted({marks[part] for part in parts if part in marks})
+        if len(paths) > 1:
+            kind = model.kind(operator)
+            raise JobError(f"{kind} {parts[0]}: belongs to {len(paths)} layers; expected one")
+        if paths:
+            found[operator.outputs[0]] = paths[0]
+        else:
+            nameless.append(operator)
+    left = [path for path in layers if path not in found.values()]
+    if len(left) < len(nameless):
+        first = model.name(nameless[0].inputs[1])
+        raise JobError(f"{first}: {len(nameless)} operators belong to {len(left)} layers")
+    for operator, path in zip(nameless, left, strict=False):
+        found[operator.outputs[0]] = path
+    return found
 
 
 @cache

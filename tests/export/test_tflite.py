@@ -70,6 +70,23 @@ class Small(DetectorNetwork):
         return self.head(x)  # type: ignore[no-any-return]
 
 
+class BothSenses(Small):
+    """As Small, with two outputs of each channel: the converter loses the names of such layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(16, 32, 1, groups=16, bias=False) for _ in range(2))
+        self.head = nn.Conv2d(64, 4, 1)
+        with torch.no_grad():
+            for layer in (self.first, self.second):
+                layer.weight[0::2], layer.weight[1::2] = 1.0, -1.0
+
+    def raw(self, x: Tensor) -> Tensor:
+        x = self.mix(torch.relu(self.spread(torch.relu(self.stem(x))))) - 2.0
+        both = [torch.relu(layer(x + i)) for i, layer in enumerate((self.first, self.second))]
+        return self.head(torch.cat(both, 1))  # type: ignore[no-any-return]
+
+
 def textures(count: int, side: int, channels: int, seed: int) -> Frames:
     """Noise of several sizes: flat places, edges and both ends of the range."""
     rng = np.random.default_rng(seed)
@@ -176,6 +193,7 @@ def small(python: Path) -> Built:
     torch.manual_seed(0)
     frames, coloured = textures(10, 32, 1, seed=5), textures(10, 32, 3, seed=6)
     networks = {"plain": Small(), "coloured": Small(3), "linear": Small(logistic=False)}
+    networks["senses"] = settled(BothSenses(), frames)
     with torch.no_grad():
         networks["linear"].head.weight *= 8.0
         networks["linear"].head.bias += 4.0
@@ -256,6 +274,14 @@ def test_all_is_int8_but_what_was_to_stay_float(built: Built) -> None:
         error(built.files[n], built.networks[n], built.unseen[n]) for n in job
     )
     assert kept_error < int8_error
+
+
+def test_layers_whose_names_the_converter_loses(small: Built) -> None:
+    wanted = by_torch(small.networks["senses"], small.unseen["senses"])
+    assert small.files["senses"].floats == ()
+    assert error(small.files["senses"], small.networks["senses"], small.unseen["senses"]) < (
+        0.1 * wanted.std()
+    )
 
 
 def test_severity_without_a_logistic(small: Built) -> None:
