@@ -90,8 +90,9 @@ def collect_cells(
     rng = np.random.default_rng([seed, 28])
     turns = rng.permutation(len(pictures))
     quota = max(1, most_cells // (len(pictures) + synthetic_pictures))
-    chosen_features: list[Tensor] = []
-    marks: list[Tensor] = []
+    # One block of memory: small pieces between the features of whole pictures would fragment it.
+    most, used = 2 * quota * (len(pictures) + synthetic_pictures), 0
+    stored, marks = torch.empty(0), torch.empty(most)
     for pixels, kind_map in _views(pictures, turns, synthetic_pictures, rng, placement):
         features, share = _cells(network, pixels, kind_map)
         around = functional.max_pool2d(share[None], 3, 1, 1)[0].flatten()
@@ -101,9 +102,11 @@ def collect_cells(
             first = _highest(features, places, quota // 2, placement) if not mark else places[:0]
             rest = torch.from_numpy(rng.permutation(len(places))[: quota - len(first)])
             taken = torch.cat([first, places[rest]])
-            chosen_features.append(features[taken])
-            marks.append(torch.full((len(taken),), mark))
-    return Surface(torch.cat(chosen_features), torch.cat(marks))
+            if not len(stored):
+                stored = torch.empty(most, features.shape[1])
+            rows = slice(used, used + len(taken))
+            stored[rows], marks[rows], used = features[taken], mark, rows.stop
+    return Surface(stored[:used], marks[:used])
 
 
 def _highest(features: Tensor, places: Tensor, count: int, placement: Placement) -> Tensor:
