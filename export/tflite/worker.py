@@ -3,7 +3,7 @@
     python -I -W ignore worker.py FOLDER
 
 `export.tflite` runs it in .venv-tflite without this project. -I excludes the folder of
-the script, so the worker is one file of more than 400 lines, because it can import nothing of the
+the script, so the worker is one file, because it can import nothing of the
 project. toolchain.py writes FOLDER/job.json.
 Files and result.json are written beside it. An error ends it with status 1 and one line on stderr.
 """

@@ -1,6 +1,6 @@
 """Networks as TFLite: made by the real tool chain, run by LiteRT, held against PyTorch.
 
-One file of more than 400 lines, because all its networks are converted in two processes.
+One file, because all its networks are converted in two processes.
 """
 
 from __future__ import annotations
