@@ -178,6 +178,25 @@ def test_the_share_of_whole_pictures_and_the_cut(
     assert dims == [2] * 4  # without a mask every step is on whole pictures
 
 
+def test_the_weight_of_the_decision_is_that_of_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = []
+    rows, targets = torch.zeros(2, 17), torch.full((2, 17), float("nan"))
+    targets[:, -1] = torch.tensor([0.0, 12.0])
+
+    def run(self: Fit, batches: Any) -> torch.nn.Module:
+        losses.append(self._loss(rows, targets).item())
+        return self._network.eval()
+
+    monkeypatch.setattr(Fit, "run", run)
+    pictures = tuple(picture(f"p{n}", bad=n % 2 == 0) for n in range(4))
+    for weight in (1.0, 3.0):
+        some = recipe(decision_weight=weight)
+        train_detector(pictures, ("pit",), 1, some, tmp_path / "a.ckpt")
+    assert losses == pytest.approx([np.log(2), 3 * np.log(2)])
+
+
 def test_a_recipe_decides_only_with_a_network_that_can() -> None:
     assert not load_recipe("lean").decides
     assert recipe().decides
