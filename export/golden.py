@@ -56,8 +56,9 @@ def choose_golden(
 
     The clearest frames are chosen, so that the rounding of another engine cannot change the
     decision: defects with a high confidence of the classifier, then with the highest peak, and good
-    frames with the lowest peak. Frames are stored as PNG. Raises ExportError where the chains agree
-    on no defect.
+    frames with the lowest peak. The limits are the closest at which a defect is left, and a good
+    frame where the chains agree on one at all. Frames are stored as PNG. Raises ExportError where
+    the chains agree on no defect.
     """
     frames = (
         (
@@ -69,10 +70,11 @@ def choose_golden(
     shown = list(_agreed(chains, frames, threshold))
     if not any(each[0] for each in shown):
         shown += _agreed(chains, _synthetic(pictures, size), threshold)
+    sorts = {bool(kind) for kind, *_ in shown} | {True}
     for limits in LIMITS:
         close = [each[:3] for each in shown if LIMITS.index(each[3]) <= LIMITS.index(limits)]
         chosen = _clearest(close)
-        if any(kind for kind, _, _ in chosen):
+        if sorts == {bool(kind) for kind, _, _ in chosen}:
             return _as_files(chosen, limits)
     raise ExportError(
         f"no validation picture with a real or synthetic defect is rejected in the same way by "
