@@ -19,11 +19,9 @@ from torch import Tensor, nn
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import Surface, collect_cells, planes
-from models.methods.channel_equalisation import equalise, widen
+from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.memory_bank.critic import train_critic
 from models.methods.memory_bank.network import MemoryBankDetector
-from models.training.fit import start_from_imagenet
-from models.training.int8_rounding import round_weights
 from models.training.patches import Picture
 from models.training.recipe import Recipe
 
@@ -35,7 +33,6 @@ log = logging.getLogger(__name__)
 RIDGE = 0.1
 FLAT = 1e-3  # added to the deviation of a feature, so that a constant one has no weight
 PEAKS = 0.95  # quantile of the peaks of good parts at which distance and critic are made equal
-MOST_EQUALISED = 100  # most good pictures for the measurement of channels
 MOST_WEIGHED = 200  # most good pictures for it
 LEAST_REACH = 1e-6
 
@@ -46,14 +43,9 @@ def train(task: TrainingTask) -> TrainedMethod:
     Raises DataError without the weights of ImageNet or without a good part.
     """
     options, seed = task.recipe.memory_bank, task.recipe.seed
-    if not task.good:
-        raise DataError("no training picture is of a good part; expected ten or more")
+    require_good(task.good)
     network = build(task.recipe, task.channels).eval()
-    start_from_imagenet(network, "method")
-    for step in (equalise, widen):
-        some = (planes(p.pixels, network.multiple_px) for p in task.good[:MOST_EQUALISED])
-        step(network.backbone, some)
-    round_weights(network.backbone)
+    freeze_backbone(network, task.good)
     surface = collect_cells(
         network,
         task.good,

@@ -17,7 +17,7 @@ from torch.nn import functional
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import Placement, collect_cells, planes
-from models.methods.channel_equalisation import equalise, widen
+from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.memory_bank.critic import train_critic
 from models.methods.recipe import ReverseDistillationRecipe
 from models.methods.reverse_distillation.features import FLAT, TeacherViews
@@ -27,8 +27,6 @@ from models.methods.reverse_distillation.network import (
     is_deviation,
     mean_deviations,
 )
-from models.training.fit import start_from_imagenet
-from models.training.int8_rounding import round_weights
 from models.training.patches import Picture
 from models.training.progress import track
 from models.training.recipe import Recipe
@@ -37,7 +35,6 @@ log = logging.getLogger(__name__)
 
 LEAST_SIDE_PX = 64  # two cells of the deepest stage
 PEAKS = 0.95  # quantile of the peaks of good parts at which both strides are made equal
-MOST_EQUALISED = 100  # most good pictures for the measurement of channels
 MOST_WEIGHED = 200  # most good pictures for the weights of the strides
 LEAST_REACH = 1e-6
 FINE_PART = 0.25  # of the deviations in severity; the rest is that at stride 16
@@ -51,8 +48,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     Raises DataError without the weights of ImageNet, without a good part, or for small pictures.
     """
     options, seed = task.recipe.reverse_distillation, task.recipe.seed
-    if not task.good:
-        raise DataError("no training picture is of a good part; expected ten or more")
+    require_good(task.good)
     small = min(task.good, key=lambda picture: min(picture.kind_map.shape))
     if min(small.kind_map.shape) < LEAST_SIDE_PX:
         raise DataError(
@@ -61,12 +57,7 @@ def train(task: TrainingTask) -> TrainedMethod:
         )
     torch.manual_seed(seed)
     network = build(task.recipe, task.channels).eval()
-    start_from_imagenet(network, "method")
-    for step in (equalise, widen):
-        some = (planes(p.pixels, network.multiple_px) for p in task.good[:MOST_EQUALISED])
-        step(network.backbone, some)
-    round_weights(network.backbone)
-    network.backbone.requires_grad_(False)
+    freeze_backbone(network, task.good)
     views = TeacherViews(network, task.good, options, seed)
     network.standardise(views.means, views.deviations)
     log.info("reverse-distillation good pictures=%s views=%s", len(task.good), len(views))

@@ -14,8 +14,7 @@ pytest.importorskip(
 
 import torch
 
-from models.data.dataset import DataError, MaskRef, Sample
-from models.data.textures import TEXTURES, specimen
+from models.data.dataset import DataError, Sample
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.cell_features import Surface, collect_cells
@@ -26,21 +25,9 @@ from models.networks import MemoryBankDetector, normalise
 from models.training.detector import severity_map
 from models.training.patches import Picture
 from models.training.recipe import Recipe
+from tests.support.woven import BAD, GOOD, HELD_BACK
 
-SIDE_PX = 96
 TINY = {"synthetic_pictures": 16, "cells": 4000, "steps": 120, "directions": 8, "units": 16}
-
-
-def _picture(index: int, *, defective: bool = False) -> Picture:
-    made = specimen(3, index, (SIDE_PX, SIDE_PX), defective=defective, texture=TEXTURES[0])
-    kinds, masks = ((made.kind,), (MaskRef(Path("mask"), made.kind),)) if made.kind else ((), ())
-    name = f"{index:03d}"
-    return Picture(Sample(name, Path(name), name, kinds, masks), made.image, made.kind_map)
-
-
-GOOD = tuple(_picture(i) for i in range(14))
-BAD = tuple(_picture(i, defective=True) for i in range(100, 112))
-HELD_BACK = (*(_picture(i) for i in range(50, 58)), *BAD)
 
 
 def _recipe(**options: object) -> Recipe:

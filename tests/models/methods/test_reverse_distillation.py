@@ -14,8 +14,7 @@ pytest.importorskip(
 
 import torch
 
-from models.data.dataset import DataError, MaskRef, Sample
-from models.data.textures import TEXTURES, specimen
+from models.data.dataset import DataError, Sample
 from models.evaluation.metrics import auroc
 from models.methods import cell_features
 from models.methods.base import GOOD_SEVERITY, TrainingTask
@@ -35,25 +34,13 @@ from models.networks import normalise
 from models.training.detector import severity_map
 from models.training.patches import Picture
 from models.training.recipe import Recipe
+from tests.support.woven import BAD, GOOD, HELD_BACK
 
-SIDE_PX = 96
 TINY = {
     **{"width": 32, "bottleneck": 16, "steps": 100, "batch": 4, "crop_px": 96, "views": 2},
     **{"units": 16, "synthetic_pictures": 16, "cells": 4000, "critic_steps": 60},
 }
 QUICK = {"steps": 2, "synthetic_pictures": 10, "critic_steps": 2, "views": 1}
-
-
-def _picture(index: int, *, defective: bool = False) -> Picture:
-    made = specimen(3, index, (SIDE_PX, SIDE_PX), defective=defective, texture=TEXTURES[0])
-    kinds, masks = ((made.kind,), (MaskRef(Path("mask"), made.kind),)) if made.kind else ((), ())
-    name = f"{index:03d}"
-    return Picture(Sample(name, Path(name), name, kinds, masks), made.image, made.kind_map)
-
-
-GOOD = tuple(_picture(i) for i in range(14))
-BAD = tuple(_picture(i, defective=True) for i in range(100, 112))
-HELD_BACK = (*(_picture(i) for i in range(50, 58)), *BAD)
 
 
 def _recipe(**options: object) -> Recipe:
