@@ -154,7 +154,8 @@ def test_a_step_is_tried_until_it_succeeds(caplog: pytest.LogCaptureFixture) -> 
         assert not retrying.start(5)
         eventually(lambda: retrying.done)
         eventually(lambda: "thing_done" in caplog.messages)
-    assert caplog.messages == [
+    # A thread of another test in this process may log as well.
+    assert [message for message in caplog.messages if message.startswith("thing")] == [
         "thing_refused reason=a; it is tried again",
         "thing_refused reason=b; it is tried again",
         "thing_done",
