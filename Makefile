@@ -105,8 +105,9 @@ check: $(DEV)/.ready
 	$(DEV)/bin/lint-imports
 	$(DEV)/bin/python -m tools.language
 
+# Without --quiet, which hides warnings from --strict too.
 docs: $(DEV)/.ready
-	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build --strict
 
 docs-test: $(DEV)/.ready
 	OUTFEED_DOCS_SLOW=1 $(DEV)/bin/python -m pytest tests/docs tests/tutorials
