@@ -143,3 +143,12 @@ def seconds(job: Job, step: str) -> float:
         return float((job.folder / f"{step}.seconds").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return math.nan
+
+
+def last_error(job: Job) -> str:
+    """Return the last line of the log of a failed run."""
+    try:
+        lines = (job.folder / "job.log").read_text(encoding="utf-8").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "its log is empty"

@@ -29,7 +29,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.jobs import Job, commands, work
+from bench.jobs import Job, commands, last_error, work
 from bench.methods.figures import RUN_LIMITS, MethodFigures
 from bench.methods.measure import measure_robustness, score_job, time_jobs
 from bench.methods.table import data_label, tables
@@ -125,15 +125,6 @@ def measure(cells: list[Cell], core: int) -> list[MethodFigures]:
             more = {"seed": cell.seed, "ms": ms, "kept": measure_robustness(cell.job)}
             measured.append(each.model_copy(update=more))
     return measured
-
-
-def last_error(job: Job) -> str:
-    """Return the last line of the log of a failed run."""
-    try:
-        lines = (job.folder / "job.log").read_text(encoding="utf-8").strip().splitlines()
-    except OSError:
-        lines = []
-    return lines[-1] if lines else "its log is empty"
 
 
 def main(

@@ -25,7 +25,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.jobs import Job, commands, seconds, work
+from bench.jobs import commands, last_error, seconds, work
 from bench.public_sets.figures import FoldFigures, PictureScore, known, read_scores
 from bench.public_sets.fold import Protocol
 from bench.public_sets.measure import measure_bundle
@@ -78,15 +78,6 @@ def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
     write_atomically(cell.job.folder / SCORES, lines)
     write_atomically(path, figures.model_dump_json(indent=1) + "\n")
     return figures
-
-
-def last_error(job: Job) -> str:
-    """Return the last line of the log of a failed run."""
-    try:
-        lines = (job.folder / "job.log").read_text(encoding="utf-8").strip().splitlines()
-    except OSError:
-        lines = []
-    return lines[-1] if lines else "its log is empty"
 
 
 def run(

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.augmentation.synthetic_defects import add_defect
-from models.data.dataset import Pixels, as_channels
+from models.data.dataset import DataError, Pixels, as_channels
 from models.networks import normalise
 from models.training.patches import Picture
 
@@ -70,6 +70,15 @@ class Surface:
     @property
     def bad(self) -> Tensor:
         return self.features[self.defective > 0]
+
+
+def require_defects(surface: Surface) -> None:
+    """Raise DataError where no synthetic defect is visible."""
+    if not len(surface.bad):
+        raise DataError(
+            "no synthetic defect is visible on a good part; expected pictures of 32 px a side or "
+            "more that are not all black or white"
+        )
 
 
 @torch.no_grad()

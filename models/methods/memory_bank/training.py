@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
-from models.methods.cell_features import Surface, collect_cells, planes
+from models.methods.cell_features import Surface, collect_cells, planes, require_defects
 from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.memory_bank.critic import train_critic
 from models.methods.memory_bank.network import MemoryBankDetector
@@ -60,11 +60,7 @@ def train(task: TrainingTask) -> TrainedMethod:
         len(good),
         len(bad),
     )
-    if not len(bad):
-        raise DataError(
-            "no synthetic defect is visible on a good part; expected pictures of 32 px a side or "
-            "more that are not all black or white"
-        )
+    require_defects(surface)
     mean, deviation = good.mean(0), good.std(0) + FLAT
     sound = Surface((surface.features - mean) / deviation, surface.defective)
     directions = find_directions(sound, options.directions)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
-from models.methods.cell_features import Placement, collect_cells, planes
+from models.methods.cell_features import Placement, collect_cells, planes, require_defects
 from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.memory_bank.critic import train_critic
 from models.methods.recipe import ReverseDistillationRecipe
@@ -34,8 +34,8 @@ from models.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 LEAST_SIDE_PX = 64  # two cells of the deepest stage
-PEAKS = 0.95  # quantile of the peaks of good parts at which both strides are made equal
-MOST_WEIGHED = 200  # most good pictures for the weights of the strides
+PEAKS = 0.95  # quantile of the peaks of good parts at which all parts of severity are made equal
+MOST_WEIGHED = 200  # most good pictures for the weights of these parts
 LEAST_REACH = 1e-6
 FINE_PART = 0.25  # of the deviations in severity; the rest is that at stride 16
 WEIGHT_DECAY = 1e-4
@@ -120,11 +120,7 @@ def _add_critics(
         seed=seed,
         placement=Placement(rank=lambda features: features @ deviation, on_structure=True),
     )
-    if not len(surface.bad):
-        raise DataError(
-            "no synthetic defect is visible on a good part; expected pictures of 32 px a side or "
-            "more that are not all black or white"
-        )
+    require_defects(surface)
     half = options.units // 2
     weight, bias = torch.zeros(options.units, FEATURES), torch.zeros(options.units)
     outputs: list[tuple[str, Tensor]] = []
