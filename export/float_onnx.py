@@ -199,8 +199,8 @@ def _append_share(
     else:
         low, high = _constant(graph, "severity_low", 0.0), _constant(graph, "severity_high", 12.0)
         top = _constant(graph, "severity_top", 12.0)
-        graph.node.append(helper.make_node("Clip", [raw, low, high], ["clipped"]))
-        graph.node.append(helper.make_node("Div", ["clipped", top], [value]))
+        graph.node.append(helper.make_node("Clip", [raw, low, high], [f"{prefix}clipped"]))
+        graph.node.append(helper.make_node("Div", [f"{prefix}clipped", top], [value]))
     if not levels:
         return value
     # ONNX Runtime runs DequantizeLinear, Sigmoid and QuantizeLinear as one table of 256 bytes.
@@ -221,7 +221,9 @@ def _reconnect(graph: onnx.GraphProto, old: str, new: str) -> None:
 
 
 def _constant(graph: onnx.GraphProto, name: str, value: float) -> str:
-    graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    """Add a constant, unless it is there: map and score of a part share the limits of severity."""
+    if all(tensor.name != name for tensor in graph.initializer):
+        graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
     return name
 
 

@@ -37,10 +37,13 @@ DetectorKind = Literal[
     "cascade",
     "memory-bank",
     "reverse-distillation",
+    "patchcore",
     "texture",
     "template",
     "threshold",
 ]
+# The methods whose networks may give one score of the part beside the map.
+PART_SCORE_KINDS: tuple[DetectorKind, ...] = ("regression", "patchcore")
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
@@ -317,7 +320,7 @@ def check(manifest: Manifest) -> None:
             raise BundleError(f"detector.{side} is no multiple of {detector.multiple_px}")
     if detector.multiple_px % detector.stride_px:
         raise BundleError(f"detector.multiple_px is no multiple of stride_px {detector.stride_px}")
-    if detector.part_score and detector.kind != "regression":
+    if detector.part_score and detector.kind not in PART_SCORE_KINDS:
         raise BundleError(f"detector.part_score: {detector.kind} has no decision head")
     if manifest.chain.part_threshold is not None and not detector.part_score:
         raise BundleError("chain.part_threshold: the detector gives no part_score")

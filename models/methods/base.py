@@ -66,7 +66,8 @@ class Method:
     formats: formats of its export. int8: true if its network may be quantised. further: trains one
     of its networks further, which is changed, by the recipe's detector section; None if the method
     cannot. by_place: the method compares each place with the same place of other parts, so pictures
-    with things in other places than on the line must not be trained on.
+    with things in other places than on the line must not be trained on. reference: a published
+    method to measure others against; `make train` uses it only where its recipe is named.
     """
 
     train: Callable[[TrainingTask], TrainedMethod]
@@ -76,6 +77,7 @@ class Method:
     int8: bool = True
     further: Callable[[TrainingTask, DetectorNetwork], TrainedMethod] | None = None
     by_place: bool = False
+    reference: bool = False
 
 
 def severity_unit(peaks: Sequence[float], share: float = GOOD_SHARE) -> float:

@@ -127,6 +127,23 @@ class ReverseDistillationRecipe(RecipeSection):
     critic_steps: int = Field(default=600, ge=1)
 
 
+class PatchCoreRecipe(RecipeSection):
+    """A bank of features of good parts (models/methods/patchcore). A reference method.
+
+    vectors: most vectors of the bank; a vector takes 0.6 KB. share: of all cells of 8 px of the
+    good parts that become vectors, as long as there are fewer than that. cells: most cells that are
+    kept before vectors are chosen among them; the others are left out at random. projected: number
+    of dimensions in which distances are compared while choosing. neighbours: b of the paper's
+    equation 7, by which the score of a part is weighted; with 1 the score is the largest distance.
+    """
+
+    vectors: int = Field(default=16_000, ge=2, le=200_000)
+    share: float = Field(default=0.1, gt=0, le=1)
+    cells: int = Field(default=200_000, ge=100, le=2_000_000)
+    projected: int = Field(default=128, ge=2, le=152)
+    neighbours: int = Field(default=9, ge=1, le=100)
+
+
 class TextureRecipe(RecipeSection):
     """Texture statistics of overlapping blocks, compared with good parts (models/methods/texture).
 

@@ -17,6 +17,7 @@ from models.methods.recipe import (
     AutoencoderRecipe,
     CascadeRecipe,
     MemoryBankRecipe,
+    PatchCoreRecipe,
     RecipeSection,
     ReverseDistillationRecipe,
     TemplateRecipe,
@@ -196,6 +197,7 @@ class Recipe(RecipeSection):
     cascade: CascadeRecipe = CascadeRecipe()
     memory_bank: MemoryBankRecipe = MemoryBankRecipe()
     reverse_distillation: ReverseDistillationRecipe = ReverseDistillationRecipe()
+    patchcore: PatchCoreRecipe = PatchCoreRecipe()
     texture: TextureRecipe = TextureRecipe()
     template: TemplateRecipe = TemplateRecipe()
     threshold: ThresholdRecipe = ThresholdRecipe()

@@ -154,6 +154,7 @@ def manifest(*, detector: dict[str, Any], **chain: Any) -> Manifest:
 
 def test_the_fields_of_a_manifest_agree() -> None:
     check(manifest(detector={"part_score": True}, part_threshold=5.0))
+    check(manifest(detector={"part_score": True, "kind": "patchcore"}))
     with pytest.raises(BundleError, match="the detector gives no part_score"):
         check(manifest(detector={}, part_threshold=5.0))
     with pytest.raises(BundleError, match="texture has no decision head"):

@@ -46,6 +46,7 @@ TINY: dict[DetectorKind, dict[str, object]] = {
             **{"units": 16, "synthetic_pictures": 60, "cells": 4000, "critic_steps": 100},
         }
     },
+    "patchcore": {"patchcore": {"vectors": 400, "cells": 2000}},
     "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},
     "template": {},
     "threshold": {},

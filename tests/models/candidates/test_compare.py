@@ -20,6 +20,7 @@ from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.runs.run import Run
 from models.training.__main__ import main
+from models.training.recipe import RECIPES
 from tests.models.candidates.standins import method, refusing, register, write_sorted
 from tests.models.report.pages import Reader, text_of
 
@@ -76,9 +77,11 @@ def test_good_parts_alone(
 
 
 def test_every_method_that_learns_from_good_parts_is_a_candidate() -> None:
-    known = {name for name, some in METHODS.items() if some.good_only}
+    known = {name for name, some in METHODS.items() if some.good_only and not some.reference}
     assert known >= {"memory-bank", "autoencoder", "texture", "template", "threshold"}
     assert set(good_only()) == known
+    assert METHODS["patchcore"].reference
+    assert (RECIPES / "patchcore.toml").is_file()
 
 
 def test_a_method_that_is_a_file(

@@ -59,6 +59,18 @@ def test_without_good_parts_or_methods_there_is_no_plan(
     assert plan_for(dataset, SETTINGS, 0.01) is None
 
 
+def test_a_reference_method_is_no_candidate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = method()
+    methods = {"memory-bank": shown, "texture": replace(shown, reference=True)}
+    register(monkeypatch, tmp_path / "some", methods)
+    assert good_only() == ("memory-bank",)
+    methods["texture"] = shown
+    register(monkeypatch, tmp_path / "others", methods)
+    assert good_only() == ("memory-bank", "texture")
+
+
 def record(dataset_folder: Path, train: list[str], validation: list[str]) -> RunRecord:
     return RunRecord(
         recipe=Recipe(name="x"),

@@ -1,0 +1,140 @@
+"""The network of the method `patchcore`: the distance of features from a bank of good parts.
+
+Source: Roth et al. 2022 (Towards Total Recall in Industrial Anomaly Detection, CVPR), sections 3.1
+and 3.3. The backbone is EfficientNet-Lite0 in place of a Wide-ResNet-50. docs/decisions/0048 lists
+every difference from the paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.methods.pixel_map import PixelMap
+from models.networks.base import DetectorNetwork
+from models.networks.efficientnet import STAGES, EfficientNetLite0
+
+TAPS = (2, 4)  # stages of EfficientNet-Lite0, at strides 8 and 16
+CELL_PX, MULTIPLE_PX = 8, 16
+FEATURES = sum(STAGES[tap].channels for tap in TAPS)
+PATCH = 3  # side in cells of the neighbourhood over which features are averaged
+# Vectors of the bank that one matrix product compares. Its result takes 4 KB for each cell.
+BLOCK = 1024
+
+
+class PatchCoreDetector(DetectorNetwork):
+    """Severity for each pixel: the distance to the nearest of many feature vectors of good parts.
+
+    The features are those of a frozen network, averaged over PATCH × PATCH cells. The distance is
+    the Euclidean one, in float32. The score of the part is the distance of the farthest cell,
+    weighted by equation 7 of the paper with the ``neighbours`` vectors nearest to its vector of the
+    bank.
+
+    ``bank`` has FEATURES + 1 rows and a column for each vector v: the vector, and -|v|²/2. The
+    product with a cell's features x and a 1 is x·v - |v|²/2 = (|x|² - |x - v|²) / 2, which is
+    greatest for the nearest vector. ``near`` has a row for each vector: the indices of the vectors
+    nearest to it, itself first. ``units``: distance, and weighted distance, of severity 1. The size
+    of the bank is that of the weights that are loaded.
+    """
+
+    decides = True
+    stride_px = 1
+    multiple_px = MULTIPLE_PX
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite0(channels, stages=TAPS[-1] + 1)
+        self.pixels = PixelMap(CELL_PX)
+        self.bank: Tensor
+        self.near: Tensor
+        self.units: Tensor
+        self.register_buffer("bank", torch.zeros(FEATURES + 1, 1))
+        self.register_buffer("near", torch.zeros(1, 1, dtype=torch.int64))
+        self.register_buffer("units", torch.ones(2))
+
+    def cell_features(self, x: Tensor) -> Tensor:
+        """Return the features of the cells: N×C×H×W → N×FEATURES×(H/8)×(W/8)."""
+        outputs = self.backbone(x)
+        fine, coarse = (functional.avg_pool2d(outputs[tap], PATCH, 1, PATCH // 2) for tap in TAPS)
+        enlarged = functional.interpolate(
+            coarse, scale_factor=2.0, mode="bilinear", align_corners=False
+        )
+        return torch.cat([fine, enlarged], 1)
+
+    def distances(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distance and weighted distance: N×1×(H/8)×(W/8) of each cell, N×1 of the part."""
+        features = self.cell_features(x)
+        # A row of ones for each cell. The check of a bundle (edge/bundle/onnx_file.py) allows the
+        # operator Pad, and refuses Expand.
+        cells = functional.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).flatten(2).transpose(1, 2)
+        squares = (cells * cells).sum(2, keepdim=True) - 1.0
+        best: Tensor | None = None
+        for block in self.bank.split(BLOCK, 1):
+            product = (cells @ block).amax(2, keepdim=True)
+            best = product if best is None else torch.maximum(best, product)
+        assert best is not None
+        distance = torch.sqrt(functional.relu(squares - 2.0 * best))
+        part = self._weighted(cells, squares, distance)
+        return distance.transpose(1, 2).reshape_as(features[:, :1]), part
+
+    def raw(self, x: Tensor) -> Tensor:
+        return self.raw_and_part(x)[0]
+
+    def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        cells, part = self.distances(x)
+        return self.pixels(cells) / self.units[0], (part / self.units[1])[:, :, None, None]
+
+    def load_imagenet(self) -> None:
+        self.backbone.load_imagenet()
+
+    @torch.no_grad()
+    def remember(self, vectors: Tensor, neighbours: int) -> None:
+        """Set the bank: vectors N×FEATURES. neighbours: b of equation 7, at most N of them."""
+        rows = torch.cat([vectors.T, -vectors.square().sum(1)[None] / 2])
+        self.bank = rows.contiguous()
+        self.near = nearest(vectors, min(neighbours, len(vectors)))
+
+    @torch.no_grad()
+    def scale(self, cell: float, part: float) -> None:
+        """Set the distance, and the weighted distance, that is a severity of 1."""
+        self.units.copy_(torch.tensor([cell, part]))
+
+    def _weighted(self, cells: Tensor, squares: Tensor, distance: Tensor) -> Tensor:
+        """Return equation 7 for each picture, N×1. cells: N×P×(FEATURES + 1); the others N×P×1."""
+        place = distance.argmax(1, keepdim=True)
+        farthest = distance.gather(1, place)[:, :, 0]
+        if self.near.shape[1] == 1:
+            return farthest
+        # The product with ones repeats the place for each feature, without the operator Expand.
+        each = place * torch.ones(1, 1, FEATURES + 1, dtype=torch.int64)
+        products = (cells.gather(1, each) @ self.bank)[:, 0]
+        known = self.near.index_select(0, products.argmax(1))
+        others = squares.gather(1, place)[:, 0] - 2.0 * products.gather(1, known)
+        weights = torch.softmax(torch.sqrt(functional.relu(others)), 1)
+        return (1.0 - weights[:, :1]) * farthest
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take the size of the bank from the weights that are loaded."""
+        for name in ("bank", "near"):
+            given, own = state_dict.get(prefix + name), getattr(self, name)
+            if isinstance(given, Tensor) and given.dim() == own.dim():
+                shape = (len(own), given.shape[1]) if name == "bank" else given.shape
+                setattr(self, name, own.new_empty(shape))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def nearest(vectors: Tensor, count: int) -> Tensor:
+    """Return the indices of the ``count`` vectors nearest to each, itself first: int64 N×count."""
+    squares = vectors.square().sum(1)
+    rows = []
+    for start in range(0, len(vectors), BLOCK):
+        own = torch.arange(start, min(start + BLOCK, len(vectors)))
+        distances = torch.addmm(squares, vectors[own], vectors.T, alpha=-2.0)
+        distances[torch.arange(len(own)), own] = -torch.inf  # also before an equal vector
+        rows.append(distances.topk(count, largest=False).indices)
+    return torch.cat(rows)

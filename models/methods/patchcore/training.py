@@ -1,0 +1,110 @@
+"""Training of PatchCore: a coreset of the features of good parts, and the scale of severity.
+
+Source: Roth et al. 2022 (CVPR), section 3.2.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.data.dataset import DataError
+from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
+from models.methods.cell_features import planes
+from models.methods.frozen_backbone import require_good
+from models.methods.patchcore.coreset import greedy_coreset, project
+from models.methods.patchcore.network import CELL_PX, PatchCoreDetector
+from models.methods.recipe import PatchCoreRecipe
+from models.training.fit import start_from_imagenet
+from models.training.patches import Picture
+from models.training.progress import stage, track
+from models.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+# Share of the length of a vector below which a distance is the rounding error of float32.
+ROUNDING = 5e-3
+
+
+def train(task: TrainingTask) -> TrainedMethod:
+    """Choose the bank. Block for minutes.
+
+    Raises DataError without the weights of ImageNet, or without a good part.
+    """
+    options, seed = task.recipe.patchcore, task.recipe.seed
+    require_good(task.good)
+    network = build(task.recipe, task.channels).eval()
+    start_from_imagenet(network, "method")
+    network.requires_grad_(False)
+    features, total = _collect(network, task.good, options.cells, seed)
+    size = bank_size(options, total, len(features))
+    with stage(f"choosing {size} of {len(features)} cells for the bank"):
+        chosen = greedy_coreset(project(features, options.projected, seed), size, seed)
+    log.info("patchcore cells=%s kept=%s bank=%s", total, len(features), len(chosen))
+    network.remember(features[chosen], options.neighbours)
+    _settle(network, task)
+    return TrainedMethod(network)
+
+
+def build(recipe: Recipe, channels: int) -> PatchCoreDetector:
+    del recipe  # the size of the bank is that of the weights
+    return PatchCoreDetector(channels)
+
+
+def bank_size(options: PatchCoreRecipe, total: int, kept: int) -> int:
+    """Return the size of the bank: ``share`` of all cells, at most ``vectors`` of those kept."""
+    return min(max(round(options.share * total), options.neighbours), options.vectors, kept)
+
+
+@torch.no_grad()
+def _collect(
+    network: PatchCoreDetector, pictures: tuple[Picture, ...], most: int, seed: int
+) -> tuple[Tensor, int]:
+    """Return features of cells drawn from all pictures, N×FEATURES, and the number of all cells.
+
+    At most ``most`` cells are kept, of each picture the same share of them.
+    """
+    rng = np.random.default_rng([seed, 48])
+    shapes = [_cells_of(picture) for picture in pictures]
+    total = sum(rows * cols for rows, cols in shapes)
+    share = min(1.0, most / total)
+    found = []
+    seen = track(pictures, "collecting features of good parts", len(pictures))
+    for picture, (rows, cols) in zip(seen, shapes, strict=True):
+        features = network.cell_features(planes(picture.pixels, network.multiple_px))
+        cells = features[0, :, :rows, :cols].flatten(1).T
+        count = max(1, int(share * len(cells)))
+        drawn = np.sort(rng.permutation(len(cells))[:count])
+        found.append(cells[torch.from_numpy(drawn)])
+    return torch.cat(found), total
+
+
+def _cells_of(picture: Picture) -> tuple[int, int]:
+    """Return rows and columns of the cells that show the picture, and not its reflected rim."""
+    rows, cols = (-(-side // CELL_PX) for side in picture.kind_map.shape)
+    return rows, cols
+
+
+@torch.no_grad()
+def _settle(network: PatchCoreDetector, task: TrainingTask) -> None:
+    """Set the scales of severity, from the peaks of the map and from the scores of good parts."""
+    peaks, scores = [], []
+    scaling = task.good_held_back or task.good
+    for picture in track(scaling, "measuring the distance of good parts", len(scaling)):
+        cells, part = network.distances(planes(picture.pixels, network.multiple_px))
+        height, width = picture.kind_map.shape
+        peaks.append(float(network.pixels(cells)[0, 0, :height, :width].max()))
+        scores.append(float(part))
+    length = float(network.bank[:-1].norm(dim=0).mean())
+    log.info("patchcore good parts reach=%.2f length of vectors=%.2f", max(peaks), length)
+    if max(peaks) <= ROUNDING * length:
+        raise DataError("method patchcore: all pictures look alike; expected different good parts")
+    network.scale(severity_unit(peaks), severity_unit(scores))
+
+
+METHOD = Method(
+    train=train, build=build, good_only=True, formats=("onnx",), int8=False, reference=True
+)
