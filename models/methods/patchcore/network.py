@@ -72,7 +72,7 @@ class PatchCoreDetector(DetectorNetwork):
         cells = functional.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).flatten(2).transpose(1, 2)
         squares = (cells * cells).sum(2, keepdim=True) - 1.0
         best: Tensor | None = None
-        for block in self.bank.split(BLOCK, 1):
+        for block in torch.split(self.bank, BLOCK, 1):
             product = (cells @ block).amax(2, keepdim=True)
             best = product if best is None else torch.maximum(best, product)
         assert best is not None
