@@ -84,7 +84,7 @@ class Workshop:
         self._parts = spread(source.train, search_parts, seed=1)
         chosen, load = spread(source.train, calibration_frames), source.load_pair
         log.info("calibrate frames=%s search parts=%s", len(chosen), len(self._parts))
-        self._crops = FrameCrops(chosen, load, source.size)
+        self._crops = FrameCrops(chosen, source.load_detector_pair, source.size)
         self._float = export_float(source.detector, source.channels)
         raw = LOGIT_RANGE if source.detector.logistic else Range(0.0, SEVERITY_MAX)
         self._detector = Quantiser(self._float, self._crops, raw)

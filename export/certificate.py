@@ -96,7 +96,9 @@ def certify(
     kinds = tuple(kind.name for kind in manifest.kinds)
     outcomes: dict[str, list[PictureOutcome]] = {name: [] for name in (TORCH, *by_name)}
     synthetic = (
-        tuple(with_synthetic_defects(source.held_back)) if source.uses_synthetic_defects else ()
+        tuple(with_synthetic_defects(source.held_back, source.draft.detector.alignment))
+        if source.uses_synthetic_defects
+        else ()
     )
     every = (*source.held_back, *synthetic)
     progress = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from edge.bundle import BuildManifest, Bundle, Manifest, pack, parse_bundle
 from edge.bundle.manifest import Format
+from edge.chain.align import AlignedDetector
 from edge.chain.classify import BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.inspector import Inspection, Inspector
@@ -68,6 +69,8 @@ def torch_chain(
         detect = RegressionDetector(
             engine(spec.height, spec.width), spec, scale=1.0, shaped=engine if flexible else None
         )
+    if spec.alignment is not None:
+        detect = AlignedDetector(detect, spec.alignment, spec.channels)
     classify: Classifier = SingleKindClassifier(manifest.kinds)
     if classifier is not None and manifest.classifier is not None:
         classify = BlockVote(

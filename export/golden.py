@@ -13,7 +13,7 @@ from itertools import islice
 
 import cv2
 
-from edge.bundle import GoldenLimits, GoldenManifest
+from edge.bundle import AlignmentManifest, GoldenLimits, GoldenManifest
 from edge.chain.golden import first_difference, golden_manifest
 from edge.records import Decision, Frame
 from export.chains import Examines
@@ -48,11 +48,13 @@ def choose_golden(
     pictures: Sequence[Picture],
     size: tuple[int, int],
     threshold: float,
+    alignment: AlignmentManifest | None = None,
 ) -> Golden:
     """Choose frames on which all chains agree: one for each kind of defect, then good ones.
 
     chains: the first build, the other builds, and the chain on torch. size: height and width of
-    the static input in pixels, to which frames are cut.
+    the static input in pixels, to which frames are cut. alignment: of the parts; frames are then
+    whole, because a station aligns whole frames.
 
     The clearest frames are chosen, so that the rounding of another engine cannot change the
     decision: defects with a high confidence of the classifier, then with the highest peak, and good
@@ -63,13 +65,13 @@ def choose_golden(
     frames = (
         (
             picture.sample.kinds[0] if picture.sample.kinds else "",
-            crop(picture.pixels, picture.kind_map, size),
+            _frame(picture, size, alignment),
         )
         for picture in track(pictures, "choosing golden frames")
     )
     shown = list(_agreed(chains, frames, threshold))
     if not any(each[0] for each in shown):
-        shown += _agreed(chains, _synthetic(pictures, size), threshold)
+        shown += _agreed(chains, _synthetic(pictures, size, alignment), threshold)
     sorts = {bool(kind) for kind, *_ in shown} | {True}
     for limits in LIMITS:
         close = [each[:3] for each in shown if LIMITS.index(each[3]) <= LIMITS.index(limits)]
@@ -104,10 +106,19 @@ def _agreed(
                 break
 
 
-def _synthetic(pictures: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[str, Pixels]]:
+def _frame(picture: Picture, size: tuple[int, int], alignment: AlignmentManifest | None) -> Pixels:
+    """Return a picture, cut around its defect or its centre unless parts are aligned."""
+    if alignment is not None:
+        return picture.pixels
+    return crop(picture.pixels, picture.kind_map, size)
+
+
+def _synthetic(
+    pictures: Sequence[Picture], size: tuple[int, int], alignment: AlignmentManifest | None
+) -> Iterator[tuple[str, Pixels]]:
     """Yield good pictures with a synthetic defect, cut around it."""
-    for picture in islice(with_synthetic_defects(pictures), SYNTHETIC_PICTURES):
-        yield SYNTHETIC, crop(picture.pixels, picture.kind_map, size)
+    for picture in islice(with_synthetic_defects(pictures, alignment), SYNTHETIC_PICTURES):
+        yield SYNTHETIC, _frame(picture, size, alignment)
 
 
 _Shown = tuple[str, GoldenManifest, Pixels]

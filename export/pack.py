@@ -247,7 +247,11 @@ def _golden(source: ExportSource, certified_builds: _Certified) -> Golden:
     chains = {**certified_builds.chains, TORCH: torch}
     try:
         return choose_golden(
-            chains, source.held_back, source.size, certified_builds.manifest.chain.threshold
+            chains,
+            source.held_back,
+            source.size,
+            certified_builds.manifest.chain.threshold,
+            certified_builds.manifest.detector.alignment,
         )
     except ExportError as error:
         raise BuildFailuresError(

@@ -50,7 +50,9 @@ def repack(run: Run, old: Bundle, version: str, limits: ParityLimits) -> Exporte
         raise ParityError("; ".join(str(failures) for failures in certified.failures))
     chains = {build.name: build_chain(draft, build) for build in builds}
     chains[TORCH] = torch_chain(source.detector, source.classifier, draft, flexible=True)
-    golden = choose_golden(chains, source.held_back, source.size, draft.chain.threshold)
+    golden = choose_golden(
+        chains, source.held_back, source.size, draft.chain.threshold, draft.detector.alignment
+    )
     reference = reference_file(source, chains[builds[0].name])
     bundle, data = pack_proven(draft, builds, golden, certified, reference)
     return Exported(data, bundle, certified, (), (), None)

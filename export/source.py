@@ -26,6 +26,7 @@ from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
 from models.runs.run import Run
+from models.training.alignment import aligned_view
 from models.training.patches import Picture, load_pictures
 
 WHOLE_FRAME_LIMIT_PX = 512 * 512  # above this a frame is cut into tiles
@@ -70,10 +71,15 @@ class ExportSource:
         """
         pair = self.dataset.load_pair(sample)
         return (
-            add_synthetic_defect(sample, *pair)
+            add_synthetic_defect(sample, *pair, self.draft.detector.alignment)
             if self.uses_synthetic_defects and is_synthetic(sample)
             else pair
         )
+
+    def load_detector_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
+        """Return what the detector sees of ``load_pair``: the aligned part, or the same picture."""
+        pair, alignment = self.load_pair(sample), self.draft.detector.alignment
+        return pair if alignment is None else aligned_view(*pair, alignment) or pair
 
     @property
     def formats(self) -> tuple[Format, ...]:
@@ -109,6 +115,8 @@ def open_source(
     dataset, by_name = run.open_data()
     detector, classifier = run.load_detector(), run.load_classifier()
     usual = (result.frame_height, result.frame_width)
+    if record.alignment is not None:
+        usual = (record.alignment.height, record.alignment.width)
     if isinstance(detector, FileDetector):
         shape = (
             height or usual[0],
@@ -133,6 +141,7 @@ def open_source(
             multiple_px=detector.multiple_px,
             stride_px=detector.stride_px,
             part_score=isinstance(detector, DetectorNetwork) and detector.decides,
+            alignment=record.alignment,
         ),
         classifier=None
         if classifier is None

@@ -9,12 +9,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 
+from edge.bundle import AlignmentManifest
 from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
 from models.data.dataset import Pixels, Sample
+from models.training.alignment import change_part
 from models.training.patches import Picture
 
 UNSEEN = 90.0  # grey levels from the middle; beyond them the colour of a blot is not random
@@ -31,13 +34,23 @@ def is_synthetic(sample: Sample) -> bool:
     return sample.is_good and zlib.crc32(sample.name.encode()) % 2 == 0
 
 
-def add_synthetic_defect(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pixels]:
+def add_synthetic_defect(
+    sample: Sample,
+    pixels: Pixels,
+    kind_map: Pixels,
+    alignment: AlignmentManifest | None = None,
+) -> tuple[Pixels, Pixels]:
     """Return pixels and kind map with a synthetic defect; unchanged where none is visible.
 
-    pixels: uint8 H×W or H×W×3. kind_map: uint8 H×W. The defect depends on the name of the sample
-    only. Half of the defects are black or white blots: a hole and a reflection give the largest
-    activations, and the range of int8 must include them.
+    pixels: uint8 H×W or H×W×3. kind_map: uint8 H×W. alignment: the defect is placed in the aligned
+    picture, because a defect on the ground is not a defect of the part. The defect depends on the
+    name of the sample only. Half of the defects are black or white blots: a hole and a reflection
+    give the largest activations, and the range of int8 must include them.
     """
+    return change_part(pixels, kind_map, alignment, partial(_add, sample))
+
+
+def _add(sample: Sample, pixels: Pixels, kind_map: Pixels) -> tuple[Pixels, Pixels]:
     code = zlib.crc32(sample.name.encode())
     rng = np.random.default_rng(code)
     if code % 4 == 0:
@@ -64,12 +77,17 @@ def _blot(pixels: Pixels, kind_map: Pixels, rng: np.random.Generator) -> tuple[P
     return blotted, marked
 
 
-def with_synthetic_defects(pictures: Iterable[Picture]) -> Iterator[Picture]:
-    """Yield copies of the pictures chosen by ``is_synthetic``, each with a visible defect."""
+def with_synthetic_defects(
+    pictures: Iterable[Picture], alignment: AlignmentManifest | None = None
+) -> Iterator[Picture]:
+    """Yield copies of the pictures chosen by ``is_synthetic``, each with a visible defect.
+
+    alignment: of the parts, as for ``add_synthetic_defect``.
+    """
     for picture in pictures:
         if is_synthetic(picture.sample):
             pixels, kind_map = add_synthetic_defect(
-                picture.sample, picture.pixels, picture.kind_map
+                picture.sample, picture.pixels, picture.kind_map, alignment
             )
             if kind_map.any():
                 yield replace(picture, pixels=pixels, kind_map=kind_map)

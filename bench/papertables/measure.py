@@ -108,7 +108,7 @@ def _without_seeds(recipe: Recipe) -> str:
 def _float(
     run: Run, record: RunRecord, result: RunResult, pictures: tuple[Picture, ...]
 ) -> dict[str, tuple[PictureOutcome, ...]]:
-    detector = RunOnce(detector_of(run.load_detector(), record.channels))
+    detector = RunOnce(detector_of(run.load_detector(), record.channels, record.alignment))
     chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     named = run.load_classifier()

@@ -17,6 +17,7 @@ from edge.bundle.keys import key_id, read_trusted
 from edge.bundle.manifest import (
     CHAIN,
     COMPATIBLE,
+    AlignmentManifest,
     BuildManifest,
     ChainManifest,
     ClassifierManifest,
@@ -39,6 +40,7 @@ __all__ = [
     "MANIFEST",
     "MAX_BYTES",
     "SUFFIX",
+    "AlignmentManifest",
     "BuildManifest",
     "Bundle",
     "Certificate",

@@ -60,13 +60,35 @@ class ManifestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class AlignmentManifest(ManifestModel):
+    """The pose in which the detector sees a part that lies on a plain ground (edge/chain/align.py).
+
+    contrast: least difference of the part from its ground, in grey levels. least_area_px,
+    most_area_px: area of the part in the frame. turns: the part is turned so that its long axis is
+    level; otherwise it is only centred. directed: its heavier end is turned to the left; otherwise
+    half a turn is open. left_px, top_px: centre of the part in the aligned picture, from its left
+    and its top. height, width: size of the aligned picture in px.
+    """
+
+    contrast: float = Field(ge=1, le=255)
+    least_area_px: int = Field(ge=1)
+    most_area_px: int = Field(ge=1)
+    turns: bool
+    directed: bool
+    left_px: float = Field(ge=0, le=8192)
+    top_px: float = Field(ge=0, le=8192)
+    height: int = Field(ge=16, le=8192)
+    width: int = Field(ge=16, le=8192)
+
+
 class DetectorManifest(ManifestModel):
     """The input and output of the detector, in every build.
 
     height × width is the shape of a run in a build that is not flexible, and of the golden frames.
     A frame that is larger than a run is cut into tiles, which overlap by overlap_px. The output is
     one plane at stride_px. part_score: the network has a decision head. Its output is then one row:
-    the cells of the plane row by row, and the score of the part last, on the same scale.
+    the cells of the plane row by row, and the score of the part last, on the same scale. alignment:
+    the detector sees the aligned part and not the frame.
     """
 
     kind: DetectorKind = "regression"
@@ -78,6 +100,7 @@ class DetectorManifest(ManifestModel):
     multiple_px: int = Field(ge=1)
     stride_px: int = Field(ge=1)
     part_score: bool = False
+    alignment: AlignmentManifest | None = None
 
 
 class ClassifierManifest(ManifestModel):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from edge.bundle import Bundle, DetectorManifest, check_certificate
 from edge.bundle.manifest import DetectorKind
 from edge.bundle.network import check_networks
+from edge.chain.align import AlignedDetector
 from edge.chain.classify import BLOCKS_PER_REGION, BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, RegressionDetector
 from edge.chain.golden import first_difference
@@ -66,6 +67,8 @@ def build_inspector(
             zero_point=build.detector.zero_point,
             shaped=detector_engine if build.detector.flexible else None,
         )
+    if spec.alignment is not None:
+        detector = AlignedDetector(detector, spec.alignment, spec.channels)
     classifier: Classifier = SingleKindClassifier(manifest.kinds)
     if manifest.classifier is not None and build.classifier is not None:
         blocks = manifest.classifier

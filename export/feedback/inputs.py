@@ -66,7 +66,7 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
         return {picture.sample.name: rejected(chain, picture) for picture in progress}
 
     caught = ruled((*feedback.selection, *(marked.picture for marked in feedback.held_back)))
-    detector = detector_of(run.load_detector(), record.channels)
+    detector = detector_of(run.load_detector(), record.channels, record.alignment)
     later = tuple(m.picture for m in feedback.held_back if m.picture.sample.is_good)
     learned, later_regions = (
         find_novel_regions(detector, good, settings.threshold)
@@ -101,7 +101,12 @@ def _synthetic_parts(
         return synthetic_bad_parts(donors, good, novel_regions, feedback.record.recipe.seed)
     if any(not picture.sample.is_good for picture in feedback.validation):
         return ()
-    return tuple(map(_as_bad_part, with_synthetic_defects((*feedback.validation, *good))))
+    return tuple(
+        map(
+            _as_bad_part,
+            with_synthetic_defects((*feedback.validation, *good), feedback.record.alignment),
+        )
+    )
 
 
 def _as_bad_part(picture: Picture) -> Picture:

@@ -179,7 +179,8 @@ def _row(picture: Picture, examine: Mapping[DetectorKind, Examine]) -> str:
 
 
 def _examiner(run: Run, candidate: MethodCandidate) -> Examine:
-    detector = detector_of(run.load_detector(), run.record().channels)
+    record = run.record()
+    detector = detector_of(run.load_detector(), record.channels, record.alignment)
     inspector = chain_of(run, detector, candidate.threshold)
 
     def look(picture: Picture) -> tuple[str, float]:

@@ -71,7 +71,7 @@ def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScor
     T that rejects at most the share ``limit`` (0 to 1) of the good pictures.
     """
     record, result = run.record(), run.result()
-    detector = detector_of(run.load_detector(), record.channels)
+    detector = detector_of(run.load_detector(), record.channels, record.alignment)
     threshold = result.threshold
     if record.recipe.chain.max_false_rejects is None:
         good = track(pictures.good, f"{record.recipe.method}: searching for T on good pictures")
@@ -218,7 +218,8 @@ def _parts(pictures: Iterable[Picture]) -> list[str]:
 
 def ms_per_frame(run: Run, pictures: Sequence[Picture]) -> float:
     """Return the median time of the float detector on one core, for a picture of median size."""
-    detector = detector_of(run.load_detector(), run.record().channels)
+    record = run.record()
+    detector = detector_of(run.load_detector(), record.channels, record.alignment)
     middle = sorted(pictures, key=lambda picture: picture.kind_map.size)[len(pictures) // 2]
     with _one_core():
         return statistics.median(_timed(detector, middle))

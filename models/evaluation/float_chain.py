@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edge.bundle import ChainManifest, KindManifest
+from edge.bundle import AlignmentManifest, ChainManifest, KindManifest
+from edge.chain.align import AlignedDetector
 from edge.chain.classify import KEEP_NONE, BlockVote, Classifier, SingleKindClassifier
 from edge.chain.detect import Detector, as_channels
 from edge.chain.inspector import Inspector
@@ -31,11 +32,21 @@ class TorchDetector:
         return SeverityMap(values, 1.0, 0, self._network.stride_px, part_score=score)
 
 
-def detector_of(trained: DetectorNetwork | FileDetector, channels: int) -> Detector:
-    """Return the Detector of a trained network (on torch) or of a detector file."""
+def detector_of(
+    trained: DetectorNetwork | FileDetector,
+    channels: int,
+    alignment: AlignmentManifest | None = None,
+) -> Detector:
+    """Return the Detector of a trained network (on torch) or of a detector file.
+
+    alignment: of the parts, as the run's record has it.
+    """
+    detector: Detector
     if isinstance(trained, FileDetector):
-        return trained.detector(channels)
-    return TorchDetector(trained, channels)
+        detector = trained.detector(channels)
+    else:
+        detector = TorchDetector(trained, channels)
+    return detector if alignment is None else AlignedDetector(detector, alignment, channels)
 
 
 class RunOnce:

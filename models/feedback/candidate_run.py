@@ -67,7 +67,7 @@ def _record(feedback: FeedbackDataset) -> RunRecord:
 
 def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
     record, settings = feedback.record, candidate.settings
-    detected = RunOnce(detector_of(candidate.detector, record.channels))
+    detected = RunOnce(detector_of(candidate.detector, record.channels, record.alignment))
     pictures = (*feedback.validation, *(marked.picture for marked in feedback.held_back))
     chain = ChainManifest(threshold=settings.threshold, join_px=feedback.result.join_px)
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)

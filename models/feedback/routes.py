@@ -42,6 +42,7 @@ from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.run import Run
+from models.training.alignment import align_pictures
 from models.training.blocks import LabelledRegion, collect_regions
 from models.training.classifier import train_classifier
 from models.training.patches import Picture, find_truncate
@@ -117,7 +118,7 @@ def follow(
         trained = _detector(route, feedback, made, detector, scratch)
         detector, detector_loss = trained.detector, tuple(trained.loss)
     channels = feedback.record.channels
-    plain = detector_of(detector, channels)
+    plain = detector_of(detector, channels, feedback.record.alignment)
     run_once = RunOnce(plain)
     if classifier is not None and route != "threshold":
         anew = route == "method"
@@ -198,9 +199,10 @@ def _detector(
 def _task(
     feedback: FeedbackDataset, pictures: tuple[Picture, ...], recipe: Recipe, scratch: Run
 ) -> TrainingTask:
+    alignment = feedback.record.alignment
     return TrainingTask(
-        pictures=pictures,
-        held_back=feedback.validation,
+        pictures=align_pictures(pictures, alignment),
+        held_back=align_pictures(feedback.validation, alignment),
         kinds=feedback.dataset.kinds,
         channels=feedback.record.channels,
         recipe=recipe,

@@ -116,7 +116,7 @@ def gather(
 
 def _inspector(run: Run, record: RunRecord, result: RunResult) -> Inspector:
     return float_inspector(
-        detector_of(run.load_detector(), record.channels),
+        detector_of(run.load_detector(), record.channels, record.alignment),
         run.load_classifier(),
         record.channels,
         ChainManifest(threshold=result.threshold, join_px=result.join_px),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.training import auto
+from models.training.alignment import find_alignment
 from models.data.dataset import DataError, DataSet
 from models.data.split import hold_back_defective, split
 from models.methods.registry import METHODS
@@ -80,6 +81,7 @@ def prepare(
         train=tuple(sample.name for sample in divided.train),
         validation=tuple(sample.name for sample in divided.validation),
         unmasked=tuple(sample.name for sample in divided.unmasked),
+        alignment=find_alignment(pictures, recipe.alignment),
     )
     for line in unknowns(divided.validation, dataset.kinds):
         log.warning("%s", line)

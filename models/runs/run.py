@@ -21,6 +21,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import nn
 
+from edge.bundle import AlignmentManifest
 from edge.validation_messages import describe
 from edge.errors import BundleError, QuarantineError
 from models.data.dataset import DataError, DataSet, Sample
@@ -50,6 +51,7 @@ class RunRecord(_Part):
     """The data and settings of a run, recorded before it is trained.
 
     train, validation: names of pictures. unmasked: names of defective pictures without a mask.
+    alignment: of the parts; None where the detector sees whole frames.
     """
 
     recipe: Recipe
@@ -60,6 +62,7 @@ class RunRecord(_Part):
     train: tuple[str, ...]
     validation: tuple[str, ...]
     unmasked: tuple[str, ...]
+    alignment: AlignmentManifest | None = None
 
 
 class CurvePoint(_Part):

@@ -88,6 +88,17 @@ class AugmentRecipe(RecipeSection):
         return Augmentation(**self.model_dump(), centre_on_defect=centre_on_defect)
 
 
+class AlignmentRecipe(RecipeSection):
+    """The alignment of parts that lie on a plain ground (edge/chain/align.py).
+
+    use: "auto" aligns where every good picture shows one part on a plain ground and the parts do
+    not lie in one pose already; "always" refuses other pictures; "never" shows the detector the
+    frame as it is.
+    """
+
+    use: Literal["never", "auto", "always"] = "never"
+
+
 class DetectorRecipe(RecipeSection):
     """The detection network and its training.
 
@@ -191,6 +202,7 @@ class Recipe(RecipeSection):
     method: DetectorKind = "regression"
     split: SplitRecipe = SplitRecipe()
     labels: LabelRecipe = LabelRecipe()
+    alignment: AlignmentRecipe = AlignmentRecipe()
     augment: AugmentRecipe = AugmentRecipe()
     detector: DetectorRecipe = DetectorRecipe()
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()

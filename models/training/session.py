@@ -33,6 +33,7 @@ from models.methods.registry import METHODS
 from models.networks import BlockClassifier
 from models.runs.preparation import Preparation, prepare
 from models.runs.run import CurvePoint, Run, RunResult
+from models.training.alignment import align_pictures
 from models.training.blocks import collect_regions
 from models.training.classifier import train_classifier
 from models.training.patches import Picture
@@ -65,7 +66,7 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     lines = [str(picture.sample.image_path.resolve()) for picture in prepared.held_back]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
     trained = _train_detector(prepared, run)
-    detector = detector_of(trained.detector, dataset.channels)
+    detector = detector_of(trained.detector, dataset.channels, record.alignment)
     detected = RunOnce(
         detector
     )  # the search for T, keep_severity and the figures need the same maps
@@ -105,10 +106,11 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
 
 def _train_detector(prepared: Preparation, run: Run) -> TrainedMethod:
     """Train by the recipe's method, and save the detector into the run's folder."""
-    recipe, pictures = prepared.record.recipe, prepared.pictures
+    recipe, alignment = prepared.record.recipe, prepared.record.alignment
+    pictures = align_pictures(prepared.pictures, alignment)
     task = TrainingTask(
         pictures=pictures,
-        held_back=prepared.held_back,
+        held_back=align_pictures(prepared.held_back, alignment),
         kinds=prepared.dataset.kinds,
         channels=prepared.dataset.channels,
         recipe=recipe,

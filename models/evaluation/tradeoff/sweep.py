@@ -77,7 +77,7 @@ def sweep_run(
             kinds,
             keep_severity=result.keep_severity,
         )
-    detector = detector_of(run.load_detector(), record.channels)
+    detector = detector_of(run.load_detector(), record.channels, record.alignment)
     chain = ChainManifest(
         threshold=result.threshold,
         join_px=result.join_px,
