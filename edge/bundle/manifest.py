@@ -66,8 +66,8 @@ class AlignmentManifest(ManifestModel):
     contrast: least difference of the part from its ground, in grey levels. least_area_px,
     most_area_px: area of the part in the frame. turns: the part is turned so that its long axis is
     level; otherwise it is only centred. directed: its heavier end is turned to the left; otherwise
-    half a turn is open. left_px, top_px: centre of the part in the aligned picture, from its left
-    and its top. height, width: size of the aligned picture in px.
+    half a turn is open. height, width: size of the aligned picture in px, with the part in its
+    centre.
     """
 
     contrast: float = Field(ge=1, le=255)
@@ -75,8 +75,6 @@ class AlignmentManifest(ManifestModel):
     most_area_px: int = Field(ge=1)
     turns: bool
     directed: bool
-    left_px: float = Field(ge=0, le=8192)
-    top_px: float = Field(ge=0, le=8192)
     height: int = Field(ge=16, le=8192)
     width: int = Field(ge=16, le=8192)
 

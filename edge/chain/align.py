@@ -1,8 +1,9 @@
 """Alignment of a part that lies on a plain ground: the detector sees every part in one pose.
 
-The part is the largest region that differs from the ground. Its centre and its long axis are those
-of its moments (Hu 1962, IRE Transactions on Information Theory 8:179), and the sign of the third
-moment along the axis distinguishes its two ends.
+The part is the largest region that differs from the ground. Its long axis is that of its moments
+(Hu 1962, IRE Transactions on Information Theory 8:179), and the sign of the third moment along the
+axis distinguishes its two ends. Its centre is that of the rectangle around it along the axis,
+because a soft shadow on one side moves the centre of gravity.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ _Matrix = NDArray[np.float64]
 class PartPose:
     """The place of a part in a frame.
 
-    x, y: its centre in pixels of the frame. angle_deg: of its long axis from the heavier to the
-    lighter end, anticlockwise as displayed, -180 to 180. slenderness: variance across the axis as a
-    share of that along it, 0 to 1. skewness: third moment along the axis, normalised, 0 or larger.
-    area_px: area with its holes filled. rim_share: share of the frame's rim that it covers.
+    x, y: centre of the rectangle around it along its axis, in pixels of the frame. height, width:
+    of this rectangle. angle_deg: of its long axis from the heavier to the lighter end,
+    anticlockwise as displayed, -180 to 180. slenderness: variance across the axis as a share of
+    that along it, 0 to 1. skewness: third moment along the axis, normalised, 0 or larger. area_px:
+    area with its holes filled. rim_share: share of the frame's rim that it covers.
     """
 
     x: float
     y: float
+    height: float
+    width: float
     angle_deg: float
     slenderness: float
     skewness: float
@@ -83,9 +87,16 @@ def find_part(grey: NDArray[np.uint8], contrast: float) -> PartPose | None:
     if third < 0:
         angle += math.pi if angle <= 0 else -math.pi
     spread = math.sqrt(max(along, 1e-9) / m["m00"])
+    c, s = math.cos(angle), math.sin(angle)
+    turned = outline[:, 0] @ np.array([[c, -s], [s, c]])
+    least, most = turned.min(0), turned.max(0)
+    x, y = (least + most) / 2 @ np.array([[c, s], [-s, c]])
+    width, height = (most - least + 1) / scale
     return PartPose(
-        x=(m["m10"] / m["m00"] + 0.5) / scale - 0.5,
-        y=(m["m01"] / m["m00"] + 0.5) / scale - 0.5,
+        x=float((x + 0.5) / scale - 0.5),
+        y=float((y + 0.5) / scale - 0.5),
+        height=float(height),
+        width=float(width),
         angle_deg=-math.degrees(angle),
         slenderness=max(across, 0.0) / max(along, 1e-9),
         skewness=abs(third) / m["m00"] / spread**3,
@@ -119,7 +130,8 @@ def to_aligned(pose: PartPose, alignment: AlignmentManifest) -> _Matrix:
     c, s = math.cos(angle), math.sin(angle)
     # The axis points along (cos, -sin) in pixels, because y runs downward.
     turn = np.array([[c, -s], [s, c]])
-    shift = np.array([alignment.left_px, alignment.top_px]) - turn @ [pose.x, pose.y]
+    middle = np.array([alignment.width - 1, alignment.height - 1]) / 2
+    shift = middle - turn @ [pose.x, pose.y]
     return np.column_stack([turn, shift])
 
 

@@ -21,7 +21,6 @@ from edge.chain.align import (
     align,
     difference_from_ground,
     find_part,
-    outline_of,
     reason_against,
     to_aligned,
 )
@@ -32,14 +31,14 @@ from models.training.recipe import AlignmentRecipe
 log = logging.getLogger(__name__)
 
 LEAST_PICTURES = 10
-CONTRAST_SHARE = 0.8  # of the contrast that separates part and ground best
+CONTRAST_SHARE = 1.1  # of the contrast that separates part and ground best; leaves out shadows
 LEAST_CONTRAST = 12.0  # grey levels; a fainter part cannot be distinguished from uneven light
 MOST_AREA_RATIO = 1.6  # of the largest part to the smallest; with more, regions are not one part
 MOST_RIM_SHARE = 0.05  # of the rim that 95 % of the parts may cover
 AREA_MARGIN = 1.5  # a station accepts areas that are so much smaller or larger
 LEAST_SKEWNESS = 0.03  # below it, noise may exchange the two ends
 MOST_SLENDERNESS = 0.7  # above it, the long axis of a part is not certain
-MARGIN_PX, MULTIPLE_PX = 8, 32  # of the aligned picture around the part
+MARGIN_PX, MULTIPLE_PX = 4, 32  # of the aligned picture around the part
 STILL_PX, STILL_DEG = 8.0, 3.0  # parts that move less are in one pose already
 
 
@@ -95,54 +94,32 @@ def _fit(greys: list[npt.NDArray[np.uint8]]) -> tuple[AlignmentManifest | None, 
         return None, f"the parts cover up to {rim:.0%} of the rim of the picture"
     turns = all(pose.slenderness <= MOST_SLENDERNESS for pose in poses)
     directed = turns and min(pose.skewness for pose in poses) >= LEAST_SKEWNESS
+    height, width = (
+        math.ceil((side + 2 * MARGIN_PX) / MULTIPLE_PX) * MULTIPLE_PX
+        for side in _largest(poses, turns=turns)
+    )
     alignment = AlignmentManifest(
         contrast=round(contrast, 1),
         least_area_px=int(areas.min() / AREA_MARGIN),
         most_area_px=math.ceil(areas.max() * AREA_MARGIN),
         turns=turns,
         directed=directed,
-        left_px=0.0,
-        top_px=0.0,
-        height=16,
-        width=16,
-    )
-    reach = np.array([_reach(g, p, alignment) for g, p in zip(greys, poses, strict=True)])
-    left, top, right, bottom = reach.max(0) + MARGIN_PX
-    if turns and not directed:
-        left = right = max(left, right)
-        top = bottom = max(top, bottom)
-    height, width = (
-        math.ceil(side / MULTIPLE_PX) * MULTIPLE_PX for side in (top + bottom, left + right)
-    )
-    alignment = alignment.model_copy(
-        update={
-            "left_px": round(left + (width - left - right) / 2, 1),
-            "top_px": round(top + (height - top - bottom) / 2, 1),
-            "height": height,
-            "width": width,
-        }
+        height=height,
+        width=width,
     )
     return alignment, _reason_to_leave(poses, turns=turns)
+
+
+def _largest(poses: list[PartPose], *, turns: bool) -> tuple[float, float]:
+    """Return the largest height and width of the parts, in px; of parts in any rotation, if not."""
+    height, width = (max(sides) for sides in ([p.height for p in poses], [p.width for p in poses]))
+    return (height, width) if turns else (max(height, width),) * 2
 
 
 def _separating(grey: npt.NDArray[np.uint8]) -> float:
     """Return the difference from the ground that separates part and ground best (Otsu 1979)."""
     difference, _ = difference_from_ground(grey)
     return float(cv2.threshold(difference, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
-
-
-def _reach(
-    grey: npt.NDArray[np.uint8], pose: PartPose, alignment: AlignmentManifest
-) -> tuple[float, float, float, float]:
-    """Return how far the part extends from its centre: left, top, right, bottom, in px."""
-    difference, scale = difference_from_ground(grey)
-    matrix = to_aligned(pose, alignment)
-    outline = outline_of(difference, alignment.contrast)
-    assert outline is not None  # a pose was found from the same outline
-    points = outline[:, 0].astype(np.float64)
-    placed = ((points + 0.5) / scale - 0.5) @ matrix[:, :2].T + matrix[:, 2]
-    least, most = placed.min(0), placed.max(0)
-    return -least[0], -least[1], most[0], most[1]
 
 
 def _reason_to_leave(poses: list[PartPose], *, turns: bool) -> str:

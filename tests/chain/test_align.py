@@ -24,8 +24,6 @@ ALIGNMENT = AlignmentManifest(
     most_area_px=4000,
     turns=True,
     directed=True,
-    left_px=80.0,
-    top_px=32.0,
     height=64,
     width=192,
 )
@@ -55,11 +53,9 @@ def test_the_pose_of_a_part_is_found(angle_deg: float) -> None:
     assert pose is not None
     off = (pose.angle_deg - angle_deg + 180.0) % 360.0 - 180.0
     assert abs(off) < 1.0
-    # The centre of gravity lies in the middle of the bolt, moved towards its head.
-    along = np.radians(angle_deg)
-    x, y = pose.x - 110.0, pose.y - 140.0
-    assert x * np.cos(along) - y * np.sin(along) == pytest.approx(-16.0, abs=4.0)
-    assert x * np.sin(along) + y * np.cos(along) == pytest.approx(0.0, abs=1.0)
+    # The centre is that of the bolt, and not its centre of gravity, which is nearer to the head.
+    assert (pose.x, pose.y) == pytest.approx((110.0, 140.0), abs=1.0)
+    assert (pose.height, pose.width) == pytest.approx((41.0, 141.0), abs=3.0)
     assert pose.rim_share == 0.0
     assert pose.slenderness < 0.1
     assert pose.skewness > 0.3
@@ -121,7 +117,7 @@ def test_a_part_may_be_centred_only() -> None:
     assert pose is not None
     matrix = to_aligned(pose, centred)
     np.testing.assert_array_equal(matrix[:, :2], np.eye(2))
-    np.testing.assert_allclose(matrix @ [pose.x, pose.y, 1.0], [80.0, 32.0])
+    np.testing.assert_allclose(matrix @ [pose.x, pose.y, 1.0], [95.5, 31.5])
 
 
 @pytest.mark.parametrize("angle_deg", POSES)
