@@ -8,7 +8,15 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from edge.bundle import Bundle, KindManifest, Manifest, TrainedOn, check_certificate, key_id
+from edge.bundle import (
+    AlignmentManifest,
+    Bundle,
+    KindManifest,
+    Manifest,
+    TrainedOn,
+    check_certificate,
+    key_id,
+)
 from edge.bundle.certificate import ParityStep
 from edge.bundle.keys import public_text
 from edge.errors import BundleError
@@ -61,6 +69,7 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
             f"{detector.width}×{detector.height} px, {_colour(detector.channels)}, "
             f"tiles overlap by {detector.overlap_px} px, a cell is {detector.stride_px} px",
         ),
+        ("alignment", _alignment(detector.alignment)),
         (
             "classifier",
             "none"
@@ -145,6 +154,18 @@ def _kind(kind: KindManifest) -> str:
             limits.append(f"from severity {rule.min_peak_severity:g}")
         text = "rejects " + (", ".join(limits) or "always")
     return f"{text}\n{kind.guidance}" if kind.guidance else text
+
+
+def _alignment(alignment: AlignmentManifest | None) -> str:
+    if alignment is None:
+        return "none: the detector sees the frame"
+    pose = "centred"
+    if alignment.turns:
+        pose = "one pose" if alignment.directed else "one of two poses, half a turn apart"
+    return (
+        f"one part of {alignment.least_area_px} to {alignment.most_area_px} px, {pose}, in "
+        f"{alignment.width}×{alignment.height} px"
+    )
 
 
 def _colour(channels: int) -> str:

@@ -23,6 +23,7 @@ def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:
         "for stations outfeed",
         f"requires {CHAIN}",
         "detector regression dark 128×96 px, grey, tiles overlap by 16 px, a cell is 2 px",
+        "alignment none: the detector sees the frame",
         "classifier blocks of 64 px",
         "builds onnx-int8",
         "threshold T 4 of 12",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import cv2
 import pytest
+from rich.console import Console
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[export]'")
@@ -15,6 +18,7 @@ pytest.importorskip(
 
 from edge.api import load_inspector
 from edge.bundle import read_bundle
+from edge.cli.bundle_table import manifest_table
 from edge.images import decode_image
 from edge.records import Decision, Frame
 from export.pack import build_bundle
@@ -55,6 +59,11 @@ def test_the_bundle_says_how_parts_are_aligned(bundle: Path) -> None:
     assert detector.alignment is not None
     assert detector.alignment.directed
     assert (detector.height, detector.width) == (64, 160)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(manifest_table(packed))
+    assert re.search(
+        r"alignment .*one part of \d+ to \d+ px, one pose, in 160×64", console.export_text()
+    )
     # Golden frames are whole, so that a station repeats the alignment.
     shapes = {decode_image(packed.files[g.file], name="").shape for g in packed.manifest.golden}
     assert shapes == {(256, 256)}
