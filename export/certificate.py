@@ -25,7 +25,6 @@ from export.parity import (
     require,
 )
 from export.source import ExportSource
-from export.synthetic_defects import with_synthetic_defects
 from models.evaluation.evaluate import outcome_of
 from models.evaluation.metrics import Metrics, PictureOutcome, summarise
 from models.report.cases import Case, marked_uri
@@ -95,12 +94,7 @@ def certify(
     comparisons = {name: ParityComparison(manifest.chain.threshold) for name in by_name}
     kinds = tuple(kind.name for kind in manifest.kinds)
     outcomes: dict[str, list[PictureOutcome]] = {name: [] for name in (TORCH, *by_name)}
-    synthetic = (
-        tuple(with_synthetic_defects(source.held_back, source.draft.detector.alignment))
-        if source.uses_synthetic_defects
-        else ()
-    )
-    every = (*source.held_back, *synthetic)
+    every = (*source.held_back, *source.synthetic)
     progress = track(every, f"comparing {len(chains)} builds with torch on the held-back pictures")
     for number, picture in enumerate(progress):
         frame = Frame(number, number, 0, 0, picture.pixels)

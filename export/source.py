@@ -20,7 +20,12 @@ from edge.bundle import (
     TrainedOn,
 )
 from edge.bundle.manifest import MAX_SIZES, Format
-from export.synthetic_defects import add_synthetic_defect, is_synthetic, no_defect_drawn
+from export.synthetic_defects import (
+    add_synthetic_defect,
+    is_synthetic,
+    no_defect_drawn,
+    with_synthetic_defects,
+)
 from models.data.dataset import DataSet, Pixels, Sample, read_pixels
 from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
@@ -62,6 +67,13 @@ class ExportSource:
         A decision head learns from defective pictures without a mask, which need no replacement.
         """
         return no_defect_drawn(self.train) and not self.draft.detector.part_score
+
+    @property
+    def synthetic(self) -> tuple[Picture, ...]:
+        """Return held-back good pictures with synthetic defects, where they replace drawn ones."""
+        if not self.uses_synthetic_defects:
+            return ()
+        return tuple(with_synthetic_defects(self.held_back, self.draft.detector.alignment))
 
     def load_pair(self, sample: Sample) -> tuple[Pixels, Pixels]:
         """Return pixels (uint8 H×W or H×W×3) and kind map (uint8 H×W) of a training picture.

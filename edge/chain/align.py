@@ -35,7 +35,7 @@ class PartPose:
     of this rectangle. angle_deg: of its long axis from the heavier to the lighter end,
     anticlockwise as displayed, -180 to 180. slenderness: variance across the axis as a share of
     that along it, 0 to 1. skewness: third moment along the axis, normalised, 0 or larger. area_px:
-    area with its holes filled. rim_share: share of the frame's rim that it covers.
+    area within its outline. rim_share: share of the frame's rim that it covers.
     """
 
     x: float
