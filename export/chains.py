@@ -57,7 +57,7 @@ def torch_chain(
     """Return the chain of a manifest on torch in float.
 
     flexible: true cuts, tiles and reflects frames as a build with a free input size does; false as
-    a build with a static size.
+    a build with a static size. A network of one size has only the latter.
     """
     spec = manifest.detector
 
@@ -66,9 +66,8 @@ def torch_chain(
         detect = READERS[detector.kind](detector.data, spec)
     else:
         engine = partial(TorchFrames, detector, spec.channels)
-        detect = RegressionDetector(
-            engine(spec.height, spec.width), spec, scale=1.0, shaped=engine if flexible else None
-        )
+        shaped = engine if flexible and detector.fixed_px is None else None
+        detect = RegressionDetector(engine(spec.height, spec.width), spec, scale=1.0, shaped=shaped)
     if spec.alignment is not None:
         detect = AlignedDetector(detect, spec.alignment, spec.channels)
     classify: Classifier = SingleKindClassifier(manifest.kinds)

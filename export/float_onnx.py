@@ -61,20 +61,21 @@ class _RawOutput(nn.Module):
 def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> onnx.ModelProto:
     """Convert a network up to its raw output to ONNX, with the input `normalised` and output `raw`.
 
-    A network with a decision head has the output `raw_part` too. Sets the network to eval mode.
-    Blocks for some seconds.
+    A network with a decision head has the output `raw_part` too. Height and width are free, except
+    for a network with one size of input. Sets the network to eval mode. Blocks for some seconds.
     """
     network.eval()
     outputs = [RAW]
     dynamic: dict[int, Any] = {0: torch.export.Dim("batch", max=4096)}
     if isinstance(network, BlockClassifier):
         module: nn.Module = network
-        side_px = network.size_px
+        size = network.size_px, network.size_px
     else:
         module = _RawOutput(network).eval()
         outputs += [RAW_PART] if network.decides else []
-        side_px = 8 * network.multiple_px
-        for axis, name in ((2, "rows"), (3, "cols")):
+        fixed = network.fixed_px
+        size = fixed or (8 * network.multiple_px,) * 2
+        for axis, name in ((2, "rows"), (3, "cols")) if fixed is None else ():
             dynamic[axis] = network.multiple_px * torch.export.Dim(name, min=2, max=512)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -83,7 +84,7 @@ def export_float(network: DetectorNetwork | BlockClassifier, channels: int) -> o
         warnings.simplefilter("ignore")  # deprecations inside torch's exporter
         program = torch.onnx.export(
             module,
-            (torch.zeros(2, channels, side_px, side_px),),
+            (torch.zeros(2, channels, *size),),
             dynamo=True,
             input_names=[NORMALISED],
             output_names=outputs,

@@ -26,7 +26,7 @@ from export.synthetic_defects import (
     no_defect_drawn,
     with_synthetic_defects,
 )
-from models.data.dataset import DataSet, Pixels, Sample, read_pixels
+from models.data.dataset import DataError, DataSet, Pixels, Sample, read_pixels
 from models.methods.file_detector import FileDetector
 from models.methods.registry import METHODS
 from models.networks import SEVERITY_MAX, BlockClassifier, DetectorNetwork
@@ -135,6 +135,8 @@ def open_source(
             width or usual[1],
             0,
         )  # a file detector inspects whole frames only
+    elif detector.fixed_px is not None:
+        shape = _only_shape((height, width), detector.fixed_px)
     else:
         shape = _shape((height, width), detector.multiple_px, usual)
     channels: Literal[1, 3] = 1 if record.channels == 1 else 3
@@ -197,7 +199,7 @@ def onnx_build(
         file = DetectorFile(
             file=(folder / "detector.onnx").as_posix(),
             scale=SEVERITY_MAX / 255 if int8 else SEVERITY_MAX,
-            flexible=True,
+            flexible=detector.fixed_px is None,
         )
     return BuildManifest(
         format="onnx",
@@ -222,6 +224,18 @@ def _shape(
         height, width = min(height, TILE_PX), min(width, TILE_PX)
     overlap = min(OVERLAP_PX, min(height, width) // 2) // multiple * multiple
     return height, width, overlap
+
+
+def _only_shape(
+    given: tuple[int | None, int | None], fixed: tuple[int, int]
+) -> tuple[int, int, int]:
+    """Return the only size of a network's input, without tiles. Raises DataError for another."""
+    if any(side is not None and side != own for side, own in zip(given, fixed, strict=True)):
+        raise DataError(
+            f"shape {given[0]}x{given[1]}: the network takes {fixed[0]}x{fixed[1]} only; expected "
+            "no shape"
+        )
+    return *fixed, 0
 
 
 def trained_on(samples: Iterable[Sample]) -> TrainedOn:

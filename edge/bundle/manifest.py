@@ -38,12 +38,16 @@ DetectorKind = Literal[
     "memory-bank",
     "reverse-distillation",
     "patchcore",
+    "padim",
     "texture",
     "template",
     "threshold",
 ]
 # The methods whose networks may give one score of the part beside the map.
 PART_SCORE_KINDS: tuple[DetectorKind, ...] = ("regression", "patchcore")
+# The methods whose networks compare each place with the same place of other parts. A frame that is
+# not of the size of a run is refused.
+ONE_SIZE_KINDS: tuple[DetectorKind, ...] = ("padim",)
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import DetectorManifest
+from edge.bundle.manifest import ONE_SIZE_KINDS
 from edge.engines.engine import Engine
 from edge.errors import BundleError, FrameError
 from edge.records import SeverityMap
@@ -127,6 +128,8 @@ class RegressionDetector:
         height, width = pixels.shape[:2]
         if min(height, width) < MIN_SIDE_PX:
             raise FrameError(f"{width}×{height} px; expected at least {MIN_SIDE_PX}×{MIN_SIDE_PX}")
+        if manifest.kind in ONE_SIZE_KINDS:
+            _require_size(height, width, manifest)
         stride = manifest.stride_px
         engine = self._engine_for(height, width)
         rows, cols = engine.input.shape[1:3]
@@ -227,6 +230,17 @@ def _require_shapes(engine: Engine, manifest: DetectorManifest, shape: tuple[int
         return
     if tuple(side for side in cells if side != 1) != tuple(side for side in plane if side != 1):
         raise BundleError(f"the output of the detector is {cells}; expected one plane of {plane}")
+
+
+def _require_size(height: int, width: int, manifest: DetectorManifest) -> None:
+    """Raise FrameError for a frame that is not of the size of a run, rounded up to multiple_px."""
+    multiple = manifest.multiple_px
+    rounded = tuple(-(-side // multiple) * multiple for side in (height, width))
+    if rounded != (manifest.height, manifest.width):
+        raise FrameError(
+            f"{width}×{height} px; expected {manifest.width}×{manifest.height} px, or less than "
+            f"{multiple} px fewer a side, because the network compares place by place"
+        )
 
 
 def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

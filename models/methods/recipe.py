@@ -144,6 +144,20 @@ class PatchCoreRecipe(RecipeSection):
     neighbours: int = Field(default=9, ge=1, le=100)
 
 
+class PaDiMRecipe(RecipeSection):
+    """A Gaussian of the features of good parts at each place (models/methods/padim). A reference
+    method.
+
+    reduction: factor by which the resolution is reduced first. Places lie 4 px times the reduction
+    apart. dimensions: number of features, which are drawn from 176; a place takes 4 B times its
+    square. ridge: added to the variance of each feature.
+    """
+
+    reduction: Literal[1, 2, 4] = 2
+    dimensions: int = Field(default=100, ge=1, le=176)
+    ridge: float = Field(default=0.01, gt=0)
+
+
 class TextureRecipe(RecipeSection):
     """Texture statistics of overlapping blocks, compared with good parts (models/methods/texture).
 

@@ -7,6 +7,7 @@ from models.methods.autoencoder import training as autoencoder
 from models.methods.base import Method
 from models.methods.cascade import training as cascade
 from models.methods.memory_bank import training as memory_bank
+from models.methods.padim import training as padim
 from models.methods.patchcore import training as patchcore
 from models.methods.regression import training as regression
 from models.methods.reverse_distillation import training as reverse_distillation
@@ -21,6 +22,7 @@ METHODS: dict[DetectorKind, Method] = {
     "memory-bank": memory_bank.METHOD,
     "reverse-distillation": reverse_distillation.METHOD,
     "patchcore": patchcore.METHOD,
+    "padim": padim.METHOD,
     "texture": texture.METHOD,
     "template": template.METHOD,
     "threshold": threshold.METHOD,

@@ -26,6 +26,8 @@ class DetectorNetwork(nn.Module):
 
     A network that ``decides`` also gives the score of the part, on the same scale. Then ``forward``
     returns one row per picture, N×(cells + 1): the cells row by row, and the score last.
+
+    ``fixed_px``: the only height and width of its input; None if it takes any.
     """
 
     stride_px: int
@@ -34,6 +36,10 @@ class DetectorNetwork(nn.Module):
     logistic: bool = False
     stages: int = 1
     decides: bool = False
+
+    @property
+    def fixed_px(self) -> tuple[int, int] | None:
+        return None
 
     def raw(self, x: Tensor) -> Tensor:
         """Return the sub-cells, before they are arranged as a map. Every detector overrides it."""

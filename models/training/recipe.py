@@ -17,6 +17,7 @@ from models.methods.recipe import (
     AutoencoderRecipe,
     CascadeRecipe,
     MemoryBankRecipe,
+    PaDiMRecipe,
     PatchCoreRecipe,
     RecipeSection,
     ReverseDistillationRecipe,
@@ -210,6 +211,7 @@ class Recipe(RecipeSection):
     memory_bank: MemoryBankRecipe = MemoryBankRecipe()
     reverse_distillation: ReverseDistillationRecipe = ReverseDistillationRecipe()
     patchcore: PatchCoreRecipe = PatchCoreRecipe()
+    padim: PaDiMRecipe = PaDiMRecipe()
     texture: TextureRecipe = TextureRecipe()
     template: TemplateRecipe = TemplateRecipe()
     threshold: ThresholdRecipe = ThresholdRecipe()

@@ -20,12 +20,13 @@ from export.errors import ExportError
 from export.options import ExportOptions
 from export.pack import build_bundle
 from export.parity import ParityLimits
+from models.data.dataset import DataError
 from models.methods.registry import METHODS
 from models.runs.run import Run
 from models.training.recipe import Recipe
 from models.training.session import train_folder
 from tests.support.keys import KEY, TRUST
-from tests.support.tinyrun import write_pictures
+from tests.support.tinyrun import SIDE_PX, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 # Enough to see a black pit on even grey; each some seconds.
@@ -47,6 +48,7 @@ TINY: dict[DetectorKind, dict[str, object]] = {
         }
     },
     "patchcore": {"patchcore": {"vectors": 400, "cells": 2000}},
+    "padim": {"padim": {"reduction": 1, "dimensions": 30}},
     "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},
     "template": {},
     "threshold": {},
@@ -128,6 +130,18 @@ def test_where_int8_is_not_the_float_chain_float_is_packed_alone(exported: Path)
 def test_a_format_that_a_method_cannot_have_is_refused(exported: Path) -> None:
     options = ExportOptions(name="lite", formats=("tflite",))
     with pytest.raises(ExportError, match="formats tflite: a texture can be exported to onnx"):
+        build_bundle(Run(exported / "run"), options)
+
+
+@pytest.mark.parametrize("exported", ["padim"], indirect=True)
+def test_a_network_of_one_size_is_packed_and_refuses_another_shape(exported: Path) -> None:
+    manifest = parse_bundle((exported / "run.outfeed").read_bytes()).manifest
+    assert (manifest.detector.height, manifest.detector.width) == (SIDE_PX, SIDE_PX)
+    assert manifest.detector.overlap_px == 0
+    assert not manifest.builds[0].detector.flexible
+    options = ExportOptions(name="other", formats=("onnx",), height=SIDE_PX, width=64)
+    line = f"shape {SIDE_PX}x64: the network takes {SIDE_PX}x{SIDE_PX} only"
+    with pytest.raises(DataError, match=line):
         build_bundle(Run(exported / "run"), options)
 
 

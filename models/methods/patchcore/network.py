@@ -7,14 +7,14 @@ every difference from the paper.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from models.methods.pixel_map import PixelMap
-from models.networks.base import DetectorNetwork
+from models.methods.sized_buffers import SizedBuffers, Sizes
 from models.networks.efficientnet import STAGES, EfficientNetLite0
 
 TAPS = (2, 4)  # stages of EfficientNet-Lite0, at strides 8 and 16
@@ -25,7 +25,7 @@ PATCH = 3  # side in cells of the neighbourhood over which features are averaged
 BLOCK = 1024
 
 
-class PatchCoreDetector(DetectorNetwork):
+class PatchCoreDetector(SizedBuffers):
     """Severity for each pixel: the distance to the nearest of many feature vectors of good parts.
 
     The features are those of a frozen network, averaged over PATCH × PATCH cells. The distance is
@@ -40,6 +40,7 @@ class PatchCoreDetector(DetectorNetwork):
     of the bank is that of the weights that are loaded.
     """
 
+    sized: ClassVar[Sizes] = {"bank": (1,), "near": (0, 1)}
     decides = True
     stride_px = 1
     multiple_px = MULTIPLE_PX
@@ -115,17 +116,6 @@ class PatchCoreDetector(DetectorNetwork):
         others = squares.gather(1, place)[:, 0] - 2.0 * products.gather(1, known)
         weights = torch.softmax(torch.sqrt(functional.relu(others)), 1)
         return (1.0 - weights[:, :1]) * farthest
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        """Take the size of the bank from the weights that are loaded."""
-        for name in ("bank", "near"):
-            given, own = state_dict.get(prefix + name), getattr(self, name)
-            if isinstance(given, Tensor) and given.dim() == own.dim():
-                shape = (len(own), given.shape[1]) if name == "bank" else given.shape
-                setattr(self, name, own.new_empty(shape))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 def nearest(vectors: Tensor, count: int) -> Tensor:

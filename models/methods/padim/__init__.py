@@ -1,0 +1,1 @@
+"""PaDiM, a reference method: a Gaussian of the features of good parts at each place."""
