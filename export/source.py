@@ -135,10 +135,8 @@ def open_source(
             width or usual[1],
             0,
         )  # a file detector inspects whole frames only
-    elif detector.fixed_px is not None:
-        shape = _only_shape((height, width), detector.fixed_px)
     else:
-        shape = _shape((height, width), detector.multiple_px, usual)
+        shape = _shape((height, width), detector, usual)
     channels: Literal[1, 3] = 1 if record.channels == 1 else 3
     guidance = record.recipe.guidance
     draft = Manifest(
@@ -210,13 +208,16 @@ def onnx_build(
 
 
 def _shape(
-    given: tuple[int | None, int | None], multiple: int, usual: tuple[int, int]
+    given: tuple[int | None, int | None], network: DetectorNetwork, usual: tuple[int, int]
 ) -> tuple[int, int, int]:
     """Return height, width and tile overlap of the network's input, in pixels.
 
-    A frame of the usual size is one tile, unless it has more than WHOLE_FRAME_LIMIT_PX pixels.
+    A frame of the usual size is one tile, unless it has more than WHOLE_FRAME_LIMIT_PX pixels. A
+    network of one size has no tiles. Raises DataError where another size is given for it.
     """
-    multiple = max(multiple, 16)
+    if network.fixed_px is not None:
+        return _only_shape(given, network.fixed_px)
+    multiple = max(network.multiple_px, 16)
     height, width = (
         -(-(side or other) // multiple) * multiple for side, other in zip(given, usual, strict=True)
     )
@@ -229,7 +230,7 @@ def _shape(
 def _only_shape(
     given: tuple[int | None, int | None], fixed: tuple[int, int]
 ) -> tuple[int, int, int]:
-    """Return the only size of a network's input, without tiles. Raises DataError for another."""
+    """Return the only size of a network's input, and no overlap. Raises DataError for another."""
     if any(side is not None and side != own for side, own in zip(given, fixed, strict=True)):
         raise DataError(
             f"shape {given[0]}x{given[1]}: the network takes {fixed[0]}x{fixed[1]} only; expected "
