@@ -20,7 +20,7 @@ AUTO_SEED = 0  # the recipe that auto chooses has its own seed
 USUAL_RECIPES: dict[Supervision, str] = {
     "good": "memory-bank",
     "masks": "lean",
-    "marks": "memory-bank",
+    "marks": "lean-decision",
 }
 
 

@@ -85,7 +85,13 @@ def _train(
             # The training pictures of regression are in no comparison, so they can stay where they
             # are.
             alone = "regression" not in plan.recipes
-            prepared = prepare(data, recipe, groups, hold_back_drawn=alone)
+            prepared = prepare(
+                data,
+                recipe,
+                groups,
+                hold_back_drawn=alone,
+                with_unmasked=plan.divides_marked,
+            )
         except DataError as error:
             left_out.append(_left_out(name, error))
             continue

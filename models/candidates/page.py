@@ -134,7 +134,8 @@ def _figures(comparison: CandidateComparison) -> str:
         "T is the lowest threshold that rejects at most "
         f"{percent(comparison.limit)} of the held-back good pictures. Passed and rejected pictures "
         "are counted at this T. Intervals of counts are by Clopper and Pearson; intervals of AUROC "
-        "are from resampled parts. Each picture counts as one part."
+        "are from resampled parts. Each picture counts as one part. With a decision head T is "
+        "its part threshold."
     )
     content = [page.table(*figures(comparison)), page.paragraph(note, "small")]
     if comparison.left_out:

@@ -12,6 +12,9 @@ from models.training import auto
 from models.training.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
 
 FEW_DRAWN = auto.FEW_DEFECTIVE  # training pictures; with fewer, regression learns too little
+# Defective pictures on each side, with or without a mask. With fewer, no decision is learned.
+FEW_MARKED, FEW_MARKED_HELD_BACK = 20, 8
+DECISION = "lean-decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,13 @@ class Plan:
     """The candidates to train.
 
     recipes: by the method's name; None where the recipe is chosen from the data. reason: one line
-    on why several methods are compared.
+    on why several methods are compared. divides_marked: divide defective pictures without a mask
+    for every candidate, because one of them learns from these.
     """
 
     recipes: dict[DetectorKind, Recipe | None]
     reason: str
+    divides_marked: bool = False
 
 
 def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) -> Plan | None:
@@ -45,6 +50,19 @@ def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) 
     recipes: dict[DetectorKind, Recipe | None] = {
         name: _as_candidate(load_recipe(name), settings, max_false_rejects) for name in names
     }
+    marked = split(dataset, settings.validation_share, settings.seed, with_unmasked=True)
+    to_learn, to_judge = (
+        sum(not sample.is_good for sample in side) for side in (marked.train, marked.validation)
+    )
+    undrawn = bool(divided.unmasked)
+    if undrawn and to_learn >= FEW_MARKED and to_judge >= FEW_MARKED_HELD_BACK:
+        recipes["regression"] = _deciding(settings)
+        reason = (
+            f"{to_learn} training and {to_judge} validation pictures are marked defective; only "
+            f"{drawn} and {held_back} of them have a drawn defect, so methods that learn from good "
+            f"parts are compared with the decision head of {DECISION}, which learns from marks"
+        )
+        return Plan(recipes, reason, divides_marked=True)
     regression = drawn > 0 and held_back > 0
     if regression:
         recipes["regression"] = None
@@ -67,6 +85,12 @@ def good_only() -> tuple[DetectorKind, ...]:
         for name, method in METHODS.items()
         if method.good_only and not method.reference and (RECIPES / f"{name}.toml").is_file()
     )
+
+
+def _deciding(settings: SplitRecipe) -> Recipe:
+    recipe = load_recipe(DECISION)
+    off = recipe.classifier.model_copy(update={"enabled": False})
+    return recipe.model_copy(update={"split": settings, "classifier": off})
 
 
 def _as_candidate(recipe: Recipe, settings: SplitRecipe, max_false_rejects: float) -> Recipe:

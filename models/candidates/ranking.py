@@ -19,7 +19,7 @@ from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
 from edge.chain.filter import TOLERANCE
 from edge.chain.inspector import Inspector
-from edge.records import Decision, Frame
+from edge.records import Decision, Frame, SeverityMap
 from models.candidates.pictures import JudgedPictures
 from models.candidates.record import MethodCandidate
 from models.candidates.resample import Floats, better, resampled_auroc
@@ -68,14 +68,15 @@ def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScor
     """Run the float chain of a run, without a classifier, on the pictures. Blocks.
 
     The T is that of the run where the run has a limit of false rejects. Otherwise it is the lowest
-    T that rejects at most the share ``limit`` (0 to 1) of the good pictures.
+    T that rejects at most the share ``limit`` (0 to 1) of the good pictures. With a decision head
+    the score of the part stands for the peak, and the part threshold for T.
     """
     record, result = run.record(), run.result()
     detector = detector_of(run.load_detector(), record.channels, record.alignment)
     threshold = result.threshold
     if record.recipe.chain.max_false_rejects is None:
         good = track(pictures.good, f"{record.recipe.method}: searching for T on good pictures")
-        peaks = [detector.detect(picture.pixels).peak() for picture in good]
+        peaks = [_peak(detector.detect(picture.pixels)) for picture in good]
         threshold = threshold_within(np.array(peaks, np.float64), limit)
     inspector = chain_of(run, detector, threshold)
 
@@ -83,7 +84,13 @@ def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScor
         progress = track(group, f"{record.recipe.method}: judging pictures for the comparison")
         verdicts = [inspector.inspect(Frame(0, 0, 0, 0, picture.pixels)) for picture in progress]
         return SideResult(
-            np.array([verdict.peak_severity for verdict in verdicts], np.float64),
+            np.array(
+                [
+                    verdict.peak_severity if verdict.part_score is None else verdict.part_score
+                    for verdict in verdicts
+                ],
+                np.float64,
+            ),
             np.array([verdict.decision is Decision.REJECT for verdict in verdicts], np.bool_),
         )
 
@@ -93,11 +100,23 @@ def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScor
 
 
 def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
-    """Return the float chain of a run at a T, without a classifier."""
-    record = run.record()
+    """Return the float chain of a run, without a classifier, at a T.
+
+    With a decision head it is the part threshold, and T is that of the run.
+    """
+    record, result = run.record(), run.result()
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
-    chain = ChainManifest(threshold=threshold, join_px=run.result().join_px)
+    if record.recipe.decides:
+        chain = ChainManifest(
+            threshold=result.threshold, join_px=result.join_px, part_threshold=threshold
+        )
+    else:
+        chain = ChainManifest(threshold=threshold, join_px=result.join_px)
     return float_inspector(detector, None, record.channels, chain, kinds)
+
+
+def _peak(found: SeverityMap) -> float:
+    return found.peak() if found.part_score is None else found.part_score
 
 
 def rank_candidates(

@@ -32,14 +32,20 @@ class Preparation:
 
 
 def prepare(
-    data: Path, recipe: Recipe | None, groups: str | None = None, *, hold_back_drawn: bool = False
+    data: Path,
+    recipe: Recipe | None,
+    groups: str | None = None,
+    *,
+    hold_back_drawn: bool = False,
+    with_unmasked: bool = False,
 ) -> Preparation:
     """Read and divide the data by the recipe. Block for seconds to a minute.
 
     recipe: None chooses one for regression from the data (models/training/auto.py) and logs the
     reasons. groups: in place of the recipe's split.groups. hold_back_drawn: with a method that
     learns from good parts, also hold back the annotated defects of the training side. The division
-    then differs from that of other methods.
+    then differs from that of other methods. with_unmasked: divide defective pictures without a mask
+    like the others, as a recipe with a decision head always does.
     Raises DataError for data that cannot be trained on.
     """
     if recipe is not None:
@@ -51,7 +57,7 @@ def prepare(
     settings = given if recipe is not None else auto.choose_split(dataset)
     decides = recipe is not None and recipe.decides
     divided = split(
-        dataset, settings.validation_share, settings.seed, with_unmasked=decides
+        dataset, settings.validation_share, settings.seed, with_unmasked=decides or with_unmasked
     )
     if recipe is not None and METHODS[recipe.method].good_only:
         divided = hold_back_defective(divided, drawn=hold_back_drawn or settings.good_only)

