@@ -33,7 +33,7 @@ def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
     """Return the indices of ``count`` points, each the farthest from those chosen before it.
 
     points: float32 N×F. The first one is drawn by ``seed``. There are fewer where all other points
-    equal a chosen one. Blocks for about count · N · F / 5e10 s on one core.
+    equal a chosen one. Blocks for about count · N · F / 3e10 s on one core.
 
     The result is that of choosing one at a time. A round takes the CANDIDATES farthest points and
     chooses among them as long as the farthest one is at least as far as the last candidate was at
