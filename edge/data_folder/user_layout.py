@@ -55,7 +55,24 @@ def read_own(root: Path, found: Files, layout: str | None = None) -> DataFolder 
         p.is_dir() and p.name.lower() in GOOD_FOLDERS for p in root.iterdir()
     ):
         return _sorted(root, tops, found)
-    return None
+    return _good_alone(root, found) if is_good_folder(root) else None
+
+
+def is_good_folder(root: Path) -> bool:
+    """Return true for a folder good/ or ok/ that holds pictures and no folder."""
+    if root.resolve().name.lower() not in GOOD_FOLDERS:
+        return False
+    entries = list(root.iterdir())
+    return any(map(is_picture, entries)) and not any(entry.is_dir() for entry in entries)
+
+
+def _good_alone(root: Path, found: Files) -> DataFolder:
+    """Return the pictures of a folder that is named good/ itself: all are good parts."""
+    pictures, others = _pictures(found.files)
+    complaints = labels_outside(root, others, pictures)
+    entries = tuple(FolderEntry(path, "", (), "") for path in pictures)
+    unread = (*found.unread, *unread_of(root, others))
+    return DataFolder(root, SORTED, entries, (), unread, tuple(complaints))
 
 
 def _generic(root: Path, image_root: Path, tops: Sequence[str], found: Files) -> DataFolder:

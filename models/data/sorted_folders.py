@@ -5,6 +5,8 @@
     masks/scratch/0007.png                   masks of some pictures; NAME or NAME_mask
     groups.csv    file,group                 images of one part, file inside the data folder
 
+A folder good/ that contains pictures only is read too when it is named itself: all are good parts.
+
 A mask for a picture of another folder counts if only one picture has its name: masks/dent/0008
 gives kind and place of the defect on bad/0008. An empty mask is ignored. The module
 edge/data_folder recognises the files.
@@ -17,6 +19,7 @@ from pathlib import Path
 from edge.data_folder import FolderEntry, MaskFile, read_folder
 from edge.data_folder.mask_checks import hidden, inverted, odd_colours
 from edge.data_folder.names import GOOD_FOLDERS
+from edge.data_folder.user_layout import is_good_folder
 from models.data.dataset import (
     DataError,
     DataSet,
@@ -34,6 +37,8 @@ LOOKS_FOR = "good/ or ok/, with other folders as kinds of defect (sorted)"
 
 def matches(root: Path) -> bool:
     """Return true if the folder `root` has this layout."""
+    if is_good_folder(root):
+        return True
     return any(p.is_dir() and p.name.lower() in GOOD_FOLDERS for p in root.iterdir())
 
 

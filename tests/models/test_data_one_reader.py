@@ -107,6 +107,11 @@ def test_one_answer(tmp_path: Path, make: Callable[[Path], None]) -> None:
     agree(tmp_path)
 
 
+def test_the_folder_of_good_parts_itself(tmp_path: Path) -> None:
+    images(tmp_path, 3, "Good")
+    agree(tmp_path / "Good")
+
+
 def test_one_class_of_dagm(tmp_path: Path) -> None:
     dagm2007(tmp_path)
     agree(tmp_path / "Class7")

@@ -26,6 +26,25 @@ def test_good_parts_alone(tmp_path: Path, folder: str) -> None:
     dataset.verify()
 
 
+@pytest.mark.parametrize("folder", ["good", "OK"])
+def test_the_folder_of_good_parts_itself(tmp_path: Path, folder: str) -> None:
+    sort(tmp_path, f"{folder}/a.png", f"{folder}/b.jpg")
+    root = tmp_path / folder
+    (root / "groups.csv").write_text("file,group\na.png,7\n")
+    dataset = open_dataset(root)
+    assert (dataset.layout, dataset.kinds, dataset.channels) == ("sorted", (), 1)
+    assert [(s.name, s.group) for s in dataset.samples] == [("a.png", "7"), ("b.jpg", "b.jpg")]
+    assert all(s.is_good and not s.unmasked for s in dataset.samples)
+    # The record of a run names the layout, and the data is read again by it.
+    assert open_dataset(root, "sorted").samples == dataset.samples
+    dataset.verify()
+
+
+def test_pictures_in_a_folder_of_another_name_are_not_taken_for_good(tmp_path: Path) -> None:
+    sort(tmp_path, "parts/a.png")
+    assert "in no layout that is recognised" in message(tmp_path / "parts")
+
+
 def test_other_folders_are_kinds_that_nobody_drew(tmp_path: Path) -> None:
     samples = by_name(open_dataset(sort(tmp_path, "good/a.png", "bad/a.png", "dent/b.png")))
     assert samples["good/a.png"].is_good
