@@ -18,7 +18,7 @@ from models.training.recipe import Recipe, as_toml, load_recipe
 
 AUTO_SEED = 0  # the recipe that auto chooses has its own seed
 USUAL_RECIPES: dict[Supervision, str] = {
-    "good": "memory-bank",
+    "good": "reverse-distillation",
     "masks": "lean",
     "marks": "lean-decision",
 }
