@@ -55,7 +55,7 @@ def test_every_fold_recipe_and_seed_is_planned(tmp_path: Path) -> None:
     (good,) = plan(
         protocol, root, [], [0], tmp_path / "good", categories=["fold-1"], supervision="good"
     )
-    assert names([good]) == ["fold-1-memory-bank-good-seed-0"]
+    assert names([good]) == ["fold-1-reverse-distillation-good-seed-0"]
     assert not any(cell.job.inspect for cell in cells), "no picture of the run is inspected twice"
 
 
