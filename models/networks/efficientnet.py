@@ -103,12 +103,15 @@ class EfficientNetLite0(nn.Module):
             self.stages.append(nn.Sequential(*blocks))
             width = stage.channels
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, *, cut_after: int | None = None) -> list[Tensor]:
+        """Return the output of each stage. cut_after: later stages send no gradient to this one."""
         x = self.stem(x)
         outputs = []
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages):
             x = stage(x)
             outputs.append(x)
+            if number == cut_after:
+                x = x.detach()
         return outputs
 
     def load_imagenet(self, path: Path | None = None) -> None:

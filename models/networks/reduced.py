@@ -15,6 +15,7 @@ from models.networks.base import DetectorNetwork
 from models.networks.decision import DecisionHead
 from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
 
+SILENT = -6.0  # the logit of severity 0.03
 _STAGE_STRIDES = (2, 4, 8, 16, 16, 32, 32)  # of EfficientNet-Lite0, before the reduction
 
 
@@ -26,15 +27,17 @@ class ReducedDetector(DetectorNetwork):
     channels. If the decoder ends above stage 0, a strided convolution adds the finer features of
     stage 0. Without them a crack of 2 px would be lost.
 
-    decision: add a decision head on the coarsest stage and the map (models/networks/decision.py).
+    decision: add a decision head on a coarser stage and the map (models/networks/decision.py). The
+    stages beyond the map's belong to the decision alone, and always learn with it.
     """
 
     logistic = True
     REDUCTION: int  # factor by which the resolution is reduced
     KERNEL: int  # side of the stem's kernel in px; its stride is twice the reduction
+    DECISION_KERNEL: int = 6  # the same with a decision head
     TAPS: tuple[int, ...]  # the stages whose outputs are used, coarse to fine
     WIDTHS: tuple[int, ...]  # channels of the decoder at these stages
-    DECISION_STAGE: int = 4  # the last stage that the decision head looks at
+    DECISION_STAGE: int = 6  # the last stage that the decision head looks at
     RATE = 0.5  # learning rate of the backbone, as a share of the decoder's
 
     def __init__(self, channels: int = 1, *, decision: bool = False) -> None:
@@ -47,7 +50,10 @@ class ReducedDetector(DetectorNetwork):
         self.multiple_px = _STAGE_STRIDES[last] * self.REDUCTION
         self.shuffle = end // self.stride_px
         self.backbone = EfficientNetLite0(
-            channels, stages=last + 1, reduction=self.REDUCTION, kernel=self.KERNEL
+            channels,
+            stages=last + 1,
+            reduction=self.REDUCTION,
+            kernel=self.DECISION_KERNEL if decision else self.KERNEL,
         )
         self.lateral = nn.ModuleList(
             nn.Sequential(*unit(STAGES[tap].channels, width, 1, linear=bool(i)))
@@ -78,9 +84,13 @@ class ReducedDetector(DetectorNetwork):
 
     def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
         assert self.decision is not None
-        outputs = self.backbone(x)
+        last = self.TAPS[0]  # of the map
+        outputs = self.backbone(x, cut_after=last if self.decision.is_cut else None)
         raw = self._cells(outputs)
-        return raw, self.decision(outputs[-1], raw)
+        features = outputs[-1]
+        if self.decision.is_cut and len(outputs) == last + 1:
+            features = features.detach()
+        return raw, self.decision(features, raw)
 
     def _cells(self, outputs: list[Tensor]) -> Tensor:
         x = self.lateral[0](outputs[self.TAPS[0]])
@@ -92,6 +102,13 @@ class ReducedDetector(DetectorNetwork):
                 x = x + self.detail(outputs[0])
             x = merge(torch.relu(x))
         return self.head(x)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def silence_map(self) -> None:
+        """Make every cell SILENT, for a network that learns decisions alone."""
+        assert self.head.bias is not None
+        self.head.weight.zero_()
+        self.head.bias.fill_(SILENT)
 
     def load_imagenet(self) -> None:
         self.backbone.load_imagenet()
@@ -113,7 +130,8 @@ class LargeDetector(ReducedDetector):
 class LeanDetector(ReducedDetector):
     """Half the resolution, four stages, a decoder to stride 8: for a Raspberry Pi.
 
-    Its stem takes each 4×4 px once: the 6×6 stem of ``large`` would cost 7 % of the network.
+    Its stem takes each 4×4 px once: the 6×6 stem of ``large`` would cost 7 % of the network. With a
+    decision head it has that stem, because the features of ImageNet then fit better.
     """
 
     REDUCTION, KERNEL = 2, 4
@@ -131,3 +149,4 @@ class NanoDetector(ReducedDetector):
     TAPS = (2, 1)
     WIDTHS = (32, 32)
     DECISION_STAGE = 2
+    DECISION_KERNEL = 8

@@ -119,7 +119,9 @@ class DetectorRecipe(RecipeSection):
     decision: add a head with one score per part (models/networks/decision.py); it also learns from
     defective parts without a mask. Not for "paper". decision_share: share of the steps on whole
     pictures, from which the head learns; all of them where no training picture has a mask.
-    decision_weight: weight of the decision in the loss of these steps.
+    decision_weight: weight of the decision in the loss of these steps. decision_features: "fixed"
+    keeps the features of ImageNet where no training picture has a mask, and the head is a logistic
+    regression on them; "learned" trains the features too.
     """
 
     network: Literal["large", "lean", "nano", "paper"] = "lean"
@@ -143,6 +145,7 @@ class DetectorRecipe(RecipeSection):
     decision: bool = False
     decision_share: float = Field(default=0.5, gt=0, le=1)
     decision_weight: float = Field(default=1.0, gt=0)
+    decision_features: Literal["learned", "fixed"] = "learned"
 
     @model_validator(mode="after")
     def _network_decides(self) -> DetectorRecipe:

@@ -6,13 +6,14 @@ The training itself is in models/training/detector.py, which other methods share
 from __future__ import annotations
 
 from models.methods.base import Method, TrainedMethod, TrainingTask
+from models.methods.regression.marked_parts import learns_marks_alone, train_on_marks
 from models.networks import DetectorNetwork, build_detector
 from models.training.detector import train_detector
 from models.training.recipe import Recipe
 
 
 def _train(task: TrainingTask) -> TrainedMethod:
-    return _trained(task, None)
+    return train_on_marks(task) if learns_marks_alone(task) else _trained(task, None)
 
 
 def further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
