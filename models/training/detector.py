@@ -124,6 +124,7 @@ def _steps_of(
     truncate = find_truncate(drawn, options.resolution, recipe.labels) if has_masks else 1.0
     whole = WholePictures(pictures, recipe, truncate, network.multiple_px)
     if not has_masks:
+        network.silence_map()
         return _Steps(truncate, None, whole, 1.0)
     patches = PatchSource(drawn, kinds, recipe, truncate)
     return _Steps(truncate, patches, whole, options.decision_share)

@@ -26,7 +26,8 @@ class WholePictures:
 
     A target is one row per picture, float32 N×(cells + 1): the severity of each cell, and 12 for a
     defective part or 0 for a good one. The cells of a defective part without a mask are not
-    known, and are NaN. multiple_px: of the network. truncate: λ of the labels.
+    known, and are NaN. Where no picture has a mask, no cell is known. multiple_px: of the network.
+    truncate: λ of the labels.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class WholePictures:
             [picture for picture in ordered if picture.sample.is_good is good]
             for good in (True, False)
         )
+        self._has_masks = any(picture.kind_map.any() for picture in pictures)
         if not all(self._sides):
             raise ValueError("a decision takes pictures of good and of defective parts")
         limits = recipe.augment.options(centre_on_defect=False)
@@ -94,7 +96,7 @@ class WholePictures:
         cells = severity_target(
             pixels, kind_map, recipe.detector.resolution, recipe.labels, self._truncate
         ).ravel()
-        if picture.sample.unmasked:
+        if picture.sample.unmasked or not self._has_masks:
             cells = np.full_like(cells, np.nan)
         return np.append(cells, np.float32(0.0 if picture.sample.is_good else 12.0))
 
