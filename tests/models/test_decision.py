@@ -138,6 +138,13 @@ def test_a_batch_of_whole_pictures_has_as_many_good_as_defective_ones() -> None:
         WholePictures(pictures[:3], recipe(), 100.0, 64)
 
 
+def test_no_cell_is_known_where_no_picture_has_a_mask() -> None:
+    pictures = tuple(picture(f"p{n}", bad=n % 2 == 0) for n in range(6))
+    _, targets = WholePictures(pictures, recipe(batch=4), 1.0, 64).batch(0)
+    assert np.isnan(targets[:, :-1]).all()
+    assert {0.0, 12.0} == set(targets[:, -1].tolist())
+
+
 def test_pictures_of_a_batch_have_about_one_size() -> None:
     small = [picture(f"s{n}", bad=n % 2 == 0, size=(32, 32)) for n in range(60)]
     large = [picture(f"l{n}", bad=n % 2 == 0, size=(128, 128)) for n in range(60)]
@@ -174,8 +181,9 @@ def test_the_share_of_whole_pictures_and_the_cut(
     assert not network.decision.is_cut
     dims.clear()
     unmasked = tuple(picture(f"p{n}", bad=n % 2 == 0) for n in range(6))
-    train_detector(unmasked, ("pit",), 1, some, tmp_path / "c.ckpt")
+    network, _ = train_detector(unmasked, ("pit",), 1, some, tmp_path / "c.ckpt")
     assert dims == [2] * 4  # without a mask every step is on whole pictures
+    assert not network.head.weight.any()  # and the map is silent
 
 
 def test_the_weight_of_the_decision_is_that_of_the_recipe(
