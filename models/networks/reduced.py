@@ -37,7 +37,7 @@ class ReducedDetector(DetectorNetwork):
     DECISION_KERNEL: int = 6  # the same with a decision head
     TAPS: tuple[int, ...]  # the stages whose outputs are used, coarse to fine
     WIDTHS: tuple[int, ...]  # channels of the decoder at these stages
-    DECISION_STAGE: int = 6  # the last stage that the decision head looks at
+    DECISION_STAGES: tuple[int, ...] = (3, 4, 5, 6)  # those that the decision head looks at
     RATE = 0.5  # learning rate of the backbone, as a share of the decoder's
 
     def __init__(self, channels: int = 1, *, decision: bool = False) -> None:
@@ -46,7 +46,7 @@ class ReducedDetector(DetectorNetwork):
         self.stride_px = 2
         end, first = (_STAGE_STRIDES[stage] * self.REDUCTION for stage in (self.TAPS[-1], 0))
         # The head looks at more stages than the map: a decision takes coarser features.
-        last = max(self.TAPS[0], self.DECISION_STAGE) if decision else self.TAPS[0]
+        last = max(self.TAPS[0], self.DECISION_STAGES[-1]) if decision else self.TAPS[0]
         self.multiple_px = _STAGE_STRIDES[last] * self.REDUCTION
         self.shuffle = end // self.stride_px
         self.backbone = EfficientNetLite0(
@@ -76,7 +76,9 @@ class ReducedDetector(DetectorNetwork):
         self.decision: DecisionHead | None = None
         if decision:
             self.decision = DecisionHead(
-                STAGES[last].channels, self.shuffle, self.multiple_px // end
+                [STAGES[stage].channels for stage in self.DECISION_STAGES],
+                self.shuffle,
+                self.multiple_px // end,
             )
 
     def raw(self, x: Tensor) -> Tensor:
@@ -85,12 +87,20 @@ class ReducedDetector(DetectorNetwork):
     def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
         assert self.decision is not None
         last = self.TAPS[0]  # of the map
-        outputs = self.backbone(x, cut_after=last if self.decision.is_cut else None)
+        is_cut = self.decision.is_cut
+        outputs = self.backbone(x, cut_after=last if is_cut else None)
         raw = self._cells(outputs)
-        features = outputs[-1]
-        if self.decision.is_cut and len(outputs) == last + 1:
-            features = features.detach()
-        return raw, self.decision(features, raw)
+        return raw, self.decision(self.seen(outputs, is_cut=is_cut), raw)
+
+    def seen(self, outputs: list[Tensor], *, is_cut: bool = False) -> list[Tensor]:
+        """Return the features that the decision head sees, of the outputs of all stages.
+
+        is_cut: without a gradient to the stages of the map.
+        """
+        return [
+            outputs[stage].detach() if is_cut and stage <= self.TAPS[0] else outputs[stage]
+            for stage in self.DECISION_STAGES
+        ]
 
     def _cells(self, outputs: list[Tensor]) -> Tensor:
         x = self.lateral[0](outputs[self.TAPS[0]])
@@ -148,5 +158,5 @@ class NanoDetector(ReducedDetector):
     REDUCTION, KERNEL = 4, 8
     TAPS = (2, 1)
     WIDTHS = (32, 32)
-    DECISION_STAGE = 2
+    DECISION_STAGES = (1, 2)
     DECISION_KERNEL = 8

@@ -90,6 +90,19 @@ def test_the_decision_trains_the_features_unless_it_is_cut_and_never_the_map(is_
     assert network.decision.peak.grad is not None
 
 
+def test_stages_beyond_the_map_learn_from_the_decision_though_it_is_cut() -> None:
+    network = build_detector("lean", 1, 2, decision=True).train()
+    assert isinstance(network, ReducedDetector)
+    assert network.decision is not None
+    network.decision.is_cut = True
+    network(torch.randn(2, 1, 64, 64))[:, -1].sum().backward()
+    learns = [
+        any(p.grad is not None and bool(p.grad.any()) for p in stage.parameters())
+        for stage in network.backbone.stages
+    ]
+    assert learns == [False] * 4 + [True] * 3
+
+
 def test_cells_that_nobody_knows_do_not_count_in_the_loss() -> None:
     rows = torch.randn(3, 17, requires_grad=True)
     targets = torch.zeros(3, 17)

@@ -197,5 +197,6 @@ def _views(pixels: npt.NDArray[np.uint8], recipe: Recipe) -> Iterator[npt.NDArra
 
 @torch.no_grad()
 def _pooled(network: ReducedDetector, pixels: npt.NDArray[np.uint8]) -> Tensor:
-    features = network.backbone(planes(pixels, network.multiple_px))[-1][0]
-    return torch.cat((features.mean((1, 2)), features.amax((1, 2))))
+    stages = network.seen(network.backbone(planes(pixels, network.multiple_px)))
+    averages = [stage.mean((2, 3)) for stage in stages]
+    return torch.cat((*averages, *(stage.amax((2, 3)) for stage in stages)), 1)[0]
