@@ -8,13 +8,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from edge.bundle import AlignmentManifest
 from models.augmentation.synthetic_defects import add_defect
 from models.data.dataset import DataSet
 from models.data.facts import parts_of
 from models.runs.run import RunRecord
+from models.training.alignment import change_part
 from models.training.patches import Picture, load_pictures
 
 SYNTHETIC_KIND = "synthetic"
@@ -45,7 +48,11 @@ class JudgedPictures:
 
 
 def comparison_pictures(dataset: DataSet, records: Iterable[RunRecord]) -> JudgedPictures:
-    """Read the pictures that all candidates held back. Raises DataError."""
+    """Read the pictures that all candidates held back. Raises DataError.
+
+    Where a candidate aligns the part, synthetic defects lie on the part for every candidate. A
+    defect on the ground is not one of the part, and a candidate that aligns does not look there.
+    """
     records = tuple(records)
     trained_on = {name for record in records for name in record.train}
     unseen = set.intersection(*({*record.validation, *record.unmasked} for record in records))
@@ -57,17 +64,18 @@ def comparison_pictures(dataset: DataSet, records: Iterable[RunRecord]) -> Judge
     )
     pictures = load_pictures(dataset, samples)
     good = tuple(picture for picture in pictures if picture.sample.is_good)
+    alignment = next((record.alignment for record in records if record.alignment), None)
     step = -(-len(good) // MOST_SYNTHETIC) or 1
     return JudgedPictures(
         good=good,
         bad=tuple(picture for picture in pictures if not picture.sample.is_good),
         synthetic=tuple(
-            filter(None, (_with_synthetic_defect(picture) for picture in good[::step]))
+            filter(None, (_with_synthetic_defect(picture, alignment) for picture in good[::step]))
         ),
     )
 
 
-def _with_synthetic_defect(picture: Picture) -> Picture | None:
+def _with_synthetic_defect(picture: Picture, alignment: AlignmentManifest | None) -> Picture | None:
     """Return a copy with a synthetic defect; None where the picture is too small for one.
 
     The defect depends on the name of the picture only. None also where no defect is visible.
@@ -76,7 +84,9 @@ def _with_synthetic_defect(picture: Picture) -> Picture | None:
         return None
     rng = np.random.default_rng(zlib.crc32(picture.sample.name.encode()))
     for _ in range(TRIES):
-        pixels, marked = add_defect(picture.pixels, picture.kind_map, rng)
+        pixels, marked = change_part(
+            picture.pixels, picture.kind_map, alignment, partial(add_defect, rng=rng)
+        )
         if marked.any():
             sample = replace(picture.sample, kinds=(SYNTHETIC_KIND,))
             return Picture(sample, pixels, (marked > 0).astype(np.uint8))

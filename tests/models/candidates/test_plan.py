@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,8 +15,11 @@ from models.candidates.pictures import comparison_pictures
 from models.candidates.plan import good_only, plan_for
 from models.data.layouts import open_dataset
 from models.runs.run import RunRecord
-from models.training.recipe import Recipe, SplitRecipe
+from models.training.alignment import find_alignment
+from models.training.patches import load_pictures
+from models.training.recipe import AlignmentRecipe, Recipe, SplitRecipe
 from tests.models.candidates.standins import method, register, write_sorted
+from tests.support.bolts import scatter
 
 SETTINGS = SplitRecipe(validation_share=0.25, groups=r"(\d+)\.png")
 
@@ -129,3 +133,27 @@ def test_nobody_is_judged_on_what_somebody_trained_on(tmp_path: Path) -> None:
     assert all(
         (a.pixels == b.pixels).all() for a, b in zip(found.synthetic, again.synthetic, strict=True)
     )
+
+
+def test_where_parts_are_aligned_synthetic_defects_lie_on_them(tmp_path: Path) -> None:
+    scatter(tmp_path / "data" / "good", 12)
+    dataset = open_dataset(tmp_path / "data")
+    names = [sample.name for sample in dataset.samples]
+    pictures = load_pictures(dataset, dataset.samples)
+    alignment = find_alignment(pictures, AlignmentRecipe(use="auto"))
+    assert alignment is not None
+    plain = record(tmp_path / "data", [], names)
+    aligned = plain.model_copy(update={"alignment": alignment})
+
+    def near_part(records: list[RunRecord]) -> float:
+        """Return the share of defects whose middle is on the bolt or within 12 px of it."""
+        synthetic = comparison_pictures(dataset, records).synthetic
+        inside = []
+        for good, picture in zip(pictures, synthetic, strict=True):
+            part = cv2.dilate((good.pixels < 140).astype(np.uint8), np.ones((25, 25), np.uint8))
+            row, col = np.median(np.argwhere(picture.kind_map), axis=0).astype(int)
+            inside.append(bool(part[row, col]))
+        return float(np.mean(inside))
+
+    # One candidate that aligns is enough: all are judged on the same pictures.
+    assert near_part([plain, aligned]) > 0.8 > near_part([plain])
