@@ -60,7 +60,8 @@ class DecisionHead(nn.Module):
 
     def forward(self, stages: Sequence[Tensor], raw: Tensor) -> Tensor:
         """Return the logit. stages: the features of each stage, the coarsest last."""
-        cells = functional.max_pool2d(raw.detach(), self.factor)
+        # Patches of training may end half-way in the coarsest grid. Frames of a station do not.
+        cells = functional.max_pool2d(raw.detach(), self.factor, ceil_mode=self.training)
         x = functional.relu6(self.features(stages[-1]) + self.cells(cells))
         average, largest = x.mean((2, 3), keepdim=True), self.pool(x)
         peak = self.pool(functional.pixel_shuffle(self.pool(cells), self.shuffle))

@@ -67,6 +67,14 @@ def test_a_network_that_decides_gives_one_row_for_each_picture(name: str) -> Non
     assert rows.shape == (3, 64 * 96 + 1)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_that_decides_learns_from_patches_of_any_multiple_of_32_px(name: str) -> None:
+    network = build_detector(name, 1, 2, decision=True).train()
+    for height, width in ((96, 64), (224, 160)):
+        rows = network(torch.zeros(2, 1, height, width))
+        assert rows.shape == (2, height * width // 4 + 1)
+
+
 def test_a_network_without_a_head_has_no_score() -> None:
     network = build_detector("nano", 1, 2).eval()
     assert severity_and_score(network, picture("a").pixels)[1] is None
