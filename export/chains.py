@@ -69,7 +69,7 @@ def torch_chain(
         shaped = engine if flexible and detector.fixed_px is None else None
         detect = RegressionDetector(engine(spec.height, spec.width), spec, scale=1.0, shaped=shaped)
     if spec.alignment is not None:
-        detect = AlignedDetector(detect, spec.alignment, spec.channels)
+        detect = AlignedDetector(detect, spec.alignment, spec.channels, part_score=spec.part_score)
     classify: Classifier = SingleKindClassifier(manifest.kinds)
     if classifier is not None and manifest.classifier is not None:
         classify = BlockVote(

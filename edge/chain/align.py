@@ -173,11 +173,21 @@ class AlignedDetector:
     and SeverityMap.unmatched gives the reason.
     """
 
-    def __init__(self, detector: Detector, alignment: AlignmentManifest, channels: int) -> None:
-        """channels: of the picture that the other detector takes, 1 or 3."""
+    def __init__(
+        self,
+        detector: Detector,
+        alignment: AlignmentManifest,
+        channels: int,
+        *,
+        part_score: bool = False,
+    ) -> None:
+        """channels: of the picture that the other detector takes, 1 or 3. part_score: it gives one;
+        a frame without its part then has the score 12.
+        """
         self._detector = detector
         self._alignment = alignment
         self._channels = channels
+        self._worst = SEVEREST if part_score else None
 
     def detect(self, pixels: NDArray[np.uint8]) -> SeverityMap:
         pixels = as_channels(pixels, self._channels)
@@ -189,7 +199,7 @@ class AlignedDetector:
         unmatched = reason_against(pose, alignment)
         if unmatched or pose is None:
             values = np.full((-(-height // 2), -(-width // 2)), SEVEREST, np.float32)
-            return SeverityMap(values, 1.0, 0, 2, unmatched)
+            return SeverityMap(values, 1.0, 0, 2, unmatched, part_score=self._worst)
         matrix = to_aligned(pose, alignment)
         severity = self._detector.detect(align(pixels, matrix, alignment))
         return _for_frame(severity, matrix, height, width)

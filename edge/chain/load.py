@@ -68,7 +68,9 @@ def build_inspector(
             shaped=detector_engine if build.detector.flexible else None,
         )
     if spec.alignment is not None:
-        detector = AlignedDetector(detector, spec.alignment, spec.channels)
+        detector = AlignedDetector(
+            detector, spec.alignment, spec.channels, part_score=spec.part_score
+        )
     classifier: Classifier = SingleKindClassifier(manifest.kinds)
     if manifest.classifier is not None and build.classifier is not None:
         blocks = manifest.classifier

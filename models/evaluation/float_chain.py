@@ -43,10 +43,12 @@ def detector_of(
     """
     detector: Detector
     if isinstance(trained, FileDetector):
-        detector = trained.detector(channels)
+        detector, decides = trained.detector(channels), False
     else:
-        detector = TorchDetector(trained, channels)
-    return detector if alignment is None else AlignedDetector(detector, alignment, channels)
+        detector, decides = TorchDetector(trained, channels), trained.decides
+    if alignment is None:
+        return detector
+    return AlignedDetector(detector, alignment, channels, part_score=decides)
 
 
 class RunOnce:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import cv2
 import numpy as np
@@ -177,6 +177,19 @@ def test_a_frame_without_its_part_is_never_passed(
     assert not detector.seen
     whole = inspector.inspect(Frame.from_array(draw_bolt(10.0)))
     assert whole.decision is Decision.PASS
+
+
+def test_the_score_of_the_part_is_kept() -> None:
+    class Scored(Bright):
+        def detect(self, pixels: npt.NDArray[np.uint8]) -> SeverityMap:
+            return replace(super().detect(pixels), part_score=3.5)
+
+    detector = AlignedDetector(Scored(), ALIGNMENT, 1, part_score=True)
+    assert detector.detect(draw_bolt(10.0)).part_score == 3.5
+    # A frame without its part has the worst score, as every frame of such a bundle has one.
+    assert detector.detect(np.full((256, 256), GROUND, np.uint8)).part_score == 12.0
+    without = AlignedDetector(Bright(), ALIGNMENT, 1)
+    assert without.detect(np.full((256, 256), GROUND, np.uint8)).part_score is None
 
 
 def test_colour_reaches_the_detector_in_colour() -> None:
