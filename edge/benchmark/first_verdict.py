@@ -11,15 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from edge.assembly.chain import engine_choice, load_chain
 from edge.errors import OutfeedError
+from edge.images import decode_image
 from edge.records import Frame
 
 
 def main() -> int:
-    """Load and prove the bundle as a station does, inspect a grey frame, and print the figures."""
+    """Load and prove the bundle as a station does, inspect a golden frame, and print the figures.
+
+    A grey frame would show no part, and a detector that aligns parts would not run.
+    """
     path, name, precision, threads = sys.argv[1:]
     try:
         engine = engine_choice(name, precision, int(threads))
@@ -27,8 +29,8 @@ def main() -> int:
     except OutfeedError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    detector = bundle.manifest.detector
-    inspector.inspect(Frame(0, 0, 0, 0, np.full((detector.height, detector.width), 128, np.uint8)))
+    golden = bundle.manifest.golden[0].file
+    inspector.inspect(Frame(0, 0, 0, 0, decode_image(bundle.files[golden], name=golden)))
     at_ns = time.monotonic_ns()
     print(json.dumps({"at_ns": at_ns, **_memory_kib()}))
     return 0
