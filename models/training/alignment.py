@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 LEAST_PICTURES = 10
 CONTRAST_SHARE = 1.1  # of the contrast that separates part and ground best; leaves out shadows
 LEAST_CONTRAST = 12.0  # grey levels; a fainter part cannot be distinguished from uneven light
+ODD_SHARE = 0.01  # of the pictures, at either end, that may show nothing or something else
 MOST_AREA_RATIO = 1.6  # of the largest part to the smallest; with more, regions are not one part
 MOST_RIM_SHARE = 0.05  # of the rim that 95 % of the parts may cover
 AREA_MARGIN = 1.5  # a station accepts areas that are so much smaller or larger
@@ -80,15 +81,19 @@ def _fit(greys: list[npt.NDArray[np.uint8]]) -> tuple[AlignmentManifest | None, 
     contrast = CONTRAST_SHARE * float(np.median([_separating(grey) for grey in greys]))
     if contrast < LEAST_CONTRAST:
         return None, f"the parts differ from a ground by {contrast:.0f} grey levels only"
-    poses = [pose for grey in greys if (pose := find_part(grey, contrast)) is not None]
-    if len(poses) < len(greys):
-        return None, f"{len(greys) - len(poses)} pictures show no part on a ground"
-    areas = np.array([pose.area_px for pose in poses])
-    if areas.max() > MOST_AREA_RATIO * areas.min():
+    found = [pose for grey in greys if (pose := find_part(grey, contrast)) is not None]
+    least, most = np.quantile(
+        [pose.area_px for pose in found] or [0.0], (ODD_SHARE, 1 - ODD_SHARE), method="nearest"
+    )
+    if most > MOST_AREA_RATIO * least:
         return None, (
-            f"the largest regions have {areas.min():.0f} to {areas.max():.0f} px, so they are not "
-            "one kind of part on a plain ground"
+            f"the largest regions have {least:.0f} to {most:.0f} px, so they are not one kind of "
+            "part on a plain ground"
         )
+    least, most = least / AREA_MARGIN, most * AREA_MARGIN
+    poses = [pose for pose in found if least <= pose.area_px <= most]
+    if len(poses) < (1 - 2 * ODD_SHARE) * len(greys):
+        return None, f"{len(greys) - len(poses)} of {len(greys)} pictures show no such part"
     rim = float(np.quantile([pose.rim_share for pose in poses], 0.95))
     if rim > MOST_RIM_SHARE:
         return None, f"the parts cover up to {rim:.0%} of the rim of the picture"
@@ -100,8 +105,8 @@ def _fit(greys: list[npt.NDArray[np.uint8]]) -> tuple[AlignmentManifest | None, 
     )
     alignment = AlignmentManifest(
         contrast=round(contrast, 1),
-        least_area_px=int(areas.min() / AREA_MARGIN),
-        most_area_px=math.ceil(areas.max() * AREA_MARGIN),
+        least_area_px=int(least),
+        most_area_px=math.ceil(most),
         turns=turns,
         directed=directed,
         height=height,

@@ -92,9 +92,9 @@ class AugmentRecipe(RecipeSection):
 class AlignmentRecipe(RecipeSection):
     """The alignment of parts that lie on a plain ground (edge/chain/align.py).
 
-    use: "auto" aligns where every good picture shows one part on a plain ground and the parts do
-    not lie in one pose already; "always" refuses other pictures; "never" shows the detector the
-    frame as it is.
+    use: "auto" aligns where at least 98 % of the good pictures show one kind of part on a plain
+    ground and the parts do not lie in one pose already; "always" refuses other pictures; "never"
+    shows the detector the frame as it is.
     """
 
     use: Literal["never", "auto", "always"] = "never"

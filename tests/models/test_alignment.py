@@ -105,6 +105,17 @@ def test_an_empty_picture_among_them_refuses_the_alignment(bolts: tuple[Picture,
     assert find_alignment((*bolts, *empty), AUTO) is None
 
 
+def test_one_odd_picture_among_a_hundred_is_left_out(bolts: tuple[Picture, ...]) -> None:
+    many = (*bolts, *_pictures(_anywhere, 90))
+    empty = _pictures(lambda rng: np.full((256, 256), 200, np.uint8), 1)
+    double = _pictures(lambda rng: cv2.resize(draw_bolt(0.0), (512, 512)), 1)
+    found, usual = (find_alignment(some, AUTO) for some in ((*many, *empty, *double), many))
+    assert found is not None
+    assert usual is not None
+    assert (found.height, found.width) == (usual.height, usual.width)
+    assert found.most_area_px == pytest.approx(usual.most_area_px, rel=0.02)
+
+
 def test_few_pictures_are_not_enough(bolts: tuple[Picture, ...]) -> None:
     assert find_alignment(bolts[:9], AUTO) is None
 
