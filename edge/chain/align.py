@@ -161,6 +161,12 @@ def reason_against(pose: PartPose | None, alignment: AlignmentManifest) -> str:
             f"a part of {pose.area_px:.0f} px on the ground; expected {alignment.least_area_px} to "
             f"{alignment.most_area_px} px"
         )
+    if pose.width > alignment.width or pose.height > alignment.height:
+        # What lies beyond the aligned picture would not be inspected.
+        return (
+            f"a part of {pose.width:.0f}×{pose.height:.0f} px on the ground; expected at most "
+            f"{alignment.width}×{alignment.height} px"
+        )
     return ""
 
 

@@ -153,11 +153,20 @@ def test_no_single_cell_is_lost_by_turning(turn: int) -> None:
     assert 64 * 0.5 < (severity.values > 0).sum() * 16 < 64 * 1.6
 
 
+def with_wire(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the frame with a wire of 45 px that is bent away from the middle of the bolt."""
+    bent = frame.copy()
+    cv2.line(bent, (128, 128), (136, 173), BODY, 5)
+    return bent
+
+
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
         (np.full((256, 256), GROUND, np.uint8), "no part on the ground"),
         (draw_bolt(10.0)[:, :120], "a part of"),
+        # A wire that sticks out beyond the aligned picture, of which 64 px are inspected.
+        (with_wire(draw_bolt(10.0)), "a part of 14"),
     ],
 )
 def test_a_frame_without_its_part_is_never_passed(
