@@ -24,15 +24,17 @@ import numpy.typing as npt
 import typer
 from rich.console import Console
 
-from edge.chain.align import difference_from_ground, find_part, outline_of
+from edge.chain.align import difference_from_ground, outline_of
 from models.data.dataset import DataError, Pixels, as_channels, files_in, read_pixels
 
 TEST_SHARE = 0.25
 USUAL_PX = 512  # longest side for which the sizes below are; they grow with the picture
 CONTRAST = 40.0  # grey levels between a part and its plain ground
 MOST_AREA = 0.6  # of the picture; a larger region is not a part on a ground
-VISIBLE = 4  # grey levels; smaller changes do not count as defect
-TRIES = 20
+VISIBLE = 4  # grey levels; pixels that change less are not in the mask
+CLEAR = 25  # grey levels by which CLEAR_PX pixels change at least; a fainter defect is drawn again
+CLEAR_PX = 12  # of a picture with USUAL_PX a side
+TRIES = 50
 
 _Place = tuple[int, int]
 _Draw = Callable[[Pixels, _Place, float, np.random.Generator], Pixels]
@@ -111,7 +113,8 @@ def draw_defect(
     """Return the picture with one defect, and its mask: uint8 H×W, 255 where it is visible.
 
     pixels: uint8 H×W or H×W×3. Defects lie on the part where the picture shows one on a plain
-    ground, and anywhere otherwise. Raises DataError where no defect of the kind is visible.
+    ground, and anywhere otherwise. A push of the soft shadow beside a part is hardly visible; it is
+    drawn again. Raises DataError where no defect of the kind is clearly visible.
     """
     on_part = _part_of(as_channels(pixels, 1))
     square = np.ones((3, 3), np.uint8)
@@ -126,10 +129,9 @@ def draw_defect(
         i = int(rng.integers(len(rows)))
         changed = KINDS[kind](pixels, (int(rows[i]), int(cols[i])), scale, rng)
         difference = cv2.absdiff(as_channels(changed, 1), as_channels(pixels, 1))
-        mask = np.where(difference >= VISIBLE, 255, 0).astype(np.uint8)
-        if mask.any():
-            return changed, mask
-    raise DataError(f"no defect of kind {kind} is visible after {TRIES} tries")
+        if np.count_nonzero(difference >= CLEAR) >= CLEAR_PX * scale**2:
+            return changed, np.where(difference >= VISIBLE, 255, 0).astype(np.uint8)
+    raise DataError(f"no defect of kind {kind} is clearly visible after {TRIES} tries")
 
 
 def write_set(data: Path, out: Path, seed: int) -> int:
@@ -162,17 +164,32 @@ def _write(path: Path, pixels: Pixels) -> None:
 
 
 def _part_of(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a mask of the part: uint8 H×W, 1 on it; of the whole picture without a ground."""
-    pose = find_part(grey, CONTRAST)
-    if pose is None or pose.rim_share > 0 or pose.area_px > MOST_AREA * grey.size:
-        return np.ones_like(grey)
+    """Return a mask of the part: uint8 H×W, 1 on it; of the whole picture without a ground.
+
+    The region that differs from the ground includes a soft shadow. Otsu's limit within it
+    separates the part from the shadow.
+    """
+    everything = np.ones_like(grey)
     difference, _ = difference_from_ground(grey)
-    outline = outline_of(difference, CONTRAST)
-    mask = np.zeros(difference.shape, np.uint8)
-    if outline is not None:
-        cv2.drawContours(mask, [outline], -1, 1, cv2.FILLED)
+    region = _filled(difference, CONTRAST)
+    if not region.any() or region.mean() > MOST_AREA:
+        return everything
+    limit, _ = cv2.threshold(difference[region > 0], 0, 1, cv2.THRESH_OTSU)
+    mask = _filled(difference, max(limit, CONTRAST))
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    if rim.any() or not mask.any():
+        return everything
     size = grey.shape[1], grey.shape[0]
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _filled(difference: npt.NDArray[np.uint8], contrast: float) -> npt.NDArray[np.uint8]:
+    """Return the largest region that differs from the ground, without holes: uint8 h×w, 0 or 1."""
+    mask = np.zeros(difference.shape, np.uint8)
+    outline = outline_of(difference, contrast)
+    if outline is not None:
+        cv2.drawContours(mask, [outline], -1, 1, cv2.FILLED)
+    return mask
 
 
 def _added(pixels: Pixels, levels: npt.NDArray[np.floating]) -> Pixels:

@@ -77,5 +77,5 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not empty"):
         write_set(tmp_path / "few", tmp_path / "few", 0)
     flat = np.full((64, 64), 128, np.uint8)
-    with pytest.raises(DataError, match="no defect of kind patch is visible"):
+    with pytest.raises(DataError, match="no defect of kind patch is clearly visible"):
         draw_defect(flat, "patch", np.random.default_rng(0))
