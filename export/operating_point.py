@@ -23,10 +23,13 @@ def stricter_part_threshold(
 ) -> float:
     """Return the lowest part threshold, from ``threshold`` on, within a limit of false rejects.
 
-    outcomes: of a chain with a decision head; their score is that of the part. limit: of the share
-    of good parts that the score rejects, 0 to 1. At SEVERITY_MAX it rejects hardly any part.
+    outcomes: of a chain with a decision head. limit: of the share of good parts that the score of
+    the part rejects, 0 to 1. At SEVERITY_MAX it rejects hardly any part.
     """
-    good = sorted((o.score for o in outcomes if not o.defective), reverse=True)
+    good = sorted(
+        (o.part_score for o in outcomes if not o.defective and o.part_score is not None),
+        reverse=True,
+    )
     allowed = int(limit * len(good))
     if allowed >= len(good) or good[allowed] < threshold:
         return threshold

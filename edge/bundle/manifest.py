@@ -37,6 +37,7 @@ DetectorKind = Literal[
     "cascade",
     "memory-bank",
     "reverse-distillation",
+    "supersimplenet",
     "patchcore",
     "padim",
     "texture",
@@ -44,7 +45,7 @@ DetectorKind = Literal[
     "threshold",
 ]
 # The methods whose networks may give one score of the part beside the map.
-PART_SCORE_KINDS: tuple[DetectorKind, ...] = ("regression", "patchcore")
+PART_SCORE_KINDS: tuple[DetectorKind, ...] = ("regression", "supersimplenet", "patchcore")
 # The methods whose networks compare each place with the same place of other parts. A frame that is
 # not of the size of a run is refused.
 ONE_SIZE_KINDS: tuple[DetectorKind, ...] = ("padim",)

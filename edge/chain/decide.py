@@ -11,6 +11,8 @@ from edge.errors import FrameError
 from edge.records import Decision, Defect, Dropped
 
 _ANY = RuleManifest()
+TOP = 12.0  # the top of severity and of scores
+LIMIT = TOP / 2  # the score at which a part is rejected, where both scores can reject
 
 
 def decide(
@@ -67,6 +69,32 @@ def score(named: tuple[Defect | Dropped, ...], peak_severity: float, threshold: 
     if named:
         return threshold * max(1.0 - each.doubt for each in named)
     return min(peak_severity, threshold)
+
+
+def joint_score(
+    by_regions: float,
+    part_score: float | None,
+    threshold: float,
+    part_threshold: float | None,
+) -> float:
+    """Return the score by which frames are ranked, 0 to 12, with that of the whole part.
+
+    by_regions: of ``score``. threshold: T. With a part threshold both scores can reject. Each is
+    brought to a scale on which its limit is LIMIT, and the larger one counts. A part score without
+    a threshold ranks alone.
+    """
+    if part_score is None:
+        return by_regions
+    if part_threshold is None:
+        return part_score
+    return max(_to_limit(by_regions, threshold), _to_limit(part_score, part_threshold))
+
+
+def _to_limit(value: float, limit: float) -> float:
+    """Return a value of 0 to 12 on the scale on which ``limit`` is LIMIT."""
+    if value <= limit:
+        return LIMIT * value / limit
+    return LIMIT + (TOP - LIMIT) * (value - limit) / (TOP - limit)
 
 
 def _counts(defect: Defect, rule: RuleManifest) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Classifier
 from edge.chain.components import Components, components
-from edge.chain.decide import decide, decide_part, score
+from edge.chain.decide import decide, decide_part, joint_score, score
 from edge.chain.detect import Detector
 from edge.chain.filter import apply_threshold
 from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
@@ -112,8 +112,7 @@ class Inspector:
         ranked = (
             peak if crowded or severity.unmatched else score(named, peak, self._chain.threshold)
         )
-        if severity.part_score is not None:
-            ranked = severity.part_score
+        ranked = self._joint(ranked, severity)
         t5 = now()
         timings = Timings(
             (t1 - t0) / 1e3, (t2 - t1) / 1e3, (t3 - t2) / 1e3, (t4 - t3) / 1e3, (t5 - t4) / 1e3
@@ -123,6 +122,10 @@ class Inspector:
         )
         return Inspection(verdict, severity, clusters, labels)
 
+    def _joint(self, by_regions: float, severity: SeverityMap) -> float:
+        chain = self._chain
+        return joint_score(by_regions, severity.part_score, chain.threshold, chain.part_threshold)
+
     def _clean(self, frame: Frame, severity: SeverityMap, t0: int, t1: int, t2: int) -> Inspection:
         """Return the result for a frame without a pixel at or above the threshold."""
         decision, reason = decide((), 0, self._kinds)
@@ -130,9 +133,7 @@ class Inspector:
         if by_score is not None:
             decision, reason = Decision.REJECT, by_score
         peak = severity.peak()
-        ranked = severity.part_score
-        if ranked is None:
-            ranked = score((), peak, self._chain.threshold)
+        ranked = self._joint(score((), peak, self._chain.threshold), severity)
         t5 = self._now_ns()
         timings = Timings((t1 - t0) / 1e3, (t2 - t1) / 1e3, 0.0, 0.0, (t5 - t2) / 1e3)
         verdict = Verdict(

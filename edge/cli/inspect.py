@@ -78,10 +78,11 @@ def inspect(
     `file` is the path relative to the given folder. With several paths or --list it is relative to
     the deepest folder that contains them all. A frame of a video is `clip.avi#000123`, counted from
     0. `decision` and `reason` are the verdict. `score` is 0 to 12: above T where a defect is
-    reported, otherwise at most T. Where the bundle has a decision head, `part_score` is there and
-    `score` is equal to it. `defects` has `box` (left, top, right, bottom; the last two are
-    exclusive), `kind`, `confidence`, `peak_severity` and `area_px`. `timings_us` has the times.
-    Pictures of results have the same paths with the suffix .png.
+    reported, otherwise at most T. Where the bundle has a decision head, `part_score` is there.
+    `score` is then the larger of the scores of regions and part, on a scale on which 6 is the limit
+    of either, or `part_score` where the bundle has no limit for it. `defects` has `box` (left, top,
+    right, bottom; the last two are exclusive), `kind`, `confidence`, `peak_severity` and `area_px`.
+    `timings_us` has the times. Pictures of results have the same paths with the suffix .png.
 
     Masks and labels among the pictures are left out, and a line counts them. They are recognised by
     the layout of the folder (as `make train` reads it, or of published data sets), by a name

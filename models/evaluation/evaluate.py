@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...])
         labels[found.top : found.top + height, found.left : found.left + width] = place[
             found.labels
         ]
-    return outcome(
+    compared = outcome(
         picture.sample.name,
         picture.kind_map,
         kinds,
@@ -46,3 +47,4 @@ def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...])
         score=inspection.verdict.score,
         unmasked=picture.sample.unmasked,
     )
+    return replace(compared, part_score=inspection.verdict.part_score)

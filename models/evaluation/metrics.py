@@ -69,7 +69,7 @@ class PictureOutcome:
 
     Pixels are counted over the frame. score is the score of the verdict. A part is defective by its
     annotation, or because it is ``unmasked``: known to be defective without a mask. Then its pixels
-    count nowhere.
+    count nowhere. part_score: of the decision head, where there is one.
 
     near_reported_px: reported pixels with an annotated one within the tolerance. near_annotated_px:
     annotated pixels with a reported one within it. Both are hit_px where the tolerance is 0.
@@ -88,6 +88,7 @@ class PictureOutcome:
     reported_ious: tuple[float, ...]
     reported_right_kind: tuple[bool, ...]
     unmasked: bool = False
+    part_score: float | None = None
 
     @property
     def defective(self) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from edge.bundle import ChainManifest, GoldenLimits, KindManifest, parse_bundle
 from edge.bundle.manifest import Manifest, check
 from edge.chain.classify import SingleKindClassifier
-from edge.chain.decide import decide_part
+from edge.chain.decide import LIMIT, decide_part, joint_score
 from edge.chain.golden import first_difference, golden_manifest
 from edge.chain.inspector import Inspector
 from edge.errors import BundleError, FrameError
@@ -40,6 +40,26 @@ def test_a_part_below_its_threshold_passes() -> None:
     assert verdict.score == pytest.approx(5.9)
 
 
+@pytest.mark.parametrize(
+    ("by_regions", "part_score", "wanted"),
+    [(4.0, 0.0, 6.0), (0.0, 9.0, 6.0), (8.0, 3.0, 9.0), (2.0, 10.5, 9.0), (2.0, 3.0, 3.0)],
+)
+def test_the_larger_score_ranks_and_the_limits_of_both_are_equal(
+    by_regions: float, part_score: float, wanted: float
+) -> None:
+    assert joint_score(by_regions, part_score, 4.0, 9.0) == pytest.approx(wanted)
+
+
+def test_a_threshold_at_the_top_of_the_scale_is_allowed() -> None:
+    assert joint_score(12.0, 12.0, 12.0, 12.0) == LIMIT
+
+
+@pytest.mark.parametrize(("part", "defect"), [(5.0, 0.0), (8.8, 3.0), (9.2, 0.0), (1.0, 4.5)])
+def test_a_rejected_part_never_ranks_below_one_that_passes(part: float, defect: float) -> None:
+    verdict = inspector(part_threshold=9.0).inspect(frame(part, defect=defect))
+    assert (verdict.score >= LIMIT) == (verdict.decision is Decision.REJECT)
+
+
 def test_without_a_threshold_the_score_ranks_and_does_not_reject() -> None:
     verdict = inspector().inspect(frame(11.0))
     assert verdict.decision is Decision.PASS
@@ -50,7 +70,8 @@ def test_a_defect_rejects_whatever_the_score_of_the_part_is() -> None:
     verdict = inspector(part_threshold=6.0).inspect(frame(1.0, defect=9.0))
     assert verdict.decision is Decision.REJECT
     assert verdict.reason.startswith("hole: 1 of severity")
-    assert (verdict.score, verdict.part_score) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert verdict.part_score == pytest.approx(1.0)
+    assert verdict.score > LIMIT
 
 
 def test_a_part_whose_regions_pass_is_still_rejected_by_its_score() -> None:

@@ -146,7 +146,9 @@ def test_a_folder_of_good_and_bad_parts_without_masks_becomes_a_bundle(tmp_path:
 
 
 def outcome(score: float, *, defective: bool) -> PictureOutcome:
-    return PictureOutcome("a", (), False, score, 0, 0, 0, 0, 0, (), (), (), unmasked=defective)
+    return PictureOutcome(
+        "a", (), False, 0.0, 0, 0, 0, 0, 0, (), (), (), unmasked=defective, part_score=score
+    )
 
 
 @pytest.mark.parametrize(("limit", "wanted"), [(0.5, 5.0), (0.25, 7.05), (0.01, 9.05)])
