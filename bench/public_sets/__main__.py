@@ -7,9 +7,10 @@ rules and the best weights are selected on a held-back share of it. After the bu
 test side is listed, read and measured through the chain of the station. The page
 docs/benchmarks/public-sets.md describes each protocol.
 
-OUT/SET/tables.md has the tables with the published figures, figures.jsonl the numbers, and
-escapes.svg the escapes by false rejects. scores.jsonl of each run has the score of each test
-picture. Finished work is not repeated.
+OUT/SET/tables.md has the tables with the published figures, figures.jsonl the numbers,
+escapes.svg the escapes by false rejects, and marked.svg the AUROC by the number of defective
+pictures in training, where --marked gives several. scores.jsonl of each run has the score of each
+test picture. Finished work is not repeated.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from bench.public_sets.figures import FoldFigures, PictureScore, known, read_sco
 from bench.public_sets.fold import Protocol
 from bench.public_sets.measure import measure_bundle
 from bench.public_sets.plan import FoldRun, plan
-from bench.public_sets.plot import escape_plot
+from bench.public_sets.plot import escape_plot, marked_plot
 from bench.public_sets.protocols import PROTOCOLS
 from bench.public_sets.published import published
 from bench.public_sets.tables import MEAN, tables
@@ -69,6 +70,7 @@ def measure(cell: FoldRun, protocol: Protocol) -> FoldFigures:
             "recipe": cell.recipe,
             "supervision": cell.supervision,
             "seed": cell.seed,
+            "marked": cell.marked,
             "remark": cell.fold.remark,
             "train_s": known(seconds(cell.job, "train")),
             **measured,
@@ -130,10 +132,12 @@ def write_results(out: Path, protocol: Protocol, left_out: Sequence[tuple[str, s
     write_atomically(out / "tables.md", tables(protocol, measured, others, left_out))
     curves: dict[str, list[tuple[PictureScore, ...]]] = {}
     for figures, folder in stored:
-        label = f"{figures.recipe}, {figures.supervision}"
+        label = f"{figures.recipe}, {figures.learns_from}"
         curves.setdefault(label, []).append(read_scores(folder / SCORES))
     if plot := escape_plot(protocol.title, curves):
         write_atomically(out / "escapes.svg", plot)
+    if plot := marked_plot(protocol.title, measured):
+        write_atomically(out / "marked.svg", plot)
 
 
 def main(
@@ -155,6 +159,12 @@ def main(
     supervision: Annotated[
         str, typer.Option(help="good, masks or marks. [default: what the recipe can use]")
     ] = "",
+    marked: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, help="Number of defective pictures in training; repeat. [default: all]"
+        ),
+    ] = None,
     core: Annotated[
         list[int] | None, typer.Option(help="Core for one run at a time; repeat. [default: all]")
     ] = None,
@@ -176,6 +186,7 @@ def main(
             out / name,
             supervision=supervision or None,  # type: ignore[arg-type]
             categories=category or (),
+            marked=marked or (),
         )
     except (DataError, OSError) as error:
         line = str(error).splitlines()[0]

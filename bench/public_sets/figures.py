@@ -35,7 +35,8 @@ class FoldFigures(BaseModel):
     mean_iou: of the reported defects at the T of the bundle, exact or within 2 px. escapes: numbers
     of defective parts that pass, at each of LIMITS. escapes_at_t, false_rejects_at_t: at the T of
     the bundle. accuracy: share of right verdicts at that T. ms: median of a frame in the whole
-    chain on one core. train_s: duration of training, with the start of the process.
+    chain on one core. train_s: duration of training, with the start of the process. marked:
+    number of defective pictures in training; None is all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +46,7 @@ class FoldFigures(BaseModel):
     recipe: str
     supervision: Supervision
     seed: int
+    marked: int | None = None
     remark: str
     good: int
     defective: int
@@ -66,6 +68,13 @@ class FoldFigures(BaseModel):
     train_s: float | None
     bundle_bytes: int
     bundle_sha256: str
+
+    @property
+    def learns_from(self) -> str:
+        """Return the supervision in words, with the number of defective pictures if limited."""
+        if self.marked is None:
+            return self.supervision
+        return f"{self.supervision} of {self.marked}" if self.marked else "good"
 
 
 def accuracy_figures(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from bench.jobs import Job
 from bench.public_sets.fold import Fold, Protocol, Supervision
-from bench.public_sets.training_folder import write_training_folder
+from bench.public_sets.training_folder import with_marked, write_training_folder
 from edge.files import write_atomically
 from models.data.dataset import DataError
 from models.methods.registry import METHODS
@@ -26,12 +27,16 @@ USUAL_RECIPES: dict[Supervision, str] = {
 
 @dataclass(frozen=True, slots=True)
 class FoldRun:
-    """A recipe on a fold with one seed."""
+    """A recipe on a fold with one seed.
+
+    marked: number of defective pictures in training; None is all.
+    """
 
     fold: Fold
     recipe: str
     supervision: Supervision
     seed: int
+    marked: int | None
     job: Job
 
 
@@ -44,12 +49,14 @@ def plan(
     *,
     supervision: Supervision | None = None,
     categories: Sequence[str] = (),
+    marked: Sequence[int] = (),
 ) -> list[FoldRun]:
     """Return every fold, recipe and seed; write the training sides and recipes below ``out``.
 
     recipes: names, "auto" as in `make train`, or .toml files; the usual one of the set if empty.
-    supervision: None for what each recipe can use. categories: only folds of these names. Raises
-    DataError.
+    supervision: None for what each recipe can use. categories: only folds of these names.
+    marked: numbers of defective pictures in training, chosen by the seed; all of them if empty.
+    Raises DataError.
     """
     chosen = recipes or [USUAL_RECIPES[supervision or protocol.supervisions[0]]]
     loaded = [(Path(name).stem, _recipe(name, seeds)) for name in chosen]
@@ -58,18 +65,31 @@ def plan(
     for fold in _chosen(protocol, data, categories):
         for name, recipe in loaded:
             learns_from = _supervision(protocol, recipe, supervision)
-            folder = out / "data" / "-".join(filter(None, (fold.name, learns_from)))
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            write_training_folder(fold.root, fold.train(), learns_from, folder)
-            for seed in seeds:
-                words = (fold.name, name, learns_from, f"seed-{seed}")
+            for count, seed in product(marked or (None,), seeds):
+                folder = _training_side(fold, learns_from, count, seed, out / "data")
+                number = "" if count is None else f"marked-{count}"
+                words = (fold.name, name, learns_from, number, f"seed-{seed}")
                 run = "-".join(filter(None, words)).replace("_", "-")
                 job = _job(out, run, folder, recipe and _seeded(recipe, seed))
-                cells.append(FoldRun(fold, name, learns_from, seed, job))
+                cells.append(FoldRun(fold, name, learns_from, seed, count, job))
     names = [cell.job.folder.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
         raise DataError(f"{min(twice)}: two recipes or two seeds have one name")
     return cells
+
+
+def _training_side(
+    fold: Fold, learns_from: Supervision, marked: int | None, seed: int, data: Path
+) -> Path:
+    """Write the training side of a run, unless it is there, and return its folder."""
+    words = [fold.name, learns_from]
+    samples = fold.train()
+    if marked is not None:
+        samples = with_marked(samples, marked, seed)
+        words += [f"marked-{marked}", f"seed-{seed}"]
+    folder = data / "-".join(filter(None, words))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return write_training_folder(fold.root, samples, learns_from, folder)
 
 
 def _recipe(name: str, seeds: Sequence[int]) -> Recipe | None:
@@ -94,7 +114,7 @@ def _supervision(
 ) -> Supervision:
     """Return what a recipe learns from. Raises DataError where the set does not offer it."""
     offered = protocol.supervisions
-    good_only = recipe is not None and METHODS[recipe.method].good_only
+    good_only = recipe is not None and METHODS[recipe.method].good_only and not recipe.learns_all
     wanted = given or ("good" if good_only else offered[0])
     if wanted not in offered:
         raise DataError(

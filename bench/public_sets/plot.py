@@ -1,4 +1,4 @@
-"""The plot of escapes by false rejects, for every limit that a user may choose."""
+"""The plots of escapes by false rejects, and of AUROC by the number of marked pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
 from bench.methods.figures import escapes_at
-from bench.public_sets.figures import PictureScore
+from bench.public_sets.figures import FoldFigures, PictureScore
 from models.report.plots import Series, line_plot
 
 SHARES = tuple(n / 200 for n in range(61))  # of false rejects, 0 to 30 %
@@ -40,6 +40,37 @@ def escape_plot(title: str, runs: Mapping[str, Sequence[Scores]]) -> str:
         x_label="share of the good parts rejected",
         y_label="share of the defective parts passed",
         y_limits=(0.0, 1.0),
+    )
+
+
+def marked_plot(title: str, figures: Sequence[FoldFigures]) -> str:
+    """Return an SVG document of AUROC by the number of defective training pictures.
+
+    A line is the mean over seeds and categories of a recipe and a supervision, and the band one
+    standard deviation. "" where no line would have two points. The pictures without --marked, which
+    have all of them, are not drawn, because their number is not in the figures.
+    """
+    lines: dict[str, dict[int, list[float]]] = {}
+    for each in figures:
+        if each.marked is not None and each.picture_auroc is not None:
+            points = lines.setdefault(f"{each.recipe}, {each.supervision}", {})
+            points.setdefault(each.marked, []).append(each.picture_auroc)
+    series = []
+    for label, points in lines.items():
+        counts = sorted(points)
+        means = [mean(points[count]) for count in counts]
+        spread = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in counts]
+        low, high = ([m + sign * s for m, s in zip(means, spread, strict=True)] for sign in (-1, 1))
+        if len(counts) > 1:
+            series.append(Series(label, counts, means, low, high, marker=True))
+    if not series:
+        return ""
+    return line_plot(
+        series,
+        title=f"{title}: AUROC by defective pictures in training",
+        x_label="defective pictures in training",
+        y_label="AUROC of pictures",
+        y_limits=(0.5, 1.0),
     )
 
 

@@ -70,8 +70,8 @@ def _groups(figures: Sequence[FoldFigures]) -> list[tuple[Group, list[FoldFigure
     groups: dict[Group, list[FoldFigures]] = {}
     every: dict[Group, list[FoldFigures]] = {}
     for each in figures:
-        groups.setdefault((each.category, each.recipe, each.supervision), []).append(each)
-        every.setdefault((MEAN, each.recipe, each.supervision), []).append(each)
+        groups.setdefault((each.category, each.recipe, each.learns_from), []).append(each)
+        every.setdefault((MEAN, each.recipe, each.learns_from), []).append(each)
     means = [(key, some) for key, some in every.items() if len({f.category for f in some}) > 1]
     return [*groups.items(), *means]
 

@@ -56,6 +56,28 @@ def write_training_folder(
     return folder
 
 
+def with_marked(samples: Iterable[Sample], count: int, seed: int) -> tuple[Sample, ...]:
+    """Return all good samples, and ``count`` defective ones: some of each kind in turn.
+
+    A smaller count is part of a larger one. seed: of the order. Raises DataError for fewer.
+    """
+    samples = tuple(samples)
+    rng = np.random.default_rng([seed, 20])
+    by_kind: dict[tuple[str, ...], list[Sample]] = {}
+    for sample in sorted(samples, key=lambda sample: sample.name):
+        if not sample.is_good:
+            by_kind.setdefault(sample.kinds, []).append(sample)
+    turns = [
+        (turn, number, some[index].name)
+        for number, some in enumerate(by_kind[kind] for kind in sorted(by_kind))
+        for turn, index in enumerate(rng.permutation(len(some)).tolist())
+    ]
+    if len(turns) < count:
+        raise DataError(f"marked {count}: the training side has {len(turns)} defective pictures")
+    chosen = {name for _, _, name in sorted(turns)[:count]}
+    return tuple(sample for sample in samples if sample.is_good or sample.name in chosen)
+
+
 def file_name(sample: Sample) -> str:
     """Return the name of a sample's picture in the folder: its path, with -- for /."""
     return sample.name.replace("/", "--")

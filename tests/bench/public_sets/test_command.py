@@ -59,6 +59,19 @@ def test_every_fold_recipe_and_seed_is_planned(tmp_path: Path) -> None:
     assert not any(cell.job.inspect for cell in cells), "no picture of the run is inspected twice"
 
 
+def test_each_number_of_marked_pictures_has_a_run_and_a_folder(tmp_path: Path) -> None:
+    root = public_sets.kolektorsdd2(tmp_path / "copy")
+    protocol, out = PROTOCOLS["kolektorsdd2"], tmp_path / "out"
+    cells = plan(protocol, root, ["supersimplenet"], [3], out, marked=[0, 2], supervision="marks")
+    assert names(cells) == [f"supersimplenet-marks-marked-{n}-seed-3" for n in (0, 2)]
+    assert [cell.marked for cell in cells] == [0, 2]
+    for cell in cells:
+        bad = cell.job.data / "bad"
+        assert (len(list(bad.iterdir())) if bad.exists() else 0) == cell.marked
+    with pytest.raises(DataError, match="marked 1000: the training side has"):
+        plan(protocol, root, ["supersimplenet"], [3], out, marked=[1000])
+
+
 def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
     root = public_sets.mvtec_ad(tmp_path / "copy")
     protocol, out = PROTOCOLS["mvtec-ad"], tmp_path / "out"

@@ -19,7 +19,7 @@ from bench.public_sets.figures import (
     accuracy_figures,
     read_scores,
 )
-from bench.public_sets.plot import SHARES, escape_plot, escape_shares
+from bench.public_sets.plot import SHARES, escape_plot, escape_shares, marked_plot
 from bench.public_sets.protocols import PROTOCOLS
 from bench.public_sets.published import PublishedFigure, published
 from bench.public_sets.tables import NAMES, tables
@@ -168,3 +168,20 @@ def test_aupro_is_integrated_over_sound_pixels_of_good_pictures_too() -> None:
     noisy = np.full((10, 10), 11.5, np.float32)
     with_good = pixel_ranking([(severity, annotated), (noisy, np.zeros((10, 10), np.bool_))])
     assert with_good.aupro < alone.aupro
+
+
+def test_the_plot_of_marked_pictures_has_a_line_for_two_numbers_or_more() -> None:
+    some = [figures(marked=n, picture_auroc=0.6 + n / 100) for n in (0, 5, 5, 20)]
+    plot = marked_plot("KolektorSDD", some)
+    assert plot.startswith("<svg")
+    assert "lean, masks" in plot
+    assert "AUROC by defective pictures in training" in plot
+    assert marked_plot("KolektorSDD", some[1:3]) == "", "one number is no line"
+    assert marked_plot("KolektorSDD", [figures(), figures(seed=1)]) == ""
+
+
+def test_tables_state_the_number_of_marked_pictures() -> None:
+    some = [figures(category="", marked=n) for n in (None, 0, 5)]
+    assert [each.learns_from for each in some] == ["masks", "good", "masks of 5"]
+    text = tables(PROTOCOLS["deepcrack"], some, ())
+    assert "| – | lean | masks of 5 | 1 |" in text

@@ -15,7 +15,7 @@ from bench.jobs import work
 from bench.public_sets.fold import Fold, Supervision
 from bench.public_sets.plan import plan
 from bench.public_sets.protocols import PROTOCOLS
-from bench.public_sets.training_folder import write_training_folder
+from bench.public_sets.training_folder import with_marked, write_training_folder
 from models.data.dataset import DataError, MaskRef
 from models.data.layouts import open_dataset
 from tests.support import public_sets
@@ -171,3 +171,30 @@ def test_a_poisoned_test_side_gives_the_same_bundle_byte_for_byte(tmp_path: Path
         if not turn:
             assert poison(cell.fold)
     assert bundles[0] == bundles[1]
+
+
+def test_a_number_of_marked_pictures_is_part_of_a_larger_one(tmp_path: Path) -> None:
+    fold = PROTOCOLS["magnetic-tile"].folds(COPIES["magnetic-tile"](tmp_path / "copy"))[0]
+    train = fold.train()
+    good = [sample.name for sample in train if sample.is_good]
+    kinds = {sample.kinds for sample in train if not sample.is_good}
+    before: set[str] = set()
+    for count in range(sum(not sample.is_good for sample in train) + 1):
+        some = with_marked(train, count, seed=0)
+        assert [sample.name for sample in some if sample.is_good] == good
+        bad = {sample.name: sample.kinds for sample in some if not sample.is_good}
+        assert len(bad) == count
+        assert before <= set(bad)
+        assert len(set(bad.values())) == min(count, len(kinds)), "each kind in turn"
+        before = set(bad)
+    with pytest.raises(DataError, match=f"marked {count + 1}: the training side has {count}"):
+        with_marked(train, count + 1, seed=0)
+
+
+def test_the_seed_chooses_the_marked_pictures(tmp_path: Path) -> None:
+    fold = PROTOCOLS["elpv"].folds(COPIES["elpv"](tmp_path / "copy"))[0]
+    chosen = {
+        frozenset(s.name for s in with_marked(fold.train(), 2, seed) if not s.is_good)
+        for seed in range(8)
+    }
+    assert len(chosen) > 1
