@@ -15,6 +15,7 @@ import torch
 
 from edge.errors import UsageError
 from models.data.dataset import DataError
+from models.runs.run import Run
 from models.training import auto
 from models.training.job import TrainingJob, run_job
 from models.training.recipe import Recipe, load_recipe
@@ -55,6 +56,7 @@ def train(
     out: str | os.PathLike[str],
     groups: str | None = None,
     max_false_rejects: float | None = None,
+    begin_from: str | os.PathLike[str] | None = None,
     threads: int = 0,
 ) -> TrainingRun:
     """Train on a folder of pictures, choose T, evaluate on held-back pictures and write a report.
@@ -72,6 +74,8 @@ def train(
             names the physical part. Pictures of one part are never on both sides of the division.
         max_false_rejects: share of good parts, 0 to 1. T is chosen so that no more held-back good
             parts are rejected. Only for methods that learn from good parts.
+        begin_from: folder of a finished run whose network learns further, for instance with new
+            marks. "auto" is then the recipe of this run.
         threads: processor cores to use; 0 for all that the process may use. torch's number of
             threads is restored afterwards.
 
@@ -89,7 +93,8 @@ def train(
         raise UsageError(f"threads is {threads}; expected 0 or more")
     if max_false_rejects is not None and not 0 < max_false_rejects < 1:
         raise UsageError(f"max_false_rejects is {max_false_rejects}; expected a share, 0 to 1")
-    job = TrainingJob(Path(data), Path(out), _settings(recipe), groups, max_false_rejects)
+    begun = None if begin_from is None else Run(Path(begin_from))
+    job = TrainingJob(Path(data), Path(out), _settings(recipe), groups, max_false_rejects, begun)
     before = torch.get_num_threads()
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     try:

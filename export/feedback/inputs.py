@@ -38,7 +38,7 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
     if record.recipe.decides:
         raise ExportError(
             f"{run.folder}: has a decision head, which `make learn` cannot train further; put the "
-            "marked parts into the data folder and train again"
+            "marked parts into the data folder, and train with --from (TRAIN_ARGS)"
         )
     index = read_index(quarantine)
     entries = new_entries(record, index.entries)

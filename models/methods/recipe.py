@@ -127,6 +127,30 @@ class ReverseDistillationRecipe(RecipeSection):
     critic_steps: int = Field(default=600, ge=1)
 
 
+class SuperSimpleNetRecipe(RecipeSection):
+    """SuperSimpleNet and its training (models/methods/supersimplenet).
+
+    width: channels of the hidden layer of the map. noise: standard deviation of the noise that
+    makes anomalies, in standard deviations of the features. steps × batch: number of training
+    pictures, of picture_px a side; of larger ones a batch has fewer. learning_rate, weight_decay,
+    ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes of the pictures
+    (models/augmentation/crops.py).
+    """
+
+    width: int = Field(default=128, ge=8, le=1024)
+    noise: float = Field(default=0.3, gt=0)
+    steps: int = Field(default=800, ge=1)
+    batch: int = Field(default=8, ge=2)
+    picture_px: int = Field(default=256, ge=32, le=2048)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-5, ge=0)
+    ema: float = Field(default=0.99, ge=0, lt=1)
+    flip: bool = True
+    rotate_deg: float = Field(default=0.0, ge=0, le=180)
+    brightness: float = Field(default=10.0, ge=0)
+    contrast: float = Field(default=0.1, ge=0, le=1)
+
+
 class PatchCoreRecipe(RecipeSection):
     """A bank of features of good parts (models/methods/patchcore). A reference method.
 

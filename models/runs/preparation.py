@@ -72,7 +72,7 @@ def prepare(
             log.info("auto %s", line)
         recipe = choice.recipe
     needs = _NEEDS_GOOD if METHODS[recipe.method].good_only else _NEEDS_MASKS
-    _check(dataset, pictures, held_back, _NEEDS_BOTH if decides else needs)
+    _check(dataset, pictures, held_back, _NEEDS_BOTH if decides and not recipe.learns_all else needs)
     classified = recipe.classifier.enabled and any(p.kind_map.any() for p in pictures)
     if recipe.classifier.enabled and not classified:
         log.info("classifier off: no training picture carries an annotated defect")

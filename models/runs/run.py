@@ -14,6 +14,7 @@ train.log
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,7 +52,8 @@ class RunRecord(_Part):
     """The data and settings of a run, recorded before it is trained.
 
     train, validation: names of pictures. unmasked: names of defective pictures without a mask.
-    alignment: of the parts; None where the detector sees whole frames.
+    alignment: of the parts; None where the detector sees whole frames. begun_from: SHA-256 of the
+    weights that the training began from; None for those of the recipe.
     """
 
     recipe: Recipe
@@ -63,6 +65,7 @@ class RunRecord(_Part):
     validation: tuple[str, ...]
     unmasked: tuple[str, ...]
     alignment: AlignmentManifest | None = None
+    begun_from: str | None = None
 
 
 class CurvePoint(_Part):
@@ -203,6 +206,13 @@ class Run:
         network = build(record.recipe, record.channels)
         _fill(network, self.detector_path)
         return network.eval()
+
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the detector's weights. Raises DataError without them."""
+        try:
+            return sha256(self.detector_path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"{self.detector_path}: cannot be read: {error.strerror}") from error
 
     def _load_file(self, record: RunRecord) -> FileDetector:
         kind = record.recipe.method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from edge.terminals import tolerate
 from edge.validation_messages import several_lines
 from models.data.dataset import DataError
 from models.evaluation.tradeoff import parse_share
+from models.runs.run import Run
 from models.training import auto
 from models.training.interrupts import Interrupted, as_keyboard
 from models.training.job import TrainingJob, run_job
@@ -42,6 +44,14 @@ def main(
             "methods that learn from good parts."
         ),
     ] = "",
+    begun: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Folder of a finished run, whose network learns further, for instance with new "
+            "marks. By its recipe, unless one is named.",
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")] = 0,
 ) -> None:
     """Train a detector (and a classifier where defects are annotated), choose T and evaluate."""
@@ -49,6 +59,8 @@ def main(
     try:
         with as_keyboard():
             job = _job(data, out, recipe, groups, max_false_rejects)
+            if begun is not None:
+                job = replace(job, begun=Run(begun))
             out.mkdir(parents=True, exist_ok=True)
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.

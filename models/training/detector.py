@@ -26,9 +26,9 @@ from models.networks import (
 from models.training.feed import Pair, feed
 from models.training.fit import Check, Fit, Schedule, start_from_imagenet, wants_bfloat16
 from models.training.losses import cross_entropy_and_overlap, l2, whole_picture
-from models.training.patches import PatchSource, Picture, find_truncate
+from models.training.patches import PatchSource, Picture, find_truncate, severity_target
 from models.training.recipe import Recipe
-from models.training.whole_pictures import WholePictures
+from models.training.whole_pictures import Sampling, WholePictures
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,17 @@ def _steps_of(
     # Božič et al. 2021: where masks teach the features, the decision does not change them.
     network.decision.is_cut = len(drawn) == len(pictures)
     truncate = find_truncate(drawn, options.resolution, recipe.labels) if has_masks else 1.0
-    whole = WholePictures(pictures, recipe, truncate, network.multiple_px)
+    sampling = Sampling(
+        recipe.seed,
+        options.batch,
+        options.patch_px,
+        recipe.augment.options(centre_on_defect=False),
+    )
+
+    def label(pixels: Pixels, kind_map: Pixels) -> npt.NDArray[np.float32]:
+        return severity_target(pixels, kind_map, options.resolution, recipe.labels, truncate)
+
+    whole = WholePictures(pictures, sampling, label, network.multiple_px, sound_is_known=has_masks)
     if not has_masks:
         network.silence_map()
         return _Steps(truncate, None, whole, 1.0)

@@ -37,6 +37,7 @@ class TrainingJob:
         groups: regular expression on a picture's name, in place of the recipe's split.groups.
         max_false_rejects: share of good parts, 0 to 1, within which T is chosen. Only for methods
             that learn from good parts.
+        begun: a finished run whose network learns further, by its recipe unless one is given.
     """
 
     data: Path
@@ -44,6 +45,7 @@ class TrainingJob:
     recipe: Recipe | None = None
     groups: str | None = None
     max_false_rejects: float | None = None
+    begun: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,17 @@ def run_job(job: TrainingJob) -> JobResult:
     Raises DataError for data that cannot be trained on, UsageError for a limit that the method
     cannot keep, OSError for files that cannot be written.
     """
-    recipe = job.recipe if job.recipe is None else _with_limit(job.recipe, job.max_false_rejects)
+    recipe = job.recipe
+    if recipe is None and job.begun is not None:
+        recipe = job.begun.record().recipe
+    if recipe is not None:
+        recipe = _with_limit(recipe, job.max_false_rejects)
     dataset = _check_data(job, recipe.split if recipe else SplitRecipe())
     if recipe is None:
         comparison = _compare(dataset, job)
         if comparison is not None:
             return JobResult(Run(job.out), job.out / REPORT, comparison)
-    train_folder(job.data, recipe, job.out, job.groups)
+    train_folder(job.data, recipe, job.out, job.groups, job.begun)
     run = Run(job.out)
     limit = run.record().recipe.chain.max_false_rejects
     return JobResult(run, write_report(run, max_false_rejects=limit or MAX_FALSE_REJECTS), None)

@@ -21,6 +21,7 @@ from models.methods.recipe import (
     PatchCoreRecipe,
     RecipeSection,
     ReverseDistillationRecipe,
+    SuperSimpleNetRecipe,
     TemplateRecipe,
     TextureRecipe,
     ThresholdRecipe,
@@ -213,6 +214,7 @@ class Recipe(RecipeSection):
     cascade: CascadeRecipe = CascadeRecipe()
     memory_bank: MemoryBankRecipe = MemoryBankRecipe()
     reverse_distillation: ReverseDistillationRecipe = ReverseDistillationRecipe()
+    supersimplenet: SuperSimpleNetRecipe = SuperSimpleNetRecipe()
     patchcore: PatchCoreRecipe = PatchCoreRecipe()
     padim: PaDiMRecipe = PaDiMRecipe()
     texture: TextureRecipe = TextureRecipe()
@@ -230,7 +232,12 @@ class Recipe(RecipeSection):
     @property
     def decides(self) -> bool:
         """Return true where the network has a decision head."""
-        return self.detector.decision
+        return self.detector.decision or self.learns_all
+
+    @property
+    def learns_all(self) -> bool:
+        """Return true for a method that learns from good parts, marks and masks alike."""
+        return self.method == "supersimplenet"
 
     @model_validator(mode="after")
     def _method_decides(self) -> Recipe:

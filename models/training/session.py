@@ -17,6 +17,7 @@ from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import KEEP_NONE, BlockVote
 from edge.chain.detect import Detector
 from edge.records import Decision, Frame, SeverityMap
+from models.data.dataset import DataError
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, float_inspector
 from models.evaluation.keep_severity import search_background
@@ -30,9 +31,9 @@ from models.evaluation.threshold import (
 )
 from models.methods.base import TrainedMethod, TrainingTask
 from models.methods.registry import METHODS
-from models.networks import BlockClassifier
+from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.preparation import Preparation, prepare
-from models.runs.run import CurvePoint, Run, RunResult
+from models.runs.run import CurvePoint, Run, RunRecord, RunResult
 from models.training.alignment import align_pictures
 from models.training.blocks import collect_regions
 from models.training.classifier import train_classifier
@@ -44,20 +45,32 @@ log = logging.getLogger(__name__)
 
 
 def train_folder(
-    data: Path, recipe: Recipe | None, out: Path, groups: str | None = None
+    data: Path,
+    recipe: Recipe | None,
+    out: Path,
+    groups: str | None = None,
+    begun: Run | None = None,
 ) -> RunResult:
     """Train what the recipe names on a data folder. Block for minutes to hours.
 
     A call that was killed continues when it is made again. recipe: None chooses one for regression
     from the data (models/training/auto.py) and logs the reasons. groups: in place of the recipe's
-    split.groups. Raises DataError for data that cannot be trained on.
+    split.groups. begun: a finished run of the same method, whose network learns further; then
+    recipe None is that of this run. Raises DataError for data that cannot be trained on, and for a
+    method that cannot learn further.
     """
-    return train_run(prepare(data, recipe, groups), Run(out))
+    if begun is None:
+        return train_run(prepare(data, recipe, groups), Run(out))
+    prepared = prepare(data, recipe or begun.record().recipe, groups)
+    network = network_to_continue(begun, prepared.record)
+    record = prepared.record.model_copy(update={"begun_from": begun.weights_sha256()})
+    return train_run(replace(prepared, record=record), Run(out), network)
 
 
-def train_run(prepared: Preparation, run: Run) -> RunResult:
+def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = None) -> RunResult:
     """Train on pictures that are read already, as ``train_folder`` does.
 
+    begun: a network to train further; it is changed.
     Raises DataError when the run's folder holds another run.
     """
     began_s = time.monotonic()
@@ -65,14 +78,14 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     run.begin(record)
     lines = [str(picture.sample.image_path.resolve()) for picture in prepared.held_back]
     run.validation_list.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    trained = _train_detector(prepared, run)
+    trained = _train_detector(prepared, run, begun)
     detector = detector_of(trained.detector, dataset.channels, record.alignment)
     detected = RunOnce(
         detector
     )  # the search for T, keep_severity and the figures need the same maps
     search = _search_threshold(prepared, detected)
     learned = any(picture.kind_map.any() for picture in prepared.pictures)
-    silent = record.recipe.decides and not learned
+    silent = record.recipe.decides and not learned and not record.recipe.learns_all
     threshold = record.recipe.chain.threshold or (float(GRID[-1]) if silent else search.best)
     log.info(
         "%s",
@@ -104,7 +117,31 @@ def train_run(prepared: Preparation, run: Run) -> RunResult:
     return result
 
 
-def _train_detector(prepared: Preparation, run: Run) -> TrainedMethod:
+def network_to_continue(begun: Run, record: RunRecord) -> DetectorNetwork:
+    """Return the network of a finished run, to be trained further for a new run.
+
+    Raises DataError where it is of another kind, or where its method cannot learn further.
+    """
+    recipe, method = record.recipe, METHODS[record.recipe.method]
+    network = begun.load_detector()
+    if method.further is None or method.build is None:
+        raise DataError(f"{begun.folder}: the method {recipe.method} cannot learn further")
+    wanted = method.build(recipe, record.channels)
+    if not isinstance(network, DetectorNetwork) or _shapes(network) != _shapes(wanted):
+        raise DataError(
+            f"{begun.folder}: holds another network; expected {recipe.detector_name} with the keys "
+            f"of {recipe.name}, for {'grey' if record.channels == 1 else 'colour'} pictures"
+        )
+    return network
+
+
+def _shapes(network: DetectorNetwork) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+
+
+def _train_detector(
+    prepared: Preparation, run: Run, begun: DetectorNetwork | None
+) -> TrainedMethod:
     """Train by the recipe's method, and save the detector into the run's folder."""
     recipe, alignment = prepared.record.recipe, prepared.record.alignment
     pictures = align_pictures(prepared.pictures, alignment)
@@ -117,7 +154,11 @@ def _train_detector(prepared: Preparation, run: Run) -> TrainedMethod:
         checkpoint=run.detector_checkpoint,
     )
     with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
-        trained = METHODS[recipe.method].train(task)
+        method = METHODS[recipe.method]
+        if begun is not None and method.further is not None:
+            trained = method.further(task, begun)
+        else:
+            trained = method.train(task)
     run.save_detector(trained.detector)
     return trained
 

@@ -7,54 +7,81 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from models.augmentation.crops import augment
-from models.training.patches import Batch, Picture, severity_target
-from models.training.recipe import Recipe
+from models.augmentation.crops import Augmentation, augment
+from models.training.patches import Batch, Picture
 
 NEAR = 8  # pictures of a batch are among so many times its number that are nearest in size
 MOST_ZOOM = 0.1  # a larger zoom would move a defect at the rim out of the picture
 MOST_ROTATION_DEG = 10.0
 
 
-class WholePictures:
-    """Batches of augmented whole pictures. Batch i depends on the recipe's seed and i only.
+Cells = npt.NDArray[np.float32]
+Label = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], Cells]
 
-    A target is one row per picture, float32 N×(cells + 1): the severity of each cell, and 12 for a
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The choice of pictures. seed: of the batches. batch: number of pictures of patch_px a side.
+
+    Of larger pictures there are fewer in a batch, at least one of a side. limits: of the random
+    changes.
+    """
+
+    seed: int
+    batch: int
+    patch_px: int
+    limits: Augmentation
+
+
+class WholePictures:
+    """Batches of augmented whole pictures. Batch i depends on the seed and i only.
+
+    A target is one row per picture, float32 N×(cells + 1): the value of each cell, and 12 for a
     defective part or 0 for a good one. The cells of a defective part without a mask are not
-    known, and are NaN. Where no picture has a mask, no cell is known. multiple_px: of the network.
-    truncate: λ of the labels.
+    known, and are NaN.
     """
 
     def __init__(
-        self, pictures: tuple[Picture, ...], recipe: Recipe, truncate: float, multiple_px: int
+        self,
+        pictures: tuple[Picture, ...],
+        sampling: Sampling,
+        label: Label,
+        multiple_px: int,
+        *,
+        sound_is_known: bool = True,
     ) -> None:
-        """Raises ValueError unless there are good and defective pictures."""
-        self._recipe, self._truncate, self._multiple = recipe, truncate, multiple_px
+        """Raises ValueError without a picture.
+
+        label: returns the cells of pixels and kind map, float32 rows×cols. multiple_px: of the
+        network. sound_is_known: false makes the cells of good parts NaN as well.
+        """
+        self._sampling, self._label, self._multiple = sampling, label, multiple_px
+        self._sound_is_known = sound_is_known
         ordered = sorted(pictures, key=lambda picture: picture.kind_map.size)
-        self._sides = tuple(
+        sides = (
             [picture for picture in ordered if picture.sample.is_good is good]
             for good in (True, False)
         )
-        self._has_masks = any(picture.kind_map.any() for picture in pictures)
-        if not all(self._sides):
-            raise ValueError("a decision takes pictures of good and of defective parts")
-        limits = recipe.augment.options(centre_on_defect=False)
+        self._sides = tuple(side for side in sides if side)
+        if not self._sides:
+            raise ValueError("no picture to learn from")
         self._options = replace(
-            limits,
-            rotate_deg=min(limits.rotate_deg, MOST_ROTATION_DEG),
-            zoom=min(limits.zoom, MOST_ZOOM),
+            sampling.limits,
+            rotate_deg=min(sampling.limits.rotate_deg, MOST_ROTATION_DEG),
+            zoom=min(sampling.limits.zoom, MOST_ZOOM),
             step_px=0,
             rim_share=0.0,
         )
 
     def batch(self, step: int) -> Batch:
         """Return pixels, uint8 N×C×h×w, and targets, float32 N×(cells + 1)."""
-        rng = np.random.default_rng([self._recipe.seed, 1, step])
+        rng = np.random.default_rng([self._sampling.seed, 1, step])
         chosen = self._choose(rng)
         height, width = (
             math.ceil(max(p.kind_map.shape[axis] for p in chosen) / self._multiple) * self._multiple
@@ -71,34 +98,36 @@ class WholePictures:
         return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), np.stack(targets)
 
     def _choose(self, rng: np.random.Generator) -> list[Picture]:
-        """Return as many good as defective pictures of about one size."""
-        options = self._recipe.detector
-        good, bad = self._sides
-        pivot = bad[rng.integers(len(bad))].kind_map.size
-        pairs = max(1, min(options.batch, round(options.batch * options.patch_px**2 / pivot)) // 2)
+        """Return as many good as defective pictures of about one size.
+
+        Where one side has no picture, all are of the other.
+        """
+        options = self._sampling
+        rarer = self._sides[-1]
+        pivot = rarer[rng.integers(len(rarer))].kind_map.size
+        count = min(options.batch, round(options.batch * options.patch_px**2 / pivot))
+        each = max(1, count // len(self._sides))
         chosen = []
-        for side in (good, bad):
+        for side in self._sides:
             sizes = [picture.kind_map.size for picture in side]
-            span = min(len(side), NEAR * pairs)
+            span = min(len(side), NEAR * each)
             # Sides are ordered by size: a window around the pivot, of all that have its size.
             low, high = bisect_left(sizes, pivot), bisect_right(sizes, pivot)
             if high - low < span:
                 middle = (low + high) // 2
                 low = min(max(middle - span // 2, 0), len(side) - span)
                 high = low + span
-            chosen += [side[i] for i in rng.integers(low, high, pairs)]
+            chosen += [side[i] for i in rng.integers(low, high, each)]
         return chosen
 
     def _target(
         self, picture: Picture, pixels: npt.NDArray[np.uint8], kind_map: npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
-        recipe = self._recipe
-        cells = severity_target(
-            pixels, kind_map, recipe.detector.resolution, recipe.labels, self._truncate
-        ).ravel()
-        if picture.sample.unmasked or not self._has_masks:
+    ) -> Cells:
+        cells = self._label(pixels, kind_map).ravel()
+        good = picture.sample.is_good
+        if picture.sample.unmasked or (good and not self._sound_is_known):
             cells = np.full_like(cells, np.nan)
-        return np.append(cells, np.float32(0.0 if picture.sample.is_good else 12.0))
+        return np.append(cells, np.float32(0.0 if good else 12.0))
 
 
 def _reflected(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:

@@ -47,6 +47,12 @@ TINY: dict[DetectorKind, dict[str, object]] = {
             **{"units": 16, "synthetic_pictures": 60, "cells": 4000, "critic_steps": 100},
         }
     },
+    "supersimplenet": {
+        "supersimplenet": {
+            **{"width": 16, "steps": 80, "picture_px": 64},
+            **{"learning_rate": 4e-3, "noise": 1.0, "ema": 0.9},
+        }
+    },
     "patchcore": {"patchcore": {"vectors": 400, "cells": 2000}},
     "padim": {"padim": {"reduction": 1, "dimensions": 30}},
     "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 pytest.importorskip("torch")
@@ -19,9 +20,9 @@ from models.networks import ReducedDetector, build_detector, normalise
 from models.training.detector import severity_and_score, severity_map, train_detector
 from models.training.fit import Fit
 from models.training.losses import cross_entropy_and_overlap, whole_picture
-from models.training.patches import Picture
+from models.training.patches import Picture, severity_target
 from models.training.recipe import Recipe, load_recipe
-from models.training.whole_pictures import WholePictures
+from models.training.whole_pictures import Sampling, WholePictures
 
 NETWORKS = ("lean", "nano", "large")
 
@@ -49,6 +50,14 @@ def recipe(**detector: Any) -> Recipe:
             "detector": {**values, "precision": "float32", **detector},
         }
     )
+
+
+def sampling(batch: int) -> Sampling:
+    return Sampling(0, batch, 64, recipe().augment.options(centre_on_defect=False))
+
+
+def label(pixels: npt.NDArray[np.uint8], kind_map: npt.NDArray[np.uint8]) -> Any:
+    return severity_target(pixels, kind_map, 2, recipe().labels, 100.0)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -137,7 +146,7 @@ def test_a_batch_of_whole_pictures_has_as_many_good_as_defective_ones() -> None:
         picture("bad", bad=True),
         picture("drawn", bad=True, masked=True, size=(70, 90)),
     )
-    source = WholePictures(pictures, recipe(batch=6), 100.0, 64)
+    source = WholePictures(pictures, sampling(6), label, 64)
     pixels, targets = source.batch(3)
     assert pixels.dtype == np.uint8
     assert pixels.shape[1:] in ((1, 64, 128), (1, 128, 128))
@@ -155,13 +164,21 @@ def test_a_batch_of_whole_pictures_has_as_many_good_as_defective_ones() -> None:
             assert not row.any()
     seen = {bool(np.isnan(row).any()) for step in range(8) for row in source.batch(step)[1]}
     assert seen == {False, True}
-    with pytest.raises(ValueError, match="good and of defective"):
-        WholePictures(pictures[:3], recipe(), 100.0, 64)
+    with pytest.raises(ValueError, match="no picture"):
+        WholePictures((), sampling(4), label, 64)
+
+
+def test_one_side_alone_fills_the_batch() -> None:
+    good = tuple(picture(f"p{n}") for n in range(6))
+    _, targets = WholePictures(good, sampling(4), label, 64).batch(0)
+    assert len(targets) >= 2
+    assert (targets == 0).all()
 
 
 def test_no_cell_is_known_where_no_picture_has_a_mask() -> None:
     pictures = tuple(picture(f"p{n}", bad=n % 2 == 0) for n in range(6))
-    _, targets = WholePictures(pictures, recipe(batch=4), 1.0, 64).batch(0)
+    source = WholePictures(pictures, sampling(4), label, 64, sound_is_known=False)
+    _, targets = source.batch(0)
     assert np.isnan(targets[:, :-1]).all()
     assert {0.0, 12.0} == set(targets[:, -1].tolist())
 
@@ -169,7 +186,7 @@ def test_no_cell_is_known_where_no_picture_has_a_mask() -> None:
 def test_pictures_of_a_batch_have_about_one_size() -> None:
     small = [picture(f"s{n}", bad=n % 2 == 0, size=(32, 32)) for n in range(60)]
     large = [picture(f"l{n}", bad=n % 2 == 0, size=(128, 128)) for n in range(60)]
-    source = WholePictures((*small, *large), recipe(batch=2), 100.0, 32)
+    source = WholePictures((*small, *large), sampling(2), label, 32)
     shapes = {source.batch(step)[0].shape for step in range(20)}
     assert shapes == {(2, 1, 32, 32), (2, 1, 128, 128)}
 

@@ -17,8 +17,10 @@ pytest.importorskip("torch")
 
 import torch
 
+from models.api import train
 from models.data.dataset import DataError
 from models.runs.run import Run
+from models.training.recipe import Recipe
 from models.training.session import train_folder
 from tests.support.tinyrun import RECIPE, write_pictures
 
@@ -124,6 +126,53 @@ def test_folder_of_another_run_is_refused(tiny_run: Path) -> None:
         train_folder(Path(Run(tiny_run).record().data), other, tiny_run)
 
 
+def _slow(recipe: Recipe) -> Recipe:
+    """Return the recipe with a learning rate at which no weight moves."""
+    options = recipe.detector.model_copy(update={"learning_rate": 1e-12, "steps": 2, "ema": 0.0})
+    return recipe.model_copy(update={"detector": options})
+
+
+def test_a_network_learns_further_from_its_own_weights(tiny_run: Path, tmp_path: Path) -> None:
+    begun = Run(tiny_run)
+    train_folder(Path(begun.record().data), _slow(RECIPE), tmp_path / "run", begun=begun)
+    new = Run(tmp_path / "run")
+    assert new.record().begun_from == begun.weights_sha256()
+    old_network, network = begun.load_detector(), new.load_detector()
+    assert isinstance(old_network, torch.nn.Module)
+    assert isinstance(network, torch.nn.Module)
+    for old, same in zip(old_network.parameters(), network.parameters(), strict=True):
+        assert torch.allclose(old, same, atol=1e-6)
+
+
+def test_another_network_is_not_trained_further(tiny_run: Path, tmp_path: Path) -> None:
+    begun = Run(tiny_run)
+    options = RECIPE.detector.model_copy(update={"network": "large"})
+    other = RECIPE.model_copy(update={"detector": options})
+    with pytest.raises(DataError, match="holds another network; expected large with the keys of"):
+        train_folder(Path(begun.record().data), other, tmp_path / "run", begun=begun)
+    threshold = Recipe.model_validate({"name": "t", "method": "threshold"})
+    with pytest.raises(DataError, match="the method threshold cannot learn further"):
+        train_folder(Path(begun.record().data), threshold, tmp_path / "run", begun=begun)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_recipe_of_the_earlier_run_is_used_unless_one_is_named(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Recipe] = []
+
+    def prepare(_data: Path, recipe: Recipe, _groups: str | None) -> object:
+        asked.append(recipe)
+        raise DataError("seen")
+
+    monkeypatch.setattr("models.training.session.prepare", prepare)
+    data = Path(Run(tiny_run).record().data)
+    for given in ("auto", RECIPE.model_copy(update={"seed": 5})):
+        with pytest.raises(DataError, match="seen"):
+            train(data, given, out=tmp_path / "run", begin_from=tiny_run)
+    assert [recipe.seed for recipe in asked] == [RECIPE.seed, 5]
+
+
 def test_data_without_defects_is_refused(tmp_path: Path) -> None:
     data = write_pictures(tmp_path / "data", 9)
     shutil.rmtree(data / "masks")
@@ -137,6 +186,7 @@ def test_data_without_defects_is_refused(tmp_path: Path) -> None:
         ((), 1, "none: is not a folder; expected the folder of a data set"),
         (("--recipe", "nothing"), 2, "no recipe 'nothing'; there are: "),
         (("--max-false-rejects", "much"), 2, "'much' is no share"),
+        (("--from", "nowhere"), 1, "nowhere"),
     ],
 )
 def test_the_command_reports_an_error_in_one_line_on_stderr(

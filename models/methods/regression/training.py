@@ -5,6 +5,8 @@ The training itself is in models/training/detector.py, which other methods share
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.regression.marked_parts import learns_marks_alone, train_on_marks
 from models.networks import DetectorNetwork, build_detector
@@ -17,8 +19,16 @@ def _train(task: TrainingTask) -> TrainedMethod:
 
 
 def further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
-    """Train a network further that has learned from annotated defects. The network is changed."""
-    return _trained(task, network)
+    """Train a network further that has learned from annotated defects. The network is changed.
+
+    Without a mask, where the recipe fixes the features, the decision is fitted anew, because it
+    takes a minute and no earlier weight.
+    """
+    if learns_marks_alone(task):
+        return train_on_marks(task)
+    options = task.recipe.detector.model_copy(update={"start": None})
+    recipe = task.recipe.model_copy(update={"detector": options})
+    return _trained(replace(task, recipe=recipe), network)
 
 
 def _trained(task: TrainingTask, network: DetectorNetwork | None) -> TrainedMethod:

@@ -1,0 +1,1 @@
+"""The method `supersimplenet`: one network for good parts, marks and masks."""

@@ -1,0 +1,239 @@
+"""Training of SuperSimpleNet: good parts, marks and masks in one recipe.
+
+Source: Rolih et al. 2025 (SuperSimpleNet), sections III.B to III.D, with the distance weights of
+Božič et al. 2021 (Computers in Industry 129:103459). docs/decisions/0049 has what differs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.augmentation.crops import Augmentation
+from models.data.dataset import DataError, Pixels
+from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
+from models.methods.cell_features import planes
+from models.methods.frozen_backbone import freeze_backbone, require_good
+from models.methods.recipe import SuperSimpleNetRecipe
+from models.methods.supersimplenet.anomalies import anomaly_mask
+from models.methods.supersimplenet.network import (
+    CELL_PX,
+    FEATURES,
+    Heads,
+    SuperSimpleNetDetector,
+)
+from models.networks import SEVERITY_MAX, DetectorNetwork, normalise
+from models.training.feed import Pair, feed
+from models.training.fit import Fit, Schedule
+from models.training.labels import coverage_cells
+from models.training.patches import Picture
+from models.training.progress import track
+from models.training.recipe import Recipe
+from models.training.whole_pictures import Sampling, WholePictures
+
+log = logging.getLogger(__name__)
+
+MOST_MEASURED = 200  # most good pictures for mean and deviation of features
+FLAT = 1e-3  # added to the deviation of a feature, so that a constant one has no weight
+MARGIN = 0.5  # logits of sound and defective cells are at least so far from 0
+FOCUS = 4.0  # exponent of the focal loss
+DEFECTIVE = 0.1  # share of defect pixels from which on a cell counts as defective
+FAR, POWER = 3.0, 2.0  # weight of the cells furthest inside a defect, and its exponent
+PEAKS = 0.9  # quantile of the peaks of defective parts that reaches the top of severity
+LEAST_REACH = 1e-6
+
+
+def train(task: TrainingTask) -> TrainedMethod:
+    """Train the heads. Blocks for about 0.5 s for each step on one core.
+
+    Defective pictures are used where the task has some: those with a mask for map and decision,
+    those without for the decision. Raises DataError without the weights of ImageNet or a good part.
+    """
+    options = task.recipe.supersimplenet
+    require_good(task.good)
+    torch.manual_seed(task.recipe.seed)
+    network = build(task.recipe, task.channels).eval()
+    freeze_backbone(network, task.good)
+    _standardise(network, task.good)
+    return _trained(task, network, options)
+
+
+def _further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
+    """Train the heads further, from their own weights, for instance with new marks."""
+    assert isinstance(network, SuperSimpleNetDetector)
+    torch.manual_seed(task.recipe.seed)
+    return _trained(task, network.eval(), task.recipe.supersimplenet)
+
+
+def build(recipe: Recipe, channels: int) -> SuperSimpleNetDetector:
+    return SuperSimpleNetDetector(channels, width=recipe.supersimplenet.width)
+
+
+def _trained(
+    task: TrainingTask, network: SuperSimpleNetDetector, options: SuperSimpleNetRecipe
+) -> TrainedMethod:
+    marked = sum(not picture.sample.is_good for picture in task.pictures)
+    drawn = sum(bool(picture.kind_map.any()) for picture in task.pictures)
+    log.info(
+        "supersimplenet good pictures=%s defective=%s of them with a mask=%s",
+        len(task.good),
+        marked,
+        drawn,
+    )
+    network.heads.noise = options.noise
+    schedule = Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
+    fit = Fit(network.heads, _loss, schedule, task.checkpoint, "heads (supersimplenet)")
+    heads = fit.run(lambda first, last: _batches(task, network, options, first, last))
+    assert isinstance(heads, Heads)
+    network.heads = heads
+    _settle(network, task)
+    return TrainedMethod(network.eval(), fit.history)
+
+
+@torch.no_grad()
+def _standardise(network: SuperSimpleNetDetector, good: tuple[Picture, ...]) -> None:
+    """Measure mean and deviation of each feature on good parts, and set them."""
+    network.standardise(torch.zeros(FEATURES), torch.ones(FEATURES))
+    total, squares, count = torch.zeros(FEATURES), torch.zeros(FEATURES), 0
+    for picture in track(good[:MOST_MEASURED], "measuring the features of good parts"):
+        cells = network.features(planes(picture.pixels, network.multiple_px))[0].flatten(1)
+        total += cells.sum(1)
+        squares += cells.square().sum(1)
+        count += cells.shape[1]
+    mean = total / count
+    deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+    network.standardise(mean, deviation + FLAT * deviation.mean())
+
+
+def _batches(
+    task: TrainingTask,
+    network: SuperSimpleNetDetector,
+    options: SuperSimpleNetRecipe,
+    first: int,
+    last: int,
+) -> Iterator[Pair]:
+    """Yield the input of ``Heads`` and its targets, for each step."""
+    limits = Augmentation(
+        flip=options.flip,
+        rotate_deg=options.rotate_deg,
+        brightness=options.brightness,
+        contrast=options.contrast,
+    )
+    sampling = Sampling(task.recipe.seed, options.batch, options.picture_px, limits)
+    source = WholePictures(task.pictures, sampling, _cells, network.multiple_px)
+
+    def batch(step: int) -> Pair:
+        pixels, targets = source.batch(step)
+        rng = np.random.default_rng([task.recipe.seed, 49, step])
+        rows, cols = (side // CELL_PX for side in pixels.shape[2:])
+        where = np.stack([anomaly_mask(rows, cols, rng) for _ in pixels])
+        return torch.from_numpy(pixels), torch.from_numpy(
+            np.concatenate([where.reshape(len(pixels), -1), targets], 1)
+        )
+
+    for pixels, packed in feed(batch, first, last):
+        with torch.no_grad():
+            features = network.features(normalise(pixels))
+        cells = features.shape[2] * features.shape[3]
+        where, targets = packed[:, :cells], packed[:, cells:]
+        where, noisy = with_anomalies(where, targets)
+        plane = where.reshape(len(pixels), 1, *features.shape[2:])
+        yield torch.cat([features, plane], 1), torch.cat([targets, noisy])
+
+
+def with_anomalies(where: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the places of anomalies, and the targets with them: N×cells and N×(cells + 1).
+
+    where: N×cells, 1 at an anomaly. targets: of the pictures without anomalies, NaN where a cell is
+    not known. There is no anomaly over a defect or in a picture whose cells are not known.
+    """
+    cells, part = targets[:, :-1], targets[:, -1]
+    where = where * (cells == 0)  # NaN equals nothing
+    noisy = torch.maximum(cells, where)
+    found = where.amax(1) > 0
+    part = torch.where(found, torch.full_like(part, SEVERITY_MAX), part)
+    return where, torch.cat([noisy, part[:, None]], 1)
+
+
+def _cells(pixels: Pixels, kind_map: Pixels) -> npt.NDArray[np.float32]:
+    """Return the weight of each defective cell, and 0 for sound ones: float32 rows×cols.
+
+    Cells near the outline of a mask count less, because masks are not exact there (Božič et al.
+    2021).
+    """
+    share = coverage_cells(kind_map > 0, CELL_PX)
+    inside = (share >= DEFECTIVE).astype(np.uint8)
+    distance = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    count, regions = cv2.connectedComponents(inside)
+    furthest = np.ones(count)
+    np.maximum.at(furthest, np.asarray(regions, np.int64), distance)
+    return np.asarray(FAR * (distance / furthest[regions]) ** POWER, np.float32)
+
+
+def _loss(rows: Tensor, targets: Tensor) -> Tensor:
+    """Return the loss of cells and parts: truncated L1 and focal (section III.D)."""
+    return cell_loss(rows[:, :-1], targets[:, :-1]) + focal_loss(
+        rows[:, -1], (targets[:, -1] > 0).float(), torch.ones(len(rows))
+    )
+
+
+def cell_loss(logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the loss of cells. weights: 0 for sound ones, NaN for unknown ones: N×cells."""
+    known = (~weights.isnan()).float()
+    weights = weights.nan_to_num(0.0)
+    is_bad = (weights > 0).float()
+    bad, sound = weights * known, (1 - is_bad) * known
+    above, below = (MARGIN - logits).clamp(min=0), (logits + MARGIN).clamp(min=0)
+    truncated = (above * bad).sum() / bad.sum().clamp(min=1)
+    truncated = truncated + (below * sound).sum() / sound.sum().clamp(min=1)
+    return truncated + focal_loss(logits, is_bad, bad + sound)
+
+
+def focal_loss(logits: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of the focal loss (Lin et al. 2017) without class weights."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    share = torch.sigmoid(logits)
+    wrong = share * (1 - wanted) + (1 - share) * wanted
+    return (entropy * wrong**FOCUS * weights).sum() / weights.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def _settle(network: SuperSimpleNetDetector, task: TrainingTask) -> None:
+    """Set the scales of severity from good parts, and from defective ones where there are some."""
+    network.scale((0.0, 1.0), (0.0, 1.0))
+    scaling = task.good_held_back or task.good
+    sides = []
+    for pictures in (scaling, tuple(p for p in task.pictures if not p.sample.is_good)):
+        title = "measuring the scores of parts"
+        sides.append([_logits(network, p) for p in track(pictures, title, len(pictures))])
+    good, bad = sides
+    pairs = []
+    for i in (0, 1):
+        middle = float(np.median([np.median(each[i]) for each in good]))
+        peaks = [float(np.max(each[i])) - middle for each in good]
+        if max(peaks) <= LEAST_REACH:
+            raise DataError("method supersimplenet: all pictures look alike; expected others")
+        unit = severity_unit(peaks)
+        if bad:
+            reach = float(np.quantile([np.max(each[i]) for each in bad], PEAKS)) - middle
+            unit = max(unit, reach / SEVERITY_MAX)
+        pairs.append((middle, unit))
+    network.scale(*pairs)
+
+
+def _logits(
+    network: SuperSimpleNetDetector, picture: Picture
+) -> tuple[npt.NDArray[np.float32], float]:
+    rows, cols = (-(-side // CELL_PX) for side in picture.kind_map.shape)
+    cells, part = network.raw_and_part(planes(picture.pixels, network.multiple_px))
+    return cells[0, 0, :rows, :cols].numpy(), float(part)
+
+
+METHOD = Method(train=train, build=build, good_only=True, further=_further, reference=True)
