@@ -184,7 +184,7 @@ def _part_of(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _filled(difference: npt.NDArray[np.uint8], contrast: float) -> npt.NDArray[np.uint8]:
-    """Return the largest region that differs from the ground, with its gaps filled: uint8 h×w, 0 or 1."""
+    """Return the largest region that differs from the ground, filled: uint8 h×w, 0 or 1."""
     mask = np.zeros(difference.shape, np.uint8)
     outline = outline_of(difference, contrast)
     if outline is not None:
