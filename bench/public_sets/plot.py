@@ -23,15 +23,8 @@ def escape_plot(title: str, runs: Mapping[str, Sequence[Scores]]) -> str:
     series = []
     for label, some in runs.items():
         curves = [escape_shares(scores) for scores in some if _has_both(scores)]
-        if not curves:
-            continue
-        means = [mean(values) for values in zip(*curves, strict=True)]
-        spread = (
-            [stdev(values) for values in zip(*curves, strict=True)] if len(curves) > 1 else None
-        )
-        low = [max(m - s, 0.0) for m, s in zip(means, spread, strict=True)] if spread else None
-        high = [min(m + s, 1.0) for m, s in zip(means, spread, strict=True)] if spread else None
-        series.append(Series(label, SHARES, means, low, high))
+        if curves:
+            series.append(_banded(label, SHARES, list(zip(*curves, strict=True))))
     if not series:
         return ""
     return line_plot(
@@ -58,11 +51,8 @@ def marked_plot(title: str, figures: Sequence[FoldFigures]) -> str:
     series = []
     for label, points in lines.items():
         counts = sorted(points)
-        means = [mean(points[count]) for count in counts]
-        spread = [stdev(points[n]) if len(points[n]) > 1 else 0.0 for n in counts]
-        low, high = ([m + sign * s for m, s in zip(means, spread, strict=True)] for sign in (-1, 1))
         if len(counts) > 1:
-            series.append(Series(label, counts, means, low, high, marker=True))
+            series.append(_banded(label, counts, [points[count] for count in counts], marker=True))
     if not series:
         return ""
     return line_plot(
@@ -78,6 +68,19 @@ def escape_shares(scores: Scores) -> list[float]:
     """Return the share of the defective parts that pass, at each of SHARES of false rejects."""
     defective = sum(each.defective for each in scores)
     return [escapes_at(scores, share) / defective for share in SHARES]
+
+
+def _banded(
+    label: str, x: Sequence[float], columns: Sequence[Sequence[float]], *, marker: bool = False
+) -> Series:
+    """Return the mean of each column, with a band of one standard deviation, inside 0 to 1."""
+    means = [mean(values) for values in columns]
+    spread = [stdev(values) if len(values) > 1 else 0.0 for values in columns]
+    if not any(spread):
+        return Series(label, x, means, marker=marker)
+    low = [max(m - s, 0.0) for m, s in zip(means, spread, strict=True)]
+    high = [min(m + s, 1.0) for m, s in zip(means, spread, strict=True)]
+    return Series(label, x, means, low, high, marker)
 
 
 def _has_both(scores: Scores) -> bool:
