@@ -40,8 +40,8 @@ def marked_plot(title: str, figures: Sequence[FoldFigures]) -> str:
     """Return an SVG document of AUROC by the number of defective training pictures.
 
     A line is the mean over seeds and categories of a recipe and a supervision, and the band one
-    standard deviation. "" where no line would have two points. The pictures without --marked, which
-    have all of them, are not drawn, because their number is not in the figures.
+    standard deviation. "" where no line would have two points. Runs without --marked are not drawn,
+    because the number of their defective pictures is not in the figures.
     """
     lines: dict[str, dict[int, list[float]]] = {}
     for each in figures:
