@@ -61,7 +61,7 @@ METHODS ?= threshold texture autoencoder memory-bank template cascade lean
 METHODS_ARGS ?=
 BENCHMARK_ARGS ?=
 SETS := mvtec-ad mvtec-ad-2 visa btad kolektorsdd kolektorsdd2 dagm2007 deeppcb deepcrack crackforest elpv \
-	magnetic-tile magnetic-tile-by-file
+	elpv-by-cell magnetic-tile magnetic-tile-by-file
 
 LOCK_ARGS ?=
 COMPILE := $(LOCK)/bin/uv pip compile --quiet --config-file requirements/uv.toml --universal \

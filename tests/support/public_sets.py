@@ -219,6 +219,7 @@ COPIES: dict[str, Callable[[Path], Path]] = {
     "deepcrack": deepcrack,
     "crackforest": crackforest,
     "elpv": elpv,
+    "elpv-by-cell": elpv,
     "magnetic-tile": magnetic_tile,
     "magnetic-tile-by-file": magnetic_tile,
 }

@@ -28,7 +28,8 @@ PROTOCOLS: dict[str, Protocol] = {
         deeppcb.DEEPPCB,
         cracks.DEEPCRACK,
         cracks.CRACKFOREST,
-        elpv.ELPV,
+        elpv.BY_RUNS,
+        elpv.BY_CELL,
         magnetic_tile.BY_RUNS,
         magnetic_tile.BY_FILE,
     )

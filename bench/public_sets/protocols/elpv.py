@@ -1,17 +1,21 @@
-"""ELPV, electroluminescence pictures of solar cells (Deitsch et al. 2019), by runs of numbers.
+"""ELPV, electroluminescence pictures of solar cells (Deitsch et al. 2019): by runs, and by cell.
 
     labels.csv      images/cell0001.png  1.0  mono
     images/         300×300, without masks
 
 The probability of a defect is 0, 1/3, 2/3 or 1. As in published work, 1/3 counts as good and 2/3 as
-defective. The cells of one module have neighbouring numbers, so a division at random would leak.
-Every fourth run of RUN numbers is measured; RUN is the number of cells of most modules.
+defective. The cells of one module have neighbouring numbers. By runs, every fourth run of RUN
+numbers is measured; RUN is the number of cells of most modules. By cell, a quarter of the cells is
+drawn at random, as in published work. Then cells of every module are on both sides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from bench.public_sets.fold import KIND, Fold, Protocol
 from models.data.dataset import DataError, Sample
@@ -22,16 +26,34 @@ RUN = 60
 EVERY = 4
 DEFECTIVE_FROM = 0.5
 CELLS = 2624
+TEST_SHARE = 0.25  # of the cells, by cell
+SEED = 0  # of the division by cell, which is the same for every seed of a training
 
 
-def folds(root: Path) -> tuple[Fold, ...]:
+def by_cell(root: Path) -> tuple[Fold, ...]:
+    """Return the division at random of published work."""
+    samples = _read(root)
+    order = np.random.default_rng(SEED).permutation(len(samples)).tolist()
+    drawn = set(order[: round(TEST_SHARE * len(samples))])
+    return _fold(root, samples, [n in drawn for n in range(len(samples))], least=4)
+
+
+def by_runs(root: Path) -> tuple[Fold, ...]:
     """Return the division by runs of numbers."""
     samples = _read(root)
-    test = tuple(s for n, s in enumerate(samples) if n // RUN % EVERY == EVERY - 1)
-    train = tuple(s for n, s in enumerate(samples) if n // RUN % EVERY != EVERY - 1)
-    if not test:
-        needed = RUN * (EVERY - 1) + 1
-        raise DataError(f"{root / LIST}: names {len(samples)} cells; expected {needed} or more")
+    measured = [n // RUN % EVERY == EVERY - 1 for n in range(len(samples))]
+    return _fold(root, samples, measured, least=RUN * (EVERY - 1) + 1)
+
+
+def _fold(
+    root: Path, samples: tuple[Sample, ...], measured: Sequence[bool], *, least: int
+) -> tuple[Fold, ...]:
+    if len(samples) < least:
+        raise DataError(f"{root / LIST}: names {len(samples)} cells; expected {least} or more")
+    test, train = (
+        tuple(s for s, is_test in zip(samples, measured, strict=True) if is_test is side)
+        for side in (True, False)
+    )
     remark = "" if len(samples) == CELLS else f"{len(samples)} of {CELLS} cells"
     return (Fold("", root, partial(tuple, train), partial(tuple, test), remark),)
 
@@ -60,10 +82,17 @@ def _read(root: Path) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-ELPV = Protocol(
+BY_RUNS = Protocol(
     "elpv",
-    "ELPV",
+    "ELPV, by runs",
     ("marks", "good"),
-    folds,
+    by_runs,
     "by runs of 60 cells: every fourth run is measured; 1/3 is good, 2/3 defective",
+)
+BY_CELL = Protocol(
+    "elpv-by-cell",
+    "ELPV, by cell (cells of one module are on both sides)",
+    ("marks", "good"),
+    by_cell,
+    "at random, as published: a quarter of the cells is measured; 1/3 is good, 2/3 defective",
 )

@@ -30,6 +30,7 @@ EXPECTED = {
     "deepcrack": {"": (0, 4, 0, 2)},
     "crackforest": {"": (0, 3, 0, 2)},
     "elpv": {"": (90, 90, 10, 10)},
+    "elpv-by-cell": {"": (70, 80, 30, 20)},
     "magnetic-tile-by-file": {"": (16, 0, 4, 12)},
 }
 
@@ -120,6 +121,14 @@ def test_elpv_counts_a_third_as_good_and_measures_every_fourth_run(tmp_path: Pat
     assert numbers[182].unmasked
 
 
+def test_elpv_by_cell_is_one_division_at_random(tmp_path: Path) -> None:
+    first, again = (folds("elpv-by-cell", tmp_path / name)[""].test() for name in "ab")
+    numbers = [int(sample.image_path.stem[4:]) for sample in first]
+    assert numbers == [int(sample.image_path.stem[4:]) for sample in again]
+    assert len(numbers) == 50
+    assert min(numbers) < 60 < 140 < max(numbers)
+
+
 WITHOUT_TEST_SIDE = {
     "mvtec-ad": ("screw/test", "has no test folder, so no test side"),
     "mvtec-ad-2": ("vial/test_public", "has no test_public folder, so no test side"),
@@ -168,6 +177,12 @@ def test_another_folder_is_refused_with_one_line(name: str, tmp_path: Path) -> N
         ),
         ("elpv", "labels.csv", "images/cell0001.png much mono\n", "line 1: expected picture"),
         ("elpv", "labels.csv", "images/cell0001.png 1.0 mono\n", "names 1 cells; expected 181"),
+        (
+            "elpv-by-cell",
+            "labels.csv",
+            "images/cell0001.png 1.0 mono\n",
+            "names 1 cells; expected 4",
+        ),
     ],
 )
 def test_a_faulty_list_is_refused_with_its_line(
