@@ -24,6 +24,9 @@ from export.quantisation.quantise import CALIBRATIONS, Quantiser, Scheme
 log = logging.getLogger(__name__)
 
 MOST_STEPS = 6  # steps; with more layers in float, int8 has no advantage
+# Of the frames. A way that rejects so many more good parts than another misses fewer defects only
+# because it rejects nearly everything.
+MOST_MORE_REJECTS = 0.05
 SCHEMES = tuple(
     Scheme(calibration, per_channel)
     for per_channel in (True, False)
@@ -122,11 +125,18 @@ def search(
 def pick(tried: Sequence[Tried]) -> Tried:
     """Return the best of the ways within the limits, or of all where none is.
 
-    Ways whose number of missed parts is not clearly above the smallest number are equal: the spread
-    of a count is its square root. Among them, the smallest error in severity is best, with that of
-    the part's score added, then the fewest layers in float.
+    A way that rejects many more good parts than another is left out (MOST_MORE_REJECTS). Ways
+    whose number of missed parts is not clearly above the smallest number are equal: the spread of a
+    count is its square root. Among them, the smallest error in severity is best, with that of the
+    part's score added, then the fewest layers in float.
     """
     fine = [each for each in tried if not each.fault] or list(tried)
+    least = min(each.parity.new_rejects for each in fine)
+    fine = [
+        each
+        for each in fine
+        if each.parity.new_rejects <= least + 1 + MOST_MORE_REJECTS * each.parity.frames
+    ]
     fewest = min(each.parity.missed for each in fine)
     alike = [each for each in fine if each.parity.missed <= fewest + 1 + math.sqrt(fewest)]
     return min(

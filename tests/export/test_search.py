@@ -134,10 +134,14 @@ PARITY = Parity(100, 0.10, 1.0, 2.0, 0.9, 1.0, 1.0, 1.0, 76, 0, 0, (), ())
 
 
 def tried(
-    missed: int = 0, error: float = 0.1, fault: str = "", keep: tuple[str, ...] = ()
+    missed: int = 0,
+    error: float = 0.1,
+    fault: str = "",
+    keep: tuple[str, ...] = (),
+    new_rejects: int = 0,
 ) -> Tried:
     scheme = Scheme(keep_float=keep)
-    parity = replace(PARITY, missed=missed, severity_error_mean=error)
+    parity = replace(PARITY, missed=missed, severity_error_mean=error, new_rejects=new_rejects)
     return Tried("detector", scheme, parity, fault)
 
 
@@ -149,6 +153,10 @@ def tried(
         ([tried(fault="x", error=0.1), tried(missed=3, error=0.2)], 1),
         ([tried(fault="x", missed=9), tried(fault="y", missed=30, error=0.01)], 0),
         ([tried(keep=("a", "b")), tried(keep=("a",)), tried(keep=("a", "b", "c"))], 1),
+        # Fewer missed, because it rejects nearly every part.
+        ([tried(missed=4), tried(missed=0, new_rejects=24)], 0),
+        ([tried(missed=4, fault="x"), tried(missed=0, new_rejects=24, fault="y")], 0),
+        ([tried(missed=4), tried(missed=0, new_rejects=6)], 1),  # some more rejects are accepted
     ],
 )
 def test_what_is_picked(ways: list[Tried], best: int) -> None:
