@@ -170,11 +170,10 @@ class Verdict:
     that names the rule. defects: the reported defects, most severe first. peak_severity: the
     largest severity anywhere in the frame, also outside the defects. score: 0 to 12, by which
     frames are ranked (edge/chain/decide.py): above T where a defect is reported, and at most T
-    where none is. With a part threshold: the larger of the scores of
-    regions and part, on a scale on which 6 is the limit of either. With a part_score and no
-    threshold: part_score. timings: duration of each step; None where no
-    chain ran. part_score: the score of the whole part, 0 to 12; None where the bundle has no
-    decision head.
+    where none is. With a part threshold: the larger of the scores of regions and part, on a scale
+    on which 6 is the limit of either. With a part_score and no threshold: part_score. timings:
+    duration of each step; None where no chain ran. part_score: the score of the whole part, 0 to
+    12; None where the bundle has no decision head.
     """
 
     part_id: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,7 @@ def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...])
         labels[found.top : found.top + height, found.left : found.left + width] = place[
             found.labels
         ]
-    compared = outcome(
+    return outcome(
         picture.sample.name,
         picture.kind_map,
         kinds,
@@ -46,5 +45,5 @@ def outcome_of(inspection: Inspection, picture: Picture, kinds: tuple[str, ...])
         rejected=inspection.verdict.decision is Decision.REJECT,
         score=inspection.verdict.score,
         unmasked=picture.sample.unmasked,
+        part_score=inspection.verdict.part_score,
     )
-    return replace(compared, part_score=inspection.verdict.part_score)

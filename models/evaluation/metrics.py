@@ -153,6 +153,7 @@ def outcome(
     score: float,
     tolerance_px: float = TOLERANCE_PX,
     unmasked: bool = False,
+    part_score: float | None = None,
 ) -> PictureOutcome:
     """Compare one part's report with its annotation.
 
@@ -196,6 +197,7 @@ def outcome(
         tuple(float(v) for v in best),
         right,
         unmasked,
+        part_score,
     )
 
 

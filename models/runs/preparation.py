@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.training import auto
@@ -92,6 +92,45 @@ def prepare(
     for line in unknowns(divided.validation, dataset.kinds):
         log.warning("%s", line)
     return Preparation(record, dataset, pictures, held_back)
+
+
+def keep_sides(prepared: Preparation, earlier: RunRecord) -> Preparation:
+    """Return a preparation in which every part is on the side that it had in an earlier run.
+
+    A network that learns further has seen its training pictures, so they must not be held back now.
+    Parts are recognised by the names of their pictures. New parts stay where they are. Raises
+    DataError where a side then has no good part and had one before.
+    """
+    pictures = (*prepared.pictures, *prepared.held_back)
+    trained, held = (
+        {picture.sample.group for picture in pictures if picture.sample.name in names}
+        for names in (set(earlier.train), set(earlier.validation))
+    )
+    known = trained | held
+    log.info("split-kept parts=%s: on the side that they had in the earlier run", len(known))
+    if not known:
+        log.warning(
+            "no picture has a name of the earlier run: a picture that it was trained on may be "
+            "held back now, and figures may be too good"
+        )
+    new_held = {picture.sample.group for picture in prepared.held_back} - known
+    held_back = {*(held - trained), *new_held}
+    sides = tuple(
+        tuple(sorted(some, key=lambda picture: picture.sample.name))
+        for some in (
+            [picture for picture in pictures if picture.sample.group not in held_back],
+            [picture for picture in pictures if picture.sample.group in held_back],
+        )
+    )
+    for before, now in zip((prepared.pictures, prepared.held_back), sides, strict=True):
+        if any(map(_is_good, before)) and not any(map(_is_good, now)):
+            raise DataError(
+                f"{prepared.dataset.root}: no good part is left for training or for the check, "
+                "because parts stay on the side of the earlier run; add pictures of good parts"
+            )
+    train, validation = (tuple(picture.sample.name for picture in side) for side in sides)
+    record = prepared.record.model_copy(update={"train": train, "validation": validation})
+    return replace(prepared, record=record, pictures=sides[0], held_back=sides[1])
 
 
 def _check_limit(recipe: Recipe) -> None:

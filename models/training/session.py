@@ -32,7 +32,7 @@ from models.evaluation.threshold import (
 from models.methods.base import TrainedMethod, TrainingTask
 from models.methods.registry import METHODS
 from models.networks import BlockClassifier, DetectorNetwork
-from models.runs.preparation import Preparation, prepare
+from models.runs.preparation import Preparation, keep_sides, prepare
 from models.runs.run import CurvePoint, Run, RunRecord, RunResult
 from models.training.alignment import align_pictures
 from models.training.blocks import collect_regions
@@ -61,7 +61,8 @@ def train_folder(
     """
     if begun is None:
         return train_run(prepare(data, recipe, groups), Run(out))
-    prepared = prepare(data, recipe or begun.record().recipe, groups)
+    earlier = begun.record()
+    prepared = keep_sides(prepare(data, recipe or earlier.recipe, groups), earlier)
     network = network_to_continue(begun, prepared.record)
     record = prepared.record.model_copy(update={"begun_from": begun.weights_sha256()})
     return train_run(replace(prepared, record=record), Run(out), network)
@@ -70,8 +71,8 @@ def train_folder(
 def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = None) -> RunResult:
     """Train on pictures that are read already, as ``train_folder`` does.
 
-    begun: a network to train further; it is changed.
-    Raises DataError when the run's folder holds another run.
+    begun: a network to train further; it is changed. Raises DataError when the run's folder holds
+    another run.
     """
     began_s = time.monotonic()
     record, dataset = prepared.record, prepared.dataset
@@ -155,10 +156,11 @@ def _train_detector(
     )
     with stage(f"learning by the method {recipe.method} from {len(pictures)} pictures"):
         method = METHODS[recipe.method]
-        if begun is not None and method.further is not None:
-            trained = method.further(task, begun)
-        else:
+        if begun is None:
             trained = method.train(task)
+        else:
+            assert method.further is not None
+            trained = method.further(task, begun)
     run.save_detector(trained.detector)
     return trained
 

@@ -103,8 +103,8 @@ class WholePictures:
         Where one side has no picture, all are of the other.
         """
         options = self._sampling
-        rarer = self._sides[-1]
-        pivot = rarer[rng.integers(len(rarer))].kind_map.size
+        leading = self._sides[-1]  # the defective ones, where there are some
+        pivot = leading[rng.integers(len(leading))].kind_map.size
         count = min(options.batch, round(options.batch * options.patch_px**2 / pivot))
         each = max(1, count // len(self._sides))
         chosen = []

@@ -19,6 +19,7 @@ import torch
 
 from models.api import train
 from models.data.dataset import DataError
+from models.runs.preparation import keep_sides, prepare
 from models.runs.run import Run
 from models.training.recipe import Recipe
 from models.training.session import train_folder
@@ -142,6 +143,23 @@ def test_a_network_learns_further_from_its_own_weights(tiny_run: Path, tmp_path:
     assert isinstance(network, torch.nn.Module)
     for old, same in zip(old_network.parameters(), network.parameters(), strict=True):
         assert torch.allclose(old, same, atol=1e-6)
+
+
+def test_parts_stay_on_the_side_of_the_earlier_run(tiny_run: Path) -> None:
+    earlier = Run(tiny_run).record()
+    split = earlier.recipe.split.model_copy(update={"seed": 3})
+    recipe = earlier.recipe.model_copy(update={"split": split})
+    prepared = prepare(Path(earlier.data), recipe)
+    assert set(prepared.record.train) & set(earlier.validation), "the seed mixes the sides"
+    kept = keep_sides(prepared, earlier)
+    assert set(kept.record.train) == set(earlier.train)
+    assert set(kept.record.validation) == set(earlier.validation)
+    assert tuple(picture.sample.name for picture in kept.held_back) == kept.record.validation
+    foreign = earlier.model_copy(update={"train": ("x",), "validation": ()})
+    assert keep_sides(prepared, foreign).record.train == prepared.record.train
+    only = earlier.model_copy(update={"train": (*earlier.train, *earlier.validation)})
+    with pytest.raises(DataError, match="no good part is left"):
+        keep_sides(prepared, only)
 
 
 def test_another_network_is_not_trained_further(tiny_run: Path, tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ class SuperSimpleNetDetector(DetectorNetwork):
         """Return the standardised features of the frozen part: N×FEATURES×h×w."""
         outputs = self.backbone(x)
         coarse = functional.interpolate(outputs[COARSE], scale_factor=2.0, mode="nearest")
-        return self.smooth(torch.cat([outputs[FINE], coarse], 1))  # type: ignore[no-any-return]
+        features: Tensor = self.smooth(torch.cat([outputs[FINE], coarse], 1))
+        return features
 
     def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
         cells, part = self.heads.logits(self.heads.adapt(self.features(x)))

@@ -21,7 +21,6 @@ from models.data.dataset import DataError, Pixels
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import planes
 from models.methods.frozen_backbone import freeze_backbone, require_good
-from models.methods.recipe import SuperSimpleNetRecipe
 from models.methods.supersimplenet.anomalies import anomaly_mask
 from models.methods.supersimplenet.network import (
     CELL_PX,
@@ -56,29 +55,27 @@ def train(task: TrainingTask) -> TrainedMethod:
     Defective pictures are used where the task has some: those with a mask for map and decision,
     those without for the decision. Raises DataError without the weights of ImageNet or a good part.
     """
-    options = task.recipe.supersimplenet
     require_good(task.good)
     torch.manual_seed(task.recipe.seed)
     network = build(task.recipe, task.channels).eval()
     freeze_backbone(network, task.good)
     _standardise(network, task.good)
-    return _trained(task, network, options)
+    return _trained(task, network)
 
 
 def _further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
     """Train the heads further, from their own weights, for instance with new marks."""
     assert isinstance(network, SuperSimpleNetDetector)
     torch.manual_seed(task.recipe.seed)
-    return _trained(task, network.eval(), task.recipe.supersimplenet)
+    return _trained(task, network.eval())
 
 
 def build(recipe: Recipe, channels: int) -> SuperSimpleNetDetector:
     return SuperSimpleNetDetector(channels, width=recipe.supersimplenet.width)
 
 
-def _trained(
-    task: TrainingTask, network: SuperSimpleNetDetector, options: SuperSimpleNetRecipe
-) -> TrainedMethod:
+def _trained(task: TrainingTask, network: SuperSimpleNetDetector) -> TrainedMethod:
+    options = task.recipe.supersimplenet
     marked = sum(not picture.sample.is_good for picture in task.pictures)
     drawn = sum(bool(picture.kind_map.any()) for picture in task.pictures)
     log.info(
@@ -90,7 +87,7 @@ def _trained(
     network.heads.noise = options.noise
     schedule = Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
     fit = Fit(network.heads, _loss, schedule, task.checkpoint, "heads (supersimplenet)")
-    heads = fit.run(lambda first, last: _batches(task, network, options, first, last))
+    heads = fit.run(lambda first, last: _batches(task, network, first, last))
     assert isinstance(heads, Heads)
     network.heads = heads
     _settle(network, task)
@@ -113,13 +110,10 @@ def _standardise(network: SuperSimpleNetDetector, good: tuple[Picture, ...]) -> 
 
 
 def _batches(
-    task: TrainingTask,
-    network: SuperSimpleNetDetector,
-    options: SuperSimpleNetRecipe,
-    first: int,
-    last: int,
+    task: TrainingTask, network: SuperSimpleNetDetector, first: int, last: int
 ) -> Iterator[Pair]:
     """Yield the input of ``Heads`` and its targets, for each step."""
+    options = task.recipe.supersimplenet
     limits = Augmentation(
         flip=options.flip,
         rotate_deg=options.rotate_deg,

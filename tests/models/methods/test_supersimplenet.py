@@ -22,6 +22,7 @@ from models.methods.registry import METHODS
 from models.methods.supersimplenet.anomalies import LEAST, anomaly_mask, perlin_noise
 from models.methods.supersimplenet.network import CELL_PX, SuperSimpleNetDetector
 from models.methods.supersimplenet.training import (
+    _batches,
     _cells,
     cell_loss,
     focal_loss,
@@ -142,6 +143,41 @@ def test_it_learns_further_from_its_own_weights(
         assert torch.equal(value, trained.backbone.state_dict()[name])
     marks, _, parts = _scores(trained)
     assert auroc(marks, parts) > 0.9
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"batch": 4},
+        {"picture_px": 48},
+        {"flip": False},
+        {"rotate_deg": 10.0},
+        {"brightness": 0.0},
+        {"contrast": 0.0},
+    ],
+)
+def test_every_option_of_the_batches_changes_them(tmp_path: Path, option: dict[str, float]) -> None:
+    network = SuperSimpleNetDetector(1, width=8).eval()
+
+    def first(recipe: Recipe) -> torch.Tensor:
+        inputs, _ = next(iter(_batches(_task(tmp_path, recipe), network, 0, 1)))
+        return inputs
+
+    usual, changed = first(_recipe()), first(_recipe(**option))
+    assert usual.shape != changed.shape or not torch.equal(usual, changed)
+    assert torch.equal(usual, first(_recipe()))
+
+
+@pytest.mark.parametrize("option", [{"noise": 0.1}, {"weight_decay": 0.5}, {"ema": 0.0}])
+def test_every_option_of_the_training_changes_the_network(
+    tmp_path: Path, option: dict[str, float]
+) -> None:
+    networks = []
+    for name, options in (("usual", {}), ("changed", option)):
+        (tmp_path / name).mkdir()
+        task = _task(tmp_path / name, _recipe(steps=3, **options), GOOD[:6])
+        networks.append(_train(task).heads.adapt.weight)
+    assert not torch.equal(*networks)
 
 
 def test_no_good_part_is_refused(tmp_path: Path) -> None:
