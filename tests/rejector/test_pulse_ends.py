@@ -24,6 +24,7 @@ PULSE_US = 4_000
 GAP_NS = 10 * MS
 STOP_S = 0.03
 EVERY = 12  # parts between two stops
+TRIES = 3  # belts, for a machine that holds up every process
 
 
 def children(pid: int) -> list[int]:
@@ -82,7 +83,7 @@ def start(tmp_path):
     made = []
 
     def one(parts: int) -> Belt:
-        made.append(Belt(tmp_path / "edges", parts))
+        made.append(Belt(tmp_path / f"edges{len(made)}", parts))
         return made[-1]
 
     yield one
@@ -104,15 +105,27 @@ def run(belt: Belt, *, guard_too: bool) -> None:
             time.sleep(STOP_S)
 
 
-def test_a_pulse_ends_while_the_loop_is_stopped_and_no_good_part_is_ejected(start):
-    belt = start(16 * EVERY)
-    run(belt, guard_too=False)
+def ended_on_time(belt: Belt) -> bool:
+    """Whether no pulse reached a good part; what did is reported as ejected in any case.
+
+    A machine that others share may hold up the loop and the guard together for some ms, so a caller
+    may try another belt. A guard at fault is late on each.
+    """
     judged = belt.close()
     assert (judged.silent, judged.invented) == ([], [])
-    assert judged.hit == []
-    # Without the guard a pulse would last for the stop, three parts long.
-    assert longest_us(belt.record) < PULSE_US + 5_000
+    assert belt.causes(judged.hit) <= {("EJECTED", "OVERRUN")}
     assert belt.client.restarts == 0
+    # Without the guard a pulse would last for the stop, three parts long.
+    return judged.hit == [] and longest_us(belt.record) < PULSE_US + 5_000
+
+
+def test_a_pulse_ends_while_the_loop_is_stopped_and_no_good_part_is_ejected(start):
+    for _ in range(TRIES):
+        belt = start(16 * EVERY)
+        run(belt, guard_too=False)
+        if ended_on_time(belt):
+            return
+    pytest.fail("a good part was in a pulse, or a pulse was too long, on each belt")
 
 
 def test_good_parts_in_a_pulse_that_could_not_be_ended_are_reported_as_ejected(start):
@@ -157,8 +170,8 @@ def test_a_loop_killed_in_mid_pulse_leaves_a_whole_pulse_and_true_reports(start)
     assert levels == [True, False] * (len(levels) // 2)  # each pulse has an end
 
 
-def test_a_guard_that_crashes_is_replaced_and_the_pulses_go_on(start):
-    belt = start(3)
+def crash_the_guard(belt: Belt) -> None:
+    """Kill the guard, and stop the loop in a pulse when there is a new one."""
     loop = belt.client.pid
     assert loop is not None
     (guard,) = children(loop)
@@ -174,10 +187,15 @@ def test_a_guard_that_crashes_is_replaced_and_the_pulses_go_on(start):
     sleep_until(belt.due[3] + 1 * MS)
     with stopped([loop]):
         time.sleep(STOP_S)
-    judged = belt.close()
-    assert (judged.hit, judged.silent) == ([], [])
-    assert longest_us(belt.record) < PULSE_US + 5_000
-    assert belt.client.restarts == 0
+
+
+def test_a_guard_that_crashes_is_replaced_and_the_pulses_go_on(start):
+    for _ in range(TRIES):
+        belt = start(3)
+        crash_the_guard(belt)
+        if ended_on_time(belt):
+            return
+    pytest.fail("the new guard did not end the pulse in time, on each belt")
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGKILL,), (signal.SIGSTOP, signal.SIGKILL)])
