@@ -127,15 +127,8 @@ class ReverseDistillationRecipe(RecipeSection):
     critic_steps: int = Field(default=600, ge=1)
 
 
-class SuperSimpleNetRecipe(RecipeSection):
-    """SuperSimpleNet and its training (models/methods/supersimplenet).
-
-    width: channels of the hidden layer of the map. noise: standard deviation of the noise that
-    makes anomalies, in standard deviations of the features. steps × batch: number of training
-    pictures, of picture_px a side; of larger ones a batch has fewer. learning_rate, weight_decay,
-    ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes of the pictures
-    (models/augmentation/crops.py).
-    """
+class FeatureNoiseRecipe(RecipeSection):
+    """What `simplenet` and `supersimplenet` have in common."""
 
     width: int = Field(default=128, ge=8, le=1024)
     noise: float = Field(default=0.3, gt=0)
@@ -149,6 +142,28 @@ class SuperSimpleNetRecipe(RecipeSection):
     rotate_deg: float = Field(default=0.0, ge=0, le=180)
     brightness: float = Field(default=10.0, ge=0)
     contrast: float = Field(default=0.1, ge=0, le=1)
+
+
+class SimpleNetRecipe(FeatureNoiseRecipe):
+    """SimpleNet and its training (models/methods/simplenet). A reference method.
+
+    width: channels of the hidden layer of the discriminator. noise: standard deviation of the noise
+    that stands for a defect, in standard deviations of the features. steps × batch: number of
+    training pictures, of picture_px a side; of larger ones a batch has fewer. learning_rate,
+    weight_decay, ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes
+    of the pictures (models/augmentation/crops.py).
+    """
+
+
+class SuperSimpleNetRecipe(FeatureNoiseRecipe):
+    """SuperSimpleNet and its training (models/methods/supersimplenet).
+
+    width: channels of the hidden layer of the map. noise: standard deviation of the noise that
+    makes anomalies, in standard deviations of the features. steps × batch: number of training
+    pictures, of picture_px a side; of larger ones a batch has fewer. learning_rate, weight_decay,
+    ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes of the pictures
+    (models/augmentation/crops.py).
+    """
 
 
 class PatchCoreRecipe(RecipeSection):

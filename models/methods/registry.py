@@ -11,6 +11,7 @@ from models.methods.padim import training as padim
 from models.methods.patchcore import training as patchcore
 from models.methods.regression import training as regression
 from models.methods.reverse_distillation import training as reverse_distillation
+from models.methods.simplenet import training as simplenet
 from models.methods.supersimplenet import training as supersimplenet
 from models.methods.template import training as template
 from models.methods.texture import training as texture
@@ -22,6 +23,7 @@ METHODS: dict[DetectorKind, Method] = {
     "cascade": cascade.METHOD,
     "memory-bank": memory_bank.METHOD,
     "reverse-distillation": reverse_distillation.METHOD,
+    "simplenet": simplenet.METHOD,
     "supersimplenet": supersimplenet.METHOD,
     "patchcore": patchcore.METHOD,
     "padim": padim.METHOD,

@@ -21,6 +21,7 @@ from models.methods.recipe import (
     PatchCoreRecipe,
     RecipeSection,
     ReverseDistillationRecipe,
+    SimpleNetRecipe,
     SuperSimpleNetRecipe,
     TemplateRecipe,
     TextureRecipe,
@@ -214,6 +215,7 @@ class Recipe(RecipeSection):
     cascade: CascadeRecipe = CascadeRecipe()
     memory_bank: MemoryBankRecipe = MemoryBankRecipe()
     reverse_distillation: ReverseDistillationRecipe = ReverseDistillationRecipe()
+    simplenet: SimpleNetRecipe = SimpleNetRecipe()
     supersimplenet: SuperSimpleNetRecipe = SuperSimpleNetRecipe()
     patchcore: PatchCoreRecipe = PatchCoreRecipe()
     padim: PaDiMRecipe = PaDiMRecipe()

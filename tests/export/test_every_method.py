@@ -47,6 +47,12 @@ TINY: dict[DetectorKind, dict[str, object]] = {
             **{"units": 16, "synthetic_pictures": 60, "cells": 4000, "critic_steps": 100},
         }
     },
+    "simplenet": {
+        "simplenet": {
+            **{"width": 16, "steps": 120, "picture_px": 64},
+            **{"learning_rate": 4e-3, "noise": 1.0, "ema": 0.9},
+        }
+    },
     "supersimplenet": {
         "supersimplenet": {
             **{"width": 16, "steps": 80, "picture_px": 64},

@@ -16,37 +16,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.augmentation.crops import Augmentation
-from models.data.dataset import DataError, Pixels
-from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
+from models.data.dataset import Pixels
+from models.methods.base import Method, TrainedMethod, TrainingTask
 from models.methods.cell_features import planes
 from models.methods.frozen_backbone import freeze_backbone, require_good
-from models.methods.supersimplenet.anomalies import anomaly_mask
-from models.methods.supersimplenet.network import (
-    CELL_PX,
-    FEATURES,
-    Heads,
-    SuperSimpleNetDetector,
+from models.methods.simplenet.network import CELL_PX
+from models.methods.simplenet.training import (
+    sampling,
+    scale_of,
+    schedule,
+    standardise_on,
+    truncated_l1,
 )
+from models.methods.supersimplenet.anomalies import anomaly_mask
+from models.methods.supersimplenet.network import Heads, SuperSimpleNetDetector
 from models.networks import SEVERITY_MAX, DetectorNetwork, normalise
 from models.training.feed import Pair, feed
-from models.training.fit import Fit, Schedule
+from models.training.fit import Fit
 from models.training.labels import coverage_cells
 from models.training.patches import Picture
 from models.training.progress import track
 from models.training.recipe import Recipe
-from models.training.whole_pictures import Sampling, WholePictures
+from models.training.whole_pictures import WholePictures
 
 log = logging.getLogger(__name__)
 
-MOST_MEASURED = 200  # most good pictures for mean and deviation of features
-FLAT = 1e-3  # added to the deviation of a feature, so that a constant one has no weight
-MARGIN = 0.5  # logits of sound and defective cells are at least so far from 0
 FOCUS = 4.0  # exponent of the focal loss
 DEFECTIVE = 0.1  # share of defect pixels from which on a cell counts as defective
 FAR, POWER = 3.0, 2.0  # weight of the cells furthest inside a defect, and its exponent
 PEAKS = 0.9  # quantile of the peaks of defective parts that reaches the top of severity
-LEAST_REACH = 1e-6
 
 
 def train(task: TrainingTask) -> TrainedMethod:
@@ -59,7 +57,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     torch.manual_seed(task.recipe.seed)
     network = build(task.recipe, task.channels).eval()
     freeze_backbone(network, task.good)
-    _standardise(network, task.good)
+    standardise_on(network, task.good)
     return _trained(task, network)
 
 
@@ -85,8 +83,7 @@ def _trained(task: TrainingTask, network: SuperSimpleNetDetector) -> TrainedMeth
         drawn,
     )
     network.heads.noise = options.noise
-    schedule = Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
-    fit = Fit(network.heads, _loss, schedule, task.checkpoint, "heads (supersimplenet)")
+    fit = Fit(network.heads, _loss, schedule(options), task.checkpoint, "heads (supersimplenet)")
     heads = fit.run(lambda first, last: _batches(task, network, first, last))
     assert isinstance(heads, Heads)
     network.heads = heads
@@ -94,34 +91,12 @@ def _trained(task: TrainingTask, network: SuperSimpleNetDetector) -> TrainedMeth
     return TrainedMethod(network.eval(), fit.history)
 
 
-@torch.no_grad()
-def _standardise(network: SuperSimpleNetDetector, good: tuple[Picture, ...]) -> None:
-    """Measure mean and deviation of each feature on good parts, and set them."""
-    network.standardise(torch.zeros(FEATURES), torch.ones(FEATURES))
-    total, squares, count = torch.zeros(FEATURES), torch.zeros(FEATURES), 0
-    for picture in track(good[:MOST_MEASURED], "measuring the features of good parts"):
-        cells = network.features(planes(picture.pixels, network.multiple_px))[0].flatten(1)
-        total += cells.sum(1)
-        squares += cells.square().sum(1)
-        count += cells.shape[1]
-    mean = total / count
-    deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
-    network.standardise(mean, deviation + FLAT * deviation.mean())
-
-
 def _batches(
     task: TrainingTask, network: SuperSimpleNetDetector, first: int, last: int
 ) -> Iterator[Pair]:
     """Yield the input of ``Heads`` and its targets, for each step."""
-    options = task.recipe.supersimplenet
-    limits = Augmentation(
-        flip=options.flip,
-        rotate_deg=options.rotate_deg,
-        brightness=options.brightness,
-        contrast=options.contrast,
-    )
-    sampling = Sampling(task.recipe.seed, options.batch, options.picture_px, limits)
-    source = WholePictures(task.pictures, sampling, _cells, network.multiple_px)
+    options = sampling(task.recipe.seed, task.recipe.supersimplenet)
+    source = WholePictures(task.pictures, options, _cells, network.multiple_px)
 
     def batch(step: int) -> Pair:
         pixels, targets = source.batch(step)
@@ -184,9 +159,7 @@ def cell_loss(logits: Tensor, weights: Tensor) -> Tensor:
     weights = weights.nan_to_num(0.0)
     is_bad = (weights > 0).float()
     bad, sound = weights * known, (1 - is_bad) * known
-    above, below = (MARGIN - logits).clamp(min=0), (logits + MARGIN).clamp(min=0)
-    truncated = (above * bad).sum() / bad.sum().clamp(min=1)
-    truncated = truncated + (below * sound).sum() / sound.sum().clamp(min=1)
+    truncated = truncated_l1(logits, bad, sound)
     return truncated + focal_loss(logits, is_bad, bad + sound)
 
 
@@ -210,11 +183,7 @@ def _settle(network: SuperSimpleNetDetector, task: TrainingTask) -> None:
     good, bad = sides
     pairs = []
     for i in (0, 1):
-        middle = float(np.median([np.median(each[i]) for each in good]))
-        peaks = [float(np.max(each[i])) - middle for each in good]
-        if max(peaks) <= LEAST_REACH:
-            raise DataError("method supersimplenet: all pictures look alike; expected others")
-        unit = severity_unit(peaks)
+        middle, unit = scale_of("supersimplenet", [np.asarray(each[i]) for each in good])
         if bad:
             reach = float(np.quantile([np.max(each[i]) for each in bad], PEAKS)) - middle
             unit = max(unit, reach / SEVERITY_MAX)

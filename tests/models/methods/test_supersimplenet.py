@@ -19,8 +19,9 @@ from models.data.dataset import DataError
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.registry import METHODS
+from models.methods.simplenet.network import CELL_PX
 from models.methods.supersimplenet.anomalies import LEAST, anomaly_mask, perlin_noise
-from models.methods.supersimplenet.network import CELL_PX, SuperSimpleNetDetector
+from models.methods.supersimplenet.network import SuperSimpleNetDetector
 from models.methods.supersimplenet.training import (
     _batches,
     _cells,
