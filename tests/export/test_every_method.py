@@ -49,7 +49,7 @@ TINY: dict[DetectorKind, dict[str, object]] = {
     },
     "simplenet": {
         "simplenet": {
-            **{"width": 16, "steps": 120, "picture_px": 64},
+            **{"width": 32, "steps": 60, "picture_px": 64},
             **{"learning_rate": 4e-3, "noise": 1.0, "ema": 0.9},
         }
     },
