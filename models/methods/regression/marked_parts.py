@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 PENALTIES = (0.003, 0.01, 0.03, 0.1)
 FLAT = 1e-3  # added to the deviation of a feature, so that a constant one has no weight
 STEPS = 200  # most steps of L-BFGS
+LIGHT = (0.7, 1.4)  # factors of the darker and the lighter copy
 FOLDS = 5  # of the cross-validation that chooses the pools and the penalty
 
 
@@ -187,8 +189,16 @@ def _rows(network: ReducedDetector, task: TrainingTask) -> MarkedRows:
 
 
 def _views(pixels: npt.NDArray[np.uint8], recipe: Recipe) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield the picture, and its three mirror images where the recipe mirrors pictures."""
+    """Yield the picture, and copies of it.
+
+    Where the recipe mirrors pictures there are its three mirror images. Where it changes their
+    brightness there are a darker and a lighter copy.
+    """
     yield pixels
+    if recipe.augment.brightness:
+        for factor in LIGHT:
+            lit = cv2.convertScaleAbs(pixels, alpha=factor)  # rounds, and stops at 255
+            yield np.asarray(lit, np.uint8)
     if recipe.augment.flip:
         yield np.ascontiguousarray(pixels[:, ::-1])
         yield np.ascontiguousarray(pixels[::-1])

@@ -18,6 +18,7 @@ from models.methods.regression import training
 from models.methods.regression.marked_parts import (
     PENALTIES,
     MarkedRows,
+    _views,
     balance,
     choose,
     learns_marks_alone,
@@ -95,6 +96,29 @@ def test_fixed_features_are_for_recipes_that_ask_and_pictures_without_masks(
     training.METHOD.train(task(unmasked, tmp_path))
     training.METHOD.train(task(drawn, tmp_path))
     assert taken == ["fixed", "learned"]
+
+
+@pytest.mark.parametrize(
+    ("flip", "brightness", "count"), [(False, 0, 1), (True, 0, 4), (True, 9, 6)]
+)
+def test_copies_are_mirrored_and_darker_and_lighter_where_the_recipe_changes_these(
+    flip: bool, brightness: float, count: int
+) -> None:
+    recipe = Recipe.model_validate(
+        {"name": "a", "augment": {"flip": flip, "brightness": float(brightness)}}
+    )
+    pixels = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+    for given in (pixels, np.dstack([pixels] * 3)):
+        views = list(_views(given, recipe))
+        assert len(views) == count
+        assert np.array_equal(views[0], given)
+        assert {view.shape for view in views} == {given.shape}
+        assert {view.dtype for view in views} == {np.dtype(np.uint8)}
+        means = sorted(float(view.mean()) for view in views)
+        assert bool(means[0] < 0.75 * given.mean()) is (brightness > 0)
+        assert bool(means[-1] > 1.2 * given.mean()) is (brightness > 0)
+        mirrored = [view for view in views if sorted(view.ravel()) == sorted(given.ravel())]
+        assert len(mirrored) == (4 if flip else 1)
 
 
 def test_both_sides_of_a_logistic_regression_count_half() -> None:
