@@ -83,67 +83,6 @@ def test_defective_parts_are_not_learned_from(tmp_path: Path) -> None:
     assert torch.equal(*(network.cells.adapt.weight for network in networks))
 
 
-def test_equal_seeds_give_equal_networks_and_a_killed_training_continues(tmp_path: Path) -> None:
-    recipe = _recipe(steps=4)
-    folders = [tmp_path / name for name in "abc"]
-    for folder in folders:
-        folder.mkdir()
-    first, again = (_train(_task(folder, recipe)) for folder in folders[:2])
-    for one, other in zip(first.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, other)
-    other_seed = _train(_task(folders[2], recipe.model_copy(update={"seed": 1})))
-    assert not torch.equal(first.cells.adapt.weight, other_seed.cells.adapt.weight)
-    (folders[1] / "checkpoint.pt").rename(folders[2] / "checkpoint.pt")
-    resumed = _train(_task(folders[2], recipe))  # the checkpoint is that of the last step
-    assert torch.equal(first.cells.adapt.weight, resumed.cells.adapt.weight)
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"batch": 4},
-        {"picture_px": 48},
-        {"flip": False},
-        {"rotate_deg": 10.0},
-        {"brightness": 0.0},
-        {"contrast": 0.0},
-    ],
-)
-def test_every_option_of_the_batches_changes_them(tmp_path: Path, option: dict[str, float]) -> None:
-    network = SimpleNetDetector(width=8).eval()
-
-    def first(recipe: Recipe) -> torch.Tensor:
-        inputs, _ = next(iter(_batches(_task(tmp_path, recipe), network, 0, 1)))
-        return inputs
-
-    usual, changed = first(_recipe()), first(_recipe(**option))
-    assert usual.shape != changed.shape or not torch.equal(usual, changed)
-    assert torch.equal(usual, first(_recipe()))
-
-
-@pytest.mark.parametrize(
-    "option", [{"noise": 0.1}, {"weight_decay": 0.5}, {"ema": 0.0}, {"learning_rate": 1e-4}]
-)
-def test_every_option_of_the_training_changes_the_network(
-    tmp_path: Path, option: dict[str, float]
-) -> None:
-    networks = []
-    for name, options in (("usual", {}), ("changed", option)):
-        (tmp_path / name).mkdir()
-        task = _task(tmp_path / name, _recipe(steps=3, **options), GOOD[:6])
-        networks.append(_train(task).cells.adapt.weight)
-    assert not torch.equal(*networks)
-
-
-def test_the_width_is_that_of_the_discriminator() -> None:
-    assert METHOD.build(_recipe(width=24), 1).cells.cells.in_channels == 24
-
-
-def test_no_good_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no training picture is of a good part"):
-        METHOD.train(_task(tmp_path, _recipe(), BAD))
-
-
 def test_equal_logits_everywhere_are_refused() -> None:
     flat = torch.zeros(4, 4).numpy()
     with pytest.raises(DataError, match="method simplenet: all pictures look alike"):

@@ -15,7 +15,6 @@ pytest.importorskip(
 
 import torch
 
-from models.data.dataset import DataError
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.registry import METHODS
@@ -23,7 +22,6 @@ from models.methods.simplenet.network import CELL_PX
 from models.methods.supersimplenet.anomalies import LEAST, anomaly_mask, perlin_noise
 from models.methods.supersimplenet.network import SuperSimpleNetDetector
 from models.methods.supersimplenet.training import (
-    _batches,
     _cells,
     cell_loss,
     focal_loss,
@@ -116,21 +114,6 @@ def test_masks_change_the_map_and_marks_do_not_teach_sound_cells(
     assert cells[rows, cols].max() > cells[outside].max()
 
 
-def test_equal_seeds_give_equal_networks_and_a_killed_training_continues(tmp_path: Path) -> None:
-    recipe = _recipe(steps=4)
-    folders = [tmp_path / name for name in "abc"]
-    for folder in folders:
-        folder.mkdir()
-    first, again = (_train(_task(folder, recipe)) for folder in folders[:2])
-    for one, other in zip(first.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, other)
-    other_seed = _train(_task(folders[2], recipe.model_copy(update={"seed": 1})))
-    assert not torch.equal(first.heads.adapt.weight, other_seed.heads.adapt.weight)
-    (folders[1] / "checkpoint.pt").rename(folders[2] / "checkpoint.pt")
-    resumed = _train(_task(folders[2], recipe))  # the checkpoint is that of the last step
-    assert torch.equal(first.heads.adapt.weight, resumed.heads.adapt.weight)
-
-
 def test_it_learns_further_from_its_own_weights(
     by_supervision: dict[str, SuperSimpleNetDetector], tmp_path: Path
 ) -> None:
@@ -144,46 +127,6 @@ def test_it_learns_further_from_its_own_weights(
         assert torch.equal(value, trained.backbone.state_dict()[name])
     marks, _, parts = _scores(trained)
     assert auroc(marks, parts) > 0.9
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"batch": 4},
-        {"picture_px": 48},
-        {"flip": False},
-        {"rotate_deg": 10.0},
-        {"brightness": 0.0},
-        {"contrast": 0.0},
-    ],
-)
-def test_every_option_of_the_batches_changes_them(tmp_path: Path, option: dict[str, float]) -> None:
-    network = SuperSimpleNetDetector(1, width=8).eval()
-
-    def first(recipe: Recipe) -> torch.Tensor:
-        inputs, _ = next(iter(_batches(_task(tmp_path, recipe), network, 0, 1)))
-        return inputs
-
-    usual, changed = first(_recipe()), first(_recipe(**option))
-    assert usual.shape != changed.shape or not torch.equal(usual, changed)
-    assert torch.equal(usual, first(_recipe()))
-
-
-@pytest.mark.parametrize("option", [{"noise": 0.1}, {"weight_decay": 0.5}, {"ema": 0.0}])
-def test_every_option_of_the_training_changes_the_network(
-    tmp_path: Path, option: dict[str, float]
-) -> None:
-    networks = []
-    for name, options in (("usual", {}), ("changed", option)):
-        (tmp_path / name).mkdir()
-        task = _task(tmp_path / name, _recipe(steps=3, **options), GOOD[:6])
-        networks.append(_train(task).heads.adapt.weight)
-    assert not torch.equal(*networks)
-
-
-def test_no_good_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no training picture is of a good part"):
-        METHOD.train(_task(tmp_path, _recipe(), BAD))
 
 
 def test_an_anomaly_never_lies_on_a_defect_or_an_unknown_cell() -> None:
