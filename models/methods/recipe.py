@@ -128,7 +128,7 @@ class ReverseDistillationRecipe(RecipeSection):
 
 
 class FeatureNoiseRecipe(RecipeSection):
-    """What `simplenet` and `supersimplenet` have in common."""
+    """The keys of both `simplenet` and `supersimplenet`."""
 
     width: int = Field(default=128, ge=8, le=1024)
     noise: float = Field(default=0.3, gt=0)

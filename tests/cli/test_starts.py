@@ -35,9 +35,9 @@ def parts(state: Path) -> list[PartEvent]:
 
 def inspected(log: Path) -> int:
     """The number of parts that a station states at its end."""
-    found = re.search(r"parts +[^ ]+ (\d+) in ", log.read_text())
-    assert found is not None
-    return int(found[1])
+    row = re.search(r"parts +[^ ]+ (\d+) in ", log.read_text())
+    assert row is not None
+    return int(row[1])
 
 
 def mounted(*command: str) -> None:

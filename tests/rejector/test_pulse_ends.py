@@ -106,7 +106,7 @@ def run(belt: Belt, *, guard_too: bool) -> None:
 
 
 def ended_on_time(belt: Belt) -> bool:
-    """Whether no pulse reached a good part; what did is reported as ejected in any case.
+    """Return true if no pulse reached a good part. One that did must be reported as ejected.
 
     A machine that others share may hold up the loop and the guard together for some ms, so a caller
     may try another belt. A guard at fault is late on each.

@@ -1,4 +1,4 @@
-"""Training of SimpleNet: the discriminator tells the features of good parts from noisy ones.
+"""Training of SimpleNet: a discriminator separates features of good parts from noisy ones.
 
 Source: Liu et al. 2023 (SimpleNet, CVPR), sections 3.3 to 3.5. docs/decisions/0050 has what
 differs.
@@ -154,12 +154,12 @@ def _loss(logits: Tensor, is_noisy: Tensor) -> Tensor:
 def _settle(network: SimpleNetDetector, task: TrainingTask) -> None:
     """Set the scale of severity from good parts."""
     good = task.good_held_back or task.good
-    found = []
+    logits = []
     for picture in track(good, "measuring the logits of good parts", len(good)):
         rows, cols = (-(-side // CELL_PX) for side in picture.kind_map.shape)
-        logits = network.logits(planes(picture.pixels, network.multiple_px))
-        found.append(logits[0, 0, :rows, :cols].numpy())
-    set_scale(network.map_scale, *scale_of("simplenet", found))
+        whole = network.logits(planes(picture.pixels, network.multiple_px))
+        logits.append(whole[0, 0, :rows, :cols].numpy())
+    set_scale(network.map_scale, *scale_of("simplenet", logits))
 
 
 METHOD = Method(train=train, build=build, good_only=True, reference=True)

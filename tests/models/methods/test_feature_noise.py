@@ -1,4 +1,4 @@
-"""What the methods have in common that learn from noise in features: options, seeds, restarts."""
+"""Options, seeds and restarts of the methods that learn from noise in features."""
 
 from __future__ import annotations
 

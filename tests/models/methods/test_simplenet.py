@@ -52,9 +52,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> SimpleNetDetector:
 
 
 def _peaks(network: SimpleNetDetector, pictures: tuple[Picture, ...]) -> list[float]:
-    found = [severity_and_score(network, picture.pixels) for picture in pictures]
-    assert all(score is None for _, score in found)
-    return [float(cells.max()) for cells, _ in found]
+    maps = [severity_and_score(network, picture.pixels) for picture in pictures]
+    assert all(score is None for _, score in maps)
+    return [float(cells.max()) for cells, _ in maps]
 
 
 def test_it_finds_defects_it_never_saw(trained: SimpleNetDetector) -> None:
