@@ -61,14 +61,23 @@ def install(plant: Path, unit: Path, generation: str, *kinds: str) -> None:
         shutil.copy(plant / f"{generation}.{kind}", unit / f"station.{kind}")
 
 
-@pytest.fixture
-def unit(plant: Path, tmp_path: Path) -> Path:
-    """A folder with station.pem, station.key and ca.pem, of the old generation."""
-    folder = tmp_path / "unit"
+def with_identity(plant: Path, folder: Path) -> Path:
+    """Return the folder, now with station.pem, station.key and ca.pem of the old generation."""
     folder.mkdir()
     install(plant, folder, "old", "pem", "key")
     shutil.copy(plant / "broker/ca.pem", folder / "ca.pem")
     return folder
+
+
+@pytest.fixture
+def unit(plant: Path, tmp_path: Path) -> Path:
+    return with_identity(plant, tmp_path / "unit")
+
+
+def central_of(plant: Path, folder: Path, broker: Mosquitto) -> Central:
+    """A central system whose key stays: with another one it would have another session."""
+    own = with_identity(plant, folder)
+    return Central(station_config(folder / "state", port=broker.port, **keys(own)))
 
 
 def keys(unit: Path) -> dict[str, object]:
@@ -82,7 +91,7 @@ def test_the_certificate_then_the_key_are_replaced_and_the_broker_restarts_betwe
 ) -> None:
     with tls_broker(tmp_path / "broker", plant) as broker:
         config = station_config(tmp_path / "state", port=broker.port, **keys(unit))
-        central = Central(config)
+        central = central_of(plant, tmp_path / "central", broker)
         with central.listening(), open_journal(config) as journal, running(run_uplink, config):
             fill(journal, 1)
             wait_for(lambda: central.has(10), "events by the old certificate")
@@ -102,6 +111,7 @@ def test_the_certificate_then_the_key_are_replaced_and_the_broker_restarts_betwe
         levels = [one.levelno for one in complaints if one.name.endswith("publisher")]
         assert levels[0] == logging.WARNING
     assert central.sequences == list(range(1, 21))
+    assert "session_lost" not in caplog.text
 
 
 def remove(path: Path) -> None:
