@@ -18,7 +18,7 @@ from edge.sim.driven_belt import BeltPlan
 from edge.sim.motion import Drive
 
 CLOCK = MonotonicClock()
-SLACK_NS = 80_000_000  # for a machine that is busy; less than half of the time between two parts
+TRIES = 3  # for a machine that holds up every process
 
 
 def belt(**keys: float) -> SimulatedBelt:
@@ -26,16 +26,21 @@ def belt(**keys: float) -> SimulatedBelt:
 
 
 def test_one_part_gets_its_pulse_after_the_delay(tmp_path) -> None:
-    line = belt(rate_hz=5.0)
-    options = RejectorOptions(20_000, record=tmp_path / "edges", realtime_priority=0)
-    test_pulses = TestPulses(line, options, lambda options: RejectorClient(options, clock=CLOCK))
-    report = test_pulses.fire(50_000_000, 15_000, wait_s=5)
-    (pulse,) = pulses(read_record(tmp_path / "edges"))
-    assert report.action is Action.EJECTED
-    assert report.due_ns <= pulse.at_ns < report.due_ns + SLACK_NS
-    assert 14_500 <= pulse.width_us < 15_000 + SLACK_NS // 1_000
-    (hit,) = line.hits([pulse])
-    assert len(hit) <= 1
+    for number in range(TRIES):
+        record = tmp_path / f"edges{number}"
+        line = belt(rate_hz=5.0)
+        options = RejectorOptions(20_000, record=record, realtime_priority=0)
+        test_pulses = TestPulses(line, options, lambda o: RejectorClient(o, clock=CLOCK))
+        report = test_pulses.fire(50_000_000, 15_000, wait_s=5)
+        (pulse,) = pulses(read_record(record))
+        assert report.action is Action.EJECTED
+        assert report.due_ns <= pulse.at_ns
+        assert pulse.width_us >= 14_500
+        (hit,) = line.hits([pulse])
+        assert len(hit) <= 1
+        if pulse.at_ns <= report.due_ns + 15_000_000 and pulse.width_us <= 15_500 + 5_000:
+            return
+    pytest.fail("the pulse was late or too long, each time")
 
 
 def test_no_part_and_no_rejector() -> None:
