@@ -28,7 +28,7 @@ def belt(**keys: float) -> SimulatedBelt:
 def test_one_part_gets_its_pulse_after_the_delay(tmp_path) -> None:
     for number in range(TRIES):
         record = tmp_path / f"edges{number}"
-        line = belt(rate_hz=5.0)
+        line = belt()
         options = RejectorOptions(20_000, record=record, realtime_priority=0)
         test_pulses = TestPulses(line, options, lambda o: RejectorClient(o, clock=CLOCK))
         report = test_pulses.fire(50_000_000, 15_000, wait_s=5)
@@ -37,8 +37,8 @@ def test_one_part_gets_its_pulse_after_the_delay(tmp_path) -> None:
         assert report.due_ns <= pulse.at_ns
         assert pulse.width_us >= 14_500
         (hit,) = line.hits([pulse])
-        assert len(hit) <= 1
-        if pulse.at_ns <= report.due_ns + 15_000_000 and pulse.width_us <= 15_500 + 5_000:
+        is_on_time = pulse.at_ns <= report.due_ns + 15_000_000
+        if is_on_time and pulse.width_us <= 15_500 + 5_000 and len(hit) <= 1:
             return
     pytest.fail("the pulse was late or too long, each time")
 
