@@ -18,7 +18,6 @@ from edge.sim.driven_belt import BeltPlan
 from edge.sim.motion import Drive
 
 CLOCK = MonotonicClock()
-TRIES = 3  # for a machine that holds up every process
 
 
 def belt(**keys: float) -> SimulatedBelt:
@@ -26,21 +25,16 @@ def belt(**keys: float) -> SimulatedBelt:
 
 
 def test_one_part_gets_its_pulse_after_the_delay(tmp_path) -> None:
-    for number in range(TRIES):
-        record = tmp_path / f"edges{number}"
-        line = belt()
-        options = RejectorOptions(20_000, record=record, realtime_priority=0)
-        test_pulses = TestPulses(line, options, lambda o: RejectorClient(o, clock=CLOCK))
-        report = test_pulses.fire(50_000_000, 15_000, wait_s=5)
-        (pulse,) = pulses(read_record(record))
-        assert report.action is Action.EJECTED
-        assert report.due_ns <= pulse.at_ns
-        assert pulse.width_us >= 14_500
-        (hit,) = line.hits([pulse])
-        is_on_time = pulse.at_ns <= report.due_ns + 15_000_000
-        if is_on_time and pulse.width_us <= 15_500 + 5_000 and len(hit) <= 1:
-            return
-    pytest.fail("the pulse was late or too long, each time")
+    line = belt()
+    options = RejectorOptions(20_000, record=tmp_path / "edges", realtime_priority=0)
+    test_pulses = TestPulses(line, options, lambda options: RejectorClient(options, clock=CLOCK))
+    report = test_pulses.fire(50_000_000, 15_000, wait_s=5)
+    (pulse,) = pulses(read_record(tmp_path / "edges"))
+    assert report.action is Action.EJECTED
+    assert report.due_ns <= pulse.at_ns <= report.due_ns + 15_000_000
+    assert pulse.width_us <= 15_500 + 5_000  # the end may be held up
+    (hit,) = line.hits([pulse])
+    assert len(hit) <= 1
 
 
 def test_no_part_and_no_rejector() -> None:

@@ -24,7 +24,7 @@ PULSE_US = 4_000
 GAP_NS = 10 * MS
 STOP_S = 0.03
 EVERY = 12  # parts between two stops
-TRIES = 3  # belts, for a machine that holds up every process
+TRIES = 3  # belts, for a machine that holds up all processes between two stops
 
 
 def children(pid: int) -> list[int]:
@@ -91,9 +91,12 @@ def start(tmp_path):
         belt.client.close(1.0)
 
 
-def run(belt: Belt, *, guard_too: bool) -> None:
-    """Stop the loop, or all its processes, for 30 ms, somewhere around a pulse, again and again."""
-    chance = random.Random(7)
+def run(belt: Belt, *, guard_too: bool) -> list[tuple[int, int]]:
+    """Stop the loop, or all its processes, for 30 ms, somewhere around a pulse, again and again.
+
+    Return the begin and end of each stop, ns.
+    """
+    chance, spans = random.Random(7), []
     stops = len(belt.due) // EVERY - 1
     for stop in range(1, stops + 1):
         belt.feed(EVERY * stop + EVERY)
@@ -101,29 +104,28 @@ def run(belt: Belt, *, guard_too: bool) -> None:
         assert loop is not None
         pids = [loop, *children(loop)] if guard_too else [loop]
         sleep_until(belt.due[EVERY * stop] + chance.randint(-500, PULSE_US) * 1_000)
+        begin_ns = CLOCK.now_ns()
         with stopped(pids):
             time.sleep(STOP_S)
-
-
-def ended_on_time(belt: Belt) -> bool:
-    """Return true if no pulse reached a good part. One that did must be reported as ejected.
-
-    A machine that others share may hold up the loop and the guard together for some ms, so a caller
-    may try another belt. A guard at fault is late on each.
-    """
-    judged = belt.close()
-    assert (judged.silent, judged.invented) == ([], [])
-    assert belt.causes(judged.hit) <= {("EJECTED", "OVERRUN")}
-    assert belt.client.restarts == 0
-    # Without the guard a pulse would last for the stop, three parts long.
-    return judged.hit == [] and longest_us(belt.record) < PULSE_US + 5_000
+        spans.append((begin_ns, CLOCK.now_ns()))
+    return spans
 
 
 def test_a_pulse_ends_while_the_loop_is_stopped_and_no_good_part_is_ejected(start):
+    """A good part in a stop is never hit. Between two stops nothing that is tested here can delay
+    a pulse, and such a delay is the machine's: then another belt is tried."""
     for _ in range(TRIES):
         belt = start(16 * EVERY)
-        run(belt, guard_too=False)
-        if ended_on_time(belt):
+        stops = run(belt, guard_too=False)
+        judged = belt.close()
+        assert (judged.silent, judged.invented) == ([], [])
+        assert belt.causes(judged.hit) <= {("EJECTED", "OVERRUN")}
+        assert belt.client.restarts == 0
+        dues = {part: belt.due[part] for part in judged.hit}
+        in_stops = [n for n, due in dues.items() if any(a <= due < b for a, b in stops)]
+        # Without the guard a pulse would last for the stop, three parts long.
+        assert in_stops == []
+        if judged.hit == [] and longest_us(belt.record) < PULSE_US + 5_000:
             return
     pytest.fail("a good part was in a pulse, or a pulse was too long, on each belt")
 
@@ -139,49 +141,39 @@ def test_good_parts_in_a_pulse_that_could_not_be_ended_are_reported_as_ejected(s
     assert belt.causes(judged.hit) == {("EJECTED", "OVERRUN")}
 
 
-def distance_ns(report: Actuated, falls: list[int]) -> int:
-    """From the reported end of a pulse to the nearest recorded one."""
-    return min(abs(report.at_ns + report.width_us * 1_000 - fall) for fall in falls)
-
-
 def test_the_reported_edges_are_those_of_the_line(start):
-    for _ in range(TRIES):
-        belt = start(4 * EVERY)
-        run(belt, guard_too=True)
-        belt.close()
-        falls = [edge.at_ns for edge in read_record(belt.record) if not edge.active]
-        ejected = [one for one in belt.reports if one.action is Action.EJECTED]
-        assert ejected
-        assert all(report.at_ns >= report.due_ns for report in ejected)
-        # The stamp of the report is read after the one of the record.
-        if max(distance_ns(report, falls) for report in ejected) < 2 * MS:
-            return
-    pytest.fail("a report does not agree with the recorded edges, on each belt")
+    belt = start(4 * EVERY)
+    run(belt, guard_too=True)
+    belt.close()
+    edges = read_record(belt.record)
+    falls = [edge.at_ns for edge in edges if not edge.active]
+    for report in belt.reports:
+        if report.action is Action.EJECTED:
+            end_ns = report.at_ns + report.width_us * 1_000
+            # The stamp of the report is read after the one of the record.
+            assert min(abs(end_ns - fall) for fall in falls) < 2 * MS
+            assert report.at_ns >= report.due_ns
 
 
 def test_a_loop_killed_in_mid_pulse_leaves_a_whole_pulse_and_true_reports(start):
-    for _ in range(TRIES):
-        belt = start(60)
-        belt.feed(60)
-        sleep_until(belt.due[12] + 1 * MS)
-        pid = belt.client.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        judged = belt.close()
-        assert belt.client.restarts == 1
-        assert (judged.silent, judged.invented) == ([], [])
-        levels = [edge.active for edge in read_record(belt.record)]
-        assert levels == [True, False] * (len(levels) // 2)  # each pulse has an end
-        (hit,) = [one for one in belt.reports if one.part_id == 12]
-        assert hit.action is Action.EJECTED
-        assert hit.width_us >= PULSE_US - 2_000
-        if hit.cause is Cause.VERDICT and hit.width_us < PULSE_US + 5_000:
-            return
-    pytest.fail("the pulse was not whole, on each belt")
+    belt = start(60)
+    belt.feed(60)
+    sleep_until(belt.due[12] + 1 * MS)
+    pid = belt.client.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    judged = belt.close()
+    assert belt.client.restarts == 1
+    assert (judged.silent, judged.invented) == ([], [])
+    (hit,) = [one for one in belt.reports if one.part_id == 12]
+    assert (hit.action, hit.cause) == (Action.EJECTED, Cause.VERDICT)
+    assert PULSE_US - 2_000 <= hit.width_us < PULSE_US + 5_000
+    levels = [edge.active for edge in read_record(belt.record)]
+    assert levels == [True, False] * (len(levels) // 2)  # each pulse has an end
 
 
-def crash_the_guard(belt: Belt) -> None:
-    """Kill the guard, and stop the loop in a pulse when there is a new one."""
+def test_a_guard_that_crashes_is_replaced_and_the_pulses_go_on(start):
+    belt = start(3)
     loop = belt.client.pid
     assert loop is not None
     (guard,) = children(loop)
@@ -197,15 +189,10 @@ def crash_the_guard(belt: Belt) -> None:
     sleep_until(belt.due[3] + 1 * MS)
     with stopped([loop]):
         time.sleep(STOP_S)
-
-
-def test_a_guard_that_crashes_is_replaced_and_the_pulses_go_on(start):
-    for _ in range(TRIES):
-        belt = start(3)
-        crash_the_guard(belt)
-        if ended_on_time(belt):
-            return
-    pytest.fail("the new guard did not end the pulse in time, on each belt")
+    judged = belt.close()
+    assert (judged.hit, judged.silent) == ([], [])
+    assert longest_us(belt.record) < PULSE_US + 5_000
+    assert belt.client.restarts == 0
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGKILL,), (signal.SIGSTOP, signal.SIGKILL)])

@@ -100,7 +100,7 @@ def standardise_on(network: JoinedFeatures, good: tuple[Picture, ...]) -> None:
 
 
 def truncated_l1(logits: Tensor, bad: Tensor, sound: Tensor) -> Tensor:
-    """Return how far logits are from their side of the margin (equation 6 of the paper).
+    """Return how far logits are from their side of the margin (section 3.5 of the paper).
 
     bad, sound: the weight of each as a defective or as a sound one, of the shape of logits. Both
     sides have the same weight in total.
