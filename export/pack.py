@@ -95,7 +95,7 @@ def build_bundle(run: Run, options: ExportOptions) -> Exported:
             source = replace(source, draft=_with_chain(source.draft, part_threshold=part_threshold))
         points = points_of(outcomes)
         first = choose(points, options.max_false_rejects)
-        source = replace(source, draft=_at(source.draft, first.threshold))
+        source = replace(source, draft=_at(source.draft, first.threshold, run))
     return _choose_and_pack(source, _make_builds(source, options), points, options)
 
 
@@ -198,14 +198,14 @@ def _certify(
                 source.held_back,
                 tuple(kind.name for kind in manifest.kinds),
                 limit,
-                lambda threshold: build_chain(_at(manifest, threshold), builds[0]),
+                lambda threshold: build_chain(_at(manifest, threshold, source.run), builds[0]),
             )
         except ParityError as error:
             remedy = "To pack it: a larger --max-false-rejects, or --precision float32"
             raise BuildFailuresError(
                 [BuildFailure(builds[0].name, f"{builds[0].name}: {error}", remedy)]
             ) from error
-        manifest = _at(manifest, point.threshold)
+        manifest = _at(manifest, point.threshold, source.run)
     certified = known
     if certified is None or limit is not None:
         certified = certify(source, manifest, [in_float, *builds], options.limits)
@@ -365,11 +365,13 @@ def pack_proven(
     return bundle, data
 
 
-def _at(manifest: Manifest, threshold: float) -> Manifest:
-    return _with_chain(manifest, threshold=threshold)
+def _at(manifest: Manifest, threshold: float, run: Run) -> Manifest:
+    """Return the manifest at a T. run: whose reject severity holds at its own T alone."""
+    own = run.result().chain(threshold)
+    return _with_chain(manifest, threshold=threshold, reject_severity=own.reject_severity)
 
 
-def _with_chain(manifest: Manifest, **changes: float) -> Manifest:
+def _with_chain(manifest: Manifest, **changes: float | None) -> Manifest:
     return manifest.model_copy(update={"chain": manifest.chain.model_copy(update=changes)})
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 from edge import __version__
 from edge.bundle import (
     BuildManifest,
-    ChainManifest,
     ClassifierManifest,
     DetectorFile,
     DetectorManifest,
@@ -160,11 +159,7 @@ def open_source(
         else ClassifierManifest(
             channels=channels, size_px=classifier.size_px, keep_severity=result.keep_severity
         ),
-        chain=ChainManifest(
-            threshold=result.threshold,
-            join_px=result.join_px,
-            part_threshold=result.part_threshold,
-        ),
+        chain=result.chain(),
         kinds=tuple(KindManifest(name=k, guidance=guidance.get(k, "")) for k in record.kinds),
         builds=(onnx_build("float32", classifier is not None, detector),),
         golden=(),

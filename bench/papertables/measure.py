@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.bundle import ChainManifest, KindManifest
+from edge.bundle import KindManifest
 from edge.chain.classify import BlockVote, Classifier, SingleKindClassifier
 from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet
@@ -109,7 +109,7 @@ def _float(
     run: Run, record: RunRecord, result: RunResult, pictures: tuple[Picture, ...]
 ) -> dict[str, tuple[PictureOutcome, ...]]:
     detector = RunOnce(detector_of(run.load_detector(), record.channels, record.alignment))
-    chain = ChainManifest(threshold=result.threshold, join_px=result.join_px)
+    chain = result.chain()
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     named = run.load_classifier()
     classifiers: dict[str, Classifier] = {BARE: SingleKindClassifier(kinds)}

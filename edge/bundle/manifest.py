@@ -195,13 +195,16 @@ class ChainManifest(ManifestModel):
 
     threshold: T of He & Liu 2020, equation (1). join_px: clusters that are nearer than this are one
     defect; the paper uses 4. max_regions: a frame with more regions is rejected, and they are not
-    classified. part_threshold: a part whose score is at or above it is rejected, also without a
-    region; without it the score only ranks.
+    classified. reject_severity: a defect whose severity, reduced by the classifier's doubt, is
+    lower is reported and does not reject; without it every defect may reject. part_threshold: a
+    part whose score is at or above it is rejected, also without a region; without it the score only
+    ranks.
     """
 
     threshold: float = Field(gt=0, le=12)
     join_px: float = Field(default=4.0, ge=0, le=64)
     max_regions: int = Field(default=64, ge=1, le=1000)
+    reject_severity: float | None = Field(default=None, gt=0, le=12)
     part_threshold: float | None = Field(default=None, gt=0, le=12)
 
 
@@ -351,6 +354,9 @@ def check(manifest: Manifest) -> None:
         raise BundleError(f"detector.part_score: {detector.kind} has no decision head")
     if manifest.chain.part_threshold is not None and not detector.part_score:
         raise BundleError("chain.part_threshold: the detector gives no part_score")
+    reject_severity = manifest.chain.reject_severity
+    if reject_severity is not None and reject_severity < manifest.chain.threshold:
+        raise BundleError("chain.reject_severity is below chain.threshold")
     if any((golden.part_score is None) is detector.part_score for golden in manifest.golden):
         raise BundleError("golden: part_score is there exactly where the detector gives one")
     if detector.overlap_px >= min(detector.height, detector.width):
@@ -375,6 +381,10 @@ def check(manifest: Manifest) -> None:
             raise BundleError(
                 f"chain.threshold is above {top:g}, the most that the detector of {build.name} "
                 "can say"
+            )
+        if build.precision == "int8" and (reject_severity or 0.0) > top:
+            raise BundleError(
+                f"chain.reject_severity is above {top:g}, the largest severity of {build.name}"
             )
         if build.precision == "int8" and (manifest.chain.part_threshold or 0.0) > top:
             raise BundleError(

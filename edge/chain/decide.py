@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import math
 
-from edge.bundle import KindManifest, RuleManifest
+from edge.bundle import ChainManifest, KindManifest, RuleManifest
 from edge.chain.filter import TOLERANCE
 from edge.errors import FrameError
-from edge.records import Decision, Defect, Dropped
+from edge.records import Decision, Defect, Dropped, Region
 
 _ANY = RuleManifest()
 TOP = 12.0  # the top of severity and of scores
@@ -16,20 +16,26 @@ LIMIT = TOP / 2  # the score at which a part is rejected, where both scores can 
 
 
 def decide(
-    defects: tuple[Defect, ...], regions: int, kinds: tuple[KindManifest, ...]
+    defects: tuple[Defect, ...],
+    regions: int,
+    kinds: tuple[KindManifest, ...],
+    chain: ChainManifest,
 ) -> tuple[Decision, str]:
     """Return the decision and its reason, one line.
 
-    defects: most severe first. regions: number of regions before the classifier. The rule of a kind
-    rejects from min_count defects that reach its least peak severity and area. A kind without a
-    rule rejects on its first defect.
+    defects: most severe first. regions: number of regions before the classifier. Defects below
+    chain.reject_severity never reject. The rule of a kind rejects from min_count defects that reach
+    its least peak severity and area. A kind without a rule rejects on its first defect.
     """
     if not defects:
         return Decision.PASS, f"{regions} classified as background" if regions else "clean"
+    severe = tuple(defect for defect in defects if _is_severe(defect, chain))
+    if not severe:
+        return Decision.PASS, f"{len(defects)} below severity {chain.reject_severity:.1f}"
     rules = {kind.name: kind.rule for kind in kinds}
-    for kind in dict.fromkeys(defect.kind for defect in defects):
+    for kind in dict.fromkeys(defect.kind for defect in severe):
         rule = rules.get(kind, _ANY)
-        counted = [defect for defect in defects if defect.kind == kind and _counts(defect, rule)]
+        counted = [defect for defect in severe if defect.kind == kind and _counts(defect, rule)]
         if rule.reject and len(counted) >= rule.min_count:
             worst = counted[0].region
             return Decision.REJECT, (
@@ -37,6 +43,17 @@ def decide(
                 f"the worst {worst.area_px} px"
             )
     return Decision.PASS, f"{len(defects)} within the rules"
+
+
+def is_crowded(regions: tuple[Region, ...], chain: ChainManifest) -> bool:
+    """Return true where one of the regions beyond chain.max_regions may reject the part.
+
+    regions: the most severe first. Only the first max_regions are classified.
+    """
+    if len(regions) <= chain.max_regions:
+        return False
+    least = chain.threshold if chain.reject_severity is None else chain.reject_severity
+    return regions[chain.max_regions].peak_severity >= least - TOLERANCE
 
 
 def decide_part(part_score: float | None, part_threshold: float | None) -> str | None:
@@ -64,30 +81,30 @@ def score(named: tuple[Defect | Dropped, ...], peak_severity: float, threshold: 
     """
     defects = [each for each in named if isinstance(each, Defect)]
     if defects:
-        above = (max(d.region.peak_severity - threshold, 0.0) * (1.0 - d.doubt) for d in defects)
-        return threshold + max(above)
+        return max(severity_of(each.region, each.doubt, threshold) for each in defects)
     if named:
         return threshold * max(1.0 - each.doubt for each in named)
     return min(peak_severity, threshold)
 
 
-def joint_score(
-    by_regions: float,
-    part_score: float | None,
-    threshold: float,
-    part_threshold: float | None,
-) -> float:
+def severity_of(region: Region, doubt: float, threshold: float) -> float:
+    """Return threshold + (peak severity − threshold) · (1 − doubt), 0 to 12. threshold: T."""
+    return threshold + max(region.peak_severity - threshold, 0.0) * (1.0 - doubt)
+
+
+def joint_score(by_regions: float, part_score: float | None, chain: ChainManifest) -> float:
     """Return the score by which frames are ranked, 0 to 12, with that of the whole part.
 
-    by_regions: of ``score``. threshold: T. With a part threshold both scores can reject. Each is
-    brought to a scale on which its limit is LIMIT, and the larger one counts. A part score without
-    a threshold ranks alone.
+    by_regions: of ``score``. With a part threshold both scores can reject. Each is brought to a
+    scale on which its limit is LIMIT, and the larger one counts. A part score without a threshold
+    ranks alone.
     """
     if part_score is None:
         return by_regions
-    if part_threshold is None:
+    if chain.part_threshold is None:
         return part_score
-    return max(_to_limit(by_regions, threshold), _to_limit(part_score, part_threshold))
+    limit = chain.threshold if chain.reject_severity is None else chain.reject_severity
+    return max(_to_limit(by_regions, limit), _to_limit(part_score, chain.part_threshold))
 
 
 def _to_limit(value: float, limit: float) -> float:
@@ -95,6 +112,13 @@ def _to_limit(value: float, limit: float) -> float:
     if value <= limit:
         return LIMIT * value / limit
     return LIMIT + (TOP - LIMIT) * (value - limit) / (TOP - limit)
+
+
+def _is_severe(defect: Defect, chain: ChainManifest) -> bool:
+    least = chain.reject_severity
+    if least is None:
+        return True
+    return severity_of(defect.region, defect.doubt, chain.threshold) >= least - TOLERANCE
 
 
 def _counts(defect: Defect, rule: RuleManifest) -> bool:

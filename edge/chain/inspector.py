@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import Classifier
 from edge.chain.components import Components, components
-from edge.chain.decide import decide, decide_part, joint_score, score
+from edge.chain.decide import decide, decide_part, is_crowded, joint_score, score
 from edge.chain.detect import Detector
 from edge.chain.filter import apply_threshold
 from edge.records import Decision, Defect, Frame, SeverityMap, Timings, Verdict
@@ -91,14 +91,14 @@ class Inspector:
             return self._clean(frame, severity, t0, t1, t2)
         clusters = components(mask, self._chain.join_px)
         t3 = now()
-        crowded = len(clusters.regions) > self._chain.max_regions
+        crowded = is_crowded(clusters.regions, self._chain)
         named = self._classifier.classify(frame.pixels, clusters.regions[: self._chain.max_regions])
         t4 = now()
         labels = tuple(i for i, each in enumerate(named, start=1) if isinstance(each, Defect))
         defects = tuple(each for each in named if isinstance(each, Defect))
-        decision, reason = decide(defects, len(named), self._kinds)
+        decision, reason = decide(defects, len(named), self._kinds, self._chain)
         if crowded and decision is Decision.PASS:
-            # Not every region was classified, so the part may not pass.
+            # Not every region that may reject was classified, so the part may not pass.
             decision = Decision.REJECT
             reason = f"more than {self._chain.max_regions} regions"
         by_score = decide_part(severity.part_score, self._chain.part_threshold)
@@ -123,12 +123,11 @@ class Inspector:
         return Inspection(verdict, severity, clusters, labels)
 
     def _joint(self, by_regions: float, severity: SeverityMap) -> float:
-        chain = self._chain
-        return joint_score(by_regions, severity.part_score, chain.threshold, chain.part_threshold)
+        return joint_score(by_regions, severity.part_score, self._chain)
 
     def _clean(self, frame: Frame, severity: SeverityMap, t0: int, t1: int, t2: int) -> Inspection:
         """Return the result for a frame without a pixel at or above the threshold."""
-        decision, reason = decide((), 0, self._kinds)
+        decision, reason = decide((), 0, self._kinds, self._chain)
         by_score = decide_part(severity.part_score, self._chain.part_threshold)
         if by_score is not None:
             decision, reason = Decision.REJECT, by_score

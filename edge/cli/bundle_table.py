@@ -78,6 +78,8 @@ def _rows(bundle: Bundle, manifest: Manifest) -> list[tuple[str, str]]:
         ),
         ("builds", ", ".join(build.name for build in manifest.builds)),
         ("threshold T", f"{chain.threshold:g} of 12"),
+        ("reject severity", _limit(chain.reject_severity, "every defect rejects")),
+        ("part threshold", _limit(chain.part_threshold, "none")),
         ("joined below", f"{chain.join_px:g} px"),
         ("regions at most", str(chain.max_regions)),
     ]
@@ -140,6 +142,10 @@ def _figures(step: ParityStep) -> str:
         + (f" (limit {step.limits[name]:g})" if name in step.limits else "")
         for name, value in step.figures.items()
     )
+
+
+def _limit(limit: float | None, without: str) -> str:
+    return without if limit is None else f"{limit:g} of 12"
 
 
 def _kind(kind: KindManifest) -> str:

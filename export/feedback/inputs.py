@@ -55,7 +55,9 @@ def open_marked(run: Run, old: Bundle, quarantine: Path, held_back_share: float)
         )
     classifier = old.manifest.classifier
     settings = FeedbackSettings(
-        old.manifest.chain.threshold, KEEP_NONE if classifier is None else classifier.keep_severity
+        old.manifest.chain.threshold,
+        KEEP_NONE if classifier is None else classifier.keep_severity,
+        old.manifest.chain.reject_severity,
     )
     divided = divide(entries, held_back_share)
     feedback = open_feedback_dataset(run, settings, quarantine, divided.learned, divided.held_back)

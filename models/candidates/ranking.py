@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edge.bundle import ChainManifest, KindManifest
+from edge.bundle import KindManifest
 from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
 from edge.chain.filter import TOLERANCE
@@ -107,11 +107,9 @@ def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
     record, result = run.record(), run.result()
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
     if record.recipe.decides:
-        chain = ChainManifest(
-            threshold=result.threshold, join_px=result.join_px, part_threshold=threshold
-        )
+        chain = result.chain().model_copy(update={"part_threshold": threshold})
     else:
-        chain = ChainManifest(threshold=threshold, join_px=result.join_px)
+        chain = result.chain(threshold)
     return float_inspector(detector, None, record.channels, chain, kinds)
 
 

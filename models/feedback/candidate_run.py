@@ -69,7 +69,14 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
     record, settings = feedback.record, candidate.settings
     detected = RunOnce(detector_of(candidate.detector, record.channels, record.alignment))
     pictures = (*feedback.validation, *(marked.picture for marked in feedback.held_back))
-    chain = ChainManifest(threshold=settings.threshold, join_px=feedback.result.join_px)
+    reject_severity = settings.reject_severity
+    if reject_severity is not None and reject_severity <= settings.threshold:
+        reject_severity = None  # every region reaches it
+    chain = ChainManifest(
+        threshold=settings.threshold,
+        join_px=feedback.result.join_px,
+        reject_severity=reject_severity,
+    )
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
 
     def measure(classifier: BlockClassifier | None) -> dict[str, float]:
@@ -92,6 +99,7 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
         update={
             "threshold": settings.threshold,
             "keep_severity": settings.keep_severity,
+            "reject_severity": reject_severity,
             "metrics": metrics,
             "curve": curve_of(search),
             "detector_loss": candidate.detector_loss,

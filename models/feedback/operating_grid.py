@@ -12,8 +12,9 @@ import numpy.typing as npt
 from edge.bundle import ChainManifest
 from edge.chain.classify import BACKGROUND, BlockVote, discounted_severity, majority
 from edge.chain.components import components
+from edge.chain.decide import is_crowded, severity_of
 from edge.chain.detect import Detector
-from edge.chain.filter import apply_threshold
+from edge.chain.filter import TOLERANCE, apply_threshold
 from edge.records import Box, Region
 from models.training.patches import Picture
 from models.training.progress import track
@@ -52,8 +53,8 @@ def find_operating_grid(
 ) -> OperatingGrid:
     """Compute the grid. Blocks for the detector on each picture and the classifier on each region.
 
-    vote: None where every region is a defect. chain: only join_px and max_regions are used.
-    thresholds: ascending.
+    vote: None where every region is a defect. chain: all but the thresholds is used. thresholds:
+    ascending.
     """
     progress = track(pictures, f"evaluating {len(thresholds)} thresholds on the pictures")
     rows = [_row(detector, vote, chain, picture, thresholds) for picture in progress]
@@ -76,18 +77,31 @@ def _row(
         if mask is None:
             break  # there is no region at a higher T either
         regions = components(mask, chain.join_px).regions
-        if vote is None or len(regions) > chain.max_regions:
+        if is_crowded(regions, chain.model_copy(update={"threshold": threshold})):
             row[place] = math.inf
             continue
+        regions = regions[: chain.max_regions]
         new = tuple(region for region in regions if region.box not in known)
-        if new:
+        if new and vote is not None:
             boxes = (region.box for region in new)
             known |= dict(zip(boxes, vote.scores(picture.pixels, new), strict=True))
-        row[place] = max(_left(region, known[region.box]) for region in regions)
+        least = threshold if chain.reject_severity is None else chain.reject_severity
+        row[place] = max(
+            _left(region, known.get(region.box), threshold, least) for region in regions
+        )
     return row
 
 
-def _left(region: Region, scores: npt.NDArray[np.float32]) -> float:
-    if majority(scores) != BACKGROUND:
+def _left(
+    region: Region, scores: npt.NDArray[np.float32] | None, threshold: float, least: float
+) -> float:
+    """Return the keep severity up to which a region rejects; NEVER below the reject severity.
+
+    scores: of its blocks; None without a classifier. least: the reject severity.
+    """
+    doubt = 0.0 if scores is None else float(scores[:, BACKGROUND].mean())
+    if severity_of(region, doubt, threshold) < least - TOLERANCE:
+        return NEVER
+    if scores is None or majority(scores) != BACKGROUND:
         return math.inf
-    return discounted_severity(region, float(scores[:, BACKGROUND].mean()))
+    return discounted_severity(region, doubt)

@@ -126,7 +126,11 @@ def follow(
         classifier_loss = tuple(loss)
     thresholds = sorted({*GRID, feedback.old.threshold})
     vote = None if classifier is None else _vote(classifier, feedback)
-    chain = ChainManifest(threshold=feedback.old.threshold, join_px=feedback.result.join_px)
+    chain = ChainManifest(
+        threshold=feedback.old.threshold,
+        join_px=feedback.result.join_px,
+        reject_severity=feedback.old.reject_severity,
+    )
     grid = find_operating_grid(run_once, vote, chain, feedback.selection, thresholds)
     classified = classifier is not None
     facts = feedback.facts

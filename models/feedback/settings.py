@@ -15,10 +15,14 @@ from models.feedback.operating_grid import OperatingGrid
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSettings:
-    """The settings of a chain that need no training: T and keep_severity."""
+    """The settings of a chain that need no training: T and keep_severity.
+
+    reject_severity: of the old bundle, which stays.
+    """
 
     threshold: float
     keep_severity: float = KEEP_NONE
+    reject_severity: float | None = None
 
     def __str__(self) -> str:
         return f"T {self.threshold:g}, keep_severity {self.keep_severity:g}"
@@ -159,7 +163,7 @@ def choose_settings(
             abs(at[0] - row),
         ),
     )
-    return FeedbackSettings(grid.thresholds[j], keeps[i])
+    return FeedbackSettings(grid.thresholds[j], keeps[i], old.reject_severity)
 
 
 def left_out_right(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.bundle import ChainManifest, KindManifest
+from edge.bundle import KindManifest
 from edge.chain.inspector import Inspector
 from models.data.dataset import DataError, DataSet, Sample
 from models.evaluation.evaluate import evaluate
@@ -119,7 +119,7 @@ def _inspector(run: Run, record: RunRecord, result: RunResult) -> Inspector:
         detector_of(run.load_detector(), record.channels, record.alignment),
         run.load_classifier(),
         record.channels,
-        ChainManifest(threshold=result.threshold, join_px=result.join_px),
+        result.chain(),
         tuple(KindManifest(name=kind) for kind in record.kinds),
         keep_severity=result.keep_severity,
     )

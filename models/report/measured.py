@@ -115,16 +115,10 @@ def threshold_search(findings: Findings) -> str:
     # Empty where no defect is drawn.
     ious = [point.mean_iou for point in curve if point.mean_iou is not None]
     alarms = [point.false_alarms for point in curve if point.false_alarms is not None]
-    strays = [point.strays for point in curve if point.strays is not None]
     svg = line_plot(
         (
             *([Series("mean IoU of defective parts", t, ious)] if len(ious) == len(t) else []),
             *([Series("good parts with an alarm", t, alarms)] if len(alarms) == len(t) else []),
-            *(
-                [Series("defective parts with a region where nothing is drawn", t, strays)]
-                if len(strays) == len(t)
-                else []
-            ),
         ),
         title="Search for T",
         x_label="T",

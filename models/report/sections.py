@@ -24,10 +24,10 @@ def summary(findings: Findings) -> str:
         "pictures show one part, the true intervals are wider than the given ones "
         "(Clopper-Pearson). T was chosen on the same pictures."
     )
-    if any(point.strays is not None for point in findings.result.curve):
+    if findings.result.reject_severity is not None:
         note += (
-            " No part is good. Therefore T is the threshold at which the fewest defective pictures "
-            "are missed or have a reported region without a drawn defect."
+            f" A defect rejects from severity {findings.result.reject_severity:g} on. Less severe "
+            "ones are reported only. This limit was chosen on the same pictures as well."
         )
     limit = findings.record.recipe.chain.max_false_rejects
     if limit is not None:

@@ -16,13 +16,13 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import nn
 
-from edge.bundle import AlignmentManifest
+from edge.bundle import AlignmentManifest, ChainManifest
 from edge.validation_messages import describe
 from edge.errors import BundleError, QuarantineError
 from models.data.dataset import DataError, DataSet, Sample
@@ -72,21 +72,27 @@ class CurvePoint(_Part):
     """The figures at one T of the search.
 
     mean_iou: over annotated parts, None without one. false_alarms: share of good parts with an
-    alarm, None without one. strays: then, the share of defective parts with a region where nothing
-    is drawn.
+    alarm, None without one.
     """
 
     threshold: float
     mean_iou: float | None
     false_alarms: float | None
-    strays: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_strays(cls, values: Any) -> Any:
+        """Ignore a figure of earlier versions."""
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if key != "strays"}
+        return values
 
 
 class RunResult(_Part):
     """The result of a run.
 
-    part_threshold: of the decision head; None without one, or where no rule by the score helps.
-    metrics: by chain ('float', 'float without classifier'), then by name. training_s: seconds of the
+    reject_severity: from which a defect rejects; None where each does. part_threshold: of the
+    decision head; None without one, or where no rule by the score helps. metrics: by chain ('float', 'float without classifier'), then by name. training_s: seconds of the
     last call, which finished the run; None where it was not recorded.
     """
 
@@ -101,6 +107,20 @@ class RunResult(_Part):
     classifier_loss: tuple[tuple[int, float], ...]
     training_s: float | None = None
     part_threshold: float | None = None
+    reject_severity: float | None = None
+
+    def chain(self, threshold: float | None = None) -> ChainManifest:
+        """Return the parameters of the run's chain, or of one with another T.
+
+        The reject severity was searched beside the run's T, so another T has none.
+        """
+        is_own = threshold is None or threshold == self.threshold
+        return ChainManifest(
+            threshold=self.threshold if threshold is None else threshold,
+            join_px=self.join_px,
+            reject_severity=self.reject_severity if is_own else None,
+            part_threshold=self.part_threshold,
+        )
 
     @field_validator("metrics")
     @classmethod

@@ -179,12 +179,15 @@ class ChainRecipe(RecipeSection):
     """The steps of the station behind the detector.
 
     join_px: regions nearer than this are joined; the paper has 4. threshold: T; without it T is
-    searched. max_false_rejects: T is chosen so that at most this share of the held-back good parts
+    searched. reject_severity: severity from which a reported defect rejects the part; 0 lets every
+    one reject. Without it, it is searched where defects are drawn and good parts are held back.
+    max_false_rejects: T is chosen so that at most this share of the held-back good parts
     is rejected. Only for methods that learn from good parts.
     """
 
     join_px: float = Field(default=4.0, ge=0, le=64)
     threshold: float | None = Field(default=None, gt=0, le=12)
+    reject_severity: float | None = Field(default=None, ge=0, le=12)
     max_false_rejects: float | None = Field(default=None, gt=0, lt=1)
 
     @model_validator(mode="after")

@@ -16,13 +16,10 @@ import numpy as np
 from edge.bundle import ChainManifest, KindManifest
 from edge.chain.classify import KEEP_NONE, BlockVote
 from edge.chain.detect import Detector
-from edge.records import Decision, Frame, SeverityMap
+from edge.records import SeverityMap
 from models.data.dataset import DataError
-from models.evaluation.evaluate import evaluate
-from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of, float_inspector
+from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
 from models.evaluation.keep_severity import search_background
-from models.evaluation.metrics import summarise
-from models.evaluation.part_threshold import ScoredPart, search_part_threshold
 from models.evaluation.threshold import (
     GRID,
     MOST_FALSE_ALARMS,
@@ -37,6 +34,7 @@ from models.runs.run import CurvePoint, Run, RunRecord, RunResult
 from models.training.alignment import align_pictures
 from models.training.blocks import collect_regions
 from models.training.classifier import train_classifier
+from models.training.held_back import HeldBackChain
 from models.training.patches import Picture
 from models.training.progress import stage, track
 from models.training.recipe import Recipe
@@ -97,19 +95,25 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
     classifier, classifier_loss = _train_classifier(prepared, run, detector, threshold)
     chain = ChainManifest(threshold=threshold, join_px=record.recipe.chain.join_px)
     keep_severity = _keep_severity(detected, classifier, prepared, chain)
+    held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
+    reject_severity = record.recipe.chain.reject_severity
+    if reject_severity is None and search.mean_iou is not None:
+        reject_severity = held_back.search_reject_severity(chain)
+    chain = chain.model_copy(update={"reject_severity": _above(reject_severity, threshold)})
     if record.recipe.decides:
-        part_threshold = _part_threshold(prepared, detected, classifier, chain, keep_severity)
+        part_threshold = held_back.search_part_threshold(chain)
         chain = chain.model_copy(update={"part_threshold": part_threshold})
     height, width = _usual_size(prepared.pictures)
     result = RunResult(
         threshold=threshold,
         join_px=record.recipe.chain.join_px,
         part_threshold=chain.part_threshold,
+        reject_severity=chain.reject_severity,
         keep_severity=keep_severity,
         frame_height=height,
         frame_width=width,
         curve=curve_of(search),
-        metrics=_metrics(prepared, detected, classifier, chain, keep_severity),
+        metrics=held_back.metrics(chain),
         detector_loss=tuple(trained.loss),
         classifier_loss=tuple(classifier_loss),
         training_s=round(time.monotonic() - began_s, 1),
@@ -206,58 +210,11 @@ def _train_classifier(
     return classifier, loss
 
 
-def _part_threshold(
-    prepared: Preparation,
-    detected: Detector,
-    classifier: BlockClassifier | None,
-    chain: ChainManifest,
-    keep_severity: float,
-) -> float | None:
-    """Search for the part threshold on the held-back pictures, beside the regions of the map."""
-    dataset = prepared.dataset
-    kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
-    inspector = float_inspector(
-        detected, classifier, dataset.channels, chain, kinds, keep_severity=keep_severity
-    )
-    parts = [
-        ScoredPart(
-            not picture.sample.is_good,
-            verdict.decision is Decision.REJECT,
-            verdict.part_score or 0.0,
-        )
-        for picture in prepared.held_back
-        for verdict in (inspector.inspect(Frame.from_array(picture.pixels)),)
-    ]
-    best = search_part_threshold(parts)
-    if best is None:
-        log.info("part threshold = none: the score of a part ranks, and does not reject")
-    else:
-        log.info("part threshold = %.2f, where the fewest held-back parts are judged wrongly", best)
-    return best
-
-
-def _metrics(
-    prepared: Preparation,
-    detected: Detector,
-    classifier: BlockClassifier | None,
-    chain: ChainManifest,
-    keep_severity: float,
-) -> dict[str, dict[str, float]]:
-    """Return the figures on the held-back pictures, by chain: with the classifier and without."""
-    dataset = prepared.dataset
-    kinds = tuple(KindManifest(name=kind) for kind in dataset.kinds)
-
-    def measure(some: BlockClassifier | None) -> dict[str, float]:
-        inspector = float_inspector(
-            detected, some, dataset.channels, chain, kinds, keep_severity=keep_severity
-        )
-        with stage("measuring the chain on the held-back pictures"):
-            return summarise(evaluate(inspector, prepared.held_back, dataset.kinds)).as_dict()
-
-    metrics = {"float": measure(classifier)}
-    if classifier is not None:
-        metrics["float without classifier"] = measure(None)
-    return metrics
+def _above(reject_severity: float | None, threshold: float) -> float | None:
+    """Return the reject severity, or None where each region at T reaches it."""
+    if reject_severity is None or reject_severity <= threshold:
+        return None
+    return reject_severity
 
 
 def _with_masks(prepared: Preparation) -> tuple[Picture, ...]:
@@ -306,14 +263,12 @@ def _threshold_reason(
         return f"{text}, as the recipe sets it"
     if silent:
         return f"{text}: no training picture has a mask, so the score of the part decides alone"
-    if search.strays is not None:
-        return (
-            f"{text}, where the fewest defective pictures are missed or have a region where no "
-            "defect is drawn. No good part is held back, so false rejects cannot be counted"
-        )
     if search.mean_iou is None:
         return f"{text}, from good parts alone: no defect is drawn"
-    return f"{text}; the best mean IoU of drawn and reported pixels is {search.best_iou:.3f}"
+    text += f"; the best mean IoU of drawn and reported pixels is {search.best_iou:.3f}"
+    if search.false_alarms is None:
+        text += ". No good part is held back, so false rejects cannot be counted"
+    return text
 
 
 def curve_of(search: ThresholdSearch) -> tuple[CurvePoint, ...]:
@@ -323,10 +278,8 @@ def curve_of(search: ThresholdSearch) -> tuple[CurvePoint, ...]:
         search.thresholds,
         search.mean_iou or nothing,
         search.false_alarms or nothing,
-        search.strays or nothing,
         strict=True,
     )
     return tuple(
-        CurvePoint(threshold=t, mean_iou=iou, false_alarms=alarms, strays=stray)
-        for t, iou, alarms, stray in columns
+        CurvePoint(threshold=t, mean_iou=iou, false_alarms=alarms) for t, iou, alarms in columns
     )

@@ -178,7 +178,7 @@ def test_curve_is_what_the_whole_chain_does(tiny_run: Path, held_back: tuple[Pic
             TorchDetector(run.load_detector(), record.channels),
             run.load_classifier(),
             record.channels,
-            ChainManifest(threshold=found.threshold, join_px=result.join_px),
+            result.chain(found.threshold),
             kinds,
             keep_severity=result.keep_severity,
         )

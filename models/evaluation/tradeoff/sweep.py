@@ -36,9 +36,10 @@ def sweep(
 ) -> tuple[tuple[PictureOutcome, ...], ...]:
     """Return the outcomes of the chain by T, then by picture. Blocks.
 
-    kinds: in the order of the kind maps. total: number of pictures, where they have no length. The
-    detector runs once for each picture, the classifier once for each region. Its result must depend
-    on pixels, box and peak only, as that of BlockVote does.
+    chain: its reject severity, if any, holds at its own T alone. kinds: in the order of the kind
+    maps. total: number of pictures, where they have no length. The detector runs once for each
+    picture, the classifier once for each region. Its result must depend on pixels, box and peak
+    only, as that of BlockVote does.
     """
     names = tuple(kind.name for kind in kinds)
     found: list[list[PictureOutcome]] = [[] for _ in thresholds]
@@ -47,7 +48,8 @@ def sweep(
         detected = _Detected(detector.detect(picture.pixels))
         named = _Named(classifier)
         for outcomes, threshold in zip(found, thresholds, strict=True):
-            at = chain.model_copy(update={"threshold": threshold})
+            kept = chain.reject_severity if threshold == chain.threshold else None
+            at = chain.model_copy(update={"threshold": threshold, "reject_severity": kept})
             inspector = Inspector(detected, named, at, kinds, time.perf_counter_ns)
             outcomes += evaluate(inspector, (picture,), names)
     return tuple(tuple(outcomes) for outcomes in found)
@@ -78,11 +80,9 @@ def sweep_run(
             keep_severity=result.keep_severity,
         )
     detector = detector_of(run.load_detector(), record.channels, record.alignment)
-    chain = ChainManifest(
-        threshold=result.threshold,
-        join_px=result.join_px,
-        part_threshold=result.part_threshold if part_threshold is None else part_threshold,
-    )
+    chain = result.chain()
+    if part_threshold is not None:
+        chain = chain.model_copy(update={"part_threshold": part_threshold})
     thresholds = sorted({*GRID, result.threshold})
     total = len(record.validation)
     outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds, total)

@@ -31,8 +31,11 @@ def pictures() -> list[Picture]:
     ]
 
 
+@pytest.mark.parametrize("reject_severity", [None, 7.0])
 @pytest.mark.parametrize("classified", [True, False])
-def test_as_the_chain_decides(tiny_run: Path, classified: bool) -> None:
+def test_as_the_chain_decides(
+    tiny_run: Path, classified: bool, reject_severity: float | None
+) -> None:
     run = Run(tiny_run)
     record, result = run.record(), run.result()
     network = run.load_classifier() if classified else None
@@ -41,7 +44,7 @@ def test_as_the_chain_decides(tiny_run: Path, classified: bool) -> None:
     vote = None
     if network is not None:
         vote = BlockVote(TorchBlocks(network, 1), network.size_px, 1, kinds)
-    chain = ChainManifest(threshold=1.0, join_px=result.join_px)
+    chain = result.chain().model_copy(update={"reject_severity": reject_severity})
     some = pictures()
     grid = find_operating_grid(detector, vote, chain, some, TS)
     seen = set()
@@ -56,7 +59,7 @@ def test_as_the_chain_decides(tiny_run: Path, classified: bool) -> None:
             found = decisions(grid, FeedbackSettings(threshold, keep)).tolist()
             assert found == expected
             seen.add(tuple(found))
-    assert len(seen) >= 3
+    assert len(seen) >= (3 if reject_severity is None else 2)
 
 
 def test_a_crowded_frame_is_rejected_whatever_the_classifier_says() -> None:

@@ -1,0 +1,56 @@
+"""The search for the reject severity: the severity from which a reported defect rejects the part.
+
+T is the threshold at which reported and drawn pixels agree best. Faint false regions hardly change
+that agreement, so T is low. The decision on the part needs a limit of its own. Two limits of this
+kind are known from edges (Canny 1986, hysteresis): a low one for the extent, a high one for what
+counts (decision 52).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.networks import SEVERITY_MAX
+
+STEP = 0.1
+# Sums of two rates with a smaller difference are equal: with a hundred parts it is one part.
+SLACK = 0.01
+# Place of the limit between the severest good part and the faintest defective one. It is nearer to
+# the good parts, because an escape is worse, and because few defective parts are held back.
+PLACE = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class WorstDefect:
+    """A validation picture: the truth, and the severity of its most severe reported defect.
+
+    severity: reduced by the classifier's doubt (``edge.chain.decide.severity_of``), 0 to 12; 0
+    without a defect.
+    """
+
+    is_defective: bool
+    severity: float
+
+
+def search_reject_severity(parts: Sequence[WorstDefect], threshold: float) -> float | None:
+    """Return the reject severity with the least sum of escape rate and false-reject rate.
+
+    Of all that are within SLACK of that sum, those with the fewest escapes count. They lie between
+    two parts, and PLACE chooses one of them. None where every defect should reject, or where no
+    good or no defective part can be counted. threshold: T, the least reject severity.
+    """
+    bad = np.array([part.severity for part in parts if part.is_defective])
+    good = np.array([part.severity for part in parts if not part.is_defective])
+    if not bad.size or not good.size:
+        return None
+    grid = np.arange(threshold, SEVERITY_MAX, STEP).round(2)
+    escapes = (bad < grid[:, None]).mean(1)
+    sums = escapes + (good >= grid[:, None]).mean(1)
+    near = np.flatnonzero(sums <= sums.min() + SLACK)
+    near = near[escapes[near] == escapes[near].min()]
+    least = near[sums[near] == sums[near].min()]
+    best = int(least[int((len(least) - 1) * PLACE)])
+    return float(grid[best]) if best else None

@@ -1,0 +1,142 @@
+"""The float chain of a run on its held-back pictures: limits of the decision, and figures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.bundle import ChainManifest, KindManifest
+from edge.chain.decide import severity_of
+from edge.chain.detect import Detector
+from edge.chain.inspector import Inspection, Inspector
+from edge.records import Decision, Frame
+from models.evaluation.evaluate import evaluate
+from models.evaluation.float_chain import float_inspector
+from models.evaluation.metrics import summarise
+from models.evaluation.part_threshold import ScoredPart, search_part_threshold
+from models.evaluation.reject_severity import WorstDefect, search_reject_severity
+from models.networks import BlockClassifier
+from models.runs.preparation import Preparation
+from models.training.progress import stage, track
+
+log = logging.getLogger(__name__)
+
+NEAR_PX = 4.0  # of a drawn pixel: the chain joins nearer regions, so they are its rim
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackChain:
+    """Detector and classifier of a run. detected: stores its maps, for several evaluations."""
+
+    prepared: Preparation
+    detected: Detector
+    classifier: BlockClassifier | None
+    keep_severity: float
+
+    def search_reject_severity(self, chain: ChainManifest) -> float | None:
+        """Return the severity from which a defect should reject, or None for every defect.
+
+        Where no part is good, the surface beside the drawn defects stands for one.
+        """
+        inspector = self._inspector(chain, self.classifier)
+        pictures = self.prepared.held_back
+        has_good = any(picture.sample.is_good for picture in pictures)
+        parts = []
+        for picture in track(pictures, "searching from which severity a defect rejects"):
+            inspection = inspector.examine(Frame.from_array(picture.pixels))
+            if has_good or picture.sample.unmasked:
+                severity = _worst(inspection, chain.threshold)
+                parts.append(WorstDefect(not picture.sample.is_good, severity))
+            else:
+                drawn = picture.kind_map > 0
+                parts += [
+                    WorstDefect(is_drawn, _worst(inspection, chain.threshold, drawn, at=is_drawn))
+                    for is_drawn in (True, False)
+                ]
+        best = search_reject_severity(parts, chain.threshold)
+        if best is None:
+            log.info("reject severity = none: every reported defect rejects")
+        else:
+            log.info("reject severity = %.1f: less severe defects are reported only", best)
+        return best
+
+    def search_part_threshold(self, chain: ChainManifest) -> float | None:
+        """Return the score from which a part should be rejected, beside the regions of the map.
+
+        None where no rule by the score helps.
+        """
+        inspector = self._inspector(chain, self.classifier)
+        parts = [
+            ScoredPart(
+                not picture.sample.is_good,
+                verdict.decision is Decision.REJECT,
+                verdict.part_score or 0.0,
+            )
+            for picture in self.prepared.held_back
+            for verdict in (inspector.inspect(Frame.from_array(picture.pixels)),)
+        ]
+        best = search_part_threshold(parts)
+        if best is None:
+            log.info("part threshold = none: the score of a part ranks, and does not reject")
+        else:
+            log.info(
+                "part threshold = %.2f, where the fewest held-back parts are judged wrongly", best
+            )
+        return best
+
+    def metrics(self, chain: ChainManifest) -> dict[str, dict[str, float]]:
+        """Return the figures by chain: with the classifier, and without it where there is one."""
+        metrics = {"float": self._measured(chain, self.classifier)}
+        if self.classifier is not None:
+            metrics["float without classifier"] = self._measured(chain, None)
+        return metrics
+
+    def _measured(
+        self, chain: ChainManifest, classifier: BlockClassifier | None
+    ) -> dict[str, float]:
+        inspector = self._inspector(chain, classifier)
+        with stage("measuring the chain on the held-back pictures"):
+            kinds = self.prepared.dataset.kinds
+            return summarise(evaluate(inspector, self.prepared.held_back, kinds)).as_dict()
+
+    def _inspector(self, chain: ChainManifest, classifier: BlockClassifier | None) -> Inspector:
+        dataset = self.prepared.dataset
+        return float_inspector(
+            self.detected,
+            classifier,
+            dataset.channels,
+            chain,
+            tuple(KindManifest(name=kind) for kind in dataset.kinds),
+            keep_severity=self.keep_severity,
+        )
+
+
+def _worst(
+    inspection: Inspection,
+    threshold: float,
+    drawn: npt.NDArray[np.bool_] | None = None,
+    *,
+    at: bool = True,
+) -> float:
+    """Return the severity of the most severe reported defect, 0 without one.
+
+    drawn: bool H×W; only defects count that come within NEAR_PX of a true pixel, or with at = False
+    only the others.
+    """
+    defects, found = inspection.verdict.defects, inspection.components
+    if found is None:
+        return 0.0
+    counted = set(inspection.defect_labels)
+    if drawn is not None:
+        far = cv2.distanceTransform((~drawn).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        height, width = found.labels.shape
+        window = np.s_[found.top : found.top + height, found.left : found.left + width]
+        touched = set(np.unique(found.labels[far[window] <= NEAR_PX]).tolist())
+        counted = counted & touched if at else counted - touched
+    pairs = zip(inspection.defect_labels, defects, strict=True)
+    severities = (severity_of(d.region, d.doubt, threshold) for n, d in pairs if n in counted)
+    return max(severities, default=0.0)
