@@ -39,8 +39,9 @@ def search_reject_severity(parts: Sequence[WorstDefect], threshold: float) -> fl
     """Return the reject severity with the least sum of escape rate and false-reject rate.
 
     Of all that are within SLACK of that sum, those with the fewest escapes count. They lie between
-    two parts, and PLACE chooses one of them. None where every defect should reject, or where no
-    good or no defective part can be counted. threshold: T, the least reject severity.
+    two parts, and PLACE chooses one of them. None where every defect should reject, where every
+    defective part would escape, or where no good or no defective part can be counted. threshold: T,
+    the least reject severity.
     """
     bad = np.array([part.severity for part in parts if part.is_defective])
     good = np.array([part.severity for part in parts if not part.is_defective])
@@ -53,4 +54,4 @@ def search_reject_severity(parts: Sequence[WorstDefect], threshold: float) -> fl
     near = near[escapes[near] == escapes[near].min()]
     least = near[sums[near] == sums[near].min()]
     best = int(least[int((len(least) - 1) * PLACE)])
-    return float(grid[best]) if best else None
+    return float(grid[best]) if best and escapes[best] < 1.0 else None

@@ -227,3 +227,10 @@ def test_the_score_is_of_the_region_least_in_doubt() -> None:
     worst, second = (defect.region.peak_severity for defect in verdict.defects)
     assert worst > second
     assert verdict.score == pytest.approx(4.0 + (second - 4.0) * 0.9)
+
+
+def test_regions_that_cannot_reject_crowd_no_frame() -> None:
+    """The least severe of six has 6.1; with five regions at most, it is not classified."""
+    for severity, decision in ((6.0, Decision.REJECT), (6.3, Decision.PASS)):
+        chain = inspector(Names(None), max_regions=5, reject_severity=severity)
+        assert chain.inspect(crowd(6)).decision is decision
