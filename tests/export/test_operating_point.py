@@ -59,6 +59,22 @@ def test_bundle_has_the_chosen_t(own_run: Path) -> None:
     assert exported.point.false_reject_rate <= 0.2
 
 
+@pytest.mark.parametrize("limit", [None, 0.2])
+def test_the_reject_severity_ships_beside_the_t_of_the_run_alone(
+    tiny_run: Path, tmp_path: Path, limit: float | None
+) -> None:
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    changes = {"threshold": 6.0 if limit is None else 11.9, "reject_severity": 11.9}
+    run.finish(run.result().model_copy(update=changes))
+    options = ExportOptions(
+        name="line", precision="float32", calibration_frames=4, max_false_rejects=limit
+    )
+    chain = build_bundle(run, options).bundle.manifest.chain
+    wanted = (6.0, 11.9) if limit is None else (chain.threshold, None)
+    assert (chain.threshold, chain.reject_severity) == wanted
+    assert chain.threshold != 11.9
+
+
 @pytest.mark.timeout(400)
 def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
     options = ["--run", own_run, "--name", "line", "--formats", "onnx", "--search-parts", "4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,8 +56,24 @@ def test_of_nearly_equal_sums_the_one_with_fewer_escapes_is_taken() -> None:
     assert found <= 5.0
 
 
-def test_a_run_searches_it_and_its_figures_are_those_of_the_chain_with_it(tiny_run: Path) -> None:
-    run = Run(tiny_run)
+def recipe(**changes: Any) -> Recipe:
+    content = RECIPE.model_dump(exclude_none=True)
+    content["detector"] |= {"steps": 40}
+    return Recipe.model_validate({**content, "classifier": {"enabled": False}, **changes})
+
+
+@pytest.fixture(scope="module")
+def searching_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that searched its reject severity. Read-only."""
+    folder = tmp_path_factory.mktemp("searching")
+    train_folder(write_pictures(folder / "data"), recipe(chain={}), folder / "run")
+    return folder / "run"
+
+
+def test_a_run_searches_it_and_its_figures_are_those_of_the_chain_with_it(
+    searching_run: Path,
+) -> None:
+    run = Run(searching_run)
     result = run.result()
     assert result.reject_severity is not None
     assert result.reject_severity > result.threshold
@@ -71,11 +88,8 @@ def test_a_run_searches_it_and_its_figures_are_those_of_the_chain_with_it(tiny_r
 
 @pytest.mark.parametrize(("wanted", "found"), [(0.0, None), (11.9, 11.9)])
 def test_a_recipe_sets_it(tmp_path: Path, wanted: float, found: float | None) -> None:
-    changes = {"chain": {"reject_severity": wanted}, "classifier": {"enabled": False}}
-    content = {**RECIPE.model_dump(exclude_none=True), **changes}
-    content["detector"] |= {"steps": 2}
-    recipe = Recipe.model_validate(content)
-    result = train_folder(write_pictures(tmp_path / "data", 12), recipe, tmp_path / "run")
+    chosen = recipe(chain={"reject_severity": wanted})
+    result = train_folder(write_pictures(tmp_path / "data", 12), chosen, tmp_path / "run")
     assert result.reject_severity == found
     if found is not None:
         assert result.metrics["float"]["false_rejects"] == 0

@@ -251,6 +251,7 @@ def test_a_new_run_is_whole_and_keeps_the_marked_parts(
         found.settings.threshold,
         found.settings.keep_severity,
     )
+    assert result.reject_severity is None
     assert result.metrics["float"]["parts"] == len(record.validation)
     assert len(run.validation_list.read_text().splitlines()) == len(record.validation)
     # A part that the run has learned is not new.
@@ -259,3 +260,15 @@ def test_a_new_run_is_whole_and_keeps_the_marked_parts(
     index.write_text(index.read_text().replace('"part_id": 1', '"part_id": -1'))
     with pytest.raises(DataError, match=r"quarantine\.json: key 'entries"):
         run.open_data()
+
+
+@pytest.mark.parametrize(("above_t", "is_kept"), [(0.3, True), (-1.0, False)])
+def test_a_new_run_keeps_the_reject_severity_where_it_is_above_the_new_t(
+    feedback: FeedbackDataset, tmp_path: Path, above_t: float, is_kept: bool
+) -> None:
+    found = follow("threshold", feedback, Limits(), Run(tmp_path))
+    assert isinstance(found, RouteCandidate)
+    limit = found.settings.threshold + above_t
+    settings = replace(found.settings, reject_severity=limit)
+    result = write_run(tmp_path / "new", feedback, replace(found, settings=settings)).result()
+    assert result.reject_severity == (limit if is_kept else None)

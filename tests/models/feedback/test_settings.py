@@ -51,6 +51,15 @@ def test_t_is_raised_above_the_marked_and_stays_below_the_defects() -> None:
     assert mistakes(decisions(found, chosen), known) == 0
 
 
+def test_the_reject_severity_of_the_old_bundle_stays() -> None:
+    found = peaks(8, 8, 0, 3, 3)
+    old = FeedbackSettings(2.0, reject_severity=2.5)
+    chosen = choose_settings(
+        found, facts("xx...", "...xx", found, old), old, Limits(), classified=False
+    )
+    assert chosen == FeedbackSettings(5.0, reject_severity=2.5)
+
+
 def test_no_escape_is_taken_for_any_number_of_false_rejects() -> None:
     found = peaks(4, 8, 3, 3, 3, 3, 3, 3)
     known = facts("xx......", "..xxxxxx", found, OLD)
