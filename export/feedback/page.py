@@ -87,6 +87,7 @@ def _summary(record: LearnRecord) -> str:
         ("bundle", record.old_bundle, record.bundle),
         ("T", _number(record.before.threshold), _number(record.after.threshold)),
         (KEEP_SEVERITY, _keep_severity(record.before), _keep_severity(record.after)),
+        ("reject severity", _reject_severity(record.before), _reject_severity(record.after)),
         ("block classifier", "", "trained further" if record.classifier_changed else "unchanged"),
         ("detector", "", _detector(record)),
     ]
@@ -199,6 +200,10 @@ def _shown(chain: Inspector, picture: Picture) -> str:
         return marked_uri(picture, chain.examine(Frame(0, 0, 0, 0, picture.pixels)))
     except FrameError:
         return data_uri(shrunk(picture.pixels))
+
+
+def _reject_severity(settings: SettingsRecord) -> str:
+    return "–" if settings.reject_severity is None else _number(settings.reject_severity)
 
 
 def _keep_severity(settings: SettingsRecord) -> str:

@@ -14,6 +14,7 @@ class _Part(BaseModel):
 class SettingsRecord(_Part):
     threshold: float
     keep_severity: float | None
+    reject_severity: float | None = None
 
 
 class FeedbackSideRecord(_Part):

@@ -271,6 +271,7 @@ def _record(
         before=SettingsRecord(
             threshold=feedback.old.threshold,
             keep_severity=feedback.old.keep_severity if old.manifest.classifier else None,
+            reject_severity=feedback.old.reject_severity,
         ),
         after=_settings(candidate, old),
         classifier_changed=candidate.classifier is not None and candidate.route != "threshold",
@@ -368,6 +369,7 @@ def _settings(candidate: RouteCandidate, old: Bundle) -> SettingsRecord:
     return SettingsRecord(
         threshold=settings.threshold,
         keep_severity=settings.keep_severity if old.manifest.classifier else None,
+        reject_severity=settings.reject_severity,
     )
 
 

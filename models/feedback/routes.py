@@ -124,20 +124,11 @@ def follow(
         anew = route == "method"
         classifier, loss = _classifier(feedback, made, plain, classifier, scratch, anew=anew)
         classifier_loss = tuple(loss)
-    thresholds = sorted({*GRID, feedback.old.threshold})
     vote = None if classifier is None else _vote(classifier, feedback)
-    chain = ChainManifest(
-        threshold=feedback.old.threshold,
-        join_px=feedback.result.join_px,
-        reject_severity=feedback.old.reject_severity,
-    )
-    grid = find_operating_grid(run_once, vote, chain, feedback.selection, thresholds)
-    classified = classifier is not None
-    facts = feedback.facts
-    chosen = choose_settings(grid, facts, feedback.old, limits, classified=classified)
+    grid, old, chosen = _search(run_once, vote, feedback, limits)
     if isinstance(chosen, Shortfall):
         return chosen
-    wrong = mistakes(decisions(grid, chosen), facts)
+    wrong = mistakes(decisions(grid, chosen), feedback.facts)
     log.info(
         "learn route=%s settings=%s wrong=%s of %s", route, chosen, wrong, len(feedback.learned)
     )
@@ -147,23 +138,59 @@ def follow(
         classifier,
         chosen,
         wrong,
-        _left_out(route, grid, feedback, limits, classified=classified),
+        None if route != "threshold" else _left_out(grid, old, feedback, limits, vote),
         detector_loss,
         classifier_loss,
     )
 
 
+def _search(
+    detector: Detector, vote: BlockVote | None, feedback: FeedbackDataset, limits: Limits
+) -> tuple[OperatingGrid, FeedbackSettings, FeedbackSettings | Shortfall]:
+    """Return the grid, the old settings on it, and the chosen ones or the shortfall.
+
+    The reject severity of the old bundle stays, unless there are no settings with it, or a part
+    that was marked as an escape would still pass. Then every reported defect rejects.
+    """
+    facts, classified = feedback.facts, vote is not None
+
+    def search(
+        old: FeedbackSettings,
+    ) -> tuple[OperatingGrid, FeedbackSettings, FeedbackSettings | Shortfall]:
+        chain = ChainManifest(
+            threshold=old.threshold,
+            join_px=feedback.result.join_px,
+            reject_severity=old.reject_severity,
+        )
+        thresholds = sorted({*GRID, old.threshold})
+        grid = find_operating_grid(detector, vote, chain, feedback.selection, thresholds)
+        return grid, old, choose_settings(grid, facts, old, limits, classified=classified)
+
+    def escapes(grid: OperatingGrid, settings: FeedbackSettings) -> int:
+        return int((~decisions(grid, settings) & facts.bad & facts.marked).sum())
+
+    kept = search(feedback.old)
+    grid, old, chosen = kept
+    if old.reject_severity is None:
+        return kept
+    if isinstance(chosen, FeedbackSettings) and not escapes(grid, chosen):
+        return kept
+    dropped = search(replace(old, reject_severity=None))
+    if isinstance(dropped[2], Shortfall):
+        return kept
+    if isinstance(chosen, Shortfall) or escapes(dropped[0], dropped[2]) < escapes(grid, chosen):
+        return dropped
+    return kept
+
+
 def _left_out(
-    route: Route,
     grid: OperatingGrid,
+    old: FeedbackSettings,
     feedback: FeedbackDataset,
     limits: Limits,
-    *,
-    classified: bool,
-) -> tuple[int, int] | None:
-    if route != "threshold":
-        return None
-    return left_out_right(grid, feedback.facts, feedback.old, limits, classified=classified)
+    vote: BlockVote | None,
+) -> tuple[int, int]:
+    return left_out_right(grid, feedback.facts, old, limits, classified=vote is not None)
 
 
 def _vote(classifier: BlockClassifier, feedback: FeedbackDataset) -> BlockVote:

@@ -15,9 +15,9 @@ from models.feedback.operating_grid import OperatingGrid
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSettings:
-    """The settings of a chain that need no training: T and keep_severity.
+    """The settings of a chain that need no training.
 
-    reject_severity: of the old bundle, which stays.
+    reject_severity: of the old bundle, or None where every reported defect rejects.
     """
 
     threshold: float
@@ -25,7 +25,10 @@ class FeedbackSettings:
     reject_severity: float | None = None
 
     def __str__(self) -> str:
-        return f"T {self.threshold:g}, keep_severity {self.keep_severity:g}"
+        text = f"T {self.threshold:g}, keep_severity {self.keep_severity:g}"
+        if self.reject_severity is None:
+            return text
+        return f"{text}, reject_severity {self.reject_severity:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,3 +272,16 @@ def test_a_new_run_keeps_the_reject_severity_where_it_is_above_the_new_t(
     settings = replace(found.settings, reject_severity=limit)
     result = write_run(tmp_path / "new", feedback, replace(found, settings=settings)).result()
     assert result.reject_severity == (limit if is_kept else None)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_the_reject_severity_is_dropped_where_no_settings_do_with_it(
+    feedback: FeedbackDataset, tmp_path: Path, is_kept: bool
+) -> None:
+    """At 12 it lets every defective part pass, and just above T none."""
+    limit = feedback.old.threshold + 0.01 if is_kept else 12.0
+    changed = replace(feedback, old=replace(feedback.old, reject_severity=limit))
+    found = follow("threshold", changed, Limits(), Run(tmp_path))
+    assert isinstance(found, RouteCandidate)
+    assert found.settings.reject_severity == (limit if is_kept else None)
+    assert str(found.settings).endswith(f"reject_severity {limit:g}") is is_kept
