@@ -180,9 +180,9 @@ class ChainRecipe(RecipeSection):
 
     join_px: regions nearer than this are joined; the paper has 4. threshold: T; without it T is
     searched. reject_severity: severity from which a reported defect rejects the part; 0 lets every
-    one reject. Without it, it is searched where defects are drawn and good parts are held back.
-    max_false_rejects: T is chosen so that at most this share of the held-back good parts
-    is rejected. Only for methods that learn from good parts.
+    one reject. Without it and without max_false_rejects, it is searched where defects are drawn.
+    max_false_rejects: T is chosen so that at most this share of the held-back good parts is
+    rejected. Only for methods that learn from good parts.
     """
 
     join_px: float = Field(default=4.0, ge=0, le=64)

@@ -97,7 +97,9 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
     keep_severity = _keep_severity(detected, classifier, prepared, chain)
     held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
     reject_severity = record.recipe.chain.reject_severity
-    if reject_severity is None and search.mean_iou is not None:
+    # With a limit of false rejects T alone decides.
+    is_searched = reject_severity is None and record.recipe.chain.max_false_rejects is None
+    if is_searched and search.mean_iou is not None:
         reject_severity = held_back.search_reject_severity(chain)
     chain = chain.model_copy(update={"reject_severity": _above(reject_severity, threshold)})
     if record.recipe.decides:

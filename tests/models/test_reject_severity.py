@@ -93,3 +93,17 @@ def test_a_recipe_sets_it(tmp_path: Path, wanted: float, found: float | None) ->
     assert result.reject_severity == found
     if found is not None:
         assert result.metrics["float"]["false_rejects"] == 0
+
+
+@pytest.mark.parametrize("limit", [None, 0.5])
+def test_beside_a_limit_of_false_rejects_there_is_none(tmp_path: Path, limit: float | None) -> None:
+    chosen = Recipe.model_validate(
+        {
+            "name": "a",
+            "method": "threshold",
+            "chain": {"max_false_rejects": limit},
+            "classifier": {"enabled": False},
+        }
+    )
+    result = train_folder(write_pictures(tmp_path / "data"), chosen, tmp_path / "run")
+    assert (result.reject_severity is None) == (limit is not None)
