@@ -185,11 +185,12 @@ class EfficientADRecipe(PictureTrainingRecipe):
     contrast: random changes of the pictures (models/augmentation/crops.py).
     """
 
-    features: int = Field(default=64, ge=1, le=152)
+    features: int = Field(default=64, ge=2, le=80, multiple_of=2)
     width: int = Field(default=32, ge=8, le=256, multiple_of=8)
     bottleneck: int = Field(default=16, ge=1, le=256)
     views: int = Field(default=600, ge=2, le=4000)
     teacher_steps: int = Field(default=800, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
     hard_share: float = Field(default=0.01, gt=0, le=1)
     outside: float = Field(default=1.0, ge=0)
 

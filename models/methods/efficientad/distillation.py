@@ -22,9 +22,10 @@ from models.data.dataset import Pixels, as_channels
 from models.data.textures import specimen
 from models.methods.base import TrainingTask
 from models.methods.efficientad.network import MULTIPLE_PX, EfficientADDetector
-from models.methods.simplenet.network import JoinedFeatures
+from models.methods.simplenet.network import FEATURES, FINE, JoinedFeatures
 from models.methods.simplenet.training import schedule, standardise_on
 from models.networks import normalise
+from models.networks.efficientnet import STAGES
 from models.training.feed import Pair
 from models.training.fit import Fit, start_from_imagenet
 from models.training.progress import track
@@ -43,7 +44,8 @@ STRONG = Augmentation(
     brightness=40.0,
 )
 CORRUPTION = Corruption(defect_share=0.7)
-LEAST_SHARE = 1e-4  # of the variance of all components: with less, one has no weight
+FINE_FEATURES = STAGES[FINE].channels
+LEAST_DEVIATION = 1e-3  # of a standardised feature: with less, one has no weight
 
 
 @cache
@@ -73,7 +75,7 @@ def distil(network: EfficientADDetector, task: TrainingTask) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Changed crops, uint8 N×C×s×s, and the features to imitate, float16 N×F×h×w."""
+    """Changed crops, uint8 N×C×s×s, and the features to imitate, float32 N×F×h×w."""
 
     pixels: Tensor
     features: Tensor
@@ -81,44 +83,29 @@ class Views:
 
 @torch.no_grad()
 def collect_views(task: TrainingTask, backbone: JoinedFeatures) -> Views:
-    """Return changed crops of good parts and textures, with the principal components of features.
+    """Return changed crops of good parts and textures, with features of mean 0 and deviation 1.
 
-    Each component has mean 0 and deviation 1. Equal seeds give equal views. Blocks for about 0.15 s
-    for each on one core.
+    Equal seeds give equal views. Blocks for about 0.15 s for each on one core.
     """
     options = task.recipe.efficientad
-    rng = np.random.default_rng([task.recipe.seed, 51])
     standardise_on(backbone, task.good)
+    rng = np.random.default_rng([task.recipe.seed, 51])
+    chosen = chosen_features(options.features)
     pixels, features = [], []
     for crop in track(_crops(task, rng), "computing features for the teacher", options.views):
         pixels.append(crop)
-        features.append(backbone.features(normalise(crop[None]))[0].half())
-    return Views(torch.stack(pixels), components(features, options.features))
+        features.append(backbone.features(normalise(crop[None]))[0, chosen])
+    cells = torch.stack(features)
+    cells -= cells.mean((0, 2, 3), keepdim=True)
+    cells /= cells.square().mean((0, 2, 3), keepdim=True).sqrt().clamp(min=LEAST_DEVIATION)
+    return Views(torch.stack(pixels), cells)
 
 
-def components(views: list[Tensor], count: int) -> Tensor:
-    """Return the first principal components, of mean 0 and deviation 1: N of F×h×w → N×count×h×w.
-
-    They are float16.
-    """
-    size = len(views[0])
-    total, moment, cells = torch.zeros(size).double(), torch.zeros(size, size).double(), 0
-    for view in views:
-        values = view.flatten(1).double()
-        total += values.sum(1)
-        moment += values @ values.T
-        cells += values.shape[1]
-    mean = total / cells
-    variances, vectors = torch.linalg.eigh(moment / cells - torch.outer(mean, mean))
-    least = float(variances.sum()) * LEAST_SHARE
-    weight = (vectors[:, -count:] / variances[-count:].clamp(min=least).sqrt()).T.float()
-    bias = weight @ mean.float()
-    return torch.stack(
-        [
-            torch.einsum("kf,fhw->khw", weight, v.float()).sub(bias[:, None, None]).half()
-            for v in views
-        ]
-    )
+def chosen_features(count: int) -> Tensor:
+    """Return the numbers of the imitated features: half of them at either stride, evenly spread."""
+    half = count // 2
+    fine = torch.linspace(0, FINE_FEATURES - 1, half)
+    return torch.cat([fine, torch.linspace(FINE_FEATURES, FEATURES - 1, half)]).round().long()
 
 
 def _crops(task: TrainingTask, rng: np.random.Generator) -> Iterator[Tensor]:
@@ -149,4 +136,4 @@ def _batches(task: TrainingTask, backbone: JoinedFeatures, first: int, last: int
         chosen = torch.from_numpy(
             rng.integers(len(views.pixels), size=task.recipe.efficientad.batch)
         )
-        yield normalise(views.pixels[chosen]), views.features[chosen].float()
+        yield normalise(views.pixels[chosen]), views.features[chosen]
