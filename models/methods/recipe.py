@@ -191,8 +191,8 @@ class EfficientADRecipe(PictureTrainingRecipe):
     views: int = Field(default=600, ge=2, le=4000)
     teacher_steps: int = Field(default=800, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)
-    hard_share: float = Field(default=0.01, gt=0, le=1)
-    outside: float = Field(default=1.0, ge=0)
+    hard_share: float = Field(default=0.1, gt=0, le=1)
+    outside: float = Field(default=0.0, ge=0)
 
 
 class PatchCoreRecipe(RecipeSection):
