@@ -62,7 +62,7 @@ TINY: dict[DetectorKind, dict[str, object]] = {
     "efficientad": {
         "efficientad": {
             **{"features": 32, "width": 16, "views": 60, "teacher_steps": 80, "steps": 120},
-            **{"picture_px": 64, "learning_rate": 4e-3, "ema": 0.9, "hard_share": 0.1},
+            **{"picture_px": 64, "learning_rate": 4e-3, "ema": 0.9},
         }
     },
     "patchcore": {"patchcore": {"vectors": 400, "cells": 2000}},

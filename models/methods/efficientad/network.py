@@ -91,7 +91,7 @@ class Pupils(nn.Module):
     def __init__(self, channels: int, features: int, width: int, bottleneck: int) -> None:
         super().__init__()
         self.student = patch_description(channels, width, 2 * features)
-        self.autoencoder = Autoencoder(channels, features, bottleneck)
+        self.autoencoder = FeatureAutoencoder(channels, features, bottleneck)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.student(x), self.autoencoder(x)], 1)
@@ -109,7 +109,7 @@ def patch_description(channels: int, width: int, outputs: int) -> nn.Sequential:
     )
 
 
-class Autoencoder(nn.Module):
+class FeatureAutoencoder(nn.Module):
     """Pixels to the features of each cell of 8 px, through ``bottleneck`` channels at stride 32."""
 
     WIDTHS = (8, 16, 32, 64, 64)  # of the encoder, at strides 2, 4, 8, 16 and 32
