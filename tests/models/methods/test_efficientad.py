@@ -42,7 +42,10 @@ SHORT = {
     **{"features": 16, "width": 16, "views": 8, "teacher_steps": 3, "steps": 3},
     **{"picture_px": 96, "ema": 0.9, "learning_rate": 4e-3},
 }
-LONG = {**SHORT, "features": 32, "views": 60, "teacher_steps": 100, "steps": 150}
+LONG = {
+    **{**SHORT, "features": 32, "width": 32},
+    **{"views": 80, "teacher_steps": 250, "steps": 200},
+}
 
 
 def _recipe(**options: object) -> Recipe:
@@ -120,8 +123,8 @@ def test_the_imitated_features_have_mean_0_and_deviation_1(
 def test_the_teacher_predicts_features_of_views_it_never_saw(
     tmp_path: Path, backbone: JoinedFeatures
 ) -> None:
-    task = _task(tmp_path, _recipe(**LONG))
-    network = EfficientADDetector(features=32, width=16)
+    task = _task(tmp_path, _recipe(**{**LONG, "views": 60, "teacher_steps": 120}))
+    network = EfficientADDetector(features=32, width=32)
     distil(network, task)
     other = task.recipe.model_copy(update={"seed": 1})
     views = collect_views(_task(tmp_path, other), backbone)
@@ -148,7 +151,7 @@ def test_severity_is_the_weighted_sum_of_both_differences(trained: EfficientADDe
         for i, difference in enumerate(wanted):
             limited = difference.abs().clamp(max=6.0).mean(1)
             assert torch.allclose(both[:, i], limited, atol=1e-4)
-        network = EfficientADDetector(features=32, width=16).eval()
+        network = EfficientADDetector(features=32, width=32).eval()
         network.load_state_dict(trained.state_dict())
         network.weigh(2.0, 3.0, -1.0)
         assert torch.allclose(network(x)[:, 0], 2 * both[:, 0] + 3 * both[:, 1] - 1, atol=1e-4)
@@ -181,7 +184,7 @@ def test_the_options_of_the_shape_are_those_of_the_network() -> None:
     shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
     assert shapes["teacher.0.weight"][:2] == (16, 3)
     assert shapes["teacher.3.weight"][0] == 32
-    assert shapes["teacher.14.weight"][0] == 24
+    assert shapes["teacher.15.weight"][0] == 24
     assert shapes["pupils.autoencoder.encoder.5.weight"][0] == 5
 
 
