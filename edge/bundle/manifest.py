@@ -39,6 +39,7 @@ DetectorKind = Literal[
     "reverse-distillation",
     "simplenet",
     "supersimplenet",
+    "efficientad",
     "patchcore",
     "padim",
     "texture",

@@ -127,11 +127,9 @@ class ReverseDistillationRecipe(RecipeSection):
     critic_steps: int = Field(default=600, ge=1)
 
 
-class FeatureNoiseRecipe(RecipeSection):
-    """The keys of both `simplenet` and `supersimplenet`."""
+class PictureTrainingRecipe(RecipeSection):
+    """The keys of a training on whole pictures."""
 
-    width: int = Field(default=128, ge=8, le=1024)
-    noise: float = Field(default=0.3, gt=0)
     steps: int = Field(default=800, ge=1)
     batch: int = Field(default=8, ge=2)
     picture_px: int = Field(default=256, ge=32, le=2048)
@@ -142,6 +140,13 @@ class FeatureNoiseRecipe(RecipeSection):
     rotate_deg: float = Field(default=0.0, ge=0, le=180)
     brightness: float = Field(default=10.0, ge=0)
     contrast: float = Field(default=0.1, ge=0, le=1)
+
+
+class FeatureNoiseRecipe(PictureTrainingRecipe):
+    """The keys of both `simplenet` and `supersimplenet`."""
+
+    width: int = Field(default=128, ge=8, le=1024)
+    noise: float = Field(default=0.3, gt=0)
 
 
 class SimpleNetRecipe(FeatureNoiseRecipe):
@@ -164,6 +169,30 @@ class SuperSimpleNetRecipe(FeatureNoiseRecipe):
     ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes of the pictures
     (models/augmentation/crops.py).
     """
+
+
+class EfficientADRecipe(PictureTrainingRecipe):
+    """EfficientAD and its training (models/methods/efficientad). A reference method.
+
+    features: number that the teacher returns for each cell. width: channels of teacher and student
+    at stride 4. bottleneck: channels of the autoencoder at stride 32. views: number of changed
+    crops, of picture_px a side, on which the teacher imitates the network of ImageNet.
+    teacher_steps × batch: number of these crops that it sees. hard_share: share of the differences,
+    the largest ones, from which the student learns. outside: weight of generated textures, of which
+    the student must not predict the features; 0 trains without them. steps × batch: number of
+    training pictures of student and autoencoder, of picture_px a side; of larger ones a batch has
+    fewer. learning_rate, weight_decay, ema: as for the detector. flip, rotate_deg, brightness,
+    contrast: random changes of the pictures (models/augmentation/crops.py).
+    """
+
+    features: int = Field(default=64, ge=2, le=80, multiple_of=2)
+    width: int = Field(default=32, ge=8, le=256, multiple_of=8)
+    bottleneck: int = Field(default=16, ge=1, le=256)
+    views: int = Field(default=600, ge=2, le=4000)
+    teacher_steps: int = Field(default=800, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    hard_share: float = Field(default=0.1, gt=0, le=1)
+    outside: float = Field(default=0.0, ge=0)
 
 
 class PatchCoreRecipe(RecipeSection):

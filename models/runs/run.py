@@ -1,7 +1,7 @@
 """The folder of a training run: the record of its data and settings, and its results.
 
 run.json          recipe, data, split, kinds: written first, never changed
-detector.ckpt     checkpoints, from which a killed run continues
+detector.ckpt     checkpoints, from which a killed run continues; teacher-detector.ckpt of efficientad
 classifier.ckpt
 detector.pt       trained weights; detector.bin: the file of a method without a network
 classifier.pt

@@ -16,6 +16,7 @@ from models.data.dataset import DataError
 from models.methods.recipe import (
     AutoencoderRecipe,
     CascadeRecipe,
+    EfficientADRecipe,
     MemoryBankRecipe,
     PaDiMRecipe,
     PatchCoreRecipe,
@@ -220,6 +221,7 @@ class Recipe(RecipeSection):
     reverse_distillation: ReverseDistillationRecipe = ReverseDistillationRecipe()
     simplenet: SimpleNetRecipe = SimpleNetRecipe()
     supersimplenet: SuperSimpleNetRecipe = SuperSimpleNetRecipe()
+    efficientad: EfficientADRecipe = EfficientADRecipe()
     patchcore: PatchCoreRecipe = PatchCoreRecipe()
     padim: PaDiMRecipe = PaDiMRecipe()
     texture: TextureRecipe = TextureRecipe()

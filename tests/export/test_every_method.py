@@ -59,6 +59,12 @@ TINY: dict[DetectorKind, dict[str, object]] = {
             **{"learning_rate": 4e-3, "noise": 1.0, "ema": 0.9},
         }
     },
+    "efficientad": {
+        "efficientad": {
+            **{"features": 32, "width": 16, "views": 60, "teacher_steps": 80, "steps": 120},
+            **{"picture_px": 64, "learning_rate": 4e-3, "ema": 0.9},
+        }
+    },
     "patchcore": {"patchcore": {"vectors": 400, "cells": 2000}},
     "padim": {"padim": {"reduction": 1, "dimensions": 30}},
     "texture": {"texture": {"block_px": 12, "step_px": 4, "blocks": 2000}},

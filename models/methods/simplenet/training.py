@@ -7,7 +7,7 @@ differs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from models.data.dataset import DataError, Pixels
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import planes
 from models.methods.frozen_backbone import freeze_backbone, require_good
-from models.methods.recipe import FeatureNoiseRecipe
+from models.methods.recipe import PictureTrainingRecipe
 from models.methods.simplenet.network import (
     CELL_PX,
     FEATURES,
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 MOST_MEASURED = 200  # most good pictures for mean and deviation of features
 FLAT = 1e-3  # added to the deviation of a feature, so that a constant one has no weight
+TINY = 1e-12  # no deviation is 0, even where all features are constant
 MARGIN = 0.5  # logits of sound and defective cells are at least so far from 0
 LEAST_REACH = 1e-6
 
@@ -69,11 +70,11 @@ def build(recipe: Recipe, channels: int) -> SimpleNetDetector:
     return SimpleNetDetector(channels, width=recipe.simplenet.width)
 
 
-def schedule(options: FeatureNoiseRecipe) -> Schedule:
+def schedule(options: PictureTrainingRecipe) -> Schedule:
     return Schedule(options.steps, options.learning_rate, options.weight_decay, options.ema)
 
 
-def sampling(seed: int, options: FeatureNoiseRecipe) -> Sampling:
+def sampling(seed: int, options: PictureTrainingRecipe) -> Sampling:
     """Return how whole pictures are drawn and changed."""
     limits = Augmentation(
         flip=options.flip,
@@ -84,19 +85,29 @@ def sampling(seed: int, options: FeatureNoiseRecipe) -> Sampling:
     return Sampling(seed, options.batch, options.picture_px, limits)
 
 
-@torch.no_grad()
 def standardise_on(network: JoinedFeatures, good: tuple[Picture, ...]) -> None:
     """Measure mean and deviation of each feature on good parts, and set them."""
     network.standardise(torch.zeros(FEATURES), torch.ones(FEATURES))
-    total, squares, count = torch.zeros(FEATURES), torch.zeros(FEATURES), 0
+    network.standardise(*feature_statistics(network.features, network.multiple_px, good))
+
+
+@torch.no_grad()
+def feature_statistics(
+    features: Callable[[Tensor], Tensor], multiple_px: int, good: tuple[Picture, ...]
+) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation of each feature on good parts, F each. No deviation is 0.
+
+    features: gives 1×F×h×w of a picture whose sides are multiples of multiple_px.
+    """
+    total, squares, count = torch.zeros(1), torch.zeros(1), 0
     for picture in track(good[:MOST_MEASURED], "measuring the features of good parts"):
-        cells = network.features(planes(picture.pixels, network.multiple_px))[0].flatten(1)
-        total += cells.sum(1)
-        squares += cells.square().sum(1)
+        cells = features(planes(picture.pixels, multiple_px))[0].flatten(1)
+        total = total + cells.sum(1)
+        squares = squares + cells.square().sum(1)
         count += cells.shape[1]
     mean = total / count
     deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
-    network.standardise(mean, deviation + FLAT * deviation.mean())
+    return mean, deviation + FLAT * deviation.mean() + TINY
 
 
 def truncated_l1(logits: Tensor, bad: Tensor, sound: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Options, seeds and restarts of the methods that learn from noise in features."""
+"""Options, seeds and restarts of the reference methods that train on whole pictures."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from torch import Tensor
 from edge.bundle.manifest import DetectorKind
 from models.data.dataset import DataError
 from models.methods.base import TrainingTask
+from models.methods.efficientad import training as efficientad
+from models.methods.efficientad.network import EfficientADDetector
 from models.methods.registry import METHODS
 from models.methods.simplenet import training as simplenet
 from models.methods.simplenet.network import SimpleNetDetector
@@ -26,17 +28,19 @@ from models.training.patches import Picture
 from models.training.recipe import Recipe
 from tests.support.woven import BAD, GOOD, HELD_BACK
 
-KINDS: tuple[DetectorKind, ...] = ("simplenet", "supersimplenet")
-TINY = {
-    **{"width": 32, "steps": 3, "batch": 8, "picture_px": 96},
-    **{"ema": 0.9, "learning_rate": 4e-3, "noise": 1.0},
+NOISE_KINDS: tuple[DetectorKind, ...] = ("simplenet", "supersimplenet")
+COMMON = {"steps": 3, "batch": 8, "picture_px": 96, "ema": 0.9, "learning_rate": 4e-3}
+TINY: dict[DetectorKind, dict[str, float]] = {
+    **{kind: {**COMMON, "width": 32, "noise": 1.0} for kind in NOISE_KINDS},
+    "efficientad": {**COMMON, "width": 16, "features": 16, "views": 8, "teacher_steps": 3},
 }
 
-pytestmark = pytest.mark.parametrize("kind", KINDS)
+every_kind = pytest.mark.parametrize("kind", TINY)
+noise_kinds = pytest.mark.parametrize("kind", NOISE_KINDS)
 
 
 def _recipe(kind: DetectorKind, **options: object) -> Recipe:
-    return Recipe.model_validate({"name": "s", "method": kind, kind: {**TINY, **options}})
+    return Recipe.model_validate({"name": "s", "method": kind, kind: {**TINY[kind], **options}})
 
 
 def _task(folder: Path, recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) -> TrainingTask:
@@ -45,8 +49,10 @@ def _task(folder: Path, recipe: Recipe, pictures: tuple[Picture, ...] = GOOD) ->
 
 
 def _learned(task: TrainingTask) -> Tensor:
-    """Return the weights of the adaptor after training."""
+    """Return the weights of a layer after training."""
     network = METHODS[task.recipe.method].train(task).detector
+    if isinstance(network, EfficientADDetector):
+        return network.pupils.autoencoder.features.weight
     if isinstance(network, SuperSimpleNetDetector):
         return network.heads.adapt.weight
     assert isinstance(network, SimpleNetDetector)
@@ -57,12 +63,15 @@ def _first_inputs(kind: DetectorKind, recipe: Recipe, folder: Path) -> Tensor:
     task = _task(folder, recipe)
     if kind == "simplenet":
         batches = simplenet._batches(task, SimpleNetDetector(width=8).eval(), 0, 1)
+    elif kind == "efficientad":
+        batches = efficientad._batches(task, EfficientADDetector(width=8).eval(), 0, 1)
     else:
         batches = supersimplenet._batches(task, SuperSimpleNetDetector(width=8).eval(), 0, 1)
     inputs, _ = next(iter(batches))
     return inputs
 
 
+@every_kind
 def test_equal_seeds_give_equal_networks_and_a_killed_training_continues(
     kind: DetectorKind, tmp_path: Path
 ) -> None:
@@ -76,6 +85,7 @@ def test_equal_seeds_give_equal_networks_and_a_killed_training_continues(
     assert torch.equal(first, resumed)
 
 
+@every_kind
 @pytest.mark.parametrize(
     "option",
     [
@@ -95,9 +105,10 @@ def test_every_option_of_the_batches_changes_them(
     assert usual.shape != changed.shape or not torch.equal(usual, changed)
 
 
+@every_kind
 @pytest.mark.parametrize(
     "option",
-    [{"noise": 0.1}, {"weight_decay": 0.5}, {"ema": 0.0}, {"learning_rate": 1e-4}, {"steps": 2}],
+    [{"weight_decay": 0.5}, {"ema": 0.0}, {"learning_rate": 1e-4}, {"steps": 2}],
 )
 def test_every_option_of_the_training_changes_the_network(
     kind: DetectorKind, tmp_path: Path, option: dict[str, float]
@@ -107,6 +118,14 @@ def test_every_option_of_the_training_changes_the_network(
     assert not torch.equal(usual, changed)
 
 
+@noise_kinds
+def test_the_noise_changes_the_network(kind: DetectorKind, tmp_path: Path) -> None:
+    usual = _learned(_task(tmp_path / "usual", _recipe(kind), GOOD[:6]))
+    changed = _learned(_task(tmp_path / "changed", _recipe(kind, noise=0.1), GOOD[:6]))
+    assert not torch.equal(usual, changed)
+
+
+@noise_kinds
 def test_the_width_is_that_of_the_hidden_layer(kind: DetectorKind) -> None:
     build = METHODS[kind].build
     assert build is not None
@@ -115,6 +134,7 @@ def test_the_width_is_that_of_the_hidden_layer(kind: DetectorKind) -> None:
     assert hidden.shape[0] == 24
 
 
+@every_kind
 def test_no_good_part_is_refused(kind: DetectorKind, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no training picture is of a good part"):
         METHODS[kind].train(_task(tmp_path, _recipe(kind), BAD))
