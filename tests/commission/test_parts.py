@@ -46,6 +46,22 @@ def test_good_parts_are_counted_and_timed(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()  # nothing was journalled
 
 
+@pytest.mark.parametrize(("limit", "wanted"), [(8.0, 83.4), (4.0, 66.8)])
+def test_the_margin_is_that_to_the_reject_severity_where_there_is_one(
+    tmp_path: Path, limit: float, wanted: float
+) -> None:
+    """The classifier calls the region of the faint part background, so its score is below T."""
+    path = write_station(tmp_path, **CALM, pictures=[FAINT, tiles(), tiles(), tiles()])
+    context = context_of(path, settings=FEW)
+    manifest = context.bundle.manifest
+    chain = manifest.chain.model_copy(update={"reject_severity": limit})
+    bundle = replace(context.bundle, manifest=manifest.model_copy(update={"chain": chain}))
+    result = run_parts(replace(context, bundle=bundle))
+    assert result.figure("margin to reject severity") == pytest.approx(wanted, abs=0.1)
+    assert result.figure("margin to T") is None
+    assert len(result.notes) == 1
+
+
 @pytest.mark.parametrize("allowed", [0, 2])
 def test_false_rejects(tmp_path: Path, allowed: int) -> None:
     pictures = [HOLE, *(tiles(seed=n) for n in range(3))]

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from edge.bundle import ChainManifest
+from edge.chain.decide import LIMIT
 from edge.clock import Clock
 from edge.commission.context import CommissionContext
 from edge.commission.quantile import rule_of_three
@@ -71,15 +73,29 @@ def run_parts(context: CommissionContext) -> StepResult:
     return judge_parts(context, verdicts[:wanted], summary, trigger.stamps)
 
 
+def _margin(chain: ChainManifest, known: Sequence[Verdict], top: float) -> Figure:
+    """Return the distance of the worst good part to the limit from which it would be rejected.
+
+    known: the verdicts but UNKNOWN. top: the highest severity of a part.
+    """
+    if chain.reject_severity is None:
+        return Figure(name="margin to T", value=100 * (1 - top / chain.threshold), unit="%")
+    limit = chain.reject_severity if chain.part_threshold is None else LIMIT
+    worst = max((one.score for one in known), default=0.0)
+    return Figure(name="margin to reject severity", value=100 * (1 - worst / limit), unit="%")
+
+
 def judge_parts(
     context: CommissionContext, verdicts: Sequence[Verdict], summary: Summary, stamps: Sequence[int]
 ) -> StepResult:
     """Compare the verdicts on good parts with the limits. stamps: edges of the photo-eye, ns."""
     wanted, allowed = context.settings.parts, context.settings.false_rejects
-    threshold = context.bundle.manifest.chain.threshold
+    chain = context.bundle.manifest.chain
+    threshold = chain.threshold
     rejected = [one for one in verdicts if one.decision is Decision.REJECT]
     unknown = [one for one in verdicts if one.decision is Decision.UNKNOWN]
-    severities = [one.peak_severity for one in verdicts if one.decision is not Decision.UNKNOWN]
+    known = [one for one in verdicts if one.decision is not Decision.UNKNOWN]
+    severities = [one.peak_severity for one in known]
     top = max(severities, default=0.0)
     faults = []
     if len(verdicts) < wanted:
@@ -91,7 +107,7 @@ def judge_parts(
         Figure(name="false rejects", value=len(rejected), high=allowed),
         Figure(name="unknown", value=len(unknown), high=0),
         Figure(name="top severity", value=top),
-        Figure(name="margin to T", value=100 * (1 - top / threshold), unit="%"),
+        _margin(chain, known, top),
         Figure(name="parts above T", value=sum(severity >= threshold for severity in severities)),
     ]
     for stage in ("capture", "inspect", "verdict"):
@@ -107,7 +123,7 @@ def judge_parts(
         figures.append(Figure(name="least gap", value=min(real) / 1e6, unit="ms"))
     notes = [f"{count} {reason}" for reason, count in summary.refused.items() if count]
     sound = sum(one.peak_severity >= threshold for one in verdicts if one.decision is Decision.PASS)
-    if sound:
+    if sound and chain.reject_severity is None:
         notes.append(
             f"{sound} of {len(verdicts)} good parts have a region above the threshold T. It was "
             "classified as sound surface, or the rules allow it. The margin is small"
