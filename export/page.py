@@ -61,7 +61,7 @@ def latency_words(record: ExportRecord) -> str:
 
 
 def _summary(record: ExportRecord) -> str:
-    lead = f"{Path(record.file).name}: {record.bundle}, T = {record.threshold:g}"
+    lead = f"{Path(record.file).name}: {record.bundle}, {record.limits}"
     if record.max_false_rejects is not None:
         lead += f", chosen for at most {percent(record.max_false_rejects)} false rejects"
     ways = [tried.way for tried in record.tried if "in float: " in tried.way]

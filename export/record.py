@@ -22,6 +22,7 @@ def record_of(
         precision=manifest.builds[0].precision,
         threshold=manifest.chain.threshold,
         keep_severity=manifest.classifier.keep_severity if manifest.classifier else None,
+        reject_severity=manifest.chain.reject_severity,
         max_false_rejects=max_false_rejects,
         metrics={name: one.as_measures() for name, one in exported.certified.metrics.items()},
         parity={name: parity.as_dict() for name, parity in exported.certified.parity.items()},

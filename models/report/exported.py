@@ -60,6 +60,7 @@ class ExportRecord(BaseModel):
         precision: precision of the first build.
         threshold: T.
         keep_severity: the keep severity; None without a classifier.
+        reject_severity: the reject severity; None where every reported defect rejects.
         max_false_rejects: the limit by which T was chosen, 0 to 1; None for the T of the run.
         metrics: by chain ("torch-float32", "onnx-int8"), then by name, on the validation pictures
             at the T of the bundle.
@@ -78,6 +79,7 @@ class ExportRecord(BaseModel):
     precision: str
     threshold: float
     keep_severity: float | None
+    reject_severity: float | None = None
     max_false_rejects: float | None
     metrics: dict[str, dict[str, Measure]]
     parity: dict[str, dict[str, Measure]]
@@ -86,6 +88,14 @@ class ExportRecord(BaseModel):
     builds: dict[str, int] = {}
     unknown: tuple[str, ...] = ()
     failures: tuple[BuildFailureRecord, ...] = ()
+
+    @property
+    def limits(self) -> str:
+        """T, and the reject severity where there is one, as text."""
+        text = f"T = {self.threshold:g}"
+        if self.reject_severity is None:
+            return text
+        return f"{text}, reject severity {self.reject_severity:g}"
 
     def bundle_path(self, folder: Path) -> Path:
         """Return the path of the bundle that was exported from the run in ``folder``."""

@@ -112,7 +112,7 @@ def _bundle_line(findings: Findings) -> str:
             "Not exported yet: make export RUN=… with this run's folder.", "small"
         )
     text = f"Exported as {Path(exported.file).name}: bundle {exported.bundle}, "
-    text += f"T = {exported.threshold:g}"
+    text += exported.limits
     if exported.max_false_rejects is not None:
         text += f", chosen for at most {percent(exported.max_false_rejects)} false rejects"
     return page.paragraph(f"{text}.")

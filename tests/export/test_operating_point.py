@@ -20,6 +20,7 @@ from export.errors import ExportError
 from export.operating_point import choose_point
 from export.options import ExportOptions
 from export.pack import build_bundle
+from export.record import record_of
 from models.evaluation.tradeoff import OperatingPoint, choose, points_of, sweep_run
 from models.report.exported import read_export
 from models.runs.run import Run
@@ -69,7 +70,9 @@ def test_the_reject_severity_ships_beside_the_t_of_the_run_alone(
     options = ExportOptions(
         name="line", precision="float32", calibration_frames=4, max_false_rejects=limit
     )
-    chain = build_bundle(run, options).bundle.manifest.chain
+    exported = build_bundle(run, options)
+    chain = exported.bundle.manifest.chain
+    assert record_of(exported, "line.outfeed").reject_severity == chain.reject_severity
     wanted = (6.0, 11.9) if limit is None else (chain.threshold, None)
     assert (chain.threshold, chain.reject_severity) == wanted
     assert chain.threshold != 11.9

@@ -28,6 +28,9 @@ def test_export_record_comes_back(tmp_path: Path) -> None:
     )
     write_export(tmp_path, record)
     assert read_export(tmp_path) == record
+    assert record.limits == "T = 5"
+    both = record.model_copy(update={"reject_severity": 6.5})
+    assert both.limits == "T = 5, reject severity 6.5"
     (tmp_path / "export.json").write_text('{"bundle": 1}')
     with pytest.raises(DataError, match=r"export\.json: key"):
         read_export(tmp_path)
