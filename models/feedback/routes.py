@@ -138,7 +138,9 @@ def follow(
         classifier,
         chosen,
         wrong,
-        None if route != "threshold" else _left_out(grid, old, feedback, limits, vote),
+        None
+        if route != "threshold"
+        else left_out_right(grid, feedback.facts, old, limits, classified=vote is not None),
         detector_loss,
         classifier_loss,
     )
@@ -181,16 +183,6 @@ def _search(
     if isinstance(chosen, Shortfall) or escapes(dropped[0], dropped[2]) < escapes(grid, chosen):
         return dropped
     return kept
-
-
-def _left_out(
-    grid: OperatingGrid,
-    old: FeedbackSettings,
-    feedback: FeedbackDataset,
-    limits: Limits,
-    vote: BlockVote | None,
-) -> tuple[int, int]:
-    return left_out_right(grid, feedback.facts, old, limits, classified=vote is not None)
 
 
 def _vote(classifier: BlockClassifier, feedback: FeedbackDataset) -> BlockVote:
