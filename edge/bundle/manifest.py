@@ -195,11 +195,11 @@ class ChainManifest(ManifestModel):
     """The parameters of the chain.
 
     threshold: T of He & Liu 2020, equation (1). join_px: clusters that are nearer than this are one
-    defect; the paper uses 4. max_regions: a frame with more regions is rejected, and they are not
-    classified. reject_severity: a defect whose severity, reduced by the classifier's doubt, is
-    lower is reported and does not reject; without it every defect may reject. part_threshold: a
-    part whose score is at or above it is rejected, also without a region; without it the score only
-    ranks.
+    defect; the paper uses 4. max_regions: only so many regions are classified, and a frame with
+    another one that may reject is rejected. reject_severity: a defect below it, its severity
+    reduced by the classifier's doubt, is reported and does not reject; without it every defect may
+    reject. part_threshold: a part whose score is at or above it is rejected, also without a region;
+    without it the score only ranks.
     """
 
     threshold: float = Field(gt=0, le=12)

@@ -31,7 +31,7 @@ def decide(
         return Decision.PASS, f"{regions} classified as background" if regions else "clean"
     severe = tuple(defect for defect in defects if _is_severe(defect, chain))
     if not severe:
-        return Decision.PASS, f"{len(defects)} below severity {chain.reject_severity:.1f}"
+        return Decision.PASS, f"{len(defects)} below severity {rejects_from(chain):.1f}"
     rules = {kind.name: kind.rule for kind in kinds}
     for kind in dict.fromkeys(defect.kind for defect in severe):
         rule = rules.get(kind, _ANY)
@@ -45,6 +45,11 @@ def decide(
     return Decision.PASS, f"{len(defects)} within the rules"
 
 
+def rejects_from(chain: ChainManifest) -> float:
+    """Return the severity from which a defect may reject a part: the reject severity, else T."""
+    return chain.threshold if chain.reject_severity is None else chain.reject_severity
+
+
 def is_crowded(regions: tuple[Region, ...], chain: ChainManifest) -> bool:
     """Return true where one of the regions beyond chain.max_regions may reject the part.
 
@@ -52,8 +57,7 @@ def is_crowded(regions: tuple[Region, ...], chain: ChainManifest) -> bool:
     """
     if len(regions) <= chain.max_regions:
         return False
-    least = chain.threshold if chain.reject_severity is None else chain.reject_severity
-    return regions[chain.max_regions].peak_severity >= least - TOLERANCE
+    return regions[chain.max_regions].peak_severity >= rejects_from(chain) - TOLERANCE
 
 
 def decide_part(part_score: float | None, part_threshold: float | None) -> str | None:
@@ -103,8 +107,9 @@ def joint_score(by_regions: float, part_score: float | None, chain: ChainManifes
         return by_regions
     if chain.part_threshold is None:
         return part_score
-    limit = chain.threshold if chain.reject_severity is None else chain.reject_severity
-    return max(_to_limit(by_regions, limit), _to_limit(part_score, chain.part_threshold))
+    return max(
+        _to_limit(by_regions, rejects_from(chain)), _to_limit(part_score, chain.part_threshold)
+    )
 
 
 def _to_limit(value: float, limit: float) -> float:
@@ -115,10 +120,8 @@ def _to_limit(value: float, limit: float) -> float:
 
 
 def _is_severe(defect: Defect, chain: ChainManifest) -> bool:
-    least = chain.reject_severity
-    if least is None:
-        return True
-    return severity_of(defect.region, defect.doubt, chain.threshold) >= least - TOLERANCE
+    severity = severity_of(defect.region, defect.doubt, chain.threshold)
+    return severity >= rejects_from(chain) - TOLERANCE
 
 
 def _counts(defect: Defect, rule: RuleManifest) -> bool:

@@ -25,7 +25,7 @@ PLACE = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class WorstDefect:
-    """A validation picture: the truth, and the severity of its most severe reported defect.
+    """A held-back part, or the surface of one: the truth, and its most severe reported defect.
 
     severity: reduced by the classifier's doubt (``edge.chain.decide.severity_of``), 0 to 12; 0
     without a defect.
@@ -33,6 +33,13 @@ class WorstDefect:
 
     is_defective: bool
     severity: float
+
+
+def above_threshold(reject_severity: float | None, threshold: float) -> float | None:
+    """Return the reject severity, or None where every region at T reaches it. threshold: T."""
+    if reject_severity is None or reject_severity <= threshold:
+        return None
+    return reject_severity
 
 
 def search_reject_severity(parts: Sequence[WorstDefect], threshold: float) -> float | None:

@@ -14,6 +14,7 @@ from models.data.quarantined import sample_name
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import RunOnce, detector_of, float_inspector
 from models.evaluation.metrics import summarise
+from models.evaluation.reject_severity import above_threshold
 from models.evaluation.threshold import search_threshold
 from models.feedback.dataset import FeedbackDataset
 from models.feedback.routes import RouteCandidate
@@ -69,9 +70,7 @@ def _result(feedback: FeedbackDataset, candidate: RouteCandidate) -> RunResult:
     record, settings = feedback.record, candidate.settings
     detected = RunOnce(detector_of(candidate.detector, record.channels, record.alignment))
     pictures = (*feedback.validation, *(marked.picture for marked in feedback.held_back))
-    reject_severity = settings.reject_severity
-    if reject_severity is not None and reject_severity <= settings.threshold:
-        reject_severity = None  # every region reaches it
+    reject_severity = above_threshold(settings.reject_severity, settings.threshold)
     chain = ChainManifest(
         threshold=settings.threshold,
         join_px=feedback.result.join_px,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge.bundle import ChainManifest
 from edge.chain.classify import BACKGROUND, BlockVote, discounted_severity, majority
 from edge.chain.components import components
-from edge.chain.decide import is_crowded, severity_of
+from edge.chain.decide import is_crowded, rejects_from, severity_of
 from edge.chain.detect import Detector
 from edge.chain.filter import TOLERANCE, apply_threshold
 from edge.records import Box, Region
@@ -77,7 +77,8 @@ def _row(
         if mask is None:
             break  # there is no region at a higher T either
         regions = components(mask, chain.join_px).regions
-        if is_crowded(regions, chain.model_copy(update={"threshold": threshold})):
+        at = chain.model_copy(update={"threshold": threshold})
+        if is_crowded(regions, at):
             row[place] = math.inf
             continue
         regions = regions[: chain.max_regions]
@@ -85,22 +86,17 @@ def _row(
         if new and vote is not None:
             boxes = (region.box for region in new)
             known |= dict(zip(boxes, vote.scores(picture.pixels, new), strict=True))
-        least = threshold if chain.reject_severity is None else chain.reject_severity
-        row[place] = max(
-            _left(region, known.get(region.box), threshold, least) for region in regions
-        )
+        row[place] = max(_left(region, known.get(region.box), at) for region in regions)
     return row
 
 
-def _left(
-    region: Region, scores: npt.NDArray[np.float32] | None, threshold: float, least: float
-) -> float:
+def _left(region: Region, scores: npt.NDArray[np.float32] | None, chain: ChainManifest) -> float:
     """Return the keep severity up to which a region rejects; NEVER below the reject severity.
 
-    scores: of its blocks; None without a classifier. least: the reject severity.
+    scores: of its blocks; None without a classifier.
     """
     doubt = 0.0 if scores is None else float(scores[:, BACKGROUND].mean())
-    if severity_of(region, doubt, threshold) < least - TOLERANCE:
+    if severity_of(region, doubt, chain.threshold) < rejects_from(chain) - TOLERANCE:
         return NEVER
     if scores is None or majority(scores) != BACKGROUND:
         return math.inf

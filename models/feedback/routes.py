@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 from edge.bundle import ChainManifest, KindManifest
@@ -29,6 +29,7 @@ from models.feedback.appearance_transfer import training_pictures
 from models.feedback.dataset import FeedbackDataset
 from models.feedback.operating_grid import OperatingGrid, find_operating_grid
 from models.feedback.settings import (
+    FeedbackFacts,
     FeedbackSettings,
     Limits,
     Shortfall,
@@ -125,7 +126,8 @@ def follow(
         classifier, loss = _classifier(feedback, made, plain, classifier, scratch, anew=anew)
         classifier_loss = tuple(loss)
     vote = None if classifier is None else _vote(classifier, feedback)
-    grid, old, chosen = _search(run_once, vote, feedback, limits)
+    search = _search(run_once, vote, feedback, limits)
+    grid, old, chosen = search.grid, search.old, search.chosen
     if isinstance(chosen, Shortfall):
         return chosen
     wrong = mistakes(decisions(grid, chosen), feedback.facts)
@@ -146,43 +148,56 @@ def follow(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The grid, the old settings on it, and the chosen ones or the shortfall."""
+
+    grid: OperatingGrid
+    old: FeedbackSettings
+    chosen: FeedbackSettings | Shortfall
+
+    def escapes(self, facts: FeedbackFacts) -> float:
+        """Return the number of marked bad parts that would pass; infinite for a shortfall."""
+        if isinstance(self.chosen, Shortfall):
+            return inf
+        passed = ~decisions(self.grid, self.chosen)
+        return int((passed & facts.bad & facts.marked).sum())
+
+
 def _search(
     detector: Detector, vote: BlockVote | None, feedback: FeedbackDataset, limits: Limits
-) -> tuple[OperatingGrid, FeedbackSettings, FeedbackSettings | Shortfall]:
-    """Return the grid, the old settings on it, and the chosen ones or the shortfall.
+) -> _Search:
+    """Search for settings with the reject severity of the old bundle, and then without one.
 
-    The reject severity of the old bundle stays, unless there are no settings with it, or a part
-    that was marked as an escape would still pass. Then every reported defect rejects.
+    It is dropped where there are no settings with it, or where fewer of the parts that were marked
+    as escapes pass without it.
     """
-    facts, classified = feedback.facts, vote is not None
-
-    def search(
-        old: FeedbackSettings,
-    ) -> tuple[OperatingGrid, FeedbackSettings, FeedbackSettings | Shortfall]:
-        chain = ChainManifest(
-            threshold=old.threshold,
-            join_px=feedback.result.join_px,
-            reject_severity=old.reject_severity,
-        )
-        thresholds = sorted({*GRID, old.threshold})
-        grid = find_operating_grid(detector, vote, chain, feedback.selection, thresholds)
-        return grid, old, choose_settings(grid, facts, old, limits, classified=classified)
-
-    def escapes(grid: OperatingGrid, settings: FeedbackSettings) -> int:
-        return int((~decisions(grid, settings) & facts.bad & facts.marked).sum())
-
-    kept = search(feedback.old)
-    grid, old, chosen = kept
-    if old.reject_severity is None:
+    kept = _search_from(feedback.old, detector, vote, feedback, limits)
+    if feedback.old.reject_severity is None or kept.escapes(feedback.facts) == 0:
         return kept
-    if isinstance(chosen, FeedbackSettings) and not escapes(grid, chosen):
-        return kept
-    dropped = search(replace(old, reject_severity=None))
-    if isinstance(dropped[2], Shortfall):
-        return kept
-    if isinstance(chosen, Shortfall) or escapes(dropped[0], dropped[2]) < escapes(grid, chosen):
-        return dropped
-    return kept
+    without = replace(feedback.old, reject_severity=None)
+    dropped = _search_from(without, detector, vote, feedback, limits)
+    return min((kept, dropped), key=lambda search: search.escapes(feedback.facts))
+
+
+def _search_from(
+    old: FeedbackSettings,
+    detector: Detector,
+    vote: BlockVote | None,
+    feedback: FeedbackDataset,
+    limits: Limits,
+) -> _Search:
+    chain = ChainManifest(
+        threshold=old.threshold,
+        join_px=feedback.result.join_px,
+        reject_severity=old.reject_severity,
+    )
+    thresholds = sorted({*GRID, old.threshold})
+    grid = find_operating_grid(detector, vote, chain, feedback.selection, thresholds)
+    classified = vote is not None
+    return _Search(
+        grid, old, choose_settings(grid, feedback.facts, old, limits, classified=classified)
+    )
 
 
 def _vote(classifier: BlockClassifier, feedback: FeedbackDataset) -> BlockVote:

@@ -48,15 +48,15 @@ class HeldBackChain:
         parts = []
         for picture in track(pictures, "searching from which severity a defect rejects"):
             inspection = inspector.examine(Frame.from_array(picture.pixels))
+            severities = _severities(inspection, chain.threshold)
             if has_good or picture.sample.unmasked:
-                severity = _worst(inspection, chain.threshold)
-                parts.append(WorstDefect(not picture.sample.is_good, severity))
-            else:
-                drawn = picture.kind_map > 0
-                parts += [
-                    WorstDefect(is_drawn, _worst(inspection, chain.threshold, drawn, at=is_drawn))
-                    for is_drawn in (True, False)
-                ]
+                worst = max(severities.values(), default=0.0)
+                parts.append(WorstDefect(not picture.sample.is_good, worst))
+                continue
+            near = _labels_near(inspection, picture.kind_map > 0)
+            for is_drawn in (True, False):
+                some = (value for at, value in severities.items() if (at in near) is is_drawn)
+                parts.append(WorstDefect(is_drawn, max(some, default=0.0)))
         best = search_reject_severity(parts, chain.threshold)
         if best is None:
             log.info("reject severity = none: every reported defect rejects")
@@ -115,28 +115,18 @@ class HeldBackChain:
         )
 
 
-def _worst(
-    inspection: Inspection,
-    threshold: float,
-    drawn: npt.NDArray[np.bool_] | None = None,
-    *,
-    at: bool = True,
-) -> float:
-    """Return the severity of the most severe reported defect, 0 without one.
+def _severities(inspection: Inspection, threshold: float) -> dict[int, float]:
+    """Return the severity of each reported defect, by its label. threshold: T."""
+    pairs = zip(inspection.defect_labels, inspection.verdict.defects, strict=True)
+    return {label: severity_of(each.region, each.doubt, threshold) for label, each in pairs}
 
-    drawn: bool H×W; only defects count that come within NEAR_PX of a true pixel, or with at = False
-    only the others.
-    """
-    defects, found = inspection.verdict.defects, inspection.components
+
+def _labels_near(inspection: Inspection, drawn: npt.NDArray[np.bool_]) -> set[int]:
+    """Return the labels of regions within NEAR_PX of a drawn pixel. drawn: bool H×W."""
+    found = inspection.components
     if found is None:
-        return 0.0
-    counted = set(inspection.defect_labels)
-    if drawn is not None:
-        far = cv2.distanceTransform((~drawn).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        height, width = found.labels.shape
-        window = np.s_[found.top : found.top + height, found.left : found.left + width]
-        touched = set(np.unique(found.labels[far[window] <= NEAR_PX]).tolist())
-        counted = counted & touched if at else counted - touched
-    pairs = zip(inspection.defect_labels, defects, strict=True)
-    severities = (severity_of(d.region, d.doubt, threshold) for n, d in pairs if n in counted)
-    return max(severities, default=0.0)
+        return set()
+    far = cv2.distanceTransform((~drawn).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    height, width = found.labels.shape
+    window = np.s_[found.top : found.top + height, found.left : found.left + width]
+    return set(np.unique(found.labels[far[window] <= NEAR_PX]).tolist())

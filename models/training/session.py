@@ -20,6 +20,7 @@ from edge.records import SeverityMap
 from models.data.dataset import DataError
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
 from models.evaluation.keep_severity import search_background
+from models.evaluation.reject_severity import above_threshold
 from models.evaluation.threshold import (
     GRID,
     MOST_FALSE_ALARMS,
@@ -101,7 +102,8 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
     is_searched = reject_severity is None and record.recipe.chain.max_false_rejects is None
     if is_searched and search.mean_iou is not None:
         reject_severity = held_back.search_reject_severity(chain)
-    chain = chain.model_copy(update={"reject_severity": _above(reject_severity, threshold)})
+    reject_severity = above_threshold(reject_severity, threshold)
+    chain = chain.model_copy(update={"reject_severity": reject_severity})
     if record.recipe.decides:
         part_threshold = held_back.search_part_threshold(chain)
         chain = chain.model_copy(update={"part_threshold": part_threshold})
@@ -210,13 +212,6 @@ def _train_classifier(
     )
     run.save_classifier(classifier)
     return classifier, loss
-
-
-def _above(reject_severity: float | None, threshold: float) -> float | None:
-    """Return the reject severity, or None where each region at T reaches it."""
-    if reject_severity is None or reject_severity <= threshold:
-        return None
-    return reject_severity
 
 
 def _with_masks(prepared: Preparation) -> tuple[Picture, ...]:

@@ -27,6 +27,8 @@ def test_show_names_everything(outfeed: Outfeed, bundle: Path) -> None:
         "classifier blocks of 64 px",
         "builds onnx-int8",
         "threshold T 4 of 12",
+        "reject severity every defect rejects",
+        "part threshold none",
         "kind hole rejects always Check the punch.",
         "kind stain rejects from 40 px Clean the rollers.",
         "certified onnx-int8 against torch-float32: missed 0 (limit 0.02), missed bound 0.0131",

@@ -52,7 +52,7 @@ class EfficientADDetector(DetectorNetwork):
 
     def local_and_global(self, x: Tensor) -> Tensor:
         """Return the mean absolute differences from teacher and autoencoder: N×2×h×w."""
-        halves = self._differences(x).split(2 * self.features, 1)  # type: ignore[no-untyped-call]
+        halves = self._differences(x).chunk(2, 1)
         return torch.stack([half.sum(1) / self.features for half in halves], 1)
 
     @torch.no_grad()
