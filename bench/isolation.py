@@ -14,7 +14,7 @@ import socket
 import statistics
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -115,22 +115,22 @@ def run_station(text: str) -> Summary:
         path = Path(folder) / "station.toml"
         path.write_text(text, encoding="utf-8")
         config = load_config(path)
-        loaded = load_bundle(config, now_ns=clock.now_ns)
-        station = make_station(
-            config,
-            loaded=loaded,
-            camera=make_camera(config.camera, clock=clock),
-            trigger=make_belt(config, clock=clock),
-            rejector=make_rejector(config, clock=clock),
-            clock=clock,
-        )
-        uplink = make_uplink(path, config, Path(folder) / "uplink.log")
-        if config.uplink.start:
-            uplink.start()
-        try:
-            return station.run()
-        finally:
-            uplink.close()
+        with closing(load_bundle(config, now_ns=clock.now_ns)) as loaded:
+            station = make_station(
+                config,
+                loaded=loaded,
+                camera=make_camera(config.camera, clock=clock),
+                trigger=make_belt(config, clock=clock),
+                rejector=make_rejector(config, clock=clock),
+                clock=clock,
+            )
+            uplink = make_uplink(path, config, Path(folder) / "uplink.log")
+            if config.uplink.start:
+                uplink.start()
+            try:
+                return station.run()
+            finally:
+                uplink.close()
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +32,17 @@ def _log_as_it_was() -> Iterator[None]:
     root.setLevel(level)
     for handler in [handler for handler in root.handlers if handler.name == "outfeed"]:
         root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_remains() -> Iterator[None]:
+    """A thread that outlives its test writes into the log, and the files, of the next one."""
+    before = set(threading.enumerate())
+    yield
+    limit_s = time.monotonic() + 10
+    while remaining := [one.name for one in threading.enumerate() if one not in before]:
+        assert time.monotonic() < limit_s, f"threads remain: {remaining}"
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -128,28 +129,28 @@ def _commission(
     path: Path, config: StationConfig, options: CommissionOptions, folder: Path, console: Console
 ) -> bool:
     clock = MonotonicClock()
-    loaded = load_bundle(config, now_ns=clock.now_ns)
-    bundle, inspector = loaded.bundle, loaded.inspector
-    known = _known(config, bundle, console)
-    context = CommissionContext(
-        config=config,
-        bundle=bundle,
-        inspector=inspector,
-        devices=devices_of(config, clock),
-        clock=clock,
-        operator=_operator(options),
-        folder=folder,
-        print_line=lambda text: console.print(escape(text)),
-        settings=options.settings,
-        done=known,
-    )
-    record, results = run_steps(
-        context,
-        options.steps or STEPS,
-        show=lambda result: show_result(console, result),
-        write=partial(_write, path) if options.write else None,
-        may_skip=options.may_skip,
-    )
+    with closing(load_bundle(config, now_ns=clock.now_ns)) as loaded:
+        bundle, inspector = loaded.bundle, loaded.inspector
+        known = _known(config, bundle, console)
+        context = CommissionContext(
+            config=config,
+            bundle=bundle,
+            inspector=inspector,
+            devices=devices_of(config, clock),
+            clock=clock,
+            operator=_operator(options),
+            folder=folder,
+            print_line=lambda text: console.print(escape(text)),
+            settings=options.settings,
+            done=known,
+        )
+        record, results = run_steps(
+            context,
+            options.steps or STEPS,
+            show=lambda result: show_result(console, result),
+            write=partial(_write, path) if options.write else None,
+            may_skip=options.may_skip,
+        )
     write_record(config.paths.commissioning, record)
     page = folder / PAGE
     try:

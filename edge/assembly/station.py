@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -70,13 +70,19 @@ class LoadedBundle:
     bundle: Bundle
     inspector: Inspector
     engine: EngineChoice
+    _storing: Retrying | None = None
+
+    def close(self) -> None:
+        """End the tries to store that the bundle was accepted. Does not wait."""
+        if self._storing is not None:
+            self._storing.close()
 
 
 def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBundle:
     """Return the configured bundle, admitted and proven, with its chain. Blocks for some seconds.
 
     No older version of the bundle is accepted afterwards. If the disk cannot store that now, it is
-    tried again in the background.
+    tried again in the background until the returned object is closed.
 
     With engine.kind "auto" the engine is the one that ``outfeed bench --select`` chose, if the
     choice is still valid and reproduces the golden frames. Otherwise it is the default engine, and
@@ -89,8 +95,9 @@ def load_bundle(config: StationConfig, *, now_ns: Callable[[], int]) -> LoadedBu
         remember(config, bundle)
         remember_proof(bundle, loaded.engine, config.paths.proven_bundles)
 
-    Retrying("accepted_version", store).start(_DISK_S)
-    return loaded
+    storing = Retrying("accepted_version", store)
+    storing.start(_DISK_S)
+    return replace(loaded, _storing=storing)
 
 
 def _on_engine(config: StationConfig, bundle: Bundle, now_ns: Callable[[], int]) -> LoadedBundle:

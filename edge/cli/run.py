@@ -19,6 +19,7 @@ def run(config: ConfigOption) -> None:
     """
     import faulthandler
     import os
+    from contextlib import closing
 
     from rich.console import Console
 
@@ -44,33 +45,32 @@ def run(config: ConfigOption) -> None:
     settings = open_config(config)
     clock = MonotonicClock()
     notifier.send_status(f"proving {settings.bundle.name} on its golden frames")
-    loaded = load_bundle(settings, now_ns=clock.now_ns)
-    check_commission(settings, loaded.bundle)
-    trigger = make_trigger(settings, clock=clock)
-    station = make_station(
-        settings,
-        loaded=loaded,
-        camera=make_camera(settings.camera, clock=clock),
-        trigger=trigger,
-        rejector=make_rejector(settings, clock=clock, trigger=trigger),
-        clock=clock,
-        notifier=notifier,
-    )
-    uplink = make_uplink(config, settings) if settings.uplink.start else None
-    warn_undriven(
-        settings, loaded.bundle
-    )  # last, so that an error of the configuration is the only line
-    with stop_signals(station.stop):
-        try:
-            if uplink is not None:
-                uplink.start()
-            summary = station.run()
-        except MustEndError as error:
-            # The normal exit of the interpreter may wait for a thread that hangs.
-            end_now(error)
-        finally:
-            if uplink is not None:
-                uplink.close()
+    with closing(load_bundle(settings, now_ns=clock.now_ns)) as loaded:
+        check_commission(settings, loaded.bundle)
+        trigger = make_trigger(settings, clock=clock)
+        station = make_station(
+            settings,
+            loaded=loaded,
+            camera=make_camera(settings.camera, clock=clock),
+            trigger=trigger,
+            rejector=make_rejector(settings, clock=clock, trigger=trigger),
+            clock=clock,
+            notifier=notifier,
+        )
+        uplink = make_uplink(config, settings) if settings.uplink.start else None
+        # Last, so that an error of the configuration is the only line.
+        warn_undriven(settings, loaded.bundle)
+        with stop_signals(station.stop):
+            try:
+                if uplink is not None:
+                    uplink.start()
+                summary = station.run()
+            except MustEndError as error:
+                # The normal exit of the interpreter may wait for a thread that hangs.
+                end_now(error)
+            finally:
+                if uplink is not None:
+                    uplink.close()
     console = Console(highlight=False)
     for table in summary_tables(summary):
         console.print(table)

@@ -141,7 +141,7 @@ def test_the_station_runs_on_what_was_chosen(
             measured=(),
         ),
     )
-    load_bundle(config, now_ns=lambda: 0)
+    load_bundle(config, now_ns=lambda: 0).close()
     assert run_on == [EngineChoice(name, 1, "int8")]
 
 
