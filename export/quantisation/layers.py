@@ -5,7 +5,7 @@ Each layer stays in float in turn, and the remaining error is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import onnx
@@ -38,7 +38,7 @@ def rank_layers(
     before = error(quantiser.quantise(replace(scheme, keep_float=())))
     reliefs = [
         Relief(names, error(quantiser.quantise(replace(scheme, keep_float=names))))
-        for names in _candidates(quantiser.prepared)
+        for names in _candidates(quantiser.prepared, quantiser.layers)
     ]
     most = max(before - min(relief.error for relief in reliefs), 1e-9)
     return tuple(
@@ -46,14 +46,15 @@ def rank_layers(
     )
 
 
-def _candidates(model: onnx.ModelProto) -> tuple[tuple[str, ...], ...]:
+def _candidates(
+    model: onnx.ModelProto, layers: Sequence[onnx.NodeProto]
+) -> tuple[tuple[str, ...], ...]:
     """Return each layer alone, then each layer with all layers that read its output.
 
     Nodes without weights may lie between them. The output stays in float only where neither side is
     quantised.
     """
     nodes = list(model.graph.node)
-    layers = [node for node in nodes if node.op_type in LAYER_TYPES]
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in nodes:
         for name in node.input:

@@ -106,8 +106,9 @@ class Quantiser:
 
     @property
     def layers(self) -> tuple[onnx.NodeProto, ...]:
-        """Return the nodes with weights, in order."""
-        return tuple(n for n in self._prepared.graph.node if n.op_type in LAYER_TYPES)
+        """Return the nodes with weights that may be rounded, in order."""
+        nodes = self._prepared.graph.node
+        return tuple(n for n in nodes if n.op_type in LAYER_TYPES and n.name not in self._float)
 
     def quantise(self, scheme: Scheme | None = None) -> onnx.ModelProto:
         """Return the int8 network with input `normalised` and output `raw`, both float.
@@ -126,7 +127,7 @@ class Quantiser:
             QuantType.QUInt8,
             self._ranges[scheme.calibration],
             [],
-            list(scheme.keep_float),
+            [*scheme.keep_float, *self._float],
             _OPERATORS,
             {"TensorQuantOverrides": self._overrides | self._weights(scheme)},
         )
@@ -151,6 +152,10 @@ class Quantiser:
             if limited is not None:  # layers may share their weights
                 ranges[name] = limited
         return ranges
+
+    @cached_property
+    def _float(self) -> tuple[str, ...]:
+        return always_float(self._prepared)
 
     @cached_property
     def _means(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -194,6 +199,23 @@ class _One(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
         feed, self._feed = self._feed, None
         return feed
+
+
+def always_float(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Return the names of nodes that stay in float in every scheme, in order.
+
+    They are each product with a matrix for each place of the part (method `padim`), and all nodes
+    behind it. Such a matrix whitens: one scale for all of its values would remove the directions in
+    which good parts hardly differ. model: prepared, so that every node has a name.
+    """
+    sizes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    names, behind = [], set()
+    for node in model.graph.node:
+        by_place = node.op_type == "MatMul" and sizes.get(node.input[1], 0) > 2
+        if by_place or behind.intersection(node.input):
+            names.append(node.name)
+            behind.update(node.output)
+    return tuple(names)
 
 
 def quantise(

@@ -14,10 +14,9 @@ from torch import Tensor
 from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import planes
-from models.methods.frozen_backbone import require_good
+from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.padim.network import FEATURES, PaDiMDetector
 from models.methods.recipe import PaDiMRecipe
-from models.training.fit import start_from_imagenet
 from models.training.patches import Picture
 from models.training.progress import stage, track
 from models.training.recipe import Recipe
@@ -41,8 +40,7 @@ def train(task: TrainingTask) -> TrainedMethod:
     network = build(task.recipe, task.channels).eval()
     _require_one_size(task.pictures + task.held_back)
     _require_space(task.good[0], network, options)
-    start_from_imagenet(network, "method")
-    network.requires_grad_(False)
+    freeze_backbone(network, task.good)
     drawn = torch.Generator().manual_seed(task.recipe.seed)
     network.chosen = torch.randperm(FEATURES, generator=drawn)[: options.dimensions].sort().values
     _fit(network, task.good, options.ridge)
@@ -131,12 +129,4 @@ def _settle(network: PaDiMDetector, task: TrainingTask) -> None:
     network.unit.fill_(severity_unit(peaks))
 
 
-METHOD = Method(
-    train=train,
-    build=build,
-    good_only=True,
-    formats=("onnx",),
-    int8=False,
-    by_place=True,
-    reference=True,
-)
+METHOD = Method(train=train, build=build, good_only=True, formats=("onnx",), by_place=True)
