@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from models.networks.base import DetectorNetwork
 from models.networks.decision import DecisionHead
-from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
+from models.networks.efficientnet import STAGES, EfficientNetLite, unit
 
 SILENT = -6.0  # the logit of severity 0.03
 _STAGE_STRIDES = (2, 4, 8, 16, 16, 32, 32)  # of EfficientNet-Lite0, before the reduction
@@ -49,7 +49,7 @@ class ReducedDetector(DetectorNetwork):
         last = max(self.TAPS[0], self.DECISION_STAGES[-1]) if decision else self.TAPS[0]
         self.multiple_px = _STAGE_STRIDES[last] * self.REDUCTION
         self.shuffle = end // self.stride_px
-        self.backbone = EfficientNetLite0(
+        self.backbone = EfficientNetLite(
             channels,
             stages=last + 1,
             reduction=self.REDUCTION,
