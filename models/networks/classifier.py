@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.networks.efficientnet import STAGES, EfficientNetLite
+from models.networks.efficientnet import EfficientNetLite
 
 
 class BlockClassifier(nn.Module):
@@ -23,7 +23,7 @@ class BlockClassifier(nn.Module):
         self.backbone = EfficientNetLite(channels, stages=self.STAGES, reduction=2)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.logits = nn.Linear(STAGES[self.STAGES - 1].channels, kinds + 1)
+        self.logits = nn.Linear(self.backbone.widths[-1], kinds + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.backbone(x)[-1]

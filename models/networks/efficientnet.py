@@ -36,8 +36,7 @@ class Scaling(NamedTuple):
 
 SCALINGS = {"lite0": Scaling(1.0, 1.0), "lite1": Scaling(1.0, 1.1), "lite2": Scaling(1.1, 1.2)}
 STEM_CHANNELS = 32  # of every Lite variant
-# Of Lite0.
-STAGES = (
+LITE0_STAGES = (
     EfficientNetStage(1, 3, 1, 1, 16),
     EfficientNetStage(2, 3, 2, 6, 24),
     EfficientNetStage(2, 5, 2, 6, 40),
@@ -103,7 +102,7 @@ class EfficientNetLite(nn.Module):
         channels: int = 1,
         *,
         variant: str = "lite0",
-        stages: int = len(STAGES),
+        stages: int = len(LITE0_STAGES),
         reduction: int = 1,
         kernel: int | None = None,
     ) -> None:
@@ -174,12 +173,13 @@ def scaled_stages(variant: str) -> tuple[EfficientNetStage, ...]:
     Lite variants have the first and the last stage of Lite0, except for their channels.
     """
     width, depth = SCALINGS[variant]
+    last = len(LITE0_STAGES) - 1
     return tuple(
         stage._replace(
-            blocks=math.ceil(stage.blocks * depth) if 0 < i < len(STAGES) - 1 else stage.blocks,
+            blocks=stage.blocks if i in (0, last) else math.ceil(stage.blocks * depth),
             channels=int(stage.channels * width / 8 + 0.5) * 8,
         )
-        for i, stage in enumerate(STAGES)
+        for i, stage in enumerate(LITE0_STAGES)
     )
 
 
