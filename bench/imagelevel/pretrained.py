@@ -16,7 +16,7 @@ from bench.imagelevel.network import DROPOUT, PREDICT_AT_ONCE, fit_network, netw
 from bench.imagelevel.pictures import Labelled, Labels
 from bench.imagelevel.settings import ImageLevelSettings
 from models.data.dataset import DataError, Pixels
-from models.networks.efficientnet import STAGES, EfficientNetLite0, imagenet_path
+from models.networks.efficientnet import EfficientNetLite, imagenet_path
 
 
 class PretrainedClassifier:
@@ -54,7 +54,7 @@ def train_pretrained(
     without the weights, and FloatingPointError when the loss is no finite number.
     """
     torch.manual_seed(seed)
-    backbone = EfficientNetLite0(training.pixels.shape[3])
+    backbone = EfficientNetLite(training.pixels.shape[3])
     backbone.load_imagenet()
     backbone.eval()
     features = _features(backbone, training.pixels)
@@ -63,7 +63,7 @@ def train_pretrained(
     inputs = ((features - mean) / scale)[:, :, None, None]
     head = nn.Sequential(
         nn.Flatten(),
-        nn.Linear(STAGES[-1].channels, width),
+        nn.Linear(backbone.widths[-1], width),
         nn.Tanh() if settings.activation == "tanh" else nn.ReLU(),
         nn.Dropout(DROPOUT),
         nn.Linear(width, classes),

@@ -57,7 +57,7 @@ class Placement:
 class Surface:
     """Cells of a surface.
 
-    features: float32 N×FEATURES. defective: float32 N, 1 for a visible synthetic defect.
+    features: float32 N×F. defective: float32 N, 1 for a visible synthetic defect.
     """
 
     features: Tensor

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from models.networks.efficientnet import EfficientNetLite0, InvertedBottleneck
+from models.networks.efficientnet import EfficientNetLite, InvertedBottleneck
 
 LEAST = 1e-6  # range of a constant channel
 TOP = 6.0  # the limit of ReLU6
@@ -20,7 +20,7 @@ MOST_GAIN = 16.0  # limit for a channel that hardly changes
 
 
 @torch.no_grad()
-def equalise(backbone: EfficientNetLite0, pictures: Iterable[Tensor]) -> None:
+def equalise(backbone: EfficientNetLite, pictures: Iterable[Tensor]) -> None:
     """Scale the channels of every stage's output to reach 1 on the pictures, in place.
 
     pictures: normalised, 1×C×H×W. The outputs of a stage are linear, so each layer behind reverses
@@ -53,7 +53,7 @@ def _first(body: nn.Sequential) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def widen(backbone: EfficientNetLite0, pictures: Iterable[Tensor]) -> None:
+def widen(backbone: EfficientNetLite, pictures: Iterable[Tensor]) -> None:
     """Scale the channels of every ReLU6 within a stage to its whole range on the pictures, in
     place.
 

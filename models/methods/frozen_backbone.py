@@ -6,7 +6,7 @@ from models.data.dataset import DataError
 from models.methods.cell_features import planes
 from models.methods.channel_equalisation import equalise, widen
 from models.networks.base import DetectorNetwork
-from models.networks.efficientnet import EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite
 from models.training.fit import start_from_imagenet
 from models.training.int8_rounding import round_weights
 from models.training.patches import Picture
@@ -28,7 +28,7 @@ def freeze_backbone(network: DetectorNetwork, good: tuple[Picture, ...]) -> None
     """
     start_from_imagenet(network, "method")
     backbone = network.backbone
-    assert isinstance(backbone, EfficientNetLite0)
+    assert isinstance(backbone, EfficientNetLite)
     for step in (equalise, widen):
         step(backbone, (planes(p.pixels, network.multiple_px) for p in good[:MOST_EQUALISED]))
     round_weights(backbone)

@@ -13,6 +13,16 @@ class RecipeSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class BackboneRecipe(RecipeSection):
+    """The key of methods that use features of a network trained on ImageNet.
+
+    backbone: that network, EfficientNet-Lite0, Lite1 or Lite2. Lite1 is deeper than Lite0, and
+    Lite2 is also wider (docs/decisions/0053).
+    """
+
+    backbone: Literal["lite0", "lite1", "lite2"] = "lite0"
+
+
 class AutoencoderRecipe(RecipeSection):
     """The autoencoder of good parts and its training (models/methods/autoencoder).
 
@@ -77,15 +87,16 @@ class CascadeRecipe(RecipeSection):
     refine: float = Field(default=1.0, gt=0, le=2)
 
 
-class MemoryBankRecipe(RecipeSection):
+class MemoryBankRecipe(BackboneRecipe):
     """Features of good parts, from a network trained on ImageNet (models/methods/memory_bank).
 
-    reduction: factor by which the resolution is reduced first; 1 finds finer defects at four times
-    the cost. directions: number of directions along which a cell is compared with good parts.
-    units: size of the critic. critic: its share of the severity; the rest is the distance from good
-    parts. synthetic_pictures: pictures with synthetic defects, from which the directions and the
-    critic are learned. cells: most cells of sound surface, and of synthetic defects, that are
-    stored while learning, 0.7 KB each. steps: training steps of the critic.
+    backbone: EfficientNet-Lite0, Lite1 or Lite2. reduction: factor by which the resolution is
+    reduced first; 1 finds finer defects at four times the cost. directions: number of directions
+    along which a cell is compared with good parts. units: size of the critic. critic: its share of
+    the severity; the rest is the distance from good parts. synthetic_pictures: pictures with
+    synthetic defects, from which the directions and the critic are learned. cells: most cells of
+    sound surface, and of synthetic defects, that are stored while learning, 0.7 KB each. steps:
+    training steps of the critic.
     """
 
     reduction: Literal[1, 2] = 2
@@ -97,16 +108,17 @@ class MemoryBankRecipe(RecipeSection):
     steps: int = Field(default=1000, ge=1)
 
 
-class ReverseDistillationRecipe(RecipeSection):
+class ReverseDistillationRecipe(BackboneRecipe):
     """A student that predicts the features of good parts (models/methods/reverse_distillation).
 
-    width: channels of the student. bottleneck: channels through which it sees the teacher's deepest
-    features. steps × batch: number of training crops, of crop_px a side. views: number of changed
-    pictures that are made of each good part. flip, rotate_deg, brightness, contrast: these changes
-    (models/augmentation/crops.py). Use rotate_deg = 180 for parts that lie in any rotation.
-    critic: share of the critic in the severity; the rest is the student's. units: size of the
-    critic. synthetic_pictures, cells, critic_steps: pictures with synthetic defects to train it on,
-    most cells of either sort, 4 KB each, and its training steps.
+    backbone: the teacher, EfficientNet-Lite0, Lite1 or Lite2. width: channels of the student.
+    bottleneck: channels through which it sees the teacher's deepest features. steps × batch: number
+    of training crops, of crop_px a side. views: number of changed pictures that are made of each
+    good part. flip, rotate_deg, brightness, contrast: these changes (models/augmentation/crops.py).
+    Use rotate_deg = 180 for parts that lie in any rotation. critic: share of the critic in the
+    severity; the rest is the student's. units: size of the critic. synthetic_pictures, cells,
+    critic_steps: pictures with synthetic defects to train it on, most cells of either sort, 4 KB
+    each, and its training steps.
     """
 
     width: int = Field(default=96, ge=16, le=256, multiple_of=16)
@@ -127,8 +139,8 @@ class ReverseDistillationRecipe(RecipeSection):
     critic_steps: int = Field(default=600, ge=1)
 
 
-class PictureTrainingRecipe(RecipeSection):
-    """The keys of a training on whole pictures."""
+class PictureTrainingRecipe(BackboneRecipe):
+    """The keys of a training on whole pictures, with features of a backbone."""
 
     steps: int = Field(default=800, ge=1)
     batch: int = Field(default=8, ge=2)
@@ -152,37 +164,38 @@ class FeatureNoiseRecipe(PictureTrainingRecipe):
 class SimpleNetRecipe(FeatureNoiseRecipe):
     """SimpleNet and its training (models/methods/simplenet). A reference method.
 
-    width: channels of the hidden layer of the discriminator. noise: standard deviation of the noise
-    that stands for a defect, in standard deviations of the features. steps × batch: number of
-    training pictures, of picture_px a side; of larger ones a batch has fewer. learning_rate,
-    weight_decay, ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes
-    of the pictures (models/augmentation/crops.py).
+    backbone: EfficientNet-Lite0, Lite1 or Lite2. width: channels of the hidden layer of the
+    discriminator. noise: standard deviation of the noise that stands for a defect, in standard
+    deviations of the features. steps × batch: number of training pictures, of picture_px a side; of
+    larger ones a batch has fewer. learning_rate, weight_decay, ema: as for the detector. flip,
+    rotate_deg, brightness, contrast: random changes of the pictures (models/augmentation/crops.py).
     """
 
 
 class SuperSimpleNetRecipe(FeatureNoiseRecipe):
     """SuperSimpleNet and its training (models/methods/supersimplenet).
 
-    width: channels of the hidden layer of the map. noise: standard deviation of the noise that
-    makes anomalies, in standard deviations of the features. steps × batch: number of training
-    pictures, of picture_px a side; of larger ones a batch has fewer. learning_rate, weight_decay,
-    ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes of the pictures
-    (models/augmentation/crops.py).
+    backbone: EfficientNet-Lite0, Lite1 or Lite2. width: channels of the hidden layer of the map.
+    noise: standard deviation of the noise that makes anomalies, in standard deviations of the
+    features. steps × batch: number of training pictures, of picture_px a side; of larger ones a
+    batch has fewer. learning_rate, weight_decay, ema: as for the detector. flip, rotate_deg,
+    brightness, contrast: random changes of the pictures (models/augmentation/crops.py).
     """
 
 
 class EfficientADRecipe(PictureTrainingRecipe):
     """EfficientAD and its training (models/methods/efficientad). A reference method.
 
-    features: number that the teacher returns for each cell. width: channels of teacher and student
-    at stride 4. bottleneck: channels of the autoencoder at stride 32. views: number of changed
-    crops, of picture_px a side, on which the teacher imitates the network of ImageNet.
-    teacher_steps × batch: number of these crops that it sees. hard_share: share of the differences,
-    the largest ones, from which the student learns. outside: weight of generated textures, of which
-    the student must not predict the features; 0 trains without them. steps × batch: number of
-    training pictures of student and autoencoder, of picture_px a side; of larger ones a batch has
-    fewer. learning_rate, weight_decay, ema: as for the detector. flip, rotate_deg, brightness,
-    contrast: random changes of the pictures (models/augmentation/crops.py).
+    backbone: the network that the teacher imitates, EfficientNet-Lite0, Lite1 or Lite2. features:
+    number that the teacher returns for each cell. width: channels of teacher and student at stride
+    4. bottleneck: channels of the autoencoder at stride 32. views: number of changed crops, of
+    picture_px a side, on which the teacher imitates the backbone. teacher_steps × batch: number of
+    these crops that it sees. hard_share: share of the differences, the largest ones, from which the
+    student learns. outside: weight of generated textures, of which the student must not predict the
+    features; 0 trains without them. steps × batch: number of training pictures of student and
+    autoencoder, of picture_px a side; of larger ones a batch has fewer. learning_rate,
+    weight_decay, ema: as for the detector. flip, rotate_deg, brightness, contrast: random changes
+    of the pictures (models/augmentation/crops.py).
     """
 
     features: int = Field(default=64, ge=2, le=80, multiple_of=2)
@@ -195,30 +208,32 @@ class EfficientADRecipe(PictureTrainingRecipe):
     outside: float = Field(default=0.0, ge=0)
 
 
-class PatchCoreRecipe(RecipeSection):
+class PatchCoreRecipe(BackboneRecipe):
     """A bank of features of good parts (models/methods/patchcore). A reference method.
 
-    vectors: most vectors of the bank; a vector takes 0.6 KB. share: of all cells of 8 px of the
-    good parts that become vectors, as long as there are fewer than that. cells: most cells that are
-    kept before vectors are chosen among them; the others are left out at random. projected: number
-    of dimensions in which distances are compared while choosing. neighbours: b of the paper's
-    equation 7, by which the score of a part is weighted; with 1 the score is the largest distance.
+    backbone: EfficientNet-Lite0, Lite1 or Lite2. vectors: most vectors of the bank; a vector takes
+    0.6 KB. share: of all cells of 8 px of the good parts that become vectors, as long as there are
+    fewer than that. cells: most cells that are kept before vectors are chosen among them; the
+    others are left out at random. projected: number of dimensions in which distances are compared
+    while choosing. neighbours: b of the paper's equation 7, by which the score of a part is
+    weighted; with 1 the score is the largest distance.
     """
 
     vectors: int = Field(default=16_000, ge=2, le=200_000)
     share: float = Field(default=0.1, gt=0, le=1)
     cells: int = Field(default=200_000, ge=100, le=2_000_000)
-    projected: int = Field(default=128, ge=2, le=152)
+    projected: int = Field(default=128, ge=2, le=168)
     neighbours: int = Field(default=9, ge=1, le=100)
 
 
-class PaDiMRecipe(RecipeSection):
+class PaDiMRecipe(BackboneRecipe):
     """A Gaussian of the features of good parts at each place (models/methods/padim). A reference
     method.
 
-    reduction: factor by which the resolution is reduced first. Places lie 4 px times the reduction
-    apart. dimensions: number of features, which are drawn from 176; a place takes 4 B times its
-    square. ridge: added to the variance of each feature.
+    backbone: EfficientNet-Lite0, Lite1 or Lite2. reduction: factor by which the resolution is
+    reduced first. Places lie 4 px times the reduction apart. dimensions: number of features, which
+    are drawn from 176, or from 192 of Lite2; a place takes 4 B times its square. ridge: added to
+    the variance of each feature.
     """
 
     reduction: Literal[1, 2, 4] = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite
 
 
 class BlockClassifier(nn.Module):
@@ -20,10 +20,10 @@ class BlockClassifier(nn.Module):
 
     def __init__(self, channels: int = 1, kinds: int = 1, dropout: float = 0.2) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite0(channels, stages=self.STAGES, reduction=2)
+        self.backbone = EfficientNetLite(channels, stages=self.STAGES, reduction=2)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.logits = nn.Linear(STAGES[self.STAGES - 1].channels, kinds + 1)
+        self.logits = nn.Linear(self.backbone.widths[-1], kinds + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.backbone(x)[-1]

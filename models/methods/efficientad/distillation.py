@@ -22,10 +22,9 @@ from models.data.dataset import Pixels, as_channels
 from models.data.textures import specimen
 from models.methods.base import TrainingTask
 from models.methods.efficientad.network import MULTIPLE_PX, EfficientADDetector
-from models.methods.simplenet.network import FEATURES, FINE, JoinedFeatures
+from models.methods.simplenet.network import JoinedFeatures
 from models.methods.simplenet.training import schedule, standardise_on
 from models.networks import normalise
-from models.networks.efficientnet import STAGES
 from models.training.feed import Pair
 from models.training.fit import Fit, start_from_imagenet
 from models.training.progress import track
@@ -44,7 +43,6 @@ STRONG = Augmentation(
     brightness=40.0,
 )
 CORRUPTION = Corruption(defect_share=0.7)
-FINE_FEATURES = STAGES[FINE].channels
 LEAST_DEVIATION = 1e-3  # of a standardised feature: with less, one has no weight
 
 
@@ -63,7 +61,7 @@ def distil(network: EfficientADDetector, task: TrainingTask) -> None:
     without the weights of ImageNet.
     """
     options = task.recipe.efficientad
-    backbone = JoinedFeatures(task.channels).eval()
+    backbone = JoinedFeatures(task.channels, backbone=options.backbone).eval()
     start_from_imagenet(backbone, "method")
     plan = schedule(options.model_copy(update={"steps": options.teacher_steps}))
     checkpoint = task.checkpoint.with_name(f"teacher-{task.checkpoint.name}")
@@ -90,7 +88,7 @@ def collect_views(task: TrainingTask, backbone: JoinedFeatures) -> Views:
     options = task.recipe.efficientad
     standardise_on(backbone, task.good)
     rng = np.random.default_rng([task.recipe.seed, 51])
-    chosen = chosen_features(options.features)
+    chosen = chosen_features(options.features, backbone.widths)
     pixels, features = [], []
     for crop in track(_crops(task, rng), "computing features for the teacher", options.views):
         pixels.append(crop)
@@ -101,11 +99,14 @@ def collect_views(task: TrainingTask, backbone: JoinedFeatures) -> Views:
     return Views(torch.stack(pixels), cells)
 
 
-def chosen_features(count: int) -> Tensor:
-    """Return the numbers of the imitated features: half of them at either stride, evenly spread."""
-    half = count // 2
-    fine = torch.linspace(0, FINE_FEATURES - 1, half)
-    return torch.cat([fine, torch.linspace(FINE_FEATURES, FEATURES - 1, half)]).round().long()
+def chosen_features(count: int, widths: tuple[int, ...]) -> Tensor:
+    """Return the numbers of the imitated features: half of them at either stride, evenly spread.
+
+    widths: number of features at either stride.
+    """
+    half, (fine, coarse) = count // 2, widths
+    numbers = torch.linspace(0, fine - 1, half), torch.linspace(fine, fine + coarse - 1, half)
+    return torch.cat(numbers).round().long()
 
 
 def _crops(task: TrainingTask, rng: np.random.Generator) -> Iterator[Tensor]:

@@ -13,11 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.base import DetectorNetwork
-from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite
 
-TAPS = (1, 2, 4)  # stages of EfficientNet-Lite0; strides 4, 8 and 16, times the reduction
-WIDTHS = tuple(STAGES[tap].channels for tap in TAPS)
-FEATURES = sum(WIDTHS)
+TAPS = (1, 2, 4)  # stages of the backbone; strides 4, 8 and 16, times the reduction
 # Limit of the deviation along one direction, in standard deviations of good parts. ReLU6 applies
 # it, so that int8 resolves 0.05 of a deviation even with a large defect.
 FARTHEST = 12.0
@@ -25,7 +23,7 @@ _TOP = 6.0  # the limit of ReLU6
 
 
 class MemoryBankDetector(DetectorNetwork):
-    """Severity for each cell of 4 px times the reduction, from a frozen EfficientNet-Lite0.
+    """Severity for each cell of 4 px times the reduction, from a frozen EfficientNet-Lite.
 
     It is the sum of two terms. The distance has two units for each of ``directions`` of the
     features: the deviation in both senses, limited to FARTHEST. The critic has ``units`` ReLU6
@@ -38,18 +36,27 @@ class MemoryBankDetector(DetectorNetwork):
     """
 
     def __init__(
-        self, channels: int = 1, *, reduction: int = 2, directions: int = 16, units: int = 32
+        self,
+        channels: int = 1,
+        *,
+        backbone: str = "lite0",
+        reduction: int = 2,
+        directions: int = 16,
+        units: int = 32,
     ) -> None:
         super().__init__()
         self.stride_px, self.multiple_px = 4 * reduction, 16 * reduction
         self.directions, self.units = directions, units
-        self.backbone = EfficientNetLite0(channels, stages=TAPS[-1] + 1, reduction=reduction)
+        self.backbone = EfficientNetLite(
+            channels, variant=backbone, stages=TAPS[-1] + 1, reduction=reduction
+        )
+        self.features = sum(self.backbone.widths[tap] for tap in TAPS)
         rows = 2 * directions + units
-        self.project = nn.Conv2d(FEATURES, rows, 1)
+        self.project = nn.Conv2d(self.features, rows, 1)
         self.head = nn.Conv2d(rows, 1, 1)
 
     def taps(self, x: Tensor) -> list[Tensor]:
-        """Return the features, fine to coarse: N×WIDTHS[i]×(H/stride)×(W/stride)."""
+        """Return the features, fine to coarse: N×C×(H/stride)×(W/stride) each."""
         outputs = self.backbone(x)
         return [outputs[tap] for tap in TAPS]
 
@@ -70,7 +77,7 @@ class MemoryBankDetector(DetectorNetwork):
     def remember(self, distance: tuple[Tensor, Tensor], critic: tuple[Tensor, Tensor]) -> None:
         """Set the projections, each as weight and bias on the features.
 
-        distance: directions×FEATURES and directions, for the deviations. critic: units×FEATURES and
+        distance: directions×features and directions, for the deviations. critic: units×features and
         units, for the input of its ReLU6.
         """
         weight, bias = (part * (_TOP / FARTHEST) for part in distance)
@@ -89,12 +96,12 @@ class MemoryBankDetector(DetectorNetwork):
 
 
 def grown(taps: list[Tensor]) -> Tensor:
-    """Return the features at the finest stride, coarse ones repeated: N×FEATURES×h×w."""
+    """Return the features at the finest stride, coarse ones repeated: N×features×h×w."""
     return torch.cat([_repeat(tap, 2**i) for i, tap in enumerate(taps)], 1)
 
 
 def cells(taps: list[Tensor]) -> Tensor:
-    """Return the features of every cell of one picture, as in ``raw``: (rows·cols)×FEATURES."""
+    """Return the features of every cell of one picture, as in ``raw``: (rows·cols)×features."""
     return grown(taps)[0].flatten(1).T
 
 

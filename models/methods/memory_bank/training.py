@@ -77,6 +77,7 @@ def build(recipe: Recipe, channels: int) -> MemoryBankDetector:
     options = recipe.memory_bank
     return MemoryBankDetector(
         channels,
+        backbone=options.backbone,
         reduction=options.reduction,
         directions=options.directions,
         units=options.units,

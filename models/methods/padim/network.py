@@ -1,7 +1,7 @@
 """The network of the method `padim`: the Mahalanobis distance from good parts, place by place.
 
 Source: Defard et al. 2021 (PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and
-Localization, ICPR Workshops), section III. The backbone is EfficientNet-Lite0 in place of a ResNet.
+Localization, ICPR Workshops), section III. The backbone is EfficientNet-Lite in place of a ResNet.
 docs/decisions/0048 lists every difference from the paper.
 """
 
@@ -15,10 +15,9 @@ from torch.nn import functional
 
 from models.methods.pixel_map import PixelMap
 from models.methods.sized_buffers import SizedBuffers, Sizes
-from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite
 
-TAPS = (1, 2, 4)  # stages of EfficientNet-Lite0; strides 4, 8 and 16, times the reduction
-FEATURES = sum(STAGES[tap].channels for tap in TAPS)
+TAPS = (1, 2, 4)  # stages of the backbone; strides 4, 8 and 16, times the reduction
 
 
 class PaDiMDetector(SizedBuffers):
@@ -34,11 +33,14 @@ class PaDiMDetector(SizedBuffers):
     sized: ClassVar[Sizes] = {"chosen": (0,), "mean": (0, 1, 2), "whiten": (0, 1, 2)}
     stride_px = 1
 
-    def __init__(self, channels: int = 1, *, reduction: int = 2) -> None:
+    def __init__(self, channels: int = 1, *, backbone: str = "lite0", reduction: int = 2) -> None:
         """reduction: factor by which the resolution is reduced first."""
         super().__init__()
         self.cell_px, self.multiple_px = 4 * reduction, 16 * reduction
-        self.backbone = EfficientNetLite0(channels, stages=TAPS[-1] + 1, reduction=reduction)
+        self.backbone = EfficientNetLite(
+            channels, variant=backbone, stages=TAPS[-1] + 1, reduction=reduction
+        )
+        self.features = sum(self.backbone.widths[tap] for tap in TAPS)
         self.pixels = PixelMap(self.cell_px)
         self.chosen: Tensor
         self.mean: Tensor

@@ -15,7 +15,7 @@ from models.data.dataset import DataError
 from models.methods.base import Method, TrainedMethod, TrainingTask, severity_unit
 from models.methods.cell_features import planes
 from models.methods.frozen_backbone import freeze_backbone, require_good
-from models.methods.padim.network import FEATURES, PaDiMDetector
+from models.methods.padim.network import PaDiMDetector
 from models.methods.recipe import PaDiMRecipe
 from models.training.patches import Picture
 from models.training.progress import stage, track
@@ -42,14 +42,16 @@ def train(task: TrainingTask) -> TrainedMethod:
     _require_space(task.good[0], network, options)
     freeze_backbone(network, task.good)
     drawn = torch.Generator().manual_seed(task.recipe.seed)
-    network.chosen = torch.randperm(FEATURES, generator=drawn)[: options.dimensions].sort().values
+    order = torch.randperm(network.features, generator=drawn)
+    network.chosen = order[: options.dimensions].sort().values
     _fit(network, task.good, options.ridge)
     _settle(network, task)
     return TrainedMethod(network)
 
 
 def build(recipe: Recipe, channels: int) -> PaDiMDetector:
-    return PaDiMDetector(channels, reduction=recipe.padim.reduction)
+    options = recipe.padim
+    return PaDiMDetector(channels, backbone=options.backbone, reduction=options.reduction)
 
 
 def _require_one_size(pictures: tuple[Picture, ...]) -> None:

@@ -1,7 +1,7 @@
 """The network of the method `patchcore`: the distance of features from a bank of good parts.
 
 Source: Roth et al. 2022 (Towards Total Recall in Industrial Anomaly Detection, CVPR), sections 3.1
-and 3.3. The backbone is EfficientNet-Lite0 in place of a Wide-ResNet-50. docs/decisions/0048 lists
+and 3.3. The backbone is EfficientNet-Lite in place of a Wide-ResNet-50. docs/decisions/0048 lists
 every difference from the paper.
 """
 
@@ -15,11 +15,10 @@ from torch.nn import functional
 
 from models.methods.pixel_map import PixelMap
 from models.methods.sized_buffers import SizedBuffers, Sizes
-from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite
 
-TAPS = (2, 4)  # stages of EfficientNet-Lite0, at strides 8 and 16
+TAPS = (2, 4)  # stages of the backbone, at strides 8 and 16
 CELL_PX, MULTIPLE_PX = 8, 16
-FEATURES = sum(STAGES[tap].channels for tap in TAPS)
 PATCH = 3  # side in cells of the neighbourhood over which features are averaged
 # Vectors of the bank that one matrix product compares. Its result takes 4 KB for each cell.
 BLOCK = 1024
@@ -33,7 +32,7 @@ class PatchCoreDetector(SizedBuffers):
     weighted by equation 7 of the paper with the ``neighbours`` vectors nearest to its vector of the
     bank.
 
-    ``bank`` has FEATURES + 1 rows and a column for each vector v: the vector, and -|v|²/2. The
+    ``bank`` has features + 1 rows and a column for each vector v: the vector, and -|v|²/2. The
     product with a cell's features x and a 1 is x·v - |v|²/2 = (|x|² - |x - v|²) / 2, which is
     greatest for the nearest vector. ``near`` has a row for each vector: the indices of the vectors
     nearest to it, itself first. ``units``: distance, and weighted distance, of severity 1. The size
@@ -45,19 +44,20 @@ class PatchCoreDetector(SizedBuffers):
     stride_px = 1
     multiple_px = MULTIPLE_PX
 
-    def __init__(self, channels: int = 1) -> None:
+    def __init__(self, channels: int = 1, *, backbone: str = "lite0") -> None:
         super().__init__()
-        self.backbone = EfficientNetLite0(channels, stages=TAPS[-1] + 1)
+        self.backbone = EfficientNetLite(channels, variant=backbone, stages=TAPS[-1] + 1)
+        self.features = sum(self.backbone.widths[tap] for tap in TAPS)
         self.pixels = PixelMap(CELL_PX)
         self.bank: Tensor
         self.near: Tensor
         self.units: Tensor
-        self.register_buffer("bank", torch.zeros(FEATURES + 1, 1))
+        self.register_buffer("bank", torch.zeros(self.features + 1, 1))
         self.register_buffer("near", torch.zeros(1, 1, dtype=torch.int64))
         self.register_buffer("units", torch.ones(2))
 
     def cell_features(self, x: Tensor) -> Tensor:
-        """Return the features of the cells: N×C×H×W → N×FEATURES×(H/8)×(W/8)."""
+        """Return the features of the cells: N×C×H×W → N×features×(H/8)×(W/8)."""
         outputs = self.backbone(x)
         fine, coarse = (functional.avg_pool2d(outputs[tap], PATCH, 1, PATCH // 2) for tap in TAPS)
         enlarged = functional.interpolate(
@@ -93,7 +93,7 @@ class PatchCoreDetector(SizedBuffers):
 
     @torch.no_grad()
     def remember(self, vectors: Tensor, neighbours: int) -> None:
-        """Set the bank: vectors N×FEATURES. neighbours: b of equation 7, at most N of them."""
+        """Set the bank: vectors N×features. neighbours: b of equation 7, at most N of them."""
         rows = torch.cat([vectors.T, -vectors.square().sum(1)[None] / 2])
         self.bank = rows.contiguous()
         self.near = nearest(vectors, min(neighbours, len(vectors)))
@@ -104,13 +104,13 @@ class PatchCoreDetector(SizedBuffers):
         self.units.copy_(torch.tensor([cell, part]))
 
     def _weighted(self, cells: Tensor, squares: Tensor, distance: Tensor) -> Tensor:
-        """Return equation 7 for each picture, N×1. cells: N×P×(FEATURES + 1); the others N×P×1."""
+        """Return equation 7 for each picture, N×1. cells: N×P×(features + 1); the others N×P×1."""
         place = distance.argmax(1, keepdim=True)
         farthest = distance.gather(1, place)[:, :, 0]
         if self.near.shape[1] == 1:
             return farthest
         # The product with ones repeats the place for each feature, without the operator Expand.
-        each = place * torch.ones(1, 1, FEATURES + 1, dtype=torch.int64)
+        each = place * torch.ones(1, 1, self.features + 1, dtype=torch.int64)
         products = (cells.gather(1, each) @ self.bank)[:, 0]
         known = self.near.index_select(0, products.argmax(1))
         others = squares.gather(1, place)[:, 0] - 2.0 * products.gather(1, known)

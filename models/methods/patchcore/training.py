@@ -50,8 +50,8 @@ def train(task: TrainingTask) -> TrainedMethod:
 
 
 def build(recipe: Recipe, channels: int) -> PatchCoreDetector:
-    del recipe  # the size of the bank is that of the weights
-    return PatchCoreDetector(channels)
+    # The size of the bank is that of the weights.
+    return PatchCoreDetector(channels, backbone=recipe.patchcore.backbone)
 
 
 def bank_size(options: PatchCoreRecipe, total: int, kept: int) -> int:
@@ -63,7 +63,7 @@ def bank_size(options: PatchCoreRecipe, total: int, kept: int) -> int:
 def _collect(
     network: PatchCoreDetector, pictures: tuple[Picture, ...], most: int, seed: int
 ) -> tuple[Tensor, int]:
-    """Return features of cells drawn from all pictures, N×FEATURES, and the number of all cells.
+    """Return features of cells drawn from all pictures, N×features, and the number of all cells.
 
     At most ``most`` cells are kept, of each picture the same share of them.
     """

@@ -1,7 +1,7 @@
 """The network of the method `reverse-distillation`: features that a student cannot predict.
 
 Source: Deng & Li 2022 (Anomaly Detection via Reverse Distillation from One-Class Embedding, CVPR),
-sections 3.1 to 3.3. The teacher is EfficientNet-Lite0 in place of a Wide-ResNet. The deviation is
+sections 3.1 to 3.3. The teacher is EfficientNet-Lite in place of a Wide-ResNet. The deviation is
 the mean absolute difference of standardised features in place of the cosine, because int8 networks
 have neither a root nor a division. The critic is after Liu et al. 2023 (SimpleNet, CVPR), section
 3.3. docs/decisions/0046 has the trials.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.base import DetectorNetwork
-from models.networks.efficientnet import STAGES, EfficientNetLite0, EfficientNetStage, unit
+from models.networks.efficientnet import EfficientNetLite, EfficientNetStage, unit
 from models.networks.efficientnet import InvertedBottleneck as Block
 
 FINE, COARSE = (1, 2), (3, 4)  # the compared stages, at strides 8 (the first pooled) and 16
@@ -22,8 +22,6 @@ DEEP = 5  # the stage from which the student predicts; its stride is 32
 EXPAND, KERNEL, BLOCKS = 3, 5, 2  # of the student's inverted bottlenecks
 SMOOTH = 3  # side in cells of the square over which deviations are averaged
 FINE_PX, COARSE_PX, DEEP_PX = 8, 16, 32
-WIDTHS = tuple(sum(STAGES[stage].channels for stage in stages) for stages in (FINE, COARSE))
-FEATURES = 4 * sum(WIDTHS)  # of a cell, for the critic
 TOP = 6.0  # the limit of ReLU6
 FARTHEST = 3.0  # mean deviation, in standard deviations, at which it is limited
 
@@ -38,29 +36,42 @@ class ReverseDistillationDetector(DetectorNetwork):
     deviation of each feature and the feature itself, limited to 6 standard deviations of good parts
     and averaged over SMOOTH × SMOOTH cells. The network has only convolutions, ReLU6, additions,
     concatenations and repetitions.
+
+    ``widths``: number of compared features at either stride. ``features``: number that the critic
+    sees of a cell.
     """
 
     def __init__(
-        self, channels: int = 1, *, width: int = 96, bottleneck: int = 32, units: int = 32
+        self,
+        channels: int = 1,
+        *,
+        backbone: str = "lite0",
+        width: int = 96,
+        bottleneck: int = 32,
+        units: int = 32,
     ) -> None:
         """width: channels of the student at stride 16; at stride 8 it has half of them."""
         super().__init__()
         self.stride_px, self.multiple_px, self.units = FINE_PX, DEEP_PX, units
-        self.backbone = EfficientNetLite0(channels, stages=DEEP + 1)
-        deep, half = STAGES[DEEP].channels, width // 2
+        self.backbone = EfficientNetLite(channels, variant=backbone, stages=DEEP + 1)
+        known = self.backbone.widths
+        self.widths = tuple(sum(known[stage] for stage in stages) for stages in (FINE, COARSE))
+        self.features = 4 * sum(self.widths)
+        deep, half = known[DEEP], width // 2
         self.enter = nn.Sequential(
             *unit(deep, bottleneck, 1, linear=True), *unit(bottleneck, width, 1, linear=True)
         )
         self.coarse, self.fine = _blocks(width), _blocks(half)
         self.narrow = nn.Conv2d(width, half, 1)
         self.compare = nn.ModuleList(
-            StageComparison(STAGES[stage].channels, width if stage in COARSE else half, stage == 1)
+            StageComparison(known[stage], width if stage in COARSE else half, stage == 1)
             for stage in (*FINE, *COARSE)
         )
-        self.smooth = nn.ModuleList(_mean(4 * features) for features in WIDTHS)
+        self.smooth = nn.ModuleList(_mean(4 * features) for features in self.widths)
         # Two mean deviations, then the units of the critic.
         self.hidden = nn.ModuleList(
-            nn.Conv2d(4 * features, 2 + units, 1, bias=i == 0) for i, features in enumerate(WIDTHS)
+            nn.Conv2d(4 * features, 2 + units, 1, bias=i == 0)
+            for i, features in enumerate(self.widths)
         )
         self.head = nn.Conv2d(2 + units, 1, 1)
 
@@ -94,7 +105,7 @@ class ReverseDistillationDetector(DetectorNetwork):
         return functional.relu6(fine + _enlarge(coarse))
 
     def cell_features(self, x: Tensor) -> Tensor:
-        """Return what the critic sees of each cell of one picture: (rows·cols)×FEATURES."""
+        """Return what the critic sees of each cell of one picture: (rows·cols)×features."""
         fine, coarse = self._maps(x)
         return torch.cat([fine, _enlarge(coarse)], 1)[0].flatten(1).T
 
@@ -109,13 +120,14 @@ class ReverseDistillationDetector(DetectorNetwork):
 
     @torch.no_grad()
     def set_hidden(self, weight: Tensor, bias: Tensor) -> None:
-        """Set the critic's units: weight units×FEATURES and bias units, on ``cell_features``."""
-        columns = weight.split([4 * features for features in WIDTHS], 1)  # type: ignore[no-untyped-call]
+        """Set the critic's units: weight units×features and bias units, on ``cell_features``."""
+        columns = weight.split([4 * features for features in self.widths], 1)  # type: ignore[no-untyped-call]
+        means = self.mean_deviations()
         for i, part in enumerate(columns):
             hidden = self.hidden[i]
             assert isinstance(hidden, nn.Conv2d)
-            rows = torch.zeros(2 + self.units, 4 * WIDTHS[i])
-            rows[i] = mean_deviations()[i] * (TOP / FARTHEST)
+            rows = torch.zeros(2 + self.units, 4 * self.widths[i])
+            rows[i] = means[i] * (TOP / FARTHEST)
             rows[2:] = part
             hidden.weight.copy_(rows[:, :, None, None])
         first = self.hidden[0].bias
@@ -128,6 +140,21 @@ class ReverseDistillationDetector(DetectorNetwork):
         self.head.weight.copy_(weights[None, :, None, None])
         assert self.head.bias is not None
         self.head.bias.fill_(bias)
+
+    def mean_deviations(self) -> list[Tensor]:
+        """Return the weights of the mean deviation at strides 8 and 16, each 4·features.
+
+        They apply to the channels of ``StageComparison`` of the stages of a stride.
+        """
+        return [self.is_deviation(i).float() / count for i, count in enumerate(self.widths)]
+
+    def is_deviation(self, stride: int) -> Tensor:
+        """Return which features of the critic are deviations: bool, 4·features of stride 0 or 1."""
+        marks = []
+        for stage in (FINE, COARSE)[stride]:
+            count = 2 * self.backbone.widths[stage]
+            marks += [torch.ones(count, dtype=torch.bool), torch.zeros(count, dtype=torch.bool)]
+        return torch.cat(marks)
 
     def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the smoothed features for the critic at strides 8 and 16."""
@@ -180,23 +207,6 @@ class StageComparison(nn.Module):
         self.known.weight.copy_((-1.0 / (cells * deviation))[:, None, None, None])
         assert self.known.bias is not None
         self.known.bias.copy_(mean / deviation)
-
-
-def mean_deviations() -> list[Tensor]:
-    """Return the weights of the mean deviation at strides 8 and 16, each 4·features.
-
-    They apply to the channels of ``StageComparison`` of the stages of a stride.
-    """
-    return [is_deviation(i).float() / features for i, features in enumerate(WIDTHS)]
-
-
-def is_deviation(stride: int) -> Tensor:
-    """Return which features of the critic are deviations: bool, 4·features of stride 0 or 1."""
-    marks = []
-    for stage in (FINE, COARSE)[stride]:
-        channels = 2 * STAGES[stage].channels
-        marks += [torch.ones(channels, dtype=torch.bool), torch.zeros(channels, dtype=torch.bool)]
-    return torch.cat(marks)
 
 
 def _mean(channels: int) -> nn.Conv2d:

@@ -21,12 +21,7 @@ from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.memory_bank.critic import train_critic
 from models.methods.recipe import ReverseDistillationRecipe
 from models.methods.reverse_distillation.features import FLAT, TeacherViews
-from models.methods.reverse_distillation.network import (
-    FEATURES,
-    ReverseDistillationDetector,
-    is_deviation,
-    mean_deviations,
-)
+from models.methods.reverse_distillation.network import ReverseDistillationDetector
 from models.training.patches import Picture
 from models.training.progress import track
 from models.training.recipe import Recipe
@@ -69,7 +64,11 @@ def train(task: TrainingTask) -> TrainedMethod:
 def build(recipe: Recipe, channels: int) -> ReverseDistillationDetector:
     options = recipe.reverse_distillation
     return ReverseDistillationDetector(
-        channels, width=options.width, bottleneck=options.bottleneck, units=options.units
+        channels,
+        backbone=options.backbone,
+        width=options.width,
+        bottleneck=options.bottleneck,
+        units=options.units,
     )
 
 
@@ -111,7 +110,7 @@ def _add_critics(
     Return each with its weights on the network's hidden units.
     """
     options, seed = task.recipe.reverse_distillation, task.recipe.seed
-    deviation = torch.cat(mean_deviations())
+    deviation = torch.cat(network.mean_deviations())
     surface = collect_cells(
         network,
         task.good,
@@ -122,9 +121,9 @@ def _add_critics(
     )
     require_defects(surface)
     half = options.units // 2
-    weight, bias = torch.zeros(options.units, FEATURES), torch.zeros(options.units)
+    weight, bias = torch.zeros(options.units, network.features), torch.zeros(options.units)
     outputs: list[tuple[str, Tensor]] = []
-    is_dev = torch.cat([is_deviation(0), is_deviation(1)])
+    is_dev = torch.cat([network.is_deviation(0), network.is_deviation(1)])
     for i, (name, columns) in enumerate((("deviations", is_dev), ("features", ~is_dev))):
         features = surface.features[:, columns]
         mean, spread = (

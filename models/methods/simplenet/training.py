@@ -22,7 +22,6 @@ from models.methods.frozen_backbone import freeze_backbone, require_good
 from models.methods.recipe import PictureTrainingRecipe
 from models.methods.simplenet.network import (
     CELL_PX,
-    FEATURES,
     CellHead,
     JoinedFeatures,
     SimpleNetDetector,
@@ -67,7 +66,8 @@ def train(task: TrainingTask) -> TrainedMethod:
 
 
 def build(recipe: Recipe, channels: int) -> SimpleNetDetector:
-    return SimpleNetDetector(channels, width=recipe.simplenet.width)
+    options = recipe.simplenet
+    return SimpleNetDetector(channels, backbone=options.backbone, width=options.width)
 
 
 def schedule(options: PictureTrainingRecipe) -> Schedule:
@@ -87,7 +87,8 @@ def sampling(seed: int, options: PictureTrainingRecipe) -> Sampling:
 
 def standardise_on(network: JoinedFeatures, good: tuple[Picture, ...]) -> None:
     """Measure mean and deviation of each feature on good parts, and set them."""
-    network.standardise(torch.zeros(FEATURES), torch.ones(FEATURES))
+    count = sum(network.widths)
+    network.standardise(torch.zeros(count), torch.ones(count))
     network.standardise(*feature_statistics(network.features, network.multiple_px, good))
 
 

@@ -1,7 +1,7 @@
 """The network of the method `supersimplenet`: adapted features, a map and a score of the part.
 
 Source: Rolih et al. 2025 (SuperSimpleNet, ICPR; extended in arXiv 2508.19060), section III. The
-backbone is EfficientNet-Lite0 in place of a Wide-ResNet, and the cells are those of its stage at
+backbone is EfficientNet-Lite in place of a Wide-ResNet, and the cells are those of its stage at
 stride 8, which is not enlarged further.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.methods.simplenet.network import FEATURES, CellHead, JoinedFeatures, set_scale
+from models.methods.simplenet.network import CellHead, JoinedFeatures, set_scale
 from models.networks.base import joined
 from models.networks.decision import DecisionHead
 
@@ -24,10 +24,10 @@ class SuperSimpleNetDetector(JoinedFeatures):
 
     decides = True
 
-    def __init__(self, channels: int = 1, *, width: int = 128) -> None:
+    def __init__(self, channels: int = 1, *, backbone: str = "lite0", width: int = 128) -> None:
         """width: channels of the hidden layer of the map."""
-        super().__init__(channels)
-        self.heads = Heads(width)
+        super().__init__(channels, backbone=backbone)
+        self.heads = Heads(sum(self.widths), width)
         self.map_scale, self.part_scale = nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)
 
     def raw_and_part(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,14 +43,14 @@ class SuperSimpleNetDetector(JoinedFeatures):
 class Heads(CellHead):
     """Everything that learns: the adaptor, the map and the decision head.
 
-    ``forward`` is that of training. Its input is N×(FEATURES + 1)×h×w: features, and a plane that
+    ``forward`` is that of training. Its input is N×(F + 1)×h×w: F features, and a plane that
     is 1 where they get noise. It returns one row for each picture, then one for each with
     noise: (2·N)×(h·w + 1), the logits of the cells and then that of the part.
     """
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.decision = DecisionHead([FEATURES], 1, 1)
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__(features, width)
+        self.decision = DecisionHead([features], 1, 1)
 
     def logits(self, adapted: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of the cells, N×1×h×w, and of the part, N×1×1×1."""
@@ -58,6 +58,6 @@ class Heads(CellHead):
         return cells, self.decision([adapted], cells)
 
     def forward(self, x: Tensor) -> Tensor:
-        adapted, where = self.adapt(x[:, :FEATURES]), x[:, FEATURES:]
+        adapted, where = self.adapt(x[:, :-1]), x[:, -1:]
         noisy = adapted + self.noise * torch.randn_like(adapted) * where
         return joined(*self.logits(torch.cat([adapted, noisy])))

@@ -69,7 +69,8 @@ def _further(task: TrainingTask, network: DetectorNetwork) -> TrainedMethod:
 
 
 def build(recipe: Recipe, channels: int) -> SuperSimpleNetDetector:
-    return SuperSimpleNetDetector(channels, width=recipe.supersimplenet.width)
+    options = recipe.supersimplenet
+    return SuperSimpleNetDetector(channels, backbone=options.backbone, width=options.width)
 
 
 def _trained(task: TrainingTask, network: SuperSimpleNetDetector) -> TrainedMethod:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from models.methods.channel_equalisation import equalise, widen
-from models.networks.efficientnet import EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite
 
 
 @pytest.fixture
-def backbone() -> EfficientNetLite0:
+def backbone() -> EfficientNetLite:
     torch.manual_seed(1)
-    return EfficientNetLite0(stages=4).eval()
+    return EfficientNetLite(stages=4).eval()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def _reach(outputs: list[Tensor]) -> list[Tensor]:
 
 @torch.no_grad()
 def test_equalised_channels_reach_one_and_are_only_scaled(
-    backbone: EfficientNetLite0, pictures: list[Tensor]
+    backbone: EfficientNetLite, pictures: list[Tensor]
 ) -> None:
     before = [backbone(picture) for picture in pictures]
 
@@ -49,7 +49,7 @@ def test_equalised_channels_reach_one_and_are_only_scaled(
 
 @torch.no_grad()
 def test_widened_units_use_their_range_and_change_nothing_seen(
-    backbone: EfficientNetLite0, pictures: list[Tensor]
+    backbone: EfficientNetLite, pictures: list[Tensor]
 ) -> None:
     before = [output for picture in pictures for output in backbone(picture)]
     unit = next(layer for layer in backbone.stages[1].modules() if isinstance(layer, nn.ReLU6))

@@ -20,7 +20,6 @@ from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.cell_features import planes
 from models.methods.efficientad.distillation import (
-    FINE_FEATURES,
     chosen_features,
     collect_views,
     distil,
@@ -134,10 +133,11 @@ def test_the_teacher_predicts_features_of_views_it_never_saw(
 
 
 def test_half_of_the_imitated_features_are_of_either_stride() -> None:
-    chosen = chosen_features(16)
+    chosen = chosen_features(16, (40, 112))
     assert chosen.unique().tolist() == chosen.tolist()
-    assert int((chosen < FINE_FEATURES).sum()) == 8
-    assert len(chosen_features(80).unique()) == 80
+    assert int((chosen < 40).sum()) == 8
+    assert len(chosen_features(80, (40, 112)).unique()) == 80
+    assert int(chosen_features(16, (48, 120)).max()) == 167
 
 
 def test_severity_is_the_weighted_sum_of_both_differences(trained: EfficientADDetector) -> None:

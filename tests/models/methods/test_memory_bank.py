@@ -18,7 +18,7 @@ from models.data.dataset import DataError, Sample
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.cell_features import Surface, collect_cells
-from models.methods.memory_bank.network import FARTHEST, FEATURES, cells
+from models.methods.memory_bank.network import FARTHEST, cells
 from models.methods.memory_bank.training import RIDGE, find_directions
 from models.methods.registry import METHODS
 from models.networks import MemoryBankDetector, normalise
@@ -205,8 +205,8 @@ def test_directions_are_fishers() -> None:
 def test_the_network_adds_up_deviations_no_farther_than_the_limit() -> None:
     torch.manual_seed(0)
     network = MemoryBankDetector(directions=3, units=8).eval()
-    weight, bias = torch.randn(3, FEATURES) * 400, torch.randn(3)
-    network.remember((weight, bias), (torch.randn(8, FEATURES), torch.randn(8)))
+    weight, bias = torch.randn(3, network.features) * 400, torch.randn(3)
+    network.remember((weight, bias), (torch.randn(8, network.features), torch.randn(8)))
     network.weigh(1.0, torch.zeros(8), 0.5)
     pixels = normalise(torch.randint(0, 256, (1, 1, 64, 96), dtype=torch.uint8))
     with torch.no_grad():

@@ -19,7 +19,7 @@ from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.patchcore import coreset
 from models.methods.patchcore.coreset import greedy_coreset, project
-from models.methods.patchcore.network import BLOCK, FEATURES, PatchCoreDetector, nearest
+from models.methods.patchcore.network import BLOCK, PatchCoreDetector, nearest
 from models.methods.patchcore.training import bank_size
 from models.methods.pixel_map import RADIUS_PX, PixelMap
 from models.methods.recipe import PatchCoreRecipe
@@ -55,7 +55,7 @@ def _random(vectors: int = 1100, neighbours: int = 4) -> PatchCoreDetector:
     """A network with random weights and a random bank of more than one block."""
     torch.manual_seed(0)
     network = PatchCoreDetector().eval()
-    network.remember(0.3 * torch.randn(vectors, FEATURES), neighbours)
+    network.remember(0.3 * torch.randn(vectors, network.features), neighbours)
     return network
 
 
@@ -94,7 +94,7 @@ def test_the_weights_bring_the_size_of_their_bank(trained: PatchCoreDetector) ->
 
 
 def test_weights_of_another_network_are_refused(trained: PatchCoreDetector) -> None:
-    weights = {**trained.state_dict(), "bank": torch.zeros(FEATURES, 5)}
+    weights = {**trained.state_dict(), "bank": torch.zeros(trained.features, 5)}
     with pytest.raises(RuntimeError, match="bank"):
         PatchCoreDetector().load_state_dict(weights)
 

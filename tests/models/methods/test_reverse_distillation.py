@@ -23,13 +23,7 @@ from models.methods.recipe import ReverseDistillationRecipe
 from models.methods.registry import METHODS
 from models.methods.reverse_distillation import features
 from models.methods.reverse_distillation.features import TeacherViews
-from models.methods.reverse_distillation.network import (
-    FARTHEST,
-    FEATURES,
-    WIDTHS,
-    ReverseDistillationDetector,
-    mean_deviations,
-)
+from models.methods.reverse_distillation.network import FARTHEST, ReverseDistillationDetector
 from models.networks import normalise
 from models.training.detector import severity_map
 from models.training.patches import Picture
@@ -177,7 +171,7 @@ def test_severity_is_the_mean_deviation_from_the_prediction() -> None:
         means = [stage.mean((0, 2, 3)) for stage in known]
         spreads = [stage.std((0, 2, 3)) + 1.0 for stage in known]
         network.standardise(means, spreads)
-        network.set_hidden(torch.zeros(8, FEATURES), torch.zeros(8))
+        network.set_hidden(torch.zeros(8, network.features), torch.zeros(8))
         network.weigh(torch.cat([torch.tensor([0.5, 2.0]), torch.zeros(8)]), 0.25)
         wide = [(m[:, None, None], s[:, None, None]) for m, s in zip(means, spreads, strict=True)]
         deviations = [
@@ -198,7 +192,7 @@ def test_severity_is_the_mean_deviation_from_the_prediction() -> None:
 
 def test_half_of_the_sound_cells_are_those_of_the_highest_rank() -> None:
     network = ReverseDistillationDetector().eval()
-    rank = torch.cat(mean_deviations())
+    rank = torch.cat(network.mean_deviations())
     found = {
         name: collect_cells(
             network,
@@ -287,5 +281,10 @@ def _is_same(one: ReverseDistillationDetector, other: ReverseDistillationDetecto
     )
 
 
-def test_the_widths_of_both_strides() -> None:
-    assert (WIDTHS, FEATURES) == ((64, 192), 1024)
+@pytest.mark.parametrize(
+    ("backbone", "widths", "features"),
+    [("lite0", (64, 192), 1024), ("lite1", (64, 192), 1024), ("lite2", (72, 208), 1120)],
+)
+def test_the_widths_of_both_strides(backbone: str, widths: tuple[int, int], features: int) -> None:
+    network = ReverseDistillationDetector(backbone=backbone)
+    assert (network.widths, network.features) == (widths, features)

@@ -17,7 +17,7 @@ from models.data.dataset import DataError
 from models.evaluation.metrics import auroc
 from models.methods.base import GOOD_SEVERITY, TrainingTask
 from models.methods.registry import METHODS
-from models.methods.simplenet.network import FEATURES, CellHead, SimpleNetDetector
+from models.methods.simplenet.network import CellHead, SimpleNetDetector
 from models.methods.simplenet.training import _batches, scale_of, standardise_on, truncated_l1
 from models.training.detector import severity_and_score
 from models.training.patches import Picture
@@ -91,9 +91,9 @@ def test_equal_logits_everywhere_are_refused() -> None:
 
 def test_training_sees_each_picture_as_it_is_and_with_noise() -> None:
     torch.manual_seed(0)
-    head = CellHead(8).eval()
+    head = CellHead(20, 8).eval()
     head.noise = 2.0
-    x = torch.randn(3, FEATURES, 4, 5)
+    x = torch.randn(3, 20, 4, 5)
     rows = head(x)
     assert rows.shape == (6, 20)
     assert torch.equal(rows[:3], head.discriminate(head.adapt(x)).flatten(1))
