@@ -227,13 +227,12 @@ class PatchCoreRecipe(BackboneRecipe):
 
 
 class PaDiMRecipe(BackboneRecipe):
-    """A Gaussian of the features of good parts at each place (models/methods/padim). A reference
-    method.
+    """A Gaussian of the features of good parts at each place (models/methods/padim).
 
     backbone: EfficientNet-Lite0, Lite1 or Lite2. reduction: factor by which the resolution is
     reduced first. Places lie 4 px times the reduction apart. dimensions: number of features, which
     are drawn from 176, or from 192 of Lite2; a place takes 4 B times its square. ridge: added to
-    the variance of each feature.
+    the variance of each feature, whose largest value on good parts is near 1.
     """
 
     reduction: Literal[1, 2, 4] = 2
