@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from edge.bundle.manifest import DetectorKind
 from models.data.dataset import DataSet
 from models.data.split import split
+from models.evaluation.threshold import LEAST_MARKED
 from models.methods.registry import METHODS
 from models.training import auto
 from models.training.recipe import RECIPES, Recipe, SplitRecipe, load_recipe
 
 FEW_DRAWN = auto.FEW_DEFECTIVE  # training pictures; with fewer, regression learns too little
 # Defective pictures on each side, with or without a mask. With fewer, no decision is learned.
-FEW_MARKED, FEW_MARKED_HELD_BACK = 20, 8
+FEW_MARKED, FEW_MARKED_HELD_BACK = 20, LEAST_MARKED
 DECISION = "lean-decision"
 
 

@@ -1,7 +1,8 @@
 """The search for T on validation pictures: by mean IoU, or by good parts alone.
 
 He & Liu 2020, section IV.G and Figs. 16 and 17, use the T with the best mean IoU. Without a drawn
-defect there is no IoU, and T is a percentile of the scores of good parts, as in the second source.
+defect there is no IoU, and T is a percentile of the scores of good parts, as in the second source,
+or the limit between good parts and those that are only marked defective.
 T sets the extent of what is reported. What rejects has a limit of its own (reject_severity.py).
 """
 
@@ -21,6 +22,8 @@ STEP = 0.1
 GRID = np.round(np.arange(0.2, 11.9, STEP), 1)
 MOST_FALSE_ALARMS = 0.05  # of good parts, behind a method that learned from them
 MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
+LEAST_MARKED = 8  # held-back parts that are marked defective; fewer do not set T
+PLACE = 1 / 3  # place of T between good and marked parts: an escape is worse than a false reject
 NEAR_BEST = 0.002  # of the best mean IoU: the curve is flat around its maximum
 
 
@@ -30,12 +33,14 @@ class ThresholdSearch:
 
     mean_iou: over defective parts, before the classifier; None where none is annotated.
     false_alarms: share of good parts with any pixel at or above T; None where none is good.
+    missed: share of marked parts without a pixel at or above T; None where none is marked.
     """
 
     best: float
     thresholds: tuple[float, ...]
     mean_iou: tuple[float, ...] | None
     false_alarms: tuple[float, ...] | None
+    missed: tuple[float, ...] | None = None
 
     @property
     def best_iou(self) -> float:
@@ -47,6 +52,7 @@ def search_threshold(
     maps: Iterable[tuple[SeverityMap, npt.NDArray[np.bool_]]],
     max_false_alarms: float | None = None,
     most_false_alarms: float = 1.0,
+    marked: Iterable[tuple[SeverityMap, tuple[int, int]]] = (),
 ) -> ThresholdSearch:
     """Return the T with the best mean IoU over the maps (severity, annotated pixels H×W).
 
@@ -59,27 +65,34 @@ def search_threshold(
     that share of the good parts (0 to 1; else MAX_FALSE_ALARMS) has an alarm. If there is none, it
     is the highest T of the grid.
 
+    marked: maps of parts that are defective at an unknown place, with height and width in pixels.
+    If no defect is annotated and no max_false_alarms is given, they set T: the least sum of the
+    share of them that is missed and of the share of good parts with an alarm. most_false_alarms
+    holds here too.
+
     Raises ValueError without any part.
     """
     ious: list[npt.NDArray[np.float64]] = []
     alarms: list[npt.NDArray[np.bool_]] = []
     for severity, annotated in maps:
         height, width = annotated.shape
-        mask = apply_threshold(severity, float(GRID[0]), height, width)
         truth_px = int(annotated.sum())
+        if not truth_px:
+            alarms.append(_alarms(severity, height, width))
+            continue
+        mask = apply_threshold(severity, float(GRID[0]), height, width)
         if mask is None:
             inside = outside = np.zeros(len(GRID))
         else:
             h, w = mask.pixels.shape
             truth = annotated[mask.top : mask.top + h, mask.left : mask.left + w]
             inside, outside = _above(mask.severity[truth]), _above(mask.severity[~truth])
-        if truth_px:
-            ious.append(inside / (truth_px + outside))
-        else:
-            alarms.append(outside > 0)
+        ious.append(inside / (truth_px + outside))
     if not ious and not alarms:
         raise ValueError("no validation picture; T cannot be searched")
     mean_iou = np.mean(ious, axis=0) if ious else None
+    is_limited = max_false_alarms is not None
+    reached = [] if ious or is_limited else [_alarms(found, *size) for found, size in marked]
     if not alarms:
         assert mean_iou is not None
         near = np.flatnonzero(mean_iou >= mean_iou.max() - NEAR_BEST)
@@ -87,7 +100,13 @@ def search_threshold(
             float(GRID[near[len(near) // 2]]), tuple(GRID.tolist()), tuple(mean_iou.tolist()), None
         )
     false_alarms = np.mean(alarms, axis=0)
-    if mean_iou is None or max_false_alarms is not None:
+    missed = 1.0 - np.mean(reached, axis=0) if reached else None
+    if missed is not None:
+        allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
+        sums = (false_alarms + missed)[allowed]
+        near = allowed[sums <= sums.min() + 1e-9]
+        best = near[int((len(near) - 1) * PLACE)]
+    elif mean_iou is None or max_false_alarms is not None:
         limit = MAX_FALSE_ALARMS if max_false_alarms is None else max_false_alarms
         within = np.flatnonzero(false_alarms <= limit)
         best = within[0] if len(within) else len(GRID) - 1
@@ -100,7 +119,14 @@ def search_threshold(
         tuple(GRID.tolist()),
         None if mean_iou is None else tuple(mean_iou.tolist()),
         tuple(false_alarms.tolist()),
+        None if missed is None else tuple(missed.tolist()),
     )
+
+
+def _alarms(severity: SeverityMap, height: int, width: int) -> npt.NDArray[np.bool_]:
+    """Return whether any pixel is at or above each T of the grid."""
+    mask = apply_threshold(severity, float(GRID[0]), height, width)
+    return np.zeros(len(GRID), np.bool_) if mask is None else _above(mask.severity.ravel()) > 0
 
 
 def _above(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -23,6 +23,7 @@ from models.evaluation.keep_severity import search_background
 from models.evaluation.reject_severity import above_threshold
 from models.evaluation.threshold import (
     GRID,
+    LEAST_MARKED,
     MOST_FALSE_ALARMS,
     ThresholdSearch,
     search_threshold,
@@ -174,9 +175,16 @@ def _train_detector(
 
 
 def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSearch:
-    """Search for T on the held-back pictures that have masks, or need none."""
+    """Search for T on the held-back pictures that have masks, or need none.
+
+    For a method that learns from good parts, also on those that are only marked defective.
+    """
     recipe = prepared.record.recipe
+    good_only = METHODS[recipe.method].good_only
     pictures = _with_masks(prepared)
+    marked = [picture for picture in prepared.held_back if picture.sample.unmasked]
+    if not good_only or len(marked) < LEAST_MARKED:
+        marked = []
     return search_threshold(
         (
             (detected.detect(picture.pixels), picture.kind_map > 0)
@@ -185,7 +193,11 @@ def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSea
         recipe.chain.max_false_rejects,
         # The severity of methods that learn from good parts spreads around a defect, so the best
         # IoU may be at a T with a false alarm on every good part.
-        MOST_FALSE_ALARMS if METHODS[recipe.method].good_only else 1.0,
+        MOST_FALSE_ALARMS if good_only else 1.0,
+        (
+            (detected.detect(picture.pixels), picture.kind_map.shape)
+            for picture in track(marked, "searching for T on the marked pictures")
+        ),
     )
 
 
@@ -260,6 +272,12 @@ def _threshold_reason(
         return f"{text}, as the recipe sets it"
     if silent:
         return f"{text}: no training picture has a mask, so the score of the part decides alone"
+    if search.missed is not None and search.false_alarms is not None:
+        at = search.thresholds.index(search.best)
+        return (
+            f"{text}, from marked parts: {search.missed[at]:.1%} of them are missed, and "
+            f"{search.false_alarms[at]:.1%} of the good parts have an alarm"
+        )
     if search.mean_iou is None:
         return f"{text}, from good parts alone: no defect is drawn"
     text += f"; the best mean IoU of drawn and reported pixels is {search.best_iou:.3f}"

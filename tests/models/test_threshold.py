@@ -145,3 +145,31 @@ def test_without_a_good_part_t_is_the_middle_of_equally_good_ones() -> None:
     with_good = search_threshold([*maps, flat_map((4, 4, 5.0), annotated=None)])
     assert with_good.false_alarms is not None
     assert with_good.best == 5.1
+
+
+def marked_map(peak: float) -> tuple[SeverityMap, tuple[int, int]]:
+    found, drawn = flat_map((8, 8, peak), annotated=None)
+    return found, drawn.shape  # type: ignore[return-value]
+
+
+def test_marked_parts_set_t_where_no_defect_is_drawn() -> None:
+    """Good parts reach 1 to 4, marked ones 5 to 8: T is a third of the way from 4 to 5."""
+    good = [flat_map((8, 8, peak), annotated=None) for peak in (1.0, 2.0, 3.0, 4.0)]
+    marked = [marked_map(peak) for peak in (5.0, 6.0, 7.0, 8.0)]
+    found = search_threshold(good, marked=marked)
+    assert found.best == 4.4
+    assert found.missed is not None
+    at = found.thresholds.index
+    assert (found.missed[at(4.4)], found.missed[at(6.5)], found.missed[at(9.0)]) == (0.0, 0.5, 1.0)
+    # One good part among the marked ones costs less than the marked parts below it.
+    above = flat_map((8, 8, 7.5), annotated=None)
+    assert search_threshold([*good, above], marked=marked).best == 4.4
+    assert search_threshold([*good, above], most_false_alarms=0.1, marked=marked).best == 7.7
+    # A limit, and a drawn defect, come first.
+    assert search_threshold(good, 0.25, marked=marked).best == 3.1
+    drawn = flat_map((4, 4, 9.0))
+    assert (
+        search_threshold([*good, drawn], marked=marked).best
+        == search_threshold([*good, drawn]).best
+    )
+    assert search_threshold(good, 0.25, marked=marked).missed is None
