@@ -209,7 +209,8 @@ def always_float(model: onnx.ModelProto) -> tuple[str, ...]:
     which good parts hardly differ. model: prepared, so that every node has a name.
     """
     sizes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
-    names, behind = [], set()
+    names: list[str] = []
+    behind: set[str] = set()
     for node in model.graph.node:
         by_place = node.op_type == "MatMul" and sizes.get(node.input[1], 0) > 2
         if by_place or behind.intersection(node.input):

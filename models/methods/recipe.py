@@ -236,7 +236,7 @@ class PaDiMRecipe(BackboneRecipe):
     """
 
     reduction: Literal[1, 2, 4] = 2
-    dimensions: int = Field(default=50, ge=1, le=176)
+    dimensions: int = Field(default=100, ge=1, le=176)
     ridge: float = Field(default=0.01, gt=0)
 
 
