@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from edge.chain.filter import TOLERANCE, apply_threshold
 from edge.records import SeverityMap
+from models.evaluation.reject_severity import PLACE
 
 STEP = 0.1
 GRID = np.round(np.arange(0.2, 11.9, STEP), 1)
 MOST_FALSE_ALARMS = 0.05  # of good parts, behind a method that learned from them
 MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
 LEAST_MARKED = 8  # held-back parts that are marked defective; fewer do not set T
-PLACE = 1 / 3  # place of T between good and marked parts: an escape is worse than a false reject
 NEAR_BEST = 0.002  # of the best mean IoU: the curve is flat around its maximum
 
 

@@ -149,7 +149,8 @@ def test_without_a_good_part_t_is_the_middle_of_equally_good_ones() -> None:
 
 def marked_map(peak: float) -> tuple[SeverityMap, tuple[int, int]]:
     found, drawn = flat_map((8, 8, peak), annotated=None)
-    return found, drawn.shape  # type: ignore[return-value]
+    height, width = drawn.shape
+    return found, (height, width)
 
 
 def test_marked_parts_set_t_where_no_defect_is_drawn() -> None:

@@ -121,7 +121,7 @@ class ReverseDistillationDetector(DetectorNetwork):
     @torch.no_grad()
     def set_hidden(self, weight: Tensor, bias: Tensor) -> None:
         """Set the critic's units: weight units×features and bias units, on ``cell_features``."""
-        columns = weight.split([4 * features for features in self.widths], 1)  # type: ignore[no-untyped-call]
+        columns = weight.split_with_sizes([4 * features for features in self.widths], 1)
         means = self.mean_deviations()
         for i, part in enumerate(columns):
             hidden = self.hidden[i]
