@@ -13,7 +13,7 @@ import torch
 from edge.bundle.onnx_file import check_onnx
 from edge.engines.ort import OrtEngine
 from export.float_onnx import export_float, station_graph, tail_of
-from models.methods.patchcore.network import BLOCK, FEATURES, PatchCoreDetector
+from models.methods.patchcore.network import BLOCK, PatchCoreDetector
 from models.training.detector import severity_and_score
 
 
@@ -21,7 +21,7 @@ from models.training.detector import severity_and_score
 def network() -> PatchCoreDetector:
     torch.manual_seed(0)
     made = PatchCoreDetector().eval()
-    made.remember(0.3 * torch.randn(BLOCK + 100, FEATURES), 5)
+    made.remember(0.3 * torch.randn(BLOCK + 100, made.features), 5)
     made.scale(2.0, 0.5)
     return made
 
