@@ -130,6 +130,6 @@ on_self_test_failure = "report"
     lines = 'every = 10\nmeasures = ["dirt"]\nparts_per_month = 5000\nfalse_alarms_per_month = 0.5'
     drifting = monitor(config(tmp_path, lines), bundle_with())._drifting
     assert drifting is not None
-    rules = drifting._rules
-    assert (rules.measures, rules.false_alarm_rate.false_alarms_per_month) == (("dirt",), 0.5)
-    assert rules.false_alarm_rate.parts_per_month == 500
+    limits = drifting._rules
+    assert (limits.measures, limits.false_alarm_rate.false_alarms_per_month) == (("dirt",), 0.5)
+    assert limits.false_alarm_rate.parts_per_month == 500

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed")
+import typer
 from typer.testing import CliRunner
 
 from bench import architectures
@@ -30,7 +31,7 @@ def test_the_table_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # Not in this process: training here after OpenVINO 2026.4 has run two networks, then a
     # subprocess, ends with a segmentation fault. test_peers.py runs OpenVINO in another process.
     monkeypatch.setattr(architectures, "has_openvino", lambda: False)
-    app = architectures.typer.Typer()
+    app = typer.Typer()
     app.command()(architectures.main)
     words = ["--only", "nano", "--rounds", "3", "--out", str(tmp_path)]
     result = CliRunner().invoke(app, words)
@@ -48,7 +49,7 @@ def test_a_folder_without_an_export_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(architectures, "bind", lambda: 0)
-    app = architectures.typer.Typer()
+    app = typer.Typer()
     app.command()(architectures.main)
     result = CliRunner().invoke(app, ["--run", str(tmp_path)])
     assert result.exit_code == 1

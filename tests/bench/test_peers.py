@@ -20,6 +20,7 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxscript")
 import torch
+import typer
 from typer.testing import CliRunner
 
 import bench.peers.__main__ as command
@@ -182,7 +183,7 @@ def test_an_error_is_one_line(
         monkeypatch.setattr(command, "bind", lambda core: 0)
     bundle = small_bundle(tmp_path / "b.outfeed")
     given = [] if "--bundle" in words else ["--bundle", str(bundle)]
-    app = command.typer.Typer()
+    app = typer.Typer()
     app.command()(command.main)
     done = CliRunner().invoke(app, [*given, *words, "--out", str(tmp_path)])
     assert done.exit_code == status, done.output

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.bundle import parse_bundle
+from edge.bundle import Bundle, parse_bundle
 from edge.bundle.manifest import GoldenLimits
 from edge.chain import self_test as sentinel
 from edge.chain.inspector import Inspection, Inspector
@@ -33,12 +33,12 @@ class FailingInspector:
 
 
 @pytest.fixture(scope="module")
-def loaded():
+def loaded() -> tuple[Bundle, Inspector]:
     bundle = parse_bundle(bundle_bytes())
     return bundle, build_inspector(bundle, now_ns=time.monotonic_ns)
 
 
-def test_in_turn_one_with_a_defect_and_one_without(loaded) -> None:
+def test_in_turn_one_with_a_defect_and_one_without(loaded: tuple[Bundle, Inspector]) -> None:
     self_test = GoldenFrameTest(*loaded, LIMITS)
     names = []
     for _ in range(6):
@@ -72,7 +72,9 @@ def test_after_a_refused_frame_the_next_one_follows(loaded) -> None:
     assert self_test.upcoming == "golden/clean.png"
 
 
-def test_frames_are_held_as_far_as_memory_is_given(loaded, monkeypatch) -> None:
+def test_frames_are_held_as_far_as_memory_is_given(
+    loaded: tuple[Bundle, Inspector], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sentinel, "MAX_BYTES", 96 * 128 + 10)
     self_test = GoldenFrameTest(*loaded, LIMITS)
     assert (self_test.count, self_test.upcoming) == (1, "golden/hole.png")

@@ -66,7 +66,7 @@ def test_the_threads_are_those_it_is_given(monkeypatch: pytest.MonkeyPatch) -> N
         seen.append(options["num_threads"])
         return interpreter(**options)
 
-    interpreter = litert.Interpreter
+    interpreter = litert.Interpreter  # type: ignore[attr-defined]
     monkeypatch.setattr(litert, "Interpreter", spy)
     engine_of(threads=3)
     engine_of()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -100,7 +102,7 @@ class Bright(DetectorNetwork):
         return self.body(x)  # type: ignore[no-any-return]
 
 
-def _answers(model: onnx.ModelProto, level: object, frame: np.ndarray) -> np.ndarray:
+def _answers(model: Any, level: object, frame: np.ndarray) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = level

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from edge.errors import OutfeedError
 from edge.events.event import (
     MAX_DEFECTS,
-    MAX_TEXT_CHARS,
     ActuationAction,
     ActuationCause,
     OtherEvent,
@@ -19,7 +18,7 @@ from edge.events.event import (
     part_event,
 )
 from edge.events.identity import EventIdentity, StoredEvent, parse_payload, wire_schema
-from edge.events.payload import Topics
+from edge.events.payload import MAX_TEXT_CHARS, Topics
 from edge.inbox import new_mark
 from edge.line.outcome import Action, Cause
 from edge.records import Box, Decision, Defect, Region, Timings, Verdict

@@ -11,6 +11,7 @@ from edge.events.identity import JournalPosition
 from edge.journal import migrate as migrating
 from edge.journal.cursor import write_cursor
 from edge.journal.reader import JournalReader
+from edge.journal.store import insert
 from edge.journal.writer import Journal
 
 ROWS = 1000
@@ -76,7 +77,7 @@ def test_a_migration_that_was_cut_short_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old_journal(tmp_path)
-    insert, calls = migrating.insert, []
+    calls: list[int] = []
 
     def cut_short(db: sqlite3.Connection, journal: str, rows: list[object]) -> None:
         calls.append(len(rows))

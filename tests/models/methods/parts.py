@@ -79,7 +79,8 @@ def seen(
 def play(seed: int) -> Lie:
     """Return a random position within the play of a fixture."""
     rng = np.random.default_rng([seed, 7])
-    return Lie(*rng.uniform(-2.5, 2.5, 2), rng.uniform(-1.0, 1.0), rng.uniform(0.995, 1.005))
+    x, y = rng.uniform(-2.5, 2.5, 2)
+    return Lie(x, y, rng.uniform(-1.0, 1.0), rng.uniform(0.995, 1.005))
 
 
 def matrix(lie: Lie) -> NDArray[np.float64]:

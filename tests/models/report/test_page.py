@@ -16,7 +16,8 @@ pytest.importorskip("scipy")
 from models.data.dataset import DataError
 from models.evaluation.metrics import WORDS, Match
 from models.evaluation.tradeoff import points_of, sweep_run
-from models.report import page, write_report
+from models.report import write_report
+from models.report.cases import Case
 from models.report.exported import ExportRecord
 from models.report.findings import Findings, gather
 from models.report.write import render
@@ -124,9 +125,9 @@ def test_names_are_escaped(findings: Findings) -> None:
     assert 'alt="&lt;script&gt;' in html
 
 
-def _case() -> page.Case:
+def _case() -> Case:
     uri = "data:image/jpeg;base64,"
-    return page.Case("a.png", "", uri, uri)
+    return Case("a.png", "", uri, uri)
 
 
 def test_export_is_shown(run: Run, findings: Findings) -> None:
