@@ -42,7 +42,7 @@ class DataFolder:
     layout: the name of the layout, None if no layout is recognised. entries: the pictures, sorted
     by path. truths: files that are read as masks or labels. unread: all other files. complaints:
     one line for each fault. While there is a complaint, a picture without a mask is not
-    known to be good.
+    known to be good. unlabelled: pictures that labelled.csv leaves out; they are in ``unread`` too.
     """
 
     root: Path
@@ -51,6 +51,7 @@ class DataFolder:
     truths: tuple[Path, ...] = ()
     unread: tuple[Unread, ...] = ()
     complaints: tuple[str, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
 
     @property
     def names_colours(self) -> bool:
