@@ -27,15 +27,20 @@ def decode_runs(runs: Sequence[int], height: int, width: int) -> NDArray[np.bool
 
     Runs ascend, do not overlap and lie inside the picture. Raises LabelError otherwise.
     """
-    pairs = np.asarray(runs, dtype=np.int64).reshape(-1) if len(runs) else np.zeros(0, np.int64)
-    if pairs.size % 2:
-        raise LabelError("runs: expected pairs of start and length")
-    starts, lengths = pairs[::2], pairs[1::2]
-    ends = starts + lengths
-    ordered = bool((lengths > 0).all() and (starts[1:] >= ends[:-1]).all())
-    if pairs.size and not (ordered and starts[0] >= 0 and ends[-1] <= height * width):
-        raise LabelError(f"runs: expected ascending runs inside {width}×{height} px")
-    change = np.zeros(height * width + 1, np.int8)
+    expected = f"runs: expected ascending pairs of start and length inside {width}×{height} px"
+    size = height * width
+    try:
+        pairs = np.asarray(runs, dtype=np.int64).reshape(-1, 2)
+    except (OverflowError, ValueError) as error:
+        raise LabelError(expected) from error
+    # Each number is checked before sums are, which would overflow.
+    if pairs.size and (int(pairs.min()) < 0 or int(pairs.max()) > size):
+        raise LabelError(expected)
+    starts, ends = pairs[:, 0], pairs.sum(axis=1)
+    ascends = bool((ends > starts).all() and (starts[1:] >= ends[:-1]).all())
+    if len(pairs) and not (ascends and ends[-1] <= size):
+        raise LabelError(expected)
+    change = np.zeros(size + 1, np.int8)
     np.add.at(change, starts, 1)
     np.add.at(change, ends, -1)
     return np.asarray(np.cumsum(change[:-1], dtype=np.int8) > 0).reshape(height, width)
