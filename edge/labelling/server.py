@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 import threading
@@ -49,8 +50,10 @@ def open_socket(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
+        # The text of the exception names the address once more.
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise OutfeedError(
-            f"--listen {_shown(address.host)}:{address.port}: cannot be used: {error.strerror}"
+            f"--listen {_shown(address.host)}:{address.port}: cannot be used: {reason}"
         ) from error
 
 

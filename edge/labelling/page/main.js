@@ -31,6 +31,7 @@ class App {
   }
 
   async start() {
+    history.replaceState(null, "", "/"); // the code does not stay in the address
     onLocked(askCode);
     if (!this.person) await this.changePerson();
     this.showPerson();
@@ -137,7 +138,7 @@ class App {
       this.picture = { ...this.picture, ...saved };
       this.showCounts(saved.counts);
       this.showKinds(saved.kinds);
-      if (stay || fields.label === "none" || fields.label === "good") this.#showMap(this.picture);
+      if (fields.label === "none" || fields.label === "good") this.#showMap(this.picture);
       else this.saved = this.editor.map.data.slice();
       this.showState();
       this.say(`saved: ${fields.name}, ${fields.label === "none" ? "not labelled" : fields.label}`);
@@ -185,7 +186,9 @@ class App {
 
   get isChanged() {
     const { map } = this.editor;
-    return this.editor.isDrawing || Boolean(map?.done.length && map.data.some((value, at) => value !== this.saved[at]));
+    if (this.editor.isDrawing) return true;
+    const isTouched = Boolean(map && (map.done.length || map.undone.length));
+    return isTouched && map.data.some((value, at) => value !== this.saved[at]);
   }
 
   // Kinds
