@@ -67,11 +67,11 @@ def label(
 ) -> None:
     """Serve a page on which people label pictures as good or bad, and draw defects.
 
-    The command prints the address to open. It contains a code, without which nobody gets in. The
-    page needs no internet, and nothing leaves the machine. Ctrl-C ends the command.
+    The command prints the address to open. It contains a code, without which the page stays
+    closed. The page needs no internet, and nothing leaves the machine. Ctrl-C ends the command.
 
-    Labels are in `labelled.csv` and masks in `masks/KIND/`, which `make train` reads. Pictures that
-    nobody has labelled, and skipped ones, are not used for training. Each save is on the disk
+    Labels are in `labelled.csv` and masks in `masks/KIND/`, which `make train` reads. Pictures
+    without a label, and skipped ones, are not used for training. Each save is on the disk
     before the page confirms it.
 
     Needs the extra `label` (starlette, uvicorn).

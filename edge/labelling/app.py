@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from edge.errors import OutfeedError
 from edge.labelling.errors import ConflictError, UnknownPictureError
-from edge.labelling.guard import Access, Guard
+from edge.labelling.guard import Access, PageGuard
 from edge.labelling.requests import (
     BeatRequest,
     KindRequest,
@@ -35,13 +35,37 @@ from edge.validation_messages import describe, one_line
 
 _log = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=BaseModel)
-_Endpoint = Callable[[Request], Awaitable[Response]]
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _PAGE = files("edge.labelling") / "page"
 
 
 def make_app(service: LabelService, access: Access) -> Starlette:
     """Return the application of one folder. Its answers block in threads of the framework."""
+    routes = [
+        *_entrance(service, access),
+        Route("/page/{name}", _static),
+        *_readings(service),
+        _change("/api/next", NextRequest, service.next_picture),
+        _change("/api/open", OpenRequest, service.open),
+        _change("/api/save", SaveRequest, service.save),
+        _change("/api/kind", KindRequest, service.add_kind),
+        _change("/api/beat", BeatRequest, service.beat),
+        _change("/api/leave", SessionRequest, service.leave),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(PageGuard, access=access)],
+        exception_handlers={
+            ConflictError: _conflict,
+            UnknownPictureError: _not_found,
+            OutfeedError: _failed,
+            _InvalidRequestError: _invalid,
+        },
+    )
+
+
+def _entrance(service: LabelService, access: Access) -> list[Route]:
+    """Return the routes of the page itself and of the code."""
 
     async def page(request: Request) -> Response:
         admitted = access.is_admitted(request.headers.get("cookie", ""))
@@ -65,12 +89,11 @@ def make_app(service: LabelService, access: Access) -> Starlette:
         access.admit(response)
         return response
 
-    def change(model: type[_Model], answer: Callable[[_Model], Reply]) -> _Endpoint:
-        async def endpoint(request: Request) -> Response:
-            asked = await _read(model, request)
-            return JSONResponse(await run_in_threadpool(answer, asked))
+    return [Route("/", page), Route("/login", login, methods=["POST"])]
 
-        return endpoint
+
+def _readings(service: LabelService) -> list[Route]:
+    """Return the routes that change nothing."""
 
     def about(_: Request) -> Response:
         return JSONResponse(service.about())
@@ -79,7 +102,7 @@ def make_app(service: LabelService, access: Access) -> Starlette:
         return JSONResponse(service.pictures())
 
     def proposal(request: Request) -> Response:
-        return JSONResponse(service.proposal(request.query_params.get("name", "")))
+        return JSONResponse(service.proposal(_named(request)))
 
     def picture(request: Request) -> Response:
         return Response(service.picture_png(_named(request)), media_type="image/png")
@@ -87,32 +110,23 @@ def make_app(service: LabelService, access: Access) -> Starlette:
     def severity(request: Request) -> Response:
         return Response(service.severity_png(_named(request)), media_type="image/png")
 
-    routes = [
-        Route("/", page),
-        Route("/login", login, methods=["POST"]),
-        Route("/page/{name}", _static),
+    return [
         Route("/picture", picture),
         Route("/severity", severity),
         Route("/api/about", about),
         Route("/api/pictures", listed),
         Route("/api/proposal", proposal),
-        Route("/api/next", change(NextRequest, service.next_picture), methods=["POST"]),
-        Route("/api/open", change(OpenRequest, service.open), methods=["POST"]),
-        Route("/api/save", change(SaveRequest, service.save), methods=["POST"]),
-        Route("/api/kind", change(KindRequest, service.add_kind), methods=["POST"]),
-        Route("/api/beat", change(BeatRequest, service.beat), methods=["POST"]),
-        Route("/api/leave", change(SessionRequest, service.leave), methods=["POST"]),
     ]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Guard, access=access)],
-        exception_handlers={
-            ConflictError: _conflict,
-            UnknownPictureError: _not_found,
-            OutfeedError: _failed,
-            _InvalidRequestError: _invalid,
-        },
-    )
+
+
+def _change(path: str, model: type[_Model], answer: Callable[[_Model], Reply]) -> Route:
+    """Return the route of a change. Its request is checked against the model."""
+
+    async def endpoint(request: Request) -> Response:
+        asked = await _read(model, request)
+        return JSONResponse(await run_in_threadpool(answer, asked))
+
+    return Route(path, endpoint, methods=["POST"])
 
 
 class _InvalidRequestError(OutfeedError):

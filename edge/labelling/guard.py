@@ -61,7 +61,7 @@ class Access:
         )
 
 
-class Guard:
+class PageGuard:
     """ASGI middleware that refuses a request before the page's code runs."""
 
     def __init__(self, app: ASGIApp, access: Access, most_bytes: int = MOST_BODY_BYTES) -> None:

@@ -39,7 +39,7 @@ class ProposedDefect:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class NetworkProposal:
     """The result for one picture. score: of the verdict, 0 to 12. doubt: the distance of the score
     from the limit; the smallest is the least sure. severity: uint8 H×W, 20 for each step of the
     scale 0 to 12. fault: the reason why there is no result, or ''."""
@@ -78,7 +78,7 @@ class Proposer:
         self._waiting: deque[str] = deque(names)
         self._wanted: deque[str] = deque()
         self._doubts: dict[str, float] = {}
-        self._kept: OrderedDict[str, Proposal] = OrderedDict()
+        self._kept: OrderedDict[str, NetworkProposal] = OrderedDict()
         self._changed = Condition()
         self._ends = False
         self._thread = Thread(target=self._work, name="proposals", daemon=True)
@@ -95,7 +95,7 @@ class Proposer:
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
-    def get(self, name: str) -> Proposal | None:
+    def get(self, name: str) -> NetworkProposal | None:
         """Return the proposal of a picture; None while it is being made, which this call asks for.
 
         Does not block.
@@ -107,7 +107,7 @@ class Proposer:
                 self._changed.notify_all()
             return found
 
-    def wait(self, name: str, timeout_s: float) -> Proposal | None:
+    def wait(self, name: str, timeout_s: float) -> NetworkProposal | None:
         """Return the proposal of a picture as soon as it is made; None after the timeout."""
         self.get(name)
         with self._changed:
@@ -150,16 +150,16 @@ class Proposer:
                 self._changed.wait()
             return None
 
-    def _propose(self, name: str) -> Proposal:
+    def _propose(self, name: str) -> NetworkProposal:
         try:
             pixels = self._read(name)
             found = self._inspector.examine(Frame(0, 0, 0, 0, pixels))
         except OutfeedError as error:
             _log.debug("proposal_missing picture=%s reason=%s", name, error)
-            return Proposal(0.0, float("inf"), Decision.UNKNOWN, "", (), None, str(error))
+            return NetworkProposal(0.0, float("inf"), Decision.UNKNOWN, "", (), None, str(error))
         height, width = pixels.shape[:2]
         verdict = found.verdict
-        return Proposal(
+        return NetworkProposal(
             verdict.score,
             abs(verdict.score - self._limit),
             verdict.decision,

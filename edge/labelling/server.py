@@ -23,7 +23,7 @@ _PROBE = ("192.0.2.1", 9)  # RFC 5737; connect(2) of UDP sends nothing
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens. host: an IP address."""
+    """The address on which the server listens. host: an IP address."""
 
     host: str
     port: int

@@ -16,7 +16,7 @@ from edge.data_folder import remarks
 from edge.errors import OutfeedError
 from edge.labelling.errors import LabelError
 from edge.labelling.names import check_kind, check_person
-from edge.labelling.proposals import Proposal, Proposer
+from edge.labelling.proposals import NetworkProposal, Proposer
 from edge.labelling.requests import (
     BeatRequest,
     KindRequest,
@@ -36,8 +36,8 @@ Reply = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What the page shows of the bundle. kinds: its kinds of defects. limit: the score from which a
-    part is rejected. threshold: T."""
+    """The facts of the bundle that the page shows. kinds: its kinds of defects. limit: the score
+    from which a part is rejected. threshold: T."""
 
     bundle: str
     kinds: tuple[str, ...]
@@ -100,7 +100,7 @@ class LabelService:
         return {"pictures": listed, "held": self._sessions.others("")}
 
     def next_picture(self, request: NextRequest) -> Reply:
-        """Open the next picture without a label that nobody has open; name is '' where none is."""
+        """Open the next picture without a label that no other page has open. name: "" for none."""
         held = self._sessions.others(request.session)
         waiting = [
             name
@@ -227,7 +227,7 @@ def _opened(found: OpenPicture) -> Reply:
     }
 
 
-def _proposed(found: Proposal) -> Reply:
+def _proposed(found: NetworkProposal) -> Reply:
     return {
         "score": round(found.score, 2),
         "decision": found.decision.value,

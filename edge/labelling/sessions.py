@@ -22,7 +22,7 @@ class Holder:
 
 
 class Sessions:
-    """Which page has which picture open. Any thread may use it; no call blocks for long."""
+    """The open pages with the picture of each. Any thread may use it; no call blocks for long."""
 
     def __init__(self, now_s: Callable[[], float]) -> None:
         """now_s: a monotonic clock in seconds."""

@@ -122,7 +122,7 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: int) -> None:
 def test_a_port_in_use_is_one_line(outfeed: Outfeed, tmp_path: Path) -> None:
     root = unlabelled(tmp_path / "d", 1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = "127.0.0.1:{}".format(taken.getsockname()[1])
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = outfeed("label", root, "--listen", address)
     assert (result.status, result.line) == (
         1,
@@ -162,7 +162,9 @@ def test_it_listens_on_this_machine_only_or_where_it_is_asked_to(
 
 def test_the_codes_of_two_starts_differ(outfeed: Outfeed, tmp_path: Path, served: list) -> None:
     root = unlabelled(tmp_path / "d", 1)
-    codes = {outfeed("label", root, "--listen", "127.0.0.1:0").out.split("code=")[1][:20] for _ in "ab"}
+    codes = {
+        outfeed("label", root, "--listen", "127.0.0.1:0").out.split("code=")[1][:20] for _ in "ab"
+    }
     assert len(codes) == 2
 
 

@@ -53,7 +53,7 @@ def test_a_table_with_a_fault_stops_training(
     (root / "labelled.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(FrameError, match=reason):
         read_labelled(root)
-    with pytest.raises(DataError, match="labelled.csv"):
+    with pytest.raises(DataError, match=r"labelled\.csv"):
         open_dataset(root)
 
 

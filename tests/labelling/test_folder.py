@@ -46,7 +46,7 @@ def test_any_folder_is_labelled_into_another_one_and_stays_as_it_is(tmp_path: Pa
         "images/line2/b.bmp": ("dent",),
     }
     assert np.array_equal(dataset.load_kind_map(dataset.samples[1]) > 0, square(2, 2, 9, 9))
-    # What nobody has labelled, and what was skipped, is not even copied.
+    # What has no label, and what was skipped, is not even copied.
     assert not list((tmp_path / "data").rglob("c.png")) + list((tmp_path / "data").rglob("d.png"))
     again = LabelStore(open_folder(source, tmp_path / "data"))
     assert [again.state(name).label for name in again.names] == ["good", "skipped", "bad", "none"]
@@ -89,7 +89,11 @@ def test_a_kind_that_is_a_folder_of_pictures_too(tmp_path: Path) -> None:
     write(root / "images/dent/1.png", surface(1))
     write(root / "images/1.png", surface(2))
     write(root / "images/2.png", surface(3))
-    label(root, None, **{"dent/1.png": {"dent": square(0, 0, 9, 9)}, "2.png": {"dent": square(1, 1, 5, 5)}})
+    label(
+        root,
+        None,
+        **{"dent/1.png": {"dent": square(0, 0, 9, 9)}, "2.png": {"dent": square(1, 1, 5, 5)}},
+    )
     with pytest.raises(LabelError, match=r"'dent'.*would belong to another picture"):
         label(root, None, **{"1.png": {"dent": square(0, 0, 9, 9)}})
     label(root, None, **{"1.png": "good"})

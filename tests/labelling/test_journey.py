@@ -41,7 +41,9 @@ def drawn(root: Path, name: str) -> dict[str, np.ndarray]:
     (sample,) = (each for each in dataset.samples if each.name == name)
     kinds = dataset.load_kind_map(sample)
     return {
-        kind: kinds == number for number, kind in enumerate(dataset.kinds, 1) if (kinds == number).any()
+        kind: kinds == number
+        for number, kind in enumerate(dataset.kinds, 1)
+        if (kinds == number).any()
     }
 
 
@@ -157,7 +159,9 @@ def test_everything_by_keyboard(chromium: Any, page: LabelPage, root: Path) -> N
         ada.press("Shift+ArrowRight", "Shift+ArrowRight")
         ada.page.keyboard.up("Space")
         ada.press("2", "o")
-        ada.press("Shift+ArrowDown", "Space", "Shift+ArrowRight", "Space", "Shift+ArrowDown", "Space")
+        ada.press(
+            "Shift+ArrowDown", "Space", "Shift+ArrowRight", "Space", "Shift+ArrowDown", "Space"
+        )
         ada.press("Shift+ArrowLeft", "Space", "Backspace", "Enter", "b")
         ada.sees_picture("2.png")
         ada.press("1", "Shift+B")
@@ -194,7 +198,10 @@ def test_fingers_draw_and_two_of_them_zoom(
         ada.touch([(50, 60)], [(80, 60)], [(150, 60)])
         before = ada.page.locator("#picture").bounding_box()["width"]
         ada.touch(
-            [(150, 120)], [(150, 120), (170, 120)], [(140, 120), (180, 120)], [(120, 120), (200, 120)]
+            [(150, 120)],
+            [(150, 120), (170, 120)],
+            [(140, 120), (180, 120)],
+            [(120, 120), (200, 120)],
         )
         assert ada.page.locator("#picture").bounding_box()["width"] > 1.5 * before
         ada.page.get_by_role("button", name="Whole picture").tap()
@@ -254,9 +261,7 @@ def test_a_proposal_is_accepted_corrected_or_dismissed_by_a_person(
     assert read(root)[1] == {"images/b-both.png": ("hole",), "images/c-hole.png": ("hole",)}
 
 
-def test_two_people_never_overwrite_each_other(
-    chromium: Any, page: LabelPage, root: Path
-) -> None:
+def test_two_people_never_overwrite_each_other(chromium: Any, page: LabelPage, root: Path) -> None:
     with at_the_page(chromium) as ada, at_the_page(chromium, "Ben") as ben:
         ada.enter(page.url)
         ben.enter(page.url)
@@ -291,9 +296,7 @@ def test_two_people_never_overwrite_each_other(
     assert read(root)[1] == {"images/1.png": ()}
 
 
-def test_the_drawing_outlives_a_restart_of_the_server(
-    chromium: Any, root: Path
-) -> None:
+def test_the_drawing_outlives_a_restart_of_the_server(chromium: Any, root: Path) -> None:
     with at_the_page(chromium) as ada:
         with label_page(root) as page:
             ada.enter(page.url)

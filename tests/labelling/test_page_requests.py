@@ -127,7 +127,9 @@ def test_without_the_code_nothing_is_shown(root: Path, path: str) -> None:
         answer = page.send("GET", path)
         assert answer.status == 403
         assert "code is missing" in answer.json["error"]
-        assert page.send("GET", path, headers={"cookie": f"outfeed_label_{page.port}=x"}).status == 403
+        assert (
+            page.send("GET", path, headers={"cookie": f"outfeed_label_{page.port}=x"}).status == 403
+        )
 
 
 def test_a_wrong_code_opens_the_form_only(root: Path) -> None:
@@ -162,7 +164,9 @@ def test_a_change_without_the_token_of_the_page_is_refused(
     assert (answer.status, not (root / "labelled.csv").exists()) == (403, True)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8470", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8470", "127.0.0.1.evil.example", ""]
+)
 def test_a_foreign_host_is_refused(page: LabelPage, host: str) -> None:
     assert page.send("GET", "/", headers={"host": host or " "}).status == 421
 
@@ -279,8 +283,16 @@ def test_the_name_of_a_folder_cannot_become_html(tmp_path: Path) -> None:
 
 
 def test_json_bodies_are_bounded_in_their_numbers(page: LabelPage) -> None:
-    many = json.dumps({"session": SESSION, "person": "Ada", "name": "1.png", "version": "",
-                       "label": "bad", "masks": {str(n): [1] for n in range(61)}})
+    many = json.dumps(
+        {
+            "session": SESSION,
+            "person": "Ada",
+            "name": "1.png",
+            "version": "",
+            "label": "bad",
+            "masks": {str(n): [1] for n in range(61)},
+        }
+    )
     answer = page.send("POST", "/api/save", raw=many.encode())
     assert answer.status == 400
     assert "key 'masks'" in answer.json["error"]

@@ -23,8 +23,19 @@ def test_runs_are_starts_and_lengths_row_by_row() -> None:
 
 @pytest.mark.parametrize(
     "runs",
-    [[3], [0, 0], [0, -1], [-1, 2], [4, 2, 0, 1], [0, 3, 2, 1], [0, 13], [12, 1], [2**62, 2**62], [2**80, 1]],
+    [
+        [3],
+        [0, 0],
+        [0, -1],
+        [-1, 2],
+        [4, 2, 0, 1],
+        [0, 3, 2, 1],
+        [0, 13],
+        [12, 1],
+        [2**62, 2**62],
+        [2**80, 1],
+    ],
 )
 def test_other_numbers_are_refused(runs: list[int]) -> None:
-    with pytest.raises(LabelError, match="^runs: expected"):
+    with pytest.raises(LabelError, match=r"^runs: expected"):
         decode_runs(runs, 3, 4)

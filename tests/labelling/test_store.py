@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.data_folder.labelled import read_labelled
+from edge.files import write_durably
 from edge.journal.lock import LockHeldError
 from edge.labelling import Change, LabelStore, OpenPicture, open_folder
 from edge.labelling import store as store_module
@@ -157,7 +158,6 @@ def test_a_save_that_breaks_off_is_no_label(
     store = opened(root)
     give(store, "2.png", "good")
     version = store.open("1.png").version
-    write_durably = store_module.write_durably
 
     def fails(path: Path, content: bytes | str) -> None:
         if path.parent.name == "hole":

@@ -86,7 +86,7 @@ class Person:
         mouse.up()
 
     def touch(self, *steps: list[tuple[int, int]]) -> None:
-        """Move fingers over pixels of the picture. steps: the place of each finger, step by step."""
+        """Move fingers over pixels of the picture. steps: the places of the fingers, in order."""
         places = [[self.place(*each) for each in step] for step in steps]
         session = self.page.context.new_cdp_session(self.page)
         for number, step in enumerate(places):
@@ -111,5 +111,3 @@ def at_the_page(
         assert not person.faults
     finally:
         context.close()
-
-

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 pytest.importorskip("starlette", reason="starlette is not installed: pip install 'outfeed[label]'")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'outfeed[label]'")
 
-from edge.labelling import LabelService, LabelStore, Network, open_folder  # noqa: E402
-from edge.labelling.app import make_app  # noqa: E402
-from edge.labelling.guard import Access  # noqa: E402
-from edge.labelling.proposals import Proposer  # noqa: E402
-from edge.labelling.server import Address, open_socket, page_address, serve  # noqa: E402
+from edge.labelling import LabelService, LabelStore, Network, open_folder
+from edge.labelling.app import make_app
+from edge.labelling.guard import Access
+from edge.labelling.proposals import Proposer
+from edge.labelling.server import Address, open_socket, page_address, serve
 
 SESSION, OTHER = "a" * 32, "b" * 32
 SIZE = (60, 80)  # height, width
@@ -88,9 +88,7 @@ class LabelPage:
     def save(self, name: str, label: str, **fields: Any) -> Answer:
         """Open a picture and save a label."""
         opened = self.post("/api/open", name=name).json
-        return self.post(
-            "/api/save", name=name, version=opened["version"], label=label, **fields
-        )
+        return self.post("/api/save", name=name, version=opened["version"], label=label, **fields)
 
 
 @contextmanager

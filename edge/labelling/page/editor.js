@@ -70,6 +70,8 @@ export class Editor {
   correct(points, value) {
     this.tool = "polygon";
     this.draft = { points: points.map((point) => [...point]), closed: true, value };
+    const [xs, ys] = [points.map((point) => point[0]), points.map((point) => point[1])];
+    this.view.focus(Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys));
     this.refresh();
   }
 

@@ -17,7 +17,7 @@ export function listenToKeys(app, clicks) {
     n: clicks.next,
     p: clicks.back,
     l: clicks.list,
-    u: () => app.decide("none", { stay: true }),
+    u: clicks["take-back"],
     z: clicks.undo,
     y: clicks.redo,
     r: clicks.revert,
@@ -38,7 +38,7 @@ export function listenToKeys(app, clicks) {
     Escape: () => editor.dropPolygon(),
   };
   const shifted = {
-    b: () => app.decide("bad", { kind: app.kind }),
+    b: clicks["bad-kind"],
     a: () => network.acceptAll(),
     z: clicks.redo,
   };

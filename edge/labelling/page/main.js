@@ -24,6 +24,7 @@ class App {
     this.kind = "";
     this.visited = [];
     this.busy = false;
+    this.working = null;
     this.armed = ""; // a key that must be pressed twice
     this.editor.changed = () => this.showTools();
     this.editor.needsKind = () => this.newKind();
@@ -49,7 +50,9 @@ class App {
     await this.#open("/api/next", { after: this.name });
   }
 
+  /** Open a picture of the list, after the request that runs. */
   async open(name) {
+    while (this.busy) await this.working;
     await this.#open("/api/open", { name });
   }
 
@@ -307,6 +310,9 @@ class App {
     const open = Boolean(this.name && editor.map) && !editor.readOnly;
     for (const id of ["good", "bad", "skip"]) by(id).disabled = !open;
     by("back").disabled = !this.visited.length;
+    // Between strokes only: it looks at every pixel.
+    if (!editor.stroke) by("bad-kind").disabled = !open || !this.kind || !editor.map.isEmpty;
+    by("take-back").disabled = !open || (this.picture.label ?? "none") === "none";
   }
 
   chooseTool(tool) {
@@ -321,10 +327,15 @@ class App {
     this.editor.refresh();
   }
 
-  /** Run one request at a time; an error is shown. */
-  async #alone(work) {
+  /** Run one request at a time; an error is shown. A key that is pressed meanwhile does nothing. */
+  #alone(work) {
     this.busy = true;
     document.body.classList.add("busy");
+    this.working = this.#guarded(work);
+    return this.working;
+  }
+
+  async #guarded(work) {
     try {
       return await work();
     } catch (error) {
@@ -347,6 +358,8 @@ const clicks = {
   bad: () => app.decide("bad"),
   skip: () => app.decide("skipped"),
   next: () => app.next(),
+  "bad-kind": () => app.decide("bad", { kind: app.kind }),
+  "take-back": () => app.decide("none", { stay: true }),
   undo: () => app.undo(),
   redo: () => app.redo(),
   revert: () => app.revert(),

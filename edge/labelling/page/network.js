@@ -97,7 +97,7 @@ export class Network {
     if (!proposal) return;
     this.app.chooseKind(proposal.kind);
     this.app.editor.correct(proposal.outline, this.app.valueOf(proposal.kind));
-    this.app.say("Move the points; Enter fills the polygon.");
+    this.app.say("Move the points, then close the polygon (Enter).");
   }
 
   dismiss(number = this.app.editor.chosen) {

@@ -104,6 +104,18 @@ export class View {
     this.place();
   }
 
+  /** Show an area of pixels large enough to move points in it; a large one stays as it is. */
+  focus(left, top, right, bottom) {
+    const { clientWidth, clientHeight } = this.stage;
+    const fill = Math.min(clientWidth / (right - left + 1), clientHeight / (bottom - top + 1)) / 2;
+    const scale = Math.min(16, Math.max(this.scale, fill));
+    const [x, y] = [(left + right + 1) / 2, (top + bottom + 1) / 2];
+    this.scale = scale;
+    this.left = clientWidth / 2 - x * scale;
+    this.top = clientHeight / 2 - y * scale;
+    this.place();
+  }
+
   pan(dx, dy) {
     this.left += dx;
     this.top += dy;
