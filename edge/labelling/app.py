@@ -105,7 +105,8 @@ def _readings(service: LabelService) -> list[Route]:
         return JSONResponse(service.proposal(_named(request)))
 
     def picture(request: Request) -> Response:
-        return Response(service.picture_png(_named(request)), media_type="image/png")
+        data, kind = service.picture(_named(request))
+        return Response(data, media_type=kind)
 
     def severity(request: Request) -> Response:
         return Response(service.severity_png(_named(request)), media_type="image/png")

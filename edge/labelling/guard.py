@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import secrets
@@ -96,7 +97,11 @@ class PageGuard:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, whole, with_headers)
+        try:
+            await self._app(scope, whole, with_headers)
+        except asyncio.CancelledError:
+            # The command ends, and a request has taken longer than the server waits.
+            await _refuse(503, "the command has ended")(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = {

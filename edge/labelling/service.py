@@ -28,8 +28,10 @@ from edge.labelling.requests import (
 from edge.labelling.runs import decode_runs, encode_runs
 from edge.labelling.sessions import Sessions
 from edge.labelling.store import Change, LabelStore, OpenPicture
+from edge.picture_header import read_header
 
 _WAIT_S = 20.0  # for a proposal; the page asks again
+_SHOWN = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}  # by every browser
 _OPEN_LABELS = ("none", "unfinished")  # a picture that still needs a person
 Reply = dict[str, Any]
 
@@ -142,7 +144,7 @@ class LabelService:
     def save(self, request: SaveRequest) -> Reply:
         """Save a label. Raises ConflictError; the page then opens the picture again."""
         person = check_person(request.person)
-        height, width = self.store.pixels(request.name).shape[:2]
+        height, width = self.store.size(request.name)
         masks = {
             kind: decode_runs(runs, height, width) for kind, runs in request.masks.items() if runs
         }
@@ -184,9 +186,21 @@ class LabelService:
             return {"state": "waiting"}
         return {"state": "made"} | _proposed(found)
 
-    def picture_png(self, name: str) -> bytes:
-        """Return the picture as PNG, with the pixels that a station would see."""
-        return _png(self.store.pixels(name))
+    def picture(self, name: str) -> tuple[bytes, str]:
+        """Return the picture with the pixels that a station would see, and its media type.
+
+        It is the file itself where a browser shows these pixels, otherwise a PNG.
+        """
+        source = self.store.picture(name).source
+        try:
+            data = source.read_bytes()
+        except OSError as error:
+            raise LabelError(f"{source}: cannot be read: {error.strerror}") from error
+        kind = next((kind for start, kind in _SHOWN.items() if data.startswith(start)), "")
+        header = read_header(data)
+        if kind and header.orientation == 1 and header.pages == 1 and not header.has_alpha:
+            return data, kind
+        return _png(self.store.pixels(name)), "image/png"
 
     def severity_png(self, name: str) -> bytes:
         """Return the severity map as PNG with 20 for each step; LabelError where there is none."""

@@ -89,6 +89,7 @@ class LabelStore:
         """
         self.folder = folder
         self._pictures = {picture.name: picture for picture in folder.pictures}
+        self._sizes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {}
         self._state = folder.root / STATE
         try:
             self._state.mkdir(parents=True, exist_ok=True)
@@ -123,6 +124,21 @@ class LabelStore:
     def pixels(self, name: str) -> NDArray[np.uint8]:
         """Return the pixels, uint8 H×W or H×W×3. Blocks on the disk. Raises OutfeedError."""
         return self.folder.read(self.picture(name))
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Return height and width in pixels. The picture is decoded once, and again when its file
+        changes. Blocks on the disk. Raises OutfeedError."""
+        picture = self.picture(name)
+        try:
+            status = picture.source.stat()
+        except OSError as error:
+            raise LabelError(f"{picture.source}: cannot be read: {error.strerror}") from error
+        stamp = (status.st_mtime_ns, status.st_size)
+        known = self._sizes.get(name)
+        if known is None or known[0] != stamp:
+            height, width = self.folder.read(picture).shape[:2]
+            known = self._sizes[name] = (stamp, (height, width))
+        return known[1]
 
     def state(self, name: str) -> PictureState:
         """Return the label of a picture without reading its masks."""
@@ -172,7 +188,7 @@ class LabelStore:
             return self._open(self.picture(name))
 
     def _open(self, picture: LabelPicture) -> OpenPicture:
-        height, width = self.folder.read(picture).shape[:2]
+        height, width = self.size(picture.name)
         state = self.state(picture.name)
         digest = hashlib.sha256(f"{state.label}\n{state.kind}\n{state.by}\n{state.utc}\n".encode())
         masks: dict[str, NDArray[np.bool_]] = {}

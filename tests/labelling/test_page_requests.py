@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.images import read_image
 from edge.labelling.requests import MOST_BODY_BYTES
 from edge.labelling.runs import encode_runs
 from models.data.layouts import open_dataset
+from tests.support.folders import put, turned
 from tests.support.label_pages import (
     OTHER,
     SESSION,
@@ -103,11 +105,27 @@ def test_the_picture_is_that_of_a_station(page: LabelPage, root: Path) -> None:
     assert np.array_equal(shown, cv2.imread(str(root / "images/1.png"), cv2.IMREAD_UNCHANGED))
 
 
+def test_a_picture_that_browsers_show_otherwise_is_sent_as_png(page: LabelPage, root: Path) -> None:
+    put(root / "images/1.png", turned(".png", 6))
+    answer = page.get("/picture", "1.png")
+    shown = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_UNCHANGED)
+    # Not turned, as a station sees it.
+    assert np.array_equal(shown, read_image(root / "images/1.png"))
+    assert b"eXIf" not in answer.body
+    assert "EXIF orientation 6" in page.post("/api/open", name="1.png").json["remarks"][0]
+    bitmap = cv2.imencode(".bmp", np.full((5, 6), 130, np.uint8))[1].tobytes()
+    (root / "images/2.png").write_bytes(bitmap)
+    assert page.get("/picture", "2.png").headers["content-type"] == "image/png"
+    (root / "images/3.png").unlink()
+    assert page.get("/picture", "3.png").status == 422
+    assert "cannot be read" in page.post("/api/open", name="3.png").json["fault"]
+
+
 def test_a_picture_that_cannot_be_read_says_so(page: LabelPage, root: Path) -> None:
     (root / "images/1.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
     opened = page.post("/api/open", name="1.png").json
     assert opened["fault"].startswith(f"{root}/images/1.png: is cut short")
-    assert page.get("/picture", "1.png").status == 422
+    assert opened.get("version") is None
 
 
 def test_without_a_bundle_there_is_no_proposal(page: LabelPage) -> None:

@@ -15,6 +15,7 @@ export class Editor {
     this.value = 0; // the number of the chosen kind; 0: none is chosen
     this.readOnly = true;
     this.draft = null; // {points, closed, value}: the polygon that is being drawn or corrected
+    this.before = null; // the position of the view before an outline was shown large
     this.cursor = null; // [x, y] of the keyboard
     this.proposals = [];
     this.chosen = -1;
@@ -46,6 +47,7 @@ export class Editor {
     this.map = map;
     this.readOnly = readOnly;
     this.draft = null;
+    this.before = null;
     this.cursor = null;
     this.stroke = null;
     this.proposals = [];
@@ -70,6 +72,7 @@ export class Editor {
   correct(points, value) {
     this.tool = "polygon";
     this.draft = { points: points.map((point) => [...point]), closed: true, value };
+    this.before = this.view.position;
     const [xs, ys] = [points.map((point) => point[0]), points.map((point) => point[1])];
     this.view.focus(Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys));
     this.refresh();
@@ -82,13 +85,18 @@ export class Editor {
     this.map.begin();
     this.map.fillPolygon(draft.points, draft.value);
     this.map.commit();
-    this.draft = null;
-    this.refresh();
+    this.#endDraft();
     return true;
   }
 
   dropPolygon() {
+    this.#endDraft();
+  }
+
+  #endDraft() {
     this.draft = null;
+    if (this.before) this.view.position = this.before;
+    this.before = null;
     this.refresh();
   }
 

@@ -16,7 +16,7 @@ export class LabelMap {
   }
 
   get isEmpty() {
-    return !this.data.some((value) => value !== 0);
+    return this.values().length === 0;
   }
 
   /** Set the pixels of runs (start, length, …) to a kind. */
@@ -46,9 +46,17 @@ export class LabelMap {
 
   /** Return the kinds that are drawn. */
   values() {
-    const found = new Set(this.data);
-    found.delete(0);
-    return [...found];
+    const seen = new Uint8Array(256);
+    const { data } = this;
+    for (let at = 0; at < data.length; at += 1) seen[data[at]] = 1;
+    return Array.from(seen.keys()).filter((value) => value > 0 && seen[value]);
+  }
+
+  /** Return whether the drawing is that of another array of its size. */
+  equals(other) {
+    const { data } = this;
+    for (let at = 0; at < data.length; at += 1) if (data[at] !== other[at]) return false;
+    return true;
   }
 
   /** Draw a line of a round brush between the centres of two pixels. */

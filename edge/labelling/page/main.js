@@ -191,7 +191,7 @@ class App {
     const { map } = this.editor;
     if (this.editor.isDrawing) return true;
     const isTouched = Boolean(map && (map.done.length || map.undone.length));
-    return isTouched && map.data.some((value, at) => value !== this.saved[at]);
+    return isTouched && !map.equals(this.saved);
   }
 
   // Kinds

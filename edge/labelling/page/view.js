@@ -94,6 +94,16 @@ export class View {
     this.fitted = true;
   }
 
+  get position() {
+    return [this.scale, this.left, this.top, this.fitted];
+  }
+
+  set position([scale, left, top, fitted]) {
+    [this.scale, this.left, this.top] = [scale, left, top];
+    this.place();
+    if (fitted) this.fit();
+  }
+
   /** Zoom by a factor around a point of the stage. */
   zoom(factor, x, y) {
     const least = Math.min(this.stage.clientWidth / this.width, this.stage.clientHeight / this.height) / 2;
