@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.data_folder.contents import DataFolder, FolderEntry, MaskFile
-from edge.data_folder.labelled import LabelRow, apply_labelled, read_labelled
+from edge.data_folder.label_table import LabelRow, apply_label_table, read_label_table
 from edge.data_folder.masks import are_masks, may_be_drawn
 from edge.data_folder.names import (
     GOOD_FOLDERS,
@@ -54,13 +54,13 @@ def read_own(
     tops += [p.name for p in root.iterdir() if p.is_dir() and p.name.lower() in (IMAGES, MASKS)]
     images = folders_named(tops, (IMAGES,))
     try:
-        rows, fault = read_labelled(root), ""
+        rows, fault = read_label_table(root), ""
     except FrameError as error:
         rows, fault = {}, str(error)
     folder = _laid_out(root, images, tops, found, layout, rows)
     if folder is None or rows is None or not labelled:
         return folder
-    folder = apply_labelled(folder, rows)
+    folder = apply_label_table(folder, rows)
     return replace(folder, complaints=(fault, *folder.complaints)) if fault else folder
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.data_folder import DataFolder, FolderEntry, MaskFile, count, find_pictures, read_folder
-from edge.data_folder.labelled import read_labelled
+from edge.data_folder.label_table import read_label_table
 from edge.data_folder.names import IMAGES, MASKS, plain
 from edge.data_folder.pairing import pair
 from edge.data_folder.user_layout import GENERIC, SORTED, is_good_folder
 from edge.errors import FrameError, UsageError
 from edge.images import read_image
-from edge.labelling.errors import LabelError
+from edge.labelling.errors import LabelPageError
 from edge.quarantine import QuarantineEntry, read_index, read_pixels
 from edge.quarantine.drawn import drawn_masks, mask_path
 from edge.quarantine.index import INDEX
@@ -76,7 +76,7 @@ class LabelFolder:
     def mask_of(self, picture: LabelPicture, kind: str) -> Path:
         """Return the path of the mask of one kind: the existing one, or that of a new one.
 
-        Raises LabelError where a mask in this folder would belong to another picture.
+        Raises LabelPageError where a mask in this folder would belong to another picture.
         """
         if picture.marked is not None:
             return mask_path(self.root, picture.marked, kind)
@@ -98,7 +98,7 @@ class LabelFolder:
         found = pair(list(images), base, [path], self.mask_root).masks
         owner, masks = next(iter(found.items()), (None, ()))
         if owner is None or images[owner] != picture or masks[0].kind != kind:
-            raise LabelError(
+            raise LabelPageError(
                 f"kind {kind!r}: is also the name of a folder of pictures, and its mask of "
                 f"{picture.name} would belong to another picture; use another name"
             )
@@ -279,7 +279,7 @@ def _assumed(content: DataFolder) -> tuple[str, ...]:
 
     None once the folder has a table of labels.
     """
-    if read_labelled(content.root) is not None:
+    if read_label_table(content.root) is not None:
         return ()
     return tuple(
         plain(entry.path.relative_to(content.root).as_posix())

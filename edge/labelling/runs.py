@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.labelling.errors import LabelError
+from edge.labelling.errors import LabelPageError
 
 
 def encode_runs(mask: NDArray[np.bool_]) -> list[int]:
@@ -25,21 +25,21 @@ def encode_runs(mask: NDArray[np.bool_]) -> list[int]:
 def decode_runs(runs: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
     """Return the mask of these runs, bool height×width.
 
-    Runs ascend, do not overlap and lie inside the picture. Raises LabelError otherwise.
+    Runs ascend, do not overlap and lie inside the picture. Raises LabelPageError otherwise.
     """
     expected = f"runs: expected ascending pairs of start and length inside {width}×{height} px"
     size = height * width
     try:
         pairs = np.asarray(runs, dtype=np.int64).reshape(-1, 2)
     except (OverflowError, ValueError) as error:
-        raise LabelError(expected) from error
+        raise LabelPageError(expected) from error
     # Each number is checked before sums are, which would overflow.
     if pairs.size and (int(pairs.min()) < 0 or int(pairs.max()) > size):
-        raise LabelError(expected)
+        raise LabelPageError(expected)
     starts, ends = pairs[:, 0], pairs.sum(axis=1)
     ascends = bool((ends > starts).all() and (starts[1:] >= ends[:-1]).all())
     if len(pairs) and not (ascends and ends[-1] <= size):
-        raise LabelError(expected)
+        raise LabelPageError(expected)
     change = np.zeros(size + 1, np.int8)
     np.add.at(change, starts, 1)
     np.add.at(change, ends, -1)

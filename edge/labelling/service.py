@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.data_folder import remarks
 from edge.errors import OutfeedError
-from edge.labelling.errors import LabelError
+from edge.labelling.errors import LabelPageError
 from edge.labelling.names import check_kind, check_person
 from edge.labelling.proposals import NetworkProposal, Proposer
 from edge.labelling.requests import (
@@ -195,7 +195,7 @@ class LabelService:
         try:
             data = source.read_bytes()
         except OSError as error:
-            raise LabelError(f"{source}: cannot be read: {error.strerror}") from error
+            raise LabelPageError(f"{source}: cannot be read: {error.strerror}") from error
         kind = next((kind for start, kind in _SHOWN.items() if data.startswith(start)), "")
         header = read_header(data)
         if kind and header.orientation == 1 and header.pages == 1 and not header.has_alpha:
@@ -203,11 +203,11 @@ class LabelService:
         return _png(self.store.pixels(name)), "image/png"
 
     def severity_png(self, name: str) -> bytes:
-        """Return the severity map as PNG with 20 for each step; LabelError where there is none."""
+        """Return the severity map as PNG in colours. Raises LabelPageError where there is none."""
         self.store.picture(name)
         found = None if self._proposer is None else self._proposer.wait(name, _WAIT_S)
         if found is None or found.severity is None:
-            raise LabelError("there is no severity map of this picture")
+            raise LabelPageError("there is no severity map of this picture")
         colours = cv2.applyColorMap(found.severity, cv2.COLORMAP_INFERNO)
         alpha = np.minimum(found.severity.astype(np.uint16) * 2, 220).astype(np.uint8)
         return _png(np.dstack([colours, alpha]))
@@ -263,5 +263,5 @@ def _proposed(found: NetworkProposal) -> Reply:
 def _png(pixels: NDArray[np.uint8]) -> bytes:
     fine, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not fine:
-        raise LabelError("the picture could not be written as PNG")
+        raise LabelPageError("the picture could not be written as PNG")
     return data.tobytes()

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from edge.clock import utc_now
 from edge.data_folder import MaskFile
-from edge.data_folder.labelled import Label, LabelRow, labelled_text, read_labelled
+from edge.data_folder.label_table import Label, LabelRow, label_table_text, read_label_table
 from edge.data_folder.names import LABELLED
 from edge.errors import FrameError
 from edge.files import write_durably
 from edge.images import read_image
 from edge.journal.lock import FileLock
-from edge.labelling.errors import ConflictError, LabelError, UnknownPictureError
+from edge.labelling.errors import ConflictError, LabelPageError, UnknownPictureError
 from edge.labelling.folder import LabelFolder, LabelPicture
 from edge.labelling.names import check_kind
 
@@ -85,7 +85,7 @@ class LabelStore:
         because they have no mask get the label good with the first save.
 
         Raises LockHeldError while another process labels the folder, FrameError for a table that
-        cannot be read, LabelError for a folder that cannot be written.
+        cannot be read, LabelPageError for a folder that cannot be written.
         """
         self.folder = folder
         self._pictures = {picture.name: picture for picture in folder.pictures}
@@ -94,12 +94,12 @@ class LabelStore:
         try:
             self._state.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LabelError(f"{self._state}: cannot be created: {error.strerror}") from error
+            raise LabelPageError(f"{self._state}: cannot be created: {error.strerror}") from error
         self._held = FileLock(self._state / "lock", held="another process labels this folder")
         self._lock = Lock()
         self._assumed = folder.assumed if assume_good else ()
         try:
-            rows = read_labelled(folder.root)
+            rows = read_label_table(folder.root)
         except FrameError:
             self._held.release()
             raise
@@ -132,7 +132,7 @@ class LabelStore:
         try:
             status = picture.source.stat()
         except OSError as error:
-            raise LabelError(f"{picture.source}: cannot be read: {error.strerror}") from error
+            raise LabelPageError(f"{picture.source}: cannot be read: {error.strerror}") from error
         stamp = (status.st_mtime_ns, status.st_size)
         known = self._sizes.get(name)
         if known is None or known[0] != stamp:
@@ -163,14 +163,14 @@ class LabelStore:
 
         Raises:
             ConflictError: The picture has another version than the person has seen.
-            LabelError: The label cannot be saved: a good part with a mask, a name that cannot be
-                used, a mask of another size, a full disk. What was on the disk stays, or the
+            LabelPageError: The label cannot be saved: a good part with a mask, a name that cannot
+                be used, a mask of another size, a full disk. What was on the disk stays, or the
                 picture counts as not labelled.
         """
         with self._lock:
             picture = self.picture(name)
             if picture.refused:
-                raise LabelError(f"{picture.name}: {picture.refused}")
+                raise LabelPageError(f"{picture.name}: {picture.refused}")
             before = self._open(picture)
             if change.version != before.version:
                 raise ConflictError(
@@ -182,7 +182,7 @@ class LabelStore:
             try:
                 self._write(picture, before, change, masks)
             except OSError as error:
-                raise LabelError(
+                raise LabelPageError(
                     f"{error.filename or self.folder.root}: cannot be written: {error.strerror}"
                 ) from error
             return self._open(self.picture(name))
@@ -201,10 +201,10 @@ class LabelStore:
     def _checked(
         self, picture: LabelPicture, before: OpenPicture, change: Change
     ) -> dict[str, NDArray[np.bool_]]:
-        """Return the masks that are not empty. Raises LabelError."""
+        """Return the masks that are not empty. Raises LabelPageError."""
         masks = {kind: mask for kind, mask in change.masks.items() if mask.any()}
         if masks and change.label in ("good", "none"):
-            raise LabelError(f"{picture.name}: a part with this label has no mask")
+            raise LabelPageError(f"{picture.name}: a part with this label has no mask")
         for kind in {*masks, *([change.kind] if change.kind else [])}:
             if kind not in before.masks:
                 check_kind(kind, (*self.folder.kinds, *self.kinds()))
@@ -258,13 +258,13 @@ class LabelStore:
     def _fresh_rows(self) -> dict[str, LabelRow]:
         """Return the rows as they are on the disk: a person may have edited the table."""
         try:
-            rows = read_labelled(self.folder.root)
+            rows = read_label_table(self.folder.root)
         except FrameError as error:
-            raise LabelError(str(error)) from error
+            raise LabelPageError(str(error)) from error
         return dict(self._rows) if rows is None else rows
 
     def _write_table(self, rows: dict[str, LabelRow]) -> None:
-        write_durably(self.folder.root / LABELLED, labelled_text(rows.values()))
+        write_durably(self.folder.root / LABELLED, label_table_text(rows.values()))
         self._rows = dict(rows)
 
     def _note(
@@ -298,7 +298,7 @@ def _bytes(path: Path) -> bytes:
     except FileNotFoundError:
         return b"none"
     except OSError as error:
-        raise LabelError(f"{path}: cannot be read: {error.strerror}") from error
+        raise LabelPageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
@@ -306,7 +306,7 @@ def _read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
     pixels = read_image(path)
     grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
     if grey.shape != (height, width):
-        raise LabelError(
+        raise LabelPageError(
             f"{path}: the mask is {grey.shape[1]}×{grey.shape[0]} px and its picture "
             f"{width}×{height}; expected the same size"
         )
@@ -316,5 +316,5 @@ def _read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
 def _png(mask: NDArray[np.bool_]) -> bytes:
     fine, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
     if not fine:
-        raise LabelError("a mask could not be written as PNG")
+        raise LabelPageError("a mask could not be written as PNG")
     return data.tobytes()

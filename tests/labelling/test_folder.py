@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import UsageError
 from edge.labelling import Change, LabelStore, open_folder
-from edge.labelling.errors import LabelError
+from edge.labelling.errors import LabelPageError
 from edge.quarantine import read_index, read_pixels
 from models.data.layouts import open_dataset
 from tests.support.label_pages import square, surface, unlabelled, write
@@ -94,7 +94,7 @@ def test_a_kind_that_is_a_folder_of_pictures_too(tmp_path: Path) -> None:
         None,
         **{"dent/1.png": {"dent": square(0, 0, 9, 9)}, "2.png": {"dent": square(1, 1, 5, 5)}},
     )
-    with pytest.raises(LabelError, match=r"'dent'.*would belong to another picture"):
+    with pytest.raises(LabelPageError, match=r"'dent'.*would belong to another picture"):
         label(root, None, **{"1.png": {"dent": square(0, 0, 9, 9)}})
     label(root, None, **{"1.png": "good"})
     dataset = open_dataset(root)
@@ -166,7 +166,7 @@ def test_masks_that_the_page_cannot_edit_are_shown_and_kept(tmp_path: Path) -> N
     found = open_folder(root, None)
     assert "colours are kinds" in found.pictures[0].refused
     assert "no PNG" in found.pictures[1].refused
-    with pytest.raises(LabelError, match="colours are kinds"):
+    with pytest.raises(LabelPageError, match="colours are kinds"):
         label(root, None, **{"1.png": "good"})
 
 

@@ -17,6 +17,7 @@ from tests.support.label_browser import PHONE, TABLET, at_the_page
 from tests.support.label_pages import LabelPage, label_page, unlabelled, write
 
 SIZE = (240, 320)  # height, width
+pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 
 
 @pytest.fixture
@@ -205,11 +206,39 @@ def test_fingers_draw_and_two_of_them_zoom(
         )
         assert ada.page.locator("#picture").bounding_box()["width"] > 1.5 * before
         ada.page.get_by_role("button", name="Whole picture").tap()
-        ada.page.get_by_role("button", name="Bad").tap()
+        ada.page.locator("#bad").tap()
         ada.sees_picture("2.png")
     # The first finger of the two has begun no stroke that stays.
     found = drawn(root, "images/1.png")["dent"]
     assert np.array_equal(found, capsule(50, 60, 150, 60, 6))
+
+
+def test_with_a_pen_a_finger_moves_the_picture(chromium: Any, page: LabelPage, root: Path) -> None:
+    with at_the_page(chromium, size=TABLET, has_touch=True, is_mobile=True) as ada:
+        ada.enter(page.url)
+        add_kind(ada, "dent")
+        ada.pen((50, 60), (100, 60), (150, 60))
+        before = ada.place(0, 0)
+        ada.touch([(100, 150)], [(100, 170)], [(100, 190)])
+        after = ada.place(0, 0)
+        assert after[1] - before[1] > 20
+        assert after[0] == pytest.approx(before[0], abs=1)
+        ada.press("b")
+        ada.sees_picture("2.png")
+    assert np.array_equal(drawn(root, "images/1.png")["dent"], capsule(50, 60, 150, 60, 6))
+
+
+def test_the_page_of_the_code_and_a_restart_of_the_browser(chromium: Any, page: LabelPage) -> None:
+    with at_the_page(chromium) as ada:
+        ada.page.goto(page.url.partition("?")[0])
+        ada.page.get_by_label("Code").fill(page.access.code)
+        ada.page.get_by_role("button", name="Open").click()
+        ada.page.get_by_role("textbox", name="Your name").fill("Ada")
+        ada.page.get_by_role("button", name="Start").click()
+        ada.sees_picture("1.png")
+        ada.page.reload()
+        ada.sees_picture("1.png")  # the name is known, and the picture is still hers
+        assert ada.page.get_by_role("button", name="Ada").is_visible()
 
 
 def test_a_proposal_is_accepted_corrected_or_dismissed_by_a_person(

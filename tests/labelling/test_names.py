@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.labelling.errors import LabelError
+from edge.labelling.errors import LabelPageError
 from edge.labelling.names import check_kind, check_person
 
 
@@ -32,7 +32,7 @@ def test_a_name_that_a_folder_may_have_is_a_kind(name: str) -> None:
     ],
 )
 def test_another_name_is_refused_with_its_reason(name: str, reason: str) -> None:
-    with pytest.raises(LabelError, match=reason) as caught:
+    with pytest.raises(LabelPageError, match=reason) as caught:
         check_kind(name, ["dent"])
     assert len(str(caught.value).splitlines()) == 1
 
@@ -44,5 +44,5 @@ def test_an_existing_kind_is_accepted_again() -> None:
 def test_the_name_of_a_person_is_trimmed_and_bounded() -> None:
     assert check_person("  Ada L. ") == "Ada L."
     for name in ("", "   ", "x" * 61, "a\tb"):
-        with pytest.raises(LabelError, match="name: expected"):
+        with pytest.raises(LabelPageError, match="name: expected"):
             check_person(name)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge.labelling.errors import LabelError
+from edge.labelling.errors import LabelPageError
 from edge.labelling.runs import decode_runs, encode_runs
 
 
@@ -37,5 +37,5 @@ def test_runs_are_starts_and_lengths_row_by_row() -> None:
     ],
 )
 def test_other_numbers_are_refused(runs: list[int]) -> None:
-    with pytest.raises(LabelError, match=r"^runs: expected"):
+    with pytest.raises(LabelPageError, match=r"^runs: expected"):
         decode_runs(runs, 3, 4)

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.data_folder.labelled import read_labelled
+from edge.data_folder.label_table import read_label_table
 from edge.files import write_durably
 from edge.journal.lock import LockHeldError
 from edge.labelling import Change, LabelStore, OpenPicture, open_folder
 from edge.labelling import store as store_module
-from edge.labelling.errors import ConflictError, LabelError, UnknownPictureError
+from edge.labelling.errors import ConflictError, LabelPageError, UnknownPictureError
 from models.data.dataset import DataError, DataSet
 from models.data.layouts import open_dataset
 from tests.support.label_pages import square, surface, unlabelled, write
@@ -97,7 +97,7 @@ def test_a_label_can_be_changed_and_taken_back(tmp_path: Path) -> None:
     assert not (root / "masks/hole/1.png").exists()
     assert store.state("1.png").label == "good"
     give(store, "1.png", "none")
-    assert read_labelled(root) == {}
+    assert read_label_table(root) == {}
     assert store.state("1.png").label == "none"
     store.close()
 
@@ -147,7 +147,7 @@ def test_a_line_that_a_person_adds_to_the_table_stays(tmp_path: Path) -> None:
     table = root / "labelled.csv"
     table.write_text(table.read_text() + "images/3.png,good,,by hand,\n")
     give(store, "2.png", "good")
-    assert set(read_labelled(root) or {}) == {"images/1.png", "images/2.png", "images/3.png"}
+    assert set(read_label_table(root) or {}) == {"images/1.png", "images/2.png", "images/3.png"}
     store.close()
 
 
@@ -166,7 +166,7 @@ def test_a_save_that_breaks_off_is_no_label(
 
     monkeypatch.setattr(store_module, "write_durably", fails)
     masks = {"dent": square(0, 0, 5, 5), "hole": square(10, 10, 15, 15)}
-    with pytest.raises(LabelError, match=r"hole/1\.png: cannot be written: No space left"):
+    with pytest.raises(LabelPageError, match=r"hole/1\.png: cannot be written: No space left"):
         store.save("1.png", Change(version, "bad", "Ada", masks))
     store.close()
     assert kinds_of(open_dataset(root)) == {"images/2.png": ()}
@@ -194,7 +194,7 @@ def test_a_label_that_contradicts_itself_is_refused(
     before = files(root)
     store = opened(root)
     version = store.open("1.png").version
-    with pytest.raises(LabelError, match=reason):
+    with pytest.raises(LabelPageError, match=reason):
         store.save("1.png", Change(version, label, "Ada", masks, kind))
     store.close()
     assert files(root) == before
@@ -256,7 +256,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         (tmp_path / "d").chmod(0o555)
     try:
-        with pytest.raises(LabelError, match=r"\.outfeed-label: cannot be created: "):
+        with pytest.raises(LabelPageError, match=r"\.outfeed-label: cannot be created: "):
             opened(tmp_path / "d")
     finally:
         (tmp_path / "d").chmod(0o755)

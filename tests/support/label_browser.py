@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 DESKTOP, TABLET, PHONE = (1280, 800), (820, 1180), (390, 844)
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 
 
 class Person:
@@ -94,6 +94,16 @@ class Person:
             points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(step)]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.detach()
+
+    def pen(self, *points: tuple[int, int]) -> None:
+        """Draw a line through pixels of the picture with a pen."""
+        session = self.page.context.new_cdp_session(self.page)
+        kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1), "mouseReleased"]
+        for kind, point in zip(kinds, (*points, points[-1]), strict=True):
+            x, y = self.place(*point)
+            buttons = {"button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen"}
+            session.send("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y} | buttons)
         session.detach()
 
 

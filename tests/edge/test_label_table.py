@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.data_folder import find_pictures, read_folder
-from edge.data_folder.labelled import LabelRow, labelled_text, read_labelled
+from edge.data_folder.label_table import LabelRow, label_table_text, read_label_table
 from edge.errors import FrameError
 from models.data.dataset import DataError
 from models.data.layouts import open_dataset
@@ -23,17 +23,19 @@ def test_a_table_comes_through_unchanged(tmp_path: Path) -> None:
         LabelRow("images/s.png", "skipped"),
         LabelRow("images/u.png", "unfinished"),
     ]
-    (tmp_path / "labelled.csv").write_text(labelled_text(reversed(rows)), encoding="utf-8")
-    assert list((read_labelled(tmp_path) or {}).values()) == sorted(rows, key=lambda row: row.file)
+    (tmp_path / "labelled.csv").write_text(label_table_text(reversed(rows)), encoding="utf-8")
+    assert list((read_label_table(tmp_path) or {}).values()) == sorted(
+        rows, key=lambda row: row.file
+    )
 
 
 def test_names_are_compared_in_one_form_of_unicode(tmp_path: Path) -> None:
     (tmp_path / "labelled.csv").write_text(f"{HEAD}images/e\u0301.png,good,,,\n")
-    assert list(read_labelled(tmp_path) or {}) == ["images/é.png"]
+    assert list(read_label_table(tmp_path) or {}) == ["images/é.png"]
 
 
 def test_a_folder_without_a_table(tmp_path: Path) -> None:
-    assert read_labelled(tmp_path) is None
+    assert read_label_table(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_a_table_with_a_fault_stops_training(
     root = images(tmp_path / "d")
     (root / "labelled.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(FrameError, match=reason):
-        read_labelled(root)
+        read_label_table(root)
     with pytest.raises(DataError, match=r"labelled\.csv"):
         open_dataset(root)
 

@@ -47,7 +47,7 @@ class LabelRow:
     utc: str = ""
 
 
-def read_labelled(root: Path) -> dict[str, LabelRow] | None:
+def read_label_table(root: Path) -> dict[str, LabelRow] | None:
     """Return the lines by file, paths in Unicode form NFC; None where the folder has no table.
 
     Blocks on the disk. Raises FrameError, one line that names the file and the line.
@@ -80,7 +80,7 @@ def read_labelled(root: Path) -> dict[str, LabelRow] | None:
     return rows
 
 
-def labelled_text(rows: Iterable[LabelRow]) -> str:
+def label_table_text(rows: Iterable[LabelRow]) -> str:
     """Return the table as text, the lines in the order of their files."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -90,7 +90,7 @@ def labelled_text(rows: Iterable[LabelRow]) -> str:
     return text.getvalue()
 
 
-def apply_labelled(folder: DataFolder, rows: Mapping[str, LabelRow]) -> DataFolder:
+def apply_label_table(folder: DataFolder, rows: Mapping[str, LabelRow]) -> DataFolder:
     """Return the folder with its pictures as the table labels them.
 
     A picture without a line keeps what its masks and its folder state. Without either it is not
