@@ -26,8 +26,8 @@ from export.options import ExportOptions
 from export.quantisation.search import Tried
 from export.reference import reference_file
 from export.source import ExportSource, open_source
+from models.evaluation.interval import counted, percent
 from models.evaluation.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
-from models.evaluation.tradeoff.interval import counted, percent
 from models.report.limits import unknowns
 from models.runs.run import Run
 from models.training.progress import stage

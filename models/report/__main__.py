@@ -16,7 +16,7 @@ from edge.terminals import tolerate
 from edge.validation_messages import one_line
 from models.evaluation.tradeoff import parse_share, require_good_in
 from models.report.findings import InspectResults
-from models.report.write import MAX_FALSE_REJECTS, write_report
+from models.report.write import PARTS_PER_SHIFT, write_report
 from models.runs.run import Run
 from models.training.progress import announced
 
@@ -35,8 +35,11 @@ def main(
         Path | None, typer.Option(help="Folder that outfeed inspect --masks wrote.")
     ] = None,
     max_false_rejects: Annotated[
-        str, typer.Option(help=f"Limit of false rejects; by default {MAX_FALSE_REJECTS:.1%}.")
+        str, typer.Option(help="Limit of false rejects; by default that of the run.")
     ] = "",
+    parts_per_shift: Annotated[
+        int, typer.Option(min=1, help="Good parts of a shift, for which false rejects are stated.")
+    ] = PARTS_PER_SHIFT,
 ) -> None:
     """Write a page on the data, the results of the training, and the pictures to take next."""
     console = Console()
@@ -46,13 +49,18 @@ def main(
         if (results is None) != (masks is None):
             raise UsageError("expected both --results and --masks, or neither")
         station = None if results is None or masks is None else InspectResults(results, masks)
-        limit = parse_share(max_false_rejects) if max_false_rejects else MAX_FALSE_REJECTS
+        limit = parse_share(max_false_rejects) if max_false_rejects else None
         training_run = Run(run)
         if max_false_rejects:
             among = f"{run}'s held-back pictures"
             require_good_in(training_run.result().metrics.get("float", {}), among)
         with announced():
-            path = write_report(training_run, station=station, max_false_rejects=limit)
+            path = write_report(
+                training_run,
+                station=station,
+                max_false_rejects=limit,
+                parts_per_shift=parts_per_shift,
+            )
     except (OutfeedError, OSError) as error:
         _print_line(Console(stderr=True), f"report: {one_line(error)}")
         sys.exit(error.exit_status if isinstance(error, OutfeedError) else 1)

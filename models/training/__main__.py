@@ -40,8 +40,8 @@ def main(
     max_false_rejects: Annotated[
         str,
         typer.Option(
-            help="Choose T within this share of held-back good parts, for instance 0.5%. Only for "
-            "methods that learn from good parts."
+            help="Limit of the share of good parts that are rejected, for instance 1%. By default "
+            "that of the recipe, else 0.5%."
         ),
     ] = "",
     begun: Annotated[

@@ -16,9 +16,19 @@ from edge.chain.inspector import Inspection, Inspector
 from edge.records import Decision, Frame
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import float_inspector
+from models.evaluation.interval import percent
 from models.evaluation.metrics import summarise
-from models.evaluation.part_threshold import ScoredPart, search_part_threshold
-from models.evaluation.reject_severity import WorstDefect, search_reject_severity
+from models.evaluation.part_threshold import (
+    ScoredPart,
+    search_part_threshold,
+    search_part_threshold_within,
+)
+from models.evaluation.promise import allowed_of
+from models.evaluation.reject_severity import (
+    WorstDefect,
+    search_balanced_severity,
+    search_reject_severity,
+)
 from models.networks import BlockClassifier
 from models.runs.preparation import Preparation
 from models.training.progress import stage, track
@@ -37,10 +47,18 @@ class HeldBackChain:
     classifier: BlockClassifier | None
     keep_severity: float
 
-    def search_reject_severity(self, chain: ChainManifest) -> float | None:
+    @property
+    def good(self) -> int:
+        """The number of held-back pictures of good parts."""
+        return sum(picture.sample.is_good for picture in self.prepared.held_back)
+
+    def search_reject_severity(self, chain: ChainManifest, limit: float | None) -> float | None:
         """Return the severity from which a defect should reject, or None for every defect.
 
-        Where no part is good, the surface beside the drawn defects stands for one.
+        limit: of the share of good parts that are rejected, 0 to 1; None weighs escapes and false
+        rejects alike. Where no part is good, the limit cannot be applied, and the surface beside
+        the drawn defects stands for one. Where every defective part would escape within the limit,
+        it is not kept either.
         """
         inspector = self._inspector(chain, self.classifier)
         pictures = self.prepared.held_back
@@ -57,17 +75,30 @@ class HeldBackChain:
             for is_drawn in (True, False):
                 some = (value for at, value in severities.items() if (at in near) is is_drawn)
                 parts.append(WorstDefect(is_drawn, max(some, default=0.0)))
-        best = search_reject_severity(parts, chain.threshold)
+        best = search_balanced_severity(parts, chain.threshold)
+        if limit is not None and has_good:
+            within = search_reject_severity(parts, chain.threshold, allowed_of(limit, self.good))
+            defective = [part.severity for part in parts if part.is_defective]
+            if within is None or not defective or max(defective) >= within:
+                best = within
+            else:
+                log.warning(
+                    "within %s false rejects every held-back defective part would pass, so escapes "
+                    "and false rejects are weighed alike; look at the good parts with the highest "
+                    "severity, because one of them may be defective",
+                    percent(limit),
+                )
         if best is None:
             log.info("reject severity = none: every reported defect rejects")
         else:
             log.info("reject severity = %.1f: less severe defects are reported only", best)
         return best
 
-    def search_part_threshold(self, chain: ChainManifest) -> float | None:
+    def search_part_threshold(self, chain: ChainManifest, limit: float | None) -> float | None:
         """Return the score from which a part should be rejected, beside the regions of the map.
 
-        None where no rule by the score helps.
+        limit: of the share of good parts that regions and score reject together, 0 to 1; None for
+        the fewest wrong verdicts. None where no rule by the score helps.
         """
         inspector = self._inspector(chain, self.classifier)
         parts = [
@@ -79,13 +110,17 @@ class HeldBackChain:
             for picture in self.prepared.held_back
             for verdict in (inspector.inspect(Frame.from_array(picture.pixels)),)
         ]
-        best = search_part_threshold(parts)
+        if limit is None or not self.good:
+            best, reason = search_part_threshold(parts), "the fewest wrong verdicts"
+        else:
+            by_regions = sum(part.is_rejected and not part.is_defective for part in parts)
+            allowed = max(allowed_of(limit, self.good) - by_regions, 0)
+            best = search_part_threshold_within(parts, allowed)
+            reason = f"the fewest escapes within {percent(limit)} false rejects"
         if best is None:
             log.info("part threshold = none: the score of a part ranks, and does not reject")
         else:
-            log.info(
-                "part threshold = %.2f, where the fewest held-back parts are judged wrongly", best
-            )
+            log.info("part threshold = %.2f, for %s on the held-back parts", best, reason)
         return best
 
     def metrics(self, chain: ChainManifest) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ picture counts as a part. Where several pictures show one part, the true interva
 these.
 """
 
-from models.evaluation.tradeoff.interval import interval, parts_to_prove
+from models.evaluation.interval import interval, parts_to_prove
 from models.evaluation.tradeoff.point import (
     Assurance,
     OperatingPoint,

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 from edge.errors import UsageError
 from models.data.dataset import DataError
-from models.evaluation.tradeoff.interval import (
+from models.evaluation.interval import (
     CONFIDENCE,
     counted,
     interval,
