@@ -35,6 +35,11 @@ from models.training.progress import stage, track
 
 log = logging.getLogger(__name__)
 
+_NOTHING_REJECTED = (
+    "within %s false rejects every held-back defective part would pass, so escapes and false "
+    "rejects are weighed alike; look at the good parts with the highest severity, because one of "
+    "them may be defective"
+)
 NEAR_PX = 4.0  # of a drawn pixel: the chain joins nearer regions, so they are its rim
 
 
@@ -57,8 +62,8 @@ class HeldBackChain:
 
         limit: of the share of good parts that are rejected, 0 to 1; None weighs escapes and false
         rejects alike. Where no part is good, the limit cannot be applied, and the surface beside
-        the drawn defects stands for one. Where every defective part would escape within the limit,
-        it is not kept either.
+        the drawn defects stands for one. It is not kept either where every defective part would
+        escape within it, and no decision head can reject one.
         """
         inspector = self._inspector(chain, self.classifier)
         pictures = self.prepared.held_back
@@ -79,15 +84,11 @@ class HeldBackChain:
         if limit is not None and has_good:
             within = search_reject_severity(parts, chain.threshold, allowed_of(limit, self.good))
             defective = [part.severity for part in parts if part.is_defective]
-            if within is None or not defective or max(defective) >= within:
+            decides = self.prepared.record.recipe.decides
+            if within is None or decides or not defective or max(defective) >= within:
                 best = within
             else:
-                log.warning(
-                    "within %s false rejects every held-back defective part would pass, so escapes "
-                    "and false rejects are weighed alike; look at the good parts with the highest "
-                    "severity, because one of them may be defective",
-                    percent(limit),
-                )
+                log.warning(_NOTHING_REJECTED, percent(limit))
         if best is None:
             log.info("reject severity = none: every reported defect rejects")
         else:
@@ -98,7 +99,8 @@ class HeldBackChain:
         """Return the score from which a part should be rejected, beside the regions of the map.
 
         limit: of the share of good parts that regions and score reject together, 0 to 1; None for
-        the fewest wrong verdicts. None where no rule by the score helps.
+        the fewest wrong verdicts, also where every defective part would escape within the limit.
+        None where no rule by the score helps.
         """
         inspector = self._inspector(chain, self.classifier)
         parts = [
@@ -110,13 +112,16 @@ class HeldBackChain:
             for picture in self.prepared.held_back
             for verdict in (inspector.inspect(Frame.from_array(picture.pixels)),)
         ]
-        if limit is None or not self.good:
-            best, reason = search_part_threshold(parts), "the fewest wrong verdicts"
-        else:
+        best, reason = search_part_threshold(parts), "the fewest wrong verdicts"
+        if limit is not None and self.good:
             by_regions = sum(part.is_rejected and not part.is_defective for part in parts)
             allowed = max(allowed_of(limit, self.good) - by_regions, 0)
-            best = search_part_threshold_within(parts, allowed)
-            reason = f"the fewest escapes within {percent(limit)} false rejects"
+            within = search_part_threshold_within(parts, allowed)
+            rejects = any(part.is_rejected and part.is_defective for part in parts)
+            if within is not None or rejects or best is None:
+                best, reason = within, f"the fewest escapes within {percent(limit)} false rejects"
+            else:
+                log.warning(_NOTHING_REJECTED, percent(limit))
         if best is None:
             log.info("part threshold = none: the score of a part ranks, and does not reject")
         else:
