@@ -32,7 +32,7 @@ from models.evaluation.threshold import (
     search_threshold,
 )
 from models.methods.base import TrainedMethod, TrainingTask
-from models.methods.registry import METHODS
+from models.methods.registry import METHODS, decides_by_t
 from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.preparation import Preparation, keep_sides, prepare
 from models.runs.run import CurvePoint, Run, RunRecord, RunResult
@@ -110,7 +110,7 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
     held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
     limit = record.recipe.chain.limit
     reject_severity = record.recipe.chain.reject_severity
-    is_searched = reject_severity is None and not _decides_by_t(record.recipe)
+    is_searched = reject_severity is None and not decides_by_t(record.recipe)
     if is_searched and search.mean_iou is not None:
         reject_severity = held_back.search_reject_severity(chain, limit)
     reject_severity = above_threshold(reject_severity, threshold)
@@ -220,14 +220,9 @@ def _limit_of_t(prepared: Preparation) -> float | None:
     """Return the limit of false rejects within which T is searched; None for the best mean IoU."""
     recipe = prepared.record.recipe
     is_drawn = any(picture.kind_map.any() for picture in _with_masks(prepared))
-    if _decides_by_t(recipe) or (METHODS[recipe.method].good_only and not is_drawn):
+    if decides_by_t(recipe) or (METHODS[recipe.method].good_only and not is_drawn):
         return recipe.chain.limit
     return None
-
-
-def _decides_by_t(recipe: Recipe) -> bool:
-    """Return true for a method that learns from good parts and has no decision head."""
-    return METHODS[recipe.method].good_only and not recipe.decides
 
 
 def _promise(
@@ -245,7 +240,7 @@ def _promise(
     nothing.
     """
     limit = recipe.chain.limit
-    fixed = recipe.chain.threshold if _decides_by_t(recipe) else recipe.chain.reject_severity
+    fixed = recipe.chain.threshold if decides_by_t(recipe) else recipe.chain.reject_severity
     if limit is None or not good or fixed is not None:
         return None
     cuts = int(not silent) + int(chain.part_threshold is not None)
