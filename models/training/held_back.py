@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -23,12 +24,14 @@ from models.evaluation.part_threshold import (
     search_part_threshold,
     search_part_threshold_within,
 )
-from models.evaluation.promise import allowed_of
+from models.evaluation.promise import FalseRejectPromise, allowed_of
 from models.evaluation.reject_severity import (
     WorstDefect,
+    above_threshold,
     search_balanced_severity,
     search_reject_severity,
 )
+from models.methods.registry import decides_by_t
 from models.networks import BlockClassifier
 from models.runs.preparation import Preparation
 from models.training.progress import stage, track
@@ -56,6 +59,40 @@ class HeldBackChain:
     def good(self) -> int:
         """The number of held-back pictures of good parts."""
         return sum(picture.sample.is_good for picture in self.prepared.held_back)
+
+    def with_limits(self, chain: ChainManifest, *, is_drawn: bool) -> ChainManifest:
+        """Return a chain with the reject severity and the part threshold that decide.
+
+        The recipe sets them, or they are searched. is_drawn: a held-back defect is drawn, so that T
+        has the best mean IoU.
+        """
+        recipe = self.prepared.record.recipe
+        severity = recipe.chain.reject_severity
+        if severity is None and is_drawn and not decides_by_t(recipe):
+            severity = self.search_reject_severity(chain, recipe.chain.limit)
+        severity = above_threshold(severity, chain.threshold)
+        chain = chain.model_copy(update={"reject_severity": severity})
+        if not recipe.decides:
+            return chain
+        score = self.search_part_threshold(chain, recipe.chain.limit)
+        return chain.model_copy(update={"part_threshold": score})
+
+    def promise(
+        self, chain: ChainManifest, metrics: Mapping[str, float], *, silent: bool
+    ) -> FalseRejectPromise | None:
+        """Return what the held-back good parts prove of the limits that were searched.
+
+        None without a limit of false rejects, without a good part, or where the recipe sets what
+        decides. metrics: of the chain. silent: the map has learned no defect, and rejects nothing.
+        """
+        recipe, good = self.prepared.record.recipe, self.good
+        limit = recipe.chain.limit
+        fixed = recipe.chain.threshold if decides_by_t(recipe) else recipe.chain.reject_severity
+        if limit is None or not good or fixed is not None:
+            return None
+        cuts = int(not silent) + int(chain.part_threshold is not None)
+        rejected = max(allowed_of(limit, good), int(metrics["false_rejects"]))
+        return FalseRejectPromise(limit, good, rejected, max(cuts, 1))
 
     def search_reject_severity(self, chain: ChainManifest, limit: float | None) -> float | None:
         """Return the severity from which a defect should reject, or None for every defect.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from models.data.dataset import DataError
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
 from models.evaluation.interval import percent
 from models.evaluation.keep_severity import search_background
-from models.evaluation.promise import FalseRejectPromise, allowed_of
-from models.evaluation.reject_severity import above_threshold
 from models.evaluation.threshold import (
     GRID,
     LEAST_MARKED,
@@ -61,8 +58,8 @@ def train_folder(
     from the data (models/training/auto.py) and logs the reasons. groups: in place of the recipe's
     split.groups. begun: a finished run of the same method, whose network learns further; then
     recipe None is that of this run. max_false_rejects: of the chosen recipe, where recipe and begun
-    are None. Raises DataError for data that cannot be trained on, and for a
-    method that cannot learn further.
+    are None. Raises DataError for data that cannot be trained on, and for a method that cannot
+    learn further.
     """
     if begun is None:
         prepared = prepare(data, recipe, groups, max_false_rejects=max_false_rejects)
@@ -108,21 +105,12 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
     chain = ChainManifest(threshold=threshold, join_px=record.recipe.chain.join_px)
     keep_severity = _keep_severity(detected, classifier, prepared, chain)
     held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
-    limit = record.recipe.chain.limit
-    reject_severity = record.recipe.chain.reject_severity
-    is_searched = reject_severity is None and not decides_by_t(record.recipe)
-    if is_searched and search.mean_iou is not None:
-        reject_severity = held_back.search_reject_severity(chain, limit)
-    reject_severity = above_threshold(reject_severity, threshold)
-    chain = chain.model_copy(update={"reject_severity": reject_severity})
-    if record.recipe.decides:
-        part_threshold = held_back.search_part_threshold(chain, limit)
-        chain = chain.model_copy(update={"part_threshold": part_threshold})
-    height, width = _usual_size(prepared.pictures)
+    chain = held_back.with_limits(chain, is_drawn=search.mean_iou is not None)
     metrics = held_back.metrics(chain)
-    promise = _promise(record.recipe, chain, held_back.good, metrics["float"], silent=silent)
+    promise = held_back.promise(chain, metrics["float"], silent=silent)
     if promise is not None:
         log.info("operating point: %s", promise)
+    height, width = _usual_size(prepared.pictures)
     result = RunResult(
         threshold=threshold,
         join_px=record.recipe.chain.join_px,
@@ -223,29 +211,6 @@ def _limit_of_t(prepared: Preparation) -> float | None:
     if decides_by_t(recipe) or (METHODS[recipe.method].good_only and not is_drawn):
         return recipe.chain.limit
     return None
-
-
-def _promise(
-    recipe: Recipe,
-    chain: ChainManifest,
-    good: int,
-    metrics: Mapping[str, float],
-    *,
-    silent: bool,
-) -> FalseRejectPromise | None:
-    """Return what the held-back good parts prove of the limits that were searched.
-
-    None without a limit of false rejects, without a good part, or where the recipe sets what
-    decides. good: number of held-back good parts. metrics: of the chain. silent: the map rejects
-    nothing.
-    """
-    limit = recipe.chain.limit
-    fixed = recipe.chain.threshold if decides_by_t(recipe) else recipe.chain.reject_severity
-    if limit is None or not good or fixed is not None:
-        return None
-    cuts = int(not silent) + int(chain.part_threshold is not None)
-    rejected = max(allowed_of(limit, good), int(metrics["false_rejects"]))
-    return FalseRejectPromise(limit, good, rejected, max(cuts, 1))
 
 
 def _train_classifier(
