@@ -153,8 +153,8 @@ zoo: $(DEV)/.ready $(TFLITE)/.ready
 	done
 
 report: $(DEV)/.ready
-	@test -n "$(RUN)" || { echo "make report: RUN=runs/NAME is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.report --run "$(RUN)" $(REPORT_ARGS)
+	@test -n "$(RUN)$(RUNS)" || { echo "make report: RUN=runs/NAME, or RUNS='runs/A runs/B', is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m models.report $(if $(RUNS),$(foreach run,$(RUNS),--run $(run)),--run "$(RUN)") $(REPORT_ARGS)
 
 tables: $(DEV)/.ready
 	@test -n "$(RUNS)" || { echo "make tables: RUNS='runs/A runs/B' is missing" >&2; exit 2; }
