@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -209,7 +209,7 @@ def _settings(chains: Sequence[_Chain]) -> list[tuple[str, ...]]:
         )
     ]
     rows.append(("false rejects stated", *(_stated(chain.result) for chain in chains)))
-    one, other = (dict(_flat(chain.record.recipe.model_dump(mode="json"))) for chain in chains)
+    one, other = (chain.record.recipe.keys() for chain in chains)
     rows += [
         (key, _value(one.get(key)), _value(other.get(key)))
         for key in dict.fromkeys((*one, *other))
@@ -223,15 +223,6 @@ def _stated(result: RunResult) -> str:
     if promise is None:
         return "–"
     return f"{share_of(promise.rejected, promise.good)} good parts held back"
-
-
-def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
-    """Yield nested keys with dots between them."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
 
 
 def _value(value: object) -> str:

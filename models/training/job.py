@@ -19,8 +19,9 @@ from models.report.write import REPORT
 from models.runs.run import Run, open_data
 from models.training import auto
 from models.training.progress import track
-from models.training.recipe import Recipe, SplitRecipe
+from models.training.recipe import Recipe, SplitRecipe, as_toml
 from models.training.session import train_folder
+from models.training.tracking import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,20 @@ def run_job(job: TrainingJob) -> JobResult:
     train_folder(job.data, recipe, job.out, job.groups, job.begun, job.max_false_rejects)
     run = Run(job.out)
     return JobResult(run, write_report(run), None)
+
+
+def keep_result(tracker: Tracker, done: JobResult) -> None:
+    """Keep the recipe, the figures on the held-back pictures and the report of a training."""
+    record, result = done.run.record(), done.run.result()
+    tracker.settings({**record.recipe.keys(), "data": record.data}, as_toml(record.recipe))
+    for chain, figures in result.metrics.items():
+        for name, value in figures.items():
+            tracker.scalar(f"{chain}/{name}", value, 0)
+    for name in ("threshold", "reject_severity", "part_threshold", "training_s"):
+        value = getattr(result, name)
+        if value is not None:
+            tracker.scalar(f"run/{name}", value, 0)
+    tracker.artifact(done.report)
 
 
 def _check_data(job: TrainingJob, settings: SplitRecipe) -> DataSet:

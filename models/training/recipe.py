@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -274,6 +275,10 @@ class Recipe(RecipeSection):
         }
         return self.model_copy(update={"chain": self.chain.model_copy(update=changed)})
 
+    def keys(self) -> dict[str, object]:
+        """Return every value by its key with dots, in the form of JSON."""
+        return dict(_flat(self.model_dump(mode="json")))
+
     @model_validator(mode="after")
     def _method_decides(self) -> Recipe:
         if self.detector.decision and self.method != "regression":
@@ -292,6 +297,15 @@ class Recipe(RecipeSection):
                 f"detector.patch_px, {self.detector.patch_px}"
             )
         return self
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    """Yield nested keys with dots between them."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
 
 
 def load_recipe(name_or_path: str) -> Recipe:
