@@ -67,7 +67,7 @@ class LabelService:
         self._network = network
         self._sessions = sessions or Sessions(time.monotonic)
         self._lock = Lock()
-        self._added: list[str] = []  # kinds that a person has added and no mask has yet
+        self._kinds: list[str] = []  # in the order of their keys, which stays
 
     def about(self) -> Reply:
         """Return what the page shows at its start: folder, kinds and network."""
@@ -86,10 +86,11 @@ class LabelService:
         }
 
     def kinds(self) -> list[str]:
-        """Return the kinds of the labels, then those of the bundle and those added in the page."""
+        """Return the kinds of the labels and of the bundle, then those added since the start."""
         named = (*self.store.kinds(), *(self._network.kinds if self._network else ()))
         with self._lock:
-            return list(dict.fromkeys((*named, *self._added)))
+            self._kinds = list(dict.fromkeys((*self._kinds, *named)))
+            return list(self._kinds)
 
     def pictures(self) -> Reply:
         """Return every picture with its label, in the order of the names."""
@@ -157,8 +158,8 @@ class LabelService:
         known = self.kinds()
         kind = check_kind(request.kind.strip(), known)
         with self._lock:
-            if kind not in known:
-                self._added.append(kind)
+            if kind not in self._kinds:
+                self._kinds.append(kind)
         return {"kind": kind, "kinds": self.kinds()}
 
     def beat(self, request: BeatRequest) -> Reply:

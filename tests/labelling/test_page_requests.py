@@ -98,6 +98,16 @@ def test_a_kind_is_added_for_everybody(page: LabelPage) -> None:
     )
 
 
+def test_a_kind_keeps_its_place_and_so_its_key(page: LabelPage) -> None:
+    page.post("/api/kind", kind="scratch")
+    page.post("/api/kind", kind="dent")
+    runs = encode_runs(square(3, 4, 13, 9))
+    saved = page.save("1.png", "bad", masks={"dent": runs})
+    assert saved.json["kinds"] == ["scratch", "dent"]
+    page.save("1.png", "good")
+    assert page.get("/api/about").json["kinds"] == ["scratch", "dent"]
+
+
 def test_the_picture_is_that_of_a_station(page: LabelPage, root: Path) -> None:
     answer = page.get("/picture", "1.png")
     assert answer.headers["content-type"] == "image/png"
