@@ -33,7 +33,8 @@ class ThresholdSearch:
 
     mean_iou: over defective parts, before the classifier; None where none is annotated.
     false_alarms: share of good parts with any pixel at or above T; None where none is good.
-    missed: share of marked parts without a pixel at or above T; None where none is marked.
+    missed: share of marked parts without a pixel at or above T, with a limit also of annotated ones
+    without one inside; None where none is.
     """
 
     best: float
@@ -66,7 +67,8 @@ def search_threshold(
     is the highest T of the grid.
 
     marked: maps of parts that are defective at an unknown place, with height and width in pixels.
-    With max_false_alarms, T moves up, at the place PLACE, as long as no more of them are missed. If
+    With max_false_alarms, T moves up as long as no more of them, and no more annotated defects, are
+    missed: to the best mean IoU, or without an annotated defect to the place PLACE. If
     no defect is annotated and no max_false_alarms is given, they set T: the least sum of the share
     of them that is missed and of the share of good parts with an alarm. most_false_alarms holds
     here too.
@@ -74,6 +76,7 @@ def search_threshold(
     Raises ValueError without any part.
     """
     ious: list[npt.NDArray[np.float64]] = []
+    drawn: list[npt.NDArray[np.bool_]] = []
     alarms: list[npt.NDArray[np.bool_]] = []
     for severity, annotated in maps:
         height, width = annotated.shape
@@ -89,12 +92,14 @@ def search_threshold(
             truth = annotated[mask.top : mask.top + h, mask.left : mask.left + w]
             inside, outside = _above(mask.severity[truth]), _above(mask.severity[~truth])
         ious.append(inside / (truth_px + outside))
+        drawn.append(inside > 0)
     if not ious and not alarms:
         raise ValueError("no validation picture; T cannot be searched")
     mean_iou = np.mean(ious, axis=0) if ious else None
     is_limited = max_false_alarms is not None
     counts_marked = is_limited or not ious
     reached = [_alarms(found, *size) for found, size in marked] if counts_marked else []
+    reached += drawn if is_limited else []
     if not alarms:
         assert mean_iou is not None
         near = np.flatnonzero(mean_iou >= mean_iou.max() - NEAR_BEST)
@@ -116,6 +121,8 @@ def search_threshold(
             near = within[missed[within] <= missed[best] + 1e-9]
             near = near[false_alarms[near] <= false_alarms[near[-1]]]
             best = near[int((len(near) - 1) * PLACE)]
+            if mean_iou is not None:
+                best = near[np.flatnonzero(mean_iou[near] >= mean_iou[near].max() - NEAR_BEST)[0]]
     else:
         allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
         near = allowed[mean_iou[allowed] >= mean_iou[allowed].max() - NEAR_BEST]
