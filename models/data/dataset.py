@@ -21,6 +21,7 @@ from edge.data_folder.ignored_content import turned
 from edge.data_folder.mask_checks import other_size
 from edge.errors import FrameError, OutfeedError
 from edge.images import IMAGE_SUFFIXES, read_image
+from edge.label_files import LabelError, LabelledShape, rasterise
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ class Sample:
     name: posix path of the image inside the data folder, unique in the data set. group: the
     physical part. Images of one part share it; `split` never divides a group. kinds: the kinds of
     defects on the part, sorted; empty for a good part. masks: where two overlap, the later one
-    counts. boxes: every pixel of a box counts as its kind. unmasked: the part is known to be
+    counts. boxes: every pixel of a box counts as its kind. shapes: drawn in a label file; the later
+    one counts too. unmasked: the part is known to be
     defective, but no mask shows where. Its kind map is all 0, from which a network would learn that
     the defect is sound surface. `split` therefore leaves it out.
     """
@@ -105,6 +107,7 @@ class Sample:
     masks: tuple[MaskRef, ...] = ()
     unmasked: bool = False
     boxes: tuple[KindBox, ...] = ()
+    shapes: tuple[LabelledShape, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -170,6 +173,8 @@ class DataSet:
                     "of its annotation"
                 )
             kind_map[box.top : box.bottom, box.left : box.right] = self.kinds.index(box.kind) + 1
+        for shape in sample.shapes:
+            kind_map[shape_mask(shape, size)] = self.kinds.index(shape.kind) + 1
         return image, kind_map
 
     def faults(self, samples: Iterable[Sample] | None = None) -> tuple[str, ...]:
@@ -235,6 +240,22 @@ def read_mask(path: Path) -> Pixels:
     `.mat` needs scipy. Raises DataError as `read_pixels` does, and for other content.
     """
     return _read_labels(path) if path.suffix.lower() == ".mat" else read_pixels(path)
+
+
+def shape_mask(shape: LabelledShape, size: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return the pixels of a shape of a label file: bool H×W. size: H, W.
+
+    Raises DataError where the shape is damaged, does not fit, or covers no pixel.
+    """
+    if shape.area is None:
+        raise DataError(f"{shape.place}: marks the whole part; expected a shape with an area")
+    try:
+        mask = rasterise(shape.area, size[0], size[1])
+    except LabelError as error:
+        raise DataError(f"{shape.place}: {error}") from error
+    if not mask.any():
+        raise DataError(f"{shape.place}: covers no pixel; expected the defect drawn, or no entry")
+    return mask
 
 
 def as_channels(pixels: Pixels, channels: int) -> Pixels:

@@ -30,7 +30,8 @@ def account(dataset: DataSet) -> tuple[str, ...]:
     without = Counter(kind for sample in undrawn for kind in sample.kinds)
     bad = len(samples) - len(good)
     lines = [
-        f"{dataset.root}: {count(len(samples), 'picture')}, read as {dataset.layout}, "
+        f"{dataset.root}: {count(len(samples), 'picture')}, read as {dataset.layout}"
+        + (f" of {folder.form}, " if folder.form else ", ")
         + ("in colour" if dataset.channels == 3 else "grey"),
         f"taken as good: {len(good)}{_places(good)}",
         f"taken as bad: {bad}"
