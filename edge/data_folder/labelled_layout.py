@@ -38,6 +38,7 @@ _HELPERS = {  # files that belong to an export and hold no shape
     "notes.json": "repeats the classes of a YOLO export",
     "obj.data": "names the files of a YOLO export",
 }
+_LINES = (".jsonl", ".ndjson")  # an entry a line: no tool exports these formats so
 _CACHE = "is a cache of Ultralytics"
 
 
@@ -70,7 +71,8 @@ def label_roles(root: Path, found: Files) -> LabelRoles | None:
     files: dict[str, list[Path]] = defaultdict(list)
     for (_, form), some in label_files(others, pictures).items():
         if form in _FORMS:
-            files[_FORMS[form]] += some
+            files[_FORMS[form]] += [path for path in some if path.suffix.lower() not in _LINES]
+    files = defaultdict(list, {name: some for name, some in files.items() if some})
     # A list of classes alone is no YOLO where another tool has drawn.
     if len(files) > 1 and all(map(is_name_file, files.get("yolo", ()))):
         files.pop("yolo", None)
@@ -110,7 +112,8 @@ def read_labelled(root: Path, found: Files, roles: LabelRoles) -> DataFolder:
     labelled, left_out = apply_classes(labelled, settings)
     title = FORMATS[chosen].title if chosen else ""
     entries, unnamed = _entries(root, roles.pictures, labelled, left_out, complaints)
-    complaints += _unnamed(root, unnamed, title, chosen)
+    if labelled or left_out or not complaints:
+        complaints += _unnamed(root, unnamed, chosen)
     complaints += odd_kinds(root, entries, found)
     unread = [Unread(path, reason) for path, reason in sorted(left_out.items())]
     unread += [Unread(path, "is not named by the label files") for path in unnamed]
@@ -219,21 +222,20 @@ def _entries(
     return entries, unnamed
 
 
-def _unnamed(root: Path, unnamed: Sequence[Path], title: str, name: str) -> list[str]:
-    """Return a line for each folder with pictures that no label file names."""
-    if not title:
+def _unnamed(root: Path, unnamed: Sequence[Path], name: str) -> list[str]:
+    """Return a line for each folder with pictures that no label file names. name: of the format."""
+    if not name:
         return []
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in unnamed:
         folders[path.parent].append(path)
-    remedy = "an empty text file for each" if name == "yolo" else f"an entry of {title} for each"
     lines = []
     for folder, some in sorted(folders.items()):
         are = "is" if len(some) == 1 else "are"
         lines.append(
             f"{folder}: {count(len(some), 'picture')} ({some_names(some)}) {are} not named by the "
-            f"labels of {title}; if they show good parts, expected {remedy}, or the pictures in "
-            f"{root / 'good'}/; if they are masks or show other parts, move them out of the folder"
+            f"labels of {FORMATS[name].title}; expected {FORMATS[name].good} for a good part, or "
+            f"its picture in {root / 'good'}/; move masks and other pictures out of the folder"
         )
     return lines
 

@@ -37,7 +37,7 @@ from edge.label_files.shapes import (
 
 NAME = "coco"
 TITLE = "COCO"
-EXPORT = "COCO 1.0 (JSON)"
+GOOD_ENTRY = "an entry without annotations"
 
 _SAME_PX = 0.01  # a polygon that is its own box, within rounding, was drawn as a box
 
@@ -133,7 +133,12 @@ def _area(
     rings = []
     for part in array(segmentation, f"{place}: segmentation"):
         values = array(part, f"{place}: segmentation: a polygon")
-        rings.append(ring_of([number(value, f"{place}: segmentation") for value in values], place))
+        rings.append(
+            ring_of(
+                [number(value, f"{place}: segmentation") for value in values],
+                f"{place}: segmentation",
+            )
+        )
     if box is not None and len(rings) == 1 and _is_box(rings[0], box):
         return box
     area = entry.get("area")

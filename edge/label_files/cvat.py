@@ -29,7 +29,7 @@ from edge.label_files.shapes import (
 
 NAME = "cvat"
 TITLE = "CVAT"
-EXPORT = "CVAT for images 1.1"
+GOOD_ENTRY = "an element without shapes"
 
 _NO_AREA = ("polyline", "points", "cuboid", "skeleton")
 
@@ -49,7 +49,7 @@ def read(files: Iterable[Path], index: PictureIndex) -> LabelContent:
             continue
         if root.find("track") is not None:
             complaints.append(
-                f"{file}: is CVAT for video, with tracks; expected the export {EXPORT}"
+                f"{file}: is CVAT for video, with tracks; expected the export CVAT for images 1.1"
             )
             continue
         for position, element in enumerate(root.findall("image")):

@@ -11,7 +11,7 @@ from edge.images import read_size
 from edge.label_files import coco, cvat, label_studio, labelme, voc, yolo
 from edge.label_files.picture_names import PictureIndex
 from edge.label_files.raster import extent
-from edge.label_files.shapes import LabelContent, LabelledPicture
+from edge.label_files.shapes import LabelContent, LabelledPicture, RunsArea
 
 # A point may lie so far outside: tools round, and a hand draws over the rim.
 OUTSIDE_PX = 1.0
@@ -19,19 +19,19 @@ OUTSIDE_PX = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LabelFormat:
-    """A format. title: the tool's or format's own name. export: the export to choose.
+    """A format. title: the tool's or format's own name. good: the entry of a good part, in words.
 
     read: returns the content of the files of the format in a folder.
     """
 
     name: str
     title: str
-    export: str
+    good: str
     read: Callable[[Iterable[Path], PictureIndex], LabelContent]
 
 
 FORMATS: Mapping[str, LabelFormat] = {
-    each.NAME: LabelFormat(each.NAME, each.TITLE, each.EXPORT, each.read)
+    each.NAME: LabelFormat(each.NAME, each.TITLE, each.GOOD_ENTRY, each.read)
     for each in (coco, yolo, labelme, cvat, label_studio, voc)
 }
 
@@ -58,6 +58,8 @@ def misfits(picture: LabelledPicture) -> list[str]:
             continue
         inside = min(box[0], box[1]) >= -OUTSIDE_PX
         inside = inside and box[2] <= width + OUTSIDE_PX and box[3] <= height + OUTSIDE_PX
+        if isinstance(shape.area, RunsArea) and (fault := _runs_fault(shape.area)):
+            lines.append(f"{shape.place}: {fault}")
         if not inside or box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
             sides = " ".join(f"{side:g}" for side in box)
             lines.append(
@@ -65,3 +67,16 @@ def misfits(picture: LabelledPicture) -> list[str]:
                 f"{picture.path.name} is {width}x{height}; expected coordinates inside of it"
             )
     return lines
+
+
+def _runs_fault(area: RunsArea) -> str:
+    """Return what is wrong with run lengths, without making the mask; '' where nothing is."""
+    pixels = area.width * area.height
+    if sum(area.counts) != pixels or any(count < 0 for count in area.counts):
+        return (
+            f"the run lengths cover {sum(area.counts)} pixels; expected {pixels} "
+            f"({area.width}x{area.height})"
+        )
+    if not any(area.counts[1::2]):
+        return "covers no pixel; expected the defect drawn, or no entry"
+    return ""

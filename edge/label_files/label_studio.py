@@ -29,7 +29,7 @@ from edge.label_files.shapes import (
 
 NAME = "label_studio"
 TITLE = "Label Studio"
-EXPORT = "JSON"
+GOOD_ENTRY = "a task with an empty annotation"
 
 _FORMS = ("rectangle", "ellipse", "polygon", "brush")
 _LABELS = (*(f"{form}labels" for form in _FORMS), "labels")
@@ -113,7 +113,7 @@ def _results(task: Mapping[str, object], place: str) -> list[Mapping[str, object
 def _short_results(task: Mapping[str, object], place: str) -> list[Mapping[str, object]]:
     """Return the regions of JSON-MIN as results: every tag is a key with a list of regions."""
     if "annotation_id" not in task:
-        raise LabelError(f"{place}: has no annotations; expected the export {EXPORT}")
+        raise LabelError(f"{place}: has no annotations; expected the export JSON")
     found: list[Mapping[str, object]] = []
     for key, value in task.items():
         if isinstance(value, list):

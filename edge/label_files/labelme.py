@@ -29,7 +29,7 @@ from edge.label_files.shapes import (
 
 NAME = "labelme"
 TITLE = "LabelMe"
-EXPORT = "the JSON files that LabelMe saves"
+GOOD_ENTRY = "a JSON file without shapes"
 
 _NO_AREA = ("point", "points", "line", "linestrip")
 

@@ -35,7 +35,7 @@ from edge.label_files.shapes import (
 
 NAME = "voc"
 TITLE = "Pascal VOC"
-EXPORT = "Pascal VOC 1.1, or Segmentation mask 1.1"
+GOOD_ENTRY = "an XML file without objects"
 
 CLASS_FOLDERS = ("segmentationclass", "segmentationclasspng")
 OBJECT_FOLDERS = ("segmentationobject", "segmentationobjectpng")

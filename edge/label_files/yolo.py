@@ -30,7 +30,7 @@ from edge.label_files.shapes import (
 
 NAME = "yolo"
 TITLE = "YOLO"
-EXPORT = "YOLO with images/, labels/ and data.yaml or classes.txt"
+GOOD_ENTRY = "an empty text file"
 
 NAME_FILES = ("classes", "obj", "predefined_classes", "classnames")  # stems of .txt and .names
 _MOST_YAML_BYTES = 1 << 18
