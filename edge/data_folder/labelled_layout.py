@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.data_folder.contents import DataFolder, FolderEntry, count, some_names
-from edge.data_folder.labels import label_files
+from edge.data_folder.labels import is_note, is_yolo_text, label_files
 from edge.data_folder.names import GOOD_FOLDERS, is_picture, names_bad, plain
 from edge.data_folder.refusals import odd_kinds, unread_labels
 from edge.data_folder.scan import Files, Unread
@@ -76,6 +76,14 @@ def label_roles(root: Path, found: Files) -> LabelRoles | None:
     # A list of classes alone is no YOLO where another tool has drawn.
     if len(files) > 1 and all(map(is_name_file, files.get("yolo", ()))):
         files.pop("yolo", None)
+    if "yolo" in files:
+        # A label without a picture is found by the labels in its folder.
+        places = {path.parent for path in files["yolo"] if not is_name_file(path)}
+        files["yolo"] += [
+            path
+            for path in others
+            if path.parent in places and not is_note(path) and is_yolo_text(path)
+        ]
     drawn = {path for path in pictures if _is_class_picture(path, root)}
     if drawn and len(drawn) < len(pictures):
         files["voc"] += sorted(drawn)

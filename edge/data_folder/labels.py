@@ -73,6 +73,14 @@ def label_files(
     return dict(found)
 
 
+def is_yolo_text(path: Path) -> bool:
+    """Return whether every line of a text is one of YOLO. Reads the beginning of the file."""
+    lines = _text(path).splitlines()
+    return path.suffix.lower() == ".txt" and all(
+        _YOLO.fullmatch(line) for line in lines if line.strip()
+    )
+
+
 def is_note(path: Path) -> bool:
     """Return whether a file is a text for people, as README.md is."""
     suffix = path.suffix.lower()

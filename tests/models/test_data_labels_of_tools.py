@@ -269,7 +269,7 @@ def test_yolo_boxes_and_rotated_boxes(tmp_path: Path) -> None:
     ("text", "names", "told"),
     [
         ("2 0.5 0.5 0.1 0.1", "names: [a, b]", "class '2' has no name; expected 0 to 1"),
-        ("x 0.5 0.5 0.1 0.1", "names: {0: a}", "class 'x' has no name; expected 0 to 0"),
+        ("1 0.5 0.5 0.1 0.1", "names: {0: a}", "class '1' has no name; expected 0 to 0"),
         ("0 0.5 0.5 0.1 0.1 0.93", "names: [a]", "has 5 numbers after the class; expected 4"),
         ("0 0.5 0.5 0 0.1", "names: [a]", "the box is empty; expected a width and height above"),
         ("0 20 20 10 10", "names: [a]", "lies at 750 600 1250 1000 (left, top, right, bottom)"),
@@ -324,6 +324,7 @@ def test_files_of_darknet_and_caches(tmp_path: Path) -> None:
 def test_a_label_without_a_picture(tmp_path: Path) -> None:
     yolo(tmp_path, "")
     put(tmp_path / "labels/009.txt", "")
+    put(tmp_path / "labels/notes.txt", "drawn by two people")
     assert lines(tmp_path) == ["ROOT/labels/009.txt: has no picture; expected one named 009"]
 
 
