@@ -73,7 +73,7 @@ class PictureIndex:
         several have the name.
 
         A path relative to the label file or to the folder counts first. Of an absolute path of
-        another machine its last parts count, as many as tell the pictures apart. uploaded: an
+        another machine its last parts count, as many as distinguish the pictures. uploaded: an
         upload prefix of Label Studio may stand before the name, and spaces may be underscores.
         """
         paths = readings(name)
@@ -120,7 +120,7 @@ class PictureIndex:
             some = " and ".join("/".join(own) for own, _ in best[:2])
             raise LabelError(
                 f"names the picture {name}, and {len(best)} pictures have that name ({some}); "
-                "expected a path that tells them apart"
+                "expected a path with the folder of one of them"
             )
         return best[0][1]
 

@@ -83,7 +83,8 @@ def label_studio_of(form: str) -> Write:
 
 def yolo(root: Path, drawn: dict[str, exports.Drawn], size: Size) -> None:
     """Source: docs.ultralytics.com, "Instance segmentation datasets": data.yaml with path, train
-    and names; one line for each object; a hole is joined to its outline (`merge_multi_segment`)."""
+    and names; one line for each object. Outlines are joined to their holes
+    (`merge_multi_segment`)."""
     kinds = sorted({kind for shapes in drawn.values() for kind, _ in shapes})
     names = "".join(f"  {number}: {kind}\n" for number, kind in enumerate(kinds))
     put(root / "data.yaml", f"path: ../parts\ntrain: images\nval: images\nnames:\n{names}")

@@ -144,7 +144,7 @@ def test_two_pictures_of_one_name(tmp_path: Path) -> None:
     exports.coco(tmp_path / "a.json", {"D:\\000.png": (SIZE, DENT)}, "polygon")
     assert lines(tmp_path)[0] == (
         "ROOT/a.json: image 1: names the picture D:\\000.png, and 2 pictures have that name "
-        "(images/a/000.png and images/b/000.png); expected a path that tells them apart"
+        "(images/a/000.png and images/b/000.png); expected a path with the folder of one of them"
     )
 
 

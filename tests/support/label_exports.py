@@ -227,6 +227,27 @@ def _cvat_shape(kind: str, mask: np.ndarray, form: str) -> str:
     )
 
 
+def _studio_values(mask: np.ndarray, size: tuple[int, int], form: str) -> list[dict[str, object]]:
+    height, width = size
+    left, top, right, bottom = box_of(mask)
+    if form == "brush":
+        return [{"format": "rle", "rle": brush(mask)}]
+    if form == "rectangle":
+        return [
+            {
+                "x": 100 * left / width,
+                "y": 100 * top / height,
+                "width": 100 * (right - left) / width,
+                "height": 100 * (bottom - top) / height,
+                "rotation": 0,
+            }
+        ]
+    return [
+        {"points": [[100 * x / width, 100 * y / height] for x, y in ring], "closed": True}
+        for ring in rings_of(mask)
+    ]
+
+
 def label_studio_task(
     number: int, image: str, size: tuple[int, int], drawn: Drawn, form: str
 ) -> dict[str, object]:
@@ -234,26 +255,7 @@ def label_studio_task(
     height, width = size
     results = []
     for kind, mask in drawn:
-        left, top, right, bottom = box_of(mask)
-        values: list[dict[str, object]] = []
-        if form == "brush":
-            values.append({"format": "rle", "rle": brush(mask)})
-        elif form == "rectangle":
-            values.append(
-                {
-                    "x": 100 * left / width,
-                    "y": 100 * top / height,
-                    "width": 100 * (right - left) / width,
-                    "height": 100 * (bottom - top) / height,
-                    "rotation": 0,
-                }
-            )
-        else:
-            values += [
-                {"points": [[100 * x / width, 100 * y / height] for x, y in ring], "closed": True}
-                for ring in rings_of(mask)
-            ]
-        for value in values:
+        for value in _studio_values(mask, size, form):
             results.append(
                 {
                     "original_width": width,
@@ -293,7 +295,7 @@ def label_studio_task(
 
 
 def yolo_lines(size: tuple[int, int], drawn: Drawn, kinds: Sequence[str], form: str) -> str:
-    """Lines of a YOLO file. form: polygon or box. A hole is joined to its outline by a bridge."""
+    """Lines of a YOLO file. form: polygon or box. Bridges join holes to outlines."""
     height, width = size
     lines = []
     for kind, mask in drawn:

@@ -66,7 +66,7 @@ def test_folders_tell_equal_names_apart() -> None:
         found("C:/other/0001.png", *pictures)
     assert str(error.value) == (
         "names the picture C:/other/0001.png, and 2 pictures have that name (images/a/0001.png and "
-        "images/b/0001.png); expected a path that tells them apart"
+        "images/b/0001.png); expected a path with the folder of one of them"
     )
 
 
