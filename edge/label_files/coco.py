@@ -62,11 +62,11 @@ def _pictures(
     file: Path, content: Mapping[str, object], index: PictureIndex, complaints: list[str]
 ) -> list[LabelledPicture]:
     kinds = _kinds(file, content)
-    shapes: dict[int, list[LabelledShape]] = {}
-    stated: dict[int, Mapping[str, object]] = {}
+    shapes: dict[int | str, list[LabelledShape]] = {}
+    stated: dict[int | str, Mapping[str, object]] = {}
     for position, item in enumerate(array(content.get("images"), f"{file}: images")):
         entry = table(item, f"{file}: images[{position}]")
-        number_ = whole(entry.get("id"), f"{file}: images[{position}]: id")
+        number_ = _id(entry.get("id"), f"{file}: images[{position}]: id")
         if number_ in stated:
             raise LabelError(f"{file}: images: the id {number_} stands twice; expected each once")
         stated[number_] = entry
@@ -74,7 +74,7 @@ def _pictures(
         place = f"{file}: annotations[{position}]"
         try:
             entry = table(item, place)
-            image = whole(entry.get("image_id"), f"{place}: image_id")
+            image = _id(entry.get("image_id"), f"{place}: image_id")
             if image not in stated:
                 raise LabelError(f"{place}: image_id {image} is in no entry of images")
             shapes.setdefault(image, []).append(_shape(entry, kinds, stated[image], place))
@@ -100,22 +100,32 @@ def _found(name: str, file: Path, index: PictureIndex, place: str) -> Path:
         raise LabelError(f"{place}: {error}") from error
 
 
-def _kinds(file: Path, content: Mapping[str, object]) -> dict[int, str]:
-    kinds = {}
+def _kinds(file: Path, content: Mapping[str, object]) -> dict[int | str, str]:
+    kinds: dict[int | str, str] = {}
     for position, item in enumerate(array(content.get("categories"), f"{file}: categories")):
         place = f"{file}: categories[{position}]"
         entry = table(item, place)
-        key = whole(entry.get("id"), f"{place}: id")
+        key = _id(entry.get("id"), f"{place}: id")
         if key in kinds:
             raise LabelError(f"{place}: the id {key} stands twice; expected each once")
         kinds[key] = text(entry.get("name"), f"{place}: name")
     return kinds
 
 
+def _id(value: object, what: str) -> int | str:
+    """Return a number or text that identifies an entry. Some tools make ids of dates or names."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise LabelError(f"{what} is {ascii(value)[:40]}; expected a whole number or a text")
+    return value
+
+
 def _shape(
-    entry: Mapping[str, object], kinds: Mapping[int, str], image: Mapping[str, object], place: str
+    entry: Mapping[str, object],
+    kinds: Mapping[int | str, str],
+    image: Mapping[str, object],
+    place: str,
 ) -> LabelledShape:
-    key = whole(entry.get("category_id"), f"{place}: category_id")
+    key = _id(entry.get("category_id"), f"{place}: category_id")
     if key not in kinds:
         raise LabelError(f"{place}: category_id {key} is in no entry of categories")
     return LabelledShape(kinds[key], _area(entry, image, place), place)

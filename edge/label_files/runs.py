@@ -69,7 +69,8 @@ def decode_brush(data: bytes, height: int, width: int) -> Mask:
 
     The code is a stream of bits: the number of values (32), the bits of a value less 1 (5), and
     four lengths less 1 (4 each). Then come blocks: 1 bit (a run, or single values), the index of a
-    length (2), the number of values less 1 in so many bits, and the value or the values. The values
+    length (2), and the number of values less 1 in so many bits. The value, or the values, follow.
+    They
     are red, green, blue and alpha of each pixel. Raises LabelError.
     """
     bits = _Bits(data)

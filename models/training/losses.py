@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from models.networks import SEVERITY_MAX
 
-# A box demands this share of its cells, the strongest ones. An ellipse fills 78 % of its box, and the
-# diagonal of 20 by 20 cells 5 %. Decision 56 has the measurement of 0.1, 0.25 and 0.4.
+# A box demands this share of its cells, the strongest ones. An ellipse fills 78 % of its box, the
+# diagonal of 20 by 20 cells 5 %.
 BOX_SHARE = 0.25
 BOX_SEVERITY = 9.0  # of the strongest cells of a box: a clear defect, and not the severest
 _ABSENT_LOGIT = -30.0  # no severity at all

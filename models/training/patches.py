@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.augmentation.copy_paste import paste_piece
 from models.augmentation.crops import Augmentation, augment
-from models.augmentation.synthetic_defects import add_defect
+from models.augmentation.synthetic_defects import SYNTHETIC, add_defect
 from models.data.boxes import box_numbers, is_boxed
 from models.data.dataset import DataError, DataSet, Pixels, Sample, as_channels
 from models.training.labels import coverage_cells, severity_cells
@@ -19,7 +19,8 @@ from models.training.recipe import LabelRecipe, Recipe
 CHOICES = 8  # trials to find a picture as large as a patch; then a smaller one is reflected
 MULTIPLE_PX = 32
 
-# Of the numbers in a map of patches: from here on of a box, below it of a drawn kind.
+# Of the numbers in a map of patches: from here on of a box, below it of a drawn kind. SYNTHETIC is
+# the largest, and no box.
 BOXES_FROM = 128
 # Values of cells inside a box alone. UNKNOWN: sound or not. Of a box that is to be found: its
 # number is subtracted from it.
@@ -89,7 +90,7 @@ def box_target(
     box is visible, they are UNKNOWN minus the number of the box, from 1. A box larger than the
     patch is compared with the patch.
     """
-    in_box = marks >= BOXES_FROM
+    in_box = _in_box(marks)
     target = severity_target(pixels, np.where(in_box, 0, marks), cell_px, labels, truncate)
     if not in_box.any():
         return target
@@ -172,7 +173,7 @@ class PatchSource:
             pixels, marks, full_px = self._cut(rng, size_px)
             if rng.random() < recipe.copy_paste_share:
                 donor, donor_marks, _ = self._cut(rng, size_px)
-                if donor_marks.max(initial=0) < BOXES_FROM:  # a box has no piece of one kind
+                if not _in_box(donor_marks).any():  # a box has no piece of one kind
                     pixels, marks = paste_piece(pixels, marks, donor, donor_marks, rng)
             if rng.random() < recipe.synthetic_share:
                 pixels, marks = add_defect(pixels, marks, rng)
@@ -210,12 +211,19 @@ class PatchSource:
         return self._pictures[rng.integers(len(self._pictures))], self._anywhere
 
 
+def _in_box(marks: Pixels) -> npt.NDArray[np.bool_]:
+    return np.asarray((marks >= BOXES_FROM) & (marks != SYNTHETIC))
+
+
 def _marks(picture: Picture) -> Pixels:
-    """Return the kind map of a picture, in which the pixels of boxes have the number of theirs."""
+    """Return the kind map of a picture, in which the pixels of boxes have the number of theirs.
+
+    Kinds beyond the numbers that are left share one: which kind it is does not matter here.
+    """
+    kinds = np.minimum(picture.kind_map, np.uint8(BOXES_FROM - 1))
     if picture.boxes is None:
-        return picture.kind_map
-    boxed = picture.boxes + np.uint8(BOXES_FROM - 1)
-    return np.where(picture.boxes > 0, boxed, picture.kind_map)
+        return kinds
+    return np.where(picture.boxes > 0, picture.boxes + np.uint8(BOXES_FROM - 1), kinds)
 
 
 def _down(side: int, most: int) -> int:

@@ -85,8 +85,11 @@ def test_annotations_of_coco(tmp_path: Path, annotation: dict[str, object], told
         ('{"images": [NaN], "annotations": 1}', "is no valid JSON: NaN is no number of JSON"),
         ('{"annotations": [], "images": ' + "[" * 200_000, "is no valid JSON: "),
         ({**EMPTY_COCO, "images": [entry(), entry()]}, "images: the id 1 stands twice"),
-        ({**EMPTY_COCO, "images": [{}]}, "images[0]: id is missing; expected a number"),
-        ({**EMPTY_COCO, "images": [entry(number="1.5")]}, "expected a whole number"),
+        (
+            {**EMPTY_COCO, "images": [{}]},
+            "images[0]: id is None; expected a whole number or a text",
+        ),
+        ({**EMPTY_COCO, "images": [entry(number=1.5)]}, "id is 1.5; expected a whole number or a"),
         (
             {**EMPTY_COCO, "images": [entry(width=100, height=80)]},
             "image 1: states 100x80 for 000.png, which is 50x40; expected labels drawn on the",

@@ -126,3 +126,16 @@ def test_groups_of_labelled_pictures(tmp_path: Path) -> None:
     exports.coco(tmp_path / "a.json", {"000.png": (SIZE, DENT), "001.png": (SIZE, [])}, "box")
     put(tmp_path / "groups.csv", "file,group\n000.png,part7\n001.png,part7\n")
     assert {sample.group for sample in open_dataset(tmp_path).samples} == {"part7"}
+
+
+def test_ids_of_coco_may_be_large_or_texts(tmp_path: Path) -> None:
+    images(tmp_path, 1)
+    content = {
+        "images": [{"id": 20261130070000001, "file_name": "000.png"}],
+        "categories": [{"id": "c1", "name": "dent"}],
+        "annotations": [
+            {"image_id": 20261130070000001, "category_id": "c1", "bbox": [5, 5, 10, 10]}
+        ],
+    }
+    put(tmp_path / "a.json", json.dumps(content))
+    assert np.array_equal(kind_map(tmp_path) > 0, square())

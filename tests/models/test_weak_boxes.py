@@ -112,6 +112,22 @@ def test_patches_of_boxed_pictures_hold_unknown_cells() -> None:
     assert (targets == 0.0).any()
 
 
+def test_synthetic_defects_and_high_kinds_are_drawn() -> None:
+    recipe = RECIPE.model_copy(
+        update={"detector": RECIPE.detector.model_copy(update={"synthetic_share": 1.0})}
+    )
+    good = PatchSource((picture(),), (), recipe, 100.0)
+    targets = np.concatenate([good.batch(step)[1] for step in range(3)])
+    assert (targets > 0).any()
+    assert targets.min() == 0.0
+    pixels = picture().pixels.copy()
+    kind_map = np.zeros(SIZE, np.uint8)
+    kind_map[30:40, 40:60], pixels[30:40, 40:60] = 200, 20
+    high = PatchSource((Picture(sample(outline()), pixels, kind_map),), ("dent",), RECIPE, 100.0)
+    assert high.batch(0)[1].max() > 0
+    assert high.batch(0)[1].min() == 0.0
+
+
 def test_a_boxed_picture_gives_no_piece_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pasted piece of a box would be a defect with the surface around it."""
     recipe = RECIPE.model_copy(
