@@ -87,7 +87,7 @@ def test_annotations_of_coco(tmp_path: Path, annotation: dict[str, object], told
         ({**EMPTY_COCO, "images": [entry(), entry()]}, "images: the id 1 stands twice"),
         (
             {**EMPTY_COCO, "images": [{}]},
-            "images[0]: id is None; expected a whole number or a text",
+            "images[0]: id is None; expected a whole",
         ),
         ({**EMPTY_COCO, "images": [entry(number=1.5)]}, "id is 1.5; expected a whole number or a"),
         (
