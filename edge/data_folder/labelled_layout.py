@@ -28,7 +28,7 @@ from edge.label_files import (
     read_settings,
 )
 from edge.label_files.formats import misfits
-from edge.label_files.voc import NAME_FILES, folder_role
+from edge.label_files.voc import COPY_FOLDERS, NAME_FILES, folder_role
 from edge.label_files.yolo import is_name_file
 
 LABELS = "labels"
@@ -77,13 +77,7 @@ def label_roles(root: Path, found: Files) -> LabelRoles | None:
     if len(files) > 1 and all(map(is_name_file, files.get("yolo", ()))):
         files.pop("yolo", None)
     if "yolo" in files:
-        # A label without a picture is found by the labels in its folder.
-        places = {path.parent for path in files["yolo"] if not is_name_file(path)}
-        files["yolo"] += [
-            path
-            for path in others
-            if path.parent in places and not is_note(path) and is_yolo_text(path)
-        ]
+        files["yolo"] += _more_yolo(files["yolo"], others, root)
     drawn = {path for path in pictures if _is_class_picture(path, root)}
     if drawn and len(drawn) < len(pictures):
         files["voc"] += sorted(drawn)
@@ -93,7 +87,20 @@ def label_roles(root: Path, found: Files) -> LabelRoles | None:
         return None
     by_format = {name: tuple(sorted(set(some))) for name, some in sorted(files.items())}
     truths = {path for some in by_format.values() for path in some}
-    return LabelRoles(by_format, tuple(path for path in pictures if path not in truths))
+    left = [path for path in pictures if path not in truths and not _is_copy(path)]
+    return LabelRoles(by_format, tuple(left))
+
+
+def _more_yolo(known: Sequence[Path], others: Sequence[Path], root: Path) -> list[Path]:
+    """Return labels whose picture is missing or has another name: beside labels, or in labels/."""
+    places = {path.parent for path in known if not is_name_file(path)}
+    return [
+        path
+        for path in others
+        if (path.parent in places or "labels" in path.parent.relative_to(root).parts)
+        and not is_note(path)
+        and is_yolo_text(path)
+    ]
 
 
 def read_labelled(root: Path, found: Files, roles: LabelRoles) -> DataFolder:
@@ -265,6 +272,10 @@ def _is_class_picture(path: Path, root: Path) -> bool:
     return any(folder_role(part) for part in path.parent.relative_to(root).parts)
 
 
+def _is_copy(path: Path) -> bool:
+    return path.parent.name.lower() in COPY_FOLDERS
+
+
 def _helper(path: Path) -> str:
     """Return why a file of an export is not needed; '' for any other file."""
     name = path.name.lower()
@@ -272,6 +283,8 @@ def _helper(path: Path) -> str:
         return f"names the colours of masks; {LABEL_SETTINGS} names classes of label files"
     if name.endswith(".cache"):
         return _CACHE
+    if _is_copy(path):
+        return "shows a picture of classes once more"
     return _HELPERS.get(name, "")
 
 

@@ -103,9 +103,13 @@ class PictureIndex:
     def find_stem(self, parts: Parts, what: str) -> Path:
         """Return the picture of this path without a suffix, as ("line2", "0001").
 
-        Raises LabelError as ``find`` does. what: the file that looks for its picture.
+        An upload prefix of Label Studio may stand before the name. Raises LabelError as ``find``
+        does. what: the file that looks for its picture.
         """
         found = self._unique(parts, self._by_stem.get(parts[-1], []), what)
+        if found is None:
+            bare = _UPLOAD.sub("", parts[-1])
+            found = self._unique((*parts[:-1], bare), self._by_stem.get(bare, []), what)
         if found is None:
             raise LabelError(f"has no picture; expected one named {parts[-1]}")
         return found

@@ -39,6 +39,12 @@ GOOD_ENTRY = "an XML file without objects"
 
 CLASS_FOLDERS = ("segmentationclass", "segmentationclasspng")
 OBJECT_FOLDERS = ("segmentationobject", "segmentationobjectpng")
+COPY_FOLDERS = (  # of LabelMe's converter: the same pictures of classes once more
+    "segmentationclassnpy",
+    "segmentationclassvisualization",
+    "segmentationobjectnpy",
+    "segmentationobjectvisualization",
+)
 NAME_FILES = ("labelmap.txt", "class_names.txt")
 _VOID = 0xE0E0C0  # colour 255 of VOC
 _BACKGROUND = ("background", "_background_")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.data_folder import count
-from models.data.boxes import is_boxed
+from models.data.boxes import boxed_sentence
 from models.data.dataset import Sample
 from models.data.facts import carriers, parts_of
 from models.evaluation.tradeoff.interval import interval, percent
@@ -25,13 +24,8 @@ def unknowns(validation: Sequence[Sample], kinds: Sequence[str]) -> tuple[str, .
         *_rate("False rejects", "good", good, "add pictures of good parts"),
         *_rate("Escapes", "defective", bad, "add pictures of defective parts, drawn or not"),
     ]
-    boxed = sum(map(is_boxed, bad))
-    if boxed:
-        found.append(
-            f"{boxed} of {count(len(bad), 'defective picture')} held back "
-            f"{'has' if boxed == 1 else 'have'} boxes in place of masks. Figures of pixels compare "
-            "with every pixel of a box, so they say little of the extent of a defect."
-        )
+    if boxed := boxed_sentence(bad):
+        found.append(f"Of those held back, {boxed}")
     if any(sample.masks or sample.shapes for sample in validation):
         found += [
             f"Whether {kind} is found is unknown: no part with it is among the held-back ones; "

@@ -10,6 +10,7 @@ import pytest
 
 from edge.data_folder import read_folder, unread_lines
 from models.data.layouts import open_dataset
+from models.data.summary import account
 from tests.support import label_exports as exports
 from tests.support.folders import images, picture, put
 from tests.support.labelled_folder import (
@@ -209,3 +210,19 @@ def test_a_label_without_a_picture(tmp_path: Path) -> None:
     put(tmp_path / "labels/009.txt", "")
     put(tmp_path / "labels/notes.txt", "drawn by two people")
     assert lines(tmp_path) == ["ROOT/labels/009.txt: has no picture; expected one named 009"]
+
+
+def test_yolo_files_of_label_studio(tmp_path: Path) -> None:
+    """Its export has classes.txt, notes.json, images/ and labels/, all with upload prefixes."""
+    images(tmp_path, 1)
+    put(tmp_path / "labels/0a1b2c3d-000.txt", "0 0.2 0.25 0.2 0.25\n")
+    put(tmp_path / "classes.txt", "dent\n")
+    put(tmp_path / "notes.json", json.dumps({"categories": [{"id": 0, "name": "dent"}]}))
+    put(tmp_path / "kinds.csv", "colour,kind\n")
+    assert np.array_equal(kind_map(tmp_path) > 0, square())
+    assert unread_lines(tmp_path, read_folder(tmp_path).unread) == (
+        "kinds.csv: names the colours of masks; labels.toml names classes of label files",
+        "notes.json: repeats the classes of a YOLO export",
+    )
+    (summary,) = [line for line in account(open_dataset(tmp_path)) if "boxes" in line]
+    assert summary == "bad, with boxes in place of masks: 1; weak labels of their defects"

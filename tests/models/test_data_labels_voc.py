@@ -11,7 +11,7 @@ import pytest
 from edge.data_folder import read_folder, unread_lines
 from models.data.layouts import open_dataset
 from tests.support import label_exports as exports
-from tests.support.folders import images, put
+from tests.support.folders import images, picture, put
 from tests.support.labelled import palette_png
 from tests.support.labelled_folder import (
     DENT,
@@ -63,9 +63,12 @@ def test_voc_pictures_of_classes_by_labelme(tmp_path: Path) -> None:
     indices = np.where(SHAPE, 2, 0)
     indices[20:24, 20:24] = 255  # the rim that belongs to no object
     put(tmp_path / "SegmentationClass/000.png", palette_png(indices, colours))
+    put(tmp_path / "SegmentationClassNpy/000.npy", b"\x93NUMPY")
+    put(tmp_path / "SegmentationClassVisualization/000.jpg", picture())
     put(tmp_path / "class_names.txt", "__ignore__\n_background_\npit\ndent\n")
     dataset = open_dataset(tmp_path)
     assert dataset.kinds == ("dent",)
+    assert {each.path.suffix for each in read_folder(tmp_path).unread} == {".npy", ".jpg"}
     assert np.array_equal(dataset.load_kind_map(dataset.samples[0]) > 0, SHAPE)
     put(tmp_path / "class_names.txt", "_background_\npit\n")
     assert lines(tmp_path) == [

@@ -210,11 +210,11 @@ def test_the_report_states_that_masks_are_boxes() -> None:
     good = [sample(name=f"{n}.png") for n in range(12)]
     bad = [sample(box(1, 1, 5, 5), name=f"b{n}.png") for n in range(12)]
     assert unknowns([*good, *bad], ["dent"]) == (
-        "12 of 12 defective pictures held back have boxes in place of masks. Figures of pixels "
-        "compare with every pixel of a box, so they say little of the extent of a defect.",
+        "Of those held back, 12 of 12 defective pictures have boxes in place of masks. Figures of "
+        "pixels compare with every pixel of a box, so they show little of the extent of a defect.",
     )
     (told, _) = unknowns([*good, *bad], ["dent", "pit"])[:2]
-    assert told.startswith("12 of 12")
+    assert told.startswith("Of those held back, 12 of 12")
     assert unknowns([*good, *bad], ["dent", "pit"])[1].startswith("Whether pit is found is unknown")
 
 
