@@ -117,7 +117,7 @@ reference: $(DEV)/.ready
 
 train: $(DEV)/.ready
 	@test -n "$(DATA)" || { echo "make train: DATA=folder of pictures is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(TRAIN_ARGS)
+	$(DEV)/bin/python -m models.training --data "$(DATA)" --recipe "$(RECIPE)" --out "$(OUT)" $(if $(TRACK),--track "$(TRACK)") $(TRAIN_ARGS)
 
 export: $(DEV)/.ready $(TFLITE)/.ready
 	@test -n "$(RUN)" || { echo "make export: RUN=runs/NAME is missing" >&2; exit 2; }
@@ -153,8 +153,8 @@ zoo: $(DEV)/.ready $(TFLITE)/.ready
 	done
 
 report: $(DEV)/.ready
-	@test -n "$(RUN)" || { echo "make report: RUN=runs/NAME is missing" >&2; exit 2; }
-	$(DEV)/bin/python -m models.report --run "$(RUN)" $(REPORT_ARGS)
+	@test -n "$(RUN)$(RUNS)" || { echo "make report: RUN=runs/NAME, or RUNS='runs/A runs/B', is missing" >&2; exit 2; }
+	$(DEV)/bin/python -m models.report $(if $(RUNS),$(foreach run,$(RUNS),--run $(run)),--run "$(RUN)") $(REPORT_ARGS)
 
 tables: $(DEV)/.ready
 	@test -n "$(RUNS)" || { echo "make tables: RUNS='runs/A runs/B' is missing" >&2; exit 2; }

@@ -47,7 +47,7 @@ from export.parity import ParityLimits
 from export.record import record_of
 from models.data.dataset import DataError, Sample
 from models.data.textures import KINDS
-from models.evaluation.tradeoff.interval import counted
+from models.evaluation.interval import counted
 from models.feedback import ROUTES, Route
 from models.report.exported import write_export
 from models.runs.run import Run

@@ -56,8 +56,8 @@ _CalibrationFrames = Annotated[
 _MaxFalseRejects = Annotated[
     str,
     typer.Option(
-        help="Choose T within this share of false rejects, for instance 0.5%; by default the run's "
-        "T."
+        help="Choose the limit that decides within this share of false rejects, for instance 0.5%. "
+        "By default that of the run."
     ),
 ]
 _Formats = Annotated[

@@ -1,9 +1,10 @@
-"""The choice of T: the fewest escapes within a limit of false rejects."""
+"""The choice of the limit that decides: the fewest escapes within a limit of false rejects."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge.chain.inspector import Inspector
 from export.errors import ParityError
@@ -41,23 +42,26 @@ def choose_point(
     pictures: tuple[Picture, ...],
     kinds: tuple[str, ...],
     limit: float,
-    shipped: Callable[[float], Inspector],
+    shipped: Callable[[OperatingPoint], Inspector],
 ) -> OperatingPoint:
-    """Return the best T at which the float chain and the packed chain are within the limit.
+    """Return the best point at which the float chain and the packed chain are within the limit.
 
     The counts of the result are those of the packed chain.
 
     points: the operating points of the float chain on the validation pictures. limit: of the false
-    reject rate, 0 to 1. shipped: returns the packed chain at a T. Blocks for that chain over all
-    pictures, at least once. Raises ParityError where no T is within the limit.
+    reject rate, 0 to 1. shipped: returns the packed chain at a point. Blocks for that chain over
+    all pictures, at least once. Raises ParityError where no point is within the limit.
     """
     for point in within(points, limit):
-        metrics = summarise(evaluate(shipped(point.threshold), pictures, kinds))
-        packed = operating_point(point.threshold, metrics.as_dict())
+        metrics = summarise(evaluate(shipped(point), pictures, kinds))
+        packed = replace(
+            operating_point(point.threshold, metrics.as_dict()),
+            reject_severity=point.reject_severity,
+        )
         log.info("operating-point float=%s packed=%s", point, packed)
         if packed.false_reject_rate <= limit:
             return packed
     raise ParityError(
-        "int8 does not agree with the float chain: at every T at which float is within the limit, "
+        "int8 does not agree with the float chain: at every limit at which float is within it, "
         "int8 rejects more good parts than allowed"
     )

@@ -33,8 +33,8 @@ class ExportOptions:
         keep_float: allow layers in float where int8 alone exceeds a parity limit.
         with_float: pack the float network beside int8: "always", "never", or "auto", which packs
             it where int8 is not faster on this machine.
-        max_false_rejects: choose the threshold within this share of good parts, between 0 and 1.
-            None uses the threshold of the run.
+        max_false_rejects: choose the limit that decides (T, or the reject severity) within this
+            share of good parts, between 0 and 1. None uses that of the run.
         limits: the parity limits for int8 builds.
     """
 

@@ -26,8 +26,17 @@ from export.options import ExportOptions
 from export.quantisation.search import Tried
 from export.reference import reference_file
 from export.source import ExportSource, open_source
-from models.evaluation.tradeoff import OperatingPoint, choose, points_of, require_good_in, sweep_run
-from models.evaluation.tradeoff.interval import counted, percent
+from models.evaluation.interval import counted, percent
+from models.evaluation.tradeoff import (
+    OperatingPoint,
+    choose,
+    points_of,
+    require_good_in,
+    severity_points,
+    sweep_run,
+    sweep_severities,
+)
+from models.methods.registry import decides_by_t
 from models.report.limits import unknowns
 from models.runs.run import Run
 from models.training.progress import stage
@@ -83,19 +92,22 @@ def build_bundle(run: Run, options: ExportOptions) -> Exported:
     log.info("export shape=%sx%s", *source.size)
     points: Sequence[OperatingPoint] = ()
     if options.max_false_rejects is not None:
-        # Ways to quantise are compared at this T. The packed chain may need another T.
-        outcomes = sweep_run(run, source.held_back)
+        # Ways to quantise are compared at this point. The packed chain may need another one.
+        by_t = decides_by_t(run.record().recipe)
+        swept = sweep_run if by_t else sweep_severities
+        outcomes = swept(run, source.held_back)
         part_threshold = source.draft.chain.part_threshold
         if part_threshold is not None:
             some = next(iter(outcomes.values()))
             part_threshold = stricter_part_threshold(
                 some, part_threshold, options.max_false_rejects
             )
-            outcomes = sweep_run(run, source.held_back, part_threshold)
+            outcomes = swept(run, source.held_back, part_threshold)
             source = replace(source, draft=_with_chain(source.draft, part_threshold=part_threshold))
-        points = points_of(outcomes)
+        own = run.result().threshold
+        points = points_of(outcomes) if by_t else severity_points(outcomes, own)
         first = choose(points, options.max_false_rejects)
-        source = replace(source, draft=_at(source.draft, first.threshold, run))
+        source = replace(source, draft=_at(source.draft, first))
     return _choose_and_pack(source, _make_builds(source, options), points, options)
 
 
@@ -198,14 +210,14 @@ def _certify(
                 source.held_back,
                 tuple(kind.name for kind in manifest.kinds),
                 limit,
-                lambda threshold: build_chain(_at(manifest, threshold, source.run), builds[0]),
+                lambda point: build_chain(_at(manifest, point), builds[0]),
             )
         except ParityError as error:
             remedy = "To pack it: a larger --max-false-rejects, or --precision float32"
             raise BuildFailuresError(
                 [BuildFailure(builds[0].name, f"{builds[0].name}: {error}", remedy)]
             ) from error
-        manifest = _at(manifest, point.threshold, source.run)
+        manifest = _at(manifest, point)
     certified = known
     if certified is None or limit is not None:
         certified = certify(source, manifest, [in_float, *builds], options.limits)
@@ -365,10 +377,9 @@ def pack_proven(
     return bundle, data
 
 
-def _at(manifest: Manifest, threshold: float, run: Run) -> Manifest:
-    """Return the manifest at a T. run: whose reject severity holds at its own T alone."""
-    own = run.result().chain(threshold)
-    return _with_chain(manifest, threshold=threshold, reject_severity=own.reject_severity)
+def _at(manifest: Manifest, point: OperatingPoint) -> Manifest:
+    """Return the manifest at the T and the reject severity of a point."""
+    return _with_chain(manifest, threshold=point.threshold, reject_severity=point.reject_severity)
 
 
 def _with_chain(manifest: Manifest, **changes: float | None) -> Manifest:

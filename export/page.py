@@ -8,8 +8,8 @@ from pathlib import Path
 from edge.files import write_atomically
 from export.certificate import SHOWN, Certified
 from export.chains import TORCH
+from models.evaluation.interval import counted, percent, share_of
 from models.evaluation.tradeoff import operating_point
-from models.evaluation.tradeoff.interval import counted, percent, share_of
 from models.report import page
 from models.report.exported import PARITY_WORDS, ExportRecord
 from models.report.measured import metric_rows

@@ -15,7 +15,7 @@ from edge.chain.inspector import Inspection
 from edge.records import Box, Decision, Defect, Frame
 from export.chains import Examines
 from export.errors import ExportError, ParityError
-from models.evaluation.tradeoff.interval import lower_bound, upper_bound
+from models.evaluation.interval import lower_bound, upper_bound
 from models.training.progress import track
 
 MATCH_IOU = 0.5

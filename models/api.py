@@ -72,8 +72,8 @@ def train(
         out: folder of the run. It is created, or holds the run to continue.
         groups: regular expression on a picture's name. Its group ``part``, else its first group,
             names the physical part. Pictures of one part are never on both sides of the division.
-        max_false_rejects: share of good parts, 0 to 1. T is chosen so that no more held-back good
-            parts are rejected. Only for methods that learn from good parts.
+        max_false_rejects: limit of the share of good parts that are rejected, 0 to 1. The run has
+            the fewest escapes within it on its held-back parts. None keeps that of the recipe.
         begin_from: folder of a finished run whose network learns further, for instance with new
             marks. "auto" is then the recipe of this run.
         threads: processor cores to use; 0 for all that the process may use. torch's number of

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from models.evaluation.metrics import PictureOutcome, summarise
+from models.evaluation.promise import escapes_at
 
 LIMIT = 0.005  # share of false rejects at which escapes are counted
 # Shares of false rejects that set the T of bundles. Within LIMIT a weak method rejects nothing, so
@@ -49,30 +48,6 @@ class MethodFigures(BaseModel):
     kept: dict[str, float] = {}
     run_limit: float | None = None
     seed: int | None = None
-
-
-class Ranked(Protocol):
-    """A part with a score and its truth."""
-
-    @property
-    def defective(self) -> bool: ...
-
-    @property
-    def score(self) -> float: ...
-
-
-def escapes_at(outcomes: Sequence[Ranked], limit: float = LIMIT) -> int:
-    """Return the number of defective parts that pass when ``limit`` of the good parts are rejected.
-
-    A part passes where its score is at most that of the best good part that must pass. All
-    defective parts pass where no part is good.
-    """
-    bad = [o.score for o in outcomes if o.defective]
-    good = np.sort([o.score for o in outcomes if not o.defective])[::-1]
-    if not len(good):
-        return len(bad)
-    allowed = math.floor(limit * len(good) + 1e-9)
-    return sum(score <= good[allowed] for score in bad)
 
 
 def figures(

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 from bench.methods.changes import CHANGES, OCCLUSION
 from bench.methods.figures import LIMIT, RUN_LIMITS, MethodFigures
-from models.evaluation.tradeoff.interval import share_of
+from models.evaluation.interval import share_of
 
 _HEAD = (
     *("data", "method", "image AP", "AUROC", "pixel F1", "mean IoU"),

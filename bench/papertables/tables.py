@@ -17,8 +17,8 @@ from models.evaluation.curves import (
     picture_ar,
     together,
 )
+from models.evaluation.interval import UNKNOWN
 from models.evaluation.metrics import TOLERANCE_PX, PictureOutcome, confusion, summarise
-from models.evaluation.tradeoff.interval import UNKNOWN
 from models.networks import build_detector, mmac
 
 Figures = Callable[[Sequence[PictureOutcome]], Sequence[float]]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.methods.figures import escapes_at
 from bench.public_sets.fold import Supervision
 from models.evaluation.metrics import PictureOutcome, summarise
 from models.evaluation.pixel_ranking import PixelRanking
+from models.evaluation.promise import escapes_at
 
 LIMITS = (0.0, 0.005, 0.05)  # shares of false rejects at which escapes are counted
 

@@ -49,7 +49,8 @@ class Protocol:
 
     supervisions: the kinds of annotation that its training side offers, the usual one first.
     folds: list the divisions of a copy; raises DataError. division: one line for the tables.
-    leaks: one part is on both sides, so the figures are too good.
+    leaks: one part is on both sides, so the figures are too good. balanced: published figures are
+    accuracies, so escapes and false rejects are weighed alike where a recipe states no limit.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Protocol:
     folds: Callable[[Path], tuple[Fold, ...]]
     division: str
     leaks: bool = False
+    balanced: bool = False
 
 
 def side_of(root: Path, samples: Iterable[Sample]) -> DataSet:

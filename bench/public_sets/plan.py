@@ -70,7 +70,7 @@ def plan(
                 number = "" if count is None else f"marked-{count}"
                 words = (fold.name, name, learns_from, number, f"seed-{seed}")
                 run = "-".join(filter(None, words)).replace("_", "-")
-                job = _job(out, run, folder, recipe and _seeded(recipe, seed))
+                job = _job(out, run, folder, recipe and _seeded(protocol, recipe, seed))
                 cells.append(FoldRun(fold, name, learns_from, seed, count, job))
     names = [cell.job.folder.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -123,9 +123,12 @@ def _supervision(
     return wanted
 
 
-def _seeded(recipe: Recipe, seed: int) -> Recipe:
-    split = recipe.split.model_copy(update={"seed": seed})
-    return recipe.model_copy(update={"seed": seed, "split": split})
+def _seeded(protocol: Protocol, recipe: Recipe, seed: int) -> Recipe:
+    """Return a recipe with a seed, and with the operating point of the set."""
+    split, chain = recipe.split.model_copy(update={"seed": seed}), recipe.chain
+    if protocol.balanced and chain.max_false_rejects is None:
+        chain = chain.model_copy(update={"operating_point": "balanced"})
+    return recipe.model_copy(update={"seed": seed, "split": split, "chain": chain})
 
 
 def _job(out: Path, run: str, folder: Path, recipe: Recipe | None) -> Job:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
-from bench.methods.figures import escapes_at
 from bench.public_sets.figures import FoldFigures, PictureScore
+from models.evaluation.promise import escapes_at
 from models.report.plots import Series, line_plot
 
 SHARES = tuple(n / 200 for n in range(61))  # of false rejects, 0 to 30 %

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from bench.public_sets.figures import LIMITS, FoldFigures
 from bench.public_sets.fold import Protocol
 from bench.public_sets.published import PublishedFigure
-from models.evaluation.tradeoff.interval import share_of
+from models.evaluation.interval import share_of
 
 MEAN = "mean"
 NAMES = {

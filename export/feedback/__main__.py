@@ -26,7 +26,7 @@ from export.__main__ import print_error, signature_line
 from export.errors import ExportError
 from export.feedback.page import PAGE, worse
 from export.feedback.retraining import LearnOptions, RetrainingResult, learn
-from models.evaluation.tradeoff.interval import counted
+from models.evaluation.interval import counted
 from models.feedback import ROUTES, Limits, Route
 from models.report.exported import read_export
 from models.runs.commands import make

@@ -10,7 +10,7 @@ from edge.errors import FrameError
 from edge.records import Frame
 from export.feedback.comparison import open_chain
 from export.feedback.record import LearnRecord, SettingsRecord
-from models.evaluation.tradeoff.interval import counted, percent
+from models.evaluation.interval import counted, percent
 from models.feedback import FeedbackDataset
 from models.report import page
 from models.report.cases import Case, data_uri, marked_uri, shrunk

@@ -46,7 +46,7 @@ from export.parity import ParityLimits
 from export.record import record_of
 from export.repack import repack
 from models.data.dataset import DataError
-from models.evaluation.tradeoff.interval import counted
+from models.evaluation.interval import counted
 from models.feedback import (
     FeedbackDataset,
     Limits,

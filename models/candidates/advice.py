@@ -7,9 +7,8 @@ from pathlib import Path
 
 from models.candidates.ranking import ENOUGH_BAD, SURE
 from models.candidates.record import CandidateComparison, MethodCandidate
-from models.evaluation.tradeoff.interval import counted, interval, parts_to_prove, percent
+from models.evaluation.interval import counted, interval, parts_to_prove, percent
 from models.evaluation.tradeoff.point import OperatingPoint
-from models.methods.registry import METHODS
 from models.runs.commands import make
 
 LIKELY = 0.8
@@ -60,14 +59,8 @@ def how_sure(comparison: CandidateComparison) -> str:
 
 
 def export_command(comparison: CandidateComparison, folder: str | Path) -> str:
-    """Return the command that exports the recommended run at the T of the figures.
-
-    The run of regression has a T of its own, so the command sets the limit of false rejects.
-    """
-    if METHODS[comparison.candidates[0].method].good_only:
-        return make("export", RUN=folder)
-    limit = f"--max-false-rejects {percent(comparison.limit)}"
-    return make("export", RUN=folder, EXPORT_ARGS=limit)
+    """Return the command that exports the recommended run."""
+    return make("export", RUN=folder)
 
 
 def alike(comparison: CandidateComparison) -> tuple[MethodCandidate, ...]:

@@ -54,7 +54,7 @@ def run_plan(
             f"{data}: no picture on which candidates can be compared; expected good parts that can "
             "be held back, with sides of 32 px or more"
         )
-    scores = {name: scores_of(run, pictures, max_false_rejects) for name, run in runs.items()}
+    scores = {name: scores_of(run, pictures) for name, run in runs.items()}
     ranking = rank_candidates(runs, scores, pictures)
     comparison = _comparison(data, plan, pictures, ranking, max_false_rejects, left_out)
     comparison.write(out)
@@ -91,6 +91,7 @@ def _train(
                 groups,
                 hold_back_drawn=alone,
                 with_unmasked=plan.divides_marked,
+                max_false_rejects=max_false_rejects,
             )
         except DataError as error:
             left_out.append(_left_out(name, error))

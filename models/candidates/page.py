@@ -23,7 +23,7 @@ from models.candidates.ranking import CandidateScores, chain_of
 from models.candidates.record import CandidateComparison, MethodCandidate
 from models.candidates.resample import Floats
 from models.evaluation.float_chain import detector_of
-from models.evaluation.tradeoff.interval import counted, percent
+from models.evaluation.interval import counted, percent
 from models.report import page
 from models.report.cases import data_uri, marked_uri, shrunk
 from models.report.write import REPORT
@@ -131,11 +131,11 @@ def _recommendation(folder: Path, comparison: CandidateComparison) -> str:
 
 def _figures(comparison: CandidateComparison) -> str:
     note = (
-        "T is the lowest threshold that rejects at most "
-        f"{percent(comparison.limit)} of the held-back good pictures. Passed and rejected pictures "
-        "are counted at this T. Intervals of counts are by Clopper and Pearson; intervals of AUROC "
-        "are from resampled parts. Each picture counts as one part. With a decision head T is "
-        "its part threshold."
+        "T is the severity that decides: the threshold of methods that learn from good parts, the "
+        "reject severity of regression, or the part threshold of a decision head. Each method has "
+        f"the fewest escapes within {percent(comparison.limit)} false rejects of its own held-back "
+        "good pictures. Intervals of counts are by Clopper and Pearson; intervals of AUROC are "
+        "from resampled parts. Each picture counts as one part."
     )
     content = [page.table(*figures(comparison)), page.paragraph(note, "small")]
     if comparison.left_out:
@@ -182,7 +182,7 @@ def _row(picture: Picture, examine: Mapping[DetectorKind, Examine]) -> str:
 def _examiner(run: Run, candidate: MethodCandidate) -> Examine:
     record = run.record()
     detector = detector_of(run.load_detector(), record.channels, record.alignment)
-    inspector = chain_of(run, detector, candidate.threshold)
+    inspector = chain_of(run, detector)
 
     def look(picture: Picture) -> tuple[str, float]:
         inspection = inspector.examine(Frame(0, 0, 0, 0, picture.pixels))

@@ -38,7 +38,7 @@ def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) 
     None where enough defects are annotated for regression, or where no other method could learn.
 
     settings: the division, from ``auto.choose_split``. max_false_rejects: share of the held-back
-    good parts, 0 to 1, within which T is chosen for methods that learn from good parts.
+    good parts, 0 to 1, within which every candidate decides.
     """
     divided = split(dataset, settings.validation_share, settings.seed)
     drawn, held_back = (
@@ -57,7 +57,7 @@ def plan_for(dataset: DataSet, settings: SplitRecipe, max_false_rejects: float) 
     )
     undrawn = bool(divided.unmasked)
     if undrawn and to_learn >= FEW_MARKED and to_judge >= FEW_MARKED_HELD_BACK:
-        recipes["regression"] = _deciding(settings)
+        recipes["regression"] = _deciding(settings, max_false_rejects)
         reason = (
             f"{to_learn} training and {to_judge} validation pictures are marked defective; only "
             f"{drawn} and {held_back} of them have a drawn defect, so methods that learn from good "
@@ -88,20 +88,12 @@ def good_only() -> tuple[DetectorKind, ...]:
     )
 
 
-def _deciding(settings: SplitRecipe) -> Recipe:
-    recipe = load_recipe(DECISION)
-    off = recipe.classifier.model_copy(update={"enabled": False})
-    return recipe.model_copy(update={"split": settings, "classifier": off})
+def _deciding(settings: SplitRecipe, max_false_rejects: float) -> Recipe:
+    return _as_candidate(load_recipe(DECISION), settings, max_false_rejects)
 
 
 def _as_candidate(recipe: Recipe, settings: SplitRecipe, max_false_rejects: float) -> Recipe:
-    """Return the recipe without a classifier, and with T chosen from good parts.
-
-    A few defects cannot train a classifier. T chosen by the mean IoU of a few defects would reject
-    any number of good parts.
-    """
-    chain = recipe.chain.model_copy(
-        update={"max_false_rejects": max_false_rejects, "threshold": None}
-    )
+    """Return the recipe without a classifier, which a few defects cannot train."""
     off = recipe.classifier.model_copy(update={"enabled": False})
-    return recipe.model_copy(update={"split": settings, "chain": chain, "classifier": off})
+    changed = recipe.model_copy(update={"split": settings, "classifier": off})
+    return changed.within(max_false_rejects)

@@ -17,15 +17,14 @@ import torch
 from edge.bundle import KindManifest
 from edge.bundle.manifest import DetectorKind
 from edge.chain.detect import Detector
-from edge.chain.filter import TOLERANCE
 from edge.chain.inspector import Inspector
-from edge.records import Decision, Frame, SeverityMap
+from edge.records import Decision, Frame
 from models.candidates.pictures import JudgedPictures
 from models.candidates.record import MethodCandidate
 from models.candidates.resample import Floats, better, resampled_auroc
 from models.evaluation.float_chain import detector_of, float_inspector
 from models.evaluation.metrics import auroc, average_precision
-from models.evaluation.threshold import GRID
+from models.networks import SEVERITY_MAX
 from models.runs.run import Run
 from models.training.patches import Picture
 from models.training.progress import stage, track
@@ -47,7 +46,7 @@ class SideResult:
 
 @dataclass(frozen=True, slots=True)
 class CandidateScores:
-    """The results of one candidate at its T."""
+    """The results of one candidate. threshold: the severity that decides."""
 
     threshold: float
     good: SideResult
@@ -64,21 +63,14 @@ class Ranking:
     needed_bad: int | None
 
 
-def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScores:
-    """Run the float chain of a run, without a classifier, on the pictures. Blocks.
+def scores_of(run: Run, pictures: JudgedPictures) -> CandidateScores:
+    """Run the float chain of a run on the pictures. Blocks.
 
-    The T is that of the run where the run has a limit of false rejects. Otherwise it is the lowest
-    T that rejects at most the share ``limit`` (0 to 1) of the good pictures. With a decision head
-    the score of the part stands for the peak, and the part threshold for T.
+    With a decision head the score of the part stands for the peak.
     """
-    record, result = run.record(), run.result()
+    record = run.record()
     detector = detector_of(run.load_detector(), record.channels, record.alignment)
-    threshold = result.threshold
-    if record.recipe.chain.max_false_rejects is None:
-        good = track(pictures.good, f"{record.recipe.method}: searching for T on good pictures")
-        peaks = [_peak(detector.detect(picture.pixels)) for picture in good]
-        threshold = threshold_within(np.array(peaks, np.float64), limit)
-    inspector = chain_of(run, detector, threshold)
+    inspector = chain_of(run, detector)
 
     def side(group: Sequence[Picture]) -> SideResult:
         progress = track(group, f"{record.recipe.method}: judging pictures for the comparison")
@@ -95,26 +87,30 @@ def scores_of(run: Run, pictures: JudgedPictures, limit: float) -> CandidateScor
         )
 
     return CandidateScores(
-        threshold, side(pictures.good), side(pictures.bad), side(pictures.synthetic)
+        _limit_of(run), side(pictures.good), side(pictures.bad), side(pictures.synthetic)
     )
 
 
-def chain_of(run: Run, detector: Detector, threshold: float) -> Inspector:
-    """Return the float chain of a run, without a classifier, at a T.
-
-    With a decision head it is the part threshold, and T is that of the run.
-    """
+def chain_of(run: Run, detector: Detector) -> Inspector:
+    """Return the float chain of a run, with its own limits."""
     record, result = run.record(), run.result()
     kinds = tuple(KindManifest(name=kind) for kind in record.kinds)
-    if record.recipe.decides:
-        chain = result.chain().model_copy(update={"part_threshold": threshold})
-    else:
-        chain = result.chain(threshold)
-    return float_inspector(detector, None, record.channels, chain, kinds)
+    return float_inspector(
+        detector,
+        run.load_classifier(),
+        record.channels,
+        result.chain(),
+        kinds,
+        keep_severity=result.keep_severity,
+    )
 
 
-def _peak(found: SeverityMap) -> float:
-    return found.peak() if found.part_score is None else found.part_score
+def _limit_of(run: Run) -> float:
+    """Return the severity that decides: of the part, of a defect, or T."""
+    result = run.result()
+    if run.record().recipe.decides:
+        return SEVERITY_MAX if result.part_threshold is None else result.part_threshold
+    return result.threshold if result.reject_severity is None else result.reject_severity
 
 
 def rank_candidates(
@@ -151,16 +147,6 @@ def rank_candidates(
     if len(ranked) > 1:
         needed = _needed(ranked, first - resampled[:, names.index(order[1])], len(bad_pictures))
     return Ranking(tuple(ranked), by_bad, needed)
-
-
-def threshold_within(good: npt.NDArray[np.float64], limit: float) -> float:
-    """Return the lowest T of GRID that at most the share ``limit`` of the good peaks reaches.
-
-    Where no T does, return the highest.
-    """
-    rates = (good[:, None] >= GRID[None] - TOLERANCE).mean(0)
-    within = np.flatnonzero(rates <= limit)
-    return float(GRID[within[0]] if len(within) else GRID[-1])
 
 
 def _figures(

@@ -24,9 +24,8 @@ class MethodCandidate(_Part):
         training_s: duration of the call that completed the run, in seconds.
         ms_per_frame: time of the float detector on one core, for a picture of median size.
         size_bytes: size of the trained float detector.
-        threshold: T of the run, which is within the limit on held-back good parts. For regression,
-            whose T comes from annotated defects, the lowest T within the limit. With a decision
-            head, the part threshold.
+        threshold: the severity that decides, searched within the limit on held-back good parts: T,
+            or the reject severity of regression, or the part threshold of a decision head.
         escapes: bad pictures passed at T; None without a bad picture.
         false_rejects: good pictures rejected at T.
         synthetic_escapes: synthetic defects passed at T; None without one.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from models.evaluation.reject_severity import PLACE
 from models.networks import SEVERITY_MAX
 
 MIDDLE = SEVERITY_MAX / 2  # a probability of one half
@@ -43,6 +44,26 @@ def search_part_threshold(parts: Sequence[ScoredPart]) -> float | None:
     best = min(candidates, key=lambda some: (_mistakes(left, some), abs(some - MIDDLE)))
     alone = sum(part.is_defective for part in left)
     return best if _mistakes(left, best) < alone else None
+
+
+def search_part_threshold_within(parts: Sequence[ScoredPart], allowed: int) -> float | None:
+    """Return the score with the fewest escapes that rejects at most ``allowed`` more good parts.
+
+    Parts that the regions reject already do not count. Of the scores with equally few escapes, it
+    is one that rejects the fewest good parts, at PLACE between two parts. None where no defective
+    part that the regions leave can be rejected within ``allowed``, or where no part is good.
+    """
+    left = [part for part in parts if not part.is_rejected]
+    good = sorted((part.score for part in left if not part.is_defective), reverse=True)
+    if all(part.is_defective for part in parts):
+        return None
+    floor = max(good[allowed], LEAST) if allowed < len(good) else LEAST
+    high = min((p.score for p in left if p.is_defective and p.score > floor), default=MOST + 1)
+    if high > MOST:
+        return None
+    low = max((score for score in good if LEAST < score < high), default=LEAST)
+    between = round(low + (high - low) * PLACE, 2)
+    return between if low < between <= high else high
 
 
 def _mistakes(left: Sequence[ScoredPart], threshold: float) -> int:

@@ -29,6 +29,7 @@ from edge.validation_messages import several_lines
 from models.data.dataset import DataError, DataSet, Sample, read_pixels
 from models.data.layouts import open_dataset
 from models.data.summary import account
+from models.evaluation.interval import UNKNOWN
 from models.evaluation.metrics import (
     COUNTS,
     JOIN_PX,
@@ -39,7 +40,6 @@ from models.evaluation.metrics import (
     outcome,
     summarise,
 )
-from models.evaluation.tradeoff.interval import UNKNOWN
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
 """The search for T on validation pictures: by mean IoU, or by good parts alone.
 
-He & Liu 2020, section IV.G and Figs. 16 and 17, use the T with the best mean IoU. Without a drawn
-defect there is no IoU, and T is a percentile of the scores of good parts, as in the second source,
-or the limit between good parts and those that are only marked defective.
-T sets the extent of what is reported. What rejects has a limit of its own (reject_severity.py).
+He & Liu 2020, section IV.G and Figs. 16 and 17, use the T with the best mean IoU. For a method that
+learns from good parts T also decides, so it is a percentile of their scores, as in the second
+source. T of other methods sets the extent of what is reported. What rejects has a limit of its own
+(reject_severity.py).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from edge.chain.filter import TOLERANCE, apply_threshold
 from edge.records import SeverityMap
+from models.evaluation.promise import MAX_FALSE_REJECTS
 from models.evaluation.reject_severity import PLACE
 
 STEP = 0.1
 GRID = np.round(np.arange(0.2, 11.9, STEP), 1)
 MOST_FALSE_ALARMS = 0.05  # of good parts, behind a method that learned from them
-MAX_FALSE_ALARMS = 0.005  # of good parts, where T is taken from them alone
 LEAST_MARKED = 8  # held-back parts that are marked defective; fewer do not set T
 NEAR_BEST = 0.002  # of the best mean IoU: the curve is flat around its maximum
 
@@ -62,13 +62,14 @@ def search_threshold(
     considered only if there is no other.
 
     If no defect is annotated, or max_false_alarms is given, the lowest T is chosen at which at most
-    that share of the good parts (0 to 1; else MAX_FALSE_ALARMS) has an alarm. If there is none, it
+    that share of the good parts (0 to 1; else MAX_FALSE_REJECTS) has an alarm. If there is none, it
     is the highest T of the grid.
 
     marked: maps of parts that are defective at an unknown place, with height and width in pixels.
-    If no defect is annotated and no max_false_alarms is given, they set T: the least sum of the
-    share of them that is missed and of the share of good parts with an alarm. most_false_alarms
-    holds here too.
+    With max_false_alarms, T moves up, at the place PLACE, as long as no more of them are missed. If
+    no defect is annotated and no max_false_alarms is given, they set T: the least sum of the share
+    of them that is missed and of the share of good parts with an alarm. most_false_alarms holds
+    here too.
 
     Raises ValueError without any part.
     """
@@ -92,7 +93,8 @@ def search_threshold(
         raise ValueError("no validation picture; T cannot be searched")
     mean_iou = np.mean(ious, axis=0) if ious else None
     is_limited = max_false_alarms is not None
-    reached = [] if ious or is_limited else [_alarms(found, *size) for found, size in marked]
+    counts_marked = is_limited or not ious
+    reached = [_alarms(found, *size) for found, size in marked] if counts_marked else []
     if not alarms:
         assert mean_iou is not None
         near = np.flatnonzero(mean_iou >= mean_iou.max() - NEAR_BEST)
@@ -101,15 +103,19 @@ def search_threshold(
         )
     false_alarms = np.mean(alarms, axis=0)
     missed = 1.0 - np.mean(reached, axis=0) if reached else None
-    if missed is not None:
+    if missed is not None and not is_limited:
         allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
         sums = (false_alarms + missed)[allowed]
         near = allowed[sums <= sums.min() + 1e-9]
         best = near[int((len(near) - 1) * PLACE)]
     elif mean_iou is None or max_false_alarms is not None:
-        limit = MAX_FALSE_ALARMS if max_false_alarms is None else max_false_alarms
-        within = np.flatnonzero(false_alarms <= limit)
+        limit = MAX_FALSE_REJECTS if max_false_alarms is None else max_false_alarms
+        within = np.flatnonzero(false_alarms <= limit + 1e-9)
         best = within[0] if len(within) else len(GRID) - 1
+        if missed is not None and len(within):
+            near = within[missed[within] <= missed[best] + 1e-9]
+            near = near[false_alarms[near] <= false_alarms[near[-1]]]
+            best = near[int((len(near) - 1) * PLACE)]
     else:
         allowed = np.flatnonzero(false_alarms <= max(most_false_alarms, false_alarms.min()))
         near = allowed[mean_iou[allowed] >= mean_iou[allowed].max() - NEAR_BEST]

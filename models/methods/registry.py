@@ -17,6 +17,7 @@ from models.methods.supersimplenet import training as supersimplenet
 from models.methods.template import training as template
 from models.methods.texture import training as texture
 from models.methods.threshold import training as threshold
+from models.training.recipe import Recipe
 
 METHODS: dict[DetectorKind, Method] = {
     "regression": regression.METHOD,
@@ -33,3 +34,8 @@ METHODS: dict[DetectorKind, Method] = {
     "template": template.METHOD,
     "threshold": threshold.METHOD,
 }
+
+
+def decides_by_t(recipe: Recipe) -> bool:
+    """Return true for a method that learns from good parts and has no decision head."""
+    return METHODS[recipe.method].good_only and not recipe.decides

@@ -11,8 +11,8 @@ import numpy as np
 
 from models.data.dataset import Sample
 from models.data.facts import parts_of
+from models.evaluation.interval import UNKNOWN, counted, interval, percent
 from models.evaluation.metrics import Match, PictureOutcome
-from models.evaluation.tradeoff.interval import UNKNOWN, counted, interval, percent
 from models.evaluation.tradeoff.point import operating_point
 from models.methods.registry import METHODS
 from models.report.findings import Findings
@@ -171,11 +171,15 @@ def _false_alarms(findings: Findings) -> list[Advice]:
 
 def _proof(findings: Findings) -> list[Advice]:
     point = operating_point(findings.result.threshold, findings.metrics)
+    promise = findings.result.promise
     assurance = point.assurance(findings.limit)
+    is_proved, basis = assurance.proved, str(assurance)
+    more = max(assurance.needed - point.good, 0)
+    if promise is not None and promise.limit == findings.limit:
+        is_proved, basis, more = not promise.missing, str(promise), promise.missing
     found = []
-    if not assurance.proved:
-        more = max(assurance.needed - point.good, 0)
-        rests_on = f"{point.good} good validation parts; {assurance}"
+    if not is_proved:
+        rests_on = f"{point.good} good validation parts; {basis}"
         if not point.good:
             rests_on = "no validation part is good, so false rejects are unknown"
         text = f"Photograph at least {more} more good parts for validation"

@@ -38,7 +38,8 @@ class Findings:
 
     outcomes: of the float chain at the run's T. points: operating points of this chain over T.
     trained: outcomes on some of the defective training pictures. station: outcomes of
-    `outfeed inspect`, or empty. limit: of the false reject rate, 0 to 1.
+    `outfeed inspect`, or empty. limit: of the false reject rate, 0 to 1. parts_per_shift: good
+    parts for which false rejects are stated.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Findings:
     exported: ExportRecord | None
     cases: Cases
     limit: float
+    parts_per_shift: int
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -68,6 +70,7 @@ class Findings:
 def gather(
     run: Run,
     limit: float,
+    parts_per_shift: int,
     *,
     outcomes: Mapping[float, tuple[PictureOutcome, ...]] | None = None,
     station: InspectResults | None = None,
@@ -111,6 +114,7 @@ def gather(
             lambda name: _picture(dataset, by_name[name]),
         ),
         limit=limit,
+        parts_per_shift=parts_per_shift,
     )
 
 

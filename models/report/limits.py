@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from models.data.boxes import boxed_sentence
 from models.data.dataset import Sample
 from models.data.facts import carriers, parts_of
-from models.evaluation.tradeoff.interval import interval, percent
+from models.evaluation.interval import interval, percent
 
 FEW_PARTS = 10  # with no wrong verdict on 10 parts, a rate of 31 % cannot be excluded
 

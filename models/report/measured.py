@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data.dataset import DataError
+from models.evaluation.interval import UNKNOWN, counted, percent, share_of, span
 from models.evaluation.metrics import COUNTS, WORDS, PictureOutcome, average_precision, summarise
-from models.evaluation.tradeoff.interval import UNKNOWN, counted, percent, share_of, span
 from models.evaluation.tradeoff.point import OperatingPoint, choose, operating_point
 from models.report import page
 from models.report.exported import PARITY_WORDS
@@ -79,7 +79,7 @@ def trade_off(findings: Findings) -> str:
         "Escapes and false rejects",
         page.table(("chain", "T", "escapes", "false rejects"), rows),
         page.plot(svg, " ".join([_CHAIN_CURVE, *_left_out(points[0])])),
-        page.paragraph(_chosen(findings)),
+        *([] if findings.result.reject_severity is not None else [_chosen(findings)]),
         page.folded("The curve as a table", page.table(head, curve)),
     )
 
@@ -230,6 +230,11 @@ def _left_out(point: OperatingPoint) -> Iterator[str]:
 
 
 def _chosen(findings: Findings) -> str:
+    """Return a paragraph on the T within the limit, for a chain in which T decides."""
+    return page.paragraph(_t_within(findings))
+
+
+def _t_within(findings: Findings) -> str:
     asked = f"For at most {percent(findings.limit)} false rejects"
     if not findings.points[0].good:
         return f"{asked} no T can be chosen: no good part is held back to count them on."

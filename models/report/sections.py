@@ -5,18 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.data.facts import parts_of
-from models.evaluation.tradeoff.interval import percent
+from models.evaluation.interval import counted, percent, share_of
+from models.evaluation.promise import allowed_of, escapes_at
 from models.evaluation.tradeoff.point import operating_point
 from models.report import page
 from models.report.advice import advise, of_kind
 from models.report.findings import Findings
 from models.report.plots import Series, line_plot
 
+OTHER_LIMITS = (0.001, 0.01, 0.02, 0.05, 0.1)
+
 
 def summary(findings: Findings) -> str:
     point = operating_point(findings.result.threshold, findings.metrics)
     held_back = findings.validation
-    lead = f"The float chain at {point}."
+    chain = f"The float chain at {point}."
+    promise = findings.result.promise
+    lead, facts = chain, []
+    if promise is not None:
+        lead = (
+            f"In a shift {promise.per(findings.parts_per_shift)}. Of the held-back defective parts "
+            f"{counted(point.escapes, point.defective)} escape."
+        )
+        facts = [page.paragraph(f"{chain} Its {promise}.")]
     warnings = [page.paragraph(line, "warning") for line in findings.unknown]
     note = (
         f"Measured on {len(held_back)} validation pictures of {parts_of(held_back)} physical "
@@ -29,16 +40,37 @@ def summary(findings: Findings) -> str:
             f" A defect rejects from severity {findings.result.reject_severity:g} on. Less severe "
             "ones are reported only. This limit was chosen on the same pictures as well."
         )
-    limit = findings.record.recipe.chain.max_false_rejects
-    if limit is not None:
-        note += f" It keeps false rejects of the good ones within {percent(limit)}."
     return page.section(
         "Summary",
         page.paragraph(lead, "lead"),
         *warnings,
+        *facts,
         page.paragraph(note),
+        *_other_limits(findings),
         _bundle_line(findings),
     )
+
+
+def _other_limits(findings: Findings) -> list[str]:
+    """Return a table of the escapes within other limits, as the parts are ranked by their score."""
+    good = sum(not outcome.defective for outcome in findings.outcomes)
+    bad = len(findings.outcomes) - good
+    if not good or not bad:
+        return []
+    rows = [
+        (percent(limit), str(allowed_of(limit, good)), share_of(escapes, bad))
+        for limit in sorted({*OTHER_LIMITS, findings.limit})
+        for escapes in (escapes_at(findings.outcomes, limit),)
+    ]
+    head = ("limit of false rejects", f"rejected of {good} good parts", "escapes")
+    return [
+        page.table(head, rows),
+        page.paragraph(
+            "Other limits, by the score of the verdict. The recipe key chain.max_false_rejects or "
+            "the option --max-false-rejects sets one.",
+            "small",
+        ),
+    ]
 
 
 def next_pictures(findings: Findings) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from edge.files import write_atomically
 from models.evaluation.metrics import PictureOutcome
+from models.evaluation.promise import MAX_FALSE_REJECTS
 from models.report import measured, page, sections
 from models.report.findings import Findings, InspectResults, gather
 from models.runs.run import Run
 from models.training.progress import stage
 
 REPORT = "report.html"
-MAX_FALSE_REJECTS = 0.005  # the default limit of false rejects
+PARTS_PER_SHIFT = 10_000
 
 
 def write_report(
@@ -21,18 +22,21 @@ def write_report(
     *,
     outcomes: Mapping[float, tuple[PictureOutcome, ...]] | None = None,
     station: InspectResults | None = None,
-    max_false_rejects: float = MAX_FALSE_REJECTS,
+    max_false_rejects: float | None = None,
+    parts_per_shift: int = PARTS_PER_SHIFT,
 ) -> Path:
     """Write the report of a completed run into its folder and return its path.
 
     Blocks for about a minute. outcomes: the result of ``sweep_run``, where it exists already.
     station: the output of `outfeed inspect` for the validation pictures. max_false_rejects: a share
-    of the good parts, 0 to 1. Raises DataError where the run is not complete or its data has
-    changed, and OSError.
+    of the good parts, 0 to 1; None for the limit of the run. parts_per_shift: number of good parts
+    for which false rejects are stated. Raises DataError where the run is not complete or its data
+    has changed, and OSError.
     """
     path = run.folder / REPORT
     with stage(f"writing {path}"):
-        findings = gather(run, max_false_rejects, outcomes=outcomes, station=station)
+        limit = max_false_rejects or run.record().recipe.chain.limit or MAX_FALSE_REJECTS
+        findings = gather(run, limit, parts_per_shift, outcomes=outcomes, station=station)
         with stage("drawing the figures"):
             write_atomically(path, render(findings))
     return path

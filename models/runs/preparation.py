@@ -38,6 +38,7 @@ def prepare(
     *,
     hold_back_drawn: bool = False,
     with_unmasked: bool = False,
+    max_false_rejects: float | None = None,
 ) -> Preparation:
     """Read and divide the data by the recipe. Block for seconds to a minute.
 
@@ -45,11 +46,10 @@ def prepare(
     reasons. groups: in place of the recipe's split.groups. hold_back_drawn: with a method that
     learns from good parts, also hold back the annotated defects of the training side. The division
     then differs from that of other methods. with_unmasked: divide defective pictures without a mask
-    like the others, as a recipe with a decision head always does.
+    like the others, as a recipe with a decision head always does. max_false_rejects: of the recipe
+    that is chosen from the data, 0 to 1.
     Raises DataError for data that cannot be trained on.
     """
-    if recipe is not None:
-        _check_limit(recipe)
     given = recipe.split if recipe is not None else SplitRecipe()
     if groups is not None:
         given = given.model_copy(update={"groups": groups})
@@ -70,7 +70,7 @@ def prepare(
         choice = auto.choose_recipe(dataset, divided, pictures)
         for line in auto.describe(choice):
             log.info("auto %s", line)
-        recipe = choice.recipe
+        recipe = choice.recipe.within(max_false_rejects)
     needs = _NEEDS_GOOD if METHODS[recipe.method].good_only else _NEEDS_MASKS
     _check(dataset, pictures, held_back, _NEEDS_BOTH if decides and not recipe.learns_all else needs)
     classified = recipe.classifier.enabled and any(p.kind_map.any() for p in pictures)
@@ -131,14 +131,6 @@ def keep_sides(prepared: Preparation, earlier: RunRecord) -> Preparation:
     train, validation = (tuple(picture.sample.name for picture in side) for side in sides)
     record = prepared.record.model_copy(update={"train": train, "validation": validation})
     return replace(prepared, record=record, pictures=sides[0], held_back=sides[1])
-
-
-def _check_limit(recipe: Recipe) -> None:
-    if recipe.chain.max_false_rejects is not None and not METHODS[recipe.method].good_only:
-        raise DataError(
-            f"recipe key 'chain.max_false_rejects': {recipe.method} learns from annotated defects "
-            "and takes T from them; give --max-false-rejects to make export instead (EXPORT_ARGS)"
-        )
 
 
 def _is_good(picture: Picture) -> bool:

@@ -34,6 +34,7 @@ from edge.files import write_atomically
 from models.training.fit import save_atomically
 from models.methods.registry import METHODS
 from models.evaluation.metrics import known
+from models.evaluation.promise import FalseRejectPromise
 from models.networks import BlockClassifier, DetectorNetwork
 from models.training.recipe import Recipe, SplitRecipe
 
@@ -92,8 +93,10 @@ class RunResult(_Part):
     """The result of a run.
 
     reject_severity: from which a defect rejects; None where each does. part_threshold: of the
-    decision head; None without one, or where no rule by the score helps. metrics: by chain ('float', 'float without classifier'), then by name. training_s: seconds of the
-    last call, which finished the run; None where it was not recorded.
+    decision head; None without one, or where no rule by the score helps. promise: of false rejects;
+    None where the run decides without a limit of them, or without a good part. metrics: by chain
+    ('float', 'float without classifier'), then by name. training_s: seconds of the last call, which
+    finished the run; None where it was not recorded.
     """
 
     threshold: float
@@ -108,6 +111,7 @@ class RunResult(_Part):
     training_s: float | None = None
     part_threshold: float | None = None
     reject_severity: float | None = None
+    promise: FalseRejectPromise | None = None
 
     def chain(self, threshold: float | None = None) -> ChainManifest:
         """Return the parameters of the run's chain, or of one with another T.

@@ -21,10 +21,11 @@ from models.evaluation.tradeoff import parse_share
 from models.runs.run import Run
 from models.training import auto
 from models.training.interrupts import Interrupted, as_keyboard
-from models.training.job import TrainingJob, run_job
+from models.training.job import TrainingJob, keep_result, run_job
 from models.training.progress import announced
 from models.training.recipe import load_recipe
 from models.training.tables import print_comparison, print_line, print_run
+from models.training.tracking import NAMES, TrackerName, tracked
 
 
 def main(
@@ -40,8 +41,8 @@ def main(
     max_false_rejects: Annotated[
         str,
         typer.Option(
-            help="Choose T within this share of held-back good parts, for instance 0.5%. Only for "
-            "methods that learn from good parts."
+            help="Limit of the share of good parts that are rejected, for instance 1%. By default "
+            "that of the recipe, else 0.5%."
         ),
     ] = "",
     begun: Annotated[
@@ -53,6 +54,13 @@ def main(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Processor cores; 0 for all.")] = 0,
+    track: Annotated[
+        str,
+        typer.Option(
+            help="Keep losses and figures for 'tensorboard' (in OUT/tensorboard) or 'mlflow' (the "
+            "server that MLFLOW_TRACKING_URI names, else OUT/mlflow.db)."
+        ),
+    ] = "",
 ) -> None:
     """Train a detector (and a classifier where defects are annotated), choose T and evaluate."""
     console, errors = Console(), Console(stderr=True)
@@ -65,8 +73,10 @@ def main(
             _log_to(out / "train.log")
             # torch's default uses one thread for two hyper-threads, so half of the cores are idle.
             torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-            with announced():
+            with announced(), tracked(_tracker(track), out) as tracker:
                 done = run_job(job)
+                if tracker is not None:
+                    keep_result(tracker, done)
             if done.comparison is not None:
                 print_comparison(console, done.comparison, done.report, out)
             else:
@@ -89,6 +99,16 @@ def _job(
     except DataError as error:
         raise UsageError(str(error)) from error
     return TrainingJob(data, out, loaded, groups, limit)
+
+
+def _tracker(name: str) -> TrackerName | None:
+    """Return the library that --track names. Raises UsageError."""
+    if not name:
+        return None
+    for known in NAMES:
+        if name == known:
+            return known
+    raise UsageError(f"--track {name}: expected {' or '.join(NAMES)}")
 
 
 def _log_to(path: Path) -> None:

@@ -19,6 +19,7 @@ from models.networks import BlockClassifier, DetectorNetwork
 from models.training.int8_rounding import call_rounded
 from models.training.interrupts import Interrupted, stop_on_signal
 from models.training.progress import stage
+from models.training.tracking import record
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,7 @@ class Fit:
                     self._check_average(step + 1)
                 if (step + 1) % CHECKPOINT_EVERY == 0 or last or self._is_over():
                     self.history.append((step + 1, running))
+                    record(f"loss/{self._title}", running, step + 1)
                     self._save(step + 1)
                     if not progress.console.is_terminal:
                         log.info(
@@ -169,6 +171,7 @@ class Fit:
         """Check the averaged network, and copy its weights when it is the best so far."""
         assert self._check is not None
         figure = self._check.figure(self._average)
+        record(f"figure/{self._title}", figure, step)
         log.info("%s: figure of the validation pictures %.4f at step %s", self._title, figure, step)
         if all(figure > earlier for _, earlier in self.checks):
             self._best = copy.deepcopy(self._average.state_dict())

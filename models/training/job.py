@@ -9,18 +9,19 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import UsageError
 from models.candidates import CandidateComparison, plan_for, run_plan
 from models.data.dataset import DataSet
 from models.data.summary import account
+from models.evaluation.promise import MAX_FALSE_REJECTS
 from models.evaluation.tradeoff.point import require_good
 from models.report import write_report
-from models.report.write import MAX_FALSE_REJECTS, REPORT
+from models.report.write import REPORT
 from models.runs.run import Run, open_data
 from models.training import auto
 from models.training.progress import track
-from models.training.recipe import Recipe, SplitRecipe
+from models.training.recipe import Recipe, SplitRecipe, as_toml
 from models.training.session import train_folder
+from models.training.tracking import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class TrainingJob:
         recipe: None chooses one from the data, or compares several methods where too few defects
             are annotated.
         groups: regular expression on a picture's name, in place of the recipe's split.groups.
-        max_false_rejects: share of good parts, 0 to 1, within which T is chosen. Only for methods
-            that learn from good parts.
+        max_false_rejects: limit of the share of good parts that are rejected, 0 to 1; None keeps
+            that of the recipe.
         begun: a finished run whose network learns further, by its recipe unless one is given.
     """
 
@@ -66,31 +67,35 @@ class JobResult:
 def run_job(job: TrainingJob) -> JobResult:
     """Train and write the report. Block for minutes to hours; may be killed and called again.
 
-    Raises DataError for data that cannot be trained on, UsageError for a limit that the method
-    cannot keep, OSError for files that cannot be written.
+    Raises DataError for data that cannot be trained on, OSError for files that cannot be written.
     """
     recipe = job.recipe
     if recipe is None and job.begun is not None:
         recipe = job.begun.record().recipe
     if recipe is not None:
-        recipe = _with_limit(recipe, job.max_false_rejects)
+        recipe = recipe.within(job.max_false_rejects)
     dataset = _check_data(job, recipe.split if recipe else SplitRecipe())
     if recipe is None:
         comparison = _compare(dataset, job)
         if comparison is not None:
             return JobResult(Run(job.out), job.out / REPORT, comparison)
-    train_folder(job.data, recipe, job.out, job.groups, job.begun)
+    train_folder(job.data, recipe, job.out, job.groups, job.begun, job.max_false_rejects)
     run = Run(job.out)
-    limit = run.record().recipe.chain.max_false_rejects
-    return JobResult(run, write_report(run, max_false_rejects=limit or MAX_FALSE_REJECTS), None)
+    return JobResult(run, write_report(run), None)
 
 
-def _with_limit(recipe: Recipe, limit: float | None) -> Recipe:
-    """Return the recipe with T chosen by a limit of false rejects, where one is given."""
-    if limit is None:
-        return recipe
-    chain = recipe.chain.model_copy(update={"max_false_rejects": limit, "threshold": None})
-    return recipe.model_copy(update={"chain": chain})
+def keep_result(tracker: Tracker, done: JobResult) -> None:
+    """Keep the recipe, the figures on the held-back pictures and the report of a training."""
+    record, result = done.run.record(), done.run.result()
+    tracker.settings({**record.recipe.keys(), "data": record.data}, as_toml(record.recipe))
+    for chain, figures in result.metrics.items():
+        for name, value in figures.items():
+            tracker.scalar(f"{chain}/{name}", value, 0)
+    for name in ("threshold", "reject_severity", "part_threshold", "training_s"):
+        value = getattr(result, name)
+        if value is not None:
+            tracker.scalar(f"run/{name}", value, 0)
+    tracker.artifact(done.report)
 
 
 def _check_data(job: TrainingJob, settings: SplitRecipe) -> DataSet:
@@ -112,19 +117,13 @@ def _check_data(job: TrainingJob, settings: SplitRecipe) -> DataSet:
 def _compare(dataset: DataSet, job: TrainingJob) -> CandidateComparison | None:
     """Return the comparison of candidates; None where enough defects are annotated for regression.
 
-    Raises UsageError where a limit of false rejects is given for regression, and DataError.
+    Raises DataError.
     """
     settings = auto.choose_split(dataset).model_copy(update={"groups": job.groups})
     limit = job.max_false_rejects or MAX_FALSE_REJECTS
     plan = plan_for(dataset, settings, limit)
-    if plan is not None:
-        for warning in auto.series(dataset.samples):
-            log.info("auto warning: %s", warning)
-        return run_plan(job.data, job.out, plan, job.groups, limit)
-    if job.max_false_rejects is not None:
-        raise UsageError(
-            "--max-false-rejects sets T of methods that learn from good parts; these pictures have "
-            "defects drawn, so give it to make export (EXPORT_ARGS), or name a recipe of such a "
-            "method"
-        )
-    return None
+    if plan is None:
+        return None
+    for warning in auto.series(dataset.samples):
+        log.info("auto warning: %s", warning)
+    return run_plan(job.data, job.out, plan, job.groups, limit)

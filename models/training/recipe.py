@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from edge.bundle.manifest import DetectorKind
 from edge.validation_messages import describe
 from models.augmentation.crops import Augmentation
 from models.data.dataset import DataError
+from models.evaluation.promise import MAX_FALSE_REJECTS
 from models.methods.recipe import (
     AutoencoderRecipe,
     CascadeRecipe,
@@ -181,20 +183,33 @@ class ChainRecipe(RecipeSection):
 
     join_px: regions nearer than this are joined; the paper has 4. threshold: T; without it T is
     searched. reject_severity: severity from which a reported defect rejects the part; 0 lets every
-    one reject. Without it and without max_false_rejects, it is searched where defects are drawn.
-    max_false_rejects: T is chosen so that at most this share of the held-back good parts is
-    rejected. Only for methods that learn from good parts.
+    one reject. Without it, it is searched where defects are drawn.
+    operating_point: "limit" decides with the fewest escapes within max_false_rejects. "balanced"
+    weighs escapes and false rejects of the held-back parts alike (decisions 45, 52 and 55).
+    max_false_rejects: of the held-back good parts at most this share is rejected; without it 0.005.
     """
 
     join_px: float = Field(default=4.0, ge=0, le=64)
     threshold: float | None = Field(default=None, gt=0, le=12)
     reject_severity: float | None = Field(default=None, ge=0, le=12)
+    operating_point: Literal["limit", "balanced"] = "limit"
     max_false_rejects: float | None = Field(default=None, gt=0, lt=1)
+
+    @property
+    def limit(self) -> float | None:
+        """The limit of false rejects, 0 to 1; None where the operating point is balanced."""
+        if self.operating_point == "balanced":
+            return None
+        return self.max_false_rejects or MAX_FALSE_REJECTS
 
     @model_validator(mode="after")
     def _one_way_to_t(self) -> ChainRecipe:
         if self.threshold is not None and self.max_false_rejects is not None:
             raise ValueError("threshold and max_false_rejects both set T; expected one of them")
+        if self.operating_point == "balanced" and self.max_false_rejects is not None:
+            raise ValueError(
+                "operating_point is balanced and has no max_false_rejects; expected one of them"
+            )
         return self
 
 
@@ -246,6 +261,24 @@ class Recipe(RecipeSection):
         """Return true for a method that learns from good parts, marks and masks alike."""
         return self.method == "supersimplenet"
 
+    def within(self, max_false_rejects: float | None) -> Recipe:
+        """Return the recipe with its decision within a limit of false rejects, 0 to 1.
+
+        None returns the recipe as it is.
+        """
+        if max_false_rejects is None:
+            return self
+        changed = {
+            "max_false_rejects": max_false_rejects,
+            "operating_point": "limit",
+            "threshold": None,
+        }
+        return self.model_copy(update={"chain": self.chain.model_copy(update=changed)})
+
+    def keys(self) -> dict[str, object]:
+        """Return every value by its key with dots, in the form of JSON."""
+        return dict(_flat(self.model_dump(mode="json")))
+
     @model_validator(mode="after")
     def _method_decides(self) -> Recipe:
         if self.detector.decision and self.method != "regression":
@@ -264,6 +297,15 @@ class Recipe(RecipeSection):
                 f"detector.patch_px, {self.detector.patch_px}"
             )
         return self
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    """Yield nested keys with dots between them."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
 
 
 def load_recipe(name_or_path: str) -> Recipe:

@@ -19,8 +19,8 @@ from edge.chain.detect import Detector
 from edge.records import SeverityMap
 from models.data.dataset import DataError
 from models.evaluation.float_chain import RunOnce, TorchBlocks, detector_of
+from models.evaluation.interval import percent
 from models.evaluation.keep_severity import search_background
-from models.evaluation.reject_severity import above_threshold
 from models.evaluation.threshold import (
     GRID,
     LEAST_MARKED,
@@ -29,7 +29,7 @@ from models.evaluation.threshold import (
     search_threshold,
 )
 from models.methods.base import TrainedMethod, TrainingTask
-from models.methods.registry import METHODS
+from models.methods.registry import METHODS, decides_by_t
 from models.networks import BlockClassifier, DetectorNetwork
 from models.runs.preparation import Preparation, keep_sides, prepare
 from models.runs.run import CurvePoint, Run, RunRecord, RunResult
@@ -50,17 +50,20 @@ def train_folder(
     out: Path,
     groups: str | None = None,
     begun: Run | None = None,
+    max_false_rejects: float | None = None,
 ) -> RunResult:
     """Train what the recipe names on a data folder. Block for minutes to hours.
 
     A call that was killed continues when it is made again. recipe: None chooses one for regression
     from the data (models/training/auto.py) and logs the reasons. groups: in place of the recipe's
     split.groups. begun: a finished run of the same method, whose network learns further; then
-    recipe None is that of this run. Raises DataError for data that cannot be trained on, and for a
-    method that cannot learn further.
+    recipe None is that of this run. max_false_rejects: of the chosen recipe, where recipe and begun
+    are None. Raises DataError for data that cannot be trained on, and for a method that cannot
+    learn further.
     """
     if begun is None:
-        return train_run(prepare(data, recipe, groups), Run(out))
+        prepared = prepare(data, recipe, groups, max_false_rejects=max_false_rejects)
+        return train_run(prepared, Run(out))
     earlier = begun.record()
     prepared = keep_sides(prepare(data, recipe or earlier.recipe, groups), earlier)
     network = network_to_continue(begun, prepared.record)
@@ -91,23 +94,22 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
     log.info(
         "%s",
         _threshold_reason(
-            threshold, search, record.recipe.chain.threshold is not None, silent=silent
+            threshold,
+            search,
+            record.recipe.chain.threshold is not None,
+            _limit_of_t(prepared),
+            silent=silent,
         ),
     )
     classifier, classifier_loss = _train_classifier(prepared, run, detector, threshold)
     chain = ChainManifest(threshold=threshold, join_px=record.recipe.chain.join_px)
     keep_severity = _keep_severity(detected, classifier, prepared, chain)
     held_back = HeldBackChain(prepared, detected, classifier, keep_severity)
-    reject_severity = record.recipe.chain.reject_severity
-    # With a limit of false rejects T alone decides.
-    is_searched = reject_severity is None and record.recipe.chain.max_false_rejects is None
-    if is_searched and search.mean_iou is not None:
-        reject_severity = held_back.search_reject_severity(chain)
-    reject_severity = above_threshold(reject_severity, threshold)
-    chain = chain.model_copy(update={"reject_severity": reject_severity})
-    if record.recipe.decides:
-        part_threshold = held_back.search_part_threshold(chain)
-        chain = chain.model_copy(update={"part_threshold": part_threshold})
+    chain = held_back.with_limits(chain, is_drawn=search.mean_iou is not None)
+    metrics = held_back.metrics(chain)
+    promise = held_back.promise(chain, metrics["float"], silent=silent)
+    if promise is not None:
+        log.info("operating point: %s", promise)
     height, width = _usual_size(prepared.pictures)
     result = RunResult(
         threshold=threshold,
@@ -118,7 +120,8 @@ def train_run(prepared: Preparation, run: Run, begun: DetectorNetwork | None = N
         frame_height=height,
         frame_width=width,
         curve=curve_of(search),
-        metrics=held_back.metrics(chain),
+        promise=promise,
+        metrics=metrics,
         detector_loss=tuple(trained.loss),
         classifier_loss=tuple(classifier_loss),
         training_s=round(time.monotonic() - began_s, 1),
@@ -193,7 +196,7 @@ def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSea
             (detected.detect(picture.pixels), picture.kind_map > 0)
             for picture in track(pictures, "searching for T on the held-back pictures")
         ),
-        recipe.chain.max_false_rejects,
+        _limit_of_t(prepared),
         # The severity of methods that learn from good parts spreads around a defect, so the best
         # IoU may be at a T with a false alarm on every good part.
         MOST_FALSE_ALARMS if good_only else 1.0,
@@ -202,6 +205,15 @@ def _search_threshold(prepared: Preparation, detected: Detector) -> ThresholdSea
             for picture in track(marked, "searching for T on the marked pictures")
         ),
     )
+
+
+def _limit_of_t(prepared: Preparation) -> float | None:
+    """Return the limit of false rejects within which T is searched; None for the best mean IoU."""
+    recipe = prepared.record.recipe
+    is_drawn = any(picture.kind_map.any() for picture in _with_masks(prepared))
+    if decides_by_t(recipe) or (METHODS[recipe.method].good_only and not is_drawn):
+        return recipe.chain.limit
+    return None
 
 
 def _train_classifier(
@@ -267,14 +279,25 @@ def _usual_size(pictures: tuple[Picture, ...]) -> tuple[int, int]:
 
 
 def _threshold_reason(
-    threshold: float, search: ThresholdSearch, from_recipe: bool, *, silent: bool = False
+    threshold: float,
+    search: ThresholdSearch,
+    from_recipe: bool,
+    limit: float | None,
+    *,
+    silent: bool = False,
 ) -> str:
-    """Return T and the reason for it in one line. silent: the map has learned no defect."""
+    """Return T and the reason for it in one line.
+
+    limit: of false rejects within which T was searched. silent: the map has learned no defect.
+    """
     text = f"T = {threshold:.1f}"
     if from_recipe:
         return f"{text}, as the recipe sets it"
     if silent:
         return f"{text}: no training picture has a mask, so the score of the part decides alone"
+    if limit is not None and search.false_alarms is not None:
+        text += f", the lowest within {percent(limit)} false rejects of good parts"
+        return text if search.missed is None else f"{text}, moved up towards the marked parts"
     if search.missed is not None and search.false_alarms is not None:
         at = search.thresholds.index(search.best)
         return (

@@ -15,10 +15,11 @@ from models.candidates.advice import (
     rests_on,
     verdict,
 )
+from models.evaluation.interval import UNKNOWN, share_of
 from models.evaluation.metrics import COUNTS, WORDS
 from models.evaluation.tradeoff import operating_point
-from models.evaluation.tradeoff.interval import UNKNOWN, share_of
 from models.report.limits import unknowns
+from models.report.write import PARTS_PER_SHIFT
 from models.runs.commands import make
 from models.runs.run import Run
 
@@ -49,13 +50,10 @@ def print_run(console: Console, run: Run, report: Path, out: Path) -> None:
     by_name = run.open_data()[1]
     for line in unknowns([by_name[name] for name in record.validation], record.kinds):
         print_line(console, f"Attention: {line}")
-    limit = record.recipe.chain.max_false_rejects
-    if limit is not None:
-        point = operating_point(result.threshold, result.metrics["float"])
-        assurance = point.assurance(limit)
-        more = f": {assurance.needed - point.good} more than there are"
-        print_line(console, f"{point}")
-        print_line(console, f"{assurance}{'' if assurance.proved else more}")
+    print_line(console, f"{operating_point(result.threshold, result.metrics['float'])}")
+    if result.promise is not None:
+        print_line(console, f"{result.promise}")
+        print_line(console, f"In a shift {result.promise.per(PARTS_PER_SHIFT)}")
     export = make("export", RUN=out)
     print_line(console, f"T = {result.threshold:.1f}. See {report}. Next: {export}")
 

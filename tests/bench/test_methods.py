@@ -15,10 +15,11 @@ pytest.importorskip("torch")
 
 from bench.methods.__main__ import plan, with_higher_limit
 from bench.methods.changes import CHANGES, GREY, SHIFT_PX, occlude
-from bench.methods.figures import MethodFigures, escapes_at, figures
+from bench.methods.figures import MethodFigures, figures
 from bench.methods.table import tables
 from models.data.dataset import DataError
 from models.evaluation.metrics import PictureOutcome
+from models.evaluation.promise import escapes_at
 from models.runs.preparation import prepare
 from models.training.recipe import load_recipe
 from tests.support.tinyrun import write_pictures

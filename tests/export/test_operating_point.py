@@ -1,4 +1,4 @@
-"""T chosen at export, by what the line allows."""
+"""The limit that decides, chosen at export by what the line allows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from export.operating_point import choose_point
 from export.options import ExportOptions
 from export.pack import build_bundle
 from export.record import record_of
-from models.evaluation.tradeoff import OperatingPoint, choose, points_of, sweep_run
+from models.evaluation.tradeoff import (
+    OperatingPoint,
+    choose,
+    severity_points,
+    sweep_severities,
+)
 from models.report.exported import read_export
 from models.runs.run import Run
 from models.training.patches import Picture, load_pictures
@@ -30,10 +35,10 @@ from tests.export.conftest import run_export
 
 @pytest.fixture
 def own_run(tiny_run: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny run whose own T is a bad one, so that the choice shows."""
+    """A copy of the tiny run whose own reject severity is a bad one, so that the choice shows."""
     shutil.copytree(tiny_run, tmp_path / "run")
     result = Run(tmp_path / "run").result()
-    Run(tmp_path / "run").finish(result.model_copy(update={"threshold": 11.9}))
+    Run(tmp_path / "run").finish(result.model_copy(update={"reject_severity": 11.9}))
     return tmp_path / "run"
 
 
@@ -44,13 +49,18 @@ def held_back(tiny_run: Path) -> tuple[Picture, ...]:
     return load_pictures(dataset, tuple(by_name[name] for name in run.record().validation))
 
 
-def test_bundle_has_the_chosen_t(own_run: Path) -> None:
+def test_bundle_has_the_chosen_reject_severity(own_run: Path) -> None:
     options = ExportOptions(
         name="line", precision="float32", calibration_frames=4, max_false_rejects=0.2
     )
     exported = build_bundle(Run(own_run), options)
-    wanted = choose(points_of(sweep_run(Run(own_run))), 0.2)
-    assert exported.bundle.manifest.chain.threshold == wanted.threshold != 11.9
+    own = Run(own_run).result().threshold
+    points = severity_points(sweep_severities(Run(own_run)), own)
+    assert [point.reject_severity for point in points][:1] == [None]
+    wanted = choose(points, 0.2)
+    chain = exported.bundle.manifest.chain
+    assert (chain.threshold, chain.reject_severity) == (own, wanted.reject_severity)
+    assert chain.reject_severity != 11.9
     assert exported.point is not None
     assert (
         exported.point.escapes
@@ -61,21 +71,19 @@ def test_bundle_has_the_chosen_t(own_run: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 0.2])
-def test_the_reject_severity_ships_beside_the_t_of_the_run_alone(
+def test_a_run_without_a_limit_ships_its_own_reject_severity(
     tiny_run: Path, tmp_path: Path, limit: float | None
 ) -> None:
     run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
-    changes = {"threshold": 6.0 if limit is None else 11.9, "reject_severity": 11.9}
-    run.finish(run.result().model_copy(update=changes))
+    run.finish(run.result().model_copy(update={"threshold": 6.0, "reject_severity": 11.9}))
     options = ExportOptions(
         name="line", precision="float32", calibration_frames=4, max_false_rejects=limit
     )
     exported = build_bundle(run, options)
     chain = exported.bundle.manifest.chain
     assert record_of(exported, "line.outfeed").reject_severity == chain.reject_severity
-    wanted = (6.0, 11.9) if limit is None else (chain.threshold, None)
-    assert (chain.threshold, chain.reject_severity) == wanted
-    assert chain.threshold != 11.9
+    assert chain.threshold == 6.0
+    assert (chain.reject_severity == 11.9) == (limit is None)
 
 
 @pytest.mark.timeout(400)
@@ -95,7 +103,10 @@ def test_command_prints_the_point_and_records_the_export(own_run: Path) -> None:
     assert record.parity == {step.chain: step.figures for step in certificate.steps}
     assert len(record.tried) == 6
     assert (own_run / "export.html").read_text().count(bundle.id) == 3
-    assert f"T = {record.threshold:g}: escapes" in done.stdout
+    assert record.threshold == Run(own_run).result().threshold
+    severity = record.reject_severity
+    own = "" if severity is None else f", reject severity {severity:g}"
+    assert f"T = {record.threshold:g}{own}: escapes" in done.stdout
     assert "at 95% confidence false rejects are below" in done.stdout
     assert not list(own_run.glob(".*.part"))
 
@@ -131,7 +142,11 @@ def test_the_shipped_chain_must_keep_the_limit_too(held_back: tuple[Picture, ...
 
     def chosen(severity: float) -> OperatingPoint:
         return choose_point(
-            found_by_float, held_back, ("bar", "pit"), 0.1, lambda t: always(severity, t)
+            found_by_float,
+            held_back,
+            ("bar", "pit"),
+            0.1,
+            lambda point: always(severity, point.threshold),
         )
 
     found = chosen(6.0)

@@ -15,7 +15,11 @@ import torch
 
 from models.data.dataset import DataError, DataSet, Sample
 from models.data.split import split
-from models.evaluation.part_threshold import ScoredPart, search_part_threshold
+from models.evaluation.part_threshold import (
+    ScoredPart,
+    search_part_threshold,
+    search_part_threshold_within,
+)
 from models.networks import ReducedDetector, build_detector, normalise
 from models.training.detector import severity_and_score, severity_map, train_detector
 from models.training.fit import Fit
@@ -285,6 +289,28 @@ def test_no_part_threshold_where_it_would_not_help() -> None:
     assert search_part_threshold(upside_down) is None
     assert search_part_threshold(parts((True, False, 9.0))) is None
     assert search_part_threshold(parts((False, False, 9.0))) is None
+
+
+def test_within_a_limit_the_part_threshold_has_the_fewest_escapes() -> None:
+    """Regions reject one good part; of the others, good ones score 1, 3 and 6."""
+    some = parts(
+        (False, True, 9.0), (False, False, 1.0), (False, False, 3.0), (False, False, 6.0),
+        (True, False, 2.0), (True, False, 4.5), (True, False, 9.0), (True, True, 0.5),
+    )  # fmt: skip
+    assert search_part_threshold_within(some, 0) == 7.0
+    assert search_part_threshold_within(some, 1) == 3.5
+    assert search_part_threshold_within(some, 2) == pytest.approx(1.33)
+    # Both good parts may be rejected, but the defective part is above both.
+    above = parts((False, False, 3.0), (False, False, 6.0), (True, False, 9.0))
+    assert search_part_threshold_within(above, 2) == 7.0
+
+
+def test_within_a_limit_there_is_none_where_no_defective_part_is_above_it() -> None:
+    assert search_part_threshold_within(parts((False, False, 9.0), (True, False, 8.0)), 0) is None
+    assert search_part_threshold_within(parts((False, False, 1.0), (True, True, 8.0)), 0) is None
+    assert search_part_threshold_within(parts((True, False, 8.0)), 0) is None
+    # A build in uint8 has no score above 11.9 and below 12.
+    assert search_part_threshold_within(parts((False, False, 11.9), (True, False, 12.0)), 0) is None
 
 
 def test_whole_pictures_only_of_good_parts_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def picture(*spots: tuple[int, int, float], bad: bool = True, unmasked: bool = F
     return Picture(Sample("a.png", Path("a.png"), "a", kinds, unmasked=unmasked), pixels, kind_map)
 
 
-def searched(*pictures: Picture) -> float | None:
+def searched(*pictures: Picture, limit: float | None = None) -> float | None:
     dataset = DataSet(Path(), "folders", ("pit",), 1, ())
     record = RunRecord(
         recipe=Recipe(name="x"),
@@ -52,7 +52,7 @@ def searched(*pictures: Picture) -> float | None:
     )
     prepared = Preparation(record, dataset, (), pictures)
     chain = HeldBackChain(prepared, Tens(), None, 0.0)
-    return chain.search_reject_severity(ChainManifest(threshold=T))
+    return chain.search_reject_severity(ChainManifest(threshold=T), limit)
 
 
 def test_it_lies_between_the_worst_region_of_good_parts_and_the_defects() -> None:
@@ -96,3 +96,32 @@ def test_a_defective_part_without_a_mask_counts_by_its_worst_region() -> None:
 
 def test_every_defect_rejects_where_no_defective_part_has_a_region() -> None:
     assert searched(picture(), picture(bad=False)) is None
+
+
+def test_within_a_limit_no_good_part_of_the_held_back_ones_is_rejected() -> None:
+    good = [picture((20, 20, 3.0), bad=False) for _ in range(9)]
+    outlier, faint = picture((20, 20, 6.0), bad=False), picture((*DRAWN, 5.0))
+    parts = (*good, outlier, faint, picture((*DRAWN, 9.0)))
+    assert searched(*parts) == pytest.approx(3.1 + 1.9 / 3, abs=0.1)
+    assert searched(*parts, limit=0.005) == pytest.approx(6.1 + 2.9 / 3, abs=0.1)
+    within = searched(*parts, limit=0.1)
+    assert within is not None
+    assert 3.0 < within <= 5.0
+
+
+def test_a_limit_within_which_every_defective_part_would_pass_is_not_kept(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    parts = (
+        *(picture((20, 20, 3.0), bad=False) for _ in range(3)),
+        picture((20, 20, 10.0), bad=False),
+        picture((*DRAWN, 6.0)),
+    )
+    with caplog.at_level("WARNING"):
+        assert searched(*parts, limit=0.005) == searched(*parts)
+    assert "within 0.5% false rejects every held-back defective part would pass" in caplog.text
+
+
+def test_a_limit_cannot_be_applied_without_a_good_part() -> None:
+    parts = (picture((*DRAWN, 9.0), (20, 20, 3.0)), picture((*DRAWN, 10.0)))
+    assert searched(*parts, limit=0.005) == searched(*parts)

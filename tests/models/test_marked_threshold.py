@@ -17,7 +17,7 @@ from tests.models.candidates.standins import write_sorted
 TEXTURE = {"block_px": 12, "step_px": 4, "blocks": 2000}
 
 
-def trained(tmp_path: Path, bad: int, **chain: float) -> Run:
+def trained(tmp_path: Path, bad: int, **chain: str) -> Run:
     recipe = Recipe.model_validate(
         {
             "name": "x",
@@ -34,7 +34,7 @@ def trained(tmp_path: Path, bad: int, **chain: float) -> Run:
 
 def test_marked_parts_set_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        run = trained(tmp_path, LEAST_MARKED)
+        run = trained(tmp_path, LEAST_MARKED, operating_point="balanced")
     assert any("from marked parts: 0.0% of them are missed" in line for line in caplog.messages)
     found = run.result()
     # Good parts alone would set it just above their worst, at 4.1.
@@ -43,12 +43,24 @@ def test_marked_parts_set_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 
 
 @pytest.mark.parametrize(
-    ("bad", "chain"), [(LEAST_MARKED - 1, {}), (LEAST_MARKED, {"max_false_rejects": 0.005})]
+    ("operating_point", "reason"),
+    [
+        ("balanced", "from good parts alone"),
+        ("limit", "the lowest within 0.5% false rejects of good parts"),
+    ],
 )
-def test_a_limit_and_good_parts_alone_set_it(
-    bad: int, chain: dict[str, float], tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_few_marked_parts_do_not_set_it(
+    operating_point: str, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
-        run = trained(tmp_path, bad, **chain)
-    assert any("from good parts alone" in line for line in caplog.messages)
+        run = trained(tmp_path, LEAST_MARKED - 1, operating_point=operating_point)
+    assert any(reason in line for line in caplog.messages)
     assert run.result().threshold == 4.1
+
+
+def test_within_a_limit_they_move_it_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        run = trained(tmp_path, LEAST_MARKED)
+    assert any("moved up towards the marked parts" in line for line in caplog.messages)
+    assert run.result().threshold > 4.2
+    assert run.result().metrics["float"]["escapes"] == 0

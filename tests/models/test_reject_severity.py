@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from models.evaluation.metrics import summarise
-from models.evaluation.reject_severity import WorstDefect, search_reject_severity
+from models.evaluation.reject_severity import (
+    WorstDefect,
+    search_balanced_severity,
+    search_reject_severity,
+)
 from models.evaluation.tradeoff.sweep import GRID, sweep_run
 from models.runs.run import Run
 from models.training.recipe import Recipe
@@ -21,7 +25,7 @@ def parts(good: list[float], bad: list[float]) -> list[WorstDefect]:
 
 
 def test_it_lies_between_good_and_defective_parts_and_nearer_to_the_good_ones() -> None:
-    found = search_reject_severity(parts([0.0, 2.0, 4.0], [10.0, 11.0]), 2.0)
+    found = search_balanced_severity(parts([0.0, 2.0, 4.0], [10.0, 11.0]), 2.0)
     assert found is not None
     assert 4.0 < found < 7.0
     assert found - 4.0 == pytest.approx((10.0 - 4.0) / 3, abs=0.2)
@@ -29,31 +33,51 @@ def test_it_lies_between_good_and_defective_parts_and_nearer_to_the_good_ones() 
 
 def test_no_limit_where_each_rejects_best() -> None:
     # Every limit above T loses a defective part and no false reject.
-    assert search_reject_severity(parts([0.0, 0.0], [2.0, 9.0]), 2.0) is None
+    assert search_balanced_severity(parts([0.0, 0.0], [2.0, 9.0]), 2.0) is None
 
 
 @pytest.mark.parametrize(("good", "bad"), [([], [9.0]), ([3.0], [])])
 def test_no_limit_without_both_sides(good: list[float], bad: list[float]) -> None:
-    assert search_reject_severity(parts(good, bad), 2.0) is None
+    assert search_balanced_severity(parts(good, bad), 2.0) is None
 
 
 def test_an_escape_weighs_as_much_as_its_share_of_the_defective_parts() -> None:
     # One of four escapes (0.25), or three of ten are false rejects (0.3).
     good = [5.0, 5.0, 5.0] + [0.0] * 7
-    assert search_reject_severity(parts(good, [4.0, 9.0, 9.0, 9.0]), 2.0) == pytest.approx(
+    assert search_balanced_severity(parts(good, [4.0, 9.0, 9.0, 9.0]), 2.0) == pytest.approx(
         5.1 + (9.0 - 5.1) / 3, abs=0.15
     )
     # Two of ten (0.2) are less than 0.25, so the part of severity 4 is still rejected.
-    found = search_reject_severity(parts([5.0, 5.0] + [0.0] * 8, [4.0, 9.0, 9.0, 9.0]), 2.0)
+    found = search_balanced_severity(parts([5.0, 5.0] + [0.0] * 8, [4.0, 9.0, 9.0, 9.0]), 2.0)
     assert found is None or found <= 4.0
 
 
 def test_of_nearly_equal_sums_the_one_with_fewer_escapes_is_taken() -> None:
     # One of 200 defective parts (0.005), or one of 100 good ones (0.01): both are within SLACK.
     good, bad = [6.0] + [0.0] * 99, [5.0] + [9.0] * 199
-    found = search_reject_severity(parts(good, bad), 2.0)
+    found = search_balanced_severity(parts(good, bad), 2.0)
     assert found is not None
     assert found <= 5.0
+
+
+def test_within_a_limit_it_has_the_fewest_escapes() -> None:
+    """Good parts reach 5, 6 and 8, defective ones 4, 7, 9 and 10."""
+    some = parts([5.0, 6.0, 8.0] + [0.0] * 7, [4.0, 7.0, 9.0, 10.0])
+    assert search_reject_severity(some, 2.0, 0) == pytest.approx(8.1 + (9.0 - 8.1) / 3, abs=0.1)
+    assert search_reject_severity(some, 2.0, 1) == pytest.approx(6.1 + (7.0 - 6.1) / 3, abs=0.1)
+    assert search_reject_severity(some, 2.0, 3) == pytest.approx(2.0 + (4.0 - 2.0) / 3, abs=0.1)
+    assert search_reject_severity(parts([1.0], [2.0]), 2.0, 0) is None
+    # Two good parts may be rejected, but between 4 and 7 one is enough for the same escapes.
+    assert search_reject_severity(some, 2.0, 2) == search_reject_severity(some, 2.0, 1)
+
+
+def test_within_a_limit_and_without_a_defective_part_it_is_the_lowest() -> None:
+    assert search_reject_severity(parts([3.0, 5.0], []), 2.0, 1) == pytest.approx(3.1)
+    assert search_reject_severity(parts([], [9.0]), 2.0, 0) is None
+
+
+def test_where_no_severity_is_within_the_limit_it_is_the_highest() -> None:
+    assert search_reject_severity(parts([12.0], [5.0]), 2.0, 0) == pytest.approx(11.9)
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -66,7 +90,8 @@ def recipe(**changes: Any) -> Recipe:
 def searching_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that searched its reject severity. Read-only."""
     folder = tmp_path_factory.mktemp("searching")
-    train_folder(write_pictures(folder / "data"), recipe(chain={}), folder / "run")
+    balanced = recipe(chain={"operating_point": "balanced"})
+    train_folder(write_pictures(folder / "data"), balanced, folder / "run")
     return folder / "run"
 
 
@@ -95,15 +120,16 @@ def test_a_recipe_sets_it(tmp_path: Path, wanted: float, found: float | None) ->
         assert result.metrics["float"]["false_rejects"] == 0
 
 
-@pytest.mark.parametrize("limit", [None, 0.5])
-def test_beside_a_limit_of_false_rejects_there_is_none(tmp_path: Path, limit: float | None) -> None:
+@pytest.mark.parametrize("operating_point", ["limit", "balanced"])
+def test_a_method_that_decides_by_t_has_none(tmp_path: Path, operating_point: str) -> None:
     chosen = Recipe.model_validate(
         {
             "name": "a",
             "method": "threshold",
-            "chain": {"max_false_rejects": limit},
+            "chain": {"operating_point": operating_point},
             "classifier": {"enabled": False},
         }
     )
     result = train_folder(write_pictures(tmp_path / "data"), chosen, tmp_path / "run")
-    assert (result.reject_severity is None) == (limit is not None)
+    assert result.reject_severity is None
+    assert (result.promise is None) == (operating_point == "balanced")

@@ -166,11 +166,21 @@ def test_marked_parts_set_t_where_no_defect_is_drawn() -> None:
     above = flat_map((8, 8, 7.5), annotated=None)
     assert search_threshold([*good, above], marked=marked).best == 4.4
     assert search_threshold([*good, above], most_false_alarms=0.1, marked=marked).best == 7.7
-    # A limit, and a drawn defect, come first.
-    assert search_threshold(good, 0.25, marked=marked).best == 3.1
+    # A drawn defect comes first.
     drawn = flat_map((4, 4, 9.0))
     assert (
         search_threshold([*good, drawn], marked=marked).best
         == search_threshold([*good, drawn]).best
     )
-    assert search_threshold(good, 0.25, marked=marked).missed is None
+
+
+def test_within_a_limit_t_is_the_lowest_that_misses_no_more_of_the_marked_parts() -> None:
+    """Good parts reach 1 to 4. Within a quarter T is 3.1 or more."""
+    good = [flat_map((8, 8, peak), annotated=None) for peak in (1.0, 2.0, 3.0, 4.0)]
+    assert search_threshold(good, 0.25).best == 3.1
+    # The fourth part need not be rejected: T is a third of the way from 4 to the marked part at 7.
+    assert search_threshold(good, 0.25, marked=[marked_map(7.0)]).best == 5.0
+    # To reject the marked part at 3.5 the good one at 4 must be rejected too.
+    found = search_threshold(good, 0.25, marked=[marked_map(3.5), marked_map(9.0)])
+    assert 3.0 < found.best <= 3.5
+    assert search_threshold(good, 0.1, marked=[marked_map(3.5)]).best > 4.0

@@ -203,8 +203,8 @@ def test_detector_looks_once_per_picture(tiny_run: Path, held_back: tuple[Pictur
             return inner.detect(pixels)  # type: ignore[arg-type]
 
     kinds = tuple(KindManifest(name=kind) for kind in run.record().kinds)
-    chain = ChainManifest(threshold=5.0)
-    low, high = sweep(Counting(), SingleKindClassifier(kinds), chain, kinds, held_back, (3.0, 9.0))
+    chains = [ChainManifest(threshold=threshold) for threshold in (3.0, 9.0)]
+    low, high = sweep(Counting(), SingleKindClassifier(kinds), chains, kinds, held_back)
     assert len(seen) == len(held_back)
     names = [picture.sample.name for picture in held_back]
     assert [outcome.name for outcome in low] == [outcome.name for outcome in high] == names

@@ -88,6 +88,7 @@ BY_RUNS = Protocol(
     ("marks", "good"),
     by_runs,
     "by runs of 60 cells: every fourth run is measured; 1/3 is good, 2/3 defective",
+    balanced=True,
 )
 BY_CELL = Protocol(
     "elpv-by-cell",
@@ -95,4 +96,5 @@ BY_CELL = Protocol(
     ("marks", "good"),
     by_cell,
     "at random, as published: a quarter of the cells is measured; 1/3 is good, 2/3 defective",
+    balanced=True,
 )

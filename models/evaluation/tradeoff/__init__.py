@@ -7,7 +7,7 @@ picture counts as a part. Where several pictures show one part, the true interva
 these.
 """
 
-from models.evaluation.tradeoff.interval import interval, parts_to_prove
+from models.evaluation.interval import interval, parts_to_prove
 from models.evaluation.tradeoff.point import (
     Assurance,
     OperatingPoint,
@@ -17,7 +17,14 @@ from models.evaluation.tradeoff.point import (
     require_good_in,
     within,
 )
-from models.evaluation.tradeoff.sweep import GRID, points_of, sweep, sweep_run
+from models.evaluation.tradeoff.sweep import (
+    GRID,
+    points_of,
+    severity_points,
+    sweep,
+    sweep_run,
+    sweep_severities,
+)
 
 __all__ = [
     "GRID",
@@ -30,7 +37,9 @@ __all__ = [
     "parts_to_prove",
     "points_of",
     "require_good_in",
+    "severity_points",
     "sweep",
     "sweep_run",
+    "sweep_severities",
     "within",
 ]

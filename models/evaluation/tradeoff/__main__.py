@@ -17,7 +17,7 @@ from rich.table import Table
 from edge.errors import OutfeedError
 from edge.terminals import tolerate
 from edge.validation_messages import one_line
-from models.evaluation.tradeoff.interval import share_of, span
+from models.evaluation.interval import share_of, span
 from models.evaluation.tradeoff.point import OperatingPoint, choose, parse_share, require_good_in
 from models.evaluation.tradeoff.sweep import points_of, sweep_run
 from models.runs.run import Run

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 from edge.errors import UsageError
 from models.data.dataset import DataError
-from models.evaluation.tradeoff.interval import (
+from models.evaluation.interval import (
     CONFIDENCE,
     counted,
     interval,
@@ -49,9 +49,12 @@ class Assurance:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """The results of the whole chain at one T. Counts are parts. escapes is None where no part is
-    defective, false_rejects where none is good: then they are unknown. mean_iou is over defective
-    parts, nan without any."""
+    """The results of the whole chain at one T and reject severity. Counts are parts.
+
+    escapes is None where no part is defective, false_rejects where none is good: then they are
+    unknown. mean_iou is over defective parts, nan without any. reject_severity: None where every
+    defect rejects.
+    """
 
     threshold: float
     escapes: int | None
@@ -59,6 +62,7 @@ class OperatingPoint:
     false_rejects: int | None
     good: int
     mean_iou: float
+    reject_severity: float | None = None
 
     def __post_init__(self) -> None:
         # Without a part to count, the number is unknown, not 0.
@@ -97,8 +101,10 @@ class OperatingPoint:
         )
 
     def __str__(self) -> str:
+        own = self.reject_severity
+        severity = "" if own is None else f", reject severity {own:g}"
         text = (
-            f"T = {self.threshold:g}: "
+            f"T = {self.threshold:g}{severity}: "
             f"escapes {counted(self.escapes, self.defective)}, "
             f"false rejects {counted(self.false_rejects, self.good)}"
         )
@@ -122,7 +128,7 @@ def operating_point(threshold: float, metrics: Mapping[str, float]) -> Operating
 def within(points: Iterable[OperatingPoint], limit: float) -> tuple[OperatingPoint, ...]:
     """Return the points with at most ``limit`` false rejects, the best first.
 
-    The order is: fewest escapes, best mean IoU, fewest false rejects, lowest T.
+    The order is: fewest escapes, best mean IoU, fewest false rejects, lowest T and reject severity.
     """
     return tuple(
         sorted(
@@ -132,6 +138,7 @@ def within(points: Iterable[OperatingPoint], limit: float) -> tuple[OperatingPoi
                 math.inf if math.isnan(p.mean_iou) else -p.mean_iou,
                 p.false_rejects or 0,
                 p.threshold,
+                p.reject_severity or 0.0,
             ),
         )
     )
@@ -150,8 +157,8 @@ def choose(points: Sequence[OperatingPoint], max_false_rejects: float) -> Operat
     require_good(sum(point.good for point in points))
     least = min(points, key=lambda point: (point.false_rejects or 0, point.escapes or 0))
     raise DataError(
-        f"no T rejects at most {percent(max_false_rejects)} of the good parts; the least is "
-        f"{counted(least.false_rejects, least.good)} at T = {least.threshold:g}"
+        f"no limit of severity rejects at most {percent(max_false_rejects)} of the good parts; the "
+        f"least is {counted(least.false_rejects, least.good)} at T = {least.threshold:g}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The results of the whole chain at many T, with each network run once."""
+"""The results of the whole chain at many limits, with each network run once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from edge.records import Box, Defect, Dropped, Region, SeverityMap
 from models.evaluation.evaluate import evaluate
 from models.evaluation.float_chain import TorchBlocks, detector_of
 from models.evaluation.metrics import PictureOutcome, summarise
+from models.evaluation.reject_severity import above_threshold
 from models.evaluation.tradeoff.point import OperatingPoint, operating_point
 from models.runs.run import Run
 from models.training.patches import Picture
@@ -28,29 +29,27 @@ GRID: tuple[float, ...] = tuple(np.round(np.arange(0.3, 11.8, 0.3), 1).tolist())
 def sweep(
     detector: Detector,
     classifier: Classifier,
-    chain: ChainManifest,
+    chains: Sequence[ChainManifest],
     kinds: tuple[KindManifest, ...],
     pictures: Iterable[Picture],
-    thresholds: Sequence[float],
     total: int | None = None,
 ) -> tuple[tuple[PictureOutcome, ...], ...]:
-    """Return the outcomes of the chain by T, then by picture. Blocks.
+    """Return the outcomes by chain, then by picture. Blocks.
 
-    chain: its reject severity, if any, holds at its own T alone. kinds: in the order of the kind
-    maps. total: number of pictures, where they have no length. The detector runs once for each
-    picture, the classifier once for each region. Its result must depend on pixels, box and peak
-    only, as that of BlockVote does.
+    chains: differ in T, reject severity and part threshold. kinds: in the order of the kind maps.
+    total: number of pictures, where they have no length. The detector runs once for each picture,
+    the classifier once for each region. Its result must depend on pixels, box and peak only, as
+    that of BlockVote does.
     """
     names = tuple(kind.name for kind in kinds)
-    found: list[list[PictureOutcome]] = [[] for _ in thresholds]
+    found: list[list[PictureOutcome]] = [[] for _ in chains]
     count = len(pictures) if isinstance(pictures, Sized) else total
-    for picture in track(pictures, f"trying {len(thresholds)} T on the held-back pictures", count):
+    text = f"trying {len(chains)} limits on the held-back pictures"
+    for picture in track(pictures, text, count):
         detected = _Detected(detector.detect(picture.pixels))
         named = _Named(classifier)
-        for outcomes, threshold in zip(found, thresholds, strict=True):
-            kept = chain.reject_severity if threshold == chain.threshold else None
-            at = chain.model_copy(update={"threshold": threshold, "reject_severity": kept})
-            inspector = Inspector(detected, named, at, kinds, time.perf_counter_ns)
+        for outcomes, chain in zip(found, chains, strict=True):
+            inspector = Inspector(detected, named, chain, kinds, time.perf_counter_ns)
             outcomes += evaluate(inspector, (picture,), names)
     return tuple(tuple(outcomes) for outcomes in found)
 
@@ -60,9 +59,65 @@ def sweep_run(
 ) -> dict[float, tuple[PictureOutcome, ...]]:
     """Return the outcomes of the float chain of a run at GRID and at the run's T, by ascending T.
 
-    keep_severity is that of the run. pictures: the validation pictures by default. part_threshold:
-    of the decision head, by default that of the run. Blocks for about a minute. Raises DataError.
+    The reject severity of the run holds at its own T alone. keep_severity is that of the run.
+    pictures: the validation pictures by default. part_threshold: of the decision head, by default
+    that of the run. Blocks for about a minute. Raises DataError.
     """
+    result = run.result()
+    thresholds = sorted({*GRID, result.threshold})
+    chains = [result.chain(threshold) for threshold in thresholds]
+    outcomes = _swept(run, chains, pictures, part_threshold)
+    return dict(zip(thresholds, outcomes, strict=True))
+
+
+def sweep_severities(
+    run: Run, pictures: Iterable[Picture] | None = None, part_threshold: float | None = None
+) -> dict[float, tuple[PictureOutcome, ...]]:
+    """Return the outcomes at the run's T, by ascending reject severity: T, and GRID above it.
+
+    Parameters and errors are those of ``sweep_run``.
+    """
+    chain = run.result().chain()
+    own = chain.reject_severity
+    severities = sorted(
+        {chain.threshold, *(some for some in (*GRID, own) if some and some > chain.threshold)}
+    )
+    chains = [
+        chain.model_copy(update={"reject_severity": above_threshold(severity, chain.threshold)})
+        for severity in severities
+    ]
+    outcomes = _swept(run, chains, pictures, part_threshold)
+    return dict(zip(severities, outcomes, strict=True))
+
+
+def points_of(outcomes: Mapping[float, tuple[PictureOutcome, ...]]) -> tuple[OperatingPoint, ...]:
+    """Return one operating point for each T of ``sweep_run``. Raises ValueError without a part."""
+    return tuple(operating_point(t, summarise(some).as_dict()) for t, some in outcomes.items())
+
+
+def severity_points(
+    outcomes: Mapping[float, tuple[PictureOutcome, ...]], threshold: float
+) -> tuple[OperatingPoint, ...]:
+    """Return one operating point for each reject severity of ``sweep_severities``.
+
+    threshold: T of the run. Raises ValueError without a part.
+    """
+    return tuple(
+        replace(
+            operating_point(threshold, summarise(some).as_dict()),
+            reject_severity=above_threshold(severity, threshold),
+        )
+        for severity, some in outcomes.items()
+    )
+
+
+def _swept(
+    run: Run,
+    chains: Sequence[ChainManifest],
+    pictures: Iterable[Picture] | None,
+    part_threshold: float | None,
+) -> tuple[tuple[PictureOutcome, ...], ...]:
+    """Return the outcomes of the float networks of a run by chain, then by picture."""
     record, result = run.record(), run.result()
     if pictures is None:
         dataset, by_name = run.open_data()
@@ -80,18 +135,9 @@ def sweep_run(
             keep_severity=result.keep_severity,
         )
     detector = detector_of(run.load_detector(), record.channels, record.alignment)
-    chain = result.chain()
     if part_threshold is not None:
-        chain = chain.model_copy(update={"part_threshold": part_threshold})
-    thresholds = sorted({*GRID, result.threshold})
-    total = len(record.validation)
-    outcomes = sweep(detector, classifier, chain, kinds, pictures, thresholds, total)
-    return dict(zip(thresholds, outcomes, strict=True))
-
-
-def points_of(outcomes: Mapping[float, tuple[PictureOutcome, ...]]) -> tuple[OperatingPoint, ...]:
-    """Return one operating point for each T of ``sweep_run``. Raises ValueError without a part."""
-    return tuple(operating_point(t, summarise(some).as_dict()) for t, some in outcomes.items())
+        chains = [chain.model_copy(update={"part_threshold": part_threshold}) for chain in chains]
+    return sweep(detector, classifier, chains, kinds, pictures, len(record.validation))
 
 
 class _Detected:

@@ -25,6 +25,7 @@ from models.methods.reverse_distillation.network import ReverseDistillationDetec
 from models.training.patches import Picture
 from models.training.progress import track
 from models.training.recipe import Recipe
+from models.training.tracking import record
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def _fit(
         schedule.step()
         if step % LOG_EVERY == 0 or step == options.steps:
             losses.append((step, error.item()))
+            record("loss/reverse-distillation", error.item(), step)
             log.info("reverse-distillation step=%s loss=%.3f", step, error.item())
     network.eval()
     return losses

@@ -22,6 +22,7 @@ from bench.public_sets.protocols import PROTOCOLS
 from models.data.dataset import DataError
 from models.training.recipe import load_recipe
 from tests.support import public_sets
+from tests.support.public_sets import COPIES
 
 ROOT = Path(__file__).resolve().parents[3]
 CORE = str(min(os.sched_getaffinity(0)))
@@ -223,3 +224,17 @@ def test_the_makefile_names_every_set() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
     (line,) = [each for each in text.splitlines() if each.startswith("SETS := ")]
     assert line.split()[2:] == list(PROTOCOLS)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("", "balanced"), ("\n[chain]\nmax_false_rejects = 0.02\n", "limit")]
+)
+def test_a_set_whose_published_figures_are_accuracies_is_balanced(
+    tmp_path: Path, limit: str, expected: str
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f"name = 'mine'\nmethod = 'threshold'{limit}")
+    for name, wanted in (("elpv", expected), ("magnetic-tile", "limit")):
+        root = COPIES[name](tmp_path / name)
+        (cell,) = plan(PROTOCOLS[name], root, [str(recipe)], [0], tmp_path / f"out-{name}")
+        assert load_recipe(str(cell.job.recipe)).chain.operating_point == wanted

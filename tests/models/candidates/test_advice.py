@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 pytest.importorskip("torch")
@@ -11,14 +9,12 @@ pytest.importorskip("scipy")
 
 from models.candidates.advice import (
     alike,
-    export_command,
     how_sure,
     next_pictures,
     rests_on,
     verdict,
 )
 from models.candidates.record import CandidateComparison, MethodCandidate
-from models.methods.registry import METHODS
 from tests.support.candidates import candidate
 
 
@@ -80,15 +76,6 @@ def test_the_verdict_on_the_recommended_candidate() -> None:
     )
     fine = verdict(comparison(candidate(synthetic_escapes=3)))
     assert fine == "3 of 100 (3%; 95% interval 0.623–8.52%) are passed at its T."
-
-
-def test_the_export_command_uses_the_t_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "memory-bank", replace(METHODS["regression"], good_only=True))
-    assert export_command(comparison(MEMORY), "runs/a") == "make export RUN=runs/a"
-    learned = comparison(candidate(method="regression"))
-    assert export_command(learned, "runs/a") == (
-        "make export RUN=runs/a EXPORT_ARGS='--max-false-rejects 0.5%'"
-    )
 
 
 def test_one_candidate() -> None:

@@ -71,7 +71,7 @@ def test_enough_marked_parts_bring_the_decision_head(
     assert recipe.name == "lean-decision"
     assert recipe.split == SETTINGS
     assert not recipe.classifier.enabled
-    assert recipe.chain.max_false_rejects is None
+    assert recipe.chain.max_false_rejects == 0.01
     assert "30 training and 10 validation pictures are marked defective" in found.reason
     assert "the decision head of lean-decision, which learns from marks" in found.reason
 

@@ -1,4 +1,4 @@
-"""T within a limit, the ranking, and the number of defects that would separate two candidates."""
+"""The ranking, and the number of defects that would separate two candidates."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from models.candidates.ranking import _needed, _rank, threshold_within
-from models.evaluation.threshold import GRID
+from models.candidates.ranking import _needed, _rank
 from tests.support.candidates import candidate
-
-
-def test_threshold_within_a_limit() -> None:
-    good = np.arange(100) / 25.0  # 0 to 3.96
-    assert threshold_within(good, 0.005) == 4.0
-    assert threshold_within(good, 0.01) == 4.0  # 3.9 would reject 3.92 and 3.96
-    assert threshold_within(good, 0.02) == 3.9
-    assert threshold_within(good, 0.5) == 2.0
-    assert threshold_within(np.full(3, 12.0), 0.01) == GRID[-1]
-    assert threshold_within(np.array([4.0]), 0.01) == 4.1  # what is at T is rejected
 
 
 def test_ranks() -> None:

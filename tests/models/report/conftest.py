@@ -28,4 +28,4 @@ def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def findings(run: Run) -> Findings:
     from models.report.findings import gather
 
-    return gather(run, 0.005)
+    return gather(run, 0.005, 1000)

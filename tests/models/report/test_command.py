@@ -37,9 +37,9 @@ def test_the_results_of_a_station_are_shown(run: Run, tmp_path: Path) -> None:
     results, masks = write_results(tmp_path, Path(run.record().data))
     station = InspectResults(results, masks)
     with pytest.raises(DataError, match="is no validation picture of the run"):
-        gather(run, 0.005, station=station)
+        gather(run, 0.005, 1000, station=station)
     keep_validation(run, results)
-    findings = gather(run, 0.005, station=station)
+    findings = gather(run, 0.005, 1000, station=station)
     assert {o.name for o in findings.station} == set(run.record().validation)
     text = text_of(render(findings))
     assert "station (outfeed inspect) – 0 of" in text

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from models.data.dataset import DataError, Sample
+from models.evaluation.interval import counted, share_of
 from models.evaluation.metrics import known, summarise
 from models.evaluation.tradeoff import OperatingPoint, choose, operating_point, require_good_in
-from models.evaluation.tradeoff.interval import counted, share_of
 from models.report.exported import ExportRecord
 from models.report.limits import unknowns
 from tests.models.report.pages import outcome

@@ -85,10 +85,10 @@ def test_equal_findings_give_equal_pages(findings: Findings, html: str) -> None:
 
 def test_it_takes_outcomes_that_somebody_has(run: Run, findings: Findings) -> None:
     swept = sweep_run(run)
-    again = gather(run, 0.005, outcomes=swept)
+    again = gather(run, 0.005, 1000, outcomes=swept)
     assert again.points == findings.points == points_of(swept)
     with pytest.raises(DataError, match="lack the run's T"):
-        gather(run, 0.005, outcomes={0.1: findings.outcomes})
+        gather(run, 0.005, 1000, outcomes={0.1: findings.outcomes})
 
 
 def test_write_report_replaces_the_page_whole(run: Run, findings: Findings) -> None:
