@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edge.label_files.label_text import array, number, read_json, ring_of, size_of, table, text
-from edge.label_files.picture_names import PictureIndex, plain
+from edge.label_files.picture_names import PictureIndex
 from edge.label_files.shapes import (
     BitmapArea,
     BoxArea,
@@ -76,13 +76,8 @@ def _picture(file: Path, content: Mapping[str, object], index: PictureIndex) -> 
     try:
         return index.find(name, file)
     except LabelError as error:
-        beside = [
-            path
-            for path in index.pictures
-            if path.parent == file.parent and plain(path.stem) == plain(file.stem)
-        ]
-        if len(beside) == 1:
-            return beside[0]
+        if beside := index.beside(file):
+            return beside
         raise LabelError(f"{file}: {error}") from error
 
 

@@ -58,14 +58,15 @@ class PictureIndex:
 
     def __init__(self, root: Path, pictures: Iterable[Path]) -> None:
         self.root = root
-        self.pictures = tuple(pictures)
         self._by_name: dict[str, list[tuple[Parts, Path]]] = defaultdict(list)
         self._by_stem: dict[str, list[tuple[Parts, Path]]] = defaultdict(list)
+        self._by_stored: dict[str, list[tuple[Parts, Path]]] = defaultdict(list)
         self._by_path: dict[Parts, Path] = {}
-        for path in self.pictures:
+        for path in pictures:
             parts = tuple(plain(part) for part in path.relative_to(root).parts)
             self._by_path[parts] = path
             self._by_name[parts[-1]].append((parts, path))
+            self._by_stored[_stored(parts[-1])].append((parts, path))
             self._by_stem[PurePosixPath(parts[-1]).stem].append((parts, path))
 
     def find(self, name: str, label_file: Path, *, uploaded: bool = False) -> Path:
@@ -90,15 +91,16 @@ class PictureIndex:
         if uploaded:
             for parts in paths:
                 bare = _UPLOAD.sub("", parts[-1])
-                same = [
-                    each
-                    for own, some in self._by_name.items()
-                    if own == bare or _stored(own) == _stored(bare)
-                    for each in some
-                ]
+                same = self._by_stored.get(_stored(bare), [])
                 if found := self._unique((*parts[:-1], bare), same, name):
                     return found
         raise LabelError(f"names the picture {name}, which is not in the folder{self._hint(paths)}")
+
+    def beside(self, file: Path) -> Path | None:
+        """Return the one picture in the folder of a file that has its name without the suffix."""
+        same = [path for _, path in self._by_stem.get(plain(file.stem), [])]
+        near = [path for path in same if path.parent == file.parent]
+        return near[0] if len(near) == 1 else None
 
     def find_stem(self, parts: Parts, what: str) -> Path:
         """Return the picture of this path without a suffix, as ("line2", "0001").

@@ -19,6 +19,7 @@ from models.data.dataset import DataError, DataSet, Sample, refuse
 from models.data.generic import channels_of, read_groups
 
 LAYOUT = "labels"
+MOST_KINDS = 255  # a kind map has a byte for each pixel
 LOOKS_FOR = "pictures with labels of COCO, YOLO, LabelMe, CVAT, Label Studio or Pascal VOC (labels)"
 
 
@@ -40,6 +41,10 @@ def read(root: Path) -> DataSet:
     groups = read_groups(root / "groups.csv", base, paths)
     samples = [_sample(entry, root, groups.get(entry.path)) for entry in folder.entries]
     kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))
+    if len(kinds) > MOST_KINDS:
+        raise DataError(
+            f"{root}: the labels have {len(kinds)} classes of defects; expected at most {MOST_KINDS}"
+        )
     samples.sort(key=lambda sample: sample.name)
     channels = channels_of(paths) if paths else 1
     dataset = DataSet(root, LAYOUT, kinds, channels, tuple(samples))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge.data_folder import read_folder, unread_lines
+from models.data.dataset import DataError
 from models.data.layouts import open_dataset
 from tests.support import label_exports as exports
 from tests.support.folders import images, picture, put
@@ -143,3 +144,11 @@ def test_ids_of_coco_may_be_large_or_texts(tmp_path: Path) -> None:
     }
     put(tmp_path / "a.json", json.dumps(content))
     assert np.array_equal(kind_map(tmp_path) > 0, square())
+
+
+def test_more_classes_than_a_kind_map_has_values(tmp_path: Path) -> None:
+    images(tmp_path, 1)
+    drawn = [(f"kind {number:03d}", SHAPE) for number in range(256)]
+    exports.coco(tmp_path / "a.json", {"000.png": (SIZE, drawn)}, "box")
+    with pytest.raises(DataError, match="the labels have 256 classes of defects; expected at most"):
+        open_dataset(tmp_path)
