@@ -8,7 +8,7 @@
 #   make docs      build/site: the documentation as a site, built without the network
 #   make docs-test every command of the tutorials, the slow ones too
 #   make reference docs/reference: the generated pages, again from the code
-#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME]: a run from a folder of pictures
+#   make train     DATA=folder [RECIPE=auto] [OUT=runs/NAME] [TRACK=tensorboard]: a run from a folder of pictures; TRACK=tensorboard or mlflow keeps losses and figures (extra track)
 #   make export    RUN=runs/NAME [KEY=NAME.key] [EXPORT_ARGS=...]: signed with the key, where one is given
 #   make learn     RUN=runs/NAME QUARANTINE=folder [KEY=NAME.key] [LEARN_ARGS=...]: from released marked parts
 #   make bench     [BENCH=folder]: Outfeed against what a user would pick instead (bench/peers)
@@ -17,7 +17,7 @@
 #   make dist      build/outfeed.tar.gz: what a unit is installed from (docs/how-to/commission-a-unit.md)
 #   make lock      [LOCK_ARGS=--upgrade]: requirements/*.txt, every library with its hashes, and what it is made of
 #   make sbom      requirements/*.cdx.json alone (CycloneDX)
-#   make report    RUN=runs/NAME: its page again, after export with int8 beside float
+#   make report    RUN=runs/NAME: its page again, after export with int8 beside float; with RUNS='runs/A runs/B' in its place, what each finds and the other does not
 #   make tables    RUNS='runs/A runs/B' [TABLES=folder]: the paper's tables and figures
 #   make compare   DATA='a b' [RECIPES='paper lean nano']: networks side by side, see bench/compare.py
 #   make methods   DATA="a b" [METHODS="memory-bank texture"]: every method on every data set, see bench/methods
