@@ -43,7 +43,8 @@ def read(root: Path) -> DataSet:
     kinds = tuple(sorted({kind for sample in samples for kind in sample.kinds}))
     if len(kinds) > MOST_KINDS:
         raise DataError(
-            f"{root}: the labels have {len(kinds)} classes of defects; expected at most {MOST_KINDS}"
+            f"{root}: the labels have {len(kinds)} classes of defects; "
+            f"expected at most {MOST_KINDS}"
         )
     samples.sort(key=lambda sample: sample.name)
     channels = channels_of(paths) if paths else 1
