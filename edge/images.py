@@ -89,6 +89,14 @@ def read_size(path: Path) -> tuple[int, int]:
     return size
 
 
+def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return each pixel of a picture, grey or BGR, as 0xRRGGBB: uint32 H×W."""
+    if pixels.ndim == 2:
+        return np.asarray(pixels, np.uint32) * np.uint32(0x010101)
+    wide = pixels.astype(np.uint32)
+    return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
+
+
 def decode_alpha(data: bytes) -> NDArray[np.uint8] | None:
     """Return the alpha channel H×W of an 8-bit picture whose header has one; None without."""
     if not read_header(data).has_alpha:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import FrameError
-from edge.images import decode_image, read_image
+from edge.images import colour_codes, decode_image, read_image
 from edge.label_files.runs import decode_brush, runs_mask
 from edge.label_files.shapes import (
     BitmapArea,
@@ -69,6 +69,11 @@ def rasterise(area: LabelledArea, height: int, width: int) -> Mask:
     elif isinstance(area, EllipseArea):
         mask = _ellipse(area, height, width)
     elif isinstance(area, RunsArea):
+        if area.width > width or area.height > height:
+            raise LabelError(
+                f"the mask is {area.width}x{area.height}; expected at most {width}x{height}, as "
+                "its picture"
+            )
         inner = runs_mask(area.counts, area.height, area.width, by_column=area.by_column)
         mask = _placed(_Patch(inner, area.top, area.left), height, width)
     elif isinstance(area, BrushArea):
@@ -215,10 +220,14 @@ def _filled(ring: Ring, height: int, width: int) -> _Patch:
 def _outline(rings: tuple[Ring, ...], height: int, width: int) -> Mask:
     """Return the pixels that the outlines of thin rings cross."""
     mask = np.zeros((height, width), np.bool_)
+    left = _MOST_CROSSINGS
     for ring in rings:
         points = np.array(ring, np.float64)
         for begin, end in zip(points, np.roll(points, -1, axis=0), strict=True):
             steps = min(int(np.abs(end - begin).max() / _STEP_PX), 4 * (height + width)) + 2
+            left -= steps
+            if left < 0:
+                raise LabelError("the outline is too long; expected the outline of a defect")
             along = begin + (end - begin) * np.linspace(0.0, 1.0, steps)[:, None]
             cols = np.clip(np.floor(along[:, 0]), 0, width - 1).astype(np.int64)
             rows = np.clip(np.floor(along[:, 1]), 0, height - 1).astype(np.int64)
@@ -268,14 +277,6 @@ def _colour(area: ColourArea, height: int, width: int) -> Mask:
             "its picture"
         )
     return np.asarray(colour_codes(pixels) == area.colour)
-
-
-def colour_codes(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """Return each pixel of a picture, grey or BGR, as 0xRRGGBB: uint32 H×W."""
-    if pixels.ndim == 2:
-        return np.asarray(pixels, np.uint32) * np.uint32(0x010101)
-    wide = pixels.astype(np.uint32)
-    return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
 
 
 def _window(mask: Mask, patch: _Patch) -> Mask:

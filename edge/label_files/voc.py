@@ -18,10 +18,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from edge.errors import FrameError
-from edge.images import read_image
+from edge.images import colour_codes, read_image
 from edge.label_files.label_text import number, read_lines, read_xml, ring_of, size_of, text
 from edge.label_files.picture_names import PictureIndex, plain
-from edge.label_files.raster import colour_codes
 from edge.label_files.shapes import (
     BoxArea,
     ColourArea,

@@ -20,7 +20,7 @@ from edge.data_folder import listing, remarks
 from edge.data_folder.ignored_content import turned
 from edge.data_folder.mask_checks import other_size
 from edge.errors import FrameError, OutfeedError
-from edge.images import IMAGE_SUFFIXES, read_image
+from edge.images import IMAGE_SUFFIXES, colour_codes, read_image
 from edge.label_files import LabelError, LabelledShape, rasterise
 
 log = logging.getLogger(__name__)
@@ -290,12 +290,6 @@ def binary_mask(pixels: Pixels, path: Path) -> npt.NDArray[np.bool_]:
             "expected 0 for sound surface and 255 for defect"
         )
     return grey > MASK_THRESHOLD
-
-
-def colour_codes(pixels: Pixels) -> npt.NDArray[np.uint32]:
-    """Return each pixel as 0xRRGGBB: uint32 H×W."""
-    wide = as_channels(pixels, 3).astype(np.uint32)
-    return np.asarray(wide[:, :, 2] << 16 | wide[:, :, 1] << 8 | wide[:, :, 0], np.uint32)
 
 
 def colour_code(colour: Colour) -> int:

@@ -189,6 +189,12 @@ def test_hostile_outlines_are_refused_quickly() -> None:
     saw = [(float(n), float(n % 2) * 2000) for n in range(20_000)]
     with pytest.raises(LabelError, match="runs up and down too often"):
         rasterise(polygon(saw), 2000, 2000)
+    thin = [(float(n % 2) * 2000, 5.0) for n in range(20_000)]
+    with pytest.raises(LabelError, match="the outline is too long"):
+        rasterise(polygon(thin), 2000, 2000)
+    huge = RunsArea((10**10,), 0, 0, 10**5, 10**5)
+    with pytest.raises(LabelError, match="is 100000x100000; expected at most 80x60, as its pict"):
+        rasterise(huge, HEIGHT, WIDTH)
     with pytest.raises(LabelError, match="has 2001 rings; expected at most 2000"):
         rasterise(polygon(*[INNER] * 2001), HEIGHT, WIDTH)
     with pytest.raises(LabelError, match="the rings lie on each other"):
